@@ -1,0 +1,58 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// Every Swift target is built with the same settings.
+let swiftSettings: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+let oneDNN: TargetDependencyCondition? = .when(traits: ["OneDNN"])
+
+/// A floor of the house: a Swift target, with what it may import.
+func floor(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name + "Tests", dependencies: dependencies + [.target(name: name)], swiftSettings: swiftSettings)
+}
+
+let package = Package(
+    name: "libsupcon",
+    products: [
+        .library(name: "supcon", type: .dynamic, targets: ["SupConC"]),
+        .library(name: "SupCon", targets: ["SupCon"]),
+    ],
+    traits: [
+        .trait(name: "OneDNN", description: "Convolutions by oneDNN (f32 and bf16); without it by im2col and OpenBLAS (f32)"),
+        .default(enabledTraits: ["OneDNN"]),
+    ],
+    targets: [
+        // 0: the libraries
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(
+            name: "COneDNN",
+            cSettings: [.define("SUPCON_ONEDNN", .when(traits: ["OneDNN"]))],
+            linkerSettings: [.linkedLibrary("dnnl", .when(traits: ["OneDNN"])), .linkedLibrary(":libgomp.so.1", .when(traits: ["OneDNN"]))]),
+        .target(name: "CKernels"),
+        .systemLibrary(name: "CSupCon", path: "include"),
+        // 1: the ground
+        floor("SupConTensor", ["CKernels", "COpenBLAS", "CZlib", "COneDNN"]),
+        // 2: networks, losses, images
+        floor("SupConNetwork", ["SupConTensor", "CKernels", "COneDNN"]),
+        floor("SupConLoss", ["SupConTensor", "CKernels"]),
+        floor("SupConVision", ["SupConTensor", "CKernels", "CTurboJPEG", "CPNG"]),
+        // 3: training
+        floor("SupConTraining", ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "CKernels"]),
+        // 4: the Swift API
+        floor("SupCon", ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConTraining"]),
+        // 5: the C API
+        floor("SupConC", ["CSupCon", "SupCon"]),
+
+        tests("SupConTensor", []),
+        tests("SupConNetwork", ["SupConTensor"]),
+        tests("SupConLoss", ["SupConTensor"]),
+        tests("SupConVision", ["SupConTensor"]),
+        tests("SupConTraining", ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision"]),
+    ],
+    cLanguageStandard: .c11
+)

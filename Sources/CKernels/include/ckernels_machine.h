@@ -1,0 +1,12 @@
+#ifndef SUPCON_CKERNELS_MACHINE_H
+#define SUPCON_CKERNELS_MACHINE_H
+
+/* CPUs that this process may run on; at least 1. */
+int sc_available_cpus(void);
+/* 1 if the CPU multiplies bf16 by itself (AVX512-BF16 or AMX). */
+int sc_has_bf16(void);
+/* "AVX-512 with bf16", "AVX-512", "AVX2", "baseline": what the kernels run on here. */
+const char *sc_instruction_set(void);
+/* Gives the calling thread the lowest share of the processors that others leave. */
+void sc_lower_thread_priority(void);
+#endif

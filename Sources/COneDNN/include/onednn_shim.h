@@ -1,0 +1,4 @@
+#ifndef SUPCON_ONEDNN_SHIM_H
+#define SUPCON_ONEDNN_SHIM_H
+#include "onednn_pool.h"
+#endif

@@ -1,0 +1,65 @@
+import Glibc
+
+/// How to run: how many threads compute, and how much memory one plan may take.
+public struct ExecutionContext: Sendable {
+    public let threads: Int
+    private let limit: Int
+
+    /// - Parameters:
+    ///   - threads: 1 to 1024; 0: as many as the CPUs this process may run on.
+    ///   - memoryLimit: bytes that one plan may take; 0: what the machine has free at that moment.
+    /// Errors: argument.
+    public init(threads: Int = 0, memoryLimit: Int = 0) throws(SupConError) {
+        try require((0...1024).contains(threads), .argument, "threads is \(threads); expected 1 to 1024, or 0 for all CPUs")
+        try require(memoryLimit >= 0, .argument, "memory limit is \(memoryLimit); expected a number of bytes, or 0 for what is free")
+        self.threads = threads == 0 ? Parallel.availableThreads : threads
+        limit = memoryLimit
+    }
+
+    private init() {
+        threads = Parallel.availableThreads
+        limit = 0
+    }
+    /// All CPUs, all memory.
+    public static let `default` = ExecutionContext()
+
+    /// Throws a memory error that says what was asked for, if `bytes` are more than may be taken. Errors: memory.
+    public func checkMemory(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
+        let most = limit > 0 ? limit : MachineMemory.available()
+        try require(bytes <= most, .memory, "\(what()) needs \(megabytes(bytes)) but \(limit > 0 ? "the limit is" : "the machine has") \(megabytes(most))\(limit > 0 ? "" : " free")")
+    }
+}
+
+/// "123 MB".
+public func megabytes(_ bytes: Int) -> String { "\((bytes + 500_000) / 1_000_000) MB" }
+
+enum MachineMemory {
+    /// Bytes that a new allocation can hope for: /proc/meminfo's MemAvailable, and what a cgroup leaves of it.
+    static func available() -> Int {
+        var most = Int.max
+        if let text = smallFile("/proc/meminfo"), let line = text.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") }),
+            let kilobytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
+        {
+            most = kilobytes * 1024
+        }
+        if let limit = smallFile("/sys/fs/cgroup/memory.max").flatMap({ Int($0.trimmedLine) }),
+            let used = smallFile("/sys/fs/cgroup/memory.current").flatMap({ Int($0.trimmedLine) })
+        {
+            most = min(most, max(limit - used, 0))
+        }
+        return most
+    }
+
+    private static func smallFile(_ path: String) -> String? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var bytes = [UInt8](repeating: 0, count: 8192)
+        let count = read(descriptor, &bytes, bytes.count)
+        return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
+    }
+}
+
+extension String {
+    fileprivate var trimmedLine: Substring { prefix { $0 != "\n" && $0 != " " } }
+}

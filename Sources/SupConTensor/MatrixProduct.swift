@@ -1,0 +1,52 @@
+import COpenBLAS
+import Synchronization
+
+/// Matrix products on OpenBLAS: row-major, f32, each on the calling thread; what is parallel is cut into rows by our own loops.
+public enum MatrixProduct {
+    /// C ← α·op(A)·op(B) + β·C with op(A) [m, k], op(B) [k, n], C [m, n]; `lda`, `ldb`, `ldc` are row strides of the matrices as stored. Runs on the calling thread.
+    ///
+    /// Call it inside `withOneThreadPerCall`; outside, OpenBLAS would start threads of its own.
+    @inline(__always)
+    public static func multiply(
+        transposeA: Bool = false, transposeB: Bool = false, m: Int, n: Int, k: Int, alpha: Float = 1, a: UnsafePointer<Float>, lda: Int,
+        b: UnsafePointer<Float>, ldb: Int, beta: Float = 0, c: UnsafeMutablePointer<Float>, ldc: Int
+    ) {
+        cblas_sgemm(
+            CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans, blasint(m), blasint(n), blasint(k), alpha, a,
+            blasint(lda), b, blasint(ldb), beta, c, blasint(ldc))
+    }
+
+    /// The same with the rows of C shared among `threads`.
+    public static func parallelMultiply(
+        transposeA: Bool = false, transposeB: Bool = false, m: Int, n: Int, k: Int, alpha: Float = 1, a: UnsafePointer<Float>, lda: Int,
+        b: UnsafePointer<Float>, ldb: Int, beta: Float = 0, c: UnsafeMutablePointer<Float>, ldc: Int, threads: Int
+    ) {
+        withOneThreadPerCall {
+            Parallel.ranges(m, grain: 16, threads: threads) { rows in
+                multiply(
+                    transposeA: transposeA, transposeB: transposeB, m: rows.count, n: n, k: k, alpha: alpha,
+                    a: a + (transposeA ? rows.lowerBound : rows.lowerBound * lda), lda: lda, b: b, ldb: ldb, beta: beta, c: c + rows.lowerBound * ldc, ldc: ldc)
+            }
+        }
+    }
+
+    /// Runs `body` with the process's OpenBLAS set to one thread, and gives the host its number back when the last such body has ended.
+    public static func withOneThreadPerCall<R>(_ body: () -> R) -> R {
+        users.withLock { state in
+            if state.count == 0 {
+                state.formerThreads = openblas_get_num_threads()
+                if state.formerThreads != 1 { openblas_set_num_threads(1) }
+            }
+            state.count += 1
+        }
+        defer {
+            users.withLock { state in
+                state.count -= 1
+                if state.count == 0 && state.formerThreads != 1 { openblas_set_num_threads(state.formerThreads) }
+            }
+        }
+        return body()
+    }
+
+    private static let users = Mutex<(count: Int, formerThreads: Int32)>((0, 1))
+}

@@ -1,0 +1,528 @@
+/* supcon.h: supervised contrastive learning on a CPU, from C, C++ and everything that can call C.
+ *
+ * libsupcon trains image encoders with the loss of Khosla et al., "Supervised Contrastive Learning" (arXiv:2004.11362), and turns
+ * images into embeddings. This header is the whole interface; it is C11 and C++17.
+ *
+ * RULES THAT HOLD FOR EVERY FUNCTION
+ *
+ *  Errors      A function that can fail returns a supcon_status; SUPCON_OK is 0. After a failure supcon_last_error() gives a sentence that
+ *              names the value and what was expected, outputs are unchanged but for handles, which are NULL, and nothing half-written is
+ *              left on disk. No input makes the library abort, exit or print.
+ *  Handles     Every supcon_..._create, _load and _from_... gives a handle that the caller frees with the matching _free function. Freeing NULL is
+ *              legal. An object keeps what it was made from alive: a data set may be freed while a trainer still uses it.
+ *  Options     Structs begin with struct_size. Call supcon_..._options_init(), which sets every field to its default, then change what you need.
+ *              Passing NULL for options means the defaults. Fields are only ever appended.
+ *  Buffers     The caller owns every buffer. Where a size is not known beforehand, pass the capacity; the needed size comes back even when the
+ *              buffer is NULL (SUPCON_OK: it is a question) or too small (SUPCON_STATUS_SHAPE).
+ *  Strings     UTF-8, ending in NUL. Strings that are returned are valid until the object is freed, or as stated.
+ *
+ *  Threads     object            what is allowed
+ *              ----------------  -------------------------------------------------------------------------------------------------
+ *              distinct handles  independent of each other, from any threads
+ *              supcon_context    any number of threads
+ *              supcon_dataset    any number of threads (its contents never change); a callback's data set: one thread
+ *              supcon_model      any number of threads may embed, save and ask for information at once; supcon_trainer_run() and
+ *                                supcon_model_fit_classifier() are exclusive: others get SUPCON_STATUS_STATE meanwhile
+ *              supcon_trainer    one thread, but supcon_trainer_cancel() from any thread
+ *              loss, evaluation  any number of threads
+ *              Callbacks run on the thread that called the library, with no lock held, except the log callback, which may come from any thread.
+ *  fork()      A process that has used the library and forks must not use it in the child (its threads are gone): every call there that can fail
+ *              returns SUPCON_STATUS_FORK. fork followed by exec is fine.
+ *  BLAS        While a call computes, the process's OpenBLAS (the shared system library) is set to one thread; the former number comes back after.
+ */
+#ifndef SUPCON_H
+#define SUPCON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define SUPCON_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define SUPCON_MUST_CHECK
+#endif
+
+/* ------------------------------------------------------------------------------------------------------------------ versions */
+
+#define SUPCON_VERSION_MAJOR 0
+#define SUPCON_VERSION_MINOR 1
+#define SUPCON_VERSION_PATCH 0
+/* Grows when a struct or function is added; programs built for a smaller number go on working with this SONAME. */
+#define SUPCON_ABI_VERSION 1
+
+/* The version of the library that is loaded, "major.minor.patch". Static. */
+const char *supcon_version(void);
+/* SUPCON_ABI_VERSION of the library that is loaded. */
+int32_t supcon_abi_version(void);
+/* One line for bug reports: version, engines and theirs, CPU features found. Static. */
+const char *supcon_build_info(void);
+
+/* -------------------------------------------------------------------------------------------------------------------- status */
+
+typedef int32_t supcon_status;
+enum {
+  SUPCON_OK = 0,
+  SUPCON_STATUS_ARGUMENT = 1,    /* a value is out of its range, or a needed pointer is NULL */
+  SUPCON_STATUS_SHAPE = 2,       /* sizes do not fit each other */
+  SUPCON_STATUS_TYPE = 3,        /* an element type that is not accepted there */
+  SUPCON_STATUS_IO = 4,          /* the system could not read or write */
+  SUPCON_STATUS_FORMAT = 5,      /* a file is not what it should be */
+  SUPCON_STATUS_MEMORY = 6,      /* more memory than there is, or than the context's limit */
+  SUPCON_STATUS_CANCELLED = 7,   /* a callback or supcon_trainer_cancel() stopped it */
+  SUPCON_STATUS_UNSUPPORTED = 8, /* right, but this build or CPU cannot */
+  SUPCON_STATUS_STATE = 9,       /* not now: the object is in use, or lacks what this needs */
+  SUPCON_STATUS_FORK = 10,       /* called in a forked child */
+  SUPCON_STATUS_INTERNAL = 11    /* a bug of ours; please report it */
+};
+
+/* "OK", "argument", "shape", …; "unknown" for other numbers. Static. */
+const char *supcon_status_name(supcon_status status);
+/* What went wrong in this thread's last failed call, in full; "" if none failed. Valid until this thread's next failed call. */
+const char *supcon_last_error(void);
+
+/* ----------------------------------------------------------------------------------------------------------------------- log */
+
+enum { SUPCON_LOG_DEBUG = 0, SUPCON_LOG_INFO = 1, SUPCON_LOG_WARNING = 2 };
+/* message: valid during the call. May be called from any thread, one call at a time. */
+typedef void (*supcon_log_callback)(int32_t level, const char *message, void *user_data);
+/* Sends the library's messages of this level and above to callback; NULL: silence, the default. For the whole process.
+ * Errors: argument (a level other than those above). */
+SUPCON_MUST_CHECK supcon_status supcon_set_log_callback(supcon_log_callback callback, int32_t level, void *user_data);
+
+/* ------------------------------------------------------------------------------------------------------------------- context */
+
+typedef struct supcon_context supcon_context;
+
+typedef struct supcon_context_options {
+  uint32_t struct_size;
+  int32_t threads;          /* that compute; 0 (default): as many as the CPUs this process may run on; at most 1024 */
+  int64_t memory_limit;     /* bytes that one plan (of a training step or an inference) may take; 0 (default): what the machine has free then */
+} supcon_context_options;
+
+void supcon_context_options_init(supcon_context_options *options);
+/* How to run. Wherever a context is asked for, NULL means one with the defaults. Errors: argument, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_context_create(const supcon_context_options *options, supcon_context **context);
+void supcon_context_free(supcon_context *context);
+/* Number of threads that this context computes with (context may be NULL). */
+int32_t supcon_context_threads(const supcon_context *context);
+
+/* -------------------------------------------------------------------------------------------------------------------- images */
+
+enum { SUPCON_ELEMENT_U8 = 0, SUPCON_ELEMENT_F32 = 1 };
+enum { SUPCON_LAYOUT_HWC = 0, SUPCON_LAYOUT_CHW = 1 };
+
+/* A batch of images of one size in the caller's memory. u8: 0 to 255; f32: 0 to 1 (normalisation by mean and deviation is the model's). Strides count
+ * elements, not bytes, and may be negative; they allow HWC, CHW, crops and flips without a copy. */
+typedef struct supcon_images {
+  uint32_t struct_size;
+  int32_t element_type;     /* SUPCON_ELEMENT_... */
+  const void *data;
+  int64_t count;
+  int64_t height;
+  int64_t width;
+  int64_t channels;         /* 1 to 4 */
+  int64_t image_stride;
+  int64_t row_stride;
+  int64_t column_stride;
+  int64_t channel_stride;
+} supcon_images;
+
+/* Fills *images for dense memory in layout (SUPCON_LAYOUT_...). Checks nothing: the functions that take images do. */
+void supcon_images_init(supcon_images *images, const void *data, int32_t element_type, int32_t layout, int64_t count, int64_t height, int64_t width,
+                        int64_t channels);
+
+/* ---------------------------------------------------------------------------------------------------------------------- loss */
+
+enum {
+  SUPCON_FORM_OUT = 0,  /* L_out: mean over positives outside the logarithm (equation 2 of the paper); the one to use */
+  SUPCON_FORM_IN = 1    /* L_in: mean inside (equation 3) */
+};
+enum {
+  SUPCON_DENOMINATOR_ALL = 0,          /* every other view: the paper */
+  SUPCON_DENOMINATOR_ONE_POSITIVE = 1, /* the positive at hand and the negatives (SINCERE, arXiv:2309.14277); form OUT only */
+  SUPCON_DENOMINATOR_NEGATIVES = 2     /* the negatives alone (decoupled contrastive learning, arXiv:2110.06848) */
+};
+enum {
+  SUPCON_ANCHORS_ALL = 0,   /* every view of every sample is an anchor */
+  SUPCON_ANCHORS_FIRST = 1  /* only the first view of each sample; all views are contrasted with */
+};
+enum {
+  SUPCON_REDUCTION_MEAN = 0,     /* over the anchors that have a positive */
+  SUPCON_REDUCTION_MEAN_ALL = 1, /* over all anchors */
+  SUPCON_REDUCTION_SUM = 2,
+  SUPCON_REDUCTION_NONE = 3      /* per anchor; a gradient then is that of the sum */
+};
+
+typedef struct supcon_loss_options {
+  uint32_t struct_size;
+  float temperature;    /* tau > 0; default 0.1 */
+  int32_t form;         /* default SUPCON_FORM_OUT */
+  int32_t denominator;  /* default SUPCON_DENOMINATOR_ALL */
+  int32_t anchors;      /* default SUPCON_ANCHORS_ALL */
+  int32_t reduction;    /* default SUPCON_REDUCTION_MEAN */
+  float scale;          /* factor on the loss; default 1. SupContrast's loss: temperature / 0.07; google-research's: temperature */
+  int32_t normalize;    /* 0 (default): the features have length 1 already; 1: divide each by its length first, and differentiate through it */
+} supcon_loss_options;
+
+typedef struct supcon_loss_result {
+  uint32_t struct_size;            /* in: sizeof; set by supcon_loss_result_init */
+  int32_t reserved;
+  double loss;                     /* reduced; for SUPCON_REDUCTION_NONE the sum */
+  int64_t anchors;                 /* how many */
+  int64_t anchors_without_positive;/* they contribute nothing, and are never NaN */
+} supcon_loss_result;
+
+void supcon_loss_options_init(supcon_loss_options *options);
+void supcon_loss_result_init(supcon_loss_result *result);
+
+/* The contrastive loss of samples*views embeddings and its gradient, in O(samples*views*dimension) memory, f32 (sums in f64).
+ *  features     [samples, views, dimension], dense
+ *  labels       [samples], or NULL: only the views of one sample are positives of each other (SimCLR)
+ *  mask         [samples, samples] or NULL: mask[i][j] weighs j as a positive of i (0: a negative); it may be asymmetric; excludes labels.
+ *               The entry [i][i] speaks of the other views of i.
+ *  result       may be NULL
+ *  per_anchor   [samples*views] or [samples] (anchors FIRST), in the order of the features, or NULL; unscaled by the reduction, scaled by options.scale
+ *  gradient     like features, or NULL: of the reduced loss with respect to features as passed
+ * Errors: argument (temperature, enumerations, non-finite features, a negative mask entry, both labels and mask), shape (sizes), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float *features, int64_t samples, int64_t views, int64_t dimension,
+                                            const int64_t *labels, const float *mask, const supcon_loss_options *options, supcon_loss_result *result,
+                                            float *per_anchor, float *gradient);
+
+/* ------------------------------------------------------------------------------------------------------------------ data sets */
+
+typedef struct supcon_dataset supcon_dataset;
+
+enum {
+  SUPCON_ON_ERROR_SKIP = 0,   /* leave unreadable files out, and report them with supcon_dataset_skipped() */
+  SUPCON_ON_ERROR_REFUSE = 1  /* the first one is an error */
+};
+
+typedef struct supcon_dataset_options {
+  uint32_t struct_size;
+  int32_t on_error;   /* default SUPCON_ON_ERROR_SKIP */
+  int32_t channels;   /* of the images that come out: 1 (grey) or 3 (RGB); 0 (default): 3 for files, as stored elsewhere */
+  int32_t copy;       /* 1: supcon_dataset_from_images copies; 0 (default): the pixels stay the caller's, valid and unchanged until the data set, and
+                         what was made from it, is freed */
+} supcon_dataset_options;
+void supcon_dataset_options_init(supcon_dataset_options *options);
+
+/* Images in memory; labels: [images->count], or NULL (no labels). Labels are any int64 >= 0; classes are 0 to the largest label.
+ * Errors: argument, shape, type, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_from_images(const supcon_images *images, const int64_t *labels, const supcon_dataset_options *options,
+                                                           supcon_dataset **dataset);
+/* A folder with a folder per class (classes in the byte order of their names), JPEG and PNG files found by their content, to any depth, links to files followed.
+ * Every file is opened once to learn that it is an image, decoded when it is used. Errors: argument, io, format (no image, or a bad one with REFUSE), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_from_folder(const char *path, const supcon_dataset_options *options, supcon_dataset **dataset);
+/* The given JPEG or PNG files, in that order; labels: [count] or NULL. Errors: as from_folder. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_from_files(const char *const *paths, int64_t count, const int64_t *labels,
+                                                          const supcon_dataset_options *options, supcon_dataset **dataset);
+/* MNIST's IDX files, gzipped or not; labels_path may be NULL. Errors: argument, io, format, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_from_idx(const char *images_path, const char *labels_path, const supcon_dataset_options *options,
+                                                        supcon_dataset **dataset);
+/* CIFAR's binary files (data_batch_1.bin …, train.bin), put together in that order. classes: 10, or 100 (the fine labels).
+ * Errors: argument, io, format, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_from_cifar(const char *const *paths, int64_t count, int32_t classes, const supcon_dataset_options *options,
+                                                          supcon_dataset **dataset);
+/* Called with [count] indices; fills pixels [count, height, width, channels] u8. Non-zero stops: the library's call returns SUPCON_STATUS_CANCELLED. Runs on the
+ * thread that called the library, ahead of the step that needs the batch. */
+typedef int (*supcon_batch_callback)(const int64_t *indices, int64_t count, uint8_t *pixels, void *user_data);
+/* Images that the caller makes on demand. labels: [count] (copied) or NULL. Errors: argument, shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_from_callback(supcon_batch_callback callback, void *user_data, int64_t count, int64_t height, int64_t width,
+                                                             int64_t channels, const int64_t *labels, supcon_dataset **dataset);
+void supcon_dataset_free(supcon_dataset *dataset);
+
+typedef struct supcon_dataset_info {
+  uint32_t struct_size;  /* in: sizeof; set by supcon_dataset_info_init */
+  int32_t labelled;      /* 1 if there are labels */
+  int64_t count;
+  int64_t classes;       /* largest label + 1 (folders: number of class folders); 0 without labels */
+  int64_t height;        /* 0: the images differ in size */
+  int64_t width;
+  int64_t channels;
+  int64_t skipped;       /* files left out as unreadable */
+} supcon_dataset_info;
+void supcon_dataset_info_init(supcon_dataset_info *info);
+SUPCON_MUST_CHECK supcon_status supcon_dataset_get_info(const supcon_dataset *dataset, supcon_dataset_info *info);
+/* The name of a class: its folder, or its number. Valid until the data set is freed. NULL if there is no such class. */
+const char *supcon_dataset_class_name(const supcon_dataset *dataset, int64_t class_index);
+/* "path: reason" of a file that was left out. Valid until the data set is freed. NULL if there is no such file. */
+const char *supcon_dataset_skipped(const supcon_dataset *dataset, int64_t index);
+/* The file of an image; NULL for images that are not files. Valid until the data set is freed. */
+const char *supcon_dataset_path(const supcon_dataset *dataset, int64_t index);
+/* Copies [count] labels. Errors: shape (capacity < count), state (no labels). */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_get_labels(const supcon_dataset *dataset, int64_t *labels, int64_t capacity);
+/* The images at indices, in that order. Errors: argument (an index outside), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_subset(const supcon_dataset *dataset, const int64_t *indices, int64_t count, supcon_dataset **subset);
+/* Splits at random, class by class (each class with two images or more gives at least one to each part): second gets about fraction (0 < fraction < 1) of the images.
+ * Errors: argument, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_split(const supcon_dataset *dataset, double fraction, uint64_t seed, supcon_dataset **first,
+                                                     supcon_dataset **second);
+
+/* -------------------------------------------------------------------------------------------------------------- augmentation */
+
+enum {
+  SUPCON_AUGMENTATION_NONE = 0,     /* resize to the view's size */
+  SUPCON_AUGMENTATION_CROP_FLIP = 1,/* random resized crop, horizontal flip */
+  SUPCON_AUGMENTATION_SIMCLR = 2    /* crop, flip, colour jitter, grey, and from 128 pixels on Gaussian blur (arXiv:2002.05709, appendix A) */
+};
+
+typedef struct supcon_augmentation_options {
+  uint32_t struct_size;
+  int32_t kind;             /* default SUPCON_AUGMENTATION_SIMCLR; supcon_augmentation_options_init sets the fields below to suit it */
+  float crop_scale_min;     /* share of the area; default 0.2 */
+  float crop_scale_max;     /* default 1 */
+  float crop_ratio_min;     /* width / height; default 3/4 */
+  float crop_ratio_max;     /* default 4/3 */
+  float flip_probability;   /* default 0.5 */
+  float jitter_probability; /* default 0.8 */
+  float brightness;         /* factor within 1 ± this; default 0.4; contrast and saturation likewise (colour images only: saturation, hue, grey) */
+  float contrast;
+  float saturation;
+  float hue;                /* shift within ± this, in turns; default 0.1, at most 0.5 */
+  float grey_probability;   /* default 0.2 */
+  float blur_probability;   /* default -1: 0.5 if the view's smaller side is 128 pixels or more, else 0 */
+  float blur_sigma_min;     /* pixels; default 0.1 */
+  float blur_sigma_max;     /* default 2; the kernel is a tenth of the side, made odd */
+} supcon_augmentation_options;
+void supcon_augmentation_options_init(supcon_augmentation_options *options);
+
+/* The views that training would make of these images: view number `view` in `epoch` of a run with `seed`, image i being sample number i.
+ *  views   [images->count, height, width, channels] f32, 0 to 1, not normalised
+ * Errors: argument, shape, type, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_augment(supcon_context *context, const supcon_images *images, const supcon_augmentation_options *options, uint64_t seed,
+                                               int64_t epoch, int64_t view, int64_t height, int64_t width, float *views);
+
+/* -------------------------------------------------------------------------------------------------------------------- models */
+
+typedef struct supcon_model supcon_model;
+
+enum { SUPCON_STEM_AUTO = 0, /* CIFAR up to 64 pixels, IMAGENET above */
+       SUPCON_STEM_IMAGENET = 1, /* 7×7 stride 2, 3×3 max pool stride 2 */
+       SUPCON_STEM_CIFAR = 2 /* 3×3 stride 1 */ };
+enum { SUPCON_HEAD_NONE = 0, SUPCON_HEAD_LINEAR = 1, SUPCON_HEAD_MLP = 2, /* linear, ReLU, linear */
+       SUPCON_HEAD_MLP_BN = 3 /* linear, batch norm, ReLU, linear */ };
+enum { SUPCON_PRECISION_AUTO = 0, /* BF16 where the CPU has bf16 instructions (AVX512-BF16 or AMX), else F32 */
+       SUPCON_PRECISION_F32 = 1,
+       SUPCON_PRECISION_BF16 = 2 /* activations bf16; weights, statistics, loss and optimiser f32 */ };
+
+typedef struct supcon_model_options {
+  uint32_t struct_size;
+  int32_t stem;              /* default SUPCON_STEM_AUTO */
+  const char *architecture;  /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200 */
+  int32_t width;             /* channels of the first stage; default 64 */
+  int32_t channels;          /* of the images, 1 to 4; default 3 */
+  int32_t image_height;      /* that the model is made for; images of another size are resized; default 32 */
+  int32_t image_width;
+  int32_t zero_init_last_gamma; /* 1 (default): each residual block begins as the identity */
+  int32_t head;              /* default SUPCON_HEAD_MLP */
+  int32_t head_hidden;       /* 0 (default): as wide as the encoder's output */
+  int32_t head_output;       /* dimension of z; default 128 */
+  int32_t classes;           /* of the linear classifier "fc"; 0 (default): none yet */
+  int32_t precision;         /* default SUPCON_PRECISION_AUTO */
+  float mean[4];             /* per channel, of pixels scaled to 0…1; default 0.5 */
+  float std[4];              /* default 0.25 */
+  uint64_t seed;             /* of the initial weights; default 0 */
+} supcon_model_options;
+void supcon_model_options_init(supcon_model_options *options);
+/* A new model with random weights (He, fan-out). Errors: argument, memory, unsupported (BF16 in a build without oneDNN, or on a CPU that lacks it). */
+SUPCON_MUST_CHECK supcon_status supcon_model_create(supcon_context *context, const supcon_model_options *options, supcon_model **model);
+
+/* For files without our metadata; a field that is set must agree with the metadata where there is some. */
+typedef struct supcon_load_options {
+  uint32_t struct_size;
+  int32_t stem;              /* SUPCON_STEM_...; AUTO (default): by the first convolution's shape */
+  const char *architecture;  /* NULL (default): by the parameters' names and shapes */
+  int32_t precision;         /* default SUPCON_PRECISION_AUTO */
+  int32_t image_height;      /* 0 (default): by the metadata, else 32 for a CIFAR stem, 224 for ImageNet's */
+  int32_t image_width;
+  int32_t has_mean_std;      /* 1: mean and std below are meant; 0 (default): by the metadata, else ImageNet's */
+  float mean[4];
+  float std[4];
+} supcon_load_options;
+void supcon_load_options_init(supcon_load_options *options);
+/* A safetensors file: ours, or one with the parameter names of torchvision, timm or SupContrast ("encoder.", "module." prefixes). "fc" becomes the classifier.
+ * Errors: argument, io, format (says which tensor), memory, unsupported. */
+SUPCON_MUST_CHECK supcon_status supcon_model_load(supcon_context *context, const char *path, const supcon_load_options *options, supcon_model **model);
+/* Writes a safetensors file with torchvision's parameter names and the configuration as metadata: under a temporary name first, synced, renamed. Errors: io, state. */
+SUPCON_MUST_CHECK supcon_status supcon_model_save(const supcon_model *model, const char *path);
+void supcon_model_free(supcon_model *model);
+
+typedef struct supcon_model_info {
+  uint32_t struct_size;      /* in: sizeof; set by supcon_model_info_init */
+  int32_t stem;              /* IMAGENET or CIFAR */
+  const char *architecture;  /* static */
+  int32_t width;
+  int32_t channels;
+  int32_t image_height;
+  int32_t image_width;
+  int32_t head;
+  int32_t head_hidden;
+  int32_t head_output;       /* 0 without a head */
+  int32_t classes;           /* 0 without a classifier */
+  int32_t precision;         /* F32 or BF16 */
+  int32_t encoder_output;    /* dimension of r */
+  int64_t parameters;        /* trainable numbers */
+  float mean[4];
+  float std[4];
+} supcon_model_info;
+void supcon_model_info_init(supcon_model_info *info);
+SUPCON_MUST_CHECK supcon_status supcon_model_get_info(const supcon_model *model, supcon_model_info *info);
+/* The name of a class, as the data set that the classifier was fitted on called it; valid until the model is freed. NULL if there is none. */
+const char *supcon_model_class_name(const supcon_model *model, int64_t class_index);
+
+enum {
+  SUPCON_OUTPUT_ENCODER = 0,       /* r, the encoder's pooled output: what to use */
+  SUPCON_OUTPUT_PROJECTION = 1,    /* z, behind the projection head */
+  SUPCON_OUTPUT_LOGITS = 2,        /* of the classifier */
+  SUPCON_OUTPUT_PROBABILITIES = 3
+};
+typedef struct supcon_embed_options {
+  uint32_t struct_size;
+  int32_t output;      /* default SUPCON_OUTPUT_ENCODER */
+  int32_t normalize;   /* 1 (default): to length 1 (ENCODER and PROJECTION only) */
+  int32_t batch_size;  /* images per pass; 0 (default): chosen by the library */
+} supcon_embed_options;
+void supcon_embed_options_init(supcon_embed_options *options);
+/* Dimension of one row of an output; 0 if the model does not have it. */
+int64_t supcon_model_output_dimension(const supcon_model *model, int32_t output);
+/* embeddings: [images->count, dimension] f32; capacity in floats. Images of another size than the model's are resized (bilinear, antialiased).
+ * Errors: argument, shape, type, state (no such output), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_model_embed(const supcon_model *model, const supcon_images *images, const supcon_embed_options *options,
+                                                   float *embeddings, int64_t capacity);
+/* The same for all images of a data set. Errors: also io and format: a file that has become unreadable. */
+SUPCON_MUST_CHECK supcon_status supcon_model_embed_dataset(const supcon_model *model, const supcon_dataset *dataset, const supcon_embed_options *options,
+                                                           float *embeddings, int64_t capacity);
+
+typedef struct supcon_classifier_options {
+  uint32_t struct_size;
+  int32_t iterations;  /* of L-BFGS at most; default 200 */
+  float l2;            /* weight of the squared weights; default 1e-4 */
+} supcon_classifier_options;
+void supcon_classifier_options_init(supcon_classifier_options *options);
+/* Fits the linear classifier "fc" on the frozen, unaugmented embeddings of a labelled data set and keeps it in the model (its class names too).
+ * Errors: argument, state (no labels, or in use), memory, cancelled, io, format. */
+SUPCON_MUST_CHECK supcon_status supcon_model_fit_classifier(supcon_model *model, const supcon_dataset *dataset, const supcon_classifier_options *options);
+
+/* ------------------------------------------------------------------------------------------------------------------ training */
+
+typedef struct supcon_trainer supcon_trainer;
+
+enum {
+  SUPCON_OBJECTIVE_SUPCON = 0,        /* stage 1: the contrastive loss with labels */
+  SUPCON_OBJECTIVE_SIMCLR = 1,        /* the same without labels */
+  SUPCON_OBJECTIVE_CROSS_ENTROPY = 2, /* the baseline: encoder and classifier together */
+  SUPCON_OBJECTIVE_LINEAR = 3         /* stage 2: the classifier alone, on the frozen encoder (in evaluation mode) */
+};
+enum { SUPCON_SCHEDULE_CONSTANT = 0, SUPCON_SCHEDULE_COSINE = 1, SUPCON_SCHEDULE_STEP = 2 };
+
+typedef struct supcon_train_options {
+  uint32_t struct_size;
+  int32_t objective;            /* default SUPCON_OBJECTIVE_SUPCON */
+  int32_t joint_classifier;     /* 1: train the classifier in the same run on the features, behind a stop-gradient; default 0 */
+  int32_t epochs;               /* default 100 */
+  int32_t batch_size;           /* images per step, before views; default 256; the last, smaller batch of an epoch is left out */
+  int32_t views;                /* per image; default 2 (contrastive), always 1 for CROSS_ENTROPY and LINEAR */
+  int32_t images_per_class;     /* 0 (default): plain shuffle; M: batches of batch_size / M classes with M images each */
+  int32_t nesterov;             /* default 0 */
+  double learning_rate;         /* of a batch of reference_batch; default 0.1 */
+  int32_t reference_batch;      /* the rate used is learning_rate * batch_size / reference_batch; default 256; 0: learning_rate as it is */
+  int32_t schedule;             /* default SUPCON_SCHEDULE_COSINE */
+  double momentum;              /* default 0.9 */
+  double weight_decay;          /* default 1e-4 */
+  int32_t decay_norm_and_bias;  /* 0: weight decay skips batch norm and biases; 1 (default): it does not, as in the reference */
+  int32_t warmup_steps;         /* linear warm-up; -1 (default): 10 epochs, but at most a tenth of the run */
+  double warmup_start;          /* share of the rate to begin with; default 0.01 */
+  double final_rate;            /* share of the rate that COSINE ends with; default 0 */
+  const int32_t *milestones;    /* STEP: epochs after which the rate is multiplied by step_factor; [milestone_count] */
+  int64_t milestone_count;
+  double step_factor;           /* default 0.1 */
+  const supcon_loss_options *loss;                 /* NULL: the defaults; reduction must be MEAN or MEAN_ALL; normalize is always done */
+  const supcon_augmentation_options *augmentation; /* NULL: the defaults */
+  uint64_t seed;                /* of sampling, augmentation and the validation split; default 0 */
+  double validation_fraction;   /* of the images, held out for kNN@1 and early stopping; default 0.05; 0: none */
+  int32_t validation_every;     /* epochs; default 1 */
+  int32_t patience;             /* stop after so many validations without a better kNN@1; 0 (default): never */
+  const char *checkpoint_folder;/* NULL (default): none. Gets last.supcon after each epoch and best.safetensors, the model with the best kNN@1 */
+  int32_t resume;               /* 1: go on from checkpoint_folder/last.supcon if it is there; default 0 */
+  int32_t loader_threads;       /* that decode and augment ahead of the step; 0 (default): the context's number of threads */
+  int32_t stop_on_collapse;     /* 1 (default): a collapsed, diverged or NaN run stops with SUPCON_STATUS_STATE and the likely remedy; 0: it only warns (NaN always stops) */
+  int32_t keep_best;            /* 1: at the end the model is the one with the best kNN@1; 0 (default): the last */
+} supcon_train_options;
+void supcon_train_options_init(supcon_train_options *options);
+
+enum { SUPCON_EVENT_STEP = 0, SUPCON_EVENT_EPOCH = 1, SUPCON_EVENT_WARNING = 2 };
+
+typedef struct supcon_event {
+  uint32_t struct_size;
+  int32_t kind;                 /* SUPCON_EVENT_... */
+  int64_t epoch;                /* from 1 */
+  int64_t epochs;
+  int64_t step;                 /* in this epoch, from 1 */
+  int64_t steps;                /* per epoch */
+  double loss;                  /* STEP: of this step; EPOCH: the epoch's mean */
+  double learning_rate;
+  double images_per_second;     /* images before views; STEP: lately; EPOCH: over the epoch */
+  double seconds_left;          /* of the whole run, estimated */
+  double knn_accuracy;          /* EPOCH: kNN@1 on the validation split, 0 to 1; NaN if not measured */
+  double alignment;             /* EPOCH: mean squared distance of positives (arXiv:2005.10242); NaN if not measured */
+  double uniformity;            /* EPOCH: log mean exp(-2 |difference|^2) (same paper); NaN if not measured */
+  double train_accuracy;        /* EPOCH: of the classifier on the training batches; NaN without one */
+  int64_t anchors_without_positive; /* in this step, or the epoch */
+  const char *message;          /* WARNING: in words; "" otherwise; valid during the call */
+} supcon_event;
+/* Non-zero stops the run after this step: supcon_trainer_run returns SUPCON_STATUS_CANCELLED, the model keeps what it learnt, the last checkpoint is kept. */
+typedef int (*supcon_train_callback)(const supcon_event *event, void *user_data);
+
+/* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR, CROSS_ENTROPY and joint_classifier the model gets a classifier
+ * with the data set's classes if it has none. Errors: argument, shape (channels), state (no labels, too few images or classes), memory, io, format (of a checkpoint to resume). */
+SUPCON_MUST_CHECK supcon_status supcon_trainer_create(supcon_context *context, supcon_model *model, const supcon_dataset *dataset,
+                                                      const supcon_train_options *options, supcon_trainer **trainer);
+/* Trains; callback may be NULL. A run that ended is not run again (state). Errors: cancelled, state (collapse, divergence, in use), memory, io, format. */
+SUPCON_MUST_CHECK supcon_status supcon_trainer_run(supcon_trainer *trainer, supcon_train_callback callback, void *user_data);
+/* Asks a run to stop after the step at hand; from any thread, or a signal handler. */
+void supcon_trainer_cancel(supcon_trainer *trainer);
+/* Bytes that one training step takes: activations, gradients and workspaces (not the weights and the data set). */
+int64_t supcon_trainer_memory(const supcon_trainer *trainer);
+void supcon_trainer_free(supcon_trainer *trainer);
+
+/* ---------------------------------------------------------------------------------------------------------------- evaluation */
+
+enum {
+  SUPCON_METHOD_LINEAR = 0,     /* softmax regression, by L-BFGS */
+  SUPCON_METHOD_KNN = 1,        /* vote of the k nearest by cosine, weighted by exp(cosine / temperature) (arXiv:1805.01978) */
+  SUPCON_METHOD_PROTOTYPES = 2  /* the nearest class mean by cosine */
+};
+typedef struct supcon_evaluate_options {
+  uint32_t struct_size;
+  int32_t method;      /* default SUPCON_METHOD_LINEAR */
+  int32_t k;           /* KNN; default 20 */
+  float temperature;   /* KNN; default 0.1 */
+  int32_t iterations;  /* LINEAR; default 200 */
+  float l2;            /* LINEAR; default 1e-4 */
+} supcon_evaluate_options;
+void supcon_evaluate_options_init(supcon_evaluate_options *options);
+typedef struct supcon_scores {
+  uint32_t struct_size;  /* in: sizeof; set by supcon_scores_init */
+  int32_t reserved;
+  double top1;           /* share of the test rows whose label is the first guess */
+  double top5;           /* … among the first five (all, if there are fewer classes) */
+  int64_t classes;       /* largest label + 1 */
+} supcon_scores;
+void supcon_scores_init(supcon_scores *scores);
+/* Judges embeddings: fits method on train rows, predicts test rows.
+ *  train, test    [n, dimension] f32, labels [n] >= 0. Rows are normalised to length 1 first.
+ *  predictions    [test_count] or NULL
+ *  confusion      [classes, classes] or NULL: rows the truth, columns the guess; confusion_capacity in numbers
+ * Errors: argument (non-finite rows, negative labels, k), shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_evaluate(supcon_context *context, const float *train, const int64_t *train_labels, int64_t train_count, const float *test,
+                                                const int64_t *test_labels, int64_t test_count, int64_t dimension, const supcon_evaluate_options *options,
+                                                supcon_scores *scores, int64_t *predictions, int64_t *confusion, int64_t confusion_capacity);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

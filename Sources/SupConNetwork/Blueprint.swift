@@ -1,0 +1,60 @@
+/// An encoder for one image size: the values that flow through it and the layers between them, in order. Value 0 is the image; the last layer's output is pooled to r.
+package struct Blueprint {
+    package struct Shape: Equatable {
+        var height: Int
+        var width: Int
+        var channels: Int
+        var area: Int { height * width }
+    }
+
+    /// y = relu?(BN(convolution(x)) + residual?). Every convolution of a ResNet is followed by a batch norm.
+    struct ConvolutionNorm {
+        var input: Int
+        var output: Int
+        var residual: Int?
+        var relu: Bool
+        var kernel: Int
+        var stride: Int
+        /// Parameter names: "layer1.0.conv1" and "layer1.0.bn1".
+        var convolutionName: String
+        var normName: String
+        /// The γ that may begin at 0.
+        var isLastOfBlock = false
+        var padding: Int { kernel / 2 }
+    }
+
+    enum Layer {
+        case convolutionNorm(ConvolutionNorm)
+        /// 3×3, stride 2, padding 1.
+        case maxPool(input: Int, output: Int)
+    }
+
+    var values: [Shape]
+    var layers: [Layer] = []
+
+    var output: Int { values.count - 1 }
+
+    init(image: Shape) { values = [image] }
+
+    /// Appends a layer and returns its output.
+    mutating func convolutionNorm(
+        _ input: Int, channels: Int, kernel: Int, stride: Int = 1, residual: Int? = nil, relu: Bool = true, _ convolutionName: String, _ normName: String
+    ) -> Int {
+        values.append(Shape(height: reduced(values[input].height, stride), width: reduced(values[input].width, stride), channels: channels))
+        layers.append(
+            .convolutionNorm(
+                ConvolutionNorm(
+                    input: input, output: output, residual: residual, relu: relu, kernel: kernel, stride: stride, convolutionName: convolutionName,
+                    normName: normName, isLastOfBlock: residual != nil)))
+        return output
+    }
+
+    mutating func maxPool(_ input: Int) -> Int {
+        values.append(Shape(height: reduced(values[input].height, 2), width: reduced(values[input].width, 2), channels: values[input].channels))
+        layers.append(.maxPool(input: input, output: output))
+        return output
+    }
+
+    /// An odd kernel, padded by half of itself, leaves a side over the stride, rounded up.
+    private func reduced(_ side: Int, _ stride: Int) -> Int { (side + stride - 1) / stride }
+}

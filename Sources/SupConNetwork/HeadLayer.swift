@@ -1,0 +1,32 @@
+/// What stands behind the encoder's output r: the projection head's layers, and the classifier.
+enum HeadLayer {
+    /// y = relu?(x Wᵀ + b)
+    case linear(name: String, inputs: Int, outputs: Int, relu: Bool)
+    /// y = relu(BN(x))
+    case norm(name: String, channels: Int)
+
+    static let classifierName = "fc"
+
+    /// The projection head, in order; names are SupContrast's: the positions in its nn.Sequential.
+    static func head(of configuration: NetworkConfiguration) -> [HeadLayer] {
+        let (r, hidden, z) = (configuration.encoderOutput, configuration.hiddenWidth, configuration.headOutput)
+        switch configuration.head {
+        case .none: return []
+        case .linear: return [.linear(name: "head", inputs: r, outputs: z, relu: false)]
+        case .mlp: return [.linear(name: "head.0", inputs: r, outputs: hidden, relu: true), .linear(name: "head.2", inputs: hidden, outputs: z, relu: false)]
+        case .mlpBN:
+            return [
+                .linear(name: "head.0", inputs: r, outputs: hidden, relu: false), .norm(name: "head.1", channels: hidden),
+                .linear(name: "head.3", inputs: hidden, outputs: z, relu: false),
+            ]
+        }
+    }
+
+    /// The classifier, if there is one.
+    static func classifier(of configuration: NetworkConfiguration) -> HeadLayer? {
+        configuration.classes > 0
+            ? .linear(name: classifierName, inputs: configuration.encoderOutput, outputs: configuration.classes, relu: false) : nil
+    }
+
+    static func layers(of configuration: NetworkConfiguration) -> [HeadLayer] { head(of: configuration) + [classifier(of: configuration)].compactMap { $0 } }
+}

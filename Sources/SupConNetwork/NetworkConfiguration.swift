@@ -1,0 +1,36 @@
+import SupConTensor
+
+/// What a network is made of; with the parameters it is the whole network.
+public struct NetworkConfiguration: Sendable, Equatable {
+    public var architecture = Architecture.resnet18
+    public var stem = Stem.cifar
+    /// Channels of the first stage; later stages have 2, 4 and 8 times as many.
+    public var width = 64
+    /// Of the images: 1 to 4.
+    public var channels = 3
+    /// The last γ of each residual block begins at 0, so that the block begins as the identity (Goyal et al., arXiv:1706.02677, §5.1).
+    public var zeroInitLastGamma = true
+    public var head = HeadKind.mlp
+    /// 0: as wide as the encoder's output.
+    public var headHidden = 0
+    /// Dimension of z.
+    public var headOutput = 128
+    /// Of the linear classifier "fc"; 0: there is none.
+    public var classes = 0
+
+    public init() {}
+
+    /// Dimension of r.
+    public var encoderOutput: Int { width * 8 * architecture.expansion }
+    /// The hidden layer's width that is used.
+    public var hiddenWidth: Int { headHidden > 0 ? headHidden : encoderOutput }
+
+    /// Errors: argument.
+    public func validate() throws(SupConError) {
+        try require((1...4).contains(channels), .argument, "channels is \(channels); expected 1 to 4")
+        try require((1...1024).contains(width), .argument, "width is \(width); expected 1 to 1024 channels in the first stage")
+        try require((0...65536).contains(headHidden), .argument, "head_hidden is \(headHidden); expected up to 65536, or 0 for the encoder's width")
+        try require(head == .none || (1...65536).contains(headOutput), .argument, "head_output is \(headOutput); expected 1 to 65536")
+        try require((0...1_000_000).contains(classes), .argument, "classes is \(classes); expected 0 to 1000000")
+    }
+}

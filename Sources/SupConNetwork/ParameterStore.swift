@@ -1,0 +1,89 @@
+import SupConTensor
+
+/// A network's numbers: f32, one after another in one piece of memory, the trainable ones first, so that an optimiser is one loop and a copy is one memcpy.
+public final class ParameterStore: @unchecked Sendable {
+    /// What a parameter does; decides how it begins and whether weight decay may skip it.
+    public enum Role: Sendable {
+        /// [out, in, height, width]
+        case convolution
+        /// [out, in]
+        case linearWeight
+        case bias
+        case normWeight, normBias
+        /// The statistics of batch norm: not trained, but learnt.
+        case runningMean, runningVariance
+
+        public var isTrainable: Bool { self != .runningMean && self != .runningVariance }
+    }
+
+    public enum Part: Sendable { case encoder, head, classifier }
+
+    public struct Entry: Sendable {
+        /// torchvision's for the encoder and "fc", SupContrast's for the head.
+        public let name: String
+        public let shape: [Int]
+        public let role: Role
+        public let part: Part
+        /// Where it begins in `values`, in floats.
+        public let offset: Int
+        public let count: Int
+        /// Batch norm's γ that ends a residual block.
+        let isLastGamma: Bool
+
+        public var range: Range<Int> { offset..<(offset + count) }
+    }
+
+    public let entries: [Entry]
+    /// Floats that are trained; they come first.
+    public let trainableCount: Int
+    /// Floats in all.
+    public let count: Int
+    private let memory: AlignedBuffer
+    private let byName: [String: Int]
+
+    public var values: UnsafeMutablePointer<Float> { memory.floats }
+
+    /// A parameter before it has a place.
+    struct Declaration {
+        var name: String
+        var shape: [Int]
+        var role: Role
+        var part: Part
+        var isLastGamma = false
+    }
+
+    /// Zeroed memory for `declarations`, trainable ones first, in their order otherwise. Errors: memory.
+    init(_ declarations: [Declaration]) throws(SupConError) {
+        var offset = 0
+        var placed: [Entry] = []
+        for declaration in declarations.filter(\.role.isTrainable) + declarations.filter({ !$0.role.isTrainable }) {
+            let count = declaration.shape.reduce(1, *)
+            placed.append(
+                Entry(
+                    name: declaration.name, shape: declaration.shape, role: declaration.role, part: declaration.part, offset: offset, count: count,
+                    isLastGamma: declaration.isLastGamma))
+            offset += count
+        }
+        entries = placed
+        count = offset
+        trainableCount = placed.last { $0.role.isTrainable }.map { $0.range.upperBound } ?? 0
+        byName = Dictionary(uniqueKeysWithValues: placed.enumerated().map { ($1.name, $0) })
+        memory = try AlignedBuffer(Float.self, count: count)
+    }
+
+    public func entry(named name: String) -> Entry? { byName[name].map { entries[$0] } }
+
+    /// The parameter's numbers, row-major in its shape.
+    public func pointer(_ entry: Entry) -> UnsafeMutablePointer<Float> { values + entry.offset }
+
+    /// For names that the blueprint itself declared.
+    func declared(_ name: String) -> Entry { entries[byName[name].unsafelyUnwrapped] }
+
+    /// Takes over every number of `other` that has the same name and shape here.
+    func copyValues(from other: ParameterStore) {
+        for entry in entries {
+            guard let source = other.entry(named: entry.name), source.shape == entry.shape else { continue }
+            pointer(entry).update(from: other.pointer(source), count: entry.count)
+        }
+    }
+}

@@ -4,4 +4,6 @@
 #define SUPCON_CKERNELS_H
 #include "ckernels_convert.h"
 #include "ckernels_machine.h"
+#include "ckernels_norm.h"
+#include "ckernels_pool.h"
 #endif

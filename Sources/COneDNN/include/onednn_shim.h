@@ -1,4 +1,5 @@
 #ifndef SUPCON_ONEDNN_SHIM_H
 #define SUPCON_ONEDNN_SHIM_H
+#include "onednn_convolution.h"
 #include "onednn_pool.h"
 #endif

@@ -1,0 +1,210 @@
+#include "onednn_convolution.h"
+
+#ifdef SUPCON_ONEDNN
+#include <stdlib.h>
+
+#include <oneapi/dnnl/dnnl.h>
+
+extern void omp_set_num_threads(int);
+extern int omp_get_max_threads(void);
+
+int scd_enter(int threads) {
+  int former = omp_get_max_threads();
+  if (former != threads) omp_set_num_threads(threads);
+  return former;
+}
+
+void scd_leave(int former) {
+  if (former != omp_get_max_threads()) omp_set_num_threads(former);
+}
+
+/* 2.x passes memory descriptors as structs, 3.x as handles. */
+#if DNNL_VERSION_MAJOR >= 3
+typedef const_dnnl_memory_desc_t md_view;
+typedef dnnl_memory_desc_t md_own;
+#define NO_MD NULL
+#define VIEW(md) (md)
+#define FREE_MD(md) dnnl_memory_desc_destroy(md)
+#define MAKE_MD(md, n, dims, type, tag) dnnl_memory_desc_create_with_tag(&(md), n, dims, type, tag)
+#else
+typedef const dnnl_memory_desc_t *md_view;
+typedef dnnl_memory_desc_t md_own;
+#define NO_MD {0}
+#define VIEW(md) (&(md))
+#define FREE_MD(md) ((void)0)
+#define MAKE_MD(md, n, dims, type, tag) dnnl_memory_desc_init_by_tag(&(md), n, dims, type, tag)
+#endif
+
+/* One for the process: a CPU engine holds nothing but its kind. */
+static dnnl_engine_t shared_engine(void) {
+  static dnnl_engine_t engine;
+  dnnl_engine_t found = __atomic_load_n(&engine, __ATOMIC_ACQUIRE);
+  if (found) return found;
+  dnnl_engine_t made = NULL;
+  if (dnnl_engine_create(&made, dnnl_cpu, 0) != dnnl_success) return NULL;
+  dnnl_engine_t expected = NULL;
+  if (__atomic_compare_exchange_n(&engine, &expected, made, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return made;
+  dnnl_engine_destroy(made);
+  return expected;
+}
+
+struct scd_convolution {
+  int what;
+  dnnl_primitive_t run, reorder;
+  dnnl_stream_t stream;
+  dnnl_memory_t x, weights, bias, y, scratch, plain; /* plain: the weights as [outputs, inputs, kernel, kernel] f32 */
+  size_t packed_bytes, scratch_bytes;
+  const char *implementation;
+};
+
+void scd_convolution_free(scd_convolution *c) {
+  if (!c) return;
+  dnnl_memory_t memories[] = {c->x, c->weights, c->bias, c->y, c->scratch, c->plain};
+  for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
+    if (memories[i]) dnnl_memory_destroy(memories[i]);
+  if (c->run) dnnl_primitive_destroy(c->run);
+  if (c->reorder) dnnl_primitive_destroy(c->reorder);
+  if (c->stream) dnnl_stream_destroy(c->stream);
+  free(c);
+}
+
+#define TRY(call)                                        \
+  do {                                                   \
+    if ((status = (call)) != dnnl_success) goto cleanup; \
+  } while (0)
+
+/* The convolution with these descriptors; hint: the forward one, which 2.x and 3.x ask for with gradients. */
+static dnnl_status_t describe(int what, md_view x, md_view w, md_view bias, md_view y, const dnnl_dims_t strides, const dnnl_dims_t padding,
+                              const_dnnl_primitive_attr_t attributes, const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *description) {
+  dnnl_engine_t engine = shared_engine();
+  const dnnl_prop_kind_t forward = what == SCD_INFERENCE ? dnnl_forward_inference : dnnl_forward_training;
+  const dnnl_alg_kind_t direct = dnnl_convolution_direct;
+#if DNNL_VERSION_MAJOR >= 3
+  if (what == SCD_INPUT_GRADIENT)
+    return dnnl_convolution_backward_data_primitive_desc_create(description, engine, direct, x, w, y, strides, NULL, padding, padding, hint, attributes);
+  if (what == SCD_WEIGHT_GRADIENT)
+    return dnnl_convolution_backward_weights_primitive_desc_create(description, engine, direct, x, w, NULL, y, strides, NULL, padding, padding, hint, attributes);
+  return dnnl_convolution_forward_primitive_desc_create(description, engine, forward, direct, x, w, bias, y, strides, NULL, padding, padding, attributes);
+#else
+  dnnl_convolution_desc_t d;
+  dnnl_status_t status;
+  if (what == SCD_INPUT_GRADIENT) status = dnnl_convolution_backward_data_desc_init(&d, direct, x, w, y, strides, padding, padding);
+  else if (what == SCD_WEIGHT_GRADIENT) status = dnnl_convolution_backward_weights_desc_init(&d, direct, x, w, NULL, y, strides, padding, padding);
+  else status = dnnl_convolution_forward_desc_init(&d, forward, direct, x, w, bias, y, strides, padding, padding);
+  return status != dnnl_success ? status : dnnl_primitive_desc_create(description, &d, attributes, engine, hint);
+#endif
+}
+
+int scd_convolution_create(const scd_convolution_shape *s, int what, int fused, int threads, scd_convolution **convolution) {
+  *convolution = NULL;
+  dnnl_engine_t engine = shared_engine();
+  scd_convolution *c = calloc(1, sizeof *c);
+  if (!c || !engine) {
+    free(c);
+    return dnnl_out_of_memory;
+  }
+  const int former = scd_enter(threads);
+  c->what = what;
+  dnnl_status_t status = dnnl_success;
+  dnnl_primitive_attr_t attributes = NULL;
+  dnnl_post_ops_t post_ops = NULL;
+  dnnl_primitive_desc_t description = NULL, hint = NULL, reorder = NULL;
+  const dnnl_data_type_t type = s->type == SCD_BF16 ? dnnl_bf16 : dnnl_f32;
+  const dnnl_data_type_t weight_type = what == SCD_WEIGHT_GRADIENT ? dnnl_f32 : type;
+  const dnnl_dims_t x_dims = {s->images, s->inputs, s->height, s->width}, y_dims = {s->images, s->outputs, s->out_height, s->out_width};
+  const dnnl_dims_t w_dims = {s->outputs, s->inputs, s->kernel, s->kernel}, bias_dims = {s->outputs};
+  const dnnl_dims_t strides = {s->stride, s->stride}, padding = {s->padding, s->padding};
+  md_own x = NO_MD, w = NO_MD, any_w = NO_MD, bias = NO_MD, y = NO_MD, plain = NO_MD;
+  TRY(MAKE_MD(x, 4, x_dims, type, dnnl_nhwc));
+  TRY(MAKE_MD(y, 4, y_dims, type, dnnl_nhwc));
+  TRY(MAKE_MD(w, 4, w_dims, weight_type, dnnl_format_tag_any));
+  TRY(MAKE_MD(any_w, 4, w_dims, type, dnnl_format_tag_any));
+  TRY(MAKE_MD(plain, 4, w_dims, dnnl_f32, dnnl_oihw));
+  TRY(MAKE_MD(bias, 1, bias_dims, dnnl_f32, dnnl_x));
+  TRY(dnnl_primitive_attr_create(&attributes));
+  TRY(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user));
+  if (fused) {
+    TRY(dnnl_post_ops_create(&post_ops));
+#if DNNL_VERSION_MAJOR >= 3
+    if (fused & SCD_ADD_TO_OUTPUT) TRY(dnnl_post_ops_append_sum(post_ops, 1, 0, dnnl_data_type_undef));
+    if (fused & SCD_RELU) TRY(dnnl_post_ops_append_eltwise(post_ops, dnnl_eltwise_relu, 0, 0));
+#else
+    if (fused & SCD_ADD_TO_OUTPUT) TRY(dnnl_post_ops_append_sum(post_ops, 1));
+    if (fused & SCD_RELU) TRY(dnnl_post_ops_append_eltwise(post_ops, 1, dnnl_eltwise_relu, 0, 0));
+#endif
+    TRY(dnnl_primitive_attr_set_post_ops(attributes, post_ops));
+  }
+  if (what == SCD_INPUT_GRADIENT || what == SCD_WEIGHT_GRADIENT)
+    TRY(describe(SCD_FORWARD, VIEW(x), VIEW(any_w), NULL, VIEW(y), strides, padding, NULL, NULL, &hint));
+  TRY(describe(what, VIEW(x), VIEW(w), what == SCD_INFERENCE ? VIEW(bias) : NULL, VIEW(y), strides, padding, attributes, hint, &description));
+  TRY(dnnl_primitive_create(&c->run, description));
+  TRY(dnnl_stream_create(&c->stream, engine, dnnl_stream_default_flags));
+
+  md_view packed = dnnl_primitive_desc_query_md(description, what == SCD_WEIGHT_GRADIENT ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
+  md_view scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
+  c->packed_bytes = dnnl_memory_desc_get_size(packed);
+  c->scratch_bytes = dnnl_memory_desc_get_size(scratch);
+  const char *info = "";
+  (void)dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &info);
+  c->implementation = info;
+  TRY(dnnl_memory_create(&c->x, VIEW(x), engine, DNNL_MEMORY_NONE));
+  TRY(dnnl_memory_create(&c->y, VIEW(y), engine, DNNL_MEMORY_NONE));
+  TRY(dnnl_memory_create(&c->weights, packed, engine, DNNL_MEMORY_NONE));
+  TRY(dnnl_memory_create(&c->bias, VIEW(bias), engine, DNNL_MEMORY_NONE));
+  TRY(dnnl_memory_create(&c->plain, VIEW(plain), engine, DNNL_MEMORY_NONE));
+  TRY(dnnl_memory_create(&c->scratch, scratch, engine, DNNL_MEMORY_NONE));
+  const int unpacks = what == SCD_WEIGHT_GRADIENT;
+  TRY(dnnl_reorder_primitive_desc_create(&reorder, unpacks ? packed : VIEW(plain), engine, unpacks ? VIEW(plain) : packed, engine, NULL));
+  TRY(dnnl_primitive_create(&c->reorder, reorder));
+
+cleanup:
+  if (description) dnnl_primitive_desc_destroy(description);
+  if (hint) dnnl_primitive_desc_destroy(hint);
+  if (reorder) dnnl_primitive_desc_destroy(reorder);
+  if (post_ops) dnnl_post_ops_destroy(post_ops);
+  if (attributes) dnnl_primitive_attr_destroy(attributes);
+  FREE_MD(x), FREE_MD(w), FREE_MD(any_w), FREE_MD(bias), FREE_MD(y), FREE_MD(plain);
+  scd_leave(former);
+  if (status == dnnl_success) *convolution = c;
+  else scd_convolution_free(c);
+  return status;
+}
+
+size_t scd_convolution_packed_bytes(const scd_convolution *c) { return c->packed_bytes; }
+size_t scd_convolution_scratch_bytes(const scd_convolution *c) { return c->scratch_bytes; }
+const char *scd_convolution_implementation(const scd_convolution *c) { return c->implementation; }
+
+static int reorder(scd_convolution *c, dnnl_memory_t from, dnnl_memory_t to) {
+  const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
+  return dnnl_primitive_execute(c->reorder, c->stream, 2, arguments);
+}
+
+int scd_convolution_pack(scd_convolution *c, const float *weights, void *packed) {
+  dnnl_memory_set_data_handle(c->plain, (void *)weights);
+  dnnl_memory_set_data_handle(c->weights, packed);
+  return reorder(c, c->plain, c->weights);
+}
+
+int scd_convolution_unpack(scd_convolution *c, const void *packed, float *weights) {
+  dnnl_memory_set_data_handle(c->weights, (void *)packed);
+  dnnl_memory_set_data_handle(c->plain, weights);
+  return reorder(c, c->weights, c->plain);
+}
+
+int scd_convolution_run(scd_convolution *c, void *x, void *weights, const float *bias, void *y, void *scratch) {
+  dnnl_memory_set_data_handle(c->x, x);
+  dnnl_memory_set_data_handle(c->y, y);
+  dnnl_memory_set_data_handle(c->weights, weights);
+  dnnl_memory_set_data_handle(c->bias, (void *)bias);
+  dnnl_memory_set_data_handle(c->scratch, scratch);
+  static const int x_argument[] = {DNNL_ARG_SRC, DNNL_ARG_DIFF_SRC, DNNL_ARG_SRC, DNNL_ARG_SRC};
+  static const int w_argument[] = {DNNL_ARG_WEIGHTS, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_WEIGHTS};
+  static const int y_argument[] = {DNNL_ARG_DST, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_DST, DNNL_ARG_DST};
+  const dnnl_exec_arg_t arguments[] = {{x_argument[c->what], c->x},
+                                       {w_argument[c->what], c->weights},
+                                       {y_argument[c->what], c->y},
+                                       {DNNL_ARG_SCRATCHPAD, c->scratch},
+                                       {DNNL_ARG_BIAS, c->bias}};
+  return dnnl_primitive_execute(c->run, c->stream, c->what == SCD_INFERENCE ? 5 : 4, arguments);
+}
+#endif

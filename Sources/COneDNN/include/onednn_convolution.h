@@ -1,0 +1,44 @@
+/* Convolutions by oneDNN, 2.x or 3.x: nothing else sees dnnl.h. Activations are plain NHWC; weights are kept by the engine as it likes them ("packed"), in memory that the caller owns.
+ * A primitive is used by one thread at a time and computes on the calling thread's OpenMP team. */
+#ifndef SUPCON_ONEDNN_CONVOLUTION_H
+#define SUPCON_ONEDNN_CONVOLUTION_H
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SCD_F32 = 0, SCD_BF16 = 1 };
+
+typedef struct scd_convolution_shape {
+  int64_t images, height, width, inputs;           /* x [images, height, width, inputs] */
+  int64_t out_height, out_width, outputs;          /* y [images, out_height, out_width, outputs] */
+  int64_t kernel, stride, padding;                 /* weights [outputs, inputs, kernel, kernel] */
+  int type;                                        /* of x, y and their gradients: SCD_F32 or SCD_BF16 */
+} scd_convolution_shape;
+
+enum {
+  SCD_FORWARD = 0,          /* y = conv(x, w) */
+  SCD_INPUT_GRADIENT = 1,   /* dx from dy and w */
+  SCD_WEIGHT_GRADIENT = 2,  /* dw (f32) from x and dy */
+  SCD_INFERENCE = 3         /* y = conv(x, w) + bias */
+};
+enum { SCD_RELU = 1, SCD_ADD_TO_OUTPUT = 2 };        /* INFERENCE: y = relu?(conv(x, w) + bias + y?) */
+
+typedef struct scd_convolution scd_convolution;
+
+/* 0, or oneDNN's status with *convolution NULL. threads: the team's size that it is planned for. */
+int scd_convolution_create(const scd_convolution_shape *shape, int what, int fused, int threads, scd_convolution **convolution);
+void scd_convolution_free(scd_convolution *convolution);
+size_t scd_convolution_packed_bytes(const scd_convolution *convolution);   /* of w, or of dw */
+size_t scd_convolution_scratch_bytes(const scd_convolution *convolution);
+/* Which of oneDNN's implementations it is ("brgconv:avx512_core_bf16", …). */
+const char *scd_convolution_implementation(const scd_convolution *convolution);
+/* w [outputs, inputs, kernel, kernel] f32 to packed. */
+int scd_convolution_pack(scd_convolution *convolution, const float *weights, void *packed);
+/* packed dw to [outputs, inputs, kernel, kernel] f32. */
+int scd_convolution_unpack(scd_convolution *convolution, const void *packed, float *weights);
+/* FORWARD: (x, w, -, y). INPUT_GRADIENT: (dx, w, -, dy). WEIGHT_GRADIENT: (x, dw, -, dy). INFERENCE: (x, w, bias, y). */
+int scd_convolution_run(scd_convolution *convolution, void *x, void *weights, const float *bias, void *y, void *scratch);
+
+/* Sets the calling thread's OpenMP team for what follows and returns what it was, to be given back to scd_leave. */
+int scd_enter(int threads);
+void scd_leave(int former);
+#endif

@@ -1,0 +1,67 @@
+import SupConTensor
+
+/// A convolution prepared for one shape. It owns no memory: its caller gives it weights ("packed": as the engine likes them) and scratch of the sizes that it names.
+protocol Convolution: AnyObject {
+    /// Bytes of the packed weights, for forward and for the input's gradient (0: the forward ones serve).
+    var packedByteCount: Int { get }
+    var packedForGradientByteCount: Int { get }
+    /// Scratch that any of its operations takes.
+    var scratchByteCount: Int { get }
+
+    /// weights [outputs, inputs, kernel, kernel] f32.
+    func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer, forGradient: UnsafeMutableRawPointer)
+    /// y = conv(x, w); for inference y = relu?(conv(x, w) + bias + y?).
+    func forward(
+        x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?, y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer)
+    /// dx = conv's transpose (dy, w).
+    func inputGradient(dy: UnsafeRawPointer, packed: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer)
+    /// dw [outputs, inputs, kernel, kernel] f32, overwritten.
+    func weightGradient(x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer)
+}
+
+/// What a convolution is prepared for.
+enum ConvolutionPurpose: Equatable {
+    case training(inputGradient: Bool)
+    case inference(relu: Bool, addsToOutput: Bool)
+}
+
+/// Who computes the convolutions.
+public enum Engine: String, Sendable, CaseIterable {
+    /// oneDNN's kernels, f32 and bf16.
+    case oneDNN = "onednn"
+    /// im2col and OpenBLAS, f32.
+    case openBLAS = "openblas"
+
+    /// oneDNN where the package was built with it.
+    public static var standard: Engine {
+        #if OneDNN
+        .oneDNN
+        #else
+        .openBLAS
+        #endif
+    }
+
+    /// The precision to use where the caller did not choose: bf16 where the CPU multiplies it by itself.
+    public static var fastestPrecision: Precision { (try? standard.check(.bf16)) == nil ? .f32 : .bf16 }
+
+    /// Errors: unsupported, with the reason.
+    public func check(_ precision: Precision) throws(SupConError) {
+        guard precision == .bf16 else { return }
+        try require(self == .oneDNN, .unsupported, "precision bf16 needs a library built with oneDNN; this one computes in f32")
+        try require(CPUFeatures.hasBF16, .unsupported, "precision bf16 needs a CPU with bf16 instructions (AVX512-BF16 or AMX); this one has \(CPUFeatures.instructionSet)")
+    }
+
+    /// Errors: unsupported, memory.
+    func convolution(_ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, type: ElementType, threads: Int) throws(SupConError) -> any Convolution {
+        switch self {
+        case .oneDNN:
+            #if OneDNN
+            return try OneDNNConvolution(shape, purpose, type: type, threads: threads)
+            #else
+            throw SupConError(.unsupported, "this library was built without oneDNN")
+            #endif
+        case .openBLAS:
+            return MatrixConvolution(shape, purpose, threads: threads)
+        }
+    }
+}

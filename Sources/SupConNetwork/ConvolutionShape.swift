@@ -1,0 +1,26 @@
+/// A convolution's sizes. x [images, height, width, inputs] → y [images, outHeight, outWidth, outputs]; weights [outputs, inputs, kernel, kernel].
+struct ConvolutionShape: Equatable {
+    var images: Int
+    var height: Int
+    var width: Int
+    var inputs: Int
+    var outputs: Int
+    var kernel: Int
+    var stride: Int
+    var padding: Int
+
+    var outHeight: Int { (height + 2 * padding - kernel) / stride + 1 }
+    var outWidth: Int { (width + 2 * padding - kernel) / stride + 1 }
+    var weightCount: Int { outputs * inputs * kernel * kernel }
+    /// Multiplications of one pass.
+    var multiplications: Int { images * outHeight * outWidth * weightCount }
+}
+
+extension ConvolutionShape {
+    init(_ layer: Blueprint.ConvolutionNorm, in blueprint: Blueprint, images: Int) {
+        let input = blueprint.values[layer.input]
+        self.init(
+            images: images, height: input.height, width: input.width, inputs: input.channels, outputs: blueprint.values[layer.output].channels, kernel: layer.kernel,
+            stride: layer.stride, padding: layer.padding)
+    }
+}

@@ -1,0 +1,62 @@
+import CKernels
+import SupConTensor
+
+/// Linear layers and batch norms behind the encoder, laid out for inference; batch norms use their running statistics.
+final class HeadInference {
+    private enum Step {
+        case linear(LinearLayer)
+        /// The norm's name, its channels, and [scale, shift].
+        case norm(String, Int, AlignedBuffer)
+    }
+    private let steps: [Step]
+    private let rows: Int
+    private let values: [AlignedBuffer]
+    private let parameters: ParameterStore
+
+    static func byteCount(_ layers: [HeadLayer], rows: Int) -> Int { layers.reduce(0) { $0 + rows * $1.outputs * 4 } }
+
+    /// Errors: memory.
+    init(_ layers: [HeadLayer], rows: Int, network: Network, threads: Int) throws(SupConError) {
+        let parameters = network.parameters
+        var (steps, values): ([Step], [AlignedBuffer]) = ([], [])
+        for layer in layers {
+            switch layer {
+            case .linear(let name, let inputs, let outputs, let relu):
+                steps.append(
+                    .linear(
+                        LinearLayer(
+                            rows: rows, inputs: inputs, outputs: outputs, relu: relu, weight: parameters.pointer(parameters.declared(name + ".weight")),
+                            bias: parameters.pointer(parameters.declared(name + ".bias")), threads: threads)))
+            case .norm(let name, let channels):
+                steps.append(.norm(name, channels, try AlignedBuffer(Float.self, count: 2 * channels)))
+            }
+            values.append(try AlignedBuffer(Float.self, count: rows * layer.outputs))
+        }
+        (self.steps, self.rows, self.values, self.parameters) = (steps, rows, values, parameters)
+    }
+
+    /// [rows, outputs]
+    var output: UnsafeMutablePointer<Float>? { values.last?.floats }
+
+    func forward(_ x: UnsafePointer<Float>) {
+        var x = x
+        for (step, value) in zip(steps, values) {
+            switch step {
+            case .linear(let layer): layer.forward(x: x, y: value.floats)
+            case .norm(_, let channels, let coefficients):
+                sc_norm_apply_f32(x, nil, coefficients.floats, coefficients.floats + channels, 1, value.floats, Int64(rows), Int64(channels))
+            }
+            x = UnsafePointer(value.floats)
+        }
+    }
+
+    /// After the parameters have changed. Linear layers read theirs in place.
+    func reloadWeights() {
+        for case .norm(let name, let channels, let coefficients) in steps {
+            let (scale, shift) = (coefficients.floats, coefficients.floats + channels)
+            parameters.foldedNorm(name, scale: scale)
+            shift.update(from: scale, count: channels)
+            parameters.foldedBias(name, scaleToBias: shift)
+        }
+    }
+}

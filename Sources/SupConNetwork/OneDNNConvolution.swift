@@ -1,0 +1,89 @@
+#if OneDNN
+import COneDNN
+import SupConTensor
+
+/// A convolution by oneDNN: one primitive each for forward, the input's gradient and the weights'.
+final class OneDNNConvolution: Convolution {
+    private let forwardPrimitive: OpaquePointer
+    private let inputPrimitive: OpaquePointer?
+    private let weightPrimitive: OpaquePointer?
+
+    let packedByteCount: Int
+    let packedForGradientByteCount: Int
+    let scratchByteCount: Int
+    /// Where the packed gradient of the weights lies in the scratch, behind the primitives' own.
+    private let gradientOffset: Int
+
+    /// Errors: unsupported, memory.
+    init(_ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, type: ElementType, threads: Int) throws(SupConError) {
+        var made: [OpaquePointer] = []
+        func primitive(_ what: Int, fused: Int = 0) throws(SupConError) -> OpaquePointer {
+            var description = scd_convolution_shape(
+                images: Int64(shape.images), height: Int64(shape.height), width: Int64(shape.width), inputs: Int64(shape.inputs), out_height: Int64(shape.outHeight),
+                out_width: Int64(shape.outWidth), outputs: Int64(shape.outputs), kernel: Int64(shape.kernel), stride: Int64(shape.stride),
+                padding: Int64(shape.padding), type: Int32(type == .bf16 ? SCD_BF16 : SCD_F32))
+            var result: OpaquePointer?
+            let status = scd_convolution_create(&description, Int32(what), Int32(fused), Int32(threads), &result)
+            guard let result else {
+                made.forEach { scd_convolution_free($0) }
+                throw SupConError(
+                    status == 1 ? .memory : .unsupported,
+                    "oneDNN cannot prepare a \(shape.kernel)×\(shape.kernel) convolution of \(shape.inputs) to \(shape.outputs) channels on \(shape.height)×\(shape.width) in \(type): status \(status)")
+            }
+            made.append(result)
+            return result
+        }
+        var input: OpaquePointer?
+        var weight: OpaquePointer?
+        switch purpose {
+        case .inference(let relu, let adds):
+            forwardPrimitive = try primitive(SCD_INFERENCE, fused: (relu ? SCD_RELU : 0) | (adds ? SCD_ADD_TO_OUTPUT : 0))
+        case .training(let wantsInput):
+            forwardPrimitive = try primitive(SCD_FORWARD)
+            if wantsInput { input = try primitive(SCD_INPUT_GRADIENT) }
+            weight = try primitive(SCD_WEIGHT_GRADIENT)
+        }
+        inputPrimitive = input
+        weightPrimitive = weight
+        packedByteCount = scd_convolution_packed_bytes(forwardPrimitive)
+        packedForGradientByteCount = input.map { scd_convolution_packed_bytes($0) } ?? 0
+        let own = made.map { scd_convolution_scratch_bytes($0) }.max() ?? 0
+        gradientOffset = (own + 63) / 64 * 64
+        scratchByteCount = gradientOffset + (weight.map { scd_convolution_packed_bytes($0) } ?? 0)
+    }
+
+    deinit {
+        scd_convolution_free(forwardPrimitive)
+        scd_convolution_free(inputPrimitive)
+        scd_convolution_free(weightPrimitive)
+    }
+
+    /// Names of the implementations that oneDNN chose, for profiles.
+    var implementations: [String] {
+        [forwardPrimitive, inputPrimitive, weightPrimitive].compactMap { $0.map { String(cString: scd_convolution_implementation($0)) } }
+    }
+
+    // The primitives were created for these sizes: running them cannot fail but by memory that is not there, which the plan has taken already.
+
+    func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer, forGradient: UnsafeMutableRawPointer) {
+        _ = scd_convolution_pack(forwardPrimitive, weights, packed)
+        if let inputPrimitive { _ = scd_convolution_pack(inputPrimitive, weights, forGradient) }
+    }
+
+    func forward(
+        x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?, y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer
+    ) {
+        _ = scd_convolution_run(forwardPrimitive, UnsafeMutableRawPointer(mutating: x), packed, bias, y, scratch)
+    }
+
+    func inputGradient(dy: UnsafeRawPointer, packed: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer) {
+        _ = scd_convolution_run(inputPrimitive, dx, packed, nil, UnsafeMutableRawPointer(mutating: dy), scratch)
+    }
+
+    func weightGradient(x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer) {
+        let packed = scratch + gradientOffset
+        _ = scd_convolution_run(weightPrimitive, UnsafeMutableRawPointer(mutating: x), packed, nil, UnsafeMutableRawPointer(mutating: dy), scratch)
+        _ = scd_convolution_unpack(weightPrimitive, packed, dw)
+    }
+}
+#endif

@@ -1,0 +1,117 @@
+import SupConTensor
+
+/// A network laid out to be trained on batches of one size: all memory is taken, and all primitives are made, once; a step allocates nothing.
+///
+/// A step: write `input`, call `forward()`, write dL/dz to `projectionGradient` (and dL/dlogits to `logitsGradient`), call `backward()`, and let an optimiser apply `gradients` to the network's
+/// parameters. Batch norm uses the batch's statistics and moves the running ones. One thread at a time.
+public final class TrainingPlan {
+    /// The parts of the network that a step runs and trains.
+    public struct Trained: OptionSet, Sendable {
+        public let rawValue: Int
+        public init(rawValue: Int) { self.rawValue = rawValue }
+        public static let encoder = Trained(rawValue: 1)
+        /// The projection head and z = w/|w|. Without a head, z is r/|r|.
+        public static let head = Trained(rawValue: 2)
+        public static let classifier = Trained(rawValue: 4)
+    }
+
+    /// Bytes of activations, gradients, workspaces and packed weights.
+    public let memoryByteCount: Int
+    /// [images, height, width, channels], normalised.
+    public let input: UnsafeMutablePointer<Float>
+    /// r [images, encoderOutput], after `forward`.
+    public var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
+    /// z [images, headOutput], rows of length 1, after `forward`; nil without `.head`.
+    public var projection: UnsafeMutablePointer<Float>? { unit.map { $0.z.floats } }
+    /// dL/dz, for the caller to write.
+    public var projectionGradient: UnsafeMutablePointer<Float>? { unit.map { $0.dz.floats } }
+    /// [images, classes], after `forward`; nil without `.classifier`.
+    public var logits: UnsafeMutablePointer<Float>? { classifier?.output }
+    /// dL/dlogits, for the caller to write.
+    public var logitsGradient: UnsafeMutablePointer<Float>? { classifier?.outputGradient }
+    /// Like the network's `parameters.values[0..<trainableCount]`, after `backward`; 0 for what is not trained.
+    public var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
+
+    private let threads: Int
+    private let encoder: EncoderTraining
+    private let head: HeadTraining?
+    private let classifier: HeadTraining?
+    private let classifierReachesEncoder: Bool
+    private let featureBuffer: AlignedBuffer
+    private let featureGradientBuffer: AlignedBuffer
+    private let gradientBuffer: AlignedBuffer
+    private let unit: (layer: UnitLength, z: AlignedBuffer, dz: AlignedBuffer, lengths: AlignedBuffer)?
+
+    /// - Parameters:
+    ///   - images: views per step.
+    ///   - trained: contrastive `[.encoder, .head]`; jointly with a classifier all three; cross-entropy `[.encoder, .classifier]`. Without `.encoder` there is nothing to plan.
+    ///   - classifierGradientReachesEncoder: false puts a stop-gradient between r and the classifier.
+    /// Errors: argument, unsupported (precision), memory (more than the context allows; says how much).
+    public init(
+        _ network: Network, images: Int, height: Int, width: Int, precision: Precision, trained: Trained, classifierGradientReachesEncoder: Bool,
+        context: ExecutionContext, engine: Engine = .standard
+    ) throws(SupConError) {
+        let configuration = network.configuration
+        try checkPlanSizes(network, images: images, height: height, width: width, precision: precision, engine: engine)
+        try require(trained.contains(.encoder), .argument, "a training plan trains the encoder; a classifier alone is trained on embeddings")
+        try require(trained.contains(.head) || trained.contains(.classifier), .argument, "a training plan needs a head or a classifier to give the encoder a gradient")
+        try require(!trained.contains(.classifier) || configuration.classes > 0, .argument, "the network has no classifier to train")
+        threads = context.threads
+        classifierReachesEncoder = classifierGradientReachesEncoder
+        encoder = try EncoderTraining(
+            configuration, images: images, height: height, width: width, type: precision.activations, threads: threads, engine: engine)
+
+        let headLayers = trained.contains(.head) ? HeadLayer.head(of: configuration) : []
+        let classifierLayers = trained.contains(.classifier) ? [HeadLayer.classifier(of: configuration)].compactMap { $0 } : []
+        let zDimension = headLayers.last?.outputs ?? configuration.encoderOutput
+        memoryByteCount =
+            encoder.byteCount + network.parameters.trainableCount * 4 + 2 * images * configuration.encoderOutput * 4
+            + HeadTraining.byteCount(headLayers + classifierLayers, rows: images) + (trained.contains(.head) ? images * (2 * zDimension + 1) * 4 : 0)
+        let bytes = memoryByteCount
+        try context.checkMemory(bytes, for: "a training step of \(images) views of \(height)×\(width) in \(precision.rawValue)")
+
+        gradientBuffer = try AlignedBuffer(Float.self, count: network.parameters.trainableCount)
+        featureBuffer = try AlignedBuffer(Float.self, count: images * configuration.encoderOutput)
+        featureGradientBuffer = try AlignedBuffer(Float.self, count: images * configuration.encoderOutput)
+        try encoder.allocate(network, gradients: gradientBuffer.floats)
+        guard let input = encoder.input else { throw SupConError(.internal, "an encoder without input") }
+        self.input = input
+        func part(_ layers: [HeadLayer], _ gradients: UnsafeMutablePointer<Float>) throws(SupConError) -> HeadTraining? {
+            layers.isEmpty ? nil : try HeadTraining(layers, rows: images, network: network, gradients: gradients, threads: context.threads)
+        }
+        head = try part(headLayers, gradientBuffer.floats)
+        classifier = try part(classifierLayers, gradientBuffer.floats)
+        if trained.contains(.head) {
+            let count = images * zDimension
+            unit = (
+                UnitLength(rows: images, dimension: zDimension), try AlignedBuffer(Float.self, count: count), try AlignedBuffer(Float.self, count: count),
+                try AlignedBuffer(Float.self, count: images)
+            )
+        } else {
+            unit = nil
+        }
+    }
+
+    /// `input` → `features`, `projection`, `logits`.
+    public func forward() {
+        EngineTeam.run(threads) {
+            encoder.forward(features: features)
+            head?.forward(features)
+            if let unit { unit.layer.forward(w: head?.output ?? features, z: unit.z.floats, lengths: unit.lengths.floats) }
+            classifier?.forward(features)
+        }
+    }
+
+    /// `projectionGradient`, `logitsGradient` → `gradients`, overwritten.
+    public func backward() {
+        EngineTeam.run(threads) {
+            let featureGradient = featureGradientBuffer.floats
+            if let unit {
+                unit.layer.backward(z: unit.z.floats, dz: unit.dz.floats, lengths: unit.lengths.floats, dw: head?.outputGradient ?? featureGradient)
+                head?.backward(features, dx: featureGradient, addsToInput: false)
+            }
+            classifier?.backward(features, dx: classifierReachesEncoder ? featureGradient : nil, addsToInput: unit != nil)
+            encoder.backward(featureGradient: featureGradient)
+        }
+    }
+}

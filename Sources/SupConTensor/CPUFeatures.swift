@@ -1,0 +1,9 @@
+import CKernels
+
+/// What this machine's processor can do.
+public enum CPUFeatures {
+    /// It multiplies bf16 by itself (AVX512-BF16 or AMX).
+    public static let hasBF16 = sc_has_bf16() != 0
+    /// What our own kernels run on here: "AVX-512 with bf16", "AVX-512", "AVX2" or "baseline".
+    public static let instructionSet = String(cString: sc_instruction_set())
+}

@@ -48,6 +48,8 @@ let package = Package(
         // 5: the C API
         floor("SupConC", ["CSupCon", "SupCon"]),
 
+        .executableTarget(name: "benchmark", dependencies: ["SupCon"], path: "Benchmarks/swift", swiftSettings: swiftSettings),
+
         tests("SupConTensor", []),
         tests("SupConNetwork", ["SupConTensor"]),
         tests("SupConLoss", ["SupConTensor"]),

@@ -1,19 +1,29 @@
+#if OneDNN
+import COneDNN
+#else
 import COpenBLAS
 import Synchronization
+#endif
 
-/// Matrix products on OpenBLAS: row-major, f32, each on the calling thread; what is parallel is cut into rows by our own loops.
+/// Matrix products: row-major, f32, each on the calling thread; what is parallel is cut into rows by our own loops.
+///
+/// oneDNN's where the package has it: Debian 12's OpenBLAS does not know later CPUs and there computes at half the speed. OpenBLAS's otherwise.
 public enum MatrixProduct {
     /// C ← α·op(A)·op(B) + β·C with op(A) [m, k], op(B) [k, n], C [m, n]; `lda`, `ldb`, `ldc` are row strides of the matrices as stored. Runs on the calling thread.
     ///
-    /// Call it inside `withOneThreadPerCall`; outside, OpenBLAS would start threads of its own.
+    /// Call it inside `withOneThreadPerCall`; outside, the engine would start threads of its own.
     @inline(__always)
     public static func multiply(
         transposeA: Bool = false, transposeB: Bool = false, m: Int, n: Int, k: Int, alpha: Float = 1, a: UnsafePointer<Float>, lda: Int,
         b: UnsafePointer<Float>, ldb: Int, beta: Float = 0, c: UnsafeMutablePointer<Float>, ldc: Int
     ) {
+        #if OneDNN
+        scd_matrix_product(transposeA ? 1 : 0, transposeB ? 1 : 0, Int64(m), Int64(n), Int64(k), alpha, a, Int64(lda), b, Int64(ldb), beta, c, Int64(ldc))
+        #else
         cblas_sgemm(
             CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans, blasint(m), blasint(n), blasint(k), alpha, a,
             blasint(lda), b, blasint(ldb), beta, c, blasint(ldc))
+        #endif
     }
 
     /// The same with the rows of C shared among `threads`.
@@ -30,6 +40,14 @@ public enum MatrixProduct {
         }
     }
 
+    #if OneDNN
+    /// Runs `body` with the calling thread's OpenMP team set to one thread, and gives the host its number back.
+    public static func withOneThreadPerCall<R>(_ body: () -> R) -> R {
+        let former = scd_enter(1)
+        defer { scd_leave(former) }
+        return body()
+    }
+    #else
     /// Runs `body` with the process's OpenBLAS set to one thread, and gives the host its number back when the last such body has ended.
     public static func withOneThreadPerCall<R>(_ body: () -> R) -> R {
         users.withLock { state in
@@ -49,4 +67,5 @@ public enum MatrixProduct {
     }
 
     private static let users = Mutex<(count: Int, formerThreads: Int32)>((0, 1))
+    #endif
 }

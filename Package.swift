@@ -36,15 +36,16 @@ let package = Package(
         .target(name: "CKernels"),
         .systemLibrary(name: "CSupCon", path: "include"),
         // 1: the ground
-        floor("SupConTensor", ["CKernels", "COpenBLAS", "CZlib", "COneDNN"]),
+        floor("SupConTensor", ["CKernels", "COpenBLAS", "COneDNN"]),
         // 2: networks, losses, images
         floor("SupConNetwork", ["SupConTensor", "CKernels", "COneDNN"]),
         floor("SupConLoss", ["SupConTensor", "CKernels"]),
-        floor("SupConVision", ["SupConTensor", "CKernels", "CTurboJPEG", "CPNG"]),
-        // 3: training
-        floor("SupConTraining", ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "CKernels"]),
+        floor("SupConVision", ["SupConTensor", "CKernels", "CTurboJPEG", "CPNG", "CZlib"]),
+        // 3: models, and how they are trained
+        floor("SupConModel", ["SupConTensor", "SupConNetwork", "SupConVision", "CKernels"]),
+        floor("SupConTraining", ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel", "CKernels"]),
         // 4: the Swift API
-        floor("SupCon", ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConTraining"]),
+        floor("SupCon", ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel", "SupConTraining"]),
         // 5: the C API
         floor("SupConC", ["CSupCon", "SupCon"]),
 
@@ -54,7 +55,8 @@ let package = Package(
         tests("SupConNetwork", ["SupConTensor"]),
         tests("SupConLoss", ["SupConTensor"]),
         tests("SupConVision", ["SupConTensor"]),
-        tests("SupConTraining", ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision"]),
+        tests("SupConModel", ["SupConTensor", "SupConNetwork", "SupConVision"]),
+        tests("SupConTraining", ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel"]),
     ],
     cLanguageStandard: .c11
 )

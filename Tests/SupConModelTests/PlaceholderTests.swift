@@ -1,0 +1,2 @@
+import SupConTensor
+import Testing

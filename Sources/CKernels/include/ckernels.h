@@ -5,5 +5,6 @@
 #include "ckernels_convert.h"
 #include "ckernels_machine.h"
 #include "ckernels_norm.h"
+#include "ckernels_pixels.h"
 #include "ckernels_pool.h"
 #endif

@@ -6,5 +6,6 @@
 #include "ckernels_evaluation.h"
 #include "ckernels_machine.h"
 #include "ckernels_norm.h"
+#include "ckernels_pixels.h"
 #include "ckernels_pool.h"
 #endif

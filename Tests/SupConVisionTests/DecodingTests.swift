@@ -1,6 +1,7 @@
 import Foundation
 import SupConTensor
 import SupConVision
+import Synchronization
 import Testing
 
 /// Decoded pixels against those of Pillow and numpy.
@@ -53,6 +54,18 @@ import Testing
         _ = try reader.open(0)
         #expect(try reader.pixels(atLeast: 0.1).height == 8)
         #expect(try reader.pixels(atLeast: 1).height == 61)
+    }
+
+    @Test func manyThreadsReadOneSet() throws {
+        let names = Self.pngs.map { $0 + ".png" } + Self.jpegs.map { $0 + ".jpg" }
+        let dataset = try Dataset.files(names.map(Fixtures.path), options: DatasetOptions(onError: .refuse))
+        let alone = try contents(dataset)
+        let wrong = Mutex(0)
+        Parallel.chunks(8, threads: 4) { _ in
+            let same = (try? contents(dataset)) == alone
+            wrong.withLock { $0 += same ? 0 : 1 }
+        }
+        #expect(wrong.withLock { $0 } == 0)
     }
 
     @Test func readerNeedsAnOpenImage() throws {

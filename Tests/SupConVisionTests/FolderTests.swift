@@ -33,7 +33,7 @@ import Testing
         #expect(dataset.count == 2)
         #expect(
             dataset.skipped.map { $0.dropFirst(folder.path.count) } == [
-                "/a/cut: is cut off: it ends after 786 bytes, before its IEND chunk", "/a/none.png: is empty", "/a/text.JPG: is neither a JPEG nor a PNG image",
+                "/a/cut: is cut off: it ends after 743 bytes, before its IEND chunk", "/a/none.png: is empty", "/a/text.JPG: is neither a JPEG nor a PNG image",
                 "/a/web.webp: is a WebP image; expected JPEG or PNG",
             ])
         expectError(.format, "a/cut") { () throws(SupConError) in try Dataset.folder(folder.path, options: DatasetOptions(onError: .refuse)) }

@@ -72,7 +72,7 @@ struct FolderWalk {
 
     /// Takes all files below `folder` as the next class. Not recursive: the depth of folders is nobody's promise.
     mutating func collect(_ folder: Entry) {
-        var visited: Set<Identity> = [folder.identity]
+        var visited: Set<Identity> = []
         if let root { visited.insert(root) }
         var pending = [folder]
         while let next = pending.popLast() {
@@ -80,9 +80,8 @@ struct FolderWalk {
                 files.append((next.path, label))
                 continue
             }
-            do {
-                for entry in try Self.entries(next.path).reversed() where !entry.isFolder || visited.insert(entry.identity).inserted { pending.append(entry) }
-            } catch { errors.append(error) }
+            guard visited.insert(next.identity).inserted else { continue }
+            do { pending += try Self.entries(next.path).reversed() } catch { errors.append(error) }
         }
         label += 1
     }

@@ -105,7 +105,7 @@ final class PossiblyGzipped {
             if number == Z_ERRNO { throw SupConError(.io, "cannot be read: \(systemMessage(errno))") }
             throw SupConError(
                 number == Z_MEM_ERROR ? .memory : .format,
-                number == Z_BUF_ERROR ? "is cut off: its gzip data end after \(done) bytes" : "cannot be decompressed: \(message.map { String(cString: $0) } ?? "")")
+                number == Z_BUF_ERROR ? "is cut off: its gzip data have no end" : "cannot be decompressed: \(message.map { String(cString: $0) } ?? "")")
         }
         return done
     }

@@ -3,6 +3,7 @@
 #ifndef SUPCON_CKERNELS_H
 #define SUPCON_CKERNELS_H
 #include "ckernels_convert.h"
+#include "ckernels_image.h"
 #include "ckernels_machine.h"
 #include "ckernels_norm.h"
 #include "ckernels_pixels.h"

@@ -9,7 +9,7 @@ func report(_ name: String, _ subject: String, runs: Int, warmUp: Int, _ more: [
     var seconds: [Double] = []
     for _ in 0..<runs { seconds.append(try clock.measure(body) / .seconds(1)) }
     seconds.sort()
-    func number(_ x: Double) -> String { "\((x * 1e6).rounded() / 1e6)" }
+    func number(_ x: Double) -> String { "\((x * 1e8).rounded() / 1e8)" }
     let extra = more.map { ", \"\($0.0)\": \($0.1)" }.joined()
     print("{\"case\": \"\(name)\", \"median_s\": \(number(seconds[runs / 2])), \"min_s\": \(number(seconds[0])), \"runs\": \(runs), \"subject\": \"\(subject)\"\(extra)}")
 }
@@ -31,8 +31,12 @@ func trainStep(_ name: String, _ architecture: Architecture, _ stem: Stem, width
     }
 }
 
-for precision in [Precision.f32, .bf16] {
-    try trainStep("resnet18-cifar 32x32 128 views", .resnet18, .cifar, width: 64, channels: 3, side: 32, views: 128, precision)
-    try trainStep("resnet18-cifar width 16 28x28x1 512 views", .resnet18, .cifar, width: 16, channels: 1, side: 28, views: 512, precision)
-    try trainStep("resnet50 224x224 16 views", .resnet50, .imagenet, width: 64, channels: 3, side: 224, views: 16, precision)
+let wanted = CommandLine.arguments.dropFirst()
+if wanted.isEmpty || wanted.contains("augment") { try timeAugmentation() }
+if wanted.isEmpty || wanted.contains("train-step") {
+    for precision in [Precision.f32, .bf16] {
+        try trainStep("resnet18-cifar 32x32 128 views", .resnet18, .cifar, width: 64, channels: 3, side: 32, views: 128, precision)
+        try trainStep("resnet18-cifar width 16 28x28x1 512 views", .resnet18, .cifar, width: 16, channels: 1, side: 28, views: 512, precision)
+        try trainStep("resnet50 224x224 16 views", .resnet50, .imagenet, width: 64, channels: 3, side: 224, views: 16, precision)
+    }
 }

@@ -4,6 +4,7 @@
 #define SUPCON_CKERNELS_H
 #include "ckernels_convert.h"
 #include "ckernels_evaluation.h"
+#include "ckernels_image.h"
 #include "ckernels_machine.h"
 #include "ckernels_norm.h"
 #include "ckernels_pixels.h"

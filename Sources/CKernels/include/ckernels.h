@@ -3,6 +3,7 @@
 #ifndef SUPCON_CKERNELS_H
 #define SUPCON_CKERNELS_H
 #include "ckernels_convert.h"
+#include "ckernels_loss.h"
 #include "ckernels_machine.h"
 #include "ckernels_norm.h"
 #include "ckernels_pool.h"

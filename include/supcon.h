@@ -211,11 +211,12 @@ typedef struct supcon_dataset_options {
 void supcon_dataset_options_init(supcon_dataset_options *options);
 
 /* Images in memory; labels: [images->count], or NULL (no labels). Labels are any int64 >= 0; classes are 0 to the largest label.
- * Errors: argument, shape, type, memory. */
+ * Errors: argument (also an f32 pixel that is not finite), shape, type, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_images(const supcon_images *images, const int64_t *labels, const supcon_dataset_options *options,
                                                            supcon_dataset **dataset);
-/* A folder with a folder per class (classes in the byte order of their names), JPEG and PNG files found by their content, to any depth, links to files followed.
- * Every file is opened once to learn that it is an image, decoded when it is used. Errors: argument, io, format (no image, or a bad one with REFUSE), memory. */
+/* A folder with a folder per class (classes in the byte order of their names), JPEG and PNG files found by their content, to any depth, links followed. A folder
+ * that holds files alone is a data set without labels. Names that begin with a dot are not looked at; files that are no image by content nor name are ignored.
+ * Every file is opened once to learn that it is a whole image, decoded when it is used; Exif's orientation is applied, alpha is dropped. Errors: argument, io, format (no image, or a bad one with REFUSE), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_folder(const char *path, const supcon_dataset_options *options, supcon_dataset **dataset);
 /* The given JPEG or PNG files, in that order; labels: [count] or NULL. Errors: as from_folder. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_files(const char *const *paths, int64_t count, const int64_t *labels,
@@ -239,7 +240,7 @@ typedef struct supcon_dataset_info {
   uint32_t struct_size;  /* in: sizeof; set by supcon_dataset_info_init */
   int32_t labelled;      /* 1 if there are labels */
   int64_t count;
-  int64_t classes;       /* largest label + 1 (folders: number of class folders); 0 without labels */
+  int64_t classes;       /* largest label + 1 (folders: number of class folders; CIFAR: 10 or 100; a subset: its parent's); 0 without labels */
   int64_t height;        /* 0: the images differ in size */
   int64_t width;
   int64_t channels;

@@ -1,0 +1,96 @@
+#include "ckernels_image.h"
+#include "clones.h"
+
+/* Written so that a NaN becomes 0 and the compiler sees max and min instructions. */
+static inline float clamped(float v) {
+  v = v > 0 ? v : 0;
+  return v < 1 ? v : 1;
+}
+static inline float smaller(float a, float b) { return a < b ? a : b; }
+static inline float larger(float a, float b) { return a > b ? a : b; }
+static inline float grey(float r, float g, float b) { return 0.2989f * r + 0.587f * g + 0.114f * b; }
+
+SUPCON_CLONES void sc_brightness(float *p, int64_t plane, int64_t channels, int64_t n, float factor) {
+  for (int64_t c = 0; c < channels; c++)
+    for (int64_t i = 0; i < n; i++) p[c * plane + i] = clamped(factor * p[c * plane + i]);
+}
+
+SUPCON_CLONES void sc_contrast(float *p, int64_t plane, int64_t channels, int64_t n, float factor, float offset) {
+  for (int64_t c = 0; c < channels; c++)
+    for (int64_t i = 0; i < n; i++) p[c * plane + i] = clamped(factor * p[c * plane + i] + offset);
+}
+
+SUPCON_CLONES double sc_grey_sum(const float *p, int64_t plane, int64_t channels, int64_t n) {
+  float lanes[64] = {0}, sum = 0;
+  int64_t i = 0;
+  if (channels == 3) {
+    const float *g = p + plane, *b = p + 2 * plane;
+    for (; i + 64 <= n; i += 64)
+      for (int j = 0; j < 64; j++) lanes[j] += grey(p[i + j], g[i + j], b[i + j]);
+    for (; i < n; i++) sum += grey(p[i], g[i], b[i]);
+  } else {
+    for (int64_t c = 0; c < channels; c++) {
+      for (i = 0; i + 64 <= n; i += 64)
+        for (int j = 0; j < 64; j++) lanes[j] += p[c * plane + i + j];
+      for (; i < n; i++) sum += p[c * plane + i];
+    }
+  }
+  double total = sum;
+  for (int j = 0; j < 64; j++) total += lanes[j];
+  return total;
+}
+
+SUPCON_CLONES void sc_saturation(float *p, int64_t plane, int64_t n, float factor) {
+  float *restrict r = p, *restrict g = p + plane, *restrict b = p + 2 * plane;
+  for (int64_t i = 0; i < n; i++) {
+    const float rest = (1 - factor) * grey(r[i], g[i], b[i]);
+    r[i] = clamped(factor * r[i] + rest);
+    g[i] = clamped(factor * g[i] + rest);
+    b[i] = clamped(factor * b[i] + rest);
+  }
+}
+
+/* Value v and chroma c stay; the hue, in sixths of a turn and times c, is shifted, so that nothing is divided. Channel k (5, 3, 1 for R, G, B) is then
+ * v - max(0, min(x, 4c - x, c)) with x = h + k c modulo 6c: Smith's formula (1978), scaled by c. */
+SUPCON_CLONES void sc_hue(float *p, int64_t plane, int64_t n, float turns) {
+  float *restrict r = p, *restrict g = p + plane, *restrict b = p + 2 * plane;
+  const float shift = 6 * turns;
+  for (int64_t i = 0; i < n; i++) {
+    const float red = r[i], green = g[i], blue = b[i];
+    const float v = larger(larger(red, green), blue), c = v - smaller(smaller(red, green), blue), round = 6 * c, four = 4 * c;
+    const float not_red = v == green ? 2 * c + (blue - red) : four + (red - green);
+    float h = (v == red ? green - blue : not_red) + shift * c;
+    h = h < 0 ? h + round : h;
+    h = h >= round ? h - round : h;
+    float x5 = h + 5 * c, x3 = h + 3 * c, x1 = h + c;
+    x5 = x5 >= round ? x5 - round : x5;
+    x3 = x3 >= round ? x3 - round : x3;
+    x1 = x1 >= round ? x1 - round : x1;
+    r[i] = v - larger(0, smaller(smaller(x5, four - x5), c));
+    g[i] = v - larger(0, smaller(smaller(x3, four - x3), c));
+    b[i] = v - larger(0, smaller(smaller(x1, four - x1), c));
+  }
+}
+
+SUPCON_CLONES void sc_grey(float *p, int64_t plane, int64_t n) {
+  float *restrict r = p, *restrict g = p + plane, *restrict b = p + 2 * plane;
+  for (int64_t i = 0; i < n; i++) r[i] = g[i] = b[i] = grey(r[i], g[i], b[i]);
+}
+
+SUPCON_CLONES void sc_interleave(const float *p, int64_t plane, int64_t channels, int64_t n, const float *scale, const float *shift, float *restrict out) {
+  if (channels == 3) {
+    const float *restrict r = p, *restrict g = p + plane, *restrict b = p + 2 * plane;
+    const float r1 = scale[0], g1 = scale[1], b1 = scale[2], r0 = shift[0], g0 = shift[1], b0 = shift[2];
+    for (int64_t i = 0; i < n; i++) {
+      out[3 * i] = r1 * r[i] + r0;
+      out[3 * i + 1] = g1 * g[i] + g0;
+      out[3 * i + 2] = b1 * b[i] + b0;
+    }
+  } else if (channels == 1) {
+    const float s = scale[0], t = shift[0];
+    for (int64_t i = 0; i < n; i++) out[i] = s * p[i] + t;
+  } else {
+    for (int64_t c = 0; c < channels; c++)
+      for (int64_t i = 0; i < n; i++) out[i * channels + c] = scale[c] * p[c * plane + i] + shift[c];
+  }
+}

@@ -1,0 +1,99 @@
+import CKernels
+import Glibc
+import SupConTensor
+
+/// What is known of each anchor: sums over its pairs, then its loss, then the factors in its gradient. All [anchors].
+///
+/// With c = 1/anchors, σ the logistic function, n the logarithm of the sum over the negatives, and R_i = Σ_p w_ip/W_i σ(n_i − s_ip), the gradient of c·L_i is
+///
+///     all          ∂/∂s_ij = c/D_i exp s_ij − (out: c/W_i w_ij; in: c/E_i w_ij exp s_ij)        E_i = Σ_p w_ip exp s_ip
+///     negatives    the same, the first term for negatives alone
+///     onePositive  ∂/∂s_in = c R_i/D_i exp s_in,   ∂/∂s_ip = −c/W_i w_ip σ(n_i − s_ip)          D_i over the negatives
+struct AnchorTerms {
+    let count: Int
+    /// s is taken less these in exponents.
+    let shift: Room<Float>
+    let positiveShift: Room<Float>
+    let sum: Room<Double>
+    /// Out: Σ_p w s; in: Σ_p w exp(s − positiveShift).
+    let positive: Room<Double>
+    /// onePositive: logarithm of the sum over the negatives, −∞ if there is nothing to do; that sum in f32; Σ_p w log(1 + exp(n − s)); Σ_p w σ(n − s).
+    let negatives: Room<Float>
+    let negativeSum: Room<Float>
+    let oneLoss: Room<Double>
+    let oneShare: Room<Double>
+    /// The factors of exp s and of the positives' term.
+    let weight: Room<Float>
+    let positiveWeight: Room<Float>
+
+    static let bytesPerAnchor = 6 * 4 + 4 * 8
+
+    /// Errors: memory.
+    init(_ count: Int) throws(SupConError) {
+        self.count = count
+        shift = try Room(count)
+        positiveShift = try Room(count)
+        sum = try Room(count)
+        positive = try Room(count)
+        negatives = try Room(count)
+        negativeSum = try Room(count)
+        oneLoss = try Room(count)
+        oneShare = try Room(count)
+        weight = try Room(count)
+        positiveWeight = try Room(count)
+    }
+
+    /// Before the first tile. Without shifts, they are 0 and stay so.
+    func clear(shifted: Bool) {
+        shift.start.update(repeating: shifted ? -Float.greatestFiniteMagnitude : 0, count: count)
+        positiveShift.start.update(repeating: shifted ? -Float.greatestFiniteMagnitude : 0, count: count)
+        for values in [sum, positive, oneLoss, oneShare] { values.start.update(repeating: 0, count: count) }
+    }
+
+    /// Between the first look and the second, with denominator onePositive.
+    func closeNegatives(_ weights: PairWeights, viewsPerAnchor: Int) {
+        for anchor in 0..<count {
+            let sample = anchor / viewsPerAnchor
+            let useful = weights.totals.start[sample] > 0 && weights.negatives.start[sample] > 0
+            negatives.start[anchor] = useful ? Float(Double(shift.start[anchor]) + log(sum.start[anchor])) : -.infinity
+            negativeSum.start[anchor] = useful ? Float(sum.start[anchor]) : 0
+        }
+    }
+
+    /// The losses, by the sums, and the gradients' factors; `each` gets every anchor's loss.
+    /// - Returns: the losses' sum, and how many anchors have no positive.
+    func close(_ weights: PairWeights, kind: Int32, viewsPerAnchor: Int, each: (_ anchor: Int, _ loss: Double) -> Void) -> (loss: Double, without: Int) {
+        let share = 1 / Double(count)
+        var (total, without) = (0.0, 0)
+        for anchor in 0..<count {
+            let sample = anchor / viewsPerAnchor
+            let (all, negatives) = (weights.totals.start[sample], weights.negatives.start[sample])
+            let (sum, positive) = (self.sum.start[anchor], self.positive.start[anchor])
+            var (loss, weight, positiveWeight) = (0.0, 0.0, 0.0)
+            let logarithm = Double(shift.start[anchor]) + log(sum)
+            switch kind {
+            case _ where !(all > 0): without += 1
+            case Int32(SC_LOSS_OUT_ONE):
+                if negatives > 0 {
+                    loss = oneLoss.start[anchor] / all
+                    (weight, positiveWeight) = (share * oneShare.start[anchor] / all / sum, share / all)
+                }
+            case Int32(SC_LOSS_OUT_ALL), Int32(SC_LOSS_OUT_NEGATIVES):
+                if sum > 0 {
+                    loss = logarithm - positive / all
+                    (weight, positiveWeight) = (share / sum, share / all)
+                }
+            default:
+                if sum > 0 {
+                    loss = logarithm - (Double(positiveShift.start[anchor]) + log(positive / all))
+                    (weight, positiveWeight) = (share / sum, share / positive)
+                }
+            }
+            self.weight.start[anchor] = Float(weight)
+            self.positiveWeight.start[anchor] = Float(positiveWeight)
+            total += loss
+            each(anchor, loss)
+        }
+        return (total, without)
+    }
+}

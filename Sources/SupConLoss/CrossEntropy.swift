@@ -1,0 +1,70 @@
+import CKernels
+import Glibc
+import SupConTensor
+
+/// Softmax cross-entropy of logits x [n, classes], averaged over the rows; with label smoothing ε (Szegedy et al., arXiv:1512.00567, §7) and, for MixUp and CutMix, two labels a row:
+///
+///     q_k = (1 − ε)(λ [k = y] + (1 − λ) [k = y′]) + ε/classes,   L = log Σ_k exp x_k − Σ_k q_k x_k,   ∂L/∂x_k = softmax(x)_k − q_k
+public struct CrossEntropy: Sendable {
+    /// ε, 0 to 1.
+    public let labelSmoothing: Float
+    public let classes: Int
+
+    /// A second label for each row, and how much the first one counts; [n] each.
+    public struct Mix {
+        public var labels: UnsafePointer<Int64>
+        /// λ, 0 to 1.
+        public var share: UnsafePointer<Float>
+        public init(labels: UnsafePointer<Int64>, share: UnsafePointer<Float>) { (self.labels, self.share) = (labels, share) }
+    }
+
+    /// Errors: argument, shape.
+    public init(classes: Int, labelSmoothing: Float = 0) throws(SupConError) {
+        try require(classes >= 1, .shape, "there are \(classes) classes; expected at least 1")
+        try require(labelSmoothing >= 0 && labelSmoothing <= 1, .argument, "label smoothing is \(labelSmoothing); expected 0 to 1")
+        (self.classes, self.labelSmoothing) = (classes, labelSmoothing)
+    }
+
+    /// - Parameters:
+    ///   - logits: [n, classes]
+    ///   - labels: [n], 0 to classes − 1
+    ///   - gradient: like the logits, or nil: of the mean loss; what it holds after an error is undefined.
+    /// - Returns: the mean loss, and in how many rows the (first) greatest logit is that of `labels`.
+    /// Errors: shape (n), argument (logits that are not finite, labels out of range).
+    public func evaluate(
+        logits: UnsafePointer<Float>, labels: UnsafePointer<Int64>, count: Int, mix: Mix? = nil, gradient: UnsafeMutablePointer<Float>?
+    ) throws(SupConError) -> (loss: Double, correct: Int) {
+        try require(count >= 1, .shape, "there are \(count) rows of logits; expected at least 1")
+        let (share, uniform) = (1 / Double(count), Double(labelSmoothing) / Double(classes))
+        var (total, correct) = (0.0, 0)
+        for row in 0..<count {
+            let x = logits + row * classes
+            let targets = try self.targets(row, labels, mix)
+            var (maximum, place, exponentials, sum): (Float, Int64, Double, Double) = (0, 0, 0, 0)
+            sc_softmax_row(x, Int64(classes), &maximum, &place, &exponentials, &sum)
+            try require(sum.isFinite, .argument, "row \(row) of the logits has a value that is not finite")
+            if Int(place) == targets.first.label { correct += 1 }
+            // Relative to the maximum, so that equal logits of any size lose nothing.
+            let expected = targets.first.share * Double(x[targets.first.label] - maximum) + targets.second.share * Double(x[targets.second.label] - maximum)
+            total += log(exponentials) - expected - uniform * (sum - Double(classes) * Double(maximum))
+            if let gradient {
+                let g = gradient + row * classes
+                sc_softmax_gradient_row(x, Int64(classes), maximum, Float(share / exponentials), Float(share * uniform), g)
+                g[targets.first.label] -= Float(share * targets.first.share)
+                g[targets.second.label] -= Float(share * targets.second.share)
+            }
+        }
+        return (total * share, correct)
+    }
+
+    /// The labels of a row and their shares of the target, smoothing's apart.
+    private func targets(_ row: Int, _ labels: UnsafePointer<Int64>, _ mix: Mix?) throws(SupConError) -> (first: (label: Int, share: Double), second: (label: Int, share: Double)) {
+        try require(labels[row] >= 0 && labels[row] < Int64(classes), .argument, "label \(row) is \(labels[row]); expected 0 to \(classes - 1)")
+        let certain = 1 - Double(labelSmoothing)
+        guard let mix else { return ((Int(labels[row]), certain), (Int(labels[row]), 0)) }
+        let (second, share) = (mix.labels[row], mix.share[row])
+        try require(second >= 0 && second < Int64(classes), .argument, "second label \(row) is \(second); expected 0 to \(classes - 1)")
+        try require(share >= 0 && share <= 1, .argument, "share \(row) of the first label is \(share); expected 0 to 1")
+        return ((Int(labels[row]), certain * Double(share)), (Int(second), certain * (1 - Double(share))))
+    }
+}

@@ -1,0 +1,147 @@
+import CKernels
+import Glibc
+import SupConTensor
+
+/// Goes over all tiles of s = anchors · contrastsᵀ/τ, twice: for the sums, and for the gradient. Anchors are rows of the contrasts here, every `selfStride`-th.
+struct TileSweep {
+    struct Sizes {
+        var rows: Int
+        var anchors: Int
+        var dimension: Int
+        var threads: Int
+        /// Rows and columns of a tile: small enough to stay in a core's own cache, and for the threads to have something to share; decided by the number of rows alone.
+        var block: Int { min(max((rows / 8 + 15) / 16 * 16, 32), Int(SC_LOSS_TILE)) }
+        var byteCount: Int { anchors * (AnchorTerms.bytesPerAnchor + dimension * 4) + threads * block * block * 4 }
+    }
+
+    struct Problem {
+        /// [contrasts, dimension]
+        var rows: UnsafePointer<Float>
+        var weights: PairWeights
+        var selfStride: Int
+        /// Tiles serve both ways.
+        var both: Bool
+    }
+
+    let terms: AnchorTerms
+    /// The gradient of the anchors' own role, [anchors, dimension], where tiles serve one way.
+    let anchorGradient: Room<Float>
+    private let sizes: Sizes
+    private let kind: Int32
+    private let alpha: Float
+    private let tiles: Room<Float>
+    private let schedule: TileSchedule
+
+    /// Errors: memory.
+    init(_ sizes: Sizes, kind: Int32, alpha: Float) throws(SupConError) {
+        (self.sizes, self.kind, self.alpha) = (sizes, kind, alpha)
+        terms = try AnchorTerms(sizes.anchors)
+        anchorGradient = try Room(sizes.anchors * sizes.dimension)
+        tiles = try Room(sizes.threads * sizes.block * sizes.block)
+        schedule = TileSchedule(threads: sizes.threads)
+    }
+
+    /// Fills `terms` with what the losses are made of.
+    func gatherSums(_ problem: Problem) {
+        terms.clear(shifted: !problem.both)
+        let (sum, positive, shift, positiveShift) = (terms.sum.start, terms.positive.start, terms.shift.start, terms.positiveShift.start)
+        if problem.both {
+            schedule.pairs(blocks: blocks(sizes.rows)) { worker, row, column in
+                var tile = similarities(problem, worker, row, column)
+                sc_loss_sums_both(&tile, kind, sum, positive)
+            }
+        } else {
+            schedule.share(blocks(sizes.anchors)) { worker, row in
+                for column in 0..<blocks(sizes.rows) {
+                    var tile = similarities(problem, worker, row, column)
+                    sc_loss_sums(&tile, kind, shift, sum, positiveShift, positive)
+                }
+            }
+        }
+        if kind == Int32(SC_LOSS_OUT_ONE) { gatherOnePositive(problem) }
+    }
+
+    /// The second look that one positive at a time needs, once the negatives' sum is known; only where there are positives.
+    private func gatherOnePositive(_ problem: Problem) {
+        terms.closeNegatives(problem.weights, viewsPerAnchor: sizes.anchors / problem.weights.samples)
+        let (negatives, loss, share) = (terms.negatives.start, terms.oneLoss.start, terms.oneShare.start)
+        schedule.share(blocks(sizes.anchors)) { worker, row in
+            for column in 0..<blocks(sizes.rows) where mayHavePositives(problem, row, column) {
+                var tile = similarities(problem, worker, row, column)
+                sc_loss_one_positive(&tile, negatives, loss, share)
+            }
+        }
+    }
+
+    /// gradient ← ∂L/∂s-weighted sums of rows, of the mean over the anchors; where tiles serve one way, the anchors' part is in `anchorGradient`.
+    func gatherGradient(_ problem: Problem, into gradient: UnsafeMutablePointer<Float>) {
+        gradient.update(repeating: 0, count: sizes.rows * sizes.dimension)
+        let (weight, positiveWeight, shift, positiveShift) = (terms.weight.start, terms.positiveWeight.start, terms.shift.start, terms.positiveShift.start)
+        let (negatives, negativeSum) = (terms.negatives.start, terms.negativeSum.start)
+        if problem.both {
+            schedule.pairs(blocks: blocks(sizes.rows)) { worker, row, column in
+                var tile = similarities(problem, worker, row, column)
+                sc_loss_gradient_both(&tile, kind, weight, positiveWeight, negativeSum)
+                addRows(tile, problem, into: gradient)
+                if row != column { addColumns(tile, problem, into: gradient) }
+            }
+        } else {
+            anchorGradient.start.update(repeating: 0, count: sizes.anchors * sizes.dimension)
+            schedule.grid(rows: blocks(sizes.anchors), columns: blocks(sizes.rows)) { worker, row, column in
+                var tile = similarities(problem, worker, row, column)
+                sc_loss_gradient(&tile, kind, shift, weight, positiveShift, positiveWeight, negatives)
+                addRows(tile, problem, into: anchorGradient.start)
+                addColumns(tile, problem, into: gradient)
+            }
+        }
+    }
+
+    private func blocks(_ count: Int) -> Int { (count + sizes.block - 1) / sizes.block }
+
+    /// s of a block of anchors and a block of contrasts, in the worker's tile.
+    private func similarities(_ problem: Problem, _ worker: Int, _ row: Int, _ column: Int) -> sc_loss_tile {
+        let (block, dimension, weights) = (sizes.block, sizes.dimension, problem.weights)
+        let (firstAnchor, firstContrast) = (row * block, column * block)
+        let tile = sc_loss_tile(
+            similarities: tiles.start + worker * block * block, stride: Int64(block), rows: Int64(min(block, sizes.anchors - firstAnchor)),
+            columns: Int64(min(block, sizes.rows - firstContrast)), first_anchor: Int64(firstAnchor), first_contrast: Int64(firstContrast),
+            self_stride: Int64(problem.selfStride), classes: weights.mask == nil ? UnsafePointer(weights.classes.start) : nil, mask: weights.mask,
+            mask_scale: weights.maskScale.start, samples: Int64(weights.samples), views: Int64(weights.views))
+        MatrixProduct.multiply(
+            transposeB: true, m: Int(tile.rows), n: Int(tile.columns), k: dimension, alpha: alpha, a: problem.rows + firstAnchor * problem.selfStride * dimension,
+            lda: problem.selfStride * dimension, b: problem.rows + firstContrast * dimension, ldb: dimension, c: tile.similarities, ldc: block)
+        return tile
+    }
+
+    /// target[anchors of the tile] += G · contrasts
+    private func addRows(_ tile: sc_loss_tile, _ problem: Problem, into target: UnsafeMutablePointer<Float>) {
+        let dimension = sizes.dimension
+        MatrixProduct.multiply(
+            m: Int(tile.rows), n: dimension, k: Int(tile.columns), a: tile.similarities, lda: sizes.block, b: problem.rows + Int(tile.first_contrast) * dimension,
+            ldb: dimension, beta: 1, c: target + Int(tile.first_anchor) * dimension, ldc: dimension)
+    }
+
+    /// target[contrasts of the tile] += Gᵀ · anchors
+    private func addColumns(_ tile: sc_loss_tile, _ problem: Problem, into target: UnsafeMutablePointer<Float>) {
+        let dimension = sizes.dimension
+        MatrixProduct.multiply(
+            transposeA: true, m: Int(tile.columns), n: dimension, k: Int(tile.rows), a: tile.similarities, lda: sizes.block,
+            b: problem.rows + Int(tile.first_anchor) * problem.selfStride * dimension, ldb: problem.selfStride * dimension, beta: 1,
+            c: target + Int(tile.first_contrast) * dimension, ldc: dimension)
+    }
+
+    /// By the range of classes in either block: views lie together, so that without labels most tiles are spared.
+    private func mayHavePositives(_ problem: Problem, _ row: Int, _ column: Int) -> Bool {
+        guard problem.weights.mask == nil else { return true }
+        func range(_ block: Int, of count: Int, stride: Int) -> (low: Int32, high: Int32) {
+            var (low, high) = (Int32.max, Int32.min)
+            for index in block * sizes.block..<min((block + 1) * sizes.block, count) {
+                let own = problem.weights.classes.start[index * stride]
+                (low, high) = (min(low, own), max(high, own))
+            }
+            return (low, high)
+        }
+        let (anchors, contrasts) = (range(row, of: sizes.anchors, stride: problem.selfStride), range(column, of: sizes.rows, stride: 1))
+        return anchors.low <= contrasts.high && contrasts.low <= anchors.high
+    }
+}

@@ -1,0 +1,29 @@
+import SupConTensor
+import Synchronization
+
+/// The views that training would make of these images: view number `view` in `epoch` of a run with `seed`, image i being sample number i.
+/// `into`: dense [count, height, width, channels], 0…1, not normalised. Errors: argument, shape, memory.
+public func augment(
+    _ images: ImageBatch, _ options: AugmentationOptions, seed: UInt64, epoch: Int, view: Int, height: Int, width: Int, into: UnsafeMutablePointer<Float>,
+    context: ExecutionContext
+) throws(SupConError) {
+    try images.validate()
+    try require(images.count <= 1 << 32, .argument, "there are \(images.count) images; expected at most 2³²")
+    try require(epoch >= 0 && epoch < 1 << 32, .argument, "epoch is \(epoch); expected 0 to 2³² - 1")
+    try require((0..<256).contains(view), .argument, "view is \(view); expected 0 to 255")
+    let augmentation = try Augmentation(options, height: height, width: width, channels: images.channels)
+    let perView = height * width * images.channels
+    let failure = Mutex<SupConError?>(nil)
+    nonisolated(unsafe) let output = into
+    Parallel.ranges(images.count, grain: max(1, 65536 / perView), threads: context.threads) { range in
+        let workspace = AugmentationWorkspace()
+        do throws(SupConError) {
+            for i in range {
+                try augmentation.apply(images[i], seed: seed, epoch: epoch, sample: i, view: view, workspace: workspace, into: output + i * perView)
+            }
+        } catch {
+            failure.withLock { if $0 == nil { $0 = error } }
+        }
+    }
+    if let error = failure.withLock({ $0 }) { throw error }
+}

@@ -1,0 +1,69 @@
+import CKernels
+import SupConTensor
+
+/// Memory that making views takes, kept from view to view: after the first ones nothing is allocated. One thread.
+public final class AugmentationWorkspace {
+    let resampler = Resampler()
+    var recipe = ViewRecipe()
+    private let planes = Scratch()
+    private let operationMemory = Scratch()
+
+    public init() {}
+
+    /// Makes the view that `recipe` describes of `image`, `crop` being in its pixels: dense [height, width, channels].
+    ///
+    /// The image is worked on as planes, in strips of about 1,500 pixels: resampled, changed by one operation after the other and written out while it is in the
+    /// nearest cache. Only an operation that needs the whole image (contrast: its mean) makes a second pass. Errors: memory.
+    func render(
+        _ image: ImageView, crop: CropBox, flip: Bool, operations: [any ImageOperation], height: Int, width: Int, _ normalization: Normalization,
+        into: UnsafeMutablePointer<Float>
+    ) throws(SupConError) {
+        try resampler.prepare(image, box: crop, flip: flip, height: height, width: width)
+        let (channels, count) = (image.channels, height * width)
+        let stripRows = min(max(1536 / width, 1), height)
+        let whole = operations.contains { $0.needs != .pixel }
+        // Planes a multiple of 4 KiB apart would share cache sets.
+        let plane = roundedUp(whole ? count : stripRows * width) + 80
+        let spare = operations.contains { $0.needs == .neighbours }
+        let floats = try planes.reserve((spare ? 2 : 1) * channels * plane * 4).assumingMemoryBound(to: Float.self)
+        var current = PlanarImage(first: floats, plane: plane, channels: channels, height: height, width: width)
+        var other = PlanarImage(first: floats + (spare ? channels * plane : 0), plane: plane, channels: channels, height: height, width: width)
+
+        var (next, resampled, mean) = (0, false, Float?.none)
+        while true {
+            // This pass: the operations up to the next one that needs all of what is before it.
+            let first = next
+            while next < operations.count, operations[next].needs == .pixel || operations[next].needs == .greyMean && next == first && mean != nil { next += 1 }
+            let isLast = next == operations.count
+            let wantsMean = !isLast && operations[next].needs == .greyMean
+            var sum = 0.0
+            if !resampled || first < next || isLast || wantsMean {
+                for row in stride(from: 0, to: height, by: stripRows) {
+                    let rows = row..<min(row + stripRows, height)
+                    let strip = PlanarPixels(first: current.first + (whole ? row * width : 0), plane: plane, channels: channels, count: rows.count * width)
+                    if !resampled { resampler.rows(rows, into: strip.first, plane: plane) }
+                    for operation in first..<next { operations[operation].apply(strip, greyMean: mean ?? 0) }
+                    if wantsMean { sum += strip.greySum() }
+                    if isLast { write(strip, normalization, into + row * width * channels) }
+                }
+            }
+            if isLast { return }
+            (resampled, mean) = (true, wantsMean ? Float(sum / Double(count)) : nil)
+            if !wantsMean {
+                let operation = operations[next]
+                let scratch = try operationMemory.reserve(operation.scratchCount(height: height, width: width) * 4)
+                operation.apply(current, into: other, scratch: scratch.assumingMemoryBound(to: Float.self))
+                swap(&current, &other)
+                next += 1
+            }
+        }
+    }
+
+    @inline(__always)
+    private func write(_ strip: PlanarPixels, _ normalization: Normalization, _ to: UnsafeMutablePointer<Float>) {
+        withUnsafePointer(to: normalization) { pointer in
+            let factors = UnsafeRawPointer(pointer).assumingMemoryBound(to: Float.self)  // scale, then shift: four floats each
+            sc_interleave(strip.first, Int64(strip.plane), Int64(strip.channels), Int64(strip.count), factors, factors + 4, to)
+        }
+    }
+}

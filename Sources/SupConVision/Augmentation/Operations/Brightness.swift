@@ -1,0 +1,10 @@
+import CKernels
+
+/// p ← clamp(factor · p), all channels (torchvision's adjust_brightness).
+struct Brightness: ImageOperation {
+    var factor: Float
+
+    func apply(_ pixels: PlanarPixels, greyMean: Float) {
+        sc_brightness(pixels.first, Int64(pixels.plane), Int64(pixels.channels), Int64(pixels.count), factor)
+    }
+}

@@ -21,7 +21,7 @@ check() {
   shift
   [[ $name == *"$only"* ]] || return 0
   local start=$SECONDS status=0
-  "$@" >"$work/output" 2>&1 </dev/null || status=$?
+  ("$@") >"$work/output" 2>&1 </dev/null || status=$?
   local counts
   counts=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$work/output" | tail -n 1)
   if [[ -n $counts ]]; then passed=$((passed + ${counts% *})) failed=$((failed + ${counts#* })); fi
@@ -162,9 +162,7 @@ interrupted() {
   wait $process || status=$?
   same 130 $status && [[ -s $work/stopped.safetensors ]] && grep -q '^Stopped' "$work/progress"
 }
-set -m # gives background programs back the SIGINT that scripts take from them
 check "examples: Ctrl-C keeps what was learnt" interrupted
-set +m
 
 # -------------------------------------------------------------------------------------------------------------------- an installation
 

@@ -145,7 +145,7 @@ static void wrong_arguments(void) {
   tight.memory_limit = 4096;
   supcon_context *context = NULL;
   WORKS(supcon_context_create(&tight, &context));
-  REFUSES_HANDLE(supcon_trainer_create(context, model, dataset, &options, &trainer), trainer, MEMORY, "4096");
+  REFUSES_HANDLE(supcon_trainer_create(context, model, dataset, &options, &trainer), trainer, MEMORY, "limit");
   supcon_context_free(context);
   supcon_dataset_free(colour);
   supcon_dataset_free(unlabelled);

@@ -95,7 +95,7 @@ import Testing
         for _ in 0..<3 { _ = try model.rows(images) }
         #expect(model.plans.idleSizes == [1])
         for count in 1...40 { _ = try model.rows(Images(count)) }
-        #expect(Set(model.plans.idleSizes).isSubset(of: BatchSizes(chosen: 0, pixels: 192).sizes) && model.plans.idleSizes.count <= 5)
+        #expect(Set(model.plans.idleSizes).isSubset(of: BatchSizes(chosen: 0, pixels: 192, threads: 2).sizes) && model.plans.idleSizes.count <= 5)
         for size in 1...40 { _ = try model.rows(Images(size), EmbedOptions(batchSize: size)) }
         #expect(model.plans.idleSizes.count == PlanPool.mostPlans)
         try model.exclusive {}
@@ -115,7 +115,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 5, 8, 48, 100], [1, 32 * 32, 224 * 224]) func padsAQuarterAtMost(_ chosen: Int, _ pixels: Int) {
-        let sizes = BatchSizes(chosen: chosen, pixels: pixels)
+        let sizes = BatchSizes(chosen: chosen, pixels: pixels, threads: 48)
         #expect(sizes.sizes == Array(Set(sizes.sizes)).sorted() && sizes.sizes[0] == 1)
         #expect(chosen == 0 || sizes.sizes.last == chosen)
         for left in 1...300 {

@@ -1,0 +1,211 @@
+#!/usr/bin/env bash
+# Tests of the C interface as programs outside meet it: the header, what the library exports, the examples, an installation, and a walk through the functions.
+#   Tests/C/run.sh [WORD]    only the tests whose names have WORD in them
+# Needs `make lib` to have run. Ends with "N passed, N failed".
+set -u
+cd "$(dirname "$0")/../.."
+tree=$PWD
+library=$tree/build/lib/libsupcon.so.1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
+only=${1:-}
+passed=0
+failed=0
+strict="-Wall -Wextra -Wpedantic -Werror"
+link="-I$tree/include -L$tree/build/lib -lsupcon -Wl,-rpath,$tree/build/lib"
+
+# check NAME COMMAND...: runs it; shows what it said only when it fails. Lines "N passed, N failed" of it are added to the count.
+check() {
+  local name=$1
+  shift
+  [[ $name == *"$only"* ]] || return 0
+  local start=$SECONDS status=0
+  ("$@") >"$work/output" 2>&1 </dev/null || status=$?
+  local counts
+  counts=$(sed -nE 's/^([0-9]+) passed, ([0-9]+) failed$/\1 \2/p' "$work/output" | tail -n 1)
+  if [[ -n $counts ]]; then passed=$((passed + ${counts% *})) failed=$((failed + ${counts#* })); fi
+  if ((status == 0)); then
+    [[ -n $counts ]] || passed=$((passed + 1))
+    printf 'ok      %-44s %3d s\n' "$name" $((SECONDS - start))
+  else
+    [[ -n $counts && ${counts#* } != 0 ]] || failed=$((failed + 1))
+    printf 'FAILED  %-44s %3d s (status %d)\n' "$name" $((SECONDS - start)) "$status"
+    sed 's/^/        /' "$work/output" | tail -n 60
+  fi
+}
+
+# same EXPECTED ACTUAL: fails with the difference.
+same() { [[ $1 == "$2" ]] || { diff <(echo "$1") <(echo "$2"); return 1; }; }
+# refuses STATUS WORD COMMAND...: the command ends with that status, and says WORD.
+refuses() {
+  local wanted=$1 word=$2 status=0 said
+  shift 2
+  said=$("$@" 2>&1) || status=$?
+  [[ $status == "$wanted" && $said == *"$word"* ]] || { echo "status $status (expected $wanted), and it said: $said"; return 1; }
+}
+
+# ------------------------------------------------------------------------------------------------------------------------ the header
+
+header_in() {
+  local compiler=$1 language=$2 standard=$3
+  printf '#include "supcon.h"\n#include "supcon.h"\nint main(void) { return SUPCON_ABI_VERSION < 1; }\n' >"$work/header.source"
+  "$compiler" -x "$language" "-std=$standard" $strict -Wshadow -Wstrict-prototypes -I include -fsyntax-only "$work/header.source" 2>"$work/said" ||
+    { cat "$work/said"; return 1; }
+}
+header_in_cxx() {
+  printf '#include <supcon.h>\n#include <supcon.h>\nint main() { supcon_loss_options o; supcon_loss_options_init(&o); return o.form; }\n' >"$work/header.cpp"
+  "$1" -std=c++17 $strict -o "$work/header" "$work/header.cpp" $link && "$work/header"
+}
+for compiler in gcc clang; do command -v $compiler >/dev/null && check "header as C11 ($compiler)" header_in $compiler c c11; done
+for compiler in g++ clang++; do command -v $compiler >/dev/null && check "header as C++17 ($compiler)" header_in_cxx $compiler; done
+
+# ----------------------------------------------------------------------------------------------------------------------- the library
+
+# A name followed by "(" in the preprocessed header is a function; a callback's type is written (*name)( there.
+header_functions() { gcc -E -P -x c include/supcon.h | grep -oE '\bsupcon_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u; }
+exported() { nm -D --defined-only "$library" | awk '$2 ~ /[A-Z]/ { print $3 }' | sort; }
+check "exports are the header's functions" same "$(header_functions)" "$(exported)"
+soname() { readelf -d "$library" | sed -nE 's/.*\(SONAME\).*\[(.*)\]/\1/p'; }
+check "soname" same libsupcon.so.1 "$(soname)"
+# The system's, and the engines': no Swift library, no OpenBLAS beside oneDNN.
+needs_only() {
+  local others
+  others=$(readelf -d "$library" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' |
+    grep -vE '^(libc|libm|libstdc\+\+|libgcc_s|libdnnl|libgomp|libturbojpeg|libpng16|libz|ld-linux[a-z0-9-]*)\.so(\.[0-9]+)?$')
+  [[ -z $others ]] || { echo "also needs: $others"; return 1; }
+}
+check "needs the system and its engines only" needs_only
+no_debris() { ! readelf -d "$library" | grep -E 'TEXTREL|RUNPATH.*/(home|root|build|opt)'; }
+check "no text relocations, no paths of this machine" no_debris
+
+# ---------------------------------------------------------------------------------------------------------------------- the functions
+
+build_tests() {
+  gcc -std=c11 $strict -O1 -g -o "$work/make_data" Tests/C/make_data.c Tests/C/images.c -Iinclude $(pkg-config --cflags --libs libpng libturbojpeg zlib) &&
+    gcc -std=c11 $strict -O1 -g -pthread -o "$work/api_test" Tests/C/test_*.c Tests/C/images.c $link -lm && "$work/make_data" "$work/data"
+}
+check "build: test programs" build_tests
+[[ -x $work/api_test ]] || build_tests >/dev/null 2>&1
+data=$work/data
+for part in general loss datasets files augmentation models model_files training evaluation threads fork; do
+  check "functions: $part" timeout 120 "$work/api_test" "$data" $part
+done
+full_disk() {
+  (
+    trap '' XFSZ
+    ulimit -f 16
+    exec "$work/api_test" "$data" full_disk
+  ) && same "" "$(ls -A "$data/no_room")"
+}
+check "functions: a full disk leaves nothing" full_disk
+
+# ----------------------------------------------------------------------------------------------------------------------- the examples
+
+examples=$work/examples
+check "examples: build without a warning" make -C examples/c OUT="$examples" CC=gcc
+small="--width 8 --batch 16 --epochs 2 --threads 2"
+loss_of_points() {
+  local said before after
+  said=$("$examples/loss") || return 1
+  before=$(sed -nE 's/^loss ([0-9.]+) over 6 anchors$/\1/p' <<<"$said")
+  after=$(sed -nE 's/^after a step .*: ([0-9.]+)$/\1/p' <<<"$said")
+  awk -v a="$after" -v b="$before" 'BEGIN { exit !(b > 0 && a < b) }' || { echo "$said"; return 1; }
+}
+# Two classes at right angles with τ = 1/2: log(1 + 2/e²) = 0.239544…
+loss_of_file() {
+  printf '0,1,0\n0,2,0\n1,0,1\n1,0,3\n' >"$work/points.csv"
+  same "loss 0.239545 over 4 anchors" "$("$examples/loss" --temperature 0.5 --gradient "$work/gradient.csv" "$work/points.csv" | head -n 1)" &&
+    same 4 "$(wc -l <"$work/gradient.csv")"
+}
+check "examples: loss of its own points" loss_of_points
+check "examples: loss of a file" loss_of_file
+printf '0,1,0\n0,2\n' >"$work/ragged.csv"
+check "examples: loss names the bad line" refuses 1 "line 2" "$examples/loss" "$work/ragged.csv"
+
+train_idx() { "$examples/train" $small "$work/idx.safetensors" "$data/images.idx" "$data/labels.idx" && [[ -s $work/idx.safetensors ]]; }
+train_folder() {
+  "$examples/train" $small --size 16 --batch 8 "$work/folder.safetensors" "$data/folder" >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
+  [[ -s $work/folder.safetensors ]] && grep -q 'Left out: .*broken.png: ' "$work/said"
+}
+embed_npy() {
+  "$examples/embed_folder" "$work/idx.safetensors" "$work/idx.npy" "$data/images.idx" || return 1
+  same "$((128 + 96 * 64 * 4))" "$(stat -c %s "$work/idx.npy")" && same "(96, 64)" "$(head -c 128 "$work/idx.npy" | grep -aoE '\([0-9]+, [0-9]+\)')"
+}
+embed_csv() {
+  "$examples/embed_folder" --output probabilities --batch 5 "$work/folder.safetensors" "$work/folder.csv" "$data/folder" || return 1
+  same "path,class,e0,e1" "$(head -n 1 "$work/folder.csv")" && same 24 "$(tail -n +2 "$work/folder.csv" | wc -l)" &&
+    same 12 "$(grep -cE '^"[^"]*/folder/blue/[0-9]+\.(png|jpg)","blue",[0-9.e+-]+,[0-9.e+-]+$' "$work/folder.csv")"
+}
+embed_files() {
+  "$examples/embed_folder" --raw "$work/folder.safetensors" "$work/files.npy" "$data"/folder/red/1.jpg "$data"/folder/blue/0.png &&
+    same "$data/folder/red/1.jpg"$'\n'"$data/folder/blue/0.png" "$(cat "$work/files.npy.txt")"
+}
+check "examples: train on IDX" train_idx
+check "examples: train on a folder" train_folder
+check "examples: embed IDX to npy" embed_npy
+check "examples: embed a folder to CSV" embed_csv
+check "examples: embed files to npy and paths" embed_files
+check "examples: embed without a model" refuses 1 "nowhere.safetensors" "$examples/embed_folder" "$work/nowhere.safetensors" "$work/a.csv" "$data/folder"
+check "examples: embed to nowhere" refuses 1 "nowhere" "$examples/embed_folder" "$work/idx.safetensors" "$work/nowhere/a.csv" "$data/images.idx"
+check "examples: a wrong option" refuses 2 "usage" "$examples/train" --colour blue "$work/x.safetensors" "$data/folder"
+
+# Ctrl-C after the first epoch: it stops, saves, and says by its status that it was stopped.
+interrupted() {
+  "$examples/train" --width 8 --batch 16 --epochs 100000 "$work/stopped.safetensors" "$data/images.idx" "$data/labels.idx" 2>"$work/progress" >/dev/null &
+  local process=$! status=0
+  for ((i = 0; i < 200; ++i)); do
+    grep -q '^epoch 1/' "$work/progress" && break
+    sleep 0.1
+  done
+  kill -INT $process
+  wait $process || status=$?
+  same 130 $status && [[ -s $work/stopped.safetensors ]] && grep -q '^Stopped' "$work/progress"
+}
+check "examples: Ctrl-C keeps what was learnt" interrupted
+
+# -------------------------------------------------------------------------------------------------------------------- an installation
+
+prefix=$work/prefix
+cat >"$work/outside.c" <<'END'
+#include <supcon.h>
+#include <stdio.h>
+int main(void) {
+  const float features[] = {1, 0, 1, 0, 0, 1, 0, 1};
+  const int64_t labels[] = {0, 0, 1, 1};
+  supcon_loss_result result;
+  supcon_loss_result_init(&result);
+  if (supcon_loss(NULL, features, 4, 1, 2, labels, NULL, NULL, &result, NULL, NULL) != SUPCON_OK) return 1;
+  printf("%s %d\n", supcon_version(), result.loss > 0 && result.loss < 0.001);
+  return 0;
+}
+END
+version=$(sed -nE 's/^#define SUPCON_VERSION_(MAJOR|MINOR|PATCH) ([0-9]+)$/\2/p' include/supcon.h | paste -sd.)
+by_pkg_config() {
+  export PKG_CONFIG_PATH=$prefix/lib/pkgconfig
+  mkdir -p "$work/outside" && cd "$work/outside" && same "$version" "$(pkg-config --modversion supcon)" &&
+    gcc -o outside "$work/outside.c" $(pkg-config --cflags --libs supcon) && same "$version 1" "$(./outside)"
+}
+by_cmake() {
+  mkdir -p "$work/cmake" && cd "$work/cmake" && cp "$work/outside.c" .
+  printf '%s\n' 'cmake_minimum_required(VERSION 3.13)' 'project(outside C)' "find_package(supcon $version REQUIRED)" 'add_executable(outside outside.c)' \
+    'target_link_libraries(outside PRIVATE supcon::supcon)' >CMakeLists.txt
+  cmake -S . -B build -DCMAKE_PREFIX_PATH="$prefix" && cmake --build build && same "$version 1" "$(build/outside)" || return 1
+  sed -i "s/supcon $version/supcon 99/" CMakeLists.txt
+  ! cmake -S . -B build2 -DCMAKE_PREFIX_PATH="$prefix"
+}
+examples_installed() { PKG_CONFIG_PATH=$prefix/lib/pkgconfig make -C examples/c OUT="$work/installed" SUPCON=installed CC=gcc && "$work/installed/loss"; }
+staged() {
+  make install SWIFT= DEPS=none PREFIX=/usr DESTDIR="$work/stage" && [[ -f $work/stage/usr/lib/libsupcon.so.1 ]] &&
+    ! grep -E "rpath|$work" "$work/stage/usr/lib/pkgconfig/supcon.pc"
+}
+uninstalled() { make uninstall PREFIX="$prefix" && same "" "$(find "$prefix" -not -type d)"; }
+check "install into a prefix" make install SWIFT= DEPS=none PREFIX="$prefix"
+check "install: a program by pkg-config" by_pkg_config
+command -v cmake >/dev/null && check "install: a program by CMake" by_cmake
+check "install: the examples" examples_installed
+check "install for a package (DESTDIR)" staged
+check "uninstall leaves nothing" uninstalled
+
+echo "$passed passed, $failed failed"
+((failed == 0))

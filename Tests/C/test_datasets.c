@@ -1,0 +1,143 @@
+/* Data sets from memory and from a callback: what they tell, how they are cut, and what is refused. */
+#include "test.h"
+
+static void in_memory(void) {
+  supcon_dataset *dataset = small_dataset();
+  supcon_dataset_info info;
+  supcon_dataset_info_init(&info);
+  WORKS(supcon_dataset_get_info(dataset, &info));
+  EXPECT(info.labelled == 1 && info.count == IMAGES && info.classes == CLASSES && info.height == SIDE && info.width == SIDE && info.channels == 1 &&
+             info.skipped == 0,
+         "%lld images of %lld classes", (long long)info.count, (long long)info.classes);
+  int64_t copied[IMAGES];
+  WORKS(supcon_dataset_get_labels(dataset, copied, IMAGES));
+  EXPECT(memcmp(copied, labels, sizeof copied) == 0, "other labels");
+  REFUSES(supcon_dataset_get_labels(dataset, copied, IMAGES - 1), SHAPE, "95");
+  REFUSES(supcon_dataset_get_labels(dataset, NULL, IMAGES), ARGUMENT, "labels");
+  REFUSES(supcon_dataset_get_labels(NULL, copied, IMAGES), ARGUMENT, "dataset");
+  REFUSES(supcon_dataset_get_info(NULL, &info), ARGUMENT, "dataset");
+  REFUSES(supcon_dataset_get_info(dataset, NULL), ARGUMENT, "info");
+  info.struct_size = 4;
+  REFUSES(supcon_dataset_get_info(dataset, &info), ARGUMENT, "struct_size");
+  EXPECT(supcon_dataset_class_name(dataset, 2) && strcmp(supcon_dataset_class_name(dataset, 2), "2") == 0, "class 2 is not called 2");
+  EXPECT(!supcon_dataset_class_name(dataset, 3) && !supcon_dataset_class_name(dataset, -1) && !supcon_dataset_class_name(dataset, INT64_MIN),
+         "a class outside has a name");
+  EXPECT(!supcon_dataset_path(dataset, 0) && !supcon_dataset_path(dataset, -1) && !supcon_dataset_skipped(dataset, 0), "images in memory have no path");
+  supcon_dataset_free(dataset);
+}
+
+static void parts(void) {
+  supcon_dataset *dataset = small_dataset(), *part = NULL, *first = NULL, *second = NULL;
+  const int64_t wanted[3] = {95, 0, 95}, outside[2] = {0, IMAGES}, negative[1] = {-1};
+  WORKS(supcon_dataset_subset(dataset, wanted, 3, &part));
+  int64_t copied[3];
+  WORKS(supcon_dataset_get_labels(part, copied, 3));
+  EXPECT(copied[0] == labels[95] && copied[1] == labels[0] && copied[2] == labels[95], "a subset keeps the order");
+  supcon_dataset_free(part);
+  REFUSES_HANDLE(supcon_dataset_subset(dataset, outside, 2, &part), part, ARGUMENT, "96");
+  REFUSES_HANDLE(supcon_dataset_subset(dataset, negative, 1, &part), part, ARGUMENT, "-1");
+  REFUSES_HANDLE(supcon_dataset_subset(dataset, NULL, 1, &part), part, ARGUMENT, "indices");
+  REFUSES_HANDLE(supcon_dataset_subset(dataset, wanted, -1, &part), part, ARGUMENT | SHAPE, "-1");
+  REFUSES_HANDLE(supcon_dataset_subset(NULL, wanted, 3, &part), part, ARGUMENT, "dataset");
+  REFUSES(supcon_dataset_subset(dataset, wanted, 3, NULL), ARGUMENT, "subset");
+
+  WORKS(supcon_dataset_split(dataset, 0.25, 7, &first, &second));
+  supcon_dataset_info info, rest;
+  supcon_dataset_info_init(&info);
+  supcon_dataset_info_init(&rest);
+  supcon_dataset_free(dataset); /* its parts keep what they need */
+  WORKS(supcon_dataset_get_info(first, &info));
+  WORKS(supcon_dataset_get_info(second, &rest));
+  EXPECT(info.count + rest.count == IMAGES && rest.count == IMAGES / 4, "%lld and %lld", (long long)info.count, (long long)rest.count);
+  supcon_dataset_free(first);
+  const double fractions[] = {0, 1, -0.5, 2, NAN, INFINITY};
+  for (size_t i = 0; i < sizeof fractions / sizeof *fractions; ++i) {
+    first = dataset = (void *)(uintptr_t)0x10;
+    REFUSES(supcon_dataset_split(second, fractions[i], 7, &first, &dataset), ARGUMENT, "fraction");
+    EXPECT(!first && !dataset, "a failed split left its handles as they were");
+  }
+  first = (void *)(uintptr_t)0x10;
+  REFUSES(supcon_dataset_split(second, 0.5, 7, &first, NULL), ARGUMENT, "second");
+  EXPECT(!first, "a failed split left its first handle as it was");
+  supcon_dataset_free(second);
+}
+
+static void wrong_images(void) {
+  supcon_dataset *dataset = NULL;
+  supcon_images images;
+  supcon_dataset_options options;
+#define REFUSES_IMAGES(change, statuses, word)                                                            \
+  do {                                                                                                    \
+    images = all_images();                                                                                \
+    supcon_dataset_options_init(&options);                                                                \
+    change;                                                                                               \
+    REFUSES_HANDLE(supcon_dataset_from_images(&images, labels, &options, &dataset), dataset, statuses, word); \
+  } while (0)
+  const unsigned sizes = ARGUMENT | SHAPE;
+  REFUSES_IMAGES(images.data = NULL, ARGUMENT, "data");
+  REFUSES_IMAGES(images.element_type = 2, TYPE, "2");
+  REFUSES_IMAGES(images.element_type = -1, TYPE, "-1");
+  REFUSES_IMAGES(images.count = -1, sizes, "-1");
+  REFUSES_IMAGES(images.height = 0, sizes, "0");
+  REFUSES_IMAGES(images.width = -16, sizes, "-16");
+  REFUSES_IMAGES(images.channels = 0, sizes, "0");
+  REFUSES_IMAGES(images.channels = 5, sizes, "5");
+  REFUSES_IMAGES(images.height = INT64_MAX, sizes, "");
+  REFUSES_IMAGES((images.count = INT64_MAX / 4, images.image_stride = INT64_MAX / 4), sizes, "");
+  REFUSES_IMAGES(images.row_stride = INT64_MIN, sizes, "");
+  REFUSES_IMAGES(options.on_error = 2, ARGUMENT, "on_error");
+  REFUSES_IMAGES(options.channels = 2, ARGUMENT | SHAPE, "2");
+  REFUSES_IMAGES(options.copy = 7, ARGUMENT, "copy");
+  for (uint32_t size = 0; size < sizeof images; size += 4) REFUSES_IMAGES(images.struct_size = size, ARGUMENT, "struct_size");
+  for (uint32_t size = 0; size < sizeof options; size += 4) REFUSES_IMAGES(options.struct_size = size, ARGUMENT, "struct_size");
+  images = all_images();
+  REFUSES_HANDLE(supcon_dataset_from_images(NULL, labels, NULL, &dataset), dataset, ARGUMENT, "images");
+  REFUSES(supcon_dataset_from_images(&images, labels, NULL, NULL), ARGUMENT, "dataset");
+  int64_t negative[IMAGES];
+  memcpy(negative, labels, sizeof negative);
+  negative[50] = -3;
+  REFUSES_HANDLE(supcon_dataset_from_images(&images, negative, NULL, &dataset), dataset, ARGUMENT, "-3");
+
+  WORKS(supcon_dataset_from_images(&images, NULL, NULL, &dataset));
+  int64_t copied[IMAGES];
+  REFUSES(supcon_dataset_get_labels(dataset, copied, IMAGES), STATE, "labels");
+  supcon_dataset_free(dataset);
+}
+
+static int fill(const int64_t *indices, int64_t count, uint8_t *out, void *user_data) {
+  int *calls = user_data;
+  if (*calls >= 0) ++*calls;
+  for (int64_t i = 0; i < count; ++i) memcpy(out + i * SIDE * SIDE, pixels + indices[i] * SIDE * SIDE, SIDE * SIDE);
+  return *calls < 0; /* negative: stop */
+}
+
+static void from_callback(void) {
+  supcon_dataset *dataset = NULL, *same = small_dataset();
+  supcon_model *model = small_model();
+  int calls = 0;
+  const int64_t columns = supcon_model_output_dimension(model, SUPCON_OUTPUT_ENCODER), room = columns * IMAGES;
+  float *called = calloc((size_t)room, sizeof *called), *stored = calloc((size_t)room, sizeof *stored);
+  WORKS(supcon_dataset_from_callback(fill, &calls, IMAGES, SIDE, SIDE, 1, labels, &dataset));
+  WORKS(supcon_model_embed_dataset(model, dataset, NULL, called, room));
+  WORKS(supcon_model_embed_dataset(model, same, NULL, stored, room));
+  EXPECT(calls > 0 && memcmp(called, stored, (size_t)room * sizeof *called) == 0, "images from a callback embed otherwise");
+  calls = -1;
+  REFUSES(supcon_model_embed_dataset(model, dataset, NULL, called, room), BIT(SUPCON_STATUS_CANCELLED), "callback");
+  supcon_dataset_free(dataset);
+  REFUSES_HANDLE(supcon_dataset_from_callback(NULL, NULL, IMAGES, SIDE, SIDE, 1, labels, &dataset), dataset, ARGUMENT, "callback");
+  REFUSES_HANDLE(supcon_dataset_from_callback(fill, &calls, -1, SIDE, SIDE, 1, labels, &dataset), dataset, ARGUMENT | SHAPE, "-1");
+  REFUSES_HANDLE(supcon_dataset_from_callback(fill, &calls, IMAGES, 0, SIDE, 1, labels, &dataset), dataset, ARGUMENT | SHAPE, "0");
+  REFUSES_HANDLE(supcon_dataset_from_callback(fill, &calls, IMAGES, SIDE, SIDE, 9, labels, &dataset), dataset, ARGUMENT | SHAPE, "9");
+  REFUSES(supcon_dataset_from_callback(fill, &calls, IMAGES, SIDE, SIDE, 1, labels, NULL), ARGUMENT, "dataset");
+  supcon_model_free(model);
+  supcon_dataset_free(same);
+  free(called);
+  free(stored);
+}
+
+void test_datasets(void) {
+  in_memory();
+  parts();
+  wrong_images();
+  from_callback();
+}

@@ -1,0 +1,106 @@
+/* The loss on its own: closed forms, and every kind of wrong argument. */
+#include "test.h"
+
+/* Two classes at right angles, two samples each: an anchor's loss is -1/τ + log(e^(1/τ) + 2). */
+static const float corners[8] = {1, 0, 1, 0, 0, 1, 0, 1};
+static const int64_t corner_labels[4] = {0, 0, 1, 1};
+
+static void closed_forms(void) {
+  supcon_loss_options options;
+  memset(&options, 0xff, sizeof options);
+  supcon_loss_options_init(&options);
+  EXPECT(options.struct_size == sizeof options && options.temperature == 0.1f && options.form == SUPCON_FORM_OUT && options.scale == 1 &&
+             options.denominator == SUPCON_DENOMINATOR_ALL && options.anchors == SUPCON_ANCHORS_ALL && options.reduction == SUPCON_REDUCTION_MEAN &&
+             options.normalize == 0,
+         "the defaults are the header's");
+  supcon_loss_result result;
+  supcon_loss_result_init(&result);
+  float gradient[8], per_anchor[4];
+
+  options.temperature = 0.5f;
+  const double expected = log(exp(2) + 2) - 2;
+  WORKS(supcon_loss(NULL, corners, 4, 1, 2, corner_labels, NULL, &options, &result, per_anchor, gradient));
+  EXPECT(fabs(result.loss - expected) < 1e-6, "%.9f instead of %.9f", result.loss, expected);
+  EXPECT(result.anchors == 4 && result.anchors_without_positive == 0, "%lld, %lld", (long long)result.anchors, (long long)result.anchors_without_positive);
+  for (int i = 0; i < 4; ++i) EXPECT(fabs(per_anchor[i] - expected) < 1e-6, "anchor %d: %.9f", i, (double)per_anchor[i]);
+  /* dL/dz of row 0: along its axis, from its own and its partner's softmax, 2·(p - 1)/(4τ) with p = e²/(e² + 2); across it, from both negatives, 4·q/(4τ) with
+   * q = 1/(e² + 2). Here τ = 1/2. */
+  const double p = exp(2) / (exp(2) + 2), q = 1 / (exp(2) + 2);
+  EXPECT(fabs(gradient[0] - (p - 1)) < 1e-6 && fabs(gradient[1] - 2 * q) < 1e-6, "gradient (%.7f, %.7f) instead of (%.7f, %.7f)", (double)gradient[0],
+         (double)gradient[1], p - 1, 2 * q);
+
+  /* Two views of two samples, without labels: the same numbers. */
+  WORKS(supcon_loss(NULL, corners, 2, 2, 2, NULL, NULL, &options, &result, NULL, NULL));
+  EXPECT(fabs(result.loss - expected) < 1e-6, "%.9f instead of %.9f", result.loss, expected);
+
+  /* A mask that says the same as the labels. */
+  const float mask[16] = {1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1};
+  WORKS(supcon_loss(NULL, corners, 4, 1, 2, NULL, mask, &options, &result, NULL, NULL));
+  EXPECT(fabs(result.loss - expected) < 1e-6, "%.9f instead of %.9f", result.loss, expected);
+
+  /* Nobody has a partner: nothing, and not NaN. */
+  const int64_t alone[4] = {0, 1, 2, 3};
+  WORKS(supcon_loss(NULL, corners, 4, 1, 2, alone, NULL, &options, &result, per_anchor, gradient));
+  EXPECT(result.loss == 0 && result.anchors == 4 && result.anchors_without_positive == 4, "%f, %lld", result.loss, (long long)result.anchors_without_positive);
+  for (int i = 0; i < 8; ++i) EXPECT(gradient[i] == 0, "gradient %d is %f", i, (double)gradient[i]);
+}
+
+static void wrong_arguments(void) {
+  supcon_loss_options options;
+  supcon_loss_result result;
+  supcon_loss_result_init(&result);
+  result.loss = 42;
+  float gradient[8], per_anchor[4];
+  for (int i = 0; i < 8; ++i) gradient[i] = 42;
+  for (int i = 0; i < 4; ++i) per_anchor[i] = 42;
+#define LOSS(features, samples, views, dimension, labels, mask) \
+  supcon_loss(NULL, features, samples, views, dimension, labels, mask, &options, &result, per_anchor, gradient)
+#define REFUSES_OPTION(change, statuses, word)                              \
+  do {                                                                      \
+    supcon_loss_options_init(&options);                                     \
+    change;                                                                 \
+    REFUSES(LOSS(corners, 4, 1, 2, corner_labels, NULL), statuses, word);   \
+  } while (0)
+
+  supcon_loss_options_init(&options);
+  const unsigned sizes = ARGUMENT | SHAPE;
+  REFUSES(LOSS(NULL, 4, 1, 2, corner_labels, NULL), ARGUMENT, "features");
+  REFUSES(LOSS(corners, 0, 1, 2, corner_labels, NULL), sizes, "0");
+  REFUSES(LOSS(corners, -4, 1, 2, corner_labels, NULL), sizes, "-4");
+  REFUSES(LOSS(corners, 4, 0, 2, corner_labels, NULL), sizes, "0");
+  REFUSES(LOSS(corners, 4, 1, -2, corner_labels, NULL), sizes, "-2");
+  REFUSES(LOSS(corners, INT64_MAX, 1, 2, corner_labels, NULL), sizes | MEMORY, "");
+  REFUSES(LOSS(corners, INT64_C(1) << 31, INT64_C(1) << 31, 16, corner_labels, NULL), sizes | MEMORY, "");
+  const float mask[16] = {0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0};
+  REFUSES(LOSS(corners, 4, 1, 2, corner_labels, mask), ARGUMENT, "mask");
+  REFUSES(LOSS(corners, 4, 1, 2, NULL, mask), ARGUMENT, "-1");
+  float broken[8];
+  memcpy(broken, corners, sizeof broken);
+  broken[5] = NAN;
+  REFUSES(LOSS(broken, 4, 1, 2, corner_labels, NULL), ARGUMENT, "");
+  broken[5] = INFINITY;
+  REFUSES(LOSS(broken, 4, 1, 2, corner_labels, NULL), ARGUMENT, "");
+
+  REFUSES_OPTION(options.temperature = 0, ARGUMENT, "temperature");
+  REFUSES_OPTION(options.temperature = -1, ARGUMENT, "-1");
+  REFUSES_OPTION(options.temperature = NAN, ARGUMENT, "temperature");
+  REFUSES_OPTION(options.form = 2, ARGUMENT, "form");
+  REFUSES_OPTION(options.denominator = 3, ARGUMENT, "denominator");
+  REFUSES_OPTION(options.anchors = -1, ARGUMENT, "anchors");
+  REFUSES_OPTION(options.reduction = 4, ARGUMENT, "reduction");
+  REFUSES_OPTION(options.scale = NAN, ARGUMENT, "scale");
+  REFUSES_OPTION((options.form = SUPCON_FORM_IN, options.denominator = SUPCON_DENOMINATOR_ONE_POSITIVE), ARGUMENT, "");
+  for (uint32_t size = 0; size < sizeof options; size += 4) REFUSES_OPTION(options.struct_size = size, ARGUMENT, "struct_size");
+  supcon_loss_options_init(&options);
+  result.struct_size = 4;
+  REFUSES(LOSS(corners, 4, 1, 2, corner_labels, NULL), ARGUMENT, "struct_size");
+
+  EXPECT(result.loss == 42, "a failed call changed the result");
+  for (int i = 0; i < 8; ++i) EXPECT(gradient[i] == 42, "a failed call changed gradient %d", i);
+  for (int i = 0; i < 4; ++i) EXPECT(per_anchor[i] == 42, "a failed call changed per_anchor %d", i);
+}
+
+void test_loss(void) {
+  closed_forms();
+  wrong_arguments();
+}

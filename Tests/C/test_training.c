@@ -1,0 +1,160 @@
+/* Training: the events of a run, stopping it from outside and inside, and what is refused. */
+#include "test.h"
+
+static supcon_train_options small_train_options(void) {
+  supcon_train_options options;
+  supcon_train_options_init(&options);
+  options.epochs = 2;
+  options.batch_size = 32;
+  options.validation_fraction = 0;
+  options.stop_on_collapse = 0;
+  return options;
+}
+
+struct log {
+  int steps, epochs, warnings, bad, stop_at;
+  supcon_status inside; /* of embedding while the model is trained */
+  supcon_model *model;
+  supcon_trainer *trainer;
+};
+
+static int on_event(const supcon_event *event, void *user_data) {
+  struct log *log = user_data;
+  log->bad += event->struct_size < sizeof *event || event->epoch < 1 || event->epoch > event->epochs || !event->message;
+  if (event->kind == SUPCON_EVENT_WARNING) ++log->warnings;
+  if (event->kind == SUPCON_EVENT_EPOCH) ++log->epochs;
+  if (event->kind != SUPCON_EVENT_STEP) return 0;
+  log->bad += event->step < 1 || event->step > event->steps || !isfinite(event->loss) || !(event->learning_rate > 0) || !(event->seconds_left >= 0);
+  if (++log->steps == 1 && log->model) {
+    float row[64];
+    supcon_images one = all_images();
+    one.count = 1;
+    log->inside = supcon_model_embed(log->model, &one, NULL, row, 64);
+  }
+  if (log->steps == log->stop_at && log->trainer) supcon_trainer_cancel(log->trainer);
+  return log->steps == log->stop_at && !log->trainer ? 7 : 0;
+}
+
+static void running(void) {
+  supcon_model *model = small_model();
+  supcon_dataset *dataset = small_dataset();
+  supcon_trainer *trainer = NULL;
+  supcon_train_options options = small_train_options();
+  WORKS(supcon_trainer_create(NULL, model, dataset, &options, &trainer));
+  EXPECT(supcon_trainer_memory(trainer) > 0, "a step takes %lld bytes", (long long)supcon_trainer_memory(trainer));
+  supcon_dataset_free(dataset); /* the trainer keeps it alive */
+  struct log log = {.model = model};
+  WORKS(supcon_trainer_run(trainer, on_event, &log));
+  EXPECT(log.steps == 6 && log.epochs == 2 && log.bad == 0, "%d steps, %d epochs, %d bad events", log.steps, log.epochs, log.bad);
+  EXPECT(log.inside == SUPCON_STATUS_STATE, "embedding during training: %s", supcon_status_name(log.inside));
+  REFUSES(supcon_trainer_run(trainer, NULL, NULL), STATE, "");
+  REFUSES(supcon_trainer_run(NULL, NULL, NULL), ARGUMENT, "trainer");
+  supcon_trainer_free(trainer);
+  supcon_model_free(model);
+}
+
+/* By the callback, by supcon_trainer_cancel() during the run, and by the same before it. */
+static void stopping(void) {
+  supcon_dataset *dataset = small_dataset();
+  for (int way = 0; way < 3; ++way) {
+    supcon_model *model = small_model();
+    supcon_trainer *trainer = NULL;
+    supcon_train_options options = small_train_options();
+    WORKS(supcon_trainer_create(NULL, model, dataset, &options, &trainer));
+    struct log log = {.stop_at = 2, .trainer = way == 1 ? trainer : NULL};
+    if (way == 2) supcon_trainer_cancel(trainer);
+    REFUSES(supcon_trainer_run(trainer, on_event, &log), BIT(SUPCON_STATUS_CANCELLED), "");
+    EXPECT(log.steps == (way == 2 ? log.steps : 2) && log.steps <= 2, "%d steps instead of 2", log.steps);
+    float row[64];
+    supcon_images one = all_images();
+    one.count = 1;
+    WORKS(supcon_model_embed(model, &one, NULL, row, 64)); /* the model is free again */
+    supcon_trainer_free(trainer);
+    supcon_model_free(model);
+  }
+  supcon_dataset_free(dataset);
+}
+
+static void wrong_arguments(void) {
+  supcon_model *model = small_model();
+  supcon_dataset *dataset = small_dataset(), *unlabelled = NULL, *colour = NULL;
+  supcon_images images = all_images();
+  WORKS(supcon_dataset_from_images(&images, NULL, NULL, &unlabelled));
+  supcon_images_init(&images, pixels, SUPCON_ELEMENT_U8, SUPCON_LAYOUT_HWC, IMAGES / 3, SIDE, SIDE, 3);
+  WORKS(supcon_dataset_from_images(&images, labels, NULL, &colour));
+  supcon_trainer *trainer = NULL;
+  supcon_train_options options;
+  supcon_loss_options loss;
+  supcon_augmentation_options augmentation;
+  const int32_t milestones[] = {1, -1};
+#define REFUSES_RUN(data, change, statuses, word)                                                       \
+  do {                                                                                                  \
+    options = small_train_options();                                                                    \
+    supcon_loss_options_init(&loss);                                                                    \
+    supcon_augmentation_options_init(&augmentation);                                                    \
+    change;                                                                                             \
+    REFUSES_HANDLE(supcon_trainer_create(NULL, model, data, &options, &trainer), trainer, statuses, word); \
+  } while (0)
+#define REFUSES_OPTION(change, word) REFUSES_RUN(dataset, change, ARGUMENT, word)
+  REFUSES_OPTION(options.objective = 4, "objective");
+  REFUSES_OPTION(options.joint_classifier = 2, "joint_classifier");
+  REFUSES_OPTION(options.epochs = 0, "epochs");
+  REFUSES_OPTION(options.batch_size = 0, "batch_size");
+  REFUSES_OPTION(options.batch_size = -7, "-7");
+  REFUSES_OPTION(options.views = 0, "views");
+  REFUSES_OPTION(options.images_per_class = -1, "images_per_class");
+  REFUSES_OPTION(options.images_per_class = 5, "5");
+  REFUSES_OPTION(options.learning_rate = NAN, "learning_rate");
+  REFUSES_OPTION(options.learning_rate = -0.5, "learning_rate");
+  REFUSES_OPTION(options.reference_batch = -1, "reference_batch");
+  REFUSES_OPTION(options.schedule = 3, "schedule");
+  REFUSES_OPTION(options.momentum = 1.5, "momentum");
+  REFUSES_OPTION(options.weight_decay = -1, "weight_decay");
+  REFUSES_OPTION(options.warmup_steps = -2, "warmup_steps");
+  REFUSES_OPTION(options.warmup_start = 2, "warmup_start");
+  REFUSES_OPTION(options.final_rate = NAN, "final_rate");
+  REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2), "milestones");
+  REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2, options.milestones = milestones), "-1");
+  REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 1, options.milestones = milestones, options.step_factor = -1), "step_factor");
+  REFUSES_OPTION((loss.temperature = -1, options.loss = &loss), "temperature");
+  REFUSES_OPTION((loss.reduction = SUPCON_REDUCTION_SUM, options.loss = &loss), "reduction");
+  REFUSES_OPTION((loss.struct_size = 8, options.loss = &loss), "struct_size");
+  REFUSES_OPTION((augmentation.kind = 8, options.augmentation = &augmentation), "8");
+  REFUSES_OPTION(options.validation_fraction = 1, "validation_fraction");
+  REFUSES_OPTION(options.validation_fraction = -0.1, "validation_fraction");
+  REFUSES_OPTION(options.validation_every = 0, "validation_every");
+  REFUSES_OPTION(options.patience = -1, "patience");
+  REFUSES_OPTION(options.loader_threads = -1, "loader_threads");
+  for (uint32_t size = 0; size < sizeof options; size += 4) REFUSES_OPTION(options.struct_size = size, "struct_size");
+
+  REFUSES_RUN(dataset, options.batch_size = IMAGES + 1, STATE | ARGUMENT, "97");
+  REFUSES_RUN(unlabelled, (void)0, STATE, "labels");
+  REFUSES_RUN(unlabelled, options.objective = SUPCON_OBJECTIVE_CROSS_ENTROPY, STATE, "labels");
+  REFUSES_RUN(colour, (void)0, SHAPE, "3");
+  REFUSES_RUN(dataset, (options.checkpoint_folder = data_path("images.idx"), (void)0), IO, "images.idx");
+  REFUSES_RUN(dataset, (write_file("empty/last.supcon", "not a checkpoint", 16), options.checkpoint_folder = data_path("empty"), options.resume = 1), FORMAT,
+              "last.supcon");
+  remove(data_path("empty/last.supcon"));
+  options = small_train_options();
+  REFUSES_HANDLE(supcon_trainer_create(NULL, NULL, dataset, &options, &trainer), trainer, ARGUMENT, "model");
+  REFUSES_HANDLE(supcon_trainer_create(NULL, model, NULL, &options, &trainer), trainer, ARGUMENT, "dataset");
+  REFUSES(supcon_trainer_create(NULL, model, dataset, &options, NULL), ARGUMENT, "trainer");
+
+  supcon_context_options tight;
+  supcon_context_options_init(&tight);
+  tight.memory_limit = 4096;
+  supcon_context *context = NULL;
+  WORKS(supcon_context_create(&tight, &context));
+  REFUSES_HANDLE(supcon_trainer_create(context, model, dataset, &options, &trainer), trainer, MEMORY, "limit");
+  supcon_context_free(context);
+  supcon_dataset_free(colour);
+  supcon_dataset_free(unlabelled);
+  supcon_dataset_free(dataset);
+  supcon_model_free(model);
+}
+
+void test_training(void) {
+  running();
+  stopping();
+  wrong_arguments();
+}

@@ -13,6 +13,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name + "Tests", dependencies: dependencies + [.target(name: name)], swiftSettings: swiftSettings)
 }
 
+/// The version script of libsupcon.so, by its full path: a build may be started in any folder.
+let exports = Context.packageDirectory + "/Sources/SupConC/exports.map"
+
 let package = Package(
     name: "libsupcon",
     products: [
@@ -47,7 +50,9 @@ let package = Package(
         // 4: the Swift API
         floor("SupCon", ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel", "SupConTraining"]),
         // 5: the C API
-        floor("SupConC", ["CSupCon", "SupCon"]),
+        .target(
+            name: "SupConC", dependencies: ["CSupCon", "SupCon"], exclude: ["exports.map"], swiftSettings: swiftSettings,
+            linkerSettings: [.unsafeFlags(["-soname", "libsupcon.so.1", "--version-script=\(exports)"].flatMap { ["-Xlinker", $0] })]),
 
         .executableTarget(name: "benchmark", dependencies: ["SupCon"], path: "Benchmarks/swift", swiftSettings: swiftSettings),
 

@@ -13,6 +13,19 @@ public final class Network: Sendable {
         for (index, entry) in parameters.entries.enumerated() { initialise(entry, index: index, seed: seed) }
     }
 
+    /// A network of zeros, for numbers that are read into it. Errors: argument, memory.
+    package init(zeros configuration: NetworkConfiguration) throws(SupConError) {
+        try configuration.validate()
+        self.configuration = configuration
+        parameters = try ParameterStore(Self.declarations(configuration))
+    }
+
+    /// Name and shape of every parameter that a network of `configuration` has, before there is memory for any. Errors: argument.
+    package static func parameterShapes(of configuration: NetworkConfiguration) throws(SupConError) -> [(name: String, shape: [Int])] {
+        try configuration.validate()
+        return declarations(configuration).map { ($0.name, $0.shape) }
+    }
+
     private init(_ configuration: NetworkConfiguration, copying other: ParameterStore) throws(SupConError) {
         self.configuration = configuration
         parameters = try ParameterStore(Self.declarations(configuration))

@@ -3,7 +3,9 @@
 #ifndef SUPCON_CKERNELS_H
 #define SUPCON_CKERNELS_H
 #include "ckernels_convert.h"
+#include "ckernels_evaluation.h"
 #include "ckernels_machine.h"
 #include "ckernels_norm.h"
+#include "ckernels_pixels.h"
 #include "ckernels_pool.h"
 #endif

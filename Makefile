@@ -1,0 +1,166 @@
+# libsupcon: build, test, install. `make demo` shows what it does; `make test` checks that it does.
+#
+#   make            the shared library: build/lib/libsupcon.so.1, and include/supcon.h beside it is all that a C program needs
+#   make demo       trains on Fashion-MNIST (about five minutes on two cores), prints accuracies, writes a picture of the embeddings
+#   make test       all tests: Swift, C, Python
+#   make install    PREFIX=/usr/local DESTDIR=: header, library, pkg-config and CMake files; make uninstall takes them away
+#   make bench      the timings of docs/performance.md: BENCH_CASES="…" chooses
+#   make deps       installs the Debian packages that are missing; every other target does so by itself (DEPS=none: never)
+#   make clean      removes what was built; distclean: and the virtual environment
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := lib
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-openblas test-c test-python examples install uninstall bench \
+        clean distclean
+MAKEFLAGS += --no-print-directory
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+DEPS ?= apt
+BUILD := build
+VENV := .venv
+LIBRARY := $(BUILD)/lib/libsupcon.so.1
+VERSION := $(shell sed -nE 's/^\#define SUPCON_VERSION_(MAJOR|MINOR|PATCH) ([0-9]+)$$/\2/p' include/supcon.h | paste -sd.)
+
+# ------------------------------------------------------------------------------------------------------------------- what is needed
+
+# Swift: on the PATH, or where its installers put it.
+SWIFT ?= $(firstword $(shell command -v swift) $(wildcard /opt/swift/usr/bin/swift $(HOME)/.local/share/swiftly/bin/swift /usr/share/swift/usr/bin/swift))
+SWIFT_MINIMUM := 6.3
+
+PACKAGES_BUILD := g++ binutils pkg-config libdnnl-dev libopenblas-dev libturbojpeg0-dev libpng-dev zlib1g-dev
+PACKAGES_TEST := cmake
+PACKAGES_DEMO := dataset-fashion-mnist
+
+# Installs those of the packages $(1) that are missing; says nothing if none is.
+define install-packages
+	missing=; for package in $(1); do \
+	  [ "$(DEPS)" = none ] || dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
+	[ -z "$$missing" ] || { \
+	  command -v apt-get >/dev/null || { \
+	    echo "libsupcon needs these Debian packages, or what they are called here:$$missing"; \
+	    echo "Install them, then run: make DEPS=none"; exit 1; } >&2; \
+	  if [ "$$(id -u)" = 0 ]; then root=; elif command -v sudo >/dev/null; then root=sudo; else \
+	    echo "Missing Debian packages, and neither root nor sudo to install them. As root: apt-get install$$missing" >&2; exit 1; fi; \
+	  echo "Installing Debian packages:$$missing"; mkdir -p $(BUILD); \
+	  apt="$$root env DEBIAN_FRONTEND=noninteractive apt-get -qq"; \
+	  { $$apt update && $$apt install -y --no-install-recommends $$missing; } >$(BUILD)/apt.log 2>&1 </dev/null || { \
+	    cat $(BUILD)/apt.log >&2; echo "Could not install:$$missing (the lines above say why)" >&2; exit 1; }; }
+endef
+
+deps: deps-build deps-test deps-demo
+deps-build:
+	@$(call install-packages,$(PACKAGES_BUILD))
+deps-test:
+	@$(call install-packages,$(PACKAGES_TEST))
+deps-demo:
+	@$(call install-packages,$(PACKAGES_DEMO))
+
+swift:
+	@advice="Swift $(SWIFT_MINIMUM) or later is needed. Install it as https://www.swift.org/install/linux says (swiftly, or the archive for this system), \
+	then run make again with swift on the PATH, or: make SWIFT=/path/to/usr/bin/swift"; \
+	[ -n "$(SWIFT)" ] || { echo "There is no swift here. $$advice" >&2; exit 1; }; \
+	found=$$($(SWIFT) --version 2>/dev/null | sed -nE 's/.*Swift version ([0-9]+(\.[0-9]+)*).*/\1/p' | head -n 1); \
+	[ "$$(printf '%s\n' $(SWIFT_MINIMUM) "$${found:-0}" | sort -V | head -n 1)" = $(SWIFT_MINIMUM) ] || { \
+	  echo "$(SWIFT) is version $${found:-unknown}. $$advice" >&2; exit 1; }
+
+# A python that can make virtual environments: the first on the PATH may be one (pyenv's, conda's), while Debian's python3-venv serves /usr/bin/python3 alone.
+PYTHON ?=
+PYTHON_CHECK := import ctypes, ensurepip, ssl, sys, venv, zlib; sys.exit(sys.version_info < (3, 9))
+define find-python
+	find_python() { for python in $(PYTHON) python3 /usr/bin/python3; do \
+	  if $$python -c '$(PYTHON_CHECK)' >/dev/null 2>&1; then echo $$python; return; fi; done; }; \
+	python=$$(find_python); [ -n "$$python" ] || { $(call install-packages,python3 python3-venv); python=$$(find_python); }; \
+	[ -n "$$python" ] || { echo "No Python 3.9 or later with venv, ssl and ctypes: name one with make PYTHON=/path/to/python3" >&2; exit 1; }
+endef
+
+PYTHON_PACKAGES := numpy pytest scikit-learn matplotlib safetensors
+venv: $(VENV)/ready
+$(VENV)/ready: Makefile
+	@$(find-python); \
+	[ -x $(VENV)/bin/python ] || { echo "Making $(VENV) with $$($$python --version)"; $$python -m venv $(VENV); }
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PYTHON_PACKAGES)
+	@touch $@
+
+# The Python package, installed as a user would install it.
+PYTHON_SOURCES := $(shell find bindings/python -type f -not -path '*/build/*' -not -path '*/lib/*' -not -path '*.egg-info/*' -not -name '*.pyc' 2>/dev/null)
+python-package: $(VENV)/package
+$(VENV)/package: $(VENV)/ready $(LIBRARY) $(PYTHON_SOURCES)
+	@echo "Installing the Python package"
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps ./bindings/python
+	@touch $@
+
+# ---------------------------------------------------------------------------------------------------------------------- the library
+
+# A scratch folder of its own: with the Swift runtime inside (-static-stdlib) everything is compiled differently from a plain `swift build`.
+# CCC_OVERRIDE_OPTIONS (of clang, which links) puts --as-needed in front of OpenBLAS, where SwiftPM has no place for a flag: while oneDNN multiplies it would be
+# loaded for nothing, with threads of its own. The copy that ships is stripped, and only replaced when it differs.
+lib: deps-build swift
+	@CCC_OVERRIDE_OPTIONS='#s/^-lopenblas$$/-Wl,--as-needed,-lopenblas,--no-as-needed/' $(SWIFT) build -c release --scratch-path .build-lib -Xswiftc -static-stdlib --product supcon --quiet
+	@mkdir -p $(BUILD)/lib
+	@strip --strip-unneeded -o $(LIBRARY).new .build-lib/release/libsupcon.so
+	@if cmp -s $(LIBRARY).new $(LIBRARY); then rm $(LIBRARY).new; else mv $(LIBRARY).new $(LIBRARY); echo "Built $(LIBRARY)"; fi
+	@ln -sf libsupcon.so.1 $(BUILD)/lib/libsupcon.so
+
+$(LIBRARY): lib ;
+
+examples: lib
+	@$(MAKE) -C examples/c
+
+# -------------------------------------------------------------------------------------------------------------------- demo and tests
+
+demo: deps-demo examples python-package
+	@$(VENV)/bin/python examples/demo/demo.py --output $(BUILD)/demo --embed examples/c/build/embed_folder
+
+test: deps test-swift test-openblas test-c test-python
+
+test-swift: deps-build swift
+	$(SWIFT) test
+
+# The other engine: convolutions by im2col and OpenBLAS.
+test-openblas: deps-build swift
+	$(SWIFT) test --disable-default-traits --scratch-path .build-openblas --filter 'SupConTensorTests|SupConNetworkTests'
+
+test-c: deps-build deps-test lib
+	Tests/C/run.sh
+
+test-python: python-package
+	$(VENV)/bin/python -m pytest -q bindings/python/tests
+
+bench: python-package deps-demo
+	$(VENV)/bin/python Benchmarks/run.py $(BENCH_CASES)
+
+# ------------------------------------------------------------------------------------------------------------------------- installing
+
+# Not below /usr or /usr/local the loader would not find the library: then programs get its folder built in.
+prefix := $(abspath $(PREFIX))
+comma := ,
+RPATH := $(if $(filter /usr /usr/local,$(prefix)),,-Wl$(comma)-rpath$(comma)$${libdir})
+FILL := sed -e 's|@PREFIX@|$(prefix)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@RPATH@|$(RPATH)|'
+ROOT := $(DESTDIR)$(prefix)
+
+# Without Swift at hand (sudo may have another PATH) the library that is already built is installed.
+install: $(if $(SWIFT),lib)
+	@[ -f $(LIBRARY) ] || { echo "Nothing is built yet: run make first" >&2; exit 1; }
+	@install -d $(ROOT)/include $(ROOT)/lib/pkgconfig $(ROOT)/lib/cmake/supcon
+	@install -m 644 include/supcon.h $(ROOT)/include/supcon.h
+	@install -m 755 $(LIBRARY) $(ROOT)/lib/libsupcon.so.1
+	@ln -sf libsupcon.so.1 $(ROOT)/lib/libsupcon.so
+	@$(FILL) bindings/c/supcon.pc.in > $(ROOT)/lib/pkgconfig/supcon.pc
+	@install -m 644 bindings/c/supconConfig.cmake $(ROOT)/lib/cmake/supcon/supconConfig.cmake
+	@$(FILL) bindings/c/supconConfigVersion.cmake.in > $(ROOT)/lib/cmake/supcon/supconConfigVersion.cmake
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
+	@echo "Installed libsupcon $(VERSION) in $(ROOT)"
+
+uninstall:
+	@rm -f $(ROOT)/include/supcon.h $(ROOT)/lib/libsupcon.so.1 $(ROOT)/lib/libsupcon.so $(ROOT)/lib/pkgconfig/supcon.pc
+	@rm -rf $(ROOT)/lib/cmake/supcon
+	@echo "Removed libsupcon from $(ROOT)"
+
+clean:
+	@rm -rf .build .build-lib .build-openblas $(BUILD) examples/c/build bindings/python/build bindings/python/src/*.egg-info
+
+distclean: clean
+	@rm -rf $(VENV)

@@ -1,0 +1,87 @@
+import SupConNetwork
+import SupConTensor
+
+/// What a model computes of an image. The raw values are those of the C header.
+public enum EmbedOutput: Int32, Sendable, CaseIterable {
+    /// r, the encoder's pooled output.
+    case encoder = 0
+    /// z, behind the projection head.
+    case projection
+    /// Of the classifier.
+    case logits
+    /// Their softmax.
+    case probabilities
+}
+
+public struct EmbedOptions: Sendable, Equatable {
+    public var output = EmbedOutput.encoder
+    /// To length 1; r and z only.
+    public var normalize = true
+    /// Images per pass; 0: chosen by the library.
+    public var batchSize = 0
+
+    public init(output: EmbedOutput = .encoder, normalize: Bool = true, batchSize: Int = 0) {
+        (self.output, self.normalize, self.batchSize) = (output, normalize, batchSize)
+    }
+}
+
+extension Model {
+    /// Dimension of one row of an output; 0: the model does not have it.
+    public func outputDimension(_ output: EmbedOutput) -> Int { Self.dimension(output, configuration) }
+
+    static func dimension(_ output: EmbedOutput, _ configuration: NetworkConfiguration) -> Int {
+        switch output {
+        case .encoder: configuration.encoderOutput
+        case .projection: configuration.head == .none ? 0 : configuration.headOutput
+        case .logits, .probabilities: configuration.classes
+        }
+    }
+
+    /// Checks what does not depend on the images, and tells a row's length. Errors: argument, state (no such output).
+    static func check(_ options: EmbedOptions, _ configuration: NetworkConfiguration) throws(SupConError) -> Int {
+        try require((0...65536).contains(options.batchSize), .argument, "batch_size is \(options.batchSize); expected 1 to 65536, or 0 for the library's choice")
+        let dimension = dimension(options.output, configuration)
+        switch options.output {
+        case .encoder: break
+        case .projection: try require(dimension > 0, .state, "the model has no projection head; use the encoder's output, or make the model with a head")
+        case .logits, .probabilities: try require(dimension > 0, .state, "the model has no classifier; fit or train one first")
+        }
+        return dimension
+    }
+}
+
+/// A plan's output → rows as they were asked for.
+struct OutputRows {
+    var options: EmbedOptions
+    var dimension: Int
+    /// PyTorch's, for lengths.
+    static let smallest = 1e-12
+
+    /// The plan's first `count` rows → `rows` [count, dimension].
+    func copy(_ count: Int, of plan: InferencePlan, to rows: UnsafeMutablePointer<Float>) {
+        let source: UnsafeMutablePointer<Float>? =
+            switch options.output {
+            case .encoder: plan.features
+            case .projection: plan.projection
+            case .logits, .probabilities: plan.logits
+            }
+        // Whether there is such an output was checked.
+        guard let source else { return }
+        for row in 0..<count {
+            let (from, to) = (source + row * dimension, rows + row * dimension)
+            switch options.output {
+            case .encoder, .projection: if options.normalize { normalize(from, to) } else { to.update(from: from, count: dimension) }
+            case .logits: to.update(from: from, count: dimension)
+            case .probabilities: softmax(from, to)
+            }
+        }
+    }
+
+    /// y = x / max(|x|, ε)
+    private func normalize(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>) {
+        var squares = 0.0
+        for i in 0..<dimension { squares += Double(x[i]) * Double(x[i]) }
+        let factor = Float(1 / max(squares.squareRoot(), Self.smallest))
+        for i in 0..<dimension { y[i] = x[i] * factor }
+    }
+}

@@ -1,0 +1,124 @@
+import SupConNetwork
+import SupConTensor
+import SupConVision
+import Synchronization
+
+/// A network and the images it is made for. Any number of threads may embed, save and ask; training and fitting have it alone (`exclusive`).
+public final class Model: Sendable {
+    public let context: ExecutionContext
+    public let imageHeight: Int
+    public let imageWidth: Int
+    /// One per channel, of pixels scaled to 0…1.
+    public let mean: [Float]
+    public let std: [Float]
+    /// That is computed in.
+    public let precision: Precision
+    /// What the caller chose, and what a file says; nil: nothing.
+    let precisionPreference: Precision?
+    let usage = Usage()
+    let plans = PlanPool()
+    private let content: Mutex<Content>
+
+    private struct Content {
+        var network: Network
+        var classNames: [String]
+    }
+
+    /// Replaced by `setClasses`.
+    public var network: Network { content.withLock { $0.network } }
+    public var configuration: NetworkConfiguration { network.configuration }
+    /// The names of the classifier's classes; empty if they have none.
+    public var classNames: [String] { content.withLock { $0.classNames } }
+    public var channels: Int { mean.count }
+
+    init(
+        _ network: Network, imageHeight: Int, imageWidth: Int, mean: [Float], std: [Float], classNames: [String], precision: Precision, preference: Precision?,
+        context: ExecutionContext
+    ) {
+        (self.context, self.imageHeight, self.imageWidth) = (context, imageHeight, imageWidth)
+        (self.mean, self.std) = (Array(mean.prefix(network.configuration.channels)), Array(std.prefix(network.configuration.channels)))
+        (self.precision, precisionPreference) = (precision, preference)
+        content = Mutex(Content(network: network, classNames: classNames))
+    }
+
+    /// A new model with random weights. Errors: argument, memory, unsupported (bf16 that this build or CPU lacks).
+    public convenience init(_ options: ModelOptions, context: ExecutionContext) throws(SupConError) {
+        try options.validate()
+        let configuration = options.configuration
+        let precision = options.precision ?? Engine.fastestPrecision
+        try Engine.standard.check(precision)
+        let size = "images of \(options.imageHeight)×\(options.imageWidth)"
+        if options.stem == nil {
+            Log.write(.info, "the stem is \(configuration.stem == .cifar ? "CIFAR's (3×3, stride 1)" : "ImageNet's (7×7, stride 2, max pool)"), which suits \(size)")
+        }
+        Self.warnOfLargeImages(configuration.stem, height: options.imageHeight, width: options.imageWidth)
+        try Self.checkMemory(configuration)
+        self.init(
+            try Network(configuration, seed: options.seed), imageHeight: options.imageHeight, imageWidth: options.imageWidth, mean: options.mean, std: options.std,
+            classNames: [], precision: precision, preference: options.precision, context: context)
+    }
+
+    static func warnOfLargeImages(_ stem: Stem, height: Int, width: Int) {
+        guard stem == .cifar, Stem.suiting(height: height, width: width) == .imagenet else { return }
+        Log.write(.warning, "the CIFAR stem keeps images of \(height)×\(width) at full size: 16 times the work and memory of the ImageNet stem, which is made for more than 64 pixels")
+    }
+
+    /// Before there is memory for the parameters. Errors: argument, memory.
+    static func checkMemory(_ configuration: NetworkConfiguration) throws(SupConError) {
+        let bytes = try Network.parameterShapes(of: configuration).reduce(0) { $0 + $1.shape.reduce(4, *) }
+        // The context's limit is for plans.
+        try ExecutionContext.default.checkMemory(bytes, for: "a \(configuration.architecture.rawValue) of width \(configuration.width) with \(bytes / 4) parameters")
+    }
+}
+
+// MARK: one at a time
+
+extension Model {
+    /// Runs `body`, which may change the network's parameters, while nobody else uses the model: whoever tries gets a state error. Errors: state (in use), and those of `body`.
+    public func exclusive<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
+        try usage.exclusive { () throws(SupConError) -> R in
+            // Training needs the memory, and embeds with plans of its own time.
+            plans.removeAll()
+            defer { plans.weightsChanged() }
+            return try body()
+        }
+    }
+
+    /// Runs `body`, which only reads, beside others that do. Errors: state (training), and those of `body`.
+    public func shared<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R { try usage.shared(body) }
+
+    /// Errors: state.
+    func requireExclusive(_ what: String) throws(SupConError) {
+        try require(usage.isExclusive, .state, "\(what) needs the model alone; call it inside exclusive")
+    }
+
+    /// Replaces the classifier by a new random one "fc" for `classes` classes (0: none), with these names (none, or one each). Inside `exclusive` only. Errors: argument, state, memory.
+    public func setClasses(_ classes: Int, names: [String], seed: UInt64) throws(SupConError) {
+        try requireExclusive("setting classes")
+        try require(names.isEmpty || names.count == classes, .argument, "there are \(names.count) class names for \(classes) classes; expected one each, or none")
+        let changed = try network.withClassifier(classes: classes, seed: seed)
+        content.withLock { $0 = Content(network: changed, classNames: names) }
+        plans.removeAll()
+    }
+
+    /// The parameters' numbers at one time, to come back to.
+    public struct Snapshot: Sendable {
+        fileprivate let values: AlignedBuffer
+        fileprivate let network: Network
+    }
+
+    /// A copy of all parameters. Errors: memory.
+    public func snapshot() throws(SupConError) -> Snapshot {
+        let network = network
+        let values = try AlignedBuffer(Float.self, count: network.parameters.count)
+        values.floats.update(from: network.parameters.values, count: network.parameters.count)
+        return Snapshot(values: values, network: network)
+    }
+
+    /// Brings the parameters back. Inside `exclusive` only. Errors: state (of another network: the classes have changed since).
+    public func restore(_ snapshot: Snapshot) throws(SupConError) {
+        try requireExclusive("restoring parameters")
+        try require(network === snapshot.network, .state, "the snapshot is of the network before its classifier was replaced")
+        network.parameters.values.update(from: snapshot.values.floats, count: network.parameters.count)
+    }
+}

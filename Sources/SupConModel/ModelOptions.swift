@@ -1,0 +1,98 @@
+import SupConNetwork
+import SupConTensor
+
+/// A new model: the encoder, its head, and the images it is made for.
+public struct ModelOptions: Sendable, Equatable {
+    /// nil: `Stem.suiting` the image size.
+    public var stem: Stem?
+    public var architecture = Architecture.resnet18
+    /// Channels of the first stage.
+    public var width = 64
+    /// Of the images: 1 to 4.
+    public var channels = 3
+    /// Images of another size are resized.
+    public var imageHeight = 32
+    public var imageWidth = 32
+    /// Each residual block begins as the identity.
+    public var zeroInitLastGamma = true
+    public var head = HeadKind.mlp
+    /// 0: as wide as the encoder's output.
+    public var headHidden = 0
+    /// Dimension of z.
+    public var headOutput = 128
+    /// Of the linear classifier "fc"; 0: none yet.
+    public var classes = 0
+    /// nil: bf16 where the CPU multiplies it by itself, else f32.
+    public var precision: Precision?
+    /// Per channel, of pixels scaled to 0…1; one for each channel or more.
+    public var mean: [Float] = [0.5, 0.5, 0.5, 0.5]
+    public var std: [Float] = [0.25, 0.25, 0.25, 0.25]
+    /// Of the initial weights.
+    public var seed: UInt64 = 0
+
+    public init() {}
+
+    /// What the network is, its stem chosen.
+    public var configuration: NetworkConfiguration {
+        var configuration = NetworkConfiguration()
+        configuration.architecture = architecture
+        configuration.stem = stem ?? .suiting(height: imageHeight, width: imageWidth)
+        (configuration.width, configuration.channels, configuration.zeroInitLastGamma) = (width, channels, zeroInitLastGamma)
+        (configuration.head, configuration.headHidden, configuration.headOutput, configuration.classes) = (head, headHidden, headOutput, classes)
+        return configuration
+    }
+
+    /// Errors: argument.
+    public func validate() throws(SupConError) {
+        try configuration.validate()
+        try Pixels.checkSize(height: imageHeight, width: imageWidth)
+        try Pixels.check(mean: mean, std: std, channels: channels)
+    }
+}
+
+/// How to load a file; what is set must agree with the file's own metadata where there is some.
+public struct LoadOptions: Sendable, Equatable {
+    /// nil: by the first convolution's shape.
+    public var stem: Stem?
+    /// nil: by the parameters' names and shapes.
+    public var architecture: Architecture?
+    /// nil: by the metadata; else bf16 where the CPU multiplies it by itself. A choice of how to compute: it overrules the metadata.
+    public var precision: Precision?
+    /// 0: by the metadata; else 32 for a CIFAR stem, 224 for ImageNet's.
+    public var imageHeight = 0
+    public var imageWidth = 0
+    /// nil: by the metadata; else ImageNet's for 3 channels, 0.5 and 0.25 for others.
+    public var meanStd: (mean: [Float], std: [Float])?
+
+    public init() {}
+
+    public static func == (a: LoadOptions, b: LoadOptions) -> Bool {
+        a.stem == b.stem && a.architecture == b.architecture && a.precision == b.precision && a.imageHeight == b.imageHeight && a.imageWidth == b.imageWidth
+            && a.meanStd?.mean == b.meanStd?.mean && a.meanStd?.std == b.meanStd?.std
+    }
+}
+
+/// What a model asks of images.
+enum Pixels {
+    /// torchvision's.
+    static let imageNetMean: [Float] = [0.485, 0.456, 0.406]
+    static let imageNetStd: [Float] = [0.229, 0.224, 0.225]
+
+    /// Errors: argument.
+    static func checkSize(height: Int, width: Int) throws(SupConError) {
+        try require((1...65536).contains(height), .argument, "image_height is \(height); expected 1 to 65536")
+        try require((1...65536).contains(width), .argument, "image_width is \(width); expected 1 to 65536")
+    }
+
+    /// Errors: argument.
+    static func check(mean: [Float], std: [Float], channels: Int) throws(SupConError) {
+        for (name, values) in [("mean", mean), ("std", std)] {
+            try require(values.count >= channels, .argument, "\(name) has \(values.count) values; expected one for each of \(channels) channels")
+        }
+        for channel in 0..<channels {
+            try require(mean[channel].isFinite, .argument, "mean of channel \(channel) is \(mean[channel]); expected a finite number")
+            // Smaller ones would turn pixels into infinities.
+            try require(std[channel] >= 1e-6 && std[channel].isFinite, .argument, "std of channel \(channel) is \(std[channel]); expected a number of at least 1e-6")
+        }
+    }
+}

@@ -1,0 +1,43 @@
+import CKernels
+import SupConTensor
+import SupConVision
+
+/// Images by strides → what a network takes: [height, width, channels] f32, (x − mean) / std of x in 0…1, resized where the size differs.
+struct PixelNormalization: Sendable {
+    let height: Int
+    let width: Int
+    let channels: Int
+    /// x ↦ x·scale + shift, for bytes and for floats.
+    private let byteScale, floatScale, shift: [Float]
+
+    init(_ model: Model) {
+        (height, width, channels) = (model.imageHeight, model.imageWidth, model.channels)
+        byteScale = model.std.map { Float(1 / (255 * Double($0))) }
+        floatScale = model.std.map { Float(1 / Double($0)) }
+        shift = zip(model.mean, model.std).map { Float(-Double($0) / Double($1)) }
+    }
+
+    /// Floats of one image.
+    var imageCount: Int { height * width * channels }
+
+    /// `image` has the model's channels; `workspace` is memory for resizing, of one thread. Errors: memory (of resizing).
+    func write(_ image: ImageView, to floats: UnsafeMutablePointer<Float>, _ workspace: AugmentationWorkspace) throws(SupConError) {
+        guard image.height == height && image.width == width else {
+            try resize(image, into: floats, height: height, width: width, workspace: workspace)
+            return sc_normalize_row_f32(floats, Int64(height * width), Int64(channels), Int64(channels), 1, floatScale, shift, floats)
+        }
+        let isDense = image.channelStride == 1 && image.columnStride == channels && image.rowStride == width * channels
+        let (rows, columns) = isDense ? (1, height * width) : (height, width)
+        for row in 0..<rows {
+            let (from, to) = (image.data + row * image.rowStride * image.element.byteCount, floats + row * columns * channels)
+            switch image.element {
+            case .u8:
+                sc_normalize_row_u8(
+                    from.assumingMemoryBound(to: UInt8.self), Int64(columns), Int64(channels), Int64(image.columnStride), Int64(image.channelStride), byteScale, shift, to)
+            case .f32:
+                sc_normalize_row_f32(
+                    from.assumingMemoryBound(to: Float.self), Int64(columns), Int64(channels), Int64(image.columnStride), Int64(image.channelStride), floatScale, shift, to)
+            }
+        }
+    }
+}

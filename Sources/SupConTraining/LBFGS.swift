@@ -1,0 +1,169 @@
+import CKernels
+import SupConTensor
+
+/// Minimises a smooth function of many variables by limited-memory BFGS: Nocedal and Wright, "Numerical Optimization", 2nd edition, algorithms 7.4 and 7.5, with the line
+/// search for the strong Wolfe conditions of algorithms 3.5 and 3.6.
+///
+/// The step is −H g, H the inverse Hessian that the last `history` pairs s = x′ − x, y = g′ − g tell, from H₀ = (s·y / y·y) I. All in f64, one thread, the same numbers each time.
+public struct LBFGS: Sendable {
+    /// Pairs that are remembered.
+    public var history = 10
+    /// Steps at most.
+    public var iterations = 200
+    /// It ends where no derivative is larger in size.
+    public var gradientTolerance = 1e-6
+    /// It ends after a step that lowers the value by no more than this share of it (of 1, if the value is smaller).
+    public var valueTolerance = 1e-9
+
+    public init() {}
+
+    /// Why it ended.
+    public enum Ending: Sendable {
+        /// The gradient, or what a step gains, is within its tolerance.
+        case gradient, value
+        case iterations
+        /// No step along the direction lowers the value: rounding hides what is left to gain.
+        case lineSearch
+    }
+
+    public struct Result: Sendable {
+        public var value: Double
+        /// The largest derivative in size.
+        public var gradient: Double
+        public var iterations: Int
+        public var evaluations: Int
+        public var ending: Ending
+    }
+
+    /// Moves x [count] to a minimum.
+    ///
+    /// - Parameters:
+    ///   - stop: called after each step with its number, from 1; true ends the search with an error.
+    ///   - objective: the value at its first argument [count]; fills its second [count] with the gradient there. A value that is not finite is taken for a step too far.
+    /// Errors: argument (the settings, or a start where the function is not finite), memory, cancelled; x is then the best point so far.
+    public func minimize(
+        _ x: UnsafeMutablePointer<Double>, count: Int, stop: (Int) -> Bool = { _ in false },
+        objective: (UnsafePointer<Double>, UnsafeMutablePointer<Double>) -> Double
+    ) throws(SupConError) -> Result {
+        try require(history >= 1 && iterations >= 1, .argument, "L-BFGS with history \(history) and \(iterations) iterations; expected 1 or more of each")
+        try require(count >= 1, .argument, "L-BFGS over \(count) variables; expected 1 or more")
+        let memory = try AlignedBuffer(Double.self, count: try Self.workspace(count: count, history: history))
+        let base = memory.values(of: Double.self)
+        let direction = base, difference = base + count
+        var pairs = CurvaturePairs(steps: base + 2 * count, changes: base + (2 + history) * count, count: count, capacity: history)
+        let search = LineSearch(count: count, memory: base + (2 + 2 * history) * count)
+
+        var value = objective(x, search.gradient)
+        var evaluations = 1
+        try require(
+            value.isFinite && sc_dot_f64(search.gradient, search.gradient, Int64(count)).isFinite, .argument,
+            "the function to minimise is \(value) at the start, or its gradient is not finite; expected finite numbers")
+        var ending = Ending.iterations, iteration = 0
+        if largest(search.gradient, count) <= gradientTolerance { ending = .gradient }
+        while ending == .iterations && iteration < iterations {
+            pairs.apply(to: search.gradient, into: direction)
+            var slope = sc_dot_f64(search.gradient, direction, Int64(count))
+            if !(slope < 0) {  // rounding has spoilt the pairs
+                pairs.forget()
+                pairs.apply(to: search.gradient, into: direction)
+                slope = sc_dot_f64(search.gradient, direction, Int64(count))
+            }
+            // Without pairs nothing tells the scale: a step of length 1 at most.
+            let first = pairs.isEmpty ? min(1, 1 / (-slope).squareRoot()) : 1
+            difference.update(from: search.gradient, count: count)
+            let outcome = search.run(from: x, along: direction, value: value, slope: slope, first: first, objective: objective)
+            evaluations += outcome.evaluations
+            guard outcome.step > 0 else {
+                if pairs.isEmpty {
+                    ending = .lineSearch
+                    break
+                }
+                pairs.forget()
+                continue
+            }
+            iteration += 1
+            sc_add_scaled_f64(direction, outcome.step, x, Int64(count))
+            sc_scale_f64(direction, outcome.step, Int64(count))
+            sc_scale_f64(difference, -1, Int64(count))
+            sc_add_scaled_f64(search.gradient, 1, difference, Int64(count))
+            pairs.remember(step: direction, change: difference)
+            let gain = value - outcome.value
+            value = outcome.value
+            if largest(search.gradient, count) <= gradientTolerance {
+                ending = .gradient
+            } else if gain <= valueTolerance * max(abs(value), abs(value + gain), 1) {
+                ending = .value
+            }
+            try require(!stop(iteration), .cancelled, "stopped after \(iteration) steps of L-BFGS")
+        }
+        return Result(value: value, gradient: largest(search.gradient, count), iterations: iteration, evaluations: evaluations, ending: ending)
+    }
+
+    /// Numbers of working memory. Errors: memory.
+    static func workspace(count: Int, history: Int) throws(SupConError) -> Int {
+        let vectors = history.multipliedReportingOverflow(by: 2)
+        let (numbers, overflow) = count.multipliedReportingOverflow(by: vectors.partialValue &+ 5)
+        try require(!vectors.overflow && !overflow && vectors.partialValue <= Int.max - 5, .memory, "L-BFGS over \(count) variables with history \(history) is too large")
+        return numbers
+    }
+
+    private func largest(_ x: UnsafePointer<Double>, _ count: Int) -> Double {
+        var most = 0.0
+        for i in 0..<count { most = max(most, abs(x[i])) }
+        return most
+    }
+}
+
+/// The last steps s and changes of the gradient y, in a ring.
+private struct CurvaturePairs {
+    let steps: UnsafeMutablePointer<Double>  // [capacity, count]
+    let changes: UnsafeMutablePointer<Double>  // [capacity, count]
+    let count: Int
+    let capacity: Int
+    private var products: [Double]  // s·y
+    private var shares: [Double]
+    private var scale = 1.0
+    private var held = 0
+    private var next = 0
+
+    init(steps: UnsafeMutablePointer<Double>, changes: UnsafeMutablePointer<Double>, count: Int, capacity: Int) {
+        (self.steps, self.changes, self.count, self.capacity) = (steps, changes, count, capacity)
+        products = [Double](repeating: 0, count: capacity)
+        shares = products
+    }
+
+    var isEmpty: Bool { held == 0 }
+
+    mutating func forget() { (held, next, scale) = (0, 0, 1) }
+
+    /// Only a pair of positive curvature keeps H positive definite; the Wolfe conditions promise it but for rounding.
+    mutating func remember(step: UnsafePointer<Double>, change: UnsafePointer<Double>) {
+        let n = Int64(count)
+        let curvature = sc_dot_f64(step, change, n), changeSquare = sc_dot_f64(change, change, n)
+        guard curvature > 1e-14 * (sc_dot_f64(step, step, n) * changeSquare).squareRoot(), changeSquare.isFinite else { return }
+        (steps + next * count).update(from: step, count: count)
+        (changes + next * count).update(from: change, count: count)
+        products[next] = curvature
+        scale = curvature / changeSquare
+        next = (next + 1) % capacity
+        held = min(held + 1, capacity)
+    }
+
+    /// d ← −H g by the two loops of algorithm 7.4.
+    mutating func apply(to gradient: UnsafePointer<Double>, into d: UnsafeMutablePointer<Double>) {
+        let n = Int64(count)
+        d.update(from: gradient, count: count)
+        for age in 0..<held {
+            let i = (next - 1 - age + 2 * capacity) % capacity
+            shares[i] = sc_dot_f64(steps + i * count, d, n) / products[i]
+            sc_add_scaled_f64(changes + i * count, -shares[i], d, n)
+        }
+        sc_scale_f64(d, scale, n)
+        for age in (0..<held).reversed() {
+            let i = (next - 1 - age + 2 * capacity) % capacity
+            let back = sc_dot_f64(changes + i * count, d, n) / products[i]
+            sc_add_scaled_f64(steps + i * count, shares[i] - back, d, n)
+        }
+        sc_scale_f64(d, -1, n)
+    }
+}

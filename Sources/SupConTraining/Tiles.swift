@@ -1,0 +1,38 @@
+import SupConTensor
+import Synchronization
+
+/// Loops over tiles of rows on threads that have scratch memory of their own.
+///
+/// A tile's number decides what it holds and what it does, so that results do not depend on the number of threads.
+struct Tiles {
+    let count: Int
+    let tileRows: Int
+    private let workers: Int
+    private let scratch: AlignedBuffer
+    private let scratchBytes: Int
+
+    /// bytes: of scratch memory for one thread. Errors: memory.
+    init(count: Int, tileRows: Int, scratchBytes bytes: Int, for what: String, context: ExecutionContext) throws(SupConError) {
+        (self.count, self.tileRows) = (count, tileRows)
+        workers = max(1, min(context.threads, (count + tileRows - 1) / tileRows))
+        scratchBytes = (bytes + 63) / 64 * 64
+        let (all, overflow) = scratchBytes.multipliedReportingOverflow(by: workers)
+        try require(!overflow, .memory, "\(what) needs more memory than there can be")
+        try context.checkMemory(all, for: what)
+        scratch = try AlignedBuffer(byteCount: all)
+    }
+
+    /// Calls `body` once for each tile. `MatrixProduct` may be used inside.
+    func run(_ body: (_ tile: Int, _ rows: Range<Int>, _ scratch: UnsafeMutableRawPointer) -> Void) {
+        let next = Atomic<Int>(0), tiles = (count + tileRows - 1) / tileRows
+        MatrixProduct.withOneThreadPerCall {
+            Parallel.chunks(workers, threads: workers) { worker in
+                while true {
+                    let tile = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                    if tile >= tiles { return }
+                    body(tile, tile * tileRows..<min((tile + 1) * tileRows, count), scratch.pointer + worker * scratchBytes)
+                }
+            }
+        }
+    }
+}

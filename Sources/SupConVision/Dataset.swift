@@ -1,0 +1,96 @@
+import Glibc
+import SupConTensor
+
+/// Images that never change, in memory, in files, or made by a callback. Any number of threads may use one (a callback's: the thread that called the library).
+///
+/// Subsets and splits are lists of indices into the same source: cheap, and the source lives as long as any of them.
+public final class Dataset: Sendable {
+    public let count: Int
+    /// One per image; nil: there are none.
+    public let labels: [Int]?
+    /// Largest label + 1; of a folder the number of class folders, of CIFAR 10 or 100; a subset keeps its parent's; 0 without labels.
+    public let classes: Int
+    /// nil, both: the images differ in size.
+    public let height: Int?
+    public let width: Int?
+    /// Of the images that come out of an `ImageReader`, 1 to 4.
+    public let channels: Int
+    /// "path: reason" of each file that was left out; a subset has none.
+    public let skipped: [String]
+
+    let source: ImageSource
+    /// Image i is image picks[i] of the source; nil: i.
+    let picks: [Int]?
+    /// nil: classes are called by their numbers.
+    let classNames: [String]?
+
+    init(
+        source: ImageSource, picks: [Int]? = nil, labels: [Int]?, classes: Int, classNames: [String]? = nil, channels: Int, skipped: [String] = []
+    ) {
+        count = picks?.count ?? source.count
+        self.labels = labels
+        self.classes = classes
+        self.channels = channels
+        self.skipped = skipped
+        self.source = source
+        self.picks = picks
+        self.classNames = classNames
+        let size = source.commonSize(of: picks)
+        height = size?.height
+        width = size?.width
+    }
+
+    /// The name of a class: its folder's, or its number; nil: there is no such class.
+    public func className(_ index: Int) -> String? {
+        guard (0..<classes).contains(index) else { return nil }
+        return classNames.map { $0[index] } ?? String(index)
+    }
+
+    /// The file of an image; bytes that are not UTF-8 are repaired. nil: not a file, or no such image.
+    public func path(_ index: Int) -> String? { pathPointer(index).map { String(cString: $0) } }
+
+    /// The same, as the system has it, ending in NUL; valid while the data set lives.
+    public func pathPointer(_ index: Int) -> UnsafePointer<CChar>? {
+        guard (0..<count).contains(index), case .files(let files) = source else { return nil }
+        return files.paths[sourceIndex(index)]
+    }
+
+    /// A callback's data set: pixels must be fetched on the thread that called the library.
+    public var needsCallingThread: Bool {
+        if case .callback = source { return true }
+        return false
+    }
+
+    func sourceIndex(_ index: Int) -> Int { picks.map { $0[index] } ?? index }
+
+    /// The images at `indices`, in that order; one may come more than once. Errors: argument.
+    public func subset(_ indices: [Int]) throws(SupConError) -> Dataset {
+        try checkIndices(indices)
+        return unchecked(indices)
+    }
+
+    func unchecked(_ indices: [Int]) -> Dataset {
+        Dataset(
+            source: source, picks: indices.map(sourceIndex), labels: labels.map { all in indices.map { all[$0] } }, classes: classes, classNames: classNames,
+            channels: channels)
+    }
+
+    /// Errors: argument.
+    func checkIndices(_ indices: [Int]) throws(SupConError) {
+        if let place = indices.firstIndex(where: { !(0..<count).contains($0) }) {
+            throw SupConError(.argument, "index \(place) is \(indices[place]); expected 0 to \(count - 1), as there are \(count) images")
+        }
+    }
+
+    /// The number of classes that `labels` speak of. Errors: shape (not as many as images), argument (a negative one).
+    static func classes(_ labels: [Int]?, count: Int) throws(SupConError) -> Int {
+        guard let labels else { return 0 }
+        try require(labels.count == count, .shape, "there are \(labels.count) labels for \(count) images; expected one each")
+        var largest = -1
+        for label in labels { largest = max(largest, label) }
+        if let place = labels.firstIndex(where: { $0 < 0 || $0 == Int.max }) {  // one more than Int.max is no number
+            throw SupConError(.argument, "label \(place) is \(labels[place]); expected 0 or more")
+        }
+        return largest + 1
+    }
+}

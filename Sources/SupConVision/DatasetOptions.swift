@@ -1,0 +1,31 @@
+import SupConTensor
+
+/// How data sets are made; the fields are those of `supcon_dataset_options`.
+public struct DatasetOptions: Sendable, Equatable {
+    /// What happens to a file that is no readable image.
+    public enum OnError: Int32, Sendable, CaseIterable {
+        /// It is left out and named by `Dataset.skipped`.
+        case skip = 0
+        /// The first one, in the data set's order, is an error.
+        case refuse = 1
+    }
+
+    public var onError: OnError
+    /// Of the images that come out: 1 (grey) or 3 (RGB); 0: 3 for files, as stored elsewhere.
+    public var channels: Int
+    /// Images in memory are copied; otherwise the pixels stay the caller's, valid and unchanged as long as the data set and what was made from it live.
+    public var copies: Bool
+
+    public init(onError: OnError = .skip, channels: Int = 0, copies: Bool = false) {
+        (self.onError, self.channels, self.copies) = (onError, channels, copies)
+    }
+
+    /// Errors: argument.
+    public func validate() throws(SupConError) {
+        try require(
+            channels == 0 || channels == 1 || channels == 3, .argument, "channels is \(channels); expected 1 (grey), 3 (RGB), or 0: 3 for files, as stored elsewhere")
+    }
+
+    /// The channels of images that are stored with `stored` channels.
+    func channels(stored: Int) -> Int { channels == 0 ? stored : channels }
+}

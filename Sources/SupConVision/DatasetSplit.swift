@@ -1,0 +1,31 @@
+import Glibc
+import SupConTensor
+
+extension Dataset {
+    /// Splits at random, class by class: `second` gets about `fraction` of the images; each class with two images or more gives at least one to each part, a single
+    /// image goes to `first`. Without labels all images are one class. Both parts keep the order of the images; the same seed gives the same parts.
+    ///
+    /// A class of n images gives ⌊n·fraction + r + ½⌋ of them, r being what rounding has left over from the classes before: so many small classes do not add up to
+    /// a part that is too small or too large. Errors: argument (fraction not within 0 to 1, fewer than two images).
+    public func split(fraction: Double, seed: UInt64) throws(SupConError) -> (first: Dataset, second: Dataset) {
+        try require(fraction > 0 && fraction < 1, .argument, "fraction is \(fraction); expected more than 0 and less than 1")
+        try require(count >= 2, .argument, "\(count) images cannot be split; expected two or more")
+        var members: [Int: [Int]] = [:]
+        if let labels {
+            for (index, label) in labels.enumerated() { members[label, default: []].append(index) }
+        } else {
+            members[0] = Array(0..<count)
+        }
+        var isSecond = [Bool](repeating: false, count: count)
+        var remainder = 0.0
+        for (label, indices) in members.sorted(by: { $0.key < $1.key }) where indices.count >= 2 {
+            let exact = Double(indices.count) * fraction + remainder
+            let rounded = (exact + 0.5).rounded(.down)
+            remainder = exact - rounded
+            let taken = min(max(Int(rounded), 1), indices.count - 1)
+            var stream = Philox(seed: seed, purpose: .split, sample: label)
+            for place in stream.permutation(indices.count).prefix(taken) { isSecond[indices[place]] = true }
+        }
+        return (unchecked((0..<count).filter { !isSecond[$0] }), unchecked((0..<count).filter { isSecond[$0] }))
+    }
+}

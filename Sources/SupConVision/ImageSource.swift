@@ -1,0 +1,67 @@
+import SupConTensor
+
+/// Where a data set's images come from.
+enum ImageSource: Sendable {
+    /// Of one size, in the caller's memory, or in `owner`'s.
+    case batch(ImageBatch, owner: AlignedBuffer?)
+    /// Of several sizes, u8, each dense, in memory of ours.
+    case ragged([PlacedImage], channels: Int, memory: AlignedBuffer)
+    case files(FileSource)
+    case callback(CallbackSource)
+
+    struct PlacedImage: Sendable {
+        var offset, height, width: Int
+    }
+
+    var count: Int {
+        switch self {
+        case .batch(let batch, _): batch.count
+        case .ragged(let images, _, _): images.count
+        case .files(let files): files.entries.count
+        case .callback(let callback): callback.count
+        }
+    }
+
+    func size(_ index: Int) -> (height: Int, width: Int) {
+        switch self {
+        case .batch(let batch, _): (batch.height, batch.width)
+        case .ragged(let images, _, _): (images[index].height, images[index].width)
+        case .files(let files): (Int(files.entries[index].height), Int(files.entries[index].width))
+        case .callback(let callback): (callback.height, callback.width)
+        }
+    }
+
+    /// The size of all of `picks` (nil: of all images), if it is one.
+    func commonSize(of picks: [Int]?) -> (height: Int, width: Int)? {
+        switch self {
+        case .batch, .callback: return size(0)
+        case .ragged, .files:
+            let count = picks?.count ?? count
+            guard count > 0 else { return nil }
+            let first = size(picks?[0] ?? 0)
+            for i in 1..<max(count, 1) where size(picks?[i] ?? i) != first { return nil }
+            return first
+        }
+    }
+}
+
+/// Image files, whose headers were read once.
+struct FileSource: Sendable {
+    struct Entry: Sendable {
+        /// As the image is shown: after its orientation is applied.
+        var height, width: Int32
+    }
+    var entries: [Entry]
+    var paths: PathTable
+}
+
+/// Images that the caller makes on demand, u8, dense. The closure runs only on the thread that called the library: hence unchecked.
+struct CallbackSource: @unchecked Sendable {
+    var count, height, width, channels: Int
+    var fill: (_ indices: [Int], _ pixels: UnsafeMutablePointer<UInt8>) -> Bool
+
+    /// Fills `pixels` with the images at `indices`. Errors: cancelled.
+    func call(_ indices: [Int], _ pixels: UnsafeMutablePointer<UInt8>) throws(SupConError) {
+        try require(fill(indices, pixels), .cancelled, "the data set's callback stopped it")
+    }
+}

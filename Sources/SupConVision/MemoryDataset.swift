@@ -1,0 +1,89 @@
+import SupConTensor
+
+extension Dataset {
+    /// Images in memory. `options.copies` false: the pixels are borrowed, and must stay as they are while the data set, or what was made from it, lives.
+    ///
+    /// u8 are 0 to 255. f32 are taken to be 0 to 1: all are looked at once, here; what is not finite is an error, what is far outside is logged as a warning (the
+    /// usual slip is 0 to 255). Errors: argument, shape, memory.
+    public static func images(_ batch: ImageBatch, labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {
+        try options.validate()
+        try batch.validate()
+        let classes = try classes(labels, count: batch.count)
+        if batch.element == .f32 { try checkValues(batch) }
+        let borrowed = Dataset(source: .batch(batch, owner: nil), labels: labels, classes: classes, channels: options.channels(stored: batch.channels))
+        return options.copies ? try borrowed.materialize(Array(0..<batch.count)) : borrowed
+    }
+
+    /// Errors: argument (a value that is not finite).
+    private static func checkValues(_ batch: ImageBatch) throws(SupConError) {
+        let grain = max(1, 1 << 16 / max(batch.height * batch.width, 1))
+        let threads = ExecutionContext.default.threads
+        let pieces = Parallel.rangeCount(batch.count, grain: grain, threads: threads)
+        /// Per range: the largest magnitude, as bits, and the first image with one that is not finite.
+        let found = Collected<(largest: UInt32, bad: Int?)>(count: pieces, (0, nil))
+        Parallel.chunks(pieces, threads: threads) { piece in
+            var largest: UInt32 = 0
+            for i in Parallel.range(piece, of: pieces, count: batch.count) {
+                let magnitude = batch[i].largestMagnitude()
+                if magnitude >= Float.infinity.bitPattern {
+                    found[piece] = (largest, i)
+                    return
+                }
+                largest = max(largest, magnitude)
+            }
+            found[piece] = (largest, nil)
+        }
+        var largest: UInt32 = 0
+        for piece in 0..<pieces {
+            if let bad = found[piece].bad { throw SupConError(.argument, "image \(bad) has a pixel that is not a finite number; expected 0 to 1") }
+            largest = max(largest, found[piece].largest)
+        }
+        if Float(bitPattern: largest) > 2 {
+            Log.write(.warning, "f32 pixels reach \(Float(bitPattern: largest)) in magnitude; expected 0 to 1 (0 to 255 are for u8)")
+        }
+    }
+}
+
+/// One value per chunk of a parallel loop, each written by the chunk that has its number.
+final class Collected<T>: @unchecked Sendable {
+    private let values: UnsafeMutablePointer<T>
+    let count: Int
+
+    init(count: Int, _ value: T) {
+        self.count = count
+        values = .allocate(capacity: max(count, 1))
+        values.initialize(repeating: value, count: count)
+    }
+    deinit {
+        values.deinitialize(count: count)
+        values.deallocate()
+    }
+
+    subscript(index: Int) -> T {
+        get { values[index] }
+        set { values[index] = newValue }
+    }
+}
+
+extension ImageView {
+    /// The largest |value| of an f32 image, as bits: these are ordered like magnitudes, with infinity and NaN above all, and their maximum is vectorised.
+    fileprivate func largestMagnitude() -> UInt32 {
+        let bits = data.assumingMemoryBound(to: UInt32.self)
+        // Runs along the memory where there are some: pixels with their channels, or one channel's pixels.
+        let together = channelStride == 1 && columnStride == channels
+        let (run, stride, runs, step) =
+            together ? (width * channels, 1, 1, 0) : (width, columnStride, channels, channelStride)
+        var largest: UInt32 = 0
+        for y in 0..<height {
+            for k in 0..<runs {
+                let start = bits + y * rowStride + k * step
+                if stride == 1 {
+                    for x in 0..<run { largest = max(largest, start[x] & 0x7fff_ffff) }
+                } else {
+                    for x in 0..<run { largest = max(largest, start[x * stride] & 0x7fff_ffff) }
+                }
+            }
+        }
+        return largest
+    }
+}

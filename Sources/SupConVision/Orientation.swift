@@ -1,0 +1,55 @@
+/// How a camera was held: Exif's tag 0x0112, "the 0th row is at the … and the 0th column at the …" (CIPA DC-008, 4.6.4).
+enum Orientation: Int, Sendable {
+    case topLeft = 1, topRight, bottomRight, bottomLeft, leftTop, rightTop, rightBottom, leftBottom
+
+    /// Rows of the shown image are columns of the stored one.
+    var swapsSides: Bool { rawValue >= 5 }
+
+    /// The orientation that Exif data (a TIFF header and its first directory) speak of; anything that is not right counts as upright.
+    static func parse(tiff bytes: UnsafeRawBufferPointer) -> Orientation {
+        let little = bytes.starts(with: "II")
+        guard little || bytes.starts(with: "MM") else { return .topLeft }
+        func number16(_ offset: Int) -> Int? { little ? bytes.littleEndian16(offset) : bytes.bigEndian16(offset) }
+        func number32(_ offset: Int) -> Int? { little ? bytes.littleEndian32(offset) : bytes.bigEndian32(offset) }
+        guard number16(2) == 42, let directory = number32(4), let entries = number16(directory) else { return .topLeft }
+        for i in 0..<entries {
+            let entry = directory + 2 + 12 * i
+            guard let tag = number16(entry), let type = number16(entry + 2) else { break }
+            if tag != 0x0112 { continue }
+            // SHORT, as the standard has it, or LONG, as some write it.
+            let value = type == 3 ? number16(entry + 8) : type == 4 ? number32(entry + 8) : nil
+            return value.flatMap { Orientation(rawValue: $0) } ?? .topLeft
+        }
+        return .topLeft
+    }
+
+    /// The stored image as it is to be shown, by strides.
+    func apply(_ stored: ImageView) -> ImageView {
+        var view = stored
+        let lastRow = (stored.height - 1) * stored.rowStride
+        let lastColumn = (stored.width - 1) * stored.columnStride
+        if swapsSides {
+            (view.height, view.width) = (stored.width, stored.height)
+            (view.rowStride, view.columnStride) = (stored.columnStride, stored.rowStride)
+        }
+        // Does the shown image run through the stored rows, or columns, from the end?
+        let (rowsBack, columnsBack): (Bool, Bool) =
+            switch self {
+            case .topLeft, .leftTop: (false, false)
+            case .topRight, .leftBottom: (false, true)
+            case .bottomRight, .rightBottom: (true, true)
+            case .bottomLeft, .rightTop: (true, false)
+            }
+        var start = 0
+        if rowsBack {
+            start += lastRow
+            if swapsSides { view.columnStride = -view.columnStride } else { view.rowStride = -view.rowStride }
+        }
+        if columnsBack {
+            start += lastColumn
+            if swapsSides { view.rowStride = -view.rowStride } else { view.columnStride = -view.columnStride }
+        }
+        view.data = stored.data + start * stored.element.byteCount
+        return view
+    }
+}

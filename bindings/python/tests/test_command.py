@@ -83,8 +83,8 @@ def test_idx_npy_and_resume(shapes, tmp_path):
     np.save(tmp_path / "labels.npy", labels)
     pair = f"idx:{tmp_path}/images,{tmp_path}/labels"
     run("train", pair, "-o", tmp_path / "a.safetensors", *TRAIN, "--mean", "0.2", "--std", "0.3", "--no-classifier", "--crop-scale-min", "0.5", "-q")
-    run("train", f"npy:{tmp_path}/images.npy,{tmp_path}/labels.npy", "-o", tmp_path / "b.safetensors", *TRAIN, "--mean", "0.2", "--std", "0.3", "--no-classifier",
-        "--crop-scale-min", "0.5", "-q")
+    run("train", f"npy:{tmp_path}/images.npy,{tmp_path}/labels.npy", "-o", tmp_path / "b.safetensors", *TRAIN, "--mean", "0.2", "--std", "0.3",
+        "--no-classifier", "--crop-scale-min", "0.5", "-q")
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     run("evaluate", tmp_path / "a.safetensors", pair, pair, "--method", "knn", "-q")
     unlabelled = run("train", f"idx:{tmp_path}/images", "-o", tmp_path / "c.safetensors", *TRAIN)
@@ -102,16 +102,19 @@ def test_info(model):
 def test_help_has_the_librarys_defaults(command):
     text = " ".join(run(command, "--help").stdout.split())
     if command == "train":
-        for words in ("(default: resnet18)", "temperature of the contrastive loss, above 0 (default: 0.1)", "{supcon,simclr,cross_entropy,linear}", "(default: 256)", "idx:IMAGES"):
+        for words in ("(default: resnet18)", "temperature of the contrastive loss, above 0 (default: 0.1)",
+                      "{supcon,simclr,cross_entropy,linear}", "(default: 256)", "idx:IMAGES"):
             assert words in text
     assert "None" not in text
 
 
 @pytest.mark.parametrize("arguments, words", [
-    (["train", "absent", "-o", "{tmp}/m"], "absent"), (["train", "idx:absent", "-o", "{tmp}/m"], "absent"), (["train", "{photos}/train", "-o", "{tmp}/absent/m"], "absent"),
+    (["train", "absent", "-o", "{tmp}/m"], "absent"), (["train", "idx:absent", "-o", "{tmp}/m"], "absent"),
+    (["train", "{photos}/train", "-o", "{tmp}/absent/m"], "absent"),
     (["train", "{photos}/train", "-o", "{tmp}/m", "--epochs", "0"], "epochs"), (["train", "what:ever", "-o", "{tmp}/m"], "what:ever"),
     (["train", "{photos}/train", "-o", "{tmp}/m", "--threads", "0"], "threads"), (["embed", "absent", "{photos}/test", "-o", "{tmp}/e.npy"], "absent"),
-    (["embed", "{model}", "{photos}/test", "-o", "{tmp}/e.txt"], ".npy"), (["embed", "{photos}/train/lying/0000.png", "{photos}/test", "-o", "{tmp}/e.npy"], "0000.png"),
+    (["embed", "{model}", "{photos}/test", "-o", "{tmp}/e.txt"], ".npy"),
+    (["embed", "{photos}/train/lying/0000.png", "{photos}/test", "-o", "{tmp}/e.npy"], "0000.png"),
     (["evaluate", "{model}", "{photos}/train", "{photos}/test/lying"], "labels"), (["info", "/dev/null"], "/dev/null"),
     (["train", "npy:absent.npy", "-o", "{tmp}/m"], "absent.npy"),
 ])

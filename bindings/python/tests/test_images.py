@@ -29,7 +29,8 @@ def test_grey_lists_doubles_and_odd_strides():
     (np.zeros((5, 64), np.uint8), ValueError, r"\[5, 64\].*reshape\(n, height, width\)"), (np.zeros((5, 3, 8, 8), np.uint8), ValueError, "transpose"),
     (np.zeros((5, 8, 8, 9), np.uint8), ValueError, "9 channels"), (np.zeros((0, 8, 8), np.uint8), ValueError, "at least one"),
     (np.zeros((2, 8, 8), np.int64), TypeError, "astype"), (np.zeros((2, 8, 8), bool), TypeError, "bool"), (np.full((2, 8, 8), 200.0), ValueError, "200.*/ 255"),
-    (np.full((2, 8, 8), np.nan), ValueError, "nan"), (np.full((2, 8, 8), -0.1), ValueError, "-0.1"), ([np.zeros((2, 2)), np.zeros((3, 3))], ValueError, "different"),
+    (np.full((2, 8, 8), np.nan), ValueError, "nan"), (np.full((2, 8, 8), -0.1), ValueError, "-0.1"),
+    ([np.zeros((2, 2)), np.zeros((3, 3))], ValueError, "different"),
     ("photos", TypeError, "ImageFolder"), (7, TypeError, "int64"), (None, TypeError, "object"), (np.array([["a"]]), TypeError, "<U1"),
 ])
 def test_bad_images(images, error, words):

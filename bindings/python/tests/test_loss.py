@@ -117,7 +117,8 @@ def test_anchors_without_a_positive_are_no_nan():
 
 
 @pytest.mark.parametrize("change, error, words", [
-    (dict(temperature=0), ValueError, "temperature"), (dict(temperature=float("nan")), ValueError, "temperature"), (dict(temperature="hot"), TypeError, "temperature"),
+    (dict(temperature=0), ValueError, "temperature"), (dict(temperature=float("nan")), ValueError, "temperature"),
+    (dict(temperature="hot"), TypeError, "temperature"),
     (dict(form="inside"), ValueError, "'out', 'in'"), (dict(reduction=2.5), ValueError, "reduction"), (dict(normalize="yes"), TypeError, "normalize"),
     (dict(labels=[0, 1]), ValueError, "expected \\[7\\]"), (dict(labels=[0.5, np.nan] + [1] * 5), ValueError, "NaN"),
     (dict(labels=np.zeros(7), mask=np.ones((7, 7), np.float32)), ValueError, "both"), (dict(mask=np.ones((7, 6), np.float32)), ValueError, "\\[7, 7\\]"),

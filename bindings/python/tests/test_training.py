@@ -60,9 +60,14 @@ def test_keyboard_interrupt(way, shapes, small, tmp_path):
 
 def test_a_handler_that_raises_nothing_stops_nothing(shapes, small):
     heard = []
+
+    def send(event):
+        if event.kind == "step" and event.step == 1:
+            signal.raise_signal(signal.SIGINT)
+
     before = signal.signal(signal.SIGINT, lambda *_: heard.append(1))
     try:
-        encoder = supcon.SupConEncoder(**small | dict(callback=lambda it: it.kind == "step" and it.step == 1 and signal.raise_signal(signal.SIGINT) and None)).fit(*shapes)
+        encoder = supcon.SupConEncoder(**small | dict(callback=send)).fit(*shapes)
     finally:
         signal.signal(signal.SIGINT, before)
     assert len(heard) == 2 and len(encoder.history_) == 2
@@ -161,7 +166,8 @@ def test_one_table_of_options():
 def test_every_field_of_the_options_is_reachable():
     from supcon import _abi
 
-    tables = {_abi.ModelOptions: _options.MODEL | _options.MODEL_DATA, _abi.TrainOptions: _options.TRAIN, _abi.LossOptions: _options.LOSS | _options.LOSS_NORMALIZE,
+    tables = {_abi.ModelOptions: _options.MODEL | _options.MODEL_DATA, _abi.TrainOptions: _options.TRAIN,
+              _abi.LossOptions: _options.LOSS | _options.LOSS_NORMALIZE,
               _abi.AugmentationOptions: _options.AUGMENTATION, _abi.ClassifierOptions: _options.CLASSIFIER, _abi.EmbedOptions: _options.EMBED,
               _abi.EvaluateOptions: _options.EVALUATE, _abi.LoadOptions: _options.LOAD, _abi.DatasetOptions: _options.DATASET}
     apart = {"struct_size", "mean", "std", "has_mean_std", "milestones", "milestone_count", "loss", "augmentation", "seed", "copy"}

@@ -6,7 +6,7 @@ import ctypes
 
 import numpy as np
 
-from . import _abi, _convert
+from . import _convert
 from . import _options
 from ._images import floats, pixels
 from ._library import check, context, lib

@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"supcon {version()}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    it = _command(commands, "train", _train, "train an encoder on labelled or unlabelled images", DATA)
+    it = _command(commands, "train", _train, "train an encoder on labelled or unlabelled images", DATA, "DATA --output MODEL")
     it.add_argument("data", metavar="DATA", help="what to learn (see below)")
     it.add_argument("-o", "--output", metavar="MODEL", required=True, help="safetensors file to write")
     _flags(it.add_argument_group("model"), MODEL)
@@ -43,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
     _flags(group, DATASET)
     group = it.add_argument_group("training")
     _flags(group, TRAIN)
-    group.add_argument("--milestones", type=_epochs, metavar="EPOCH[,EPOCH...]", help="step schedule: epochs after which the rate is multiplied by --step-factor")
+    group.add_argument("--milestones", type=_epochs, metavar="EPOCH[,EPOCH...]",
+                       help="step schedule: epochs after which the rate is multiplied by --step-factor")
     _flag(group, MODEL_DATA["seed"], "of weights, sampling, augmentation and the validation split")
     _flags(it.add_argument_group("loss"), LOSS)
     _flags(it.add_argument_group("augmentation"), AUGMENTATION)
@@ -52,14 +53,15 @@ def parser() -> argparse.ArgumentParser:
                        help="fit a linear classifier on the frozen embeddings afterwards (default: if there are labels)")
     _flags(group, CLASSIFIER)
 
-    it = _command(commands, "embed", _embed, "turn images into embeddings", DATA + " A folder need not have class folders to be embedded in the order of --paths.")
+    it = _command(commands, "embed", _embed, "turn images into embeddings", DATA + " A folder need not have folders in it here.",
+                  "MODEL DATA --output FILE")
     it.add_argument("model", metavar="MODEL", help="safetensors file")
     it.add_argument("data", metavar="DATA", help="images (see below)")
     it.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write: .npy (float32 [n, dimension]) or .csv (a row per image)")
     it.add_argument("--paths", metavar="FILE", help="write the images' paths to this file too, a line per row of the output")
     _embedding(it)
 
-    it = _command(commands, "evaluate", _evaluate, "accuracy on TEST of a classifier fitted on the embeddings of TRAIN", DATA)
+    it = _command(commands, "evaluate", _evaluate, "accuracy on TEST of a classifier fitted on the embeddings of TRAIN", DATA, "MODEL TRAIN TEST")
     it.add_argument("model", metavar="MODEL", help="safetensors file")
     it.add_argument("train", metavar="TRAIN", help="labelled images to fit on (see below)")
     it.add_argument("test", metavar="TEST", help="labelled images to predict")
@@ -70,14 +72,14 @@ def parser() -> argparse.ArgumentParser:
     _flags(it, {name: option for name, option in EVALUATE.items() if name != "method"})
     _embedding(it)
 
-    it = _command(commands, "info", _info, "what a model is, or what this library is", None, threads=False)
+    it = _command(commands, "info", _info, "what a model is, or what this library is", None, "[MODEL]", threads=False)
     it.add_argument("model", metavar="MODEL", nargs="?", help="safetensors file; without it: the library, its engines and the CPU's features")
     it.add_argument("--json", action="store_true", help="print a JSON object instead")
     return top
 
 
-def _command(commands, name, function, text, epilog, threads=True):
-    it = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=epilog)
+def _command(commands, name, function, text, epilog, usage, threads=True):
+    it = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=epilog, usage=f"supcon {name} {usage} [OPTION...]")
     it.set_defaults(run=function)
     if threads:
         it.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: every CPU this process may use)")
@@ -153,6 +155,8 @@ def _train(arguments) -> int:
         train(model, data, **options, milestones=arguments.milestones, augmentation=_augmentation(arguments), seed=arguments.seed,
               verbose=not arguments.quiet, training=training)
     except KeyboardInterrupt:
+        if not training.steps:
+            raise
         model.save(arguments.output)
         folder = arguments.checkpoint_folder
         where = f"; go on from the checkpoint in {folder} with --resume" if folder and training.history else ""
@@ -201,14 +205,11 @@ def _rows(arguments, model, data, what: str) -> np.ndarray:
     count = None if arguments.quiet else Count(what)
     try:
         given = _given(arguments, EMBED)
-        return model.embed(data, given_layer(arguments), given.get("normalize", EMBED["normalize"].default), batch_size=given.get("batch_size"), progress=count)
+        return model.embed(data, arguments.layer or EMBED["output"].default, given.get("normalize", EMBED["normalize"].default),
+                           batch_size=given.get("batch_size"), progress=count)
     finally:
         if count:
             count.close()
-
-
-def given_layer(arguments) -> str:
-    return arguments.layer or EMBED["output"].default
 
 
 def _evaluate(arguments) -> int:

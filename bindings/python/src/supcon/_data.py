@@ -63,12 +63,14 @@ class Dataset:
 
     @classmethod
     def from_images(cls, images, labels=None) -> Dataset:
-        """Images in memory, used where they lie: uint8 or float [n, h, w] or [n, h, w, c]; they must not change while the data set is in use. Labels: int [n] >= 0."""
+        """Images in memory, used where they lie: uint8 or float [n, h, w] or [n, h, w, c]; they must not change while the data set is in use.
+        Labels: int [n] >= 0."""
         return _from_pixels(pixels(images), _numbers(labels))
 
     @classmethod
     def from_files(cls, paths, labels=None, *, on_error=None, channels=None) -> Dataset:
-        """JPEG and PNG files, in that order. Labels: int [n] >= 0. `on_error`: "skip" leaves unreadable files out, "refuse" raises; `channels`: 1 (grey) or 3 (RGB)."""
+        """JPEG and PNG files, in that order. Labels: int [n] >= 0. `on_error`: "skip" leaves unreadable files out, "refuse" raises;
+        `channels`: 1 (grey) or 3 (RGB)."""
         encoded = [_convert.path("paths", it) for it in paths]
         numbers = _numbers(labels)
         if numbers is not None and len(numbers) != len(encoded):

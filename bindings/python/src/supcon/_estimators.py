@@ -101,20 +101,19 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         mean, std = self._statistics(data)
         model = Model(**{name: getattr(self, name) for name in MODEL}, image_size=self._size(data), channels=data.channels, mean=mean, std=std, seed=seed,
                       n_jobs=self.n_jobs)
-        training = Training()
-        finished = False
+        training, keep = Training(), False
         options = {name: getattr(self, name) for name in _TRAINING} | {"objective": objective}
         try:
             train(model, data, **options, milestones=self.milestones, augmentation=self.augmentation, seed=seed, callback=self.callback, verbose=self.verbose,
                   training=training)
-            finished = True
+            keep = True
         except SupConError:
             raise
         except BaseException:
-            finished = True  # stopped from outside: what was learnt is kept
+            keep = training.steps > 0  # stopped from outside: what was learnt is kept
             raise
         finally:
-            if finished:
+            if keep:
                 self.model_, self.classes_, self.history_ = model, classes, training.history
                 self.image_shape_ = (data.height, data.width, data.channels)
                 self.__dict__.pop("n_features_in_", None)
@@ -207,5 +206,6 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
 
     def predict(self, X) -> np.ndarray:
         """The likeliest of `classes_` for each image, [n]."""
-        return self.classes_[self.decision_function(X).argmax(1)]
+        logits = self.decision_function(X)
+        return self.classes_[logits.argmax(1)]
 

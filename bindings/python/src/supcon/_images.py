@@ -42,8 +42,8 @@ class Pixels:
 
 
 def pixels(images, name: str = "images") -> Pixels:
-    """`images` checked: [n, h, w] (grey) or [n, h, w, c] with 1 to 4 channels; uint8, or floats within [0, 1], which become float32. Strided arrays (crops, flips,
-    transposed ones) are taken as they are."""
+    """`images` checked: [n, h, w] (grey) or [n, h, w, c] with 1 to 4 channels; uint8, or floats within [0, 1], which become float32. Strided arrays
+    (crops, flips, transposed ones) are taken as they are."""
     if isinstance(images, (str, bytes, os.PathLike)):
         raise ElementTypeError(f"{name} is the path {images!r}; {EXPECTED}, or supcon.ImageFolder(path)")
     try:

@@ -40,7 +40,8 @@ def load() -> tuple[ctypes.CDLL, Path]:
     try:
         loaded = ctypes.CDLL(str(path))  # releases the GIL during each call
     except OSError as error:
-        raise ImportError(f"libsupcon at {path} cannot be loaded: {error}; on Debian 12 it needs libdnnl2, libopenblas0, libturbojpeg0 and libpng16-16") from None
+        raise ImportError(f"libsupcon at {path} cannot be loaded: {error}; on Debian 12 it needs the packages "
+                          "libdnnl2, libopenblas0, libturbojpeg0 and libpng16-16") from None
     for name, (result, arguments) in _abi.FUNCTIONS.items():
         try:
             function = getattr(loaded, name)
@@ -151,7 +152,8 @@ _contexts: dict[tuple[int, int], Context] = {}
 
 
 def context(n_jobs=None, memory_limit=None):
-    """The handle of the context for `n_jobs` as scikit-learn counts (None and -1: every CPU this process may use; -2: all but one), made once. None: the default."""
+    """The handle of the context for `n_jobs` as scikit-learn counts (None and -1: every CPU this process may use; -2: all but one), made once; None: the
+    default."""
     jobs = 0 if n_jobs is None else integer("n_jobs", n_jobs, -(2**31), 2**31 - 1)
     if jobs < 0:
         jobs = max(1, len(os.sched_getaffinity(0)) + 1 + jobs)
@@ -174,17 +176,16 @@ def build_info() -> str:
     return lib.supcon_build_info().decode()
 
 
-_log_callback = _abi.LogCallback()
+_log_callbacks = []  # each that was ever set: another thread may be in it still
 
 
 def set_log(callback=None, level: str = "info") -> None:
     """Sends the library's messages of `level` ("debug", "info", "warning") and above to ``callback(level, message)``, both str; None: silence, the default.
     For the whole process; it may be called from any thread, one call at a time. What it raises is printed by Python and otherwise ignored."""
-    global _log_callback
     number = choice("level", level, _abi.Log)
     forward = _abi.LogCallback(lambda at, text, _: callback(_abi.Log(at).word, text.decode("utf-8", "replace"))) if callback else _abi.LogCallback()
+    _log_callbacks.append(forward)
     check(lib.supcon_set_log_callback(forward, number, None))
-    _log_callback = forward  # kept: the library goes on calling it; the former one is free to go only now
 
 
 @atexit.register

@@ -24,7 +24,8 @@ def supcon_loss(features, labels=None, *, mask=None, temperature=0.1, form="out"
     labels : [n] or [batch], optional
         Of any kind (integers, strings). Samples with the same label are positives of each other. None: only the views of one sample are (SimCLR).
     mask : float array [batch, batch], optional
-        mask[i, j] >= 0 weighs j as a positive of i, 0 makes it a negative; it may be asymmetric. The entry [i, i] speaks of the other views of i. Excludes `labels`.
+        mask[i, j] >= 0 weighs j as a positive of i, 0 makes it a negative; it may be asymmetric. The entry [i, i] speaks of the other views of i.
+        Excludes `labels`.
     temperature : float, default 0.1
         Above 0.
     form : {"out", "in"}, default "out"

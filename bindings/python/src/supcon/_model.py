@@ -19,7 +19,8 @@ from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documen
 
 
 class Model:
-    """An image encoder with random weights, to be trained by `supcon.train`; `supcon.load` gives one from a file. Any number of threads may embed with one model.
+    """An image encoder with random weights, to be trained by `supcon.train`; `supcon.load` gives one from a file. Any number of threads may embed with one
+    model.
 
     Parameters
     ----------
@@ -143,8 +144,8 @@ class Model:
         return (batch_size or 256) * max(1, (1 << 24) // max(1, (batch_size or 256) * height * width))
 
     def fit_classifier(self, images, labels=None, *, iterations=None, l2=None) -> Model:
-        """Fits the linear classifier on the frozen, unaugmented embeddings and keeps it. `labels`: int [n] >= 0; None: the data set's own. Nobody may use the model
-        meanwhile."""
+        """Fits the linear classifier on the frozen, unaugmented embeddings and keeps it. `labels`: [n] of any kind, numbered in their order; None: the data
+        set's own. Nobody may use the model meanwhile."""
         data = images if isinstance(images, Dataset) and labels is None else labelled(images, labels)[0]
         options = build(CLASSIFIER, classifier_iterations=iterations, classifier_l2=l2)
         with interruptible(lambda: None):
@@ -152,7 +153,8 @@ class Model:
         return self
 
     def save(self, path) -> None:
-        """Writes a safetensors file with torchvision's parameter names and the configuration as metadata; whole or not at all. FileError (an OSError) otherwise."""
+        """Writes a safetensors file with torchvision's parameter names and the configuration as metadata; whole or not at all. FileError (an OSError)
+        otherwise."""
         check(lib.supcon_model_save(self._handle, _convert.path("path", path)))
 
     def to_bytes(self) -> bytes:

@@ -98,7 +98,7 @@ MODEL_DATA = _table(
 )
 TRAIN = _table(
     _abi.TrainOptions,
-    ("objective", _abi.Objective, "supcon: the contrastive loss with labels; simclr: without labels; cross_entropy: the baseline; linear: the classifier alone"),
+    ("objective", _abi.Objective, "supcon: the contrastive loss with labels; simclr: without; cross_entropy: the baseline; linear: the classifier alone"),
     ("joint_classifier", bool, "train the classifier in the same run, behind a stop-gradient"),
     ("epochs", int, "passes over the training images"),
     ("batch_size", int, "images per step, before views"),
@@ -181,7 +181,7 @@ LOAD = _table(
 )
 DATASET = _table(
     _abi.DatasetOptions,
-    ("on_error", _abi.OnError, "of a file that is no readable image; skip: leave it out (see .skipped); refuse: an error"),
+    ("on_error", _abi.OnError, "of a file that is no readable image; skip: leave it out and say so; refuse: an error"),
     ("channels", int, "of the images that come out: 1 (grey) or 3 (RGB); 0: 3 for files, as stored elsewhere"),
 )
 

@@ -60,9 +60,11 @@ def _event(struct) -> Event:
 
 @dataclass
 class Training:
-    """What a run came to: `history`, the event of each epoch; `stopped`, whether the callback ended it early; `memory`, bytes that one step takes."""
+    """What a run came to: `history`, the event of each epoch; `steps`, how many there were; `stopped`, whether the callback ended it early; `memory`,
+    bytes that one step takes."""
 
     memory: int = 0
+    steps: int = 0
     stopped: bool = False
     history: list[Event] = field(default_factory=list)
 
@@ -134,7 +136,9 @@ def _run(model, data, options, callback, progress, training: Training) -> Traini
 
     def hear(pointer, _) -> int:
         event = _event(pointer.contents)
-        if event.kind == "epoch":
+        if event.kind == "step":
+            training.steps += 1
+        elif event.kind == "epoch":
             training.history.append(event)
         if progress:
             progress(event)

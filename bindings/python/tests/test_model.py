@@ -221,7 +221,7 @@ def test_log_goes_where_it_is_told(tmp_path):
     try:
         supcon.Model(width=4, stem="auto", precision="f32")
     finally:
-        supcon.set_log(None)
+        supcon.set_log()
     assert all(level in ("debug", "info", "warning") and text for level, text in heard)
     assert any("stem" in text.lower() for _, text in heard)
     with pytest.raises(ValueError, match="'debug', 'info', 'warning'"):

@@ -117,6 +117,11 @@ def test_low_level_and_options(shapes, small):
             supcon.train(model, data, **options)
 
 
+def test_the_librarys_notes_go_to_logging(shapes, small, caplog):
+    supcon.SupConEncoder(**small).fit(shapes[0], np.zeros(96))
+    assert any(it.name == "supcon" and it.levelname == "WARNING" and "one class" in it.message for it in caplog.records)
+
+
 def test_progress_is_written(shapes, small, capsys):
     supcon.SupConEncoder(**small | dict(verbose=1)).fit(*shapes)
     lines = capsys.readouterr().err.splitlines()

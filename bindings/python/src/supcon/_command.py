@@ -6,18 +6,17 @@ import argparse
 import json
 import os
 import sys
-import warnings
 
 import numpy as np
 
 from . import _files
 from ._convert import integer
-from ._errors import ArgumentError, SupConError, SupConWarning
+from ._errors import ArgumentError, SupConError
 from ._evaluation import evaluate
 from ._library import build_info, context, lib, library_path, set_log, version
 from ._model import Model, load
 from ._options import AUGMENTATION, CLASSIFIER, DATASET, EMBED, EVALUATE, LOSS, MODEL, MODEL_DATA, TRAIN, Option
-from ._progress import Count
+from ._progress import Count, clear_line
 from ._training import Training, objective_for, train
 
 DATA = """Data: a folder with a folder of JPEG or PNG files per class; idx:IMAGES[,LABELS] (MNIST's files, gzipped or not); cifar10:FILE[,FILE...] or
@@ -83,7 +82,7 @@ def _command(commands, name, function, text, epilog, usage, threads=True):
     it.set_defaults(run=function)
     if threads:
         it.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: every CPU this process may use)")
-        it.add_argument("-q", "--quiet", action="store_true", help="no progress and no notes on standard error")
+        it.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error; warnings and errors alone")
     return it
 
 
@@ -248,6 +247,11 @@ def _info(arguments) -> int:
     return 0
 
 
+def _log(level: str, text: str) -> None:
+    clear_line()
+    print(f"supcon: {'warning: ' if level == 'warning' else ''}{text}", file=sys.stderr)
+
+
 def _note(arguments, text: str) -> None:
     if not arguments.quiet:
         print(text, file=sys.stderr)
@@ -263,10 +267,7 @@ def _note_skipped(arguments, data) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     arguments = parser().parse_args(argv)
-    warnings.simplefilter("always", SupConWarning)
-    warnings.showwarning = lambda message, *_, **__: print(f"supcon: warning: {message}", file=sys.stderr)
-    if not getattr(arguments, "quiet", True):
-        set_log(lambda level, text: print(f"supcon: {text}", file=sys.stderr), "info")
+    set_log(_log, "warning" if getattr(arguments, "quiet", True) else "info")
     try:
         if getattr(arguments, "threads", None) is not None:
             integer("--threads", arguments.threads, 1, 1024)

@@ -76,7 +76,7 @@ class InternalError(SupConError):
 
 
 class SupConWarning(UserWarning):
-    """Something that the library found worth saying, such as a run that is about to collapse."""
+    """Something worth saying before it surprises, such as images that are resized."""
 
 
 BY_STATUS = {it.status: it for it in (ArgumentError, ShapeError, ElementTypeError, FileError, FormatError, OutOfMemoryError, CancelledError,

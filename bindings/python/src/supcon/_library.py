@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 from . import _abi
 from ._convert import choice, integer
 from ._errors import BY_STATUS, CancelledError, InternalError
+from ._progress import clear_line
 
 NAME = "libsupcon.so.1"
 
@@ -179,13 +181,23 @@ def build_info() -> str:
 _log_callbacks = []  # each that was ever set: another thread may be in it still
 
 
-def set_log(callback=None, level: str = "info") -> None:
-    """Sends the library's messages of `level` ("debug", "info", "warning") and above to ``callback(level, message)``, both str; None: silence, the default.
-    For the whole process; it may be called from any thread, one call at a time. What it raises is printed by Python and otherwise ignored."""
+def to_logging(level: str, message: str) -> None:
+    """Where messages go unless `set_log` says otherwise: the logger "supcon" of Python's logging, which shows warnings on standard error unless it is configured."""
+    clear_line()
+    logging.getLogger("supcon").log(getattr(logging, level.upper()), message)
+
+
+def set_log(callback=to_logging, level: str = "info") -> None:
+    """Sends the library's messages of `level` ("debug", "info", "warning") and above to ``callback(level, message)``, both str; None: silence. The default is the
+    logger "supcon" of Python's logging. For the whole process; it may be called from any thread, one call at a time. What it raises is printed by Python and
+    otherwise ignored."""
     number = choice("level", level, _abi.Log)
     forward = _abi.LogCallback(lambda at, text, _: callback(_abi.Log(at).word, text.decode("utf-8", "replace"))) if callback else _abi.LogCallback()
     _log_callbacks.append(forward)
     check(lib.supcon_set_log_callback(forward, number, None))
+
+
+set_log()
 
 
 @atexit.register

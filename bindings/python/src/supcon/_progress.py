@@ -21,6 +21,15 @@ def bar(share: float, width: int = 24) -> str:
     return "█" * filled + "·" * (width - filled)
 
 
+_drawn = None  # the Progress whose bar is on the terminal now
+
+
+def clear_line() -> None:
+    """Makes room for a line of somebody else's where a bar is."""
+    if _drawn is not None:
+        _drawn.clear()
+
+
 class Progress:
     """Call it with each event of a run; `close` at the end."""
 
@@ -30,22 +39,21 @@ class Progress:
         self.interval, self.last, self.open = interval, 0.0, False
 
     def __call__(self, event) -> None:
-        if event.kind == "warning":
-            self.clear()  # warnings.warn() writes it
-        elif event.kind == "epoch":
+        if event.kind == "epoch":
             measured = [("kNN@1", event.knn_accuracy, ".2%"), ("train", event.train_accuracy, ".2%"), ("alignment", event.alignment, ".3f"),
                         ("uniformity", event.uniformity, ".3f")]
             words = "".join(f"  {name} {value:{form}}" for name, value, form in measured if not math.isnan(value))
             alone = f"  {event.anchors_without_positive} anchors without a positive" if event.anchors_without_positive else ""
             self._line(f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.4f}{words}  {event.images_per_second:,.0f} images/s  "
                        f"{clock(event.seconds_left)} left{alone}")
-        else:
+        elif event.kind == "step":  # a warning comes by the log too
             self._draw(event.step / max(1, event.steps), f"epoch {event.epoch}/{event.epochs}",
                        f"{event.step}/{event.steps}  loss {event.loss:.4f}  {event.images_per_second:,.0f} images/s  {clock(event.seconds_left)} left")
 
     def _draw(self, share: float, before: str, after: str) -> None:
         if self.live and (time.monotonic() - self.last >= self.interval or share >= 1):
-            self.last, self.open = time.monotonic(), True
+            global _drawn
+            self.last, self.open, _drawn = time.monotonic(), True, self
             self._write(f"\r{before} {bar(share)} {after}\x1b[K")
 
     def _line(self, text: str) -> None:
@@ -53,12 +61,13 @@ class Progress:
         self.open = False
 
     def clear(self) -> None:
-        """Makes room for somebody else's line."""
         if self.open:
             self._write("\r\x1b[K")
             self.open = False
 
     def close(self) -> None:
+        global _drawn
+        _drawn = None
         if self.open:
             self._write("\n")
             self.open = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import warnings
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from . import _abi, _convert
 from . import _options
 from ._data import Dataset
-from ._errors import ArgumentError, CancelledError, SupConWarning
+from ._errors import ArgumentError, CancelledError
 from ._library import check, context, guarded, interruptible, lib, own
 from ._model import Model
 from ._options import LOSS, TRAIN, build, documented
@@ -142,8 +141,6 @@ def _run(model, data, options, callback, progress, training: Training) -> Traini
             training.history.append(event)
         if progress:
             progress(event)
-        if event.kind == "warning":
-            warnings.warn(event.message, SupConWarning, stacklevel=2)
         if callback and callback(event):
             training.stopped = True
         return int(training.stopped)

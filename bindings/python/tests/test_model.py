@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -197,6 +199,19 @@ def test_a_forked_child_is_refused(model):
     found = queue.get(timeout=60)
     child.join(60)
     assert child.exitcode == 0 and len(found) == 3 and all("fork" in it for it in found)
+
+
+IMPORTED_BEFORE_FORK = """
+import os, numpy as np, supcon
+child = os.fork()
+if child == 0:
+    os._exit(0 if supcon.supcon_loss(np.eye(4, dtype=np.float32), [0, 0, 1, 1]) > 0 else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+def test_an_import_is_no_use_yet():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", IMPORTED_BEFORE_FORK], check=True, timeout=60)
 
 
 def test_augment(shapes):

@@ -121,7 +121,19 @@ def interruptible(stop):
 
 # --------------------------------------------------------------------------------------------------------------- structs, handles
 def defaults(struct):
-    """A new `struct` as the library's init function sets it."""
+    """A new `struct` as the library's init function sets it; with the first, the log is set up."""
+    global _is_used
+    if not _is_used:  # not at import, which is no use of the library yet: a child of a fork after it may use the library
+        _is_used = True
+        set_log()
+    return initial(struct)
+
+
+_is_used = False
+
+
+def initial(struct):
+    """A new `struct` as the library's init function sets it, and nothing else."""
     value = struct()
     getattr(lib, _abi.STRUCTS[struct] + "_init")(ctypes.byref(value))
     return value
@@ -182,22 +194,20 @@ _log_callbacks = []  # each that was ever set: another thread may be in it still
 
 
 def to_logging(level: str, message: str) -> None:
-    """Where messages go unless `set_log` says otherwise: the logger "supcon" of Python's logging, which shows warnings on standard error unless it is configured."""
+    """Where messages go unless `set_log` says otherwise: the logger "supcon" of Python's logging, which shows warnings on standard error by itself."""
     clear_line()
     logging.getLogger("supcon").log(getattr(logging, level.upper()), message)
 
 
 def set_log(callback=to_logging, level: str = "info") -> None:
-    """Sends the library's messages of `level` ("debug", "info", "warning") and above to ``callback(level, message)``, both str; None: silence. The default is the
-    logger "supcon" of Python's logging. For the whole process; it may be called from any thread, one call at a time. What it raises is printed by Python and
-    otherwise ignored."""
-    number = choice("level", level, _abi.Log)
+    """Sends the library's messages of `level` ("debug", "info", "warning") and above to ``callback(level, message)``, both str; None: silence. The
+    default is the logger "supcon" of Python's logging. For the whole process; it may be called from any thread, one call at a time. What it raises is printed by
+    Python and otherwise ignored."""
+    global _is_used
+    _is_used, number = True, choice("level", level, _abi.Log)
     forward = _abi.LogCallback(lambda at, text, _: callback(_abi.Log(at).word, text.decode("utf-8", "replace"))) if callback else _abi.LogCallback()
     _log_callbacks.append(forward)
     check(lib.supcon_set_log_callback(forward, number, None))
-
-
-set_log()
 
 
 @atexit.register

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from . import _abi, _convert
 from ._errors import ArgumentError
-from ._library import defaults
+from ._library import defaults, initial
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Option:
 
 @functools.lru_cache(maxsize=None)
 def _library_defaults(struct):
-    return defaults(struct)
+    return initial(struct)
 
 
 def default_of(struct, field: str, kind: type):

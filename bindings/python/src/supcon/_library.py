@@ -201,8 +201,8 @@ def to_logging(level: str, message: str) -> None:
 
 def set_log(callback=to_logging, level: str = "info") -> None:
     """Sends the library's messages of `level` ("debug", "info", "warning") and above to ``callback(level, message)``, both str; None: silence. The
-    default is the logger "supcon" of Python's logging. For the whole process; it may be called from any thread, one call at a time. What it raises is printed by
-    Python and otherwise ignored."""
+    default is the logger "supcon" of Python's logging. For the whole process; it may be called from any thread, one call at a time. What it raises is
+    printed by Python and otherwise ignored."""
     global _is_used
     _is_used, number = True, choice("level", level, _abi.Log)
     forward = _abi.LogCallback(lambda at, text, _: callback(_abi.Log(at).word, text.decode("utf-8", "replace"))) if callback else _abi.LogCallback()

@@ -35,8 +35,8 @@ SUPCON_CLONES void sc_scale_f64(double *x, double factor, int64_t count) {
   for (int64_t i = 0; i < count; i++) x[i] *= factor;
 }
 
-/* exp(x) for x ≤ 0 to 2 ulp; what would be below 2^-126 is about that. x = n ln 2 + r, |r| ≤ ln 2 / 2 (ln 2 in two parts, Cody and Waite), exp(r) by its series to r⁶ with the
- * coefficients of Cephes' expf, 2ⁿ put together from bits. */
+/* exp(x) for x ≤ 0 to 2 ulp; what would be below 2^-126 is about that. x = n ln 2 + r, |r| ≤ ln 2 / 2 (ln 2 in two parts, Cody and Waite), exp(r) by a
+ * polynomial with the coefficients of Cephes' expf, 2ⁿ put together from bits. */
 static inline __attribute__((always_inline)) float exp_of_nonpositive(float x) {
   x = x < -87.0f ? -87.0f : x;
   const float shifted = x * 1.44269504f + 12582912.0f; /* 1.5 · 2²³: rounds to an integer, which then lies in the low bits */
@@ -60,8 +60,8 @@ static inline __attribute__((always_inline)) float exp_of_nonpositive(float x) {
 #define STRIP 64
 
 /* A strip of rows side by side in the vectors' lanes: three passes down the classes, for the maximum, the sum, the gradient. */
-static inline __attribute__((always_inline)) double softmax_strip(float *restrict z, int64_t stride, const int width, int64_t classes, const float *restrict bias,
-                                                                  const int32_t *restrict labels, float factor, double *restrict bias_gradient) {
+static inline __attribute__((always_inline)) double softmax_strip(float *restrict z, int64_t stride, const int width, int64_t classes,
+                                                                  const float *restrict bias, const int32_t *restrict labels, float factor, double *restrict bias_gradient) {
   float most[STRIP], sum[STRIP] = {0}, right[STRIP];
   for (int r = 0; r < width; r++) {
     most[r] = z[r] + bias[0];
@@ -105,8 +105,8 @@ SUPCON_CLONES double sc_softmax_residual(float *z, int64_t stride, int64_t rows,
 }
 #undef STRIP
 
-SUPCON_CLONES double sc_gaussian_sum(const float *dots, int64_t stride, int64_t rows, int64_t columns, const float *square_a, const float *square_b, float scale,
-                                     int upper) {
+SUPCON_CLONES double sc_gaussian_sum(const float *dots, int64_t stride, int64_t rows, int64_t columns, const float *square_a, const float *square_b,
+                                     float scale, int upper) {
   double sum = 0;
   for (int64_t r = 0; r < rows; r++) {
 #pragma clang fp reassociate(on)

@@ -103,31 +103,35 @@ SUPCON_CLONES void sc_loss_sums(const sc_loss_tile *tile, int kind, float *shift
   }
 }
 
-INLINE void one_positive_row(const float *restrict s, const float *restrict w, const int64_t n, const float negatives, double *restrict loss, double *restrict share) {
+/* u = n - s. On its own, so that nobody adds the two parts of n first. */
+INLINE float above(const float negatives, const float rest, const float s) { return (negatives - s) + rest; }
+
+INLINE void one_positive_row(const float *restrict s, const float *restrict w, const int64_t n, const float negatives, const float rest, double *restrict loss,
+                             double *restrict share) {
 #pragma clang fp reassociate(on)
-  float l = 0, r = 0;
+  double l = 0, r = 0;
   for (int64_t j = 0; j < n; j++) {
-    const float u = negatives - s[j], size = u < 0 ? -u : u, e = exp_f32(-size), q = 1 / (1 + e);
-    l += w[j] * ((u > 0 ? u : 0) + log1p_f32(e));
-    r += w[j] * (u > 0 ? q : e * q);
+    const float u = above(negatives, rest, s[j]), size = u < 0 ? -u : u, e = exp_f32(-size), q = 1 / (1 + e);
+    l += (double)(w[j] * ((u > 0 ? u : 0) + log1p_f32(e)));
+    r += (double)(w[j] * (u > 0 ? q : e * q));
   }
-  *loss += (double)l;
-  *share += (double)r;
+  *loss += l;
+  *share += r;
 }
 
-SUPCON_CLONES void sc_loss_one_positive(const sc_loss_tile *tile, const float *negatives, double *loss, double *share) {
+SUPCON_CLONES void sc_loss_one_positive(const sc_loss_tile *tile, const float *negatives, const float *rest, double *loss, double *share) {
   float w[SC_LOSS_TILE];
   for (int64_t i = 0; i < tile->rows; i++) {
     const int64_t a = tile->first_anchor + i, own = own_column(tile, a);
     if (negatives[a] == -INFINITY) continue;
     weigh_row(tile, a, w);
     if (own < tile->columns) w[own] = 0;
-    one_positive_row(tile->similarities + i * tile->stride, w, tile->columns, negatives[a], loss + a, share + a);
+    one_positive_row(tile->similarities + i * tile->stride, w, tile->columns, negatives[a], rest[a], loss + a, share + a);
   }
 }
 
 INLINE void gradient_row(float *restrict s, const float *restrict w, const int64_t n, const int kind, const float shift, const float weight, const float positive_shift,
-                         const float positive_weight, const float negatives) {
+                         const float positive_weight, const float negatives, const float rest) {
   for (int64_t j = 0; j < n; j++) {
     const float v = s[j];
     const int positive = w[j] > 0;
@@ -139,31 +143,32 @@ INLINE void gradient_row(float *restrict s, const float *restrict w, const int64
       s[j] = positive ? -w[j] * e * positive_weight : e * weight;
     }
     if (kind == SC_LOSS_OUT_ONE) {
-      const float u = negatives - v, size = u < 0 ? u : -u, e = exp_f32(positive ? size : v - shift), q = 1 / (1 + e);
+      const float u = above(negatives, rest, v), size = u < 0 ? u : -u, e = exp_f32(positive ? size : v - shift), q = 1 / (1 + e);
       s[j] = positive ? -w[j] * positive_weight * (u > 0 ? q : e * q) : e * weight;
     }
   }
 }
 
 INLINE void gradient(const sc_loss_tile *tile, const int kind, const float *shift, const float *weight, const float *positive_shift, const float *positive_weight,
-                     const float *negatives) {
+                     const float *negatives, const float *rest) {
   float w[SC_LOSS_TILE];
   for (int64_t i = 0; i < tile->rows; i++) {
     const int64_t a = tile->first_anchor + i, own = own_column(tile, a);
     float *s = tile->similarities + i * tile->stride;
     weigh_row(tile, a, w);
-    gradient_row(s, w, tile->columns, kind, shift[a], weight[a], positive_shift[a], positive_weight[a], kind == SC_LOSS_OUT_ONE ? negatives[a] : 0);
+    gradient_row(s, w, tile->columns, kind, shift[a], weight[a], positive_shift[a], positive_weight[a], kind == SC_LOSS_OUT_ONE ? negatives[a] : 0,
+                 kind == SC_LOSS_OUT_ONE ? rest[a] : 0);
     if (own < tile->columns) s[own] = 0;
   }
 }
 
 SUPCON_CLONES void sc_loss_gradient(const sc_loss_tile *tile, int kind, const float *shift, const float *weight, const float *positive_shift, const float *positive_weight,
-                                    const float *negatives) {
+                                    const float *negatives, const float *rest) {
   switch (kind) {
-    case SC_LOSS_OUT_ALL: gradient(tile, SC_LOSS_OUT_ALL, shift, weight, positive_shift, positive_weight, negatives); break;
-    case SC_LOSS_IN_ALL: gradient(tile, SC_LOSS_IN_ALL, shift, weight, positive_shift, positive_weight, negatives); break;
-    case SC_LOSS_OUT_NEGATIVES: gradient(tile, SC_LOSS_OUT_NEGATIVES, shift, weight, positive_shift, positive_weight, negatives); break;
-    case SC_LOSS_IN_NEGATIVES: gradient(tile, SC_LOSS_IN_NEGATIVES, shift, weight, positive_shift, positive_weight, negatives); break;
-    default: gradient(tile, SC_LOSS_OUT_ONE, shift, weight, positive_shift, positive_weight, negatives);
+    case SC_LOSS_OUT_ALL: gradient(tile, SC_LOSS_OUT_ALL, shift, weight, positive_shift, positive_weight, negatives, rest); break;
+    case SC_LOSS_IN_ALL: gradient(tile, SC_LOSS_IN_ALL, shift, weight, positive_shift, positive_weight, negatives, rest); break;
+    case SC_LOSS_OUT_NEGATIVES: gradient(tile, SC_LOSS_OUT_NEGATIVES, shift, weight, positive_shift, positive_weight, negatives, rest); break;
+    case SC_LOSS_IN_NEGATIVES: gradient(tile, SC_LOSS_IN_NEGATIVES, shift, weight, positive_shift, positive_weight, negatives, rest); break;
+    default: gradient(tile, SC_LOSS_OUT_ONE, shift, weight, positive_shift, positive_weight, negatives, rest);
   }
 }

@@ -17,8 +17,9 @@ struct AnchorTerms {
     let sum: Room<Double>
     /// Out: Σ_p w s; in: Σ_p w exp(s − positiveShift).
     let positive: Room<Double>
-    /// onePositive: logarithm of the sum over the negatives, −∞ if there is nothing to do; that sum in f32; Σ_p w log(1 + exp(n − s)); Σ_p w σ(n − s).
+    /// onePositive: n, −∞ if there is nothing to do, and what f32 left of it; the sum over the negatives in f32; Σ_p w log(1 + exp(n − s)); Σ_p w σ(n − s).
     let negatives: Room<Float>
+    let negativesRest: Room<Float>
     let negativeSum: Room<Float>
     let oneLoss: Room<Double>
     let oneShare: Room<Double>
@@ -26,7 +27,7 @@ struct AnchorTerms {
     let weight: Room<Float>
     let positiveWeight: Room<Float>
 
-    static let bytesPerAnchor = 6 * 4 + 4 * 8
+    static let bytesPerAnchor = 7 * 4 + 4 * 8
 
     /// Errors: memory.
     init(_ count: Int) throws(SupConError) {
@@ -36,6 +37,7 @@ struct AnchorTerms {
         sum = try Room(count)
         positive = try Room(count)
         negatives = try Room(count)
+        negativesRest = try Room(count)
         negativeSum = try Room(count)
         oneLoss = try Room(count)
         oneShare = try Room(count)
@@ -55,7 +57,9 @@ struct AnchorTerms {
         for anchor in 0..<count {
             let sample = anchor / viewsPerAnchor
             let useful = weights.totals.start[sample] > 0 && weights.negatives.start[sample] > 0
-            negatives.start[anchor] = useful ? Float(Double(shift.start[anchor]) + log(sum.start[anchor])) : -.infinity
+            let logarithm = Double(shift.start[anchor]) + log(sum.start[anchor])
+            negatives.start[anchor] = useful ? Float(logarithm) : -.infinity
+            negativesRest.start[anchor] = useful ? Float(logarithm - Double(Float(logarithm))) : 0
             negativeSum.start[anchor] = useful ? Float(sum.start[anchor]) : 0
         }
     }

@@ -30,8 +30,8 @@ public final class ContrastiveLoss {
     private static let smallestLength = 1e-12
     /// |s| up to which exp s, its sums and their quotients stay well inside f32.
     private static let unshiftedBound = 40.0
-    /// Similarities beyond it would not add up in f32.
-    private static let largestSimilarity = 1e30
+    /// Products of rows and similarities up to it, and differences of them, are f32 numbers.
+    private static let largestSimilarity = 1e37
 
     /// - Parameter samples, views, dimension: of the features, [samples, views, dimension].
     /// Errors: argument, shape, memory.
@@ -108,8 +108,9 @@ public final class ContrastiveLoss {
         }
         if options.normalize { return 1 }
         try require(
-            longest / Double(options.temperature) <= Self.largestSimilarity, .argument,
-            "row \(place) of the features has length \(longest.squareRoot()), too much for temperature \(options.temperature); expected length²/temperature up to 1e30: normalise the rows")
+            longest / min(Double(options.temperature), 1) <= Self.largestSimilarity, .argument,
+            "row \(place) of the features has length \(longest.squareRoot()), at temperature \(options.temperature) too much for f32; expected length² and length²/temperature up to 1e37: normalise the rows"
+        )
         return longest
     }
 

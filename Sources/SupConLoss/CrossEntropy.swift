@@ -28,7 +28,7 @@ public struct CrossEntropy: Sendable {
     /// - Parameters:
     ///   - logits: [n, classes]
     ///   - labels: [n], 0 to classes − 1
-    ///   - gradient: like the logits, or nil: of the mean loss; what it holds after an error is undefined.
+    ///   - gradient: like the logits (and apart from them), or nil: of the mean loss; untouched after an error.
     /// - Returns: the mean loss, and in how many rows the (first) greatest logit is that of `labels`.
     /// Errors: shape (n), argument (logits that are not finite, labels out of range).
     public func evaluate(
@@ -38,23 +38,29 @@ public struct CrossEntropy: Sendable {
         let (share, uniform) = (1 / Double(count), Double(labelSmoothing) / Double(classes))
         var (total, correct) = (0.0, 0)
         for row in 0..<count {
-            let x = logits + row * classes
-            let targets = try self.targets(row, labels, mix)
-            var (maximum, place, exponentials, sum): (Float, Int64, Double, Double) = (0, 0, 0, 0)
-            sc_softmax_row(x, Int64(classes), &maximum, &place, &exponentials, &sum)
-            try require(sum.isFinite, .argument, "row \(row) of the logits has a value that is not finite")
-            if Int(place) == targets.first.label { correct += 1 }
+            let (x, targets, sums) = (logits + row * classes, try targets(row, labels, mix), sums(logits + row * classes))
+            try require(sums.all.isFinite, .argument, "row \(row) of the logits has a value that is not finite")
+            if sums.place == targets.first.label { correct += 1 }
             // Relative to the maximum, so that equal logits of any size lose nothing.
-            let expected = targets.first.share * Double(x[targets.first.label] - maximum) + targets.second.share * Double(x[targets.second.label] - maximum)
-            total += log(exponentials) - expected - uniform * (sum - Double(classes) * Double(maximum))
-            if let gradient {
-                let g = gradient + row * classes
-                sc_softmax_gradient_row(x, Int64(classes), maximum, Float(share / exponentials), Float(share * uniform), g)
-                g[targets.first.label] -= Float(share * targets.first.share)
-                g[targets.second.label] -= Float(share * targets.second.share)
-            }
+            let maximum = Double(sums.maximum)
+            let expected = targets.first.share * (Double(x[targets.first.label]) - maximum) + targets.second.share * (Double(x[targets.second.label]) - maximum)
+            total += log(sums.exponentials) - expected - uniform * (sums.all - Double(classes) * maximum)
+        }
+        guard let gradient else { return (total * share, correct) }
+        for row in 0..<count {
+            let (g, targets, sums) = (gradient + row * classes, try targets(row, labels, mix), sums(logits + row * classes))
+            sc_softmax_gradient_row(logits + row * classes, Int64(classes), sums.maximum, Float(share / sums.exponentials), Float(share * uniform), g)
+            g[targets.first.label] -= Float(share * targets.first.share)
+            g[targets.second.label] -= Float(share * targets.second.share)
         }
         return (total * share, correct)
+    }
+
+    /// The maximum of a row and where it is, Σ exp(x − maximum), Σ x.
+    private func sums(_ x: UnsafePointer<Float>) -> (maximum: Float, place: Int, exponentials: Double, all: Double) {
+        var (maximum, place, exponentials, all): (Float, Int64, Double, Double) = (0, 0, 0, 0)
+        sc_softmax_row(x, Int64(classes), &maximum, &place, &exponentials, &all)
+        return (maximum, Int(place), exponentials, all)
     }
 
     /// The labels of a row and their shares of the target, smoothing's apart.

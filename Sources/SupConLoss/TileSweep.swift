@@ -64,11 +64,11 @@ struct TileSweep {
     /// The second look that one positive at a time needs, once the negatives' sum is known; only where there are positives.
     private func gatherOnePositive(_ problem: Problem) {
         terms.closeNegatives(problem.weights, viewsPerAnchor: sizes.anchors / problem.weights.samples)
-        let (negatives, loss, share) = (terms.negatives.start, terms.oneLoss.start, terms.oneShare.start)
+        let (negatives, rest, loss, share) = (terms.negatives.start, terms.negativesRest.start, terms.oneLoss.start, terms.oneShare.start)
         schedule.share(blocks(sizes.anchors)) { worker, row in
             for column in 0..<blocks(sizes.rows) where mayHavePositives(problem, row, column) {
                 var tile = similarities(problem, worker, row, column)
-                sc_loss_one_positive(&tile, negatives, loss, share)
+                sc_loss_one_positive(&tile, negatives, rest, loss, share)
             }
         }
     }
@@ -77,7 +77,7 @@ struct TileSweep {
     func gatherGradient(_ problem: Problem, into gradient: UnsafeMutablePointer<Float>) {
         gradient.update(repeating: 0, count: sizes.rows * sizes.dimension)
         let (weight, positiveWeight, shift, positiveShift) = (terms.weight.start, terms.positiveWeight.start, terms.shift.start, terms.positiveShift.start)
-        let (negatives, negativeSum) = (terms.negatives.start, terms.negativeSum.start)
+        let (negatives, rest, negativeSum) = (terms.negatives.start, terms.negativesRest.start, terms.negativeSum.start)
         if problem.both {
             schedule.pairs(blocks: blocks(sizes.rows)) { worker, row, column in
                 var tile = similarities(problem, worker, row, column)
@@ -89,7 +89,7 @@ struct TileSweep {
             anchorGradient.start.update(repeating: 0, count: sizes.anchors * sizes.dimension)
             schedule.grid(rows: blocks(sizes.anchors), columns: blocks(sizes.rows)) { worker, row, column in
                 var tile = similarities(problem, worker, row, column)
-                sc_loss_gradient(&tile, kind, shift, weight, positiveShift, positiveWeight, negatives)
+                sc_loss_gradient(&tile, kind, shift, weight, positiveShift, positiveWeight, negatives, rest)
                 addRows(tile, problem, into: anchorGradient.start)
                 addColumns(tile, problem, into: gradient)
             }

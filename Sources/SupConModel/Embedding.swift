@@ -71,7 +71,7 @@ extension Model {
     ) throws(SupConError) {
         let network = network
         let output = OutputRows(options: options, dimension: try Self.check(options, network.configuration))
-        var batches = BatchSizes(chosen: options.batchSize, pixels: imageHeight * imageWidth)
+        var batches = BatchSizes(chosen: options.batchSize, pixels: imageHeight * imageWidth, threads: context.threads)
         var done = 0
         while done < count {
             let size = batches.next(count - done)

@@ -8,13 +8,14 @@ struct CheckedRows {
     let dimension: Int
     let lengths: [Double]
 
-    /// name: of one row in error messages ("training row"). Errors: shape (sizes), argument (a number that is not finite), memory.
+    /// name: what a row is called in error messages ("training row"). Errors: shape (sizes), argument (a number that is not finite), memory.
     init(_ rows: UnsafePointer<Float>, count: Int, dimension: Int, name: String, context: ExecutionContext) throws(SupConError) {
-        try require(count >= 1, .shape, "there are \(count) \(name)s; expected 1 or more")
-        try require(dimension >= 1, .shape, "\(name)s have dimension \(dimension); expected 1 or more")
-        // Below 2³¹ rows, so that an index fits 32 bits; below 2⁵⁸ numbers, so that no size in bytes overflows.
+        try require(count >= 1, .shape, "the number of \(name)s is \(count); expected 1 or more")
+        try require(dimension >= 1, .shape, "the dimension of \(name)s is \(dimension); expected 1 or more")
+        // Below 2³¹ rows, so that an index fits 32 bits; below 2⁴⁴ numbers, so that no size of tiles and sums overflows.
         let (numbers, overflow) = count.multipliedReportingOverflow(by: dimension)
-        try require(count < 1 << 31 && !overflow && numbers < 1 << 58, .shape, "\(count) \(name)s of dimension \(dimension) are too many; expected fewer than 2³¹ rows")
+        try require(
+            count < 1 << 31 && !overflow && numbers < 1 << 44, .shape, "\(count) \(name)s of dimension \(dimension) are too many; expected fewer than 2³¹ rows")
         try context.checkMemory(count * 8, for: "looking through \(count) \(name)s")
         (self.rows, self.count, self.dimension) = (rows, count, dimension)
         lengths = [Double](unsafeUninitializedCapacity: count) { buffer, filled in

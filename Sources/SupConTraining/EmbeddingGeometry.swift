@@ -2,7 +2,8 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// Mean squared distance of two different rows of one label, at length 1 (Wang and Isola, arXiv:2005.10242, with α = 2); 0 at best, 2 for unrelated rows. nil: no two rows share a label.
+/// Mean squared distance of two different rows of one label, at length 1 (Wang and Isola, arXiv:2005.10242, with α = 2); 0 at best, 2 for unrelated rows.
+/// nil: no two rows share a label.
 ///
 /// In O(n · dimension) by the sums of the classes:  Σᵢⱼ |zᵢ − zⱼ|² = 2 (n Σ|z|² − |Σz|²) over the n rows of a class.
 /// rows: [labels.count, dimension]; labels: any. Errors: argument (numbers that are not finite), shape, memory.
@@ -34,8 +35,8 @@ public func alignment(
 /// Rows that `uniformity` looks at, at most: the first.
 public let uniformityRows = 4096
 
-/// log of the mean of exp(−2 |zᵢ − zⱼ|²) over distinct pairs of rows at length 1 (Wang and Isola, arXiv:2005.10242, with t = 2); 0 if all are the same, about −4 if they are spread evenly over a
-/// sphere of many dimensions. nil: fewer than two rows. Of more than `uniformityRows` rows it takes the first.
+/// log of the mean of exp(−2 |zᵢ − zⱼ|²) over distinct pairs of rows at length 1 (Wang and Isola, arXiv:2005.10242, with t = 2); 0 if all are the same, about
+/// −4 if they are spread evenly over a sphere of many dimensions. nil: fewer than two rows. Of more than `uniformityRows` rows it takes the first.
 ///
 /// rows: [count, dimension]. Errors: argument (numbers that are not finite), shape, memory.
 public func uniformity(_ rows: UnsafePointer<Float>, count: Int, dimension: Int, context: ExecutionContext = .default) throws(SupConError) -> Double? {
@@ -56,7 +57,8 @@ public func uniformity(_ rows: UnsafePointer<Float>, count: Int, dimension: Int,
             let (a, b) = pairs[pair], dots = scratch.assumingMemoryBound(to: Float.self)
             let height = min(side, count - a), width = min(side, count - b)
             MatrixProduct.multiply(
-                transposeB: true, m: height, n: width, k: dimension, a: unit + a * dimension, lda: dimension, b: unit + b * dimension, ldb: dimension, c: dots, ldc: side)
+                transposeB: true, m: height, n: width, k: dimension, a: unit + a * dimension, lda: dimension, b: unit + b * dimension, ldb: dimension, c: dots,
+                ldc: side)
             sums[pair] = sc_gaussian_sum(dots, Int64(side), Int64(height), Int64(width), square + a, square + b, 2, a == b ? 1 : 0)
         }
     }
@@ -65,8 +67,8 @@ public func uniformity(_ rows: UnsafePointer<Float>, count: Int, dimension: Int,
     return log(sum / (Double(count) * Double(count - 1) / 2))
 }
 
-/// How far rows at length 1 are from being all the same: the mean over dimensions of their variance, times the dimension, which is the mean of |z|² less |mean z|². 1 for rows spread evenly over the
-/// sphere, 0 for a collapsed embedding.
+/// How far rows at length 1 are from being all the same: the mean over dimensions of their variance, times the dimension, which is the mean of |z|² less
+/// |mean z|². 1 for rows spread evenly over the sphere, 0 for a collapsed embedding.
 ///
 /// rows: [count, dimension]. Errors: argument (numbers that are not finite), shape, memory.
 public func embeddingSpread(_ rows: UnsafePointer<Float>, count: Int, dimension: Int, context: ExecutionContext = .default) throws(SupConError) -> Double {

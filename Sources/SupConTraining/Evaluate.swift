@@ -54,7 +54,8 @@ public struct Evaluation: Sendable {
     }
 }
 
-/// Judges embeddings: fits a method on training rows, predicts test rows. All rows are brought to length 1 first; rows of zeros stay. A class without training rows is never guessed.
+/// Judges embeddings: fits a method on training rows, predicts test rows. All rows are brought to length 1 first; rows of zeros stay. A class without
+/// training rows is never guessed.
 ///
 /// - Parameters:
 ///   - train, test: [labels.count, dimension] f32
@@ -84,7 +85,8 @@ public func evaluate(
     case .linear:
         let fitted = try SoftmaxRegression(
             trainRows, labels: present.rowPlaces, classes: present.count, scaling: .unit, options: regression, context: context, stop: stop)
-        guesses = try LinearScores(weight: fitted.weight, bias: fitted.bias, classes: present.count).guesses(testRows, present: present, truth: truth, context: context)
+        guesses = try LinearScores(weight: fitted.weight, bias: fitted.bias, classes: present.count).guesses(
+            testRows, present: present, truth: truth, context: context)
     case .knn:
         guesses = try NearestNeighbours(trainRows, present, context: context).guesses(testRows, truth: truth, vote: vote, context: context)
     case .prototypes:
@@ -103,18 +105,22 @@ public func evaluate(
 ) throws(SupConError) -> Evaluation {
     for (rows, labels, name) in [(train, trainLabels, "training"), (test, testLabels, "test")] {
         let (needed, overflow) = labels.count.multipliedReportingOverflow(by: dimension)
-        try require(!overflow && rows.count == needed, .shape, "there are \(rows.count) numbers of \(name) rows; expected \(labels.count) labels × dimension \(dimension)")
+        try require(
+            !overflow && rows.count == needed, .shape,
+            "there are \(rows.count) numbers of \(name) rows; expected \(labels.count) labels × dimension \(dimension)")
     }
     let outcome = train.withUnsafeBufferPointer { train in
         trainLabels.withUnsafeBufferPointer { trainLabels in
             test.withUnsafeBufferPointer { test in
                 testLabels.withUnsafeBufferPointer { testLabels -> Result<Evaluation, SupConError> in
                     guard let train = train.baseAddress, let test = test.baseAddress else {
-                        return .failure(SupConError(.shape, "there are \(trainLabels.count) training rows and \(testLabels.count) test rows; expected 1 or more of each"))
+                        return .failure(
+                            SupConError(.shape, "there are \(trainLabels.count) training rows and \(testLabels.count) test rows; expected 1 or more of each"))
                     }
                     return Result { () throws(SupConError) in
                         try evaluate(
-                            train: train, trainLabels: trainLabels, test: test, testLabels: testLabels, dimension: dimension, options: options, context: context, stop: stop)
+                            train: train, trainLabels: trainLabels, test: test, testLabels: testLabels, dimension: dimension, options: options,
+                            context: context, stop: stop)
                     }
                 }
             }

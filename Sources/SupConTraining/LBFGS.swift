@@ -1,10 +1,11 @@
 import CKernels
 import SupConTensor
 
-/// Minimises a smooth function of many variables by limited-memory BFGS: Nocedal and Wright, "Numerical Optimization", 2nd edition, algorithms 7.4 and 7.5, with the line
-/// search for the strong Wolfe conditions of algorithms 3.5 and 3.6.
+/// Minimises a smooth function of many variables by limited-memory BFGS: Nocedal and Wright, "Numerical Optimization", 2nd edition, algorithms 7.4 and 7.5,
+/// with the line search for the strong Wolfe conditions of algorithms 3.5 and 3.6.
 ///
-/// The step is −H g, H the inverse Hessian that the last `history` pairs s = x′ − x, y = g′ − g tell, from H₀ = (s·y / y·y) I. All in f64, one thread, the same numbers each time.
+/// The step is −H g, H the inverse Hessian that the last `history` pairs s = x′ − x, y = g′ − g tell, from H₀ = (s·y / y·y) I. All in f64, one thread, the
+/// same numbers each time.
 public struct LBFGS: Sendable {
     /// Pairs that are remembered.
     public var history = 10
@@ -12,8 +13,12 @@ public struct LBFGS: Sendable {
     public var iterations = 200
     /// It ends where no derivative is larger in size.
     public var gradientTolerance = 1e-6
-    /// It ends after a step that lowers the value by no more than this share of it (of 1, if the value is smaller).
+    /// It ends after five steps that together lower the value by no more than this share of it (of 1, if the value is smaller): one step may be short, or
+    /// hidden by rounding.
     public var valueTolerance = 1e-9
+    /// Share of a value (of 1, if the value is smaller) that rounding may hide. Within it a step counts for lowering the value if the slope at its end is
+    /// right: Hager and Zhang's approximate Wolfe condition (SIAM J. Optim. 16, 2005), without which an objective computed in f32 stops the search too early.
+    public var rounding = 0.0
 
     public init() {}
 
@@ -51,7 +56,7 @@ public struct LBFGS: Sendable {
         let base = memory.values(of: Double.self)
         let direction = base, difference = base + count
         var pairs = CurvaturePairs(steps: base + 2 * count, changes: base + (2 + history) * count, count: count, capacity: history)
-        let search = LineSearch(count: count, memory: base + (2 + 2 * history) * count)
+        let search = LineSearch(count: count, memory: base + (2 + 2 * history) * count, rounding: rounding)
 
         var value = objective(x, search.gradient)
         var evaluations = 1
@@ -59,6 +64,7 @@ public struct LBFGS: Sendable {
             value.isFinite && sc_dot_f64(search.gradient, search.gradient, Int64(count)).isFinite, .argument,
             "the function to minimise is \(value) at the start, or its gradient is not finite; expected finite numbers")
         var ending = Ending.iterations, iteration = 0
+        var former = [Double](repeating: .infinity, count: 5)  // values, by iteration modulo 5
         if largest(search.gradient, count) <= gradientTolerance { ending = .gradient }
         while ending == .iterations && iteration < iterations {
             pairs.apply(to: search.gradient, into: direction)
@@ -87,11 +93,12 @@ public struct LBFGS: Sendable {
             sc_scale_f64(difference, -1, Int64(count))
             sc_add_scaled_f64(search.gradient, 1, difference, Int64(count))
             pairs.remember(step: direction, change: difference)
-            let gain = value - outcome.value
+            let gain = former[iteration % 5] - outcome.value
+            former[iteration % 5] = value
             value = outcome.value
             if largest(search.gradient, count) <= gradientTolerance {
                 ending = .gradient
-            } else if gain <= valueTolerance * max(abs(value), abs(value + gain), 1) {
+            } else if gain <= valueTolerance * max(abs(value), 1) {
                 ending = .value
             }
             try require(!stop(iteration), .cancelled, "stopped after \(iteration) steps of L-BFGS")
@@ -103,7 +110,9 @@ public struct LBFGS: Sendable {
     static func workspace(count: Int, history: Int) throws(SupConError) -> Int {
         let vectors = history.multipliedReportingOverflow(by: 2)
         let (numbers, overflow) = count.multipliedReportingOverflow(by: vectors.partialValue &+ 5)
-        try require(!vectors.overflow && !overflow && vectors.partialValue <= Int.max - 5, .memory, "L-BFGS over \(count) variables with history \(history) is too large")
+        try require(
+            !vectors.overflow && !overflow && vectors.partialValue <= Int.max - 5, .memory,
+            "L-BFGS over \(count) variables with history \(history) is too large")
         return numbers
     }
 

@@ -4,7 +4,8 @@ import CKernels
 ///
 ///     φ(a) ≤ φ(0) + c₁ a φ′(0),   |φ′(a)| ≤ c₂ |φ′(0)|,   c₁ = 10⁻⁴, c₂ = 0.9
 ///
-/// Nocedal and Wright, "Numerical Optimization", 2nd edition, algorithm 3.5 (grow until an interval must hold such a step) and 3.6 (narrow it, by cubic interpolation).
+/// Nocedal and Wright, "Numerical Optimization", 2nd edition, algorithm 3.5 (grow until an interval must hold such a step) and 3.6 (narrow it, by cubic
+/// interpolation).
 struct LineSearch {
     private let count: Int
     private let point: UnsafeMutablePointer<Double>
@@ -13,10 +14,11 @@ struct LineSearch {
     private let best: UnsafeMutablePointer<Double>
     private let mostEvaluations = 25
     private let decrease = 1e-4, curvature = 0.9
+    private let rounding: Double
 
-    /// memory: room for 3 count numbers.
-    init(count: Int, memory: UnsafeMutablePointer<Double>) {
-        self.count = count
+    /// memory: room for 3 count numbers. rounding: share of a value (of 1, if it is smaller) below which a difference means nothing.
+    init(count: Int, memory: UnsafeMutablePointer<Double>, rounding: Double) {
+        (self.count, self.rounding) = (count, rounding)
         (point, gradient, best) = (memory, memory + count, memory + 2 * count)
     }
 
@@ -50,6 +52,7 @@ struct LineSearch {
         }
         func decreases(_ s: Sample) -> Bool { s.value <= value + decrease * s.step * slope }
         func isFlat(_ s: Sample) -> Bool { abs(s.slope) <= -curvature * slope }
+        func isRight(_ s: Sample) -> Bool { isFlat(s) && (decreases(s) || s.value <= value + rounding * max(abs(value), 1)) }
         /// `gradient` holds the gradient at s.
         func accept(_ s: Sample) -> Outcome { Outcome(step: s.step, value: s.value, evaluations: evaluations) }
 
@@ -57,11 +60,11 @@ struct LineSearch {
         var previous = start, step = first
         growing: while true {
             let current = sample(step)
+            if isRight(current) { return accept(current) }
             if !decreases(current) || (previous.step > 0 && current.value >= previous.value) {
                 (low, high) = (previous, current)
                 break growing
             }
-            if isFlat(current) { return accept(current) }
             best.update(from: gradient, count: count)
             if current.slope >= 0 {
                 (low, high) = (current, previous)
@@ -80,10 +83,10 @@ struct LineSearch {
             // Interpolation that hardly narrows the interval gives way to halving.
             let guess = evaluations % 3 == 0 ? nil : cubicMinimum(low, high)
             let current = sample(guess.map { min(max($0, inside.lowerBound), inside.upperBound) } ?? (from + to) / 2)
+            if isRight(current) { return accept(current) }
             if !decreases(current) || current.value >= low.value {
                 high = current
             } else {
-                if isFlat(current) { return accept(current) }
                 if current.slope * (high.step - low.step) >= 0 { high = low }
                 low = current
                 best.update(from: gradient, count: count)

@@ -22,7 +22,8 @@ struct LinearScores {
                         for c in 0..<classes { scores[i * classes + c] = bias[c] }
                     }
                     MatrixProduct.multiply(
-                        transposeB: true, m: range.count, n: classes, k: dimension, a: x, lda: dimension, b: weight, ldb: dimension, beta: 1, c: scores, ldc: classes)
+                        transposeB: true, m: range.count, n: classes, k: dimension, a: x, lda: dimension, b: weight, ldb: dimension, beta: 1, c: scores,
+                        ldc: classes)
                     for (i, row) in range.enumerated() { guesses[row] = Guess(scores: scores + i * classes, count: classes, truth: truth(row)) }
                 }
             }

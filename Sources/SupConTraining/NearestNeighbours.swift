@@ -2,10 +2,11 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// Finds the k nearest rows of a gallery by cosine, and lets them vote: each for its class, with weight exp(cosine / temperature) (Wu et al., arXiv:1805.01978, §3.4).
+/// Finds the k nearest rows of a gallery by cosine, and lets them vote: each for its class, with weight exp(cosine / temperature) (Wu et al.,
+/// arXiv:1805.01978, §3.4).
 ///
-/// Similarities are made a tile at a time (128 queries × 1024 of the gallery) and seen once. Among equally similar rows the first is nearer; among equal votes the lowest class wins; classes without
-/// a vote follow in order. The gallery is copied at length 1.
+/// Similarities are made a tile at a time (128 queries × 1024 of the gallery) and seen once. Among equally similar rows the first is nearer; among equal
+/// votes the lowest class wins; classes without a vote follow in order. The gallery is copied at length 1.
 public struct NearestNeighbours: Sendable {
     static let queryRows = 128, galleryRows = 1024
 
@@ -34,19 +35,23 @@ public struct NearestNeighbours: Sendable {
         public var temperature: Float
         /// Query i is row i of the gallery, and does not vote for itself.
         public var leavesOneOut: Bool
-        public init(k: Int = 20, temperature: Float = 0.1, leavesOneOut: Bool = false) { (self.k, self.temperature, self.leavesOneOut) = (k, temperature, leavesOneOut) }
+        public init(k: Int = 20, temperature: Float = 0.1, leavesOneOut: Bool = false) {
+            (self.k, self.temperature, self.leavesOneOut) = (k, temperature, leavesOneOut)
+        }
 
         /// Errors: argument.
         func validate(gallery count: Int) throws(SupConError) {
             let most = leavesOneOut ? count - 1 : count
-            try require(k >= 1 && k <= most, .argument, "k is \(k); expected 1 to \(most), the number of training rows\(leavesOneOut ? " but the one that is asked about" : "")")
+            try require(
+                k >= 1 && k <= most, .argument,
+                "k is \(k); expected 1 to \(most), the number of training rows\(leavesOneOut ? " but the one that is asked about" : "")")
             try require(temperature > 0 && temperature.isFinite, .argument, "temperature is \(temperature); expected more than 0")
         }
     }
 
     /// The class of each of the queries [count, dimension]. Errors: argument, shape, memory.
     public func predict(_ queries: UnsafePointer<Float>, count: Int, vote: Vote = Vote(), context: ExecutionContext = .default) throws(SupConError) -> [Int64] {
-        let checked = try CheckedRows(queries, count: count, dimension: dimension, name: "query", context: context)
+        let checked = try CheckedRows(queries, count: count, dimension: dimension, name: "query row", context: context)
         return try guesses(checked, truth: { _ in nil }, vote: vote, context: context).predictions
     }
 
@@ -58,14 +63,16 @@ public struct NearestNeighbours: Sendable {
         }
     }
 
-    /// Calls `body` for each query, on several threads, with its k nearest, the nearest first, and with zeros [classes present], which it gives back as zeros. Errors: argument, shape, memory.
+    /// Calls `body` for each query, on several threads, with its k nearest, the nearest first, and with zeros [classes present], which it gives back as
+    /// zeros. Errors: argument, shape, memory.
     func search(
         _ queries: CheckedRows, vote: Vote, context: ExecutionContext,
         _ body: (_ query: Int, _ nearest: UnsafeBufferPointer<sc_neighbour>, _ votes: UnsafeMutablePointer<Double>) -> Void
     ) throws(SupConError) {
         try vote.validate(gallery: count)
         try require(queries.dimension == dimension, .shape, "queries have dimension \(queries.dimension); expected \(dimension), the training rows'")
-        try require(!vote.leavesOneOut || queries.count == count, .shape, "there are \(queries.count) queries; expected \(count), the training rows, to leave one out")
+        try require(
+            !vote.leavesOneOut || queries.count == count, .shape, "there are \(queries.count) queries; expected \(count), the training rows, to leave one out")
         let (dimension, count, k) = (dimension, count, vote.k)
         let (queryRows, galleryRows) = (Self.queryRows, Self.galleryRows)
         let heapBytes = queryRows * k * MemoryLayout<sc_neighbour>.stride
@@ -83,11 +90,13 @@ public struct NearestNeighbours: Sendable {
                 for start in stride(from: 0, to: count, by: galleryRows) {
                     let width = min(galleryRows, count - start)
                     MatrixProduct.multiply(
-                        transposeB: true, m: range.count, n: width, k: dimension, a: x, lda: dimension, b: unit + start * dimension, ldb: dimension, c: similarities,
+                        transposeB: true, m: range.count, n: width, k: dimension, a: x, lda: dimension, b: unit + start * dimension, ldb: dimension,
+                        c: similarities,
                         ldc: galleryRows)
                     for (i, query) in range.enumerated() {
                         sc_nearest_scan(
-                            similarities + i * galleryRows, Int64(width), Int32(start), vote.leavesOneOut ? Int32(query) : -1, Int64(k), heaps + i * k, &held[i])
+                            similarities + i * galleryRows, Int64(width), Int32(start), vote.leavesOneOut ? Int32(query) : -1, Int64(k), heaps + i * k, &held[i]
+                        )
                     }
                 }
                 for (i, query) in range.enumerated() {
@@ -114,7 +123,8 @@ public struct NearestNeighbours: Sendable {
         return Guess(place: best, before: before)
     }
 
-    /// How many classes are guessed before `truth`: those with more votes, those with as many and a lower number. Takes the votes of the classes that it has counted.
+    /// How many classes are guessed before `truth`: those with more votes, those with as many and a lower number. Takes the votes of the classes that it has
+    /// counted.
     private func before(_ truth: Int, _ nearest: UnsafeBufferPointer<sc_neighbour>, _ votes: UnsafeMutablePointer<Double>) -> Int {
         let own = votes[truth]
         var before = own > 0 ? 0 : truth  // without votes: all lower classes, and the higher ones that have some
@@ -129,11 +139,12 @@ public struct NearestNeighbours: Sendable {
 
 /// The share of queries whose class the k nearest of a gallery vote for: a cheap monitor of training. Errors: argument, shape, memory.
 public func knnAccuracy(
-    queries: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, gallery: UnsafePointer<Float>, galleryLabels: UnsafeBufferPointer<Int64>, dimension: Int, k: Int = 1,
+    queries: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, gallery: UnsafePointer<Float>, galleryLabels: UnsafeBufferPointer<Int64>, dimension: Int,
+    k: Int = 1,
     temperature: Float = 0.1, context: ExecutionContext = .default
 ) throws(SupConError) -> Double {
     let neighbours = try NearestNeighbours(gallery: gallery, labels: galleryLabels, dimension: dimension, context: context)
-    let rows = try CheckedRows(queries, count: labels.count, dimension: dimension, name: "query", context: context)
+    let rows = try CheckedRows(queries, count: labels.count, dimension: dimension, name: "query row", context: context)
     let guesses = try neighbours.guesses(
         rows, truth: { neighbours.present.place(of: labels[$0]) }, vote: .init(k: k, temperature: temperature), context: context)
     return Double(guesses.first) / Double(rows.count)
@@ -141,10 +152,11 @@ public func knnAccuracy(
 
 /// The same of rows among each other: each is judged by its k nearest others. Errors: argument, shape, memory.
 public func knnAccuracy(
-    leavingOneOut rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int, k: Int = 1, temperature: Float = 0.1, context: ExecutionContext = .default
+    leavingOneOut rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int, k: Int = 1, temperature: Float = 0.1,
+    context: ExecutionContext = .default
 ) throws(SupConError) -> Double {
     let neighbours = try NearestNeighbours(gallery: rows, labels: labels, dimension: dimension, context: context)
-    let queries = try CheckedRows(rows, count: labels.count, dimension: dimension, name: "query", context: context)
+    let queries = try CheckedRows(rows, count: labels.count, dimension: dimension, name: "query row", context: context)
     let guesses = try neighbours.guesses(
         queries, truth: { neighbours.present.place(of: labels[$0]) }, vote: .init(k: k, temperature: temperature, leavesOneOut: true), context: context)
     return Double(guesses.first) / Double(queries.count)

@@ -1,7 +1,8 @@
 import CKernels
 import SupConTensor
 
-/// The nearest class mean by cosine: a class is the mean of its rows at length 1, itself brought to length 1. Classes without rows are never guessed; among equals the lowest class is.
+/// The nearest class mean by cosine: a class is the mean of its rows at length 1, itself brought to length 1. Classes without rows are never guessed; among
+/// equals the lowest class is.
 public struct Prototypes: Sendable {
     let present: PresentClasses
     let dimension: Int
@@ -32,7 +33,7 @@ public struct Prototypes: Sendable {
 
     /// The class of each of the queries [count, dimension]. Errors: argument, shape, memory.
     public func predict(_ queries: UnsafePointer<Float>, count: Int, context: ExecutionContext = .default) throws(SupConError) -> [Int64] {
-        let checked = try CheckedRows(queries, count: count, dimension: dimension, name: "query", context: context)
+        let checked = try CheckedRows(queries, count: count, dimension: dimension, name: "query row", context: context)
         return try guesses(checked, truth: { _ in nil }, context: context).predictions
     }
 

@@ -5,8 +5,9 @@ import SupConTensor
 ///
 ///     dz = (softmax(z) − one-hot) / n,   dW = factor · Σ dz xᵀ + 2 l2 W,   db = Σ dz
 ///
-/// Logits are kept transposed, [classes, rows of a tile], so that the softmax runs down the classes with rows in the vectors' lanes, and both matrix products are thin ones with the rows along their
-/// long side. Rows are cut into slices by the problem's size alone; each slice sums its gradient on its own, and the slices are added in order: the same numbers for any number of threads.
+/// Logits are kept transposed, [classes, rows of a tile], so that the softmax runs down the classes with rows in the vectors' lanes, and both matrix products
+/// are thin ones with the rows along their long side. Rows are cut into slices by the problem's size alone; each slice sums its gradient on its own, and the
+/// slices are added in order: the same numbers for any number of threads.
 final class SoftmaxObjective {
     /// W, then b.
     let variables: Int
@@ -36,10 +37,10 @@ final class SoftmaxObjective {
         let (weights, overflow) = classes.multipliedReportingOverflow(by: dimension)
         try require(!overflow && weights < 1 << 48, .memory, "\(what) needs more memory than there can be")
         variables = weights + classes
-        // Enough rows for a product worth its name, and logits that stay in the second-level cache if the classes allow.
-        tileRows = min(max((1 << 18) / classes / 64 * 64, 256), 1024)
         // 48 slices keep many threads busy; fewer where their sums would take more than half a gigabyte.
         slices = max(1, min(48, (labels.count + 255) / 256, max(4, (1 << 27) / weights)))
+        // Enough rows for a product worth its name, and logits that stay in the second-level cache if the classes allow.
+        tileRows = min(max((1 << 18) / classes / 64 * 64, 256), 1024, (labels.count + slices - 1) / slices)
         try context.checkMemory((slices + 1) * variables * 4 + slices * classes * 8, for: what)
         scaledWeight = try AlignedBuffer(Float.self, count: weights)
         bias = try AlignedBuffer(Float.self, count: classes)
@@ -60,7 +61,9 @@ final class SoftmaxObjective {
         labels.withUnsafeBufferPointer { labels in
             guard let labels = labels.baseAddress else { return }
             tiles.run { slice, _, scratch in
-                losses[slice] = evaluate(slice: slice, labels: labels, logits: scratch.assumingMemoryBound(to: Float.self), weightSum: weightSums + slice * weights, biasSum: biasSums + slice * classes)
+                losses[slice] = evaluate(
+                    slice: slice, labels: labels, logits: scratch.assumingMemoryBound(to: Float.self), weightSum: weightSums + slice * weights,
+                    biasSum: biasSums + slice * classes)
             }
         }
         Parallel.ranges(weights, grain: 16_384, threads: threads) { range in
@@ -79,7 +82,8 @@ final class SoftmaxObjective {
 
     /// The loss of a slice's rows, summed; their gradients overwrite weightSum [classes, dimension] and biasSum [classes].
     private func evaluate(
-        slice: Int, labels: UnsafePointer<Int32>, logits: UnsafeMutablePointer<Float>, weightSum: UnsafeMutablePointer<Float>, biasSum: UnsafeMutablePointer<Double>
+        slice: Int, labels: UnsafePointer<Int32>, logits: UnsafeMutablePointer<Float>, weightSum: UnsafeMutablePointer<Float>,
+        biasSum: UnsafeMutablePointer<Double>
     ) -> Double {
         let count = self.labels.count, (weight, bias) = (scaledWeight.floats, self.bias.floats)
         let range = Parallel.range(slice, of: slices, count: count)
@@ -92,7 +96,8 @@ final class SoftmaxObjective {
             let x = rows + start * dimension
             MatrixProduct.multiply(transposeB: true, m: classes, n: n, k: dimension, a: weight, lda: dimension, b: x, ldb: dimension, c: logits, ldc: n)
             loss += sc_softmax_residual(logits, Int64(n), Int64(n), Int64(classes), bias, labels + start, Float(1 / Double(count)), biasSum)
-            MatrixProduct.multiply(m: classes, n: dimension, k: n, a: logits, lda: n, b: x, ldb: dimension, beta: piece == 0 ? 0 : 1, c: weightSum, ldc: dimension)
+            MatrixProduct.multiply(
+                m: classes, n: dimension, k: n, a: logits, lda: n, b: x, ldb: dimension, beta: piece == 0 ? 0 : 1, c: weightSum, ldc: dimension)
         }
         return loss
     }

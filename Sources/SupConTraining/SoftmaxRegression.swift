@@ -5,8 +5,9 @@ import SupConTensor
 ///
 ///     mean over rows of −log softmax(W x̂ + b)[label]  +  l2 · Σ W²
 ///
-/// (the bias is free) by L-BFGS from zero: a convex problem, so the answer does not depend on where it begins. x̂ is the row at a common scale of 10: lengths of 1 would hold logits, and with them
-/// the fit, back by the weights' size. That scale, l2 = 10⁻⁴ and 200 iterations are what linear probes of contrastive embeddings are usually fitted with.
+/// (the bias is free) by L-BFGS from zero: a convex problem, so the answer does not depend on where it begins. x̂ is the row at a common scale of 10: lengths
+/// of 1 would hold logits, and with them the fit, back by the weights' size. That scale, l2 = 10⁻⁴ and 200 iterations are what linear probes of contrastive
+/// embeddings are usually fitted with.
 public struct SoftmaxRegression: Sendable {
     /// What a row is multiplied by before the fit. The factor is part of the weights afterwards.
     public enum Scaling: Sendable {
@@ -63,12 +64,13 @@ public struct SoftmaxRegression: Sendable {
         let unit = scaling == .unit ? try rows.unitCopy(context: context) : nil
         let factor = scaling == .unit ? Self.scale : Self.commonFactor(rows)
         let problem = try SoftmaxObjective(
-            rows: unit.map { UnsafePointer($0.floats) } ?? rows.rows, labels: labels, dimension: rows.dimension, classes: classes, factor: factor, l2: Double(options.l2),
+            rows: unit.map { UnsafePointer($0.floats) } ?? rows.rows, labels: labels, dimension: rows.dimension, classes: classes, factor: factor,
+            l2: Double(options.l2),
             context: context)
         var search = LBFGS()
-        search.iterations = options.iterations
+        (search.iterations, search.gradientTolerance, search.rounding) = (options.iterations, 1e-7, 3e-8)
         let count = problem.variables
-        try context.checkMemory(try LBFGS.workspace(count: count + 1, history: search.history) * 8, for: "L-BFGS over \(count) weights")
+        try context.checkMemory((try LBFGS.workspace(count: count, history: search.history) + count) * 8, for: "L-BFGS over \(count) weights")
         let x = try AlignedBuffer(Double.self, count: count)
         let values = x.values(of: Double.self)
         let result = try search.minimize(values, count: count, stop: stop) { problem.evaluate($0, gradient: $1) }

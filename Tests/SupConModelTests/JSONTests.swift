@@ -35,13 +35,13 @@ import Testing
 
     @Test func writesWhatFoundationReads() throws {
         let value = JSON.object([
-            .init("text \"\\\n\u{1}ü😀", .string("\u{7f}/")), .init("numbers", .array([.integer(.min), .real(0.1), .real(1e300), .real(5e-324), .real(-0.0), .real(1e16)])),
+            .init("text \"\\\n\u{1}ü😀", .string("\u{7f}/")), .init("numbers", .array([.integer(.min), .real(0.1), .real(1e300), .real(.leastNonzeroMagnitude), .real(-0.0), .real(1e16)])),
             .init("rest", .array([.null, .bool(true), .bool(false), .array([]), .object([])])),
         ])
         #expect(try JSON(parsing: value.text) == value)
         let read = try #require(JSONSerialization.jsonObject(with: Data(value.text.utf8)) as? [String: Any])
         #expect(read["text \"\\\n\u{1}ü😀"] as? String == "\u{7f}/")
-        #expect(read["numbers"] as? [Double] == [Double(Int.min), 0.1, 1e300, 5e-324, -0.0, 1e16])
+        #expect(read["numbers"] as? [Double] == [Double(Int.min), 0.1, 1e300, .leastNonzeroMagnitude, -0.0, 1e16])
         #expect(JSON.real(.nan).text == "null")
     }
 }

@@ -14,7 +14,7 @@ import Testing
             ($0.stem, $0.head, $0.headHidden, $0.headOutput, $0.classes, $0.width, $0.channels) = (.imagenet, .mlpBN, 5, 3, 2, 1, 2)
             ($0.mean, $0.std) = ([0.1, 0.4914, 9, 9], [0.2023, 3, 9, 9])
         }
-        try model.exclusive { try model.setClasses(2, names: ["cat \"", "ü😀"], seed: 3) }
+        try model.alone { try model.setClasses(2, names: ["cat \"", "ü😀"], seed: 3) }
         fill(model.network)
         return model
     }
@@ -56,7 +56,7 @@ import Testing
         // 20 batch norms of ResNet-18 and one of the head.
         let steps = file.entries.filter { $0.name.hasSuffix(".num_batches_tracked") }
         #expect(steps.count == 21 && steps.allSatisfy { $0.dtype == .i64 && $0.shape == [] })
-        #expect(file.entries.count == 20 * 6 + 2 + 2 + 5 + 1 + 2)
+        #expect(file.entries.count == 20 * 6 + (2 + 5 + 2) + 2)
         #expect(file.metadata["format"] == "pt" && file.metadata["supcon.architecture"] == "resnet18" && file.metadata["supcon.mean"] == "[0.1,0.4914]")
     }
 
@@ -123,10 +123,10 @@ import Testing
         var parts = try Parts(folder.file("m"))
         change(&parts)
         try parts.write(folder.file("m"))
-        do {
+        do throws(SupConError) {
             _ = try Model.load(folder.file("m"), LoadOptions(), context: context)
             Issue.record("no error", sourceLocation: place)
-        } catch let error as SupConError {
+        } catch {
             #expect(error.kind == .format && error.message.contains(folder.file("m")), "\(error.message)", sourceLocation: place)
             for word in words { #expect(error.message.contains(word), "\"\(error.message)\" does not say \"\(word)\"", sourceLocation: place) }
         }
@@ -169,7 +169,7 @@ import Testing
         let folder = try Folder()
         try model().save(folder.file("m"))
         let whole = try Data(contentsOf: URL(fileURLWithPath: folder.file("m")))
-        let header = 8 + Int(whole[8 - 8]) + Int(whole[1]) << 8
+        let header = 8 + Int(whole[0]) + Int(whole[1]) << 8
         for count in stride(from: 0, to: whole.count, by: 211) {
             _ = try folder.write(whole.prefix(count), "f")
             expectError(.format) { _ = try Model.load(folder.file("f"), LoadOptions(), context: context) }
@@ -179,7 +179,7 @@ import Testing
             var changed = whole
             for _ in 0...(round % 3) { changed[random.index(below: round % 4 == 0 ? whole.count : header)] = UInt8(random.index(below: 256)) }
             _ = try folder.write(changed, "f")
-            do { _ = try Model.load(folder.file("f"), LoadOptions(), context: context) } catch let error as SupConError {
+            do throws(SupConError) { _ = try Model.load(folder.file("f"), LoadOptions(), context: context) } catch {
                 #expect([.format, .memory].contains(error.kind), "\(error.message)")
             }
         }

@@ -61,7 +61,7 @@ import Testing
 
     @Test func letsNobodyInWhileExclusive() throws {
         let model = try Model.tiny(), images = Images(2), folder = try Folder()
-        try model.exclusive {
+        try model.alone {
             expectError(.state, "trained") { _ = try model.rows(images) }
             expectError(.state, "trained") { try model.save(folder.file("a")) }
             expectError(.state, "trained") { try model.shared {} }
@@ -73,7 +73,7 @@ import Testing
 
     @Test func refusesExclusiveUseWhileOthersRead() throws {
         let model = try Model.tiny()
-        try model.shared {
+        try model.shared { () throws(SupConError) in
             try model.shared { expectError(.state, "2 other calls") { try model.exclusive {} } }
             expectError(.state, "1 other call;") { try model.exclusive {} }
         }
@@ -99,12 +99,12 @@ import Testing
         let model = try Model.tiny(), images = Images(3)
         let before = try model.rows(images)
         let snapshot = try model.snapshot()
-        try model.exclusive {
+        try model.alone {
             fill(model.network)
         }
         let after = try model.rows(images)
         #expect(difference(before, after) > 0.01)
-        try model.exclusive { try model.restore(snapshot) }
+        try model.alone { try model.restore(snapshot) }
         #expect(try model.rows(images) == before)
     }
 
@@ -113,7 +113,7 @@ import Testing
         fill(model.network)
         let features = try model.rows(images)
         let old = try model.snapshot()
-        try model.exclusive {
+        try model.alone {
             expectError(.argument, "2 class names for 3 classes") { try model.setClasses(3, names: ["a", "b"], seed: 1) }
             try model.setClasses(3, names: ["a", "b", "ü"], seed: 1)
             expectError(.state, "classifier was replaced") { try model.restore(old) }
@@ -121,7 +121,7 @@ import Testing
         #expect(model.classNames == ["a", "b", "ü"] && model.configuration.classes == 3 && model.outputDimension(.logits) == 3)
         #expect(try model.rows(images) == features)
         #expect(try model.rows(images, EmbedOptions(output: .logits)).allSatisfy { $0.count == 3 })
-        try model.exclusive { try model.setClasses(0, names: [], seed: 1) }
+        try model.alone { try model.setClasses(0, names: [], seed: 1) }
         expectError(.state, "no classifier") { _ = try model.rows(images, EmbedOptions(output: .logits)) }
     }
 
@@ -135,16 +135,14 @@ import Testing
 /// The log belongs to the process: one suite, one test at a time.
 @Suite(.serialized) struct ModelLogTests {
     func messages(_ level: Log.Level, _ body: () throws -> Void) rethrows -> [String] {
-        let heard = Mutex<[String]>([])
-        let box = Heard(heard)
+        let box = Heard()
         Log.setListener(level) { _, message in box.add(message) }
         defer { Log.setListener(.warning, nil) }
         try body()
         return box.all
     }
     final class Heard: Sendable {
-        private let messages: Mutex<[String]>
-        init(_ messages: consuming Mutex<[String]>) { self.messages = messages }
+        private let messages = Mutex<[String]>([])
         func add(_ message: String) { messages.withLock { $0.append(message) } }
         var all: [String] { messages.withLock { $0 } }
     }

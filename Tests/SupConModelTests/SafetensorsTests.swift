@@ -156,7 +156,7 @@ import Testing
             #expect(try !attempt(), "prefix of \(count)")
         }
         for place in 0..<whole.count {
-            for flip: UInt8 in [1, 0x10, 0x80, 0xFF] {
+            for flip: UInt8 in [1, 0x90] {
                 var changed = whole
                 changed[place] ^= flip
                 _ = try folder.write(changed, "f")

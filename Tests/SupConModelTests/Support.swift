@@ -116,6 +116,17 @@ func difference(_ a: [[Float]], _ b: [[Float]]) -> Float {
 /// Gives the network numbers that let every parameter matter, running statistics too.
 func fill(_ network: Network) {
     for (p, entry) in network.parameters.entries.enumerated() {
-        for i in 0..<entry.count { network.parameters.pointer(entry)[i] = Float(sin(0.7 * Double(i) + Double(p))) * 0.3 + (entry.role == .runningVariance || entry.role == .normWeight ? 1 : 0) }
+        let amplitude = entry.shape.count > 1 ? 1.4 / Double(entry.count / entry.shape[0]).squareRoot() : 0.3
+        let base = entry.role == .runningVariance || entry.role == .normWeight ? 1.0 : 0
+        for i in 0..<entry.count { network.parameters.pointer(entry)[i] = Float(base + amplitude * sin(0.7 * Double(i) + 0.01 * Double(i * i) + Double(p))) }
+    }
+}
+
+extension Model {
+    /// `exclusive` for bodies that throw anything, as tests do.
+    func alone(_ body: () throws -> Void) throws {
+        var failure: (any Error)?
+        try exclusive { do { try body() } catch { failure = error } }
+        if let failure { throw failure }
     }
 }

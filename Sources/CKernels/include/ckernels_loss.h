@@ -35,15 +35,15 @@ enum {
  * Before the first tile: sums 0, shifts -FLT_MAX; they move as greater similarities are met (Milakov and Gimelshein, arXiv:1805.02867). */
 void sc_loss_sums(const sc_loss_tile *tile, int kind, float *shift, double *sum, float *positive_shift, double *positive);
 
-/* OUT_ONE's second look, with u = negatives[a] - s and negatives[a] the logarithm of the sum over the negatives (-inf without any): adds to loss[a] the sum over the positives of
- * w log(1 + exp(u)), and to share[a] that of w / (1 + exp(-u)). */
-void sc_loss_one_positive(const sc_loss_tile *tile, const float *negatives, double *loss, double *share);
+/* OUT_ONE's second look, with u = n - s, n the logarithm of the sum over the negatives, in two parts: negatives[a] + rest[a] (-inf: this anchor has nothing to add). Adds to loss[a]
+ * the sum over the positives of w log(1 + exp(u)), and to share[a] that of w / (1 + exp(-u)). */
+void sc_loss_one_positive(const sc_loss_tile *tile, const float *negatives, const float *rest, double *loss, double *share);
 
 /* Turns s into dL/ds:   denominator: weight[a] exp(s - shift[a])
- *                       positives:  -w positive_weight[a] times 1 (out), exp(s - positive_shift[a]) (in), 1 / (1 + exp(s - negatives[a])) (OUT_ONE)
+ *                       positives:  -w positive_weight[a] times 1 (out), exp(s - positive_shift[a]) (in), 1 / (1 + exp(-u)) (OUT_ONE)
  * An anchor with itself: 0. */
 void sc_loss_gradient(const sc_loss_tile *tile, int kind, const float *shift, const float *weight, const float *positive_shift, const float *positive_weight,
-                      const float *negatives);
+                      const float *negatives, const float *rest);
 
 /* The same two for tiles that serve both ways, where every contrast is an anchor (self_stride 1), there are classes, and |s| <= 40, so that nothing needs a shift. Each pair is seen
  * once: on the diagonal (first_anchor == first_contrast) only what is right of it counts. */

@@ -1,0 +1,88 @@
+import SupConTensor
+
+/// Decides which images make up the batches of an epoch. Stateless: an epoch's batches are a function of the seed and the epoch's number, so that a resumed run
+/// sees what the uninterrupted one would have seen.
+///
+/// Plain: a shuffle, every image at most once, the last, smaller batch left out. With `imagesPerClass` = M: as many batches, each of batchSize / M different classes
+/// with M images each, class by class. Classes come equally often, whatever their sizes; a class's images come equally often too (all of them before any comes again),
+/// so a class of fewer than M images repeats them within a batch: the `Loader` augments each repetition differently.
+public struct BatchSampler: Sendable {
+    public let batchSize: Int
+    /// Per epoch.
+    public let batchCount: Int
+    public let imagesPerClass: Int
+    private let count: Int
+    private let seed: UInt64
+    /// The images of each class that has any; empty if the shuffle is plain.
+    private let members: [[Int]]
+
+    /// Errors: argument (batch size, divisibility), state (no labels, too few images or classes).
+    public init(_ dataset: Dataset, batchSize: Int, imagesPerClass: Int = 0, seed: UInt64) throws(SupConError) {
+        try require(batchSize > 0, .argument, "batch size is \(batchSize); expected 1 or more")
+        try require(
+            imagesPerClass >= 0 && batchSize % max(imagesPerClass, 1) == 0, .argument,
+            "images per class is \(imagesPerClass); expected a divisor of the batch size, \(batchSize), or 0 for a plain shuffle")
+        try require(dataset.count >= batchSize, .state, "there are \(dataset.count) images; expected at least one batch of \(batchSize)")
+        var members: [[Int]] = []
+        if imagesPerClass > 0 {
+            guard let labels = dataset.labels else {
+                throw SupConError(.state, "the images have no labels, which batches of \(imagesPerClass) images per class need")
+            }
+            var byLabel: [Int: [Int]] = [:]
+            for (index, label) in labels.enumerated() { byLabel[label, default: []].append(index) }
+            members = byLabel.sorted { $0.key < $1.key }.map(\.value)
+            let wanted = batchSize / imagesPerClass
+            try require(
+                members.count >= wanted, .state, "there are \(members.count) classes with images; a batch of \(batchSize) with \(imagesPerClass) images per class takes \(wanted)")
+        }
+        (self.batchSize, self.imagesPerClass, self.members, self.seed) = (batchSize, imagesPerClass, members, seed)
+        count = dataset.count
+        batchCount = count / batchSize
+    }
+
+    /// The batches of an epoch, as indices into the data set.
+    public func batches(epoch: Int) -> [[Int]] {
+        if members.isEmpty {
+            var stream = Philox(seed: seed, purpose: .shuffle, epoch: epoch)
+            let order = stream.permutation(count)
+            return (0..<batchCount).map { Array(order[($0 * batchSize)..<(($0 + 1) * batchSize)]) }
+        }
+        var classes = Deck(members.count, Philox(seed: seed, purpose: .sampler, epoch: epoch))
+        var images = members.enumerated().map { Deck($0.element.count, Philox(seed: seed, purpose: .sampler, epoch: epoch, sample: $0.offset + 1)) }
+        return (0..<batchCount).map { _ in
+            classes.take(batchSize / imagesPerClass).flatMap { member in images[member].take(imagesPerClass).map { members[member][$0] } }
+        }
+    }
+
+    /// The numbers below `count` in random order, shuffled anew when all are out.
+    private struct Deck {
+        private var order: [Int]
+        private var next: Int
+        private var stream: Philox
+
+        init(_ count: Int, _ stream: Philox) {
+            order = Array(0..<count)
+            next = count
+            self.stream = stream
+        }
+
+        /// `wanted` of them, all different if there are as many.
+        mutating func take(_ wanted: Int) -> [Int] {
+            var taken: [Int] = []
+            taken.reserveCapacity(wanted)
+            while taken.count < wanted {
+                if next == order.count {
+                    let shuffled = stream.permutation(order.count)
+                    // Those that this hand has already come last.
+                    let held = Set(taken)
+                    order = taken.isEmpty ? shuffled : shuffled.filter { !held.contains($0) } + shuffled.filter { held.contains($0) }
+                    next = 0
+                }
+                let last = min(next + wanted - taken.count, order.count)
+                taken += order[next..<last]
+                next = last
+            }
+            return taken
+        }
+    }
+}

@@ -1,0 +1,143 @@
+import CKernels
+import Glibc
+import SupConTensor
+
+/// A batch of views, ready for the network: view v of sample s is row s · views + v of [samples · views, height, width, channels], normalised f32.
+public struct LoadedBatch {
+    /// Valid until the loader's next `next()` or `begin`, and while it lives.
+    public let pixels: UnsafePointer<Float>
+    /// Of the images, in the data set given to the loader.
+    public let indices: [Int]
+}
+
+/// Makes views ahead of the training step that uses them, on threads of its own that take what the step's leave (lowest priority), in memory allocated once.
+///
+/// What comes out does not depend on the threads: sample number = index in the data set, as in `augment`. An image that an epoch has twice (of a class smaller than
+/// `imagesPerClass`) gets new views the second time: view r · views + v of its repetition r. JPEGs are decoded only as large as the crops need.
+/// Use one from one thread; a callback's data set is asked on it, within `next()`, one batch ahead.
+public final class Loader {
+    public let batchSize: Int
+    public let views: Int
+    private let queue: LoaderQueue
+    private let memory: [AlignedBuffer]
+    private var threads: [pthread_t] = []
+    private let process = getpid()
+    private var (position, end) = (0, 0)
+
+    /// Bytes that a loader takes for batches; nil: more than can be counted.
+    public static func memoryByteCount(batchSize: Int, views: Int, height: Int, width: Int, channels: Int) -> Int? {
+        var bytes = MemoryLayout<Float>.stride
+        for factor in [batchSize, views, height, width, channels, 3] {
+            let (product, overflow) = bytes.multipliedReportingOverflow(by: factor)
+            if overflow { return nil }
+            bytes = product
+        }
+        // A batch in use and two ahead; large ones: one ahead.
+        return bytes > 1 << 30 ? bytes / 3 * 2 : bytes
+    }
+
+    /// - Parameters:
+    ///   - mean, std: one per channel.
+    ///   - threads: 1 to 1024.
+    /// Errors: argument, shape, memory.
+    public init(
+        _ dataset: Dataset, _ options: AugmentationOptions, views: Int, height: Int, width: Int, mean: [Float], std: [Float], seed: UInt64, threads: Int,
+        batchSize: Int
+    ) throws(SupConError) {
+        let augmentation = try Augmentation(options, height: height, width: width, channels: dataset.channels)
+        let normalization = try Normalization(mean: mean, std: std)
+        try require(mean.count == dataset.channels, .shape, "there are \(mean.count) means; expected one for each of the images' \(dataset.channels) channels")
+        try require((1...255).contains(views), .argument, "views is \(views); expected 1 to 255")
+        try require(batchSize > 0, .argument, "batch size is \(batchSize); expected 1 or more")
+        try require((1...1024).contains(threads), .argument, "loader threads is \(threads); expected 1 to 1024")
+        guard let bytes = Self.memoryByteCount(batchSize: batchSize, views: views, height: height, width: width, channels: dataset.channels) else {
+            throw SupConError(.memory, "batches of \(batchSize) images with \(views) views of \(height)×\(width) are larger than memory")
+        }
+        try ExecutionContext.default.checkMemory(bytes, for: "a loader of batches of \(batchSize) images with \(views) views of \(height)×\(width)")
+        let perSlot = batchSize * views * height * width * dataset.channels  // counted above
+        let slots = bytes / (perSlot * 4)
+        var memory: [AlignedBuffer] = []
+        for _ in 0..<slots { memory.append(try AlignedBuffer(Float.self, count: perSlot)) }
+        (self.memory, self.batchSize, self.views) = (memory, batchSize, views)
+        queue = LoaderQueue(dataset, slots: slots, grain: max(1, min(16, batchSize / (threads * 4))))
+        let plan = LoaderWorker.Plan(augmentation: augmentation, normalization: normalization, views: views, seed: seed, slots: memory.map(\.floats))
+        for _ in 0..<threads { self.threads.append(try Self.start(plan, queue)) }  // if one fails, deinit ends those before it
+    }
+
+    /// Ends the threads: at the latest when each has finished the few images it is at.
+    deinit {
+        if process != getpid() { return }  // in a forked child there are none
+        queue.stop()
+        for thread in threads { pthread_join(thread, nil) }
+    }
+
+    /// Starts on these batches of an epoch from number `first` on, and forgets those asked for before. All of the epoch's are to be given: repetitions are counted
+    /// through. Errors: argument (an index outside, a batch too large), fork.
+    public func begin(epoch: Int, batches: [[Int]], from first: Int = 0) throws(SupConError) {
+        try checkProcess()
+        try require(epoch >= 0 && epoch < 1 << 32, .argument, "epoch is \(epoch); expected 0 to 2³² - 1")
+        try require((0...batches.count).contains(first), .argument, "first batch is \(first); expected 0 to \(batches.count)")
+        var turns = [UInt32](repeating: 0, count: queue.dataset.count)
+        var repetitions: [[UInt32]] = []
+        repetitions.reserveCapacity(batches.count)
+        for (number, batch) in batches.enumerated() {
+            try require(
+                (1...batchSize).contains(batch.count), .argument, "batch \(number) has \(batch.count) images; expected 1 to \(batchSize), the loader's batch size")
+            try queue.dataset.checkIndices(batch)
+            repetitions.append(batch.map { index in
+                defer { turns[index] &+= 1 }
+                return turns[index]
+            })
+        }
+        queue.begin(epoch: epoch, batches: batches, repetitions: repetitions, from: first)
+        (position, end) = (first, batches.count)
+    }
+
+    /// The next batch; waits until it is made.
+    /// Errors: io, format (an image that has become unreadable), cancelled (by a callback), memory: then `begin` again; state (no batch is left), fork.
+    public func next() throws(SupConError) -> LoadedBatch {
+        try checkProcess()
+        let batch = position
+        try queue.release(before: batch)
+        if queue.dataset.needsCallingThread { try queue.fetch(upTo: batch + 1) }
+        let indices = try queue.wait(for: batch)
+        position += 1
+        return LoadedBatch(pixels: UnsafePointer(memory[batch % memory.count].floats), indices: indices)
+    }
+
+    /// Batches that `next()` has not yet given.
+    public var remaining: Int { end - position }
+
+    private func checkProcess() throws(SupConError) {
+        try require(process == getpid(), .fork, "the loader was made before this process was forked off; its threads are gone")
+    }
+
+    /// A thread that works until the queue is stopped. It takes no signals: those are for the host's threads.
+    private static func start(_ plan: LoaderWorker.Plan, _ queue: LoaderQueue) throws(SupConError) -> pthread_t {
+        final class Start {
+            let (plan, queue): (LoaderWorker.Plan, LoaderQueue)
+            init(_ plan: LoaderWorker.Plan, _ queue: LoaderQueue) { (self.plan, self.queue) = (plan, queue) }
+        }
+        var (all, former) = (sigset_t(), sigset_t())
+        sigfillset(&all)
+        pthread_sigmask(SIG_SETMASK, &all, &former)
+        defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
+        let start = Unmanaged.passRetained(Start(plan, queue))
+        var thread = pthread_t()
+        let status = pthread_create(
+            &thread, nil,
+            { argument in
+                sc_lower_thread_priority()
+                if let argument {
+                    let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
+                    LoaderWorker(start.plan, start.queue).run()
+                }
+                return nil
+            }, start.toOpaque())
+        if status != 0 {
+            start.release()
+            throw SupConError(.memory, "cannot start a loader thread: \(String(cString: strerror(status)))")
+        }
+        return thread
+    }
+}

@@ -1,0 +1,147 @@
+import SupConTensor
+
+/// What a loader's threads and its user share: the batches asked for, who makes what, and the memory it goes to.
+final class LoaderQueue: @unchecked Sendable {
+    /// Some images of one batch, for one thread to make the views of.
+    struct Task {
+        /// Where the pixels are: the loader's data set, or what a callback's gave for this batch.
+        var dataset: Dataset
+        var isMaterialized: Bool
+        var batch: Int
+        var indices: [Int]
+        var repetitions: [UInt32]
+        var samples: Range<Int>
+        var epoch: Int
+    }
+
+    /// The state of one piece of memory, which serves batch after batch.
+    private struct Slot {
+        var finished = 0
+        var materialized: Dataset?
+        var failure: (sample: Int, error: SupConError)?
+    }
+
+    let dataset: Dataset
+    let slotCount: Int
+    private let grain: Int
+    private let monitor = Monitor()
+    // All of the following is the lock's.
+    private var slots: [Slot]
+    private var batches: [[Int]] = []
+    private var repetitions: [[UInt32]] = []
+    private var epoch = 0
+    /// Batches before this one have been used; slots are free for `slotCount` from here.
+    private var current = 0
+    /// Where the next task begins.
+    private var (nextBatch, nextSample) = (0, 0)
+    /// Batches whose pixels can be had.
+    private var reachable = 0
+    private var active = 0
+    private var isStopping = false
+    private var failure: SupConError?
+
+    init(_ dataset: Dataset, slots: Int, grain: Int) {
+        self.dataset = dataset
+        slotCount = slots
+        self.grain = grain
+        self.slots = Array(repeating: Slot(), count: slots)
+    }
+
+    // MARK: The user's side
+
+    /// Forgets what was asked for before, once nobody works at it any more, and asks for these.
+    func begin(epoch: Int, batches: [[Int]], repetitions: [[UInt32]], from first: Int) {
+        monitor.withLock {
+            // Nothing is handed out meanwhile.
+            reachable = 0
+            while active > 0 { monitor.waitUntilDone() }
+            (self.batches, self.repetitions, self.epoch) = (batches, repetitions, epoch)
+            (current, nextBatch, nextSample, failure) = (first, first, 0, nil)
+            for i in 0..<slotCount { slots[i] = Slot() }
+            reachable = dataset.needsCallingThread ? first : batches.count
+            monitor.announceWork()
+        }
+    }
+
+    /// Lets go of the batches before `batch`. Errors: state (no more batches, or an error before this).
+    func release(before batch: Int) throws(SupConError) {
+        try monitor.withLock { () throws(SupConError) in
+            if let failure { throw failure }
+            try require(batch < batches.count, .state, batches.isEmpty ? "no epoch has begun" : "all \(batches.count) batches have been taken; begin another epoch")
+            while current < batch {
+                slots[current % slotCount] = Slot()
+                current += 1
+            }
+            monitor.announceWork()
+        }
+    }
+
+    /// Of a callback's data set, on the calling thread: fetches the pixels of the batches up to and with `batch`. Errors: the callback's.
+    func fetch(upTo batch: Int) throws(SupConError) {
+        while let indices = monitor.withLock({ reachable <= batch && reachable < batches.count ? batches[reachable] : nil }) {
+            do throws(SupConError) {
+                let images = try dataset.materialize(indices)
+                monitor.withLock {
+                    slots[reachable % slotCount].materialized = images
+                    reachable += 1
+                    monitor.announceWork()
+                }
+            } catch {
+                monitor.withLock { failure = error }
+                throw error
+            }
+        }
+    }
+
+    /// Waits until `batch` is made, and returns its images' indices. Errors: what its first bad image gave.
+    func wait(for batch: Int) throws(SupConError) -> [Int] {
+        try monitor.withLock { () throws(SupConError) in
+            let (slot, count) = (batch % slotCount, batches[batch].count)
+            while slots[slot].finished < count { monitor.waitUntilDone() }
+            if let bad = slots[slot].failure {
+                failure = bad.error
+                throw bad.error
+            }
+            return batches[batch]
+        }
+    }
+
+    func stop() {
+        monitor.withLock {
+            isStopping = true
+            monitor.announceWork()
+        }
+    }
+
+    // MARK: The threads' side
+
+    /// Waits for work; nil: there will be none.
+    func take() -> Task? {
+        monitor.withLock {
+            while !isStopping && !hasWork { monitor.waitForWork() }
+            if isStopping { return nil }
+            let (batch, first) = (nextBatch, nextSample)
+            let indices = batches[batch]
+            let last = min(first + grain, indices.count)
+            (nextBatch, nextSample) = last == indices.count ? (batch + 1, 0) : (batch, last)
+            active += 1
+            let materialized = slots[batch % slotCount].materialized
+            return Task(
+                dataset: materialized ?? dataset, isMaterialized: materialized != nil, batch: batch, indices: indices, repetitions: repetitions[batch],
+                samples: first..<last, epoch: epoch)
+        }
+    }
+
+    private var hasWork: Bool { nextBatch < min(reachable, current + slotCount) && failure == nil }
+
+    /// A task is done; of several errors in a batch that of the first image counts, whoever came first.
+    func finish(_ task: Task, _ error: (sample: Int, error: SupConError)?) {
+        monitor.withLock {
+            let slot = task.batch % slotCount
+            slots[slot].finished += task.samples.count
+            if let error, error.sample < slots[slot].failure?.sample ?? .max { slots[slot].failure = error }
+            active -= 1
+            if active == 0 || slots[slot].finished == task.indices.count { monitor.announceDone() }
+        }
+    }
+}

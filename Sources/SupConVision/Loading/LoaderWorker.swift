@@ -1,0 +1,63 @@
+import SupConTensor
+
+/// One thread's work: takes images off the queue and makes their views.
+final class LoaderWorker {
+    /// What all workers of a loader have in common.
+    struct Plan: @unchecked Sendable {  // the memory is written in disjoint places, and read when they are done
+        var augmentation: Augmentation
+        var normalization: Normalization
+        var views: Int
+        var seed: UInt64
+        var slots: [UnsafeMutablePointer<Float>]
+
+        var perView: Int { augmentation.height * augmentation.width * augmentation.channels }
+    }
+
+    private let plan: Plan
+    private let queue: LoaderQueue
+    private let workspace = AugmentationWorkspace()
+    private var recipes: [ViewRecipe]
+    private var reader: ImageReader
+    private var read: Dataset
+
+    init(_ plan: Plan, _ queue: LoaderQueue) {
+        (self.plan, self.queue) = (plan, queue)
+        recipes = (0..<plan.views).map { _ in ViewRecipe() }
+        reader = ImageReader(queue.dataset)
+        read = queue.dataset
+    }
+
+    func run() {
+        while let task = queue.take() {
+            if task.dataset !== read { (reader, read) = (ImageReader(task.dataset), task.dataset) }
+            var failure: (sample: Int, error: SupConError)?
+            for sample in task.samples {
+                do throws(SupConError) {
+                    try make(task, sample)
+                } catch {
+                    failure = (sample, error)
+                    break
+                }
+            }
+            queue.finish(task, failure)
+        }
+    }
+
+    /// All views of one image, decoded once: as small as the most demanding view allows.
+    private func make(_ task: LoaderQueue.Task, _ sample: Int) throws(SupConError) {
+        let (augmentation, index) = (plan.augmentation, task.indices[sample])
+        let size = try reader.open(task.isMaterialized ? sample : index)
+        // An image's second turn in an epoch goes on with the views after those of its first. 24 bits.
+        let firstView = Int(task.repetitions[sample] & 0xFFFF) * plan.views
+        var fraction = 0.0
+        for v in 0..<plan.views {
+            augmentation.draw(size, seed: plan.seed, epoch: task.epoch, sample: index, view: firstView + v, &recipes[v])
+            fraction = max(fraction, recipes[v].crop.smallestFraction(height: augmentation.height, width: augmentation.width))
+        }
+        let image = try reader.pixels(atLeast: fraction)
+        let out = plan.slots[task.batch % queue.slotCount] + sample * plan.views * plan.perView
+        for v in 0..<plan.views {
+            try augmentation.apply(recipes[v], to: image, fullSize: size, plan.normalization, workspace: workspace, into: out + v * plan.perView)
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import Glibc
+
+/// A lock with two conditions to wait for: there is work; something is done.
+final class Monitor: @unchecked Sendable {
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let work = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+
+    init() {
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(work, nil)
+        pthread_cond_init(done, nil)
+    }
+
+    deinit {
+        pthread_mutex_destroy(mutex)
+        pthread_cond_destroy(work)
+        pthread_cond_destroy(done)
+        mutex.deallocate()
+        work.deallocate()
+        done.deallocate()
+    }
+
+    func lock() { pthread_mutex_lock(mutex) }
+    func unlock() { pthread_mutex_unlock(mutex) }
+    /// The lock is held; it is released meanwhile.
+    func waitForWork() { pthread_cond_wait(work, mutex) }
+    func waitUntilDone() { pthread_cond_wait(done, mutex) }
+    func announceWork() { pthread_cond_broadcast(work) }
+    func announceDone() { pthread_cond_broadcast(done) }
+
+    func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+        lock()
+        defer { unlock() }
+        return try body()
+    }
+}

@@ -1,0 +1,39 @@
+"""Supervised contrastive learning on a CPU: train image encoders with the loss of Khosla et al. (arXiv:2004.11362), and turn images into embeddings.
+
+    encoder = supcon.SupConEncoder(epochs=20).fit(images, labels)      # a scikit-learn transformer
+    embeddings = encoder.transform(others)
+    classifier = supcon.SupConClassifier(epochs=20).fit(images, labels); classifier.predict(others)
+    loss, gradient = supcon.supcon_loss(features, labels, return_gradient=True)
+    supcon.load("model.safetensors").embed(["a.jpg", "b.png"])
+
+Options that are None are as the library has them; every default in the documentation is read from it."""
+
+from ._augmentation import augment
+from ._data import Dataset, ImageFolder
+from ._errors import (ArgumentError, CancelledError, ElementTypeError, FileError, ForkError, FormatError, InternalError, OutOfMemoryError, ShapeError,
+                      StateError, SupConError, SupConWarning, UnsupportedError)
+from ._evaluation import Evaluation, evaluate
+from ._library import build_info, library_path, set_log, version
+from ._loss import supcon_loss
+from ._model import Model, load
+from ._training import Event, Training, train
+
+__version__ = version()
+__all__ = [
+    "ArgumentError", "CancelledError", "Dataset", "ElementTypeError", "Evaluation", "Event", "FileError", "ForkError", "FormatError", "ImageFolder",
+    "InternalError", "Model", "OutOfMemoryError", "ShapeError", "StateError", "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training",
+    "UnsupportedError", "augment", "build_info", "evaluate", "library_path", "load", "set_log", "supcon_loss", "train", "version",
+]
+
+
+def __getattr__(name):
+    if name in ("SupConEncoder", "SupConClassifier"):  # on first use: they import scikit-learn where it is installed, which takes a second
+        from . import _estimators
+
+        globals()[name] = value = getattr(_estimators, name)
+        return value
+    raise AttributeError(f"module 'supcon' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__ + ["__version__"])

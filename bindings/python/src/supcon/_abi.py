@@ -1,0 +1,272 @@
+"""include/supcon.h in ctypes: every enumeration, struct and function. A test compares this file with the header."""
+
+from __future__ import annotations
+
+import enum
+from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
+
+ABI_VERSION = 1
+
+
+# ------------------------------------------------------------------------------------------------------------------ enumerations
+class Choice(enum.IntEnum):
+    """An enumeration of the header; members are written in small letters in Python: ``Form.OUT`` is ``"out"``."""
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class Status(Choice):
+    OK, ARGUMENT, SHAPE, TYPE, IO, FORMAT, MEMORY, CANCELLED, UNSUPPORTED, STATE, FORK, INTERNAL = range(12)
+
+
+class Log(Choice):
+    DEBUG, INFO, WARNING = range(3)
+
+
+class Element(Choice):
+    U8, F32 = range(2)
+
+
+class Layout(Choice):
+    HWC, CHW = range(2)
+
+
+class Form(Choice):
+    OUT, IN = range(2)
+
+
+class Denominator(Choice):
+    ALL, ONE_POSITIVE, NEGATIVES = range(3)
+
+
+class Anchors(Choice):
+    ALL, FIRST = range(2)
+
+
+class Reduction(Choice):
+    MEAN, MEAN_ALL, SUM, NONE = range(4)
+
+
+class OnError(Choice):
+    SKIP, REFUSE = range(2)
+
+
+class AugmentationKind(Choice):
+    NONE, CROP_FLIP, SIMCLR = range(3)
+
+
+class Stem(Choice):
+    AUTO, IMAGENET, CIFAR = range(3)
+
+
+class Head(Choice):
+    NONE, LINEAR, MLP, MLP_BN = range(4)
+
+
+class Precision(Choice):
+    AUTO, F32, BF16 = range(3)
+
+
+class Output(Choice):
+    ENCODER, PROJECTION, LOGITS, PROBABILITIES = range(4)
+
+
+class Objective(Choice):
+    SUPCON, SIMCLR, CROSS_ENTROPY, LINEAR = range(4)
+
+
+class Schedule(Choice):
+    CONSTANT, COSINE, STEP = range(3)
+
+
+class EventKind(Choice):
+    STEP, EPOCH, WARNING = range(3)
+
+
+class Method(Choice):
+    LINEAR, KNN, PROTOTYPES = range(3)
+
+
+# enumeration → the prefix of its names in the header (SUPCON_OK is the one without)
+PREFIXES = {
+    Status: "SUPCON_STATUS_", Log: "SUPCON_LOG_", Element: "SUPCON_ELEMENT_", Layout: "SUPCON_LAYOUT_", Form: "SUPCON_FORM_",
+    Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", OnError: "SUPCON_ON_ERROR_",
+    AugmentationKind: "SUPCON_AUGMENTATION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
+    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Schedule: "SUPCON_SCHEDULE_", EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_",
+}
+
+
+# ----------------------------------------------------------------------------------------------------------------------- handles
+class supcon_context(Structure):
+    """Opaque."""
+
+
+class supcon_dataset(Structure):
+    """Opaque."""
+
+
+class supcon_model(Structure):
+    """Opaque."""
+
+
+class supcon_trainer(Structure):
+    """Opaque."""
+
+
+ContextHandle, DatasetHandle, ModelHandle, TrainerHandle = (POINTER(it) for it in (supcon_context, supcon_dataset, supcon_model, supcon_trainer))
+HANDLES = (supcon_context, supcon_dataset, supcon_model, supcon_trainer)
+
+# ----------------------------------------------------------------------------------------------------------------------- structs
+_size = ("struct_size", c_uint32)
+
+
+class ContextOptions(Structure):
+    _fields_ = [_size, ("threads", c_int32), ("memory_limit", c_int64)]
+
+
+class Images(Structure):
+    _fields_ = [_size, ("element_type", c_int32), ("data", c_void_p)] + [
+        (name, c_int64) for name in ("count", "height", "width", "channels", "image_stride", "row_stride", "column_stride", "channel_stride")]
+
+
+class LossOptions(Structure):
+    _fields_ = [_size, ("temperature", c_float), ("form", c_int32), ("denominator", c_int32), ("anchors", c_int32), ("reduction", c_int32),
+                ("scale", c_float), ("normalize", c_int32)]
+
+
+class LossResult(Structure):
+    _fields_ = [_size, ("reserved", c_int32), ("loss", c_double), ("anchors", c_int64), ("anchors_without_positive", c_int64)]
+
+
+class DatasetOptions(Structure):
+    _fields_ = [_size, ("on_error", c_int32), ("channels", c_int32), ("copy", c_int32)]
+
+
+class DatasetInfo(Structure):
+    _fields_ = [_size, ("labelled", c_int32)] + [(name, c_int64) for name in ("count", "classes", "height", "width", "channels", "skipped")]
+
+
+class AugmentationOptions(Structure):
+    _fields_ = [_size, ("kind", c_int32)] + [(name, c_float) for name in (
+        "crop_scale_min", "crop_scale_max", "crop_ratio_min", "crop_ratio_max", "flip_probability", "jitter_probability", "brightness", "contrast",
+        "saturation", "hue", "grey_probability", "blur_probability", "blur_sigma_min", "blur_sigma_max")]
+
+
+class ModelOptions(Structure):
+    _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
+        "width", "channels", "image_height", "image_width", "zero_init_last_gamma", "head", "head_hidden", "head_output", "classes", "precision")] + [
+        ("mean", c_float * 4), ("std", c_float * 4), ("seed", c_uint64)]
+
+
+class LoadOptions(Structure):
+    _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p), ("precision", c_int32), ("image_height", c_int32), ("image_width", c_int32),
+                ("has_mean_std", c_int32), ("mean", c_float * 4), ("std", c_float * 4)]
+
+
+class ModelInfo(Structure):
+    _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
+        "width", "channels", "image_height", "image_width", "head", "head_hidden", "head_output", "classes", "precision", "encoder_output")] + [
+        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4)]
+
+
+class EmbedOptions(Structure):
+    _fields_ = [_size, ("output", c_int32), ("normalize", c_int32), ("batch_size", c_int32)]
+
+
+class ClassifierOptions(Structure):
+    _fields_ = [_size, ("iterations", c_int32), ("l2", c_float)]
+
+
+class TrainOptions(Structure):
+    _fields_ = [_size] + [(name, c_int32) for name in (
+        "objective", "joint_classifier", "epochs", "batch_size", "views", "images_per_class", "nesterov")] + [
+        ("learning_rate", c_double), ("reference_batch", c_int32), ("schedule", c_int32), ("momentum", c_double), ("weight_decay", c_double),
+        ("decay_norm_and_bias", c_int32), ("warmup_steps", c_int32), ("warmup_start", c_double), ("final_rate", c_double),
+        ("milestones", POINTER(c_int32)), ("milestone_count", c_int64), ("step_factor", c_double),
+        ("loss", POINTER(LossOptions)), ("augmentation", POINTER(AugmentationOptions)), ("seed", c_uint64), ("validation_fraction", c_double),
+        ("validation_every", c_int32), ("patience", c_int32), ("checkpoint_folder", c_char_p), ("resume", c_int32), ("loader_threads", c_int32),
+        ("stop_on_collapse", c_int32), ("keep_best", c_int32)]
+
+
+class EventStruct(Structure):
+    _fields_ = [_size, ("kind", c_int32), ("epoch", c_int64), ("epochs", c_int64), ("step", c_int64), ("steps", c_int64)] + [
+        (name, c_double) for name in ("loss", "learning_rate", "images_per_second", "seconds_left", "knn_accuracy", "alignment", "uniformity",
+                                      "train_accuracy")] + [("anchors_without_positive", c_int64), ("message", c_char_p)]
+
+
+class EvaluateOptions(Structure):
+    _fields_ = [_size, ("method", c_int32), ("k", c_int32), ("temperature", c_float), ("iterations", c_int32), ("l2", c_float)]
+
+
+class Scores(Structure):
+    _fields_ = [_size, ("reserved", c_int32), ("top1", c_double), ("top5", c_double), ("classes", c_int64)]
+
+
+# struct → its name in the header; each but the last two is set to its defaults by <name>_init()
+STRUCTS = {
+    ContextOptions: "supcon_context_options", LossOptions: "supcon_loss_options", LossResult: "supcon_loss_result",
+    DatasetOptions: "supcon_dataset_options", DatasetInfo: "supcon_dataset_info", AugmentationOptions: "supcon_augmentation_options",
+    ModelOptions: "supcon_model_options", LoadOptions: "supcon_load_options", ModelInfo: "supcon_model_info", EmbedOptions: "supcon_embed_options",
+    ClassifierOptions: "supcon_classifier_options", TrainOptions: "supcon_train_options", EvaluateOptions: "supcon_evaluate_options",
+    Scores: "supcon_scores", Images: "supcon_images", EventStruct: "supcon_event",
+}
+
+# --------------------------------------------------------------------------------------------------------------------- functions
+LogCallback = CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
+BatchCallback = CFUNCTYPE(c_int, POINTER(c_int64), c_int64, POINTER(c_uint8), c_void_p)
+TrainCallback = CFUNCTYPE(c_int, POINTER(EventStruct), c_void_p)
+CALLBACKS = {"supcon_log_callback": LogCallback, "supcon_batch_callback": BatchCallback, "supcon_train_callback": TrainCallback}
+
+status = c_int32
+_floats, _integers, _paths = POINTER(c_float), POINTER(c_int64), POINTER(c_char_p)
+_contexts, _datasets, _models, _trainers = (POINTER(it) for it in (ContextHandle, DatasetHandle, ModelHandle, TrainerHandle))
+
+# name → (what it returns, what it takes)
+FUNCTIONS = {
+    "supcon_version": (c_char_p, []),
+    "supcon_abi_version": (c_int32, []),
+    "supcon_build_info": (c_char_p, []),
+    "supcon_status_name": (c_char_p, [status]),
+    "supcon_last_error": (c_char_p, []),
+    "supcon_set_log_callback": (status, [LogCallback, c_int32, c_void_p]),
+    "supcon_context_create": (status, [POINTER(ContextOptions), _contexts]),
+    "supcon_context_free": (None, [ContextHandle]),
+    "supcon_context_threads": (c_int32, [ContextHandle]),
+    "supcon_images_init": (None, [POINTER(Images), c_void_p, c_int32, c_int32, c_int64, c_int64, c_int64, c_int64]),
+    "supcon_loss": (status, [ContextHandle, _floats, c_int64, c_int64, c_int64, _integers, _floats, POINTER(LossOptions), POINTER(LossResult),
+                             _floats, _floats]),
+    "supcon_dataset_from_images": (status, [POINTER(Images), _integers, POINTER(DatasetOptions), _datasets]),
+    "supcon_dataset_from_folder": (status, [c_char_p, POINTER(DatasetOptions), _datasets]),
+    "supcon_dataset_from_files": (status, [_paths, c_int64, _integers, POINTER(DatasetOptions), _datasets]),
+    "supcon_dataset_from_idx": (status, [c_char_p, c_char_p, POINTER(DatasetOptions), _datasets]),
+    "supcon_dataset_from_cifar": (status, [_paths, c_int64, c_int32, POINTER(DatasetOptions), _datasets]),
+    "supcon_dataset_from_callback": (status, [BatchCallback, c_void_p, c_int64, c_int64, c_int64, c_int64, _integers, _datasets]),
+    "supcon_dataset_free": (None, [DatasetHandle]),
+    "supcon_dataset_get_info": (status, [DatasetHandle, POINTER(DatasetInfo)]),
+    "supcon_dataset_class_name": (c_char_p, [DatasetHandle, c_int64]),
+    "supcon_dataset_skipped": (c_char_p, [DatasetHandle, c_int64]),
+    "supcon_dataset_path": (c_char_p, [DatasetHandle, c_int64]),
+    "supcon_dataset_get_labels": (status, [DatasetHandle, _integers, c_int64]),
+    "supcon_dataset_subset": (status, [DatasetHandle, _integers, c_int64, _datasets]),
+    "supcon_dataset_split": (status, [DatasetHandle, c_double, c_uint64, _datasets, _datasets]),
+    "supcon_augment": (status, [ContextHandle, POINTER(Images), POINTER(AugmentationOptions), c_uint64, c_int64, c_int64, c_int64, c_int64, _floats]),
+    "supcon_model_create": (status, [ContextHandle, POINTER(ModelOptions), _models]),
+    "supcon_model_load": (status, [ContextHandle, c_char_p, POINTER(LoadOptions), _models]),
+    "supcon_model_save": (status, [ModelHandle, c_char_p]),
+    "supcon_model_free": (None, [ModelHandle]),
+    "supcon_model_get_info": (status, [ModelHandle, POINTER(ModelInfo)]),
+    "supcon_model_class_name": (c_char_p, [ModelHandle, c_int64]),
+    "supcon_model_output_dimension": (c_int64, [ModelHandle, c_int32]),
+    "supcon_model_embed": (status, [ModelHandle, POINTER(Images), POINTER(EmbedOptions), _floats, c_int64]),
+    "supcon_model_embed_dataset": (status, [ModelHandle, DatasetHandle, POINTER(EmbedOptions), _floats, c_int64]),
+    "supcon_model_fit_classifier": (status, [ModelHandle, DatasetHandle, POINTER(ClassifierOptions)]),
+    "supcon_trainer_create": (status, [ContextHandle, ModelHandle, DatasetHandle, POINTER(TrainOptions), _trainers]),
+    "supcon_trainer_run": (status, [TrainerHandle, TrainCallback, c_void_p]),
+    "supcon_trainer_cancel": (None, [TrainerHandle]),
+    "supcon_trainer_memory": (c_int64, [TrainerHandle]),
+    "supcon_trainer_free": (None, [TrainerHandle]),
+    "supcon_evaluate": (status, [ContextHandle, _floats, _integers, c_int64, _floats, _integers, c_int64, c_int64, POINTER(EvaluateOptions),
+                                 POINTER(Scores), _integers, _integers, c_int64]),
+} | {f"{name}_init": (None, [POINTER(struct)]) for struct, name in STRUCTS.items() if struct not in (Images, EventStruct)}

@@ -1,0 +1,283 @@
+"""The command `supcon`: train, embed, evaluate, info."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+import numpy as np
+
+from . import _files
+from ._convert import integer
+from ._errors import ArgumentError, SupConError
+from ._evaluation import evaluate
+from ._library import build_info, context, lib, library_path, set_log, version
+from ._model import Model, load
+from ._options import AUGMENTATION, CLASSIFIER, DATASET, EMBED, EVALUATE, LOSS, MODEL, MODEL_DATA, TRAIN, Option
+from ._progress import Count, clear_line
+from ._training import Training, objective_for, train
+
+DATA = """Data: a folder with a folder of JPEG or PNG files per class; idx:IMAGES[,LABELS] (MNIST's files, gzipped or not); cifar10:FILE[,FILE...] or
+cifar100:FILE[,FILE...] (binary version); npy:IMAGES.npy[,LABELS.npy] (uint8 [n, h, w] or [n, h, w, c])."""
+
+
+# ------------------------------------------------------------------------------------------------------------------ the arguments
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="supcon", description="Supervised contrastive learning on a CPU.",
+                                  epilog="Exit status: 0; 1 after an error; 2 for wrong usage; 130 after Ctrl-C.")
+    top.add_argument("--version", action="version", version=f"supcon {version()}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    it = _command(commands, "train", _train, "train an encoder on labelled or unlabelled images", DATA, "DATA --output MODEL")
+    it.add_argument("data", metavar="DATA", help="what to learn (see below)")
+    it.add_argument("-o", "--output", metavar="MODEL", required=True, help="safetensors file to write")
+    _flags(it.add_argument_group("model"), MODEL)
+    group = it.add_argument_group("images")
+    group.add_argument("--image-size", type=_size, metavar="N|HxW", help="pixels that the model is made for; other images are resized (default: "
+                       "as large as the images; if they differ in size, the library's)")
+    group.add_argument("--mean", type=_numbers, metavar="M[,M...]", help="per channel, of pixels from 0 to 1 (default: computed for npy:, else the library's)")
+    group.add_argument("--std", type=_numbers, metavar="S[,S...]", help="per channel, of pixels from 0 to 1 (default: like --mean)")
+    _flags(group, DATASET)
+    group = it.add_argument_group("training")
+    _flags(group, TRAIN)
+    group.add_argument("--milestones", type=_epochs, metavar="EPOCH[,EPOCH...]",
+                       help="step schedule: epochs after which the rate is multiplied by --step-factor")
+    _flag(group, MODEL_DATA["seed"], "of weights, sampling, augmentation and the validation split")
+    _flags(it.add_argument_group("loss"), LOSS)
+    _flags(it.add_argument_group("augmentation"), AUGMENTATION)
+    group = it.add_argument_group("classifier")
+    group.add_argument("--classifier", action=argparse.BooleanOptionalAction, default=None,
+                       help="fit a linear classifier on the frozen embeddings afterwards (default: if there are labels)")
+    _flags(group, CLASSIFIER)
+
+    it = _command(commands, "embed", _embed, "turn images into embeddings", DATA + " A folder need not have folders in it here.",
+                  "MODEL DATA --output FILE")
+    it.add_argument("model", metavar="MODEL", help="safetensors file")
+    it.add_argument("data", metavar="DATA", help="images (see below)")
+    it.add_argument("-o", "--output", metavar="FILE", required=True, help="file to write: .npy (float32 [n, dimension]) or .csv (a row per image)")
+    it.add_argument("--paths", metavar="FILE", help="write the images' paths to this file too, a line per row of the output")
+    _embedding(it)
+
+    it = _command(commands, "evaluate", _evaluate, "accuracy on TEST of a classifier fitted on the embeddings of TRAIN", DATA, "MODEL TRAIN TEST")
+    it.add_argument("model", metavar="MODEL", help="safetensors file")
+    it.add_argument("train", metavar="TRAIN", help="labelled images to fit on (see below)")
+    it.add_argument("test", metavar="TEST", help="labelled images to predict")
+    it.add_argument("--confusion", action=argparse.BooleanOptionalAction, default=None, help="print the confusion matrix (default: up to 20 classes)")
+    it.add_argument("--json", action="store_true", help="print a JSON object per method instead")
+    option = EVALUATE["method"]
+    it.add_argument("--method", nargs="+", choices=option.choices, default=[option.default], help=f"{option.help} (default: {option.default})")
+    _flags(it, {name: option for name, option in EVALUATE.items() if name != "method"})
+    _embedding(it)
+
+    it = _command(commands, "info", _info, "what a model is, or what this library is", None, "[MODEL]", threads=False)
+    it.add_argument("model", metavar="MODEL", nargs="?", help="safetensors file; without it: the library, its engines and the CPU's features")
+    it.add_argument("--json", action="store_true", help="print a JSON object instead")
+    return top
+
+
+def _command(commands, name, function, text, epilog, usage, threads=True):
+    it = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", epilog=epilog, usage=f"supcon {name} {usage} [OPTION...]")
+    it.set_defaults(run=function)
+    if threads:
+        it.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: every CPU this process may use)")
+        it.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error; warnings and errors alone")
+    return it
+
+
+def _embedding(it) -> None:
+    option = EMBED["output"]
+    it.add_argument("--layer", choices=option.choices, help=f"{option.help} (default: {option.default})")
+    _flags(it, {name: option for name, option in EMBED.items() if name != "output"})
+    _flag(it, MODEL["precision"])
+    _flag(it, DATASET["on_error"])
+
+
+def _flags(group, table: dict[str, Option]) -> None:
+    for option in table.values():
+        _flag(group, option)
+
+
+def _flag(group, option: Option, text: str | None = None) -> None:
+    """--option-name, with the library's default in the help; None if it is not given."""
+    default = "none" if option.default is None else option.default if option.kind is not bool else ("yes" if option.default else "no")
+    words = {"dest": option.name, "help": f"{text or option.help} (default: {default})"}
+    if option.kind is bool:
+        words["action"] = argparse.BooleanOptionalAction
+    elif option.choices:
+        words["choices"] = option.choices
+    else:
+        words["type"] = option.kind if option.kind in (int, float) else str
+        words["metavar"] = {int: "N", float: "X", bytes: "PATH"}.get(option.kind, "NAME")
+    group.add_argument("--" + option.name.replace("_", "-"), **words)
+
+
+def _given(arguments, table) -> dict:
+    """The options of a table that are on the command line."""
+    return {name: getattr(arguments, name) for name in table if getattr(arguments, name, None) is not None}
+
+
+def _size(text: str):
+    parts = [int(it) for it in text.lower().split("x")]
+    if len(parts) not in (1, 2):
+        raise ValueError
+    return tuple(parts) if len(parts) == 2 else (parts[0], parts[0])
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(it) for it in text.split(",")]
+
+
+def _epochs(text: str) -> list[int]:
+    return [int(it) for it in text.split(",")]
+
+
+# ------------------------------------------------------------------------------------------------------------------- the commands
+def _train(arguments) -> int:
+    _files.writable(arguments.output)
+    data = _files.read(arguments.data, **_given(arguments, DATASET))
+    _note_skipped(arguments, data)
+    labels = data.labels is not None
+    objective = objective_for(arguments.objective, labels)
+    mean, std = _files.statistics(data)
+    several = {"mean": mean if arguments.mean is None else arguments.mean, "std": std if arguments.std is None else arguments.std}
+    for name, values in several.items():
+        if values is not None and len(values) == 1:
+            several[name] = values[0]
+    size = arguments.image_size or ((data.height, data.width) if data.height else None)
+    model = Model(**_given(arguments, MODEL), image_size=size, channels=data.channels, **several, seed=arguments.seed, n_jobs=arguments.threads)
+    _note(arguments, f"{data!r}"[1:-1].replace("supcon.", "") + f"; {model!r}"[2:].rstrip(">").replace("supcon.", ""))
+    options = _given(arguments, TRAIN) | _given(arguments, LOSS) | {"objective": objective}
+    training = Training()
+    try:
+        train(model, data, **options, milestones=arguments.milestones, augmentation=_augmentation(arguments), seed=arguments.seed,
+              verbose=not arguments.quiet, training=training)
+    except KeyboardInterrupt:
+        if not training.steps:
+            raise
+        model.save(arguments.output)
+        folder = arguments.checkpoint_folder
+        where = f"; go on from the checkpoint in {folder} with --resume" if folder and training.history else ""
+        print(f"supcon: stopped after {len(training.history)} epochs; the model learnt so far is in {arguments.output}{where}", file=sys.stderr)
+        raise
+    trained = objective in ("cross_entropy", "linear") or arguments.joint_classifier
+    if labels and not trained and arguments.classifier is not False:
+        _note(arguments, "fitting the linear classifier")
+        given = _given(arguments, CLASSIFIER)
+        model.fit_classifier(data, iterations=given.get("classifier_iterations"), l2=given.get("classifier_l2"))
+    elif arguments.classifier and not labels:
+        raise ArgumentError(f"--classifier needs labels, and {arguments.data} has none")
+    model.save(arguments.output)
+    print(arguments.output)
+    return 0
+
+
+def _augmentation(arguments) -> dict | None:
+    fields = _given(arguments, AUGMENTATION)
+    if "augmentation" in fields:
+        fields["kind"] = fields.pop("augmentation")
+    return fields or None
+
+
+def _embed(arguments) -> int:
+    _files.writable(arguments.output)
+    if not arguments.output.endswith((".npy", ".csv")):
+        raise ArgumentError(f"--output is {arguments.output!r}; expected a name that ends in .npy or .csv")
+    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads)
+    data = _files.read(arguments.data, on_error=arguments.on_error, channels=model.channels)
+    _note_skipped(arguments, data)
+    paths = data.paths
+    if arguments.paths and paths is None:
+        raise ArgumentError(f"--paths needs images that are files, which {arguments.data} does not have")
+    rows = _rows(arguments, model, data, "embedding")
+    if arguments.output.endswith(".npy"):
+        _files.write(arguments.output, lambda file: np.save(file, rows))
+    else:
+        _files.write(arguments.output, lambda file: _files.csv(file, rows, paths))
+    if arguments.paths:
+        _files.write(arguments.paths, lambda file: file.writelines(os.fsencode(it) + b"\n" for it in paths))
+    return 0
+
+
+def _rows(arguments, model, data, what: str) -> np.ndarray:
+    count = None if arguments.quiet else Count(what)
+    try:
+        given = _given(arguments, EMBED)
+        return model.embed(data, arguments.layer or EMBED["output"].default, given.get("normalize", EMBED["normalize"].default),
+                           batch_size=given.get("batch_size"), progress=count)
+    finally:
+        if count:
+            count.close()
+
+
+def _evaluate(arguments) -> int:
+    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads)
+    parts = []
+    for spec in (arguments.train, arguments.test):
+        data = _files.read(spec, on_error=arguments.on_error, channels=model.channels)
+        _note_skipped(arguments, data)
+        parts += [data, _files.label_names(data, spec)]
+    train_data, train_labels, test_data, test_labels = parts
+    train_rows, test_rows = _rows(arguments, model, train_data, "training images"), _rows(arguments, model, test_data, "test images")
+    for method in arguments.method:
+        found = evaluate(train_rows, train_labels, test_rows, test_labels, method, **_given(arguments, [it for it in EVALUATE if it != "method"]),
+                         n_jobs=arguments.threads)
+        if arguments.json:
+            print(json.dumps({"method": method, "top1": found.top1, "top5": found.top5, "classes": found.classes.tolist(),
+                              "confusion": found.confusion.tolist()}), flush=True)
+        else:
+            show = arguments.confusion if arguments.confusion is not None else len(found.classes) <= 20
+            print(_files.report(method, found, show), flush=True)
+    return 0
+
+
+def _info(arguments) -> int:
+    if arguments.model:
+        known = load(arguments.model).info()
+        known["image_size"] = list(known["image_size"])
+        known["mean"], known["std"] = ([float(f"{it:.6g}") for it in known[name]] for name in ("mean", "std"))
+    else:
+        known = {"version": version(), "library": str(library_path), "build": build_info(), "threads": lib.supcon_context_threads(context())}
+    if arguments.json:
+        print(json.dumps(known))
+    else:
+        for name, value in known.items():
+            print(f"{name.replace('_', ' '):15} {', '.join(map(str, value)) if isinstance(value, list) else value}".rstrip())
+    return 0
+
+
+def _log(level: str, text: str) -> None:
+    clear_line()
+    print(f"supcon: {'warning: ' if level == 'warning' else ''}{text}", file=sys.stderr)
+
+
+def _note(arguments, text: str) -> None:
+    if not arguments.quiet:
+        print(text, file=sys.stderr)
+
+
+def _note_skipped(arguments, data) -> None:
+    for text in data.skipped[:20]:
+        _note(arguments, f"supcon: skipped {text}")
+    if len(data.skipped) > 20:
+        _note(arguments, f"supcon: skipped {len(data.skipped) - 20} more files")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    arguments = parser().parse_args(argv)
+    set_log(_log, "warning" if getattr(arguments, "quiet", True) else "info")
+    try:
+        if getattr(arguments, "threads", None) is not None:
+            integer("--threads", arguments.threads, 1, 1024)
+        return arguments.run(arguments)
+    except KeyboardInterrupt:
+        print("supcon: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # who read our output has gone; nothing is left to say to them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (SupConError, OSError, ValueError, MemoryError) as error:
+        print(f"supcon: error: {' '.join(str(error).split()) or type(error).__name__}", file=sys.stderr)
+        return 1

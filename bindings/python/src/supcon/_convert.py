@@ -1,0 +1,75 @@
+"""Python values to numbers of the library. ctypes cuts off what does not fit; these say so instead."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import operator
+import os
+
+from ._errors import ArgumentError, ElementTypeError
+
+# ctypes integer → its range
+RANGES = {ctypes.c_int32: (-(2**31), 2**31 - 1), ctypes.c_int64: (-(2**63), 2**63 - 1), ctypes.c_uint64: (0, 2**64 - 1)}
+
+
+def integer(name: str, value, low: int, high: int) -> int:
+    """`value` as an int within [low, high]; numpy's integers are welcome, floats and bools are not."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise ElementTypeError(f"{name} is {value!r}; expected an integer")
+    if not low <= number <= high:
+        raise ArgumentError(f"{name} is {number}; expected an integer from {low} to {high}")
+    return number
+
+
+def real(name: str, value) -> float:
+    """`value` as a finite float."""
+    try:
+        if isinstance(value, (str, bytes, bool)):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ElementTypeError(f"{name} is {value!r}; expected a number") from None
+    if not math.isfinite(number):
+        raise ArgumentError(f"{name} is {number}; expected a finite number")
+    return number
+
+
+def flag(name: str, value) -> int:
+    """`value`, True or False (or 1 or 0), as the library's int."""
+    if isinstance(value, (str, bytes)) or value not in (True, False):
+        raise ElementTypeError(f"{name} is {value!r}; expected True or False")
+    return int(bool(value))
+
+
+def choice(name: str, value, enumeration) -> int:
+    """The number of a word such as "cross_entropy" in `enumeration`."""
+    if isinstance(value, enumeration):
+        return int(value)
+    words = {it.word: int(it) for it in enumeration}
+    if not isinstance(value, str) or value not in words:
+        raise ArgumentError(f"{name} is {value!r}; expected one of {', '.join(map(repr, words))}")
+    return words[value]
+
+
+def path(name: str, value) -> bytes:
+    """A str or path-like as the bytes that the library opens."""
+    try:
+        encoded = os.fsencode(value)
+    except TypeError:
+        raise ElementTypeError(f"{name} is {value!r}; expected a path") from None
+    if b"\0" in encoded:
+        raise ArgumentError(f"{name} is {value!r}; a path has no NUL")
+    return encoded
+
+
+def per_channel(name: str, value, channels: int) -> list[float]:
+    """One number per channel: a sequence of that length, or one number for all."""
+    numbers = [value] * channels if isinstance(value, (int, float)) else list(value) if hasattr(value, "__iter__") else [value]
+    if len(numbers) != channels:
+        raise ArgumentError(f"{name} has {len(numbers)} numbers; expected one for each of the {channels} channels")
+    return [real(name, it) for it in numbers]

@@ -1,0 +1,214 @@
+"""Data sets: images that the library reads by itself, or that a Python function makes."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+from . import _abi, _convert
+from ._errors import ArgumentError, ElementTypeError, ShapeError, StateError
+from ._images import Pixels, are_paths, encode_labels, integers, pixels
+from ._library import check, defaults, guarded, lib, own
+from ._options import DATASET, build
+
+
+class Dataset:
+    """Images and, maybe, labels, that never change. Make one by a `from_` method, or by `ImageFolder`.
+
+    Attributes
+    ----------
+    labels : int64 [n], or None
+        Numbers of the classes.
+    class_names : list of str
+        What each class is called: its folder, or its number; empty without labels.
+    height, width : int
+        Pixels; 0 if the images differ in size.
+    channels : int
+    paths : list of str, or None
+        The files, for images that are files.
+    skipped : list of str
+        "path: reason" of each file that was left out as unreadable.
+    """
+
+    def __init__(self, handle, keep=()):
+        self._handle = own(self, handle, lib.supcon_dataset_free)
+        self._keep = keep  # memory and callbacks that the library goes on using
+        info = defaults(_abi.DatasetInfo)
+        check(lib.supcon_dataset_get_info(handle, ctypes.byref(info)))
+        self.count, self.height, self.width, self.channels = info.count, info.height, info.width, info.channels
+        self.labels = None
+        if info.labelled:
+            self.labels = np.empty(info.count, np.int64)
+            check(lib.supcon_dataset_get_labels(handle, integers(self.labels), info.count))
+        self.class_names = [_text(lib.supcon_dataset_class_name(handle, it)) for it in range(info.classes)] if info.labelled else []
+        self.skipped = [_text(lib.supcon_dataset_skipped(handle, it)) for it in range(info.skipped)]
+
+    @property
+    def paths(self) -> list[str] | None:
+        if self.count == 0 or lib.supcon_dataset_path(self._handle, 0) is None:
+            return None
+        return [_text(lib.supcon_dataset_path(self._handle, it)) for it in range(self.count)]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __repr__(self) -> str:
+        size = f"{self.height}x{self.width}" if self.height else "different sizes"
+        classes = f", {len(self.class_names)} classes" if self.labels is not None else ""
+        return f"<supcon.{type(self).__name__} of {self.count} images, {size}, {self.channels} channels{classes}>"
+
+    def __reduce__(self):
+        raise TypeError("a supcon data set cannot be pickled; pass its paths and labels instead")
+
+    @classmethod
+    def from_images(cls, images, labels=None) -> Dataset:
+        """Images in memory, used where they lie: uint8 or float [n, h, w] or [n, h, w, c]; they must not change while the data set is in use.
+        Labels: int [n] >= 0."""
+        return _from_pixels(pixels(images), _numbers(labels))
+
+    @classmethod
+    def from_files(cls, paths, labels=None, *, on_error=None, channels=None) -> Dataset:
+        """JPEG and PNG files, in that order. Labels: int [n] >= 0. `on_error`: "skip" leaves unreadable files out, "refuse" raises;
+        `channels`: 1 (grey) or 3 (RGB)."""
+        encoded = [_convert.path("paths", it) for it in paths]
+        numbers = _numbers(labels)
+        if numbers is not None and len(numbers) != len(encoded):
+            raise ShapeError(f"there are {len(numbers)} labels for {len(encoded)} paths")
+        options, handle = build(DATASET, on_error=on_error, channels=channels), _abi.DatasetHandle()
+        check(lib.supcon_dataset_from_files(_strings(encoded), len(encoded), integers(numbers), ctypes.byref(options), ctypes.byref(handle)))
+        return Dataset(handle)
+
+    @classmethod
+    def from_idx(cls, images, labels=None) -> Dataset:
+        """MNIST's IDX files, gzipped or not: paths."""
+        handle = _abi.DatasetHandle()
+        labels = None if labels is None else _convert.path("labels", labels)
+        check(lib.supcon_dataset_from_idx(_convert.path("images", images), labels, None, ctypes.byref(handle)))
+        return Dataset(handle)
+
+    @classmethod
+    def from_cifar(cls, paths, classes: int = 10) -> Dataset:
+        """CIFAR's binary files, put together in that order; `classes`: 10, or 100 (the fine labels)."""
+        encoded = [_convert.path("paths", it) for it in paths]
+        handle = _abi.DatasetHandle()
+        classes = _convert.integer("classes", classes, 10, 100)
+        check(lib.supcon_dataset_from_cifar(_strings(encoded), len(encoded), classes, None, ctypes.byref(handle)))
+        return Dataset(handle)
+
+    @classmethod
+    def from_function(cls, function, count: int, height: int, width: int, channels: int, labels=None) -> Dataset:
+        """Images made on demand: ``function(indices)``, int64 [m], returns uint8 [m, height, width, channels]. It runs on the thread that called the library;
+        what it raises comes out of that call."""
+        sizes = [_convert.integer(name, it, 0, 2**63 - 1) for name, it in
+                 (("count", count), ("height", height), ("width", width), ("channels", channels))]
+        shape = tuple(sizes[1:])
+
+        def fetch(indices, number, target, _):
+            wanted = np.ctypeslib.as_array(indices, (number,)).copy()
+            made = np.asarray(function(wanted))
+            if made.shape != (number, *shape) or made.dtype != np.uint8:
+                raise ShapeError(f"the function returned {made.dtype} {list(made.shape)}; expected uint8 {[number, *shape]}")
+            np.ctypeslib.as_array(target, (number, *shape))[...] = made
+            return 0
+
+        callback, handle, numbers = _abi.BatchCallback(guarded(fetch)), _abi.DatasetHandle(), _numbers(labels)
+        if numbers is not None and len(numbers) != sizes[0]:
+            raise ShapeError(f"there are {len(numbers)} labels for {sizes[0]} images")
+        check(lib.supcon_dataset_from_callback(callback, None, *sizes, integers(numbers), ctypes.byref(handle)))
+        return Dataset(handle, (callback,))
+
+    def subset(self, indices) -> Dataset:
+        """The images at `indices`, in that order."""
+        numbers = np.ascontiguousarray(indices, np.int64)
+        if numbers.ndim != 1:
+            raise ShapeError(f"indices have the shape {list(numbers.shape)}; expected [n]")
+        handle = _abi.DatasetHandle()
+        check(lib.supcon_dataset_subset(self._handle, integers(numbers), len(numbers), ctypes.byref(handle)))
+        return Dataset(handle, self._keep)
+
+    def split(self, fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:
+        """Two parts at random, class by class; the second gets about `fraction` of the images."""
+        first, second = _abi.DatasetHandle(), _abi.DatasetHandle()
+        seed = _convert.integer("seed", seed, 0, 2**64 - 1)
+        check(lib.supcon_dataset_split(self._handle, _convert.real("fraction", fraction), seed, ctypes.byref(first), ctypes.byref(second)))
+        return Dataset(first, self._keep), Dataset(second, self._keep)
+
+
+class ImageFolder(Dataset):
+    """A folder with a folder per class, in the byte order of their names; JPEG and PNG files to any depth, decoded when they are used.
+
+    Parameters
+    ----------
+    path : path
+    on_error : {"skip", "refuse"}, default "skip"
+        Leave unreadable files out and list them in `skipped`, or raise `FormatError`.
+    channels : int, default 3
+        1: grey; 3: RGB.
+    """
+
+    def __init__(self, path, on_error=None, channels=None):
+        options, handle = build(DATASET, on_error=on_error, channels=channels), _abi.DatasetHandle()
+        check(lib.supcon_dataset_from_folder(_convert.path("path", path), ctypes.byref(options), ctypes.byref(handle)))
+        super().__init__(handle)
+
+
+def _text(value: bytes | None) -> str:
+    return "" if value is None else value.decode("utf-8", "surrogateescape")
+
+
+def _strings(encoded: list[bytes]):
+    return (ctypes.c_char_p * max(1, len(encoded)))(*encoded)
+
+
+def _numbers(labels):
+    """Labels that are class numbers already, as int64 [n]; None stays None."""
+    if labels is None:
+        return None
+    array = np.asarray(labels)
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise ElementTypeError(f"labels are {array.dtype} {list(array.shape)}; expected integers [n]")
+    return np.ascontiguousarray(array, np.int64)
+
+
+def _from_pixels(images: Pixels, numbers: np.ndarray | None) -> Dataset:
+    if numbers is not None and len(numbers) != images.count:
+        raise ShapeError(f"there are {len(numbers)} labels for {images.count} images")
+    handle = _abi.DatasetHandle()
+    check(lib.supcon_dataset_from_images(ctypes.byref(images.struct), integers(numbers), None, ctypes.byref(handle)))
+    return Dataset(handle, (images, numbers))
+
+
+def source(images, channels: int | None = None) -> Pixels | Dataset:
+    """Whatever images may be given as: arrays, paths (every one must be readable, so that rows of results belong to them), a data set."""
+    if isinstance(images, Dataset):
+        return images
+    if are_paths(images):
+        return Dataset.from_files(list(images), on_error="refuse", channels=channels if channels in (1, 3) else None)
+    return pixels(images)
+
+
+def labelled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
+    """A data set to train on and the classes of its labels (None without labels): `labels` of any kind, else the data set's own."""
+    if labels is None:
+        found = source(images)
+        data = _from_pixels(found, None) if isinstance(found, Pixels) else found
+        return data, None if data.labels is None else np.array(data.class_names)
+    if isinstance(images, Dataset):
+        if images.paths is None:
+            raise ArgumentError("labels were given with a data set that has its own; leave them out")
+        classes, numbers = encode_labels(labels, len(images))
+        return Dataset.from_files(images.paths, numbers, on_error="refuse", channels=images.channels), classes
+    if are_paths(images):
+        classes, numbers = encode_labels(labels, len(images))
+        return Dataset.from_files(list(images), numbers, on_error="refuse"), classes
+    found = pixels(images)
+    classes, numbers = encode_labels(labels, found.count)
+    return _from_pixels(found, numbers), classes
+
+
+def need_labels(data: Dataset) -> np.ndarray:
+    """The labels, or StateError."""
+    if data.labels is None:
+        raise StateError("the data set has no labels")
+    return data.labels

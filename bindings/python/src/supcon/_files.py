@@ -1,0 +1,101 @@
+"""What the command reads and writes: data by a word of the command line, files whole or not at all, reports."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import numpy as np
+
+from ._data import Dataset, ImageFolder, labelled
+from ._errors import ArgumentError
+from ._images import Pixels, channel_statistics
+
+
+def read(spec: str, on_error: str | None = None, channels: int | None = None) -> Dataset:
+    """A folder, or idx:, cifar10:, cifar100:, npy: and files with commas between."""
+    kind, colon, rest = spec.partition(":")
+    files = rest.split(",")
+    if colon and kind == "idx" and len(files) <= 2:
+        return Dataset.from_idx(*files)
+    if colon and kind in ("cifar10", "cifar100"):
+        return Dataset.from_cifar(files, int(kind[5:]))
+    if colon and kind == "npy" and len(files) <= 2:
+        arrays = [np.load(it, allow_pickle=False) for it in files]
+        return labelled(*arrays)[0] if len(arrays) == 1 else Dataset.from_images(*arrays)
+    if colon and not os.path.exists(spec):
+        raise ArgumentError(f"data is {spec!r}; expected a folder, idx:IMAGES[,LABELS], cifar10:FILES, cifar100:FILES or npy:IMAGES[,LABELS]")
+    channels = channels if channels in (1, 3) else None
+    return ImageFolder(spec, on_error=on_error, channels=channels)
+
+
+def statistics(data: Dataset) -> tuple[list[float] | None, list[float] | None]:
+    """Mean and deviation per channel of images in memory; None for others."""
+    pixels = next((it for it in data._keep if isinstance(it, Pixels)), None)
+    return channel_statistics(pixels.array) if pixels else (None, None)
+
+
+def label_names(data: Dataset, spec: str) -> np.ndarray:
+    """Each image's class by its name, since two folders may number their classes differently; numbers where all names are."""
+    if data.labels is None:
+        raise ArgumentError(f"{spec} has no labels, which evaluation needs")
+    names = np.array(data.class_names)
+    return (names.astype(np.int64) if all(it.isdecimal() for it in data.class_names) else names)[data.labels]
+
+
+def writable(path: str) -> None:
+    """OSError now rather than after hours of work if `path` cannot be written."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"{path} cannot be written: there is no folder {folder}")
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"{path} is a folder; expected a file to write")
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{path} cannot be written: no permission for the folder {folder}")
+
+
+def write(path: str, save) -> None:
+    """Calls save(file) on a file of a temporary name in the same folder, which takes the name `path` when it is whole."""
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), prefix=".supcon-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            save(file)
+            file.flush()
+            os.fsync(file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp's is for the owner alone
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def csv(file, rows: np.ndarray, paths: list[str] | None) -> None:
+    """A line of names, then a row per image: its path, where it has one, and its numbers."""
+    quote = lambda it: '"' + it.replace('"', '""') + '"' if any(mark in it for mark in ',"\n\r') else it
+    names = (["path"] if paths else []) + [f"e{it}" for it in range(rows.shape[1])]
+    file.write((",".join(names) + "\n").encode())
+    for at, row in enumerate(rows.tolist()):
+        cells = ([quote(paths[at])] if paths else []) + [f"{it:.8g}" for it in row]
+        file.write(os.fsencode(",".join(cells) + "\n"))
+
+
+def report(method: str, found, confusion: bool) -> str:
+    """Accuracy, a row per class, and the confusion matrix."""
+    totals, right = found.confusion.sum(1), found.confusion.diagonal()
+    names = [str(it) for it in found.classes]
+    width = max(5, *map(len, names))
+    lines = [f"{method}: top-1 {found.top1:.2%}, top-5 {found.top5:.2%} of {len(found.predictions)} images", "",
+             f"{'class':{width}}  images  accuracy  mostly taken for"]
+    for at, name in enumerate(names):
+        wrong = found.confusion[at].copy()
+        wrong[at] = 0
+        taken = f"{names[wrong.argmax()]} ({wrong.max()})" if wrong.any() else ""
+        share = f"{right[at] / totals[at]:.2%}" if totals[at] else "-"
+        lines.append(f"{name:{width}}  {totals[at]:6}  {share:>8}  {taken}".rstrip())
+    if confusion:
+        cell = max(len(str(found.confusion.max())), *map(len, names))
+        lines += ["", "confusion (rows: the truth, columns: the guess)", " " * width + "".join(f" {it:>{cell}}" for it in names)]
+        lines += [f"{name:{width}}" + "".join(f" {it:>{cell}}" for it in row) for name, row in zip(names, found.confusion)]
+    return "\n".join(lines) + "\n"

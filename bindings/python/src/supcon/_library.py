@@ -1,0 +1,215 @@
+"""Finds libsupcon, loads it, gives every function its signature, and turns its statuses into exceptions."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import threading
+import weakref
+from pathlib import Path
+
+from . import _abi
+from ._convert import choice, integer
+from ._errors import BY_STATUS, CancelledError, InternalError
+from ._progress import clear_line
+
+NAME = "libsupcon.so.1"
+
+
+def candidates() -> list[Path]:
+    """Where the library may be, the first that is there wins: $SUPCON_LIBRARY alone if that is set, else the package's own copy, else (in a checkout of the
+    repository, such as after `pip install --editable`) what was built there."""
+    if override := os.environ.get("SUPCON_LIBRARY"):
+        return [Path(override)]
+    package = Path(__file__).resolve().parent
+    places = [package / "lib" / NAME]
+    root = package.parents[3] if len(package.parents) > 3 else package
+    if (root / "include" / "supcon.h").is_file() and (root / "Package.swift").is_file():
+        places += [root / "build" / "lib" / NAME, root / ".build" / "release" / "libsupcon.so"]
+    return places
+
+
+def load() -> tuple[ctypes.CDLL, Path]:
+    """The library and its path. ImportError, with what was tried, if there is none or it is too old."""
+    tried = candidates()
+    path = next((it for it in tried if it.is_file()), None)
+    if path is None:
+        raise ImportError(f"libsupcon was not found at {', '.join(map(str, tried))}; reinstall the package, or let SUPCON_LIBRARY name the library")
+    try:
+        loaded = ctypes.CDLL(str(path))  # releases the GIL during each call
+    except OSError as error:
+        raise ImportError(f"libsupcon at {path} cannot be loaded: {error}; on Debian 12 it needs the packages "
+                          "libdnnl2, libopenblas0, libturbojpeg0 and libpng16-16") from None
+    for name, (result, arguments) in _abi.FUNCTIONS.items():
+        try:
+            function = getattr(loaded, name)
+        except AttributeError:
+            raise ImportError(f"libsupcon at {path} lacks {name}(): it is not the version that this package was made for") from None
+        function.restype, function.argtypes = result, arguments
+    if (version := loaded.supcon_abi_version()) < _abi.ABI_VERSION:
+        raise ImportError(f"libsupcon at {path} has ABI version {version}, but this package needs {_abi.ABI_VERSION} or later")
+    return loaded, path
+
+
+lib, library_path = load()
+
+
+# ------------------------------------------------------------------------------------------------------------------------ status
+class _Pending(threading.local):
+    """What this thread's callbacks raised during the library call at hand."""
+
+    error: BaseException | None = None
+
+
+_pending = _Pending()
+
+
+def check(status: int) -> None:
+    """Raises what a callback raised, if one did, or the exception that belongs to `status`."""
+    error, _pending.error = _pending.error, None
+    if error is not None:
+        raise error
+    if status != _abi.Status.OK:
+        raise BY_STATUS.get(status, InternalError)(lib.supcon_last_error().decode("utf-8", "replace"))
+
+
+def guarded(function, stop=1):
+    """`function` for a callback of the library: what it raises comes out of the call of the library (`check`), which is told to stop."""
+
+    def callback(*arguments):
+        try:
+            return function(*arguments)
+        except BaseException as error:  # ctypes would print it and go on
+            _pending.error = _pending.error or error
+            return stop
+
+    return callback
+
+
+@contextlib.contextmanager
+def interruptible(stop):
+    """Within, an exception of the SIGINT handler (KeyboardInterrupt) calls `stop()` and is raised at the end. It could otherwise come while ctypes enters a
+    callback, and be lost. In other threads than the main one nothing is done: signals do not come there."""
+    handler = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
+    if not callable(handler):
+        yield
+        return
+    raised: list[BaseException] = []
+
+    def note(number, frame):
+        try:
+            handler(number, frame)
+        except BaseException as error:
+            raised.append(error)
+            stop()
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    except CancelledError:
+        if not raised:
+            raise
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if raised:
+        raise raised[0]
+
+
+# --------------------------------------------------------------------------------------------------------------- structs, handles
+def defaults(struct):
+    """A new `struct` as the library's init function sets it; with the first, the log is set up."""
+    global _is_used
+    if not _is_used:  # not at import, which is no use of the library yet: a child of a fork after it may use the library
+        _is_used = True
+        set_log()
+    return initial(struct)
+
+
+_is_used = False
+
+
+def initial(struct):
+    """A new `struct` as the library's init function sets it, and nothing else."""
+    value = struct()
+    getattr(lib, _abi.STRUCTS[struct] + "_init")(ctypes.byref(value))
+    return value
+
+
+def own(owner, handle, free):
+    """Frees `handle` when `owner` is gone; not at exit, and not in a forked child, where the library's threads are gone."""
+    finalizer = weakref.finalize(owner, _free, free, handle, os.getpid())
+    finalizer.atexit = False
+    return handle
+
+
+def _free(free, handle, process):
+    if os.getpid() == process:
+        free(handle)
+
+
+class Context:
+    """How many threads compute, and with how much memory."""
+
+    def __init__(self, threads: int = 0, memory_limit: int = 0):
+        options = defaults(_abi.ContextOptions)
+        options.threads, options.memory_limit = threads, memory_limit
+        handle = _abi.ContextHandle()
+        check(lib.supcon_context_create(ctypes.byref(options), ctypes.byref(handle)))
+        self.handle = own(self, handle, lib.supcon_context_free)
+
+
+_contexts: dict[tuple[int, int], Context] = {}
+
+
+def context(n_jobs=None, memory_limit=None):
+    """The handle of the context for `n_jobs` as scikit-learn counts (None and -1: every CPU this process may use; -2: all but one), made once; None: the
+    default."""
+    jobs = 0 if n_jobs is None else integer("n_jobs", n_jobs, -(2**31), 2**31 - 1)
+    if jobs < 0:
+        jobs = max(1, len(os.sched_getaffinity(0)) + 1 + jobs)
+    limit = 0 if memory_limit is None else integer("memory_limit", memory_limit, -(2**63), 2**63 - 1)
+    if jobs == 0 and limit == 0:
+        return None
+    if (jobs, limit) not in _contexts:
+        _contexts[jobs, limit] = Context(jobs, limit)
+    return _contexts[jobs, limit].handle
+
+
+# ----------------------------------------------------------------------------------------------------------------- versions, log
+def version() -> str:
+    """The version of the library that is loaded, "major.minor.patch"."""
+    return lib.supcon_version().decode()
+
+
+def build_info() -> str:
+    """One line for bug reports: version, engines and theirs, CPU features found."""
+    return lib.supcon_build_info().decode()
+
+
+_log_callbacks = []  # each that was ever set: another thread may be in it still
+
+
+def to_logging(level: str, message: str) -> None:
+    """Where messages go unless `set_log` says otherwise: the logger "supcon" of Python's logging, which shows warnings on standard error by itself."""
+    clear_line()
+    logging.getLogger("supcon").log(getattr(logging, level.upper()), message)
+
+
+def set_log(callback=to_logging, level: str = "info") -> None:
+    """Sends the library's messages of `level` ("debug", "info", "warning") and above to ``callback(level, message)``, both str; None: silence. The
+    default is the logger "supcon" of Python's logging. For the whole process; it may be called from any thread, one call at a time. What it raises is
+    printed by Python and otherwise ignored."""
+    global _is_used
+    _is_used, number = True, choice("level", level, _abi.Log)
+    forward = _abi.LogCallback(lambda at, text, _: callback(_abi.Log(at).word, text.decode("utf-8", "replace"))) if callback else _abi.LogCallback()
+    _log_callbacks.append(forward)
+    check(lib.supcon_set_log_callback(forward, number, None))
+
+
+@atexit.register
+def _silence():
+    lib.supcon_set_log_callback(_abi.LogCallback(), _abi.Log.WARNING, None)

@@ -1,0 +1,218 @@
+"""Models: an encoder with its projection head and classifier."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from . import _abi, _convert
+from ._augmentation import image_size as pair
+from ._data import Dataset, labelled, source
+from ._errors import ArgumentError
+from ._images import Pixels, floats
+from ._library import check, context, defaults, interruptible, lib, own
+from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
+
+
+class Model:
+    """An image encoder with random weights, to be trained by `supcon.train`; `supcon.load` gives one from a file. Any number of threads may embed with one
+    model.
+
+    Parameters
+    ----------
+    {options}
+    image_size : int or (height, width), optional
+        Pixels that the model is made for; other images are resized. None: the library's 32.
+    channels : int, optional
+        Of the images, 1 to 4. None: the library's 3.
+    mean, std : float or one per channel, optional
+        Of pixels scaled to 0 … 1. None: the library's 0.5 and 0.25.
+    classes : int, optional
+        Of the linear classifier; None: none yet.
+    seed : int, optional
+        Of the initial weights.
+    n_jobs : int, optional
+        Threads; None: every CPU this process may use.
+    """
+
+    def __init__(self, architecture=None, *, width=None, stem=None, head=None, head_hidden=None, head_output=None, zero_init_last_gamma=None, precision=None,
+                 image_size=None, channels=None, mean=None, std=None, classes=None, seed=None, n_jobs=None):
+        height, width_in_pixels = (None, None) if image_size is None else pair(image_size)
+        options = build(MODEL | MODEL_DATA, architecture=architecture, width=width, stem=stem, head=head, head_hidden=head_hidden, head_output=head_output,
+                        zero_init_last_gamma=zero_init_last_gamma, precision=precision, image_height=height, image_width=width_in_pixels, channels=channels,
+                        classes=classes, seed=seed)
+        for name, values in (("mean", mean), ("std", std)):
+            if values is not None:
+                getattr(options, name)[:options.channels] = _convert.per_channel(name, values, min(4, max(0, options.channels)))
+        handle = _abi.ModelHandle()
+        check(lib.supcon_model_create(context(n_jobs), ctypes.byref(options), ctypes.byref(handle)))
+        self._take(handle, n_jobs)
+
+    def _take(self, handle, n_jobs):
+        self._handle, self.n_jobs = own(self, handle, lib.supcon_model_free), n_jobs
+
+    @property
+    def _info(self):
+        info = defaults(_abi.ModelInfo)
+        check(lib.supcon_model_get_info(self._handle, ctypes.byref(info)))
+        return info
+
+    architecture = property(lambda self: self._info.architecture.decode(), doc='"resnet18" and so on.')
+    width = property(lambda self: self._info.width, doc="Channels of the first stage.")
+    channels = property(lambda self: self._info.channels, doc="Of the images.")
+    image_size = property(lambda self: (lambda info: (info.image_height, info.image_width))(self._info), doc="(height, width) that the model is made for.")
+    stem = property(lambda self: _abi.Stem(self._info.stem).word, doc='"imagenet" or "cifar".')
+    head = property(lambda self: _abi.Head(self._info.head).word, doc='"none", "linear", "mlp" or "mlp_bn".')
+    head_hidden = property(lambda self: self._info.head_hidden, doc="Width of the head's hidden layer.")
+    head_output = property(lambda self: self._info.head_output, doc="Dimension of the projection z; 0 without a head.")
+    classes = property(lambda self: self._info.classes, doc="Of the linear classifier; 0 without one.")
+    precision = property(lambda self: _abi.Precision(self._info.precision).word, doc='"f32" or "bf16".')
+    encoder_output = property(lambda self: self._info.encoder_output, doc="Dimension of the embedding r.")
+    parameters = property(lambda self: self._info.parameters, doc="How many numbers are trained.")
+    mean = property(lambda self: (lambda info: list(info.mean)[:info.channels])(self._info), doc="Per channel, of pixels from 0 to 1.")
+    std = property(lambda self: (lambda info: list(info.std)[:info.channels])(self._info), doc="Per channel, of pixels from 0 to 1.")
+
+    @property
+    def class_names(self) -> list[str]:
+        """What the classifier's classes are called."""
+        names = [lib.supcon_model_class_name(self._handle, it) for it in range(self.classes)]
+        return [str(at) if it is None else it.decode("utf-8", "replace") for at, it in enumerate(names)]
+
+    def info(self) -> dict:
+        """Everything above, as a dict."""
+        names = ("architecture", "width", "channels", "image_size", "stem", "head", "head_hidden", "head_output", "classes", "precision", "encoder_output",
+                 "parameters", "mean", "std")
+        return {name: getattr(self, name) for name in names} | {"class_names": self.class_names}
+
+    def __repr__(self) -> str:
+        info = self._info
+        return (f"<supcon.Model {info.architecture.decode()} of width {info.width} for {info.image_height}x{info.image_width}x{info.channels}, "
+                f"{_abi.Precision(info.precision).word}, embeddings of {info.encoder_output}, {info.classes or 'no'} classes>")
+
+    def embed(self, images, output="encoder", normalize=True, *, batch_size=None, progress=None) -> np.ndarray:
+        """Images to embeddings.
+
+        Parameters
+        ----------
+        images : uint8 [n, h, w] or [n, h, w, c], floats from 0 to 1 of those shapes, a list of paths, or a data set such as `ImageFolder`
+            Images of another size than `image_size` are resized (bilinear, antialiased).
+        output : {"encoder", "projection", "logits", "probabilities"}, default "encoder"
+            r, what to use; z, behind the projection head; the classifier's.
+        normalize : bool, default True
+            Scale each row to length 1 (encoder and projection only).
+        batch_size : int, optional
+            Images per pass; None: chosen by the library.
+        progress : callable, optional
+            Called with (images done, images in all) now and then.
+
+        Returns
+        -------
+        float32 [n, dimension]
+
+        Raises
+        ------
+        ValueError (shape, channels), TypeError, StateError (no such output, or training is under way), FileError (an OSError), FormatError (a ValueError)
+        """
+        options = build(EMBED, output=output, normalize=normalize, batch_size=batch_size)
+        found = source(images, self.channels)
+        dimension = lib.supcon_model_output_dimension(self._handle, options.output)
+        rows, step = np.empty((len(found), dimension), np.float32), self._piece(found, options.batch_size)
+        start = 0
+        while True:  # once even for nothing to do: the library says what is wrong then
+            stop = min(start + step, len(found))
+            part = rows[start:stop]
+            with interruptible(lambda: None):
+                if isinstance(found, Pixels):
+                    piece = found if stop - start == len(found) else found.slice(start, stop)
+                    check(lib.supcon_model_embed(self._handle, ctypes.byref(piece.struct), ctypes.byref(options), floats(part), part.size))
+                else:
+                    data = found if stop - start == len(found) else found.subset(np.arange(start, stop))
+                    check(lib.supcon_model_embed_dataset(self._handle, data._handle, ctypes.byref(options), floats(part), part.size))
+            if progress:
+                progress(stop, len(found))
+            start = stop
+            if start >= len(found):
+                return rows
+
+    def _piece(self, found, batch_size: int) -> int:
+        """Images per call of the library: a few seconds of work, so that Ctrl-C is heard, in whole batches."""
+        height, width = self.image_size
+        return (batch_size or 256) * max(1, (1 << 24) // max(1, (batch_size or 256) * height * width))
+
+    def fit_classifier(self, images, labels=None, *, iterations=None, l2=None) -> Model:
+        """Fits the linear classifier on the frozen, unaugmented embeddings and keeps it. `labels`: [n] of any kind, numbered in their order; None: the data
+        set's own. Nobody may use the model meanwhile."""
+        data = images if isinstance(images, Dataset) and labels is None else labelled(images, labels)[0]
+        options = build(CLASSIFIER, classifier_iterations=iterations, classifier_l2=l2)
+        with interruptible(lambda: None):
+            check(lib.supcon_model_fit_classifier(self._handle, data._handle, ctypes.byref(options)))
+        return self
+
+    def save(self, path) -> None:
+        """Writes a safetensors file with torchvision's parameter names and the configuration as metadata; whole or not at all. FileError (an OSError)
+        otherwise."""
+        check(lib.supcon_model_save(self._handle, _convert.path("path", path)))
+
+    def to_bytes(self) -> bytes:
+        """What `save` would write."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.safetensors"
+            self.save(path)
+            return path.read_bytes()
+
+    def __reduce__(self):
+        # bf16 is asked for again only where it is the default: the reader's CPU may lack it
+        return _from_bytes, (self.to_bytes(), "f32" if self.precision == "f32" else "auto", self.n_jobs)
+
+
+Model = documented(MODEL)(Model)
+
+
+def load(path, architecture=None, stem=None, mean=None, std=None, precision="auto", *, image_size=None, n_jobs=None) -> Model:
+    """A model from a safetensors file: ours, or one with the parameter names of torchvision, timm or SupContrast; "fc" becomes its classifier.
+
+    Parameters
+    ----------
+    path : path
+    architecture : str, optional
+        resnet18 and so on; None: by the parameters' names and shapes.
+    stem : {"auto", "imagenet", "cifar"}, optional
+        None: by the first convolution's shape.
+    mean, std : float or one per channel, optional
+        Both or neither; None: by the metadata, else ImageNet's.
+    precision : {"auto", "f32", "bf16"}, default "auto"
+        bf16 where the CPU has bf16 instructions, else f32.
+    image_size : int or (height, width), optional
+        None: by the metadata, else 32 for a CIFAR stem and 224 for ImageNet's.
+    n_jobs : int, optional
+        Threads; None: every CPU this process may use.
+
+    Raises
+    ------
+    FileError (an OSError), FormatError (a ValueError), ArgumentError (a ValueError; a field that contradicts the file's metadata), OutOfMemoryError
+    """
+    height, width = (None, None) if image_size is None else pair(image_size)
+    options = build(LOAD, architecture=architecture, stem=stem, precision=precision, image_height=height, image_width=width)
+    if (mean is None) != (std is None):
+        raise ArgumentError("of mean and std one was given; expected both or neither")
+    if mean is not None:
+        options.has_mean_std = 1
+        for name, values in (("mean", mean), ("std", std)):
+            # how many channels there are the file says: a single number serves them all
+            numbers = _convert.per_channel(name, values, 4 if isinstance(values, (int, float)) else min(4, max(1, len(values))))
+            getattr(options, name)[:len(numbers)] = numbers
+    model, handle = Model.__new__(Model), _abi.ModelHandle()
+    check(lib.supcon_model_load(context(n_jobs), _convert.path("path", path), ctypes.byref(options), ctypes.byref(handle)))
+    model._take(handle, n_jobs)
+    return model
+
+
+def _from_bytes(content: bytes, precision: str, n_jobs) -> Model:
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.safetensors")
+        Path(path).write_bytes(content)
+        return load(path, precision=precision, n_jobs=n_jobs)

@@ -1,0 +1,231 @@
+"""The options of the library, told once: the Python keyword, the field of the struct, and the words for docstrings and --help.
+
+Defaults are not here: they are read from the library (`default_of`), and an option that is None stays as the library has it."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from dataclasses import dataclass
+
+from . import _abi, _convert
+from ._errors import ArgumentError
+from ._library import defaults, initial
+
+
+@dataclass(frozen=True)
+class Option:
+    """One keyword. `kind`: int, float, bool, str ("word" of the library), bytes (a path), or an enumeration of the header."""
+
+    name: str
+    struct: type
+    field: str
+    kind: type
+    help: str
+
+    @property
+    def choices(self) -> list[str] | None:
+        return [it.word for it in self.kind] if issubclass(self.kind, _abi.Choice) else None
+
+    @property
+    def default(self):
+        return default_of(self.struct, self.field, self.kind)
+
+    def number(self, value):
+        """`value` as the field takes it; an exception that names the option if it cannot be."""
+        if issubclass(self.kind, _abi.Choice):
+            return _convert.choice(self.name, value, self.kind)
+        if self.kind is bool:
+            return _convert.flag(self.name, value)
+        if self.kind is int:
+            return _convert.integer(self.name, value, *_convert.RANGES[dict(self.struct._fields_)[self.field]])
+        if self.kind is float:
+            return _convert.real(self.name, value)
+        if self.kind is bytes:
+            return _convert.path(self.name, value)
+        if not isinstance(value, str) or "\0" in value:
+            raise ArgumentError(f"{self.name} is {value!r}; expected a word such as {self.default!r}")
+        return value.encode()
+
+
+@functools.lru_cache(maxsize=None)
+def _library_defaults(struct):
+    return initial(struct)
+
+
+def default_of(struct, field: str, kind: type):
+    """What the library's init function sets `field` to, as Python writes it."""
+    value = getattr(_library_defaults(struct), field)
+    if value is None:
+        return None
+    if issubclass(kind, _abi.Choice):
+        return kind(value).word
+    if kind is bool:
+        return bool(value)
+    if kind is float and dict(struct._fields_)[field] is ctypes.c_float:
+        return float(f"{value:.7g}")
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _table(struct, *rows) -> dict[str, Option]:
+    """Rows (name or "name=field", kind, help)."""
+    options = {}
+    for name, kind, text in rows:
+        name, _, field = name.partition("=")
+        options[name] = Option(name, struct, field or name, kind, text)
+    return options
+
+
+MODEL = _table(
+    _abi.ModelOptions,
+    ("architecture", str, "resnet18, resnet34, resnet50, resnet101, resnet152 or resnet200"),
+    ("width", int, "channels of the first stage"),
+    ("stem", _abi.Stem, "first layers; auto: cifar (3x3, stride 1) up to 64 pixels, imagenet (7x7, stride 2, max pool) above"),
+    ("head", _abi.Head, "projection head behind the encoder while training; mlp: linear, ReLU, linear; mlp_bn: with batch norm"),
+    ("head_hidden", int, "width of the head's hidden layer; 0: as wide as the encoder's output"),
+    ("head_output", int, "dimension of the projection z"),
+    ("zero_init_last_gamma", bool, "each residual block begins as the identity"),
+    ("precision", _abi.Precision, "auto: bf16 where the CPU has bf16 instructions, else f32"),
+)
+# those that the data or another option decides
+MODEL_DATA = _table(
+    _abi.ModelOptions,
+    ("channels", int, "channels of the images, 1 to 4"),
+    ("image_height", int, "height that the model is made for, in pixels; other images are resized"),
+    ("image_width", int, "width that the model is made for, in pixels"),
+    ("classes", int, "classes of the linear classifier; 0: none yet"),
+    ("seed", int, "seed of the initial weights"),
+)
+TRAIN = _table(
+    _abi.TrainOptions,
+    ("objective", _abi.Objective, "supcon: the contrastive loss with labels; simclr: without; cross_entropy: the baseline; linear: the classifier alone"),
+    ("joint_classifier", bool, "train the classifier in the same run, behind a stop-gradient"),
+    ("epochs", int, "passes over the training images"),
+    ("batch_size", int, "images per step, before views"),
+    ("views", int, "augmented views per image; always 1 for cross_entropy and linear"),
+    ("images_per_class", int, "0: plain shuffle; M: batches of batch_size / M classes with M images each"),
+    ("learning_rate", float, "of a batch of reference_batch images"),
+    ("reference_batch", int, "the rate used is learning_rate * batch_size / reference_batch; 0: learning_rate as it is"),
+    ("schedule", _abi.Schedule, "of the learning rate"),
+    ("momentum", float, "of SGD"),
+    ("nesterov", bool, "Nesterov's form of momentum"),
+    ("weight_decay", float, "of SGD"),
+    ("decay_norm_and_bias", bool, "weight decay acts on batch norm and biases too"),
+    ("warmup_steps", int, "steps of linear warm-up; -1: 10 epochs, but at most a tenth of the run"),
+    ("warmup_start", float, "share of the rate that warm-up begins with"),
+    ("final_rate", float, "share of the rate that the cosine schedule ends with"),
+    ("step_factor", float, "step schedule: what the rate is multiplied by at each milestone"),
+    ("validation_fraction", float, "share of the images held out for kNN@1 and early stopping; 0: none"),
+    ("validation_every", int, "epochs between validations"),
+    ("patience", int, "stop after so many validations without a better kNN@1; 0: never"),
+    ("checkpoint_folder", bytes, "folder that gets last.supcon after each epoch and best.safetensors"),
+    ("resume", bool, "go on from last.supcon of the checkpoint folder if it is there"),
+    ("loader_threads", int, "threads that decode and augment ahead of the step; 0: as many as compute"),
+    ("stop_on_collapse", bool, "a collapsed or diverged run is an error; otherwise it only warns"),
+    ("keep_best", bool, "at the end the model is the one with the best kNN@1, not the last"),
+)
+LOSS = _table(
+    _abi.LossOptions,
+    ("temperature", float, "temperature of the contrastive loss, above 0"),
+    ("form", _abi.Form, "out: mean over positives outside the logarithm (equation 2 of the paper); in: inside (equation 3)"),
+    ("denominator", _abi.Denominator, "all: every other view; one_positive: the positive at hand and the negatives; negatives: those alone"),
+    ("anchors", _abi.Anchors, "all: every view is an anchor; first: the first view of each image"),
+    ("reduction", _abi.Reduction, "mean: over the anchors that have a positive; mean_all: over all anchors"),
+    ("scale", float, "factor on the loss"),
+)
+LOSS_NORMALIZE = _table(_abi.LossOptions, ("normalize", bool, "divide each row by its length first, and differentiate through it"))
+AUGMENTATION = _table(
+    _abi.AugmentationOptions,
+    ("augmentation=kind", _abi.AugmentationKind, "none: resize; crop_flip; simclr: crop, flip, colour jitter, grey, and from 128 pixels on blur"),
+    ("crop_scale_min", float, "smallest share of the area that a crop keeps"),
+    ("crop_scale_max", float, "largest share of the area that a crop keeps"),
+    ("crop_ratio_min", float, "smallest width / height of a crop"),
+    ("crop_ratio_max", float, "largest width / height of a crop"),
+    ("flip_probability", float, "of a horizontal flip"),
+    ("jitter_probability", float, "of colour jitter"),
+    ("brightness", float, "factor within 1 +- this"),
+    ("contrast", float, "factor within 1 +- this"),
+    ("saturation", float, "factor within 1 +- this; colour images"),
+    ("hue", float, "shift within +- this, in turns, at most 0.5; colour images"),
+    ("grey_probability", float, "of turning grey; colour images"),
+    ("blur_probability", float, "of Gaussian blur; -1: 0.5 if the smaller side is 128 pixels or more, else 0"),
+    ("blur_sigma_min", float, "smallest deviation of the blur, in pixels"),
+    ("blur_sigma_max", float, "largest deviation of the blur, in pixels"),
+)
+CLASSIFIER = _table(
+    _abi.ClassifierOptions,
+    ("classifier_iterations=iterations", int, "of L-BFGS at most, when the linear classifier is fitted"),
+    ("classifier_l2=l2", float, "weight of the squared weights of the linear classifier"),
+)
+EMBED = _table(
+    _abi.EmbedOptions,
+    ("output", _abi.Output, "encoder: r, what to use; projection: z, behind the head; logits and probabilities: of the classifier"),
+    ("normalize", bool, "scale each row to length 1 (encoder and projection only)"),
+    ("batch_size", int, "images per pass; 0: chosen by the library"),
+)
+EVALUATE = _table(
+    _abi.EvaluateOptions,
+    ("method", _abi.Method, "linear: softmax regression; knn: vote of the k nearest by cosine; prototypes: the nearest class mean by cosine"),
+    ("k", int, "knn: neighbours"),
+    ("temperature", float, "knn: a neighbour's weight is exp(cosine / temperature)"),
+    ("iterations", int, "linear: of L-BFGS at most"),
+    ("l2", float, "linear: weight of the squared weights"),
+)
+LOAD = _table(
+    _abi.LoadOptions,
+    ("architecture", str, "None: by the parameters' names and shapes"),
+    ("stem", _abi.Stem, "auto: by the first convolution's shape"),
+    ("precision", _abi.Precision, "auto: bf16 where the CPU has bf16 instructions, else f32"),
+    ("image_height", int, "0: by the metadata, else 32 for a CIFAR stem and 224 for ImageNet's"),
+    ("image_width", int, "0: like image_height"),
+)
+DATASET = _table(
+    _abi.DatasetOptions,
+    ("on_error", _abi.OnError, "of a file that is no readable image; skip: leave it out and say so; refuse: an error"),
+    ("channels", int, "of the images that come out: 1 (grey) or 3 (RGB); 0: 3 for files, as stored elsewhere"),
+)
+
+
+def fill(struct, table: dict[str, Option], values: dict):
+    """Sets the fields of `struct` whose option has a value in `values`; None leaves the default. ArgumentError for an unknown name."""
+    for name, value in values.items():
+        if name not in table:
+            raise ArgumentError(f"{name!r} is no option here; expected one of {', '.join(table)}")
+        if value is not None:
+            setattr(struct, table[name].field, table[name].number(value))
+    return struct
+
+
+def build(table: dict[str, Option], **values):
+    """A struct with the library's defaults, and `values` set."""
+    return fill(defaults(next(iter(table.values())).struct), table, values)
+
+
+def augmentation(value) -> _abi.AugmentationOptions | None:
+    """"simclr", "crop_flip", "none", or a dict with "kind" and fields such as {"kind": "simclr", "crop_scale_min": 0.5}; None: the default."""
+    if value is None:
+        return None
+    fields = {"kind": value} if not isinstance(value, dict) else dict(value)
+    fields["augmentation"] = fields.pop("kind", None)
+    return build(AUGMENTATION, **fields)
+
+
+def describe(*tables: dict[str, Option]) -> str:
+    """Lines for a docstring, an option each: what it is, its choices and the library's default."""
+    lines = []
+    for table in tables:
+        for option in table.values():
+            kind = f"{{{', '.join(map(repr, option.choices))}}}" if option.choices else {bytes: "path"}.get(option.kind, option.kind.__name__)
+            lines.append(f"    {option.name} : {kind}, default {option.default!r}\n        {option.help[:1].upper()}{option.help[1:]}.")
+    return "\n".join(lines)
+
+
+def documented(*tables: dict[str, Option]):
+    """A decorator that puts the options into the docstring in the place of "    {options}"."""
+
+    def decorate(it):
+        if it.__doc__:
+            it.__doc__ = it.__doc__.replace("    {options}", describe(*tables))
+        return it
+
+    return decorate

@@ -1,0 +1,92 @@
+"""A line of progress on standard error: a bar that is drawn over itself on a terminal, a line for each epoch elsewhere."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+
+
+def clock(seconds: float) -> str:
+    """"4:05", "1:02:03"; "?" if unknown."""
+    if not math.isfinite(seconds):
+        return "?"
+    minutes, rest = divmod(int(max(0, seconds) + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def bar(share: float, width: int = 24) -> str:
+    filled = int(max(0.0, min(1.0, share)) * width)
+    return "█" * filled + "·" * (width - filled)
+
+
+_drawn = None  # the Progress whose bar is on the terminal now
+
+
+def clear_line() -> None:
+    """Makes room for a line of somebody else's where a bar is."""
+    if _drawn is not None:
+        _drawn.clear()
+
+
+class Progress:
+    """Call it with each event of a run; `close` at the end."""
+
+    def __init__(self, stream=None, interval: float = 0.1):
+        self.stream = stream or sys.stderr
+        self.live = bool(getattr(self.stream, "isatty", lambda: False)())
+        self.interval, self.last, self.open = interval, 0.0, False
+
+    def __call__(self, event) -> None:
+        if event.kind == "epoch":
+            measured = [("kNN@1", event.knn_accuracy, ".2%"), ("train", event.train_accuracy, ".2%"), ("alignment", event.alignment, ".3f"),
+                        ("uniformity", event.uniformity, ".3f")]
+            words = "".join(f"  {name} {value:{form}}" for name, value, form in measured if not math.isnan(value))
+            alone = f"  {event.anchors_without_positive} anchors without a positive" if event.anchors_without_positive else ""
+            self._line(f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.4f}{words}  {event.images_per_second:,.0f} images/s  "
+                       f"{clock(event.seconds_left)} left{alone}")
+        elif event.kind == "step":  # a warning comes by the log too
+            self._draw(event.step / max(1, event.steps), f"epoch {event.epoch}/{event.epochs}",
+                       f"{event.step}/{event.steps}  loss {event.loss:.4f}  {event.images_per_second:,.0f} images/s  {clock(event.seconds_left)} left")
+
+    def _draw(self, share: float, before: str, after: str) -> None:
+        if self.live and (time.monotonic() - self.last >= self.interval or share >= 1):
+            global _drawn
+            self.last, self.open, _drawn = time.monotonic(), True, self
+            self._write(f"\r{before} {bar(share)} {after}\x1b[K")
+
+    def _line(self, text: str) -> None:
+        self._write(("\r\x1b[K" if self.open else "") + text + "\n")
+        self.open = False
+
+    def clear(self) -> None:
+        if self.open:
+            self._write("\r\x1b[K")
+            self.open = False
+
+    def close(self) -> None:
+        global _drawn
+        _drawn = None
+        if self.open:
+            self._write("\n")
+            self.open = False
+
+    def _write(self, text: str) -> None:
+        try:
+            self.stream.write(text)
+        except UnicodeEncodeError:  # a terminal without the bar's characters
+            self.stream.write(text.replace("█", "#").replace("·", "."))
+        self.stream.flush()
+
+
+class Count(Progress):
+    """Progress of a count, as `Model.embed` tells it: call it with (done, in all)."""
+
+    def __init__(self, what: str, stream=None):
+        super().__init__(stream)
+        self.what, self.start = what, time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        spent = max(1e-9, time.monotonic() - self.start)
+        self._draw(done / max(1, total), self.what, f"{done}/{total}  {done / spent:,.0f} images/s  {clock((total - done) * spent / max(1, done))} left")

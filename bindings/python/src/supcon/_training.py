@@ -1,0 +1,175 @@
+"""Runs of the trainer."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from . import _abi, _convert
+from . import _options
+from ._data import Dataset
+from ._errors import ArgumentError, CancelledError
+from ._library import check, context, guarded, interruptible, lib, own
+from ._model import Model
+from ._options import LOSS, TRAIN, build, documented
+from ._progress import Progress
+
+
+@dataclass(frozen=True)
+class Event:
+    """Told to a callback after each step and epoch, and for a warning.
+
+    kind : "step", "epoch" or "warning"
+    epoch, epochs, step, steps : from 1; steps are those of the epoch
+    loss : of this step, or the epoch's mean
+    learning_rate, images_per_second, seconds_left : of now; the last is of the whole run, estimated
+    knn_accuracy, alignment, uniformity, train_accuracy : of an epoch, NaN if not measured: kNN@1 on the validation split, mean squared distance of positives,
+        log mean exp(-2 distance squared), the classifier's accuracy on the training batches
+    anchors_without_positive : in this step or epoch
+    message : of a warning, in words
+    """
+
+    kind: str
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    learning_rate: float
+    images_per_second: float
+    seconds_left: float
+    knn_accuracy: float
+    alignment: float
+    uniformity: float
+    train_accuracy: float
+    anchors_without_positive: int
+    message: str
+
+
+_NAMES = [it.name for it in fields(Event)]
+
+
+def _event(struct) -> Event:
+    values = {name: getattr(struct, name) for name in _NAMES}
+    values["kind"], values["message"] = _abi.EventKind(struct.kind).word, (struct.message or b"").decode("utf-8", "replace")
+    return Event(**values)
+
+
+@dataclass
+class Training:
+    """What a run came to: `history`, the event of each epoch; `steps`, how many there were; `stopped`, whether the callback ended it early; `memory`,
+    bytes that one step takes."""
+
+    memory: int = 0
+    steps: int = 0
+    stopped: bool = False
+    history: list[Event] = field(default_factory=list)
+
+
+@documented(TRAIN, LOSS)
+def train(model: Model, data: Dataset, *, augmentation=None, milestones=None, seed=None, callback=None, verbose=0, training: Training | None = None,
+          **options) -> Training:
+    """Trains a model, which keeps what it learns. Nobody else may use it meanwhile.
+
+    Parameters
+    ----------
+    model : Model
+    data : Dataset
+    {options}
+    augmentation : {"simclr", "crop_flip", "none"} or dict, optional
+        A dict has "kind" and the fields to change, such as {"kind": "simclr", "crop_scale_min": 0.5}.
+    milestones : list of int, optional
+        Step schedule: epochs after which the rate is multiplied by step_factor.
+    seed : int, optional
+        Of sampling, augmentation and the validation split.
+    callback : callable, optional
+        ``callback(event)``; returning True ends the run after this step. What it raises comes out of this function.
+    verbose : int
+        1: progress with loss, rate and time left on standard error.
+
+    Returns
+    -------
+    Training
+
+    Raises
+    ------
+    StateError if there are no labels or too few images, or if the run collapsed, diverged or became NaN (the text has the likely remedy); ArgumentError,
+    ShapeError, OutOfMemoryError, FileError, FormatError. A KeyboardInterrupt ends the run after the step at hand and is raised then: the model keeps what it
+    learnt, and the last checkpoint is kept.
+    """
+    known = {**TRAIN, **LOSS}
+    for name in options:
+        if name not in known:
+            raise TypeError(f"train() has no option {name!r}; it has {', '.join(known)}, augmentation, milestones, seed, callback and verbose")
+    struct = build(TRAIN, **{name: value for name, value in options.items() if name in TRAIN})
+    loss = build(LOSS, **{name: value for name, value in options.items() if name in LOSS})
+    views = _options.augmentation(augmentation)
+    struct.loss = ctypes.pointer(loss)
+    if views is not None:
+        struct.augmentation = ctypes.pointer(views)
+    if seed is not None:
+        struct.seed = _convert.integer("seed", seed, 0, 2**64 - 1)
+    if milestones is not None:
+        numbers = [_convert.integer("milestones", it, 0, 2**31 - 1) for it in milestones]
+        epochs = (ctypes.c_int32 * max(1, len(numbers)))(*numbers)
+        struct.milestones, struct.milestone_count = ctypes.cast(epochs, ctypes.POINTER(ctypes.c_int32)), len(numbers)
+    return _run(model, data, struct, callback, Progress() if verbose else None, training or Training())
+
+
+class _Trainer:
+    """Owns the handle."""
+
+    def __init__(self, model: Model, data: Dataset, options):
+        handle = _abi.TrainerHandle()
+        check(lib.supcon_trainer_create(context(model.n_jobs), model._handle, data._handle, ctypes.byref(options), ctypes.byref(handle)))
+        self.handle = own(self, handle, lib.supcon_trainer_free)
+        self.keep = (model, data, options)
+
+
+def _run(model, data, options, callback, progress, training: Training) -> Training:
+    with interruptible(lambda: None):
+        trainer = _Trainer(model, data, options)
+    training.memory = lib.supcon_trainer_memory(trainer.handle)
+
+    def hear(pointer, _) -> int:
+        event = _event(pointer.contents)
+        if event.kind == "step":
+            training.steps += 1
+        elif event.kind == "epoch":
+            training.history.append(event)
+        if progress:
+            progress(event)
+        if callback and callback(event):
+            training.stopped = True
+        return int(training.stopped)
+
+    try:
+        with interruptible(lambda: lib.supcon_trainer_cancel(trainer.handle)):
+            check(lib.supcon_trainer_run(trainer.handle, _abi.TrainCallback(guarded(hear)), None))
+    except CancelledError:
+        if not training.stopped:
+            raise
+    finally:
+        if progress:
+            progress.close()
+    return training
+
+
+def objective_for(objective, labelled: bool):
+    """The objective for data without labels: SimCLR in the place of the supervised contrastive loss; cross-entropy needs labels."""
+    if labelled or objective not in (None, "supcon"):
+        if not labelled and objective != "simclr":
+            raise ArgumentError(f"objective is {objective!r}, which needs labels; pass y, or use objective='simclr'")
+        return objective
+    return "simclr"
+
+
+def seed_of(random_state) -> int | None:
+    """None: the library's seed; an int: itself; a numpy RandomState or Generator: a number drawn from it."""
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63 - 1))
+    return None if random_state is None else _convert.integer("random_state", random_state, 0, 2**64 - 1)

@@ -1,0 +1,151 @@
+"""The command, run as a user runs it."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import files
+import numpy as np
+import pytest
+import supcon
+
+COMMAND = [sys.executable, "-m", "supcon"]
+TRAIN = ["--width", "4", "--epochs", "2", "--batch-size", "16", "--validation-fraction", "0", "--precision", "f32", "--seed", "3"]
+
+
+def run(*arguments, code=0):
+    found = subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    assert found.returncode == code, found.stderr
+    return found
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    random = np.random.default_rng(5)
+    root = tmp_path_factory.mktemp("photos")
+    for part, count in (("train", 64), ("test", 24)):
+        images = random.integers(0, 60, (count, 12, 12, 3)).astype(np.uint8)
+        labels = np.arange(count) % 2
+        for image, label in zip(images, labels):
+            at = random.integers(1, 10)
+            (image if label else image.transpose(1, 0, 2))[at:at + 2] = 220
+        files.folder(root / part, images, labels)
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(photos):
+    path = photos / "model.safetensors"
+    found = run("train", photos / "train", "--output", path, *TRAIN)
+    assert found.stdout.strip() == str(path)
+    assert re.search(r"^epoch 2/2  loss \d+\.\d+.* images/s", found.stderr, re.M) and "64 images, 12x12" in found.stderr
+    return path
+
+
+def test_train_writes_a_model_with_its_classes(model):
+    found = supcon.load(model)
+    assert found.width == 4 and found.class_names == ["lying", "upright"] and found.image_size == (12, 12)
+
+
+def test_embed(model, photos, tmp_path):
+    run("embed", model, photos / "test", "--output", tmp_path / "e.npy", "--paths", tmp_path / "paths.txt", "--precision", "f32", "--quiet")
+    rows, paths = np.load(tmp_path / "e.npy"), (tmp_path / "paths.txt").read_text().splitlines()
+    np.testing.assert_allclose(rows, supcon.load(model, precision="f32").embed(paths), atol=1e-5)
+    run("embed", model, photos / "test", "--output", tmp_path / "e.csv", "--precision", "f32", "--layer", "projection", "--no-normalize")
+    lines = (tmp_path / "e.csv").read_text().splitlines()
+    assert lines[0].startswith("path,e0,e1") and len(lines) == 25 and lines[1].split(",")[0] == paths[0]
+    table = np.array([[float(it) for it in line.split(",")[1:]] for line in lines[1:]])
+    np.testing.assert_allclose(table, supcon.load(model, precision="f32").embed(paths, "projection", False), rtol=1e-5, atol=1e-6)
+    assert sorted(os.listdir(tmp_path)) == ["e.csv", "e.npy", "paths.txt"]
+
+
+def test_evaluate(model, photos):
+    found = run("evaluate", model, photos / "train", photos / "test", "--method", "linear", "knn", "--k", "5").stdout
+    assert re.search(r"^linear: top-1 \d+\.\d\d%, top-5 100\.00% of 24 images", found, re.M) and "knn: top-1" in found
+    assert re.search(r"^upright +12 ", found, re.M) and "confusion" in found
+    lines = run("evaluate", model, photos / "train", photos / "test", "--method", "prototypes", "--json", "-q").stdout.splitlines()
+    result = json.loads(lines[0])
+    assert len(lines) == 1 and result["classes"] == ["lying", "upright"] and np.sum(result["confusion"]) == 24
+    assert result["top1"] == pytest.approx(np.trace(result["confusion"]) / 24)
+
+
+def test_idx_npy_and_resume(shapes, tmp_path):
+    images, labels = shapes
+    files.idx(tmp_path / "images", images)
+    files.idx(tmp_path / "labels", labels)
+    np.save(tmp_path / "images.npy", images)
+    np.save(tmp_path / "labels.npy", labels)
+    pair = f"idx:{tmp_path}/images,{tmp_path}/labels"
+    run("train", pair, "-o", tmp_path / "a.safetensors", *TRAIN, "--mean", "0.2", "--std", "0.3", "--no-classifier", "--crop-scale-min", "0.5", "-q")
+    run("train", f"npy:{tmp_path}/images.npy,{tmp_path}/labels.npy", "-o", tmp_path / "b.safetensors", *TRAIN, "--mean", "0.2", "--std", "0.3",
+        "--no-classifier", "--crop-scale-min", "0.5", "-q")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    run("evaluate", tmp_path / "a.safetensors", pair, pair, "--method", "knn", "-q")
+    unlabelled = run("train", f"idx:{tmp_path}/images", "-o", tmp_path / "c.safetensors", *TRAIN)
+    assert supcon.load(tmp_path / "c.safetensors").classes == 0 and "error" not in unlabelled.stderr
+
+
+def test_info(model):
+    assert re.search(r"^architecture +resnet18$", run("info", model).stdout, re.M)
+    known = json.loads(run("info", model, "--json").stdout)
+    assert known["class_names"] == ["lying", "upright"] and known["width"] == 4
+    assert supcon.version() in run("info").stdout and run("--version").stdout.strip() == f"supcon {supcon.version()}"
+
+
+@pytest.mark.parametrize("command", ["train", "embed", "evaluate", "info"])
+def test_help_has_the_librarys_defaults(command):
+    text = " ".join(run(command, "--help").stdout.split())
+    if command == "train":
+        for words in ("(default: resnet18)", "temperature of the contrastive loss, above 0 (default: 0.1)",
+                      "{supcon,simclr,cross_entropy,linear}", "(default: 256)", "idx:IMAGES"):
+            assert words in text
+    assert "None" not in text
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["train", "absent", "-o", "{tmp}/m"], "absent"), (["train", "idx:absent", "-o", "{tmp}/m"], "absent"),
+    (["train", "{photos}/train", "-o", "{tmp}/absent/m"], "absent"),
+    (["train", "{photos}/train", "-o", "{tmp}/m", "--epochs", "0"], "epochs"), (["train", "what:ever", "-o", "{tmp}/m"], "what:ever"),
+    (["train", "{photos}/train", "-o", "{tmp}/m", "--threads", "0"], "threads"), (["embed", "absent", "{photos}/test", "-o", "{tmp}/e.npy"], "absent"),
+    (["embed", "{model}", "{photos}/test", "-o", "{tmp}/e.txt"], ".npy"),
+    (["embed", "{photos}/train/lying/0000.png", "{photos}/test", "-o", "{tmp}/e.npy"], "0000.png"),
+    (["evaluate", "{model}", "{photos}/train", "{photos}/test/lying"], "labels"), (["info", "/dev/null"], "/dev/null"),
+    (["train", "npy:absent.npy", "-o", "{tmp}/m"], "absent.npy"),
+])
+def test_errors_are_one_line(arguments, words, model, photos, tmp_path):
+    found = run(*[it.format(tmp=tmp_path, photos=photos, model=model) for it in arguments], "--quiet" if arguments[0] != "info" else "--json", code=1)
+    lines = found.stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("supcon: error: ") and words in lines[0] and not os.listdir(tmp_path)
+
+
+def test_wrong_usage():
+    assert "usage: supcon" in run(code=2).stderr
+    assert "invalid choice" in run("train", "x", "-o", "y", "--form", "sideways", code=2).stderr
+
+
+def test_interrupt_on_a_terminal(photos, tmp_path):
+    """Ctrl-C: status 130, the model learnt so far, the checkpoint; a bar is drawn until then."""
+    ours, theirs = pty.openpty()
+    command = [*COMMAND, "train", photos / "train", "-o", tmp_path / "m.safetensors", *TRAIN, "--epochs", "100000", "--checkpoint-folder", tmp_path / "run"]
+    child = subprocess.Popen(list(map(str, command)), stderr=theirs, stdout=subprocess.DEVNULL, start_new_session=True)
+    os.close(theirs)
+    written, deadline, sent = "", time.monotonic() + 60, False
+    while time.monotonic() < deadline:
+        if select.select([ours], [], [], 0.2)[0]:
+            try:
+                written += os.read(ours, 4096).decode()
+            except OSError:  # the other end is closed
+                break
+        if not sent and "epoch 3/" in written:
+            child.send_signal(signal.SIGINT)
+            sent = True
+    assert child.wait(60) == 130, written
+    os.close(ours)
+    assert "█" in written and "images/s" in written and "--resume" in written and "interrupted" in written and "Traceback" not in written
+    assert supcon.load(tmp_path / "m.safetensors").width == 4 and (tmp_path / "run" / "last.supcon").is_file()

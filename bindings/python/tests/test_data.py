@@ -1,0 +1,108 @@
+"""Data sets from files written here, and from functions."""
+
+import files
+import numpy as np
+import pytest
+import supcon
+
+
+def pixels_of(data, size=12):
+    """What the library reads, by way of a view that changes nothing."""
+    model = supcon.Model(width=4, image_size=size, channels=data.channels, precision="f32", mean=0, std=1)
+    return model.embed(data)
+
+
+def test_folder(shapes, tmp_path):
+    images, labels = shapes
+    paths = files.folder(tmp_path, images[:10], labels[:10])
+    (tmp_path / "lying" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nno more")
+    data = supcon.ImageFolder(tmp_path, channels=1)
+    assert isinstance(data, supcon.Dataset) and len(data) == 10 and data.class_names == ["lying", "upright"]
+    assert (data.height, data.width, data.channels) == (12, 12, 1) and "10 images, 12x12, 1 channels, 2 classes" in repr(data)
+    assert data.labels.tolist() == [0] * 5 + [1] * 5
+    assert sorted(data.paths) == sorted(map(str, paths)) and len(data.skipped) == 1 and "broken.png" in data.skipped[0]
+    with pytest.raises(supcon.FormatError, match="broken.png"):
+        supcon.ImageFolder(tmp_path, on_error="refuse")
+    order = [data.paths.index(str(it)) for it in paths]
+    model = supcon.Model(width=4, image_size=12, channels=1, precision="f32")
+    np.testing.assert_allclose(model.embed(data)[order], model.embed(images[:10]), atol=1e-5)
+    np.testing.assert_allclose(model.embed(paths), model.embed(images[:10]), atol=1e-5)
+
+
+def test_idx_and_cifar(shapes, tmp_path):
+    images, labels = shapes
+    files.idx(tmp_path / "images", images)
+    files.idx(tmp_path / "labels", labels)
+    data = supcon.Dataset.from_idx(tmp_path / "images", tmp_path / "labels")
+    assert len(data) == 96 and data.channels == 1 and data.paths is None and (data.labels == labels).all() and data.class_names == ["0", "1"]
+    assert supcon.Dataset.from_idx(tmp_path / "images").labels is None
+    model = supcon.Model(width=4, image_size=12, channels=1, precision="f32")
+    np.testing.assert_allclose(model.embed(data), model.embed(images), atol=1e-6)
+
+    colour = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
+    records = [bytes([label]) + image.transpose(2, 0, 1).tobytes() for label, image in zip([3, 0, 9, 1], colour)]
+    for at in range(2):
+        (tmp_path / f"batch_{at}.bin").write_bytes(b"".join(records[2 * at:2 * at + 2]))
+    data = supcon.Dataset.from_cifar([tmp_path / "batch_0.bin", tmp_path / "batch_1.bin"])
+    assert data.labels.tolist() == [3, 0, 9, 1] and (data.height, data.width, data.channels) == (32, 32, 3)
+    model = supcon.Model(width=4, precision="f32")
+    np.testing.assert_allclose(model.embed(data), model.embed(colour), atol=1e-6)
+
+
+def test_subset_and_split(shapes):
+    images, labels = shapes
+    data = supcon.Dataset.from_images(images, labels)
+    assert data.subset([5, 2, 2]).labels.tolist() == [1, 0, 0]
+    first, second = data.split(0.25, seed=1)
+    assert len(first) + len(second) == 96 and 20 <= len(second) <= 28 and set(second.labels) == {0, 1}
+    del data, first
+    assert pixels_of(second).shape == (len(second), 32)
+    for bad in ([96], [-1], [[0]]):
+        with pytest.raises(ValueError):
+            supcon.Dataset.from_images(images).subset(bad)
+    with pytest.raises(ValueError, match="1.5"):
+        second.split(1.5)
+
+
+def test_function(shapes, stop):
+    images, labels = shapes
+    asked = []
+
+    def make(indices):
+        asked.append(indices)
+        return images[indices][..., None]
+
+    data = supcon.Dataset.from_function(make, 96, 12, 12, 1, labels)
+    np.testing.assert_allclose(pixels_of(data), pixels_of(supcon.Dataset.from_images(images)), atol=1e-6)
+    assert sorted(set(np.concatenate(asked).tolist())) == list(range(96))
+
+    def fails(indices):
+        raise stop("no more images")
+
+    with pytest.raises(stop, match="no more images"):
+        pixels_of(supcon.Dataset.from_function(fails, 5, 12, 12, 1))
+    with pytest.raises(ValueError, match=r"\[5, 3, 3, 1\]"):
+        pixels_of(supcon.Dataset.from_function(lambda indices: np.zeros((5, 3, 3, 1), np.uint8), 5, 12, 12, 1))
+
+
+@pytest.mark.parametrize("make, error, words", [
+    (lambda it: supcon.ImageFolder(it / "absent"), OSError, "absent"), (lambda it: supcon.ImageFolder(it), ValueError, ""),
+    (lambda it: supcon.ImageFolder(3), TypeError, "expected a path"), (lambda it: supcon.ImageFolder("a\0b"), ValueError, "NUL"),
+    (lambda it: supcon.ImageFolder(it, on_error="shrug"), ValueError, "'skip', 'refuse'"), (lambda it: supcon.Dataset.from_files([]), ValueError, ""),
+    (lambda it: supcon.Dataset.from_files(["a"], [1, 2]), ValueError, "2 labels for 1"), (lambda it: supcon.Dataset.from_idx(it / "absent"), OSError, "absent"),
+    (lambda it: supcon.Dataset.from_files([it / "a.png"], on_error="refuse"), OSError, "a.png"),
+    (lambda it: supcon.Dataset.from_images(np.zeros((2, 4, 4), np.uint8), [0.5, 1]), TypeError, "float64"),
+    (lambda it: supcon.Dataset.from_images(np.zeros((2, 4, 4), np.uint8), [0, -1]), ValueError, ""),
+    (lambda it: supcon.Dataset.from_cifar([it / "x"], 11), ValueError, ""),
+])
+def test_errors(make, error, words, tmp_path):
+    with pytest.raises(error, match=words or None) as raised:
+        make(tmp_path)
+    assert isinstance(raised.value, supcon.SupConError)
+
+
+def test_no_pickle(shapes):
+    import pickle
+
+    with pytest.raises(TypeError, match="paths and labels"):
+        pickle.dumps(supcon.Dataset.from_images(shapes[0]))

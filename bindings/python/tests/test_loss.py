@@ -1,0 +1,146 @@
+"""supcon_loss against the formulas evaluated in double by numpy, its gradient by finite differences of those."""
+
+import numpy as np
+import pytest
+import supcon
+
+
+def reference(z, positives, temperature, form, denominator, anchors):
+    """Loss of each anchor (NaN: no positive) by the formulas, dense and in double. z [samples, views, d]; positives [samples, samples] weights."""
+    samples, views, dimension = z.shape
+    rows = z.reshape(-1, dimension).astype(np.float64)
+    similarity = rows @ rows.T / temperature
+    sample = np.repeat(np.arange(samples), views)
+    losses = []
+    for i in range(len(rows)):
+        if anchors == "first" and i % views:
+            continue
+        others = np.arange(len(rows)) != i
+        weight = positives[sample[i], sample] * others
+        if weight.sum() == 0:
+            losses.append(np.nan)
+            continue
+        exponent = np.exp(similarity[i])
+        negatives = exponent[others & (weight == 0)].sum()
+        share = weight / weight.sum()
+        if denominator == "all":
+            below = np.full(len(rows), exponent[others].sum())
+        elif denominator == "negatives":
+            below = np.full(len(rows), negatives)
+        else:
+            below = negatives + exponent
+        if form == "out":
+            losses.append(-(share * (similarity[i] - np.log(below)))[weight > 0].sum())
+        else:
+            losses.append(np.log(below[0]) - np.log((share * exponent)[weight > 0].sum()))
+    return np.array(losses)
+
+
+def reduced(losses, reduction):
+    counted = np.nan_to_num(losses)
+    return {"sum": counted.sum(), "mean_all": counted.mean(), "mean": np.nanmean(losses)}[reduction]
+
+
+def unit(z):
+    return z / np.linalg.norm(z, axis=-1, keepdims=True)
+
+
+def case(samples=7, views=2, dimension=5, classes=3, seed=0):
+    random = np.random.default_rng(seed)
+    return unit(random.normal(size=(samples, views, dimension))).astype(np.float32), random.integers(0, classes, samples)
+
+
+CASES = [("out", "all"), ("in", "all"), ("out", "one_positive"), ("out", "negatives"), ("in", "negatives")]
+
+
+@pytest.mark.parametrize("views", [1, 2, 3])
+@pytest.mark.parametrize("anchors", ["all", "first"])
+@pytest.mark.parametrize("form, denominator", CASES)
+def test_loss_of_each_anchor(form, denominator, anchors, views):
+    z, labels = case(views=views, samples=9)
+    expected = reference(z, (labels[:, None] == labels).astype(float), 0.3, form, denominator, anchors)
+    found = supcon.supcon_loss(z, labels, temperature=0.3, form=form, denominator=denominator, anchors=anchors, reduction="none")
+    assert found.shape == ((9,) if anchors == "first" else (9, views))
+    np.testing.assert_allclose(found.ravel(), np.nan_to_num(expected), rtol=2e-5, atol=2e-5)
+    for reduction in ("mean", "mean_all", "sum"):
+        loss = supcon.supcon_loss(z, labels, temperature=0.3, form=form, denominator=denominator, anchors=anchors, reduction=reduction, scale=2.5)
+        assert loss == pytest.approx(2.5 * reduced(expected, reduction), rel=2e-5)
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize("form, denominator", CASES)
+def test_gradient_by_finite_differences(form, denominator, normalize):
+    z, labels = case(samples=6)
+    z = z * np.float32(1.7) if normalize else z
+    positives = (labels[:, None] == labels).astype(float)
+
+    def loss(x):
+        return reduced(reference(unit(x) if normalize else x, positives, 0.5, form, denominator, "all"), "mean")
+
+    value, gradient = supcon.supcon_loss(z, labels, temperature=0.5, form=form, denominator=denominator, normalize=normalize, return_gradient=True)
+    x, step, expected = z.astype(np.float64), 1e-5, np.zeros(z.shape)
+    for at in np.ndindex(z.shape):
+        moved = [x.copy(), x.copy()]
+        moved[0][at] += step
+        moved[1][at] -= step
+        expected[at] = (loss(moved[0]) - loss(moved[1])) / (2 * step)
+    assert value == pytest.approx(loss(x), rel=2e-5)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=2e-5)
+
+
+def test_mask_may_be_soft_and_asymmetric():
+    z, _ = case(samples=6)
+    mask = np.random.default_rng(1).uniform(0.2, 1, (6, 6)) * (np.random.default_rng(2).random((6, 6)) < 0.5)
+    expected = reduced(reference(z, mask.astype(np.float32).astype(float), 0.1, "out", "all", "all"), "mean")
+    assert supcon.supcon_loss(z, mask=mask.astype(np.float32)) == pytest.approx(expected, rel=2e-5)
+
+
+def test_without_labels_it_is_simclr_and_labels_are_of_any_kind():
+    z, labels = case()
+    assert supcon.supcon_loss(z) == pytest.approx(supcon.supcon_loss(z, np.arange(7)), rel=1e-6)
+    words = np.array(["cat", "dog", "owl"])[labels]
+    assert supcon.supcon_loss(z, words) == supcon.supcon_loss(z, labels) == supcon.supcon_loss(z, list(words)) == supcon.supcon_loss(z, labels - 40)
+
+
+def test_two_dimensions_are_one_view_and_equal_embeddings_give_ln():
+    z, labels = case(views=1)
+    assert supcon.supcon_loss(z[:, 0], labels) == supcon.supcon_loss(z, labels)
+    _, gradient = supcon.supcon_loss(z[:, 0].astype(np.float64), labels, return_gradient=True)
+    assert gradient.shape == (7, 5) and gradient.dtype == np.float32
+    assert supcon.supcon_loss(np.tile(unit(np.ones(4)), (12, 1)), np.zeros(12)) == pytest.approx(np.log(11), rel=1e-6)
+
+
+def test_anchors_without_a_positive_are_no_nan():
+    z, _ = case(views=1)
+    loss, gradient = supcon.supcon_loss(z[:, 0], np.arange(7), return_gradient=True)
+    assert loss == 0 and not gradient.any()
+
+
+@pytest.mark.parametrize("change, error, words", [
+    (dict(temperature=0), ValueError, "temperature"), (dict(temperature=float("nan")), ValueError, "temperature"),
+    (dict(temperature="hot"), TypeError, "temperature"),
+    (dict(form="inside"), ValueError, "'out', 'in'"), (dict(reduction=2.5), ValueError, "reduction"), (dict(normalize="yes"), TypeError, "normalize"),
+    (dict(labels=[0, 1]), ValueError, "expected \\[7\\]"), (dict(labels=[0.5, np.nan] + [1] * 5), ValueError, "NaN"),
+    (dict(labels=np.zeros(7), mask=np.ones((7, 7), np.float32)), ValueError, "both"), (dict(mask=np.ones((7, 6), np.float32)), ValueError, "\\[7, 7\\]"),
+    (dict(mask=-np.ones((7, 7), np.float32)), ValueError, "mask"), (dict(form="in", denominator="one_positive"), ValueError, ""),
+    (dict(features=np.ones((2, 2, 2, 2), np.float32)), ValueError, "\\[2, 2, 2, 2\\]"), (dict(features=np.ones((4, 4), np.int32)), TypeError, "int32"),
+    (dict(features=np.full((7, 4), np.nan, np.float32)), ValueError, ""), (dict(features=np.ones((0, 4), np.float32)), ValueError, ""),
+    (dict(n_jobs=100000), ValueError, "1024"),
+])
+def test_errors_name_the_value(change, error, words):
+    with pytest.raises(error, match=words or None) as raised:
+        supcon.supcon_loss(**{"features": case()[0]} | change)
+    assert isinstance(raised.value, supcon.SupConError) and len(str(raised.value)) > 15
+
+
+def test_a_large_batch_needs_no_square():
+    random = np.random.default_rng(0)
+    z = unit(random.normal(size=(6000, 16))).astype(np.float32)
+    labels = random.integers(0, 10, 6000)
+    picked = random.choice(6000, 20, replace=False)
+    similarity = z[picked].astype(float) @ z.T.astype(float) / 0.1
+    similarity[np.arange(20), picked] = -np.inf
+    positive = (labels[picked, None] == labels) & (np.arange(6000) != picked[:, None])
+    total = np.log(np.exp(similarity).sum(1))
+    expected = total - np.where(positive, similarity, 0).sum(1) / positive.sum(1)
+    np.testing.assert_allclose(supcon.supcon_loss(z, labels, reduction="none")[picked], expected, rtol=1e-5)

@@ -1,0 +1,180 @@
+"""Runs: events, stopping, exceptions, interrupts, exact resume."""
+
+import inspect
+import os
+import signal
+import threading
+
+import numpy as np
+import pytest
+import supcon
+from supcon import _options, _training
+
+
+def test_events_and_history(shapes, small):
+    heard = []
+    options = small | dict(validation_fraction=0.25, callback=heard.append)
+    encoder = supcon.SupConEncoder(**options).fit(*shapes)
+    steps = [it for it in heard if it.kind == "step"]
+    assert [(it.epoch, it.step) for it in steps] == [(epoch, step) for epoch in (1, 2) for step in range(1, steps[0].steps + 1)]
+    assert all(np.isfinite(it.loss) and it.learning_rate > 0 for it in steps)
+    epochs = encoder.history_
+    assert [it.epoch for it in epochs] == [1, 2] == [it.epoch for it in heard if it.kind == "epoch"] and all(it.epochs == 2 for it in epochs)
+    assert all(0 <= it.knn_accuracy <= 1 and np.isfinite(it.alignment) and np.isfinite(it.uniformity) for it in epochs)
+    assert epochs[0].loss == pytest.approx(np.mean([it.loss for it in steps[:steps[0].steps]]), rel=1e-6)
+
+
+def test_a_callback_that_returns_true_ends_the_run(shapes, small):
+    encoder = supcon.SupConEncoder(**small | dict(epochs=50, callback=lambda it: it.kind == "step" and it.step == 3)).fit(*shapes)
+    assert encoder.history_ == [] and encoder.transform(shapes[0]).shape == (96, 32)
+
+
+def test_an_exception_of_a_callback_comes_out(shapes, small, stop):
+    def fails(event):
+        raise stop(f"at step {event.step}")
+
+    encoder = supcon.SupConEncoder(**small | dict(callback=fails))
+    with pytest.raises(stop, match="at step 1") as raised:
+        encoder.fit(*shapes)
+    assert any(it.name == "fails" for it in raised.traceback) and encoder.model_.encoder_output == 32
+    supcon.SupConEncoder(**small | dict(epochs=1)).fit(*shapes)  # nothing is left over
+
+
+@pytest.mark.parametrize("way", ["raised in the callback", "sent to the process"])
+def test_keyboard_interrupt(way, shapes, small, tmp_path):
+    def interrupt(event):
+        if event.kind == "step" and event.epoch == 2:
+            if way == "raised in the callback":
+                signal.raise_signal(signal.SIGINT)
+            elif event.step == 1:
+                threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT)).start()
+
+    before = signal.getsignal(signal.SIGINT)
+    encoder = supcon.SupConEncoder(**small | dict(epochs=10_000, callback=interrupt, checkpoint_folder=str(tmp_path)))
+    with pytest.raises(KeyboardInterrupt):
+        encoder.fit(*shapes)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert len(encoder.history_) >= 1 and encoder.transform(shapes[0]).shape == (96, 32)
+    assert (tmp_path / "last.supcon").is_file() and not [it for it in os.listdir(tmp_path) if "tmp" in it or it.startswith(".")]
+
+
+def test_a_handler_that_raises_nothing_stops_nothing(shapes, small):
+    heard = []
+
+    def send(event):
+        if event.kind == "step" and event.step == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, lambda *_: heard.append(1))
+    try:
+        encoder = supcon.SupConEncoder(**small | dict(callback=send)).fit(*shapes)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(heard) == 2 and len(encoder.history_) == 2
+
+
+def test_training_in_another_thread_with_a_free_gil(shapes, small):
+    ticks, result = [0], []
+    thread = threading.Thread(target=lambda: result.append(supcon.SupConEncoder(**small | dict(epochs=5)).fit(*shapes)))
+    thread.start()
+    while thread.is_alive():
+        ticks[0] += 1
+        thread.join(0.001)
+    assert len(result) == 1 and ticks[0] > 10
+
+
+def test_resume_is_exact(shapes, small, tmp_path, stop):
+    images, labels = shapes
+    options = small | dict(epochs=4, validation_fraction=0.1)
+    whole = supcon.SupConEncoder(**options).fit(images, labels)
+    folder = str(tmp_path / "run")
+    os.mkdir(folder)
+
+    def after_two(event):
+        if event.kind == "step" and event.epoch == 3:
+            raise stop
+
+    with pytest.raises(stop):
+        supcon.SupConEncoder(**options, checkpoint_folder=folder, callback=after_two).fit(images, labels)
+    rest = supcon.SupConEncoder(**options, checkpoint_folder=folder, resume=True).fit(images, labels)
+    assert [it.epoch for it in rest.history_] == [3, 4]
+    assert rest.model_.to_bytes() == whole.model_.to_bytes()
+    again = supcon.SupConEncoder(**options, n_jobs=1).fit(images, labels)
+    np.testing.assert_allclose(again.transform(images), whole.transform(images), atol=1e-3)
+
+
+def test_low_level_and_options(shapes, small):
+    data = supcon.Dataset.from_images(*shapes)
+    model = supcon.Model(width=4, channels=1, image_size=12, precision="f32")
+    found = supcon.train(model, data, epochs=2, batch_size=32, schedule="step", milestones=[1], step_factor=0.5, warmup_steps=0, reference_batch=0,
+                         learning_rate=0.01, validation_fraction=0, augmentation={"kind": "crop_flip", "crop_scale_min": 0.6}, seed=1)
+    assert found.memory > 0 and not found.stopped and [it.learning_rate for it in found.history] == pytest.approx([0.01, 0.005])
+    for options, error, words in ((dict(epoch=2), TypeError, "epoch"), (dict(epochs=0), ValueError, "epochs"), (dict(epochs="2"), TypeError, "'2'"),
+                                  (dict(milestones=[2**40]), ValueError, "milestones"), (dict(schedule="slow"), ValueError, "cosine"),
+                                  (dict(batch_size=1000), supcon.SupConError, "1000"), (dict(temperature=-1), ValueError, "temperature"),
+                                  (dict(validation_fraction=2), ValueError, "validation_fraction"), (dict(reduction="sum"), ValueError, "reduction|mean")):
+        with pytest.raises(error, match=words):
+            supcon.train(model, data, **options)
+
+
+def test_the_librarys_notes_go_to_logging(shapes, small, caplog):
+    supcon.SupConEncoder(**small).fit(shapes[0], np.zeros(96))
+    assert any(it.name == "supcon" and it.levelname == "WARNING" and "one class" in it.message for it in caplog.records)
+
+
+def test_progress_is_written(shapes, small, capsys):
+    supcon.SupConEncoder(**small | dict(verbose=1)).fit(*shapes)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and lines[1].startswith("epoch 2/2  loss ") and "images/s" in lines[1] and "left" in lines[1]
+
+
+def test_a_terminal_gets_a_bar():
+    import io
+
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    from supcon._progress import Count, Progress, clock
+
+    terminal = Terminal()
+    progress = Progress(terminal, interval=0)
+    event = _training.Event("step", 1, 2, 5, 10, 3.25, 0.1, 1234.0, 61.0, *[float("nan")] * 4, 0, "")
+    progress(event)
+    assert "epoch 1/2 " + "█" * 12 + "·" * 12 + " 5/10  loss 3.2500  1,234 images/s  1:01 left" in terminal.getvalue()
+    progress.close()
+    assert terminal.getvalue().endswith("\n")
+    Count("embedding", terminal)(50, 100)
+    assert "50/100" in terminal.getvalue()
+    assert [clock(it) for it in (0, 59.6, 3723, float("nan"), float("inf"))] == ["0:00", "1:00", "1:02:03", "?", "?"]
+
+
+def test_one_table_of_options():
+    """The estimators' constructors have the options of the tables, and the words that they default to are the library's."""
+    tables = _options.MODEL | _options.TRAIN | _options.LOSS
+    for estimator in (supcon.SupConEncoder, supcon.SupConClassifier):
+        parameters = inspect.signature(estimator.__init__).parameters
+        known = tables | (_options.CLASSIFIER if estimator is supcon.SupConClassifier else {})
+        others = {"self", "milestones", "augmentation", "image_size", "mean", "std", "output", "normalize", "random_state", "n_jobs", "verbose", "callback"}
+        assert set(parameters) == set(known) | others
+        for name, option in {**known, **_options.AUGMENTATION, **_options.EMBED}.items():
+            if name in parameters and parameters[name].default is not None:
+                assert parameters[name].default == option.default, name
+            if name in parameters and name in known:
+                assert f"    {name} : " in (supcon.SupConEncoder.__doc__ + estimator.__doc__)
+        assert "{options}" not in estimator.__doc__
+    for name, parameter in inspect.signature(supcon.supcon_loss).parameters.items():
+        option = (_options.LOSS | _options.LOSS_NORMALIZE).get(name)
+        assert option is None or parameter.default == option.default, name
+
+
+def test_every_field_of_the_options_is_reachable():
+    from supcon import _abi
+
+    tables = {_abi.ModelOptions: _options.MODEL | _options.MODEL_DATA, _abi.TrainOptions: _options.TRAIN,
+              _abi.LossOptions: _options.LOSS | _options.LOSS_NORMALIZE,
+              _abi.AugmentationOptions: _options.AUGMENTATION, _abi.ClassifierOptions: _options.CLASSIFIER, _abi.EmbedOptions: _options.EMBED,
+              _abi.EvaluateOptions: _options.EVALUATE, _abi.LoadOptions: _options.LOAD, _abi.DatasetOptions: _options.DATASET}
+    apart = {"struct_size", "mean", "std", "has_mean_std", "milestones", "milestone_count", "loss", "augmentation", "seed", "copy"}
+    for struct, table in tables.items():
+        assert {field for field, _ in struct._fields_} - apart == {it.field for it in table.values()} - apart, struct

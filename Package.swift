@@ -1,4 +1,5 @@
 // swift-tools-version: 6.1
+import Foundation
 import PackageDescription
 
 /// Every Swift target is built with the same settings.
@@ -10,7 +11,14 @@ func floor(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name + "Tests", dependencies: dependencies + [.target(name: name)], swiftSettings: swiftSettings)
+    // Tests read their fixtures where they lie.
+    let fixtures = FileManager.default.fileExists(atPath: Context.packageDirectory + "/Tests/" + name + "Tests/Fixtures") ? ["Fixtures"] : []
+    return .testTarget(name: name + "Tests", dependencies: dependencies + [.target(name: name)], exclude: fixtures, swiftSettings: swiftSettings)
+}
+
+/// A program that shows the Swift API.
+func example(_ name: String) -> Target {
+    .executableTarget(name: "supcon-" + name, dependencies: ["SupCon", "ExampleSupport"], path: "examples/swift/" + name, swiftSettings: swiftSettings)
 }
 
 /// The version script of libsupcon.so, by its full path: a build may be started in any folder.
@@ -54,6 +62,11 @@ let package = Package(
             name: "SupConC", dependencies: ["CSupCon", "SupCon"], exclude: ["exports.map"], swiftSettings: swiftSettings,
             linkerSettings: [.unsafeFlags(["-soname", "libsupcon.so.1", "--version-script=\(exports)"].flatMap { ["-Xlinker", $0] })]),
 
+        // Examples: swift run -c release supcon-train …
+        .target(name: "ExampleSupport", dependencies: ["SupCon"], path: "examples/swift/support", swiftSettings: swiftSettings),
+        example("train"),
+        example("embed"),
+        example("evaluate"),
         .executableTarget(name: "benchmark", dependencies: ["SupCon"], path: "Benchmarks/swift", swiftSettings: swiftSettings),
 
         tests("SupConTensor", []),

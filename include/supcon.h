@@ -28,7 +28,7 @@
  *              Callbacks run on the thread that called the library, with no lock held, except the log callback, which may come from any thread.
  *  fork()      A process that has used the library and forks must not use it in the child (its threads are gone): every call there that can fail
  *              returns SUPCON_STATUS_FORK. fork followed by exec is fine.
- *  BLAS        While a call computes, the process's OpenBLAS (the shared system library) is set to one thread; the former number comes back after.
+ *  BLAS        A library built without oneDNN sets the process's OpenBLAS to one thread while a call computes; the former number comes back after.
  */
 #ifndef SUPCON_H
 #define SUPCON_H
@@ -470,8 +470,8 @@ typedef struct supcon_event {
   double images_per_second;     /* images before views; STEP: lately; EPOCH: over the epoch */
   double seconds_left;          /* of the whole run, estimated */
   double knn_accuracy;          /* EPOCH: kNN@1 on the validation split, 0 to 1; NaN if not measured */
-  double alignment;             /* EPOCH: mean squared distance of positives (arXiv:2005.10242); NaN if not measured */
-  double uniformity;            /* EPOCH: log mean exp(-2 |difference|^2) (same paper); NaN if not measured */
+  double alignment;             /* EPOCH: mean squared distance of positives among the projections of its last batch (arXiv:2005.10242); NaN if not measured */
+  double uniformity;            /* EPOCH: log mean exp(-2 |difference|^2) of the same (same paper); NaN if not measured */
   double train_accuracy;        /* EPOCH: of the classifier on the training batches; NaN without one */
   int64_t anchors_without_positive; /* in this step, or the epoch */
   const char *message;          /* WARNING: in words; "" otherwise; valid during the call */
@@ -480,10 +480,11 @@ typedef struct supcon_event {
 typedef int (*supcon_train_callback)(const supcon_event *event, void *user_data);
 
 /* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR, CROSS_ENTROPY and joint_classifier the model gets a classifier
- * with the data set's classes if it has none. Errors: argument, shape (channels), state (no labels, too few images or classes), memory, io, format (of a checkpoint to resume). */
+ * with the data set's classes if it has none. Errors: argument, shape (channels), state (no labels, too few images or classes), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_create(supcon_context *context, supcon_model *model, const supcon_dataset *dataset,
                                                       const supcon_train_options *options, supcon_trainer **trainer);
-/* Trains; callback may be NULL. A run that ended is not run again (state). Errors: cancelled, state (collapse, divergence, in use), memory, io, format. */
+/* Trains; callback may be NULL. A run that ended is not run again (state). With resume it first takes up checkpoint_folder/last.supcon. After a NaN the model is what it was at
+ * the end of the epoch before. Errors: cancelled, state (collapse, divergence, in use, a checkpoint of another run), memory, io, format (of the checkpoint). */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_run(supcon_trainer *trainer, supcon_train_callback callback, void *user_data);
 /* Asks a run to stop after the step at hand; from any thread, or a signal handler. */
 void supcon_trainer_cancel(supcon_trainer *trainer);

@@ -27,10 +27,6 @@ SUPCON_CLONES int sc_mask_part(const float *w, int64_t n, float *maximum, double
   return !bad;
 }
 
-SUPCON_CLONES void sc_scale_f32(const float *restrict x, int64_t n, double factor, float *restrict y) {
-  for (int64_t i = 0; i < n; i++) y[i] = (float)((double)x[i] * factor);
-}
-
 SUPCON_CLONES void sc_loss_finish_row(float *restrict g, const float *restrict more, const float *restrict z, int64_t dimension, double factor) {
 #pragma clang fp reassociate(on)
   if (more)

@@ -8,6 +8,11 @@ void scd_matrix_product(int transpose_a, int transpose_b, int64_t m, int64_t n, 
   /* It fails on sizes and pointers alone, which the caller has checked. */
   (void)dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
+
+int scd_version(void) {
+  const dnnl_version_t *v = dnnl_version();
+  return v->major * 10000 + v->minor * 100 + v->patch;
+}
 #else
 typedef int supcon_no_onednn;
 #endif

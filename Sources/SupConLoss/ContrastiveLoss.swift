@@ -119,7 +119,7 @@ public final class ContrastiveLoss {
     private func scaleRows(_ features: UnsafePointer<Float>) {
         let (dimension, unit) = (self.dimension, unit.start)
         Parallel.ranges(samples * views, grain: max(16384 / dimension, 1), threads: context.threads) { range in
-            for row in range { sc_scale_f32(features + row * dimension, Int64(dimension), inverseLength(row), unit + row * dimension) }
+            for row in range { sc_scale_f32(features + row * dimension, inverseLength(row), unit + row * dimension, Int64(dimension)) }
         }
     }
 

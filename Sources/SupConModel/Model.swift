@@ -103,7 +103,7 @@ extension Model {
 
     /// The parameters' numbers at one time, to come back to.
     public struct Snapshot: Sendable {
-        fileprivate let values: AlignedBuffer
+        package let values: AlignedBuffer
         fileprivate let network: Network
     }
 

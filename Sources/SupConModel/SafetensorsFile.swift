@@ -47,6 +47,8 @@ public final class SafetensorsFile {
         (self.file, self.entries, self.metadata) = (file, entries, metadata)
     }
 
+    public func entry(named name: String) -> Entry? { entries.first { $0.name == name } }
+
     /// Errors: io, format, memory.
     private static func header(_ file: FileReader) throws(SupConError) -> AlignedBuffer {
         var length: UInt64 = 0

@@ -1,4 +1,7 @@
 import SupConTensor
+#if OneDNN
+import COneDNN
+#endif
 
 /// A convolution prepared for one shape. It owns no memory: its caller gives it weights ("packed": as the engine likes them) and scratch of the sizes that it names.
 protocol Convolution: AnyObject {
@@ -38,6 +41,16 @@ public enum Engine: String, Sendable, CaseIterable {
         .oneDNN
         #else
         .openBLAS
+        #endif
+    }
+
+    /// "oneDNN 2.6.3", or "OpenBLAS".
+    public var versionedName: String {
+        #if OneDNN
+        let version = Int(scd_version())
+        return self == .oneDNN ? "oneDNN \(version / 10000).\(version / 100 % 100).\(version % 100)" : "OpenBLAS"
+        #else
+        return "OpenBLAS"
         #endif
     }
 

@@ -1,11 +1,11 @@
 /// What stands behind the encoder's output r: the projection head's layers, and the classifier.
-enum HeadLayer {
+package enum HeadLayer {
     /// y = relu?(x Wᵀ + b)
     case linear(name: String, inputs: Int, outputs: Int, relu: Bool)
     /// y = relu(BN(x))
     case norm(name: String, channels: Int)
 
-    static let classifierName = "fc"
+    package static let classifierName = "fc"
 
     /// The projection head, in order; names are SupContrast's: the positions in its nn.Sequential.
     static func head(of configuration: NetworkConfiguration) -> [HeadLayer] {

@@ -25,6 +25,9 @@ public struct NetworkConfiguration: Sendable, Equatable {
     /// The hidden layer's width that is used.
     public var hiddenWidth: Int { headHidden > 0 ? headHidden : encoderOutput }
 
+    /// Dimension of z; without a head z is r at length 1.
+    public var projectionDimension: Int { head == .none ? encoderOutput : headOutput }
+
     /// Errors: argument.
     public func validate() throws(SupConError) {
         try require((1...4).contains(channels), .argument, "channels is \(channels); expected 1 to 4")

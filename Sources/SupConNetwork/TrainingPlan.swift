@@ -63,7 +63,7 @@ public final class TrainingPlan {
 
         let headLayers = trained.contains(.head) ? HeadLayer.head(of: configuration) : []
         let classifierLayers = trained.contains(.classifier) ? [HeadLayer.classifier(of: configuration)].compactMap { $0 } : []
-        let zDimension = headLayers.last?.outputs ?? configuration.encoderOutput
+        let zDimension = configuration.projectionDimension
         memoryByteCount =
             encoder.byteCount + network.parameters.trainableCount * 4 + 2 * images * configuration.encoderOutput * 4
             + HeadTraining.byteCount(headLayers + classifierLayers, rows: images) + (trained.contains(.head) ? images * (2 * zDimension + 1) * 4 : 0)

@@ -2,7 +2,7 @@ import Synchronization
 
 /// Messages about what the library does; silent until somebody listens.
 public enum Log {
-    public enum Level: Int32, Sendable, Comparable {
+    public enum Level: Int32, Sendable, Comparable, CaseIterable {
         case debug = 0, info, warning
         public static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
     }

@@ -55,7 +55,11 @@ public enum Parallel {
             }
         }
         #else
-        DispatchQueue.concurrentPerform(iterations: threads) { _ in body() }
+        withoutActuallyEscaping(body) { escaping in
+            // concurrentPerform returns when all have: the closure does not outlive this call.
+            nonisolated(unsafe) let closure = escaping
+            DispatchQueue.concurrentPerform(iterations: threads) { _ in closure() }
+        }
         #endif
     }
 }

@@ -78,11 +78,11 @@ import Testing
 
     @Test func refusesWhatCannotBe() throws {
         let labelled = try Self.dataset([0, 0, 1, 1, 2, 2], count: 6), plain = try Self.dataset(nil, count: 6)
-        expectError(.argument, "batch size is 0; expected 1 or more") { () throws(SupConError) in try BatchSampler(labelled, batchSize: 0, seed: 0) }
-        expectError(.argument, "images per class is 4; expected a divisor of the batch size, 6") { () throws(SupConError) in
+        expectError(.argument, "batch_size is 0; expected 1 or more") { () throws(SupConError) in try BatchSampler(labelled, batchSize: 0, seed: 0) }
+        expectError(.argument, "images_per_class is 4; expected a divisor of batch_size, 6") { () throws(SupConError) in
             try BatchSampler(labelled, batchSize: 6, imagesPerClass: 4, seed: 0)
         }
-        expectError(.argument, "images per class is -1") { () throws(SupConError) in try BatchSampler(labelled, batchSize: 6, imagesPerClass: -1, seed: 0) }
+        expectError(.argument, "images_per_class is -1") { () throws(SupConError) in try BatchSampler(labelled, batchSize: 6, imagesPerClass: -1, seed: 0) }
         expectError(.state, "there are 6 images; expected at least one batch of 8") { () throws(SupConError) in try BatchSampler(labelled, batchSize: 8, seed: 0) }
         expectError(.state, "no labels") { () throws(SupConError) in try BatchSampler(plain, batchSize: 6, imagesPerClass: 3, seed: 0) }
         expectError(.state, "there are 3 classes with images; a batch of 4 with 1 images per class takes 4") { () throws(SupConError) in

@@ -216,7 +216,7 @@ import Testing
         let dataset = try Self.memoryDataset(4)
         expectError(.argument, "views is 0; expected 1 to 255") { () throws(SupConError) in try Self.loader(dataset, views: 0) }
         expectError(.argument, "loader threads is 0; expected 1 to 1024") { () throws(SupConError) in try Self.loader(dataset, threads: 0) }
-        expectError(.argument, "batch size is -1; expected 1 or more") { () throws(SupConError) in try Self.loader(dataset, batchSize: -1) }
+        expectError(.argument, "batch_size is -1; expected 1 or more") { () throws(SupConError) in try Self.loader(dataset, batchSize: -1) }
         expectError(.memory, "larger than memory") { () throws(SupConError) in try Self.loader(dataset, batchSize: .max) }
         expectError(.memory, "needs") { () throws(SupConError) in try Self.loader(dataset, batchSize: 1 << 36) }
         expectError(.shape, "there are 1 means; expected one for each of the images' 3 channels") { () throws(SupConError) in

@@ -55,8 +55,6 @@ void sc_loss_gradient_both(const sc_loss_tile *tile, int kind, const float *weig
 void sc_row_squares(const float *x, int64_t rows, int64_t dimension, double *squares);
 /* Adds a part of a mask's row to its maximum, sum and number of positives; returns 1 if all of it is finite and not below 0, else 0. */
 int sc_mask_part(const float *w, int64_t n, float *maximum, double *sum, int64_t *positives);
-/* y = x * factor. */
-void sc_scale_f32(const float *x, int64_t n, double factor, float *y);
 /* g = factor (h - z (z.h)) with h = g + more; more NULL: h = g; z NULL: no projection. */
 void sc_loss_finish_row(float *g, const float *more, const float *z, int64_t dimension, double factor);
 

@@ -18,10 +18,10 @@ public struct BatchSampler: Sendable {
 
     /// Errors: argument (batch size, divisibility), state (no labels, too few images or classes).
     public init(_ dataset: Dataset, batchSize: Int, imagesPerClass: Int = 0, seed: UInt64) throws(SupConError) {
-        try require(batchSize > 0, .argument, "batch size is \(batchSize); expected 1 or more")
+        try require(batchSize > 0, .argument, "batch_size is \(batchSize); expected 1 or more")
         try require(
             imagesPerClass >= 0 && batchSize % max(imagesPerClass, 1) == 0, .argument,
-            "images per class is \(imagesPerClass); expected a divisor of the batch size, \(batchSize), or 0 for a plain shuffle")
+            "images_per_class is \(imagesPerClass); expected a divisor of batch_size, \(batchSize), or 0 for a plain shuffle")
         try require(dataset.count >= batchSize, .state, "there are \(dataset.count) images; expected at least one batch of \(batchSize)")
         var members: [[Int]] = []
         if imagesPerClass > 0 {

@@ -48,7 +48,7 @@ public final class Loader {
         let normalization = try Normalization(mean: mean, std: std)
         try require(mean.count == dataset.channels, .shape, "there are \(mean.count) means; expected one for each of the images' \(dataset.channels) channels")
         try require((1...255).contains(views), .argument, "views is \(views); expected 1 to 255")
-        try require(batchSize > 0, .argument, "batch size is \(batchSize); expected 1 or more")
+        try require(batchSize > 0, .argument, "batch_size is \(batchSize); expected 1 or more")
         try require((1...1024).contains(threads), .argument, "loader threads is \(threads); expected 1 to 1024")
         guard let bytes = Self.memoryByteCount(batchSize: batchSize, views: views, height: height, width: width, channels: dataset.channels) else {
             throw SupConError(.memory, "batches of \(batchSize) images with \(views) views of \(height)×\(width) are larger than memory")

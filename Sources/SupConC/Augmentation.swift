@@ -1,0 +1,47 @@
+import CSupCon
+import SupCon
+
+extension supcon_augmentation_options {
+    init(_ options: AugmentationOptions) {
+        self = .empty
+        kind = options.kind.rawValue
+        (crop_scale_min, crop_scale_max) = (options.cropScaleMin, options.cropScaleMax)
+        (crop_ratio_min, crop_ratio_max) = (options.cropRatioMin, options.cropRatioMax)
+        (flip_probability, jitter_probability) = (options.flipProbability, options.jitterProbability)
+        (brightness, contrast, saturation, hue) = (options.brightness, options.contrast, options.saturation, options.hue)
+        (grey_probability, blur_probability) = (options.greyProbability, options.blurProbability)
+        (blur_sigma_min, blur_sigma_max) = (options.blurSigmaMin, options.blurSigmaMax)
+    }
+}
+
+extension AugmentationOptions {
+    /// NULL: the defaults. Errors: argument.
+    init(_ pointer: UnsafePointer<supcon_augmentation_options>?) throws(SupConError) {
+        let options = try supcon_augmentation_options.read(pointer, defaults: supcon_augmentation_options(.defaults(.simclr)))
+        self = .defaults(try choice(options.kind, "kind"))
+        (cropScaleMin, cropScaleMax) = (options.crop_scale_min, options.crop_scale_max)
+        (cropRatioMin, cropRatioMax) = (options.crop_ratio_min, options.crop_ratio_max)
+        (flipProbability, jitterProbability) = (options.flip_probability, options.jitter_probability)
+        (brightness, contrast, saturation, hue) = (options.brightness, options.contrast, options.saturation, options.hue)
+        (greyProbability, blurProbability) = (options.grey_probability, options.blur_probability)
+        (blurSigmaMin, blurSigmaMax) = (options.blur_sigma_min, options.blur_sigma_max)
+        try validate()
+    }
+}
+
+@c @implementation
+public func supcon_augmentation_options_init(_ options: UnsafeMutablePointer<supcon_augmentation_options>?) {
+    options?.pointee = supcon_augmentation_options(.defaults(.simclr))
+}
+
+@c @implementation
+public func supcon_augment(
+    _ context: OpaquePointer?, _ images: UnsafePointer<supcon_images>?, _ options: UnsafePointer<supcon_augmentation_options>?, _ seed: UInt64, _ epoch: Int64, _ view: Int64,
+    _ height: Int64, _ width: Int64, _ views: UnsafeMutablePointer<Float>?
+) -> supcon_status {
+    status { () throws(SupConError) in
+        try augment(
+            try ImageBatch(images), try AugmentationOptions(options), seed: seed, epoch: Int(epoch), view: Int(view), height: Int(height), width: Int(width),
+            into: try needed(views, "views"), context: ContextHandle.context(context))
+    }
+}

@@ -1,0 +1,60 @@
+import CSupCon
+import SupCon
+
+extension supcon_evaluate_options {
+    init(_ options: EvaluateOptions) {
+        self = .empty
+        method = options.method.rawValue
+        (k, temperature) = (Int32(options.k), options.temperature)
+        (iterations, l2) = (Int32(options.iterations), options.l2)
+    }
+}
+
+extension EvaluateOptions {
+    /// NULL: the defaults. Errors: argument.
+    init(_ pointer: UnsafePointer<supcon_evaluate_options>?) throws(SupConError) {
+        self.init()
+        let options = try supcon_evaluate_options.read(pointer, defaults: supcon_evaluate_options(self))
+        method = try choice(options.method, "method")
+        (k, temperature) = (Int(options.k), options.temperature)
+        (iterations, l2) = (Int(options.iterations), options.l2)
+    }
+}
+
+@c @implementation
+public func supcon_evaluate_options_init(_ options: UnsafeMutablePointer<supcon_evaluate_options>?) {
+    options?.pointee = supcon_evaluate_options(EvaluateOptions())
+}
+
+@c @implementation
+public func supcon_scores_init(_ scores: UnsafeMutablePointer<supcon_scores>?) { scores?.pointee = .empty }
+
+@c @implementation
+public func supcon_evaluate(
+    _ context: OpaquePointer?, _ train: UnsafePointer<Float>?, _ train_labels: UnsafePointer<Int64>?, _ train_count: Int64, _ test: UnsafePointer<Float>?,
+    _ test_labels: UnsafePointer<Int64>?, _ test_count: Int64, _ dimension: Int64, _ options: UnsafePointer<supcon_evaluate_options>?,
+    _ scores: UnsafeMutablePointer<supcon_scores>?, _ predictions: UnsafeMutablePointer<Int64>?, _ confusion: UnsafeMutablePointer<Int64>?, _ confusion_capacity: Int64
+) -> supcon_status {
+    status { () throws(SupConError) in
+        let options = try EvaluateOptions(options)
+        let (train, test) = (try needed(train, "train"), try needed(test, "test"))
+        let trainLabels = UnsafeBufferPointer(start: try needed(train_labels, "train_labels"), count: try count(train_count, "train_count", least: 1))
+        let testLabels = UnsafeBufferPointer(start: try needed(test_labels, "test_labels"), count: try count(test_count, "test_count", least: 1))
+        // A struct that is too small is refused before anything is computed.
+        if let scores { try supcon_scores.write(.empty, to: scores) }
+        let found = try evaluate(
+            train: train, trainLabels: trainLabels, test: test, testLabels: testLabels, dimension: try count(dimension, "dimension", least: 1), options: options,
+            context: ContextHandle.context(context))
+        if let confusion {
+            try require(
+                confusion_capacity >= Int64(found.classes * found.classes), .shape,
+                "confusion_capacity is \(confusion_capacity); expected \(found.classes * found.classes) for \(found.classes) classes")
+            found.writeConfusion(confusion)
+        }
+        if let predictions { predictions.update(from: found.predictions, count: found.predictions.count) }
+        guard let scores else { return }
+        var value = supcon_scores.empty
+        (value.top1, value.top5, value.classes) = (found.top1, found.top5, Int64(found.classes))
+        try supcon_scores.write(value, to: scores)
+    }
+}

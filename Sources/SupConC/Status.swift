@@ -1,0 +1,62 @@
+import CSupCon
+import Glibc
+import SupCon
+
+@c @implementation
+public func supcon_status_name(_ status: supcon_status) -> UnsafePointer<CChar>? {
+    let names = StaticStrings.statusNames
+    return names.indices.dropLast().contains(Int(status)) ? names[Int(status)] : names[names.count - 1]
+}
+
+@c @implementation
+public func supcon_last_error() -> UnsafePointer<CChar>? { LastError.pointer }
+
+/// C strings that live as long as the library.
+enum StaticStrings {
+    /// The statuses by number, and "unknown".
+    nonisolated(unsafe) static let statusNames = (["OK"] + SupConError.Kind.allCases.map { "\($0)" } + ["unknown"]).map { immortal($0) }
+    nonisolated(unsafe) static let empty = immortal("")
+
+    static func immortal(_ text: String) -> UnsafePointer<CChar>? { UnsafePointer(strdup(text)) }
+}
+
+/// The sentence of this thread's last failure; its memory goes with the thread.
+enum LastError {
+    private static let key: pthread_key_t = {
+        var key = pthread_key_t()
+        pthread_key_create(&key) { free($0) }
+        return key
+    }()
+
+    static var pointer: UnsafePointer<CChar>? {
+        pthread_getspecific(key).map { UnsafePointer($0.assumingMemoryBound(to: CChar.self)) } ?? StaticStrings.empty
+    }
+
+    static func set(_ message: String) {
+        free(pthread_getspecific(key))
+        pthread_setspecific(key, strdup(message))
+    }
+}
+
+/// Runs the body of a function that can fail, and translates what it throws.
+func status(_ body: () throws(SupConError) -> Void) -> supcon_status {
+    do throws(SupConError) {
+        try Fork.check()
+        try body()
+        return supcon_status(SUPCON_OK)
+    } catch {
+        LastError.set(error.message)
+        return error.kind.rawValue
+    }
+}
+
+/// The same for a function that gives a handle: NULL after a failure.
+func handle<Object: AnyObject>(
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ name: String, _ make: () throws(SupConError) -> Object
+) -> supcon_status {
+    out?.pointee = nil
+    return status { () throws(SupConError) in
+        let out = try needed(out, name)
+        out.pointee = retained(try make())
+    }
+}

@@ -1,0 +1,208 @@
+import Glibc
+import SupConModel
+import SupConNetwork
+import SupConTensor
+import SupConVision
+import Synchronization
+
+/// A run: planned when it is made, run once. One thread; `cancel` from any.
+public final class Trainer: @unchecked Sendable {
+    private let model: Model
+    private let network: Network
+    private let options: TrainOptions
+    private let context: ExecutionContext
+    private let training: Dataset
+    private let step: any TrainingStep
+    private let sampler: BatchSampler
+    private let rates: LearningRate
+    private let monitor: Monitor?
+    private var hasRun = false
+    private let isCancelled = Atomic<Bool>(false)
+
+    /// Batches per epoch.
+    public let stepsPerEpoch: Int
+
+    /// Checks the options and the memory and plans; trains nothing. Where a classifier is trained and the model has none, it gets one with the data set's classes.
+    /// Errors: argument, shape (channels, classes), state (no labels, too few images, model in use), memory, unsupported.
+    public init(_ model: Model, _ dataset: Dataset, _ options: TrainOptions, context: ExecutionContext) throws(SupConError) {
+        try options.validate()
+        let configuration = model.network.configuration
+        try require(
+            dataset.channels == configuration.channels, .shape,
+            "the data set's images have \(dataset.channels) channels; expected \(configuration.channels), as the model takes")
+        let trainsClassifier = options.jointClassifier || !options.objective.isContrastive
+        if trainsClassifier || options.objective == .supcon || options.imagesPerClass > 0 {
+            try require(dataset.labels != nil, .state, "the data set has no labels, which \(options.objective)\(options.jointClassifier ? " with joint_classifier" : "")\(options.imagesPerClass > 0 ? " with images_per_class" : "") needs")
+        }
+        var (training, validation): (Dataset, Dataset?) = (dataset, nil)
+        if options.validationFraction > 0, dataset.labels != nil {
+            let parts = try dataset.split(fraction: options.validationFraction, seed: options.seed)
+            training = parts.first
+            validation = parts.second.count > 0 ? parts.second : nil
+        }
+        try require(
+            validation != nil || (options.patience == 0 && !options.keepsBest), .state,
+            "patience and keep_best need a validation split, but the data set has \(dataset.labels == nil ? "no labels" : "too few images") for one")
+        try require(
+            training.count >= options.batchSize, .state,
+            "there are \(training.count) images to train on\(validation.map { " (\($0.count) more are held out)" } ?? ""), fewer than one batch of \(options.batchSize)")
+        (self.training, self.options, self.context, self.model) = (training, options, context, model)
+        stepsPerEpoch = training.count / options.batchSize
+        sampler = try BatchSampler(training, batchSize: options.batchSize, imagesPerClass: options.imagesPerClass, seed: options.seed)
+        let total = stepsPerEpoch.multipliedReportingOverflow(by: options.epochs)
+        try require(!total.overflow, .argument, "epochs is \(options.epochs): \(stepsPerEpoch) steps each are more than can be counted")
+        rates = LearningRate(
+            base: options.learningRate * (options.referenceBatch > 0 ? Double(options.batchSize) / Double(options.referenceBatch) : 1), schedule: options.schedule,
+            warmupSteps: options.warmupSteps >= 0 ? options.warmupSteps : min(10 * stepsPerEpoch, total.partialValue / 10), warmupStart: options.warmupStart,
+            finalShare: options.finalRate, milestones: options.milestones, stepFactor: options.stepFactor, stepsPerEpoch: stepsPerEpoch, epochs: options.epochs)
+        (network, step, monitor) = try model.exclusive { () throws(SupConError) in
+            if trainsClassifier {
+                if configuration.classes == 0 {
+                    try require(dataset.classes > 1, .state, "the data set has \(dataset.classes) class; expected 2 or more to train a classifier")
+                    try model.setClasses(dataset.classes, names: try dataset.classNameList(), seed: options.seed)
+                }
+                try require(
+                    dataset.classes <= model.network.configuration.classes, .shape,
+                    "the data set has \(dataset.classes) classes; the model's classifier has \(model.network.configuration.classes)")
+            }
+            let step: any TrainingStep =
+                options.objective == .linear
+                ? try ClassifierStep(model, options, labels: training.labels ?? [], context: context)
+                : try EncoderStep(model, options, labels: training.labels, context: context)
+            // The frozen encoder's accuracy does not change.
+            let monitor = try options.objective == .linear ? nil : validation.map { (part) throws(SupConError) in
+                try Monitor(model, training: training, validation: part, seed: options.seed, context: context)
+            }
+            return (model.network, step, monitor)
+        }
+        Self.describe(dataset, options)
+    }
+
+    /// What a user may want to know before an hour has passed.
+    private static func describe(_ dataset: Dataset, _ options: TrainOptions) {
+        guard let labels = dataset.labels, options.objective == .supcon else { return }
+        var counts: [Int: Int] = [:]
+        for label in labels { counts[label, default: 0] += 1 }
+        if counts.count == 1 { Log.write(.warning, "all images are of one class: every view is a positive of every other, and the loss can only pull them together") }
+        let single = counts.values.count { $0 == 1 }
+        if single > 0 { Log.write(.warning, "\(single) of \(counts.count) classes have one image: its only positives are its own views") }
+    }
+
+    /// Bytes that one training step takes: activations, gradients and workspaces.
+    public var memoryByteCount: Int { step.memoryByteCount }
+
+    /// Asks the run to stop after the step at hand; from any thread or a signal handler.
+    public func cancel() { isCancelled.store(true, ordering: .relaxed) }
+
+    /// Trains. `callback` gets every event on this thread and returns false to stop; what it throws comes out.
+    /// Errors: cancelled, state (collapse, divergence, run before, model in use), memory, io, format.
+    public func run(_ callback: ((TrainEvent) -> Bool)?) throws(SupConError) {
+        try require(!hasRun, .state, "this trainer has run; make another one, with resume to go on from its checkpoint")
+        hasRun = true
+        try model.exclusive { () throws(SupConError) in
+            try require(model.network === network, .state, "the model's classifier was replaced after this trainer was made; make another one")
+            try runEpochs(Reporter(callback, options: options, steps: stepsPerEpoch))
+        }
+    }
+
+    private func runEpochs(_ reporter: Reporter) throws(SupConError) {
+        var progress = Checkpoint(run: runDescription)
+        var best: Model.Snapshot?
+        let folder = try options.checkpointFolder.map { (path) throws(SupConError) in try CheckpointFolder(path) }
+        if options.resume, let folder, folder.hasLast {
+            progress = try Checkpoint.read(folder.last, network.parameters, step.optimizer, run: runDescription)
+            if options.keepsBest, progress.bestAccuracy >= 0 { best = try folder.readBest(model) }
+            Log.write(.info, "goes on after epoch \(progress.epoch) of \(folder.last)")
+        }
+        var health = Health(chance: step.chance, isContrastive: options.objective.isContrastive)
+        // The last state without NaN, to come back to.
+        var sound = try model.snapshot()
+        let loader = try Loader(
+            training, options.augmentation, views: options.effectiveViews, height: model.imageHeight, width: model.imageWidth, mean: model.mean, std: model.std,
+            seed: options.seed, threads: options.loaderThreads > 0 ? options.loaderThreads : context.threads, batchSize: options.batchSize)
+        reporter.begin(epochsDone: progress.epoch)
+        while progress.epoch < options.epochs {
+            let epoch = progress.epoch + 1
+            try loader.begin(epoch: epoch, batches: sampler.batches(epoch: epoch))
+            var sum = EpochSum()
+            for number in 0..<stepsPerEpoch {
+                let batch = try loader.next()
+                let rate = rates.rate((epoch - 1) * stepsPerEpoch + number)
+                let outcome = try step.run(batch.pixels, samples: batch.indices, rate: rate)
+                sum.add(outcome)
+                let place = "in epoch \(epoch), step \(number + 1)"
+                if let finding = health.step(loss: outcome.loss, spread: step.spread, rate: rate, place: place) {
+                    if finding.isFatal {
+                        try model.restore(sound)
+                        throw SupConError(.state, finding.message + " The model was put back to the end of epoch \(epoch - 1).")
+                    }
+                    try act(on: finding, epoch, number + 1, reporter)
+                }
+                guard reporter.step(epoch: epoch, step: number + 1, outcome, rate: rate, images: options.batchSize), !isCancelled.load(ordering: .relaxed) else {
+                    throw SupConError(.cancelled, "the run was stopped \(place); the model keeps what it learnt")
+                }
+            }
+            let rate = rates.rate(epoch * stepsPerEpoch - 1)
+            if let finding = health.epoch(loss: sum.meanLoss, rate: rate, place: "by the end of epoch \(epoch)") {
+                try act(on: finding, epoch, stepsPerEpoch, reporter)
+            }
+            var accuracy = Double.nan
+            if let monitor, epoch % options.validationEvery == 0 || epoch == options.epochs {
+                accuracy = try monitor.accuracy()
+                progress.validationsWithoutGain += 1
+                if accuracy > progress.bestAccuracy {
+                    (progress.bestAccuracy, progress.validationsWithoutGain) = (accuracy, 0)
+                    if options.keepsBest { best = try model.snapshot() }
+                    if let folder { try model.saveWhileExclusive(folder.best) }
+                }
+            }
+            progress.epoch = epoch
+            if let folder { try progress.write(folder.last, network.parameters, step.optimizer) }
+            sound = try model.snapshot()
+            let goesOn = try reporter.epoch(epoch, sum, embeddings: step.embeddings, rate: rate, knnAccuracy: accuracy, context: context)
+            guard goesOn, !isCancelled.load(ordering: .relaxed) else {
+                throw SupConError(.cancelled, "the run was stopped after epoch \(epoch); the model keeps what it learnt")
+            }
+            if options.patience > 0, progress.validationsWithoutGain >= options.patience {
+                Log.write(.info, "stops after epoch \(epoch): kNN@1 has not risen above \(short(progress.bestAccuracy)) in \(options.patience) validations")
+                break
+            }
+        }
+        if let best { try model.restore(best) }
+    }
+
+    private func act(on finding: Health.Finding, _ epoch: Int, _ step: Int, _ reporter: Reporter) throws(SupConError) {
+        try require(!options.stopsOnCollapse, .state, finding.message)
+        Log.write(.warning, finding.message)
+        reporter.warn(finding.message, epoch: epoch, step: step)
+    }
+
+    /// What a checkpoint's run and this one must share. Rates, epochs and what watches the run may differ.
+    private var runDescription: [(key: String, value: String)] {
+        [
+            ("objective", "\(options.objective)"), ("batch_size", "\(options.batchSize)"), ("views", "\(options.effectiveViews)"),
+            ("images_per_class", "\(options.imagesPerClass)"), ("seed", "\(options.seed)"), ("training images", "\(training.count)"),
+            ("joint_classifier", "\(options.jointClassifier)"),
+        ]
+    }
+}
+
+/// Sums over an epoch.
+struct EpochSum {
+    private(set) var anchorsWithoutPositive = 0
+    private var loss = 0.0
+    private var steps = 0
+    private var classified = 0
+    private var correct = 0
+
+    mutating func add(_ outcome: StepOutcome) {
+        loss += outcome.loss
+        steps += 1
+        anchorsWithoutPositive += outcome.anchorsWithoutPositive
+        classified += outcome.classified
+        correct += outcome.correct
+    }
+
+    var meanLoss: Double { loss / Double(max(steps, 1)) }
+    var accuracy: Double { classified > 0 ? Double(correct) / Double(classified) : .nan }
+}

@@ -1,0 +1,44 @@
+import SupConTensor
+
+/// What one step found.
+struct StepOutcome {
+    var loss: Double
+    var anchorsWithoutPositive = 0
+    /// Rows that the classifier saw, and how many it got right.
+    var classified = 0
+    var correct = 0
+}
+
+/// One step of a run: views in, parameters changed. Everything is planned before; a step allocates nothing.
+protocol TrainingStep: AnyObject {
+    /// Activations, gradients and workspaces, in bytes.
+    var memoryByteCount: Int { get }
+    var optimizer: SGD { get }
+    /// Rows of the last step's embeddings (length 1), with what makes two of them a positive pair; nil where there are none.
+    var embeddings: Embeddings? { get }
+    /// Their variance over that of rows spread evenly over the sphere; 1 where there are none.
+    var spread: Double { get }
+    /// The loss of guessing.
+    var chance: Double { get }
+
+    /// `views`: [samples, views, height, width, channels], normalised; `samples`: their places in the data set.
+    func run(_ views: UnsafePointer<Float>, samples: [Int], rate: Double) throws(SupConError) -> StepOutcome
+}
+
+struct Embeddings {
+    var rows: UnsafePointer<Float>
+    var count: Int
+    var dimension: Int
+    /// [count]: rows of the same number are positives of each other.
+    var groups: UnsafeBufferPointer<Int64>
+}
+
+/// The losses refuse numbers that are not finite as a wrong argument; in a step they are what the network has come to: the loss is NaN.
+func lossOrNaN(_ body: () throws(SupConError) -> StepOutcome) throws(SupConError) -> StepOutcome {
+    do throws(SupConError) {
+        return try body()
+    } catch {
+        guard error.kind == .argument else { throw error }
+        return StepOutcome(loss: .nan)
+    }
+}

@@ -1,0 +1,54 @@
+import SupConNetwork
+import SupConTensor
+import Testing
+
+@testable import SupConTraining
+
+@Suite struct OptimizerTests {
+    /// Three steps against the update rule in double, for every part, with and without momentum, Nesterov and decay of norms.
+    @Test(arguments: [(0.0, false, true), (0.9, false, true), (0.9, true, false)])
+    func sgdFollowsItsFormula(_ momentum: Double, _ nesterov: Bool, _ decaysAll: Bool) throws {
+        var configuration = NetworkConfiguration()
+        (configuration.width, configuration.headOutput, configuration.classes, configuration.head) = (4, 3, 2, .mlpBN)
+        let network = try Network(configuration, seed: 1)
+        let parameters = network.parameters
+        let (rate, decay) = (0.1, 0.01)
+        let sgd = try SGD(
+            parameters, parts: [.encoder, .head], momentum: momentum, nesterov: nesterov, weightDecay: decay, decaysNormAndBias: decaysAll)
+        var random = Philox(seed: 2, purpose: .test)
+        let gradients = (0..<parameters.trainableCount).map { _ in random.uniform(-1, 1) }
+        var w = (0..<parameters.count).map { Double(parameters.values[$0]) }
+        var v = [Double](repeating: 0, count: parameters.trainableCount)
+        for _ in 0..<3 {
+            gradients.withUnsafeBufferPointer { sgd.step(gradients: $0.baseAddress!, rate: rate, threads: 2) }
+            for entry in parameters.entries where entry.role.isTrainable && entry.part != .classifier {
+                let isDecayed = decaysAll || entry.shape.count > 1
+                for i in entry.range {
+                    let d = Double(gradients[i]) + (isDecayed ? decay * w[i] : 0)
+                    v[i] = momentum * v[i] + d
+                    w[i] -= rate * (nesterov ? d + momentum * v[i] : v[i])
+                }
+            }
+        }
+        for i in 0..<parameters.count { #expect(abs(Double(parameters.values[i]) - w[i]) < 1e-5, "parameter \(i)") }
+    }
+
+    func rates(_ schedule: LearningRate.Schedule, warmup: Int = 0) -> LearningRate {
+        LearningRate(
+            base: 2, schedule: schedule, warmupSteps: warmup, warmupStart: 0.1, finalShare: 0.2, milestones: [2, 3], stepFactor: 0.5, stepsPerEpoch: 5, epochs: 4)
+    }
+
+    @Test func schedulesFollowTheirFormulas() {
+        #expect(rates(.constant).rate(17) == 2)
+        #expect(abs(rates(.cosine).rate(0) - 2) < 1e-12)
+        #expect(abs(rates(.cosine).rate(10) - 2 * (0.2 + 0.8 * 0.5)) < 1e-12)
+        #expect(abs(rates(.cosine).rate(20) - 0.4) < 1e-12)
+        // Milestones are epochs that are over: steps 10 and 15.
+        #expect([9, 10, 14, 15, 19].map { rates(.step).rate($0) } == [2, 1, 1, 0.5, 0.5])
+    }
+
+    @Test func warmUpIsLinear() {
+        let warm = rates(.constant, warmup: 4)
+        for (step, share) in [(0, 0.325), (1, 0.55), (2, 0.775), (3, 1), (4, 1)] { #expect(abs(warm.rate(step) - 2 * share) < 1e-12, "step \(step)") }
+    }
+}

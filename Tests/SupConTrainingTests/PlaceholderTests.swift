@@ -1,2 +1,0 @@
-import SupConTensor
-import Testing

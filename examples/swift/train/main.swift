@@ -1,0 +1,52 @@
+// Trains an encoder with the supervised contrastive loss, fits a linear classifier on it, and saves both as one file.
+//
+//     swift run -c release supcon-train photos --output model.safetensors --epochs 100
+//     swift run -c release supcon-train IMAGES.gz,LABELS.gz --width 16 --epochs 4
+
+import ExampleSupport
+import Glibc
+import SupCon
+
+let usage = """
+    supcon-train DATA [--output model.safetensors] [--architecture resnet18] [--width 64] [--epochs 100] [--batch 256] [--rate 0.1] [--size 32]
+    DATA: a folder with a folder of JPEG and PNG files per class, or IMAGES,LABELS: two IDX files
+    """
+
+exit(
+    run { () throws(SupConError) in
+        let arguments = try Arguments(usage: usage)
+        guard arguments.plain.count == 1 else { throw SupConError(.argument, usage) }
+        let dataset = try openDataset(arguments.plain[0])
+
+        var options = ModelOptions()
+        options.architecture = try Architecture(named: arguments.text("architecture", "resnet18"))
+        options.width = try arguments.number("width", 64)
+        options.channels = dataset.channels
+        options.imageHeight = try arguments.number("size", dataset.height ?? 32)
+        options.imageWidth = try arguments.number("size", dataset.width ?? 32)
+        let model = try Model(options, context: .default)
+
+        var training = TrainOptions()
+        training.epochs = try arguments.number("epochs", 100)
+        training.batchSize = try arguments.number("batch", 256)
+        training.learningRate = try arguments.number("rate", 0.1)
+        let trainer = try Trainer(model, dataset, training, context: .default)
+        print("a step takes \(megabytes(trainer.memoryByteCount))")
+        try trainer.run { event in
+            switch event.kind {
+            case .step:
+                print("\repoch \(event.epoch)/\(event.epochs)  step \(event.step)/\(event.steps)  loss \(Float(event.loss))  \(Int(event.imagesPerSecond)) images/s  "
+                    + "\(Int(event.secondsLeft)) s left    ", terminator: "")
+                fflush(nil)
+            case .epoch:
+                print("\repoch \(event.epoch)/\(event.epochs)  loss \(Float(event.loss))  kNN@1 \(Float(event.knnAccuracy))  \(Int(event.imagesPerSecond)) images/s          ")
+            case .warning:
+                print("\n\(event.message)")
+            }
+            return true
+        }
+        try model.fitClassifier(dataset)
+        let path = arguments.text("output", "model.safetensors")
+        try model.save(path)
+        print("saved \(path)")
+    })

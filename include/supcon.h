@@ -216,7 +216,8 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_from_images(const supcon_images *
                                                            supcon_dataset **dataset);
 /* A folder with a folder per class (classes in the byte order of their names), JPEG and PNG files found by their content, to any depth, links followed. A folder
  * that holds files alone is a data set without labels. Names that begin with a dot are not looked at; files that are no image by content nor name are ignored.
- * Every file is opened once to learn that it is a whole image, decoded when it is used; Exif's orientation is applied, alpha is dropped. Errors: argument, io, format (no image, or a bad one with REFUSE), memory. */
+ * Every file is opened once to learn that it is a whole image, decoded when it is used; Exif's orientation is applied, alpha is dropped.
+ * Errors: argument, io, format (no image, or a bad one with REFUSE), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_folder(const char *path, const supcon_dataset_options *options, supcon_dataset **dataset);
 /* The given JPEG or PNG files, in that order; labels: [count] or NULL. Errors: as from_folder. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_files(const char *const *paths, int64_t count, const int64_t *labels,

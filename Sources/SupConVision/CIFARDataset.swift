@@ -1,8 +1,8 @@
 import SupConTensor
 
 extension Dataset {
-    /// CIFAR's binary files, put together in that order: records of a label (CIFAR-100: a coarse one, then the fine one, which is taken) and 3072 bytes, planar RGB
-    /// 32×32 (cs.toronto.edu/~kriz/cifar.html). Errors: argument (classes other than 10 and 100), io, format, memory.
+    /// CIFAR's binary files, put together in that order: records of a label (CIFAR-100: a coarse one, then the fine one, which is taken) and 3072 bytes,
+    /// planar RGB 32×32 (cs.toronto.edu/~kriz/cifar.html). Errors: argument (classes other than 10 and 100), io, format, memory.
     public static func cifar(_ paths: [RawPath], classes: Int, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {
         try options.validate()
         try require(classes == 10 || classes == 100, .argument, "classes is \(classes); expected 10 or 100")
@@ -14,7 +14,9 @@ extension Dataset {
         var total = 0
         for path in paths {
             let file = try FileInput(path)
-            try require(file.size > 0 && file.size % record == 0, .format, "\(path): has \(file.size) bytes; expected a multiple of \(record)\(hint(file, classes))")
+            try require(
+                file.size > 0 && file.size % record == 0, .format,
+                "\(path): has \(file.size) bytes; expected a multiple of \(record)\(hint(file, classes))")
             files.append(file)
             let (sum, overflow) = total.addingReportingOverflow(file.size)
             try require(!overflow, .memory, "the files are larger than memory")
@@ -40,8 +42,8 @@ extension Dataset {
         }
         // The pixels stay where they are, between the labels.
         let batch = ImageBatch(
-            data: memory.pointer + numbers, element: .u8, count: labels.count, height: side, width: side, channels: channels, imageStride: record, rowStride: side,
-            columnStride: 1, channelStride: side * side)
+            data: memory.pointer + numbers, element: .u8, count: labels.count, height: side, width: side, channels: channels, imageStride: record,
+            rowStride: side, columnStride: 1, channelStride: side * side)
         return Dataset(source: .batch(batch, owner: memory), labels: labels, classes: classes, channels: options.channels(stored: channels))
     }
     public static func cifar(_ paths: [String], classes: Int, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {

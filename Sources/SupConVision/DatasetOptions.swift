@@ -23,7 +23,8 @@ public struct DatasetOptions: Sendable, Equatable {
     /// Errors: argument.
     public func validate() throws(SupConError) {
         try require(
-            channels == 0 || channels == 1 || channels == 3, .argument, "channels is \(channels); expected 1 (grey), 3 (RGB), or 0: 3 for files, as stored elsewhere")
+            channels == 0 || channels == 1 || channels == 3, .argument,
+            "channels is \(channels); expected 1 (grey), 3 (RGB), or 0: 3 for files, as stored elsewhere")
     }
 
     /// The channels of images that are stored with `stored` channels.

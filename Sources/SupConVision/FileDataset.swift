@@ -1,17 +1,18 @@
 import SupConTensor
 
 extension Dataset {
-    /// JPEG or PNG files, in that order; each is opened once, here, and decoded when it is used. With `skip`, what is no readable image is left out, with its label.
-    /// Errors: argument, shape (labels), io, format (no image, or with `refuse` a bad one), memory.
+    /// JPEG or PNG files, in that order; each is opened once, here, and decoded when it is used. With `skip`, what is no readable image is left out, with
+    /// its label. Errors: argument, shape (labels), io, format (no image, or with `refuse` a bad one), memory.
     public static func files(_ paths: [RawPath], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {
         try options.validate()
         try require(!paths.isEmpty, .argument, "there are no paths; expected one or more")
         let classes = try classes(labels, count: paths.count)
         let found = try FoundFiles(paths, options: options, ignoresOthers: false)
-        try require(!found.kept.isEmpty, .format, "none of \(paths.count) files is a readable JPEG or PNG image; the first: \(found.skipped.first ?? "")")
+        try require(
+            !found.kept.isEmpty, .format, "none of \(paths.count) files is a readable JPEG or PNG image; the first: \(found.skipped.first ?? "")")
         return Dataset(
-            source: .files(try found.source()), labels: labels.map { all in found.kept.map { all[$0.index] } }, classes: classes, channels: options.channels(stored: 3),
-            skipped: found.skipped)
+            source: .files(try found.source()), labels: labels.map { all in found.kept.map { all[$0.index] } }, classes: classes,
+            channels: options.channels(stored: 3), skipped: found.skipped)
     }
     public static func files(_ paths: [String], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {
         try files(paths.map { RawPath($0) }, labels: labels, options: options)
@@ -62,7 +63,8 @@ struct FoundFiles {
     /// Errors: memory.
     func source() throws(SupConError) -> FileSource {
         FileSource(
-            entries: kept.map { FileSource.Entry(height: Int32($0.header.height), width: Int32($0.header.width)) }, paths: try PathTable(kept.map { paths[$0.index] }))
+            entries: kept.map { FileSource.Entry(height: Int32($0.header.height), width: Int32($0.header.width)) },
+            paths: try PathTable(kept.map { paths[$0.index] }))
     }
 
     /// Does the name end like an image's, of whatever kind?

@@ -2,8 +2,8 @@ import Glibc
 import SupConTensor
 
 extension FolderWalk {
-    /// What a folder holds, in the byte order of the names: folders, files, and links that lead nowhere (as files, so that opening them tells); no sockets, pipes and
-    /// devices, and no names that begin with a dot. Errors: argument (an impossible path), io.
+    /// What a folder holds, in the byte order of the names: folders, files, and links that lead nowhere (as files, so that opening them tells); no sockets,
+    /// pipes and devices, and no names that begin with a dot. Errors: argument (an impossible path), io.
     static func entries(_ folder: RawPath) throws(SupConError) -> [Entry] {
         let (stream, reason) = try folder.withCString { name in (opendir(name), errno) }
         guard let stream else { throw SupConError(.io, "\(folder): cannot be opened as a folder: \(systemMessage(reason))") }

@@ -58,8 +58,8 @@ final class ImageFile {
             switch ImageHeader.kind(all) {
             case .png: return try PNGHeader.parse(all, checksSums: false)
             case .jpeg:
-                guard let header = try JPEGHeader.parse(all) else { throw SupConError(.format, "is cut off: it ends after \(file.size) bytes, within its header") }
-                return header
+                if let header = try JPEGHeader.parse(all) { return header }
+                throw SupConError(.format, "is cut off: it ends after \(file.size) bytes, within its header")
             case nil: throw SupConError(.format, Self.noImage(all))
             }
         }

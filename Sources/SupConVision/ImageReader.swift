@@ -22,7 +22,8 @@ public final class ImageReader {
     /// Errors: argument (no such image), io, format (a file that has become unreadable or has changed its size), memory.
     public func open(_ index: Int) throws(SupConError) -> (height: Int, width: Int) {
         opened = .nothing
-        try require((0..<dataset.count).contains(index), .argument, "image is \(index); expected 0 to \(dataset.count - 1), as there are \(dataset.count) images")
+        try require(
+            (0..<dataset.count).contains(index), .argument, "image is \(index); expected 0 to \(dataset.count - 1), as there are \(dataset.count) images")
         let place = dataset.sourceIndex(index)
         switch dataset.source {
         case .batch(let batch, _): opened = .view(batch[place])

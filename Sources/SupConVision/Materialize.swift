@@ -31,7 +31,9 @@ extension Dataset {
         }
         let copied: ImageSource =
             if let height, let width {
-                .batch(ImageBatch(dense: memory.pointer, element: element, count: indices.count, height: height, width: width, channels: channels), owner: memory)
+                .batch(
+                    ImageBatch(dense: memory.pointer, element: element, count: indices.count, height: height, width: width, channels: channels),
+                    owner: memory)
             } else {
                 .ragged(places, channels: channels, memory: memory)
             }

@@ -3,8 +3,8 @@ import SupConTensor
 
 /// Decodes PNG by libpng's simplified interface, which keeps its longjmp to itself.
 enum PNGDecoder {
-    /// Decodes to u8 as stored (not oriented): grey or RGB; alpha, if there is some, lies between the pixels and is not shown, as Pillow drops it. 16 bits are rounded
-    /// to 8, palettes looked up. `bytes` are changed. Errors: format (without the file's name), memory.
+    /// Decodes to u8 as stored (not oriented): grey or RGB; alpha, if there is some, lies between the pixels and is not shown, as Pillow drops it. 16 bits
+    /// are rounded to 8, palettes looked up. `bytes` are changed. Errors: format (without the file's name), memory.
     static func decode(
         _ bytes: UnsafeMutableRawBufferPointer, _ header: ImageHeader, scratch: Scratch, path: @autoclosure () -> String
     ) throws(SupConError) -> ImageView {

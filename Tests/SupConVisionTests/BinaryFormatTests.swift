@@ -65,7 +65,9 @@ import Testing
         let folder = try TemporaryFolder()
         func pixel(_ n: Int) -> (Int, Int, Int) -> UInt8 { { c, y, x in UInt8(truncatingIfNeeded: 31 * n + 7 * c + 5 * y + x) } }
         func labels(_ n: Int) -> [UInt8] { classes == 10 ? [UInt8(n * 3)] : [19, UInt8(n * 33)] }
-        let paths = [try folder.write("1.bin", record(labels(0), pixel(0)) + record(labels(1), pixel(1))), try folder.write("2.bin", record(labels(2), pixel(2)))]
+        let paths = [
+            try folder.write("1.bin", record(labels(0), pixel(0)) + record(labels(1), pixel(1))), try folder.write("2.bin", record(labels(2), pixel(2))),
+        ]
         let dataset = try Dataset.cifar(paths, classes: classes)
         #expect(dataset.count == 3 && dataset.height == 32 && dataset.width == 32 && dataset.channels == 3 && dataset.classes == classes)
         #expect(dataset.labels == (classes == 10 ? [0, 3, 6] : [0, 33, 66]) && dataset.className(classes - 1) == "\(classes - 1)")

@@ -39,7 +39,7 @@ import Testing
     @Test(arguments: files) func everyPrefixIsLeftOut(_ name: String) throws {
         let folder = try TemporaryFolder()
         let whole = try Fixtures.bytes(name)
-        for count in 0..<whole.count {
+        for count in 0..<whole.count where count < 64 || count % 3 == 0 || count > whole.count - 16 {
             let path = try folder.write("x.jpg", Array(whole[..<count]))
             expectError(.format, path) { () throws(SupConError) in try Dataset.files([path], options: DatasetOptions(onError: .refuse)) }
         }
@@ -52,7 +52,7 @@ import Testing
         let path = try folder.write("x", whole)
         let reader = ImageReader(try Dataset.files([path]))
         var refused = 0
-        for count in 0..<whole.count {
+        for count in 0..<whole.count where count < 64 || count % 5 == 0 {
             try folder.write("x", Array(whole[..<count]))
             do {
                 _ = try reader.open(0)
@@ -62,7 +62,7 @@ import Testing
                 refused += 1
             }
         }
-        #expect(refused > 20)
+        #expect(refused > 10)
     }
 
     @Test(arguments: files) func alteredBytesAreDecodedOrRefused(_ name: String) throws {
@@ -71,7 +71,7 @@ import Testing
         let path = try folder.write("x", whole)
         let reader = ImageReader(try Dataset.files([path]))
         var random = Philox(seed: 11, purpose: .test)
-        for round in 0..<600 {
+        for round in 0..<250 {
             var bytes = whole
             for _ in 0...(round % 3) { bytes[random.index(below: bytes.count)] = UInt8(truncatingIfNeeded: random.next()) }
             if name.hasSuffix("png") && round % 4 > 0 { Self.mend(&bytes) }

@@ -92,6 +92,8 @@ func expectError<R>(
         Issue.record("expected an error of kind \(kind)", sourceLocation: sourceLocation)
     } catch {
         #expect(error.kind == kind, "\(error)", sourceLocation: sourceLocation)
-        for word in words where !word.isEmpty { #expect(error.message.contains(word), "“\(error)” does not speak of “\(word)”", sourceLocation: sourceLocation) }
+        for word in words where !word.isEmpty {
+            #expect(error.message.contains(word), "“\(error)” does not speak of “\(word)”", sourceLocation: sourceLocation)
+        }
     }
 }

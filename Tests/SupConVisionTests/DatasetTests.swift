@@ -4,7 +4,9 @@ import Testing
 
 @Suite struct DatasetTests {
     /// n images of height×width with `channels` channels, pixel = a number of its own; dense.
-    private func batch<T>(_ values: UnsafeMutablePointer<T>, _ n: Int, _ height: Int, _ width: Int, _ channels: Int, _ element: ImageView.Element) -> ImageBatch {
+    private func batch<T>(
+        _ values: UnsafeMutablePointer<T>, _ n: Int, _ height: Int, _ width: Int, _ channels: Int, _ element: ImageView.Element
+    ) -> ImageBatch {
         ImageBatch(dense: values, element: element, count: n, height: height, width: width, channels: channels)
     }
 
@@ -14,7 +16,8 @@ import Testing
         try store.withUnsafeMutableBufferPointer { memory in
             let start = try #require(memory.baseAddress)
             let view = ImageBatch(
-                data: start + 2 * 7 + 3 + 2 * 7, element: .u8, count: 3, height: 3, width: 3, channels: 2, imageStride: 70, rowStride: -7, columnStride: -1, channelStride: 35)
+                data: start + 2 * 7 + 3 + 2 * 7, element: .u8, count: 3, height: 3, width: 3, channels: 2, imageStride: 70, rowStride: -7, columnStride: -1,
+                channelStride: 35)
             var truth = [[Double]](repeating: [], count: 3)
             for n in 0..<3 { for y in 0..<3 { for x in 0..<3 { for c in 0..<2 { truth[n].append(Double(n * 70 + c * 35 + (4 - y) * 7 + (3 - x))) } } } }
             for copies in [false, true] {
@@ -143,7 +146,9 @@ import Testing
         expectError(.cancelled, "callback") { () throws(SupConError) in try reader.pixels(atLeast: 1) }
         expectError(.argument, "0×3") { () throws(SupConError) in try Dataset.callback(count: 1, height: 0, width: 3, channels: 1) { _, _ in true } }
         expectError(.argument, "5 channels") { () throws(SupConError) in try Dataset.callback(count: 1, height: 1, width: 3, channels: 5) { _, _ in true } }
-        expectError(.shape, "labels") { () throws(SupConError) in try Dataset.callback(count: 1, height: 1, width: 3, channels: 1, labels: []) { _, _ in true } }
+        expectError(.shape, "labels") { () throws(SupConError) in
+            try Dataset.callback(count: 1, height: 1, width: 3, channels: 1, labels: []) { _, _ in true }
+        }
         let huge = try Dataset.callback(count: Int.max, height: 65536, width: 65536, channels: 4) { _, _ in true }
         expectError(.memory) { () throws(SupConError) in try huge.materialize([Int](repeating: 0, count: 1 << 20)) }
     }

@@ -7,8 +7,8 @@ import Testing
 /// Decoded pixels against those of Pillow and numpy.
 @Suite struct DecodingTests {
     static let pngs = [
-        "grey8", "grey4", "grey2", "grey1", "rgb8", "greyalpha8", "rgba8", "rgb8_interlaced", "rgba8_interlaced", "rgb8_gamma", "rgb8_key", "palette8", "palette4", "grey16",
-        "rgb16", "rgba16", "grey16_gamma", "orientation6",
+        "grey8", "grey4", "grey2", "grey1", "rgb8", "greyalpha8", "rgba8", "rgb8_interlaced", "rgba8_interlaced", "rgb8_gamma", "rgb8_key",
+        "palette8", "palette4", "grey16", "rgb16", "rgba16", "grey16_gamma", "orientation6",
     ]
     static let jpegs = ["rgb444", "rgb420", "progressive", "grey", "cmyk", "ycck"] + (1...8).map { "orientation\($0)" }
 
@@ -54,6 +54,11 @@ import Testing
         _ = try reader.open(0)
         #expect(try reader.pixels(atLeast: 0.1).height == 8)
         #expect(try reader.pixels(atLeast: 1).height == 61)
+        // A PNG stays as large as it is, and may be asked for again.
+        let png = ImageReader(try Dataset.files([Fixtures.path("rgb8_gamma.png")]))
+        _ = try png.open(0)
+        let truth = try Fixtures.image("rgb8_gamma.png").rgb.map { Double($0) }
+        for fraction in [0.1, 1] { #expect(numbers(try png.pixels(atLeast: fraction)) == truth) }
     }
 
     @Test func manyThreadsReadOneSet() throws {

@@ -21,7 +21,8 @@ import Testing
         let folder = try TemporaryFolder()
         try folder.copy("rgb444.jpg", to: "a/picture")
         try folder.copy("rgb8.png", to: "a/is_png.jpg")
-        for name in ["a/README", "a/.hidden.jpg", "a/.git/x.jpg", "a/Thumbs.db", "a/empty"] { try folder.write(name, name == "a/empty" ? [] : Array("text".utf8)) }
+        for name in ["a/README", "a/.hidden.jpg", "a/.git/x.jpg", "a/Thumbs.db"] { try folder.write(name, Array("text".utf8)) }
+        try folder.write("a/empty", [])
         let ignored = try Dataset.folder(folder.path, options: DatasetOptions(onError: .refuse))
         #expect(ignored.count == 2 && ignored.skipped.isEmpty)
 

@@ -57,7 +57,10 @@ turbo = ctypes.CDLL("libturbojpeg.so.0")
 turbo.tjInitCompress.restype = ctypes.c_void_p
 ink = np.ascontiguousarray(255 - np.asarray(colour.convert("CMYK").point(lambda v: v // 2 + 30)))
 out, size = ctypes.POINTER(ctypes.c_ubyte)(), ctypes.c_ulong(0)
-assert turbo.tjCompress2(ctypes.c_void_p(turbo.tjInitCompress()), ink.ctypes.data_as(ctypes.c_void_p), WIDTH, 0, HEIGHT, 11, ctypes.byref(out), ctypes.byref(size), 0, 98, 0) == 0
+CMYK = 11  # TJPF_CMYK; it is stored as YCCK
+status = turbo.tjCompress2(
+    ctypes.c_void_p(turbo.tjInitCompress()), ink.ctypes.data_as(ctypes.c_void_p), WIDTH, 0, HEIGHT, CMYK, ctypes.byref(out), ctypes.byref(size), 0, 98, 0)
+assert status == 0
 (here / "ycck.jpg").write_bytes(ctypes.string_at(out, size.value))
 by_pillow("ycck.jpg")
 

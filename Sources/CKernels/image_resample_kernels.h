@@ -18,8 +18,8 @@ static inline void NAME(load_rgb_u8)(const uint8_t *s, int64_t width, float *row
   const __m512i green = _mm512_broadcast_i32x4(_mm_setr_epi8(1, -1, -1, -1, 4, -1, -1, -1, 7, -1, -1, -1, 10, -1, -1, -1));
   const __m512i blue = _mm512_broadcast_i32x4(_mm_setr_epi8(2, -1, -1, -1, 5, -1, -1, -1, 8, -1, -1, -1, 11, -1, -1, -1));
   for (int64_t x = 0; x < width; x += 16) {
-    const int64_t left = width - x < 16 ? width - x : 16;
-    const __m512i v = _mm512_permutexvar_epi32(spread, _mm512_maskz_loadu_epi8((1ull << (3 * left)) - 1, s + 3 * x));
+    const __mmask64 bytes = width - x >= 16 ? (1ull << 48) - 1 : (1ull << 3 * (width - x)) - 1;
+    const __m512i v = _mm512_permutexvar_epi32(spread, _mm512_maskz_loadu_epi8(bytes, s + 3 * x));
     _mm512_storeu_ps(row + x, _mm512_cvtepi32_ps(_mm512_shuffle_epi8(v, red)));
     _mm512_storeu_ps(row + pitch + x, _mm512_cvtepi32_ps(_mm512_shuffle_epi8(v, green)));
     _mm512_storeu_ps(row + 2 * pitch + x, _mm512_cvtepi32_ps(_mm512_shuffle_epi8(v, blue)));
@@ -84,13 +84,15 @@ static inline void NAME(across)(const sc_resampler *r, int windowed, float *rest
   }
 }
 
-/* out[x] = sum over taps of w[k * pitch] * rows[k][x]. */
+/* out[x] = sum over taps (at most 4) of w[k * pitch] * rows[k][x]. */
 static inline __attribute__((always_inline)) void NAME(down)(const float *const *rows, const float *w, int64_t pitch, const int64_t taps, int64_t n,
                                                              float *restrict out) {
 #ifdef AVX512
+  __m512 factor[4];
+  for (int64_t k = 0; k < taps; k++) factor[k] = _mm512_set1_ps(w[k * pitch]);
   for (int64_t x = 0; x < n; x += 16) {
-    __m512 sum = _mm512_mul_ps(_mm512_set1_ps(w[0]), _mm512_loadu_ps(rows[0] + x));
-    for (int64_t k = 1; k < taps; k++) sum = _mm512_fmadd_ps(_mm512_set1_ps(w[k * pitch]), _mm512_loadu_ps(rows[k] + x), sum);
+    __m512 sum = _mm512_mul_ps(factor[0], _mm512_loadu_ps(rows[0] + x));
+    for (int64_t k = 1; k < taps; k++) sum = _mm512_fmadd_ps(factor[k], _mm512_loadu_ps(rows[k] + x), sum);
     _mm512_mask_storeu_ps(out + x, n - x >= 16 ? 0xFFFF : (__mmask16)((1u << (n - x)) - 1), sum);
   }
 #else

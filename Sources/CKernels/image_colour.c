@@ -56,8 +56,8 @@ WIDE void sc_saturation(float *p, int64_t plane, int64_t n, float factor) {
   }
 }
 
-/* Value v and chroma c stay; the hue h, in sixths of a turn and times c, is shifted, so that nothing is divided. With h within 0 … 6c the channels lie below v by
- * 2c - |h - 3c|, |h - 2c| - c and |h - 4c| - c, clamped to 0 … c: the usual formula of the six sectors, scaled by c. */
+/* Value v and chroma c stay; the hue h, in sixths of a turn and times c, is shifted, so that nothing is divided. With h within 0 … 6c the channels lie below v
+ * by 2c - |h - 3c|, |h - 2c| - c and |h - 4c| - c, clamped to 0 … c: the usual formula of the six sectors, scaled by c. */
 WIDE void sc_hue(float *p, int64_t plane, int64_t n, float turns) {
   float *restrict r = p, *restrict g = p + plane, *restrict b = p + 2 * plane;
   const float shift = 6 * turns;

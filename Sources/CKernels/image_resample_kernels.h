@@ -58,12 +58,38 @@ static inline __attribute__((always_inline)) void NAME(across_window)(const sc_r
     }
   }
 }
+
+/* The same for stronger shrinking: as many windows of 32 inputs as it takes, each giving the outputs whose input lies in it. */
+static inline __attribute__((always_inline)) void NAME(across_windows)(const sc_resampler *r, int windows, float *out, const int64_t channels) {
+  for (int64_t x = 0; x < r->out_width; x += 16) {
+    const int32_t a = r->start_x[x], b = r->start_x[x + 15], base = a < b ? a : b;
+    __m512i index = _mm512_sub_epi32(_mm512_loadu_si512(r->start_x + x), _mm512_set1_epi32(base));
+    __m512 sum[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+    for (int64_t k = 0; k < r->taps_x; k++) {
+      const __m512 weight = _mm512_loadu_ps(r->weights_x + k * r->pitch_x + x);
+      const __m512i window = _mm512_srli_epi32(index, 5);
+      for (int j = 0; j < windows; j++) {
+        const __mmask16 here = _mm512_cmpeq_epi32_mask(window, _mm512_set1_epi32(j));
+        const float *s = r->row + base + 32 * j;
+        for (int64_t c = 0; c < channels; c++, s += r->row_pitch)
+          sum[c] = _mm512_mask3_fmadd_ps(_mm512_permutex2var_ps(_mm512_loadu_ps(s), index, _mm512_loadu_ps(s + 16)), weight, sum[c], here);
+      }
+      index = _mm512_add_epi32(index, _mm512_set1_epi32(1));
+    }
+    for (int64_t c = 0; c < channels; c++) _mm512_storeu_ps(out + c * r->pitch_x + x, sum[c]);
+  }
+}
 #endif
 
 /* r->row, resampled, to out [channels][pitch_x]. */
-static inline void NAME(across)(const sc_resampler *r, int windowed, float *restrict out) {
+static inline void NAME(across)(const sc_resampler *r, int windows, float *restrict out) {
 #ifdef AVX512
-  if (windowed) switch (r->taps_x) {
+  if (windows > 1 && windows <= 6) switch (r->channels) {
+    case 1: return NAME(across_windows)(r, windows, out, 1);
+    case 3: return NAME(across_windows)(r, windows, out, 3);
+    default: return NAME(across_windows)(r, windows, out, r->channels);
+    }
+  if (windows == 1) switch (r->taps_x) {
     case 1: return NAME(across_window)(r, out, 1);
     case 2: return NAME(across_window)(r, out, 2);
     case 3: return NAME(across_window)(r, out, 3);
@@ -71,7 +97,7 @@ static inline void NAME(across)(const sc_resampler *r, int windowed, float *rest
     default: return NAME(across_window)(r, out, r->taps_x);
     }
 #else
-  (void)windowed;
+  (void)windows;
 #endif
   for (int64_t c = 0; c < r->channels; c++) {
     const float *restrict s = r->row + c * r->row_pitch;
@@ -107,20 +133,17 @@ static inline __attribute__((always_inline)) void NAME(down)(const float *const 
 
 static void NAME(sc_resample_rows)(sc_resampler *r, int64_t first, int64_t last, float *out, int64_t plane) {
   const int64_t slot = r->channels * r->pitch_x, taps = r->taps_y;
-  int windowed = 0;
-#ifdef AVX512
-  windowed = 1;
+  int windows = 1; /* of 32 inputs, that sixteen outputs draw on */
   for (int64_t x = 0; x < r->out_width; x += 16) {
-    const int64_t span = r->start_x[x + 15] - r->start_x[x];
-    if ((span < 0 ? -span : span) + r->taps_x > 32) windowed = 0;
+    const int64_t span = r->start_x[x + 15] - r->start_x[x], most = ((span < 0 ? -span : span) + r->taps_x + 31) / 32;
+    windows = most > windows ? (int)most : windows;
   }
-#endif
   for (int64_t y = first; y < last; y++) {
     const int64_t start = r->start_y[y];
     if (r->loaded < start) r->loaded = start;
     for (; r->loaded < start + taps; r->loaded++) {
       NAME(load_row)(r, r->loaded);
-      NAME(across)(r, windowed, r->ring + r->loaded % taps * slot);
+      NAME(across)(r, windows, r->ring + r->loaded % taps * slot);
     }
     const float *w = r->weights_y + y;
     for (int64_t c = 0; c < r->channels; c++) {

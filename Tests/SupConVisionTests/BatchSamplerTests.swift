@@ -83,7 +83,9 @@ import Testing
             try BatchSampler(labelled, batchSize: 6, imagesPerClass: 4, seed: 0)
         }
         expectError(.argument, "images per class is -1") { () throws(SupConError) in try BatchSampler(labelled, batchSize: 6, imagesPerClass: -1, seed: 0) }
-        expectError(.state, "there are 6 images; expected at least one batch of 8") { () throws(SupConError) in try BatchSampler(labelled, batchSize: 8, seed: 0) }
+        expectError(.state, "there are 6 images; expected at least one batch of 8") { () throws(SupConError) in
+            try BatchSampler(labelled, batchSize: 8, seed: 0)
+        }
         expectError(.state, "no labels") { () throws(SupConError) in try BatchSampler(plain, batchSize: 6, imagesPerClass: 3, seed: 0) }
         expectError(.state, "there are 3 classes with images; a batch of 4 with 1 images per class takes 4") { () throws(SupConError) in
             try BatchSampler(labelled, batchSize: 4, imagesPerClass: 1, seed: 0)

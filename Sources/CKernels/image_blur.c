@@ -37,7 +37,7 @@ SUPCON_CLONES void sc_blur(const float *in, int64_t height, int64_t width, const
       lanes sums[4] = {m[0] * weights[0], m[1] * weights[0], m[2] * weights[0], m[3] * weights[0]};
       for (int64_t k = 1; k <= radius; k++) {
         const lanes *a = (const lanes *)(middle + x - k), *b = (const lanes *)(middle + x + k);
-        sums[0] += (a[0] + b[0]) * weights[k], sums[1] += (a[1] + b[1]) * weights[k], sums[2] += (a[2] + b[2]) * weights[k], sums[3] += (a[3] + b[3]) * weights[k];
+        for (int j = 0; j < 4; j++) sums[j] += (a[j] + b[j]) * weights[k];
       }
       const int64_t n = width - x < BLOCK ? width - x : BLOCK;
       for (int64_t i = 0; i < n; i++) out[y * width + x + i] = ((const float *)sums)[i];

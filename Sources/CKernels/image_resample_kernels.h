@@ -18,8 +18,8 @@ static inline void NAME(load_rgb_u8)(const uint8_t *s, int64_t width, float *row
   const __m512i green = _mm512_broadcast_i32x4(_mm_setr_epi8(1, -1, -1, -1, 4, -1, -1, -1, 7, -1, -1, -1, 10, -1, -1, -1));
   const __m512i blue = _mm512_broadcast_i32x4(_mm_setr_epi8(2, -1, -1, -1, 5, -1, -1, -1, 8, -1, -1, -1, 11, -1, -1, -1));
   for (int64_t x = 0; x < width; x += 16) {
-    const int64_t left = width - x < 16 ? width - x : 16;
-    const __m512i v = _mm512_permutexvar_epi32(spread, _mm512_maskz_loadu_epi8((1ull << (3 * left)) - 1, s + 3 * x));
+    const __mmask64 bytes = width - x >= 16 ? (1ull << 48) - 1 : (1ull << 3 * (width - x)) - 1;
+    const __m512i v = _mm512_permutexvar_epi32(spread, _mm512_maskz_loadu_epi8(bytes, s + 3 * x));
     _mm512_storeu_ps(row + x, _mm512_cvtepi32_ps(_mm512_shuffle_epi8(v, red)));
     _mm512_storeu_ps(row + pitch + x, _mm512_cvtepi32_ps(_mm512_shuffle_epi8(v, green)));
     _mm512_storeu_ps(row + 2 * pitch + x, _mm512_cvtepi32_ps(_mm512_shuffle_epi8(v, blue)));
@@ -58,12 +58,38 @@ static inline __attribute__((always_inline)) void NAME(across_window)(const sc_r
     }
   }
 }
+
+/* The same for stronger shrinking: as many windows of 32 inputs as it takes, each giving the outputs whose input lies in it. */
+static inline __attribute__((always_inline)) void NAME(across_windows)(const sc_resampler *r, int windows, float *out, const int64_t channels) {
+  for (int64_t x = 0; x < r->out_width; x += 16) {
+    const int32_t a = r->start_x[x], b = r->start_x[x + 15], base = a < b ? a : b;
+    __m512i index = _mm512_sub_epi32(_mm512_loadu_si512(r->start_x + x), _mm512_set1_epi32(base));
+    __m512 sum[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+    for (int64_t k = 0; k < r->taps_x; k++) {
+      const __m512 weight = _mm512_loadu_ps(r->weights_x + k * r->pitch_x + x);
+      const __m512i window = _mm512_srli_epi32(index, 5);
+      for (int j = 0; j < windows; j++) {
+        const __mmask16 here = _mm512_cmpeq_epi32_mask(window, _mm512_set1_epi32(j));
+        const float *s = r->row + base + 32 * j;
+        for (int64_t c = 0; c < channels; c++, s += r->row_pitch)
+          sum[c] = _mm512_mask3_fmadd_ps(_mm512_permutex2var_ps(_mm512_loadu_ps(s), index, _mm512_loadu_ps(s + 16)), weight, sum[c], here);
+      }
+      index = _mm512_add_epi32(index, _mm512_set1_epi32(1));
+    }
+    for (int64_t c = 0; c < channels; c++) _mm512_storeu_ps(out + c * r->pitch_x + x, sum[c]);
+  }
+}
 #endif
 
 /* r->row, resampled, to out [channels][pitch_x]. */
-static inline void NAME(across)(const sc_resampler *r, int windowed, float *restrict out) {
+static inline void NAME(across)(const sc_resampler *r, int windows, float *restrict out) {
 #ifdef AVX512
-  if (windowed) switch (r->taps_x) {
+  if (windows > 1 && windows <= 6) switch (r->channels) {
+    case 1: return NAME(across_windows)(r, windows, out, 1);
+    case 3: return NAME(across_windows)(r, windows, out, 3);
+    default: return NAME(across_windows)(r, windows, out, r->channels);
+    }
+  if (windows == 1) switch (r->taps_x) {
     case 1: return NAME(across_window)(r, out, 1);
     case 2: return NAME(across_window)(r, out, 2);
     case 3: return NAME(across_window)(r, out, 3);
@@ -71,7 +97,7 @@ static inline void NAME(across)(const sc_resampler *r, int windowed, float *rest
     default: return NAME(across_window)(r, out, r->taps_x);
     }
 #else
-  (void)windowed;
+  (void)windows;
 #endif
   for (int64_t c = 0; c < r->channels; c++) {
     const float *restrict s = r->row + c * r->row_pitch;
@@ -84,13 +110,15 @@ static inline void NAME(across)(const sc_resampler *r, int windowed, float *rest
   }
 }
 
-/* out[x] = sum over taps of w[k * pitch] * rows[k][x]. */
+/* out[x] = sum over taps (at most 4) of w[k * pitch] * rows[k][x]. */
 static inline __attribute__((always_inline)) void NAME(down)(const float *const *rows, const float *w, int64_t pitch, const int64_t taps, int64_t n,
                                                              float *restrict out) {
 #ifdef AVX512
+  __m512 factor[4];
+  for (int64_t k = 0; k < taps; k++) factor[k] = _mm512_set1_ps(w[k * pitch]);
   for (int64_t x = 0; x < n; x += 16) {
-    __m512 sum = _mm512_mul_ps(_mm512_set1_ps(w[0]), _mm512_loadu_ps(rows[0] + x));
-    for (int64_t k = 1; k < taps; k++) sum = _mm512_fmadd_ps(_mm512_set1_ps(w[k * pitch]), _mm512_loadu_ps(rows[k] + x), sum);
+    __m512 sum = _mm512_mul_ps(factor[0], _mm512_loadu_ps(rows[0] + x));
+    for (int64_t k = 1; k < taps; k++) sum = _mm512_fmadd_ps(factor[k], _mm512_loadu_ps(rows[k] + x), sum);
     _mm512_mask_storeu_ps(out + x, n - x >= 16 ? 0xFFFF : (__mmask16)((1u << (n - x)) - 1), sum);
   }
 #else
@@ -105,20 +133,17 @@ static inline __attribute__((always_inline)) void NAME(down)(const float *const 
 
 static void NAME(sc_resample_rows)(sc_resampler *r, int64_t first, int64_t last, float *out, int64_t plane) {
   const int64_t slot = r->channels * r->pitch_x, taps = r->taps_y;
-  int windowed = 0;
-#ifdef AVX512
-  windowed = 1;
+  int windows = 1; /* of 32 inputs, that sixteen outputs draw on */
   for (int64_t x = 0; x < r->out_width; x += 16) {
-    const int64_t span = r->start_x[x + 15] - r->start_x[x];
-    if ((span < 0 ? -span : span) + r->taps_x > 32) windowed = 0;
+    const int64_t span = r->start_x[x + 15] - r->start_x[x], most = ((span < 0 ? -span : span) + r->taps_x + 31) / 32;
+    windows = most > windows ? (int)most : windows;
   }
-#endif
   for (int64_t y = first; y < last; y++) {
     const int64_t start = r->start_y[y];
     if (r->loaded < start) r->loaded = start;
     for (; r->loaded < start + taps; r->loaded++) {
       NAME(load_row)(r, r->loaded);
-      NAME(across)(r, windowed, r->ring + r->loaded % taps * slot);
+      NAME(across)(r, windows, r->ring + r->loaded % taps * slot);
     }
     const float *w = r->weights_y + y;
     for (int64_t c = 0; c < r->channels; c++) {

@@ -4,7 +4,10 @@ import Foundation
 
 /// What Pillow and torchvision make of small images: Fixtures/make_augmentation_reference.py made the numbers.
 struct AugmentationReference: Decodable {
-    struct Resize: Decodable, Sendable { var seed, height, width, channels, outHeight, outWidth: Int; var box: [Double]; var pillow: [Int]; var torchvision: [Double]? }
+    struct Resize: Decodable, Sendable {
+        var seed, height, width, channels, outHeight, outWidth: Int
+        var box: [Double], pillow: [Int], torchvision: [Double]?
+    }
     struct Colour: Decodable, Sendable { var operation: String; var value: Float; var result: [Double] }
     struct Blur: Decodable, Sendable { var seed, height, width: Int; var sigma: Float; var result: [Double] }
     struct Crop: Decodable, Sendable { var height, width: Int; var scale, ratio: [Float]; var mean, deviation: [Double]; var area: Double }
@@ -40,14 +43,15 @@ func largestDifference(_ a: [Float], _ b: [Double]) -> Double {
 extension AugmentationWorkspace {
     /// `render` into an array.
     func rendered(
-        _ image: ImageView, crop: CropBox? = nil, flip: Bool = false, operations: [any ImageOperation] = [], height: Int, width: Int, _ normalization: Normalization = .none
+        _ image: ImageView, crop: CropBox? = nil, flip: Bool = false, operations: [any ImageOperation] = [], height: Int, width: Int,
+        _ normalization: Normalization = .none
     ) throws -> [Float] {
         // One number more than is asked for, to see that it stays.
         var out = [Float](repeating: -7, count: height * width * image.channels + 1)
         try out.withUnsafeMutableBufferPointer {
             try render(
-                image, crop: crop ?? CropBox(height: image.height, width: image.width), flip: flip, operations: operations, height: height, width: width, normalization,
-                into: $0.baseAddress!)
+                image, crop: crop ?? CropBox(height: image.height, width: image.width), flip: flip, operations: operations, height: height, width: width,
+                normalization, into: $0.baseAddress!)
         }
         return out.removeLast() == -7 ? out : []
     }

@@ -5,15 +5,16 @@ import Testing
 
 @Suite struct AugmentationTests {
     static func augmented(
-        _ pixels: [UInt8], count: Int, side: Int, channels: Int = 3, _ options: AugmentationOptions = .defaults(), seed: UInt64 = 1, epoch: Int = 0, view: Int = 0,
-        size: Int = 12, threads: Int = 1
+        _ pixels: [UInt8], count: Int, side: Int, channels: Int = 3, _ options: AugmentationOptions = .defaults(), seed: UInt64 = 1, epoch: Int = 0,
+        view: Int = 0, size: Int = 12, threads: Int = 1
     ) throws -> [Float] {
         var out = [Float](repeating: .nan, count: count * size * size * channels)
         try pixels.withUnsafeBytes { bytes in
             let images = ImageBatch(dense: bytes.baseAddress!, element: .u8, count: count, height: side, width: side, channels: channels)
             try out.withUnsafeMutableBufferPointer {
                 try augment(
-                    images, options, seed: seed, epoch: epoch, view: view, height: size, width: size, into: $0.baseAddress!, context: ExecutionContext(threads: threads))
+                    images, options, seed: seed, epoch: epoch, view: view, height: size, width: size, into: $0.baseAddress!,
+                    context: ExecutionContext(threads: threads))
             }
         }
         return out
@@ -27,7 +28,8 @@ import Testing
         for sample in 0..<n {
             var random = Philox(seed: 3, purpose: .test, sample: sample)
             let box = CropBox(
-                randomIn: (reference.height, reference.width), scale: (reference.scale[0], reference.scale[1]), ratio: (reference.ratio[0], reference.ratio[1]), &random)
+                randomIn: (reference.height, reference.width), scale: (reference.scale[0], reference.scale[1]),
+                ratio: (reference.ratio[0], reference.ratio[1]), &random)
             let values = SIMD4(box.top, box.left, box.height, box.width)
             #expect(values == values.rounded(.down) && box.height >= 1 && box.width >= 1 && box.top >= 0 && box.left >= 0)
             #expect(box.top + box.height <= Double(reference.height) && box.left + box.width <= Double(reference.width))
@@ -146,7 +148,8 @@ import Testing
             #expect(single == Array(one[(sample * perView)..<((sample + 1) * perView)]))
         }
         let others = try [
-            Self.augmented(pixels, count: 1, side: side, seed: 2), Self.augmented(pixels, count: 1, side: side, epoch: 1), Self.augmented(pixels, count: 1, side: side, view: 1),
+            Self.augmented(pixels, count: 1, side: side, seed: 2), Self.augmented(pixels, count: 1, side: side, epoch: 1),
+            Self.augmented(pixels, count: 1, side: side, view: 1),
         ]
         #expect(Set(others + [Array(one[..<perView])]).count == 4)
     }
@@ -155,7 +158,9 @@ import Testing
         let pixels = testImage(20, 20, 3, seed: 4)
         let out = try Self.augmented(pixels, count: 1, side: 20, .defaults(.none))
         var resized = [Float](repeating: 0, count: out.count)
-        try withView(pixels, 20, 20, 3) { image in try resized.withUnsafeMutableBufferPointer { try resize(image, into: $0.baseAddress!, height: 12, width: 12) } }
+        try withView(pixels, 20, 20, 3) { image in
+            try resized.withUnsafeMutableBufferPointer { try resize(image, into: $0.baseAddress!, height: 12, width: 12) }
+        }
         #expect(out == resized)
     }
 
@@ -170,7 +175,9 @@ import Testing
         for sample in 0..<40 {
             augmentation.draw((50, 44), seed: 9, epoch: 3, sample: sample, view: 1, &recipe)
             var expected = try withView(pixels, 50, 44, 3) { try workspace.rendered($0, crop: recipe.crop, flip: recipe.flip, height: 40, width: 36) }
-            for step in recipe.operations { expected = try withView(expected, 40, 36, 3) { try workspace.rendered($0, operations: [step], height: 40, width: 36) } }
+            for step in recipe.operations {
+                expected = try withView(expected, 40, 36, 3) { try workspace.rendered($0, operations: [step], height: 40, width: 36) }
+            }
             var out = [Float](repeating: 0, count: expected.count)
             try withView(pixels, 50, 44, 3) { image in
                 try out.withUnsafeMutableBufferPointer {

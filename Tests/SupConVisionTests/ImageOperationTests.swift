@@ -61,12 +61,14 @@ import Testing
         contrast(1.35)
         contrast(0.9)
         let operations: [any ImageOperation] = [Contrast(factor: 0.7), Brightness(factor: 1.3), Contrast(factor: 1.35), Contrast(factor: 0.9)]
-        #expect(try largestDifference(withView(pixels, h, w, channels) { try workspace.rendered($0, operations: operations, height: h, width: w) }, expected) < 3e-6)
+        let out = try withView(pixels, h, w, channels) { try workspace.rendered($0, operations: operations, height: h, width: w) }
+        #expect(largestDifference(out, expected) < 3e-6)
 
         // A blur first, in the middle, twice, and last: the sum of the steps done one at a time.
         let blur = GaussianBlur(sigma: 1.1, height: h, width: w)
         let lists: [[any ImageOperation]] = [
-            [blur, Contrast(factor: 0.6)], [Contrast(factor: 1.4), blur, Brightness(factor: 0.9)], [Brightness(factor: 0.8), blur, blur, Contrast(factor: 0.5)], [blur],
+            [blur, Contrast(factor: 0.6)], [Contrast(factor: 1.4), blur, Brightness(factor: 0.9)],
+            [Brightness(factor: 0.8), blur, blur, Contrast(factor: 0.5)], [blur],
         ]
         for list in lists {
             var stepwise = try withView(pixels, h, w, channels) { try workspace.rendered($0, height: h, width: w) }

@@ -14,12 +14,14 @@ import Testing
     static func memoryDataset(_ count: Int) throws -> Dataset {
         try pixels(count).withUnsafeBytes {
             try Dataset.images(
-                ImageBatch(dense: $0.baseAddress!, element: .u8, count: count, height: side, width: side, channels: 3), labels: nil, options: DatasetOptions(copies: true))
+                ImageBatch(dense: $0.baseAddress!, element: .u8, count: count, height: side, width: side, channels: 3), labels: nil,
+                options: DatasetOptions(copies: true))
         }
     }
 
     static func loader(
-        _ dataset: Dataset, _ options: AugmentationOptions = .defaults(), views: Int = views, seed: UInt64 = 5, threads: Int = 2, batchSize: Int = 8, size: Int = size
+        _ dataset: Dataset, _ options: AugmentationOptions = .defaults(), views: Int = views, seed: UInt64 = 5, threads: Int = 2, batchSize: Int = 8,
+        size: Int = size
     ) throws(SupConError) -> Loader {
         try Loader(dataset, options, views: views, height: size, width: size, mean: mean, std: std, seed: seed, threads: threads, batchSize: batchSize)
     }

@@ -9,8 +9,8 @@
 int64_t sc_triangle_taps(double scale, int64_t size);
 /* Output pixel x of `count` draws on source pixels start[x] … start[x] + taps - 1 with weights[k * pitch + x], which sum to factor. low: where output begins,
  * in source pixels; flip: count the output backwards. start and each row of weights have `pitch` entries, a multiple of 16; sums: pitch floats of scratch. */
-void sc_triangle_weights(double low, double scale, int64_t size, int flip, float factor, int64_t count, int64_t taps, int64_t pitch, int32_t *start, float *weights,
-                         float *sums);
+void sc_triangle_weights(double low, double scale, int64_t size, int flip, float factor, int64_t count, int64_t taps, int64_t pitch, int32_t *start,
+                         float *weights, float *sums);
 
 typedef struct sc_resampler {
   const void *data; /* first pixel of the part that is drawn on; strides in elements */
@@ -20,7 +20,7 @@ typedef struct sc_resampler {
   int64_t taps_x, taps_y, pitch_x, pitch_y;
   const int32_t *start_x, *start_y;
   const float *weights_x, *weights_y;
-  int64_t row_pitch;  /* at least width + 32 */
+  int64_t row_pitch;  /* at least width + 192: windows reach beyond the row's end */
   float *row;         /* [channels][row_pitch]: a source row */
   float *ring;        /* [taps_y][channels][pitch_x]: source rows, resampled across */
   int64_t loaded;     /* source rows that have entered the ring; begin with 0 */

@@ -7,7 +7,8 @@ public struct AugmentationOptions: Sendable, Equatable {
         case none = 0
         /// Random resized crop, horizontal flip.
         case cropFlip = 1
-        /// Crop, flip, colour jitter, grey, and from 128 pixels on Gaussian blur: Chen et al., "A simple framework for contrastive learning" (arXiv:2002.05709), appendix A.
+        /// Crop, flip, colour jitter, grey, and from 128 pixels on Gaussian blur: Chen et al., "A simple framework for contrastive learning"
+        /// (arXiv:2002.05709), appendix A.
         case simclr = 2
     }
 

@@ -12,8 +12,8 @@ public final class AugmentationWorkspace {
 
     /// Makes the view that `recipe` describes of `image`, `crop` being in its pixels: dense [height, width, channels].
     ///
-    /// The image is worked on as planes, in strips of about 1,500 pixels: resampled, changed by one operation after the other and written out while it is in the
-    /// nearest cache. Only an operation that needs the whole image (contrast: its mean) makes a second pass. Errors: memory.
+    /// The image is worked on as planes, in strips of about 1,500 pixels: resampled, changed by one operation after the other and written out while it is in
+    /// the nearest cache. Only an operation that needs the whole image (contrast: its mean) makes a second pass. Errors: memory.
     func render(
         _ image: ImageView, crop: CropBox, flip: Bool, operations: [any ImageOperation], height: Int, width: Int, _ normalization: Normalization,
         into: UnsafeMutablePointer<Float>

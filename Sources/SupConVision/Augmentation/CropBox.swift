@@ -12,8 +12,8 @@ struct CropBox: Equatable {
         (self.top, self.left, self.height, self.width) = (top, left, height, width)
     }
 
-    /// A random part with a share of the area within `scale` and width / height within `ratio`, uniform in the logarithm: torchvision's RandomResizedCrop. After ten
-    /// tries that do not fit: the largest part in the middle with a ratio within the bounds. At least one pixel; whole pixels.
+    /// A random part with a share of the area within `scale` and width / height within `ratio`, uniform in the logarithm: torchvision's RandomResizedCrop.
+    /// After ten tries that do not fit: the largest part in the middle with a ratio within the bounds. At least one pixel; whole pixels.
     init(
         randomIn size: (height: Int, width: Int), scale: (min: Float, max: Float), ratio: (min: Float, max: Float), _ random: inout Philox
     ) {

@@ -1,5 +1,5 @@
-/// A change of an image's colours or shape, with its numbers drawn: what a view is made with, one after the other. To add one, write a file like those beside it and
-/// let `Augmentation.draw` append it.
+/// A change of an image's colours or shape, with its numbers drawn: what a view is made with, one after the other. To add one, write a file like those beside
+/// it and let `Augmentation.draw` append it.
 ///
 /// An operation that looks at one pixel at a time works on strips that are in the nearest cache, in one pass with its neighbours in the list.
 protocol ImageOperation: Sendable {

@@ -1,8 +1,8 @@
 import CKernels
 import SupConTensor
 
-/// Resamples a box of an image to another size, bilinear, antialiased when shrinking: a triangle filter whose support grows with the scale, first across, then down,
-/// as Pillow's `image.crop(box).resize(size, BILINEAR)` and torchvision's `resized_crop(antialias=True)` do, but in f32 throughout.
+/// Resamples a box of an image to another size, bilinear, antialiased when shrinking: a triangle filter whose support grows with the scale, first across, then
+/// down, as Pillow's `image.crop(box).resize(size, BILINEAR)` and torchvision's `resized_crop(antialias=True)` do, but in f32 throughout.
 ///
 /// Only pixels of the box are drawn on (for a box that cuts pixels: those that it touches). Memory is kept from image to image. One thread.
 final class Resampler {
@@ -15,7 +15,7 @@ final class Resampler {
     func prepare(_ image: ImageView, box: CropBox, flip: Bool, height: Int, width: Int) throws(SupConError) {
         let y = Axis(low: box.top, length: box.height, size: image.height, count: height)
         let x = Axis(low: box.left, length: box.width, size: image.width, count: width)
-        let rowPitch = roundedUp(x.size + 32)
+        let rowPitch = roundedUp(x.size + 192)
         let sums = max(x.pitch, y.pitch)
         let ring = y.taps * image.channels * x.pitch  // sides are at most 65,536: far from overflow
         let count = x.tableCount + y.tableCount + sums + image.channels * rowPitch + ring

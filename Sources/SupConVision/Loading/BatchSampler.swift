@@ -3,9 +3,9 @@ import SupConTensor
 /// Decides which images make up the batches of an epoch. Stateless: an epoch's batches are a function of the seed and the epoch's number, so that a resumed run
 /// sees what the uninterrupted one would have seen.
 ///
-/// Plain: a shuffle, every image at most once, the last, smaller batch left out. With `imagesPerClass` = M: as many batches, each of batchSize / M different classes
-/// with M images each, class by class. Classes come equally often, whatever their sizes; a class's images come equally often too (all of them before any comes again),
-/// so a class of fewer than M images repeats them within a batch: the `Loader` augments each repetition differently.
+/// Plain: a shuffle, every image at most once, the last, smaller batch left out. With `imagesPerClass` = M: as many batches, each of batchSize / M different
+/// classes with M images each, class by class. Classes come equally often, whatever their sizes; a class's images come equally often too (all of them before
+/// any comes again), so a class of fewer than M images repeats them within a batch: the `Loader` augments each repetition differently.
 public struct BatchSampler: Sendable {
     public let batchSize: Int
     /// Per epoch.
@@ -33,7 +33,8 @@ public struct BatchSampler: Sendable {
             members = byLabel.sorted { $0.key < $1.key }.map(\.value)
             let wanted = batchSize / imagesPerClass
             try require(
-                members.count >= wanted, .state, "there are \(members.count) classes with images; a batch of \(batchSize) with \(imagesPerClass) images per class takes \(wanted)")
+                members.count >= wanted, .state,
+                "there are \(members.count) classes with images; a batch of \(batchSize) with \(imagesPerClass) images per class takes \(wanted)")
         }
         (self.batchSize, self.imagesPerClass, self.members, self.seed) = (batchSize, imagesPerClass, members, seed)
         count = dataset.count

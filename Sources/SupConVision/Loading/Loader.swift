@@ -12,9 +12,9 @@ public struct LoadedBatch {
 
 /// Makes views ahead of the training step that uses them, on threads of its own that take what the step's leave (lowest priority), in memory allocated once.
 ///
-/// What comes out does not depend on the threads: sample number = index in the data set, as in `augment`. An image that an epoch has twice (of a class smaller than
-/// `imagesPerClass`) gets new views the second time: view r · views + v of its repetition r. JPEGs are decoded only as large as the crops need.
-/// Use one from one thread; a callback's data set is asked on it, within `next()`, one batch ahead.
+/// What comes out does not depend on the threads: sample number = index in the data set, as in `augment`. An image that an epoch has twice (of a class smaller
+/// than `imagesPerClass`) gets new views the second time: view r · views + v of its repetition r. JPEGs are decoded only as large as the crops need. Use one
+/// from one thread; a callback's data set is asked on it, within `next()`, one batch ahead.
 public final class Loader {
     public let batchSize: Int
     public let views: Int
@@ -71,8 +71,8 @@ public final class Loader {
         for thread in threads { pthread_join(thread, nil) }
     }
 
-    /// Starts on these batches of an epoch from number `first` on, and forgets those asked for before. All of the epoch's are to be given: repetitions are counted
-    /// through. Errors: argument (an index outside, a batch too large), fork.
+    /// Starts on these batches of an epoch from number `first` on, and forgets those asked for before. All of the epoch's are to be given: repetitions are
+    /// counted through. Errors: argument (an index outside, a batch too large), fork.
     public func begin(epoch: Int, batches: [[Int]], from first: Int = 0) throws(SupConError) {
         try checkProcess()
         try require(epoch >= 0 && epoch < 1 << 32, .argument, "epoch is \(epoch); expected 0 to 2³² - 1")
@@ -82,7 +82,8 @@ public final class Loader {
         repetitions.reserveCapacity(batches.count)
         for (number, batch) in batches.enumerated() {
             try require(
-                (1...batchSize).contains(batch.count), .argument, "batch \(number) has \(batch.count) images; expected 1 to \(batchSize), the loader's batch size")
+                (1...batchSize).contains(batch.count), .argument,
+                "batch \(number) has \(batch.count) images; expected 1 to \(batchSize), the loader's batch size")
             try queue.dataset.checkIndices(batch)
             repetitions.append(batch.map { index in
                 defer { turns[index] &+= 1 }

@@ -67,7 +67,9 @@ final class LoaderQueue: @unchecked Sendable {
     func release(before batch: Int) throws(SupConError) {
         try monitor.withLock { () throws(SupConError) in
             if let failure { throw failure }
-            try require(batch < batches.count, .state, batches.isEmpty ? "no epoch has begun" : "all \(batches.count) batches have been taken; begin another epoch")
+            try require(
+                batch < batches.count, .state,
+                batches.isEmpty ? "no epoch has begun" : "all \(batches.count) batches have been taken; begin another epoch")
             while current < batch {
                 slots[current % slotCount] = Slot()
                 current += 1

@@ -1,7 +1,8 @@
 import CKernels
 import Glibc
 
-/// Convolution with exp(−½ (k/σ)²), k = −radius…radius, normalised, in both directions; borders are reflected without their own pixel (torchvision's gaussian_blur).
+/// Convolution with exp(−½ (k/σ)²), k = −radius…radius, normalised, in both directions; borders are reflected without their own pixel (torchvision's
+/// gaussian_blur).
 struct GaussianBlur: ImageOperation {
     var sigma: Float
     var radius: Int

@@ -38,7 +38,7 @@ struct TileSweep {
         terms = try AnchorTerms(sizes.anchors)
         anchorGradient = try Room(sizes.anchors * sizes.dimension)
         tiles = try Room(sizes.threads * sizes.block * sizes.block)
-        schedule = TileSchedule(threads: sizes.threads)
+        schedule = TileSchedule(threads: sizes.threads, blocks: (sizes.rows + sizes.block - 1) / sizes.block)
     }
 
     /// Fills `terms` with what the losses are made of.

@@ -2,9 +2,9 @@ import Glibc
 import SupConTensor
 import Synchronization
 
-/// Which tiles of a matrix of blocks are worked on when: in rounds, in none of which two tiles share a block of rows or a block of columns (nor, for tiles that serve both ways, a block at
-/// all). A tile waits for those of earlier rounds on its own two blocks, not for whole rounds. So what tiles add to their blocks is never torn, is added in an order that does not depend on
-/// the number of threads, and a thread that the system holds up does not hold up the others.
+/// Which tiles of a matrix of blocks are worked on when: in rounds, in none of which two tiles share a block of rows or a block of columns (nor, for tiles that
+/// serve both ways, a block at all). A tile waits for those of earlier rounds on its own two blocks, not for whole rounds. So what tiles add to their blocks is
+/// never torn, is added in an order that does not depend on the number of threads, and a thread that the system holds up does not hold up the others.
 final class TileSchedule: @unchecked Sendable {
     private let threads: Int
     /// Rounds that a block has behind it.
@@ -24,7 +24,8 @@ final class TileSchedule: @unchecked Sendable {
         behind.deallocate()
     }
 
-    /// Every pair of `blocks` once, and every block with itself: a round-robin tournament, by the circle method; the first round is the diagonal. Of an odd number one has a bye.
+    /// Every pair of `blocks` once, and every block with itself: a round-robin tournament, by the circle method; the first round is the diagonal. Of an odd
+    /// number one has a bye.
     func pairs(blocks: Int, _ body: (_ worker: Int, _ first: Int, _ second: Int) -> Void) {
         let players = blocks + blocks % 2
         let (around, tables) = (players - 1, players / 2)

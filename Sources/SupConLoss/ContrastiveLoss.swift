@@ -3,13 +3,14 @@ import SupConTensor
 
 /// The contrastive family: loss and gradient of samples·views embeddings, without ever building the matrix of their similarities.
 ///
-/// Tiles of 256 × 256 similarities are made (by a matrix product), reduced to sums per anchor, and forgotten; made again, turned into the gradient with respect to s, and multiplied back
-/// onto the features:
+/// Tiles of 256 × 256 similarities are made (by a matrix product), reduced to sums per anchor, and forgotten; made again, turned into the gradient with respect
+/// to s, and multiplied back onto the features:
 ///
 ///     ∂L/∂z_i = 1/τ Σ_j (G_ij + G_ji) z_j,   G_ij = ∂L/∂s_ij      (z_i as an anchor, and as what other anchors are contrasted with)
 ///
-/// Where all views are anchors and positives are mutual, s_ij serves both ends and only half of the tiles are made; features too long for that (exp would need a maximum to steady it), masks
-/// and `Anchors.first` take a general way, with a running maximum per anchor that leaves the anchor itself out. Both give the same numbers on any number of threads.
+/// Where all views are anchors and positives are mutual, s_ij serves both ends and only half of the tiles are made; features too long for that (exp would need
+/// a maximum to steady it), masks and `Anchors.first` take a general way, with a running maximum per anchor that leaves the anchor itself out. Both give the
+/// same numbers on any number of threads.
 ///
 /// Workspaces are made for one size and reused: an evaluation allocates nothing. One thread at a time.
 public final class ContrastiveLoss {
@@ -123,7 +124,8 @@ public final class ContrastiveLoss {
         }
     }
 
-    /// gradient ← factor · (contrasts' + anchors' gradient), and through the rows' lengths: dw = (dz − z (z·dz)) / |w|, without the projection where the length was too small to divide by.
+    /// gradient ← factor · (contrasts' + anchors' gradient), and through the rows' lengths: dw = (dz − z (z·dz)) / |w|, without the projection where the
+    /// length was too small to divide by.
     private func finish(_ gradient: UnsafeMutablePointer<Float>, _ problem: TileSweep.Problem, factor: Double) {
         let (dimension, unit, smallest) = (self.dimension, unit.start, Self.smallestLength)
         let anchorGradient = problem.both ? nil : sweep.anchorGradient.start

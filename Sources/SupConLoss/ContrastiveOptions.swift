@@ -10,9 +10,10 @@ import SupConTensor
 ///     in    L_i = −log( 1/W_i Σ_p w_ip exp s_ip / D_i )
 ///     all   D_i = Σ_{a∈A(i)} exp s_ia        onePositive   D_ip = exp s_ip + Σ_{n∈N(i)} exp s_in        negatives   D_i = Σ_{n∈N(i)} exp s_in
 ///
-/// `out` and `in` with `all` are equations 2 and 3 of Khosla et al., arXiv:2004.11362 (there w is 0 or 1); `onePositive` is SINCERE, Feeney and Hughes, arXiv:2309.14277, equation 6;
-/// `negatives` is decoupled contrastive learning, Yeh et al., arXiv:2110.06848, equation 6. An anchor without a positive is left out. Without a negative, `onePositive` is 0 by its
-/// formula; `negatives` has nothing in its denominator, and the anchor contributes 0 and no gradient (the limit of its formula is −∞, which nothing could learn from).
+/// `out` and `in` with `all` are equations 2 and 3 of Khosla et al., arXiv:2004.11362 (there w is 0 or 1); `onePositive` is SINCERE, Feeney and Hughes,
+/// arXiv:2309.14277; `negatives` is decoupled contrastive learning, Yeh et al., arXiv:2110.06848. An anchor without a positive is left
+/// out. Without a negative, `onePositive` is 0 by its formula; `negatives` has nothing in its denominator, and the anchor contributes 0 and no gradient (the
+/// limit of its formula is −∞, which nothing could learn from).
 public struct ContrastiveOptions: Sendable, Equatable {
     /// The raw values are those of the C header, here and below.
     public enum Form: Int32, Sendable, CaseIterable { case out = 0, `in` }
@@ -59,7 +60,8 @@ public enum Positives {
     case views
     /// Having the same label; [samples].
     case labels(UnsafePointer<Int64>)
-    /// mask[i][j] weighs the views of sample j as positives of those of sample i, 0: negatives; [samples, samples]. [i][i] speaks of the other views of sample i.
+    /// mask[i][j] weighs the views of sample j as positives of those of sample i, 0: negatives; [samples, samples]. [i][i] speaks of the other views of sample
+    /// i.
     case mask(UnsafePointer<Float>)
 }
 
@@ -78,7 +80,8 @@ public struct ContrastiveResult: Sendable, Equatable {
 extension ContrastiveLoss {
     /// An anchor's loss when all embeddings are equal: scale·ln(views·samples − 1) with denominator `all`. A run that sits there has collapsed.
     ///
-    /// With the other denominators it depends on how many positives an anchor has (`positives`; nil: the other views of its sample): scale·ln(1 + negatives), scale·ln(negatives).
+    /// With the other denominators it depends on how many positives an anchor has (`positives`; nil: the other views of its sample): scale·ln(1 + negatives),
+    /// scale·ln(negatives).
     public static func collapsedLoss(_ options: ContrastiveOptions, samples: Int, views: Int, positives: Int? = nil) -> Double {
         let others = Double(samples) * Double(views) - 1
         let negatives = others - Double(positives ?? views - 1)

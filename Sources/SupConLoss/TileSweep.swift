@@ -9,7 +9,8 @@ struct TileSweep {
         var anchors: Int
         var dimension: Int
         var threads: Int
-        /// Rows and columns of a tile: small enough to stay in a core's own cache, and for the threads to have something to share; decided by the number of rows alone.
+        /// Rows and columns of a tile: small enough to stay in a core's own cache, and for the threads to have something to share; decided by the number of
+        /// rows alone.
         var block: Int { min(max((rows / 8 + 15) / 16 * 16, 32), Int(SC_LOSS_TILE)) }
         var byteCount: Int { anchors * (AnchorTerms.bytesPerAnchor + dimension * 4) + threads * block * block * 4 }
     }
@@ -38,7 +39,7 @@ struct TileSweep {
         terms = try AnchorTerms(sizes.anchors)
         anchorGradient = try Room(sizes.anchors * sizes.dimension)
         tiles = try Room(sizes.threads * sizes.block * sizes.block)
-        schedule = TileSchedule(threads: sizes.threads)
+        schedule = TileSchedule(threads: sizes.threads, blocks: (sizes.rows + sizes.block - 1) / sizes.block)
     }
 
     /// Fills `terms` with what the losses are made of.

@@ -1,7 +1,7 @@
 /* What the contrastive losses do to a tile of similarities while it is in cache, and the rows of features before and after.
  *
- * A tile is a piece of the matrix s[anchor][contrast]. Every pair has a weight w: 0 is a negative, more is a positive; an anchor and itself are no pair. Sums over a tile's row are
- * gathered in f32 and added to f64; sums down its columns likewise, 64 rows at a time. */
+ * A tile is a piece of the matrix s[anchor][contrast]. Every pair has a weight w: 0 is a negative, more is a positive; an anchor and itself are no pair. Sums
+ * over a tile's row are gathered in f32 and added to f64; sums down its columns likewise, 64 rows at a time. */
 #ifndef SUPCON_CKERNELS_LOSS_H
 #define SUPCON_CKERNELS_LOSS_H
 #include <stdint.h>
@@ -35,8 +35,8 @@ enum {
  * Before the first tile: sums 0, shifts -FLT_MAX; they move as greater similarities are met (Milakov and Gimelshein, arXiv:1805.02867). */
 void sc_loss_sums(const sc_loss_tile *tile, int kind, float *shift, double *sum, float *positive_shift, double *positive);
 
-/* OUT_ONE's second look, with u = n - s, n the logarithm of the sum over the negatives, in two parts: negatives[a] + rest[a] (-inf: this anchor has nothing to add). Adds to loss[a]
- * the sum over the positives of w log(1 + exp(u)), and to share[a] that of w / (1 + exp(-u)). */
+/* OUT_ONE's second look, with u = n - s, n the logarithm of the sum over the negatives, in two parts: negatives[a] + rest[a] (-inf: this anchor has nothing to
+ * add). Adds to loss[a] the sum over the positives of w log(1 + exp(u)), and to share[a] that of w / (1 + exp(-u)). */
 void sc_loss_one_positive(const sc_loss_tile *tile, const float *negatives, const float *rest, double *loss, double *share);
 
 /* Turns s into dL/ds:   denominator: weight[a] exp(s - shift[a])
@@ -45,8 +45,8 @@ void sc_loss_one_positive(const sc_loss_tile *tile, const float *negatives, cons
 void sc_loss_gradient(const sc_loss_tile *tile, int kind, const float *shift, const float *weight, const float *positive_shift, const float *positive_weight,
                       const float *negatives, const float *rest);
 
-/* The same two for tiles that serve both ways, where every contrast is an anchor (self_stride 1), there are classes, and |s| <= 40, so that nothing needs a shift. Each pair is seen
- * once: on the diagonal (first_anchor == first_contrast) only what is right of it counts. */
+/* The same two for tiles that serve both ways, where every contrast is an anchor (self_stride 1), there are classes, and |s| <= 40, so that nothing needs a
+ * shift. Each pair is seen once: on the diagonal (first_anchor == first_contrast) only what is right of it counts. */
 void sc_loss_sums_both(const sc_loss_tile *tile, int kind, double *sum, double *positive);
 /* s becomes dL/ds of the pair seen from both ends, which makes a symmetric matrix; on the diagonal all of the tile. negative_sum: OUT_ONE only. */
 void sc_loss_gradient_both(const sc_loss_tile *tile, int kind, const float *weight, const float *positive_weight, const float *negative_sum);

@@ -40,8 +40,7 @@ public func supcon_evaluate(
         let (train, test) = (try needed(train, "train"), try needed(test, "test"))
         let trainLabels = UnsafeBufferPointer(start: try needed(train_labels, "train_labels"), count: try count(train_count, "train_count", least: 1))
         let testLabels = UnsafeBufferPointer(start: try needed(test_labels, "test_labels"), count: try count(test_count, "test_count", least: 1))
-        // A struct that is too small is refused before anything is computed.
-        if let scores { try supcon_scores.write(.empty, to: scores) }
+        try supcon_scores.check(scores)
         let found = try evaluate(
             train: train, trainLabels: trainLabels, test: test, testLabels: testLabels, dimension: try count(dimension, "dimension", least: 1), options: options,
             context: ContextHandle.context(context))

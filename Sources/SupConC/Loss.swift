@@ -46,8 +46,7 @@ public func supcon_loss(
         let features = try needed(features, "features")
         let options = try ContrastiveOptions(options)
         try require(labels == nil || mask == nil, .argument, "both labels and mask are given; expected one of them, or neither")
-        // A result that is too small is refused before anything is computed.
-        if let result { try supcon_loss_result.write(.empty, to: result) }
+        try supcon_loss_result.check(result)
         let loss = try ContrastiveLoss(
             options, samples: try count(samples, "samples"), views: try count(views, "views"), dimension: try count(dimension, "dimension"),
             context: ContextHandle.context(context))

@@ -28,6 +28,9 @@ extension SizedStruct {
         pointer.pointee = value
     }
 
+    /// For structs that are filled once all has gone well: a wrong one is refused before anything is computed. Errors: argument.
+    static func check(_ pointer: UnsafeMutablePointer<Self>?) throws(SupConError) { if let pointer { try checkSize(UnsafeRawPointer(pointer)) } }
+
     /// Fields are only ever appended: a larger struct, of a program built for a later version, begins like ours.
     private static func checkSize(_ pointer: UnsafeRawPointer) throws(SupConError) {
         let (size, whole) = (Int(pointer.loadUnaligned(as: UInt32.self)), MemoryLayout<Self>.size)

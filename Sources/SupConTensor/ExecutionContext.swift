@@ -26,12 +26,12 @@ public struct ExecutionContext: Sendable {
     /// Throws a memory error that says what was asked for, if `bytes` are more than may be taken. Errors: memory.
     public func checkMemory(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
         let most = limit > 0 ? limit : MachineMemory.available()
-        try require(bytes <= most, .memory, "\(what()) needs \(megabytes(bytes)) but \(limit > 0 ? "the limit is" : "the machine has") \(megabytes(most))\(limit > 0 ? "" : " free")")
+        try require(bytes <= most, .memory, "\(what()) needs \(readable(bytes: bytes)) but \(limit > 0 ? "the limit is" : "the machine has") \(readable(bytes: most))\(limit > 0 ? "" : " free")")
     }
 }
 
-/// "123 MB".
-public func megabytes(_ bytes: Int) -> String { "\((bytes + 500_000) / 1_000_000) MB" }
+/// "123 MB"; kB below one.
+public func readable(bytes: Int) -> String { bytes >= 1_000_000 ? "\((bytes + 500_000) / 1_000_000) MB" : "\((bytes + 500) / 1000) kB" }
 
 enum MachineMemory {
     /// Bytes that a new allocation can hope for: /proc/meminfo's MemAvailable, and what a cgroup leaves of it.

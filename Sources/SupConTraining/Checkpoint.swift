@@ -31,8 +31,16 @@ struct Checkpoint {
         try Safetensors.write(path, tensors, metadata: metadata)
     }
 
-    /// Reads the file into `parameters` and `optimizer`, which stay as they are if it does not fit. `run`: what this run is. Errors: io, format, state (of another run), memory.
-    static func read(_ path: String, _ parameters: ParameterStore, _ optimizer: SGD, run: [(key: String, value: String)]) throws(SupConError) -> Checkpoint {
+    /// A checkpoint's file that fits this run; its numbers are still to be read.
+    struct Found {
+        var checkpoint: Checkpoint
+        fileprivate var file: SafetensorsFile
+        /// The parameters' in their order, then the velocity's.
+        fileprivate var entries: [SafetensorsFile.Entry]
+    }
+
+    /// Opens the file and sees that it is of this run and model. `run`: what this run is. Errors: io, format, state (of another run).
+    static func find(_ path: String, _ parameters: ParameterStore, run: [(key: String, value: String)]) throws(SupConError) -> Found {
         let file = try SafetensorsFile(path)
         let metadata = file.metadata
         try require(
@@ -62,7 +70,13 @@ struct Checkpoint {
             try require(entry.shape == shape, .format, "\(path): \(name) has the shape \(entry.shape); expected \(shape): it is of another model")
             entries.append(entry)
         }
-        // Into memory of our own first, so that a file that cannot be read to its end changes nothing.
+        return Found(checkpoint: checkpoint, file: file, entries: entries)
+    }
+}
+
+extension Checkpoint.Found {
+    /// Reads the numbers; what cannot be read to its end changes nothing. Errors: io, format, memory.
+    func read(into parameters: ParameterStore, _ optimizer: SGD) throws(SupConError) -> Checkpoint {
         let values = try AlignedBuffer(Float.self, count: parameters.count + parameters.trainableCount)
         for (place, entry) in entries.enumerated() {
             let offset = place < parameters.entries.count ? parameters.entries[place].offset : parameters.count

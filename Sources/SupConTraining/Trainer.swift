@@ -16,6 +16,7 @@ public final class Trainer: @unchecked Sendable {
     private let sampler: BatchSampler
     private let rates: LearningRate
     private let monitor: Monitor?
+    private let folder: CheckpointFolder?
     private var hasRun = false
     private let isCancelled = Atomic<Bool>(false)
 
@@ -23,7 +24,8 @@ public final class Trainer: @unchecked Sendable {
     public let stepsPerEpoch: Int
 
     /// Checks the options and the memory and plans; trains nothing. Where a classifier is trained and the model has none, it gets one with the data set's classes.
-    /// Errors: argument, shape (channels, classes), state (no labels, too few images, model in use), memory, unsupported.
+    /// Errors: argument, shape (channels, classes), state (no labels, too few images, model in use, a checkpoint of another run), memory, unsupported,
+    /// io and format (of the checkpoint folder and what is there to resume).
     public init(_ model: Model, _ dataset: Dataset, _ options: TrainOptions, context: ExecutionContext) throws(SupConError) {
         try options.validate()
         let configuration = model.network.configuration
@@ -47,6 +49,7 @@ public final class Trainer: @unchecked Sendable {
             training.count >= options.batchSize, .state,
             "there are \(training.count) images to train on\(validation.map { " (\($0.count) more are held out)" } ?? ""), fewer than one batch of \(options.batchSize)")
         (self.training, self.options, self.context, self.model) = (training, options, context, model)
+        folder = try options.checkpointFolder.map { (path) throws(SupConError) in try CheckpointFolder(path) }
         stepsPerEpoch = training.count / options.batchSize
         sampler = try BatchSampler(training, batchSize: options.batchSize, imagesPerClass: options.imagesPerClass, seed: options.seed)
         let total = stepsPerEpoch.multipliedReportingOverflow(by: options.epochs)
@@ -75,6 +78,8 @@ public final class Trainer: @unchecked Sendable {
             }
             return (model.network, step, monitor)
         }
+        // Before hours have been spent, and again when it runs.
+        _ = try findCheckpoint()
         Self.describe(dataset, options)
     }
 
@@ -108,9 +113,8 @@ public final class Trainer: @unchecked Sendable {
     private func runEpochs(_ reporter: Reporter) throws(SupConError) {
         var progress = Checkpoint(run: runDescription)
         var best: Model.Snapshot?
-        let folder = try options.checkpointFolder.map { (path) throws(SupConError) in try CheckpointFolder(path) }
-        if options.resume, let folder, folder.hasLast {
-            progress = try Checkpoint.read(folder.last, network.parameters, step.optimizer, run: runDescription)
+        if let found = try findCheckpoint(), let folder {
+            progress = try found.read(into: network.parameters, step.optimizer)
             if options.keepsBest, progress.bestAccuracy >= 0 { best = try folder.readBest(model) }
             Log.write(.info, "goes on after epoch \(progress.epoch) of \(folder.last)")
         }
@@ -175,6 +179,12 @@ public final class Trainer: @unchecked Sendable {
         try require(!options.stopsOnCollapse, .state, finding.message)
         Log.write(.warning, finding.message)
         reporter.warn(finding.message, epoch: epoch, step: step)
+    }
+
+    /// The checkpoint to go on from, if that is wanted and there is one. Errors: io, format, state (of another run).
+    private func findCheckpoint() throws(SupConError) -> Checkpoint.Found? {
+        guard options.resume, let folder, folder.hasLast else { return nil }
+        return try Checkpoint.find(folder.last, network.parameters, run: runDescription)
     }
 
     /// What a checkpoint's run and this one must share. Rates, epochs and what watches the run may differ.

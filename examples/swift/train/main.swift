@@ -31,7 +31,7 @@ exit(
         training.batchSize = try arguments.number("batch", 256)
         training.learningRate = try arguments.number("rate", 0.1)
         let trainer = try Trainer(model, dataset, training, context: .default)
-        print("a step takes \(megabytes(trainer.memoryByteCount))")
+        print("a step takes \(readable(bytes: trainer.memoryByteCount))")
         try trainer.run { event in
             switch event.kind {
             case .step:

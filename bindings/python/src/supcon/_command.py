@@ -147,7 +147,7 @@ def _train(arguments) -> int:
             several[name] = values[0]
     size = arguments.image_size or ((data.height, data.width) if data.height else None)
     model = Model(**_given(arguments, MODEL), image_size=size, channels=data.channels, **several, seed=arguments.seed, n_jobs=arguments.threads)
-    _note(arguments, f"{data!r}"[1:-1].replace("supcon.", "") + f"; {model!r}"[2:].rstrip(">").replace("supcon.", ""))
+    _note(arguments, f"{data!r}; {model!r}".replace("<supcon.", "").replace(">", ""))
     options = _given(arguments, TRAIN) | _given(arguments, LOSS) | {"objective": objective}
     training = Training()
     try:

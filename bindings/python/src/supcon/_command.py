@@ -159,7 +159,7 @@ def _train(arguments) -> int:
         model.save(arguments.output)
         folder = arguments.checkpoint_folder
         where = f"; go on from the checkpoint in {folder} with --resume" if folder and training.history else ""
-        print(f"supcon: stopped after {len(training.history)} epochs; the model learnt so far is in {arguments.output}{where}", file=sys.stderr)
+        print(f"supcon: stopped in epoch {len(training.history) + 1}; the model learnt so far is in {arguments.output}{where}", file=sys.stderr)
         raise
     trained = objective in ("cross_entropy", "linear") or arguments.joint_classifier
     if labels and not trained and arguments.classifier is not False:

@@ -112,6 +112,15 @@ def test_files_and_folders(shapes, small, tmp_path):
         listed.transform([tmp_path / "lying" / "zero.png"])
 
 
+def test_data_sets_that_are_no_files(shapes, small):
+    data = supcon.Dataset.from_images(*shapes)
+    classifier = supcon.SupConClassifier(**small).fit(data)
+    assert classifier.classes_.tolist() == [0, 1] and 0 <= classifier.score(shapes[0], shapes[1]) <= 1
+    assert classifier.model_.to_bytes() == supcon.SupConClassifier(**small).fit(*shapes).model_.to_bytes()
+    with pytest.raises(ValueError, match="made of files"):
+        supcon.SupConEncoder(**small).fit(data, shapes[1])
+
+
 def test_bad_options_are_told_by_fit(shapes, small):
     for options, error, words in ((dict(augmentation="strong"), ValueError, "'none', 'crop_flip', 'simclr'"),
                                   (dict(random_state="x"), TypeError, "random_state"),

@@ -123,6 +123,13 @@ check "examples: loss of a file" loss_of_file
 printf '0,1,0\n0,2\n' >"$work/ragged.csv"
 check "examples: loss names the bad line" refuses 1 "line 2" "$examples/loss" "$work/ragged.csv"
 
+# The README's program, as it stands there; it is given the folder that it names.
+readme() {
+  mkdir -p "$work/readme" && sed -n '/^```c$/,/^```$/p' README.md | sed '/^```/d' >"$work/readme/learn.c" && [[ -s $work/readme/learn.c ]] &&
+    gcc -std=c11 $strict -o "$work/readme/learn" "$work/readme/learn.c" $link && cd "$work/readme" &&
+    refuses 1 "photos" ./learn
+}
+check "examples: the README's, without its folder" readme
 train_idx() { "$examples/train" $small "$work/idx.safetensors" "$data/images.idx" "$data/labels.idx" && [[ -s $work/idx.safetensors ]]; }
 train_folder() {
   "$examples/train" $small --size 16 --batch 8 "$work/folder.safetensors" "$data/folder" >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
@@ -203,7 +210,7 @@ uninstalled() { make uninstall PREFIX="$prefix" && same "" "$(find "$prefix" -no
 check "install into a prefix" make install SWIFT= DEPS=none PREFIX="$prefix"
 check "install: a program by pkg-config" by_pkg_config
 command -v cmake >/dev/null && check "install: a program by CMake" by_cmake
-check "install: the examples" examples_installed
+check "install: the example programs" examples_installed
 check "install for a package (DESTDIR)" staged
 check "uninstall leaves nothing" uninstalled
 

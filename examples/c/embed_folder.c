@@ -21,8 +21,7 @@ static const char usage[] =
     "  --output NAME   encoder (default), projection, logits or probabilities\n"
     "  --raw           do not scale the embeddings to length 1\n"
     "  --batch N       images per pass through the network (default: chosen by the library)\n"
-    "  --threads N     threads that compute (default: all)\n"
-    "  --quiet         no progress\n";
+    "  --threads N     threads that compute (default: all)\n";
 
 /* Where the embeddings go. They are written under temporary names, which take the final names when all is there. */
 struct output {
@@ -133,11 +132,10 @@ int main(int argc, char **argv) {
   supcon_context_options_init(&context_options);
   supcon_embed_options embed;
   supcon_embed_options_init(&embed);
-  int quiet = 0;
+  const int terminal = isatty(STDERR_FILENO); /* progress is for people */
 
-  static const struct option options[] = {{"output", required_argument, NULL, 'o'}, {"raw", no_argument, NULL, 'r'},   {"batch", required_argument, NULL, 'b'},
-                                          {"threads", required_argument, NULL, 't'}, {"quiet", no_argument, NULL, 'q'}, {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
+  static const struct option options[] = {{"output", required_argument, NULL, 'o'}, {"raw", no_argument, NULL, 'r'},  {"batch", required_argument, NULL, 'b'},
+                                          {"threads", required_argument, NULL, 't'}, {"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
   static const char *const outputs[] = {"encoder", "projection", "logits", "probabilities"}; /* in the order of SUPCON_OUTPUT_... */
   for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
     switch (option) {
@@ -148,7 +146,6 @@ int main(int argc, char **argv) {
       case 'r': embed.normalize = 0; break;
       case 'b': embed.batch_size = whole_number("--batch", optarg, 1, 1 << 20); break;
       case 't': context_options.threads = whole_number("--threads", optarg, 1, 1024); break;
-      case 'q': quiet = 1; break;
       case 'h': fputs(usage, stdout); return EXIT_SUCCESS;
       default: fputs(usage, stderr); return 2;
     }
@@ -197,9 +194,9 @@ int main(int argc, char **argv) {
     }
     supcon_dataset_free(slice);
     write_rows(&output, dataset, labels, rows, first, count, columns);
-    if (!quiet) fprintf(stderr, "\r%lld of %lld images", (long long)(first + count), (long long)info.count);
+    if (terminal) fprintf(stderr, "\r%lld of %lld images", (long long)(first + count), (long long)info.count);
   }
-  if (!quiet) fputc('\n', stderr);
+  if (terminal) fputc('\n', stderr);
   finish(&output);
   printf("%s: %lld embeddings of %lld numbers\n", output_path, (long long)info.count, (long long)columns);
 

@@ -16,7 +16,7 @@ import pytest
 import supcon
 
 COMMAND = [sys.executable, "-m", "supcon"]
-TRAIN = ["--width", "4", "--epochs", "2", "--batch-size", "16", "--validation-fraction", "0", "--precision", "f32", "--seed", "3"]
+TRAIN = ["--width", "4", "--epochs", "2", "--batch-size", "16", "--validation-fraction", "0", "--precision", "f32", "--seed", "3", "--threads", "1"]
 
 
 def run(*arguments, code=0):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import supcon
 
-OPTIONS = dict(width=8, batch_size=64, precision="f32", random_state=0, validation_fraction=0.0, head_output=32)
+OPTIONS = dict(width=8, batch_size=64, precision="f32", random_state=0, validation_fraction=0.0, head_output=32, n_jobs=1)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def parts(digits):
 @pytest.fixture(scope="module")
 def learnt(parts):
     crops = {"kind": "crop_flip", "crop_scale_min": 0.6, "flip_probability": 0}
-    return supcon.SupConClassifier(**OPTIONS, epochs=6, learning_rate=0.4, augmentation=crops).fit(*parts[:2])
+    return supcon.SupConClassifier(**OPTIONS, epochs=20, learning_rate=0.5, augmentation=crops).fit(*parts[:2])
 
 
 def test_learns_the_digits(learnt, parts):
@@ -112,6 +112,15 @@ def test_files_and_folders(shapes, small, tmp_path):
         listed.transform([tmp_path / "lying" / "zero.png"])
 
 
+def test_data_sets_that_are_no_files(shapes, small):
+    data = supcon.Dataset.from_images(*shapes)
+    classifier = supcon.SupConClassifier(**small).fit(data)
+    assert classifier.classes_.tolist() == [0, 1] and 0 <= classifier.score(shapes[0], shapes[1]) <= 1
+    assert classifier.model_.to_bytes() == supcon.SupConClassifier(**small).fit(*shapes).model_.to_bytes()
+    with pytest.raises(ValueError, match="made of files"):
+        supcon.SupConEncoder(**small).fit(data, shapes[1])
+
+
 def test_bad_options_are_told_by_fit(shapes, small):
     for options, error, words in ((dict(augmentation="strong"), ValueError, "'none', 'crop_flip', 'simclr'"),
                                   (dict(random_state="x"), TypeError, "random_state"),
@@ -152,7 +161,7 @@ import sys
 sys.modules["sklearn"] = None  # as if it were not installed
 import numpy as np, pickle, supcon
 images = np.random.default_rng(0).integers(0, 256, (32, 8, 8)).astype(np.uint8); labels = np.arange(32) % 2
-estimator = supcon.SupConClassifier(width=4, epochs=1, batch_size=16, validation_fraction=0, precision="f32", random_state=1)
+estimator = supcon.SupConClassifier(width=4, epochs=1, batch_size=16, validation_fraction=0, precision="f32", random_state=1, n_jobs=1)
 assert repr(estimator).startswith("SupConClassifier(width=4, ") and estimator.get_params()["epochs"] == 1
 try: estimator.predict(images); raise SystemExit("predicted before fit")
 except ValueError as error: assert "not fitted" in str(error)

@@ -147,7 +147,7 @@ def _train(arguments) -> int:
             several[name] = values[0]
     size = arguments.image_size or ((data.height, data.width) if data.height else None)
     model = Model(**_given(arguments, MODEL), image_size=size, channels=data.channels, **several, seed=arguments.seed, n_jobs=arguments.threads)
-    _note(arguments, f"{data!r}"[1:-1].replace("supcon.", "") + f"; {model!r}"[2:].rstrip(">").replace("supcon.", ""))
+    _note(arguments, f"{data!r}; {model!r}".replace("<supcon.", "").replace(">", ""))
     options = _given(arguments, TRAIN) | _given(arguments, LOSS) | {"objective": objective}
     training = Training()
     try:
@@ -159,7 +159,7 @@ def _train(arguments) -> int:
         model.save(arguments.output)
         folder = arguments.checkpoint_folder
         where = f"; go on from the checkpoint in {folder} with --resume" if folder and training.history else ""
-        print(f"supcon: stopped after {len(training.history)} epochs; the model learnt so far is in {arguments.output}{where}", file=sys.stderr)
+        print(f"supcon: stopped in epoch {len(training.history) + 1}; the model learnt so far is in {arguments.output}{where}", file=sys.stderr)
         raise
     trained = objective in ("cross_entropy", "linear") or arguments.joint_classifier
     if labels and not trained and arguments.classifier is not False:

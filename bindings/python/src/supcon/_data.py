@@ -193,10 +193,13 @@ def labelled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
     if labels is None:
         found = source(images)
         data = _from_pixels(found, None) if isinstance(found, Pixels) else found
-        return data, None if data.labels is None else np.array(data.class_names)
+        if data.labels is None:
+            return data, None
+        named = data.class_names != [str(it) for it in range(len(data.class_names))]
+        return data, np.array(data.class_names) if named or isinstance(data, ImageFolder) else np.arange(len(data.class_names))
     if isinstance(images, Dataset):
         if images.paths is None:
-            raise ArgumentError("labels were given with a data set that has its own; leave them out")
+            raise ArgumentError("labels were given with a data set that is not made of files; make it with its labels, or leave them out")
         classes, numbers = encode_labels(labels, len(images))
         return Dataset.from_files(images.paths, numbers, on_error="refuse", channels=images.channels), classes
     if are_paths(images):

@@ -40,7 +40,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     image_size : int or (height, width), optional
         Pixels that the model is made for; other images are resized. None: as large as the images, if they are of one size.
     mean, std : float or one per channel, optional
-        Of pixels from 0 to 1. None: computed from an array of images; for files the library's 0.5 and 0.25.
+        Of pixels from 0 to 1. None: computed from an array of images; for files the library's {mean} and {std}.
     output, normalize : as in `Model.embed`, default "encoder" and True
         What `transform` returns.
     random_state : int, numpy RandomState or Generator, optional

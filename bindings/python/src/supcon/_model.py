@@ -18,6 +18,7 @@ from ._library import check, context, defaults, interruptible, lib, own
 from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
 
 
+@documented(MODEL)
 class Model:
     """An image encoder with random weights, to be trained by `supcon.train`; `supcon.load` gives one from a file. Any number of threads may embed with one
     model.
@@ -26,11 +27,11 @@ class Model:
     ----------
     {options}
     image_size : int or (height, width), optional
-        Pixels that the model is made for; other images are resized. None: the library's 32.
+        Pixels that the model is made for; other images are resized. None: the library's {side}.
     channels : int, optional
         Of the images, 1 to 4. None: the library's 3.
     mean, std : float or one per channel, optional
-        Of pixels scaled to 0 … 1. None: the library's 0.5 and 0.25.
+        Of pixels scaled to 0 … 1. None: the library's {mean} and {std}.
     classes : int, optional
         Of the linear classifier; None: none yet.
     seed : int, optional
@@ -167,9 +168,6 @@ class Model:
     def __reduce__(self):
         # bf16 is asked for again only where it is the default: the reader's CPU may lack it
         return _from_bytes, (self.to_bytes(), "f32" if self.precision == "f32" else "auto", self.n_jobs)
-
-
-Model = documented(MODEL)(Model)
 
 
 def load(path, architecture=None, stem=None, mean=None, std=None, precision="auto", *, image_size=None, n_jobs=None) -> Model:

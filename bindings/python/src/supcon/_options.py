@@ -216,16 +216,21 @@ def describe(*tables: dict[str, Option]) -> str:
     for table in tables:
         for option in table.values():
             kind = f"{{{', '.join(map(repr, option.choices))}}}" if option.choices else {bytes: "path"}.get(option.kind, option.kind.__name__)
-            lines.append(f"    {option.name} : {kind}, default {option.default!r}\n        {option.help[:1].upper()}{option.help[1:]}.")
+            named = option.help.split()[0][-1] in ":,;"  # begins with a word of the library
+            text = option.help if named else option.help[0].upper() + option.help[1:]
+            lines.append(f"    {option.name} : {kind}, default {option.default!r}\n        {text}.")
     return "\n".join(lines)
 
 
 def documented(*tables: dict[str, Option]):
-    """A decorator that puts the options into the docstring in the place of "    {options}"."""
+    """A decorator that puts the options into the docstring in the place of "    {options}", and the library's {mean}, {std} and {side} of images."""
 
     def decorate(it):
         if it.__doc__:
+            model = _library_defaults(_abi.ModelOptions)
             it.__doc__ = it.__doc__.replace("    {options}", describe(*tables))
+            for name, value in (("mean", model.mean[0]), ("std", model.std[0]), ("side", model.image_height)):
+                it.__doc__ = it.__doc__.replace(f"{{{name}}}", f"{value:g}")
         return it
 
     return decorate

@@ -13,6 +13,8 @@ protocol Convolution: AnyObject {
 
     /// weights [outputs, inputs, kernel, kernel] f32.
     func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer, forGradient: UnsafeMutableRawPointer)
+    /// Of an int8 convolution: bias [outputs], in steps of y, to what `forward` takes.
+    func prepare(bias: UnsafeMutablePointer<Float>)
     /// y = conv(x, w); for inference y = relu?(conv(x, w) + bias + y?).
     func forward(
         x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?, y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer)
@@ -22,10 +24,15 @@ protocol Convolution: AnyObject {
     func weightGradient(x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer)
 }
 
+extension Convolution {
+    func prepare(bias: UnsafeMutablePointer<Float>) {}
+}
+
 /// What a convolution is prepared for.
 enum ConvolutionPurpose: Equatable {
     case training(inputGradient: Bool)
     case inference(relu: Bool, addsToOutput: Bool)
+    case int8(QuantizedConvolution)
 }
 
 /// Who computes the convolutions.
@@ -62,6 +69,12 @@ public enum Engine: String, Sendable, CaseIterable {
         guard precision == .bf16 else { return }
         try require(self == .oneDNN, .unsupported, "precision bf16 needs a library built with oneDNN; this one computes in f32")
         try require(CPUFeatures.hasBF16, .unsupported, "precision bf16 needs a CPU with bf16 instructions (AVX512-BF16 or AMX); this one has \(CPUFeatures.instructionSet)")
+    }
+
+    /// Whether it embeds in int8. Errors: unsupported, with the reason.
+    public func checkInt8() throws(SupConError) {
+        try require(self == .oneDNN, .unsupported, "int8 needs a library built with oneDNN; this one computes in f32")
+        try require(CPUFeatures.hasVNNI, .unsupported, "int8 needs a CPU that multiplies bytes (AVX512-VNNI or AVX-VNNI); this one has \(CPUFeatures.instructionSet)")
     }
 
     /// Errors: unsupported, memory.

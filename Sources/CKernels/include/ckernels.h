@@ -5,6 +5,7 @@
 #include "ckernels_convert.h"
 #include "ckernels_evaluation.h"
 #include "ckernels_image.h"
+#include "ckernels_int8.h"
 #include "ckernels_loss.h"
 #include "ckernels_machine.h"
 #include "ckernels_norm.h"

@@ -11,7 +11,7 @@ protocol Convolution: AnyObject {
     /// Scratch that any of its operations takes.
     var scratchByteCount: Int { get }
 
-    /// weights [outputs, inputs, kernel, kernel] f32.
+    /// weights [outputs, inputs, kernel, kernel] f32; those of training stay where they are and as they are until they are packed again.
     func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer, forGradient: UnsafeMutableRawPointer)
     /// Of an int8 convolution: bias [outputs], in steps of y, to what `forward` takes.
     func prepare(bias: UnsafeMutablePointer<Float>)
@@ -82,6 +82,7 @@ public enum Engine: String, Sendable, CaseIterable {
         switch self {
         case .oneDNN:
             #if OneDNN
+            if type == .f32, WinogradConvolution.suits(shape) { return WinogradConvolution(shape, purpose, threads: threads) }
             return try OneDNNConvolution(shape, purpose, type: type, threads: threads)
             #else
             throw SupConError(.unsupported, "this library was built without oneDNN")

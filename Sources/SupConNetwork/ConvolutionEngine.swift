@@ -33,6 +33,8 @@ enum ConvolutionPurpose: Equatable {
     case training(inputGradient: Bool)
     case inference(relu: Bool, addsToOutput: Bool)
     case int8(QuantizedConvolution)
+
+    var isInt8: Bool { if case .int8 = self { true } else { false } }
 }
 
 /// Who computes the convolutions.
@@ -82,7 +84,7 @@ public enum Engine: String, Sendable, CaseIterable {
         switch self {
         case .oneDNN:
             #if OneDNN
-            if type == .f32, WinogradConvolution.suits(shape) { return WinogradConvolution(shape, purpose, threads: threads) }
+            if type == .f32, !purpose.isInt8, WinogradConvolution.suits(shape) { return WinogradConvolution(shape, purpose, threads: threads) }
             return try OneDNNConvolution(shape, purpose, type: type, threads: threads)
             #else
             throw SupConError(.unsupported, "this library was built without oneDNN")

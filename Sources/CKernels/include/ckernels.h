@@ -9,6 +9,7 @@
 #include "ckernels_loss.h"
 #include "ckernels_machine.h"
 #include "ckernels_norm.h"
+#include "ckernels_normal.h"
 #include "ckernels_optimizer.h"
 #include "ckernels_pixels.h"
 #include "ckernels_pool.h"

@@ -57,7 +57,7 @@ final class ClassifierStep: TrainingStep {
         let rowLabels = rowLabels.values(of: Int64.self)
         for (row, sample) in samples.enumerated() { rowLabels[row] = Int64(labels[sample]) }
         plan.input.update(from: input, count: inputCount)
-        plan.run()
+        plan.run(projection: false, logits: false)
         layer.forward(x: plan.features, y: logits.floats)
         let outcome = try lossOrNaN { () throws(SupConError) in
             let result = try crossEntropy.evaluate(logits: logits.floats, labels: rowLabels, count: batchSize, gradient: logitsGradient.floats)

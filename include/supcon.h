@@ -419,7 +419,14 @@ enum {
   SUPCON_OBJECTIVE_CROSS_ENTROPY = 2, /* the baseline: encoder and classifier together */
   SUPCON_OBJECTIVE_LINEAR = 3         /* stage 2: the classifier alone, on the frozen encoder (in evaluation mode) */
 };
-enum { SUPCON_SCHEDULE_CONSTANT = 0, SUPCON_SCHEDULE_COSINE = 1, SUPCON_SCHEDULE_STEP = 2 };
+enum { SUPCON_SCHEDULE_CONSTANT = 0, SUPCON_SCHEDULE_COSINE = 1, SUPCON_SCHEDULE_STEP = 2,
+       SUPCON_SCHEDULE_EXPONENTIAL = 3 /* a staircase: exponential_factor after each exponential_epochs */ };
+enum {
+  SUPCON_OPTIMIZER_SGD = 0,     /* with momentum, PyTorch's form */
+  SUPCON_OPTIMIZER_LARS = 1,    /* layer-wise rates (arXiv:1708.03888); batch norm and biases have neither weight decay nor a rate of their own */
+  SUPCON_OPTIMIZER_RMSPROP = 2, /* TensorFlow's form: epsilon inside the root, mean squares begin at 1; with momentum */
+  SUPCON_OPTIMIZER_ADAMW = 3    /* decoupled weight decay (arXiv:1711.05101), PyTorch's form; a learning_rate of 1e-3 and reference_batch 0 are usual */
+};
 
 typedef struct supcon_train_options {
   uint32_t struct_size;
@@ -453,6 +460,20 @@ typedef struct supcon_train_options {
   int32_t loader_threads;       /* that decode and augment ahead of the step; 0 (default): the context's number of threads */
   int32_t stop_on_collapse;     /* 1 (default): a collapsed, diverged or NaN run stops with SUPCON_STATUS_STATE and the likely remedy; 0: it only warns (NaN always stops) */
   int32_t keep_best;            /* 1: at the end the model is the one with the best kNN@1; 0 (default): the last */
+  int32_t optimizer;            /* default SUPCON_OPTIMIZER_SGD. momentum serves SGD, LARS and RMSPROP, nesterov SGD and LARS, weight_decay all */
+  double trust_coefficient;     /* LARS: a weight's rate is multiplied by this * |weight| / |gradient + weight_decay * weight|; default 0.001 */
+  double rmsprop_decay;         /* RMSPROP: of the mean of squared gradients; default 0.9 */
+  double beta1;                 /* ADAMW: decay of the mean of gradients; default 0.9 */
+  double beta2;                 /* ADAMW: decay of the mean of their squares; default 0.999 */
+  double epsilon;               /* ADAMW, RMSPROP; -1 (default): 1e-8 for ADAMW (PyTorch's), 1 for RMSPROP (google-research's) */
+  double exponential_factor;    /* EXPONENTIAL: what the rate is multiplied by; default 0.97 */
+  double exponential_epochs;    /* EXPONENTIAL: after so many epochs each; default 0.5 */
+  double ema_decay;             /* 0 (default): off. d: validation, best.safetensors and the model after the run have the moving average of the weights (and running
+                                   statistics), a += (1 - min(d, (1 + step) / (10 + step))) (w - a) after each step; the checkpoint keeps both */
+  int32_t chunk_size;           /* images that are in the network at a time; a divisor of batch_size; 0 (default): batch_size. The step is that of the whole batch:
+                                   gradient caching (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over all, and goes through the chunks once
+                                   more, with the same augmented views, for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
+                                   sees chunks: its statistics are those of chunk_size * views rows, and its running statistics move once per chunk */
 } supcon_train_options;
 void supcon_train_options_init(supcon_train_options *options);
 

@@ -20,7 +20,7 @@ final class ClassifierStep: TrainingStep {
     private let bias: ParameterStore.Entry
     private let rowLabels: AlignedBuffer
     private let threads: Int
-    let optimizer: SGD
+    let optimizer: any Optimizer
     let chance: Double
     var embeddings: Embeddings? { nil }
     var spread: Double { 1 }
@@ -41,9 +41,7 @@ final class ClassifierStep: TrainingStep {
         layer = LinearLayer(
             rows: batchSize, inputs: configuration.encoderOutput, outputs: configuration.classes, weight: network.parameters.pointer(weight),
             bias: network.parameters.pointer(bias), threads: threads)
-        optimizer = try SGD(
-            network.parameters, parts: [.classifier], momentum: options.momentum, nesterov: options.nesterov, weightDecay: options.weightDecay,
-            decaysNormAndBias: options.decaysNormAndBias)
+        optimizer = try SupConTraining.optimizer(options, network.parameters, parts: [.classifier])
         inputCount = batchSize * model.imageHeight * model.imageWidth * configuration.channels
         logits = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)
         logitsGradient = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)

@@ -306,7 +306,9 @@ enum { SUPCON_STEM_AUTO = 0, /* CIFAR up to 64 pixels, IMAGENET above */
        SUPCON_STEM_IMAGENET = 1, /* 7×7 stride 2, 3×3 max pool stride 2 */
        SUPCON_STEM_CIFAR = 2 /* 3×3 stride 1 */ };
 enum { SUPCON_HEAD_NONE = 0, SUPCON_HEAD_LINEAR = 1, SUPCON_HEAD_MLP = 2, /* linear, ReLU, linear */
-       SUPCON_HEAD_MLP_BN = 3 /* linear, batch norm, ReLU, linear */ };
+       SUPCON_HEAD_MLP_BN = 3, /* linear, batch norm, ReLU, linear */
+       SUPCON_HEAD_MLP3 = 4, /* linear, ReLU, linear, ReLU, linear */
+       SUPCON_HEAD_MLP3_BN = 5 /* linear, batch norm, ReLU, linear, batch norm, ReLU, linear */ };
 enum { SUPCON_PRECISION_AUTO = 0, /* BF16 where the CPU has bf16 instructions (AVX512-BF16 or AMX), else F32 */
        SUPCON_PRECISION_F32 = 1,
        SUPCON_PRECISION_BF16 = 2 /* activations bf16; weights, statistics, loss and optimiser f32 */ };
@@ -314,20 +316,22 @@ enum { SUPCON_PRECISION_AUTO = 0, /* BF16 where the CPU has bf16 instructions (A
 typedef struct supcon_model_options {
   uint32_t struct_size;
   int32_t stem;              /* default SUPCON_STEM_AUTO */
-  const char *architecture;  /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200 */
+  const char *architecture;  /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200; resnext50_32x4d, resnext101_32x8d,
+                                resnext101_64x4d (arXiv:1611.05431); wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146): torchvision's names */
   int32_t width;             /* channels of the first stage; default 64 */
   int32_t channels;          /* of the images, 1 to 4; default 3 */
   int32_t image_height;      /* that the model is made for; images of another size are resized; default 32 */
   int32_t image_width;
   int32_t zero_init_last_gamma; /* 1 (default): each residual block begins as the identity */
   int32_t head;              /* default SUPCON_HEAD_MLP */
-  int32_t head_hidden;       /* 0 (default): as wide as the encoder's output */
+  int32_t head_hidden;       /* width of hidden layers; 0 (default): as wide as the encoder's output */
   int32_t head_output;       /* dimension of z; default 128 */
   int32_t classes;           /* of the linear classifier "fc"; 0 (default): none yet */
   int32_t precision;         /* default SUPCON_PRECISION_AUTO */
   float mean[4];             /* per channel, of pixels scaled to 0…1; default 0.5 */
   float std[4];              /* default 0.25 */
   uint64_t seed;             /* of the initial weights; default 0 */
+  int32_t normalize_features; /* 1: head and classifier take r at length 1, as in the paper; 0 (default): r as it is, as in SupContrast */
 } supcon_model_options;
 void supcon_model_options_init(supcon_model_options *options);
 /* A new model with random weights (He, fan-out). Errors: argument, memory, unsupported (BF16 in a build without oneDNN, or on a CPU that lacks it). */
@@ -370,6 +374,7 @@ typedef struct supcon_model_info {
   int64_t parameters;        /* trainable numbers */
   float mean[4];
   float std[4];
+  int32_t normalize_features;
 } supcon_model_info;
 void supcon_model_info_init(supcon_model_info *info);
 SUPCON_MUST_CHECK supcon_status supcon_model_get_info(const supcon_model *model, supcon_model_info *info);

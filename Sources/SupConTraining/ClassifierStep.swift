@@ -56,14 +56,14 @@ final class ClassifierStep: TrainingStep {
         for (row, sample) in samples.enumerated() { rowLabels[row] = Int64(labels[sample]) }
         plan.input.update(from: input, count: inputCount)
         plan.run()
-        layer.forward(x: plan.features, y: logits.floats)
+        layer.forward(x: plan.headInput, y: logits.floats)
         let outcome = try lossOrNaN { () throws(SupConError) in
             let result = try crossEntropy.evaluate(logits: logits.floats, labels: rowLabels, count: batchSize, gradient: logitsGradient.floats)
             return StepOutcome(loss: result.loss, classified: batchSize, correct: result.correct)
         }
         guard outcome.loss.isFinite else { return outcome }
         layer.backward(
-            x: plan.features, y: logits.floats, dy: logitsGradient.floats, dWeight: gradients.floats + weight.offset, dBias: gradients.floats + bias.offset, dx: nil)
+            x: plan.headInput, y: logits.floats, dy: logitsGradient.floats, dWeight: gradients.floats + weight.offset, dBias: gradients.floats + bias.offset, dx: nil)
         optimizer.step(gradients: gradients.floats, rate: rate, threads: threads)
         return outcome
     }

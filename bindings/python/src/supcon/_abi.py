@@ -62,7 +62,7 @@ class Stem(Choice):
 
 
 class Head(Choice):
-    NONE, LINEAR, MLP, MLP_BN = range(4)
+    NONE, LINEAR, MLP, MLP_BN, MLP3, MLP3_BN = range(6)
 
 
 class Precision(Choice):
@@ -161,7 +161,7 @@ class AugmentationOptions(Structure):
 class ModelOptions(Structure):
     _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
         "width", "channels", "image_height", "image_width", "zero_init_last_gamma", "head", "head_hidden", "head_output", "classes", "precision")] + [
-        ("mean", c_float * 4), ("std", c_float * 4), ("seed", c_uint64)]
+        ("mean", c_float * 4), ("std", c_float * 4), ("seed", c_uint64), ("normalize_features", c_int32)]
 
 
 class LoadOptions(Structure):
@@ -172,7 +172,7 @@ class LoadOptions(Structure):
 class ModelInfo(Structure):
     _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
         "width", "channels", "image_height", "image_width", "head", "head_hidden", "head_output", "classes", "precision", "encoder_output")] + [
-        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4)]
+        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4), ("normalize_features", c_int32)]
 
 
 class EmbedOptions(Structure):

@@ -78,12 +78,13 @@ def _table(struct, *rows) -> dict[str, Option]:
 
 MODEL = _table(
     _abi.ModelOptions,
-    ("architecture", str, "resnet18, resnet34, resnet50, resnet101, resnet152 or resnet200"),
+    ("architecture", str, "resnet18, 34, 50, 101, 152 or 200, resnext50_32x4d, resnext101_32x8d or _64x4d, wide_resnet50_2 or wide_resnet101_2"),
     ("width", int, "channels of the first stage"),
     ("stem", _abi.Stem, "first layers; auto: cifar (3x3, stride 1) up to 64 pixels, imagenet (7x7, stride 2, max pool) above"),
-    ("head", _abi.Head, "projection head behind the encoder while training; mlp: linear, ReLU, linear; mlp_bn: with batch norm"),
-    ("head_hidden", int, "width of the head's hidden layer; 0: as wide as the encoder's output"),
+    ("head", _abi.Head, "projection head behind the encoder while training; mlp: linear, ReLU, linear; mlp_bn: with batch norm; mlp3 and mlp3_bn: three layers"),
+    ("head_hidden", int, "width of the head's hidden layers; 0: as wide as the encoder's output"),
     ("head_output", int, "dimension of the projection z"),
+    ("normalize_features", bool, "head and classifier take the encoder's output at length 1, as in the paper"),
     ("zero_init_last_gamma", bool, "each residual block begins as the identity"),
     ("precision", _abi.Precision, "auto: bf16 where the CPU has bf16 instructions, else f32"),
 )

@@ -306,7 +306,9 @@ enum { SUPCON_STEM_AUTO = 0, /* CIFAR up to 64 pixels, IMAGENET above */
        SUPCON_STEM_IMAGENET = 1, /* 7×7 stride 2, 3×3 max pool stride 2 */
        SUPCON_STEM_CIFAR = 2 /* 3×3 stride 1 */ };
 enum { SUPCON_HEAD_NONE = 0, SUPCON_HEAD_LINEAR = 1, SUPCON_HEAD_MLP = 2, /* linear, ReLU, linear */
-       SUPCON_HEAD_MLP_BN = 3 /* linear, batch norm, ReLU, linear */ };
+       SUPCON_HEAD_MLP_BN = 3, /* linear, batch norm, ReLU, linear */
+       SUPCON_HEAD_MLP3 = 4, /* linear, ReLU, linear, ReLU, linear */
+       SUPCON_HEAD_MLP3_BN = 5 /* linear, batch norm, ReLU, linear, batch norm, ReLU, linear */ };
 enum { SUPCON_PRECISION_AUTO = 0, /* BF16 where the CPU has bf16 instructions (AVX512-BF16 or AMX), else F32 */
        SUPCON_PRECISION_F32 = 1,
        SUPCON_PRECISION_BF16 = 2 /* activations bf16; weights, statistics, loss and optimiser f32 */ };
@@ -314,20 +316,22 @@ enum { SUPCON_PRECISION_AUTO = 0, /* BF16 where the CPU has bf16 instructions (A
 typedef struct supcon_model_options {
   uint32_t struct_size;
   int32_t stem;              /* default SUPCON_STEM_AUTO */
-  const char *architecture;  /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200 */
+  const char *architecture;  /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200; resnext50_32x4d, resnext101_32x8d,
+                                resnext101_64x4d (arXiv:1611.05431); wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146): torchvision's names */
   int32_t width;             /* channels of the first stage; default 64 */
   int32_t channels;          /* of the images, 1 to 4; default 3 */
   int32_t image_height;      /* that the model is made for; images of another size are resized; default 32 */
   int32_t image_width;
   int32_t zero_init_last_gamma; /* 1 (default): each residual block begins as the identity */
   int32_t head;              /* default SUPCON_HEAD_MLP */
-  int32_t head_hidden;       /* 0 (default): as wide as the encoder's output */
+  int32_t head_hidden;       /* width of hidden layers; 0 (default): as wide as the encoder's output */
   int32_t head_output;       /* dimension of z; default 128 */
   int32_t classes;           /* of the linear classifier "fc"; 0 (default): none yet */
   int32_t precision;         /* default SUPCON_PRECISION_AUTO */
   float mean[4];             /* per channel, of pixels scaled to 0…1; default 0.5 */
   float std[4];              /* default 0.25 */
   uint64_t seed;             /* of the initial weights; default 0 */
+  int32_t normalize_features; /* 1: head and classifier take r at length 1, as in the paper; 0 (default): r as it is, as in SupContrast */
 } supcon_model_options;
 void supcon_model_options_init(supcon_model_options *options);
 /* A new model with random weights (He, fan-out). Errors: argument, memory, unsupported (BF16 in a build without oneDNN, or on a CPU that lacks it). */
@@ -371,6 +375,7 @@ typedef struct supcon_model_info {
   float mean[4];
   float std[4];
   int32_t int8;              /* 1: the encoder embeds in int8, after supcon_model_quantize */
+  int32_t normalize_features;
 } supcon_model_info;
 void supcon_model_info_init(supcon_model_info *info);
 SUPCON_MUST_CHECK supcon_status supcon_model_get_info(const supcon_model *model, supcon_model_info *info);
@@ -426,7 +431,14 @@ enum {
   SUPCON_OBJECTIVE_CROSS_ENTROPY = 2, /* the baseline: encoder and classifier together */
   SUPCON_OBJECTIVE_LINEAR = 3         /* stage 2: the classifier alone, on the frozen encoder (in evaluation mode) */
 };
-enum { SUPCON_SCHEDULE_CONSTANT = 0, SUPCON_SCHEDULE_COSINE = 1, SUPCON_SCHEDULE_STEP = 2 };
+enum { SUPCON_SCHEDULE_CONSTANT = 0, SUPCON_SCHEDULE_COSINE = 1, SUPCON_SCHEDULE_STEP = 2,
+       SUPCON_SCHEDULE_EXPONENTIAL = 3 /* a staircase: exponential_factor after each exponential_epochs */ };
+enum {
+  SUPCON_OPTIMIZER_SGD = 0,     /* with momentum, PyTorch's form */
+  SUPCON_OPTIMIZER_LARS = 1,    /* layer-wise rates (arXiv:1708.03888); batch norm and biases have neither weight decay nor a rate of their own */
+  SUPCON_OPTIMIZER_RMSPROP = 2, /* TensorFlow's form: epsilon inside the root, mean squares begin at 1; with momentum */
+  SUPCON_OPTIMIZER_ADAMW = 3    /* decoupled weight decay (arXiv:1711.05101), PyTorch's form; a learning_rate of 1e-3 and reference_batch 0 are usual */
+};
 
 typedef struct supcon_train_options {
   uint32_t struct_size;
@@ -460,6 +472,20 @@ typedef struct supcon_train_options {
   int32_t loader_threads;       /* that decode and augment ahead of the step; 0 (default): the context's number of threads */
   int32_t stop_on_collapse;     /* 1 (default): a collapsed, diverged or NaN run stops with SUPCON_STATUS_STATE and the likely remedy; 0: it only warns (NaN always stops) */
   int32_t keep_best;            /* 1: at the end the model is the one with the best kNN@1; 0 (default): the last */
+  int32_t optimizer;            /* default SUPCON_OPTIMIZER_SGD. momentum serves SGD, LARS and RMSPROP, nesterov SGD and LARS, weight_decay all */
+  double trust_coefficient;     /* LARS: a weight's rate is multiplied by this * |weight| / |gradient + weight_decay * weight|; default 0.001 */
+  double rmsprop_decay;         /* RMSPROP: of the mean of squared gradients; default 0.9 */
+  double beta1;                 /* ADAMW: decay of the mean of gradients; default 0.9 */
+  double beta2;                 /* ADAMW: decay of the mean of their squares; default 0.999 */
+  double epsilon;               /* ADAMW, RMSPROP; -1 (default): 1e-8 for ADAMW (PyTorch's), 1 for RMSPROP (google-research's) */
+  double exponential_factor;    /* EXPONENTIAL: what the rate is multiplied by; default 0.97 */
+  double exponential_epochs;    /* EXPONENTIAL: after so many epochs each; default 0.5 */
+  double ema_decay;             /* 0 (default): off. d: validation, best.safetensors and the model after the run have the moving average of the weights (and running
+                                   statistics), a += (1 - min(d, (1 + step) / (10 + step))) (w - a) after each step; the checkpoint keeps both */
+  int32_t chunk_size;           /* images that are in the network at a time; a divisor of batch_size; 0 (default): batch_size. The step is that of the whole batch:
+                                   gradient caching (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over all, and goes through the chunks once
+                                   more, with the same augmented views, for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
+                                   sees chunks: its statistics are those of chunk_size * views rows, and its running statistics move once per chunk */
 } supcon_train_options;
 void supcon_train_options_init(supcon_train_options *options);
 

@@ -11,7 +11,7 @@ protocol Convolution: AnyObject {
     /// Scratch that any of its operations takes.
     var scratchByteCount: Int { get }
 
-    /// weights [outputs, inputs, kernel, kernel] f32; those of training stay where they are and as they are until they are packed again.
+    /// weights [outputs, inputs / groups, kernel, kernel] f32; those of training stay where they are and as they are until they are packed again.
     func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer, forGradient: UnsafeMutableRawPointer)
     /// Of an int8 convolution: bias [outputs], in steps of y, to what `forward` takes.
     func prepare(bias: UnsafeMutablePointer<Float>)
@@ -20,7 +20,7 @@ protocol Convolution: AnyObject {
         x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?, y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer)
     /// dx = conv's transpose (dy, w).
     func inputGradient(dy: UnsafeRawPointer, packed: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer)
-    /// dw [outputs, inputs, kernel, kernel] f32, overwritten.
+    /// dw [outputs, inputs / groups, kernel, kernel] f32, overwritten.
     func weightGradient(x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer)
 }
 

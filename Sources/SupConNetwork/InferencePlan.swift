@@ -10,6 +10,8 @@ public final class InferencePlan {
     public let input: UnsafeMutablePointer<Float>
     /// r [images, encoderOutput], not normalised, after `run`.
     public var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
+    /// What head and classifier take: r, or r/|r|, after `run`.
+    public var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
     /// w [images, headOutput], not normalised, after `run`; nil without a head.
     public var projection: UnsafeMutablePointer<Float>? { head?.output }
     /// [images, classes], after `run`; nil without a classifier.
@@ -40,6 +42,7 @@ public final class InferencePlan {
     private let output: UnsafeMutableRawPointer
     private let pool: AveragePoolRows
     private let featureBuffer: AlignedBuffer
+    private let featureUnit: (layer: UnitLength, u: AlignedBuffer, lengths: AlignedBuffer)?
     private let head: HeadInference?
     private let classifier: HeadInference?
 
@@ -102,7 +105,8 @@ public final class InferencePlan {
 
         let headLayers = HeadLayer.head(of: configuration)
         let classifierLayers = [HeadLayer.classifier(of: configuration)].compactMap { $0 }
-        memoryByteCount = arena.byteCount + HeadInference.byteCount(headLayers + classifierLayers, rows: images) + images * configuration.encoderOutput * 4
+        memoryByteCount = arena.byteCount + HeadInference.byteCount(headLayers + classifierLayers, rows: images)
+            + images * (configuration.encoderOutput * (configuration.normalizesFeatures ? 2 : 1) + 1) * 4
         let total = memoryByteCount
         try context.checkMemory(total, for: "embedding \(images) images of \(height)×\(width) at a time in \(quantization == nil ? precision.rawValue : "int8")")
         let memory = try AlignedBuffer(byteCount: arena.byteCount)
@@ -137,6 +141,12 @@ public final class InferencePlan {
             images: images, area: last.area, channels: last.channels, stored: stored, step: quantization?.step(blueprint.output, in: blueprint) ?? 1,
             threads: context.threads)
         featureBuffer = try AlignedBuffer(Float.self, count: images * configuration.encoderOutput)
+        featureUnit =
+            configuration.normalizesFeatures
+            ? (
+                UnitLength(rows: images, dimension: configuration.encoderOutput), try AlignedBuffer(Float.self, count: images * configuration.encoderOutput),
+                try AlignedBuffer(Float.self, count: images)
+            ) : nil
         head = headLayers.isEmpty ? nil : try HeadInference(headLayers, rows: images, network: network, threads: context.threads)
         classifier = classifierLayers.isEmpty ? nil : try HeadInference(classifierLayers, rows: images, network: network, threads: context.threads)
         reloadWeights()
@@ -146,8 +156,9 @@ public final class InferencePlan {
     public func run(projection: Bool = true, logits: Bool = true) {
         EngineTeam.run(threads) {
             runEncoder { _, _, _ in }
-            if projection { head?.forward(features) }
-            if logits { classifier?.forward(features) }
+            if let featureUnit { featureUnit.layer.forward(w: features, z: featureUnit.u.floats, lengths: featureUnit.lengths.floats) }
+            if projection { head?.forward(headInput) }
+            if logits { classifier?.forward(headInput) }
         }
     }
 

@@ -62,7 +62,7 @@ class Stem(Choice):
 
 
 class Head(Choice):
-    NONE, LINEAR, MLP, MLP_BN = range(4)
+    NONE, LINEAR, MLP, MLP_BN, MLP3, MLP3_BN = range(6)
 
 
 class Precision(Choice):
@@ -78,7 +78,11 @@ class Objective(Choice):
 
 
 class Schedule(Choice):
-    CONSTANT, COSINE, STEP = range(3)
+    CONSTANT, COSINE, STEP, EXPONENTIAL = range(4)
+
+
+class Optimizer(Choice):
+    SGD, LARS, RMSPROP, ADAMW = range(4)
 
 
 class EventKind(Choice):
@@ -94,7 +98,7 @@ PREFIXES = {
     Status: "SUPCON_STATUS_", Log: "SUPCON_LOG_", Element: "SUPCON_ELEMENT_", Layout: "SUPCON_LAYOUT_", Form: "SUPCON_FORM_",
     Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", OnError: "SUPCON_ON_ERROR_",
     AugmentationKind: "SUPCON_AUGMENTATION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
-    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Schedule: "SUPCON_SCHEDULE_", EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_",
+    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Schedule: "SUPCON_SCHEDULE_", Optimizer: "SUPCON_OPTIMIZER_", EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_",
 }
 
 
@@ -157,7 +161,7 @@ class AugmentationOptions(Structure):
 class ModelOptions(Structure):
     _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
         "width", "channels", "image_height", "image_width", "zero_init_last_gamma", "head", "head_hidden", "head_output", "classes", "precision")] + [
-        ("mean", c_float * 4), ("std", c_float * 4), ("seed", c_uint64)]
+        ("mean", c_float * 4), ("std", c_float * 4), ("seed", c_uint64), ("normalize_features", c_int32)]
 
 
 class LoadOptions(Structure):
@@ -168,7 +172,7 @@ class LoadOptions(Structure):
 class ModelInfo(Structure):
     _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
         "width", "channels", "image_height", "image_width", "head", "head_hidden", "head_output", "classes", "precision", "encoder_output")] + [
-        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4), ("int8", c_int32)]
+        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4), ("int8", c_int32), ("normalize_features", c_int32)]
 
 
 class EmbedOptions(Structure):
@@ -187,7 +191,9 @@ class TrainOptions(Structure):
         ("milestones", POINTER(c_int32)), ("milestone_count", c_int64), ("step_factor", c_double),
         ("loss", POINTER(LossOptions)), ("augmentation", POINTER(AugmentationOptions)), ("seed", c_uint64), ("validation_fraction", c_double),
         ("validation_every", c_int32), ("patience", c_int32), ("checkpoint_folder", c_char_p), ("resume", c_int32), ("loader_threads", c_int32),
-        ("stop_on_collapse", c_int32), ("keep_best", c_int32)]
+        ("stop_on_collapse", c_int32), ("keep_best", c_int32), ("optimizer", c_int32)] + [(name, c_double) for name in (
+            "trust_coefficient", "rmsprop_decay", "beta1", "beta2", "epsilon", "exponential_factor", "exponential_epochs", "ema_decay")] + [
+        ("chunk_size", c_int32)]
 
 
 class EventStruct(Structure):

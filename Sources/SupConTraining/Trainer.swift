@@ -68,7 +68,7 @@ public final class Trainer: @unchecked Sendable {
                 }
                 try require(
                     dataset.classes <= model.network.configuration.classes, .shape,
-                    "the data set has \(dataset.classes) classes; the model's classifier has \(model.network.configuration.classes)")
+                    "the data set has \(dataset.classes) classes; the model's classifier has \(model.network.configuration.classes): give it a new one (resetClassifier, supcon_model_reset_classifier)")
             }
             let step: any TrainingStep =
                 options.objective == .linear

@@ -178,10 +178,12 @@ EVALUATE = _table(
     _abi.EvaluateOptions,
     ("method", _abi.Method, "linear: softmax regression; knn: vote of the k nearest by cosine; prototypes: the nearest class mean by cosine"),
     ("k", int, "knn: neighbours"),
-    ("temperature", float, "knn: a neighbour's weight is exp(cosine / temperature)"),
+    ("temperature", float, "knn: a neighbour's weight is exp(cosine / temperature); prototypes: probabilities are the softmax of cosine / temperature"),
     ("iterations", int, "linear: of L-BFGS at most"),
     ("l2", float, "linear: weight of the squared weights"),
 )
+CALIBRATION = _table(_abi.CalibrationOptions, ("bins", int, "of confidence, of equal width"))
+OOD = _table(_abi.OodOptions, ("k", int, "the neighbour whose distance counts"))
 LOAD = _table(
     _abi.LoadOptions,
     ("architecture", str, "None: by the parameters' names and shapes"),

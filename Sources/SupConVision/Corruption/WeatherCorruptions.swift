@@ -21,7 +21,7 @@ extension FloatImage {
     mutating func addFrost(_ mix: CorruptionTables.Mix, _ random: inout Philox) {
         let ice = Self.ice(height, width, &random)
         // Photographs of ice are bluish; their channels' means stand about so.
-        let tint: [Float] = channels == 3 ? [0.92, 1, 1.06] : [Float](repeating: 1, count: channels)
+        let tint: [Float] = channels == 3 ? [0.88, 1.02, 1.1] : [Float](repeating: 1, count: channels)
         for c in 0..<channels { for i in 0..<count { planes[c][i] = min(Float(mix.image) * planes[c][i] + Float(mix.frost) * min(ice[i] * tint[c], 1), 1) } }
     }
 

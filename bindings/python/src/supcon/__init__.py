@@ -8,7 +8,8 @@
 
 Options that are None are as the library has them; every default in the documentation is read from it."""
 
-from ._augmentation import augment
+from ._augmentation import CORRUPTIONS, augment, corrupt
+from ._contact import contact_sheet
 from ._data import Dataset, ImageFolder
 from ._errors import (ArgumentError, CancelledError, ElementTypeError, FileError, ForkError, FormatError, InternalError, OutOfMemoryError, ShapeError,
                       StateError, SupConError, SupConWarning, UnsupportedError)
@@ -20,9 +21,9 @@ from ._training import Event, Training, train
 
 __version__ = version()
 __all__ = [
-    "ArgumentError", "CancelledError", "Dataset", "ElementTypeError", "Evaluation", "Event", "FileError", "ForkError", "FormatError", "ImageFolder",
+    "ArgumentError", "CORRUPTIONS", "CancelledError", "Dataset", "ElementTypeError", "Evaluation", "Event", "FileError", "ForkError", "FormatError", "ImageFolder",
     "InternalError", "Model", "OutOfMemoryError", "ShapeError", "StateError", "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training",
-    "UnsupportedError", "augment", "build_info", "evaluate", "library_path", "load", "set_log", "supcon_loss", "train", "version",
+    "UnsupportedError", "augment", "build_info", "contact_sheet", "corrupt", "evaluate", "library_path", "load", "set_log", "supcon_loss", "train", "version",
 ]
 
 

@@ -54,7 +54,12 @@ class OnError(Choice):
 
 
 class AugmentationKind(Choice):
-    NONE, CROP_FLIP, SIMCLR = range(3)
+    NONE, CROP_FLIP, SIMCLR, AUTOAUGMENT_IMAGENET, AUTOAUGMENT_CIFAR10, RANDAUGMENT, SIMAUGMENT, STACKED_RANDAUGMENT = range(8)
+
+
+class Corruption(Choice):
+    (GAUSSIAN_NOISE, SHOT_NOISE, IMPULSE_NOISE, DEFOCUS_BLUR, GLASS_BLUR, MOTION_BLUR, ZOOM_BLUR, SNOW, FROST, FOG, BRIGHTNESS, CONTRAST, ELASTIC_TRANSFORM,
+     PIXELATE, JPEG_COMPRESSION) = range(15)
 
 
 class Stem(Choice):
@@ -93,7 +98,7 @@ class Method(Choice):
 PREFIXES = {
     Status: "SUPCON_STATUS_", Log: "SUPCON_LOG_", Element: "SUPCON_ELEMENT_", Layout: "SUPCON_LAYOUT_", Form: "SUPCON_FORM_",
     Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", OnError: "SUPCON_ON_ERROR_",
-    AugmentationKind: "SUPCON_AUGMENTATION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
+    AugmentationKind: "SUPCON_AUGMENTATION_", Corruption: "SUPCON_CORRUPTION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
     Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Schedule: "SUPCON_SCHEDULE_", EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_",
 }
 
@@ -151,7 +156,9 @@ class DatasetInfo(Structure):
 class AugmentationOptions(Structure):
     _fields_ = [_size, ("kind", c_int32)] + [(name, c_float) for name in (
         "crop_scale_min", "crop_scale_max", "crop_ratio_min", "crop_ratio_max", "flip_probability", "jitter_probability", "brightness", "contrast",
-        "saturation", "hue", "grey_probability", "blur_probability", "blur_sigma_min", "blur_sigma_max")]
+        "saturation", "hue", "grey_probability", "blur_probability", "blur_sigma_min", "blur_sigma_max")] + [
+        ("randaugment_operations", c_int32)] + [(name, c_float) for name in (
+            "randaugment_magnitude", "warp_probability", "warp_strength", "fill", "cutout")]
 
 
 class ModelOptions(Structure):
@@ -187,7 +194,7 @@ class TrainOptions(Structure):
         ("milestones", POINTER(c_int32)), ("milestone_count", c_int64), ("step_factor", c_double),
         ("loss", POINTER(LossOptions)), ("augmentation", POINTER(AugmentationOptions)), ("seed", c_uint64), ("validation_fraction", c_double),
         ("validation_every", c_int32), ("patience", c_int32), ("checkpoint_folder", c_char_p), ("resume", c_int32), ("loader_threads", c_int32),
-        ("stop_on_collapse", c_int32), ("keep_best", c_int32)]
+        ("stop_on_collapse", c_int32), ("keep_best", c_int32), ("augmentation_second", POINTER(AugmentationOptions))]
 
 
 class EventStruct(Structure):
@@ -252,6 +259,10 @@ FUNCTIONS = {
     "supcon_dataset_subset": (status, [DatasetHandle, _integers, c_int64, _datasets]),
     "supcon_dataset_split": (status, [DatasetHandle, c_double, c_uint64, _datasets, _datasets]),
     "supcon_augment": (status, [ContextHandle, POINTER(Images), POINTER(AugmentationOptions), c_uint64, c_int64, c_int64, c_int64, c_int64, _floats]),
+    "supcon_augment_dataset": (status, [ContextHandle, DatasetHandle, _integers, c_int64, POINTER(AugmentationOptions), c_uint64, c_int64, c_int64, c_int64,
+                                        c_int64, _floats]),
+    "supcon_corrupt": (status, [ContextHandle, POINTER(Images), c_int32, c_int32, c_uint64, POINTER(c_uint8)]),
+    "supcon_dataset_corrupt": (status, [DatasetHandle, c_int32, c_int32, c_uint64, c_int64, c_int64, _datasets]),
     "supcon_model_create": (status, [ContextHandle, POINTER(ModelOptions), _models]),
     "supcon_model_load": (status, [ContextHandle, c_char_p, POINTER(LoadOptions), _models]),
     "supcon_model_save": (status, [ModelHandle, c_char_p]),

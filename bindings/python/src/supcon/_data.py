@@ -34,6 +34,7 @@ class Dataset:
     def __init__(self, handle, keep=()):
         self._handle = own(self, handle, lib.supcon_dataset_free)
         self._keep = keep  # memory and callbacks that the library goes on using
+        self._corrupted = False
         info = defaults(_abi.DatasetInfo)
         check(lib.supcon_dataset_get_info(handle, ctypes.byref(info)))
         self.count, self.height, self.width, self.channels = info.count, info.height, info.width, info.channels
@@ -125,14 +126,34 @@ class Dataset:
             raise ShapeError(f"indices have the shape {list(numbers.shape)}; expected [n]")
         handle = _abi.DatasetHandle()
         check(lib.supcon_dataset_subset(self._handle, integers(numbers), len(numbers), ctypes.byref(handle)))
-        return Dataset(handle, self._keep)
+        made = Dataset(handle, self._keep)
+        made._corrupted = self._corrupted
+        return made
 
     def split(self, fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:
         """Two parts at random, class by class; the second gets about `fraction` of the images."""
         first, second = _abi.DatasetHandle(), _abi.DatasetHandle()
         seed = _convert.integer("seed", seed, 0, 2**64 - 1)
         check(lib.supcon_dataset_split(self._handle, _convert.real("fraction", fraction), seed, ctypes.byref(first), ctypes.byref(second)))
-        return Dataset(first, self._keep), Dataset(second, self._keep)
+        parts = Dataset(first, self._keep), Dataset(second, self._keep)
+        for part in parts:
+            part._corrupted = self._corrupted
+        return parts
+
+    def corrupted(self, corruption: str, severity: int = 3, *, seed: int = 0, size=None) -> Dataset:
+        """The same images and labels, corrupted when they are used (see `corrupt`); an image's place here decides its random numbers. `size`: int or
+        (height, width), what images are resized to before, since the strengths count pixels: the size that the model sees."""
+        handle = _abi.DatasetHandle()
+        pair = (0, 0) if size is None else tuple(size) if hasattr(size, "__iter__") else (size, size)
+        if len(pair) != 2:
+            raise ArgumentError(f"size is {size!r}; expected a number of pixels, or (height, width)")
+        sides = [_convert.integer("size", it, 0, 65536) for it in pair]
+        check(lib.supcon_dataset_corrupt(self._handle, _convert.choice("corruption", corruption, _abi.Corruption),
+                                         _convert.integer("severity", severity, -(2**31), 2**31 - 1), _convert.integer("seed", seed, 0, 2**64 - 1),
+                                         *sides, ctypes.byref(handle)))
+        made = Dataset(handle, self._keep)
+        made._corrupted = True
+        return made
 
 
 class ImageFolder(Dataset):
@@ -198,8 +219,8 @@ def labelled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
         named = data.class_names != [str(it) for it in range(len(data.class_names))]
         return data, np.array(data.class_names) if named or isinstance(data, ImageFolder) else np.arange(len(data.class_names))
     if isinstance(images, Dataset):
-        if images.paths is None:
-            raise ArgumentError("labels were given with a data set that is not made of files; make it with its labels, or leave them out")
+        if images.paths is None or images._corrupted:
+            raise ArgumentError("labels were given with a data set that is not made of plain files; make it with its labels, or leave them out")
         classes, numbers = encode_labels(labels, len(images))
         return Dataset.from_files(images.paths, numbers, on_error="refuse", channels=images.channels), classes
     if are_paths(images):

@@ -284,8 +284,16 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_long_tailed(const supcon_dataset 
 enum {
   SUPCON_AUGMENTATION_NONE = 0,     /* resize to the view's size */
   SUPCON_AUGMENTATION_CROP_FLIP = 1,/* random resized crop, horizontal flip */
-  SUPCON_AUGMENTATION_SIMCLR = 2    /* crop, flip, colour jitter, grey, and from 128 pixels on Gaussian blur (arXiv:2002.05709, appendix A) */
+  SUPCON_AUGMENTATION_SIMCLR = 2,   /* crop, flip, colour jitter, grey, and from 128 pixels on Gaussian blur (arXiv:2002.05709, appendix A) */
+  SUPCON_AUGMENTATION_AUTOAUGMENT_IMAGENET = 3, /* crop, flip, one of the 25 sub-policies found for ImageNet (arXiv:1805.09501) */
+  SUPCON_AUGMENTATION_AUTOAUGMENT_CIFAR10 = 4,  /* … for CIFAR-10 */
+  SUPCON_AUGMENTATION_RANDAUGMENT = 5,          /* crop, flip, randaugment_operations drawn from fourteen, all at randaugment_magnitude (arXiv:1909.13719) */
+  SUPCON_AUGMENTATION_SIMAUGMENT = 6,           /* crop, flip, colour jitter, grey, random warp, blur (google-research/supcon) */
+  SUPCON_AUGMENTATION_STACKED_RANDAUGMENT = 7   /* crop, flip, colour jitter, RandAugment, grey, random warp, blur (arXiv:2005.10243) */
 };
+/* The operations of AutoAugment and RandAugment have torchvision's magnitudes: shears up to 0.3, translations up to 150/331 of the side, rotations up to 30
+ * degrees, factors of brightness, colour, contrast and sharpness within 1 ± 0.9, 8 to 4 bits, solarize from 1 to 0 on. Geometry takes the nearest pixel, as the
+ * policies' own programs do, and `fill` outside the image; the warp is a thin-plate spline over 2×2 control points, bilinear, the border carried on. */
 
 typedef struct supcon_augmentation_options {
   uint32_t struct_size;
@@ -304,6 +312,13 @@ typedef struct supcon_augmentation_options {
   float blur_probability;   /* default -1: 0.5 if the view's smaller side is 128 pixels or more, else 0 */
   float blur_sigma_min;     /* pixels; default 0.1 */
   float blur_sigma_max;     /* default 2; the kernel is a tenth of the side, made odd */
+  int32_t randaugment_operations; /* RANDAUGMENT, STACKED_RANDAUGMENT: 0 to 16; default 2 */
+  float randaugment_magnitude;    /* 0 to 30; default 9 */
+  float warp_probability;   /* SIMAUGMENT, STACKED_RANDAUGMENT; default 0.5 */
+  float warp_strength;      /* control points go by normal variates times a length of up to this share of the smaller side; default 23/224 */
+  float fill;               /* where shears, translations, rotations and cutout leave no image; default 0.5, the grey of the policies' programs (torchvision: 0) */
+  float cutout;             /* AUTOAUGMENT_…, RANDAUGMENT: side of a square of fill, the last operation, as a share of the smaller side (AutoAugment's recipe for
+                               CIFAR: 0.5); default 0: none */
 } supcon_augmentation_options;
 void supcon_augmentation_options_init(supcon_augmentation_options *options);
 
@@ -312,6 +327,45 @@ void supcon_augmentation_options_init(supcon_augmentation_options *options);
  * Errors: argument, shape, type, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_augment(supcon_context *context, const supcon_images *images, const supcon_augmentation_options *options, uint64_t seed,
                                                int64_t epoch, int64_t view, int64_t height, int64_t width, float *views);
+/* The same of the images at indices of a data set, each under its own number: what a loader of that data set would make (kind NONE: its images, resized).
+ *  views   [index_count, height, width, channels of the data set]
+ * Errors: argument, io, format (a file that has become unreadable), cancelled (by a callback), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_augment_dataset(supcon_context *context, const supcon_dataset *dataset, const int64_t *indices, int64_t index_count,
+                                                       const supcon_augmentation_options *options, uint64_t seed, int64_t epoch, int64_t view, int64_t height,
+                                                       int64_t width, float *views);
+
+/* ---------------------------------------------------------------------------------------------------------------- corruptions */
+
+/* The fifteen of ImageNet-C (Hendrycks and Dietterich, arXiv:1903.12261), computed here, at severities 1 to 5 with the published numbers: CIFAR-10-C's for
+ * images whose smaller side is at most 64 pixels, ImageNet-C's for larger ones. These count pixels: corrupt images of the size that the model sees.
+ * What differs: frost overlays a texture made by computation, not photographs of ice; motion blur (snow's too) is that of the imagecorruptions package, not
+ * ImageMagick's. As published, elastic's numbers (and CIFAR-10-C's for glass blur) do not grow steadily with the severity. */
+enum {
+  SUPCON_CORRUPTION_GAUSSIAN_NOISE = 0,
+  SUPCON_CORRUPTION_SHOT_NOISE = 1,
+  SUPCON_CORRUPTION_IMPULSE_NOISE = 2,
+  SUPCON_CORRUPTION_DEFOCUS_BLUR = 3,
+  SUPCON_CORRUPTION_GLASS_BLUR = 4,
+  SUPCON_CORRUPTION_MOTION_BLUR = 5,
+  SUPCON_CORRUPTION_ZOOM_BLUR = 6,
+  SUPCON_CORRUPTION_SNOW = 7,
+  SUPCON_CORRUPTION_FROST = 8,
+  SUPCON_CORRUPTION_FOG = 9,
+  SUPCON_CORRUPTION_BRIGHTNESS = 10,
+  SUPCON_CORRUPTION_CONTRAST = 11,
+  SUPCON_CORRUPTION_ELASTIC_TRANSFORM = 12,
+  SUPCON_CORRUPTION_PIXELATE = 13,
+  SUPCON_CORRUPTION_JPEG_COMPRESSION = 14
+};
+/* Corrupts images; image i is sample number i. The random numbers depend on (seed, corruption, sample) alone: severities of one image differ in strength only.
+ *  corrupted   [images->count, height, width, channels] u8
+ * Errors: argument (corruption, severity), shape, type, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_corrupt(supcon_context *context, const supcon_images *images, int32_t corruption, int32_t severity, uint64_t seed,
+                                               uint8_t *corrupted);
+/* The same images, labels and names, corrupted when they are used; an image's sample number is its index. height and width: what images are resized to before
+ * (bilinear, antialiased), or both 0: nothing. Errors: argument, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_corrupt(const supcon_dataset *dataset, int32_t corruption, int32_t severity, uint64_t seed, int64_t height,
+                                                       int64_t width, supcon_dataset **corrupted);
 
 /* -------------------------------------------------------------------------------------------------------------------- models */
 
@@ -512,6 +566,7 @@ typedef struct supcon_train_options {
                                    gradient caching (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over all, and goes through the chunks once
                                    more, with the same augmented views, for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
                                    sees chunks: its statistics are those of chunk_size * views rows, and its running statistics move once per chunk */
+  const supcon_augmentation_options *augmentation_second; /* of the views after an image's first; NULL (default): as the first */
 } supcon_train_options;
 void supcon_train_options_init(supcon_train_options *options);
 

@@ -39,6 +39,8 @@ public struct TrainOptions: Sendable {
     public var stepFactor = 0.1
     public var loss = ContrastiveOptions()
     public var augmentation = AugmentationOptions.defaults(.simclr)
+    /// Of the views after an image's first; nil: as the first.
+    public var augmentationSecond: AugmentationOptions?
     public var seed: UInt64 = 0
     public var validationFraction = 0.05
     public var validationEvery = 1
@@ -126,5 +128,6 @@ public struct TrainOptions: Sendable {
             try require(!jointClassifier, .argument, "joint_classifier goes with a contrastive objective; cross_entropy and linear train the classifier anyway")
         }
         try augmentation.validate()
+        try augmentationSecond?.validate()
     }
 }

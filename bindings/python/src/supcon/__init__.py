@@ -16,14 +16,18 @@ from ._errors import (ArgumentError, CancelledError, ElementTypeError, FileError
 from ._evaluation import Evaluation, evaluate
 from ._library import build_info, library_path, set_log, version
 from ._loss import supcon_loss
+from ._measures import (Calibration, CorruptionError, Detection, Retrieval, alignment, calibration, corruption_error, ood_detection, ood_scores, retrieval,
+                        uniformity)
 from ._model import Model, load
 from ._training import Event, Training, train
 
 __version__ = version()
 __all__ = [
-    "ArgumentError", "CORRUPTIONS", "CancelledError", "Dataset", "ElementTypeError", "Evaluation", "Event", "FileError", "ForkError", "FormatError", "ImageFolder",
-    "InternalError", "Model", "OutOfMemoryError", "ShapeError", "StateError", "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training",
-    "UnsupportedError", "augment", "build_info", "contact_sheet", "corrupt", "evaluate", "library_path", "load", "set_log", "supcon_loss", "train", "version",
+    "ArgumentError", "CORRUPTIONS", "Calibration", "CancelledError", "CorruptionError", "Dataset", "Detection", "ElementTypeError", "Evaluation", "Event",
+    "FileError", "ForkError", "FormatError", "ImageFolder", "InternalError", "Model", "OutOfMemoryError", "Retrieval", "ShapeError", "StateError",
+    "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training", "UnsupportedError", "alignment", "augment", "build_info", "calibration",
+    "contact_sheet", "corrupt", "corruption_error", "evaluate", "library_path", "load", "ood_detection", "ood_scores", "retrieval", "set_log", "supcon_loss",
+    "train", "uniformity", "version",
 ]
 
 

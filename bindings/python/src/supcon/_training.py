@@ -159,6 +159,17 @@ def _run(model, data, options, callback, progress, training: Training) -> Traini
     return training
 
 
+def trains_classifier(objective, joint_classifier) -> bool:
+    """Whether a run trains the classifier itself, so that none is fitted afterwards."""
+    return objective in ("cross_entropy", "linear") or bool(joint_classifier)
+
+
+def suit_classifier(model: Model, data: Dataset) -> None:
+    """Takes away the classifier of a model that was fitted on other classes than the data's: the run makes one."""
+    if model.classes and model.class_names != data.class_names:
+        model.reset_classifier()
+
+
 def objective_for(objective, labelled: bool):
     """The objective for data without labels: SimCLR in the place of the supervised contrastive loss; cross-entropy needs labels."""
     if labelled or objective not in (None, "supcon"):

@@ -1,15 +1,17 @@
-"""The command `supcon`: train, embed, evaluate, info."""
+"""The command `supcon`: train, embed, evaluate, study, info."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
+import shlex
 import sys
+import time
 
 import numpy as np
 
-from . import _files
+from . import _files, studies
 from ._convert import integer
 from ._errors import ArgumentError, SupConError
 from ._evaluation import evaluate
@@ -82,6 +84,19 @@ def parser() -> argparse.ArgumentParser:
     it.add_argument("--method", nargs="+", choices=option.choices, default=[option.default], help=f"{option.help} (default: {option.default})")
     _flags(it, {name: option for name, option in EVALUATE.items() if name != "method"})
     _embedding(it)
+
+    it = _command(commands, "study", _study, "run one claim of the paper at a size that this machine can take, and write a table", None, "NAME --output DIR")
+    it.add_argument("name", metavar="NAME", choices=studies.NAMES, help=", ".join(studies.NAMES))
+    it.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for NAME.md, NAME.png (with matplotlib) and NAME.json, from which a study that "
+                    "was stopped goes on")
+    it.add_argument("--data", default="digits", metavar="DATA", help="digits (scikit-learn's; the default), fashion-mnist[:FOLDER], or as for train, with --test")
+    it.add_argument("--test", metavar="DATA", help="images to test with, for other data than digits and fashion-mnist")
+    it.add_argument("--epochs", type=int, metavar="N", help="of the contrastive stage (default: 30 for digits, else 4)")
+    it.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each arm (default: 3)")
+    it.add_argument("--architecture", default="resnet18", metavar="NAME", help="as for train (default: resnet18)")
+    it.add_argument("--width", type=int, metavar="N", help="channels of the first stage (default: 8)")
+    it.add_argument("--batch-size", type=int, metavar="N", help="images per step (default: 64 for digits, else 256)")
+    it.add_argument("--per-class", type=int, metavar="N", help="train on at most N images of each class")
 
     it = _command(commands, "info", _info, "what a model is, or what this library is", None, "[MODEL]", threads=False)
     it.add_argument("model", metavar="MODEL", nargs="?", help="safetensors file; without it: the library, its engines and the CPU's features")
@@ -291,6 +306,25 @@ def _measures(arguments, model, train_rows, test_rows, test_labels):
         outside = _rows(arguments, model, data, "images from outside")
         scores = [ood_scores(train_rows, it, k=min(OOD["k"].default, len(train_rows)), n_jobs=jobs) for it in (test_rows, outside)]
         yield "outside", _files.plain(ood_detection(*scores))
+
+
+def _study(arguments) -> int:
+    from .studies import _report, _runner, _study  # with what they need only here
+
+    small = arguments.data == "digits"
+    for name in ("seeds", "epochs", "width", "batch_size", "per_class"):
+        if getattr(arguments, name) is not None:
+            integer(f"--{name.replace('_', '-')}", getattr(arguments, name), 1, 2**31 - 1)
+    settings = _study.Settings(
+        arguments.data, arguments.test, arguments.epochs or (30 if small else 4), arguments.seeds, arguments.width or 8, arguments.architecture,
+        arguments.batch_size or (64 if small else 256), arguments.per_class, threads=arguments.threads)
+    start = time.monotonic()
+    say = (lambda text: None) if arguments.quiet else (lambda text: print(f"{time.monotonic() - start:7.0f} s  {text}", file=sys.stderr, flush=True))
+    runner = _runner.Runner(studies.find(arguments.name), settings, arguments.output, say)
+    words = " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(getattr(settings, name)))}" for name in (
+        "data", "test", "epochs", "seeds", "architecture", "width", "batch_size", "per_class") if getattr(settings, name) is not None)
+    print(_report.write(runner, runner.run(), f"supcon study {arguments.name} {words} --output DIR"))
+    return 0
 
 
 def _info(arguments) -> int:

@@ -318,6 +318,7 @@ def _study(arguments) -> int:
     settings = _study.Settings(
         arguments.data, arguments.test, arguments.epochs or (30 if small else 4), arguments.seeds, arguments.width or 8, arguments.architecture,
         arguments.batch_size or (64 if small else 256), arguments.per_class, threads=arguments.threads)
+    set_log(_log, "warning")  # a line for each run is enough
     start = time.monotonic()
     say = (lambda text: None) if arguments.quiet else (lambda text: print(f"{time.monotonic() - start:7.0f} s  {text}", file=sys.stderr, flush=True))
     runner = _runner.Runner(studies.find(arguments.name), settings, arguments.output, say)

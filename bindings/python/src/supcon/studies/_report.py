@@ -31,7 +31,7 @@ def text(runner: Runner, outcomes: list[Outcome], command: str, picture: str | N
              f"- Model: {settings.architecture} of width {settings.width or 64}; {settings.epochs} epochs, batches of {settings.batch_size or 256}, "
              "unless the row says otherwise.",
              f"- {settings.seeds} {'seed' if settings.seeds == 1 else 'seeds'}: mean ± standard deviation over them.",
-             f"- {sum(it.seconds for it in outcomes) / 60:.0f} minutes of training, {date.today().isoformat()}; libsupcon {build_info()}.", "", f"    {command}",
+             f"- {sum(it.seconds for it in outcomes) / 60:.0f} minutes of training, {date.today().isoformat()}; {build_info()}.", "", f"    {command}",
              "", "## What came out", "", *table(study, outcomes), ""]
     failures = [it for outcome in outcomes for it in outcome.failures]
     if failures:
@@ -143,11 +143,14 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
             axis.set_ylabel(label)
             if study.logarithmic:
                 axis.set_xscale("log")
+                axis.set_xticks([it.arm.x for it in outcomes], [f"{it.arm.x:g}" for it in outcomes])
+                axis.minorticks_off()
         else:
             axis.set_yticks(range(len(outcomes)), [it.arm.name for it in reversed(outcomes)] if axis is ours else [""] * len(outcomes))
             axis.set_ylim(-0.6, len(outcomes) - 0.4)
             axis.set_xlabel(label)
         axis.grid(color="#dddddd", linewidth=0.6)
+        axis.set_axisbelow(True)
         axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path)
     plt.close(figure)

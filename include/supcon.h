@@ -21,8 +21,8 @@
  *              distinct handles  independent of each other, from any threads
  *              supcon_context    any number of threads
  *              supcon_dataset    any number of threads (its contents never change); a callback's data set: one thread
- *              supcon_model      any number of threads may embed, save and ask for information at once; supcon_trainer_run() and
- *                                supcon_model_fit_classifier() are exclusive: others get SUPCON_STATUS_STATE meanwhile
+ *              supcon_model      any number of threads may embed, save and ask for information at once; supcon_trainer_run(),
+ *                                supcon_model_fit_classifier() and _quantize() are exclusive: others get SUPCON_STATUS_STATE meanwhile
  *              supcon_trainer    one thread, but supcon_trainer_cancel() from any thread
  *              loss, evaluation  any number of threads
  *              Callbacks run on the thread that called the library, with no lock held, except the log callback, which may come from any thread.
@@ -284,8 +284,16 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_long_tailed(const supcon_dataset 
 enum {
   SUPCON_AUGMENTATION_NONE = 0,     /* resize to the view's size */
   SUPCON_AUGMENTATION_CROP_FLIP = 1,/* random resized crop, horizontal flip */
-  SUPCON_AUGMENTATION_SIMCLR = 2    /* crop, flip, colour jitter, grey, and from 128 pixels on Gaussian blur (arXiv:2002.05709, appendix A) */
+  SUPCON_AUGMENTATION_SIMCLR = 2,   /* crop, flip, colour jitter, grey, and from 128 pixels on Gaussian blur (arXiv:2002.05709, appendix A) */
+  SUPCON_AUGMENTATION_AUTOAUGMENT_IMAGENET = 3, /* crop, flip, one of the 25 sub-policies found for ImageNet (arXiv:1805.09501) */
+  SUPCON_AUGMENTATION_AUTOAUGMENT_CIFAR10 = 4,  /* … for CIFAR-10 */
+  SUPCON_AUGMENTATION_RANDAUGMENT = 5,          /* crop, flip, randaugment_operations drawn from fourteen, all at randaugment_magnitude (arXiv:1909.13719) */
+  SUPCON_AUGMENTATION_SIMAUGMENT = 6,           /* crop, flip, colour jitter, grey, random warp, blur (google-research/supcon) */
+  SUPCON_AUGMENTATION_STACKED_RANDAUGMENT = 7   /* crop, flip, colour jitter, RandAugment, grey, random warp, blur (arXiv:2005.10243) */
 };
+/* The operations of AutoAugment and RandAugment have torchvision's magnitudes: shears up to 0.3, translations up to 150/331 of the side, rotations up to 30
+ * degrees, factors of brightness, colour, contrast and sharpness within 1 ± 0.9, 8 to 4 bits, solarize from 1 to 0 on. Geometry takes the nearest pixel, as the
+ * policies' own programs do, and `fill` outside the image; the warp is a thin-plate spline over 2×2 control points, bilinear, the border carried on. */
 
 typedef struct supcon_augmentation_options {
   uint32_t struct_size;
@@ -304,6 +312,13 @@ typedef struct supcon_augmentation_options {
   float blur_probability;   /* default -1: 0.5 if the view's smaller side is 128 pixels or more, else 0 */
   float blur_sigma_min;     /* pixels; default 0.1 */
   float blur_sigma_max;     /* default 2; the kernel is a tenth of the side, made odd */
+  int32_t randaugment_operations; /* RANDAUGMENT, STACKED_RANDAUGMENT: 0 to 16; default 2 */
+  float randaugment_magnitude;    /* 0 to 30; default 9 */
+  float warp_probability;   /* SIMAUGMENT, STACKED_RANDAUGMENT; default 0.5 */
+  float warp_strength;      /* control points go by normal variates times a length of up to this share of the smaller side; default 23/224 */
+  float fill;               /* where shears, translations, rotations and cutout leave no image; default 0.5, the grey of the policies' programs (torchvision: 0) */
+  float cutout;             /* AUTOAUGMENT_…, RANDAUGMENT: side of a square of fill, the last operation, as a share of the smaller side (AutoAugment's recipe for
+                               CIFAR: 0.5); default 0: none */
 } supcon_augmentation_options;
 void supcon_augmentation_options_init(supcon_augmentation_options *options);
 
@@ -312,6 +327,45 @@ void supcon_augmentation_options_init(supcon_augmentation_options *options);
  * Errors: argument, shape, type, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_augment(supcon_context *context, const supcon_images *images, const supcon_augmentation_options *options, uint64_t seed,
                                                int64_t epoch, int64_t view, int64_t height, int64_t width, float *views);
+/* The same of the images at indices of a data set, each under its own number: what a loader of that data set would make (kind NONE: its images, resized).
+ *  views   [index_count, height, width, channels of the data set]
+ * Errors: argument, io, format (a file that has become unreadable), cancelled (by a callback), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_augment_dataset(supcon_context *context, const supcon_dataset *dataset, const int64_t *indices, int64_t index_count,
+                                                       const supcon_augmentation_options *options, uint64_t seed, int64_t epoch, int64_t view, int64_t height,
+                                                       int64_t width, float *views);
+
+/* ---------------------------------------------------------------------------------------------------------------- corruptions */
+
+/* The fifteen of ImageNet-C (Hendrycks and Dietterich, arXiv:1903.12261), computed here, at severities 1 to 5 with the published numbers: CIFAR-10-C's for
+ * images whose smaller side is at most 64 pixels, ImageNet-C's for larger ones. These count pixels: corrupt images of the size that the model sees.
+ * What differs: frost overlays a texture made by computation, not photographs of ice; motion blur (snow's too) is that of the imagecorruptions package, not
+ * ImageMagick's. As published, elastic's numbers (and CIFAR-10-C's for glass blur) do not grow steadily with the severity. */
+enum {
+  SUPCON_CORRUPTION_GAUSSIAN_NOISE = 0,
+  SUPCON_CORRUPTION_SHOT_NOISE = 1,
+  SUPCON_CORRUPTION_IMPULSE_NOISE = 2,
+  SUPCON_CORRUPTION_DEFOCUS_BLUR = 3,
+  SUPCON_CORRUPTION_GLASS_BLUR = 4,
+  SUPCON_CORRUPTION_MOTION_BLUR = 5,
+  SUPCON_CORRUPTION_ZOOM_BLUR = 6,
+  SUPCON_CORRUPTION_SNOW = 7,
+  SUPCON_CORRUPTION_FROST = 8,
+  SUPCON_CORRUPTION_FOG = 9,
+  SUPCON_CORRUPTION_BRIGHTNESS = 10,
+  SUPCON_CORRUPTION_CONTRAST = 11,
+  SUPCON_CORRUPTION_ELASTIC_TRANSFORM = 12,
+  SUPCON_CORRUPTION_PIXELATE = 13,
+  SUPCON_CORRUPTION_JPEG_COMPRESSION = 14
+};
+/* Corrupts images; image i is sample number i. The random numbers depend on (seed, corruption, sample) alone: severities of one image differ in strength only.
+ *  corrupted   [images->count, height, width, channels] u8
+ * Errors: argument (corruption, severity), shape, type, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_corrupt(supcon_context *context, const supcon_images *images, int32_t corruption, int32_t severity, uint64_t seed,
+                                               uint8_t *corrupted);
+/* The same images, labels and names, corrupted when they are used; an image's sample number is its index. height and width: what images are resized to before
+ * (bilinear, antialiased), or both 0: nothing. Errors: argument, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_corrupt(const supcon_dataset *dataset, int32_t corruption, int32_t severity, uint64_t seed, int64_t height,
+                                                       int64_t width, supcon_dataset **corrupted);
 
 /* -------------------------------------------------------------------------------------------------------------------- models */
 
@@ -321,7 +375,9 @@ enum { SUPCON_STEM_AUTO = 0, /* CIFAR up to 64 pixels, IMAGENET above */
        SUPCON_STEM_IMAGENET = 1, /* 7×7 stride 2, 3×3 max pool stride 2 */
        SUPCON_STEM_CIFAR = 2 /* 3×3 stride 1 */ };
 enum { SUPCON_HEAD_NONE = 0, SUPCON_HEAD_LINEAR = 1, SUPCON_HEAD_MLP = 2, /* linear, ReLU, linear */
-       SUPCON_HEAD_MLP_BN = 3 /* linear, batch norm, ReLU, linear */ };
+       SUPCON_HEAD_MLP_BN = 3, /* linear, batch norm, ReLU, linear */
+       SUPCON_HEAD_MLP3 = 4, /* linear, ReLU, linear, ReLU, linear */
+       SUPCON_HEAD_MLP3_BN = 5 /* linear, batch norm, ReLU, linear, batch norm, ReLU, linear */ };
 enum { SUPCON_PRECISION_AUTO = 0, /* BF16 where the CPU has bf16 instructions (AVX512-BF16 or AMX), else F32 */
        SUPCON_PRECISION_F32 = 1,
        SUPCON_PRECISION_BF16 = 2 /* activations bf16; weights, statistics, loss and optimiser f32 */ };
@@ -329,20 +385,22 @@ enum { SUPCON_PRECISION_AUTO = 0, /* BF16 where the CPU has bf16 instructions (A
 typedef struct supcon_model_options {
   uint32_t struct_size;
   int32_t stem;              /* default SUPCON_STEM_AUTO */
-  const char *architecture;  /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200 */
+  const char *architecture;  /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200; resnext50_32x4d, resnext101_32x8d,
+                                resnext101_64x4d (arXiv:1611.05431); wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146): torchvision's names */
   int32_t width;             /* channels of the first stage; default 64 */
   int32_t channels;          /* of the images, 1 to 4; default 3 */
   int32_t image_height;      /* that the model is made for; images of another size are resized; default 32 */
   int32_t image_width;
   int32_t zero_init_last_gamma; /* 1 (default): each residual block begins as the identity */
   int32_t head;              /* default SUPCON_HEAD_MLP */
-  int32_t head_hidden;       /* 0 (default): as wide as the encoder's output */
+  int32_t head_hidden;       /* width of hidden layers; 0 (default): as wide as the encoder's output */
   int32_t head_output;       /* dimension of z; default 128 */
   int32_t classes;           /* of the linear classifier "fc"; 0 (default): none yet */
   int32_t precision;         /* default SUPCON_PRECISION_AUTO */
   float mean[4];             /* per channel, of pixels scaled to 0…1; default 0.5 */
   float std[4];              /* default 0.25 */
   uint64_t seed;             /* of the initial weights; default 0 */
+  int32_t normalize_features; /* 1: head and classifier take r at length 1, as in the paper; 0 (default): r as it is, as in SupContrast */
 } supcon_model_options;
 void supcon_model_options_init(supcon_model_options *options);
 /* A new model with random weights (He, fan-out). Errors: argument, memory, unsupported (BF16 in a build without oneDNN, or on a CPU that lacks it). */
@@ -353,7 +411,7 @@ typedef struct supcon_load_options {
   uint32_t struct_size;
   int32_t stem;              /* SUPCON_STEM_...; AUTO (default): by the first convolution's shape */
   const char *architecture;  /* NULL (default): by the parameters' names and shapes */
-  int32_t precision;         /* default SUPCON_PRECISION_AUTO */
+  int32_t precision;         /* default SUPCON_PRECISION_AUTO: the file's, int8 too */
   int32_t image_height;      /* 0 (default): by the metadata, else 32 for a CIFAR stem, 224 for ImageNet's */
   int32_t image_width;
   int32_t has_mean_std;      /* 1: mean and std below are meant; 0 (default): by the metadata, else ImageNet's */
@@ -385,6 +443,8 @@ typedef struct supcon_model_info {
   int64_t parameters;        /* trainable numbers */
   float mean[4];
   float std[4];
+  int32_t int8;              /* 1: the encoder embeds in int8, after supcon_model_quantize */
+  int32_t normalize_features;
 } supcon_model_info;
 void supcon_model_info_init(supcon_model_info *info);
 SUPCON_MUST_CHECK supcon_status supcon_model_get_info(const supcon_model *model, supcon_model_info *info);
@@ -414,6 +474,11 @@ SUPCON_MUST_CHECK supcon_status supcon_model_embed(const supcon_model *model, co
 SUPCON_MUST_CHECK supcon_status supcon_model_embed_dataset(const supcon_model *model, const supcon_dataset *dataset, const supcon_embed_options *options,
                                                            float *embeddings, int64_t capacity);
 
+/* From here on the encoder embeds in int8, in about half of bf16's time: weights and activations in bytes, in ranges that are calibrated on dataset, some hundreds
+ * of images such as will be embedded (of more than 512, 512 from first to last are taken). Saved with the model; ends when the encoder is trained or a file is
+ * loaded with a precision. dataset NULL: back to the model's precision. The model is this call's alone meanwhile.
+ * Errors: argument (no image), shape, state (in use), unsupported (a build without oneDNN, or a CPU without AVX512-VNNI or AVX-VNNI), memory, io, format, cancelled. */
+SUPCON_MUST_CHECK supcon_status supcon_model_quantize(supcon_model *model, const supcon_dataset *dataset);
 enum { SUPCON_PHASE_EMBED = 0, /* done and total are images */
        SUPCON_PHASE_FIT = 1 /* iterations; it may end before total */ };
 /* Non-zero stops: the call returns SUPCON_STATUS_CANCELLED. */
@@ -446,7 +511,14 @@ enum {
   SUPCON_OBJECTIVE_CROSS_ENTROPY = 2, /* the baseline: encoder and classifier together */
   SUPCON_OBJECTIVE_LINEAR = 3         /* stage 2: the classifier alone, on the frozen encoder (in evaluation mode) */
 };
-enum { SUPCON_SCHEDULE_CONSTANT = 0, SUPCON_SCHEDULE_COSINE = 1, SUPCON_SCHEDULE_STEP = 2 };
+enum { SUPCON_SCHEDULE_CONSTANT = 0, SUPCON_SCHEDULE_COSINE = 1, SUPCON_SCHEDULE_STEP = 2,
+       SUPCON_SCHEDULE_EXPONENTIAL = 3 /* a staircase: exponential_factor after each exponential_epochs */ };
+enum {
+  SUPCON_OPTIMIZER_SGD = 0,     /* with momentum, PyTorch's form */
+  SUPCON_OPTIMIZER_LARS = 1,    /* layer-wise rates (arXiv:1708.03888); batch norm and biases have neither weight decay nor a rate of their own */
+  SUPCON_OPTIMIZER_RMSPROP = 2, /* TensorFlow's form: epsilon inside the root, mean squares begin at 1; with momentum */
+  SUPCON_OPTIMIZER_ADAMW = 3    /* decoupled weight decay (arXiv:1711.05101), PyTorch's form; a learning_rate of 1e-3 and reference_batch 0 are usual */
+};
 
 typedef struct supcon_train_options {
   uint32_t struct_size;
@@ -480,6 +552,21 @@ typedef struct supcon_train_options {
   int32_t loader_threads;       /* that decode and augment ahead of the step; 0 (default): the context's number of threads */
   int32_t stop_on_collapse;     /* 1 (default): a collapsed, diverged or NaN run stops with SUPCON_STATUS_STATE and the likely remedy; 0: it only warns (NaN always stops) */
   int32_t keep_best;            /* 1: at the end the model is the one with the best kNN@1; 0 (default): the last */
+  int32_t optimizer;            /* default SUPCON_OPTIMIZER_SGD. momentum serves SGD, LARS and RMSPROP, nesterov SGD and LARS, weight_decay all */
+  double trust_coefficient;     /* LARS: a weight's rate is multiplied by this * |weight| / |gradient + weight_decay * weight|; default 0.001 */
+  double rmsprop_decay;         /* RMSPROP: of the mean of squared gradients; default 0.9 */
+  double beta1;                 /* ADAMW: decay of the mean of gradients; default 0.9 */
+  double beta2;                 /* ADAMW: decay of the mean of their squares; default 0.999 */
+  double epsilon;               /* ADAMW, RMSPROP; -1 (default): 1e-8 for ADAMW (PyTorch's), 1 for RMSPROP (google-research's) */
+  double exponential_factor;    /* EXPONENTIAL: what the rate is multiplied by; default 0.97 */
+  double exponential_epochs;    /* EXPONENTIAL: after so many epochs each; default 0.5 */
+  double ema_decay;             /* 0 (default): off. d: validation, best.safetensors and the model after the run have the moving average of the weights (and running
+                                   statistics), a += (1 - min(d, (1 + step) / (10 + step))) (w - a) after each step; the checkpoint keeps both */
+  int32_t chunk_size;           /* images that are in the network at a time; a divisor of batch_size; 0 (default): batch_size. The step is that of the whole batch:
+                                   gradient caching (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over all, and goes through the chunks once
+                                   more, with the same augmented views, for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
+                                   sees chunks: its statistics are those of chunk_size * views rows, and its running statistics move once per chunk */
+  const supcon_augmentation_options *augmentation_second; /* of the views after an image's first; NULL (default): as the first */
 } supcon_train_options;
 void supcon_train_options_init(supcon_train_options *options);
 

@@ -6,6 +6,9 @@ protocol TrainingLayer: AnyObject {
     func backward()
     /// After the weights have changed.
     func packWeights()
+    /// What `forward` (with `packWeights`) and `backward` do, in parts, for profiles.
+    var forwardParts: [LayerPart] { get }
+    var backwardParts: [LayerPart] { get }
 }
 
 /// c = convolution(x),  y = relu?(BN(c) + residual?).
@@ -25,8 +28,8 @@ final class ConvolutionNormTraining: TrainingLayer {
     }
 
     let convolution: any Convolution
-    private let norm: BatchNorm
-    private let memory: Memory
+    let norm: BatchNorm
+    let memory: Memory
 
     init(_ convolution: any Convolution, _ norm: BatchNorm, _ memory: Memory) {
         self.convolution = convolution

@@ -20,7 +20,7 @@ final class ClassifierStep: TrainingStep {
     private let bias: ParameterStore.Entry
     private let rowLabels: AlignedBuffer
     private let threads: Int
-    let optimizer: SGD
+    let optimizer: any Optimizer
     let chance: Double
     var embeddings: Embeddings? { nil }
     var spread: Double { 1 }
@@ -41,9 +41,7 @@ final class ClassifierStep: TrainingStep {
         layer = LinearLayer(
             rows: batchSize, inputs: configuration.encoderOutput, outputs: configuration.classes, weight: network.parameters.pointer(weight),
             bias: network.parameters.pointer(bias), threads: threads)
-        optimizer = try SGD(
-            network.parameters, parts: [.classifier], momentum: options.momentum, nesterov: options.nesterov, weightDecay: options.weightDecay,
-            decaysNormAndBias: options.decaysNormAndBias)
+        optimizer = try SupConTraining.optimizer(options, network.parameters, parts: [.classifier])
         inputCount = batchSize * model.imageHeight * model.imageWidth * configuration.channels
         logits = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)
         logitsGradient = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)
@@ -57,15 +55,15 @@ final class ClassifierStep: TrainingStep {
         let rowLabels = rowLabels.values(of: Int64.self)
         for (row, sample) in samples.enumerated() { rowLabels[row] = Int64(labels[sample]) }
         plan.input.update(from: input, count: inputCount)
-        plan.run()
-        layer.forward(x: plan.features, y: logits.floats)
+        plan.run(projection: false, logits: false)
+        layer.forward(x: plan.headInput, y: logits.floats)
         let outcome = try lossOrNaN { () throws(SupConError) in
             let result = try crossEntropy.evaluate(logits: logits.floats, labels: rowLabels, count: batchSize, gradient: logitsGradient.floats)
             return StepOutcome(loss: result.loss, classified: batchSize, correct: result.correct)
         }
         guard outcome.loss.isFinite else { return outcome }
         layer.backward(
-            x: plan.features, y: logits.floats, dy: logitsGradient.floats, dWeight: gradients.floats + weight.offset, dBias: gradients.floats + bias.offset, dx: nil)
+            x: plan.headInput, y: logits.floats, dy: logitsGradient.floats, dWeight: gradients.floats + weight.offset, dBias: gradients.floats + bias.offset, dx: nil)
         optimizer.step(gradients: gradients.floats, rate: rate, threads: threads)
         return outcome
     }

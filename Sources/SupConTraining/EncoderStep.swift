@@ -18,7 +18,7 @@ final class EncoderStep: TrainingStep {
     private let batchSize: Int
     private let views: Int
     private let inputCount: Int
-    let optimizer: SGD
+    let optimizer: any Optimizer
     let chance: Double
 
     /// Of the batch: labels of the samples, of all rows, and what makes rows positives of each other.
@@ -50,9 +50,7 @@ final class EncoderStep: TrainingStep {
         plan = try TrainingPlan(
             network, images: rows, height: model.imageHeight, width: model.imageWidth, precision: model.precision, trained: trained,
             classifierGradientReachesEncoder: options.objective == .crossEntropy, context: context)
-        optimizer = try SGD(
-            network.parameters, parts: parts, momentum: options.momentum, nesterov: options.nesterov, weightDecay: options.weightDecay,
-            decaysNormAndBias: options.decaysNormAndBias)
+        optimizer = try SupConTraining.optimizer(options, network.parameters, parts: parts)
         if options.objective.isContrastive {
             var loss = options.loss
             // The plan's z has length 1, and the plan differentiates through that.

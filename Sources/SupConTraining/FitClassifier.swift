@@ -24,7 +24,7 @@ extension Model {
         guard let labels = dataset.labels else { throw SupConError(.state, "the data set has no labels; expected one for each image to fit a classifier on") }
         try require(dataset.classes > 1, .state, "the data set has \(dataset.classes) class; expected 2 or more to fit a classifier")
         let names = try dataset.classNameList()
-        try exclusive { () throws(SupConError) in
+        try exclusive(keepsEncoder: true) { () throws(SupConError) in
             let dimension = outputDimension(.encoder)
             let count = dataset.count.multipliedReportingOverflow(by: dimension)
             try require(!count.overflow, .memory, "\(dataset.count) rows of \(dimension) numbers are more than memory")
@@ -52,7 +52,8 @@ extension Model {
         _ dataset: Dataset, into rows: UnsafeMutablePointer<Float>, dimension: Int, stop: (FitProgress) -> Bool
     ) throws(SupConError) {
         var embedding = EmbedOptions()
-        embedding.normalize = false
+        // What the classifier takes.
+        embedding.normalize = configuration.normalizesFeatures
         let piece = 256 * max(1, (1 << 22) / (256 * imageHeight * imageWidth))
         for start in stride(from: 0, to: dataset.count, by: piece) {
             let end = min(start + piece, dataset.count)

@@ -39,6 +39,8 @@ public struct TrainOptions: Sendable {
     public var stepFactor = 0.1
     public var loss = ContrastiveOptions()
     public var augmentation = AugmentationOptions.defaults(.simclr)
+    /// Of the views after an image's first; nil: as the first.
+    public var augmentationSecond: AugmentationOptions?
     public var seed: UInt64 = 0
     public var validationFraction = 0.05
     public var validationEvery = 1
@@ -50,6 +52,22 @@ public struct TrainOptions: Sendable {
     public var loaderThreads = 0
     public var stopsOnCollapse = true
     public var keepsBest = false
+    public var optimizer = OptimizerKind.sgd
+    /// LARS.
+    public var trustCoefficient = 0.001
+    /// RMSProp.
+    public var rmspropDecay = 0.9
+    /// AdamW.
+    public var beta1 = 0.9
+    public var beta2 = 0.999
+    /// AdamW and RMSProp; -1: the optimiser's usual one.
+    public var epsilon = -1.0
+    public var exponentialFactor = 0.97
+    public var exponentialEpochs = 0.5
+    /// 0: no average.
+    public var emaDecay = 0.0
+    /// Images that are in the network at a time; 0: the whole batch.
+    public var chunkSize = 0
 
     public init() {}
 
@@ -88,6 +106,17 @@ public struct TrainOptions: Sendable {
         try require(patience == 0 || validationFraction > 0, .argument, "patience is \(patience) but validation_fraction is 0: there is nothing to judge by")
         try require(!keepsBest || validationFraction > 0, .argument, "keep_best is set but validation_fraction is 0: there is nothing to judge by")
         try require(!resume || checkpointFolder != nil, .argument, "resume is set without a checkpoint_folder to go on from")
+        try within(trustCoefficient, 1e-12...1e3, "trust_coefficient", "a number above 0, at most 1000")
+        try within(rmspropDecay, 0...0.999999, "rmsprop_decay", "0 to below 1")
+        try within(beta1, 0...0.999999, "beta1", "0 to below 1")
+        try within(beta2, 0...0.999999, "beta2", "0 to below 1")
+        try require(epsilon == -1 || (epsilon >= 0 && epsilon <= 10), .argument, "epsilon is \(epsilon); expected 0 to 10, or -1 for the optimiser's usual one")
+        try within(exponentialFactor, 1e-6...1, "exponential_factor", "above 0, at most 1")
+        try within(exponentialEpochs, 1e-3...1e6, "exponential_epochs", "a number of epochs from 0.001 on")
+        try within(emaDecay, 0...0.9999999, "ema_decay", "0 to below 1")
+        try require(
+            chunkSize == 0 || (chunkSize > 0 && batchSize % chunkSize == 0), .argument,
+            "chunk_size is \(chunkSize); expected a divisor of batch_size, \(batchSize), or 0 for the whole batch at a time")
         try within(loaderThreads, 0...1024, "loader_threads", ", 0 for the context's number")
         if objective.isContrastive {
             try loss.validate()
@@ -99,5 +128,6 @@ public struct TrainOptions: Sendable {
             try require(!jointClassifier, .argument, "joint_classifier goes with a contrastive objective; cross_entropy and linear train the classifier anyway")
         }
         try augmentation.validate()
+        try augmentationSecond?.validate()
     }
 }

@@ -13,7 +13,7 @@ struct StepOutcome {
 protocol TrainingStep: AnyObject {
     /// Activations, gradients and workspaces, in bytes.
     var memoryByteCount: Int { get }
-    var optimizer: SGD { get }
+    var optimizer: any Optimizer { get }
     /// Rows of the last step's embeddings (length 1), with what makes two of them a positive pair; nil where there are none.
     var embeddings: Embeddings? { get }
     /// Their variance over that of rows spread evenly over the sphere; 1 where there are none.

@@ -8,7 +8,8 @@
 
 Options that are None are as the library has them; every default in the documentation is read from it."""
 
-from ._augmentation import augment
+from ._augmentation import CORRUPTIONS, augment, corrupt
+from ._contact import contact_sheet
 from ._data import Dataset, ImageFolder
 from ._errors import (ArgumentError, CancelledError, ElementTypeError, FileError, ForkError, FormatError, InternalError, OutOfMemoryError, ShapeError,
                       StateError, SupConError, SupConWarning, UnsupportedError)
@@ -22,11 +23,11 @@ from ._training import Event, Training, train
 
 __version__ = version()
 __all__ = [
-    "ArgumentError", "Calibration", "CancelledError", "CorruptionError", "Dataset", "Detection", "ElementTypeError", "Evaluation", "Event", "FileError",
-    "ForkError", "FormatError", "ImageFolder", "InternalError", "Model", "OutOfMemoryError", "Retrieval", "ShapeError", "StateError", "SupConClassifier",
-    "SupConEncoder", "SupConError", "SupConWarning", "Training", "UnsupportedError", "alignment", "augment", "build_info", "calibration",
-    "corruption_error", "evaluate", "library_path", "load", "ood_detection", "ood_scores", "retrieval", "set_log", "supcon_loss", "train", "uniformity",
-    "version",
+    "ArgumentError", "CORRUPTIONS", "Calibration", "CancelledError", "CorruptionError", "Dataset", "Detection", "ElementTypeError", "Evaluation", "Event",
+    "FileError", "ForkError", "FormatError", "ImageFolder", "InternalError", "Model", "OutOfMemoryError", "Retrieval", "ShapeError", "StateError",
+    "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training", "UnsupportedError", "alignment", "augment", "build_info", "calibration",
+    "contact_sheet", "corrupt", "corruption_error", "evaluate", "library_path", "load", "ood_detection", "ood_scores", "retrieval", "set_log", "supcon_loss",
+    "train", "uniformity", "version",
 ]
 
 

@@ -54,7 +54,12 @@ class OnError(Choice):
 
 
 class AugmentationKind(Choice):
-    NONE, CROP_FLIP, SIMCLR = range(3)
+    NONE, CROP_FLIP, SIMCLR, AUTOAUGMENT_IMAGENET, AUTOAUGMENT_CIFAR10, RANDAUGMENT, SIMAUGMENT, STACKED_RANDAUGMENT = range(8)
+
+
+class Corruption(Choice):
+    (GAUSSIAN_NOISE, SHOT_NOISE, IMPULSE_NOISE, DEFOCUS_BLUR, GLASS_BLUR, MOTION_BLUR, ZOOM_BLUR, SNOW, FROST, FOG, BRIGHTNESS, CONTRAST, ELASTIC_TRANSFORM,
+     PIXELATE, JPEG_COMPRESSION) = range(15)
 
 
 class Stem(Choice):
@@ -62,7 +67,7 @@ class Stem(Choice):
 
 
 class Head(Choice):
-    NONE, LINEAR, MLP, MLP_BN = range(4)
+    NONE, LINEAR, MLP, MLP_BN, MLP3, MLP3_BN = range(6)
 
 
 class Precision(Choice):
@@ -78,7 +83,11 @@ class Objective(Choice):
 
 
 class Schedule(Choice):
-    CONSTANT, COSINE, STEP = range(3)
+    CONSTANT, COSINE, STEP, EXPONENTIAL = range(4)
+
+
+class Optimizer(Choice):
+    SGD, LARS, RMSPROP, ADAMW = range(4)
 
 
 class EventKind(Choice):
@@ -97,9 +106,9 @@ class Phase(Choice):
 PREFIXES = {
     Status: "SUPCON_STATUS_", Log: "SUPCON_LOG_", Element: "SUPCON_ELEMENT_", Layout: "SUPCON_LAYOUT_", Form: "SUPCON_FORM_",
     Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", OnError: "SUPCON_ON_ERROR_",
-    AugmentationKind: "SUPCON_AUGMENTATION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
-    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Schedule: "SUPCON_SCHEDULE_", EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_",
-    Phase: "SUPCON_PHASE_",
+    AugmentationKind: "SUPCON_AUGMENTATION_", Corruption: "SUPCON_CORRUPTION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
+    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Schedule: "SUPCON_SCHEDULE_", Optimizer: "SUPCON_OPTIMIZER_", EventKind: "SUPCON_EVENT_",
+    Method: "SUPCON_METHOD_", Phase: "SUPCON_PHASE_",
 }
 
 
@@ -156,13 +165,15 @@ class DatasetInfo(Structure):
 class AugmentationOptions(Structure):
     _fields_ = [_size, ("kind", c_int32)] + [(name, c_float) for name in (
         "crop_scale_min", "crop_scale_max", "crop_ratio_min", "crop_ratio_max", "flip_probability", "jitter_probability", "brightness", "contrast",
-        "saturation", "hue", "grey_probability", "blur_probability", "blur_sigma_min", "blur_sigma_max")]
+        "saturation", "hue", "grey_probability", "blur_probability", "blur_sigma_min", "blur_sigma_max")] + [
+        ("randaugment_operations", c_int32)] + [(name, c_float) for name in (
+            "randaugment_magnitude", "warp_probability", "warp_strength", "fill", "cutout")]
 
 
 class ModelOptions(Structure):
     _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
         "width", "channels", "image_height", "image_width", "zero_init_last_gamma", "head", "head_hidden", "head_output", "classes", "precision")] + [
-        ("mean", c_float * 4), ("std", c_float * 4), ("seed", c_uint64)]
+        ("mean", c_float * 4), ("std", c_float * 4), ("seed", c_uint64), ("normalize_features", c_int32)]
 
 
 class LoadOptions(Structure):
@@ -173,7 +184,7 @@ class LoadOptions(Structure):
 class ModelInfo(Structure):
     _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
         "width", "channels", "image_height", "image_width", "head", "head_hidden", "head_output", "classes", "precision", "encoder_output")] + [
-        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4)]
+        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4), ("int8", c_int32), ("normalize_features", c_int32)]
 
 
 class EmbedOptions(Structure):
@@ -195,7 +206,9 @@ class TrainOptions(Structure):
         ("milestones", POINTER(c_int32)), ("milestone_count", c_int64), ("step_factor", c_double),
         ("loss", POINTER(LossOptions)), ("augmentation", POINTER(AugmentationOptions)), ("seed", c_uint64), ("validation_fraction", c_double),
         ("validation_every", c_int32), ("patience", c_int32), ("checkpoint_folder", c_char_p), ("resume", c_int32), ("loader_threads", c_int32),
-        ("stop_on_collapse", c_int32), ("keep_best", c_int32)]
+        ("stop_on_collapse", c_int32), ("keep_best", c_int32), ("optimizer", c_int32)] + [(name, c_double) for name in (
+            "trust_coefficient", "rmsprop_decay", "beta1", "beta2", "epsilon", "exponential_factor", "exponential_epochs", "ema_decay")] + [
+        ("chunk_size", c_int32), ("augmentation_second", POINTER(AugmentationOptions))]
 
 
 class EventStruct(Structure):
@@ -294,6 +307,10 @@ FUNCTIONS = {
     "supcon_dataset_per_class": (status, [DatasetHandle, c_int64, c_uint64, _datasets]),
     "supcon_dataset_long_tailed": (status, [DatasetHandle, c_double, c_uint64, _datasets]),
     "supcon_augment": (status, [ContextHandle, POINTER(Images), POINTER(AugmentationOptions), c_uint64, c_int64, c_int64, c_int64, c_int64, _floats]),
+    "supcon_augment_dataset": (status, [ContextHandle, DatasetHandle, _integers, c_int64, POINTER(AugmentationOptions), c_uint64, c_int64, c_int64, c_int64,
+                                        c_int64, _floats]),
+    "supcon_corrupt": (status, [ContextHandle, POINTER(Images), c_int32, c_int32, c_uint64, POINTER(c_uint8)]),
+    "supcon_dataset_corrupt": (status, [DatasetHandle, c_int32, c_int32, c_uint64, c_int64, c_int64, _datasets]),
     "supcon_model_create": (status, [ContextHandle, POINTER(ModelOptions), _models]),
     "supcon_model_load": (status, [ContextHandle, c_char_p, POINTER(LoadOptions), _models]),
     "supcon_model_save": (status, [ModelHandle, c_char_p]),
@@ -303,6 +320,7 @@ FUNCTIONS = {
     "supcon_model_output_dimension": (c_int64, [ModelHandle, c_int32]),
     "supcon_model_embed": (status, [ModelHandle, POINTER(Images), POINTER(EmbedOptions), _floats, c_int64]),
     "supcon_model_embed_dataset": (status, [ModelHandle, DatasetHandle, POINTER(EmbedOptions), _floats, c_int64]),
+    "supcon_model_quantize": (status, [ModelHandle, DatasetHandle]),
     "supcon_model_fit_classifier": (status, [ModelHandle, DatasetHandle, POINTER(ClassifierOptions)]),
     "supcon_model_reset_classifier": (status, [ModelHandle, c_int32]),
     "supcon_trainer_create": (status, [ContextHandle, ModelHandle, DatasetHandle, POINTER(TrainOptions), _trainers]),

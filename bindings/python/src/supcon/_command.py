@@ -1,17 +1,17 @@
-"""The command `supcon`: train, embed, evaluate, study, info."""
+"""The command `supcon`: train, embed, evaluate, study, views, info."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import shlex
 import sys
-import time
 
 import numpy as np
 
-from . import _files, studies
+from . import _abi, _files, studies
+from ._augmentation import augment
+from ._contact import contact_sheet, sheet
 from ._convert import integer
 from ._errors import ArgumentError, SupConError
 from ._evaluation import evaluate
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
                        help="step schedule: epochs after which the rate is multiplied by --step-factor")
     _flag(group, MODEL_DATA["seed"], "of weights, sampling, augmentation and the validation split")
     _flags(it.add_argument_group("loss"), LOSS)
-    _flags(it.add_argument_group("augmentation"), AUGMENTATION)
+    _augmentation_flags(it)
     group = it.add_argument_group("classifier")
     group.add_argument("--classifier", action=argparse.BooleanOptionalAction, default=None,
                        help="fit a linear classifier on the frozen embeddings afterwards (default: if there are labels)")
@@ -86,17 +86,21 @@ def parser() -> argparse.ArgumentParser:
     _embedding(it)
 
     it = _command(commands, "study", _study, "run one claim of the paper at a size that this machine can take, and write a table", None, "NAME --output DIR")
-    it.add_argument("name", metavar="NAME", choices=studies.NAMES, help=", ".join(studies.NAMES))
-    it.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for NAME.md, NAME.png (with matplotlib) and NAME.json, from which a study that "
-                    "was stopped goes on")
-    it.add_argument("--data", default="digits", metavar="DATA", help="digits (scikit-learn's; the default), fashion-mnist[:FOLDER], or as for train, with --test")
-    it.add_argument("--test", metavar="DATA", help="images to test with, for other data than digits and fashion-mnist")
-    it.add_argument("--epochs", type=int, metavar="N", help="of the contrastive stage (default: 30 for digits, else 4)")
-    it.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each arm (default: 3)")
-    it.add_argument("--architecture", default="resnet18", metavar="NAME", help="as for train (default: resnet18)")
-    it.add_argument("--width", type=int, metavar="N", help="channels of the first stage (default: 8)")
-    it.add_argument("--batch-size", type=int, metavar="N", help="images per step (default: 64 for digits, else 256)")
-    it.add_argument("--per-class", type=int, metavar="N", help="train on at most N images of each class")
+    studies.arguments(it)
+
+    it = _command(commands, "views", _views, "a contact sheet: images of DATA with the views that training makes of them, or corrupted", DATA,
+                  "DATA --output SHEET.png")
+    it.add_argument("data", metavar="DATA", help="images (see below)")
+    it.add_argument("-o", "--output", metavar="FILE", required=True, help="PNG file to write")
+    it.add_argument("--images", type=int, metavar="N", default=8, help="rows: so many images, spread over the data (default: 8)")
+    it.add_argument("--views", type=int, metavar="N", default=8, help="columns: so many views of each (default: 8)")
+    it.add_argument("--size", type=_size, metavar="N|HxW", help="pixels of a view (default: as large as the images; 224 if they differ)")
+    it.add_argument("--seed", type=int, metavar="N", default=0, help="of the augmentation (default: 0)")
+    it.add_argument("--epoch", type=int, metavar="N", default=1, help="whose views (default: 1)")
+    it.add_argument("--corruption", choices=[it.word for it in _abi.Corruption], help="show the image at severities 1 to 5 instead of views")
+    _augmentation_flags(it)
+    _flag(it, DATASET["on_error"])
+    _flag(it, DATASET["channels"])
 
     it = _command(commands, "info", _info, "what a model is, or what this library is", None, "[MODEL]", threads=False)
     it.add_argument("model", metavar="MODEL", nargs="?", help="safetensors file; without it: the library, its engines and the CPU's features")
@@ -113,11 +117,19 @@ def _command(commands, name, function, text, epilog, usage, threads=True):
     return it
 
 
+def _augmentation_flags(it) -> None:
+    group = it.add_argument_group("augmentation")
+    _flags(group, AUGMENTATION)
+    option = AUGMENTATION["augmentation"]
+    group.add_argument("--augmentation-second", choices=option.choices, help="the kind for the views after an image's first (default: the same)")
+
+
 def _embedding(it) -> None:
     option = EMBED["output"]
     it.add_argument("--layer", choices=option.choices, help=f"{option.help} (default: {option.default})")
     _flags(it, {name: option for name, option in EMBED.items() if name != "output"})
     _flag(it, MODEL["precision"])
+    it.add_argument("--int8", metavar="DATA", help="embed in int8, in about half of the time, calibrated on these images: some hundreds such as will be embedded")
     _flag(it, DATASET["on_error"])
 
 
@@ -227,18 +239,41 @@ def _variant(arguments, data):
     return data
 
 
-def _augmentation(arguments) -> dict | None:
+def _augmentation(arguments):
+    """What `train` takes: a dict, a pair of them, or None."""
     fields = _given(arguments, AUGMENTATION)
     if "augmentation" in fields:
         fields["kind"] = fields.pop("augmentation")
+    if arguments.augmentation_second is not None:
+        return fields, {**fields, "kind": arguments.augmentation_second}
     return fields or None
+
+
+def _views(arguments) -> int:
+    _files.writable(arguments.output)
+    data = _files.read(arguments.data, **_given(arguments, DATASET))
+    _note_skipped(arguments, data)
+    count = min(integer("--images", arguments.images, 1, 256), len(data))
+    chosen = np.arange(count) * len(data) // count
+    common = dict(seed=integer("--seed", arguments.seed, 0, 2**64 - 1), epoch=arguments.epoch, size=arguments.size, n_jobs=arguments.threads)
+    if arguments.corruption:
+        size = arguments.size or ((data.height, data.width) if data.height else (224, 224))
+        cells = [augment(data.subset(chosen), "none", size=size, n_jobs=arguments.threads)]
+        for severity in range(1, 6):
+            corrupted = data.corrupted(arguments.corruption, severity, seed=common["seed"], size=size)
+            cells.append(augment(corrupted.subset(chosen), "none", n_jobs=arguments.threads))
+        sheet(np.stack(cells, 1), arguments.output)
+    else:
+        contact_sheet(data.subset(chosen), _augmentation(arguments) or AUGMENTATION["augmentation"].default, path=arguments.output, views=arguments.views, **common)
+    print(arguments.output)
+    return 0
 
 
 def _embed(arguments) -> int:
     _files.writable(arguments.output)
     if not arguments.output.endswith((".npy", ".csv")):
         raise ArgumentError(f"--output is {arguments.output!r}; expected a name that ends in .npy or .csv")
-    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads)
+    model = _model(arguments)
     data = _files.read(arguments.data, on_error=arguments.on_error, channels=model.channels)
     _note_skipped(arguments, data)
     paths = data.paths
@@ -254,6 +289,13 @@ def _embed(arguments) -> int:
     return 0
 
 
+def _model(arguments):
+    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads)
+    if arguments.int8:
+        model.quantize(_files.read(arguments.int8, on_error=arguments.on_error, channels=model.channels))
+    return model
+
+
 def _rows(arguments, model, data, what: str) -> np.ndarray:
     count = None if arguments.quiet else Count(what)
     try:
@@ -266,7 +308,7 @@ def _rows(arguments, model, data, what: str) -> np.ndarray:
 
 
 def _evaluate(arguments) -> int:
-    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads)
+    model = _model(arguments)
     parts = []
     for spec in (arguments.train, arguments.test):
         data = _files.read(spec, on_error=arguments.on_error, channels=model.channels)
@@ -309,22 +351,10 @@ def _measures(arguments, model, train_rows, test_rows, test_labels):
 
 
 def _study(arguments) -> int:
-    from .studies import _report, _runner, _study  # with what they need only here
+    from .studies._main import run  # with what it needs only here
 
-    small = arguments.data == "digits"
-    for name in ("seeds", "epochs", "width", "batch_size", "per_class"):
-        if getattr(arguments, name) is not None:
-            integer(f"--{name.replace('_', '-')}", getattr(arguments, name), 1, 2**31 - 1)
-    settings = _study.Settings(
-        arguments.data, arguments.test, arguments.epochs or (30 if small else 4), arguments.seeds, arguments.width or 8, arguments.architecture,
-        arguments.batch_size or (64 if small else 256), arguments.per_class, threads=arguments.threads)
     set_log(_log, "warning")  # a line for each run is enough
-    start = time.monotonic()
-    say = (lambda text: None) if arguments.quiet else (lambda text: print(f"{time.monotonic() - start:7.0f} s  {text}", file=sys.stderr, flush=True))
-    runner = _runner.Runner(studies.find(arguments.name), settings, arguments.output, say)
-    words = " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(getattr(settings, name)))}" for name in (
-        "data", "test", "epochs", "seeds", "architecture", "width", "batch_size", "per_class") if getattr(settings, name) is not None)
-    print(_report.write(runner, runner.run(), f"supcon study {arguments.name} {words} --output DIR"))
+    print(run(arguments))
     return 0
 
 

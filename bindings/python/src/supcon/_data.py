@@ -65,7 +65,7 @@ class Dataset:
     def from_images(cls, images, labels=None) -> Dataset:
         """Images in memory, used where they lie: uint8 or float [n, h, w] or [n, h, w, c]; they must not change while the data set is in use.
         Labels: int [n] >= 0."""
-        return _from_pixels(pixels(images), _numbers(labels))
+        return from_pixels(pixels(images), _numbers(labels))
 
     @classmethod
     def from_files(cls, paths, labels=None, *, on_error=None, channels=None) -> Dataset:
@@ -125,13 +125,27 @@ class Dataset:
             raise ShapeError(f"indices have the shape {list(numbers.shape)}; expected [n]")
         handle = _abi.DatasetHandle()
         check(lib.supcon_dataset_subset(self._handle, integers(numbers), len(numbers), ctypes.byref(handle)))
-        return Dataset(handle, self._keep)
+        made = Dataset(handle, self._keep)
+        return made
 
     def split(self, fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:
         """Two parts at random, class by class; the second gets about `fraction` of the images."""
         first, second = _abi.DatasetHandle(), _abi.DatasetHandle()
         check(lib.supcon_dataset_split(self._handle, _convert.real("fraction", fraction), _seed(seed), ctypes.byref(first), ctypes.byref(second)))
         return Dataset(first, self._keep), Dataset(second, self._keep)
+
+    def corrupted(self, corruption: str, severity: int = 3, *, seed: int = 0, size=None) -> Dataset:
+        """The same images and labels, corrupted when they are used (see `corrupt`); an image's place here decides its random numbers. `size`: int or
+        (height, width), what images are resized to before, since the strengths count pixels: the size that the model sees."""
+        handle = _abi.DatasetHandle()
+        pair = (0, 0) if size is None else tuple(size) if hasattr(size, "__iter__") else (size, size)
+        if len(pair) != 2:
+            raise ArgumentError(f"size is {size!r}; expected a number of pixels, or (height, width)")
+        sides = [_convert.integer("size", it, 0, 65536) for it in pair]
+        check(lib.supcon_dataset_corrupt(self._handle, _convert.choice("corruption", corruption, _abi.Corruption),
+                                         _convert.integer("severity", severity, -(2**31), 2**31 - 1), _seed(seed),
+                                         *sides, ctypes.byref(handle)))
+        return Dataset(handle, self._keep)
 
     def _changed(self, function, *arguments) -> Dataset:
         handle = _abi.DatasetHandle()
@@ -205,7 +219,7 @@ def _numbers(labels):
     return np.ascontiguousarray(array, np.int64)
 
 
-def _from_pixels(images: Pixels, numbers: np.ndarray | None) -> Dataset:
+def from_pixels(images: Pixels, numbers: np.ndarray | None = None) -> Dataset:
     if numbers is not None and len(numbers) != images.count:
         raise ShapeError(f"there are {len(numbers)} labels for {images.count} images")
     handle = _abi.DatasetHandle()
@@ -226,7 +240,7 @@ def labelled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
     """A data set to train on and the classes of its labels (None without labels): `labels` of any kind, else the data set's own."""
     if labels is None:
         found = source(images)
-        data = _from_pixels(found, None) if isinstance(found, Pixels) else found
+        data = from_pixels(found) if isinstance(found, Pixels) else found
         if data.labels is None:
             return data, None
         named = data.class_names != [str(it) for it in range(len(data.class_names))]
@@ -239,7 +253,7 @@ def labelled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
         return _named(Dataset.from_files(list(images), numbers, on_error="refuse"), classes), classes
     found = pixels(images)
     classes, numbers = encode_labels(labels, found.count)
-    return _named(_from_pixels(found, numbers), classes), classes
+    return _named(from_pixels(found, numbers), classes), classes
 
 
 def _named(data: Dataset, classes: np.ndarray) -> Dataset:

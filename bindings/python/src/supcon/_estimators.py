@@ -36,8 +36,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     {options}
     milestones : list of int, optional
         Step schedule: epochs after which the rate is multiplied by step_factor.
-    augmentation : {"simclr", "crop_flip", "none"} or dict, default "simclr"
-        A dict has "kind" and the fields to change, such as {"kind": "simclr", "crop_scale_min": 0.5}.
+    augmentation : str, dict or a pair of them, default "simclr"
+        As in `augment`; a pair: of an image's first view, and of its others.
     image_size : int or (height, width), optional
         Pixels that the model is made for; other images are resized. None: as large as the images, if they are of one size.
     mean, std : float or one per channel, optional

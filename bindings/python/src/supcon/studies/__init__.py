@@ -19,9 +19,10 @@ def find(name: str):
 def arguments(it) -> None:
     """The arguments of the command."""
     it.add_argument("name", metavar="NAME", choices=NAMES, help=", ".join(NAMES))
-    it.add_argument("-o", "--output", metavar="DIR", required=True, help="folder for NAME.md, NAME.png (with matplotlib) and NAME.json, from which a study that was "
-                    "stopped goes on")
-    it.add_argument("--data", default="digits", metavar="DATA", help="digits (scikit-learn's; the default), fashion-mnist[:FOLDER], or as for train, with --test")
+    it.add_argument("-o", "--output", metavar="DIR", required=True,
+                    help="folder for NAME.md, NAME.png (with matplotlib) and NAME.json, from which a study that was stopped goes on")
+    it.add_argument("--data", default="digits", metavar="DATA",
+                    help="digits (scikit-learn's; the default), fashion-mnist[:FOLDER], or as for train, with --test")
     it.add_argument("--test", metavar="DATA", help="images to test with, for other data than digits and fashion-mnist")
     it.add_argument("--epochs", type=int, metavar="N", help="of the contrastive stage (default: 30 for digits, else 4)")
     it.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each arm (default: 3)")

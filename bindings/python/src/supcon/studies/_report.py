@@ -12,6 +12,9 @@ from .._library import build_info
 from ._runner import Outcome, Runner
 from ._study import LOWER, MEASURES, Claim
 
+VERDICTS = ("*Agrees* and *contradicts*: the difference is larger than twice its standard error (spread over seeds and the number of test images together); "
+            "otherwise it is *undecided* at this size.")
+
 
 def write(runner: Runner, outcomes: list[Outcome], command: str) -> str:
     """NAME.md, and NAME.png where matplotlib is installed; returns the path of the first."""
@@ -25,22 +28,21 @@ def write(runner: Runner, outcomes: list[Outcome], command: str) -> str:
 def text(runner: Runner, outcomes: list[Outcome], command: str, picture: str | None) -> str:
     study, settings = runner.study, runner.settings
     train, test = runner.parts(0).train, runner.parts(0).test
+    validation, names = runner.parts(0).validation, test.class_names
     lines = [f"# {study.title}", "", study.paper, "", "## How it was run here", "",
-             f"- Data: {settings.data}, {len(train):,} images to train on and {len(runner.parts(0).validation):,} to choose by (a split of its own for each seed), "
-             f"{len(test):,} to test with, {len(test.class_names)} classes. What was chosen was tested once, after all had been trained.",
+             f"- Data: {settings.data}, {len(train):,} images to train on and {len(validation):,} to choose by (a split of its own for each seed), "
+             f"{len(test):,} to test with, {len(names)} classes. What was chosen was tested once, after all had been trained.",
              f"- Model: {settings.architecture} of width {settings.width or 64}; {settings.epochs} epochs, batches of {settings.batch_size or 256}, "
              "unless the row says otherwise.",
              f"- {settings.seeds} {'seed' if settings.seeds == 1 else 'seeds'}: mean ± standard deviation over them.",
-             f"- {sum(it.seconds for it in outcomes) / 60:.0f} minutes of training, {date.today().isoformat()}; {build_info()}.", "", f"    {command}",
-             "", "## What came out", "", *table(study, outcomes), ""]
+             f"- {sum(it.seconds for it in outcomes) / 60:.0f} minutes of training, {date.today().isoformat()}; {build_info()}.", "", f"    {command}", "",
+             "## What came out", "", *table(study, outcomes), ""]
     failures = [it for outcome in outcomes for it in outcome.failures]
     if failures:
         lines += ["Runs that collapsed or diverged count as 0 when the validation images choose:", "", *(f"- {it}" for it in failures), ""]
     claims = study.claims(settings)
     if claims:
-        lines += ["| claim | paper | here | |", "|---|---|---|---|", *(judge(it, outcomes) for it in claims), "",
-                  "*Agrees* and *contradicts*: the difference is larger than twice its standard error (spread over seeds and the number of test images together); "
-                  "otherwise it is *undecided* at this size.", ""]
+        lines += ["| claim | paper | here | |", "|---|---|---|---|", *(judge(it, outcomes) for it in claims), "", VERDICTS, ""]
     if study.summary:
         lines += [*study.summary(outcomes), ""]
     if picture:
@@ -56,11 +58,12 @@ def table(study, outcomes: list[Outcome]) -> list[str]:
     measures = [it for it in study.measures if any(it in outcome.measures for outcome in outcomes)]
     papers = [it for it in measures if any(it in outcome.arm.paper for outcome in outcomes)]
     chosen = any(len(it.arm.grid) > 1 for it in outcomes)
-    head = ["", *(f"paper: {MEASURES[it][0]}" for it in papers), *(MEASURES[it][0] for it in measures), "validation top-1 %"] + ["chosen"] * chosen
+    head = ["", *(f"paper: {MEASURES[it][0]}" for it in papers), *(MEASURES[it][0] for it in measures), "validation top-1 %"]
+    head += ["chosen"] * chosen
     rows = [head, ["---"] + ["---:"] * (len(papers) + len(measures) + 1) + ["---"] * chosen]
     for it in outcomes:
-        row = [it.arm.name] + [str(it.arm.paper.get(name, "")) for name in papers] + [spread(name, it.measures.get(name, np.array([np.nan]))) for name in measures]
-        row.append(spread("top1", it.validation))
+        row = [it.arm.name, *(str(it.arm.paper.get(name, "")) for name in papers)]
+        row += [spread(name, it.measures.get(name, np.array([np.nan]))) for name in measures] + [spread("top1", it.validation)]
         if chosen:
             row.append(", ".join(f"{name} {value}" for name, value in it.chosen.items()))
         rows.append(row)

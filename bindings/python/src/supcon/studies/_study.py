@@ -97,7 +97,7 @@ class Study:
 
 
 def sgd(settings: Settings, rate: float = 0.2, **more) -> dict:
-    """The recipe that arms begin with: SGD, cosine, warm-up over a tenth of the run, crops of half the area or more, and flips where the data may be flipped."""
+    """The recipe that arms begin with: SGD, cosine, warm-up over a tenth of the run, crops of half the area or more, flips where the data may be flipped."""
     return {"learning_rate": rate, "reference_batch": 0, "augmentation": crops(settings)} | more
 
 

@@ -19,9 +19,11 @@ def claims(settings):
 
 
 STUDY = Study(
-    "batch-size", "Batch size", "The paper trains with batches of 6144 images and finds 2048 enough (section 4.4): larger batches bring more positives and negatives "
-    "to each anchor, and SupCon needs fewer than SimCLR.", arms, claims, axis="images per batch", logarithmic=True,
-    notes="The rate grows with the batch, as in the paper; all have the same number of epochs, so that large batches have fewer steps, which in a short run is "
-    "what hurts them.",
+    "batch-size", "Batch size",
+    "The paper trains with batches of 6144 images and finds 2048 enough (section 4.4): larger batches bring more positives and negatives to each anchor, "
+    "and SupCon needs fewer than SimCLR.",
+    arms, claims, axis="images per batch", logarithmic=True,
+    notes="The rate grows with the batch, as in the paper; all have the same number of epochs, so that large batches have fewer steps, which in a short "
+          "run is what hurts them.",
     full="ImageNet, for each SIZE (a batch that does not fit the memory is split by --chunk-size):\n\n    supcon train imagenet/train -o m.safetensors "
-    "--architecture resnet50 --image-size 224 --epochs 350 --batch-size SIZE\n    supcon evaluate m.safetensors imagenet/train imagenet/val")
+         "--architecture resnet50 --image-size 224 --epochs 350 --batch-size SIZE\n    supcon evaluate m.safetensors imagenet/train imagenet/val")

@@ -14,8 +14,9 @@ def claims(settings):
 
 
 STUDY = Study(
-    "calibration", "Calibration", "The paper's expected calibration error on clean ImageNet is .039 for cross-entropy and .024 for SupCon with ResNet-50 (.045 and "
-    ".041 with ResNet-200).", arms, claims, measures=("ece", "nll", "top1"),
-    notes="The first classifier on the frozen encoder is fitted by L-BFGS to the end, without augmentation, the second by SGD with crops, as in the paper. ECE has 15 "
-    "bins of equal width (Guo et al., arXiv:1706.04599).",
+    "calibration", "Calibration",
+    "The paper's expected calibration error on clean ImageNet is .039 for cross-entropy and .024 for SupCon with ResNet-50 (.045 and .041 with ResNet-200).",
+    arms, claims, measures=("ece", "nll", "top1"),
+    notes="The first classifier on the frozen encoder is fitted by L-BFGS to the end, without augmentation, the second by SGD with crops, as in the paper. "
+          "ECE has 15 bins of equal width (Guo et al., arXiv:1706.04599).",
     full="    supcon evaluate m.safetensors imagenet/train imagenet/val --calibration")

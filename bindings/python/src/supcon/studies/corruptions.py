@@ -64,9 +64,10 @@ def claims(settings):
 
 
 STUDY = Study(
-    "corruptions", "Robustness to corruptions", "The paper's mCE and relative mCE on ImageNet-C are 67.2 and 94.6 for SupCon, 68.6 and 96.2 for cross-entropy with "
-    "ResNet-50 (ResNet-200: 50.6 and 66.5, 52.4 and 69.1).", arms, claims, measures=("corrupted", "mce", "relative_mce", "top1"), extra=extra, finish=finish,
-    summary=summary,
-    notes="mCE divides by the errors of a baseline: AlexNet's in the paper, here the mean ones of cross-entropy, which therefore has 100. The fifteen corruptions at "
-    "five severities are computed from the test images.",
+    "corruptions", "Robustness to corruptions",
+    "The paper's mCE and relative mCE on ImageNet-C are 67.2 and 94.6 for SupCon, 68.6 and 96.2 for cross-entropy with ResNet-50 (ResNet-200: 50.6 and "
+    "66.5, 52.4 and 69.1).",
+    arms, claims, measures=("corrupted", "mce", "relative_mce", "top1"), extra=extra, finish=finish, summary=summary,
+    notes="mCE divides by the errors of a baseline: AlexNet's in the paper, here the mean ones of cross-entropy, which therefore has 100. The fifteen "
+          "corruptions at five severities are computed from the test images.",
     full="    supcon study corruptions --data imagenet/train --test imagenet/val --architecture resnet50 --width 64 --epochs 350 --batch-size 6144")

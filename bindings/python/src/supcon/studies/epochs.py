@@ -21,9 +21,11 @@ def claims(settings):
 
 
 STUDY = Study(
-    "epochs", "Length of the training", "The paper pre-trains for 350 epochs on ImageNet (700 for ResNet-200) and for 1000 on CIFAR, where cross-entropy gets 500: "
-    "SupCon is trained for longer, and each of its steps sees two views of an image.", arms, claims,
+    "epochs", "Length of the training",
+    "The paper pre-trains for 350 epochs on ImageNet (700 for ResNet-200) and for 1000 on CIFAR, where cross-entropy gets 500: SupCon is trained for "
+    "longer, and each of its steps sees two views of an image.",
+    arms, claims,
     notes="Two views per image make an epoch of SupCon about twice as long as one of cross-entropy: rows of equal time are SupCon's of n epochs and "
-    "cross-entropy's of 2 n.",
-    full="CIFAR-10, for each EPOCHS:\n\n    supcon train cifar10:… -o m.safetensors --architecture resnet50 --stem cifar --batch-size 1024 --learning-rate 0.5 "
-    "--reference-batch 0 --epochs EPOCHS\n    supcon evaluate m.safetensors cifar10:… cifar10:test_batch.bin")
+          "cross-entropy's of 2 n.",
+    full="CIFAR-10, for each EPOCHS:\n\n    supcon train cifar10:… -o m.safetensors --architecture resnet50 --stem cifar --batch-size 1024 --learning-rate "
+         "0.5 --reference-batch 0 --epochs EPOCHS\n    supcon evaluate m.safetensors cifar10:… cifar10:test_batch.bin")

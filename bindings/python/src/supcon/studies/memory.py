@@ -19,7 +19,9 @@ def claims(settings):
 
 
 STUDY = Study(
-    "memory", "A momentum encoder and a queue", "The paper's variant with a momentum encoder and a queue of 8192 embeddings reaches 79.1 on ImageNet with batches of 256 "
-    "(ResNet-50), where batches of 6144 reach 78.7.", arms, claims, needs=("queue_mode",),
+    "memory", "A momentum encoder and a queue",
+    "The paper's variant with a momentum encoder and a queue of 8192 embeddings reaches 79.1 on ImageNet with batches of 256 (ResNet-50), where batches of "
+    "6144 reach 78.7.",
+    arms, claims, needs=("queue_mode",),
     full="    supcon train imagenet/train -o m.safetensors --architecture resnet50 --image-size 224 --batch-size 256 --queue-mode positives_and_negatives\n"
-    "    supcon evaluate m.safetensors imagenet/train imagenet/val")
+         "    supcon evaluate m.safetensors imagenet/train imagenet/val")

@@ -20,8 +20,11 @@ def claims(settings):
 
 
 STUDY = Study(
-    "optimizers", "Optimisers of the two stages", "The paper tries nine pairs of optimisers, of the contrastive and of the linear stage, with ResNet-50 on ImageNet, and "
-    "finds LARS → RMSProp the best at 78.7.", arms, claims, needs=("optimizer=lars", "optimizer=rmsprop"),
+    "optimizers", "Optimisers of the two stages",
+    "The paper tries nine pairs of optimisers, of the contrastive and of the linear stage, with ResNet-50 on ImageNet, and finds LARS → RMSProp the best "
+    "at 78.7.",
+    arms, claims, needs=("optimizer=lars", "optimizer=rmsprop"),
     notes="Rates are of this size of run; pairs of one optimiser with itself are tried at three rates of the first stage.",
     full="    supcon train imagenet/train -o m.safetensors --architecture resnet50 --image-size 224 --epochs 350 --batch-size 6144 --optimizer lars "
-    "--learning-rate 0.4\n    supcon train imagenet/train -o l.safetensors --init m.safetensors --objective linear --optimizer rmsprop --learning-rate 0.05 --epochs 90")
+         "--learning-rate 0.4\n    supcon train imagenet/train -o l.safetensors --init m.safetensors --objective linear --optimizer rmsprop "
+         "--learning-rate 0.05 --epochs 90")

@@ -16,9 +16,10 @@ def claims(settings):
 
 
 STUDY = Study(
-    "positives", "Number of positives", "The paper (ResNet-50, ImageNet) lets each anchor have at most so many positives: one is like SimCLR with labels, more "
-    "help, most of it by five.", arms, claims, needs=("positives_cap",),
-    notes="Positives that are not chosen are neither positives nor negatives. An anchor has about (views × batch / classes − 1) of them here, many more than "
-    "with ImageNet's 1000 classes.",
-    full="ImageNet, for each CAP:\n\n    supcon train imagenet/train -o m.safetensors --architecture resnet50 --image-size 224 --epochs 350 --batch-size 6144 "
-    "--positives-cap CAP\n    supcon evaluate m.safetensors imagenet/train imagenet/val")
+    "positives", "Number of positives",
+    "The paper (ResNet-50, ImageNet) lets each anchor have at most so many positives: one is like SimCLR with labels, more help, most of it by five.",
+    arms, claims, needs=("positives_cap",),
+    notes="Positives that are not chosen are neither positives nor negatives. An anchor has about (views × batch / classes − 1) of them here, many more "
+          "than with ImageNet's 1000 classes.",
+    full="ImageNet, for each CAP:\n\n    supcon train imagenet/train -o m.safetensors --architecture resnet50 --image-size 224 --epochs 350 --batch-size "
+         "6144 --positives-cap CAP\n    supcon evaluate m.safetensors imagenet/train imagenet/val")

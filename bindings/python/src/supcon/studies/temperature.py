@@ -15,9 +15,10 @@ def claims(settings):
 
 
 STUDY = Study(
-    "temperature", "Temperature of the loss", "The paper (section 4.4, ImageNet, ResNet-50) finds a temperature of 0.1 the best of those it tried, and the right one "
-    "worth nearly 3 points of top-1 accuracy: smaller ones are harder to optimise, larger ones tell hard and easy examples apart less.",
+    "temperature", "Temperature of the loss",
+    "The paper (section 4.4, ImageNet, ResNet-50) finds a temperature of 0.1 the best of those it tried, and the right one worth nearly 3 points of top-1 "
+    "accuracy: smaller ones are harder to optimise, larger ones tell hard and easy examples apart less.",
     arms, claims, axis="temperature", logarithmic=True,
     notes="The loss is multiplied by temperature / 0.1, so that one learning rate suits all (google-research's loss is multiplied by the temperature, too).",
-    full="ImageNet, for each TEMPERATURE:\n\n    supcon train imagenet/train -o m.safetensors --architecture resnet50 --image-size 224 --epochs 350 --batch-size 6144 "
-    "--temperature TEMPERATURE\n    supcon evaluate m.safetensors imagenet/train imagenet/val")
+    full="ImageNet, for each TEMPERATURE:\n\n    supcon train imagenet/train -o m.safetensors --architecture resnet50 --image-size 224 --epochs 350 "
+         "--batch-size 6144 --temperature TEMPERATURE\n    supcon evaluate m.safetensors imagenet/train imagenet/val")

@@ -51,10 +51,13 @@ def claims(settings):
 
 
 STUDY = Study(
-    "transfer", "Transfer to other classes", "The paper fine-tunes ResNet-50 encoders, trained on ImageNet, on twelve data sets: on average SupCon reaches 84.27, "
-    "cross-entropy 84.67, SimCLR 84.81: on par.", arms, claims, measures=("top1", "map_at_r"), prepare=prepare, fit=fit,
-    notes=f"Encoders are trained on the first half of the classes of one data set, and meet the other half with few images of each ({FEW} unless --per-class says "
-    "otherwise): the encoder and a new classifier together, with cross-entropy, at a rate that the validation images choose; or a linear probe on the frozen encoder.",
-    full="Another data set, from a model of ImageNet:\n\n    supcon train flowers/train -o tuned.safetensors --init imagenet.safetensors --objective cross_entropy "
-    "--learning-rate 0.01 --epochs 100\n    supcon train flowers/train -o probe.safetensors --init imagenet.safetensors --objective linear --learning-rate 1\n"
-    "    supcon evaluate imagenet.safetensors flowers/train flowers/test")
+    "transfer", "Transfer to other classes",
+    "The paper fine-tunes ResNet-50 encoders, trained on ImageNet, on twelve data sets: on average SupCon reaches 84.27, cross-entropy 84.67, SimCLR "
+    "84.81: on par.",
+    arms, claims, measures=("top1", "map_at_r"), prepare=prepare, fit=fit,
+    notes=f"Encoders are trained on the first half of the classes of one data set, and meet the other half with few images of each ({FEW} unless "
+          "--per-class says otherwise): the encoder and a new classifier together, with cross-entropy, at a rate that the validation images choose; or a "
+          "linear probe on the frozen encoder.",
+    full="Another data set, from a model of ImageNet:\n\n    supcon train flowers/train -o tuned.safetensors --init imagenet.safetensors --objective "
+         "cross_entropy --learning-rate 0.01 --epochs 100\n    supcon train flowers/train -o probe.safetensors --init imagenet.safetensors --objective "
+         "linear --learning-rate 1\n    supcon evaluate imagenet.safetensors flowers/train flowers/test")

@@ -477,7 +477,7 @@ typedef struct supcon_train_options {
                                    statistics), a += (1 - min(d, (1 + step) / (10 + step))) (w - a) after each step; the checkpoint keeps both */
   int32_t chunk_size;           /* images that are in the network at a time; a divisor of batch_size; 0 (default): batch_size. The step is that of the whole batch:
                                    gradient caching (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over all, and goes through the chunks once
-                                   more, with the same augmented views, for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
+                                   more, with the same augmented views (images are read twice), for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
                                    sees chunks: its statistics are those of chunk_size * views rows, and its running statistics move once per chunk */
 } supcon_train_options;
 void supcon_train_options_init(supcon_train_options *options);

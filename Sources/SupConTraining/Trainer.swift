@@ -70,10 +70,14 @@ public final class Trainer: @unchecked Sendable {
                     dataset.classes <= model.network.configuration.classes, .shape,
                     "the data set has \(dataset.classes) classes; the model's classifier has \(model.network.configuration.classes)")
             }
-            let step: any TrainingStep =
-                options.objective == .linear
-                ? try ClassifierStep(model, options, labels: training.labels ?? [], context: context)
-                : try EncoderStep(model, options, labels: training.labels, context: context)
+            let step: any TrainingStep
+            if options.objective == .linear {
+                step = try ClassifierStep(model, options, labels: training.labels ?? [], context: context)
+            } else if options.chunkSize > 0 && options.chunkSize < options.batchSize {
+                step = try CachedGradientStep(model, options, labels: training.labels, context: context)
+            } else {
+                step = try EncoderStep(model, options, labels: training.labels, context: context)
+            }
             // The frozen encoder's accuracy does not change.
             let monitor = try options.objective == .linear ? nil : validation.map { (part) throws(SupConError) in
                 try Monitor(model, training: training, validation: part, seed: options.seed, context: context)
@@ -130,16 +134,16 @@ public final class Trainer: @unchecked Sendable {
         var sound = try model.snapshot()
         let loader = try Loader(
             training, options.augmentation, views: options.effectiveViews, height: model.imageHeight, width: model.imageWidth, mean: model.mean, std: model.std,
-            seed: options.seed, threads: options.loaderThreads > 0 ? options.loaderThreads : context.threads, batchSize: options.batchSize)
+            seed: options.seed, threads: options.loaderThreads > 0 ? options.loaderThreads : context.threads, batchSize: step.chunks.size)
         reporter.begin(epochsDone: progress.epoch)
         while progress.epoch < options.epochs {
             let epoch = progress.epoch + 1
-            try loader.begin(epoch: epoch, batches: sampler.batches(epoch: epoch))
+            try loader.begin(epoch: epoch, batches: sampler.batches(epoch: epoch), chunks: step.chunks)
             var sum = EpochSum()
             for number in 0..<stepsPerEpoch {
-                let batch = try loader.next()
-                let rate = rates.rate((epoch - 1) * stepsPerEpoch + number)
-                let outcome = try step.run(batch.pixels, samples: batch.indices, rate: rate)
+                let turn = (epoch - 1) * stepsPerEpoch + number
+                let rate = rates.rate(turn)
+                let outcome = try step.run(turn: turn, rate: rate) { () throws(SupConError) in try loader.next() }
                 sum.add(outcome)
                 let place = "in epoch \(epoch), step \(number + 1)"
                 if let finding = health.step(loss: outcome.loss, spread: step.spread, rate: rate, place: place) {
@@ -150,7 +154,7 @@ public final class Trainer: @unchecked Sendable {
                     }
                     try act(on: finding, epoch, number + 1, reporter)
                 }
-                average?.step((epoch - 1) * stepsPerEpoch + number + 1, threads: context.threads)
+                average?.step(turn + 1, threads: context.threads)
                 guard reporter.step(epoch: epoch, step: number + 1, outcome, rate: rate, images: options.batchSize), !isCancelled.load(ordering: .relaxed) else {
                     throw SupConError(.cancelled, "the run was stopped \(place); the model keeps what it learnt")
                 }
@@ -215,7 +219,7 @@ public final class Trainer: @unchecked Sendable {
         [
             ("objective", "\(options.objective)"), ("batch_size", "\(options.batchSize)"), ("views", "\(options.effectiveViews)"),
             ("images_per_class", "\(options.imagesPerClass)"), ("seed", "\(options.seed)"), ("training images", "\(training.count)"),
-            ("joint_classifier", "\(options.jointClassifier)"), ("optimizer", "\(options.optimizer)"), ("averages weights", "\(options.emaDecay > 0)"),
+            ("joint_classifier", "\(options.jointClassifier)"), ("chunk_size", "\(step.chunks.size)"), ("optimizer", "\(options.optimizer)"), ("averages weights", "\(options.emaDecay > 0)"),
         ]
     }
 }

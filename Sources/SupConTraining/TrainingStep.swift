@@ -1,4 +1,5 @@
 import SupConTensor
+import SupConVision
 
 /// What one step found.
 struct StepOutcome {
@@ -21,8 +22,11 @@ protocol TrainingStep: AnyObject {
     /// The loss of guessing.
     var chance: Double { get }
 
-    /// `views`: [samples, views, height, width, channels], normalised; `samples`: their places in the data set.
-    func run(_ views: UnsafePointer<Float>, samples: [Int], rate: Double) throws(SupConError) -> StepOutcome
+    /// How a batch comes.
+    var chunks: Loader.Chunks { get }
+
+    /// `next`: gives the batch's chunks, as many as there are in all passes; `turn`: the step's number in the run, from 0.
+    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch) throws(SupConError) -> StepOutcome
 }
 
 struct Embeddings {

@@ -1,0 +1,56 @@
+import CKernels
+import SupConTensor
+
+/// What is known of the rows of a batch: labels of its samples and of their views, and what makes rows positives of each other.
+final class BatchRows {
+    /// Samples times views.
+    let count: Int
+    private let labels: [Int]?
+    private let usesLabels: Bool
+    private let views: Int
+    private let dimension: Int
+    private let sampleNumbers: AlignedBuffer
+    private let rowNumbers: AlignedBuffer
+    private let groupNumbers: AlignedBuffer
+    private let sum: AlignedBuffer
+
+    /// `labels`: of the data set that samples index; `usesLabels` false: only the views of one sample are positives; `dimension`: of z. Errors: memory.
+    init(labels: [Int]?, usesLabels: Bool, samples: Int, views: Int, dimension: Int) throws(SupConError) {
+        (self.labels, self.usesLabels, self.views, self.dimension) = (labels, usesLabels, views, dimension)
+        count = samples * views
+        sampleNumbers = try AlignedBuffer(Int64.self, count: samples)
+        rowNumbers = try AlignedBuffer(Int64.self, count: count)
+        groupNumbers = try AlignedBuffer(Int64.self, count: count)
+        sum = try AlignedBuffer(Double.self, count: dimension)
+    }
+
+    /// [samples]
+    var sampleLabels: UnsafePointer<Int64> { UnsafePointer(sampleNumbers.values(of: Int64.self)) }
+    /// [count]
+    var rowLabels: UnsafePointer<Int64> { UnsafePointer(rowNumbers.values(of: Int64.self)) }
+
+    /// Samples `first`, `first` + 1, … of the batch are these of the data set.
+    func fill(_ samples: ArraySlice<Int>, at first: Int) {
+        let (sampleLabels, rowLabels, groups) = (sampleNumbers.values(of: Int64.self), rowNumbers.values(of: Int64.self), groupNumbers.values(of: Int64.self))
+        for (place, sample) in zip(first..., samples) {
+            sampleLabels[place] = Int64(labels?[sample] ?? 0)
+            for row in (place * views)..<((place + 1) * views) {
+                rowLabels[row] = sampleLabels[place]
+                groups[row] = usesLabels ? sampleLabels[place] : Int64(place)
+            }
+        }
+    }
+
+    /// z [count, dimension] with its groups.
+    func embeddings(_ z: UnsafePointer<Float>) -> Embeddings {
+        Embeddings(rows: z, count: count, dimension: dimension, groups: UnsafeBufferPointer(start: groupNumbers.values(of: Int64.self), count: count))
+    }
+
+    /// The variance of z's rows over that of rows spread evenly over the sphere.
+    func spread(_ z: UnsafePointer<Float>) -> Double {
+        let sum = sum.values(of: Double.self)
+        sum.update(repeating: 0, count: dimension)
+        for row in 0..<count { sc_add_scaled_f32_to_f64(z + row * dimension, 1, sum, Int64(dimension)) }
+        return 1 - sc_dot_f64(sum, sum, Int64(dimension)) / Double(count * count)
+    }
+}

@@ -470,7 +470,7 @@ typedef struct supcon_train_options {
   double rmsprop_decay;         /* RMSPROP: of the mean of squared gradients; default 0.9 */
   double beta1;                 /* ADAMW: decay of the mean of gradients; default 0.9 */
   double beta2;                 /* ADAMW: decay of the mean of their squares; default 0.999 */
-  double epsilon;               /* ADAMW, RMSPROP; -1 (default): 1e-8 for ADAMW (PyTorch's), 1 for RMSPROP (google-research's) */
+  double epsilon;               /* ADAMW, RMSPROP; -1 (default): 1e-8 for ADAMW (PyTorch's), 1e-3 for RMSPROP (google-research's linear stage) */
   double exponential_factor;    /* EXPONENTIAL: what the rate is multiplied by; default 0.97 */
   double exponential_epochs;    /* EXPONENTIAL: after so many epochs each; default 0.5 */
   double ema_decay;             /* 0 (default): off. d: validation, best.safetensors and the model after the run have the moving average of the weights (and running

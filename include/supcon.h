@@ -21,8 +21,8 @@
  *              distinct handles  independent of each other, from any threads
  *              supcon_context    any number of threads
  *              supcon_dataset    any number of threads (its contents never change); a callback's data set: one thread
- *              supcon_model      any number of threads may embed, save and ask for information at once; supcon_trainer_run() and
- *                                supcon_model_fit_classifier() are exclusive: others get SUPCON_STATUS_STATE meanwhile
+ *              supcon_model      any number of threads may embed, save and ask for information at once; supcon_trainer_run(),
+ *                                supcon_model_fit_classifier() and _quantize() are exclusive: others get SUPCON_STATUS_STATE meanwhile
  *              supcon_trainer    one thread, but supcon_trainer_cancel() from any thread
  *              loss, evaluation  any number of threads
  *              Callbacks run on the thread that called the library, with no lock held, except the log callback, which may come from any thread.
@@ -342,7 +342,7 @@ typedef struct supcon_load_options {
   uint32_t struct_size;
   int32_t stem;              /* SUPCON_STEM_...; AUTO (default): by the first convolution's shape */
   const char *architecture;  /* NULL (default): by the parameters' names and shapes */
-  int32_t precision;         /* default SUPCON_PRECISION_AUTO */
+  int32_t precision;         /* default SUPCON_PRECISION_AUTO: the file's, int8 too */
   int32_t image_height;      /* 0 (default): by the metadata, else 32 for a CIFAR stem, 224 for ImageNet's */
   int32_t image_width;
   int32_t has_mean_std;      /* 1: mean and std below are meant; 0 (default): by the metadata, else ImageNet's */
@@ -374,6 +374,7 @@ typedef struct supcon_model_info {
   int64_t parameters;        /* trainable numbers */
   float mean[4];
   float std[4];
+  int32_t int8;              /* 1: the encoder embeds in int8, after supcon_model_quantize */
   int32_t normalize_features;
 } supcon_model_info;
 void supcon_model_info_init(supcon_model_info *info);
@@ -403,6 +404,12 @@ SUPCON_MUST_CHECK supcon_status supcon_model_embed(const supcon_model *model, co
 /* The same for all images of a data set. Errors: also io and format: a file that has become unreadable. */
 SUPCON_MUST_CHECK supcon_status supcon_model_embed_dataset(const supcon_model *model, const supcon_dataset *dataset, const supcon_embed_options *options,
                                                            float *embeddings, int64_t capacity);
+
+/* From here on the encoder embeds in int8, in about half of bf16's time: weights and activations in bytes, in ranges that are calibrated on dataset, some hundreds
+ * of images such as will be embedded (of more than 512, 512 from first to last are taken). Saved with the model; ends when the encoder is trained or a file is
+ * loaded with a precision. dataset NULL: back to the model's precision. The model is this call's alone meanwhile.
+ * Errors: argument (no image), shape, state (in use), unsupported (a build without oneDNN, or a CPU without AVX512-VNNI or AVX-VNNI), memory, io, format, cancelled. */
+SUPCON_MUST_CHECK supcon_status supcon_model_quantize(supcon_model *model, const supcon_dataset *dataset);
 
 typedef struct supcon_classifier_options {
   uint32_t struct_size;

@@ -8,6 +8,9 @@ protocol TrainingLayer: AnyObject {
     func packWeights()
     /// Whether `forward` moves running statistics; at first it does.
     func setMovesStatistics(_ moves: Bool)
+    /// What `forward` (with `packWeights`) and `backward` do, in parts, for profiles.
+    var forwardParts: [LayerPart] { get }
+    var backwardParts: [LayerPart] { get }
 }
 
 /// c = convolution(x),  y = relu?(BN(c) + residual?).
@@ -27,8 +30,8 @@ final class ConvolutionNormTraining: TrainingLayer {
     }
 
     let convolution: any Convolution
-    private let norm: BatchNorm
-    private let memory: Memory
+    let norm: BatchNorm
+    let memory: Memory
 
     init(_ convolution: any Convolution, _ norm: BatchNorm, _ memory: Memory) {
         self.convolution = convolution

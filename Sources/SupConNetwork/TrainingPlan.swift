@@ -32,8 +32,8 @@ public final class TrainingPlan {
     /// Like the network's `parameters.values[0..<trainableCount]`, after `backward`; 0 for what is not trained.
     public var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
 
-    private let threads: Int
-    private let encoder: EncoderTraining
+    let threads: Int
+    let encoder: EncoderTraining
     private let head: HeadTraining?
     private let classifier: HeadTraining?
     private let classifierReachesEncoder: Bool

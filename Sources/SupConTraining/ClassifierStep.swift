@@ -67,7 +67,7 @@ final class ClassifierStep: TrainingStep {
             let chunk = try next()
             for (row, sample) in chunk.indices.enumerated() { rowLabels[place * chunkSize + row] = Int64(labels[sample]) }
             plan.input.update(from: chunk.pixels, count: inputCount)
-            plan.run()
+            plan.run(projection: false, logits: false)
             (features.floats + place * perChunk).update(from: plan.headInput, count: perChunk)
         }
         layer.forward(x: features.floats, y: logits.floats)

@@ -60,7 +60,7 @@ public final class Trainer: @unchecked Sendable {
             warmupSteps: options.warmupSteps >= 0 ? options.warmupSteps : min(10 * stepsPerEpoch, total.partialValue / 10), warmupStart: options.warmupStart,
             finalShare: options.finalRate, milestones: options.milestones, stepFactor: options.stepFactor,
             exponentialFactor: options.exponentialFactor, exponentialEpochs: options.exponentialEpochs, stepsPerEpoch: stepsPerEpoch, epochs: options.epochs)
-        (network, step, monitor) = try model.exclusive { () throws(SupConError) in
+        (network, step, monitor) = try model.exclusive(keepsEncoder: true) { () throws(SupConError) in
             if trainsClassifier {
                 if configuration.classes == 0 {
                     try require(dataset.classes > 1, .state, "the data set has \(dataset.classes) class; expected 2 or more to train a classifier")
@@ -111,7 +111,7 @@ public final class Trainer: @unchecked Sendable {
     public func run(_ callback: ((TrainEvent) -> Bool)?) throws(SupConError) {
         try require(!hasRun, .state, "this trainer has run; make another one, with resume to go on from its checkpoint")
         hasRun = true
-        try model.exclusive { () throws(SupConError) in
+        try model.exclusive(keepsEncoder: options.objective == .linear) { () throws(SupConError) in
             try require(model.network === network, .state, "the model's classifier was replaced after this trainer was made; make another one")
             try runEpochs(Reporter(callback, options: options, steps: stepsPerEpoch))
         }

@@ -166,6 +166,10 @@ typedef struct supcon_loss_options {
   int32_t reduction;    /* default SUPCON_REDUCTION_MEAN */
   float scale;          /* factor on the loss; default 1. SupContrast's loss: temperature / 0.07; google-research's: temperature */
   int32_t normalize;    /* 0 (default): the features have length 1 already; 1: divide each by its length first, and differentiate through it */
+  int32_t positives_cap;/* at most so many positives count for an anchor, the other views of its own sample first, then others at random; those that are not
+                           chosen take no part at all, in no denominator; 0 (default): all count. With 1 on one view per sample and temperature 1 the loss
+                           is N-pairs' (Sohn, NIPS 2016) */
+  uint64_t seed;        /* of that choice; default 0 */
 } supcon_loss_options;
 
 typedef struct supcon_loss_result {
@@ -191,6 +195,20 @@ void supcon_loss_result_init(supcon_loss_result *result);
 SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float *features, int64_t samples, int64_t views, int64_t dimension,
                                             const int64_t *labels, const float *mask, const supcon_loss_options *options, supcon_loss_result *result,
                                             float *per_anchor, float *gradient);
+
+enum {
+  SUPCON_RULE_ANY = 0,    /* 1 if two samples share a label */
+  SUPCON_RULE_ALL = 1,    /* 1 if they have the same labels */
+  SUPCON_RULE_JACCARD = 2 /* how many labels they share, over how many either has */
+};
+/* Makes a mask for supcon_loss of samples with any number of labels: labels [samples, label_count] 0 or 1, mask [samples, samples], rule SUPCON_RULE_....
+ * A sample without a label has no positives but its own views; mask[i][i] is 1. Errors: argument (another number), shape (sizes), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_mask_from_multilabel(supcon_context *context, const uint8_t *labels, int64_t samples, int64_t label_count, int32_t rule,
+                                                            float *mask);
+/* The same of samples whose labels are real numbers or vectors, by a Gaussian kernel (as in arXiv:2106.08808): values [samples, dimension],
+ * mask[i][j] = exp(-|y_i - y_j|^2 / (2 bandwidth^2)); 0, a negative, beyond 13 bandwidths. Errors: argument (bandwidth, values not finite), shape. */
+SUPCON_MUST_CHECK supcon_status supcon_mask_from_values(supcon_context *context, const double *values, int64_t samples, int64_t dimension, double bandwidth,
+                                                        float *mask);
 
 /* ------------------------------------------------------------------------------------------------------------------ data sets */
 

@@ -102,8 +102,9 @@ public final class TrainingPlan {
         }
     }
 
-    /// `projectionGradient`, `logitsGradient` → `gradients`, overwritten.
-    public func backward() {
+    /// `projectionGradient`, `logitsGradient` → `gradients`, overwritten. `addedToFeatures`: [images, encoderOutput], added to the gradient that the classifier gives
+    /// its input, for losses that are more than a function of the logits.
+    public func backward(addedToFeatures: UnsafePointer<Float>? = nil) {
         EngineTeam.run(threads) {
             let featureGradient = featureGradientBuffer.floats
             if let unit {
@@ -111,6 +112,7 @@ public final class TrainingPlan {
                 head?.backward(features, dx: featureGradient, addsToInput: false)
             }
             classifier?.backward(features, dx: classifierReachesEncoder ? featureGradient : nil, addsToInput: unit != nil)
+            if let addedToFeatures, classifierReachesEncoder { for i in 0..<featureBuffer.byteCount / 4 { featureGradient[i] += addedToFeatures[i] } }
             encoder.backward(featureGradient: featureGradient)
         }
     }

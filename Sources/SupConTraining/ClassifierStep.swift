@@ -8,7 +8,8 @@ import SupConTensor
 final class ClassifierStep: TrainingStep {
     private let network: Network
     private let plan: InferencePlan
-    private let crossEntropy: CrossEntropy
+    private let objective: ClassifierObjective
+    private let mixer: BatchMixer?
     private let layer: LinearLayer
     private let labels: [Int]
     private let batchSize: Int
@@ -36,7 +37,8 @@ final class ClassifierStep: TrainingStep {
         threads = context.threads
         plan = try InferencePlan(
             network, images: batchSize, height: model.imageHeight, width: model.imageWidth, precision: model.precision, context: context)
-        crossEntropy = try CrossEntropy(classes: configuration.classes)
+        objective = try ClassifierObjective(network, options, rows: batchSize)
+        mixer = try BatchMixer(options, height: model.imageHeight, width: model.imageWidth, channels: configuration.channels, threads: context.threads)
         chance = log(Double(configuration.classes))
         layer = LinearLayer(
             rows: batchSize, inputs: configuration.encoderOutput, outputs: configuration.classes, weight: network.parameters.pointer(weight),
@@ -53,14 +55,15 @@ final class ClassifierStep: TrainingStep {
 
     var memoryByteCount: Int { plan.memoryByteCount + logits.byteCount + logitsGradient.byteCount + gradients.byteCount }
 
-    func run(_ input: UnsafePointer<Float>, samples: [Int], rate: Double) throws(SupConError) -> StepOutcome {
+    func run(_ input: UnsafePointer<Float>, samples: [Int], turn: Int, rate: Double) throws(SupConError) -> StepOutcome {
         let rowLabels = rowLabels.values(of: Int64.self)
         for (row, sample) in samples.enumerated() { rowLabels[row] = Int64(labels[sample]) }
-        plan.input.update(from: input, count: inputCount)
+        if let mixer { mixer.mix(input, labels: rowLabels, turn: turn, into: plan.input) } else { plan.input.update(from: input, count: inputCount) }
         plan.run()
         layer.forward(x: plan.features, y: logits.floats)
         let outcome = try lossOrNaN { () throws(SupConError) in
-            let result = try crossEntropy.evaluate(logits: logits.floats, labels: rowLabels, count: batchSize, gradient: logitsGradient.floats)
+            let result = try objective.evaluate(
+                features: plan.features, logits: logits.floats, labels: rowLabels, mixer: mixer, gradient: logitsGradient.floats)
             return StepOutcome(loss: result.loss, classified: batchSize, correct: result.correct)
         }
         guard outcome.loss.isFinite else { return outcome }

@@ -6,12 +6,14 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// A step that trains the encoder: with the contrastive loss, with the classifier beside it behind a stop-gradient, or with cross-entropy alone.
+/// A step that trains the encoder: with the contrastive loss, with the classifier beside it behind a stop-gradient, or with the classifier's loss alone.
 final class EncoderStep: TrainingStep {
     private let network: Network
     private let plan: TrainingPlan
     private let contrastive: ContrastiveLoss?
-    private let crossEntropy: CrossEntropy?
+    private let classifier: ClassifierObjective?
+    private let mixer: BatchMixer?
+    private let positiveMask: LabelMask?
     private let usesLabels: Bool
     private let threads: Int
     private let labels: [Int]?
@@ -36,7 +38,7 @@ final class EncoderStep: TrainingStep {
         views = options.effectiveViews
         usesLabels = options.objective != .simclr
         let rows = batchSize * views
-        let classifies = options.jointClassifier || options.objective == .crossEntropy
+        let classifies = options.jointClassifier || !options.objective.isContrastive
         var trained: TrainingPlan.Trained = [.encoder]
         var parts: Set<ParameterStore.Part> = [.encoder]
         if options.objective.isContrastive {
@@ -49,7 +51,7 @@ final class EncoderStep: TrainingStep {
         }
         plan = try TrainingPlan(
             network, images: rows, height: model.imageHeight, width: model.imageWidth, precision: model.precision, trained: trained,
-            classifierGradientReachesEncoder: options.objective == .crossEntropy, context: context)
+            classifierGradientReachesEncoder: !options.objective.isContrastive, context: context)
         optimizer = try SGD(
             network.parameters, parts: parts, momentum: options.momentum, nesterov: options.nesterov, weightDecay: options.weightDecay,
             decaysNormAndBias: options.decaysNormAndBias)
@@ -57,13 +59,16 @@ final class EncoderStep: TrainingStep {
             var loss = options.loss
             // The plan's z has length 1, and the plan differentiates through that.
             loss.normalize = false
+            loss.seed = options.seed
             contrastive = try ContrastiveLoss(loss, samples: batchSize, views: views, dimension: network.configuration.projectionDimension, context: context)
             chance = ContrastiveLoss.collapsedLoss(loss, samples: batchSize, views: views)
         } else {
             contrastive = nil
             chance = log(Double(network.configuration.classes))
         }
-        crossEntropy = classifies ? try CrossEntropy(classes: network.configuration.classes) : nil
+        classifier = classifies ? try ClassifierObjective(network, options, rows: rows) : nil
+        mixer = try BatchMixer(options, height: model.imageHeight, width: model.imageWidth, channels: network.configuration.channels, threads: threads)
+        positiveMask = try options.labelBandwidth > 0 ? LabelMask(samples: batchSize, bandwidth: options.labelBandwidth, context: context) : nil
         inputCount = rows * model.imageHeight * model.imageWidth * network.configuration.channels
         sampleLabels = try AlignedBuffer(Int64.self, count: batchSize)
         rowLabels = try AlignedBuffer(Int64.self, count: rows)
@@ -71,7 +76,7 @@ final class EncoderStep: TrainingStep {
         rowSum = try AlignedBuffer(Double.self, count: network.configuration.projectionDimension)
     }
 
-    var memoryByteCount: Int { plan.memoryByteCount + (contrastive?.memoryByteCount ?? 0) }
+    var memoryByteCount: Int { plan.memoryByteCount + (contrastive?.memoryByteCount ?? 0) + (classifier?.memoryByteCount ?? 0) + (positiveMask?.memoryByteCount ?? 0) }
 
     var embeddings: Embeddings? {
         plan.projection.map {
@@ -89,13 +94,15 @@ final class EncoderStep: TrainingStep {
         return 1 - sc_dot_f64(sum, sum, Int64(dimension)) / Double(count * count)
     }
 
-    func run(_ input: UnsafePointer<Float>, samples: [Int], rate: Double) throws(SupConError) -> StepOutcome {
+    func run(_ input: UnsafePointer<Float>, samples: [Int], turn: Int, rate: Double) throws(SupConError) -> StepOutcome {
         fillLabels(samples)
-        plan.input.update(from: input, count: inputCount)
+        let labels = UnsafePointer(rowLabels.values(of: Int64.self))
+        if let mixer { mixer.mix(input, labels: labels, turn: turn, into: plan.input) } else { plan.input.update(from: input, count: inputCount) }
         plan.forward()
-        let outcome = try lossOrNaN(outcomeOfForward)
+        let outcome = try lossOrNaN { () throws(SupConError) in try outcomeOfForward(turn) }
         guard outcome.loss.isFinite else { return outcome }
-        plan.backward()
+        plan.backward(addedToFeatures: classifier?.featureGradient)
+        classifier?.finish(plan.gradients, labels: labels)
         optimizer.step(gradients: plan.gradients, rate: rate, threads: threads)
         return outcome
     }
@@ -112,16 +119,19 @@ final class EncoderStep: TrainingStep {
     }
 
     /// The losses, and their gradients where the plan takes them.
-    private func outcomeOfForward() throws(SupConError) -> StepOutcome {
+    private func outcomeOfForward(_ turn: Int) throws(SupConError) -> StepOutcome {
         var outcome = StepOutcome(loss: 0)
         if let contrastive, let z = plan.projection, let dz = plan.projectionGradient {
-            let result = try contrastive.evaluate(features: z, positives: usesLabels ? .labels(sampleLabels.values(of: Int64.self)) : .views, perAnchor: nil, gradient: dz)
+            let labels = UnsafePointer(sampleLabels.values(of: Int64.self))
+            let positives: Positives = if let positiveMask { .mask(try positiveMask.fill(labels)) } else if usesLabels { .labels(labels) } else { .views }
+            let result = try contrastive.evaluate(features: z, positives: positives, perAnchor: nil, gradient: dz, draw: turn)
             outcome.loss = result.loss
             outcome.anchorsWithoutPositive = result.anchorsWithoutPositive
         }
-        if let crossEntropy, let logits = plan.logits, let gradient = plan.logitsGradient {
+        if let classifier, let logits = plan.logits, let gradient = plan.logitsGradient {
             let rows = batchSize * views
-            let result = try crossEntropy.evaluate(logits: logits, labels: rowLabels.values(of: Int64.self), count: rows, gradient: gradient)
+            let result = try classifier.evaluate(
+                features: plan.features, logits: logits, labels: rowLabels.values(of: Int64.self), mixer: mixer, gradient: gradient)
             if contrastive == nil { outcome.loss = result.loss }
             (outcome.classified, outcome.correct) = (rows, result.correct)
         }

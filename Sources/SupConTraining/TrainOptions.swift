@@ -12,6 +12,8 @@ public enum Objective: Int32, Sendable, CaseIterable {
     case crossEntropy
     /// Stage 2: the classifier alone, on the frozen encoder.
     case linear
+    /// Another baseline: encoder and classifier together, by the large-margin softmax.
+    case maxMargin
 
     public var isContrastive: Bool { self == .supcon || self == .simclr }
 }
@@ -50,6 +52,15 @@ public struct TrainOptions: Sendable {
     public var loaderThreads = 0
     public var stopsOnCollapse = true
     public var keepsBest = false
+    /// ε of the classifier's cross-entropy.
+    public var labelSmoothing = 0.0
+    /// 0: images are not mixed.
+    public var mixupAlpha = 0.0
+    public var cutmixAlpha = 0.0
+    /// m of the large-margin softmax.
+    public var margin = 2
+    /// σ of the kernel on labels as numbers; 0: labels are classes.
+    public var labelBandwidth = 0.0
 
     public init() {}
 
@@ -89,6 +100,11 @@ public struct TrainOptions: Sendable {
         try require(!keepsBest || validationFraction > 0, .argument, "keep_best is set but validation_fraction is 0: there is nothing to judge by")
         try require(!resume || checkpointFolder != nil, .argument, "resume is set without a checkpoint_folder to go on from")
         try within(loaderThreads, 0...1024, "loader_threads", ", 0 for the context's number")
+        try validateClassifierOptions()
+        try within(labelBandwidth, 0...1e12, "label_bandwidth", "a number above 0, or 0 for labels that are classes")
+        try require(labelBandwidth == 0 || objective == .supcon, .argument, "label_bandwidth is \(labelBandwidth), which goes with objective supcon only")
+        try require(
+            labelBandwidth == 0 || labelBandwidth > 1e-6, .argument, "label_bandwidth is \(labelBandwidth); expected more than 1e-6, or 0 for labels that are classes")
         if objective.isContrastive {
             try loss.validate()
             try require(
@@ -96,8 +112,22 @@ public struct TrainOptions: Sendable {
             try require(
                 objective == .supcon || views > 1, .argument, "views is 1 and there are no labels: nothing would be a positive; expected 2 or more")
         } else {
-            try require(!jointClassifier, .argument, "joint_classifier goes with a contrastive objective; cross_entropy and linear train the classifier anyway")
+            try require(!jointClassifier, .argument, "joint_classifier goes with a contrastive objective; the others train the classifier anyway")
         }
         try augmentation.validate()
+    }
+
+    /// Errors: argument.
+    private func validateClassifierOptions() throws(SupConError) {
+        try require(labelSmoothing >= 0 && labelSmoothing < 1, .argument, "label_smoothing is \(labelSmoothing); expected 0 to below 1")
+        try require(
+            labelSmoothing == 0 || !objective.isContrastive || jointClassifier, .argument,
+            "label_smoothing is \(labelSmoothing), but no classifier is trained: it goes with the other objectives, or with joint_classifier")
+        for (name, alpha) in [("mixup_alpha", mixupAlpha), ("cutmix_alpha", cutmixAlpha)] {
+            try require(alpha == 0 || (alpha >= 1e-3 && alpha <= 1e3), .argument, "\(name) is \(alpha); expected 0.001 to 1000, or 0 for none")
+            try require(
+                alpha == 0 || objective == .crossEntropy || objective == .linear, .argument, "\(name) is \(alpha), which goes with cross_entropy and linear only")
+        }
+        try require(LargeMargin.margins.contains(margin), .argument, "margin is \(margin); expected \(LargeMargin.margins.lowerBound) to \(LargeMargin.margins.upperBound)")
     }
 }

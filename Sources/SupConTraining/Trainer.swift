@@ -132,7 +132,7 @@ public final class Trainer: @unchecked Sendable {
             for number in 0..<stepsPerEpoch {
                 let batch = try loader.next()
                 let rate = rates.rate((epoch - 1) * stepsPerEpoch + number)
-                let outcome = try step.run(batch.pixels, samples: batch.indices, rate: rate)
+                let outcome = try step.run(batch.pixels, samples: batch.indices, turn: (epoch - 1) * stepsPerEpoch + number, rate: rate)
                 sum.add(outcome)
                 let place = "in epoch \(epoch), step \(number + 1)"
                 if let finding = health.step(loss: outcome.loss, spread: step.spread, rate: rate, place: place) {

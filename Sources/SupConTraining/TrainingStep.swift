@@ -21,8 +21,9 @@ protocol TrainingStep: AnyObject {
     /// The loss of guessing.
     var chance: Double { get }
 
-    /// `views`: [samples, views, height, width, channels], normalised; `samples`: their places in the data set.
-    func run(_ views: UnsafePointer<Float>, samples: [Int], rate: Double) throws(SupConError) -> StepOutcome
+    /// `views`: [samples, views, height, width, channels], normalised; `samples`: their places in the data set; `turn`: the step's
+    /// number in the run, from 0, which names what it draws at random.
+    func run(_ views: UnsafePointer<Float>, samples: [Int], turn: Int, rate: Double) throws(SupConError) -> StepOutcome
 }
 
 struct Embeddings {

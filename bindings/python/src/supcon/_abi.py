@@ -49,6 +49,10 @@ class Reduction(Choice):
     MEAN, MEAN_ALL, SUM, NONE = range(4)
 
 
+class Rule(Choice):
+    ANY, ALL, JACCARD = range(3)
+
+
 class OnError(Choice):
     SKIP, REFUSE = range(2)
 
@@ -92,7 +96,7 @@ class Method(Choice):
 # enumeration → the prefix of its names in the header (SUPCON_OK is the one without)
 PREFIXES = {
     Status: "SUPCON_STATUS_", Log: "SUPCON_LOG_", Element: "SUPCON_ELEMENT_", Layout: "SUPCON_LAYOUT_", Form: "SUPCON_FORM_",
-    Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", OnError: "SUPCON_ON_ERROR_",
+    Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", Rule: "SUPCON_RULE_", OnError: "SUPCON_ON_ERROR_",
     AugmentationKind: "SUPCON_AUGMENTATION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
     Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Schedule: "SUPCON_SCHEDULE_", EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_",
 }
@@ -133,7 +137,7 @@ class Images(Structure):
 
 class LossOptions(Structure):
     _fields_ = [_size, ("temperature", c_float), ("form", c_int32), ("denominator", c_int32), ("anchors", c_int32), ("reduction", c_int32),
-                ("scale", c_float), ("normalize", c_int32)]
+                ("scale", c_float), ("normalize", c_int32), ("positives_cap", c_int32), ("seed", c_uint64)]
 
 
 class LossResult(Structure):
@@ -237,6 +241,8 @@ FUNCTIONS = {
     "supcon_images_init": (None, [POINTER(Images), c_void_p, c_int32, c_int32, c_int64, c_int64, c_int64, c_int64]),
     "supcon_loss": (status, [ContextHandle, _floats, c_int64, c_int64, c_int64, _integers, _floats, POINTER(LossOptions), POINTER(LossResult),
                              _floats, _floats]),
+    "supcon_mask_from_multilabel": (status, [ContextHandle, POINTER(c_uint8), c_int64, c_int64, c_int32, _floats]),
+    "supcon_mask_from_values": (status, [ContextHandle, POINTER(c_double), c_int64, c_int64, c_double, _floats]),
     "supcon_dataset_from_images": (status, [POINTER(Images), _integers, POINTER(DatasetOptions), _datasets]),
     "supcon_dataset_from_folder": (status, [c_char_p, POINTER(DatasetOptions), _datasets]),
     "supcon_dataset_from_files": (status, [_paths, c_int64, _integers, POINTER(DatasetOptions), _datasets]),

@@ -132,8 +132,14 @@ LOSS = _table(
     ("anchors", _abi.Anchors, "all: every view is an anchor; first: the first view of each image"),
     ("reduction", _abi.Reduction, "mean: over the anchors that have a positive; mean_all: over all anchors"),
     ("scale", float, "factor on the loss"),
+    ("positives_cap", int, "most positives that count for an anchor, its image's other views first, then others at random anew in every step; 0: all"),
 )
-LOSS_NORMALIZE = _table(_abi.LossOptions, ("normalize", bool, "divide each row by its length first, and differentiate through it"))
+# those that training decides
+LOSS_ALONE = _table(
+    _abi.LossOptions,
+    ("normalize", bool, "divide each row by its length first, and differentiate through it"),
+    ("seed", int, "of the choice among more positives than positives_cap"),
+)
 AUGMENTATION = _table(
     _abi.AugmentationOptions,
     ("augmentation=kind", _abi.AugmentationKind, "none: resize; crop_flip; simclr: crop, flip, colour jitter, grey, and from 128 pixels on blur"),

@@ -11,7 +11,7 @@ protocol Convolution: AnyObject {
     /// Scratch that any of its operations takes.
     var scratchByteCount: Int { get }
 
-    /// weights [outputs, inputs, kernel, kernel] f32.
+    /// weights [outputs, inputs, kernel, kernel] f32; those of training stay where they are and as they are until they are packed again.
     func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer, forGradient: UnsafeMutableRawPointer)
     /// y = conv(x, w); for inference y = relu?(conv(x, w) + bias + y?).
     func forward(
@@ -69,6 +69,7 @@ public enum Engine: String, Sendable, CaseIterable {
         switch self {
         case .oneDNN:
             #if OneDNN
+            if type == .f32, WinogradConvolution.suits(shape) { return WinogradConvolution(shape, purpose, threads: threads) }
             return try OneDNNConvolution(shape, purpose, type: type, threads: threads)
             #else
             throw SupConError(.unsupported, "this library was built without oneDNN")

@@ -11,4 +11,5 @@
 #include "ckernels_optimizer.h"
 #include "ckernels_pixels.h"
 #include "ckernels_pool.h"
+#include "ckernels_winograd.h"
 #endif

@@ -168,8 +168,9 @@ typedef struct supcon_loss_options {
   int32_t normalize;    /* 0 (default): the features have length 1 already; 1: divide each by its length first, and differentiate through it */
   int32_t positives_cap;/* at most so many positives count for an anchor, the other views of its own sample first, then others at random; those that are not
                            chosen take no part at all, in no denominator; 0 (default): all count. With 1 on one view per sample and temperature 1 the loss
-                           is N-pairs' (Sohn, NIPS 2016) */
-  uint64_t seed;        /* of that choice; default 0 */
+                           is N-pairs' (Sohn, NIPS 2016). (Of one positive p and one negative n, to first order, 2 tau (exp(loss) - 1) =
+                           |a - p|^2 - |a - n|^2 + 2 tau: the triplet loss of margin 2 tau) */
+  uint64_t seed;        /* of that choice; default 0. In training the run's seed and the step's number name it */
 } supcon_loss_options;
 
 typedef struct supcon_loss_result {
@@ -324,7 +325,9 @@ enum { SUPCON_STEM_AUTO = 0, /* CIFAR up to 64 pixels, IMAGENET above */
        SUPCON_STEM_IMAGENET = 1, /* 7×7 stride 2, 3×3 max pool stride 2 */
        SUPCON_STEM_CIFAR = 2 /* 3×3 stride 1 */ };
 enum { SUPCON_HEAD_NONE = 0, SUPCON_HEAD_LINEAR = 1, SUPCON_HEAD_MLP = 2, /* linear, ReLU, linear */
-       SUPCON_HEAD_MLP_BN = 3 /* linear, batch norm, ReLU, linear */ };
+       SUPCON_HEAD_MLP_BN = 3, /* linear, batch norm, ReLU, linear */
+       SUPCON_HEAD_MLP3 = 4, /* linear, ReLU, linear, ReLU, linear */
+       SUPCON_HEAD_MLP3_BN = 5 /* linear, batch norm, ReLU, linear, batch norm, ReLU, linear */ };
 enum { SUPCON_PRECISION_AUTO = 0, /* BF16 where the CPU has bf16 instructions (AVX512-BF16 or AMX), else F32 */
        SUPCON_PRECISION_F32 = 1,
        SUPCON_PRECISION_BF16 = 2 /* activations bf16; weights, statistics, loss and optimiser f32 */ };
@@ -332,20 +335,22 @@ enum { SUPCON_PRECISION_AUTO = 0, /* BF16 where the CPU has bf16 instructions (A
 typedef struct supcon_model_options {
   uint32_t struct_size;
   int32_t stem;              /* default SUPCON_STEM_AUTO */
-  const char *architecture;  /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200 */
+  const char *architecture;  /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200; resnext50_32x4d, resnext101_32x8d,
+                                resnext101_64x4d (arXiv:1611.05431); wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146): torchvision's names */
   int32_t width;             /* channels of the first stage; default 64 */
   int32_t channels;          /* of the images, 1 to 4; default 3 */
   int32_t image_height;      /* that the model is made for; images of another size are resized; default 32 */
   int32_t image_width;
   int32_t zero_init_last_gamma; /* 1 (default): each residual block begins as the identity */
   int32_t head;              /* default SUPCON_HEAD_MLP */
-  int32_t head_hidden;       /* 0 (default): as wide as the encoder's output */
+  int32_t head_hidden;       /* width of hidden layers; 0 (default): as wide as the encoder's output */
   int32_t head_output;       /* dimension of z; default 128 */
   int32_t classes;           /* of the linear classifier "fc"; 0 (default): none yet */
   int32_t precision;         /* default SUPCON_PRECISION_AUTO */
   float mean[4];             /* per channel, of pixels scaled to 0…1; default 0.5 */
   float std[4];              /* default 0.25 */
   uint64_t seed;             /* of the initial weights; default 0 */
+  int32_t normalize_features; /* 1: head and classifier take r at length 1, as in the paper; 0 (default): r as it is, as in SupContrast */
 } supcon_model_options;
 void supcon_model_options_init(supcon_model_options *options);
 /* A new model with random weights (He, fan-out). Errors: argument, memory, unsupported (BF16 in a build without oneDNN, or on a CPU that lacks it). */
@@ -388,6 +393,7 @@ typedef struct supcon_model_info {
   int64_t parameters;        /* trainable numbers */
   float mean[4];
   float std[4];
+  int32_t normalize_features;
 } supcon_model_info;
 void supcon_model_info_init(supcon_model_info *info);
 SUPCON_MUST_CHECK supcon_status supcon_model_get_info(const supcon_model *model, supcon_model_info *info);
@@ -435,9 +441,22 @@ enum {
   SUPCON_OBJECTIVE_SUPCON = 0,        /* stage 1: the contrastive loss with labels */
   SUPCON_OBJECTIVE_SIMCLR = 1,        /* the same without labels */
   SUPCON_OBJECTIVE_CROSS_ENTROPY = 2, /* the baseline: encoder and classifier together */
-  SUPCON_OBJECTIVE_LINEAR = 3         /* stage 2: the classifier alone, on the frozen encoder (in evaluation mode) */
+  SUPCON_OBJECTIVE_LINEAR = 3,        /* stage 2: the classifier alone, on the frozen encoder (in evaluation mode) */
+  SUPCON_OBJECTIVE_MAX_MARGIN = 4     /* another baseline: encoder and classifier together, by the large-margin softmax (arXiv:1612.02295) */
 };
-enum { SUPCON_SCHEDULE_CONSTANT = 0, SUPCON_SCHEDULE_COSINE = 1, SUPCON_SCHEDULE_STEP = 2 };
+enum {
+  SUPCON_QUEUE_OFF = 0,
+  SUPCON_QUEUE_NEGATIVES = 1,             /* entries of other labels are negatives; those of the query's own take no part */
+  SUPCON_QUEUE_POSITIVES_AND_NEGATIVES = 2/* entries of the query's label are positives too */
+};
+enum { SUPCON_SCHEDULE_CONSTANT = 0, SUPCON_SCHEDULE_COSINE = 1, SUPCON_SCHEDULE_STEP = 2,
+       SUPCON_SCHEDULE_EXPONENTIAL = 3 /* a staircase: exponential_factor after each exponential_epochs */ };
+enum {
+  SUPCON_OPTIMIZER_SGD = 0,     /* with momentum, PyTorch's form */
+  SUPCON_OPTIMIZER_LARS = 1,    /* layer-wise rates (arXiv:1708.03888); batch norm and biases have neither weight decay nor a rate of their own */
+  SUPCON_OPTIMIZER_RMSPROP = 2, /* TensorFlow's form: epsilon inside the root, mean squares begin at 1; with momentum */
+  SUPCON_OPTIMIZER_ADAMW = 3    /* decoupled weight decay (arXiv:1711.05101), PyTorch's form; a learning_rate of 1e-3 and reference_batch 0 are usual */
+};
 
 typedef struct supcon_train_options {
   uint32_t struct_size;
@@ -445,7 +464,7 @@ typedef struct supcon_train_options {
   int32_t joint_classifier;     /* 1: train the classifier in the same run on the features, behind a stop-gradient; default 0 */
   int32_t epochs;               /* default 100 */
   int32_t batch_size;           /* images per step, before views; default 256; the last, smaller batch of an epoch is left out */
-  int32_t views;                /* per image; default 2 (contrastive), always 1 for CROSS_ENTROPY and LINEAR */
+  int32_t views;                /* per image; default 2 (contrastive), always 1 for CROSS_ENTROPY, LINEAR and MAX_MARGIN */
   int32_t images_per_class;     /* 0 (default): plain shuffle; M: batches of batch_size / M classes with M images each */
   int32_t nesterov;             /* default 0 */
   double learning_rate;         /* of a batch of reference_batch; default 0.1 */
@@ -471,6 +490,33 @@ typedef struct supcon_train_options {
   int32_t loader_threads;       /* that decode and augment ahead of the step; 0 (default): the context's number of threads */
   int32_t stop_on_collapse;     /* 1 (default): a collapsed, diverged or NaN run stops with SUPCON_STATUS_STATE and the likely remedy; 0: it only warns (NaN always stops) */
   int32_t keep_best;            /* 1: at the end the model is the one with the best kNN@1; 0 (default): the last */
+  int32_t optimizer;            /* default SUPCON_OPTIMIZER_SGD. momentum serves SGD, LARS and RMSPROP, nesterov SGD and LARS, weight_decay all */
+  double trust_coefficient;     /* LARS: a weight's rate is multiplied by this * |weight| / |gradient + weight_decay * weight|; default 0.001 */
+  double rmsprop_decay;         /* RMSPROP: of the mean of squared gradients; default 0.9 */
+  double beta1;                 /* ADAMW: decay of the mean of gradients; default 0.9 */
+  double beta2;                 /* ADAMW: decay of the mean of their squares; default 0.999 */
+  double epsilon;               /* ADAMW, RMSPROP; -1 (default): 1e-8 for ADAMW (PyTorch's), 1 for RMSPROP (google-research's) */
+  double exponential_factor;    /* EXPONENTIAL: what the rate is multiplied by; default 0.97 */
+  double exponential_epochs;    /* EXPONENTIAL: after so many epochs each; default 0.5 */
+  double ema_decay;             /* 0 (default): off. d: validation, best.safetensors and the model after the run have the moving average of the weights (and running
+                                   statistics), a += (1 - min(d, (1 + step) / (10 + step))) (w - a) after each step; the checkpoint keeps both */
+  int32_t chunk_size;           /* images that are in the network at a time; a divisor of batch_size; 0 (default): batch_size. The step is that of the whole batch:
+                                   gradient caching (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over all, and goes through the chunks once
+                                   more, with the same augmented views, for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
+                                   sees chunks: its statistics are those of chunk_size * views rows, and its running statistics move once per chunk */
+  int32_t margin;               /* MAX_MARGIN: m, 1 (cross-entropy) to 8; the angle to the true class's weights counts m-fold; default 2 */
+  double label_smoothing;       /* of the classifier's targets, 0 to below 1; default 0 */
+  double mixup_alpha;           /* CROSS_ENTROPY and LINEAR: blend each image of a batch with another, the share from Beta(alpha, alpha) once per batch
+                                   (arXiv:1710.09412); 0 (default): not. With cutmix_alpha too, a batch gets one of the two */
+  double cutmix_alpha;          /* paste a box of another image instead (arXiv:1905.04899); 0 (default): not */
+  double label_bandwidth;       /* SUPCON: labels are numbers, and exp(-(difference)^2 / (2 label_bandwidth^2)) weighs a positive, as in supcon_mask_from_values;
+                                   0 (default): labels are classes */
+  double key_momentum;          /* with a queue: of the momentum encoder, key = m key + (1 - m) query after each step, m = min(key_momentum,
+                                   (1 + step) / (10 + step)); default 0.999 */
+  int32_t queue_mode;           /* SUPCON and SIMCLR, the memory variant (arXiv:1911.05722, and with labels arXiv:2004.11362): the first view of an image is the query;
+                                   a momentum encoder, in evaluation mode with averaged batch-norm statistics (arXiv:2101.08482), makes keys of the other
+                                   views, and the query is contrasted with the batch's keys and a queue of earlier ones. SUPCON_QUEUE_...; default OFF */
+  int32_t queue_size;           /* keys that the queue holds, at least those of a batch; default 8192 */
 } supcon_train_options;
 void supcon_train_options_init(supcon_train_options *options);
 
@@ -497,7 +543,7 @@ typedef struct supcon_event {
 /* Non-zero stops the run after this step: supcon_trainer_run returns SUPCON_STATUS_CANCELLED, the model keeps what it learnt, the last checkpoint is kept. */
 typedef int (*supcon_train_callback)(const supcon_event *event, void *user_data);
 
-/* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR, CROSS_ENTROPY and joint_classifier the model gets a classifier
+/* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR, CROSS_ENTROPY, MAX_MARGIN and joint_classifier the model gets a classifier
  * with the data set's classes if it has none. Errors: argument, shape (channels), state (no labels, too few images or classes, in use, a checkpoint of
  * another run), memory, io (of checkpoint_folder), format (of a checkpoint to resume). */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_create(supcon_context *context, supcon_model *model, const supcon_dataset *dataset,

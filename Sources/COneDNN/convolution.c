@@ -52,7 +52,7 @@ struct scd_convolution {
   int what;
   dnnl_primitive_t run, reorder;
   dnnl_stream_t stream;
-  dnnl_memory_t x, weights, bias, y, scratch, plain; /* plain: the weights as [outputs, inputs, kernel, kernel] f32 */
+  dnnl_memory_t x, weights, bias, y, scratch, plain; /* plain: the weights as [outputs, inputs / groups, kernel, kernel] f32 */
   size_t packed_bytes, scratch_bytes;
   const char *implementation;
 };
@@ -112,14 +112,18 @@ int scd_convolution_create(const scd_convolution_shape *s, int what, int fused, 
   const dnnl_data_type_t type = s->type == SCD_BF16 ? dnnl_bf16 : dnnl_f32;
   const dnnl_data_type_t weight_type = what == SCD_WEIGHT_GRADIENT ? dnnl_f32 : type;
   const dnnl_dims_t x_dims = {s->images, s->inputs, s->height, s->width}, y_dims = {s->images, s->outputs, s->out_height, s->out_width};
-  const dnnl_dims_t w_dims = {s->outputs, s->inputs, s->kernel, s->kernel}, bias_dims = {s->outputs};
+  /* Grouped weights have a dimension in front: [groups, outputs / groups, inputs / groups, kernel, kernel], which lies in memory like the plain ones. */
+  const int grouped = s->groups > 1, w_rank = grouped ? 5 : 4;
+  const dnnl_dims_t grouped_dims = {s->groups, s->outputs / s->groups, s->inputs / s->groups, s->kernel, s->kernel};
+  const dnnl_dims_t plain_dims = {s->outputs, s->inputs, s->kernel, s->kernel}, bias_dims = {s->outputs};
+  const int64_t *w_dims = grouped ? grouped_dims : plain_dims;
   const dnnl_dims_t strides = {s->stride, s->stride}, padding = {s->padding, s->padding};
   md_own x = NO_MD, w = NO_MD, any_w = NO_MD, bias = NO_MD, y = NO_MD, plain = NO_MD;
   TRY(MAKE_MD(x, 4, x_dims, type, dnnl_nhwc));
   TRY(MAKE_MD(y, 4, y_dims, type, dnnl_nhwc));
-  TRY(MAKE_MD(w, 4, w_dims, weight_type, dnnl_format_tag_any));
-  TRY(MAKE_MD(any_w, 4, w_dims, type, dnnl_format_tag_any));
-  TRY(MAKE_MD(plain, 4, w_dims, dnnl_f32, dnnl_oihw));
+  TRY(MAKE_MD(w, w_rank, w_dims, weight_type, dnnl_format_tag_any));
+  TRY(MAKE_MD(any_w, w_rank, w_dims, type, dnnl_format_tag_any));
+  TRY(MAKE_MD(plain, w_rank, w_dims, dnnl_f32, grouped ? dnnl_goihw : dnnl_oihw));
   TRY(MAKE_MD(bias, 1, bias_dims, dnnl_f32, dnnl_x));
   TRY(dnnl_primitive_attr_create(&attributes));
   TRY(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user));

@@ -30,6 +30,7 @@ struct ModelMetadata: Equatable {
             ("supcon.channels", "\(configuration.channels)"), ("supcon.image_height", "\(imageHeight)"), ("supcon.image_width", "\(imageWidth)"),
             ("supcon.zero_init_last_gamma", configuration.zeroInitLastGamma ? "1" : "0"), ("supcon.head", configuration.head.rawValue),
             ("supcon.head_hidden", "\(configuration.headHidden)"), ("supcon.head_output", "\(configuration.headOutput)"),
+            ("supcon.normalize_features", configuration.normalizesFeatures ? "1" : "0"),
             ("supcon.classes", "\(configuration.classes)"), ("supcon.class_names", JSON.array(classNames.map { .string($0) }).text), ("supcon.mean", text(mean)),
             ("supcon.std", text(std)), ("supcon.precision", precision?.rawValue ?? "auto"),
         ]
@@ -87,6 +88,7 @@ extension ModelMetadata {
         configuration.headHidden = try integer("head_hidden")
         configuration.headOutput = try integer("head_output")
         configuration.classes = try integer("classes")
+        configuration.normalizesFeatures = try integer("normalize_features") != 0
         (imageHeight, imageWidth) = (try integer("image_height"), try integer("image_width"))
         (mean, std) = (try numbers("mean"), try numbers("std"))
         let names = try list("class_names")

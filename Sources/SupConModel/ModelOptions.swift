@@ -22,6 +22,8 @@ public struct ModelOptions: Sendable, Equatable {
     public var headOutput = 128
     /// Of the linear classifier "fc"; 0: none yet.
     public var classes = 0
+    /// Head and classifier take r/|r| instead of r.
+    public var normalizesFeatures = false
     /// nil: bf16 where the CPU multiplies it by itself, else f32.
     public var precision: Precision?
     /// Per channel, of pixels scaled to 0…1; one for each channel or more.
@@ -39,6 +41,7 @@ public struct ModelOptions: Sendable, Equatable {
         configuration.stem = stem ?? .suiting(height: imageHeight, width: imageWidth)
         (configuration.width, configuration.channels, configuration.zeroInitLastGamma) = (width, channels, zeroInitLastGamma)
         (configuration.head, configuration.headHidden, configuration.headOutput, configuration.classes) = (head, headHidden, headOutput, classes)
+        configuration.normalizesFeatures = normalizesFeatures
         return configuration
     }
 

@@ -15,6 +15,7 @@ package struct Blueprint {
         var relu: Bool
         var kernel: Int
         var stride: Int
+        var groups = 1
         /// Parameter names: "layer1.0.conv1" and "layer1.0.bn1".
         var convolutionName: String
         var normName: String
@@ -38,14 +39,14 @@ package struct Blueprint {
 
     /// Appends a layer and returns its output.
     mutating func convolutionNorm(
-        _ input: Int, channels: Int, kernel: Int, stride: Int = 1, residual: Int? = nil, relu: Bool = true, _ convolutionName: String, _ normName: String
+        _ input: Int, channels: Int, kernel: Int, stride: Int = 1, groups: Int = 1, residual: Int? = nil, relu: Bool = true, _ convolutionName: String, _ normName: String
     ) -> Int {
         values.append(Shape(height: reduced(values[input].height, stride), width: reduced(values[input].width, stride), channels: channels))
         layers.append(
             .convolutionNorm(
                 ConvolutionNorm(
-                    input: input, output: output, residual: residual, relu: relu, kernel: kernel, stride: stride, convolutionName: convolutionName,
-                    normName: normName, isLastOfBlock: residual != nil)))
+                    input: input, output: output, residual: residual, relu: relu, kernel: kernel, stride: stride, groups: groups,
+                    convolutionName: convolutionName, normName: normName, isLastOfBlock: residual != nil)))
         return output
     }
 

@@ -11,14 +11,14 @@ protocol Convolution: AnyObject {
     /// Scratch that any of its operations takes.
     var scratchByteCount: Int { get }
 
-    /// weights [outputs, inputs, kernel, kernel] f32; those of training stay where they are and as they are until they are packed again.
+    /// weights [outputs, inputs / groups, kernel, kernel] f32; those of training stay where they are and as they are until they are packed again.
     func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer, forGradient: UnsafeMutableRawPointer)
     /// y = conv(x, w); for inference y = relu?(conv(x, w) + bias + y?).
     func forward(
         x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?, y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer)
     /// dx = conv's transpose (dy, w).
     func inputGradient(dy: UnsafeRawPointer, packed: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer)
-    /// dw [outputs, inputs, kernel, kernel] f32, overwritten.
+    /// dw [outputs, inputs / groups, kernel, kernel] f32, overwritten.
     func weightGradient(x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer)
 }
 

@@ -10,6 +10,8 @@ public final class InferencePlan {
     public let input: UnsafeMutablePointer<Float>
     /// r [images, encoderOutput], not normalised, after `run`.
     public var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
+    /// What head and classifier take: r, or r/|r|, after `run`.
+    public var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
     /// w [images, headOutput], not normalised, after `run`; nil without a head.
     public var projection: UnsafeMutablePointer<Float>? { head?.output }
     /// [images, classes], after `run`; nil without a classifier.
@@ -36,6 +38,7 @@ public final class InferencePlan {
     private let output: UnsafeMutableRawPointer
     private let pool: AveragePool
     private let featureBuffer: AlignedBuffer
+    private let featureUnit: (layer: UnitLength, u: AlignedBuffer, lengths: AlignedBuffer)?
     private let head: HeadInference?
     private let classifier: HeadInference?
 
@@ -89,7 +92,8 @@ public final class InferencePlan {
 
         let headLayers = HeadLayer.head(of: configuration)
         let classifierLayers = [HeadLayer.classifier(of: configuration)].compactMap { $0 }
-        memoryByteCount = arena.byteCount + HeadInference.byteCount(headLayers + classifierLayers, rows: images) + images * configuration.encoderOutput * 4
+        memoryByteCount = arena.byteCount + HeadInference.byteCount(headLayers + classifierLayers, rows: images)
+            + images * (configuration.encoderOutput * (configuration.normalizesFeatures ? 2 : 1) + 1) * 4
         let total = memoryByteCount
         try context.checkMemory(total, for: "embedding \(images) images of \(height)×\(width) at a time in \(precision.rawValue)")
         let memory = try AlignedBuffer(byteCount: arena.byteCount)
@@ -118,6 +122,12 @@ public final class InferencePlan {
         let last = blueprint.values[blueprint.output]
         pool = AveragePool(images: images, area: last.area, channels: last.channels, type: type, threads: context.threads)
         featureBuffer = try AlignedBuffer(Float.self, count: images * configuration.encoderOutput)
+        featureUnit =
+            configuration.normalizesFeatures
+            ? (
+                UnitLength(rows: images, dimension: configuration.encoderOutput), try AlignedBuffer(Float.self, count: images * configuration.encoderOutput),
+                try AlignedBuffer(Float.self, count: images)
+            ) : nil
         head = headLayers.isEmpty ? nil : try HeadInference(headLayers, rows: images, network: network, threads: context.threads)
         classifier = classifierLayers.isEmpty ? nil : try HeadInference(classifierLayers, rows: images, network: network, threads: context.threads)
         reloadWeights()
@@ -136,8 +146,9 @@ public final class InferencePlan {
                 }
             }
             pool.forward(x: output, y: features)
-            head?.forward(features)
-            classifier?.forward(features)
+            if let featureUnit { featureUnit.layer.forward(w: features, z: featureUnit.u.floats, lengths: featureUnit.lengths.floats) }
+            head?.forward(headInput)
+            classifier?.forward(headInput)
         }
     }
 

@@ -79,7 +79,7 @@ public final class Network: Sendable {
             let outputs = blueprint.values[layer.output].channels
             all.append(
                 .init(
-                    name: layer.convolutionName + ".weight", shape: [outputs, blueprint.values[layer.input].channels, layer.kernel, layer.kernel],
+                    name: layer.convolutionName + ".weight", shape: [outputs, blueprint.values[layer.input].channels / layer.groups, layer.kernel, layer.kernel],
                     role: .convolution, part: .encoder))
             norm(layer.normName, outputs, .encoder, isLast: layer.isLastOfBlock)
         }

@@ -21,7 +21,7 @@ final class OneDNNConvolution: Convolution {
             var description = scd_convolution_shape(
                 images: Int64(shape.images), height: Int64(shape.height), width: Int64(shape.width), inputs: Int64(shape.inputs), out_height: Int64(shape.outHeight),
                 out_width: Int64(shape.outWidth), outputs: Int64(shape.outputs), kernel: Int64(shape.kernel), stride: Int64(shape.stride),
-                padding: Int64(shape.padding), type: Int32(type == .bf16 ? SCD_BF16 : SCD_F32))
+                padding: Int64(shape.padding), groups: Int64(shape.groups), type: Int32(type == .bf16 ? SCD_BF16 : SCD_F32))
             var result: OpaquePointer?
             let status = scd_convolution_create(&description, Int32(what), Int32(fused), Int32(threads), &result)
             guard let result else {

@@ -21,7 +21,7 @@ final class ClassifierStep: TrainingStep {
     private let bias: ParameterStore.Entry
     private let rowLabels: AlignedBuffer
     private let threads: Int
-    let optimizer: SGD
+    let optimizer: any Optimizer
     let chance: Double
     var embeddings: Embeddings? { nil }
     var spread: Double { 1 }
@@ -43,9 +43,7 @@ final class ClassifierStep: TrainingStep {
         layer = LinearLayer(
             rows: batchSize, inputs: configuration.encoderOutput, outputs: configuration.classes, weight: network.parameters.pointer(weight),
             bias: network.parameters.pointer(bias), threads: threads)
-        optimizer = try SGD(
-            network.parameters, parts: [.classifier], momentum: options.momentum, nesterov: options.nesterov, weightDecay: options.weightDecay,
-            decaysNormAndBias: options.decaysNormAndBias)
+        optimizer = try SupConTraining.optimizer(options, network.parameters, parts: [.classifier])
         inputCount = batchSize * model.imageHeight * model.imageWidth * configuration.channels
         logits = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)
         logitsGradient = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)
@@ -60,15 +58,15 @@ final class ClassifierStep: TrainingStep {
         for (row, sample) in samples.enumerated() { rowLabels[row] = Int64(labels[sample]) }
         if let mixer { mixer.mix(input, labels: rowLabels, turn: turn, into: plan.input) } else { plan.input.update(from: input, count: inputCount) }
         plan.run()
-        layer.forward(x: plan.features, y: logits.floats)
+        layer.forward(x: plan.headInput, y: logits.floats)
         let outcome = try lossOrNaN { () throws(SupConError) in
             let result = try objective.evaluate(
-                features: plan.features, logits: logits.floats, labels: rowLabels, mixer: mixer, gradient: logitsGradient.floats)
+                features: plan.headInput, logits: logits.floats, labels: rowLabels, mixer: mixer, gradient: logitsGradient.floats)
             return StepOutcome(loss: result.loss, classified: batchSize, correct: result.correct)
         }
         guard outcome.loss.isFinite else { return outcome }
         layer.backward(
-            x: plan.features, y: logits.floats, dy: logitsGradient.floats, dWeight: gradients.floats + weight.offset, dBias: gradients.floats + bias.offset, dx: nil)
+            x: plan.headInput, y: logits.floats, dy: logitsGradient.floats, dWeight: gradients.floats + weight.offset, dBias: gradients.floats + bias.offset, dx: nil)
         optimizer.step(gradients: gradients.floats, rate: rate, threads: threads)
         return outcome
     }

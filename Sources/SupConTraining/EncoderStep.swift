@@ -20,7 +20,7 @@ final class EncoderStep: TrainingStep {
     private let batchSize: Int
     private let views: Int
     private let inputCount: Int
-    let optimizer: SGD
+    let optimizer: any Optimizer
     let chance: Double
 
     /// Of the batch: labels of the samples, of all rows, and what makes rows positives of each other.
@@ -52,9 +52,7 @@ final class EncoderStep: TrainingStep {
         plan = try TrainingPlan(
             network, images: rows, height: model.imageHeight, width: model.imageWidth, precision: model.precision, trained: trained,
             classifierGradientReachesEncoder: !options.objective.isContrastive, context: context)
-        optimizer = try SGD(
-            network.parameters, parts: parts, momentum: options.momentum, nesterov: options.nesterov, weightDecay: options.weightDecay,
-            decaysNormAndBias: options.decaysNormAndBias)
+        optimizer = try SupConTraining.optimizer(options, network.parameters, parts: parts)
         if options.objective.isContrastive {
             var loss = options.loss
             // The plan's z has length 1, and the plan differentiates through that.
@@ -86,13 +84,7 @@ final class EncoderStep: TrainingStep {
         }
     }
 
-    var spread: Double {
-        guard let rows = plan.projection else { return 1 }
-        let (count, dimension, sum) = (batchSize * views, network.configuration.projectionDimension, rowSum.values(of: Double.self))
-        sum.update(repeating: 0, count: dimension)
-        for row in 0..<count { sc_add_scaled_f32_to_f64(rows + row * dimension, 1, sum, Int64(dimension)) }
-        return 1 - sc_dot_f64(sum, sum, Int64(dimension)) / Double(count * count)
-    }
+    var spread: Double { embeddings.map { $0.spread(rowSum.values(of: Double.self)) } ?? 1 }
 
     func run(_ input: UnsafePointer<Float>, samples: [Int], turn: Int, rate: Double) throws(SupConError) -> StepOutcome {
         fillLabels(samples)
@@ -131,7 +123,7 @@ final class EncoderStep: TrainingStep {
         if let classifier, let logits = plan.logits, let gradient = plan.logitsGradient {
             let rows = batchSize * views
             let result = try classifier.evaluate(
-                features: plan.features, logits: logits, labels: rowLabels.values(of: Int64.self), mixer: mixer, gradient: gradient)
+                features: plan.headInput, logits: logits, labels: rowLabels.values(of: Int64.self), mixer: mixer, gradient: gradient)
             if contrastive == nil { outcome.loss = result.loss }
             (outcome.classified, outcome.correct) = (rows, result.correct)
         }

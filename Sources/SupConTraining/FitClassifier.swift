@@ -21,7 +21,8 @@ extension Model {
             try context.checkMemory(count.partialValue * 4, for: "the encoder's output for \(dataset.count) images")
             let rows = try AlignedBuffer(Float.self, count: count.partialValue)
             var embedding = EmbedOptions()
-            embedding.normalize = false
+            // What the classifier takes.
+            embedding.normalize = configuration.normalizesFeatures
             try embedWhileExclusive(dataset, embedding, into: rows.floats)
             let numbers = labels.map { Int64($0) }
             let fitted = try numbers.withUnsafeBufferPointer { (labels) throws(SupConError) in

@@ -52,6 +52,22 @@ public struct TrainOptions: Sendable {
     public var loaderThreads = 0
     public var stopsOnCollapse = true
     public var keepsBest = false
+    public var optimizer = OptimizerKind.sgd
+    /// LARS.
+    public var trustCoefficient = 0.001
+    /// RMSProp.
+    public var rmspropDecay = 0.9
+    /// AdamW.
+    public var beta1 = 0.9
+    public var beta2 = 0.999
+    /// AdamW and RMSProp; -1: the optimiser's usual one.
+    public var epsilon = -1.0
+    public var exponentialFactor = 0.97
+    public var exponentialEpochs = 0.5
+    /// 0: no average.
+    public var emaDecay = 0.0
+    /// Images that are in the network at a time; 0: the whole batch.
+    public var chunkSize = 0
     /// ε of the classifier's cross-entropy.
     public var labelSmoothing = 0.0
     /// 0: images are not mixed.
@@ -61,6 +77,10 @@ public struct TrainOptions: Sendable {
     public var margin = 2
     /// σ of the kernel on labels as numbers; 0: labels are classes.
     public var labelBandwidth = 0.0
+    /// The memory variant: a momentum encoder's keys, and a queue of earlier ones.
+    public var queueMode = QueueMode.off
+    public var queueSize = 8192
+    public var keyMomentum = 0.999
 
     public init() {}
 
@@ -99,8 +119,20 @@ public struct TrainOptions: Sendable {
         try require(patience == 0 || validationFraction > 0, .argument, "patience is \(patience) but validation_fraction is 0: there is nothing to judge by")
         try require(!keepsBest || validationFraction > 0, .argument, "keep_best is set but validation_fraction is 0: there is nothing to judge by")
         try require(!resume || checkpointFolder != nil, .argument, "resume is set without a checkpoint_folder to go on from")
+        try within(trustCoefficient, 1e-12...1e3, "trust_coefficient", "a number above 0, at most 1000")
+        try within(rmspropDecay, 0...0.999999, "rmsprop_decay", "0 to below 1")
+        try within(beta1, 0...0.999999, "beta1", "0 to below 1")
+        try within(beta2, 0...0.999999, "beta2", "0 to below 1")
+        try require(epsilon == -1 || (epsilon >= 0 && epsilon <= 10), .argument, "epsilon is \(epsilon); expected 0 to 10, or -1 for the optimiser's usual one")
+        try within(exponentialFactor, 1e-6...1, "exponential_factor", "above 0, at most 1")
+        try within(exponentialEpochs, 1e-3...1e6, "exponential_epochs", "a number of epochs from 0.001 on")
+        try within(emaDecay, 0...0.9999999, "ema_decay", "0 to below 1")
+        try require(
+            chunkSize == 0 || (chunkSize > 0 && batchSize % chunkSize == 0), .argument,
+            "chunk_size is \(chunkSize); expected a divisor of batch_size, \(batchSize), or 0 for the whole batch at a time")
         try within(loaderThreads, 0...1024, "loader_threads", ", 0 for the context's number")
         try validateClassifierOptions()
+        try validateQueue()
         try within(labelBandwidth, 0...1e12, "label_bandwidth", "a number above 0, or 0 for labels that are classes")
         try require(labelBandwidth == 0 || objective == .supcon, .argument, "label_bandwidth is \(labelBandwidth), which goes with objective supcon only")
         try require(
@@ -115,6 +147,20 @@ public struct TrainOptions: Sendable {
             try require(!jointClassifier, .argument, "joint_classifier goes with a contrastive objective; the others train the classifier anyway")
         }
         try augmentation.validate()
+    }
+
+    /// Errors: argument.
+    private func validateQueue() throws(SupConError) {
+        try require((1...1 << 28).contains(queueSize), .argument, "queue_size is \(queueSize); expected 1 to \(1 << 28)")
+        try require(keyMomentum >= 0 && keyMomentum < 1, .argument, "key_momentum is \(keyMomentum); expected 0 to below 1")
+        guard queueMode != .off else { return }
+        try require(objective.isContrastive, .argument, "queue_mode is \(queueMode), which goes with supcon and simclr only")
+        try require(
+            queueMode == .negatives || objective == .supcon, .argument, "queue_mode is \(queueMode), but simclr has no labels to find positives in the queue by; expected negatives")
+        try require(views > 1, .argument, "views is 1; expected 2 or more with a queue: the first view is the query, the others are its keys")
+        try require(
+            queueSize >= batchSize * (views - 1), .argument, "queue_size is \(queueSize); expected at least the \(batchSize * (views - 1)) keys of a batch")
+        try require(labelBandwidth == 0, .argument, "label_bandwidth is \(labelBandwidth), which does not go with a queue: its entries have classes")
     }
 
     /// Errors: argument.

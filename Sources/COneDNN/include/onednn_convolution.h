@@ -10,7 +10,8 @@ enum { SCD_F32 = 0, SCD_BF16 = 1 };
 typedef struct scd_convolution_shape {
   int64_t images, height, width, inputs;           /* x [images, height, width, inputs] */
   int64_t out_height, out_width, outputs;          /* y [images, out_height, out_width, outputs] */
-  int64_t kernel, stride, padding;                 /* weights [outputs, inputs, kernel, kernel] */
+  int64_t kernel, stride, padding;                 /* weights [outputs, inputs / groups, kernel, kernel] */
+  int64_t groups;
   int type;                                        /* of x, y and their gradients: SCD_F32 or SCD_BF16 */
 } scd_convolution_shape;
 
@@ -31,9 +32,9 @@ size_t scd_convolution_packed_bytes(const scd_convolution *convolution);   /* of
 size_t scd_convolution_scratch_bytes(const scd_convolution *convolution);
 /* Which of oneDNN's implementations it is ("brgconv:avx512_core_bf16", …). */
 const char *scd_convolution_implementation(const scd_convolution *convolution);
-/* w [outputs, inputs, kernel, kernel] f32 to packed. */
+/* w [outputs, inputs / groups, kernel, kernel] f32 to packed. */
 int scd_convolution_pack(scd_convolution *convolution, const float *weights, void *packed);
-/* packed dw to [outputs, inputs, kernel, kernel] f32. */
+/* packed dw to [outputs, inputs / groups, kernel, kernel] f32. */
 int scd_convolution_unpack(scd_convolution *convolution, const void *packed, float *weights);
 /* FORWARD: (x, w, -, y). INPUT_GRADIENT: (dx, w, -, dy). WEIGHT_GRADIENT: (x, dw, -, dy). INFERENCE: (x, w, bias, y). */
 int scd_convolution_run(scd_convolution *convolution, void *x, void *weights, const float *bias, void *y, void *scratch);

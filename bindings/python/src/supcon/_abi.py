@@ -66,7 +66,7 @@ class Stem(Choice):
 
 
 class Head(Choice):
-    NONE, LINEAR, MLP, MLP_BN = range(4)
+    NONE, LINEAR, MLP, MLP_BN, MLP3, MLP3_BN = range(6)
 
 
 class Precision(Choice):
@@ -78,11 +78,19 @@ class Output(Choice):
 
 
 class Objective(Choice):
-    SUPCON, SIMCLR, CROSS_ENTROPY, LINEAR = range(4)
+    SUPCON, SIMCLR, CROSS_ENTROPY, LINEAR, MAX_MARGIN = range(5)
+
+
+class Queue(Choice):
+    OFF, NEGATIVES, POSITIVES_AND_NEGATIVES = range(3)
 
 
 class Schedule(Choice):
-    CONSTANT, COSINE, STEP = range(3)
+    CONSTANT, COSINE, STEP, EXPONENTIAL = range(4)
+
+
+class Optimizer(Choice):
+    SGD, LARS, RMSPROP, ADAMW = range(4)
 
 
 class EventKind(Choice):
@@ -98,7 +106,7 @@ PREFIXES = {
     Status: "SUPCON_STATUS_", Log: "SUPCON_LOG_", Element: "SUPCON_ELEMENT_", Layout: "SUPCON_LAYOUT_", Form: "SUPCON_FORM_",
     Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", Rule: "SUPCON_RULE_", OnError: "SUPCON_ON_ERROR_",
     AugmentationKind: "SUPCON_AUGMENTATION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
-    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Schedule: "SUPCON_SCHEDULE_", EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_",
+    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Queue: "SUPCON_QUEUE_", Schedule: "SUPCON_SCHEDULE_", Optimizer: "SUPCON_OPTIMIZER_", EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_",
 }
 
 
@@ -161,7 +169,7 @@ class AugmentationOptions(Structure):
 class ModelOptions(Structure):
     _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
         "width", "channels", "image_height", "image_width", "zero_init_last_gamma", "head", "head_hidden", "head_output", "classes", "precision")] + [
-        ("mean", c_float * 4), ("std", c_float * 4), ("seed", c_uint64)]
+        ("mean", c_float * 4), ("std", c_float * 4), ("seed", c_uint64), ("normalize_features", c_int32)]
 
 
 class LoadOptions(Structure):
@@ -172,7 +180,7 @@ class LoadOptions(Structure):
 class ModelInfo(Structure):
     _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
         "width", "channels", "image_height", "image_width", "head", "head_hidden", "head_output", "classes", "precision", "encoder_output")] + [
-        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4)]
+        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4), ("normalize_features", c_int32)]
 
 
 class EmbedOptions(Structure):
@@ -191,7 +199,10 @@ class TrainOptions(Structure):
         ("milestones", POINTER(c_int32)), ("milestone_count", c_int64), ("step_factor", c_double),
         ("loss", POINTER(LossOptions)), ("augmentation", POINTER(AugmentationOptions)), ("seed", c_uint64), ("validation_fraction", c_double),
         ("validation_every", c_int32), ("patience", c_int32), ("checkpoint_folder", c_char_p), ("resume", c_int32), ("loader_threads", c_int32),
-        ("stop_on_collapse", c_int32), ("keep_best", c_int32)]
+        ("stop_on_collapse", c_int32), ("keep_best", c_int32), ("optimizer", c_int32)] + [(name, c_double) for name in (
+            "trust_coefficient", "rmsprop_decay", "beta1", "beta2", "epsilon", "exponential_factor", "exponential_epochs", "ema_decay")] + [
+        ("chunk_size", c_int32), ("margin", c_int32)] + [(name, c_double) for name in (
+            "label_smoothing", "mixup_alpha", "cutmix_alpha", "label_bandwidth", "key_momentum")] + [("queue_mode", c_int32), ("queue_size", c_int32)]
 
 
 class EventStruct(Structure):

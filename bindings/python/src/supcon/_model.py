@@ -71,6 +71,7 @@ class Model:
     head_hidden = property(lambda self: self._info.head_hidden, doc="Width of the head's hidden layer.")
     head_output = property(lambda self: self._info.head_output, doc="Dimension of the projection z; 0 without a head.")
     classes = property(lambda self: self._info.classes, doc="Of the linear classifier; 0 without one.")
+    normalize_features = property(lambda self: bool(self._info.normalize_features), doc="Whether head and classifier take the encoder's output at length 1.")
     precision = property(lambda self: _abi.Precision(self._info.precision).word, doc='"f32" or "bf16".')
     encoder_output = property(lambda self: self._info.encoder_output, doc="Dimension of the embedding r.")
     parameters = property(lambda self: self._info.parameters, doc="How many numbers are trained.")
@@ -85,7 +86,7 @@ class Model:
 
     def info(self) -> dict:
         """Everything above, as a dict."""
-        names = ("architecture", "width", "channels", "image_size", "stem", "head", "head_hidden", "head_output", "classes", "precision", "encoder_output",
+        names = ("architecture", "width", "channels", "image_size", "stem", "head", "head_hidden", "head_output", "normalize_features", "classes", "precision", "encoder_output",
                  "parameters", "mean", "std")
         return {name: getattr(self, name) for name in names} | {"class_names": self.class_names}
 

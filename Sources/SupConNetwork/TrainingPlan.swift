@@ -43,8 +43,8 @@ public final class TrainingPlan {
     private let unit: (layer: UnitLength, z: AlignedBuffer, dz: AlignedBuffer, lengths: AlignedBuffer)?
     /// u = r/|r|, where head and classifier take that.
     private let featureUnit: (layer: UnitLength, u: AlignedBuffer, lengths: AlignedBuffer)?
-    /// u or r.
-    private var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
+    /// What head and classifier take, u or r, after `forward`.
+    public var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
 
     /// - Parameters:
     ///   - images: views per step.
@@ -123,8 +123,9 @@ public final class TrainingPlan {
         }
     }
 
-    /// `projectionGradient`, `logitsGradient` → `gradients`, overwritten.
-    public func backward() {
+    /// `projectionGradient`, `logitsGradient` → `gradients`, overwritten. `addedToFeatures`: [images, encoderOutput], added to the gradient that the classifier gives
+    /// its input, `headInput`, for losses that are more than a function of the logits.
+    public func backward(addedToFeatures: UnsafePointer<Float>? = nil) {
         EngineTeam.run(threads) {
             let featureGradient = featureGradientBuffer.floats
             if let unit {
@@ -132,6 +133,7 @@ public final class TrainingPlan {
                 head?.backward(headInput, dx: featureGradient, addsToInput: false)
             }
             classifier?.backward(headInput, dx: classifierReachesEncoder ? featureGradient : nil, addsToInput: unit != nil)
+            if let addedToFeatures, classifierReachesEncoder { for i in 0..<featureBuffer.byteCount / 4 { featureGradient[i] += addedToFeatures[i] } }
             if let featureUnit {
                 // In place: a row's product with u is taken before its numbers change.
                 featureUnit.layer.backward(z: featureUnit.u.floats, dz: featureGradient, lengths: featureUnit.lengths.floats, dw: featureGradient)

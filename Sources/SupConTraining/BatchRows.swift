@@ -1,4 +1,4 @@
-import CKernels
+import SupConLoss
 import SupConTensor
 
 /// What is known of the rows of a batch: labels of its samples and of their views, and what makes rows positives of each other.
@@ -14,11 +14,11 @@ final class BatchRows {
     private let groupNumbers: AlignedBuffer
     private let sum: AlignedBuffer
 
-    /// `labels`: of the data set that samples index; `usesLabels` false: only the views of one sample are positives; `dimension`: of z. Errors: memory.
-    init(labels: [Int]?, usesLabels: Bool, samples: Int, views: Int, dimension: Int) throws(SupConError) {
-        (self.labels, self.usesLabels, self.views, self.dimension) = (labels, usesLabels, views, dimension)
-        count = samples * views
-        sampleNumbers = try AlignedBuffer(Int64.self, count: samples)
+    /// `labels`: of the data set that samples index; `dimension`: of z. Errors: memory.
+    init(_ options: TrainOptions, labels: [Int]?, dimension: Int) throws(SupConError) {
+        (self.labels, usesLabels, views, self.dimension) = (labels, options.objective != .simclr, options.effectiveViews, dimension)
+        count = options.batchSize * options.effectiveViews
+        sampleNumbers = try AlignedBuffer(Int64.self, count: options.batchSize)
         rowNumbers = try AlignedBuffer(Int64.self, count: count)
         groupNumbers = try AlignedBuffer(Int64.self, count: count)
         sum = try AlignedBuffer(Double.self, count: dimension)
@@ -26,6 +26,11 @@ final class BatchRows {
 
     /// [samples]
     var sampleLabels: UnsafePointer<Int64> { UnsafePointer(sampleNumbers.values(of: Int64.self)) }
+    /// What the contrastive loss takes. Errors: argument.
+    func positives(_ mask: LabelMask?) throws(SupConError) -> Positives {
+        if let mask { .mask(try mask.fill(sampleLabels)) } else if usesLabels { .labels(sampleLabels) } else { .views }
+    }
+
     /// [count]
     var rowLabels: UnsafePointer<Int64> { UnsafePointer(rowNumbers.values(of: Int64.self)) }
 
@@ -47,10 +52,5 @@ final class BatchRows {
     }
 
     /// The variance of z's rows over that of rows spread evenly over the sphere.
-    func spread(_ z: UnsafePointer<Float>) -> Double {
-        let sum = sum.values(of: Double.self)
-        sum.update(repeating: 0, count: dimension)
-        for row in 0..<count { sc_add_scaled_f32_to_f64(z + row * dimension, 1, sum, Int64(dimension)) }
-        return 1 - sc_dot_f64(sum, sum, Int64(dimension)) / Double(count * count)
-    }
+    func spread(_ z: UnsafePointer<Float>) -> Double { embeddings(z).spread(sum.values(of: Double.self)) }
 }

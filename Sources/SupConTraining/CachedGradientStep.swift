@@ -19,8 +19,8 @@ final class CachedGradientStep: TrainingStep {
     private let network: Network
     private let plan: TrainingPlan
     private let contrastive: ContrastiveLoss?
-    private let crossEntropy: CrossEntropy?
-    private let usesLabels: Bool
+    private let classifier: ClassifierObjective?
+    private let positiveMask: LabelMask?
     private let threads: Int
     private let batchSize: Int
     private let chunkSize: Int
@@ -42,7 +42,6 @@ final class CachedGradientStep: TrainingStep {
         (batchSize, chunkSize) = (options.batchSize, options.chunkSize)
         let views = options.effectiveViews
         chunkRows = chunkSize * views
-        usesLabels = options.objective != .simclr
         let parts = TrainedParts(options)
         plan = try TrainingPlan(
             network, images: chunkRows, height: model.imageHeight, width: model.imageWidth, precision: model.precision, trained: parts.plan,
@@ -51,20 +50,21 @@ final class CachedGradientStep: TrainingStep {
         dimension = network.configuration.projectionDimension
         if options.objective.isContrastive {
             contrastive = try parts.contrastiveLoss(options, dimension: dimension, context: context)
-            chance = ContrastiveLoss.collapsedLoss(options.loss, samples: batchSize, views: views)
             let count = batchSize.multipliedReportingOverflow(by: views * dimension)
             try require(!count.overflow, .memory, "\(batchSize) images of \(views) views are more than memory")
             projections = (try AlignedBuffer(Float.self, count: count.partialValue), try AlignedBuffer(Float.self, count: count.partialValue))
         } else {
             (contrastive, projections) = (nil, nil)
-            chance = log(Double(network.configuration.classes))
         }
-        crossEntropy = parts.plan.contains(.classifier) ? try CrossEntropy(classes: network.configuration.classes) : nil
+        chance = parts.chance(options, classes: network.configuration.classes)
+        classifier = parts.plan.contains(.classifier) ? try ClassifierObjective(network, options, rows: chunkRows) : nil
+        positiveMask = try options.labelBandwidth > 0 ? LabelMask(samples: batchSize, bandwidth: options.labelBandwidth, context: context) : nil
         inputCount = chunkRows * model.imageHeight * model.imageWidth * network.configuration.channels
-        rows = try BatchRows(labels: labels, usesLabels: usesLabels, samples: batchSize, views: views, dimension: dimension)
+        rows = try BatchRows(options, labels: labels, dimension: dimension)
         gradients = try AlignedBuffer(Float.self, count: network.parameters.trainableCount)
         memoryByteCount =
             plan.memoryByteCount + (contrastive?.memoryByteCount ?? 0) + (projections.map { $0.z.byteCount + $0.dz.byteCount } ?? 0) + gradients.byteCount
+            + (classifier?.memoryByteCount ?? 0) + (positiveMask?.memoryByteCount ?? 0)
         try context.checkMemory(memoryByteCount, for: "a training step of \(batchSize) images in chunks of \(chunkSize)")
     }
 
@@ -81,7 +81,7 @@ final class CachedGradientStep: TrainingStep {
             }
             outcome = try lossOrNaN { () throws(SupConError) in
                 let result = try contrastive.evaluate(
-                    features: projections.z.floats, positives: usesLabels ? .labels(rows.sampleLabels) : .views, perAnchor: nil, gradient: projections.dz.floats)
+                    features: projections.z.floats, positives: rows.positives(positiveMask), perAnchor: nil, gradient: projections.dz.floats, draw: turn)
                 return StepOutcome(loss: result.loss, anchorsWithoutPositive: result.anchorsWithoutPositive)
             }
             guard outcome.loss.isFinite else { return outcome }
@@ -102,7 +102,8 @@ final class CachedGradientStep: TrainingStep {
             if contrastive == nil { outcome.loss += found.loss * share }
             isFinite = isFinite && found.loss.isFinite
             guard isFinite else { return }
-            plan.backward()
+            plan.backward(addedToFeatures: classifier?.featureGradient)
+            classifier?.finish(plan.gradients, labels: rows.rowLabels + place * chunkRows)
             let (from, factor) = (plan.gradients, contrastive == nil ? Float(share) : 1)
             Parallel.ranges(network.parameters.trainableCount, grain: 65536, threads: threads) {
                 sc_accumulate(sum + $0.lowerBound, from + $0.lowerBound, factor, Int64($0.count))
@@ -131,8 +132,9 @@ final class CachedGradientStep: TrainingStep {
 
     /// The classifier's loss on a chunk and its gradient, if there is one. Beside the contrastive loss the gradient gets its share here; alone all gradients get it.
     private func classify(_ place: Int) throws(SupConError) -> StepOutcome {
-        guard let crossEntropy, let logits = plan.logits, let gradient = plan.logitsGradient else { return StepOutcome(loss: 0) }
-        let result = try crossEntropy.evaluate(logits: logits, labels: rows.rowLabels + place * chunkRows, count: chunkRows, gradient: gradient)
+        guard let classifier, let logits = plan.logits, let gradient = plan.logitsGradient else { return StepOutcome(loss: 0) }
+        let result = try classifier.evaluate(
+            features: plan.headInput, logits: logits, labels: rows.rowLabels + place * chunkRows, mixer: nil, gradient: gradient)
         if contrastive != nil { for i in 0..<(chunkRows * network.configuration.classes) { gradient[i] *= Float(share) } }
         return StepOutcome(loss: result.loss, classified: chunkRows, correct: result.correct)
     }

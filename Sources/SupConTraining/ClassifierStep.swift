@@ -9,7 +9,8 @@ import SupConVision
 final class ClassifierStep: TrainingStep {
     private let network: Network
     private let plan: InferencePlan
-    private let crossEntropy: CrossEntropy
+    private let objective: ClassifierObjective
+    private let mixer: BatchMixer?
     private let layer: LinearLayer
     private let labels: [Int]
     private let batchSize: Int
@@ -41,7 +42,8 @@ final class ClassifierStep: TrainingStep {
         threads = context.threads
         plan = try InferencePlan(
             network, images: chunkSize, height: model.imageHeight, width: model.imageWidth, precision: model.precision, context: context)
-        crossEntropy = try CrossEntropy(classes: configuration.classes)
+        objective = try ClassifierObjective(network, options, rows: batchSize)
+        mixer = try BatchMixer(options, height: model.imageHeight, width: model.imageWidth, channels: configuration.channels, threads: context.threads)
         chance = log(Double(configuration.classes))
         layer = LinearLayer(
             rows: batchSize, inputs: configuration.encoderOutput, outputs: configuration.classes, weight: network.parameters.pointer(weight),
@@ -66,13 +68,15 @@ final class ClassifierStep: TrainingStep {
         for place in 0..<(batchSize / chunkSize) {
             let chunk = try next()
             for (row, sample) in chunk.indices.enumerated() { rowLabels[place * chunkSize + row] = Int64(labels[sample]) }
-            plan.input.update(from: chunk.pixels, count: inputCount)
+            // Mixing takes the whole batch: it does not go with chunks.
+            if let mixer { mixer.mix(chunk.pixels, labels: rowLabels, turn: turn, into: plan.input) } else { plan.input.update(from: chunk.pixels, count: inputCount) }
             plan.run(projection: false, logits: false)
             (features.floats + place * perChunk).update(from: plan.headInput, count: perChunk)
         }
         layer.forward(x: features.floats, y: logits.floats)
         let outcome = try lossOrNaN { () throws(SupConError) in
-            let result = try crossEntropy.evaluate(logits: logits.floats, labels: rowLabels, count: batchSize, gradient: logitsGradient.floats)
+            let result = try objective.evaluate(
+                features: features.floats, logits: logits.floats, labels: rowLabels, mixer: mixer, gradient: logitsGradient.floats)
             return StepOutcome(loss: result.loss, classified: batchSize, correct: result.correct)
         }
         guard outcome.loss.isFinite else { return outcome }

@@ -1,3 +1,4 @@
+import Glibc
 import SupConLoss
 import SupConNetwork
 import SupConTensor
@@ -22,6 +23,13 @@ struct TrainedParts {
     func contrastiveLoss(_ options: TrainOptions, dimension: Int, context: ExecutionContext) throws(SupConError) -> ContrastiveLoss {
         var loss = options.loss
         loss.normalize = false
+        loss.seed = options.seed
         return try ContrastiveLoss(loss, samples: options.batchSize, views: options.effectiveViews, dimension: dimension, context: context)
+    }
+
+    /// The loss of guessing.
+    func chance(_ options: TrainOptions, classes: Int) -> Double {
+        options.objective.isContrastive
+            ? ContrastiveLoss.collapsedLoss(options.loss, samples: options.batchSize, views: options.effectiveViews) : log(Double(classes))
     }
 }

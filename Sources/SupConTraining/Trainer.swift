@@ -70,14 +70,7 @@ public final class Trainer: @unchecked Sendable {
                     dataset.classes <= model.network.configuration.classes, .shape,
                     "the data set has \(dataset.classes) classes; the model's classifier has \(model.network.configuration.classes)")
             }
-            let step: any TrainingStep
-            if options.objective == .linear {
-                step = try ClassifierStep(model, options, labels: training.labels ?? [], context: context)
-            } else if options.chunkSize > 0 && options.chunkSize < options.batchSize {
-                step = try CachedGradientStep(model, options, labels: training.labels, context: context)
-            } else {
-                step = try EncoderStep(model, options, labels: training.labels, context: context)
-            }
+            let step = try Self.step(model, options, labels: training.labels, context: context)
             // The frozen encoder's accuracy does not change.
             let monitor = try options.objective == .linear ? nil : validation.map { (part) throws(SupConError) in
                 try Monitor(model, training: training, validation: part, seed: options.seed, context: context)
@@ -88,6 +81,14 @@ public final class Trainer: @unchecked Sendable {
         // Before hours have been spent, and again when it runs.
         _ = try findCheckpoint()
         Self.describe(dataset, options)
+    }
+
+    /// The step that the options ask for. Errors: argument, state, unsupported, memory.
+    private static func step(_ model: Model, _ options: TrainOptions, labels: [Int]?, context: ExecutionContext) throws(SupConError) -> any TrainingStep {
+        if options.objective == .linear { return try ClassifierStep(model, options, labels: labels ?? [], context: context) }
+        if options.queueMode != .off { return try QueueStep(model, options, labels: labels, context: context) }
+        if options.chunkSize > 0 && options.chunkSize < options.batchSize { return try CachedGradientStep(model, options, labels: labels, context: context) }
+        return try EncoderStep(model, options, labels: labels, context: context)
     }
 
     /// What a user may want to know before an hour has passed.
@@ -120,6 +121,7 @@ public final class Trainer: @unchecked Sendable {
     private func runEpochs(_ reporter: Reporter) throws(SupConError) {
         var progress = Checkpoint(run: runDescription)
         var best: Model.Snapshot?
+        step.begin()
         average?.begin()
         // However a run ends, the model is the average, unless it was put back to an earlier state.
         var isSettled = false
@@ -194,7 +196,7 @@ public final class Trainer: @unchecked Sendable {
     }
 
     /// What a checkpoint keeps beside the parameters.
-    private var state: [StateBuffer] { step.optimizer.state + (average?.state ?? []) }
+    private var state: [StateBuffer] { step.optimizer.state + step.state + (average?.state ?? []) }
 
     /// Runs `body` with the weights' average in the parameters' place, if there is one. Errors: `body`'s.
     private func withAverage<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
@@ -219,7 +221,9 @@ public final class Trainer: @unchecked Sendable {
         [
             ("objective", "\(options.objective)"), ("batch_size", "\(options.batchSize)"), ("views", "\(options.effectiveViews)"),
             ("images_per_class", "\(options.imagesPerClass)"), ("seed", "\(options.seed)"), ("training images", "\(training.count)"),
-            ("joint_classifier", "\(options.jointClassifier)"), ("chunk_size", "\(step.chunks.size)"), ("optimizer", "\(options.optimizer)"), ("averages weights", "\(options.emaDecay > 0)"),
+            ("joint_classifier", "\(options.jointClassifier)"), ("chunk_size", "\(step.chunks.size)"), ("optimizer", "\(options.optimizer)"),
+            ("averages weights", "\(options.emaDecay > 0)"),
+            ("queue", options.queueMode == .off ? "off" : "\(options.queueMode) \(options.queueSize)"),
         ]
     }
 }

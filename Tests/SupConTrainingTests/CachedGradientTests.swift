@@ -95,10 +95,10 @@ import Testing
     }
 
     /// The same images in each chunk: then the chunk's statistics are the batch's, and one plan for the whole batch must find the same gradient. Labels differ from chunk to chunk.
-    @Test(arguments: [(Objective.supcon, 4), (.supcon, 6), (.simclr, 4), (.crossEntropy, 3)]) func equalsTheWholeBatchWhereStatisticsAgree(_ objective: Objective, _ chunk: Int) throws {
+    @Test(arguments: [(Objective.supcon, 4), (.supcon, 6), (.simclr, 4), (.crossEntropy, 3), (.maxMargin, 4)]) func equalsTheWholeBatchWhereStatisticsAgree(_ objective: Objective, _ chunk: Int) throws {
         let views = objective.isContrastive ? Self.views : 1
         let batch = try Batch(Self.labels, repeatsEvery: chunk, views: views)
-        let classes = objective == .crossEntropy ? 3 : 0
+        let classes = objective.isContrastive ? 0 : 3
         let (plain, chunked) = (try Self.model(classes: classes), try Self.model(classes: classes))
         let step = try CachedGradientStep(chunked, Self.options(chunk: chunk) { $0.objective = objective }, labels: batch.labels, context: TrainerTests.context)
         let a = try gradient(plain, batch, try EncoderStep(plain, Self.options(chunk: 0) { $0.objective = objective }, labels: batch.labels, context: TrainerTests.context), views: views)
@@ -159,7 +159,7 @@ import Testing
             for i in start.indices { parameters.values[i] = start[i] + Float(t * Double(found[i]) / length) }
             return try batch.run(step).loss
         }
-        let t = 2e-3
+        let t = 4e-4
         let slope = (try loss(t) - loss(-t)) / (2 * t)
         #expect(abs(slope - length) < 0.01 * length, "\(slope), expected \(length)")
     }

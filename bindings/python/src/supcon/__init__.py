@@ -15,6 +15,7 @@ from ._errors import (ArgumentError, CancelledError, ElementTypeError, FileError
 from ._evaluation import Evaluation, evaluate
 from ._library import build_info, library_path, set_log, version
 from ._loss import supcon_loss
+from ._masks import mask_from_multilabel, mask_from_values
 from ._model import Model, load
 from ._training import Event, Training, train
 
@@ -22,7 +23,7 @@ __version__ = version()
 __all__ = [
     "ArgumentError", "CancelledError", "Dataset", "ElementTypeError", "Evaluation", "Event", "FileError", "ForkError", "FormatError", "ImageFolder",
     "InternalError", "Model", "OutOfMemoryError", "ShapeError", "StateError", "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training",
-    "UnsupportedError", "augment", "build_info", "evaluate", "library_path", "load", "set_log", "supcon_loss", "train", "version",
+    "UnsupportedError", "augment", "build_info", "evaluate", "library_path", "load", "mask_from_multilabel", "mask_from_values", "set_log", "supcon_loss", "train", "version",
 ]
 
 

@@ -162,7 +162,7 @@ def _train(arguments) -> int:
         where = f"; go on from the checkpoint in {folder} with --resume" if folder and training.history else ""
         print(f"supcon: stopped in epoch {len(training.history) + 1}; the model learnt so far is in {arguments.output}{where}", file=sys.stderr)
         raise
-    trained = objective in ("cross_entropy", "linear") or arguments.joint_classifier
+    trained = objective in ("cross_entropy", "linear", "max_margin") or arguments.joint_classifier
     if labels and not trained and arguments.classifier is not False:
         _note(arguments, "fitting the linear classifier")
         given = _given(arguments, CLASSIFIER)

@@ -72,7 +72,9 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_start=None,
         final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None, checkpoint_folder=None, resume=None,
         loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None, beta1=None, beta2=None,
-        epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None, denominator=None, anchors=None, reduction=None, scale=None,
+        epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
+        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
+        cutmix_alpha=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
         milestones=None, augmentation="simclr", image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
         verbose=0, callback=None,
     ):
@@ -167,7 +169,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
 @documented(CLASSIFIER)
 class SupConClassifier(ClassifierMixin, SupConEncoder):
     """A `SupConEncoder` with a linear classifier: fitted on the frozen embeddings after the contrastive training, or trained together with the encoder for
-    objective "cross_entropy" and with `joint_classifier`.
+    objectives "cross_entropy" and "max_margin" and with `joint_classifier`.
 
     Parameters
     ----------
@@ -182,7 +184,9 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_start=None,
         final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None, checkpoint_folder=None, resume=None,
         loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None, beta1=None, beta2=None,
-        epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None, denominator=None, anchors=None, reduction=None, scale=None,
+        epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
+        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
+        cutmix_alpha=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
         milestones=None, augmentation="simclr", image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
         verbose=0, callback=None, classifier_iterations=None, classifier_l2=None,
     ):
@@ -194,7 +198,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         if data is not None and data.labels is None:
             raise ArgumentError("y is None and the images have no labels; a classifier needs a label for each image")
         data = self._fit(X if data is None else data, y)
-        if self.objective != "cross_entropy" and not self.joint_classifier:
+        if self.objective not in ("cross_entropy", "max_margin") and not self.joint_classifier:
             self.model_.fit_classifier(data, iterations=self.classifier_iterations, l2=self.classifier_l2)
         return self
 

@@ -53,6 +53,9 @@ final class ClassifierStep: TrainingStep {
 
     var memoryByteCount: Int { plan.memoryByteCount + logits.byteCount + logitsGradient.byteCount + gradients.byteCount }
 
+    /// The frozen encoder may be a checkpoint's.
+    func begin(resumed: Bool) { plan.reloadWeights() }
+
     func run(_ input: UnsafePointer<Float>, samples: [Int], turn: Int, rate: Double) throws(SupConError) -> StepOutcome {
         let rowLabels = rowLabels.values(of: Int64.self)
         for (row, sample) in samples.enumerated() { rowLabels[row] = Int64(labels[sample]) }

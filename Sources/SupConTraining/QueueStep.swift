@@ -82,7 +82,7 @@ final class QueueStep: TrainingStep {
     var state: [StateBuffer] { keys.state + queue.state }
 
     /// The slow copy begins as the network is when the run begins.
-    func begin() { keys.begin(network.parameters) }
+    func begin(resumed: Bool) { if !resumed { keys.begin(network.parameters) } }
 
     func run(_ input: UnsafePointer<Float>, samples: [Int], turn: Int, rate: Double) throws(SupConError) -> StepOutcome {
         share(input, samples)

@@ -24,8 +24,8 @@ protocol TrainingStep: AnyObject {
     /// The loss of guessing.
     var chance: Double { get }
 
-    /// Before the first step.
-    func begin()
+    /// Before the first step, with the parameters it begins from; `resumed`: they and `state` are a checkpoint's.
+    func begin(resumed: Bool)
 
     /// `views`: [samples, views, height, width, channels], normalised; `samples`: their places in the data set; `turn`: the step's
     /// number in the run, from 0, which names what it draws at random.
@@ -34,7 +34,7 @@ protocol TrainingStep: AnyObject {
 
 extension TrainingStep {
     var state: [StateBuffer] { [] }
-    func begin() {}
+    func begin(resumed: Bool) {}
 }
 
 struct Embeddings {

@@ -4,7 +4,7 @@
 #   make demo       trains on Fashion-MNIST (about five minutes on two cores), prints accuracies, writes a picture of the embeddings
 #   make test       all tests: Swift, C, Python
 #   make install    PREFIX=/usr/local DESTDIR=: header, library, pkg-config and CMake files; make uninstall takes them away
-#   make bench      the timings of docs/performance.md: BENCH_CASES="…" chooses
+#   make bench      times everything: BENCH_CASES="…" chooses; make bench-compare: beside PyTorch and others (installs them in build/peers, some GB)
 #   make deps       installs the Debian packages that are missing; every other target does so by itself (DEPS=none: never)
 #   make clean      removes what was built; distclean: and the virtual environment
 SHELL := /bin/bash
@@ -13,7 +13,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-openblas test-c test-python examples install uninstall bench \
-        clean distclean
+        bench-compare clean distclean
 MAKEFLAGS += --no-print-directory
 
 PREFIX ?= /usr/local
@@ -130,7 +130,10 @@ test-python: python-package
 	$(VENV)/bin/python -m pytest -q bindings/python/tests
 
 bench: python-package deps-demo
-	$(VENV)/bin/python Benchmarks/run.py $(BENCH_CASES)
+	SWIFT=$(SWIFT) $(VENV)/bin/python Benchmarks/run.py $(BENCH_CASES)
+
+bench-compare: python-package deps-demo
+	SWIFT=$(SWIFT) $(VENV)/bin/python Benchmarks/compare.py $(BENCH_CASES)
 
 # ------------------------------------------------------------------------------------------------------------------------- installing
 

@@ -67,7 +67,8 @@ let package = Package(
         example("train"),
         example("embed"),
         example("evaluate"),
-        .executableTarget(name: "benchmark", dependencies: ["SupCon"], path: "Benchmarks/swift", swiftSettings: swiftSettings),
+        .target(name: "CLimit", path: "Benchmarks/limit"),
+        .executableTarget(name: "benchmark", dependencies: ["SupCon", "CLimit", "CTurboJPEG"], path: "Benchmarks/swift", swiftSettings: swiftSettings),
 
         tests("SupConTensor", []),
         tests("SupConNetwork", ["SupConTensor"]),

@@ -21,8 +21,8 @@
  *              distinct handles  independent of each other, from any threads
  *              supcon_context    any number of threads
  *              supcon_dataset    any number of threads (its contents never change); a callback's data set: one thread
- *              supcon_model      any number of threads may embed, save and ask for information at once; supcon_trainer_run() and
- *                                supcon_model_fit_classifier() are exclusive: others get SUPCON_STATUS_STATE meanwhile
+ *              supcon_model      any number of threads may embed, save and ask for information at once; supcon_trainer_run(),
+ *                                supcon_model_fit_classifier() and _quantize() are exclusive: others get SUPCON_STATUS_STATE meanwhile
  *              supcon_trainer    one thread, but supcon_trainer_cancel() from any thread
  *              loss, evaluation  any number of threads
  *              Callbacks run on the thread that called the library, with no lock held, except the log callback, which may come from any thread.
@@ -361,7 +361,7 @@ typedef struct supcon_load_options {
   uint32_t struct_size;
   int32_t stem;              /* SUPCON_STEM_...; AUTO (default): by the first convolution's shape */
   const char *architecture;  /* NULL (default): by the parameters' names and shapes */
-  int32_t precision;         /* default SUPCON_PRECISION_AUTO */
+  int32_t precision;         /* default SUPCON_PRECISION_AUTO: the file's, int8 too */
   int32_t image_height;      /* 0 (default): by the metadata, else 32 for a CIFAR stem, 224 for ImageNet's */
   int32_t image_width;
   int32_t has_mean_std;      /* 1: mean and std below are meant; 0 (default): by the metadata, else ImageNet's */
@@ -393,6 +393,7 @@ typedef struct supcon_model_info {
   int64_t parameters;        /* trainable numbers */
   float mean[4];
   float std[4];
+  int32_t int8;              /* 1: the encoder embeds in int8, after supcon_model_quantize */
   int32_t normalize_features;
 } supcon_model_info;
 void supcon_model_info_init(supcon_model_info *info);
@@ -422,6 +423,12 @@ SUPCON_MUST_CHECK supcon_status supcon_model_embed(const supcon_model *model, co
 /* The same for all images of a data set. Errors: also io and format: a file that has become unreadable. */
 SUPCON_MUST_CHECK supcon_status supcon_model_embed_dataset(const supcon_model *model, const supcon_dataset *dataset, const supcon_embed_options *options,
                                                            float *embeddings, int64_t capacity);
+
+/* From here on the encoder embeds in int8, in about half of bf16's time: weights and activations in bytes, in ranges that are calibrated on dataset, some hundreds
+ * of images such as will be embedded (of more than 512, 512 from first to last are taken). Saved with the model; ends when the encoder is trained or a file is
+ * loaded with a precision. dataset NULL: back to the model's precision. The model is this call's alone meanwhile.
+ * Errors: argument (no image), shape, state (in use), unsupported (a build without oneDNN, or a CPU without AVX512-VNNI or AVX-VNNI), memory, io, format, cancelled. */
+SUPCON_MUST_CHECK supcon_status supcon_model_quantize(supcon_model *model, const supcon_dataset *dataset);
 
 typedef struct supcon_classifier_options {
   uint32_t struct_size;
@@ -495,14 +502,14 @@ typedef struct supcon_train_options {
   double rmsprop_decay;         /* RMSPROP: of the mean of squared gradients; default 0.9 */
   double beta1;                 /* ADAMW: decay of the mean of gradients; default 0.9 */
   double beta2;                 /* ADAMW: decay of the mean of their squares; default 0.999 */
-  double epsilon;               /* ADAMW, RMSPROP; -1 (default): 1e-8 for ADAMW (PyTorch's), 1 for RMSPROP (google-research's) */
+  double epsilon;               /* ADAMW, RMSPROP; -1 (default): 1e-8 for ADAMW (PyTorch's), 1e-3 for RMSPROP (google-research's linear stage) */
   double exponential_factor;    /* EXPONENTIAL: what the rate is multiplied by; default 0.97 */
   double exponential_epochs;    /* EXPONENTIAL: after so many epochs each; default 0.5 */
   double ema_decay;             /* 0 (default): off. d: validation, best.safetensors and the model after the run have the moving average of the weights (and running
                                    statistics), a += (1 - min(d, (1 + step) / (10 + step))) (w - a) after each step; the checkpoint keeps both */
   int32_t chunk_size;           /* images that are in the network at a time; a divisor of batch_size; 0 (default): batch_size. The step is that of the whole batch:
                                    gradient caching (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over all, and goes through the chunks once
-                                   more, with the same augmented views, for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
+                                   more, with the same augmented views (images are read twice), for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
                                    sees chunks: its statistics are those of chunk_size * views rows, and its running statistics move once per chunk */
   int32_t margin;               /* MAX_MARGIN: m, 1 (cross-entropy) to 8; the angle to the true class's weights counts m-fold; default 2 */
   double label_smoothing;       /* of the classifier's targets, 0 to below 1; default 0 */

@@ -1,27 +1,44 @@
 import SupCon
 
-/// One SimCLR view of an RGB image on one thread, from pixels in memory to normalised floats: crop, flip, jitter, grey, as the peers' cases have it (no blur).
-func timeAugmentation() throws {
+/// SimCLR's views as the peers' cases have them: crop, flip, jitter, grey, no blur.
+private func viewsWithoutBlur() -> AugmentationOptions {
+    var options = AugmentationOptions.defaults(.simclr)
+    options.blurProbability = 0
+    return options
+}
+
+/// One view of an RGB image on one thread, from pixels in memory to normalised floats.
+func timeAugmentation(_ arguments: Arguments) throws {
+    let (source, side) = (arguments.number("source", 32), arguments.number("side", 32))
     var random = Philox(seed: 0, purpose: .test)
-    for (source, size) in [(32, 32), (400, 224)] {
-        let pixels = (0..<(source * source * 3)).map { _ in UInt8(truncatingIfNeeded: random.next32()) }
-        var options = AugmentationOptions.defaults(.simclr)
-        options.blurProbability = 0
-        let augmentation = try Augmentation(options, height: size, width: size, channels: 3)
-        let normalization = try Normalization(mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2])
-        let workspace = AugmentationWorkspace()
-        var view = [Float](repeating: 0, count: size * size * 3)
-        var sample = 0
-        try pixels.withUnsafeBytes { bytes in
-            guard let data = bytes.baseAddress else { return }
-            let image = ImageView(dense: data, element: .u8, height: source, width: source, channels: 3)
-            try view.withUnsafeMutableBufferPointer { out in
-                guard let out = out.baseAddress else { return }
-                try report("one view, one thread, \(source)->\(size)", "libsupcon", runs: 2000, warmUp: 50) {
-                    try augmentation.apply(image, seed: 0, epoch: 0, sample: sample, view: 0, normalization, workspace: workspace, into: out)
-                    sample += 1
-                }
+    let pixels = (0..<(source * source * 3)).map { _ in UInt8(truncatingIfNeeded: random.next32()) }
+    let augmentation = try Augmentation(viewsWithoutBlur(), height: side, width: side, channels: 3)
+    let normalization = try Normalization(mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2])
+    let workspace = AugmentationWorkspace()
+    var view = [Float](repeating: 0, count: side * side * 3)
+    var sample = 0
+    try pixels.withUnsafeBytes { bytes in
+        guard let data = bytes.baseAddress else { return }
+        let image = ImageView(dense: data, element: .u8, height: source, width: source, channels: 3)
+        try view.withUnsafeMutableBufferPointer { out in
+            guard let out = out.baseAddress else { return }
+            let all = try times(runs: arguments.number("runs", 2000), warmUp: 50) {
+                try augmentation.apply(image, seed: 0, epoch: 0, sample: sample, view: 0, normalization, workspace: workspace, into: out)
+                sample += 1
             }
+            report(all)
         }
     }
+}
+
+/// From a JPEG file to one normalised view, on one thread, as the loader makes it: read, decoded as small as the crop allows, augmented.
+func timeJPEG(_ arguments: Arguments) throws {
+    let (side, perBatch) = (arguments.number("side", 224), 16)
+    let batches = (0..<arguments.number("runs", 20) + 1).map { _ in Array(0..<perBatch) }
+    let files = try Dataset.files(Array(repeating: arguments.text("file", ""), count: perBatch))
+    let loader = try Loader(
+        files, viewsWithoutBlur(), views: 1, height: side, width: side, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2], seed: 0, threads: 1, batchSize: perBatch)
+    try loader.begin(epoch: 0, batches: batches)
+    // It works ahead in a few batches of memory; who only waits for the next one waits as long as that takes to make.
+    report(try times(runs: batches.count - 1, warmUp: 1) { _ = try loader.next() }.map { $0 / Double(perBatch) })
 }

@@ -1,25 +1,14 @@
-import SupCon
+import Glibc
 
-// Times the library's own work and prints one JSON line per case, named as the peers' cases are. Arguments: the groups to run (all if none).
+// benchmark WORK NAME=VALUE …: times one piece of work and prints a JSON line (or several). Benchmarks/run.py has the table of cases.
 
-let groups: [(name: String, run: () throws -> Void)] = [
-    ("augment", timeAugmentation),
-    (
-        "train-step",
-        {
-            for precision in [Precision.f32, .bf16] {
-                try trainStep("resnet18-cifar 32x32 128 views", .resnet18, .cifar, width: 64, channels: 3, side: 32, views: 128, precision)
-                try trainStep("resnet18-cifar width 16 28x28x1 512 views", .resnet18, .cifar, width: 16, channels: 1, side: 28, views: 512, precision)
-                try trainStep("resnet50 224x224 16 views", .resnet50, .imagenet, width: 64, channels: 3, side: 224, views: 16, precision)
-            }
-        }
-    ),
-    (
-        "loss",
-        {
-            for (views, runs) in [(512, 21), (2048, 11), (8192, 7), (65_536, 1)] { try loss(views, dimension: 128, runs: runs) }
-        }
-    ),
+let works: [String: (Arguments) throws -> Void] = [
+    "limit": measureLimit, "train-step": trainStep, "layers": profileLayers, "loss": timeLoss, "augment": timeAugmentation, "jpeg": timeJPEG, "write-jpeg": writeJPEG,
 ]
-let wanted = CommandLine.arguments.dropFirst()
-for group in groups where wanted.isEmpty || wanted.contains(group.name) { try group.run() }
+
+let words = CommandLine.arguments.dropFirst()
+guard let name = words.first, let work = works[name] else {
+    print("usage: benchmark \(works.keys.sorted().joined(separator: "|")) NAME=VALUE …")
+    exit(2)
+}
+try work(try Arguments(words.dropFirst()))

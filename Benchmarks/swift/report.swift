@@ -1,12 +1,51 @@
-let clock = ContinuousClock()
+import Glibc
 
-/// Times `body` and prints one JSON line.
-func report(_ name: String, _ subject: String, runs: Int, warmUp: Int, _ more: [(String, String)] = [], _ body: () throws -> Void) rethrows {
+private let clock = ContinuousClock()
+
+/// How long `body` takes, in seconds.
+func seconds(_ body: () throws -> Void) rethrows -> Double { try clock.measure(body) / .seconds(1) }
+
+/// `body`'s times, in order of their length, after `warmUp` runs that do not count.
+func times(runs: Int, warmUp: Int, _ body: () throws -> Void) rethrows -> [Double] {
     for _ in 0..<warmUp { try body() }
-    var seconds: [Double] = []
-    for _ in 0..<runs { seconds.append(try clock.measure(body) / .seconds(1)) }
-    seconds.sort()
-    func number(_ x: Double) -> String { "\((x * 1e8).rounded() / 1e8)" }
-    let extra = more.map { ", \"\($0.0)\": \($0.1)" }.joined()
-    print("{\"case\": \"\(name)\", \"median_s\": \(number(seconds[runs / 2])), \"min_s\": \(number(seconds[0])), \"runs\": \(runs), \"subject\": \"\(subject)\"\(extra)}")
+    var all: [Double] = []
+    for _ in 0..<runs { all.append(try seconds(body)) }
+    return all.sorted()
+}
+
+/// Prints one JSON line: median, minimum and number of the times, the process's peak of memory, and more.
+func report(_ times: [Double], _ more: [(String, JSON)] = []) {
+    emit([("median_s", .number(times[times.count / 2])), ("min_s", .number(times[0])), ("runs", .number(Double(times.count))), ("peak_bytes", .number(Double(peakMemory())))] + more)
+}
+
+enum JSON {
+    case number(Double)
+    case text(String)
+}
+
+func emit(_ fields: [(String, JSON)]) {
+    let parts = fields.map { (name, value) in
+        switch value {
+        case .number(let x): "\"\(name)\": \(x == x.rounded() && abs(x) < 1e15 ? "\(Int(x))" : "\((x * 1e9).rounded() / 1e9)")"
+        case .text(let text): "\"\(name)\": \"\(text)\""
+        }
+    }
+    print("{" + parts.joined(separator: ", ") + "}")
+}
+
+/// This process's peak of resident memory in bytes, "VmHWM" of /proc/self/status; written to /proc/self/clear_refs, 5 sets it back to what is resident now.
+func peakMemory(reset: Bool = false) -> Int {
+    if reset {
+        let file = open("/proc/self/clear_refs", O_WRONLY)
+        if file >= 0 {
+            _ = write(file, "5", 1)
+            close(file)
+        }
+    }
+    let file = open("/proc/self/status", O_RDONLY)
+    guard file >= 0 else { return 0 }
+    defer { close(file) }
+    var bytes = [UInt8](repeating: 0, count: 8192)
+    let text = String(decoding: bytes[..<max(read(file, &bytes, bytes.count), 0)], as: UTF8.self)
+    return (text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }?.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) } ?? 0) * 1024
 }

@@ -64,6 +64,11 @@ public func supcon_model_embed_dataset(
     }
 }
 
+@c @implementation
+public func supcon_model_quantize(_ model: OpaquePointer?, _ dataset: OpaquePointer?) -> supcon_status {
+    status { () throws(SupConError) in try ModelHandle.model(model).quantize(dataset == nil ? nil : try DatasetHandle.dataset(dataset)) }
+}
+
 extension supcon_classifier_options {
     init(_ options: ClassifierOptions) {
         self = .empty

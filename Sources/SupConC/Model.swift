@@ -130,6 +130,7 @@ public func supcon_model_get_info(_ model: OpaquePointer?, _ info: UnsafeMutable
         value.encoder_output = Int32(configuration.encoderOutput)
         value.parameters = Int64(network.parameters.trainableCount)
         (value.mean, value.std) = (four(model.mean), four(model.std))
+        value.int8 = model.quantization == nil ? 0 : 1
         value.normalize_features = configuration.normalizesFeatures ? 1 : 0
         try supcon_model_info.write(value, to: try needed(info, "info"))
     }

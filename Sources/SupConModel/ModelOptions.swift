@@ -59,7 +59,7 @@ public struct LoadOptions: Sendable, Equatable {
     public var stem: Stem?
     /// nil: by the parameters' names and shapes.
     public var architecture: Architecture?
-    /// nil: by the metadata; else bf16 where the CPU multiplies it by itself. A choice of how to compute: it overrules the metadata.
+    /// nil: by the metadata, int8 too; else bf16 where the CPU multiplies it by itself. A choice of how to compute: it overrules the metadata.
     public var precision: Precision?
     /// 0: by the metadata; else 32 for a CIFAR stem, 224 for ImageNet's.
     public var imageHeight = 0

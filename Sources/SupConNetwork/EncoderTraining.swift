@@ -7,14 +7,14 @@ import SupConTensor
 /// then the layers backward from the last to the first. A value has at most two consumers, so its gradient is the sum of at most two buffers; the batch norm that consumes it adds them
 /// while it reads.
 final class EncoderTraining {
-    private let blueprint: Blueprint
-    private let images: Int
+    let blueprint: Blueprint
+    let images: Int
     private let type: ElementType
     private let threads: Int
     private var arena = Arena()
     private var convolutions: [Int: any Convolution] = [:]
     private var slots = Slots()
-    private var layers: [any TrainingLayer] = []
+    private(set) var layers: [any TrainingLayer] = []
     private let pool: AveragePool
     private var base: AlignedBuffer?
 
@@ -164,6 +164,8 @@ final class EncoderTraining {
     private var image: UnsafeMutableRawPointer?
     private var output: UnsafeMutableRawPointer?
     private var outputGradient: UnsafeMutableRawPointer?
+
+    func setMovesStatistics(_ moves: Bool) { for layer in layers { layer.setMovesStatistics(moves) } }
 
     /// `input` → features [images, encoderOutput].
     func forward(features: UnsafeMutablePointer<Float>) {

@@ -2,7 +2,7 @@ import CKernels
 import SupConTensor
 
 /// A network laid out to embed batches of one size. Batch norm (its running statistics) is folded into the convolutions, ReLU and the residual sum are fused behind them; running allocates
-/// nothing. One thread at a time; several plans of one network may run at once.
+/// nothing. One thread at a time; several plans of one network may run at once. With a quantisation the encoder computes in int8: activations in bytes, sums in 32 bits.
 public final class InferencePlan {
     /// Bytes of activations, workspaces and weights.
     public let memoryByteCount: Int
@@ -19,45 +19,52 @@ public final class InferencePlan {
 
     private enum Step {
         case convolution(any Convolution, Memory, Blueprint.ConvolutionNorm)
-        case maxPool(MaxPool, x: UnsafeMutableRawPointer, y: UnsafeMutableRawPointer)
+        case maxPool(MaxPoolRows, x: UnsafeMutableRawPointer, y: UnsafeMutableRawPointer)
     }
     private struct Memory {
         var x, y, packed: UnsafeMutableRawPointer
         var bias: UnsafeMutablePointer<Float>
+        /// Numbers in y.
+        var count: Int
+        /// Of int8.
+        var steps: ByteSteps?
     }
 
     private let network: Network
-    private let type: ElementType
+    private let stored: StoredType
     private let threads: Int
     private let memory: AlignedBuffer
     private let steps: [Step]
     private let scratch: UnsafeMutableRawPointer
     /// One convolution's weights, folded, before they are packed.
     private let folded: UnsafeMutablePointer<Float>
-    private let image: (f32: UnsafeMutablePointer<Float>, own: UnsafeMutableRawPointer, count: Int)
+    private let image: InputConversion
     private let output: UnsafeMutableRawPointer
-    private let pool: AveragePool
+    private let pool: AveragePoolRows
     private let featureBuffer: AlignedBuffer
     private let featureUnit: (layer: UnitLength, u: AlignedBuffer, lengths: AlignedBuffer)?
     private let head: HeadInference?
     private let classifier: HeadInference?
 
-    /// Errors: argument, unsupported (precision), memory (more than the context allows; says how much).
+    /// - Parameter quantization: nil: the encoder computes in `precision`.
+    /// Errors: argument, unsupported (precision, int8), memory (more than the context allows; says how much).
     public init(
-        _ network: Network, images: Int, height: Int, width: Int, precision: Precision, context: ExecutionContext, engine: Engine = .standard
+        _ network: Network, images: Int, height: Int, width: Int, precision: Precision, quantization: Quantization? = nil, context: ExecutionContext,
+        engine: Engine = .standard
     ) throws(SupConError) {
         try checkPlanSizes(network, images: images, height: height, width: width, precision: precision, engine: engine)
+        if quantization != nil { try engine.checkInt8() }
         let configuration = network.configuration
         let blueprint = Blueprint(configuration, height: height, width: width)
-        let type = precision.activations
-        (self.network, self.type, threads) = (network, type, context.threads)
+        let stored = quantization != nil ? StoredType.byte : precision == .f32 ? .f32 : .bf16
+        (self.network, self.stored, threads) = (network, stored, context.threads)
         let lastTick = blueprint.layers.count + 1
-        func bytes(_ value: Int) -> Int { images * blueprint.values[value].area * blueprint.values[value].channels * type.byteCount }
+        func bytes(_ value: Int) -> Int { images * blueprint.values[value].area * blueprint.values[value].channels * stored.byteCount }
 
         var arena = Arena()
         let inputSlot = arena.reserve(byteCount: images * blueprint.values[0].area * blueprint.values[0].channels * 4, first: 0, last: lastTick)
-        var values = [type == .f32 ? inputSlot : arena.reserve(byteCount: bytes(0), first: 0, last: 0)]
-        var convolutions: [(any Convolution, packed: Arena.Slot, bias: Arena.Slot)?] = []
+        var values = [stored == .f32 ? inputSlot : arena.reserve(byteCount: bytes(0), first: 0, last: 0)]
+        var convolutions: [(any Convolution, ByteSteps?, packed: Arena.Slot, bias: Arena.Slot)?] = []
         for (index, layer) in blueprint.layers.enumerated() {
             let tick = index + 1
             switch layer {
@@ -71,11 +78,17 @@ public final class InferencePlan {
                     values.append(arena.reserve(byteCount: bytes(layer.output), first: tick, last: tick))
                 }
                 let shape = ConvolutionShape(layer, in: blueprint, images: images)
-                let convolution = try engine.convolution(
-                    shape, .inference(relu: layer.relu, addsToOutput: layer.residual != nil), type: type, threads: context.threads)
+                var purpose = ConvolutionPurpose.inference(relu: layer.relu, addsToOutput: layer.residual != nil)
+                var steps: ByteSteps?
+                if let quantization {
+                    let weightSteps = network.parameters.weightSteps(layer)
+                    steps = ByteSteps(weights: weightSteps, y: quantization.step(layer.output, in: blueprint))
+                    purpose = .int8(QuantizedConvolution(layer, in: blueprint, quantization, weightSteps: weightSteps))
+                }
+                let convolution = try engine.convolution(shape, purpose, type: precision.activations, threads: context.threads)
                 convolutions.append(
                     (
-                        convolution, arena.reserve(byteCount: convolution.packedByteCount, first: 0, last: lastTick),
+                        convolution, steps, arena.reserve(byteCount: convolution.packedByteCount, first: 0, last: lastTick),
                         arena.reserve(byteCount: shape.outputs * 4, first: 0, last: lastTick)
                     ))
             case .maxPool(let input, let output):
@@ -95,7 +108,7 @@ public final class InferencePlan {
         memoryByteCount = arena.byteCount + HeadInference.byteCount(headLayers + classifierLayers, rows: images)
             + images * (configuration.encoderOutput * (configuration.normalizesFeatures ? 2 : 1) + 1) * 4
         let total = memoryByteCount
-        try context.checkMemory(total, for: "embedding \(images) images of \(height)×\(width) at a time in \(precision.rawValue)")
+        try context.checkMemory(total, for: "embedding \(images) images of \(height)×\(width) at a time in \(quantization == nil ? precision.rawValue : "int8")")
         let memory = try AlignedBuffer(byteCount: arena.byteCount)
         self.memory = memory
         func at(_ slot: Arena.Slot) -> UnsafeMutableRawPointer { memory.pointer + arena.offset(slot) }
@@ -103,13 +116,15 @@ public final class InferencePlan {
         for (layer, convolution) in zip(blueprint.layers, convolutions) {
             switch layer {
             case .convolutionNorm(let layer):
-                guard let (convolution, packed, bias) = convolution else { continue }
+                guard let (convolution, byteSteps, packed, bias) = convolution else { continue }
                 steps.append(
                     .convolution(
                         convolution,
-                        Memory(x: at(values[layer.input]), y: at(values[layer.output]), packed: at(packed), bias: at(bias).assumingMemoryBound(to: Float.self)), layer))
+                        Memory(
+                            x: at(values[layer.input]), y: at(values[layer.output]), packed: at(packed), bias: f32(at(bias)),
+                            count: images * blueprint.values[layer.output].area * blueprint.values[layer.output].channels, steps: byteSteps), layer))
             case .maxPool(let input, let output):
-                let pool = MaxPool(images: images, input: blueprint.values[input], output: blueprint.values[output], type: type, threads: context.threads)
+                let pool = MaxPoolRows(images: images, input: blueprint.values[input], output: blueprint.values[output], stored: stored, threads: context.threads)
                 steps.append(.maxPool(pool, x: at(values[input]), y: at(values[output])))
             }
         }
@@ -117,10 +132,14 @@ public final class InferencePlan {
         scratch = at(scratchSlot)
         folded = at(foldedSlot).assumingMemoryBound(to: Float.self)
         input = at(inputSlot).assumingMemoryBound(to: Float.self)
-        image = (input, at(values[0]), images * blueprint.values[0].area * blueprint.values[0].channels)
+        image = InputConversion(
+            from: input, to: at(values[0]), count: images * blueprint.values[0].area * blueprint.values[0].channels, stored: stored,
+            step: quantization?.step(0, in: blueprint) ?? 1, threads: context.threads)
         output = at(values[blueprint.output])
         let last = blueprint.values[blueprint.output]
-        pool = AveragePool(images: images, area: last.area, channels: last.channels, type: type, threads: context.threads)
+        pool = AveragePoolRows(
+            images: images, area: last.area, channels: last.channels, stored: stored, step: quantization?.step(blueprint.output, in: blueprint) ?? 1,
+            threads: context.threads)
         featureBuffer = try AlignedBuffer(Float.self, count: images * configuration.encoderOutput)
         featureUnit =
             configuration.normalizesFeatures
@@ -133,55 +152,51 @@ public final class InferencePlan {
         reloadWeights()
     }
 
-    /// `input` → `features`, `projection`, `logits`, for all images of the plan.
-    public func run() {
+    /// `input` → `features`, and where they are wanted `projection` and `logits`, for all images of the plan.
+    public func run(projection: Bool = true, logits: Bool = true) {
         EngineTeam.run(threads) {
-            if type == .bf16 { sc_f32_to_bf16(image.f32, bf16(image.own), Int64(image.count)) }
-            for step in steps {
-                switch step {
-                case .convolution(let convolution, let memory, _):
-                    convolution.forward(x: memory.x, packed: memory.packed, bias: memory.bias, y: memory.y, scratch: scratch)
-                case .maxPool(let pool, let x, let y):
-                    pool.forward(x: x, y: y, places: nil)
-                }
-            }
-            pool.forward(x: output, y: features)
+            runEncoder { _, _, _ in }
             if let featureUnit { featureUnit.layer.forward(w: features, z: featureUnit.u.floats, lengths: featureUnit.lengths.floats) }
-            head?.forward(headInput)
-            classifier?.forward(headInput)
+            if projection { head?.forward(headInput) }
+            if logits { classifier?.forward(headInput) }
         }
     }
 
-    /// After the network's parameters have changed: folds and packs them anew.
+    /// Runs the encoder and shows each value of the blueprint, f32, as it comes up: its number, its numbers, how many they are. For plans in f32.
+    func run(observing observe: (Int, UnsafePointer<Float>, Int) -> Void) { EngineTeam.run(threads) { runEncoder(observe: observe) } }
+
+    private func runEncoder(observe: (Int, UnsafePointer<Float>, Int) -> Void) {
+        image.run()
+        observe(0, input, image.count)
+        for step in steps {
+            switch step {
+            case .convolution(let convolution, let memory, let layer):
+                convolution.forward(x: memory.x, packed: memory.packed, bias: memory.bias, y: memory.y, scratch: scratch)
+                observe(layer.output, f32(UnsafeRawPointer(memory.y)), memory.count)
+            case .maxPool(let pool, let x, let y):
+                pool.run(x: x, y: y)
+            }
+        }
+        pool.run(x: output, y: features)
+    }
+
+    /// After the network's parameters have changed: folds and packs them anew. In int8 the steps stay those of the encoder's weights that the plan was made with.
     public func reloadWeights() {
+        let parameters = network.parameters
         EngineTeam.run(threads) {
             for step in steps {
                 guard case .convolution(let convolution, let memory, let layer) = step else { continue }
-                let (scale, shift) = (memory.bias, network.parameters.declared(layer.normName + ".bias"))
-                let weight = network.parameters.declared(layer.convolutionName + ".weight")
                 // The bias's memory holds the scale first.
-                network.parameters.foldedNorm(layer.normName, scale: scale)
-                let perOutput = weight.count / shift.count
-                let from = network.parameters.pointer(weight)
-                for o in 0..<shift.count { for i in (o * perOutput)..<((o + 1) * perOutput) { folded[i] = from[i] * scale[o] } }
+                parameters.foldedNorm(layer.normName, scale: memory.bias)
+                parameters.fold(layer.convolutionName, scale: memory.bias, into: folded)
+                parameters.foldedBias(layer.normName, scaleToBias: memory.bias)
+                if let steps = memory.steps {
+                    steps.quantize(folded, bias: memory.bias, perOutput: parameters.declared(layer.convolutionName + ".weight").count / steps.weights.count)
+                    convolution.prepare(bias: memory.bias)
+                }
                 convolution.pack(folded, into: memory.packed, forGradient: memory.packed)
-                network.parameters.foldedBias(layer.normName, scaleToBias: scale)
             }
             head?.reloadWeights()
         }
-    }
-}
-
-extension ParameterStore {
-    /// scale[c] = γ / √(running variance + ε).
-    func foldedNorm(_ name: String, scale: UnsafeMutablePointer<Float>) {
-        let (gamma, variance) = (declared(name + ".weight"), pointer(declared(name + ".running_var")))
-        for c in 0..<gamma.count { scale[c] = Float(Double(pointer(gamma)[c]) / (Double(variance[c]) + BatchNorm.epsilon).squareRoot()) }
-    }
-
-    /// Turns that scale into the bias β − scale · running mean.
-    func foldedBias(_ name: String, scaleToBias bias: UnsafeMutablePointer<Float>) {
-        let (beta, mean) = (declared(name + ".bias"), pointer(declared(name + ".running_mean")))
-        for c in 0..<beta.count { bias[c] = pointer(beta)[c] - bias[c] * mean[c] }
     }
 }

@@ -36,7 +36,8 @@ final class MatrixConvolution: Convolution {
         parts = min(shape.images, threads)
         switch purpose {
         case .inference(let relu, let addsToOutput): (self.relu, self.addsToOutput) = (relu, addsToOutput)
-        case .training: (relu, addsToOutput) = (false, false)
+        // int8 is refused before.
+        case .training, .int8: (relu, addsToOutput) = (false, false)
         }
     }
 

@@ -3,7 +3,7 @@ import SupConTensor
 /// A network laid out to be trained on batches of one size: all memory is taken, and all primitives are made, once; a step allocates nothing.
 ///
 /// A step: write `input`, call `forward()`, write dL/dz to `projectionGradient` (and dL/dlogits to `logitsGradient`), call `backward()`, and let an optimiser apply `gradients` to the network's
-/// parameters. Batch norm uses the batch's statistics and moves the running ones. One thread at a time.
+/// parameters. Batch norm uses the batch's statistics and moves the running ones (`movesStatistics`). One thread at a time.
 public final class TrainingPlan {
     /// The parts of the network that a step runs and trains.
     public struct Trained: OptionSet, Sendable {
@@ -32,8 +32,8 @@ public final class TrainingPlan {
     /// Like the network's `parameters.values[0..<trainableCount]`, after `backward`; 0 for what is not trained.
     public var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
 
-    private let threads: Int
-    private let encoder: EncoderTraining
+    let threads: Int
+    let encoder: EncoderTraining
     private let head: HeadTraining?
     private let classifier: HeadTraining?
     private let classifierReachesEncoder: Bool
@@ -100,6 +100,15 @@ public final class TrainingPlan {
             )
         } else {
             unit = nil
+        }
+    }
+
+    /// Whether `forward` moves batch norm's running statistics, as it does at first; a batch that is gone through twice moves them once.
+    public var movesStatistics = true {
+        didSet {
+            guard movesStatistics != oldValue else { return }
+            encoder.setMovesStatistics(movesStatistics)
+            head?.setMovesStatistics(movesStatistics)
         }
     }
 

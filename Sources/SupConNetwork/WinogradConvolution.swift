@@ -31,7 +31,8 @@ final class WinogradConvolution: Convolution {
         self.threads = threads
         switch purpose {
         case .inference(let relu, let addsToOutput): (self.relu, self.addsToOutput, keepsWeights) = (relu, addsToOutput, true)
-        case .training: (relu, addsToOutput, keepsWeights) = (false, false, false)
+        // int8 is oneDNN's.
+        case .training, .int8: (relu, addsToOutput, keepsWeights) = (false, false, false)
         }
         (tileRows, tileColumns) = ((shape.outHeight + 3) / 4, (shape.outWidth + 3) / 4)
     }

@@ -8,8 +8,8 @@ public struct Philox: RandomNumberGenerator, Sendable {
         case initialWeights = 1, shuffle, augmentation, split, sampler, test, positives, mix
     }
 
-    private var key: SIMD2<UInt32>
-    private var counter: SIMD4<UInt32>
+    let key: SIMD2<UInt32>
+    private(set) var counter: SIMD4<UInt32>
     private var block = SIMD4<UInt32>()
     private var used = 4
 

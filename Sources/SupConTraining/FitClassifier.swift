@@ -14,7 +14,7 @@ extension Model {
         guard let labels = dataset.labels else { throw SupConError(.state, "the data set has no labels; expected one for each image to fit a classifier on") }
         try require(dataset.classes > 1, .state, "the data set has \(dataset.classes) class; expected 2 or more to fit a classifier")
         let names = try dataset.classNameList()
-        try exclusive { () throws(SupConError) in
+        try exclusive(keepsEncoder: true) { () throws(SupConError) in
             let dimension = outputDimension(.encoder)
             let count = dataset.count.multipliedReportingOverflow(by: dimension)
             try require(!count.overflow, .memory, "\(dataset.count) rows of \(dimension) numbers are more than memory")

@@ -3,6 +3,7 @@ import SupConLoss
 import SupConModel
 import SupConNetwork
 import SupConTensor
+import SupConVision
 
 /// What a queue of earlier keys is used for; the raw values are those of the C header.
 public enum QueueMode: Int32, Sendable, CaseIterable {
@@ -84,8 +85,11 @@ final class QueueStep: TrainingStep {
     /// The slow copy begins as the network is when the run begins.
     func begin(resumed: Bool) { if !resumed { keys.begin(network.parameters) } }
 
-    func run(_ input: UnsafePointer<Float>, samples: [Int], turn: Int, rate: Double) throws(SupConError) -> StepOutcome {
-        share(input, samples)
+    var chunks: Loader.Chunks { Loader.Chunks(size: batchSize, passes: 1) }
+
+    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch) throws(SupConError) -> StepOutcome {
+        let batch = try next()
+        share(batch.pixels, batch.indices)
         plan.forward()
         keys.run(into: queue.contrasts)
         gatherRows()

@@ -130,6 +130,11 @@ public struct TrainOptions: Sendable {
         try require(
             chunkSize == 0 || (chunkSize > 0 && batchSize % chunkSize == 0), .argument,
             "chunk_size is \(chunkSize); expected a divisor of batch_size, \(batchSize), or 0 for the whole batch at a time")
+        if chunkSize > 0 && chunkSize < batchSize {
+            try require(queueMode == .off, .argument, "chunk_size is \(chunkSize) beside a queue, which has its own way with large batches; expected one of the two")
+            try require(
+                mixupAlpha == 0 && cutmixAlpha == 0, .argument, "chunk_size is \(chunkSize) beside mixup_alpha or cutmix_alpha, which mix images of the whole batch; expected one of the two")
+        }
         try within(loaderThreads, 0...1024, "loader_threads", ", 0 for the context's number")
         try validateClassifierOptions()
         try validateQueue()

@@ -60,7 +60,7 @@ public final class Trainer: @unchecked Sendable {
             warmupSteps: options.warmupSteps >= 0 ? options.warmupSteps : min(10 * stepsPerEpoch, total.partialValue / 10), warmupStart: options.warmupStart,
             finalShare: options.finalRate, milestones: options.milestones, stepFactor: options.stepFactor,
             exponentialFactor: options.exponentialFactor, exponentialEpochs: options.exponentialEpochs, stepsPerEpoch: stepsPerEpoch, epochs: options.epochs)
-        (network, step, monitor) = try model.exclusive { () throws(SupConError) in
+        (network, step, monitor) = try model.exclusive(keepsEncoder: true) { () throws(SupConError) in
             if trainsClassifier {
                 if configuration.classes == 0 {
                     try require(dataset.classes > 1, .state, "the data set has \(dataset.classes) class; expected 2 or more to train a classifier")
@@ -87,6 +87,7 @@ public final class Trainer: @unchecked Sendable {
     private static func step(_ model: Model, _ options: TrainOptions, labels: [Int]?, context: ExecutionContext) throws(SupConError) -> any TrainingStep {
         if options.objective == .linear { return try ClassifierStep(model, options, labels: labels ?? [], context: context) }
         if options.queueMode != .off { return try QueueStep(model, options, labels: labels, context: context) }
+        if options.chunkSize > 0 && options.chunkSize < options.batchSize { return try CachedGradientStep(model, options, labels: labels, context: context) }
         return try EncoderStep(model, options, labels: labels, context: context)
     }
 
@@ -111,7 +112,7 @@ public final class Trainer: @unchecked Sendable {
     public func run(_ callback: ((TrainEvent) -> Bool)?) throws(SupConError) {
         try require(!hasRun, .state, "this trainer has run; make another one, with resume to go on from its checkpoint")
         hasRun = true
-        try model.exclusive { () throws(SupConError) in
+        try model.exclusive(keepsEncoder: options.objective == .linear) { () throws(SupConError) in
             try require(model.network === network, .state, "the model's classifier was replaced after this trainer was made; make another one")
             try runEpochs(Reporter(callback, options: options, steps: stepsPerEpoch))
         }
@@ -137,16 +138,16 @@ public final class Trainer: @unchecked Sendable {
         var sound = try model.snapshot()
         let loader = try Loader(
             training, options.augmentation, views: options.effectiveViews, height: model.imageHeight, width: model.imageWidth, mean: model.mean, std: model.std,
-            seed: options.seed, threads: options.loaderThreads > 0 ? options.loaderThreads : context.threads, batchSize: options.batchSize)
+            seed: options.seed, threads: options.loaderThreads > 0 ? options.loaderThreads : context.threads, batchSize: step.chunks.size)
         reporter.begin(epochsDone: progress.epoch)
         while progress.epoch < options.epochs {
             let epoch = progress.epoch + 1
-            try loader.begin(epoch: epoch, batches: sampler.batches(epoch: epoch))
+            try loader.begin(epoch: epoch, batches: sampler.batches(epoch: epoch), chunks: step.chunks)
             var sum = EpochSum()
             for number in 0..<stepsPerEpoch {
-                let batch = try loader.next()
-                let rate = rates.rate((epoch - 1) * stepsPerEpoch + number)
-                let outcome = try step.run(batch.pixels, samples: batch.indices, turn: (epoch - 1) * stepsPerEpoch + number, rate: rate)
+                let turn = (epoch - 1) * stepsPerEpoch + number
+                let rate = rates.rate(turn)
+                let outcome = try step.run(turn: turn, rate: rate) { () throws(SupConError) in try loader.next() }
                 sum.add(outcome)
                 let place = "in epoch \(epoch), step \(number + 1)"
                 if let finding = health.step(loss: outcome.loss, spread: step.spread, rate: rate, place: place) {
@@ -157,7 +158,7 @@ public final class Trainer: @unchecked Sendable {
                     }
                     try act(on: finding, epoch, number + 1, reporter)
                 }
-                average?.step((epoch - 1) * stepsPerEpoch + number + 1, threads: context.threads)
+                average?.step(turn + 1, threads: context.threads)
                 guard reporter.step(epoch: epoch, step: number + 1, outcome, rate: rate, images: options.batchSize), !isCancelled.load(ordering: .relaxed) else {
                     throw SupConError(.cancelled, "the run was stopped \(place); the model keeps what it learnt")
                 }
@@ -222,7 +223,8 @@ public final class Trainer: @unchecked Sendable {
         [
             ("objective", "\(options.objective)"), ("batch_size", "\(options.batchSize)"), ("views", "\(options.effectiveViews)"),
             ("images_per_class", "\(options.imagesPerClass)"), ("seed", "\(options.seed)"), ("training images", "\(training.count)"),
-            ("joint_classifier", "\(options.jointClassifier)"), ("optimizer", "\(options.optimizer)"), ("averages weights", "\(options.emaDecay > 0)"),
+            ("joint_classifier", "\(options.jointClassifier)"), ("chunk_size", "\(step.chunks.size)"), ("optimizer", "\(options.optimizer)"),
+            ("averages weights", "\(options.emaDecay > 0)"),
             ("queue", options.queueMode == .off ? "off" : "\(options.queueMode) \(options.queueSize)"),
         ]
     }

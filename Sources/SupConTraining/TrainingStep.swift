@@ -1,5 +1,6 @@
 import CKernels
 import SupConTensor
+import SupConVision
 
 /// What one step found.
 struct StepOutcome {
@@ -24,12 +25,14 @@ protocol TrainingStep: AnyObject {
     /// The loss of guessing.
     var chance: Double { get }
 
+    /// How a batch comes.
+    var chunks: Loader.Chunks { get }
+
     /// Before the first step, with the parameters it begins from; `resumed`: they and `state` are a checkpoint's.
     func begin(resumed: Bool)
 
-    /// `views`: [samples, views, height, width, channels], normalised; `samples`: their places in the data set; `turn`: the step's
-    /// number in the run, from 0, which names what it draws at random.
-    func run(_ views: UnsafePointer<Float>, samples: [Int], turn: Int, rate: Double) throws(SupConError) -> StepOutcome
+    /// `next`: gives the batch's chunks, as many as there are in all passes; `turn`: the step's number in the run, from 0, which names what it draws at random.
+    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch) throws(SupConError) -> StepOutcome
 }
 
 extension TrainingStep {

@@ -65,6 +65,20 @@ def test_embed(model, photos, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["e.csv", "e.npy", "paths.txt"]
 
 
+def test_int8(model, photos, tmp_path):
+    try:
+        expected = supcon.load(model).quantize(photos_of(photos)).embed(photos_of(photos))
+    except supcon.UnsupportedError:
+        run("embed", model, photos / "test", "--output", tmp_path / "e.npy", "--int8", photos / "test", code=1)
+        return
+    run("embed", model, photos / "test", "--output", tmp_path / "e.npy", "--int8", photos / "test", "--quiet")
+    np.testing.assert_array_equal(np.load(tmp_path / "e.npy"), expected)
+
+
+def photos_of(photos):
+    return supcon.ImageFolder(photos / "test")
+
+
 def test_evaluate(model, photos):
     found = run("evaluate", model, photos / "train", photos / "test", "--method", "linear", "knn", "--k", "5").stdout
     assert re.search(r"^linear: top-1 \d+\.\d\d%, top-5 100\.00% of 24 images", found, re.M) and "knn: top-1" in found

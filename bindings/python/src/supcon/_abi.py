@@ -180,7 +180,7 @@ class LoadOptions(Structure):
 class ModelInfo(Structure):
     _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
         "width", "channels", "image_height", "image_width", "head", "head_hidden", "head_output", "classes", "precision", "encoder_output")] + [
-        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4), ("normalize_features", c_int32)]
+        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4), ("int8", c_int32), ("normalize_features", c_int32)]
 
 
 class EmbedOptions(Structure):
@@ -278,6 +278,7 @@ FUNCTIONS = {
     "supcon_model_output_dimension": (c_int64, [ModelHandle, c_int32]),
     "supcon_model_embed": (status, [ModelHandle, POINTER(Images), POINTER(EmbedOptions), _floats, c_int64]),
     "supcon_model_embed_dataset": (status, [ModelHandle, DatasetHandle, POINTER(EmbedOptions), _floats, c_int64]),
+    "supcon_model_quantize": (status, [ModelHandle, DatasetHandle]),
     "supcon_model_fit_classifier": (status, [ModelHandle, DatasetHandle, POINTER(ClassifierOptions)]),
     "supcon_trainer_create": (status, [ContextHandle, ModelHandle, DatasetHandle, POINTER(TrainOptions), _trainers]),
     "supcon_trainer_run": (status, [TrainerHandle, TrainCallback, c_void_p]),

@@ -91,6 +91,7 @@ def _embedding(it) -> None:
     it.add_argument("--layer", choices=option.choices, help=f"{option.help} (default: {option.default})")
     _flags(it, {name: option for name, option in EMBED.items() if name != "output"})
     _flag(it, MODEL["precision"])
+    it.add_argument("--int8", metavar="DATA", help="embed in int8, in about half of the time, calibrated on these images: some hundreds such as will be embedded")
     _flag(it, DATASET["on_error"])
 
 
@@ -184,7 +185,7 @@ def _embed(arguments) -> int:
     _files.writable(arguments.output)
     if not arguments.output.endswith((".npy", ".csv")):
         raise ArgumentError(f"--output is {arguments.output!r}; expected a name that ends in .npy or .csv")
-    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads)
+    model = _model(arguments)
     data = _files.read(arguments.data, on_error=arguments.on_error, channels=model.channels)
     _note_skipped(arguments, data)
     paths = data.paths
@@ -200,6 +201,13 @@ def _embed(arguments) -> int:
     return 0
 
 
+def _model(arguments):
+    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads)
+    if arguments.int8:
+        model.quantize(_files.read(arguments.int8, on_error=arguments.on_error, channels=model.channels))
+    return model
+
+
 def _rows(arguments, model, data, what: str) -> np.ndarray:
     count = None if arguments.quiet else Count(what)
     try:
@@ -212,7 +220,7 @@ def _rows(arguments, model, data, what: str) -> np.ndarray:
 
 
 def _evaluate(arguments) -> int:
-    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads)
+    model = _model(arguments)
     parts = []
     for spec in (arguments.train, arguments.test):
         data = _files.read(spec, on_error=arguments.on_error, channels=model.channels)

@@ -65,7 +65,7 @@ class Dataset:
     def from_images(cls, images, labels=None) -> Dataset:
         """Images in memory, used where they lie: uint8 or float [n, h, w] or [n, h, w, c]; they must not change while the data set is in use.
         Labels: int [n] >= 0."""
-        return _from_pixels(pixels(images), _numbers(labels))
+        return from_pixels(pixels(images), _numbers(labels))
 
     @classmethod
     def from_files(cls, paths, labels=None, *, on_error=None, channels=None) -> Dataset:
@@ -171,7 +171,7 @@ def _numbers(labels):
     return np.ascontiguousarray(array, np.int64)
 
 
-def _from_pixels(images: Pixels, numbers: np.ndarray | None) -> Dataset:
+def from_pixels(images: Pixels, numbers: np.ndarray | None = None) -> Dataset:
     if numbers is not None and len(numbers) != images.count:
         raise ShapeError(f"there are {len(numbers)} labels for {images.count} images")
     handle = _abi.DatasetHandle()
@@ -192,7 +192,7 @@ def labelled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
     """A data set to train on and the classes of its labels (None without labels): `labels` of any kind, else the data set's own."""
     if labels is None:
         found = source(images)
-        data = _from_pixels(found, None) if isinstance(found, Pixels) else found
+        data = from_pixels(found) if isinstance(found, Pixels) else found
         if data.labels is None:
             return data, None
         named = data.class_names != [str(it) for it in range(len(data.class_names))]
@@ -207,7 +207,7 @@ def labelled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
         return Dataset.from_files(list(images), numbers, on_error="refuse"), classes
     found = pixels(images)
     classes, numbers = encode_labels(labels, found.count)
-    return _from_pixels(found, numbers), classes
+    return from_pixels(found, numbers), classes
 
 
 def need_labels(data: Dataset) -> np.ndarray:

@@ -118,7 +118,7 @@ TRAIN = _table(
     ("rmsprop_decay", float, "rmsprop: of the mean of squared gradients"),
     ("beta1", float, "adamw: decay of the mean of gradients"),
     ("beta2", float, "adamw: decay of the mean of squared gradients"),
-    ("epsilon", float, "adamw and rmsprop; -1: 1e-8 for adamw, 1 for rmsprop"),
+    ("epsilon", float, "adamw and rmsprop; -1: 1e-8 for adamw, 1e-3 for rmsprop"),
     ("warmup_steps", int, "steps of linear warm-up; -1: 10 epochs, but at most a tenth of the run"),
     ("warmup_start", float, "share of the rate that warm-up begins with"),
     ("final_rate", float, "share of the rate that the cosine schedule ends with"),

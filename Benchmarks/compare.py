@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Times libsupcon and its peers in turn, in one sitting, with the same number of threads; prints a JSON line per run and per case, and at the end a table of ratios.
+
+    python3 Benchmarks/compare.py [--threads 2] [--rounds 3] [--python PATH] [--table FILE] [CASE …]
+
+The peers (PyTorch, ONNX Runtime, OpenVINO, albumentations, …) live in build/peers, an environment that the first run makes with pip (some GB); --python names another. Of
+peers and of their forms (compiled or not, channels first or last) the first round tries all, and the best goes on: ours, it, ours, it. A ratio is that of the medians over the rounds.
+CASE is as for run.py; fashion-mnist (an hour) is run only by its name."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from cases import Case, chosen
+from run import ROOT, build, measure, parser, prepare
+
+PACKAGES = "torch torchvision onnxruntime openvino onnx onnxscript pytorch-metric-learning albumentations scikit-learn pillow".split()
+
+
+def environment() -> str:
+    """The Python that has the peers; made if it is not there."""
+    folder = ROOT / "build" / "peers"
+    python, ready = folder / "bin" / "python", folder / "ready"
+    if not ready.exists():
+        print(f"Making {folder} with {', '.join(PACKAGES)}", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES], check=True)
+        ready.touch()
+    return str(python)
+
+
+def middle(lines: "list[dict]", what: str) -> "float | None":
+    values = [line[what] for line in lines if what in line]
+    return statistics.median(values) if values else None
+
+
+def compare(case: Case, threads: int, rounds: int, python: str) -> dict:
+    """Ours and the peers in turn; what came of it."""
+    mine, theirs = [], {peer.subject: [] for peer in case.peers}
+    contenders = case.peers
+    for _ in range(case.rounds or rounds):
+        mine += measure(case, case.ours, threads)
+        for peer in contenders:
+            theirs[peer.subject] += measure(case, peer, threads, python)
+        usable = [peer for peer in case.peers if middle(theirs[peer.subject], "median_s") is not None]
+        contenders = tuple(sorted(usable, key=lambda peer: middle(theirs[peer.subject], "median_s"))[:1])
+    found = {"case": case.name, "precision": case.precision, "ours_s": middle(mine, "median_s"), "ours_bytes": middle(mine, "peak_bytes")}
+    if contenders:
+        best = contenders[0].subject
+        smallest = min(filter(None, (middle(lines, "peak_bytes") for lines in theirs.values())))
+        found |= {"peer": best, "peer_s": middle(theirs[best], "median_s"), "peer_bytes": smallest}
+    for name, lines in (("ours", mine), ("peer", theirs.get(found.get("peer"), []))):
+        if (accuracy := middle(lines, "accuracy")) is not None:
+            found[f"{name}_accuracy"] = accuracy
+    return found
+
+
+# -------------------------------------------------------------------------------------------------------------------------- table
+def duration(seconds: "float | None") -> str:
+    if seconds is None:
+        return "–"
+    for unit, size in (("s", 1), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+def size(number: "float | None") -> str:
+    return "–" if number is None else f"{number / 1e6:.0f} MB"
+
+
+def row(name, precision, ours, peer, peer_name, goal, aim, form) -> str:
+    ratio = f"{ours / peer:.2f}" if ours is not None and peer else "not measured" if ours is None or goal else "–"
+    mark = "" if goal is None or ours is None or not peer else " ✓✓" if aim and ours / peer <= aim else " ✓" if ours / peer <= goal else " ✗"
+    return f"| {name} | {precision} | {form(ours)} | {form(peer)} | {peer_name or '–'} | {ratio}{mark} | {goal or ''} | {aim or ''} |"
+
+
+def table(results: "list[tuple[Case, dict]]") -> str:
+    lines = ["| case | precision | libsupcon | best peer | which | ratio | goal | aim |", "|---|---|---|---|---|---|---|---|"]
+    for case, it in results:
+        notes = "".join(f", {who} {it[f'{name}_accuracy']:.2%}" for name, who in (("ours", "ours"), ("peer", "theirs")) if f"{name}_accuracy" in it)
+        lines.append(row(case.name + notes, case.precision, it["ours_s"], it.get("peer_s"), it.get("peer"), case.goal, case.aim, duration))
+    for case, it in results:
+        if case.memory_goal is not None:
+            lines.append(row(f"peak memory, {case.name}", case.precision, it["ours_bytes"], it.get("peer_bytes"), "the peer's smallest", case.memory_goal, case.memory_aim, size))
+    return "\n".join(lines)
+
+
+def main() -> None:
+    it = parser(__doc__)
+    it.add_argument("--rounds", type=int, default=3, help="how often to take turns (default: 3)")
+    it.add_argument("--python", help="a Python that has the peers (default: build/peers, made if missing)")
+    it.add_argument("--table", type=Path, help="write the table to this file too")
+    options = it.parse_args()
+    cases = [case for case in chosen(options.cases) if case.peers or options.cases]
+    cases = [case for case in cases if options.cases or case.group != "fashion-mnist"]
+    if not cases:
+        sys.exit(f"no case is called {' '.join(options.cases)}")
+    if not options.no_build:
+        build()
+    prepare()
+    python = os.path.abspath(options.python) if options.python else environment()
+    results = []
+    for case in cases:
+        results.append((case, compare(case, options.threads, options.rounds, python)))
+        print(json.dumps(results[-1][1], ensure_ascii=False), flush=True)
+        if options.table:
+            options.table.write_text(table(results) + "\n")
+    print("\n" + table(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -599,8 +599,8 @@ typedef struct supcon_train_options {
   double cutmix_alpha;          /* paste a box of another image instead (arXiv:1905.04899); 0 (default): not */
   double label_bandwidth;       /* SUPCON: labels are numbers, and exp(-(difference)^2 / (2 label_bandwidth^2)) weighs a positive, as in supcon_mask_from_values;
                                    0 (default): labels are classes */
-  double key_momentum;          /* with a queue: of the momentum encoder, key = m key + (1 - m) query after each step, m = min(key_momentum,
-                                   (1 + step) / (10 + step)); default 0.999 */
+  double key_momentum;          /* with a queue: of the momentum encoder: key = m key + (1 - m) query after each step; 0 to below 1; default 0.999, for runs of many
+                                   thousand steps: 0.99 suits some hundred, and much smaller ones let the run collapse */
   int32_t queue_mode;           /* SUPCON and SIMCLR, the memory variant (arXiv:1911.05722, and with labels arXiv:2004.11362): the first view of an image is the query;
                                    a momentum encoder, in evaluation mode with averaged batch-norm statistics (arXiv:2101.08482), makes keys of the other
                                    views, and the query is contrasted with the batch's keys and a queue of earlier ones. SUPCON_QUEUE_...; default OFF */

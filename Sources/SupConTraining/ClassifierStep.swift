@@ -59,6 +59,9 @@ final class ClassifierStep: TrainingStep {
 
     var memoryByteCount: Int { plan.memoryByteCount + features.byteCount + logits.byteCount + logitsGradient.byteCount + gradients.byteCount }
 
+    /// The frozen encoder may be a checkpoint's.
+    func begin(resumed: Bool) { plan.reloadWeights() }
+
     /// The encoder does not learn here: the rows of a chunk are what they are in a whole batch.
     var chunks: Loader.Chunks { Loader.Chunks(size: chunkSize, passes: 1) }
 

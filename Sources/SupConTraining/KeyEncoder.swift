@@ -5,11 +5,12 @@ import SupConTensor
 
 /// The slow copy of encoder and head that makes keys (He et al., "Momentum Contrast", arXiv:1911.05722): after each step
 ///
-///     key ← m key + (1 − m) query,   m = min(momentum, (1 + t)/(10 + t))
+///     key ← m key + (1 − m) query
 ///
-/// where the second bound, TensorFlow's for moving averages, lets it follow a new network quickly at first. Batch norm's running statistics are averaged likewise,
-/// and keys are made in evaluation mode with them (EMAN, Cai et al., arXiv:2101.08482): a key then depends on its image alone, so that nothing of the
-/// batch leaks into it, which MoCo prevents by shuffling batches over several devices. No gradient goes here.
+/// Batch norm's running statistics are averaged likewise, and keys are made in evaluation mode with them (EMAN, Cai et al., arXiv:2101.08482): a key then depends
+/// on its image alone, so that nothing of the batch leaks into it, which MoCo prevents by shuffling batches over several devices. Those of a new network
+/// mean nothing yet; so theirs is min(m, (1 + t)/(10 + t)), TensorFlow's bound for moving averages, which lets them follow quickly at first. (The weights must
+/// not: a query tells fresh keys from stale ones, and runs away from a queue whose keys move fast.) No gradient goes here.
 final class KeyEncoder {
     private let network: Network
     private let plan: InferencePlan
@@ -45,10 +46,10 @@ final class KeyEncoder {
 
     /// After step number `turn` of the run, from 0.
     func follow(_ parameters: ParameterStore, turn: Int) {
-        let share = Float(1 - min(momentum, Double(1 + turn) / Double(10 + turn)))
+        let (slow, ofStatistics) = (Float(1 - momentum), Float(1 - min(momentum, Double(1 + turn) / Double(10 + turn))))
         for entry in network.parameters.entries {
             guard let source = parameters.entry(named: entry.name) else { continue }
-            let (to, from) = (network.parameters.pointer(entry), parameters.pointer(source))
+            let (to, from, share) = (network.parameters.pointer(entry), parameters.pointer(source), entry.role.isTrainable ? slow : ofStatistics)
             Parallel.ranges(entry.count, grain: 65536, threads: threads) { sc_move_towards(to + $0.lowerBound, from + $0.lowerBound, Int64($0.count), share) }
         }
     }

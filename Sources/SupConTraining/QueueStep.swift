@@ -83,7 +83,7 @@ final class QueueStep: TrainingStep {
     var state: [StateBuffer] { keys.state + queue.state }
 
     /// The slow copy begins as the network is when the run begins.
-    func begin() { keys.begin(network.parameters) }
+    func begin(resumed: Bool) { if !resumed { keys.begin(network.parameters) } }
 
     var chunks: Loader.Chunks { Loader.Chunks(size: batchSize, passes: 1) }
 

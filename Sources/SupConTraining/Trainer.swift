@@ -121,16 +121,18 @@ public final class Trainer: @unchecked Sendable {
     private func runEpochs(_ reporter: Reporter) throws(SupConError) {
         var progress = Checkpoint(run: runDescription)
         var best: Model.Snapshot?
-        step.begin()
         average?.begin()
         // However a run ends, the model is the average, unless it was put back to an earlier state.
         var isSettled = false
         defer { if !isSettled { average?.takeOver() } }
+        var resumed = false
         if let found = try findCheckpoint(), let folder {
+            resumed = true
             progress = try found.read(into: network.parameters, state)
             if options.keepsBest, progress.bestAccuracy >= 0 { best = try folder.readBest(model) }
             Log.write(.info, "goes on after epoch \(progress.epoch) of \(folder.last)")
         }
+        step.begin(resumed: resumed)
         var health = Health(chance: step.chance, isContrastive: options.objective.isContrastive)
         // The last state without NaN, to come back to.
         var sound = try model.snapshot()

@@ -28,8 +28,8 @@ protocol TrainingStep: AnyObject {
     /// How a batch comes.
     var chunks: Loader.Chunks { get }
 
-    /// Before the first step.
-    func begin()
+    /// Before the first step, with the parameters it begins from; `resumed`: they and `state` are a checkpoint's.
+    func begin(resumed: Bool)
 
     /// `next`: gives the batch's chunks, as many as there are in all passes; `turn`: the step's number in the run, from 0, which names what it draws at random.
     func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch) throws(SupConError) -> StepOutcome
@@ -37,7 +37,7 @@ protocol TrainingStep: AnyObject {
 
 extension TrainingStep {
     var state: [StateBuffer] { [] }
-    func begin() {}
+    func begin(resumed: Bool) {}
 }
 
 struct Embeddings {

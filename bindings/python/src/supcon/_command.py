@@ -1,4 +1,4 @@
-"""The command `supcon`: train, embed, evaluate, info."""
+"""The command `supcon`: train, embed, evaluate, study, views, info."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import sys
 
 import numpy as np
 
-from . import _files
+from . import _abi, _files, studies
+from ._augmentation import augment
+from ._contact import contact_sheet, sheet
 from ._convert import integer
 from ._errors import ArgumentError, SupConError
 from ._evaluation import evaluate
@@ -54,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
                        help="step schedule: epochs after which the rate is multiplied by --step-factor")
     _flag(group, MODEL_DATA["seed"], "of weights, sampling, augmentation and the validation split")
     _flags(it.add_argument_group("loss"), LOSS)
-    _flags(it.add_argument_group("augmentation"), AUGMENTATION)
+    _augmentation_flags(it)
     group = it.add_argument_group("classifier")
     group.add_argument("--classifier", action=argparse.BooleanOptionalAction, default=None,
                        help="fit a linear classifier on the frozen embeddings afterwards (default: if there are labels)")
@@ -83,6 +85,23 @@ def parser() -> argparse.ArgumentParser:
     _flags(it, {name: option for name, option in EVALUATE.items() if name != "method"})
     _embedding(it)
 
+    it = _command(commands, "study", _study, "run one claim of the paper at a size that this machine can take, and write a table", None, "NAME --output DIR")
+    studies.arguments(it)
+
+    it = _command(commands, "views", _views, "a contact sheet: images of DATA with the views that training makes of them, or corrupted", DATA,
+                  "DATA --output SHEET.png")
+    it.add_argument("data", metavar="DATA", help="images (see below)")
+    it.add_argument("-o", "--output", metavar="FILE", required=True, help="PNG file to write")
+    it.add_argument("--images", type=int, metavar="N", default=8, help="rows: so many images, spread over the data (default: 8)")
+    it.add_argument("--views", type=int, metavar="N", default=8, help="columns: so many views of each (default: 8)")
+    it.add_argument("--size", type=_size, metavar="N|HxW", help="pixels of a view (default: as large as the images; 224 if they differ)")
+    it.add_argument("--seed", type=int, metavar="N", default=0, help="of the augmentation (default: 0)")
+    it.add_argument("--epoch", type=int, metavar="N", default=1, help="whose views (default: 1)")
+    it.add_argument("--corruption", choices=[it.word for it in _abi.Corruption], help="show the image at severities 1 to 5 instead of views")
+    _augmentation_flags(it)
+    _flag(it, DATASET["on_error"])
+    _flag(it, DATASET["channels"])
+
     it = _command(commands, "info", _info, "what a model is, or what this library is", None, "[MODEL]", threads=False)
     it.add_argument("model", metavar="MODEL", nargs="?", help="safetensors file; without it: the library, its engines and the CPU's features")
     it.add_argument("--json", action="store_true", help="print a JSON object instead")
@@ -96,6 +115,13 @@ def _command(commands, name, function, text, epilog, usage, threads=True):
         it.add_argument("--threads", type=int, metavar="N", help="threads that compute (default: every CPU this process may use)")
         it.add_argument("-q", "--quiet", action="store_true", help="no progress on standard error; warnings and errors alone")
     return it
+
+
+def _augmentation_flags(it) -> None:
+    group = it.add_argument_group("augmentation")
+    _flags(group, AUGMENTATION)
+    option = AUGMENTATION["augmentation"]
+    group.add_argument("--augmentation-second", choices=option.choices, help="the kind for the views after an image's first (default: the same)")
 
 
 def _embedding(it) -> None:
@@ -213,11 +239,34 @@ def _variant(arguments, data):
     return data
 
 
-def _augmentation(arguments) -> dict | None:
+def _augmentation(arguments):
+    """What `train` takes: a dict, a pair of them, or None."""
     fields = _given(arguments, AUGMENTATION)
     if "augmentation" in fields:
         fields["kind"] = fields.pop("augmentation")
+    if arguments.augmentation_second is not None:
+        return fields, {**fields, "kind": arguments.augmentation_second}
     return fields or None
+
+
+def _views(arguments) -> int:
+    _files.writable(arguments.output)
+    data = _files.read(arguments.data, **_given(arguments, DATASET))
+    _note_skipped(arguments, data)
+    count = min(integer("--images", arguments.images, 1, 256), len(data))
+    chosen = np.arange(count) * len(data) // count
+    common = dict(seed=integer("--seed", arguments.seed, 0, 2**64 - 1), epoch=arguments.epoch, size=arguments.size, n_jobs=arguments.threads)
+    if arguments.corruption:
+        size = arguments.size or ((data.height, data.width) if data.height else (224, 224))
+        cells = [augment(data.subset(chosen), "none", size=size, n_jobs=arguments.threads)]
+        for severity in range(1, 6):
+            corrupted = data.corrupted(arguments.corruption, severity, seed=common["seed"], size=size)
+            cells.append(augment(corrupted.subset(chosen), "none", n_jobs=arguments.threads))
+        sheet(np.stack(cells, 1), arguments.output)
+    else:
+        contact_sheet(data.subset(chosen), _augmentation(arguments) or AUGMENTATION["augmentation"].default, path=arguments.output, views=arguments.views, **common)
+    print(arguments.output)
+    return 0
 
 
 def _embed(arguments) -> int:
@@ -299,6 +348,14 @@ def _measures(arguments, model, train_rows, test_rows, test_labels):
         outside = _rows(arguments, model, data, "images from outside")
         scores = [ood_scores(train_rows, it, k=min(OOD["k"].default, len(train_rows)), n_jobs=jobs) for it in (test_rows, outside)]
         yield "outside", _files.plain(ood_detection(*scores))
+
+
+def _study(arguments) -> int:
+    from .studies._main import run  # with what it needs only here
+
+    set_log(_log, "warning")  # a line for each run is enough
+    print(run(arguments))
+    return 0
 
 
 def _info(arguments) -> int:

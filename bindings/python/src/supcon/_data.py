@@ -133,6 +133,19 @@ class Dataset:
         check(lib.supcon_dataset_split(self._handle, _convert.real("fraction", fraction), _seed(seed), ctypes.byref(first), ctypes.byref(second)))
         return Dataset(first, self._keep), Dataset(second, self._keep)
 
+    def corrupted(self, corruption: str, severity: int = 3, *, seed: int = 0, size=None) -> Dataset:
+        """The same images and labels, corrupted when they are used (see `corrupt`); an image's place here decides its random numbers. `size`: int or
+        (height, width), what images are resized to before, since the strengths count pixels: the size that the model sees."""
+        handle = _abi.DatasetHandle()
+        pair = (0, 0) if size is None else tuple(size) if hasattr(size, "__iter__") else (size, size)
+        if len(pair) != 2:
+            raise ArgumentError(f"size is {size!r}; expected a number of pixels, or (height, width)")
+        sides = [_convert.integer("size", it, 0, 65536) for it in pair]
+        check(lib.supcon_dataset_corrupt(self._handle, _convert.choice("corruption", corruption, _abi.Corruption),
+                                         _convert.integer("severity", severity, -(2**31), 2**31 - 1), _seed(seed),
+                                         *sides, ctypes.byref(handle)))
+        return Dataset(handle, self._keep)
+
     def _changed(self, function, *arguments) -> Dataset:
         handle = _abi.DatasetHandle()
         check(function(self._handle, *arguments, ctypes.byref(handle)))

@@ -166,6 +166,11 @@ typedef struct supcon_loss_options {
   int32_t reduction;    /* default SUPCON_REDUCTION_MEAN */
   float scale;          /* factor on the loss; default 1. SupContrast's loss: temperature / 0.07; google-research's: temperature */
   int32_t normalize;    /* 0 (default): the features have length 1 already; 1: divide each by its length first, and differentiate through it */
+  int32_t positives_cap;/* at most so many positives count for an anchor, the other views of its own sample first, then others at random; those that are not
+                           chosen take no part at all, in no denominator; 0 (default): all count. With 1 on one view per sample and temperature 1 the loss
+                           is N-pairs' (Sohn, NIPS 2016). (Of one positive p and one negative n, to first order, 2 tau (exp(loss) - 1) =
+                           |a - p|^2 - |a - n|^2 + 2 tau: the triplet loss of margin 2 tau) */
+  uint64_t seed;        /* of that choice; default 0. In training the run's seed and the step's number name it */
 } supcon_loss_options;
 
 typedef struct supcon_loss_result {
@@ -191,6 +196,20 @@ void supcon_loss_result_init(supcon_loss_result *result);
 SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float *features, int64_t samples, int64_t views, int64_t dimension,
                                             const int64_t *labels, const float *mask, const supcon_loss_options *options, supcon_loss_result *result,
                                             float *per_anchor, float *gradient);
+
+enum {
+  SUPCON_RULE_ANY = 0,    /* 1 if two samples share a label */
+  SUPCON_RULE_ALL = 1,    /* 1 if they have the same labels */
+  SUPCON_RULE_JACCARD = 2 /* how many labels they share, over how many either has */
+};
+/* Makes a mask for supcon_loss of samples with any number of labels: labels [samples, label_count] 0 or 1, mask [samples, samples], rule SUPCON_RULE_....
+ * A sample without a label has no positives but its own views; mask[i][i] is 1. Errors: argument (another number), shape (sizes), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_mask_from_multilabel(supcon_context *context, const uint8_t *labels, int64_t samples, int64_t label_count, int32_t rule,
+                                                            float *mask);
+/* The same of samples whose labels are real numbers or vectors, by a Gaussian kernel (as in arXiv:2106.08808): values [samples, dimension],
+ * mask[i][j] = exp(-|y_i - y_j|^2 / (2 bandwidth^2)); 0, a negative, beyond 13 bandwidths. Errors: argument (bandwidth, values not finite), shape. */
+SUPCON_MUST_CHECK supcon_status supcon_mask_from_values(supcon_context *context, const double *values, int64_t samples, int64_t dimension, double bandwidth,
+                                                        float *mask);
 
 /* ------------------------------------------------------------------------------------------------------------------ data sets */
 
@@ -509,7 +528,13 @@ enum {
   SUPCON_OBJECTIVE_SUPCON = 0,        /* stage 1: the contrastive loss with labels */
   SUPCON_OBJECTIVE_SIMCLR = 1,        /* the same without labels */
   SUPCON_OBJECTIVE_CROSS_ENTROPY = 2, /* the baseline: encoder and classifier together */
-  SUPCON_OBJECTIVE_LINEAR = 3         /* stage 2: the classifier alone, on the frozen encoder (in evaluation mode) */
+  SUPCON_OBJECTIVE_LINEAR = 3,        /* stage 2: the classifier alone, on the frozen encoder (in evaluation mode) */
+  SUPCON_OBJECTIVE_MAX_MARGIN = 4     /* another baseline: encoder and classifier together, by the large-margin softmax (arXiv:1612.02295) */
+};
+enum {
+  SUPCON_QUEUE_OFF = 0,
+  SUPCON_QUEUE_NEGATIVES = 1,             /* entries of other labels are negatives; those of the query's own take no part */
+  SUPCON_QUEUE_POSITIVES_AND_NEGATIVES = 2/* entries of the query's label are positives too */
 };
 enum { SUPCON_SCHEDULE_CONSTANT = 0, SUPCON_SCHEDULE_COSINE = 1, SUPCON_SCHEDULE_STEP = 2,
        SUPCON_SCHEDULE_EXPONENTIAL = 3 /* a staircase: exponential_factor after each exponential_epochs */ };
@@ -526,7 +551,7 @@ typedef struct supcon_train_options {
   int32_t joint_classifier;     /* 1: train the classifier in the same run on the features, behind a stop-gradient; default 0 */
   int32_t epochs;               /* default 100 */
   int32_t batch_size;           /* images per step, before views; default 256; the last, smaller batch of an epoch is left out */
-  int32_t views;                /* per image; default 2 (contrastive), always 1 for CROSS_ENTROPY and LINEAR */
+  int32_t views;                /* per image; default 2 (contrastive), always 1 for CROSS_ENTROPY, LINEAR and MAX_MARGIN */
   int32_t images_per_class;     /* 0 (default): plain shuffle; M: batches of batch_size / M classes with M images each */
   int32_t nesterov;             /* default 0 */
   double learning_rate;         /* of a batch of reference_batch; default 0.1 */
@@ -557,16 +582,29 @@ typedef struct supcon_train_options {
   double rmsprop_decay;         /* RMSPROP: of the mean of squared gradients; default 0.9 */
   double beta1;                 /* ADAMW: decay of the mean of gradients; default 0.9 */
   double beta2;                 /* ADAMW: decay of the mean of their squares; default 0.999 */
-  double epsilon;               /* ADAMW, RMSPROP; -1 (default): 1e-8 for ADAMW (PyTorch's), 1 for RMSPROP (google-research's) */
+  double epsilon;               /* ADAMW, RMSPROP; -1 (default): 1e-8 for ADAMW (PyTorch's), 1e-3 for RMSPROP (google-research's linear stage) */
   double exponential_factor;    /* EXPONENTIAL: what the rate is multiplied by; default 0.97 */
   double exponential_epochs;    /* EXPONENTIAL: after so many epochs each; default 0.5 */
   double ema_decay;             /* 0 (default): off. d: validation, best.safetensors and the model after the run have the moving average of the weights (and running
                                    statistics), a += (1 - min(d, (1 + step) / (10 + step))) (w - a) after each step; the checkpoint keeps both */
   int32_t chunk_size;           /* images that are in the network at a time; a divisor of batch_size; 0 (default): batch_size. The step is that of the whole batch:
                                    gradient caching (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over all, and goes through the chunks once
-                                   more, with the same augmented views, for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
+                                   more, with the same augmented views (images are read twice), for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
                                    sees chunks: its statistics are those of chunk_size * views rows, and its running statistics move once per chunk */
   const supcon_augmentation_options *augmentation_second; /* of the views after an image's first; NULL (default): as the first */
+  int32_t margin;               /* MAX_MARGIN: m, 1 (cross-entropy) to 8; the angle to the true class's weights counts m-fold; default 2 */
+  double label_smoothing;       /* of the classifier's targets, 0 to below 1; default 0 */
+  double mixup_alpha;           /* CROSS_ENTROPY and LINEAR: blend each image of a batch with another, the share from Beta(alpha, alpha) once per batch
+                                   (arXiv:1710.09412); 0 (default): not. With cutmix_alpha too, a batch gets one of the two */
+  double cutmix_alpha;          /* paste a box of another image instead (arXiv:1905.04899); 0 (default): not */
+  double label_bandwidth;       /* SUPCON: labels are numbers, and exp(-(difference)^2 / (2 label_bandwidth^2)) weighs a positive, as in supcon_mask_from_values;
+                                   0 (default): labels are classes */
+  double key_momentum;          /* with a queue: of the momentum encoder: key = m key + (1 - m) query after each step; 0 to below 1; default 0.999, for runs of many
+                                   thousand steps: 0.99 suits some hundred, and much smaller ones let the run collapse */
+  int32_t queue_mode;           /* SUPCON and SIMCLR, the memory variant (arXiv:1911.05722, and with labels arXiv:2004.11362): the first view of an image is the query;
+                                   a momentum encoder, in evaluation mode with averaged batch-norm statistics (arXiv:2101.08482), makes keys of the other
+                                   views, and the query is contrasted with the batch's keys and a queue of earlier ones. SUPCON_QUEUE_...; default OFF */
+  int32_t queue_size;           /* keys that the queue holds, at least those of a batch; default 8192 */
 } supcon_train_options;
 void supcon_train_options_init(supcon_train_options *options);
 
@@ -593,9 +631,9 @@ typedef struct supcon_event {
 /* Non-zero stops the run after this step: supcon_trainer_run returns SUPCON_STATUS_CANCELLED, the model keeps what it learnt, the last checkpoint is kept. */
 typedef int (*supcon_train_callback)(const supcon_event *event, void *user_data);
 
-/* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR, CROSS_ENTROPY and joint_classifier the model gets a classifier
- * with the data set's classes if it has none (supcon_model_reset_classifier takes one away). Errors: argument, shape (channels), state (no labels, too few images or classes, in use, a checkpoint of
- * another run), memory, io (of checkpoint_folder), format (of a checkpoint to resume). */
+/* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR, CROSS_ENTROPY, MAX_MARGIN and joint_classifier the model gets a
+ * classifier with the data set's classes if it has none (supcon_model_reset_classifier takes one away). Errors: argument, shape (channels),
+ * state (no labels, too few images or classes, in use, a checkpoint of another run), memory, io (of checkpoint_folder), format (of a checkpoint to resume). */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_create(supcon_context *context, supcon_model *model, const supcon_dataset *dataset,
                                                       const supcon_train_options *options, supcon_trainer **trainer);
 /* Trains; callback may be NULL. A run that ended is not run again (state). With resume it first takes up checkpoint_folder/last.supcon. After a NaN the model is what it was at

@@ -71,6 +71,6 @@ SUPCON_CLONES void sc_move_towards(float *restrict a, const float *restrict w, i
   for (int64_t i = 0; i < n; i++) a[i] += share * (w[i] - a[i]);
 }
 
-SUPCON_CLONES void sc_accumulate(float *restrict sum, const float *restrict g, int64_t n) {
-  for (int64_t i = 0; i < n; i++) sum[i] += g[i];
+SUPCON_CLONES void sc_accumulate(float *restrict sum, const float *restrict g, float factor, int64_t n) {
+  for (int64_t i = 0; i < n; i++) sum[i] += factor * g[i];
 }

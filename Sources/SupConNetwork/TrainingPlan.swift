@@ -3,7 +3,7 @@ import SupConTensor
 /// A network laid out to be trained on batches of one size: all memory is taken, and all primitives are made, once; a step allocates nothing.
 ///
 /// A step: write `input`, call `forward()`, write dL/dz to `projectionGradient` (and dL/dlogits to `logitsGradient`), call `backward()`, and let an optimiser apply `gradients` to the network's
-/// parameters. Batch norm uses the batch's statistics and moves the running ones. One thread at a time.
+/// parameters. Batch norm uses the batch's statistics and moves the running ones (`movesStatistics`). One thread at a time.
 public final class TrainingPlan {
     /// The parts of the network that a step runs and trains.
     public struct Trained: OptionSet, Sendable {
@@ -43,8 +43,8 @@ public final class TrainingPlan {
     private let unit: (layer: UnitLength, z: AlignedBuffer, dz: AlignedBuffer, lengths: AlignedBuffer)?
     /// u = r/|r|, where head and classifier take that.
     private let featureUnit: (layer: UnitLength, u: AlignedBuffer, lengths: AlignedBuffer)?
-    /// u or r.
-    private var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
+    /// What head and classifier take, u or r, after `forward`.
+    public var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
 
     /// - Parameters:
     ///   - images: views per step.
@@ -103,6 +103,15 @@ public final class TrainingPlan {
         }
     }
 
+    /// Whether `forward` moves batch norm's running statistics, as it does at first; a batch that is gone through twice moves them once.
+    public var movesStatistics = true {
+        didSet {
+            guard movesStatistics != oldValue else { return }
+            encoder.setMovesStatistics(movesStatistics)
+            head?.setMovesStatistics(movesStatistics)
+        }
+    }
+
     /// `input` → `features`, `projection`, `logits`.
     public func forward() {
         EngineTeam.run(threads) {
@@ -114,8 +123,9 @@ public final class TrainingPlan {
         }
     }
 
-    /// `projectionGradient`, `logitsGradient` → `gradients`, overwritten.
-    public func backward() {
+    /// `projectionGradient`, `logitsGradient` → `gradients`, overwritten. `addedToFeatures`: [images, encoderOutput], added to the gradient that the classifier gives
+    /// its input, `headInput`, for losses that are more than a function of the logits.
+    public func backward(addedToFeatures: UnsafePointer<Float>? = nil) {
         EngineTeam.run(threads) {
             let featureGradient = featureGradientBuffer.floats
             if let unit {
@@ -123,6 +133,7 @@ public final class TrainingPlan {
                 head?.backward(headInput, dx: featureGradient, addsToInput: false)
             }
             classifier?.backward(headInput, dx: classifierReachesEncoder ? featureGradient : nil, addsToInput: unit != nil)
+            if let addedToFeatures, classifierReachesEncoder { for i in 0..<featureBuffer.byteCount / 4 { featureGradient[i] += addedToFeatures[i] } }
             if let featureUnit {
                 // In place: a row's product with u is taken before its numbers change.
                 featureUnit.layer.backward(z: featureUnit.u.floats, dz: featureGradient, lengths: featureUnit.lengths.floats, dw: featureGradient)

@@ -5,8 +5,8 @@ import SupConTensor
 public enum OptimizerKind: Int32, Sendable, CaseIterable {
     case sgd = 0, lars, rmsprop, adamw
 
-    /// ε where the caller did not choose: AdamW's is PyTorch's, RMSProp's is google-research's, whose recipe it belongs to.
-    var usualEpsilon: Double { self == .rmsprop ? 1 : 1e-8 }
+    /// ε where the caller did not choose: AdamW's is PyTorch's, RMSProp's that of the linear stage of google-research's recipe.
+    var usualEpsilon: Double { self == .rmsprop ? 1e-3 : 1e-8 }
 }
 
 /// One update of the parameters from their gradients, and what it remembers between updates.

@@ -70,10 +70,7 @@ public final class Trainer: @unchecked Sendable {
                     dataset.classes <= model.network.configuration.classes, .shape,
                     "the data set has \(dataset.classes) classes; the model's classifier has \(model.network.configuration.classes): give it a new one (resetClassifier, supcon_model_reset_classifier)")
             }
-            let step: any TrainingStep =
-                options.objective == .linear
-                ? try ClassifierStep(model, options, labels: training.labels ?? [], context: context)
-                : try EncoderStep(model, options, labels: training.labels, context: context)
+            let step = try Self.step(model, options, labels: training.labels, context: context)
             // The frozen encoder's accuracy does not change.
             let monitor = try options.objective == .linear ? nil : validation.map { (part) throws(SupConError) in
                 try Monitor(model, training: training, validation: part, seed: options.seed, context: context)
@@ -84,6 +81,14 @@ public final class Trainer: @unchecked Sendable {
         // Before hours have been spent, and again when it runs.
         _ = try findCheckpoint()
         Self.describe(dataset, options)
+    }
+
+    /// The step that the options ask for. Errors: argument, state, unsupported, memory.
+    private static func step(_ model: Model, _ options: TrainOptions, labels: [Int]?, context: ExecutionContext) throws(SupConError) -> any TrainingStep {
+        if options.objective == .linear { return try ClassifierStep(model, options, labels: labels ?? [], context: context) }
+        if options.queueMode != .off { return try QueueStep(model, options, labels: labels, context: context) }
+        if options.chunkSize > 0 && options.chunkSize < options.batchSize { return try CachedGradientStep(model, options, labels: labels, context: context) }
+        return try EncoderStep(model, options, labels: labels, context: context)
     }
 
     /// What a user may want to know before an hour has passed.
@@ -120,26 +125,30 @@ public final class Trainer: @unchecked Sendable {
         // However a run ends, the model is the average, unless it was put back to an earlier state.
         var isSettled = false
         defer { if !isSettled { average?.takeOver() } }
+        var resumed = false
         if let found = try findCheckpoint(), let folder {
+            resumed = true
             progress = try found.read(into: network.parameters, state)
             if options.keepsBest, progress.bestAccuracy >= 0 { best = try folder.readBest(model) }
             Log.write(.info, "goes on after epoch \(progress.epoch) of \(folder.last)")
         }
+        step.begin(resumed: resumed)
         var health = Health(chance: step.chance, isContrastive: options.objective.isContrastive)
         // The last state without NaN, to come back to.
         var sound = try model.snapshot()
         let loader = try Loader(
-            training, options.augmentation, second: options.augmentationSecond, views: options.effectiveViews, height: model.imageHeight, width: model.imageWidth, mean: model.mean, std: model.std,
-            seed: options.seed, threads: options.loaderThreads > 0 ? options.loaderThreads : context.threads, batchSize: options.batchSize)
+            training, options.augmentation, second: options.augmentationSecond, views: options.effectiveViews,
+            height: model.imageHeight, width: model.imageWidth, mean: model.mean, std: model.std, seed: options.seed,
+            threads: options.loaderThreads > 0 ? options.loaderThreads : context.threads, batchSize: step.chunks.size)
         reporter.begin(epochsDone: progress.epoch)
         while progress.epoch < options.epochs {
             let epoch = progress.epoch + 1
-            try loader.begin(epoch: epoch, batches: sampler.batches(epoch: epoch))
+            try loader.begin(epoch: epoch, batches: sampler.batches(epoch: epoch), chunks: step.chunks)
             var sum = EpochSum()
             for number in 0..<stepsPerEpoch {
-                let batch = try loader.next()
-                let rate = rates.rate((epoch - 1) * stepsPerEpoch + number)
-                let outcome = try step.run(batch.pixels, samples: batch.indices, rate: rate)
+                let turn = (epoch - 1) * stepsPerEpoch + number
+                let rate = rates.rate(turn)
+                let outcome = try step.run(turn: turn, rate: rate) { () throws(SupConError) in try loader.next() }
                 sum.add(outcome)
                 let place = "in epoch \(epoch), step \(number + 1)"
                 if let finding = health.step(loss: outcome.loss, spread: step.spread, rate: rate, place: place) {
@@ -150,7 +159,7 @@ public final class Trainer: @unchecked Sendable {
                     }
                     try act(on: finding, epoch, number + 1, reporter)
                 }
-                average?.step((epoch - 1) * stepsPerEpoch + number + 1, threads: context.threads)
+                average?.step(turn + 1, threads: context.threads)
                 guard reporter.step(epoch: epoch, step: number + 1, outcome, rate: rate, images: options.batchSize), !isCancelled.load(ordering: .relaxed) else {
                     throw SupConError(.cancelled, "the run was stopped \(place); the model keeps what it learnt")
                 }
@@ -190,7 +199,7 @@ public final class Trainer: @unchecked Sendable {
     }
 
     /// What a checkpoint keeps beside the parameters.
-    private var state: [StateBuffer] { step.optimizer.state + (average?.state ?? []) }
+    private var state: [StateBuffer] { step.optimizer.state + step.state + (average?.state ?? []) }
 
     /// Runs `body` with the weights' average in the parameters' place, if there is one. Errors: `body`'s.
     private func withAverage<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
@@ -215,7 +224,9 @@ public final class Trainer: @unchecked Sendable {
         [
             ("objective", "\(options.objective)"), ("batch_size", "\(options.batchSize)"), ("views", "\(options.effectiveViews)"),
             ("images_per_class", "\(options.imagesPerClass)"), ("seed", "\(options.seed)"), ("training images", "\(training.count)"),
-            ("joint_classifier", "\(options.jointClassifier)"), ("optimizer", "\(options.optimizer)"), ("averages weights", "\(options.emaDecay > 0)"),
+            ("joint_classifier", "\(options.jointClassifier)"), ("chunk_size", "\(step.chunks.size)"), ("optimizer", "\(options.optimizer)"),
+            ("averages weights", "\(options.emaDecay > 0)"),
+            ("queue", options.queueMode == .off ? "off" : "\(options.queueMode) \(options.queueSize)"),
         ]
     }
 }

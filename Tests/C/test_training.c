@@ -53,6 +53,31 @@ static void running(void) {
   supcon_model_free(model);
 }
 
+/* Each optimiser, in chunks and with an average; a chunk takes less memory than the batch. */
+static void optimizers(void) {
+  for (int32_t optimizer = SUPCON_OPTIMIZER_SGD; optimizer <= SUPCON_OPTIMIZER_ADAMW; optimizer++) {
+    int64_t memory[2] = {0};
+    for (int chunked = 0; chunked < 2; chunked++) {
+      supcon_model *model = small_model();
+      supcon_dataset *dataset = small_dataset();
+      supcon_trainer *trainer = NULL;
+      supcon_train_options options = small_train_options();
+      options.optimizer = optimizer;
+      options.schedule = SUPCON_SCHEDULE_EXPONENTIAL;
+      options.ema_decay = 0.9;
+      options.learning_rate = 0.001;
+      options.chunk_size = chunked ? 8 : 0;
+      WORKS(supcon_trainer_create(NULL, model, dataset, &options, &trainer));
+      memory[chunked] = supcon_trainer_memory(trainer);
+      WORKS(supcon_trainer_run(trainer, NULL, NULL));
+      supcon_trainer_free(trainer);
+      supcon_dataset_free(dataset);
+      supcon_model_free(model);
+    }
+    EXPECT(memory[1] < memory[0], "a step in chunks takes %lld bytes, a whole one %lld", (long long)memory[1], (long long)memory[0]);
+  }
+}
+
 /* By the callback, by supcon_trainer_cancel() during the run, and by the same before it. */
 static void stopping(void) {
   supcon_dataset *dataset = small_dataset();
@@ -107,7 +132,7 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(options.learning_rate = NAN, "learning_rate");
   REFUSES_OPTION(options.learning_rate = -0.5, "learning_rate");
   REFUSES_OPTION(options.reference_batch = -1, "reference_batch");
-  REFUSES_OPTION(options.schedule = 3, "schedule");
+  REFUSES_OPTION(options.schedule = 4, "schedule");
   REFUSES_OPTION(options.momentum = 1.5, "momentum");
   REFUSES_OPTION(options.weight_decay = -1, "weight_decay");
   REFUSES_OPTION(options.warmup_steps = -2, "warmup_steps");
@@ -125,6 +150,16 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(options.validation_every = 0, "validation_every");
   REFUSES_OPTION(options.patience = -1, "patience");
   REFUSES_OPTION(options.loader_threads = -1, "loader_threads");
+  REFUSES_OPTION(options.optimizer = 4, "optimizer");
+  REFUSES_OPTION(options.trust_coefficient = 0, "trust_coefficient");
+  REFUSES_OPTION(options.rmsprop_decay = 1, "rmsprop_decay");
+  REFUSES_OPTION(options.beta1 = NAN, "beta1");
+  REFUSES_OPTION(options.beta2 = -1, "beta2");
+  REFUSES_OPTION(options.epsilon = -0.5, "epsilon");
+  REFUSES_OPTION(options.exponential_factor = 0, "exponential_factor");
+  REFUSES_OPTION(options.exponential_epochs = -1, "exponential_epochs");
+  REFUSES_OPTION(options.ema_decay = 1, "ema_decay");
+  REFUSES_OPTION(options.chunk_size = 5, "divisor");
   for (uint32_t size = 0; size < sizeof options; size += 4) REFUSES_OPTION(options.struct_size = size, "struct_size");
 
   REFUSES_RUN(dataset, options.batch_size = IMAGES + 1, STATE | ARGUMENT, "97");
@@ -155,6 +190,7 @@ static void wrong_arguments(void) {
 
 void test_training(void) {
   running();
+  optimizers();
   stopping();
   wrong_arguments();
 }

@@ -17,6 +17,6 @@ void sc_adamw(float *w, const float *g, float *m, float *s, int64_t n, float shr
 
 /* a += share (w - a): a moving average. */
 void sc_move_towards(float *a, const float *w, int64_t n, float share);
-/* sum += g. */
-void sc_accumulate(float *sum, const float *g, int64_t n);
+/* sum += factor g. */
+void sc_accumulate(float *sum, const float *g, float factor, int64_t n);
 #endif

@@ -162,7 +162,7 @@ def test_one_table_of_options():
                 assert f"    {name} : " in (supcon.SupConEncoder.__doc__ + estimator.__doc__)
         assert "{options}" not in estimator.__doc__
     for name, parameter in inspect.signature(supcon.supcon_loss).parameters.items():
-        option = (_options.LOSS | _options.LOSS_NORMALIZE).get(name)
+        option = (_options.LOSS | _options.LOSS_ALONE).get(name)
         assert option is None or parameter.default == option.default, name
 
 
@@ -170,7 +170,7 @@ def test_every_field_of_the_options_is_reachable():
     from supcon import _abi
 
     tables = {_abi.ModelOptions: _options.MODEL | _options.MODEL_DATA, _abi.TrainOptions: _options.TRAIN,
-              _abi.LossOptions: _options.LOSS | _options.LOSS_NORMALIZE,
+              _abi.LossOptions: _options.LOSS | _options.LOSS_ALONE,
               _abi.AugmentationOptions: _options.AUGMENTATION, _abi.ClassifierOptions: _options.CLASSIFIER, _abi.EmbedOptions: _options.EMBED,
               _abi.EvaluateOptions: _options.EVALUATE, _abi.CalibrationOptions: _options.CALIBRATION, _abi.OodOptions: _options.OOD,
               _abi.LoadOptions: _options.LOAD, _abi.DatasetOptions: _options.DATASET}

@@ -16,6 +16,7 @@ from ._errors import (ArgumentError, CancelledError, ElementTypeError, FileError
 from ._evaluation import Evaluation, evaluate
 from ._library import build_info, library_path, set_log, version
 from ._loss import supcon_loss
+from ._masks import mask_from_multilabel, mask_from_values
 from ._measures import (Calibration, CorruptionError, Detection, Retrieval, alignment, calibration, corruption_error, ood_detection, ood_scores, retrieval,
                         uniformity)
 from ._model import Model, load
@@ -25,9 +26,9 @@ __version__ = version()
 __all__ = [
     "ArgumentError", "CORRUPTIONS", "Calibration", "CancelledError", "CorruptionError", "Dataset", "Detection", "ElementTypeError", "Evaluation", "Event",
     "FileError", "ForkError", "FormatError", "ImageFolder", "InternalError", "Model", "OutOfMemoryError", "Retrieval", "ShapeError", "StateError",
-    "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training", "UnsupportedError", "alignment", "augment", "build_info", "calibration",
-    "contact_sheet", "corrupt", "corruption_error", "evaluate", "library_path", "load", "ood_detection", "ood_scores", "retrieval", "set_log", "supcon_loss",
-    "train", "uniformity", "version",
+    "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training", "UnsupportedError", "alignment", "augment", "build_info",
+    "calibration", "contact_sheet", "corrupt", "corruption_error", "evaluate", "library_path", "load", "mask_from_multilabel", "mask_from_values",
+    "ood_detection", "ood_scores", "retrieval", "set_log", "supcon_loss", "train", "uniformity", "version",
 ]
 
 

@@ -49,6 +49,10 @@ class Reduction(Choice):
     MEAN, MEAN_ALL, SUM, NONE = range(4)
 
 
+class Rule(Choice):
+    ANY, ALL, JACCARD = range(3)
+
+
 class OnError(Choice):
     SKIP, REFUSE = range(2)
 
@@ -79,7 +83,11 @@ class Output(Choice):
 
 
 class Objective(Choice):
-    SUPCON, SIMCLR, CROSS_ENTROPY, LINEAR = range(4)
+    SUPCON, SIMCLR, CROSS_ENTROPY, LINEAR, MAX_MARGIN = range(5)
+
+
+class Queue(Choice):
+    OFF, NEGATIVES, POSITIVES_AND_NEGATIVES = range(3)
 
 
 class Schedule(Choice):
@@ -105,10 +113,10 @@ class Phase(Choice):
 # enumeration → the prefix of its names in the header (SUPCON_OK is the one without)
 PREFIXES = {
     Status: "SUPCON_STATUS_", Log: "SUPCON_LOG_", Element: "SUPCON_ELEMENT_", Layout: "SUPCON_LAYOUT_", Form: "SUPCON_FORM_",
-    Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", OnError: "SUPCON_ON_ERROR_",
+    Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", Rule: "SUPCON_RULE_", OnError: "SUPCON_ON_ERROR_",
     AugmentationKind: "SUPCON_AUGMENTATION_", Corruption: "SUPCON_CORRUPTION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
-    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Schedule: "SUPCON_SCHEDULE_", Optimizer: "SUPCON_OPTIMIZER_", EventKind: "SUPCON_EVENT_",
-    Method: "SUPCON_METHOD_", Phase: "SUPCON_PHASE_",
+    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Queue: "SUPCON_QUEUE_", Schedule: "SUPCON_SCHEDULE_", Optimizer: "SUPCON_OPTIMIZER_",
+    EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_", Phase: "SUPCON_PHASE_",
 }
 
 
@@ -147,7 +155,7 @@ class Images(Structure):
 
 class LossOptions(Structure):
     _fields_ = [_size, ("temperature", c_float), ("form", c_int32), ("denominator", c_int32), ("anchors", c_int32), ("reduction", c_int32),
-                ("scale", c_float), ("normalize", c_int32)]
+                ("scale", c_float), ("normalize", c_int32), ("positives_cap", c_int32), ("seed", c_uint64)]
 
 
 class LossResult(Structure):
@@ -208,7 +216,8 @@ class TrainOptions(Structure):
         ("validation_every", c_int32), ("patience", c_int32), ("checkpoint_folder", c_char_p), ("resume", c_int32), ("loader_threads", c_int32),
         ("stop_on_collapse", c_int32), ("keep_best", c_int32), ("optimizer", c_int32)] + [(name, c_double) for name in (
             "trust_coefficient", "rmsprop_decay", "beta1", "beta2", "epsilon", "exponential_factor", "exponential_epochs", "ema_decay")] + [
-        ("chunk_size", c_int32), ("augmentation_second", POINTER(AugmentationOptions))]
+        ("chunk_size", c_int32), ("augmentation_second", POINTER(AugmentationOptions)), ("margin", c_int32)] + [(name, c_double) for name in (
+            "label_smoothing", "mixup_alpha", "cutmix_alpha", "label_bandwidth", "key_momentum")] + [("queue_mode", c_int32), ("queue_size", c_int32)]
 
 
 class EventStruct(Structure):
@@ -287,6 +296,8 @@ FUNCTIONS = {
     "supcon_images_init": (None, [POINTER(Images), c_void_p, c_int32, c_int32, c_int64, c_int64, c_int64, c_int64]),
     "supcon_loss": (status, [ContextHandle, _floats, c_int64, c_int64, c_int64, _integers, _floats, POINTER(LossOptions), POINTER(LossResult),
                              _floats, _floats]),
+    "supcon_mask_from_multilabel": (status, [ContextHandle, POINTER(c_uint8), c_int64, c_int64, c_int32, _floats]),
+    "supcon_mask_from_values": (status, [ContextHandle, POINTER(c_double), c_int64, c_int64, c_double, _floats]),
     "supcon_dataset_from_images": (status, [POINTER(Images), _integers, POINTER(DatasetOptions), _datasets]),
     "supcon_dataset_from_folder": (status, [c_char_p, POINTER(DatasetOptions), _datasets]),
     "supcon_dataset_from_files": (status, [_paths, c_int64, _integers, POINTER(DatasetOptions), _datasets]),

@@ -72,13 +72,16 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     """
 
     def __init__(
-        self, architecture="resnet18", *, width=None, stem="auto", head="mlp", head_hidden=None, head_output=None, zero_init_last_gamma=None,
+        self, architecture="resnet18", *, width=None, stem="auto", head="mlp", head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None,
         precision="auto", objective="supcon", joint_classifier=None, epochs=None, batch_size=None, views=None, images_per_class=None, learning_rate=None,
         reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_start=None,
         final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None, checkpoint_folder=None, resume=None,
-        loader_threads=None, stop_on_collapse=None, keep_best=None, temperature=None, form=None, denominator=None, anchors=None, reduction=None, scale=None,
-        milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None,
-        n_jobs=None, verbose=0, callback=None,
+        loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None, beta1=None, beta2=None,
+        epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
+        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
+        cutmix_alpha=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
+        milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
+        verbose=0, callback=None,
     ):
         _keep(self, locals())
 
@@ -184,7 +187,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
 @documented(CLASSIFIER)
 class SupConClassifier(ClassifierMixin, SupConEncoder):
     """A `SupConEncoder` with a linear classifier: fitted on the frozen embeddings after the contrastive training, or trained together with the encoder for
-    objective "cross_entropy" and with `joint_classifier`.
+    objectives "cross_entropy" and "max_margin" and with `joint_classifier`.
 
     Parameters
     ----------
@@ -194,13 +197,16 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
     """
 
     def __init__(
-        self, architecture="resnet18", *, width=None, stem="auto", head="mlp", head_hidden=None, head_output=None, zero_init_last_gamma=None,
+        self, architecture="resnet18", *, width=None, stem="auto", head="mlp", head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None,
         precision="auto", objective="supcon", joint_classifier=None, epochs=None, batch_size=None, views=None, images_per_class=None, learning_rate=None,
         reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_start=None,
         final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None, checkpoint_folder=None, resume=None,
-        loader_threads=None, stop_on_collapse=None, keep_best=None, temperature=None, form=None, denominator=None, anchors=None, reduction=None, scale=None,
-        milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None,
-        n_jobs=None, verbose=0, callback=None, classifier_iterations=None, classifier_l2=None,
+        loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None, beta1=None, beta2=None,
+        epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
+        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
+        cutmix_alpha=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
+        milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
+        verbose=0, callback=None, classifier_iterations=None, classifier_l2=None,
     ):
         _keep(self, locals())
 

@@ -40,10 +40,10 @@ class Model:
         Threads; None: every CPU this process may use.
     """
 
-    def __init__(self, architecture=None, *, width=None, stem=None, head=None, head_hidden=None, head_output=None, zero_init_last_gamma=None, precision=None,
+    def __init__(self, architecture=None, *, width=None, stem=None, head=None, head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None, precision=None,
                  image_size=None, channels=None, mean=None, std=None, classes=None, seed=None, n_jobs=None):
         height, width_in_pixels = (None, None) if image_size is None else pair(image_size)
-        options = build(MODEL | MODEL_DATA, architecture=architecture, width=width, stem=stem, head=head, head_hidden=head_hidden, head_output=head_output,
+        options = build(MODEL | MODEL_DATA, architecture=architecture, width=width, stem=stem, head=head, head_hidden=head_hidden, head_output=head_output, normalize_features=normalize_features,
                         zero_init_last_gamma=zero_init_last_gamma, precision=precision, image_height=height, image_width=width_in_pixels, channels=channels,
                         classes=classes, seed=seed)
         for name, values in (("mean", mean), ("std", std)):

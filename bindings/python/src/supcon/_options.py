@@ -99,11 +99,12 @@ MODEL_DATA = _table(
 )
 TRAIN = _table(
     _abi.TrainOptions,
-    ("objective", _abi.Objective, "supcon: the contrastive loss with labels; simclr: without; cross_entropy: the baseline; linear: the classifier alone"),
+    ("objective", _abi.Objective, "supcon: the contrastive loss with labels; simclr: without; cross_entropy: the baseline; linear: the classifier alone; "
+     "max_margin: another baseline, the large-margin softmax"),
     ("joint_classifier", bool, "train the classifier in the same run, behind a stop-gradient"),
     ("epochs", int, "passes over the training images"),
     ("batch_size", int, "images per step, before views"),
-    ("views", int, "augmented views per image; always 1 for cross_entropy and linear"),
+    ("views", int, "augmented views per image; 1 for cross_entropy, linear and max_margin"),
     ("images_per_class", int, "0: plain shuffle; M: batches of batch_size / M classes with M images each"),
     ("learning_rate", float, "of a batch of reference_batch images"),
     ("reference_batch", int, "the rate used is learning_rate * batch_size / reference_batch; 0: learning_rate as it is"),
@@ -117,7 +118,7 @@ TRAIN = _table(
     ("rmsprop_decay", float, "rmsprop: of the mean of squared gradients"),
     ("beta1", float, "adamw: decay of the mean of gradients"),
     ("beta2", float, "adamw: decay of the mean of squared gradients"),
-    ("epsilon", float, "adamw and rmsprop; -1: 1e-8 for adamw, 1 for rmsprop"),
+    ("epsilon", float, "adamw and rmsprop; -1: 1e-8 for adamw, 1e-3 for rmsprop"),
     ("warmup_steps", int, "steps of linear warm-up; -1: 10 epochs, but at most a tenth of the run"),
     ("warmup_start", float, "share of the rate that warm-up begins with"),
     ("final_rate", float, "share of the rate that the cosine schedule ends with"),
@@ -126,6 +127,15 @@ TRAIN = _table(
     ("exponential_epochs", float, "exponential schedule: after so many epochs each"),
     ("ema_decay", float, "validation and the model at the end have the moving average of the weights with this decay; 0: off"),
     ("chunk_size", int, "images in the network at a time, a divisor of batch_size, for exact gradients of large batches in little memory; 0: batch_size"),
+    ("margin", int, "max_margin: the angle to the true class's weights counts so many times; 1: cross-entropy"),
+    ("label_smoothing", float, "of the classifier's targets"),
+    ("mixup_alpha", float, "cross_entropy and linear: blend images of a batch, by a share from Beta(alpha, alpha); 0: not"),
+    ("cutmix_alpha", float, "cross_entropy and linear: paste a box of another image of the batch, its area by Beta(alpha, alpha); 0: not"),
+    ("label_bandwidth", float, "supcon: labels are numbers (0, 1, 2, ... in order) and positives are weighed by a Gaussian of this deviation; 0: they are classes"),
+    ("queue_mode", _abi.Queue, "memory variant: contrast with a momentum encoder's keys and a queue of earlier ones; entries of the same label are positives, or "
+     "take no part (negatives)"),
+    ("queue_size", int, "keys that the queue holds"),
+    ("key_momentum", float, "of the momentum encoder"),
     ("validation_fraction", float, "share of the images held out for kNN@1 and early stopping; 0: none"),
     ("validation_every", int, "epochs between validations"),
     ("patience", int, "stop after so many validations without a better kNN@1; 0: never"),
@@ -143,8 +153,14 @@ LOSS = _table(
     ("anchors", _abi.Anchors, "all: every view is an anchor; first: the first view of each image"),
     ("reduction", _abi.Reduction, "mean: over the anchors that have a positive; mean_all: over all anchors"),
     ("scale", float, "factor on the loss"),
+    ("positives_cap", int, "most positives that count for an anchor, its image's other views first, then others at random anew in every step; 0: all"),
 )
-LOSS_NORMALIZE = _table(_abi.LossOptions, ("normalize", bool, "divide each row by its length first, and differentiate through it"))
+# those that training decides
+LOSS_ALONE = _table(
+    _abi.LossOptions,
+    ("normalize", bool, "divide each row by its length first, and differentiate through it"),
+    ("seed", int, "of the choice among more positives than positives_cap"),
+)
 AUGMENTATION = _table(
     _abi.AugmentationOptions,
     ("augmentation=kind", _abi.AugmentationKind, "none: resize; crop_flip; simclr: crop, flip, colour jitter, grey, and from 128 pixels on blur; autoaugment_...: crop, flip, a "

@@ -161,7 +161,7 @@ def _run(model, data, options, callback, progress, training: Training) -> Traini
 
 def trains_classifier(objective, joint_classifier) -> bool:
     """Whether a run trains the classifier itself, so that none is fitted afterwards."""
-    return objective in ("cross_entropy", "linear") or bool(joint_classifier)
+    return objective in ("cross_entropy", "linear", "max_margin") or bool(joint_classifier)
 
 
 def suit_classifier(model: Model, data: Dataset) -> None:

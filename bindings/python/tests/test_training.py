@@ -174,7 +174,7 @@ def test_every_field_of_the_options_is_reachable():
               _abi.AugmentationOptions: _options.AUGMENTATION, _abi.ClassifierOptions: _options.CLASSIFIER, _abi.EmbedOptions: _options.EMBED,
               _abi.EvaluateOptions: _options.EVALUATE, _abi.CalibrationOptions: _options.CALIBRATION, _abi.OodOptions: _options.OOD,
               _abi.LoadOptions: _options.LOAD, _abi.DatasetOptions: _options.DATASET}
-    apart = {"struct_size", "mean", "std", "has_mean_std", "milestones", "milestone_count", "loss", "augmentation", "seed", "copy", "progress", "user_data"}
+    apart = {"struct_size", "mean", "std", "has_mean_std", "milestones", "milestone_count", "loss", "augmentation", "augmentation_second", "seed", "copy", "progress", "user_data"}
     for struct, table in tables.items():
         assert {field for field, _ in struct._fields_} - apart == {it.field for it in table.values()} - apart, struct
 

@@ -283,13 +283,36 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_subset(const supcon_dataset *data
 SUPCON_MUST_CHECK supcon_status supcon_dataset_split(const supcon_dataset *dataset, double fraction, uint64_t seed, supcon_dataset **first,
                                                      supcon_dataset **second);
 
+/* The same images with these labels instead: [count of the data set], or NULL: none. Errors: argument, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_labels(const supcon_dataset *dataset, const int64_t *labels, supcon_dataset **changed);
+/* With these names for its classes, which a model fitted on it keeps: one for each class, or more (then there are as many classes).
+ * Errors: argument, shape (fewer names than classes), state (no labels), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_class_names(const supcon_dataset *dataset, const char *const *names, int64_t count,
+                                                                supcon_dataset **changed);
+/* Symmetric label noise: rate (0 to 1) of the images, chosen at random, get one of the other classes that have images, each as likely.
+ * Errors: argument, state (no labels, fewer than two classes), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_label_noise(const supcon_dataset *dataset, double rate, uint64_t seed, supcon_dataset **changed);
+/* At most `images` of each class, at random, in the order they have; fewer are always among more of the same seed. Errors: argument, state (no labels), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_per_class(const supcon_dataset *dataset, int64_t images, uint64_t seed, supcon_dataset **subset);
+/* A long tail: of the C classes with images, number r (from 0) keeps floor(n * factor^(-r / (C - 1))) at random, at least 1 and at most what it has; n is the largest
+ * class's number, factor >= 1 the first class's over the last's (arXiv:1901.05555, section 5.1). Errors: argument, state (no labels), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_long_tailed(const supcon_dataset *dataset, double factor, uint64_t seed, supcon_dataset **subset);
+
 /* -------------------------------------------------------------------------------------------------------------- augmentation */
 
 enum {
   SUPCON_AUGMENTATION_NONE = 0,     /* resize to the view's size */
   SUPCON_AUGMENTATION_CROP_FLIP = 1,/* random resized crop, horizontal flip */
-  SUPCON_AUGMENTATION_SIMCLR = 2    /* crop, flip, colour jitter, grey, and from 128 pixels on Gaussian blur (arXiv:2002.05709, appendix A) */
+  SUPCON_AUGMENTATION_SIMCLR = 2,   /* crop, flip, colour jitter, grey, and from 128 pixels on Gaussian blur (arXiv:2002.05709, appendix A) */
+  SUPCON_AUGMENTATION_AUTOAUGMENT_IMAGENET = 3, /* crop, flip, one of the 25 sub-policies found for ImageNet (arXiv:1805.09501) */
+  SUPCON_AUGMENTATION_AUTOAUGMENT_CIFAR10 = 4,  /* … for CIFAR-10 */
+  SUPCON_AUGMENTATION_RANDAUGMENT = 5,          /* crop, flip, randaugment_operations drawn from fourteen, all at randaugment_magnitude (arXiv:1909.13719) */
+  SUPCON_AUGMENTATION_SIMAUGMENT = 6,           /* crop, flip, colour jitter, grey, random warp, blur (google-research/supcon) */
+  SUPCON_AUGMENTATION_STACKED_RANDAUGMENT = 7   /* crop, flip, colour jitter, RandAugment, grey, random warp, blur (arXiv:2005.10243) */
 };
+/* The operations of AutoAugment and RandAugment have torchvision's magnitudes: shears up to 0.3, translations up to 150/331 of the side, rotations up to 30
+ * degrees, factors of brightness, colour, contrast and sharpness within 1 ± 0.9, 8 to 4 bits, solarize from 1 to 0 on. Geometry takes the nearest pixel, as the
+ * policies' own programs do, and `fill` outside the image; the warp is a thin-plate spline over 2×2 control points, bilinear, the border carried on. */
 
 typedef struct supcon_augmentation_options {
   uint32_t struct_size;
@@ -308,6 +331,13 @@ typedef struct supcon_augmentation_options {
   float blur_probability;   /* default -1: 0.5 if the view's smaller side is 128 pixels or more, else 0 */
   float blur_sigma_min;     /* pixels; default 0.1 */
   float blur_sigma_max;     /* default 2; the kernel is a tenth of the side, made odd */
+  int32_t randaugment_operations; /* RANDAUGMENT, STACKED_RANDAUGMENT: 0 to 16; default 2 */
+  float randaugment_magnitude;    /* 0 to 30; default 9 */
+  float warp_probability;   /* SIMAUGMENT, STACKED_RANDAUGMENT; default 0.5 */
+  float warp_strength;      /* control points go by normal variates times a length of up to this share of the smaller side; default 23/224 */
+  float fill;               /* where shears, translations, rotations and cutout leave no image; default 0.5, the grey of the policies' programs (torchvision: 0) */
+  float cutout;             /* AUTOAUGMENT_…, RANDAUGMENT: side of a square of fill, the last operation, as a share of the smaller side (AutoAugment's recipe for
+                               CIFAR: 0.5); default 0: none */
 } supcon_augmentation_options;
 void supcon_augmentation_options_init(supcon_augmentation_options *options);
 
@@ -316,6 +346,45 @@ void supcon_augmentation_options_init(supcon_augmentation_options *options);
  * Errors: argument, shape, type, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_augment(supcon_context *context, const supcon_images *images, const supcon_augmentation_options *options, uint64_t seed,
                                                int64_t epoch, int64_t view, int64_t height, int64_t width, float *views);
+/* The same of the images at indices of a data set, each under its own number: what a loader of that data set would make (kind NONE: its images, resized).
+ *  views   [index_count, height, width, channels of the data set]
+ * Errors: argument, io, format (a file that has become unreadable), cancelled (by a callback), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_augment_dataset(supcon_context *context, const supcon_dataset *dataset, const int64_t *indices, int64_t index_count,
+                                                       const supcon_augmentation_options *options, uint64_t seed, int64_t epoch, int64_t view, int64_t height,
+                                                       int64_t width, float *views);
+
+/* ---------------------------------------------------------------------------------------------------------------- corruptions */
+
+/* The fifteen of ImageNet-C (Hendrycks and Dietterich, arXiv:1903.12261), computed here, at severities 1 to 5 with the published numbers: CIFAR-10-C's for
+ * images whose smaller side is at most 64 pixels, ImageNet-C's for larger ones. These count pixels: corrupt images of the size that the model sees.
+ * What differs: frost overlays a texture made by computation, not photographs of ice; motion blur (snow's too) is that of the imagecorruptions package, not
+ * ImageMagick's. As published, elastic's numbers (and CIFAR-10-C's for glass blur) do not grow steadily with the severity. */
+enum {
+  SUPCON_CORRUPTION_GAUSSIAN_NOISE = 0,
+  SUPCON_CORRUPTION_SHOT_NOISE = 1,
+  SUPCON_CORRUPTION_IMPULSE_NOISE = 2,
+  SUPCON_CORRUPTION_DEFOCUS_BLUR = 3,
+  SUPCON_CORRUPTION_GLASS_BLUR = 4,
+  SUPCON_CORRUPTION_MOTION_BLUR = 5,
+  SUPCON_CORRUPTION_ZOOM_BLUR = 6,
+  SUPCON_CORRUPTION_SNOW = 7,
+  SUPCON_CORRUPTION_FROST = 8,
+  SUPCON_CORRUPTION_FOG = 9,
+  SUPCON_CORRUPTION_BRIGHTNESS = 10,
+  SUPCON_CORRUPTION_CONTRAST = 11,
+  SUPCON_CORRUPTION_ELASTIC_TRANSFORM = 12,
+  SUPCON_CORRUPTION_PIXELATE = 13,
+  SUPCON_CORRUPTION_JPEG_COMPRESSION = 14
+};
+/* Corrupts images; image i is sample number i. The random numbers depend on (seed, corruption, sample) alone: severities of one image differ in strength only.
+ *  corrupted   [images->count, height, width, channels] u8
+ * Errors: argument (corruption, severity), shape, type, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_corrupt(supcon_context *context, const supcon_images *images, int32_t corruption, int32_t severity, uint64_t seed,
+                                               uint8_t *corrupted);
+/* The same images, labels and names, corrupted when they are used; an image's sample number is its index. height and width: what images are resized to before
+ * (bilinear, antialiased), or both 0: nothing. Errors: argument, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_corrupt(const supcon_dataset *dataset, int32_t corruption, int32_t severity, uint64_t seed, int64_t height,
+                                                       int64_t width, supcon_dataset **corrupted);
 
 /* -------------------------------------------------------------------------------------------------------------------- models */
 
@@ -429,16 +498,27 @@ SUPCON_MUST_CHECK supcon_status supcon_model_embed_dataset(const supcon_model *m
  * loaded with a precision. dataset NULL: back to the model's precision. The model is this call's alone meanwhile.
  * Errors: argument (no image), shape, state (in use), unsupported (a build without oneDNN, or a CPU without AVX512-VNNI or AVX-VNNI), memory, io, format, cancelled. */
 SUPCON_MUST_CHECK supcon_status supcon_model_quantize(supcon_model *model, const supcon_dataset *dataset);
+enum { SUPCON_PHASE_EMBED = 0, /* done and total are images */
+       SUPCON_PHASE_FIT = 1 /* iterations; it may end before total */ };
+/* Non-zero stops: the call returns SUPCON_STATUS_CANCELLED. */
+typedef int (*supcon_progress_callback)(int32_t phase, int64_t done, int64_t total, void *user_data);
 
 typedef struct supcon_classifier_options {
   uint32_t struct_size;
   int32_t iterations;  /* of L-BFGS at most; default 200 */
   float l2;            /* weight of the squared weights; default 1e-4 */
+  supcon_progress_callback progress; /* hears how far it is, every second or so; NULL (default): nobody does */
+  void *user_data;     /* for progress */
 } supcon_classifier_options;
 void supcon_classifier_options_init(supcon_classifier_options *options);
-/* Fits the linear classifier "fc" on the frozen, unaugmented embeddings of a labelled data set and keeps it in the model (its class names too).
+/* Fits the linear classifier "fc" on the frozen, unaugmented embeddings of a labelled data set and keeps it in the model (its class names too). The model is unchanged after a
+ * failure.
  * Errors: argument, state (no labels, or in use), memory, cancelled, io, format. */
 SUPCON_MUST_CHECK supcon_status supcon_model_fit_classifier(supcon_model *model, const supcon_dataset *dataset, const supcon_classifier_options *options);
+/* Replaces the classifier by a new random one for classes classes, called by their numbers. 0: takes it away; a run that trains one then makes it, with the data set's
+ * classes and names. Transfer to other classes is: load, reset to 0, then train with CROSS_ENTROPY at a small rate (full fine-tuning) or LINEAR (a probe), or
+ * supcon_model_fit_classifier, which needs no reset. Errors: argument, state (in use), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_model_reset_classifier(supcon_model *model, int32_t classes);
 
 /* ------------------------------------------------------------------------------------------------------------------ training */
 
@@ -511,6 +591,7 @@ typedef struct supcon_train_options {
                                    gradient caching (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over all, and goes through the chunks once
                                    more, with the same augmented views (images are read twice), for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
                                    sees chunks: its statistics are those of chunk_size * views rows, and its running statistics move once per chunk */
+  const supcon_augmentation_options *augmentation_second; /* of the views after an image's first; NULL (default): as the first */
   int32_t margin;               /* MAX_MARGIN: m, 1 (cross-entropy) to 8; the angle to the true class's weights counts m-fold; default 2 */
   double label_smoothing;       /* of the classifier's targets, 0 to below 1; default 0 */
   double mixup_alpha;           /* CROSS_ENTROPY and LINEAR: blend each image of a batch with another, the share from Beta(alpha, alpha) once per batch
@@ -551,7 +632,7 @@ typedef struct supcon_event {
 typedef int (*supcon_train_callback)(const supcon_event *event, void *user_data);
 
 /* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR, CROSS_ENTROPY, MAX_MARGIN and joint_classifier the model gets a classifier
- * with the data set's classes if it has none. Errors: argument, shape (channels), state (no labels, too few images or classes, in use, a checkpoint of
+ * with the data set's classes if it has none (supcon_model_reset_classifier takes one away). Errors: argument, shape (channels), state (no labels, too few images or classes, in use, a checkpoint of
  * another run), memory, io (of checkpoint_folder), format (of a checkpoint to resume). */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_create(supcon_context *context, supcon_model *model, const supcon_dataset *dataset,
                                                       const supcon_train_options *options, supcon_trainer **trainer);
@@ -575,7 +656,7 @@ typedef struct supcon_evaluate_options {
   uint32_t struct_size;
   int32_t method;      /* default SUPCON_METHOD_LINEAR */
   int32_t k;           /* KNN; default 20 */
-  float temperature;   /* KNN; default 0.1 */
+  float temperature;   /* KNN, and PROTOTYPES' probabilities; default 0.1 */
   int32_t iterations;  /* LINEAR; default 200 */
   float l2;            /* LINEAR; default 1e-4 */
 } supcon_evaluate_options;
@@ -591,11 +672,103 @@ void supcon_scores_init(supcon_scores *scores);
 /* Judges embeddings: fits method on train rows, predicts test rows.
  *  train, test    [n, dimension] f32, labels [n] >= 0. Rows are normalised to length 1 first.
  *  predictions    [test_count] or NULL
+ *  probabilities  [test_count, classes] or NULL: softmax of the logits (LINEAR), share of the votes (KNN), softmax of cosine / temperature (PROTOTYPES); a class
+ *                 without train rows gets 0. probability_capacity in numbers
  *  confusion      [classes, classes] or NULL: rows the truth, columns the guess; confusion_capacity in numbers
  * Errors: argument (non-finite rows, negative labels, k), shape, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_evaluate(supcon_context *context, const float *train, const int64_t *train_labels, int64_t train_count, const float *test,
                                                 const int64_t *test_labels, int64_t test_count, int64_t dimension, const supcon_evaluate_options *options,
-                                                supcon_scores *scores, int64_t *predictions, int64_t *confusion, int64_t confusion_capacity);
+                                                supcon_scores *scores, int64_t *predictions, float *probabilities, int64_t probability_capacity,
+                                                int64_t *confusion, int64_t confusion_capacity);
+
+typedef struct supcon_retrieval_scores {
+  uint32_t struct_size;           /* in: sizeof; set by supcon_retrieval_scores_init */
+  int32_t reserved;
+  double precision_at_1;          /* share of the queries whose nearest row has their label */
+  double r_precision;             /* mean share of the query's label among its R nearest rows, R being the number of rows with that label */
+  double map_at_r;                /* mean over queries of 1/R times the sum, over ranks i up to R with the label, of the precision among the first i */
+  int64_t queries;                /* that the means are over */
+  int64_t queries_without_match;  /* no row has their label: left out */
+} supcon_retrieval_scores;
+void supcon_retrieval_scores_init(supcon_retrieval_scores *scores);
+/* How well rows find those of their label by cosine (arXiv:2003.08505, section 3.2). Rows are normalised to length 1 first; no table of all similarities is made.
+ *  gallery  [gallery_count, dimension], labels of any value
+ *  queries  [query_count, dimension]; NULL: the gallery's rows, each of which looks for the others; query_labels and query_count are not looked at then
+ * Errors: argument (non-finite rows; no query has a row of its label), shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_retrieval(supcon_context *context, const float *gallery, const int64_t *gallery_labels, int64_t gallery_count,
+                                                 const float *queries, const int64_t *query_labels, int64_t query_count, int64_t dimension,
+                                                 supcon_retrieval_scores *scores);
+
+typedef struct supcon_calibration_options {
+  uint32_t struct_size;
+  int32_t bins;          /* of confidence, of equal width; default 15 */
+} supcon_calibration_options;
+void supcon_calibration_options_init(supcon_calibration_options *options);
+typedef struct supcon_calibration_scores {
+  uint32_t struct_size;  /* in: sizeof; set by supcon_calibration_scores_init */
+  int32_t reserved;
+  double expected_error; /* ECE: sum over bins of count/n |accuracy - confidence| */
+  double maximum_error;  /* MCE: the largest |accuracy - confidence| of a bin */
+  double accuracy;
+  double confidence;     /* mean of the largest probability */
+  double negative_log_likelihood; /* mean of -log of the label's probability (FLT_MIN's where it is 0) */
+  double brier_score;    /* mean squared distance of the probabilities from the label's one-hot row */
+} supcon_calibration_scores;
+void supcon_calibration_scores_init(supcon_calibration_scores *scores);
+/* How far a classifier's confidence is from its accuracy (arXiv:1706.04599). Bin b holds the rows whose largest probability lies in (b / bins, (b + 1) / bins].
+ *  probabilities  [count, classes] f32, rows of sum 1; labels [count], 0 to classes - 1
+ *  bin_counts, bin_confidences, bin_accuracies  [bins] or NULL: the reliability diagram; means are 0 in a bin without rows
+ * Errors: argument (numbers that are no probabilities, labels, bins), shape. */
+SUPCON_MUST_CHECK supcon_status supcon_calibration(const float *probabilities, const int64_t *labels, int64_t count, int64_t classes,
+                                                   const supcon_calibration_options *options, supcon_calibration_scores *scores, int64_t *bin_counts,
+                                                   double *bin_confidences, double *bin_accuracies);
+
+typedef struct supcon_corruption_scores {
+  uint32_t struct_size;   /* in: sizeof; set by supcon_corruption_scores_init */
+  int32_t reserved;
+  double mean;            /* mCE: mean over corruptions of the ratio of summed errors to the baseline's; 1: as bad as it (papers print it times 100) */
+  double relative_mean;   /* the same of what is lost against clean images; NaN without clean errors */
+} supcon_corruption_scores;
+void supcon_corruption_scores_init(supcon_corruption_scores *scores);
+/* Robustness to corruptions against a baseline's (arXiv:1903.12261, section 4; papers take AlexNet for the baseline).
+ *  errors, baseline           [corruptions, severities], shares of images, 0 to 1
+ *  clean, clean_baseline      errors on clean images; both NaN: no relative ones
+ *  ratios, relative_ratios    [corruptions] or NULL: of each corruption
+ * Errors: argument (a number outside 0 to 1; a baseline without errors, or one that loses nothing to a corruption), shape. */
+SUPCON_MUST_CHECK supcon_status supcon_corruption_error(const double *errors, const double *baseline, int64_t corruptions, int64_t severities, double clean,
+                                                        double clean_baseline, supcon_corruption_scores *scores, double *ratios, double *relative_ratios);
+
+/* Mean squared distance of two rows of one label, at length 1 (arXiv:2005.10242): 0 at best, 2 for unrelated rows; NaN if no two rows share a label.
+ * rows [count, dimension], labels [count] of any value. Errors: argument, shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_alignment(supcon_context *context, const float *rows, const int64_t *labels, int64_t count, int64_t dimension, double *value);
+/* log of the mean of exp(-2 |difference|^2) over pairs of rows at length 1 (same paper): 0 if all are the same, about -4 if they are spread evenly; NaN for one row.
+ * Of more than 4096 rows it takes the first. rows [count, dimension]. Errors: argument, shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_uniformity(supcon_context *context, const float *rows, int64_t count, int64_t dimension, double *value);
+
+typedef struct supcon_ood_options {
+  uint32_t struct_size;
+  int32_t k;              /* the neighbour whose distance counts; default 50 */
+} supcon_ood_options;
+void supcon_ood_options_init(supcon_ood_options *options);
+/* How strange each query is: its distance to the k-th nearest training row, both at length 1, 0 to 2; the larger, the more likely out of distribution
+ * (arXiv:2204.06507).
+ *  train    [train_count, dimension]
+ *  queries  [query_count, dimension]; NULL: the training rows, each without itself; query_count is not looked at then
+ *  scores   [query_count], or [train_count]
+ * Errors: argument (non-finite rows, k), shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_ood_scores(supcon_context *context, const float *train, int64_t train_count, const float *queries, int64_t query_count,
+                                                  int64_t dimension, const supcon_ood_options *options, float *scores);
+typedef struct supcon_detection_scores {
+  uint32_t struct_size;   /* in: sizeof; set by supcon_detection_scores_init */
+  int32_t reserved;
+  double auroc;           /* chance that a row from outside scores higher than one from inside, half of it for equals */
+  double fpr95;           /* share of the rows from outside that are let in where 95 % of those inside are */
+  double threshold;       /* the score up to which rows are let in for that */
+} supcon_detection_scores;
+void supcon_detection_scores_init(supcon_detection_scores *scores);
+/* How well such scores tell outside from inside. Errors: argument (NaN), shape. */
+SUPCON_MUST_CHECK supcon_status supcon_detection(const float *inside, int64_t inside_count, const float *outside, int64_t outside_count,
+                                                 supcon_detection_scores *scores);
 
 #ifdef __cplusplus
 }

@@ -56,6 +56,7 @@ extension TrainOptions {
         stepFactor = options.step_factor
         loss = try ContrastiveOptions(options.loss)
         augmentation = try AugmentationOptions(options.augmentation)
+        if let second = options.augmentation_second { augmentationSecond = try AugmentationOptions(second) }
         seed = options.seed
         (validationFraction, validationEvery, patience) = (options.validation_fraction, Int(options.validation_every), Int(options.patience))
         checkpointFolder = options.checkpoint_folder.map { String(cString: $0) }

@@ -41,6 +41,8 @@ public struct TrainOptions: Sendable {
     public var stepFactor = 0.1
     public var loss = ContrastiveOptions()
     public var augmentation = AugmentationOptions.defaults(.simclr)
+    /// Of the views after an image's first; nil: as the first.
+    public var augmentationSecond: AugmentationOptions?
     public var seed: UInt64 = 0
     public var validationFraction = 0.05
     public var validationEvery = 1
@@ -152,6 +154,7 @@ public struct TrainOptions: Sendable {
             try require(!jointClassifier, .argument, "joint_classifier goes with a contrastive objective; the others train the classifier anyway")
         }
         try augmentation.validate()
+        try augmentationSecond?.validate()
     }
 
     /// Errors: argument.

@@ -68,7 +68,7 @@ public final class Trainer: @unchecked Sendable {
                 }
                 try require(
                     dataset.classes <= model.network.configuration.classes, .shape,
-                    "the data set has \(dataset.classes) classes; the model's classifier has \(model.network.configuration.classes)")
+                    "the data set has \(dataset.classes) classes; the model's classifier has \(model.network.configuration.classes): give it a new one (resetClassifier, supcon_model_reset_classifier)")
             }
             let step = try Self.step(model, options, labels: training.labels, context: context)
             // The frozen encoder's accuracy does not change.
@@ -137,7 +137,7 @@ public final class Trainer: @unchecked Sendable {
         // The last state without NaN, to come back to.
         var sound = try model.snapshot()
         let loader = try Loader(
-            training, options.augmentation, views: options.effectiveViews, height: model.imageHeight, width: model.imageWidth, mean: model.mean, std: model.std,
+            training, options.augmentation, second: options.augmentationSecond, views: options.effectiveViews, height: model.imageHeight, width: model.imageWidth, mean: model.mean, std: model.std,
             seed: options.seed, threads: options.loaderThreads > 0 ? options.loaderThreads : context.threads, batchSize: step.chunks.size)
         reporter.begin(epochsDone: progress.epoch)
         while progress.epoch < options.epochs {

@@ -39,14 +39,16 @@ public final class Loader {
     }
 
     /// - Parameters:
+    ///   - second: how the views after an image's first are made; nil: as the first.
     ///   - mean, std: one per channel.
     ///   - threads: 1 to 1024.
     /// Errors: argument, shape, memory.
     public init(
-        _ dataset: Dataset, _ options: AugmentationOptions, views: Int, height: Int, width: Int, mean: [Float], std: [Float], seed: UInt64, threads: Int,
+        _ dataset: Dataset, _ options: AugmentationOptions, second: AugmentationOptions? = nil, views: Int, height: Int, width: Int, mean: [Float], std: [Float], seed: UInt64, threads: Int,
         batchSize: Int
     ) throws(SupConError) {
         let augmentation = try Augmentation(options, height: height, width: width, channels: dataset.channels)
+        let other = try second.map { (second) throws(SupConError) in try Augmentation(second, height: height, width: width, channels: dataset.channels) }
         let normalization = try Normalization(mean: mean, std: std)
         try require(mean.count == dataset.channels, .shape, "there are \(mean.count) means; expected one for each of the images' \(dataset.channels) channels")
         try require((1...255).contains(views), .argument, "views is \(views); expected 1 to 255")
@@ -62,7 +64,8 @@ public final class Loader {
         for _ in 0..<slots { memory.append(try AlignedBuffer(Float.self, count: perSlot)) }
         (self.memory, self.batchSize, self.views) = (memory, batchSize, views)
         queue = LoaderQueue(dataset, slots: slots, grain: max(1, min(16, batchSize / (threads * 4))))
-        let plan = LoaderWorker.Plan(augmentation: augmentation, normalization: normalization, views: views, seed: seed, slots: memory.map(\.floats))
+        let plan = LoaderWorker.Plan(
+            augmentation: augmentation, second: other ?? augmentation, normalization: normalization, views: views, seed: seed, slots: memory.map(\.floats))
         for _ in 0..<threads { self.threads.append(try Self.start(plan, queue)) }  // if one fails, deinit ends those before it
     }
 

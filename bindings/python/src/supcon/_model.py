@@ -14,7 +14,7 @@ from ._augmentation import image_size as pair
 from ._data import Dataset, from_pixels, labelled, source
 from ._errors import ArgumentError
 from ._images import Pixels, floats
-from ._library import check, context, defaults, interruptible, lib, own
+from ._library import check, context, defaults, guarded, interruptible, lib, own
 from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
 
 
@@ -157,14 +157,34 @@ class Model:
             check(lib.supcon_model_quantize(self._handle, None if data is None else data._handle))
         return self
 
-    def fit_classifier(self, images, labels=None, *, iterations=None, l2=None) -> Model:
+    def fit_classifier(self, images, labels=None, *, iterations=None, l2=None, progress=None) -> Model:
         """Fits the linear classifier on the frozen, unaugmented embeddings and keeps it. `labels`: [n] of any kind, numbered in their order; None: the data
-        set's own. Nobody may use the model meanwhile."""
+        set's own. Nobody may use the model meanwhile; after an exception it is as it was.
+
+        progress : callable, optional
+            ``progress(phase, done, total)``, phase "embed" (images) or "fit" (iterations; it may end before total). Returning True stops it with
+            CancelledError, as Ctrl-C does with KeyboardInterrupt; what it raises comes out of this function."""
         data = images if isinstance(images, Dataset) and labels is None else labelled(images, labels)[0]
         options = build(CLASSIFIER, classifier_iterations=iterations, classifier_l2=l2)
-        with interruptible(lambda: None):
+        stopped = []
+
+        def hear(phase, done, total, _) -> int:
+            return int(bool(progress and progress(_abi.Phase(phase).word, done, total)) or bool(stopped))
+
+        options.progress = _abi.ProgressCallback(guarded(hear))
+        with interruptible(lambda: stopped.append(True)):
             check(lib.supcon_model_fit_classifier(self._handle, data._handle, ctypes.byref(options)))
         return self
+
+    def reset_classifier(self, classes: int = 0) -> Model:
+        """Replaces the classifier by a new random one for `classes` classes; 0: takes it away, and `supcon.train` with the objective "cross_entropy" (full
+        fine-tuning) or "linear" makes one for its data."""
+        check(lib.supcon_model_reset_classifier(self._handle, _convert.integer("classes", classes, -(2**31), 2**31 - 1)))
+        return self
+
+    def copy(self) -> Model:
+        """The same model in memory of its own."""
+        return _from_bytes(self.to_bytes(), "f32" if self.precision == "f32" else "auto", self.n_jobs)
 
     def save(self, path) -> None:
         """Writes a safetensors file with torchvision's parameter names and the configuration as metadata; whole or not at all. FileError (an OSError)

@@ -163,7 +163,8 @@ LOSS_ALONE = _table(
 )
 AUGMENTATION = _table(
     _abi.AugmentationOptions,
-    ("augmentation=kind", _abi.AugmentationKind, "none: resize; crop_flip; simclr: crop, flip, colour jitter, grey, and from 128 pixels on blur"),
+    ("augmentation=kind", _abi.AugmentationKind, "none: resize; crop_flip; simclr: crop, flip, colour jitter, grey, and from 128 pixels on blur; autoaugment_...: crop, flip, a "
+     "sub-policy; randaugment: crop, flip, operations at one magnitude; simaugment: simclr with a warp; stacked_randaugment: both"),
     ("crop_scale_min", float, "smallest share of the area that a crop keeps"),
     ("crop_scale_max", float, "largest share of the area that a crop keeps"),
     ("crop_ratio_min", float, "smallest width / height of a crop"),
@@ -178,6 +179,12 @@ AUGMENTATION = _table(
     ("blur_probability", float, "of Gaussian blur; -1: 0.5 if the smaller side is 128 pixels or more, else 0"),
     ("blur_sigma_min", float, "smallest deviation of the blur, in pixels"),
     ("blur_sigma_max", float, "largest deviation of the blur, in pixels"),
+    ("randaugment_operations", int, "operations that RandAugment draws, 0 to 16"),
+    ("randaugment_magnitude", float, "of RandAugment's operations, 0 to 30"),
+    ("warp_probability", float, "of a warp; simaugment and stacked_randaugment"),
+    ("warp_strength", float, "largest spread of the warp's control points, as a share of the smaller side"),
+    ("fill", float, "what shears, translations, rotations and cutout put outside the image, 0 to 1"),
+    ("cutout", float, "side of a square of fill, as a share of the smaller side; autoaugment and randaugment; 0: none"),
 )
 CLASSIFIER = _table(
     _abi.ClassifierOptions,
@@ -194,10 +201,12 @@ EVALUATE = _table(
     _abi.EvaluateOptions,
     ("method", _abi.Method, "linear: softmax regression; knn: vote of the k nearest by cosine; prototypes: the nearest class mean by cosine"),
     ("k", int, "knn: neighbours"),
-    ("temperature", float, "knn: a neighbour's weight is exp(cosine / temperature)"),
+    ("temperature", float, "knn: a neighbour's weight is exp(cosine / temperature); prototypes: probabilities are the softmax of cosine / temperature"),
     ("iterations", int, "linear: of L-BFGS at most"),
     ("l2", float, "linear: weight of the squared weights"),
 )
+CALIBRATION = _table(_abi.CalibrationOptions, ("bins", int, "of confidence, of equal width"))
+OOD = _table(_abi.OodOptions, ("k", int, "the neighbour whose distance counts"))
 LOAD = _table(
     _abi.LoadOptions,
     ("architecture", str, "None: by the parameters' names and shapes"),
@@ -228,8 +237,17 @@ def build(table: dict[str, Option], **values):
     return fill(defaults(next(iter(table.values())).struct), table, values)
 
 
+def augmentations(value) -> tuple[_abi.AugmentationOptions | None, _abi.AugmentationOptions | None]:
+    """An augmentation, or a pair of them: of an image's first view and of the others."""
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise ArgumentError(f"augmentation has {len(value)} parts; expected one augmentation, or two: of an image's first view and of the others")
+        return augmentation(value[0]), augmentation(value[1]) or defaults(_abi.AugmentationOptions)
+    return augmentation(value), None
+
+
 def augmentation(value) -> _abi.AugmentationOptions | None:
-    """"simclr", "crop_flip", "none", or a dict with "kind" and fields such as {"kind": "simclr", "crop_scale_min": 0.5}; None: the default."""
+    """A kind such as "simclr", or a dict with "kind" and fields such as {"kind": "simclr", "crop_scale_min": 0.5}; None: the default."""
     if value is None:
         return None
     fields = {"kind": value} if not isinstance(value, dict) else dict(value)

@@ -631,9 +631,9 @@ typedef struct supcon_event {
 /* Non-zero stops the run after this step: supcon_trainer_run returns SUPCON_STATUS_CANCELLED, the model keeps what it learnt, the last checkpoint is kept. */
 typedef int (*supcon_train_callback)(const supcon_event *event, void *user_data);
 
-/* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR, CROSS_ENTROPY, MAX_MARGIN and joint_classifier the model gets a classifier
- * with the data set's classes if it has none (supcon_model_reset_classifier takes one away). Errors: argument, shape (channels), state (no labels, too few images or classes, in use, a checkpoint of
- * another run), memory, io (of checkpoint_folder), format (of a checkpoint to resume). */
+/* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR, CROSS_ENTROPY, MAX_MARGIN and joint_classifier the model gets a
+ * classifier with the data set's classes if it has none (supcon_model_reset_classifier takes one away). Errors: argument, shape (channels),
+ * state (no labels, too few images or classes, in use, a checkpoint of another run), memory, io (of checkpoint_folder), format (of a checkpoint to resume). */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_create(supcon_context *context, supcon_model *model, const supcon_dataset *dataset,
                                                       const supcon_train_options *options, supcon_trainer **trainer);
 /* Trains; callback may be NULL. A run that ended is not run again (state). With resume it first takes up checkpoint_folder/last.supcon. After a NaN the model is what it was at

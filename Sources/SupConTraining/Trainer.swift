@@ -137,8 +137,9 @@ public final class Trainer: @unchecked Sendable {
         // The last state without NaN, to come back to.
         var sound = try model.snapshot()
         let loader = try Loader(
-            training, options.augmentation, second: options.augmentationSecond, views: options.effectiveViews, height: model.imageHeight, width: model.imageWidth, mean: model.mean, std: model.std,
-            seed: options.seed, threads: options.loaderThreads > 0 ? options.loaderThreads : context.threads, batchSize: step.chunks.size)
+            training, options.augmentation, second: options.augmentationSecond, views: options.effectiveViews,
+            height: model.imageHeight, width: model.imageWidth, mean: model.mean, std: model.std, seed: options.seed,
+            threads: options.loaderThreads > 0 ? options.loaderThreads : context.threads, batchSize: step.chunks.size)
         reporter.begin(epochsDone: progress.epoch)
         while progress.epoch < options.epochs {
             let epoch = progress.epoch + 1

@@ -26,9 +26,9 @@ __version__ = version()
 __all__ = [
     "ArgumentError", "CORRUPTIONS", "Calibration", "CancelledError", "CorruptionError", "Dataset", "Detection", "ElementTypeError", "Evaluation", "Event",
     "FileError", "ForkError", "FormatError", "ImageFolder", "InternalError", "Model", "OutOfMemoryError", "Retrieval", "ShapeError", "StateError",
-    "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training", "UnsupportedError", "alignment", "augment", "build_info", "calibration",
-    "contact_sheet", "corrupt", "corruption_error", "evaluate", "library_path", "load", "mask_from_multilabel", "mask_from_values", "ood_detection", "ood_scores", "retrieval", "set_log", "supcon_loss",
-    "train", "uniformity", "version",
+    "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training", "UnsupportedError", "alignment", "augment", "build_info",
+    "calibration", "contact_sheet", "corrupt", "corruption_error", "evaluate", "library_path", "load", "mask_from_multilabel", "mask_from_values",
+    "ood_detection", "ood_scores", "retrieval", "set_log", "supcon_loss", "train", "uniformity", "version",
 ]
 
 

@@ -115,8 +115,8 @@ PREFIXES = {
     Status: "SUPCON_STATUS_", Log: "SUPCON_LOG_", Element: "SUPCON_ELEMENT_", Layout: "SUPCON_LAYOUT_", Form: "SUPCON_FORM_",
     Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", Rule: "SUPCON_RULE_", OnError: "SUPCON_ON_ERROR_",
     AugmentationKind: "SUPCON_AUGMENTATION_", Corruption: "SUPCON_CORRUPTION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
-    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Queue: "SUPCON_QUEUE_", Schedule: "SUPCON_SCHEDULE_", Optimizer: "SUPCON_OPTIMIZER_", EventKind: "SUPCON_EVENT_",
-    Method: "SUPCON_METHOD_", Phase: "SUPCON_PHASE_",
+    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Queue: "SUPCON_QUEUE_", Schedule: "SUPCON_SCHEDULE_", Optimizer: "SUPCON_OPTIMIZER_",
+    EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_", Phase: "SUPCON_PHASE_",
 }
 
 

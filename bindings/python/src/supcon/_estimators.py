@@ -80,8 +80,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
         denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
         cutmix_alpha=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
-        milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None,
-        n_jobs=None, verbose=0, callback=None,
+        milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
+        verbose=0, callback=None,
     ):
         _keep(self, locals())
 
@@ -205,8 +205,8 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
         denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
         cutmix_alpha=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
-        milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None,
-        n_jobs=None, verbose=0, callback=None, classifier_iterations=None, classifier_l2=None,
+        milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
+        verbose=0, callback=None, classifier_iterations=None, classifier_l2=None,
     ):
         _keep(self, locals())
 

@@ -127,7 +127,9 @@ import Testing
                 let most = s.max()!
                 expected += (most + log(s.reduce(0) { $0 + exp($1 - most) }) - positives.reduce(0) { $0 + s[$1] } / Double(positives.count)) / 4
             }
-            let outcome = try step.run(input, samples: [0, 1, 2, 3], turn: turn, rate: 0.05)
+            let outcome = try input.withUnsafeBufferPointer { pixels in
+                try step.run(turn: turn, rate: 0.05) { () throws(SupConError) in LoadedBatch(pixels: pixels.baseAddress!, indices: [0, 1, 2, 3]) }
+            }
             #expect(abs(outcome.loss - expected) < 2e-4 * max(1, expected), "turn \(turn): \(outcome.loss), expected \(expected)")
             // The queue keeps the last 11; the keys' network follows the model's.
             for i in 0..<4 { (queue, queueLabels) = (queue + [contrasts[i]], queueLabels + [labels[i]]) }

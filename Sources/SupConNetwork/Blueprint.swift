@@ -35,6 +35,14 @@ package struct Blueprint {
 
     var output: Int { values.count - 1 }
 
+    /// Of one pass.
+    func multiplications(images: Int) -> Double {
+        layers.reduce(0) { sum, layer in
+            guard case .convolutionNorm(let layer) = layer else { return sum }
+            return sum + Double(ConvolutionShape(layer, in: self, images: images).multiplications)
+        }
+    }
+
     init(image: Shape) { values = [image] }
 
     /// Appends a layer and returns its output.

@@ -8,6 +8,8 @@ enum StoredType {
     case byte
 
     var byteCount: Int { self == .f32 ? 4 : self == .bf16 ? 2 : 1 }
+    /// What an engine is asked for; of no account for bytes.
+    var floatType: ElementType { self == .bf16 ? .bf16 : .f32 }
 }
 
 /// The image as it comes, f32, → as the encoder takes it.

@@ -121,7 +121,16 @@ static void wrong_arguments(void) {
     REFUSES_HANDLE(supcon_trainer_create(NULL, model, data, &options, &trainer), trainer, statuses, word); \
   } while (0)
 #define REFUSES_OPTION(change, word) REFUSES_RUN(dataset, change, ARGUMENT, word)
-  REFUSES_OPTION(options.objective = 4, "objective");
+  REFUSES_OPTION(options.objective = 5, "objective");
+  REFUSES_OPTION(options.margin = 0, "margin");
+  REFUSES_OPTION(options.label_smoothing = 0.1, "label_smoothing");
+  REFUSES_OPTION(options.mixup_alpha = 0.2, "mixup_alpha");
+  REFUSES_OPTION((options.objective = SUPCON_OBJECTIVE_MAX_MARGIN, options.cutmix_alpha = 1), "cutmix_alpha");
+  REFUSES_OPTION(options.label_bandwidth = -1, "label_bandwidth");
+  REFUSES_OPTION(options.queue_mode = 3, "queue_mode");
+  REFUSES_OPTION((options.queue_mode = SUPCON_QUEUE_NEGATIVES, options.queue_size = 1), "queue_size");
+  REFUSES_OPTION((options.queue_mode = SUPCON_QUEUE_NEGATIVES, options.key_momentum = 1), "key_momentum");
+  REFUSES_OPTION((options.loss = &loss, loss.positives_cap = -2), "positives_cap is -2");
   REFUSES_OPTION(options.joint_classifier = 2, "joint_classifier");
   REFUSES_OPTION(options.epochs = 0, "epochs");
   REFUSES_OPTION(options.batch_size = 0, "batch_size");
@@ -182,6 +191,18 @@ static void wrong_arguments(void) {
   WORKS(supcon_context_create(&tight, &context));
   REFUSES_HANDLE(supcon_trainer_create(context, model, dataset, &options, &trainer), trainer, MEMORY, "limit");
   supcon_context_free(context);
+  /* A queue takes memory, which is counted. */
+  int64_t memory[2];
+  for (int queued = 0; queued < 2; queued++) {
+    options = small_train_options();
+    options.queue_mode = queued ? SUPCON_QUEUE_POSITIVES_AND_NEGATIVES : SUPCON_QUEUE_OFF;
+    options.queue_size = 100000;
+    WORKS(supcon_trainer_create(NULL, model, dataset, &options, &trainer));
+    memory[queued] = supcon_trainer_memory(trainer);
+    if (queued) WORKS(supcon_trainer_run(trainer, NULL, NULL));
+    supcon_trainer_free(trainer);
+  }
+  EXPECT(memory[1] > memory[0] + 100000 * 4, "%lld bytes with a queue, %lld without", (long long)memory[1], (long long)memory[0]);
   supcon_dataset_free(colour);
   supcon_dataset_free(unlabelled);
   supcon_dataset_free(dataset);

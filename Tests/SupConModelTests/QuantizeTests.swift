@@ -31,7 +31,7 @@ import Testing
         let model = try Self.model { ($0.architecture, $0.stem, $0.imageHeight, $0.imageWidth) = (architecture, stem, 48, 40) }
         let images = Images(24, height: 48, width: 40)
         let exact = try model.rows(images)
-        #expect(Self.smallestCosine([exact[0]], [exact[5]]) < 0.999, "the images are too much alike to tell anything")
+        #expect(Self.smallestCosine(Array(repeating: exact[0], count: exact.count), exact) < 0.998, "the images are too much alike to tell anything")
         try model.quantize(try Self.dataset(images))
         #expect(model.quantization != nil)
         let rows = try model.rows(images)

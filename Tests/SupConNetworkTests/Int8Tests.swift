@@ -94,7 +94,7 @@ import Testing
             } }
             expected.append(largest)
         } } } }
-        func pool<T>(_ stored: StoredType, _ numbers: [T], zero: T) -> [T] {
+        func pool<T: BitwiseCopyable>(_ stored: StoredType, _ numbers: [T], zero: T) -> [T] {
             var y = [T](repeating: zero, count: expected.count)
             let input = Blueprint.Shape(height: height, width: width, channels: channels), output = Blueprint.Shape(height: outHeight, width: outWidth, channels: channels)
             MaxPoolRows(images: 2, input: input, output: output, stored: stored, threads: 3).run(x: numbers, y: &y)

@@ -3,10 +3,10 @@ import SupConLoss
 import SupConModel
 import SupConNetwork
 import SupConTensor
-import SupConVision
 import Testing
 
 @testable import SupConTraining
+@testable import SupConVision
 
 /// The options of losses, as training takes them: each has an effect, learns, goes on bit for bit, and refuses what it cannot do.
 @Suite struct LossOptionTests {
@@ -128,7 +128,8 @@ import Testing
                 expected += (most + log(s.reduce(0) { $0 + exp($1 - most) }) - positives.reduce(0) { $0 + s[$1] } / Double(positives.count)) / 4
             }
             let outcome = try input.withUnsafeBufferPointer { pixels in
-                try step.run(turn: turn, rate: 0.05) { () throws(SupConError) in LoadedBatch(pixels: pixels.baseAddress!, indices: [0, 1, 2, 3]) }
+                let batch = LoadedBatch(pixels: pixels.baseAddress!, indices: [0, 1, 2, 3])
+                return try step.run(turn: turn, rate: 0.05) { batch }
             }
             #expect(abs(outcome.loss - expected) < 2e-4 * max(1, expected), "turn \(turn): \(outcome.loss), expected \(expected)")
             // The queue keeps the last 11; the keys' network follows the model's.

@@ -43,10 +43,11 @@ extension FloatImage {
     /// A camera that came nearer: the mean of the image and of its enlargements.
     mutating func blurZoom(_ zoom: CorruptionTables.Zoom) {
         let share = 1 / Float(zoom.count + 1)
+        let step = (1 + zoom.step) - 1  // as np.arange steps: a factor's last bit can decide a pixel
         for c in 0..<channels {
             var sum = planes[c]
             for i in 0..<zoom.count {
-                let layer = Self.zoomed(planes[c], height, width, factor: 1 + zoom.step * Double(i))
+                let layer = Self.zoomed(planes[c], height, width, factor: 1 + step * Double(i))
                 for k in 0..<count { sum[k] += layer[k] }
             }
             planes[c] = sum.map { $0 * share }

@@ -66,23 +66,31 @@ extension FloatImage {
         return row(q[0].0, q[1].0, q[2].0) + row(q[0].1, q[1].1, q[2].1)
     }
 
-    /// Made smaller, each pixel the mean of those whose middles it covers, rounded to bytes (Pillow's BOX), and as large again.
+    /// Made smaller, each pixel the mean of those whose middles it covers, rounded to bytes across and again down (Pillow's BOX), and as large again.
     mutating func pixelate(_ share: Double) {
         let (rows, columns) = (max(Int(Double(height) * share), 1), max(Int(Double(width) * share), 1))
         let (ys, xs) = (Self.boxes(height, rows), Self.boxes(width, columns))
         for c in 0..<channels {
+            var narrow = [Float](repeating: 0, count: height * columns)
+            for y in 0..<height {
+                for x in 0..<columns {
+                    var sum: Float = 0
+                    for sx in xs[x] { sum += planes[c][y * width + sx] }
+                    narrow[y * columns + x] = (sum * (255 / Float(xs[x].count))).rounded()
+                }
+            }
             var small = [Float](repeating: 0, count: rows * columns)
             for y in 0..<rows {
                 for x in 0..<columns {
                     var sum: Float = 0
-                    for sy in ys[y] { for sx in xs[x] { sum += planes[c][sy * width + sx] } }
-                    small[y * columns + x] = (sum / Float(ys[y].count * xs[x].count) * 255).rounded() / 255
+                    for sy in ys[y] { sum += narrow[sy * columns + x] }
+                    small[y * columns + x] = (sum / Float(ys[y].count)).rounded() / 255
                 }
             }
             for y in 0..<height {
+                let row = min(Int((Double(y) + 0.5) * Double(rows) / Double(height)), rows - 1)
                 for x in 0..<width {
-                    let (sy, sx) = (min(Int((Double(y) + 0.5) * Double(rows) / Double(height)), rows - 1), min(Int((Double(x) + 0.5) * Double(columns) / Double(width)), columns - 1))
-                    planes[c][y * width + x] = small[sy * columns + sx]
+                    planes[c][y * width + x] = small[row * columns + min(Int((Double(x) + 0.5) * Double(columns) / Double(width)), columns - 1)]
                 }
             }
         }

@@ -47,8 +47,9 @@ private final class JPEGRoundTrip {
         var size: UInt = 0
         defer { tjFree(file) }
         try check(
-            tjCompress2(compressor, pixels, Int32(width), Int32(width * channels), Int32(height), format, &file, &size, sampling, Int32(quality), 0), compressor)
-        try check(tjDecompress2(decompressor, file, size, &pixels, Int32(width), Int32(width * channels), Int32(height), format, 0), decompressor)
+            tjCompress2(compressor, pixels, Int32(width), Int32(width * channels), Int32(height), format, &file, &size, sampling, Int32(quality), TJFLAG_ACCURATEDCT),
+            compressor)
+        try check(tjDecompress2(decompressor, file, size, &pixels, Int32(width), Int32(width * channels), Int32(height), format, TJFLAG_ACCURATEDCT), decompressor)
         for c in 0..<channels { for i in 0..<(height * width) { planes[c][i] = Float(pixels[i * channels + c]) / 255 } }
     }
 

@@ -1,7 +1,7 @@
 """Writes corruption_reference.json: what the benchmark's published programs make of one image: values here and there of corruptions without chance, mean
 distances from the image for those with it. pip install imagecorruptions numpy pillow scipy scikit-image opencv-python-headless setuptools
 
-`imagecorruptions` is the program of ImageNet-C made a package; where it departs from it (zoom, elastic), and for CIFAR-10-C's numbers, the original's rule is
+`imagecorruptions` is the program of ImageNet-C made a package; where it departs from it (zoom, elastic, pixelate), and for CIFAR-10-C's numbers, the original's rule is
 written out here."""
 import json, os, sys
 
@@ -73,7 +73,7 @@ def jpeg(x, quality):
 
 def pixelate(x, share):
     h, w = x.shape[:2]
-    return np.array(Image.fromarray(x).resize((int(w * share), int(h * share)), Image.BOX).resize((w, h), Image.NEAREST))
+    return np.array(Image.fromarray(x).resize((int(w * share), int(h * share)), Image.BOX).resize((w, h), Image.BOX))
 
 
 large, small = picture(72, 80), picture(32, 32)

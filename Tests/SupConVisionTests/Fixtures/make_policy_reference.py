@@ -32,11 +32,11 @@ policies = {name: [[[*step[:2], step[2] or 0] for step in pair] for pair in auto
             for name, policy in (("imageNet", autoaugment.AutoAugmentPolicy.IMAGENET), ("cifar10", autoaugment.AutoAugmentPolicy.CIFAR10))}
 space = [*autoaugment.RandAugment()._augmentation_space(31, (32, 32))]
 
-# each operation of a policy at magnitudes of 0 to 9, both signs
+# each operation of a policy at magnitudes (of 0 to 9) that put no pixel halfway between two, both signs
 tv, operations = AutoAugment(interpolation=InterpolationMode.NEAREST, fill=0.25), []
 for seed, (name, (magnitudes, signed)) in enumerate(tv._AUGMENTATION_SPACE.items()):
     for h, w, c in ((13, 17, 3), (24, 19, 1), (28, 21, 3)):
-        for index in (2, 5, 9) if signed or name in ("Posterize", "Solarize") else (0,):
+        for index in (3, 5, 8) if signed or name in ("Posterize", "Solarize") else (0,):
             if c == 1 and name == "Color":
                 continue
             table = magnitudes(10, h, w)

@@ -161,7 +161,7 @@ def test_help_has_the_librarys_defaults(command):
     text = " ".join(run(command, "--help").stdout.split())
     if command == "train":
         for words in ("(default: resnet18)", "temperature of the contrastive loss, above 0 (default: 0.1)",
-                      "{supcon,simclr,cross_entropy,linear}", "(default: 256)", "idx:IMAGES"):
+                      "{supcon,simclr,cross_entropy,linear,max_margin}", "(default: 256)", "idx:IMAGES"):
             assert words in text
     assert "None" not in text
 

@@ -174,9 +174,35 @@ def test_every_field_of_the_options_is_reachable():
               _abi.AugmentationOptions: _options.AUGMENTATION, _abi.ClassifierOptions: _options.CLASSIFIER, _abi.EmbedOptions: _options.EMBED,
               _abi.EvaluateOptions: _options.EVALUATE, _abi.CalibrationOptions: _options.CALIBRATION, _abi.OodOptions: _options.OOD,
               _abi.LoadOptions: _options.LOAD, _abi.DatasetOptions: _options.DATASET}
-    apart = {"struct_size", "mean", "std", "has_mean_std", "milestones", "milestone_count", "loss", "augmentation", "seed", "copy", "progress", "user_data"}
+    apart = {"struct_size", "mean", "std", "has_mean_std", "milestones", "milestone_count", "loss", "augmentation", "augmentation_second", "seed", "copy", "progress", "user_data"}
     for struct, table in tables.items():
         assert {field for field, _ in struct._fields_} - apart == {it.field for it in table.values()} - apart, struct
+
+
+@pytest.mark.parametrize("options", [
+    dict(positives_cap=2), dict(label_bandwidth=0.8), dict(queue_mode="positives_and_negatives", queue_size=50), dict(queue_mode="negatives", queue_size=50),
+    dict(objective="cross_entropy", label_smoothing=0.1), dict(objective="cross_entropy", mixup_alpha=0.3), dict(objective="cross_entropy", cutmix_alpha=1),
+    dict(objective="max_margin", margin=3),
+])
+def test_options_of_losses_have_an_effect(options, shapes, small):
+    plain = {"objective": "cross_entropy"} if options.get("objective") else {}
+    runs = [supcon.SupConClassifier(**small | dict(epochs=1) | it).fit(*shapes) for it in (options, plain, options)]
+    losses = [it.history_[0].loss for it in runs]
+    assert losses[0] != losses[1] and losses[0] == losses[2] and np.isfinite(losses[0])
+    assert set(runs[0].predict(shapes[0])) <= set(shapes[1])
+    # A positive from another image, τ = 1: N-pairs.
+    if "positives_cap" in options:
+        supcon.SupConEncoder(**small | dict(epochs=1, views=1, images_per_class=2, positives_cap=1, temperature=1)).fit(*shapes)
+
+
+@pytest.mark.parametrize("options, words", [
+    (dict(positives_cap=-1), "positives_cap"), (dict(mixup_alpha=0.2), "mixup_alpha"), (dict(objective="max_margin", margin=0), "margin"),
+    (dict(queue_mode="some"), "'positives_and_negatives'"), (dict(queue_mode="negatives", queue_size=1), "queue_size"), (dict(label_smoothing=0.1), "label_smoothing"),
+    (dict(objective="simclr", queue_mode="positives_and_negatives"), "queue_mode"), (dict(label_bandwidth=-1.0), "label_bandwidth"),
+])
+def test_options_of_losses_are_checked(options, words, shapes, small):
+    with pytest.raises(ValueError, match=words):
+        supcon.SupConEncoder(**small | options).fit(*shapes)
 
 
 def test_fitting_a_classifier_can_be_stopped(shapes, small, stop):

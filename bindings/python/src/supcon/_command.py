@@ -1,4 +1,4 @@
-"""The command `supcon`: train, embed, evaluate, views, info."""
+"""The command `supcon`: train, embed, evaluate, study, views, info."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from . import _abi, _files
+from . import _abi, _files, studies
 from ._augmentation import augment
 from ._contact import contact_sheet, sheet
 from ._convert import integer
@@ -84,6 +84,9 @@ def parser() -> argparse.ArgumentParser:
     it.add_argument("--method", nargs="+", choices=option.choices, default=[option.default], help=f"{option.help} (default: {option.default})")
     _flags(it, {name: option for name, option in EVALUATE.items() if name != "method"})
     _embedding(it)
+
+    it = _command(commands, "study", _study, "run one claim of the paper at a size that this machine can take, and write a table", None, "NAME --output DIR")
+    studies.arguments(it)
 
     it = _command(commands, "views", _views, "a contact sheet: images of DATA with the views that training makes of them, or corrupted", DATA,
                   "DATA --output SHEET.png")
@@ -345,6 +348,14 @@ def _measures(arguments, model, train_rows, test_rows, test_labels):
         outside = _rows(arguments, model, data, "images from outside")
         scores = [ood_scores(train_rows, it, k=min(OOD["k"].default, len(train_rows)), n_jobs=jobs) for it in (test_rows, outside)]
         yield "outside", _files.plain(ood_detection(*scores))
+
+
+def _study(arguments) -> int:
+    from .studies._main import run  # with what it needs only here
+
+    set_log(_log, "warning")  # a line for each run is enough
+    print(run(arguments))
+    return 0
 
 
 def _info(arguments) -> int:

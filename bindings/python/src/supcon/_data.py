@@ -125,8 +125,7 @@ class Dataset:
             raise ShapeError(f"indices have the shape {list(numbers.shape)}; expected [n]")
         handle = _abi.DatasetHandle()
         check(lib.supcon_dataset_subset(self._handle, integers(numbers), len(numbers), ctypes.byref(handle)))
-        made = Dataset(handle, self._keep)
-        return made
+        return Dataset(handle, self._keep)
 
     def split(self, fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:
         """Two parts at random, class by class; the second gets about `fraction` of the images."""

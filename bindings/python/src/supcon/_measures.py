@@ -129,7 +129,7 @@ def calibration(probabilities, labels, *, bins=None) -> Calibration:
 
 
 def corruption_error(errors, baseline, clean=None, clean_baseline=None) -> CorruptionError:
-    """Robustness to corruptions against a baseline's: mCE and relative mCE (Hendrycks and Dietterich, arXiv:1903.12261), as ratios: papers print them times 100.
+    """Robustness to corruptions against a baseline's: mCE and relative mCE (Hendrycks and Dietterich, arXiv:1903.12261), ratios that papers print times 100.
 
     Parameters
     ----------

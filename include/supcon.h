@@ -587,10 +587,11 @@ typedef struct supcon_train_options {
   double exponential_epochs;    /* EXPONENTIAL: after so many epochs each; default 0.5 */
   double ema_decay;             /* 0 (default): off. d: validation, best.safetensors and the model after the run have the moving average of the weights (and running
                                    statistics), a += (1 - min(d, (1 + step) / (10 + step))) (w - a) after each step; the checkpoint keeps both */
-  int32_t chunk_size;           /* images that are in the network at a time; a divisor of batch_size; 0 (default): batch_size. The step is that of the whole batch:
-                                   gradient caching (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over all, and goes through the chunks once
-                                   more, with the same augmented views (images are read twice), for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
-                                   sees chunks: its statistics are those of chunk_size * views rows, and its running statistics move once per chunk */
+  int32_t chunk_size;           /* images that are in the network at a time; a divisor of batch_size; 0 (default): batch_size. The step is that of the whole
+                                   batch: gradient caching (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over all, and goes through
+                                   the chunks once more, with the same augmented views (images are read twice), for the exact gradient, in the memory of one
+                                   chunk and for about 4/3 of the work. Batch norm sees chunks: its statistics are those of chunk_size * views rows, and its
+                                   running statistics move once per chunk */
   const supcon_augmentation_options *augmentation_second; /* of the views after an image's first; NULL (default): as the first */
   int32_t margin;               /* MAX_MARGIN: m, 1 (cross-entropy) to 8; the angle to the true class's weights counts m-fold; default 2 */
   double label_smoothing;       /* of the classifier's targets, 0 to below 1; default 0 */

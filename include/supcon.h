@@ -22,7 +22,7 @@
  *              supcon_context    any number of threads
  *              supcon_dataset    any number of threads (its contents never change); a callback's data set: one thread
  *              supcon_model      any number of threads may embed, save and ask for information at once; supcon_trainer_run(),
- *                                supcon_model_fit_classifier() and _quantize() are exclusive: others get SUPCON_STATUS_STATE meanwhile
+ *                                supcon_model_fit_classifier(), _reset_classifier() and _quantize() are exclusive: others get SUPCON_STATUS_STATE
  *              supcon_trainer    one thread, but supcon_trainer_cancel() from any thread
  *              loss, evaluation  any number of threads
  *              Callbacks run on the thread that called the library, with no lock held, except the log callback, which may come from any thread.
@@ -507,7 +507,7 @@ typedef struct supcon_classifier_options {
   uint32_t struct_size;
   int32_t iterations;  /* of L-BFGS at most; default 200 */
   float l2;            /* weight of the squared weights; default 1e-4 */
-  supcon_progress_callback progress; /* hears how far it is, every second or so; NULL (default): nobody does */
+  supcon_progress_callback progress; /* hears how far it is, after some hundreds of images and each iteration; NULL (default): nobody does */
   void *user_data;     /* for progress */
 } supcon_classifier_options;
 void supcon_classifier_options_init(supcon_classifier_options *options);

@@ -15,7 +15,7 @@ public enum FitProgress: Sendable, Equatable {
 extension Model {
     /// Fits the linear classifier "fc" on the frozen encoder's output r for the unaugmented images of a labelled data set, by L-BFGS, and keeps it with the names of its classes.
     ///
-    /// stop: hears of the progress on this thread, every second or so; true ends the fit with an error, and the model stays as it was.
+    /// stop: hears of the progress on this thread, after some hundreds of images and each iteration; true ends the fit with an error, and the model stays as it was.
     /// Errors: argument, state (no labels, or the model is in use), shape, memory, cancelled, io, format.
     public func fitClassifier(
         _ dataset: Dataset, _ options: ClassifierOptions = ClassifierOptions(), stop: (FitProgress) -> Bool = { _ in false }

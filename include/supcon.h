@@ -21,8 +21,8 @@
  *              distinct handles  independent of each other, from any threads
  *              supcon_context    any number of threads
  *              supcon_dataset    any number of threads (its contents never change); a callback's data set: one thread
- *              supcon_model      any number of threads may embed, save and ask for information at once; supcon_trainer_run() and
- *                                supcon_model_fit_classifier() are exclusive: others get SUPCON_STATUS_STATE meanwhile
+ *              supcon_model      any number of threads may embed, save and ask for information at once; supcon_trainer_run(),
+ *                                supcon_model_fit_classifier() and _quantize() are exclusive: others get SUPCON_STATUS_STATE meanwhile
  *              supcon_trainer    one thread, but supcon_trainer_cancel() from any thread
  *              loss, evaluation  any number of threads
  *              Callbacks run on the thread that called the library, with no lock held, except the log callback, which may come from any thread.
@@ -166,6 +166,11 @@ typedef struct supcon_loss_options {
   int32_t reduction;    /* default SUPCON_REDUCTION_MEAN */
   float scale;          /* factor on the loss; default 1. SupContrast's loss: temperature / 0.07; google-research's: temperature */
   int32_t normalize;    /* 0 (default): the features have length 1 already; 1: divide each by its length first, and differentiate through it */
+  int32_t positives_cap;/* at most so many positives count for an anchor, the other views of its own sample first, then others at random; those that are not
+                           chosen take no part at all, in no denominator; 0 (default): all count. With 1 on one view per sample and temperature 1 the loss
+                           is N-pairs' (Sohn, NIPS 2016). (Of one positive p and one negative n, to first order, 2 tau (exp(loss) - 1) =
+                           |a - p|^2 - |a - n|^2 + 2 tau: the triplet loss of margin 2 tau) */
+  uint64_t seed;        /* of that choice; default 0. In training the run's seed and the step's number name it */
 } supcon_loss_options;
 
 typedef struct supcon_loss_result {
@@ -191,6 +196,20 @@ void supcon_loss_result_init(supcon_loss_result *result);
 SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float *features, int64_t samples, int64_t views, int64_t dimension,
                                             const int64_t *labels, const float *mask, const supcon_loss_options *options, supcon_loss_result *result,
                                             float *per_anchor, float *gradient);
+
+enum {
+  SUPCON_RULE_ANY = 0,    /* 1 if two samples share a label */
+  SUPCON_RULE_ALL = 1,    /* 1 if they have the same labels */
+  SUPCON_RULE_JACCARD = 2 /* how many labels they share, over how many either has */
+};
+/* Makes a mask for supcon_loss of samples with any number of labels: labels [samples, label_count] 0 or 1, mask [samples, samples], rule SUPCON_RULE_....
+ * A sample without a label has no positives but its own views; mask[i][i] is 1. Errors: argument (another number), shape (sizes), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_mask_from_multilabel(supcon_context *context, const uint8_t *labels, int64_t samples, int64_t label_count, int32_t rule,
+                                                            float *mask);
+/* The same of samples whose labels are real numbers or vectors, by a Gaussian kernel (as in arXiv:2106.08808): values [samples, dimension],
+ * mask[i][j] = exp(-|y_i - y_j|^2 / (2 bandwidth^2)); 0, a negative, beyond 13 bandwidths. Errors: argument (bandwidth, values not finite), shape. */
+SUPCON_MUST_CHECK supcon_status supcon_mask_from_values(supcon_context *context, const double *values, int64_t samples, int64_t dimension, double bandwidth,
+                                                        float *mask);
 
 /* ------------------------------------------------------------------------------------------------------------------ data sets */
 
@@ -264,13 +283,36 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_subset(const supcon_dataset *data
 SUPCON_MUST_CHECK supcon_status supcon_dataset_split(const supcon_dataset *dataset, double fraction, uint64_t seed, supcon_dataset **first,
                                                      supcon_dataset **second);
 
+/* The same images with these labels instead: [count of the data set], or NULL: none. Errors: argument, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_labels(const supcon_dataset *dataset, const int64_t *labels, supcon_dataset **changed);
+/* With these names for its classes, which a model fitted on it keeps: one for each class, or more (then there are as many classes).
+ * Errors: argument, shape (fewer names than classes), state (no labels), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_class_names(const supcon_dataset *dataset, const char *const *names, int64_t count,
+                                                                supcon_dataset **changed);
+/* Symmetric label noise: rate (0 to 1) of the images, chosen at random, get one of the other classes that have images, each as likely.
+ * Errors: argument, state (no labels, fewer than two classes), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_label_noise(const supcon_dataset *dataset, double rate, uint64_t seed, supcon_dataset **changed);
+/* At most `images` of each class, at random, in the order they have; fewer are always among more of the same seed. Errors: argument, state (no labels), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_per_class(const supcon_dataset *dataset, int64_t images, uint64_t seed, supcon_dataset **subset);
+/* A long tail: of the C classes with images, number r (from 0) keeps floor(n * factor^(-r / (C - 1))) at random, at least 1 and at most what it has; n is the largest
+ * class's number, factor >= 1 the first class's over the last's (arXiv:1901.05555, section 5.1). Errors: argument, state (no labels), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_long_tailed(const supcon_dataset *dataset, double factor, uint64_t seed, supcon_dataset **subset);
+
 /* -------------------------------------------------------------------------------------------------------------- augmentation */
 
 enum {
   SUPCON_AUGMENTATION_NONE = 0,     /* resize to the view's size */
   SUPCON_AUGMENTATION_CROP_FLIP = 1,/* random resized crop, horizontal flip */
-  SUPCON_AUGMENTATION_SIMCLR = 2    /* crop, flip, colour jitter, grey, and from 128 pixels on Gaussian blur (arXiv:2002.05709, appendix A) */
+  SUPCON_AUGMENTATION_SIMCLR = 2,   /* crop, flip, colour jitter, grey, and from 128 pixels on Gaussian blur (arXiv:2002.05709, appendix A) */
+  SUPCON_AUGMENTATION_AUTOAUGMENT_IMAGENET = 3, /* crop, flip, one of the 25 sub-policies found for ImageNet (arXiv:1805.09501) */
+  SUPCON_AUGMENTATION_AUTOAUGMENT_CIFAR10 = 4,  /* … for CIFAR-10 */
+  SUPCON_AUGMENTATION_RANDAUGMENT = 5,          /* crop, flip, randaugment_operations drawn from fourteen, all at randaugment_magnitude (arXiv:1909.13719) */
+  SUPCON_AUGMENTATION_SIMAUGMENT = 6,           /* crop, flip, colour jitter, grey, random warp, blur (google-research/supcon) */
+  SUPCON_AUGMENTATION_STACKED_RANDAUGMENT = 7   /* crop, flip, colour jitter, RandAugment, grey, random warp, blur (arXiv:2005.10243) */
 };
+/* The operations of AutoAugment and RandAugment have torchvision's magnitudes: shears up to 0.3, translations up to 150/331 of the side, rotations up to 30
+ * degrees, factors of brightness, colour, contrast and sharpness within 1 ± 0.9, 8 to 4 bits, solarize from 1 to 0 on. Geometry takes the nearest pixel, as the
+ * policies' own programs do, and `fill` outside the image; the warp is a thin-plate spline over 2×2 control points, bilinear, the border carried on. */
 
 typedef struct supcon_augmentation_options {
   uint32_t struct_size;
@@ -289,6 +331,13 @@ typedef struct supcon_augmentation_options {
   float blur_probability;   /* default -1: 0.5 if the view's smaller side is 128 pixels or more, else 0 */
   float blur_sigma_min;     /* pixels; default 0.1 */
   float blur_sigma_max;     /* default 2; the kernel is a tenth of the side, made odd */
+  int32_t randaugment_operations; /* RANDAUGMENT, STACKED_RANDAUGMENT: 0 to 16; default 2 */
+  float randaugment_magnitude;    /* 0 to 30; default 9 */
+  float warp_probability;   /* SIMAUGMENT, STACKED_RANDAUGMENT; default 0.5 */
+  float warp_strength;      /* control points go by normal variates times a length of up to this share of the smaller side; default 23/224 */
+  float fill;               /* where shears, translations, rotations and cutout leave no image; default 0.5, the grey of the policies' programs (torchvision: 0) */
+  float cutout;             /* AUTOAUGMENT_…, RANDAUGMENT: side of a square of fill, the last operation, as a share of the smaller side (AutoAugment's recipe for
+                               CIFAR: 0.5); default 0: none */
 } supcon_augmentation_options;
 void supcon_augmentation_options_init(supcon_augmentation_options *options);
 
@@ -297,6 +346,45 @@ void supcon_augmentation_options_init(supcon_augmentation_options *options);
  * Errors: argument, shape, type, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_augment(supcon_context *context, const supcon_images *images, const supcon_augmentation_options *options, uint64_t seed,
                                                int64_t epoch, int64_t view, int64_t height, int64_t width, float *views);
+/* The same of the images at indices of a data set, each under its own number: what a loader of that data set would make (kind NONE: its images, resized).
+ *  views   [index_count, height, width, channels of the data set]
+ * Errors: argument, io, format (a file that has become unreadable), cancelled (by a callback), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_augment_dataset(supcon_context *context, const supcon_dataset *dataset, const int64_t *indices, int64_t index_count,
+                                                       const supcon_augmentation_options *options, uint64_t seed, int64_t epoch, int64_t view, int64_t height,
+                                                       int64_t width, float *views);
+
+/* ---------------------------------------------------------------------------------------------------------------- corruptions */
+
+/* The fifteen of ImageNet-C (Hendrycks and Dietterich, arXiv:1903.12261), computed here, at severities 1 to 5 with the published numbers: CIFAR-10-C's for
+ * images whose smaller side is at most 64 pixels, ImageNet-C's for larger ones. These count pixels: corrupt images of the size that the model sees.
+ * What differs: frost overlays a texture made by computation, not photographs of ice; motion blur (snow's too) is that of the imagecorruptions package, not
+ * ImageMagick's. As published, elastic's numbers (and CIFAR-10-C's for glass blur) do not grow steadily with the severity. */
+enum {
+  SUPCON_CORRUPTION_GAUSSIAN_NOISE = 0,
+  SUPCON_CORRUPTION_SHOT_NOISE = 1,
+  SUPCON_CORRUPTION_IMPULSE_NOISE = 2,
+  SUPCON_CORRUPTION_DEFOCUS_BLUR = 3,
+  SUPCON_CORRUPTION_GLASS_BLUR = 4,
+  SUPCON_CORRUPTION_MOTION_BLUR = 5,
+  SUPCON_CORRUPTION_ZOOM_BLUR = 6,
+  SUPCON_CORRUPTION_SNOW = 7,
+  SUPCON_CORRUPTION_FROST = 8,
+  SUPCON_CORRUPTION_FOG = 9,
+  SUPCON_CORRUPTION_BRIGHTNESS = 10,
+  SUPCON_CORRUPTION_CONTRAST = 11,
+  SUPCON_CORRUPTION_ELASTIC_TRANSFORM = 12,
+  SUPCON_CORRUPTION_PIXELATE = 13,
+  SUPCON_CORRUPTION_JPEG_COMPRESSION = 14
+};
+/* Corrupts images; image i is sample number i. The random numbers depend on (seed, corruption, sample) alone: severities of one image differ in strength only.
+ *  corrupted   [images->count, height, width, channels] u8
+ * Errors: argument (corruption, severity), shape, type, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_corrupt(supcon_context *context, const supcon_images *images, int32_t corruption, int32_t severity, uint64_t seed,
+                                               uint8_t *corrupted);
+/* The same images, labels and names, corrupted when they are used; an image's sample number is its index. height and width: what images are resized to before
+ * (bilinear, antialiased), or both 0: nothing. Errors: argument, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_corrupt(const supcon_dataset *dataset, int32_t corruption, int32_t severity, uint64_t seed, int64_t height,
+                                                       int64_t width, supcon_dataset **corrupted);
 
 /* -------------------------------------------------------------------------------------------------------------------- models */
 
@@ -306,7 +394,9 @@ enum { SUPCON_STEM_AUTO = 0, /* CIFAR up to 64 pixels, IMAGENET above */
        SUPCON_STEM_IMAGENET = 1, /* 7×7 stride 2, 3×3 max pool stride 2 */
        SUPCON_STEM_CIFAR = 2 /* 3×3 stride 1 */ };
 enum { SUPCON_HEAD_NONE = 0, SUPCON_HEAD_LINEAR = 1, SUPCON_HEAD_MLP = 2, /* linear, ReLU, linear */
-       SUPCON_HEAD_MLP_BN = 3 /* linear, batch norm, ReLU, linear */ };
+       SUPCON_HEAD_MLP_BN = 3, /* linear, batch norm, ReLU, linear */
+       SUPCON_HEAD_MLP3 = 4, /* linear, ReLU, linear, ReLU, linear */
+       SUPCON_HEAD_MLP3_BN = 5 /* linear, batch norm, ReLU, linear, batch norm, ReLU, linear */ };
 enum { SUPCON_PRECISION_AUTO = 0, /* BF16 where the CPU has bf16 instructions (AVX512-BF16 or AMX), else F32 */
        SUPCON_PRECISION_F32 = 1,
        SUPCON_PRECISION_BF16 = 2 /* activations bf16; weights, statistics, loss and optimiser f32 */ };
@@ -314,20 +404,22 @@ enum { SUPCON_PRECISION_AUTO = 0, /* BF16 where the CPU has bf16 instructions (A
 typedef struct supcon_model_options {
   uint32_t struct_size;
   int32_t stem;              /* default SUPCON_STEM_AUTO */
-  const char *architecture;  /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200 */
+  const char *architecture;  /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200; resnext50_32x4d, resnext101_32x8d,
+                                resnext101_64x4d (arXiv:1611.05431); wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146): torchvision's names */
   int32_t width;             /* channels of the first stage; default 64 */
   int32_t channels;          /* of the images, 1 to 4; default 3 */
   int32_t image_height;      /* that the model is made for; images of another size are resized; default 32 */
   int32_t image_width;
   int32_t zero_init_last_gamma; /* 1 (default): each residual block begins as the identity */
   int32_t head;              /* default SUPCON_HEAD_MLP */
-  int32_t head_hidden;       /* 0 (default): as wide as the encoder's output */
+  int32_t head_hidden;       /* width of hidden layers; 0 (default): as wide as the encoder's output */
   int32_t head_output;       /* dimension of z; default 128 */
   int32_t classes;           /* of the linear classifier "fc"; 0 (default): none yet */
   int32_t precision;         /* default SUPCON_PRECISION_AUTO */
   float mean[4];             /* per channel, of pixels scaled to 0…1; default 0.5 */
   float std[4];              /* default 0.25 */
   uint64_t seed;             /* of the initial weights; default 0 */
+  int32_t normalize_features; /* 1: head and classifier take r at length 1, as in the paper; 0 (default): r as it is, as in SupContrast */
 } supcon_model_options;
 void supcon_model_options_init(supcon_model_options *options);
 /* A new model with random weights (He, fan-out). Errors: argument, memory, unsupported (BF16 in a build without oneDNN, or on a CPU that lacks it). */
@@ -338,7 +430,7 @@ typedef struct supcon_load_options {
   uint32_t struct_size;
   int32_t stem;              /* SUPCON_STEM_...; AUTO (default): by the first convolution's shape */
   const char *architecture;  /* NULL (default): by the parameters' names and shapes */
-  int32_t precision;         /* default SUPCON_PRECISION_AUTO */
+  int32_t precision;         /* default SUPCON_PRECISION_AUTO: the file's, int8 too */
   int32_t image_height;      /* 0 (default): by the metadata, else 32 for a CIFAR stem, 224 for ImageNet's */
   int32_t image_width;
   int32_t has_mean_std;      /* 1: mean and std below are meant; 0 (default): by the metadata, else ImageNet's */
@@ -370,6 +462,8 @@ typedef struct supcon_model_info {
   int64_t parameters;        /* trainable numbers */
   float mean[4];
   float std[4];
+  int32_t int8;              /* 1: the encoder embeds in int8, after supcon_model_quantize */
+  int32_t normalize_features;
 } supcon_model_info;
 void supcon_model_info_init(supcon_model_info *info);
 SUPCON_MUST_CHECK supcon_status supcon_model_get_info(const supcon_model *model, supcon_model_info *info);
@@ -399,15 +493,32 @@ SUPCON_MUST_CHECK supcon_status supcon_model_embed(const supcon_model *model, co
 SUPCON_MUST_CHECK supcon_status supcon_model_embed_dataset(const supcon_model *model, const supcon_dataset *dataset, const supcon_embed_options *options,
                                                            float *embeddings, int64_t capacity);
 
+/* From here on the encoder embeds in int8, in about half of bf16's time: weights and activations in bytes, in ranges that are calibrated on dataset, some hundreds
+ * of images such as will be embedded (of more than 512, 512 from first to last are taken). Saved with the model; ends when the encoder is trained or a file is
+ * loaded with a precision. dataset NULL: back to the model's precision. The model is this call's alone meanwhile.
+ * Errors: argument (no image), shape, state (in use), unsupported (a build without oneDNN, or a CPU without AVX512-VNNI or AVX-VNNI), memory, io, format, cancelled. */
+SUPCON_MUST_CHECK supcon_status supcon_model_quantize(supcon_model *model, const supcon_dataset *dataset);
+enum { SUPCON_PHASE_EMBED = 0, /* done and total are images */
+       SUPCON_PHASE_FIT = 1 /* iterations; it may end before total */ };
+/* Non-zero stops: the call returns SUPCON_STATUS_CANCELLED. */
+typedef int (*supcon_progress_callback)(int32_t phase, int64_t done, int64_t total, void *user_data);
+
 typedef struct supcon_classifier_options {
   uint32_t struct_size;
   int32_t iterations;  /* of L-BFGS at most; default 200 */
   float l2;            /* weight of the squared weights; default 1e-4 */
+  supcon_progress_callback progress; /* hears how far it is, every second or so; NULL (default): nobody does */
+  void *user_data;     /* for progress */
 } supcon_classifier_options;
 void supcon_classifier_options_init(supcon_classifier_options *options);
-/* Fits the linear classifier "fc" on the frozen, unaugmented embeddings of a labelled data set and keeps it in the model (its class names too).
+/* Fits the linear classifier "fc" on the frozen, unaugmented embeddings of a labelled data set and keeps it in the model (its class names too). The model is unchanged after a
+ * failure.
  * Errors: argument, state (no labels, or in use), memory, cancelled, io, format. */
 SUPCON_MUST_CHECK supcon_status supcon_model_fit_classifier(supcon_model *model, const supcon_dataset *dataset, const supcon_classifier_options *options);
+/* Replaces the classifier by a new random one for classes classes, called by their numbers. 0: takes it away; a run that trains one then makes it, with the data set's
+ * classes and names. Transfer to other classes is: load, reset to 0, then train with CROSS_ENTROPY at a small rate (full fine-tuning) or LINEAR (a probe), or
+ * supcon_model_fit_classifier, which needs no reset. Errors: argument, state (in use), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_model_reset_classifier(supcon_model *model, int32_t classes);
 
 /* ------------------------------------------------------------------------------------------------------------------ training */
 
@@ -417,9 +528,22 @@ enum {
   SUPCON_OBJECTIVE_SUPCON = 0,        /* stage 1: the contrastive loss with labels */
   SUPCON_OBJECTIVE_SIMCLR = 1,        /* the same without labels */
   SUPCON_OBJECTIVE_CROSS_ENTROPY = 2, /* the baseline: encoder and classifier together */
-  SUPCON_OBJECTIVE_LINEAR = 3         /* stage 2: the classifier alone, on the frozen encoder (in evaluation mode) */
+  SUPCON_OBJECTIVE_LINEAR = 3,        /* stage 2: the classifier alone, on the frozen encoder (in evaluation mode) */
+  SUPCON_OBJECTIVE_MAX_MARGIN = 4     /* another baseline: encoder and classifier together, by the large-margin softmax (arXiv:1612.02295) */
 };
-enum { SUPCON_SCHEDULE_CONSTANT = 0, SUPCON_SCHEDULE_COSINE = 1, SUPCON_SCHEDULE_STEP = 2 };
+enum {
+  SUPCON_QUEUE_OFF = 0,
+  SUPCON_QUEUE_NEGATIVES = 1,             /* entries of other labels are negatives; those of the query's own take no part */
+  SUPCON_QUEUE_POSITIVES_AND_NEGATIVES = 2/* entries of the query's label are positives too */
+};
+enum { SUPCON_SCHEDULE_CONSTANT = 0, SUPCON_SCHEDULE_COSINE = 1, SUPCON_SCHEDULE_STEP = 2,
+       SUPCON_SCHEDULE_EXPONENTIAL = 3 /* a staircase: exponential_factor after each exponential_epochs */ };
+enum {
+  SUPCON_OPTIMIZER_SGD = 0,     /* with momentum, PyTorch's form */
+  SUPCON_OPTIMIZER_LARS = 1,    /* layer-wise rates (arXiv:1708.03888); batch norm and biases have neither weight decay nor a rate of their own */
+  SUPCON_OPTIMIZER_RMSPROP = 2, /* TensorFlow's form: epsilon inside the root, mean squares begin at 1; with momentum */
+  SUPCON_OPTIMIZER_ADAMW = 3    /* decoupled weight decay (arXiv:1711.05101), PyTorch's form; a learning_rate of 1e-3 and reference_batch 0 are usual */
+};
 
 typedef struct supcon_train_options {
   uint32_t struct_size;
@@ -427,7 +551,7 @@ typedef struct supcon_train_options {
   int32_t joint_classifier;     /* 1: train the classifier in the same run on the features, behind a stop-gradient; default 0 */
   int32_t epochs;               /* default 100 */
   int32_t batch_size;           /* images per step, before views; default 256; the last, smaller batch of an epoch is left out */
-  int32_t views;                /* per image; default 2 (contrastive), always 1 for CROSS_ENTROPY and LINEAR */
+  int32_t views;                /* per image; default 2 (contrastive), always 1 for CROSS_ENTROPY, LINEAR and MAX_MARGIN */
   int32_t images_per_class;     /* 0 (default): plain shuffle; M: batches of batch_size / M classes with M images each */
   int32_t nesterov;             /* default 0 */
   double learning_rate;         /* of a batch of reference_batch; default 0.1 */
@@ -453,6 +577,34 @@ typedef struct supcon_train_options {
   int32_t loader_threads;       /* that decode and augment ahead of the step; 0 (default): the context's number of threads */
   int32_t stop_on_collapse;     /* 1 (default): a collapsed, diverged or NaN run stops with SUPCON_STATUS_STATE and the likely remedy; 0: it only warns (NaN always stops) */
   int32_t keep_best;            /* 1: at the end the model is the one with the best kNN@1; 0 (default): the last */
+  int32_t optimizer;            /* default SUPCON_OPTIMIZER_SGD. momentum serves SGD, LARS and RMSPROP, nesterov SGD and LARS, weight_decay all */
+  double trust_coefficient;     /* LARS: a weight's rate is multiplied by this * |weight| / |gradient + weight_decay * weight|; default 0.001 */
+  double rmsprop_decay;         /* RMSPROP: of the mean of squared gradients; default 0.9 */
+  double beta1;                 /* ADAMW: decay of the mean of gradients; default 0.9 */
+  double beta2;                 /* ADAMW: decay of the mean of their squares; default 0.999 */
+  double epsilon;               /* ADAMW, RMSPROP; -1 (default): 1e-8 for ADAMW (PyTorch's), 1e-3 for RMSPROP (google-research's linear stage) */
+  double exponential_factor;    /* EXPONENTIAL: what the rate is multiplied by; default 0.97 */
+  double exponential_epochs;    /* EXPONENTIAL: after so many epochs each; default 0.5 */
+  double ema_decay;             /* 0 (default): off. d: validation, best.safetensors and the model after the run have the moving average of the weights (and running
+                                   statistics), a += (1 - min(d, (1 + step) / (10 + step))) (w - a) after each step; the checkpoint keeps both */
+  int32_t chunk_size;           /* images that are in the network at a time; a divisor of batch_size; 0 (default): batch_size. The step is that of the whole batch:
+                                   gradient caching (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over all, and goes through the chunks once
+                                   more, with the same augmented views (images are read twice), for the exact gradient, in the memory of one chunk and for about 4/3 of the work. Batch norm
+                                   sees chunks: its statistics are those of chunk_size * views rows, and its running statistics move once per chunk */
+  const supcon_augmentation_options *augmentation_second; /* of the views after an image's first; NULL (default): as the first */
+  int32_t margin;               /* MAX_MARGIN: m, 1 (cross-entropy) to 8; the angle to the true class's weights counts m-fold; default 2 */
+  double label_smoothing;       /* of the classifier's targets, 0 to below 1; default 0 */
+  double mixup_alpha;           /* CROSS_ENTROPY and LINEAR: blend each image of a batch with another, the share from Beta(alpha, alpha) once per batch
+                                   (arXiv:1710.09412); 0 (default): not. With cutmix_alpha too, a batch gets one of the two */
+  double cutmix_alpha;          /* paste a box of another image instead (arXiv:1905.04899); 0 (default): not */
+  double label_bandwidth;       /* SUPCON: labels are numbers, and exp(-(difference)^2 / (2 label_bandwidth^2)) weighs a positive, as in supcon_mask_from_values;
+                                   0 (default): labels are classes */
+  double key_momentum;          /* with a queue: of the momentum encoder: key = m key + (1 - m) query after each step; 0 to below 1; default 0.999, for runs of many
+                                   thousand steps: 0.99 suits some hundred, and much smaller ones let the run collapse */
+  int32_t queue_mode;           /* SUPCON and SIMCLR, the memory variant (arXiv:1911.05722, and with labels arXiv:2004.11362): the first view of an image is the query;
+                                   a momentum encoder, in evaluation mode with averaged batch-norm statistics (arXiv:2101.08482), makes keys of the other
+                                   views, and the query is contrasted with the batch's keys and a queue of earlier ones. SUPCON_QUEUE_...; default OFF */
+  int32_t queue_size;           /* keys that the queue holds, at least those of a batch; default 8192 */
 } supcon_train_options;
 void supcon_train_options_init(supcon_train_options *options);
 
@@ -479,9 +631,9 @@ typedef struct supcon_event {
 /* Non-zero stops the run after this step: supcon_trainer_run returns SUPCON_STATUS_CANCELLED, the model keeps what it learnt, the last checkpoint is kept. */
 typedef int (*supcon_train_callback)(const supcon_event *event, void *user_data);
 
-/* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR, CROSS_ENTROPY and joint_classifier the model gets a classifier
- * with the data set's classes if it has none. Errors: argument, shape (channels), state (no labels, too few images or classes, in use, a checkpoint of
- * another run), memory, io (of checkpoint_folder), format (of a checkpoint to resume). */
+/* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR, CROSS_ENTROPY, MAX_MARGIN and joint_classifier the model gets a
+ * classifier with the data set's classes if it has none (supcon_model_reset_classifier takes one away). Errors: argument, shape (channels),
+ * state (no labels, too few images or classes, in use, a checkpoint of another run), memory, io (of checkpoint_folder), format (of a checkpoint to resume). */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_create(supcon_context *context, supcon_model *model, const supcon_dataset *dataset,
                                                       const supcon_train_options *options, supcon_trainer **trainer);
 /* Trains; callback may be NULL. A run that ended is not run again (state). With resume it first takes up checkpoint_folder/last.supcon. After a NaN the model is what it was at
@@ -504,7 +656,7 @@ typedef struct supcon_evaluate_options {
   uint32_t struct_size;
   int32_t method;      /* default SUPCON_METHOD_LINEAR */
   int32_t k;           /* KNN; default 20 */
-  float temperature;   /* KNN; default 0.1 */
+  float temperature;   /* KNN, and PROTOTYPES' probabilities; default 0.1 */
   int32_t iterations;  /* LINEAR; default 200 */
   float l2;            /* LINEAR; default 1e-4 */
 } supcon_evaluate_options;
@@ -520,11 +672,103 @@ void supcon_scores_init(supcon_scores *scores);
 /* Judges embeddings: fits method on train rows, predicts test rows.
  *  train, test    [n, dimension] f32, labels [n] >= 0. Rows are normalised to length 1 first.
  *  predictions    [test_count] or NULL
+ *  probabilities  [test_count, classes] or NULL: softmax of the logits (LINEAR), share of the votes (KNN), softmax of cosine / temperature (PROTOTYPES); a class
+ *                 without train rows gets 0. probability_capacity in numbers
  *  confusion      [classes, classes] or NULL: rows the truth, columns the guess; confusion_capacity in numbers
  * Errors: argument (non-finite rows, negative labels, k), shape, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_evaluate(supcon_context *context, const float *train, const int64_t *train_labels, int64_t train_count, const float *test,
                                                 const int64_t *test_labels, int64_t test_count, int64_t dimension, const supcon_evaluate_options *options,
-                                                supcon_scores *scores, int64_t *predictions, int64_t *confusion, int64_t confusion_capacity);
+                                                supcon_scores *scores, int64_t *predictions, float *probabilities, int64_t probability_capacity,
+                                                int64_t *confusion, int64_t confusion_capacity);
+
+typedef struct supcon_retrieval_scores {
+  uint32_t struct_size;           /* in: sizeof; set by supcon_retrieval_scores_init */
+  int32_t reserved;
+  double precision_at_1;          /* share of the queries whose nearest row has their label */
+  double r_precision;             /* mean share of the query's label among its R nearest rows, R being the number of rows with that label */
+  double map_at_r;                /* mean over queries of 1/R times the sum, over ranks i up to R with the label, of the precision among the first i */
+  int64_t queries;                /* that the means are over */
+  int64_t queries_without_match;  /* no row has their label: left out */
+} supcon_retrieval_scores;
+void supcon_retrieval_scores_init(supcon_retrieval_scores *scores);
+/* How well rows find those of their label by cosine (arXiv:2003.08505, section 3.2). Rows are normalised to length 1 first; no table of all similarities is made.
+ *  gallery  [gallery_count, dimension], labels of any value
+ *  queries  [query_count, dimension]; NULL: the gallery's rows, each of which looks for the others; query_labels and query_count are not looked at then
+ * Errors: argument (non-finite rows; no query has a row of its label), shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_retrieval(supcon_context *context, const float *gallery, const int64_t *gallery_labels, int64_t gallery_count,
+                                                 const float *queries, const int64_t *query_labels, int64_t query_count, int64_t dimension,
+                                                 supcon_retrieval_scores *scores);
+
+typedef struct supcon_calibration_options {
+  uint32_t struct_size;
+  int32_t bins;          /* of confidence, of equal width; default 15 */
+} supcon_calibration_options;
+void supcon_calibration_options_init(supcon_calibration_options *options);
+typedef struct supcon_calibration_scores {
+  uint32_t struct_size;  /* in: sizeof; set by supcon_calibration_scores_init */
+  int32_t reserved;
+  double expected_error; /* ECE: sum over bins of count/n |accuracy - confidence| */
+  double maximum_error;  /* MCE: the largest |accuracy - confidence| of a bin */
+  double accuracy;
+  double confidence;     /* mean of the largest probability */
+  double negative_log_likelihood; /* mean of -log of the label's probability (FLT_MIN's where it is 0) */
+  double brier_score;    /* mean squared distance of the probabilities from the label's one-hot row */
+} supcon_calibration_scores;
+void supcon_calibration_scores_init(supcon_calibration_scores *scores);
+/* How far a classifier's confidence is from its accuracy (arXiv:1706.04599). Bin b holds the rows whose largest probability lies in (b / bins, (b + 1) / bins].
+ *  probabilities  [count, classes] f32, rows of sum 1; labels [count], 0 to classes - 1
+ *  bin_counts, bin_confidences, bin_accuracies  [bins] or NULL: the reliability diagram; means are 0 in a bin without rows
+ * Errors: argument (numbers that are no probabilities, labels, bins), shape. */
+SUPCON_MUST_CHECK supcon_status supcon_calibration(const float *probabilities, const int64_t *labels, int64_t count, int64_t classes,
+                                                   const supcon_calibration_options *options, supcon_calibration_scores *scores, int64_t *bin_counts,
+                                                   double *bin_confidences, double *bin_accuracies);
+
+typedef struct supcon_corruption_scores {
+  uint32_t struct_size;   /* in: sizeof; set by supcon_corruption_scores_init */
+  int32_t reserved;
+  double mean;            /* mCE: mean over corruptions of the ratio of summed errors to the baseline's; 1: as bad as it (papers print it times 100) */
+  double relative_mean;   /* the same of what is lost against clean images; NaN without clean errors */
+} supcon_corruption_scores;
+void supcon_corruption_scores_init(supcon_corruption_scores *scores);
+/* Robustness to corruptions against a baseline's (arXiv:1903.12261, section 4; papers take AlexNet for the baseline).
+ *  errors, baseline           [corruptions, severities], shares of images, 0 to 1
+ *  clean, clean_baseline      errors on clean images; both NaN: no relative ones
+ *  ratios, relative_ratios    [corruptions] or NULL: of each corruption
+ * Errors: argument (a number outside 0 to 1; a baseline without errors, or one that loses nothing to a corruption), shape. */
+SUPCON_MUST_CHECK supcon_status supcon_corruption_error(const double *errors, const double *baseline, int64_t corruptions, int64_t severities, double clean,
+                                                        double clean_baseline, supcon_corruption_scores *scores, double *ratios, double *relative_ratios);
+
+/* Mean squared distance of two rows of one label, at length 1 (arXiv:2005.10242): 0 at best, 2 for unrelated rows; NaN if no two rows share a label.
+ * rows [count, dimension], labels [count] of any value. Errors: argument, shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_alignment(supcon_context *context, const float *rows, const int64_t *labels, int64_t count, int64_t dimension, double *value);
+/* log of the mean of exp(-2 |difference|^2) over pairs of rows at length 1 (same paper): 0 if all are the same, about -4 if they are spread evenly; NaN for one row.
+ * Of more than 4096 rows it takes the first. rows [count, dimension]. Errors: argument, shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_uniformity(supcon_context *context, const float *rows, int64_t count, int64_t dimension, double *value);
+
+typedef struct supcon_ood_options {
+  uint32_t struct_size;
+  int32_t k;              /* the neighbour whose distance counts; default 50 */
+} supcon_ood_options;
+void supcon_ood_options_init(supcon_ood_options *options);
+/* How strange each query is: its distance to the k-th nearest training row, both at length 1, 0 to 2; the larger, the more likely out of distribution
+ * (arXiv:2204.06507).
+ *  train    [train_count, dimension]
+ *  queries  [query_count, dimension]; NULL: the training rows, each without itself; query_count is not looked at then
+ *  scores   [query_count], or [train_count]
+ * Errors: argument (non-finite rows, k), shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_ood_scores(supcon_context *context, const float *train, int64_t train_count, const float *queries, int64_t query_count,
+                                                  int64_t dimension, const supcon_ood_options *options, float *scores);
+typedef struct supcon_detection_scores {
+  uint32_t struct_size;   /* in: sizeof; set by supcon_detection_scores_init */
+  int32_t reserved;
+  double auroc;           /* chance that a row from outside scores higher than one from inside, half of it for equals */
+  double fpr95;           /* share of the rows from outside that are let in where 95 % of those inside are */
+  double threshold;       /* the score up to which rows are let in for that */
+} supcon_detection_scores;
+void supcon_detection_scores_init(supcon_detection_scores *scores);
+/* How well such scores tell outside from inside. Errors: argument (NaN), shape. */
+SUPCON_MUST_CHECK supcon_status supcon_detection(const float *inside, int64_t inside_count, const float *outside, int64_t outside_count,
+                                                 supcon_detection_scores *scores);
 
 #ifdef __cplusplus
 }

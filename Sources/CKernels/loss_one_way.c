@@ -4,15 +4,33 @@
 #include <float.h>
 #include <math.h>
 
-/* The weights of a row's pairs. */
-INLINE void weigh_row(const sc_loss_tile *tile, const int64_t anchor, float *restrict w) {
-  const int64_t self = anchor * tile->self_stride;
+/* Positives that were not chosen take no part. */
+INLINE void drop_others(const sc_loss_tile *tile, const int64_t anchor, float *restrict w) {
+  const int32_t *chosen = tile->chosen + anchor * tile->chosen_limit;
+  const int64_t count = tile->chosen_count[anchor], first = tile->first_contrast, end = first + tile->columns;
+  int64_t low = 0, high = count;
+  while (low < high) {
+    const int64_t middle = (low + high) / 2;
+    if (chosen[middle] < first) low = middle + 1;
+    else high = middle;
+  }
+  float kept[SC_LOSS_TILE];
+  int64_t past = low;
+  for (; past < count && chosen[past] < end; past++) kept[past - low] = w[chosen[past] - first];
+  for (int64_t j = 0; j < tile->columns; j++) w[j] = w[j] > 0 ? -1 : w[j];
+  for (int64_t k = low; k < past; k++) w[chosen[k] - first] = kept[k - low];
+}
+
+/* The weights of a row's pairs, before a choice. */
+INLINE void weigh_all(const sc_loss_tile *tile, const int64_t anchor, float *restrict w) {
   if (tile->classes) {
-    const int32_t own = tile->classes[self], *classes = tile->classes + tile->first_contrast;
-    for (int64_t j = 0; j < tile->columns; j++) w[j] = classes[j] == own ? 1 : 0;
+    const int32_t own = tile->anchor_classes[anchor * tile->anchor_class_stride], *classes = tile->classes + tile->first_contrast;
+    const int64_t neutral = tile->neutral_from - tile->first_contrast, n = tile->columns;
+    for (int64_t j = 0; j < n; j++) w[j] = classes[j] == own ? 1 : 0;
+    for (int64_t j = neutral < 0 ? 0 : neutral; j < n; j++) w[j] = -w[j];
     return;
   }
-  const int64_t sample = self / tile->views;
+  const int64_t sample = anchor * tile->self_stride / tile->views;
   const float *row = tile->mask + sample * tile->samples;
   const double scale = tile->mask_scale[sample];
   int64_t other = tile->first_contrast / tile->views, left = tile->views - tile->first_contrast % tile->views;
@@ -25,8 +43,14 @@ INLINE void weigh_row(const sc_loss_tile *tile, const int64_t anchor, float *res
   }
 }
 
+INLINE void weigh_row(const sc_loss_tile *tile, const int64_t anchor, float *restrict w) {
+  weigh_all(tile, anchor, w);
+  if (tile->chosen) drop_others(tile, anchor, w);
+}
+
 /* Where in the tile's row the anchor itself stands; the row's length if it is not there. */
 INLINE int64_t own_column(const sc_loss_tile *tile, const int64_t anchor) {
+  if (tile->self_stride == 0) return tile->columns;
   const int64_t c = anchor * tile->self_stride - tile->first_contrast;
   return c < 0 || c >= tile->columns ? tile->columns : c;
 }
@@ -40,12 +64,12 @@ INLINE void maxima(const float *restrict s, const float *restrict w, const int64
   int64_t j = 0;
   for (; j + LANES <= n; j += LANES)
     for (int l = 0; l < LANES; l++) {
-      const float v = s[j + l], d = negatives && w[j + l] > 0 ? -FLT_MAX : v, e = w[j + l] > 0 ? v : -FLT_MAX;
+      const float v = s[j + l], d = w[j + l] < 0 || (negatives && w[j + l] > 0) ? -FLT_MAX : v, e = w[j + l] > 0 ? v : -FLT_MAX;
       m[l] = d > m[l] ? d : m[l];
       if (inside) p[l] = e > p[l] ? e : p[l];
     }
   for (; j < n; j++) {
-    const float v = s[j], d = negatives && w[j] > 0 ? -FLT_MAX : v, e = w[j] > 0 ? v : -FLT_MAX;
+    const float v = s[j], d = w[j] < 0 || (negatives && w[j] > 0) ? -FLT_MAX : v, e = w[j] > 0 ? v : -FLT_MAX;
     m[0] = d > m[0] ? d : m[0];
     p[0] = e > p[0] ? e : p[0];
   }
@@ -62,12 +86,12 @@ INLINE void sums_part(const float *restrict s, const float *restrict w, const in
   double p = 0;
   for (int64_t j = 0; j < n; j++) {
     const float e = exp_f32(s[j] - shift);
-    d += negatives && w[j] > 0 ? 0 : e;
+    d += w[j] < 0 || (negatives && w[j] > 0) ? 0 : e;
   }
   if (inside)
     for (int64_t j = 0; j < n; j++) p += w[j] > 0 ? (double)(w[j] * exp_f32(s[j] - positive_shift)) : 0;
   else
-    for (int64_t j = 0; j < n; j++) p += (double)w[j] * (double)s[j];
+    for (int64_t j = 0; j < n; j++) p += w[j] > 0 ? (double)w[j] * (double)s[j] : 0;
   *sum += (double)d;
   *positive += p;
 }
@@ -126,6 +150,7 @@ SUPCON_CLONES void sc_loss_one_positive(const sc_loss_tile *tile, const float *n
     if (negatives[a] == -INFINITY) continue;
     weigh_row(tile, a, w);
     if (own < tile->columns) w[own] = 0;
+    for (int64_t j = 0; j < tile->columns; j++) w[j] = w[j] > 0 ? w[j] : 0;
     one_positive_row(tile->similarities + i * tile->stride, w, tile->columns, negatives[a], rest[a], loss + a, share + a);
   }
 }
@@ -135,7 +160,7 @@ INLINE void gradient_row(float *restrict s, const float *restrict w, const int64
   for (int64_t j = 0; j < n; j++) {
     const float v = s[j];
     const int positive = w[j] > 0;
-    if (kind == SC_LOSS_OUT_ALL) s[j] = exp_f32(v - shift) * weight - w[j] * positive_weight;
+    if (kind == SC_LOSS_OUT_ALL) s[j] = exp_f32(v - shift) * weight - (positive ? w[j] * positive_weight : 0);
     if (kind == SC_LOSS_IN_ALL) s[j] = exp_f32(v - shift) * weight - (positive ? w[j] * exp_f32(v - positive_shift) * positive_weight : 0);
     if (kind == SC_LOSS_OUT_NEGATIVES) s[j] = positive ? -w[j] * positive_weight : exp_f32(v - shift) * weight;
     if (kind == SC_LOSS_IN_NEGATIVES) {
@@ -146,6 +171,7 @@ INLINE void gradient_row(float *restrict s, const float *restrict w, const int64
       const float u = above(negatives, rest, v), size = u < 0 ? u : -u, e = exp_f32(positive ? size : v - shift), q = 1 / (1 + e);
       s[j] = positive ? -w[j] * positive_weight * (u > 0 ? q : e * q) : e * weight;
     }
+    s[j] = w[j] < 0 ? 0 : s[j];
   }
 }
 

@@ -26,12 +26,19 @@ int sc_has_bf16(void) {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);       /* AMX-BF16 */
 }
 
+int sc_has_vnni(void) {
+  unsigned a, b, c, d;
+  if (has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c >> 11 & 1)) return 1;                        /* AVX512-VNNI */
+  return __builtin_cpu_supports("x86-64-v3") && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);         /* AVX-VNNI */
+}
+
 const char *sc_instruction_set(void) {
   if (has_avx512()) return sc_has_bf16() ? "AVX-512 with bf16" : "AVX-512";
   return __builtin_cpu_supports("x86-64-v3") ? "AVX2" : "baseline";
 }
 #else
 int sc_has_bf16(void) { return 0; }
+int sc_has_vnni(void) { return 0; }
 const char *sc_instruction_set(void) { return "baseline"; }
 #endif
 

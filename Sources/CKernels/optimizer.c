@@ -1,4 +1,7 @@
 #include "ckernels_optimizer.h"
+
+#include <math.h>
+
 #include "clones.h"
 
 SUPCON_CLONES void sc_sgd(float *restrict w, const float *restrict g, float *restrict v, int64_t n, float rate, float momentum, float decay, int nesterov) {
@@ -14,4 +17,60 @@ SUPCON_CLONES void sc_sgd(float *restrict w, const float *restrict g, float *res
       w[i] -= rate * v[i];
     }
   }
+}
+
+SUPCON_CLONES void sc_lars_norms(const float *restrict w, const float *restrict g, int64_t n, float decay, double *restrict squares) {
+  double ww = 0, dd = 0;
+  int64_t i = 0;
+  /* Sixteen sums side by side, so that the compiler may use vectors without changing the order that this code names. */
+  double a[16] = {0}, b[16] = {0};
+  for (; i + 16 <= n; i += 16)
+    for (int k = 0; k < 16; k++) {
+      const double d = g[i + k] + (double)decay * w[i + k];
+      a[k] += (double)w[i + k] * w[i + k];
+      b[k] += d * d;
+    }
+  for (; i < n; i++) {
+    const double d = g[i] + (double)decay * w[i];
+    ww += (double)w[i] * w[i];
+    dd += d * d;
+  }
+  for (int k = 0; k < 16; k++) ww += a[k], dd += b[k];
+  squares[0] = ww;
+  squares[1] = dd;
+}
+
+SUPCON_CLONES void sc_lars(float *restrict w, const float *restrict g, float *restrict v, int64_t n, float rate, float momentum, float decay, int nesterov) {
+  for (int64_t i = 0; i < n; i++) {
+    const float d = rate * (g[i] + decay * w[i]);
+    v[i] = momentum * v[i] + d;
+    w[i] -= nesterov ? momentum * v[i] + d : v[i];
+  }
+}
+
+SUPCON_CLONES void sc_rmsprop(float *restrict w, const float *restrict g, float *restrict s, float *restrict v, int64_t n, float rate, float rho, float momentum,
+                              float epsilon, float decay) {
+  for (int64_t i = 0; i < n; i++) {
+    const float d = g[i] + decay * w[i];
+    s[i] = rho * s[i] + (1 - rho) * (d * d);
+    v[i] = momentum * v[i] + rate * d / sqrtf(s[i] + epsilon);
+    w[i] -= v[i];
+  }
+}
+
+SUPCON_CLONES void sc_adamw(float *restrict w, const float *restrict g, float *restrict m, float *restrict s, int64_t n, float shrink, float rate, float beta1,
+                            float beta2, float root_correction, float epsilon) {
+  for (int64_t i = 0; i < n; i++) {
+    m[i] = beta1 * m[i] + (1 - beta1) * g[i];
+    s[i] = beta2 * s[i] + (1 - beta2) * (g[i] * g[i]);
+    w[i] = w[i] * shrink - rate * m[i] / (sqrtf(s[i]) * root_correction + epsilon);
+  }
+}
+
+SUPCON_CLONES void sc_move_towards(float *restrict a, const float *restrict w, int64_t n, float share) {
+  for (int64_t i = 0; i < n; i++) a[i] += share * (w[i] - a[i]);
+}
+
+SUPCON_CLONES void sc_accumulate(float *restrict sum, const float *restrict g, float factor, int64_t n) {
+  for (int64_t i = 0; i < n; i++) sum[i] += factor * g[i];
 }

@@ -1,11 +1,12 @@
 /* The kernels of pool.c for one element type: T, LOAD, STORE, NAME(f) are defined by the includer. */
+#include "max_pool_kernel.h"
 
 SUPCON_CLONES void NAME(sc_max_pool)(const T *restrict x, int64_t height, int64_t width, int64_t channels, T *restrict y, uint8_t *restrict where) {
   const int64_t out_height = (height + 1) / 2, out_width = (width + 1) / 2;
   for (int64_t i = 0; i < out_height; i++)
     for (int64_t j = 0; j < out_width; j++) {
       T *yo = y + (i * out_width + j) * channels;
-      uint8_t *wo = where ? where + (i * out_width + j) * channels : 0;
+      uint8_t *wo = where + (i * out_width + j) * channels;
       int first = 1;
       for (int k = 0; k < 9; k++) {
         const int64_t r = 2 * i - 1 + k / 3, s = 2 * j - 1 + k % 3;
@@ -13,15 +14,13 @@ SUPCON_CLONES void NAME(sc_max_pool)(const T *restrict x, int64_t height, int64_
         const T *xi = x + (r * width + s) * channels;
         if (first) {
           for (int64_t c = 0; c < channels; c++) yo[c] = xi[c];
-          if (wo) memset(wo, k, (size_t)channels);
-        } else if (wo) {
+          memset(wo, k, (size_t)channels);
+        } else {
           for (int64_t c = 0; c < channels; c++) {
             const int larger = LOAD(xi[c]) > LOAD(yo[c]);
             yo[c] = larger ? xi[c] : yo[c];
             wo[c] = larger ? (uint8_t)k : wo[c];
           }
-        } else {
-          for (int64_t c = 0; c < channels; c++) yo[c] = LOAD(xi[c]) > LOAD(yo[c]) ? xi[c] : yo[c];
         }
         first = 0;
       }

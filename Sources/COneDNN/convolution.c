@@ -2,6 +2,7 @@
 
 #ifdef SUPCON_ONEDNN
 #include <stdlib.h>
+#include <string.h>
 
 #include <oneapi/dnnl/dnnl.h>
 
@@ -26,6 +27,7 @@ typedef dnnl_memory_desc_t md_own;
 #define VIEW(md) (md)
 #define FREE_MD(md) dnnl_memory_desc_destroy(md)
 #define MAKE_MD(md, n, dims, type, tag) dnnl_memory_desc_create_with_tag(&(md), n, dims, type, tag)
+#define SCALES_ARGUMENT (DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS)
 #else
 typedef const dnnl_memory_desc_t *md_view;
 typedef dnnl_memory_desc_t md_own;
@@ -33,6 +35,7 @@ typedef dnnl_memory_desc_t md_own;
 #define VIEW(md) (&(md))
 #define FREE_MD(md) ((void)0)
 #define MAKE_MD(md, n, dims, type, tag) dnnl_memory_desc_init_by_tag(&(md), n, dims, type, tag)
+#define SCALES_ARGUMENT 0
 #endif
 
 /* One for the process: a CPU engine holds nothing but its kind. */
@@ -52,19 +55,23 @@ struct scd_convolution {
   int what;
   dnnl_primitive_t run, reorder;
   dnnl_stream_t stream;
-  dnnl_memory_t x, weights, bias, y, scratch, plain; /* plain: the weights as [outputs, inputs, kernel, kernel] f32 */
+  dnnl_memory_t x, weights, bias, y, scratch, plain; /* plain: the weights as [outputs, inputs / groups, kernel, kernel] f32 */
+  dnnl_memory_t scale_memory;                        /* int8 in 3.x, which takes the scales with every run */
+  float *scales;                                     /* int8: [outputs] */
+  int64_t outputs;
   size_t packed_bytes, scratch_bytes;
   const char *implementation;
 };
 
 void scd_convolution_free(scd_convolution *c) {
   if (!c) return;
-  dnnl_memory_t memories[] = {c->x, c->weights, c->bias, c->y, c->scratch, c->plain};
+  dnnl_memory_t memories[] = {c->x, c->weights, c->bias, c->y, c->scratch, c->plain, c->scale_memory};
   for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
     if (memories[i]) dnnl_memory_destroy(memories[i]);
   if (c->run) dnnl_primitive_destroy(c->run);
   if (c->reorder) dnnl_primitive_destroy(c->reorder);
   if (c->stream) dnnl_stream_destroy(c->stream);
+  free(c->scales);
   free(c);
 }
 
@@ -95,7 +102,25 @@ static dnnl_status_t describe(int what, md_view x, md_view w, md_view bias, md_v
 #endif
 }
 
-int scd_convolution_create(const scd_convolution_shape *s, int what, int fused, int threads, scd_convolution **convolution) {
+/* Puts the factors of an int8 convolution's sums into the attributes and, for 3.x, into memory: 2.x knows them when it is made. */
+static dnnl_status_t set_scales(scd_convolution *c, const scd_quantization *q, int64_t outputs, dnnl_primitive_attr_t attributes) {
+  c->outputs = outputs;
+  c->scales = malloc((size_t)outputs * sizeof *c->scales);
+  if (!c->scales) return dnnl_out_of_memory;
+  memcpy(c->scales, q->scales, (size_t)outputs * sizeof *c->scales);
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl_dims_t dims = {outputs};
+  md_own md = NO_MD;
+  dnnl_status_t status = MAKE_MD(md, 1, dims, dnnl_f32, dnnl_x);
+  if (status == dnnl_success) status = dnnl_memory_create(&c->scale_memory, VIEW(md), shared_engine(), c->scales);
+  FREE_MD(md);
+  return status != dnnl_success ? status : dnnl_primitive_attr_set_scales_mask(attributes, DNNL_ARG_WEIGHTS, 1 << 0);
+#else
+  return dnnl_primitive_attr_set_output_scales(attributes, outputs, 1 << 1, c->scales);
+#endif
+}
+
+int scd_convolution_create(const scd_convolution_shape *s, int what, int fused, const scd_quantization *q, int threads, scd_convolution **convolution) {
   *convolution = NULL;
   dnnl_engine_t engine = shared_engine();
   scd_convolution *c = calloc(1, sizeof *c);
@@ -110,26 +135,34 @@ int scd_convolution_create(const scd_convolution_shape *s, int what, int fused, 
   dnnl_post_ops_t post_ops = NULL;
   dnnl_primitive_desc_t description = NULL, hint = NULL, reorder = NULL;
   const dnnl_data_type_t type = s->type == SCD_BF16 ? dnnl_bf16 : dnnl_f32;
-  const dnnl_data_type_t weight_type = what == SCD_WEIGHT_GRADIENT ? dnnl_f32 : type;
+  const dnnl_data_type_t weight_type = q ? dnnl_s8 : what == SCD_WEIGHT_GRADIENT ? dnnl_f32 : type;
   const dnnl_dims_t x_dims = {s->images, s->inputs, s->height, s->width}, y_dims = {s->images, s->outputs, s->out_height, s->out_width};
-  const dnnl_dims_t w_dims = {s->outputs, s->inputs, s->kernel, s->kernel}, bias_dims = {s->outputs};
+  /* Grouped weights have a dimension in front: [groups, outputs / groups, inputs / groups, kernel, kernel], which lies in memory like the plain ones. */
+  const int grouped = s->groups > 1, w_rank = grouped ? 5 : 4;
+  const dnnl_dims_t grouped_dims = {s->groups, s->outputs / s->groups, s->inputs / s->groups, s->kernel, s->kernel};
+  const dnnl_dims_t plain_dims = {s->outputs, s->inputs, s->kernel, s->kernel}, bias_dims = {s->outputs};
+  const int64_t *w_dims = grouped ? grouped_dims : plain_dims;
   const dnnl_dims_t strides = {s->stride, s->stride}, padding = {s->padding, s->padding};
+  const dnnl_data_type_t x_type = !q ? type : q->x_signed ? dnnl_s8 : dnnl_u8, y_type = !q ? type : q->y_signed ? dnnl_s8 : dnnl_u8;
+  const dnnl_data_type_t residual_type = !q ? dnnl_data_type_undef : q->residual_signed ? dnnl_s8 : dnnl_u8;
+  const float residual_scale = q ? q->residual_scale : 1;
   md_own x = NO_MD, w = NO_MD, any_w = NO_MD, bias = NO_MD, y = NO_MD, plain = NO_MD;
-  TRY(MAKE_MD(x, 4, x_dims, type, dnnl_nhwc));
-  TRY(MAKE_MD(y, 4, y_dims, type, dnnl_nhwc));
-  TRY(MAKE_MD(w, 4, w_dims, weight_type, dnnl_format_tag_any));
-  TRY(MAKE_MD(any_w, 4, w_dims, type, dnnl_format_tag_any));
-  TRY(MAKE_MD(plain, 4, w_dims, dnnl_f32, dnnl_oihw));
+  TRY(MAKE_MD(x, 4, x_dims, x_type, dnnl_nhwc));
+  TRY(MAKE_MD(y, 4, y_dims, y_type, dnnl_nhwc));
+  TRY(MAKE_MD(w, w_rank, w_dims, weight_type, dnnl_format_tag_any));
+  TRY(MAKE_MD(any_w, w_rank, w_dims, type, dnnl_format_tag_any));
+  TRY(MAKE_MD(plain, w_rank, w_dims, dnnl_f32, grouped ? dnnl_goihw : dnnl_oihw));
   TRY(MAKE_MD(bias, 1, bias_dims, dnnl_f32, dnnl_x));
   TRY(dnnl_primitive_attr_create(&attributes));
   TRY(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user));
+  if (q) TRY(set_scales(c, q, s->outputs, attributes));
   if (fused) {
     TRY(dnnl_post_ops_create(&post_ops));
 #if DNNL_VERSION_MAJOR >= 3
-    if (fused & SCD_ADD_TO_OUTPUT) TRY(dnnl_post_ops_append_sum(post_ops, 1, 0, dnnl_data_type_undef));
+    if (fused & SCD_ADD_TO_OUTPUT) TRY(dnnl_post_ops_append_sum(post_ops, residual_scale, 0, residual_type));
     if (fused & SCD_RELU) TRY(dnnl_post_ops_append_eltwise(post_ops, dnnl_eltwise_relu, 0, 0));
 #else
-    if (fused & SCD_ADD_TO_OUTPUT) TRY(dnnl_post_ops_append_sum(post_ops, 1));
+    if (fused & SCD_ADD_TO_OUTPUT) TRY(dnnl_post_ops_append_sum_v2(post_ops, residual_scale, residual_type));
     if (fused & SCD_RELU) TRY(dnnl_post_ops_append_eltwise(post_ops, 1, dnnl_eltwise_relu, 0, 0));
 #endif
     TRY(dnnl_primitive_attr_set_post_ops(attributes, post_ops));
@@ -191,6 +224,15 @@ int scd_convolution_unpack(scd_convolution *c, const void *packed, float *weight
   return reorder(c, c->weights, c->plain);
 }
 
+void scd_convolution_prepare_bias(const scd_convolution *c, float *bias) {
+#if DNNL_VERSION_MAJOR < 3
+  /* 2.x adds it before it scales. */
+  for (int64_t o = 0; o < c->outputs; o++) bias[o] /= c->scales[o];
+#else
+  (void)c, (void)bias;
+#endif
+}
+
 int scd_convolution_run(scd_convolution *c, void *x, void *weights, const float *bias, void *y, void *scratch) {
   dnnl_memory_set_data_handle(c->x, x);
   dnnl_memory_set_data_handle(c->y, y);
@@ -204,7 +246,8 @@ int scd_convolution_run(scd_convolution *c, void *x, void *weights, const float 
                                        {w_argument[c->what], c->weights},
                                        {y_argument[c->what], c->y},
                                        {DNNL_ARG_SCRATCHPAD, c->scratch},
-                                       {DNNL_ARG_BIAS, c->bias}};
-  return dnnl_primitive_execute(c->run, c->stream, c->what == SCD_INFERENCE ? 5 : 4, arguments);
+                                       {DNNL_ARG_BIAS, c->bias},
+                                       {SCALES_ARGUMENT, c->scale_memory}};
+  return dnnl_primitive_execute(c->run, c->stream, c->what != SCD_INFERENCE ? 4 : c->scale_memory ? 6 : 5, arguments);
 }
 #endif

@@ -11,6 +11,9 @@ extension supcon_augmentation_options {
         (brightness, contrast, saturation, hue) = (options.brightness, options.contrast, options.saturation, options.hue)
         (grey_probability, blur_probability) = (options.greyProbability, options.blurProbability)
         (blur_sigma_min, blur_sigma_max) = (options.blurSigmaMin, options.blurSigmaMax)
+        (randaugment_operations, randaugment_magnitude) = (Int32(options.randAugmentOperations), options.randAugmentMagnitude)
+        (warp_probability, warp_strength) = (options.warpProbability, options.warpStrength)
+        (fill, cutout) = (options.fill, options.cutout)
     }
 }
 
@@ -25,6 +28,9 @@ extension AugmentationOptions {
         (brightness, contrast, saturation, hue) = (options.brightness, options.contrast, options.saturation, options.hue)
         (greyProbability, blurProbability) = (options.grey_probability, options.blur_probability)
         (blurSigmaMin, blurSigmaMax) = (options.blur_sigma_min, options.blur_sigma_max)
+        (randAugmentOperations, randAugmentMagnitude) = (Int(options.randaugment_operations), options.randaugment_magnitude)
+        (warpProbability, warpStrength) = (options.warp_probability, options.warp_strength)
+        (fill, cutout) = (options.fill, options.cutout)
         try validate()
     }
 }
@@ -43,5 +49,19 @@ public func supcon_augment(
         try augment(
             try ImageBatch(images), try AugmentationOptions(options), seed: seed, epoch: Int(epoch), view: Int(view), height: Int(height), width: Int(width),
             into: try needed(views, "views"), context: ContextHandle.context(context))
+    }
+}
+
+@c @implementation
+public func supcon_augment_dataset(
+    _ context: OpaquePointer?, _ dataset: OpaquePointer?, _ indices: UnsafePointer<Int64>?, _ index_count: Int64, _ options: UnsafePointer<supcon_augmentation_options>?,
+    _ seed: UInt64, _ epoch: Int64, _ view: Int64, _ height: Int64, _ width: Int64, _ views: UnsafeMutablePointer<Float>?
+) -> supcon_status {
+    status { () throws(SupConError) in
+        let number = try count(index_count, "index_count", least: 1)
+        let (dataset, indices) = (try DatasetHandle.dataset(dataset), try needed(indices, "indices"))
+        try augment(
+            dataset, indices: (0..<number).map { Int(indices[$0]) }, try AugmentationOptions(options), seed: seed, epoch: Int(epoch), view: Int(view),
+            height: Int(height), width: Int(width), into: try needed(views, "views"), context: ContextHandle.context(context))
     }
 }

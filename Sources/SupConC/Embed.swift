@@ -64,6 +64,11 @@ public func supcon_model_embed_dataset(
     }
 }
 
+@c @implementation
+public func supcon_model_quantize(_ model: OpaquePointer?, _ dataset: OpaquePointer?) -> supcon_status {
+    status { () throws(SupConError) in try ModelHandle.model(model).quantize(dataset == nil ? nil : try DatasetHandle.dataset(dataset)) }
+}
+
 extension supcon_classifier_options {
     init(_ options: ClassifierOptions) {
         self = .empty
@@ -84,6 +89,17 @@ public func supcon_model_fit_classifier(
         var own = ClassifierOptions()
         let options = try supcon_classifier_options.read(options, defaults: supcon_classifier_options(own))
         (own.iterations, own.l2) = (Int(options.iterations), options.l2)
-        try ModelHandle.model(model).fitClassifier(try DatasetHandle.dataset(dataset), own)
+        try ModelHandle.model(model).fitClassifier(try DatasetHandle.dataset(dataset), own) { progress in
+            guard let hear = options.progress else { return false }
+            switch progress {
+            case .embedding(let done, let total): return hear(Int32(SUPCON_PHASE_EMBED), Int64(done), Int64(total), options.user_data) != 0
+            case .fitting(let iteration, let total): return hear(Int32(SUPCON_PHASE_FIT), Int64(iteration), Int64(total), options.user_data) != 0
+            }
+        }
     }
+}
+
+@c @implementation
+public func supcon_model_reset_classifier(_ model: OpaquePointer?, _ classes: Int32) -> supcon_status {
+    status { () throws(SupConError) in try ModelHandle.model(model).resetClassifier(classes: Int(classes)) }
 }

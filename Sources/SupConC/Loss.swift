@@ -11,6 +11,7 @@ extension supcon_loss_options {
         reduction = options.reduction.rawValue
         scale = options.scale
         normalize = options.normalize ? 1 : 0
+        (positives_cap, seed) = (Int32(options.positivesCap), options.seed)
     }
 }
 
@@ -26,6 +27,7 @@ extension ContrastiveOptions {
         reduction = try choice(options.reduction, "reduction")
         scale = options.scale
         normalize = try flag(options.normalize, "normalize")
+        (positivesCap, seed) = (Int(options.positives_cap), options.seed)
         try validate()
     }
 }

@@ -11,7 +11,7 @@ final class ModelHandle: Sendable {
 
 /// C's numbers of what Swift calls by names: the order is the header's.
 private let stems: [Stem?] = [nil, .imagenet, .cifar]
-private let heads: [HeadKind] = [.none, .linear, .mlp, .mlpBN]
+private let heads: [HeadKind] = [.none, .linear, .mlp, .mlpBN, .mlp3, .mlp3BN]
 private let precisions: [Precision?] = [nil, .f32, .bf16]
 
 private func pick<T>(_ all: [T], _ number: Int32, _ field: String) throws(SupConError) -> T {
@@ -44,6 +44,7 @@ extension supcon_model_options {
         (head_hidden, head_output, classes) = (Int32(options.headHidden), Int32(options.headOutput), Int32(options.classes))
         precision = number(precisions, options.precision)
         (mean, std, seed) = (four(options.mean), four(options.std), options.seed)
+        normalize_features = options.normalizesFeatures ? 1 : 0
     }
 }
 
@@ -61,6 +62,7 @@ extension ModelOptions {
         (headHidden, headOutput, classes) = (Int(options.head_hidden), Int(options.head_output), Int(options.classes))
         precision = try pick(precisions, options.precision, "precision")
         (mean, std, seed) = (array(options.mean), array(options.std), options.seed)
+        normalizesFeatures = try flag(options.normalize_features, "normalize_features")
     }
 }
 
@@ -128,6 +130,8 @@ public func supcon_model_get_info(_ model: OpaquePointer?, _ info: UnsafeMutable
         value.encoder_output = Int32(configuration.encoderOutput)
         value.parameters = Int64(network.parameters.trainableCount)
         (value.mean, value.std) = (four(model.mean), four(model.std))
+        value.int8 = model.quantization == nil ? 0 : 1
+        value.normalize_features = configuration.normalizesFeatures ? 1 : 0
         try supcon_model_info.write(value, to: try needed(info, "info"))
     }
 }

@@ -54,6 +54,12 @@ extension supcon_train_options: SizedStruct {}
 extension supcon_event: SizedStruct {}
 extension supcon_evaluate_options: SizedStruct {}
 extension supcon_scores: SizedStruct {}
+extension supcon_retrieval_scores: SizedStruct {}
+extension supcon_calibration_options: SizedStruct {}
+extension supcon_calibration_scores: SizedStruct {}
+extension supcon_corruption_scores: SizedStruct {}
+extension supcon_ood_options: SizedStruct {}
+extension supcon_detection_scores: SizedStruct {}
 
 /// The enumeration's case of that number. Errors: argument.
 func choice<Choice: RawRepresentable & CaseIterable>(_ raw: Int32, _ field: String) throws(SupConError) -> Choice where Choice.RawValue == Int32 {

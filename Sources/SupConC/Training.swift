@@ -22,6 +22,14 @@ extension supcon_train_options {
         loader_threads = Int32(options.loaderThreads)
         stop_on_collapse = options.stopsOnCollapse ? 1 : 0
         keep_best = options.keepsBest ? 1 : 0
+        optimizer = options.optimizer.rawValue
+        (trust_coefficient, rmsprop_decay) = (options.trustCoefficient, options.rmspropDecay)
+        (beta1, beta2, epsilon) = (options.beta1, options.beta2, options.epsilon)
+        (exponential_factor, exponential_epochs) = (options.exponentialFactor, options.exponentialEpochs)
+        (ema_decay, chunk_size) = (options.emaDecay, Int32(options.chunkSize))
+        (margin, label_smoothing, label_bandwidth) = (Int32(options.margin), options.labelSmoothing, options.labelBandwidth)
+        (mixup_alpha, cutmix_alpha) = (options.mixupAlpha, options.cutmixAlpha)
+        (key_momentum, queue_mode, queue_size) = (options.keyMomentum, options.queueMode.rawValue, Int32(options.queueSize))
     }
 }
 
@@ -48,6 +56,7 @@ extension TrainOptions {
         stepFactor = options.step_factor
         loss = try ContrastiveOptions(options.loss)
         augmentation = try AugmentationOptions(options.augmentation)
+        if let second = options.augmentation_second { augmentationSecond = try AugmentationOptions(second) }
         seed = options.seed
         (validationFraction, validationEvery, patience) = (options.validation_fraction, Int(options.validation_every), Int(options.patience))
         checkpointFolder = options.checkpoint_folder.map { String(cString: $0) }
@@ -55,6 +64,14 @@ extension TrainOptions {
         loaderThreads = Int(options.loader_threads)
         stopsOnCollapse = try flag(options.stop_on_collapse, "stop_on_collapse")
         keepsBest = try flag(options.keep_best, "keep_best")
+        optimizer = try choice(options.optimizer, "optimizer")
+        (trustCoefficient, rmspropDecay) = (options.trust_coefficient, options.rmsprop_decay)
+        (beta1, beta2, epsilon) = (options.beta1, options.beta2, options.epsilon)
+        (exponentialFactor, exponentialEpochs) = (options.exponential_factor, options.exponential_epochs)
+        (emaDecay, chunkSize) = (options.ema_decay, Int(options.chunk_size))
+        (margin, labelSmoothing, labelBandwidth) = (Int(options.margin), options.label_smoothing, options.label_bandwidth)
+        (mixupAlpha, cutmixAlpha) = (options.mixup_alpha, options.cutmix_alpha)
+        (keyMomentum, queueMode, queueSize) = (options.key_momentum, try choice(options.queue_mode, "queue_mode"), Int(options.queue_size))
     }
 }
 

@@ -53,10 +53,9 @@ struct AnchorTerms {
     }
 
     /// Between the first look and the second, with denominator onePositive.
-    func closeNegatives(_ weights: PairWeights, viewsPerAnchor: Int) {
+    func closeNegatives(_ weights: PairWeights) {
         for anchor in 0..<count {
-            let sample = anchor / viewsPerAnchor
-            let useful = weights.totals.start[sample] > 0 && weights.negatives.start[sample] > 0
+            let useful = weights.totals.start[anchor] > 0 && weights.negatives.start[anchor] > 0
             let logarithm = Double(shift.start[anchor]) + log(sum.start[anchor])
             negatives.start[anchor] = useful ? Float(logarithm) : -.infinity
             negativesRest.start[anchor] = useful ? Float(logarithm - Double(Float(logarithm))) : 0
@@ -66,12 +65,11 @@ struct AnchorTerms {
 
     /// The losses, by the sums, and the gradients' factors; `each` gets every anchor's loss.
     /// - Returns: the losses' sum, and how many anchors have no positive.
-    func close(_ weights: PairWeights, kind: Int32, viewsPerAnchor: Int, each: (_ anchor: Int, _ loss: Double) -> Void) -> (loss: Double, without: Int) {
+    func close(_ weights: PairWeights, kind: Int32, each: (_ anchor: Int, _ loss: Double) -> Void) -> (loss: Double, without: Int) {
         let share = 1 / Double(count)
         var (total, without) = (0.0, 0)
         for anchor in 0..<count {
-            let sample = anchor / viewsPerAnchor
-            let (all, negatives) = (weights.totals.start[sample], weights.negatives.start[sample])
+            let (all, negatives) = (weights.totals.start[anchor], weights.negatives.start[anchor])
             let (sum, positive) = (self.sum.start[anchor], self.positive.start[anchor])
             var (loss, weight, positiveWeight) = (0.0, 0.0, 0.0)
             let logarithm = Double(shift.start[anchor]) + log(sum)

@@ -9,7 +9,7 @@ import SupConTensor
 ///     ∂L/∂z_i = 1/τ Σ_j (G_ij + G_ji) z_j,   G_ij = ∂L/∂s_ij      (z_i as an anchor, and as what other anchors are contrasted with)
 ///
 /// Where all views are anchors and positives are mutual, s_ij serves both ends and only half of the tiles are made; features too long for that (exp would need
-/// a maximum to steady it), masks and `Anchors.first` take a general way, with a running maximum per anchor that leaves the anchor itself out. Both give the
+/// a maximum to steady it), masks, `Anchors.first` and a cap on the positives take a general way, with a running maximum per anchor that leaves the anchor itself out. Both give the
 /// same numbers on any number of threads.
 ///
 /// Workspaces are made for one size and reused: an evaluation allocates nothing. One thread at a time.
@@ -22,6 +22,7 @@ public final class ContrastiveLoss {
     public let memoryByteCount: Int
 
     private let context: ExecutionContext
+    private let layout: PairLayout
     private let squares: Room<Double>
     private let unit: Room<Float>
     private var weights: PairWeights
@@ -45,15 +46,17 @@ public final class ContrastiveLoss {
         try require(
             !tooMany && !tooLarge && rows <= Int(Int32.max) && values <= Int.max / 64, .shape,
             "features are [\(samples), \(views), \(dimension)]; expected at most \(Int32.max) rows, in memory that can be addressed")
-        let anchors = options.anchors == .all ? rows : samples
-        let sizes = TileSweep.Sizes(rows: rows, anchors: anchors, dimension: dimension, threads: context.threads)
-        memoryByteCount =
-            rows * 8 + (options.normalize ? values * 4 : 0) + PairWeights.byteCount(samples: samples, views: views) + sizes.byteCount
+        layout = PairLayout(samples: samples, views: views, selfStride: options.anchors == .all ? 1 : views)
+        let sizes = TileSweep.Sizes(contrasts: rows, anchors: layout.anchors, dimension: dimension, threads: context.threads)
+        guard let weightBytes = PairWeights.byteCount(layout, positivesCap: options.positivesCap), weightBytes < Int.max / 4 else {
+            throw SupConError(.memory, "positives_cap is \(options.positivesCap): the choice for \(layout.anchors) anchors is larger than memory")
+        }
+        memoryByteCount = rows * 8 + (options.normalize ? values * 4 : 0) + weightBytes + sizes.byteCount
         try context.checkMemory(memoryByteCount, for: "the loss of \(rows) embeddings of \(dimension) numbers")
         (self.options, self.samples, self.views, self.dimension, self.context) = (options, samples, views, dimension, context)
         squares = try Room(rows)
         unit = try Room(options.normalize ? values : 0)
-        weights = try PairWeights(samples: samples, views: views)
+        weights = try PairWeights(layout, positivesCap: options.positivesCap, seed: options.seed)
         sweep = try TileSweep(sizes, kind: options.kind, alpha: 1 / options.temperature)
     }
 
@@ -62,32 +65,29 @@ public final class ContrastiveLoss {
     ///   - features: [samples, views, dimension]: view v of sample s is row s·views + v.
     ///   - perAnchor: the losses of [samples·views] or (anchors `first`) [samples] anchors, times the scale, whatever the reduction; 0 without a positive.
     ///   - gradient: like the features (and apart from them): of the reduced loss with respect to the features as passed.
+    ///   - draw: numbers the choice among more positives than the cap lets count; another number, another choice.
     /// Errors: argument (features that are not finite, or too long for the temperature; a mask entry below 0 or not finite).
     public func evaluate(
-        features: UnsafePointer<Float>, positives: Positives, perAnchor: UnsafeMutablePointer<Float>?, gradient: UnsafeMutablePointer<Float>?
+        features: UnsafePointer<Float>, positives: Positives, perAnchor: UnsafeMutablePointer<Float>?, gradient: UnsafeMutablePointer<Float>?, draw: Int = 0
     ) throws(SupConError) -> ContrastiveResult {
         let longest = try measureRows(features)
-        try weights.prepare(positives, threads: context.threads)
+        try weights.prepare(positives, draw: draw, threads: context.threads)
         if options.normalize { scaleRows(features) }
-        let both = options.anchors == .all && weights.mask == nil && longest / Double(options.temperature) <= Self.unshiftedBound
+        let both = options.anchors == .all && weights.mask == nil && weights.choice == nil && longest / Double(options.temperature) <= Self.unshiftedBound
         return MatrixProduct.withOneThreadPerCall {
             let rows = options.normalize ? UnsafePointer(unit.start) : features
-            return compute(TileSweep.Problem(rows: rows, weights: weights, selfStride: options.anchors == .all ? 1 : views, both: both), perAnchor, gradient)
+            let problem = TileSweep.Problem(anchors: rows, anchorStride: layout.selfStride, contrasts: rows, weights: weights, both: both)
+            return compute(problem, perAnchor, gradient)
         }
     }
 
     private func compute(_ problem: TileSweep.Problem, _ perAnchor: UnsafeMutablePointer<Float>?, _ gradient: UnsafeMutablePointer<Float>?) -> ContrastiveResult {
         let (anchors, scale) = (sweep.terms.count, Double(options.scale))
         sweep.gatherSums(problem)
-        let (sum, without) = sweep.terms.close(weights, kind: options.kind, viewsPerAnchor: anchors / samples) { anchor, loss in
+        let (sum, without) = sweep.terms.close(weights, kind: options.kind) { anchor, loss in
             perAnchor?[anchor] = Float(scale * loss)
         }
-        let share: Double =
-            switch options.reduction {
-            case .mean: without < anchors ? 1 / Double(anchors - without) : 0
-            case .meanAll: 1 / Double(anchors)
-            case .sum, .none: 1
-            }
+        let share = options.reduction.share(anchors: anchors, without: without)
         if let gradient {
             sweep.gatherGradient(problem, into: gradient)
             // The tiles' gradient is that of the mean over all anchors, with respect to s.
@@ -128,10 +128,10 @@ public final class ContrastiveLoss {
     /// length was too small to divide by.
     private func finish(_ gradient: UnsafeMutablePointer<Float>, _ problem: TileSweep.Problem, factor: Double) {
         let (dimension, unit, smallest) = (self.dimension, unit.start, Self.smallestLength)
-        let anchorGradient = problem.both ? nil : sweep.anchorGradient.start
+        let (anchorGradient, layout) = (problem.both ? nil : sweep.anchorGradient.start, layout)
         Parallel.ranges(samples * views, grain: max(16384 / dimension, 1), threads: context.threads) { range in
             for row in range {
-                let more = row % problem.selfStride == 0 ? anchorGradient.map { $0 + row / problem.selfStride * dimension } : nil
+                let more = row % layout.selfStride == 0 ? anchorGradient.map { $0 + row / layout.selfStride * dimension } : nil
                 let divided = options.normalize
                 let z = divided && squares.start[row].squareRoot() > smallest ? unit + row * dimension : nil
                 sc_loss_finish_row(gradient + row * dimension, more, z, Int64(dimension), divided ? factor * inverseLength(row) : factor)

@@ -14,6 +14,13 @@ import SupConTensor
 /// arXiv:2309.14277; `negatives` is decoupled contrastive learning, Yeh et al., arXiv:2110.06848. An anchor without a positive is left
 /// out. Without a negative, `onePositive` is 0 by its formula; `negatives` has nothing in its denominator, and the anchor contributes 0 and no gradient (the
 /// limit of its formula is −∞, which nothing could learn from).
+///
+/// With a cap K on the positives, those of an anchor that are not chosen take no part: not in the numerator, not in W_i, not in any denominator.
+///
+/// What others call by names of their own:
+/// - N-pairs (Sohn, NIPS 2016; §"Connection to N-pairs" of arXiv:2004.11362): one positive from another image, τ = 1: `nPairs`, on one view per sample.
+/// - Triplet (Schroff et al., arXiv:1503.03832): of one positive p and one negative n, L = log(1 + exp((|a − p|² − |a − n|²)/2τ)), so to first order
+///   2τ (exp L − 1) = |a − p|² − |a − n|² + 2τ: the triplet loss of margin α = 2τ, before its hinge (arXiv:2004.11362, §"Connection to triplet loss").
 public struct ContrastiveOptions: Sendable, Equatable {
     /// The raw values are those of the C header, here and below.
     public enum Form: Int32, Sendable, CaseIterable { case out = 0, `in` }
@@ -31,12 +38,25 @@ public struct ContrastiveOptions: Sendable, Equatable {
     public var scale: Float = 1
     /// Divides each row by its length first, and differentiates through it.
     public var normalize = false
+    /// At most so many positives count for an anchor, the other views of its own sample first, then others at random; 0: all.
+    public var positivesCap = 0
+    /// Of the choice among more positives than count.
+    public var seed: UInt64 = 0
 
     public init() {}
+
+    /// N-pairs' loss: on one view per sample one positive, chosen anew with every draw, and τ = 1.
+    public static var nPairs: ContrastiveOptions {
+        var options = ContrastiveOptions()
+        (options.temperature, options.positivesCap) = (1, 1)
+        return options
+    }
 
     /// Errors: argument.
     public func validate() throws(SupConError) {
         try require(temperature.isNormal && temperature > 0, .argument, "temperature is \(temperature); expected a finite number above 0")
+        try require(
+            positivesCap >= 0 && positivesCap <= Int(Int32.max), .argument, "positives_cap is \(positivesCap); expected 1 or more, or 0 for all positives")
         try require(scale.isFinite, .argument, "scale is \(scale); expected a finite number")
         try require(
             denominator != .onePositive || form == .out, .argument, "the denominator of one positive goes with form out only: it differs from positive to positive")
@@ -50,6 +70,17 @@ public struct ContrastiveOptions: Sendable, Equatable {
         case (.out, .negatives): Int32(SC_LOSS_OUT_NEGATIVES)
         case (.in, _): Int32(SC_LOSS_IN_NEGATIVES)
         case (.out, .onePositive): Int32(SC_LOSS_OUT_ONE)
+        }
+    }
+}
+
+extension ContrastiveOptions.Reduction {
+    /// What the sum over the anchors is multiplied by.
+    func share(anchors: Int, without: Int) -> Double {
+        switch self {
+        case .mean: without < anchors ? 1 / Double(anchors - without) : 0
+        case .meanAll: 1 / Double(anchors)
+        case .sum, .none: 1
         }
     }
 }

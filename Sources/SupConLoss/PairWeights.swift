@@ -1,79 +1,120 @@
 import CKernels
 import SupConTensor
 
-/// The weights w of all pairs, in O(samples) memory: a class for every view, or the caller's mask with what its rows sum to.
+/// The weights w of all pairs, in O(samples) memory: a class for every contrast, or the caller's mask with what its rows sum to.
 struct PairWeights {
-    let samples: Int
-    let views: Int
-    /// A view's class, named by the first sample that has it; [samples·views]. Used unless there is a mask.
+    let layout: PairLayout
+    /// A contrast's class, named by the first sample (or extra contrast, counted behind them) that has it. Used unless there is a mask.
     let classes: Room<Int32>
     /// 1 / the mask row's maximum; [samples].
     let maskScale: Room<Double>
-    /// Sum of the (scaled) weights of a view's positives, and how many negatives it has; [samples].
+    /// Sum of the (scaled) weights of an anchor's positives, and how many negatives it has; [anchors].
     let totals: Room<Double>
     let negatives: Room<Int>
+    /// The positives that count, if not all do.
+    let choice: PositiveChoice?
     private(set) var mask: UnsafePointer<Float>?
+    /// Samples' and extra contrasts at hand.
+    private(set) var contrasts: Int
+    /// Contrasts from here on take no part for anchors of their own class.
+    private(set) var neutralFrom = Int.max
 
+    /// Contrasts of a class: of samples, and extra ones.
     private let members: Room<Int32>
+    private let extraMembers: Room<Int32>
     private let table: Room<Int32>
     private let tableBits: Int
 
-    /// Errors: memory.
-    init(samples: Int, views: Int) throws(SupConError) {
-        (self.samples, self.views) = (samples, views)
-        classes = try Room(samples * views)
-        maskScale = try Room(samples)
-        totals = try Room(samples)
-        negatives = try Room(samples)
-        members = try Room(samples)
-        tableBits = Int.bitWidth - samples.leadingZeroBitCount + 1
+    /// At most `positivesCap` positives count, chosen by `seed`; 0: all. Errors: memory.
+    init(_ layout: PairLayout, positivesCap: Int, seed: UInt64) throws(SupConError) {
+        self.layout = layout
+        contrasts = layout.samples * layout.views
+        classes = try Room(layout.contrasts)
+        maskScale = try Room(layout.samples)
+        totals = try Room(layout.anchors)
+        negatives = try Room(layout.anchors)
+        let names = layout.samples + layout.extra
+        members = try Room(names)
+        extraMembers = try Room(names)
+        tableBits = Int.bitWidth - names.leadingZeroBitCount + 1
         table = try Room(1 << tableBits)
+        choice = positivesCap > 0 && positivesCap < layout.contrasts ? try PositiveChoice(layout, limit: positivesCap, seed: seed) : nil
     }
 
-    static func byteCount(samples: Int, views: Int) -> Int { samples * views * 4 + samples * (8 * 3 + 4 + 16) }
+    /// Nil: more than can be counted.
+    static func byteCount(_ layout: PairLayout, positivesCap: Int) -> Int? {
+        let names = layout.samples + layout.extra
+        let own = layout.contrasts * 4 + layout.samples * 8 + layout.anchors * 16 + names * (8 + 16)
+        guard positivesCap > 0, positivesCap < layout.contrasts else { return own }
+        return PositiveChoice.byteCount(layout, limit: positivesCap).map { own + $0 }
+    }
 
-    /// Errors: argument (of the mask).
-    mutating func prepare(_ positives: Positives, threads: Int) throws(SupConError) {
+    /// `draw` numbers the choice among more positives than count. Errors: argument (of the mask).
+    mutating func prepare(_ positives: Positives, extra: ExtraContrasts = ExtraContrasts(), draw: Int, threads: Int) throws(SupConError) {
+        contrasts = layout.samples * layout.views + extra.count
+        neutralFrom = extra.arePositives ? .max : layout.samples * layout.views
         switch positives {
         case .views:
             mask = nil
-            count { Int32(truncatingIfNeeded: $0) }
+            count(extra) { Int32(truncatingIfNeeded: $0) }
         case .labels(let labels):
             mask = nil
             table.start.update(repeating: -1, count: 1 << tableBits)
-            let (table, shift, last) = (table.start, UInt64(64 - tableBits), (1 << tableBits) - 1)
-            count { sample in
+            let (table, shift, last, samples) = (table.start, UInt64(64 - tableBits), (1 << tableBits) - 1, layout.samples)
+            func label(_ name: Int) -> Int64 { name < samples ? labels[name] : extra.labels?[name - samples] ?? 0 }
+            count(extra) { name in
                 // Open addressing in a table at most half full; Fibonacci hashing.
-                var place = Int(truncatingIfNeeded: (UInt64(bitPattern: labels[sample]) &* 0x9E37_79B9_7F4A_7C15) >> shift)
-                while table[place] >= 0 && labels[Int(table[place])] != labels[sample] { place = (place + 1) & last }
-                if table[place] < 0 { table[place] = Int32(truncatingIfNeeded: sample) }
+                let own = label(name)
+                var place = Int(truncatingIfNeeded: (UInt64(bitPattern: own) &* 0x9E37_79B9_7F4A_7C15) >> shift)
+                while table[place] >= 0 && label(Int(table[place])) != own { place = (place + 1) & last }
+                if table[place] < 0 { table[place] = Int32(truncatingIfNeeded: name) }
                 return table[place]
             }
         case .mask(let mask):
             try measure(mask, threads: threads)
             self.mask = mask
         }
+        if let choice {
+            if let mask {
+                choice.choose(mask: mask, scale: maskScale.start, totals: totals.start, draw: draw, threads: threads)
+            } else {
+                choice.choose(classes: classes.start, contrasts: min(contrasts, neutralFrom), totals: totals.start, draw: draw, threads: threads)
+            }
+        }
     }
 
-    /// Gives every view the class that `classOf` says, and counts.
-    private func count(_ classOf: (Int) -> Int32) {
-        let (classes, members, totals, negatives) = (classes.start, members.start, totals.start, negatives.start)
-        members.update(repeating: 0, count: samples)
+    /// Gives every contrast the class that `classOf` says of a sample or an extra contrast, and counts.
+    private func count(_ extra: ExtraContrasts, _ classOf: (Int) -> Int32) {
+        let (samples, views) = (layout.samples, layout.views)
+        let (classes, members, extraMembers) = (classes.start, members.start, extraMembers.start)
+        members.update(repeating: 0, count: samples + extra.count)
+        extraMembers.update(repeating: 0, count: samples + extra.count)
         for sample in 0..<samples {
             let own = classOf(sample)
             for view in 0..<views { classes[sample * views + view] = own }
-            members[Int(own)] += 1
+            members[Int(own)] += Int32(truncatingIfNeeded: views)
         }
-        for sample in 0..<samples {
-            let positives = Int(members[Int(classes[sample * views])]) * views - 1
-            totals[sample] = Double(positives)
-            negatives[sample] = samples * views - 1 - positives
+        for index in 0..<extra.count {
+            guard extra.labels != nil else {
+                classes[samples * views + index] = -1
+                continue
+            }
+            let own = classOf(samples + index)
+            classes[samples * views + index] = own
+            extraMembers[Int(own)] += 1
+        }
+        for anchor in 0..<layout.anchors {
+            let own = Int(classes[anchor * layout.classStride])
+            let others = Int(members[own]) - (layout.selfStride > 0 ? 1 : 0)
+            totals.start[anchor] = Double(others + (extra.arePositives ? Int(extraMembers[own]) : 0))
+            negatives.start[anchor] = contrasts - Int(members[own]) - Int(extraMembers[own])
         }
     }
 
     /// What the rows of the mask hold, the entry of the sample itself apart: it weighs one view fewer.
     private func measure(_ mask: UnsafePointer<Float>, threads: Int) throws(SupConError) {
-        let (samples, views, totals, negatives, maskScale) = (self.samples, self.views, totals.start, negatives.start, maskScale.start)
+        let (samples, views, layout, totals, negatives, maskScale) = (layout.samples, layout.views, layout, totals.start, negatives.start, maskScale.start)
+        let perSample = layout.anchors / samples
         Parallel.ranges(samples, grain: max(65536 / samples, 1), threads: threads) { range in
             for sample in range {
                 let row = mask + sample * samples
@@ -88,11 +129,13 @@ struct PairWeights {
                     positives += Int64(views - 1)
                 }
                 maskScale[sample] = maximum > 0 ? 1 / Double(maximum) : 0
-                totals[sample] = sound == 0 ? .nan : sum * maskScale[sample]
-                negatives[sample] = samples * views - 1 - Int(positives)
+                for anchor in (sample * perSample)..<((sample + 1) * perSample) {
+                    totals[anchor] = sound == 0 ? .nan : sum * maskScale[sample]
+                    negatives[anchor] = layout.contrasts - 1 - Int(positives)
+                }
             }
         }
-        if let sample = (0..<samples).first(where: { totals[$0].isNaN }) {
+        if let sample = (0..<samples).first(where: { totals[$0 * perSample].isNaN }) {
             let row = mask + sample * samples
             let column = (0..<samples).first { !(row[$0] >= 0 && row[$0].isFinite) } ?? 0
             throw SupConError(.argument, "mask[\(sample)][\(column)] is \(row[column]); expected a finite weight of 0 or more")

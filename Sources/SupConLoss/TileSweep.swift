@@ -2,26 +2,29 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// Goes over all tiles of s = anchors · contrastsᵀ/τ, twice: for the sums, and for the gradient. Anchors are rows of the contrasts here, every `selfStride`-th.
+/// Goes over all tiles of s = anchors · contrastsᵀ/τ, twice: for the sums, and for the gradient.
 struct TileSweep {
     struct Sizes {
-        var rows: Int
+        var contrasts: Int
         var anchors: Int
         var dimension: Int
         var threads: Int
         /// Rows and columns of a tile: small enough to stay in a core's own cache, and for the threads to have something to share; decided by the number of
-        /// rows alone.
-        var block: Int { min(max((rows / 8 + 15) / 16 * 16, 32), Int(SC_LOSS_TILE)) }
+        /// contrasts alone.
+        var block: Int { min(max((contrasts / 8 + 15) / 16 * 16, 32), Int(SC_LOSS_TILE)) }
         var byteCount: Int { anchors * (AnchorTerms.bytesPerAnchor + dimension * 4) + threads * block * block * 4 }
     }
 
     struct Problem {
+        /// [anchors, dimension], rows `anchorStride` apart.
+        var anchors: UnsafePointer<Float>
+        var anchorStride: Int
         /// [contrasts, dimension]
-        var rows: UnsafePointer<Float>
+        var contrasts: UnsafePointer<Float>
         var weights: PairWeights
-        var selfStride: Int
         /// Tiles serve both ways.
         var both: Bool
+        var contrastCount: Int { weights.contrasts }
     }
 
     let terms: AnchorTerms
@@ -39,7 +42,7 @@ struct TileSweep {
         terms = try AnchorTerms(sizes.anchors)
         anchorGradient = try Room(sizes.anchors * sizes.dimension)
         tiles = try Room(sizes.threads * sizes.block * sizes.block)
-        schedule = TileSchedule(threads: sizes.threads, blocks: (sizes.rows + sizes.block - 1) / sizes.block)
+        schedule = TileSchedule(threads: sizes.threads, blocks: (sizes.contrasts + sizes.block - 1) / sizes.block)
     }
 
     /// Fills `terms` with what the losses are made of.
@@ -47,13 +50,13 @@ struct TileSweep {
         terms.clear(shifted: !problem.both)
         let (sum, positive, shift, positiveShift) = (terms.sum.start, terms.positive.start, terms.shift.start, terms.positiveShift.start)
         if problem.both {
-            schedule.pairs(blocks: blocks(sizes.rows)) { worker, row, column in
+            schedule.pairs(blocks: blocks(problem.contrastCount)) { worker, row, column in
                 var tile = similarities(problem, worker, row, column)
                 sc_loss_sums_both(&tile, kind, sum, positive)
             }
         } else {
             schedule.share(blocks(sizes.anchors)) { worker, row in
-                for column in 0..<blocks(sizes.rows) {
+                for column in 0..<blocks(problem.contrastCount) {
                     var tile = similarities(problem, worker, row, column)
                     sc_loss_sums(&tile, kind, shift, sum, positiveShift, positive)
                 }
@@ -64,23 +67,24 @@ struct TileSweep {
 
     /// The second look that one positive at a time needs, once the negatives' sum is known; only where there are positives.
     private func gatherOnePositive(_ problem: Problem) {
-        terms.closeNegatives(problem.weights, viewsPerAnchor: sizes.anchors / problem.weights.samples)
+        terms.closeNegatives(problem.weights)
         let (negatives, rest, loss, share) = (terms.negatives.start, terms.negativesRest.start, terms.oneLoss.start, terms.oneShare.start)
         schedule.share(blocks(sizes.anchors)) { worker, row in
-            for column in 0..<blocks(sizes.rows) where mayHavePositives(problem, row, column) {
+            for column in 0..<blocks(problem.contrastCount) where mayHavePositives(problem, row, column) {
                 var tile = similarities(problem, worker, row, column)
                 sc_loss_one_positive(&tile, negatives, rest, loss, share)
             }
         }
     }
 
-    /// gradient ← ∂L/∂s-weighted sums of rows, of the mean over the anchors; where tiles serve one way, the anchors' part is in `anchorGradient`.
-    func gatherGradient(_ problem: Problem, into gradient: UnsafeMutablePointer<Float>) {
-        gradient.update(repeating: 0, count: sizes.rows * sizes.dimension)
+    /// gradient ← ∂L/∂s-weighted sums of rows, of the mean over the anchors; where tiles serve one way, the anchors' part is in `anchorGradient`. nil: the
+    /// contrasts' is not wanted.
+    func gatherGradient(_ problem: Problem, into gradient: UnsafeMutablePointer<Float>?) {
+        gradient?.update(repeating: 0, count: problem.contrastCount * sizes.dimension)
         let (weight, positiveWeight, shift, positiveShift) = (terms.weight.start, terms.positiveWeight.start, terms.shift.start, terms.positiveShift.start)
         let (negatives, rest, negativeSum) = (terms.negatives.start, terms.negativesRest.start, terms.negativeSum.start)
-        if problem.both {
-            schedule.pairs(blocks: blocks(sizes.rows)) { worker, row, column in
+        if let gradient, problem.both {
+            schedule.pairs(blocks: blocks(problem.contrastCount)) { worker, row, column in
                 var tile = similarities(problem, worker, row, column)
                 sc_loss_gradient_both(&tile, kind, weight, positiveWeight, negativeSum)
                 addRows(tile, problem, into: gradient)
@@ -88,11 +92,11 @@ struct TileSweep {
             }
         } else {
             anchorGradient.start.update(repeating: 0, count: sizes.anchors * sizes.dimension)
-            schedule.grid(rows: blocks(sizes.anchors), columns: blocks(sizes.rows)) { worker, row, column in
+            schedule.grid(rows: blocks(sizes.anchors), columns: blocks(problem.contrastCount)) { worker, row, column in
                 var tile = similarities(problem, worker, row, column)
                 sc_loss_gradient(&tile, kind, shift, weight, positiveShift, positiveWeight, negatives, rest)
                 addRows(tile, problem, into: anchorGradient.start)
-                addColumns(tile, problem, into: gradient)
+                if let gradient { addColumns(tile, problem, into: gradient) }
             }
         }
     }
@@ -101,16 +105,19 @@ struct TileSweep {
 
     /// s of a block of anchors and a block of contrasts, in the worker's tile.
     private func similarities(_ problem: Problem, _ worker: Int, _ row: Int, _ column: Int) -> sc_loss_tile {
-        let (block, dimension, weights) = (sizes.block, sizes.dimension, problem.weights)
+        let (block, dimension, weights, layout) = (sizes.block, sizes.dimension, problem.weights, problem.weights.layout)
         let (firstAnchor, firstContrast) = (row * block, column * block)
+        let classes = weights.mask == nil ? UnsafePointer(weights.classes.start) : nil
         let tile = sc_loss_tile(
             similarities: tiles.start + worker * block * block, stride: Int64(block), rows: Int64(min(block, sizes.anchors - firstAnchor)),
-            columns: Int64(min(block, sizes.rows - firstContrast)), first_anchor: Int64(firstAnchor), first_contrast: Int64(firstContrast),
-            self_stride: Int64(problem.selfStride), classes: weights.mask == nil ? UnsafePointer(weights.classes.start) : nil, mask: weights.mask,
-            mask_scale: weights.maskScale.start, samples: Int64(weights.samples), views: Int64(weights.views))
+            columns: Int64(min(block, problem.contrastCount - firstContrast)), first_anchor: Int64(firstAnchor), first_contrast: Int64(firstContrast),
+            self_stride: Int64(layout.selfStride), classes: classes, anchor_classes: classes, anchor_class_stride: Int64(layout.classStride),
+            neutral_from: Int64(weights.neutralFrom), mask: weights.mask, mask_scale: weights.maskScale.start, samples: Int64(layout.samples),
+            views: Int64(layout.views), chosen: weights.choice.map { UnsafePointer($0.chosen.start) },
+            chosen_count: weights.choice.map { UnsafePointer($0.counts.start) }, chosen_limit: Int64(weights.choice?.limit ?? 0))
         MatrixProduct.multiply(
-            transposeB: true, m: Int(tile.rows), n: Int(tile.columns), k: dimension, alpha: alpha, a: problem.rows + firstAnchor * problem.selfStride * dimension,
-            lda: problem.selfStride * dimension, b: problem.rows + firstContrast * dimension, ldb: dimension, c: tile.similarities, ldc: block)
+            transposeB: true, m: Int(tile.rows), n: Int(tile.columns), k: dimension, alpha: alpha, a: problem.anchors + firstAnchor * problem.anchorStride * dimension,
+            lda: problem.anchorStride * dimension, b: problem.contrasts + firstContrast * dimension, ldb: dimension, c: tile.similarities, ldc: block)
         return tile
     }
 
@@ -118,7 +125,7 @@ struct TileSweep {
     private func addRows(_ tile: sc_loss_tile, _ problem: Problem, into target: UnsafeMutablePointer<Float>) {
         let dimension = sizes.dimension
         MatrixProduct.multiply(
-            m: Int(tile.rows), n: dimension, k: Int(tile.columns), a: tile.similarities, lda: sizes.block, b: problem.rows + Int(tile.first_contrast) * dimension,
+            m: Int(tile.rows), n: dimension, k: Int(tile.columns), a: tile.similarities, lda: sizes.block, b: problem.contrasts + Int(tile.first_contrast) * dimension,
             ldb: dimension, beta: 1, c: target + Int(tile.first_anchor) * dimension, ldc: dimension)
     }
 
@@ -127,7 +134,7 @@ struct TileSweep {
         let dimension = sizes.dimension
         MatrixProduct.multiply(
             transposeA: true, m: Int(tile.columns), n: dimension, k: Int(tile.rows), a: tile.similarities, lda: sizes.block,
-            b: problem.rows + Int(tile.first_anchor) * problem.selfStride * dimension, ldb: problem.selfStride * dimension, beta: 1,
+            b: problem.anchors + Int(tile.first_anchor) * problem.anchorStride * dimension, ldb: problem.anchorStride * dimension, beta: 1,
             c: target + Int(tile.first_contrast) * dimension, ldc: dimension)
     }
 
@@ -142,7 +149,7 @@ struct TileSweep {
             }
             return (low, high)
         }
-        let (anchors, contrasts) = (range(row, of: sizes.anchors, stride: problem.selfStride), range(column, of: sizes.rows, stride: 1))
+        let (anchors, contrasts) = (range(row, of: sizes.anchors, stride: problem.weights.layout.classStride), range(column, of: problem.contrastCount, stride: 1))
         return anchors.low <= contrasts.high && contrasts.low <= anchors.high
     }
 }

@@ -34,17 +34,22 @@ extension Model {
         try checkChannels(dataset.channels)
         let team = ImageTeam(self, dataset.needsCallingThread ? nil : dataset, count: dataset.count)
         try run(dataset.count, options, rows, mayFail: true) { (range, input) throws(SupConError) in
-            if dataset.needsCallingThread {
-                let batch = try dataset.materialize(Array(range))
-                try ImageTeam(self, batch, count: batch.count).read(0..<batch.count, to: input)
-            } else {
-                try team.read(range, to: input)
-            }
+            try read(dataset, range, to: input, team)
+        }
+    }
+
+    /// Images of a data set as the network takes them; `team`: one that is kept. Errors: those of the first image that cannot be read.
+    func read(_ dataset: Dataset, _ range: Range<Int>, to input: UnsafeMutablePointer<Float>, _ team: ImageTeam? = nil) throws(SupConError) {
+        if dataset.needsCallingThread {
+            let batch = try dataset.materialize(Array(range))
+            try ImageTeam(self, batch, count: batch.count).read(0..<batch.count, to: input)
+        } else {
+            try (team ?? ImageTeam(self, dataset, count: range.count)).read(range, to: input)
         }
     }
 
     /// Errors: shape.
-    private func checkChannels(_ found: Int) throws(SupConError) {
+    func checkChannels(_ found: Int) throws(SupConError) {
         try require(found == channels, .shape, "images have \(found) \(found == 1 ? "channel" : "channels"), but the model is made for \(channels)")
     }
 
@@ -69,7 +74,7 @@ extension Model {
     private func pass(
         _ count: Int, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>, _ fill: (Range<Int>, UnsafeMutablePointer<Float>) throws(SupConError) -> Void
     ) throws(SupConError) {
-        let network = network
+        let (network, quantization) = (network, quantization)
         let output = OutputRows(options: options, dimension: try Self.check(options, network.configuration))
         var batches = BatchSizes(chosen: options.batchSize, pixels: imageHeight * imageWidth, threads: context.threads)
         var done = 0
@@ -78,10 +83,11 @@ extension Model {
             let used = min(size, count - done)
             do throws(SupConError) {
                 try plans.withPlan(images: size) { () throws(SupConError) in
-                    try InferencePlan(network, images: size, height: imageHeight, width: imageWidth, precision: precision, context: context)
+                    try InferencePlan(
+                        network, images: size, height: imageHeight, width: imageWidth, precision: precision, quantization: quantization, context: context)
                 } _: { plan throws(SupConError) in
                     try fill(done..<(done + used), plan.input)
-                    plan.run()
+                    plan.run(projection: options.output == .projection, logits: options.output == .logits || options.output == .probabilities)
                     output.copy(used, of: plan, to: rows + done * output.dimension)
                 }
                 done += used

@@ -22,6 +22,7 @@ public final class Model: Sendable {
     private struct Content {
         var network: Network
         var classNames: [String]
+        var quantization: Quantization?
     }
 
     /// Replaced by `setClasses`.
@@ -30,15 +31,17 @@ public final class Model: Sendable {
     /// The names of the classifier's classes; empty if they have none.
     public var classNames: [String] { content.withLock { $0.classNames } }
     public var channels: Int { mean.count }
+    /// How the encoder embeds in int8; nil: it does so in `precision`.
+    public var quantization: Quantization? { content.withLock { $0.quantization } }
 
     init(
         _ network: Network, imageHeight: Int, imageWidth: Int, mean: [Float], std: [Float], classNames: [String], precision: Precision, preference: Precision?,
-        context: ExecutionContext
+        quantization: Quantization? = nil, context: ExecutionContext
     ) {
         (self.context, self.imageHeight, self.imageWidth) = (context, imageHeight, imageWidth)
         (self.mean, self.std) = (Array(mean.prefix(network.configuration.channels)), Array(std.prefix(network.configuration.channels)))
         (self.precision, precisionPreference) = (precision, preference)
-        content = Mutex(Content(network: network, classNames: classNames))
+        content = Mutex(Content(network: network, classNames: classNames, quantization: quantization))
     }
 
     /// A new model with random weights. Errors: argument, memory, unsupported (bf16 that this build or CPU lacks).
@@ -75,8 +78,10 @@ public final class Model: Sendable {
 
 extension Model {
     /// Runs `body`, which may change the network's parameters, while nobody else uses the model: whoever tries gets a state error. Errors: state (in use), and those of `body`.
-    public func exclusive<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
+    /// - Parameter keepsEncoder: `body` does not change the encoder, so that its quantisation goes on to hold; otherwise the model embeds in `precision` from here on.
+    public func exclusive<R>(keepsEncoder: Bool = false, _ body: () throws(SupConError) -> R) throws(SupConError) -> R {
         try usage.exclusive { () throws(SupConError) -> R in
+            if !keepsEncoder { setQuantization(nil) }
             // Training needs the memory, and embeds with plans of its own time.
             plans.removeAll()
             defer { plans.weightsChanged() }
@@ -86,6 +91,12 @@ extension Model {
 
     /// Runs `body`, which only reads, beside others that do. Errors: state (training), and those of `body`.
     public func shared<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R { try usage.shared(body) }
+
+    /// Inside `exclusive` only.
+    func setQuantization(_ quantization: Quantization?) {
+        content.withLock { $0.quantization = quantization }
+        plans.removeAll()
+    }
 
     /// Errors: state.
     func requireExclusive(_ what: String) throws(SupConError) {
@@ -97,7 +108,7 @@ extension Model {
         try requireExclusive("setting classes")
         try require(names.isEmpty || names.count == classes, .argument, "there are \(names.count) class names for \(classes) classes; expected one each, or none")
         let changed = try network.withClassifier(classes: classes, seed: seed)
-        content.withLock { $0 = Content(network: changed, classNames: names) }
+        content.withLock { ($0.network, $0.classNames) = (changed, names) }
         plans.removeAll()
     }
 

@@ -6,7 +6,8 @@ import SupConTensor
 extension Model {
     var metadata: ModelMetadata {
         ModelMetadata(
-            configuration: configuration, imageHeight: imageHeight, imageWidth: imageWidth, mean: mean, std: std, classNames: classNames, precision: precisionPreference)
+            configuration: configuration, imageHeight: imageHeight, imageWidth: imageWidth, mean: mean, std: std, classNames: classNames, precision: precisionPreference,
+            quantization: quantization)
     }
 
     /// Writes a safetensors file that PyTorch reads with `load_state_dict`: torchvision's parameter names, our configuration as metadata. Errors: argument, io, state (training).
@@ -64,7 +65,8 @@ extension Model {
         }
         return Model(
             network, imageHeight: metadata.imageHeight, imageWidth: metadata.imageWidth, mean: metadata.mean, std: metadata.std, classNames: metadata.classNames,
-            precision: precision, preference: options.precision ?? metadata.precision, context: context)
+            precision: precision, preference: options.precision ?? metadata.precision,
+            quantization: options.precision == nil ? usable(metadata.quantization, path: path) : nil, context: context)
     }
 
     /// For files that are not ours. Errors: argument, format.
@@ -112,6 +114,16 @@ extension Model {
             return .f32
         }
         return said
+    }
+
+    /// The file's, where this machine can.
+    private static func usable(_ quantization: Quantization?, path: String) -> Quantization? {
+        guard let quantization else { return nil }
+        do throws(SupConError) { try Engine.standard.checkInt8() } catch {
+            Log.write(.warning, "\(path) is for int8, but \(error.message); embedding in floats")
+            return nil
+        }
+        return quantization
     }
 
     /// Every parameter is there in its shape, and nothing else. Errors: format.

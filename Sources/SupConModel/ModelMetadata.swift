@@ -19,6 +19,8 @@ struct ModelMetadata: Equatable {
     var classNames: [String] = []
     /// nil: whatever is fastest where it is loaded.
     var precision: Precision?
+    /// Of a model that embeds in int8.
+    var quantization: Quantization?
 
     var pairs: [(key: String, value: String)] {
         func text(_ numbers: [Float]) -> String { JSON.array(numbers.map { .real(Self.decimal($0)) }).text }
@@ -30,9 +32,10 @@ struct ModelMetadata: Equatable {
             ("supcon.channels", "\(configuration.channels)"), ("supcon.image_height", "\(imageHeight)"), ("supcon.image_width", "\(imageWidth)"),
             ("supcon.zero_init_last_gamma", configuration.zeroInitLastGamma ? "1" : "0"), ("supcon.head", configuration.head.rawValue),
             ("supcon.head_hidden", "\(configuration.headHidden)"), ("supcon.head_output", "\(configuration.headOutput)"),
+            ("supcon.normalize_features", configuration.normalizesFeatures ? "1" : "0"),
             ("supcon.classes", "\(configuration.classes)"), ("supcon.class_names", JSON.array(classNames.map { .string($0) }).text), ("supcon.mean", text(mean)),
             ("supcon.std", text(std)), ("supcon.precision", precision?.rawValue ?? "auto"),
-        ]
+        ] + (quantization.map { [("supcon.int8_ranges", text($0.ranges))] } ?? [])
     }
 
     /// The double that is written as short as the float, if it leads back to it.
@@ -87,8 +90,10 @@ extension ModelMetadata {
         configuration.headHidden = try integer("head_hidden")
         configuration.headOutput = try integer("head_output")
         configuration.classes = try integer("classes")
+        configuration.normalizesFeatures = try integer("normalize_features") != 0
         (imageHeight, imageWidth) = (try integer("image_height"), try integer("image_width"))
         (mean, std) = (try numbers("mean"), try numbers("std"))
+        let ranges = pairs["supcon.int8_ranges"] == nil ? nil : try numbers("int8_ranges")
         let names = try list("class_names")
         classNames = names.compactMap(\.string)
         try require(classNames.count == names.count, .format, "its supcon.class_names is not an array of strings")
@@ -98,6 +103,7 @@ extension ModelMetadata {
             try configuration.validate()
             try Pixels.checkSize(height: imageHeight, width: imageWidth)
             try Pixels.check(mean: mean, std: std, channels: configuration.channels)
+            quantization = try ranges.map { (ranges) throws(SupConError) in try Quantization(ranges: ranges, for: configuration) }
         } catch {
             throw SupConError(.format, "in its metadata \(error.message)")
         }

@@ -22,6 +22,8 @@ public struct ModelOptions: Sendable, Equatable {
     public var headOutput = 128
     /// Of the linear classifier "fc"; 0: none yet.
     public var classes = 0
+    /// Head and classifier take r/|r| instead of r.
+    public var normalizesFeatures = false
     /// nil: bf16 where the CPU multiplies it by itself, else f32.
     public var precision: Precision?
     /// Per channel, of pixels scaled to 0…1; one for each channel or more.
@@ -39,6 +41,7 @@ public struct ModelOptions: Sendable, Equatable {
         configuration.stem = stem ?? .suiting(height: imageHeight, width: imageWidth)
         (configuration.width, configuration.channels, configuration.zeroInitLastGamma) = (width, channels, zeroInitLastGamma)
         (configuration.head, configuration.headHidden, configuration.headOutput, configuration.classes) = (head, headHidden, headOutput, classes)
+        configuration.normalizesFeatures = normalizesFeatures
         return configuration
     }
 
@@ -56,7 +59,7 @@ public struct LoadOptions: Sendable, Equatable {
     public var stem: Stem?
     /// nil: by the parameters' names and shapes.
     public var architecture: Architecture?
-    /// nil: by the metadata; else bf16 where the CPU multiplies it by itself. A choice of how to compute: it overrules the metadata.
+    /// nil: by the metadata, int8 too; else bf16 where the CPU multiplies it by itself. A choice of how to compute: it overrules the metadata.
     public var precision: Precision?
     /// 0: by the metadata; else 32 for a CIFAR stem, 224 for ImageNet's.
     public var imageHeight = 0

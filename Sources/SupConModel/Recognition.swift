@@ -23,7 +23,15 @@ extension NetworkConfiguration {
         }
         let blocks = Self.blocks(tensors)
         let hasBottlenecks = tensors["layer1.0.conv3.weight"] != nil
-        guard let found = Architecture.allCases.first(where: { $0.blocks == blocks && $0.hasBottlenecks == hasBottlenecks }) else {
+        let alike = Architecture.allCases.filter { $0.blocks == blocks && $0.hasBottlenecks == hasBottlenecks }
+        // Among those of as many blocks the shape of the 3×3 convolutions decides; if none fits, the check of all tensors says which does not.
+        let second = try shape("layer1.0.conv2.weight", rank: 4)
+        let width = width
+        let fitting = alike.first {
+            let inner = $0.innerChannels(stageWidth: width)
+            return second.map { [$0[0], $0[1]] } == [inner, inner / $0.groups]
+        }
+        guard let found = fitting ?? alike.first else {
             throw SupConError(
                 .format,
                 "\(path) has \(blocks) \(hasBottlenecks ? "bottleneck" : "basic") blocks in its stages; expected those of one of \(Architecture.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -32,6 +40,10 @@ extension NetworkConfiguration {
         let last: String
         if tensors["head.weight"] != nil {
             (head, last) = (.linear, "head.weight")
+        } else if tensors["head.6.weight"] != nil {
+            (head, last) = (.mlp3BN, "head.6.weight")
+        } else if tensors["head.4.weight"] != nil {
+            (head, last) = (.mlp3, "head.4.weight")
         } else if tensors["head.3.weight"] != nil {
             (head, last) = (.mlpBN, "head.3.weight")
         } else if tensors["head.2.weight"] != nil {

@@ -1,15 +1,18 @@
 import SupConTensor
 
-/// The residual networks of He et al., "Deep residual learning for image recognition" (arXiv:1512.03385), and ResNet-200 of the paper's TensorFlow reference.
+/// The residual networks of He et al., "Deep residual learning for image recognition" (arXiv:1512.03385), and ResNet-200 of the paper's TensorFlow reference; ResNeXts (Xie et al.,
+/// arXiv:1611.05431), whose 3×3 convolutions are grouped; wide ones (Zagoruyko and Komodakis, arXiv:1605.07146), whose 3×3 convolutions are wider. Names are torchvision's.
 public enum Architecture: String, CaseIterable, Sendable {
     case resnet18, resnet34, resnet50, resnet101, resnet152, resnet200
+    case resnext50_32x4d, resnext101_32x8d, resnext101_64x4d
+    case wide_resnet50_2, wide_resnet101_2
 
     /// Residual blocks in each of the four stages.
     public var blocks: [Int] {
         switch self {
         case .resnet18: [2, 2, 2, 2]
-        case .resnet34, .resnet50: [3, 4, 6, 3]
-        case .resnet101: [3, 4, 23, 3]
+        case .resnet34, .resnet50, .resnext50_32x4d, .wide_resnet50_2: [3, 4, 6, 3]
+        case .resnet101, .resnext101_32x8d, .resnext101_64x4d, .wide_resnet101_2: [3, 4, 23, 3]
         case .resnet152: [3, 8, 36, 3]
         case .resnet200: [3, 24, 36, 3]
         }
@@ -18,8 +21,30 @@ public enum Architecture: String, CaseIterable, Sendable {
     /// Bottleneck blocks (1×1, 3×3, 1×1) instead of basic ones (3×3, 3×3).
     public var hasBottlenecks: Bool { self != .resnet18 && self != .resnet34 }
 
-    /// A block's output channels over its inner ones.
+    /// A block's output channels over the stage's.
     public var expansion: Int { hasBottlenecks ? 4 : 1 }
+
+    /// Groups of the 3×3 convolutions.
+    public var groups: Int {
+        switch self {
+        case .resnext50_32x4d, .resnext101_32x8d: 32
+        case .resnext101_64x4d: 64
+        default: 1
+        }
+    }
+
+    /// Channels of a group where the stage has 64.
+    var widthPerGroup: Int {
+        switch self {
+        case .resnext50_32x4d, .resnext101_64x4d: 4
+        case .resnext101_32x8d: 8
+        case .wide_resnet50_2, .wide_resnet101_2: 128
+        default: 64
+        }
+    }
+
+    /// Channels of a block's inner convolutions in a stage of `width` channels; 0: too few for the groups.
+    public func innerChannels(stageWidth width: Int) -> Int { width * widthPerGroup / 64 * groups }
 
     /// The architecture of that name. Errors: argument.
     public init(named name: String) throws(SupConError) {
@@ -49,4 +74,8 @@ public enum HeadKind: String, Sendable, CaseIterable {
     case mlp
     /// Linear, batch norm, ReLU, linear.
     case mlpBN = "mlp_bn"
+    /// Linear, ReLU, linear, ReLU, linear.
+    case mlp3
+    /// Linear, batch norm, ReLU, linear, batch norm, ReLU, linear.
+    case mlp3BN = "mlp3_bn"
 }

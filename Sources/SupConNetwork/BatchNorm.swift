@@ -59,7 +59,10 @@ final class BatchNorm {
     private var factor: UnsafeMutablePointer<Float> { coefficients.floats + 3 * period }
     private var offset: UnsafeMutablePointer<Float> { coefficients.floats + 4 * period }
 
-    /// Also moves the running statistics. y may not be x.
+    /// Whether `forward` moves the running statistics.
+    var movesStatistics = true
+
+    /// y may not be x.
     func forward(x: UnsafeRawPointer, residual: UnsafeRawPointer?, y: UnsafeMutableRawPointer) {
         gatherMoments(x)
         let (scale, shift, relu, period, bytes) = (scale, shift, Int32(relu ? 1 : 0), period, period * type.byteCount)
@@ -131,8 +134,10 @@ final class BatchNorm {
             let variance = m2 / count
             inverseDeviation[channel] = 1 / (variance + Self.epsilon).squareRoot()
             let p = parameters
-            p.runningMean[channel] += Float(Self.momentum * (mean - Double(p.runningMean[channel])))
-            p.runningVariance[channel] += Float(Self.momentum * (m2 / max(count - 1, 1) - Double(p.runningVariance[channel])))
+            if movesStatistics {
+                p.runningMean[channel] += Float(Self.momentum * (mean - Double(p.runningMean[channel])))
+                p.runningVariance[channel] += Float(Self.momentum * (m2 / max(count - 1, 1) - Double(p.runningVariance[channel])))
+            }
             let scale = Double(p.gamma[channel]) * inverseDeviation[channel]
             let shift = Double(p.beta[channel]) - mean * scale
             for repetition in stride(from: channel, to: period, by: channels) {

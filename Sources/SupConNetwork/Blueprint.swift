@@ -15,6 +15,7 @@ package struct Blueprint {
         var relu: Bool
         var kernel: Int
         var stride: Int
+        var groups = 1
         /// Parameter names: "layer1.0.conv1" and "layer1.0.bn1".
         var convolutionName: String
         var normName: String
@@ -34,18 +35,26 @@ package struct Blueprint {
 
     var output: Int { values.count - 1 }
 
+    /// Of one pass.
+    func multiplications(images: Int) -> Double {
+        layers.reduce(0) { sum, layer in
+            guard case .convolutionNorm(let layer) = layer else { return sum }
+            return sum + Double(ConvolutionShape(layer, in: self, images: images).multiplications)
+        }
+    }
+
     init(image: Shape) { values = [image] }
 
     /// Appends a layer and returns its output.
     mutating func convolutionNorm(
-        _ input: Int, channels: Int, kernel: Int, stride: Int = 1, residual: Int? = nil, relu: Bool = true, _ convolutionName: String, _ normName: String
+        _ input: Int, channels: Int, kernel: Int, stride: Int = 1, groups: Int = 1, residual: Int? = nil, relu: Bool = true, _ convolutionName: String, _ normName: String
     ) -> Int {
         values.append(Shape(height: reduced(values[input].height, stride), width: reduced(values[input].width, stride), channels: channels))
         layers.append(
             .convolutionNorm(
                 ConvolutionNorm(
-                    input: input, output: output, residual: residual, relu: relu, kernel: kernel, stride: stride, convolutionName: convolutionName,
-                    normName: normName, isLastOfBlock: residual != nil)))
+                    input: input, output: output, residual: residual, relu: relu, kernel: kernel, stride: stride, groups: groups,
+                    convolutionName: convolutionName, normName: normName, isLastOfBlock: residual != nil)))
         return output
     }
 

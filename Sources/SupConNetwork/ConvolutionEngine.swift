@@ -11,21 +11,30 @@ protocol Convolution: AnyObject {
     /// Scratch that any of its operations takes.
     var scratchByteCount: Int { get }
 
-    /// weights [outputs, inputs, kernel, kernel] f32; those of training stay where they are and as they are until they are packed again.
+    /// weights [outputs, inputs / groups, kernel, kernel] f32; those of training stay where they are and as they are until they are packed again.
     func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer, forGradient: UnsafeMutableRawPointer)
+    /// Of an int8 convolution: bias [outputs], in steps of y, to what `forward` takes.
+    func prepare(bias: UnsafeMutablePointer<Float>)
     /// y = conv(x, w); for inference y = relu?(conv(x, w) + bias + y?).
     func forward(
         x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?, y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer)
     /// dx = conv's transpose (dy, w).
     func inputGradient(dy: UnsafeRawPointer, packed: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer)
-    /// dw [outputs, inputs, kernel, kernel] f32, overwritten.
+    /// dw [outputs, inputs / groups, kernel, kernel] f32, overwritten.
     func weightGradient(x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer)
+}
+
+extension Convolution {
+    func prepare(bias: UnsafeMutablePointer<Float>) {}
 }
 
 /// What a convolution is prepared for.
 enum ConvolutionPurpose: Equatable {
     case training(inputGradient: Bool)
     case inference(relu: Bool, addsToOutput: Bool)
+    case int8(QuantizedConvolution)
+
+    var isInt8: Bool { if case .int8 = self { true } else { false } }
 }
 
 /// Who computes the convolutions.
@@ -64,12 +73,18 @@ public enum Engine: String, Sendable, CaseIterable {
         try require(CPUFeatures.hasBF16, .unsupported, "precision bf16 needs a CPU with bf16 instructions (AVX512-BF16 or AMX); this one has \(CPUFeatures.instructionSet)")
     }
 
+    /// Whether it embeds in int8. Errors: unsupported, with the reason.
+    public func checkInt8() throws(SupConError) {
+        try require(self == .oneDNN, .unsupported, "int8 needs a library built with oneDNN; this one computes in f32")
+        try require(CPUFeatures.hasVNNI, .unsupported, "int8 needs a CPU that multiplies bytes (AVX512-VNNI or AVX-VNNI); this one has \(CPUFeatures.instructionSet)")
+    }
+
     /// Errors: unsupported, memory.
     func convolution(_ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, type: ElementType, threads: Int) throws(SupConError) -> any Convolution {
         switch self {
         case .oneDNN:
             #if OneDNN
-            if type == .f32, WinogradConvolution.suits(shape) { return WinogradConvolution(shape, purpose, threads: threads) }
+            if type == .f32, !purpose.isInt8, WinogradConvolution.suits(shape) { return WinogradConvolution(shape, purpose, threads: threads) }
             return try OneDNNConvolution(shape, purpose, type: type, threads: threads)
             #else
             throw SupConError(.unsupported, "this library was built without oneDNN")

@@ -1,4 +1,5 @@
-/// A convolution's sizes. x [images, height, width, inputs] → y [images, outHeight, outWidth, outputs]; weights [outputs, inputs, kernel, kernel].
+/// A convolution's sizes. x [images, height, width, inputs] → y [images, outHeight, outWidth, outputs]; weights [outputs, inputs / groups, kernel, kernel]:
+/// of `groups` parts of the inputs each makes its part of the outputs.
 struct ConvolutionShape: Equatable {
     var images: Int
     var height: Int
@@ -8,10 +9,11 @@ struct ConvolutionShape: Equatable {
     var kernel: Int
     var stride: Int
     var padding: Int
+    var groups = 1
 
     var outHeight: Int { (height + 2 * padding - kernel) / stride + 1 }
     var outWidth: Int { (width + 2 * padding - kernel) / stride + 1 }
-    var weightCount: Int { outputs * inputs * kernel * kernel }
+    var weightCount: Int { outputs * (inputs / groups) * kernel * kernel }
     /// Multiplications of one pass.
     var multiplications: Int { images * outHeight * outWidth * weightCount }
 }
@@ -21,6 +23,6 @@ extension ConvolutionShape {
         let input = blueprint.values[layer.input]
         self.init(
             images: images, height: input.height, width: input.width, inputs: input.channels, outputs: blueprint.values[layer.output].channels, kernel: layer.kernel,
-            stride: layer.stride, padding: layer.padding)
+            stride: layer.stride, padding: layer.padding, groups: layer.groups)
     }
 }

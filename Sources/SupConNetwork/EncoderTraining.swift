@@ -165,6 +165,8 @@ final class EncoderTraining {
     private var output: UnsafeMutableRawPointer?
     private var outputGradient: UnsafeMutableRawPointer?
 
+    func setMovesStatistics(_ moves: Bool) { for layer in layers { layer.setMovesStatistics(moves) } }
+
     /// `input` → features [images, encoderOutput].
     func forward(features: UnsafeMutablePointer<Float>) {
         guard let input, let image, let output else { return }

@@ -19,6 +19,17 @@ package enum HeadLayer {
                 .linear(name: "head.0", inputs: r, outputs: hidden, relu: false), .norm(name: "head.1", channels: hidden),
                 .linear(name: "head.3", inputs: hidden, outputs: z, relu: false),
             ]
+        case .mlp3:
+            return [
+                .linear(name: "head.0", inputs: r, outputs: hidden, relu: true), .linear(name: "head.2", inputs: hidden, outputs: hidden, relu: true),
+                .linear(name: "head.4", inputs: hidden, outputs: z, relu: false),
+            ]
+        case .mlp3BN:
+            return [
+                .linear(name: "head.0", inputs: r, outputs: hidden, relu: false), .norm(name: "head.1", channels: hidden),
+                .linear(name: "head.3", inputs: hidden, outputs: hidden, relu: false), .norm(name: "head.4", channels: hidden),
+                .linear(name: "head.6", inputs: hidden, outputs: z, relu: false),
+            ]
         }
     }
 

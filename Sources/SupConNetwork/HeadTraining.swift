@@ -44,6 +44,8 @@ final class HeadTraining {
     var output: UnsafeMutablePointer<Float>? { values.last?.floats }
     var outputGradient: UnsafeMutablePointer<Float>? { gradients.last?.floats }
 
+    func setMovesStatistics(_ moves: Bool) { for case .norm(let norm) in steps { norm.movesStatistics = moves } }
+
     func forward(_ x: UnsafePointer<Float>) {
         var x = x
         for (step, value) in zip(steps, values) {

@@ -1,9 +1,11 @@
 import Glibc
 import SupConTensor
 
-/// A convolution as matrix products: im2col and OpenBLAS, f32. With K = kernel²·inputs and P = outHeight·outWidth, per image
+/// A convolution as matrix products: im2col and OpenBLAS, f32. With K = kernel²·inputs and P = outHeight·outWidth, per image and group
 ///
 ///     y [P, outputs] = columns [P, K] · w [K, outputs],   dcolumns = dy · wᵀ,   dw = columnsᵀ · dy.
+///
+/// A row of columns holds the groups one after another, each [kernel², inputs of the group]; packed weights are [group, kernel², inputs, outputs of the group].
 ///
 /// Images are shared out in as many fixed parts as there are threads; sums over parts are taken in order.
 final class MatrixConvolution: Convolution {
@@ -17,6 +19,9 @@ final class MatrixConvolution: Convolution {
     private var columnCount: Int { patch * area }
     private var partCount: Int { columnCount + shape.weightCount }
     private var patch: Int { shape.kernel * shape.kernel * shape.inputs }
+    private var groupPatch: Int { patch / shape.groups }
+    private var groupInputs: Int { shape.inputs / shape.groups }
+    private var groupOutputs: Int { shape.outputs / shape.groups }
     private var area: Int { shape.outHeight * shape.outWidth }
     /// A 1×1 convolution of stride 1 needs no columns: the input is them.
     private var isPointwise: Bool { shape.kernel == 1 && shape.stride == 1 }
@@ -31,25 +36,36 @@ final class MatrixConvolution: Convolution {
         parts = min(shape.images, threads)
         switch purpose {
         case .inference(let relu, let addsToOutput): (self.relu, self.addsToOutput) = (relu, addsToOutput)
-        case .training: (relu, addsToOutput) = (false, false)
+        // int8 is refused before.
+        case .training, .int8: (relu, addsToOutput) = (false, false)
         }
     }
 
-    /// [outputs, inputs, kernel²] → [kernel², inputs, outputs].
+    /// Where weight [o, i, t] lies in the packed ones.
+    @inline(__always)
+    private func packedPlace(_ o: Int, _ i: Int, _ t: Int) -> Int {
+        let (group, within) = o.quotientAndRemainder(dividingBy: groupOutputs)
+        return (group * groupPatch + t * groupInputs + i) * groupOutputs + within
+    }
+
+    /// [outputs, inputs / groups, kernel²] → [group, kernel², inputs / groups, outputs / groups].
     func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer, forGradient: UnsafeMutableRawPointer) {
         let to = packed.assumingMemoryBound(to: Float.self)
-        let (outputs, inputs, taps) = (shape.outputs, shape.inputs, shape.kernel * shape.kernel)
-        for o in 0..<outputs { for i in 0..<inputs { for t in 0..<taps { to[(t * inputs + i) * outputs + o] = weights[(o * inputs + i) * taps + t] } } }
+        let (outputs, inputs, taps) = (shape.outputs, groupInputs, shape.kernel * shape.kernel)
+        for o in 0..<outputs { for i in 0..<inputs { for t in 0..<taps { to[packedPlace(o, i, t)] = weights[(o * inputs + i) * taps + t] } } }
     }
 
     func forward(
         x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?, y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer
     ) {
         let (w, y) = (packed.assumingMemoryBound(to: Float.self), y.assumingMemoryBound(to: Float.self))
-        eachImage(x, scratch) { [shape, area, patch, relu, addsToOutput] image, columns, _ in
+        eachImage(x, scratch) { [shape, area, patch, groupPatch, groupOutputs, relu, addsToOutput] image, columns, _ in
             let out = y + image * area * shape.outputs
-            MatrixProduct.multiply(
-                m: area, n: shape.outputs, k: patch, a: columns, lda: patch, b: w, ldb: shape.outputs, beta: addsToOutput ? 1 : 0, c: out, ldc: shape.outputs)
+            for group in 0..<shape.groups {
+                MatrixProduct.multiply(
+                    m: area, n: groupOutputs, k: groupPatch, a: columns + group * groupPatch, lda: patch, b: w + group * groupPatch * groupOutputs,
+                    ldb: groupOutputs, beta: addsToOutput ? 1 : 0, c: out + group * groupOutputs, ldc: shape.outputs)
+            }
             guard let bias else { return }
             for p in 0..<area {
                 let row = out + p * shape.outputs
@@ -64,16 +80,18 @@ final class MatrixConvolution: Convolution {
     func inputGradient(dy: UnsafeRawPointer, packed: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer) {
         let (w, dy, dx) = (packed.assumingMemoryBound(to: Float.self), dy.assumingMemoryBound(to: Float.self), dx.assumingMemoryBound(to: Float.self))
         let imageCount = shape.height * shape.width * shape.inputs
-        eachPart(scratch) { [shape, area, patch, isPointwise] image, columns, _ in
+        eachPart(scratch) { [shape, area, patch, groupPatch, groupInputs, groupOutputs, isPointwise] image, columns, _ in
             let to = dx + image * imageCount
             let columns = isPointwise ? to : columns
-            MatrixProduct.multiply(
-                transposeB: true, m: area, n: patch, k: shape.outputs, a: dy + image * area * shape.outputs, lda: shape.outputs, b: w, ldb: shape.outputs, c: columns,
-                ldc: patch)
+            for group in 0..<shape.groups {
+                MatrixProduct.multiply(
+                    transposeB: true, m: area, n: groupPatch, k: groupOutputs, a: dy + image * area * shape.outputs + group * groupOutputs, lda: shape.outputs,
+                    b: w + group * groupPatch * groupOutputs, ldb: groupOutputs, c: columns + group * groupPatch, ldc: patch)
+            }
             if !isPointwise {
                 to.update(repeating: 0, count: imageCount)
                 self.eachTap { tap, inside in
-                    for i in 0..<shape.inputs { to[inside + i] += columns[tap + i] }
+                    for i in 0..<groupInputs { to[inside + i] += columns[tap + i] }
                 }
             }
         }
@@ -81,16 +99,19 @@ final class MatrixConvolution: Convolution {
 
     func weightGradient(x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer) {
         let dy = dy.assumingMemoryBound(to: Float.self)
-        eachImage(x, scratch) { [shape, area, patch] image, columns, partial in
-            MatrixProduct.multiply(
-                transposeA: true, m: patch, n: shape.outputs, k: area, a: columns, lda: patch, b: dy + image * area * shape.outputs, ldb: shape.outputs, beta: 1,
-                c: partial, ldc: shape.outputs)
+        eachImage(x, scratch) { [shape, area, patch, groupPatch, groupOutputs] image, columns, partial in
+            for group in 0..<shape.groups {
+                MatrixProduct.multiply(
+                    transposeA: true, m: groupPatch, n: groupOutputs, k: area, a: columns + group * groupPatch, lda: patch,
+                    b: dy + image * area * shape.outputs + group * groupOutputs, ldb: shape.outputs, beta: 1, c: partial + group * groupPatch * groupOutputs,
+                    ldc: groupOutputs)
+            }
         }
         let sums = scratch.assumingMemoryBound(to: Float.self)
-        let (outputs, inputs, taps) = (shape.outputs, shape.inputs, shape.kernel * shape.kernel)
+        let (outputs, inputs, taps) = (shape.outputs, groupInputs, shape.kernel * shape.kernel)
         for o in 0..<outputs { for i in 0..<inputs { for t in 0..<taps {
             var sum: Float = 0
-            for part in 0..<parts { sum += sums[part * partCount + columnCount + (t * inputs + i) * outputs + o] }
+            for part in 0..<parts { sum += sums[part * partCount + columnCount + packedPlace(o, i, t)] }
             dw[(o * inputs + i) * taps + t] = sum
         } } }
     }
@@ -104,7 +125,7 @@ final class MatrixConvolution: Convolution {
             let from = x + image * shape.height * shape.width * shape.inputs
             if isPointwise { return body(image, from, partial) }
             columns.update(repeating: 0, count: columnCount)
-            eachTap { tap, inside in memcpy(columns + tap, from + inside, shape.inputs * 4) }
+            eachTap { tap, inside in memcpy(columns + tap, from + inside, groupInputs * 4) }
             body(image, columns, partial)
         }
     }
@@ -122,7 +143,7 @@ final class MatrixConvolution: Convolution {
         }
     }
 
-    /// Calls `body(offset in the columns, offset in the image)` for every tap of every output position that lies inside the image; each stands for `inputs` floats.
+    /// Calls `body(offset in the columns, offset in the image)` for every tap of every output position that lies inside the image, and every group; each stands for its inputs.
     @inline(__always)
     private func eachTap(_ body: (Int, Int) -> Void) {
         for i in 0..<shape.outHeight { for j in 0..<shape.outWidth { for kernelRow in 0..<shape.kernel {
@@ -131,8 +152,11 @@ final class MatrixConvolution: Convolution {
             for kernelColumn in 0..<shape.kernel {
                 let column = j * shape.stride + kernelColumn - shape.padding
                 guard column >= 0 && column < shape.width else { continue }
-                body(
-                    (i * shape.outWidth + j) * patch + (kernelRow * shape.kernel + kernelColumn) * shape.inputs, (row * shape.width + column) * shape.inputs)
+                for group in 0..<shape.groups {
+                    body(
+                        (i * shape.outWidth + j) * patch + group * groupPatch + (kernelRow * shape.kernel + kernelColumn) * groupInputs,
+                        (row * shape.width + column) * shape.inputs + group * groupInputs)
+                }
             }
         } } }
     }

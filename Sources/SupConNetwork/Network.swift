@@ -45,23 +45,33 @@ public final class Network: Sendable {
         return network
     }
 
+    /// Numbers that one stream fills: a parameter's are the same on any number of threads.
+    private static let chunk = 1 << 16
+
     private func initialise(_ entry: ParameterStore.Entry, index: Int, seed: UInt64) {
         let values = parameters.pointer(entry)
-        var random = Philox(seed: seed, purpose: .initialWeights, sample: index)
         switch entry.role {
         case .convolution:
             let deviation = (2 / Float(entry.shape[0] * entry.shape[2] * entry.shape[3])).squareRoot()
-            for i in 0..<entry.count { values[i] = deviation * random.normal() }
+            eachChunk(entry, index, seed) { random, range in random.fill(values + range.lowerBound, count: range.count, deviation: deviation) }
         case .linearWeight, .bias:
             let inputs = entry.role == .linearWeight ? entry.shape[1] : parameters.declared(entry.name.dropLast("bias".count) + "weight").shape[1]
             let bound = 1 / Float(inputs).squareRoot()
-            for i in 0..<entry.count { values[i] = random.uniform(-bound, bound) }
+            eachChunk(entry, index, seed) { random, range in for i in range { values[i] = random.uniform(-bound, bound) } }
         case .normWeight:
             values.update(repeating: entry.isLastGamma && configuration.zeroInitLastGamma ? 0 : 1, count: entry.count)
         case .runningVariance:
             values.update(repeating: 1, count: entry.count)
         case .normBias, .runningMean:
             values.update(repeating: 0, count: entry.count)
+        }
+    }
+
+    private func eachChunk(_ entry: ParameterStore.Entry, _ index: Int, _ seed: UInt64, _ body: (inout Philox, Range<Int>) -> Void) {
+        let chunks = (entry.count + Self.chunk - 1) / Self.chunk
+        Parallel.chunks(chunks, threads: Parallel.availableThreads) { chunk in
+            var random = Philox(seed: seed, purpose: .initialWeights, epoch: chunk, sample: index)
+            body(&random, (chunk * Self.chunk)..<min((chunk + 1) * Self.chunk, entry.count))
         }
     }
 
@@ -79,7 +89,7 @@ public final class Network: Sendable {
             let outputs = blueprint.values[layer.output].channels
             all.append(
                 .init(
-                    name: layer.convolutionName + ".weight", shape: [outputs, blueprint.values[layer.input].channels, layer.kernel, layer.kernel],
+                    name: layer.convolutionName + ".weight", shape: [outputs, blueprint.values[layer.input].channels / layer.groups, layer.kernel, layer.kernel],
                     role: .convolution, part: .encoder))
             norm(layer.normName, outputs, .encoder, isLast: layer.isLastOfBlock)
         }

@@ -17,6 +17,8 @@ public struct NetworkConfiguration: Sendable, Equatable {
     public var headOutput = 128
     /// Of the linear classifier "fc"; 0: there is none.
     public var classes = 0
+    /// Head and classifier take r/|r| instead of r, as in the paper.
+    public var normalizesFeatures = false
 
     public init() {}
 
@@ -32,6 +34,9 @@ public struct NetworkConfiguration: Sendable, Equatable {
     public func validate() throws(SupConError) {
         try require((1...4).contains(channels), .argument, "channels is \(channels); expected 1 to 4")
         try require((1...1024).contains(width), .argument, "width is \(width); expected 1 to 1024 channels in the first stage")
+        try require(
+            architecture.innerChannels(stageWidth: width) > 0, .argument,
+            "width is \(width); expected \((64 + architecture.widthPerGroup - 1) / architecture.widthPerGroup) or more for \(architecture.rawValue), whose convolutions have \(architecture.groups) groups")
         try require((0...65536).contains(headHidden), .argument, "head_hidden is \(headHidden); expected up to 65536, or 0 for the encoder's width")
         try require(head == .none || (1...65536).contains(headOutput), .argument, "head_output is \(headOutput); expected 1 to 65536")
         try require((0...1_000_000).contains(classes), .argument, "classes is \(classes); expected 0 to 1000000")

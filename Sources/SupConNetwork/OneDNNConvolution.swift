@@ -17,18 +17,18 @@ final class OneDNNConvolution: Convolution {
     /// Errors: unsupported, memory.
     init(_ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, type: ElementType, threads: Int) throws(SupConError) {
         var made: [OpaquePointer] = []
-        func primitive(_ what: Int, fused: Int = 0) throws(SupConError) -> OpaquePointer {
+        func primitive(_ what: Int, fused: Int = 0, _ int8: QuantizedConvolution? = nil) throws(SupConError) -> OpaquePointer {
             var description = scd_convolution_shape(
                 images: Int64(shape.images), height: Int64(shape.height), width: Int64(shape.width), inputs: Int64(shape.inputs), out_height: Int64(shape.outHeight),
                 out_width: Int64(shape.outWidth), outputs: Int64(shape.outputs), kernel: Int64(shape.kernel), stride: Int64(shape.stride),
-                padding: Int64(shape.padding), type: Int32(type == .bf16 ? SCD_BF16 : SCD_F32))
+                padding: Int64(shape.padding), groups: Int64(shape.groups), type: Int32(type == .bf16 ? SCD_BF16 : SCD_F32))
             var result: OpaquePointer?
-            let status = scd_convolution_create(&description, Int32(what), Int32(fused), Int32(threads), &result)
+            let status = Self.create(&description, what, fused, int8, threads, &result)
             guard let result else {
                 made.forEach { scd_convolution_free($0) }
                 throw SupConError(
                     status == 1 ? .memory : .unsupported,
-                    "oneDNN cannot prepare a \(shape.kernel)×\(shape.kernel) convolution of \(shape.inputs) to \(shape.outputs) channels on \(shape.height)×\(shape.width) in \(type): status \(status)")
+                    "oneDNN cannot prepare a \(shape.kernel)×\(shape.kernel) convolution of \(shape.inputs) to \(shape.outputs) channels on \(shape.height)×\(shape.width) in \(int8 == nil ? "\(type)" : "int8"): status \(status)")
             }
             made.append(result)
             return result
@@ -38,6 +38,8 @@ final class OneDNNConvolution: Convolution {
         switch purpose {
         case .inference(let relu, let adds):
             forwardPrimitive = try primitive(SCD_INFERENCE, fused: (relu ? SCD_RELU : 0) | (adds ? SCD_ADD_TO_OUTPUT : 0))
+        case .int8(let convolution):
+            forwardPrimitive = try primitive(SCD_INFERENCE, fused: (convolution.relu ? SCD_RELU : 0) | (convolution.residual != nil ? SCD_ADD_TO_OUTPUT : 0), convolution)
         case .training(let wantsInput):
             forwardPrimitive = try primitive(SCD_FORWARD)
             if wantsInput { input = try primitive(SCD_INPUT_GRADIENT) }
@@ -50,6 +52,18 @@ final class OneDNNConvolution: Convolution {
         let own = made.map { scd_convolution_scratch_bytes($0) }.max() ?? 0
         gradientOffset = (own + 63) / 64 * 64
         scratchByteCount = gradientOffset + (weight.map { scd_convolution_packed_bytes($0) } ?? 0)
+    }
+
+    private static func create(
+        _ shape: inout scd_convolution_shape, _ what: Int, _ fused: Int, _ int8: QuantizedConvolution?, _ threads: Int, _ result: inout OpaquePointer?
+    ) -> Int32 {
+        guard let int8 else { return scd_convolution_create(&shape, Int32(what), Int32(fused), nil, Int32(threads), &result) }
+        return int8.scales.withUnsafeBufferPointer { scales in
+            var quantization = scd_quantization(
+                x_signed: int8.xIsSigned ? 1 : 0, y_signed: int8.yIsSigned ? 1 : 0, residual_signed: int8.residual?.isSigned == true ? 1 : 0,
+                residual_scale: int8.residual?.scale ?? 1, scales: scales.baseAddress)
+            return scd_convolution_create(&shape, Int32(what), Int32(fused), &quantization, Int32(threads), &result)
+        }
     }
 
     deinit {
@@ -69,6 +83,8 @@ final class OneDNNConvolution: Convolution {
         _ = scd_convolution_pack(forwardPrimitive, weights, packed)
         if let inputPrimitive { _ = scd_convolution_pack(inputPrimitive, weights, forGradient) }
     }
+
+    func prepare(bias: UnsafeMutablePointer<Float>) { scd_convolution_prepare_bias(forwardPrimitive, bias) }
 
     func forward(
         x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?, y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer

@@ -12,12 +12,11 @@ struct MaxPool {
     /// Bytes that remember, for backward, which of the nine was the largest.
     var whereByteCount: Int { images * output.area * output.channels }
 
-    /// `places` is nil in inference.
-    func forward(x: UnsafeRawPointer, y: UnsafeMutableRawPointer, places: UnsafeMutableRawPointer?) {
+    func forward(x: UnsafeRawPointer, y: UnsafeMutableRawPointer, places: UnsafeMutableRawPointer) {
         let (height, width, channels) = (Int64(input.height), Int64(input.width), Int64(input.channels))
         let (xCount, yCount) = (input.area * input.channels, output.area * output.channels)
         Parallel.chunks(images, threads: threads) { image in
-            let which = places.map { ($0 + image * yCount).assumingMemoryBound(to: UInt8.self) }
+            let which = (places + image * yCount).assumingMemoryBound(to: UInt8.self)
             switch type {
             case .f32: sc_max_pool_f32(f32(x) + image * xCount, height, width, channels, f32(y) + image * yCount, which)
             case .bf16: sc_max_pool_bf16(bf16(x) + image * xCount, height, width, channels, bf16(y) + image * yCount, which)

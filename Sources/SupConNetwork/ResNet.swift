@@ -13,20 +13,20 @@ extension Blueprint {
         for (stage, count) in configuration.architecture.blocks.enumerated() {
             for block in 0..<count {
                 x = residualBlock(
-                    x, inner: configuration.width << stage, stride: stage > 0 && block == 0 ? 2 : 1, architecture: configuration.architecture,
+                    x, channels: configuration.width << stage, stride: stage > 0 && block == 0 ? 2 : 1, architecture: configuration.architecture,
                     name: "layer\(stage + 1).\(block)")
             }
         }
     }
 
     /// x ↦ relu(f(x) + x), where f is two 3×3 convolutions, or 1×1, 3×3, 1×1; x passes a 1×1 convolution where its shape changes.
-    private mutating func residualBlock(_ x: Int, inner: Int, stride: Int, architecture: Architecture, name: String) -> Int {
-        let outer = inner * architecture.expansion
+    private mutating func residualBlock(_ x: Int, channels: Int, stride: Int, architecture: Architecture, name: String) -> Int {
+        let (inner, outer) = (architecture.innerChannels(stageWidth: channels), channels * architecture.expansion)
         var shortcut = x
         var y = x
         if architecture.hasBottlenecks {
             y = convolutionNorm(y, channels: inner, kernel: 1, "\(name).conv1", "\(name).bn1")
-            y = convolutionNorm(y, channels: inner, kernel: 3, stride: stride, "\(name).conv2", "\(name).bn2")
+            y = convolutionNorm(y, channels: inner, kernel: 3, stride: stride, groups: architecture.groups, "\(name).conv2", "\(name).bn2")
         } else {
             y = convolutionNorm(y, channels: inner, kernel: 3, stride: stride, "\(name).conv1", "\(name).bn1")
         }

@@ -6,6 +6,8 @@ protocol TrainingLayer: AnyObject {
     func backward()
     /// After the weights have changed.
     func packWeights()
+    /// Whether `forward` moves running statistics; at first it does.
+    func setMovesStatistics(_ moves: Bool)
     /// What `forward` (with `packWeights`) and `backward` do, in parts, for profiles.
     var forwardParts: [LayerPart] { get }
     var backwardParts: [LayerPart] { get }
@@ -37,6 +39,7 @@ final class ConvolutionNormTraining: TrainingLayer {
         self.memory = memory
     }
 
+    func setMovesStatistics(_ moves: Bool) { norm.movesStatistics = moves }
     func packWeights() { convolution.pack(memory.weights, into: memory.packed, forGradient: memory.packedForGradient) }
 
     func forward() {
@@ -70,6 +73,7 @@ final class MaxPoolTraining: TrainingLayer {
     }
 
     func packWeights() {}
+    func setMovesStatistics(_ moves: Bool) {}
     func forward() { pool.forward(x: memory.x, y: memory.y, places: memory.places) }
     func backward() { pool.backward(dy: memory.dy, dy2: memory.dy2, places: memory.places, dx: memory.dx) }
 }

@@ -3,7 +3,7 @@ import SupConTensor
 /// A network laid out to be trained on batches of one size: all memory is taken, and all primitives are made, once; a step allocates nothing.
 ///
 /// A step: write `input`, call `forward()`, write dL/dz to `projectionGradient` (and dL/dlogits to `logitsGradient`), call `backward()`, and let an optimiser apply `gradients` to the network's
-/// parameters. Batch norm uses the batch's statistics and moves the running ones. One thread at a time.
+/// parameters. Batch norm uses the batch's statistics and moves the running ones (`movesStatistics`). One thread at a time.
 public final class TrainingPlan {
     /// The parts of the network that a step runs and trains.
     public struct Trained: OptionSet, Sendable {
@@ -41,6 +41,10 @@ public final class TrainingPlan {
     private let featureGradientBuffer: AlignedBuffer
     private let gradientBuffer: AlignedBuffer
     private let unit: (layer: UnitLength, z: AlignedBuffer, dz: AlignedBuffer, lengths: AlignedBuffer)?
+    /// u = r/|r|, where head and classifier take that.
+    private let featureUnit: (layer: UnitLength, u: AlignedBuffer, lengths: AlignedBuffer)?
+    /// What head and classifier take, u or r, after `forward`.
+    public var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
 
     /// - Parameters:
     ///   - images: views per step.
@@ -67,6 +71,7 @@ public final class TrainingPlan {
         memoryByteCount =
             encoder.byteCount + network.parameters.trainableCount * 4 + 2 * images * configuration.encoderOutput * 4
             + HeadTraining.byteCount(headLayers + classifierLayers, rows: images) + (trained.contains(.head) ? images * (2 * zDimension + 1) * 4 : 0)
+            + (configuration.normalizesFeatures ? images * (configuration.encoderOutput + 1) * 4 : 0)
         let bytes = memoryByteCount
         try context.checkMemory(bytes, for: "a training step of \(images) views of \(height)×\(width) in \(precision.rawValue)")
 
@@ -81,6 +86,12 @@ public final class TrainingPlan {
         }
         head = try part(headLayers, gradientBuffer.floats)
         classifier = try part(classifierLayers, gradientBuffer.floats)
+        featureUnit =
+            configuration.normalizesFeatures
+            ? (
+                UnitLength(rows: images, dimension: configuration.encoderOutput), try AlignedBuffer(Float.self, count: images * configuration.encoderOutput),
+                try AlignedBuffer(Float.self, count: images)
+            ) : nil
         if trained.contains(.head) {
             let count = images * zDimension
             unit = (
@@ -92,25 +103,41 @@ public final class TrainingPlan {
         }
     }
 
+    /// Whether `forward` moves batch norm's running statistics, as it does at first; a batch that is gone through twice moves them once.
+    public var movesStatistics = true {
+        didSet {
+            guard movesStatistics != oldValue else { return }
+            encoder.setMovesStatistics(movesStatistics)
+            head?.setMovesStatistics(movesStatistics)
+        }
+    }
+
     /// `input` → `features`, `projection`, `logits`.
     public func forward() {
         EngineTeam.run(threads) {
             encoder.forward(features: features)
-            head?.forward(features)
-            if let unit { unit.layer.forward(w: head?.output ?? features, z: unit.z.floats, lengths: unit.lengths.floats) }
-            classifier?.forward(features)
+            if let featureUnit { featureUnit.layer.forward(w: features, z: featureUnit.u.floats, lengths: featureUnit.lengths.floats) }
+            head?.forward(headInput)
+            if let unit { unit.layer.forward(w: head?.output ?? headInput, z: unit.z.floats, lengths: unit.lengths.floats) }
+            classifier?.forward(headInput)
         }
     }
 
-    /// `projectionGradient`, `logitsGradient` → `gradients`, overwritten.
-    public func backward() {
+    /// `projectionGradient`, `logitsGradient` → `gradients`, overwritten. `addedToFeatures`: [images, encoderOutput], added to the gradient that the classifier gives
+    /// its input, `headInput`, for losses that are more than a function of the logits.
+    public func backward(addedToFeatures: UnsafePointer<Float>? = nil) {
         EngineTeam.run(threads) {
             let featureGradient = featureGradientBuffer.floats
             if let unit {
                 unit.layer.backward(z: unit.z.floats, dz: unit.dz.floats, lengths: unit.lengths.floats, dw: head?.outputGradient ?? featureGradient)
-                head?.backward(features, dx: featureGradient, addsToInput: false)
+                head?.backward(headInput, dx: featureGradient, addsToInput: false)
             }
-            classifier?.backward(features, dx: classifierReachesEncoder ? featureGradient : nil, addsToInput: unit != nil)
+            classifier?.backward(headInput, dx: classifierReachesEncoder ? featureGradient : nil, addsToInput: unit != nil)
+            if let addedToFeatures, classifierReachesEncoder { for i in 0..<featureBuffer.byteCount / 4 { featureGradient[i] += addedToFeatures[i] } }
+            if let featureUnit {
+                // In place: a row's product with u is taken before its numbers change.
+                featureUnit.layer.backward(z: featureUnit.u.floats, dz: featureGradient, lengths: featureUnit.lengths.floats, dw: featureGradient)
+            }
             encoder.backward(featureGradient: featureGradient)
         }
     }

@@ -23,7 +23,7 @@ final class WinogradConvolution: Convolution {
 
     /// Few channels would leave the products too thin for their transforms.
     static func suits(_ shape: ConvolutionShape) -> Bool {
-        shape.kernel == 3 && shape.stride == 1 && shape.padding == 1 && shape.inputs % 16 == 0 && shape.outputs % 16 == 0 && min(shape.inputs, shape.outputs) >= 32
+        shape.groups == 1 && shape.kernel == 3 && shape.stride == 1 && shape.padding == 1 && shape.inputs % 16 == 0 && shape.outputs % 16 == 0 && min(shape.inputs, shape.outputs) >= 32
     }
 
     init(_ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, threads: Int) {
@@ -31,7 +31,8 @@ final class WinogradConvolution: Convolution {
         self.threads = threads
         switch purpose {
         case .inference(let relu, let addsToOutput): (self.relu, self.addsToOutput, keepsWeights) = (relu, addsToOutput, true)
-        case .training: (relu, addsToOutput, keepsWeights) = (false, false, false)
+        // int8 is oneDNN's.
+        case .training, .int8: (relu, addsToOutput, keepsWeights) = (false, false, false)
         }
         (tileRows, tileColumns) = ((shape.outHeight + 3) / 4, (shape.outWidth + 3) / 4)
     }

@@ -5,11 +5,11 @@
 public struct Philox: RandomNumberGenerator, Sendable {
     /// What the numbers are for; keeps streams of equal indices apart.
     public enum Purpose: UInt32, Sendable {
-        case initialWeights = 1, shuffle, augmentation, split, sampler, test
+        case initialWeights = 1, shuffle, augmentation, split, sampler, test, positives, mix, corruption = 32
     }
 
-    private var key: SIMD2<UInt32>
-    private var counter: SIMD4<UInt32>
+    let key: SIMD2<UInt32>
+    private(set) var counter: SIMD4<UInt32>
     private var block = SIMD4<UInt32>()
     private var used = 4
 

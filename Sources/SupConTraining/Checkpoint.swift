@@ -2,12 +2,11 @@ import SupConModel
 import SupConNetwork
 import SupConTensor
 
-/// Everything that a run needs to go on: parameters, the optimiser's velocity, and where it was. A safetensors file, written whole or not at all; random numbers need no state, they are named by
+/// Everything that a run needs to go on: parameters, what the optimiser and the weights' average remember, and where it was. A safetensors file, written whole or not at all; random numbers need no state, they are named by
 /// (seed, epoch, sample, view).
 struct Checkpoint {
     static let fileName = "last.supcon"
     static let bestFileName = "best.safetensors"
-    private static let velocityName = "optimizer.velocity"
     private static let parameterPrefix = "model."
     private static let formatVersion = "1"
 
@@ -19,7 +18,7 @@ struct Checkpoint {
     var run: [(key: String, value: String)] = []
 
     /// Errors: io.
-    func write(_ path: String, _ parameters: ParameterStore, _ optimizer: SGD) throws(SupConError) {
+    func write(_ path: String, _ parameters: ParameterStore, _ state: [StateBuffer]) throws(SupConError) {
         let metadata =
             [
                 (key: "supcon.checkpoint", value: Self.formatVersion), (key: "epoch", value: "\(epoch)"), (key: "best_accuracy", value: "\(bestAccuracy)"),
@@ -27,7 +26,7 @@ struct Checkpoint {
             ] + run
         let tensors =
             parameters.entries.map { Safetensors.Tensor(Self.parameterPrefix + $0.name, shape: $0.shape, parameters.pointer($0)) }
-            + [Safetensors.Tensor(Self.velocityName, shape: [parameters.trainableCount], optimizer.velocity.floats)]
+            + state.map { Safetensors.Tensor($0.name, shape: $0.shape, $0.values) }
         try Safetensors.write(path, tensors, metadata: metadata)
     }
 
@@ -35,12 +34,12 @@ struct Checkpoint {
     struct Found {
         var checkpoint: Checkpoint
         fileprivate var file: SafetensorsFile
-        /// The parameters' in their order, then the velocity's.
+        /// The parameters' in their order, then the state's.
         fileprivate var entries: [SafetensorsFile.Entry]
     }
 
-    /// Opens the file and sees that it is of this run and model. `run`: what this run is. Errors: io, format, state (of another run).
-    static func find(_ path: String, _ parameters: ParameterStore, run: [(key: String, value: String)]) throws(SupConError) -> Found {
+    /// Opens the file and sees that it is of this run and model. `state`: what was kept beside the parameters; `run`: what this run is. Errors: io, format, state (of another run).
+    static func find(_ path: String, _ parameters: ParameterStore, _ state: [StateBuffer], run: [(key: String, value: String)]) throws(SupConError) -> Found {
         let file = try SafetensorsFile(path)
         let metadata = file.metadata
         try require(
@@ -62,8 +61,7 @@ struct Checkpoint {
         checkpoint.bestAccuracy = try number("best_accuracy", Double.self)
         checkpoint.validationsWithoutGain = try number("validations_without_gain", Int.self)
         try require(checkpoint.epoch >= 0, .format, "\(path): epoch is \(checkpoint.epoch); expected 0 or more")
-        var wanted = parameters.entries.map { (name: parameterPrefix + $0.name, shape: $0.shape) }
-        wanted.append((velocityName, [parameters.trainableCount]))
+        let wanted = parameters.entries.map { (name: parameterPrefix + $0.name, shape: $0.shape) } + state.map { (name: $0.name, shape: $0.shape) }
         var entries: [SafetensorsFile.Entry] = []
         for (name, shape) in wanted {
             guard let entry = file.entry(named: name) else { throw SupConError(.format, "\(path) has no tensor \(name): it is of another model") }
@@ -75,15 +73,20 @@ struct Checkpoint {
 }
 
 extension Checkpoint.Found {
-    /// Reads the numbers; what cannot be read to its end changes nothing. Errors: io, format, memory.
-    func read(into parameters: ParameterStore, _ optimizer: SGD) throws(SupConError) -> Checkpoint {
-        let values = try AlignedBuffer(Float.self, count: parameters.count + parameters.trainableCount)
-        for (place, entry) in entries.enumerated() {
-            let offset = place < parameters.entries.count ? parameters.entries[place].offset : parameters.count
+    /// Reads the numbers; what cannot be read to its end changes nothing. `state`: what `find` was given. Errors: io, format, memory.
+    func read(into parameters: ParameterStore, _ state: [StateBuffer]) throws(SupConError) -> Checkpoint {
+        let places = parameters.entries.map { StateBuffer($0.name, shape: $0.shape, parameters.pointer($0)) } + state
+        let values = try AlignedBuffer(Float.self, count: places.reduce(0) { $0 + $1.count })
+        var offset = 0
+        for (place, entry) in zip(places, entries) {
             try file.read(entry, into: values.floats + offset)
+            offset += place.count
         }
-        parameters.values.update(from: values.floats, count: parameters.count)
-        optimizer.velocity.floats.update(from: values.floats + parameters.count, count: parameters.trainableCount)
+        offset = 0
+        for place in places {
+            place.values.update(from: values.floats + offset, count: place.count)
+            offset += place.count
+        }
         return checkpoint
     }
 }

@@ -3,16 +3,21 @@ import SupConLoss
 import SupConModel
 import SupConNetwork
 import SupConTensor
+import SupConVision
 
 /// A step of stage 2: the encoder in evaluation mode, its output r, and the linear classifier trained on it with cross-entropy.
 final class ClassifierStep: TrainingStep {
     private let network: Network
     private let plan: InferencePlan
-    private let crossEntropy: CrossEntropy
+    private let objective: ClassifierObjective
+    private let mixer: BatchMixer?
     private let layer: LinearLayer
     private let labels: [Int]
     private let batchSize: Int
+    private let chunkSize: Int
     private let inputCount: Int
+    /// What the classifier takes, for the whole batch.
+    private let features: AlignedBuffer
     private let logits: AlignedBuffer
     private let logitsGradient: AlignedBuffer
     private let gradients: AlignedBuffer
@@ -20,7 +25,7 @@ final class ClassifierStep: TrainingStep {
     private let bias: ParameterStore.Entry
     private let rowLabels: AlignedBuffer
     private let threads: Int
-    let optimizer: SGD
+    let optimizer: any Optimizer
     let chance: Double
     var embeddings: Embeddings? { nil }
     var spread: Double { 1 }
@@ -33,39 +38,53 @@ final class ClassifierStep: TrainingStep {
         else { throw SupConError(.state, "the model has no classifier to train") }
         (self.weight, self.bias, self.labels) = (weight, bias, labels)
         batchSize = options.batchSize
+        chunkSize = options.chunkSize > 0 ? options.chunkSize : batchSize
         threads = context.threads
         plan = try InferencePlan(
-            network, images: batchSize, height: model.imageHeight, width: model.imageWidth, precision: model.precision, context: context)
-        crossEntropy = try CrossEntropy(classes: configuration.classes)
+            network, images: chunkSize, height: model.imageHeight, width: model.imageWidth, precision: model.precision, context: context)
+        objective = try ClassifierObjective(network, options, rows: batchSize)
+        mixer = try BatchMixer(options, height: model.imageHeight, width: model.imageWidth, channels: configuration.channels, threads: context.threads)
         chance = log(Double(configuration.classes))
         layer = LinearLayer(
             rows: batchSize, inputs: configuration.encoderOutput, outputs: configuration.classes, weight: network.parameters.pointer(weight),
             bias: network.parameters.pointer(bias), threads: threads)
-        optimizer = try SGD(
-            network.parameters, parts: [.classifier], momentum: options.momentum, nesterov: options.nesterov, weightDecay: options.weightDecay,
-            decaysNormAndBias: options.decaysNormAndBias)
-        inputCount = batchSize * model.imageHeight * model.imageWidth * configuration.channels
+        optimizer = try SupConTraining.optimizer(options, network.parameters, parts: [.classifier])
+        inputCount = chunkSize * model.imageHeight * model.imageWidth * configuration.channels
+        features = try AlignedBuffer(Float.self, count: batchSize * configuration.encoderOutput)
         logits = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)
         logitsGradient = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)
         gradients = try AlignedBuffer(Float.self, count: network.parameters.trainableCount)
         rowLabels = try AlignedBuffer(Int64.self, count: batchSize)
     }
 
-    var memoryByteCount: Int { plan.memoryByteCount + logits.byteCount + logitsGradient.byteCount + gradients.byteCount }
+    var memoryByteCount: Int { plan.memoryByteCount + features.byteCount + logits.byteCount + logitsGradient.byteCount + gradients.byteCount }
 
-    func run(_ input: UnsafePointer<Float>, samples: [Int], rate: Double) throws(SupConError) -> StepOutcome {
+    /// The frozen encoder may be a checkpoint's.
+    func begin(resumed: Bool) { plan.reloadWeights() }
+
+    /// The encoder does not learn here: the rows of a chunk are what they are in a whole batch.
+    var chunks: Loader.Chunks { Loader.Chunks(size: chunkSize, passes: 1) }
+
+    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch) throws(SupConError) -> StepOutcome {
         let rowLabels = rowLabels.values(of: Int64.self)
-        for (row, sample) in samples.enumerated() { rowLabels[row] = Int64(labels[sample]) }
-        plan.input.update(from: input, count: inputCount)
-        plan.run()
-        layer.forward(x: plan.features, y: logits.floats)
+        let perChunk = chunkSize * network.configuration.encoderOutput
+        for place in 0..<(batchSize / chunkSize) {
+            let chunk = try next()
+            for (row, sample) in chunk.indices.enumerated() { rowLabels[place * chunkSize + row] = Int64(labels[sample]) }
+            // Mixing takes the whole batch: it does not go with chunks.
+            if let mixer { mixer.mix(chunk.pixels, labels: rowLabels, turn: turn, into: plan.input) } else { plan.input.update(from: chunk.pixels, count: inputCount) }
+            plan.run(projection: false, logits: false)
+            (features.floats + place * perChunk).update(from: plan.headInput, count: perChunk)
+        }
+        layer.forward(x: features.floats, y: logits.floats)
         let outcome = try lossOrNaN { () throws(SupConError) in
-            let result = try crossEntropy.evaluate(logits: logits.floats, labels: rowLabels, count: batchSize, gradient: logitsGradient.floats)
+            let result = try objective.evaluate(
+                features: features.floats, logits: logits.floats, labels: rowLabels, mixer: mixer, gradient: logitsGradient.floats)
             return StepOutcome(loss: result.loss, classified: batchSize, correct: result.correct)
         }
         guard outcome.loss.isFinite else { return outcome }
         layer.backward(
-            x: plan.features, y: logits.floats, dy: logitsGradient.floats, dWeight: gradients.floats + weight.offset, dBias: gradients.floats + bias.offset, dx: nil)
+            x: features.floats, y: logits.floats, dy: logitsGradient.floats, dWeight: gradients.floats + weight.offset, dBias: gradients.floats + bias.offset, dx: nil)
         optimizer.step(gradients: gradients.floats, rate: rate, threads: threads)
         return outcome
     }

@@ -1,4 +1,3 @@
-import CKernels
 import Glibc
 import SupConLoss
 import SupConModel
@@ -6,124 +5,70 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// A step that trains the encoder: with the contrastive loss, with the classifier beside it behind a stop-gradient, or with cross-entropy alone.
+/// A step that trains the encoder: with the contrastive loss, with the classifier beside it behind a stop-gradient, or with the classifier's loss alone.
 final class EncoderStep: TrainingStep {
     private let network: Network
     private let plan: TrainingPlan
     private let contrastive: ContrastiveLoss?
-    private let crossEntropy: CrossEntropy?
-    private let usesLabels: Bool
+    private let classifier: ClassifierObjective?
+    private let mixer: BatchMixer?
+    private let positiveMask: LabelMask?
+    private let rows: BatchRows
     private let threads: Int
-    private let labels: [Int]?
     private let batchSize: Int
-    private let views: Int
     private let inputCount: Int
-    let optimizer: SGD
+    let optimizer: any Optimizer
     let chance: Double
-
-    /// Of the batch: labels of the samples, of all rows, and what makes rows positives of each other.
-    private let sampleLabels: AlignedBuffer
-    private let rowLabels: AlignedBuffer
-    private let rowGroups: AlignedBuffer
-    private let rowSum: AlignedBuffer
 
     /// `labels`: of the data set that samples index. Errors: argument, state, unsupported, memory.
     init(_ model: Model, _ options: TrainOptions, labels: [Int]?, context: ExecutionContext) throws(SupConError) {
         network = model.network
-        self.labels = labels
         threads = context.threads
         batchSize = options.batchSize
-        views = options.effectiveViews
-        usesLabels = options.objective != .simclr
-        let rows = batchSize * views
-        let classifies = options.jointClassifier || options.objective == .crossEntropy
-        var trained: TrainingPlan.Trained = [.encoder]
-        var parts: Set<ParameterStore.Part> = [.encoder]
-        if options.objective.isContrastive {
-            trained.insert(.head)
-            parts.insert(.head)
-        }
-        if classifies {
-            trained.insert(.classifier)
-            parts.insert(.classifier)
-        }
+        rows = try BatchRows(options, labels: labels, dimension: network.configuration.projectionDimension)
+        let parts = TrainedParts(options)
         plan = try TrainingPlan(
-            network, images: rows, height: model.imageHeight, width: model.imageWidth, precision: model.precision, trained: trained,
-            classifierGradientReachesEncoder: options.objective == .crossEntropy, context: context)
-        optimizer = try SGD(
-            network.parameters, parts: parts, momentum: options.momentum, nesterov: options.nesterov, weightDecay: options.weightDecay,
-            decaysNormAndBias: options.decaysNormAndBias)
-        if options.objective.isContrastive {
-            var loss = options.loss
-            // The plan's z has length 1, and the plan differentiates through that.
-            loss.normalize = false
-            contrastive = try ContrastiveLoss(loss, samples: batchSize, views: views, dimension: network.configuration.projectionDimension, context: context)
-            chance = ContrastiveLoss.collapsedLoss(loss, samples: batchSize, views: views)
-        } else {
-            contrastive = nil
-            chance = log(Double(network.configuration.classes))
-        }
-        crossEntropy = classifies ? try CrossEntropy(classes: network.configuration.classes) : nil
-        inputCount = rows * model.imageHeight * model.imageWidth * network.configuration.channels
-        sampleLabels = try AlignedBuffer(Int64.self, count: batchSize)
-        rowLabels = try AlignedBuffer(Int64.self, count: rows)
-        rowGroups = try AlignedBuffer(Int64.self, count: rows)
-        rowSum = try AlignedBuffer(Double.self, count: network.configuration.projectionDimension)
+            network, images: rows.count, height: model.imageHeight, width: model.imageWidth, precision: model.precision, trained: parts.plan,
+            classifierGradientReachesEncoder: !options.objective.isContrastive, context: context)
+        optimizer = try SupConTraining.optimizer(options, network.parameters, parts: parts.optimizer)
+        contrastive = try options.objective.isContrastive ? parts.contrastiveLoss(options, dimension: network.configuration.projectionDimension, context: context) : nil
+        chance = parts.chance(options, classes: network.configuration.classes)
+        classifier = parts.plan.contains(.classifier) ? try ClassifierObjective(network, options, rows: rows.count) : nil
+        mixer = try BatchMixer(options, height: model.imageHeight, width: model.imageWidth, channels: network.configuration.channels, threads: threads)
+        positiveMask = try options.labelBandwidth > 0 ? LabelMask(samples: batchSize, bandwidth: options.labelBandwidth, context: context) : nil
+        inputCount = rows.count * model.imageHeight * model.imageWidth * network.configuration.channels
     }
 
-    var memoryByteCount: Int { plan.memoryByteCount + (contrastive?.memoryByteCount ?? 0) }
+    var memoryByteCount: Int { plan.memoryByteCount + (contrastive?.memoryByteCount ?? 0) + (classifier?.memoryByteCount ?? 0) + (positiveMask?.memoryByteCount ?? 0) }
+    var embeddings: Embeddings? { plan.projection.map { rows.embeddings($0) } }
+    var spread: Double { plan.projection.map { rows.spread($0) } ?? 1 }
+    var chunks: Loader.Chunks { Loader.Chunks(size: batchSize, passes: 1) }
 
-    var embeddings: Embeddings? {
-        plan.projection.map {
-            Embeddings(
-                rows: $0, count: batchSize * views, dimension: network.configuration.projectionDimension,
-                groups: UnsafeBufferPointer(start: rowGroups.values(of: Int64.self), count: batchSize * views))
-        }
-    }
-
-    var spread: Double {
-        guard let rows = plan.projection else { return 1 }
-        let (count, dimension, sum) = (batchSize * views, network.configuration.projectionDimension, rowSum.values(of: Double.self))
-        sum.update(repeating: 0, count: dimension)
-        for row in 0..<count { sc_add_scaled_f32_to_f64(rows + row * dimension, 1, sum, Int64(dimension)) }
-        return 1 - sc_dot_f64(sum, sum, Int64(dimension)) / Double(count * count)
-    }
-
-    func run(_ input: UnsafePointer<Float>, samples: [Int], rate: Double) throws(SupConError) -> StepOutcome {
-        fillLabels(samples)
-        plan.input.update(from: input, count: inputCount)
+    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch) throws(SupConError) -> StepOutcome {
+        let batch = try next()
+        rows.fill(batch.indices[...], at: 0)
+        if let mixer { mixer.mix(batch.pixels, labels: rows.rowLabels, turn: turn, into: plan.input) } else { plan.input.update(from: batch.pixels, count: inputCount) }
         plan.forward()
-        let outcome = try lossOrNaN(outcomeOfForward)
+        let outcome = try lossOrNaN { () throws(SupConError) in try outcomeOfForward(turn) }
         guard outcome.loss.isFinite else { return outcome }
-        plan.backward()
+        plan.backward(addedToFeatures: classifier?.featureGradient)
+        classifier?.finish(plan.gradients, labels: rows.rowLabels)
         optimizer.step(gradients: plan.gradients, rate: rate, threads: threads)
         return outcome
     }
 
-    private func fillLabels(_ samples: [Int]) {
-        let (sampleLabels, rowLabels, rowGroups) = (sampleLabels.values(of: Int64.self), rowLabels.values(of: Int64.self), rowGroups.values(of: Int64.self))
-        for (place, sample) in samples.enumerated() {
-            sampleLabels[place] = Int64(labels?[sample] ?? 0)
-            for row in (place * views)..<((place + 1) * views) {
-                rowLabels[row] = sampleLabels[place]
-                rowGroups[row] = usesLabels ? sampleLabels[place] : Int64(place)
-            }
-        }
-    }
-
     /// The losses, and their gradients where the plan takes them.
-    private func outcomeOfForward() throws(SupConError) -> StepOutcome {
+    private func outcomeOfForward(_ turn: Int) throws(SupConError) -> StepOutcome {
         var outcome = StepOutcome(loss: 0)
         if let contrastive, let z = plan.projection, let dz = plan.projectionGradient {
-            let result = try contrastive.evaluate(features: z, positives: usesLabels ? .labels(sampleLabels.values(of: Int64.self)) : .views, perAnchor: nil, gradient: dz)
+            let result = try contrastive.evaluate(features: z, positives: rows.positives(positiveMask), perAnchor: nil, gradient: dz, draw: turn)
             outcome.loss = result.loss
             outcome.anchorsWithoutPositive = result.anchorsWithoutPositive
         }
-        if let crossEntropy, let logits = plan.logits, let gradient = plan.logitsGradient {
-            let rows = batchSize * views
-            let result = try crossEntropy.evaluate(logits: logits, labels: rowLabels.values(of: Int64.self), count: rows, gradient: gradient)
+        if let classifier, let logits = plan.logits, let gradient = plan.logitsGradient {
+            let result = try classifier.evaluate(features: plan.headInput, logits: logits, labels: rows.rowLabels, mixer: mixer, gradient: gradient)
             if contrastive == nil { outcome.loss = result.loss }
-            (outcome.classified, outcome.correct) = (rows, result.correct)
+            (outcome.classified, outcome.correct) = (rows.count, result.correct)
         }
         return outcome
     }

@@ -15,7 +15,7 @@ public struct EvaluateOptions: Sendable, Equatable {
     public var method = Method.linear
     /// knn: how many vote.
     public var k = 20
-    /// knn: a neighbour's vote weighs exp(cosine / temperature).
+    /// knn: a neighbour's vote weighs exp(cosine / temperature); prototypes: probabilities are the softmax of cosine / temperature.
     public var temperature: Float = 0.1
     /// linear: of L-BFGS, at most.
     public var iterations = 200
@@ -60,18 +60,22 @@ public struct Evaluation: Sendable {
 /// - Parameters:
 ///   - train, test: [labels.count, dimension] f32
 ///   - trainLabels, testLabels: 0 to mostClasses − 1
+///   - probabilities: nil, or [testLabels.count, classes] to fill: softmax of the linear method's logits; knn's share of the votes; softmax of the prototypes'
+///     cosine / temperature. A class without training rows gets 0.
 ///   - stop: called after each iteration of the linear method; true ends it with an error.
 /// Errors: argument (numbers that are not finite, labels, options of the method), shape, memory, cancelled.
 public func evaluate(
     train: UnsafePointer<Float>, trainLabels: UnsafeBufferPointer<Int64>, test: UnsafePointer<Float>, testLabels: UnsafeBufferPointer<Int64>, dimension: Int,
-    options: EvaluateOptions = EvaluateOptions(), context: ExecutionContext = .default, stop: (Int) -> Bool = { _ in false }
+    options: EvaluateOptions = EvaluateOptions(), probabilities: UnsafeMutableBufferPointer<Float>? = nil, context: ExecutionContext = .default,
+    stop: (Int) -> Bool = { _ in false }
 ) throws(SupConError) -> Evaluation {
     let regression = SoftmaxRegression.Options(iterations: options.iterations, l2: options.l2)
     let vote = NearestNeighbours.Vote(k: options.k, temperature: options.temperature)
     switch options.method {
     case .linear: try regression.validate()
     case .knn: try vote.validate(gallery: trainLabels.count)
-    case .prototypes: break
+    case .prototypes:
+        try require(options.temperature > 0 && options.temperature.isFinite, .argument, "temperature is \(options.temperature); expected more than 0")
     }
     let trainRows = try CheckedRows(train, count: trainLabels.count, dimension: dimension, name: "training row", context: context)
     let testRows = try CheckedRows(test, count: testLabels.count, dimension: dimension, name: "test row", context: context)
@@ -79,6 +83,8 @@ public func evaluate(
     try checkLabels(testLabels, count: testRows.count, below: mostClasses, name: "test row")
     let present = PresentClasses(trainLabels)
     let truth = { (row: Int) in present.place(of: testLabels[row]) }
+    let classes = Int(max(trainLabels.max() ?? 0, testLabels.max() ?? 0)) + 1
+    let shares = try probabilities.map { (buffer) throws(SupConError) in try ProbabilityRows(buffer, rows: testRows.count, classes: classes) }
 
     let guesses: Guesses
     switch options.method {
@@ -86,13 +92,14 @@ public func evaluate(
         let fitted = try SoftmaxRegression(
             trainRows, labels: present.rowPlaces, classes: present.count, scaling: .unit, options: regression, context: context, stop: stop)
         guesses = try LinearScores(weight: fitted.weight, bias: fitted.bias, classes: present.count).guesses(
-            testRows, present: present, truth: truth, context: context)
+            testRows, present: present, truth: truth, probabilities: shares, context: context)
     case .knn:
-        guesses = try NearestNeighbours(trainRows, present, context: context).guesses(testRows, truth: truth, vote: vote, context: context)
+        guesses = try NearestNeighbours(trainRows, present, context: context).guesses(
+            testRows, truth: truth, vote: vote, probabilities: shares, context: context)
     case .prototypes:
-        guesses = try Prototypes(trainRows, present, context: context).guesses(testRows, truth: truth, context: context)
+        guesses = try Prototypes(trainRows, present, context: context).guesses(
+            testRows, truth: truth, probabilities: shares, temperature: options.temperature, context: context)
     }
-    let classes = Int(max(trainLabels.max() ?? 0, testLabels.max() ?? 0)) + 1
     return Evaluation(
         top1: Double(guesses.first) / Double(testRows.count), top5: Double(guesses.firstFive) / Double(testRows.count), classes: classes,
         predictions: guesses.predictions, labels: Array(testLabels))

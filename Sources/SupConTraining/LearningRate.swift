@@ -6,8 +6,9 @@ import SupConTensor
 /// - Warm-up (Goyal et al., arXiv:1706.02677, §2.2): from `warmupStart` linearly to 1 over `warmupSteps` steps.
 /// - cosine (Loshchilov and Hutter, arXiv:1608.03983, without restarts): final + (1 − final) · ½ (1 + cos(π step/steps)).
 /// - step: `stepFactor` to the power of the milestones (in epochs) that have passed.
+/// - exponential: `exponentialFactor` to the power of the whole intervals of `exponentialEpochs` that have passed (a staircase).
 public struct LearningRate: Sendable {
-    public enum Schedule: Int32, Sendable, CaseIterable { case constant = 0, cosine, step }
+    public enum Schedule: Int32, Sendable, CaseIterable { case constant = 0, cosine, step, exponential }
 
     var base: Double
     var schedule: Schedule
@@ -16,6 +17,8 @@ public struct LearningRate: Sendable {
     var finalShare: Double
     var milestones: [Int]
     var stepFactor: Double
+    var exponentialFactor = 0.97
+    var exponentialEpochs = 0.5
     var stepsPerEpoch: Int
     var epochs: Int
 
@@ -27,6 +30,7 @@ public struct LearningRate: Sendable {
         case .constant: share = 1
         case .cosine: share = finalShare + (1 - finalShare) * 0.5 * (1 + cos(Double.pi * Double(step) / Double(total)))
         case .step: share = pow(stepFactor, Double(milestones.count { step >= $0 * stepsPerEpoch }))
+        case .exponential: share = pow(exponentialFactor, (Double(step) / (exponentialEpochs * Double(stepsPerEpoch))).rounded(.down))
         }
         if step < warmupSteps { share *= warmupStart + (1 - warmupStart) * Double(step + 1) / Double(warmupSteps) }
         return base * share

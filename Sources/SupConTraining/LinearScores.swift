@@ -6,8 +6,11 @@ struct LinearScores {
     let bias: [Float]
     let classes: Int
 
-    /// The guess for each row by its scores. truth: each row's place, nil if it has none. Errors: memory.
-    func guesses(_ rows: CheckedRows, present: PresentClasses, truth: (Int) -> Int?, context: ExecutionContext) throws(SupConError) -> Guesses {
+    /// The guess for each row by its scores. truth: each row's place, nil if it has none; probabilities: gets softmax(scores / temperature). Errors: memory.
+    func guesses(
+        _ rows: CheckedRows, present: PresentClasses, truth: (Int) -> Int?, probabilities: ProbabilityRows? = nil, temperature: Float = 1,
+        context: ExecutionContext
+    ) throws(SupConError) -> Guesses {
         let (classes, dimension) = (classes, rows.dimension)
         let tileRows = min(max((1 << 18) / max(classes, dimension), 16), 512)
         let tiles = try Tiles(
@@ -24,7 +27,10 @@ struct LinearScores {
                     MatrixProduct.multiply(
                         transposeB: true, m: range.count, n: classes, k: dimension, a: x, lda: dimension, b: weight, ldb: dimension, beta: 1, c: scores,
                         ldc: classes)
-                    for (i, row) in range.enumerated() { guesses[row] = Guess(scores: scores + i * classes, count: classes, truth: truth(row)) }
+                    for (i, row) in range.enumerated() {
+                        guesses[row] = Guess(scores: scores + i * classes, count: classes, truth: truth(row))
+                        probabilities?.writeSoftmax(of: scores + i * classes, temperature: temperature, row: row, present)
+                    }
                 }
             }
         }

@@ -5,15 +5,14 @@ import SupConTensor
 /// Finds the k nearest rows of a gallery by cosine, and lets them vote: each for its class, with weight exp(cosine / temperature) (Wu et al.,
 /// arXiv:1805.01978, §3.4).
 ///
-/// Similarities are made a tile at a time (128 queries × 1024 of the gallery) and seen once. Among equally similar rows the first is nearer; among equal
-/// votes the lowest class wins; classes without a vote follow in order. The gallery is copied at length 1.
+/// Among equally similar rows the first is nearer; among equal votes the lowest class wins; classes without a vote follow in order. The gallery is copied at
+/// length 1.
 public struct NearestNeighbours: Sendable {
-    static let queryRows = 128, galleryRows = 1024
-
-    public let count: Int
-    public let dimension: Int
     let present: PresentClasses
-    private let gallery: AlignedBuffer  // f32 [count, dimension], rows of length 1
+    private let gallery: Gallery
+
+    public var count: Int { gallery.count }
+    public var dimension: Int { gallery.dimension }
 
     /// gallery: [labels.count, dimension]; labels: 0 to mostClasses − 1. Errors: argument, shape, memory.
     public init(
@@ -25,8 +24,8 @@ public struct NearestNeighbours: Sendable {
     }
 
     init(_ rows: CheckedRows, _ present: PresentClasses, context: ExecutionContext) throws(SupConError) {
-        (count, dimension, self.present) = (rows.count, rows.dimension, present)
-        gallery = try rows.unitCopy(context: context)
+        self.present = present
+        gallery = try Gallery(rows, context: context)
     }
 
     /// How many vote, and how.
@@ -55,10 +54,13 @@ public struct NearestNeighbours: Sendable {
         return try guesses(checked, truth: { _ in nil }, vote: vote, context: context).predictions
     }
 
-    func guesses(_ queries: CheckedRows, truth: (Int) -> Int?, vote: Vote, context: ExecutionContext) throws(SupConError) -> Guesses {
+    /// probabilities: gets each class's share of the votes.
+    func guesses(
+        _ queries: CheckedRows, truth: (Int) -> Int?, vote: Vote, probabilities: ProbabilityRows? = nil, context: ExecutionContext
+    ) throws(SupConError) -> Guesses {
         try Guesses(rows: queries.count, classes: present) { guesses throws(SupConError) in
             try search(queries, vote: vote, context: context) { query, nearest, votes in
-                guesses[query] = guess(nearest, vote: vote, truth: truth(query), votes: votes)
+                guesses[query] = guess(nearest, vote: vote, truth: truth(query), votes: votes, probabilities: probabilities?.row(query))
             }
         }
     }
@@ -70,45 +72,15 @@ public struct NearestNeighbours: Sendable {
         _ body: (_ query: Int, _ nearest: UnsafeBufferPointer<sc_neighbour>, _ votes: UnsafeMutablePointer<Double>) -> Void
     ) throws(SupConError) {
         try vote.validate(gallery: count)
-        try require(queries.dimension == dimension, .shape, "queries have dimension \(queries.dimension); expected \(dimension), the training rows'")
-        try require(
-            !vote.leavesOneOut || queries.count == count, .shape, "there are \(queries.count) queries; expected \(count), the training rows, to leave one out")
-        let (dimension, count, k) = (dimension, count, vote.k)
-        let (queryRows, galleryRows) = (Self.queryRows, Self.galleryRows)
-        let heapBytes = queryRows * k * MemoryLayout<sc_neighbour>.stride
-        let tiles = try Tiles(
-            count: queries.count, tileRows: queryRows, scratchBytes: present.count * 8 + heapBytes + queryRows * (dimension + galleryRows) * 4,
-            for: "finding the \(k) nearest of \(count) rows", context: context)
-        let unit = gallery.floats
-        tiles.run { _, range, scratch in
-            let votes = scratch.assumingMemoryBound(to: Double.self)
-            let heaps = (scratch + present.count * 8).assumingMemoryBound(to: sc_neighbour.self)
-            let x = (scratch + present.count * 8 + heapBytes).assumingMemoryBound(to: Float.self), similarities = x + queryRows * dimension
-            queries.copyUnit(range, into: x)
-            withUnsafeTemporaryAllocation(of: Int64.self, capacity: queryRows) { held in
-                held.initialize(repeating: 0)
-                for start in stride(from: 0, to: count, by: galleryRows) {
-                    let width = min(galleryRows, count - start)
-                    MatrixProduct.multiply(
-                        transposeB: true, m: range.count, n: width, k: dimension, a: x, lda: dimension, b: unit + start * dimension, ldb: dimension,
-                        c: similarities,
-                        ldc: galleryRows)
-                    for (i, query) in range.enumerated() {
-                        sc_nearest_scan(
-                            similarities + i * galleryRows, Int64(width), Int32(start), vote.leavesOneOut ? Int32(query) : -1, Int64(k), heaps + i * k, &held[i]
-                        )
-                    }
-                }
-                for (i, query) in range.enumerated() {
-                    sc_nearest_sort(heaps + i * k, held[i])
-                    body(query, UnsafeBufferPointer(start: heaps + i * k, count: Int(held[i])), votes)
-                }
-            }
-        }
+        try gallery.search(
+            queries, most: vote.k, leavesOneOut: vote.leavesOneOut, numbers: present.count, for: "finding the \(vote.k) nearest of \(count) rows", context: context,
+            wanted: { _ in vote.k }, body)
     }
 
     /// Weights are taken relative to the nearest's, so that no temperature makes them overflow.
-    private func guess(_ nearest: UnsafeBufferPointer<sc_neighbour>, vote: Vote, truth: Int?, votes: UnsafeMutablePointer<Double>) -> Guess {
+    private func guess(
+        _ nearest: UnsafeBufferPointer<sc_neighbour>, vote: Vote, truth: Int?, votes: UnsafeMutablePointer<Double>, probabilities: UnsafeMutablePointer<Float>?
+    ) -> Guess {
         guard let first = nearest.first else { return Guess(place: 0, before: .max) }
         let places = present.rowPlaces
         func place(_ n: sc_neighbour) -> Int { Int(places[Int(n.index)]) }
@@ -117,6 +89,14 @@ public struct NearestNeighbours: Sendable {
         for n in nearest {
             let p = place(n)
             if votes[p] > votes[best] || (votes[p] == votes[best] && p < best) { best = p }
+        }
+        if let probabilities {
+            var sum = 0.0  // over the neighbours, each class once
+            for n in nearest where probabilities[Int(present.classes[place(n)])] == 0 {
+                probabilities[Int(present.classes[place(n)])] = 1
+                sum += votes[place(n)]
+            }
+            for n in nearest { probabilities[Int(present.classes[place(n)])] = Float(votes[place(n)] / sum) }
         }
         let before = truth.map { self.before($0, nearest, votes) } ?? .max
         for n in nearest { votes[place(n)] = 0 }

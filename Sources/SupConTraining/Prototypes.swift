@@ -37,8 +37,10 @@ public struct Prototypes: Sendable {
         return try guesses(checked, truth: { _ in nil }, context: context).predictions
     }
 
-    func guesses(_ rows: CheckedRows, truth: (Int) -> Int?, context: ExecutionContext) throws(SupConError) -> Guesses {
+    func guesses(
+        _ rows: CheckedRows, truth: (Int) -> Int?, probabilities: ProbabilityRows? = nil, temperature: Float = 1, context: ExecutionContext
+    ) throws(SupConError) -> Guesses {
         let scores = LinearScores(weight: means, bias: [Float](repeating: 0, count: present.count), classes: present.count)
-        return try scores.guesses(rows, present: present, truth: truth, context: context)
+        return try scores.guesses(rows, present: present, truth: truth, probabilities: probabilities, temperature: temperature, context: context)
     }
 }

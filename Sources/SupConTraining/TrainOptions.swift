@@ -12,6 +12,8 @@ public enum Objective: Int32, Sendable, CaseIterable {
     case crossEntropy
     /// Stage 2: the classifier alone, on the frozen encoder.
     case linear
+    /// Another baseline: encoder and classifier together, by the large-margin softmax.
+    case maxMargin
 
     public var isContrastive: Bool { self == .supcon || self == .simclr }
 }
@@ -39,6 +41,8 @@ public struct TrainOptions: Sendable {
     public var stepFactor = 0.1
     public var loss = ContrastiveOptions()
     public var augmentation = AugmentationOptions.defaults(.simclr)
+    /// Of the views after an image's first; nil: as the first.
+    public var augmentationSecond: AugmentationOptions?
     public var seed: UInt64 = 0
     public var validationFraction = 0.05
     public var validationEvery = 1
@@ -50,6 +54,35 @@ public struct TrainOptions: Sendable {
     public var loaderThreads = 0
     public var stopsOnCollapse = true
     public var keepsBest = false
+    public var optimizer = OptimizerKind.sgd
+    /// LARS.
+    public var trustCoefficient = 0.001
+    /// RMSProp.
+    public var rmspropDecay = 0.9
+    /// AdamW.
+    public var beta1 = 0.9
+    public var beta2 = 0.999
+    /// AdamW and RMSProp; -1: the optimiser's usual one.
+    public var epsilon = -1.0
+    public var exponentialFactor = 0.97
+    public var exponentialEpochs = 0.5
+    /// 0: no average.
+    public var emaDecay = 0.0
+    /// Images that are in the network at a time; 0: the whole batch.
+    public var chunkSize = 0
+    /// ε of the classifier's cross-entropy.
+    public var labelSmoothing = 0.0
+    /// 0: images are not mixed.
+    public var mixupAlpha = 0.0
+    public var cutmixAlpha = 0.0
+    /// m of the large-margin softmax.
+    public var margin = 2
+    /// σ of the kernel on labels as numbers; 0: labels are classes.
+    public var labelBandwidth = 0.0
+    /// The memory variant: a momentum encoder's keys, and a queue of earlier ones.
+    public var queueMode = QueueMode.off
+    public var queueSize = 8192
+    public var keyMomentum = 0.999
 
     public init() {}
 
@@ -88,7 +121,29 @@ public struct TrainOptions: Sendable {
         try require(patience == 0 || validationFraction > 0, .argument, "patience is \(patience) but validation_fraction is 0: there is nothing to judge by")
         try require(!keepsBest || validationFraction > 0, .argument, "keep_best is set but validation_fraction is 0: there is nothing to judge by")
         try require(!resume || checkpointFolder != nil, .argument, "resume is set without a checkpoint_folder to go on from")
+        try within(trustCoefficient, 1e-12...1e3, "trust_coefficient", "a number above 0, at most 1000")
+        try within(rmspropDecay, 0...0.999999, "rmsprop_decay", "0 to below 1")
+        try within(beta1, 0...0.999999, "beta1", "0 to below 1")
+        try within(beta2, 0...0.999999, "beta2", "0 to below 1")
+        try require(epsilon == -1 || (epsilon >= 0 && epsilon <= 10), .argument, "epsilon is \(epsilon); expected 0 to 10, or -1 for the optimiser's usual one")
+        try within(exponentialFactor, 1e-6...1, "exponential_factor", "above 0, at most 1")
+        try within(exponentialEpochs, 1e-3...1e6, "exponential_epochs", "a number of epochs from 0.001 on")
+        try within(emaDecay, 0...0.9999999, "ema_decay", "0 to below 1")
+        try require(
+            chunkSize == 0 || (chunkSize > 0 && batchSize % chunkSize == 0), .argument,
+            "chunk_size is \(chunkSize); expected a divisor of batch_size, \(batchSize), or 0 for the whole batch at a time")
+        if chunkSize > 0 && chunkSize < batchSize {
+            try require(queueMode == .off, .argument, "chunk_size is \(chunkSize) beside a queue, which has its own way with large batches; expected one of the two")
+            try require(
+                mixupAlpha == 0 && cutmixAlpha == 0, .argument, "chunk_size is \(chunkSize) beside mixup_alpha or cutmix_alpha, which mix images of the whole batch; expected one of the two")
+        }
         try within(loaderThreads, 0...1024, "loader_threads", ", 0 for the context's number")
+        try validateClassifierOptions()
+        try validateQueue()
+        try within(labelBandwidth, 0...1e12, "label_bandwidth", "a number above 0, or 0 for labels that are classes")
+        try require(labelBandwidth == 0 || objective == .supcon, .argument, "label_bandwidth is \(labelBandwidth), which goes with objective supcon only")
+        try require(
+            labelBandwidth == 0 || labelBandwidth > 1e-6, .argument, "label_bandwidth is \(labelBandwidth); expected more than 1e-6, or 0 for labels that are classes")
         if objective.isContrastive {
             try loss.validate()
             try require(
@@ -96,8 +151,37 @@ public struct TrainOptions: Sendable {
             try require(
                 objective == .supcon || views > 1, .argument, "views is 1 and there are no labels: nothing would be a positive; expected 2 or more")
         } else {
-            try require(!jointClassifier, .argument, "joint_classifier goes with a contrastive objective; cross_entropy and linear train the classifier anyway")
+            try require(!jointClassifier, .argument, "joint_classifier goes with a contrastive objective; the others train the classifier anyway")
         }
         try augmentation.validate()
+        try augmentationSecond?.validate()
+    }
+
+    /// Errors: argument.
+    private func validateQueue() throws(SupConError) {
+        try require((1...1 << 28).contains(queueSize), .argument, "queue_size is \(queueSize); expected 1 to \(1 << 28)")
+        try require(keyMomentum >= 0 && keyMomentum < 1, .argument, "key_momentum is \(keyMomentum); expected 0 to below 1")
+        guard queueMode != .off else { return }
+        try require(objective.isContrastive, .argument, "queue_mode is \(queueMode), which goes with supcon and simclr only")
+        try require(
+            queueMode == .negatives || objective == .supcon, .argument, "queue_mode is \(queueMode), but simclr has no labels to find positives in the queue by; expected negatives")
+        try require(views > 1, .argument, "views is 1; expected 2 or more with a queue: the first view is the query, the others are its keys")
+        try require(
+            queueSize >= batchSize * (views - 1), .argument, "queue_size is \(queueSize); expected at least the \(batchSize * (views - 1)) keys of a batch")
+        try require(labelBandwidth == 0, .argument, "label_bandwidth is \(labelBandwidth), which does not go with a queue: its entries have classes")
+    }
+
+    /// Errors: argument.
+    private func validateClassifierOptions() throws(SupConError) {
+        try require(labelSmoothing >= 0 && labelSmoothing < 1, .argument, "label_smoothing is \(labelSmoothing); expected 0 to below 1")
+        try require(
+            labelSmoothing == 0 || !objective.isContrastive || jointClassifier, .argument,
+            "label_smoothing is \(labelSmoothing), but no classifier is trained: it goes with the other objectives, or with joint_classifier")
+        for (name, alpha) in [("mixup_alpha", mixupAlpha), ("cutmix_alpha", cutmixAlpha)] {
+            try require(alpha == 0 || (alpha >= 1e-3 && alpha <= 1e3), .argument, "\(name) is \(alpha); expected 0.001 to 1000, or 0 for none")
+            try require(
+                alpha == 0 || objective == .crossEntropy || objective == .linear, .argument, "\(name) is \(alpha), which goes with cross_entropy and linear only")
+        }
+        try require(LargeMargin.margins.contains(margin), .argument, "margin is \(margin); expected \(LargeMargin.margins.lowerBound) to \(LargeMargin.margins.upperBound)")
     }
 }

@@ -16,6 +16,7 @@ public final class Trainer: @unchecked Sendable {
     private let sampler: BatchSampler
     private let rates: LearningRate
     private let monitor: Monitor?
+    private let average: WeightAverage?
     private let folder: CheckpointFolder?
     private var hasRun = false
     private let isCancelled = Atomic<Bool>(false)
@@ -57,8 +58,9 @@ public final class Trainer: @unchecked Sendable {
         rates = LearningRate(
             base: options.learningRate * (options.referenceBatch > 0 ? Double(options.batchSize) / Double(options.referenceBatch) : 1), schedule: options.schedule,
             warmupSteps: options.warmupSteps >= 0 ? options.warmupSteps : min(10 * stepsPerEpoch, total.partialValue / 10), warmupStart: options.warmupStart,
-            finalShare: options.finalRate, milestones: options.milestones, stepFactor: options.stepFactor, stepsPerEpoch: stepsPerEpoch, epochs: options.epochs)
-        (network, step, monitor) = try model.exclusive { () throws(SupConError) in
+            finalShare: options.finalRate, milestones: options.milestones, stepFactor: options.stepFactor,
+            exponentialFactor: options.exponentialFactor, exponentialEpochs: options.exponentialEpochs, stepsPerEpoch: stepsPerEpoch, epochs: options.epochs)
+        (network, step, monitor) = try model.exclusive(keepsEncoder: true) { () throws(SupConError) in
             if trainsClassifier {
                 if configuration.classes == 0 {
                     try require(dataset.classes > 1, .state, "the data set has \(dataset.classes) class; expected 2 or more to train a classifier")
@@ -66,21 +68,27 @@ public final class Trainer: @unchecked Sendable {
                 }
                 try require(
                     dataset.classes <= model.network.configuration.classes, .shape,
-                    "the data set has \(dataset.classes) classes; the model's classifier has \(model.network.configuration.classes)")
+                    "the data set has \(dataset.classes) classes; the model's classifier has \(model.network.configuration.classes): give it a new one (resetClassifier, supcon_model_reset_classifier)")
             }
-            let step: any TrainingStep =
-                options.objective == .linear
-                ? try ClassifierStep(model, options, labels: training.labels ?? [], context: context)
-                : try EncoderStep(model, options, labels: training.labels, context: context)
+            let step = try Self.step(model, options, labels: training.labels, context: context)
             // The frozen encoder's accuracy does not change.
             let monitor = try options.objective == .linear ? nil : validation.map { (part) throws(SupConError) in
                 try Monitor(model, training: training, validation: part, seed: options.seed, context: context)
             }
             return (model.network, step, monitor)
         }
+        average = options.emaDecay > 0 ? try WeightAverage(network.parameters, decay: options.emaDecay) : nil
         // Before hours have been spent, and again when it runs.
         _ = try findCheckpoint()
         Self.describe(dataset, options)
+    }
+
+    /// The step that the options ask for. Errors: argument, state, unsupported, memory.
+    private static func step(_ model: Model, _ options: TrainOptions, labels: [Int]?, context: ExecutionContext) throws(SupConError) -> any TrainingStep {
+        if options.objective == .linear { return try ClassifierStep(model, options, labels: labels ?? [], context: context) }
+        if options.queueMode != .off { return try QueueStep(model, options, labels: labels, context: context) }
+        if options.chunkSize > 0 && options.chunkSize < options.batchSize { return try CachedGradientStep(model, options, labels: labels, context: context) }
+        return try EncoderStep(model, options, labels: labels, context: context)
     }
 
     /// What a user may want to know before an hour has passed.
@@ -104,7 +112,7 @@ public final class Trainer: @unchecked Sendable {
     public func run(_ callback: ((TrainEvent) -> Bool)?) throws(SupConError) {
         try require(!hasRun, .state, "this trainer has run; make another one, with resume to go on from its checkpoint")
         hasRun = true
-        try model.exclusive { () throws(SupConError) in
+        try model.exclusive(keepsEncoder: options.objective == .linear) { () throws(SupConError) in
             try require(model.network === network, .state, "the model's classifier was replaced after this trainer was made; make another one")
             try runEpochs(Reporter(callback, options: options, steps: stepsPerEpoch))
         }
@@ -113,35 +121,45 @@ public final class Trainer: @unchecked Sendable {
     private func runEpochs(_ reporter: Reporter) throws(SupConError) {
         var progress = Checkpoint(run: runDescription)
         var best: Model.Snapshot?
+        average?.begin()
+        // However a run ends, the model is the average, unless it was put back to an earlier state.
+        var isSettled = false
+        defer { if !isSettled { average?.takeOver() } }
+        var resumed = false
         if let found = try findCheckpoint(), let folder {
-            progress = try found.read(into: network.parameters, step.optimizer)
+            resumed = true
+            progress = try found.read(into: network.parameters, state)
             if options.keepsBest, progress.bestAccuracy >= 0 { best = try folder.readBest(model) }
             Log.write(.info, "goes on after epoch \(progress.epoch) of \(folder.last)")
         }
+        step.begin(resumed: resumed)
         var health = Health(chance: step.chance, isContrastive: options.objective.isContrastive)
         // The last state without NaN, to come back to.
         var sound = try model.snapshot()
         let loader = try Loader(
-            training, options.augmentation, views: options.effectiveViews, height: model.imageHeight, width: model.imageWidth, mean: model.mean, std: model.std,
-            seed: options.seed, threads: options.loaderThreads > 0 ? options.loaderThreads : context.threads, batchSize: options.batchSize)
+            training, options.augmentation, second: options.augmentationSecond, views: options.effectiveViews,
+            height: model.imageHeight, width: model.imageWidth, mean: model.mean, std: model.std, seed: options.seed,
+            threads: options.loaderThreads > 0 ? options.loaderThreads : context.threads, batchSize: step.chunks.size)
         reporter.begin(epochsDone: progress.epoch)
         while progress.epoch < options.epochs {
             let epoch = progress.epoch + 1
-            try loader.begin(epoch: epoch, batches: sampler.batches(epoch: epoch))
+            try loader.begin(epoch: epoch, batches: sampler.batches(epoch: epoch), chunks: step.chunks)
             var sum = EpochSum()
             for number in 0..<stepsPerEpoch {
-                let batch = try loader.next()
-                let rate = rates.rate((epoch - 1) * stepsPerEpoch + number)
-                let outcome = try step.run(batch.pixels, samples: batch.indices, rate: rate)
+                let turn = (epoch - 1) * stepsPerEpoch + number
+                let rate = rates.rate(turn)
+                let outcome = try step.run(turn: turn, rate: rate) { () throws(SupConError) in try loader.next() }
                 sum.add(outcome)
                 let place = "in epoch \(epoch), step \(number + 1)"
                 if let finding = health.step(loss: outcome.loss, spread: step.spread, rate: rate, place: place) {
                     if finding.isFatal {
                         try model.restore(sound)
+                        isSettled = true
                         throw SupConError(.state, finding.message + " The model was put back to the end of epoch \(epoch - 1).")
                     }
                     try act(on: finding, epoch, number + 1, reporter)
                 }
+                average?.step(turn + 1, threads: context.threads)
                 guard reporter.step(epoch: epoch, step: number + 1, outcome, rate: rate, images: options.batchSize), !isCancelled.load(ordering: .relaxed) else {
                     throw SupConError(.cancelled, "the run was stopped \(place); the model keeps what it learnt")
                 }
@@ -152,17 +170,19 @@ public final class Trainer: @unchecked Sendable {
             }
             var accuracy = Double.nan
             if let monitor, epoch % options.validationEvery == 0 || epoch == options.epochs {
-                accuracy = try monitor.accuracy()
-                progress.validationsWithoutGain += 1
-                if accuracy > progress.bestAccuracy {
-                    (progress.bestAccuracy, progress.validationsWithoutGain) = (accuracy, 0)
-                    if options.keepsBest { best = try model.snapshot() }
-                    if let folder { try model.saveWhileExclusive(folder.best) }
+                try withAverage { () throws(SupConError) in
+                    accuracy = try monitor.accuracy()
+                    progress.validationsWithoutGain += 1
+                    if accuracy > progress.bestAccuracy {
+                        (progress.bestAccuracy, progress.validationsWithoutGain) = (accuracy, 0)
+                        if options.keepsBest { best = try model.snapshot() }
+                        if let folder { try model.saveWhileExclusive(folder.best) }
+                    }
                 }
             }
             progress.epoch = epoch
-            if let folder { try progress.write(folder.last, network.parameters, step.optimizer) }
-            sound = try model.snapshot()
+            if let folder { try progress.write(folder.last, network.parameters, state) }
+            sound = try withAverage { () throws(SupConError) in try model.snapshot() }
             let goesOn = try reporter.epoch(epoch, sum, embeddings: step.embeddings, rate: rate, knnAccuracy: accuracy, context: context)
             guard goesOn, !isCancelled.load(ordering: .relaxed) else {
                 throw SupConError(.cancelled, "the run was stopped after epoch \(epoch); the model keeps what it learnt")
@@ -172,7 +192,19 @@ public final class Trainer: @unchecked Sendable {
                 break
             }
         }
-        if let best { try model.restore(best) }
+        if let best {
+            try model.restore(best)
+            isSettled = true
+        }
+    }
+
+    /// What a checkpoint keeps beside the parameters.
+    private var state: [StateBuffer] { step.optimizer.state + step.state + (average?.state ?? []) }
+
+    /// Runs `body` with the weights' average in the parameters' place, if there is one. Errors: `body`'s.
+    private func withAverage<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
+        guard let average else { return try body() }
+        return try average.whileStandingIn(body)
     }
 
     private func act(on finding: Health.Finding, _ epoch: Int, _ step: Int, _ reporter: Reporter) throws(SupConError) {
@@ -184,7 +216,7 @@ public final class Trainer: @unchecked Sendable {
     /// The checkpoint to go on from, if that is wanted and there is one. Errors: io, format, state (of another run).
     private func findCheckpoint() throws(SupConError) -> Checkpoint.Found? {
         guard options.resume, let folder, folder.hasLast else { return nil }
-        return try Checkpoint.find(folder.last, network.parameters, run: runDescription)
+        return try Checkpoint.find(folder.last, network.parameters, state, run: runDescription)
     }
 
     /// What a checkpoint's run and this one must share. Rates, epochs and what watches the run may differ.
@@ -192,7 +224,9 @@ public final class Trainer: @unchecked Sendable {
         [
             ("objective", "\(options.objective)"), ("batch_size", "\(options.batchSize)"), ("views", "\(options.effectiveViews)"),
             ("images_per_class", "\(options.imagesPerClass)"), ("seed", "\(options.seed)"), ("training images", "\(training.count)"),
-            ("joint_classifier", "\(options.jointClassifier)"),
+            ("joint_classifier", "\(options.jointClassifier)"), ("chunk_size", "\(step.chunks.size)"), ("optimizer", "\(options.optimizer)"),
+            ("averages weights", "\(options.emaDecay > 0)"),
+            ("queue", options.queueMode == .off ? "off" : "\(options.queueMode) \(options.queueSize)"),
         ]
     }
 }

@@ -1,4 +1,6 @@
+import CKernels
 import SupConTensor
+import SupConVision
 
 /// What one step found.
 struct StepOutcome {
@@ -13,7 +15,9 @@ struct StepOutcome {
 protocol TrainingStep: AnyObject {
     /// Activations, gradients and workspaces, in bytes.
     var memoryByteCount: Int { get }
-    var optimizer: SGD { get }
+    var optimizer: any Optimizer { get }
+    /// What it remembers beside the parameters and the optimiser's, for a checkpoint to keep.
+    var state: [StateBuffer] { get }
     /// Rows of the last step's embeddings (length 1), with what makes two of them a positive pair; nil where there are none.
     var embeddings: Embeddings? { get }
     /// Their variance over that of rows spread evenly over the sphere; 1 where there are none.
@@ -21,8 +25,19 @@ protocol TrainingStep: AnyObject {
     /// The loss of guessing.
     var chance: Double { get }
 
-    /// `views`: [samples, views, height, width, channels], normalised; `samples`: their places in the data set.
-    func run(_ views: UnsafePointer<Float>, samples: [Int], rate: Double) throws(SupConError) -> StepOutcome
+    /// How a batch comes.
+    var chunks: Loader.Chunks { get }
+
+    /// Before the first step, with the parameters it begins from; `resumed`: they and `state` are a checkpoint's.
+    func begin(resumed: Bool)
+
+    /// `next`: gives the batch's chunks, as many as there are in all passes; `turn`: the step's number in the run, from 0, which names what it draws at random.
+    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch) throws(SupConError) -> StepOutcome
+}
+
+extension TrainingStep {
+    var state: [StateBuffer] { [] }
+    func begin(resumed: Bool) {}
 }
 
 struct Embeddings {
@@ -31,6 +46,13 @@ struct Embeddings {
     var dimension: Int
     /// [count]: rows of the same number are positives of each other.
     var groups: UnsafeBufferPointer<Int64>
+
+    /// Their variance over that of rows spread evenly over the sphere. `sum`: [dimension], for work.
+    func spread(_ sum: UnsafeMutablePointer<Double>) -> Double {
+        sum.update(repeating: 0, count: dimension)
+        for row in 0..<count { sc_add_scaled_f32_to_f64(rows + row * dimension, 1, sum, Int64(dimension)) }
+        return 1 - sc_dot_f64(sum, sum, Int64(dimension)) / Double(count * count)
+    }
 }
 
 /// The losses refuse numbers that are not finite as a wrong argument; in a step they are what the network has come to: the loss is NaN.

@@ -51,14 +51,21 @@ public final class Dataset: Sendable {
 
     /// The same, as the system has it, ending in NUL; valid while the data set lives.
     public func pathPointer(_ index: Int) -> UnsafePointer<CChar>? {
-        guard (0..<count).contains(index), case .files(let files) = source else { return nil }
-        return files.paths[sourceIndex(index)]
+        guard (0..<count).contains(index) else { return nil }
+        switch source {
+        case .files(let files): return files.paths[sourceIndex(index)]
+        case .corrupted(let corrupted): return corrupted.dataset.pathPointer(sourceIndex(index))
+        default: return nil
+        }
     }
 
     /// A callback's data set: pixels must be fetched on the thread that called the library.
     public var needsCallingThread: Bool {
-        if case .callback = source { return true }
-        return false
+        switch source {
+        case .callback: true
+        case .corrupted(let corrupted): corrupted.dataset.needsCallingThread
+        default: false
+        }
     }
 
     func sourceIndex(_ index: Int) -> Int { picks.map { $0[index] } ?? index }

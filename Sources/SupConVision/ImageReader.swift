@@ -8,12 +8,14 @@ public final class ImageReader {
     private let converted = Scratch()
     private let file = ImageFile()
     private var jpeg: JPEGDecoder?
+    private var corrupted: CorruptedReader?
 
     private enum Opened {
         case nothing
         case view(ImageView)
         case file(ImageHeader, RawPath)
         case callback(CallbackSource, Int)
+        case corrupted(CorruptedReader, Int)
     }
 
     public init(_ dataset: Dataset) { self.dataset = dataset }
@@ -39,6 +41,11 @@ public final class ImageReader {
                 "\(path): is \(header.height)×\(header.width) pixels large; it was \(known.height)×\(known.width) when the data set was made")
             opened = .file(header, path)
         case .callback(let callback): opened = .callback(callback, place)
+        case .corrupted(let source):
+            let reader = corrupted ?? CorruptedReader(source)
+            corrupted = reader
+            try reader.open(place)
+            opened = .corrupted(reader, place)
         }
         return dataset.source.size(place)
     }
@@ -59,6 +66,7 @@ public final class ImageReader {
             let memory = try converted.reserve(callback.height * callback.width * callback.channels)
             try callback.call([place], memory.assumingMemoryBound(to: UInt8.self))
             return ImageView(dense: memory, element: .u8, height: callback.height, width: callback.width, channels: callback.channels)
+        case .corrupted(let reader, let place): return try reader.pixels(place)
         }
     }
 

@@ -8,6 +8,8 @@ enum ImageSource: Sendable {
     case ragged([PlacedImage], channels: Int, memory: AlignedBuffer)
     case files(FileSource)
     case callback(CallbackSource)
+    /// Another data set's, corrupted when they are read.
+    case corrupted(CorruptedSource)
 
     struct PlacedImage: Sendable {
         var offset, height, width: Int
@@ -19,6 +21,7 @@ enum ImageSource: Sendable {
         case .ragged(let images, _, _): images.count
         case .files(let files): files.entries.count
         case .callback(let callback): callback.count
+        case .corrupted(let corrupted): corrupted.dataset.count
         }
     }
 
@@ -28,6 +31,7 @@ enum ImageSource: Sendable {
         case .ragged(let images, _, _): (images[index].height, images[index].width)
         case .files(let files): (Int(files.entries[index].height), Int(files.entries[index].width))
         case .callback(let callback): (callback.height, callback.width)
+        case .corrupted(let corrupted): corrupted.size.map { ($0.height, $0.width) } ?? corrupted.dataset.source.size(corrupted.dataset.sourceIndex(index))
         }
     }
 
@@ -35,7 +39,7 @@ enum ImageSource: Sendable {
     func commonSize(of picks: [Int]?) -> (height: Int, width: Int)? {
         switch self {
         case .batch, .callback: return size(0)
-        case .ragged, .files:
+        case .ragged, .files, .corrupted:
             let count = picks?.count ?? count
             guard count > 0 else { return nil }
             let first = size(picks?[0] ?? 0)
@@ -53,6 +57,16 @@ struct FileSource: Sendable {
     }
     var entries: [Entry]
     var paths: PathTable
+}
+
+/// The images of a data set, resized if there is a size, and corrupted under their numbers in it.
+struct CorruptedSource: Sendable {
+    struct Size: Sendable { var height, width: Int }
+    var dataset: Dataset
+    var size: Size?
+    var corruption: Corruption
+    var severity: Int
+    var seed: UInt64
 }
 
 /// Images that the caller makes on demand, u8, dense. The closure runs only on the thread that called the library: hence unchecked.

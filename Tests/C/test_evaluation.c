@@ -17,12 +17,21 @@ void test_evaluation(void) {
     supcon_scores_init(&scores);
     options.method = method;
     options.k = 5;
-    WORKS(supcon_evaluate(NULL, rows, truth, ROWS, rows, truth, ROWS, COLUMNS, &options, &scores, predictions, confusion, CLASSES * CLASSES));
+    WORKS(supcon_evaluate(NULL, rows, truth, ROWS, rows, truth, ROWS, COLUMNS, &options, &scores, predictions, NULL, 0, confusion, CLASSES * CLASSES));
     EXPECT(scores.top1 == 1 && scores.top5 == 1 && scores.classes == CLASSES, "method %d: top-1 %f, %lld classes", method, scores.top1,
            (long long)scores.classes);
     EXPECT(memcmp(predictions, truth, sizeof truth) == 0, "method %d predicts otherwise", method);
     EXPECT(confusion[0] == 10 && confusion[4] == 10 && confusion[8] == 10 && confusion[1] == 0, "method %d: confusion", method);
   }
+
+  float shares[ROWS * CLASSES];
+  WORKS(supcon_evaluate(NULL, rows, truth, ROWS, rows, truth, ROWS, COLUMNS, NULL, NULL, NULL, shares, ROWS * CLASSES, NULL, 0));
+  for (int i = 0; i < ROWS; ++i) {
+    const float *row = shares + i * CLASSES;
+    EXPECT(fabsf(row[0] + row[1] + row[2] - 1) < 1e-5f && row[truth[i]] > 0.9f, "row %d: %f %f %f", i, row[0], row[1], row[2]);
+  }
+  REFUSES(supcon_evaluate(NULL, rows, truth, ROWS, rows, truth, ROWS, COLUMNS, NULL, NULL, NULL, shares, ROWS * CLASSES - 1, NULL, 0), SHAPE, "89");
+  REFUSES(supcon_evaluate(NULL, rows, truth, ROWS, rows, truth, ROWS, COLUMNS, NULL, NULL, NULL, shares, -1, NULL, 0), ARGUMENT | SHAPE, "-1");
 
   int64_t negative[ROWS];
   float broken[ROWS * COLUMNS];
@@ -32,7 +41,7 @@ void test_evaluation(void) {
   broken[5] = NAN;
   scores.top1 = 42;
 #define EVALUATE(train, train_labels, n, test, test_labels, m, d, room) \
-  supcon_evaluate(NULL, train, train_labels, n, test, test_labels, m, d, &options, &scores, predictions, confusion, room)
+  supcon_evaluate(NULL, train, train_labels, n, test, test_labels, m, d, &options, &scores, predictions, NULL, 0, confusion, room)
   supcon_evaluate_options_init(&options);
   REFUSES(EVALUATE(NULL, truth, ROWS, rows, truth, ROWS, COLUMNS, 9), ARGUMENT, "train");
   REFUSES(EVALUATE(rows, NULL, ROWS, rows, truth, ROWS, COLUMNS, 9), ARGUMENT, "train_labels");

@@ -11,7 +11,7 @@ static void closed_forms(void) {
   supcon_loss_options_init(&options);
   EXPECT(options.struct_size == sizeof options && options.temperature == 0.1f && options.form == SUPCON_FORM_OUT && options.scale == 1 &&
              options.denominator == SUPCON_DENOMINATOR_ALL && options.anchors == SUPCON_ANCHORS_ALL && options.reduction == SUPCON_REDUCTION_MEAN &&
-             options.normalize == 0,
+             options.normalize == 0 && options.positives_cap == 0 && options.seed == 0,
          "the defaults are the header's");
   supcon_loss_result result;
   supcon_loss_result_init(&result);
@@ -43,6 +43,49 @@ static void closed_forms(void) {
   WORKS(supcon_loss(NULL, corners, 4, 1, 2, alone, NULL, &options, &result, per_anchor, gradient));
   EXPECT(result.loss == 0 && result.anchors == 4 && result.anchors_without_positive == 4, "%f, %lld", result.loss, (long long)result.anchors_without_positive);
   for (int i = 0; i < 8; ++i) EXPECT(gradient[i] == 0, "gradient %d is %f", i, (double)gradient[i]);
+}
+
+/* One positive of the two others of a class; the other one takes no part: the loss of a class of two. */
+static void capped_positives(void) {
+  const float rows[10] = {1, 0, 1, 0, 1, 0, 0, 1, 0, 1};
+  const int64_t labels[5] = {0, 0, 0, 1, 1};
+  supcon_loss_options options;
+  supcon_loss_options_init(&options);
+  supcon_loss_result result;
+  supcon_loss_result_init(&result);
+  float per_anchor[5];
+  options.temperature = 0.5f;
+  options.positives_cap = 1;
+  WORKS(supcon_loss(NULL, rows, 5, 1, 2, labels, NULL, &options, &result, per_anchor, NULL));
+  const double two = log(exp(2) + 2) - 2, three = log(exp(2) + 3) - 2;
+  for (int i = 0; i < 5; ++i) {
+    const double expected = i < 3 ? two : three;
+    EXPECT(fabs(per_anchor[i] - expected) < 1e-6, "anchor %d: %.9f instead of %.9f", i, (double)per_anchor[i], expected);
+  }
+  options.positives_cap = -1;
+  REFUSES(supcon_loss(NULL, rows, 5, 1, 2, labels, NULL, &options, &result, NULL, NULL), ARGUMENT, "positives_cap is -1");
+}
+
+static void masks(void) {
+  const uint8_t sets[6] = {1, 1, 1, 0, 0, 0};
+  float mask[9];
+  WORKS(supcon_mask_from_multilabel(NULL, sets, 3, 2, SUPCON_RULE_ANY, mask));
+  EXPECT(mask[0] == 1 && mask[1] == 1 && mask[2] == 0 && mask[8] == 1, "any: %f %f", (double)mask[1], (double)mask[2]);
+  WORKS(supcon_mask_from_multilabel(NULL, sets, 3, 2, SUPCON_RULE_ALL, mask));
+  EXPECT(mask[1] == 0 && mask[3] == 0 && mask[4] == 1, "all: %f", (double)mask[1]);
+  WORKS(supcon_mask_from_multilabel(NULL, sets, 3, 2, SUPCON_RULE_JACCARD, mask));
+  EXPECT(mask[1] == 0.5f && mask[3] == 0.5f && mask[5] == 0, "jaccard: %f", (double)mask[1]);
+  const double values[3] = {0, 1, 100};
+  WORKS(supcon_mask_from_values(NULL, values, 3, 1, 0.5, mask));
+  EXPECT(fabs(mask[1] - exp(-2)) < 1e-7 && mask[2] == 0 && mask[4] == 1, "values: %f", (double)mask[1]);
+  REFUSES(supcon_mask_from_multilabel(NULL, NULL, 3, 2, SUPCON_RULE_ANY, mask), ARGUMENT, "labels");
+  REFUSES(supcon_mask_from_multilabel(NULL, sets, 3, 2, SUPCON_RULE_ANY, NULL), ARGUMENT, "mask");
+  REFUSES(supcon_mask_from_multilabel(NULL, sets, 3, 2, 3, mask), ARGUMENT, "rule is 3");
+  REFUSES(supcon_mask_from_multilabel(NULL, sets, -3, 2, 0, mask), ARGUMENT | SHAPE, "-3");
+  REFUSES(supcon_mask_from_multilabel(NULL, (const uint8_t *)"\2\1", 1, 2, 0, mask), ARGUMENT, "2");
+  REFUSES(supcon_mask_from_values(NULL, values, 3, 1, 0, mask), ARGUMENT, "bandwidth");
+  REFUSES(supcon_mask_from_values(NULL, values, 3, 0, 1, mask), ARGUMENT | SHAPE, "0");
+  REFUSES(supcon_mask_from_values(NULL, NULL, 3, 1, 1, mask), ARGUMENT, "values");
 }
 
 static void wrong_arguments(void) {
@@ -102,5 +145,7 @@ static void wrong_arguments(void) {
 
 void test_loss(void) {
   closed_forms();
+  capped_positives();
+  masks();
   wrong_arguments();
 }

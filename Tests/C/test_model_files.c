@@ -106,8 +106,47 @@ static void damaged(void) {
   free(bytes);
 }
 
+/* Near f32, kept in files, switched off by NULL. */
+static void int8(void) {
+  supcon_model *model = small_model(), *loaded = NULL;
+  supcon_images images = all_images();
+  supcon_dataset *dataset = small_dataset();
+  enum { COLUMNS = 64, ROOM = IMAGES * COLUMNS };
+  static float exact[ROOM], rows[ROOM], after[ROOM];
+  WORKS(supcon_model_embed(model, &images, NULL, exact, ROOM));
+  forget_error();
+  if (supcon_model_quantize(model, dataset) != SUPCON_STATUS_UNSUPPORTED) {
+    WORKS(supcon_model_quantize(model, dataset));
+    WORKS(supcon_model_embed(model, &images, NULL, rows, ROOM));
+    float least = 1;
+    for (int i = 0; i < IMAGES; ++i) {
+      float cosine = 0;
+      for (int j = 0; j < COLUMNS; ++j) cosine += exact[i * COLUMNS + j] * rows[i * COLUMNS + j];
+      if (cosine < least) least = cosine;
+    }
+    EXPECT(least > 0.99f, "the cosine of int8 to f32 is %g", (double)least);
+    const char *path = data_path("int8.safetensors");
+    WORKS(supcon_model_save(model, path));
+    WORKS(supcon_model_load(NULL, path, NULL, &loaded));
+    WORKS(supcon_model_embed(loaded, &images, NULL, after, ROOM));
+    EXPECT(memcmp(rows, after, sizeof rows) == 0, "a loaded int8 model embeds otherwise");
+    supcon_model_info info;
+    supcon_model_info_init(&info);
+    WORKS(supcon_model_get_info(loaded, &info));
+    EXPECT(info.int8 == 1, "int8 is %d", info.int8);
+    WORKS(supcon_model_quantize(model, NULL));
+    WORKS(supcon_model_embed(model, &images, NULL, rows, ROOM));
+    EXPECT(memcmp(rows, exact, sizeof rows) == 0, "int8 that was switched off leaves traces");
+  }
+  REFUSES(supcon_model_quantize(NULL, dataset), ARGUMENT, "model");
+  supcon_model_free(loaded);
+  supcon_model_free(model);
+  supcon_dataset_free(dataset);
+}
+
 void test_model_files(void) {
   round_trip();
+  int8();
   hostile();
   damaged();
 }

@@ -34,7 +34,9 @@ static void making(void) {
   REFUSES_MODEL(options.channels = 5, ARGUMENT, "5");
   REFUSES_MODEL(options.image_height = 0, ARGUMENT, "0");
   REFUSES_MODEL(options.image_width = INT32_MIN, ARGUMENT, "-2147483648");
-  REFUSES_MODEL(options.head = 4, ARGUMENT, "head");
+  REFUSES_MODEL(options.normalize_features = 2, ARGUMENT, "normalize_features");
+  REFUSES_MODEL((options.architecture = "resnext50_32x4d", options.width = 8), ARGUMENT, "16 or more");
+  REFUSES_MODEL(options.head = 6, ARGUMENT, "head");
   REFUSES_MODEL(options.head_hidden = -1, ARGUMENT, "-1");
   REFUSES_MODEL(options.head_output = 0, ARGUMENT, "head_output");
   REFUSES_MODEL(options.classes = -2, ARGUMENT, "-2");

@@ -72,7 +72,7 @@ static int in_child(const supcon_model *model, const supcon_dataset *dataset, su
       supcon_model_embed(model, &images, NULL, rows, ROOM),
       supcon_model_save(model, data_path("child.safetensors")),
       supcon_trainer_run(trainer, NULL, NULL),
-      supcon_evaluate(NULL, rows, labels, 4, rows, labels, 4, 2, NULL, NULL, NULL, NULL, 0),
+      supcon_evaluate(NULL, rows, labels, 4, rows, labels, 4, 2, NULL, NULL, NULL, NULL, 0, NULL, 0),
   };
   for (size_t i = 0; i < sizeof statuses / sizeof *statuses; ++i)
     if (statuses[i] != SUPCON_STATUS_FORK) {

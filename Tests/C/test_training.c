@@ -53,6 +53,31 @@ static void running(void) {
   supcon_model_free(model);
 }
 
+/* Each optimiser, in chunks and with an average; a chunk takes less memory than the batch. */
+static void optimizers(void) {
+  for (int32_t optimizer = SUPCON_OPTIMIZER_SGD; optimizer <= SUPCON_OPTIMIZER_ADAMW; optimizer++) {
+    int64_t memory[2] = {0};
+    for (int chunked = 0; chunked < 2; chunked++) {
+      supcon_model *model = small_model();
+      supcon_dataset *dataset = small_dataset();
+      supcon_trainer *trainer = NULL;
+      supcon_train_options options = small_train_options();
+      options.optimizer = optimizer;
+      options.schedule = SUPCON_SCHEDULE_EXPONENTIAL;
+      options.ema_decay = 0.9;
+      options.learning_rate = 0.001;
+      options.chunk_size = chunked ? 8 : 0;
+      WORKS(supcon_trainer_create(NULL, model, dataset, &options, &trainer));
+      memory[chunked] = supcon_trainer_memory(trainer);
+      WORKS(supcon_trainer_run(trainer, NULL, NULL));
+      supcon_trainer_free(trainer);
+      supcon_dataset_free(dataset);
+      supcon_model_free(model);
+    }
+    EXPECT(memory[1] < memory[0], "a step in chunks takes %lld bytes, a whole one %lld", (long long)memory[1], (long long)memory[0]);
+  }
+}
+
 /* By the callback, by supcon_trainer_cancel() during the run, and by the same before it. */
 static void stopping(void) {
   supcon_dataset *dataset = small_dataset();
@@ -96,7 +121,16 @@ static void wrong_arguments(void) {
     REFUSES_HANDLE(supcon_trainer_create(NULL, model, data, &options, &trainer), trainer, statuses, word); \
   } while (0)
 #define REFUSES_OPTION(change, word) REFUSES_RUN(dataset, change, ARGUMENT, word)
-  REFUSES_OPTION(options.objective = 4, "objective");
+  REFUSES_OPTION(options.objective = 5, "objective");
+  REFUSES_OPTION(options.margin = 0, "margin");
+  REFUSES_OPTION(options.label_smoothing = 0.1, "label_smoothing");
+  REFUSES_OPTION(options.mixup_alpha = 0.2, "mixup_alpha");
+  REFUSES_OPTION((options.objective = SUPCON_OBJECTIVE_MAX_MARGIN, options.cutmix_alpha = 1), "cutmix_alpha");
+  REFUSES_OPTION(options.label_bandwidth = -1, "label_bandwidth");
+  REFUSES_OPTION(options.queue_mode = 3, "queue_mode");
+  REFUSES_OPTION((options.queue_mode = SUPCON_QUEUE_NEGATIVES, options.queue_size = 1), "queue_size");
+  REFUSES_OPTION((options.queue_mode = SUPCON_QUEUE_NEGATIVES, options.key_momentum = 1), "key_momentum");
+  REFUSES_OPTION((options.loss = &loss, loss.positives_cap = -2), "positives_cap is -2");
   REFUSES_OPTION(options.joint_classifier = 2, "joint_classifier");
   REFUSES_OPTION(options.epochs = 0, "epochs");
   REFUSES_OPTION(options.batch_size = 0, "batch_size");
@@ -107,7 +141,7 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(options.learning_rate = NAN, "learning_rate");
   REFUSES_OPTION(options.learning_rate = -0.5, "learning_rate");
   REFUSES_OPTION(options.reference_batch = -1, "reference_batch");
-  REFUSES_OPTION(options.schedule = 3, "schedule");
+  REFUSES_OPTION(options.schedule = 4, "schedule");
   REFUSES_OPTION(options.momentum = 1.5, "momentum");
   REFUSES_OPTION(options.weight_decay = -1, "weight_decay");
   REFUSES_OPTION(options.warmup_steps = -2, "warmup_steps");
@@ -125,6 +159,16 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(options.validation_every = 0, "validation_every");
   REFUSES_OPTION(options.patience = -1, "patience");
   REFUSES_OPTION(options.loader_threads = -1, "loader_threads");
+  REFUSES_OPTION(options.optimizer = 4, "optimizer");
+  REFUSES_OPTION(options.trust_coefficient = 0, "trust_coefficient");
+  REFUSES_OPTION(options.rmsprop_decay = 1, "rmsprop_decay");
+  REFUSES_OPTION(options.beta1 = NAN, "beta1");
+  REFUSES_OPTION(options.beta2 = -1, "beta2");
+  REFUSES_OPTION(options.epsilon = -0.5, "epsilon");
+  REFUSES_OPTION(options.exponential_factor = 0, "exponential_factor");
+  REFUSES_OPTION(options.exponential_epochs = -1, "exponential_epochs");
+  REFUSES_OPTION(options.ema_decay = 1, "ema_decay");
+  REFUSES_OPTION(options.chunk_size = 5, "divisor");
   for (uint32_t size = 0; size < sizeof options; size += 4) REFUSES_OPTION(options.struct_size = size, "struct_size");
 
   REFUSES_RUN(dataset, options.batch_size = IMAGES + 1, STATE | ARGUMENT, "97");
@@ -147,6 +191,18 @@ static void wrong_arguments(void) {
   WORKS(supcon_context_create(&tight, &context));
   REFUSES_HANDLE(supcon_trainer_create(context, model, dataset, &options, &trainer), trainer, MEMORY, "limit");
   supcon_context_free(context);
+  /* A queue takes memory, which is counted. */
+  int64_t memory[2];
+  for (int queued = 0; queued < 2; queued++) {
+    options = small_train_options();
+    options.queue_mode = queued ? SUPCON_QUEUE_POSITIVES_AND_NEGATIVES : SUPCON_QUEUE_OFF;
+    options.queue_size = 100000;
+    WORKS(supcon_trainer_create(NULL, model, dataset, &options, &trainer));
+    memory[queued] = supcon_trainer_memory(trainer);
+    if (queued) WORKS(supcon_trainer_run(trainer, NULL, NULL));
+    supcon_trainer_free(trainer);
+  }
+  EXPECT(memory[1] > memory[0] + 100000 * 4, "%lld bytes with a queue, %lld without", (long long)memory[1], (long long)memory[0]);
   supcon_dataset_free(colour);
   supcon_dataset_free(unlabelled);
   supcon_dataset_free(dataset);
@@ -155,6 +211,7 @@ static void wrong_arguments(void) {
 
 void test_training(void) {
   running();
+  optimizers();
   stopping();
   wrong_arguments();
 }

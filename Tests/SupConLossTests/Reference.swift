@@ -25,6 +25,8 @@ struct Reference {
     var views: Int
     var dimension: Int
     var pairs: Pairs
+    /// Of each anchor, the positives that count; nil: all.
+    var chosen: [Set<Int>]?
 
     /// scale · L_i of every anchor; nil without a positive.
     func losses(_ features: [Double]) -> [Double?] {
@@ -39,12 +41,13 @@ struct Reference {
         }
         let anchors = options.anchors == .all ? Array(0..<rows) : Array(stride(from: 0, to: rows, by: views))
         return z.withUnsafeBufferPointer { z in
-            anchors.map { i -> Double? in
+            anchors.enumerated().map { anchor, i -> Double? in
                 var (positives, negatives): ([(w: Double, s: Double)], [Double]) = ([], [])
                 for a in 0..<rows where a != i {
                     var dot = 0.0
                     for k in 0..<dimension { dot += z[i * dimension + k] * z[a * dimension + k] }
                     let w = pairs.weight(i / views, a / views, samples: samples)
+                    if let chosen, w > 0, !chosen[anchor].contains(a) { continue }
                     if w > 0 { positives.append((w, dot / tau)) } else { negatives.append(dot / tau) }
                 }
                 return loss(positives, negatives).map { $0 * Double(options.scale) }
@@ -52,7 +55,7 @@ struct Reference {
         }
     }
 
-    private func loss(_ positives: [(w: Double, s: Double)], _ negatives: [Double]) -> Double? {
+    func loss(_ positives: [(w: Double, s: Double)], _ negatives: [Double]) -> Double? {
         if positives.isEmpty { return nil }
         if options.denominator == .negatives && negatives.isEmpty { return 0 }
         let all = positives.reduce(0) { $0 + $1.w }
@@ -92,19 +95,19 @@ struct Outcome: Equatable {
 }
 
 extension ContrastiveLoss {
-    func run(_ features: [Float], _ pairs: Pairs) throws -> Outcome {
+    func run(_ features: [Float], _ pairs: Pairs, draw: Int = 0) throws -> Outcome {
         var perAnchor = [Float](repeating: -7, count: options.anchors == .all ? samples * views : samples)
         var gradient = [Float](repeating: -7, count: features.count)
         let result =
             switch pairs {
-            case .views: try evaluate(features: features, positives: .views, perAnchor: &perAnchor, gradient: &gradient)
+            case .views: try evaluate(features: features, positives: .views, perAnchor: &perAnchor, gradient: &gradient, draw: draw)
             case .labels(let labels):
                 try labels.withUnsafeBufferPointer {
-                    try evaluate(features: features, positives: .labels($0.baseAddress!), perAnchor: &perAnchor, gradient: &gradient)
+                    try evaluate(features: features, positives: .labels($0.baseAddress!), perAnchor: &perAnchor, gradient: &gradient, draw: draw)
                 }
             case .mask(let mask):
                 try mask.withUnsafeBufferPointer {
-                    try evaluate(features: features, positives: .mask($0.baseAddress!), perAnchor: &perAnchor, gradient: &gradient)
+                    try evaluate(features: features, positives: .mask($0.baseAddress!), perAnchor: &perAnchor, gradient: &gradient, draw: draw)
                 }
             }
         return Outcome(result: result, perAnchor: perAnchor, gradient: gradient)
@@ -125,7 +128,7 @@ struct Case {
     func loss() throws -> ContrastiveLoss {
         try ContrastiveLoss(options, samples: samples, views: views, dimension: dimension, context: ExecutionContext(threads: threads))
     }
-    func run(_ features: [Float]) throws -> Outcome { try loss().run(features, pairs) }
+    func run(_ features: [Float], draw: Int = 0) throws -> Outcome { try loss().run(features, pairs, draw: draw) }
 
     /// Normal numbers; rows of length 1 if `unit`.
     func features(seed: UInt64 = 1, unit: Bool = true) -> [Float] {

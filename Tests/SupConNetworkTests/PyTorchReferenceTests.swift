@@ -11,7 +11,9 @@ import Testing
         var name, architecture, stem, head: String
         var width, channels, images, height, width_pixels, projection, classes: Int
         var rate: Float
-        var losses, features, z, logits, evaluated: [Double]
+        var hidden: Int?
+        var normalize: Bool?
+        var losses, features, z, logits, evaluated, evaluated_logits: [Double]
         var gradients: [String: Gradient]
         var running: [String: [Double]]
         var testDescription: String { name }
@@ -31,6 +33,7 @@ import Testing
         configuration.head = try #require(HeadKind(rawValue: reference.head))
         (configuration.width, configuration.channels) = (reference.width, reference.channels)
         (configuration.headOutput, configuration.classes) = (reference.projection, reference.classes)
+        (configuration.headHidden, configuration.normalizesFeatures) = (reference.hidden ?? 0, reference.normalize ?? false)
         let network = try Network(configuration, seed: 0)
         let trained = network.parameters.entries.filter(\.role.isTrainable).sorted { $0.name < $1.name }
         for (p, entry) in trained.enumerated() {
@@ -96,6 +99,7 @@ import Testing
         inference.input.update(from: plan.input, count: reference.images * perImage)
         inference.run()
         expectClose(inference.features, reference.evaluated, 1e-3, "features in evaluation")
+        expectClose(try #require(inference.logits), reference.evaluated_logits, 1e-3, "logits in evaluation")
     }
 
     func wave(_ i: Int, _ phase: Double) -> Double { sin(0.7 * Double(i) + 0.013 * Double(i) * Double(i) + phase) }

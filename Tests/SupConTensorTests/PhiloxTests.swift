@@ -1,3 +1,4 @@
+import Foundation
 import SupConTensor
 import Testing
 
@@ -33,5 +34,47 @@ import Testing
         var stream = Philox(seed: 3, purpose: .test)
         let order = stream.permutation(1000)
         #expect(order.sorted() == Array(0..<1000) && order != Array(0..<1000))
+    }
+}
+
+/// Many normal variates at a time, against the stream's own blocks and double precision.
+@Suite struct NormalFillTests {
+    @Test func isBoxAndMullerOfTheStreamsBlocks() {
+        let seed: UInt64 = 0x1234_5678_9ABC_DEF0
+        let (count, deviation): (Int, Float) = (1000, 0.5)
+        var found = [Float](repeating: 99, count: count + 1)
+        Philox(seed: seed, purpose: .test, epoch: 3, sample: 5, view: 2).fill(&found, count: count, deviation: deviation)
+        #expect(found[count] == 99)
+        var stream = Philox(seed: seed, purpose: .test, epoch: 3, sample: 5, view: 2)
+        for group in 0..<(count / 64) {
+            let blocks = (0..<16).map { _ in (stream.next32(), stream.next32(), stream.next32(), stream.next32()) }
+            for (lane, (a, b, c, d)) in blocks.enumerated() {
+                for (pair, (r, angle)) in [(a, b), (c, d)].enumerated() {
+                    let radius = Double(deviation) * (-2 * log((Double(r >> 8) + 1) / 16_777_216)).squareRoot(), turn = Double(angle) / 4_294_967_296 * 2 * Double.pi
+                    let at = group * 64 + 32 * pair + lane
+                    #expect(abs(Double(found[at]) - radius * cos(turn)) < 1e-6 * max(radius, 1) && abs(Double(found[at + 16]) - radius * sin(turn)) < 1e-6 * max(radius, 1))
+                }
+            }
+        }
+        // A shorter request is its beginning.
+        var short = [Float](repeating: 0, count: 70)
+        Philox(seed: seed, purpose: .test, epoch: 3, sample: 5, view: 2).fill(&short, count: 70, deviation: deviation)
+        #expect(short == Array(found.prefix(70)))
+    }
+
+    @Test func hasTheMomentsOfTheNormalLaw() {
+        let n = 400_000
+        var z = [Float](repeating: 0, count: n)
+        Philox(seed: 9, purpose: .test).fill(&z, count: n, deviation: 2)
+        func moment(_ k: Int) -> Double {
+            var sum = 0.0
+            for x in z { sum += pow(Double(x) / 2, Double(k)) }
+            return sum / Double(n)
+        }
+        #expect(abs(moment(1)) < 0.008 && abs(moment(2) - 1) < 0.012 && abs(moment(3)) < 0.02 && abs(moment(4) - 3) < 0.08)
+        // Neither half of a pair tells the other.
+        var products = 0.0
+        for group in 0..<(n / 64) { for lane in 0..<16 { products += Double(z[group * 64 + lane] * z[group * 64 + lane + 16]) } }
+        #expect(abs(products / Double(n / 4) / 4) < 0.02)
     }
 }

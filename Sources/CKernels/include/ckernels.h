@@ -4,12 +4,16 @@
 #define SUPCON_CKERNELS_H
 #include "ckernels_convert.h"
 #include "ckernels_evaluation.h"
+#include "ckernels_filter.h"
 #include "ckernels_image.h"
+#include "ckernels_int8.h"
 #include "ckernels_loss.h"
 #include "ckernels_machine.h"
 #include "ckernels_norm.h"
+#include "ckernels_normal.h"
 #include "ckernels_optimizer.h"
 #include "ckernels_pixels.h"
+#include "ckernels_policy.h"
 #include "ckernels_pool.h"
 #include "ckernels_winograd.h"
 #endif

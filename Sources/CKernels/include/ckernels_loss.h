@@ -1,7 +1,7 @@
 /* What the contrastive losses do to a tile of similarities while it is in cache, and the rows of features before and after.
  *
- * A tile is a piece of the matrix s[anchor][contrast]. Every pair has a weight w: 0 is a negative, more is a positive; an anchor and itself are no pair. Sums
- * over a tile's row are gathered in f32 and added to f64; sums down its columns likewise, 64 rows at a time. */
+ * A tile is a piece of the matrix s[anchor][contrast]. Every pair has a weight w: 0 is a negative, more is a positive, less (-1) takes no part at all; an anchor
+ * and itself are no pair. Sums over a tile's row are gathered in f32 and added to f64; sums down its columns likewise, 64 rows at a time. */
 #ifndef SUPCON_CKERNELS_LOSS_H
 #define SUPCON_CKERNELS_LOSS_H
 #include <stdint.h>
@@ -13,11 +13,17 @@ typedef struct sc_loss_tile {
   float *similarities;       /* rows, `stride` apart; the gradients come out in the same place */
   int64_t stride, rows, columns;
   int64_t first_anchor, first_contrast;  /* the tile's place */
-  int64_t self_stride;       /* anchor a is contrast a * self_stride */
+  int64_t self_stride;       /* anchor a is contrast a * self_stride; 0: anchors are no contrasts */
   const int32_t *classes;    /* of every contrast: w is 1 for the same class, else 0; NULL if there is a mask */
+  const int32_t *anchor_classes; /* of anchor a: [a * anchor_class_stride] */
+  int64_t anchor_class_stride;
+  int64_t neutral_from;      /* contrasts from this one on take no part for anchors of their own class */
   const float *mask;         /* [samples, samples]; contrast c is a view of sample c / views */
   const double *mask_scale;  /* [samples]: weighs a row of the mask to have the maximum 1 */
   int64_t samples, views;
+  const int32_t *chosen;     /* NULL, or of anchor a: [a * chosen_limit], chosen_count[a] contrasts in order: positives that are not there take no part */
+  const int32_t *chosen_count;
+  int64_t chosen_limit;
 } sc_loss_tile;
 
 /* How the terms of a pair go together. */
@@ -45,8 +51,8 @@ void sc_loss_one_positive(const sc_loss_tile *tile, const float *negatives, cons
 void sc_loss_gradient(const sc_loss_tile *tile, int kind, const float *shift, const float *weight, const float *positive_shift, const float *positive_weight,
                       const float *negatives, const float *rest);
 
-/* The same two for tiles that serve both ways, where every contrast is an anchor (self_stride 1), there are classes, and |s| <= 40, so that nothing needs a
- * shift. Each pair is seen once: on the diagonal (first_anchor == first_contrast) only what is right of it counts. */
+/* The same two for tiles that serve both ways, where every contrast is an anchor (self_stride 1), there are classes and no choice of positives, and |s| <= 40, so
+ * that nothing needs a shift. Each pair is seen once: on the diagonal (first_anchor == first_contrast) only what is right of it counts. */
 void sc_loss_sums_both(const sc_loss_tile *tile, int kind, double *sum, double *positive);
 /* s becomes dL/ds of the pair seen from both ends, which makes a symmetric matrix; on the diagonal all of the tile. negative_sum: OUT_ONE only. */
 void sc_loss_gradient_both(const sc_loss_tile *tile, int kind, const float *weight, const float *positive_weight, const float *negative_sum);

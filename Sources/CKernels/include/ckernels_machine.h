@@ -5,6 +5,8 @@
 int sc_available_cpus(void);
 /* 1 if the CPU multiplies bf16 by itself (AVX512-BF16 or AMX). */
 int sc_has_bf16(void);
+/* 1 if it multiplies bytes by itself (AVX512-VNNI or AVX-VNNI). */
+int sc_has_vnni(void);
 /* "AVX-512 with bf16", "AVX-512", "AVX2", "baseline": what the kernels run on here. */
 const char *sc_instruction_set(void);
 /* Gives the calling thread the lowest share of the processors that others leave. */

@@ -27,3 +27,32 @@ public func augment(
     }
     if let error = failure.withLock({ $0 }) { throw error }
 }
+
+/// The same of the images at `indices` of a data set, each under its own number: what a `Loader` of it would make.
+/// Errors: argument, io, format (a file that has become unreadable), cancelled (by a callback), memory.
+public func augment(
+    _ dataset: Dataset, indices: [Int], _ options: AugmentationOptions, seed: UInt64, epoch: Int, view: Int, height: Int, width: Int,
+    into: UnsafeMutablePointer<Float>, context: ExecutionContext
+) throws(SupConError) {
+    try require(epoch >= 0 && epoch < 1 << 32, .argument, "epoch is \(epoch); expected 0 to 2³² - 1")
+    try require((0..<256).contains(view), .argument, "view is \(view); expected 0 to 255")
+    try dataset.checkIndices(indices)
+    let augmentation = try Augmentation(options, height: height, width: width, channels: dataset.channels)
+    let perView = height * width * dataset.channels
+    let failure = Mutex<SupConError?>(nil)
+    nonisolated(unsafe) let output = into
+    Parallel.ranges(indices.count, grain: max(1, 65536 / perView), threads: dataset.needsCallingThread ? 1 : context.threads) { range in
+        let (workspace, reader) = (AugmentationWorkspace(), ImageReader(dataset))
+        do throws(SupConError) {
+            for i in range {
+                let size = try reader.open(indices[i])
+                augmentation.draw(size, seed: seed, epoch: epoch, sample: indices[i], view: view, &workspace.recipe)
+                let image = try reader.pixels(atLeast: workspace.recipe.crop.smallestFraction(height: height, width: width))
+                try augmentation.apply(workspace.recipe, to: image, fullSize: size, .none, workspace: workspace, into: output + i * perView)
+            }
+        } catch {
+            failure.withLock { if $0 == nil { $0 = error } }
+        }
+    }
+    if let error = failure.withLock({ $0 }) { throw error }
+}

@@ -2,7 +2,8 @@ import SupConTensor
 
 /// Makes views of images. All randomness of a view comes from Philox(seed, augmentation, epoch, sample, view): threads, order and other views do not matter.
 ///
-/// Colours: brightness and contrast change all channels; saturation, hue and grey only images of three. All in f32, nothing is rounded on the way.
+/// Colours: brightness, contrast and the operations of policies change all channels; saturation, hue and grey only images of three. All in f32; but for
+/// equalize, which works on 256 levels, nothing is rounded on the way.
 public struct Augmentation: Sendable {
     public let options: AugmentationOptions
     /// Of the views.
@@ -48,12 +49,24 @@ public struct Augmentation: Sendable {
         recipe.crop = CropBox(
             randomIn: size, scale: (options.cropScaleMin, options.cropScaleMax), ratio: (options.cropRatioMin, options.cropRatioMax), &random)
         recipe.flip = random.uniform() < options.flipProbability
-        if options.kind == .cropFlip { return }
-        if random.uniform() < options.jitterProbability { drawJitter(&random, &recipe.operations) }
-        if random.uniform() < options.greyProbability && channels == 3 { recipe.operations.append(Grey()) }
-        if random.uniform() < blurProbability {
-            let blur = GaussianBlur(sigma: random.uniform(options.blurSigmaMin, options.blurSigmaMax), height: height, width: width)
-            if blur.radius > 0 { recipe.operations.append(blur) }
+        switch options.kind {
+        case .none, .cropFlip: return
+        case .simclr, .simAugment, .stackedRandAugment:
+            if random.uniform() < options.jitterProbability { drawJitter(&random, &recipe.operations) }
+            if options.kind == .stackedRandAugment { drawRandAugment(&random, &recipe.operations) }
+            if random.uniform() < options.greyProbability && channels == 3 { recipe.operations.append(Grey()) }
+            if options.kind != .simclr && random.uniform() < options.warpProbability { drawWarp(&random, &recipe.operations) }
+            if random.uniform() < blurProbability {
+                let blur = GaussianBlur(sigma: random.uniform(options.blurSigmaMin, options.blurSigmaMax), height: height, width: width)
+                if blur.radius > 0 { recipe.operations.append(blur) }
+            }
+        case .autoAugmentImageNet: drawAutoAugment(AutoAugment.imageNet, &random, &recipe.operations)
+        case .autoAugmentCIFAR10: drawAutoAugment(AutoAugment.cifar10, &random, &recipe.operations)
+        case .randAugment: drawRandAugment(&random, &recipe.operations)
+        }
+        switch options.kind {
+        case .autoAugmentImageNet, .autoAugmentCIFAR10, .randAugment: if options.cutout > 0 { drawCutout(&random, &recipe.operations) }
+        default: break
         }
     }
 

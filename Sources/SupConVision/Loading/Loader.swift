@@ -8,6 +8,8 @@ public struct LoadedBatch {
     public let pixels: UnsafePointer<Float>
     /// Of the images, in the data set given to the loader.
     public let indices: [Int]
+
+    package init(pixels: UnsafePointer<Float>, indices: [Int]) { (self.pixels, self.indices) = (pixels, indices) }
 }
 
 /// Makes views ahead of the training step that uses them, on threads of its own that take what the step's leave (lowest priority), in memory allocated once.
@@ -37,14 +39,16 @@ public final class Loader {
     }
 
     /// - Parameters:
+    ///   - second: how the views after an image's first are made; nil: as the first.
     ///   - mean, std: one per channel.
     ///   - threads: 1 to 1024.
     /// Errors: argument, shape, memory.
     public init(
-        _ dataset: Dataset, _ options: AugmentationOptions, views: Int, height: Int, width: Int, mean: [Float], std: [Float], seed: UInt64, threads: Int,
+        _ dataset: Dataset, _ options: AugmentationOptions, second: AugmentationOptions? = nil, views: Int, height: Int, width: Int, mean: [Float], std: [Float], seed: UInt64, threads: Int,
         batchSize: Int
     ) throws(SupConError) {
         let augmentation = try Augmentation(options, height: height, width: width, channels: dataset.channels)
+        let other = try second.map { (second) throws(SupConError) in try Augmentation(second, height: height, width: width, channels: dataset.channels) }
         let normalization = try Normalization(mean: mean, std: std)
         try require(mean.count == dataset.channels, .shape, "there are \(mean.count) means; expected one for each of the images' \(dataset.channels) channels")
         try require((1...255).contains(views), .argument, "views is \(views); expected 1 to 255")
@@ -60,7 +64,8 @@ public final class Loader {
         for _ in 0..<slots { memory.append(try AlignedBuffer(Float.self, count: perSlot)) }
         (self.memory, self.batchSize, self.views) = (memory, batchSize, views)
         queue = LoaderQueue(dataset, slots: slots, grain: max(1, min(16, batchSize / (threads * 4))))
-        let plan = LoaderWorker.Plan(augmentation: augmentation, normalization: normalization, views: views, seed: seed, slots: memory.map(\.floats))
+        let plan = LoaderWorker.Plan(
+            augmentation: augmentation, second: other ?? augmentation, normalization: normalization, views: views, seed: seed, slots: memory.map(\.floats))
         for _ in 0..<threads { self.threads.append(try Self.start(plan, queue)) }  // if one fails, deinit ends those before it
     }
 
@@ -71,27 +76,50 @@ public final class Loader {
         for thread in threads { pthread_join(thread, nil) }
     }
 
+    /// How a batch comes that is larger than the loader's batch size.
+    public struct Chunks: Sendable, Equatable {
+        /// Images of a chunk; the last may have fewer.
+        public var size: Int
+        /// How often the batch's chunks come, in order, with the same views each time.
+        public var passes: Int
+
+        public init(size: Int, passes: Int) { (self.size, self.passes) = (size, passes) }
+    }
+
     /// Starts on these batches of an epoch from number `first` on, and forgets those asked for before. All of the epoch's are to be given: repetitions are
-    /// counted through. Errors: argument (an index outside, a batch too large), fork.
-    public func begin(epoch: Int, batches: [[Int]], from first: Int = 0) throws(SupConError) {
+    /// counted through. `chunks`: what `next` gives are chunks of the batches, pass after pass. Errors: argument (an index outside, a batch too large), fork.
+    public func begin(epoch: Int, batches: [[Int]], from first: Int = 0, chunks: Chunks? = nil) throws(SupConError) {
         try checkProcess()
         try require(epoch >= 0 && epoch < 1 << 32, .argument, "epoch is \(epoch); expected 0 to 2³² - 1")
         try require((0...batches.count).contains(first), .argument, "first batch is \(first); expected 0 to \(batches.count)")
+        let isChunked = chunks != nil
+        let chunks = chunks ?? Chunks(size: batchSize, passes: 1)
+        try require(
+            (1...batchSize).contains(chunks.size) && chunks.passes >= 1, .argument,
+            "chunks have \(chunks.size) images and come \(chunks.passes) times; expected 1 to \(batchSize), the loader's batch size, and once or more")
         var turns = [UInt32](repeating: 0, count: queue.dataset.count)
-        var repetitions: [[UInt32]] = []
-        repetitions.reserveCapacity(batches.count)
+        var (pieces, repetitions): ([[Int]], [[UInt32]]) = ([], [])
+        var firstPiece = 0
         for (number, batch) in batches.enumerated() {
             try require(
-                (1...batchSize).contains(batch.count), .argument,
+                batch.count > 0 && (isChunked || batch.count <= batchSize), .argument,
                 "batch \(number) has \(batch.count) images; expected 1 to \(batchSize), the loader's batch size")
             try queue.dataset.checkIndices(batch)
-            repetitions.append(batch.map { index in
+            let turn = batch.map { index in
                 defer { turns[index] &+= 1 }
                 return turns[index]
-            })
+            }
+            for _ in 0..<chunks.passes {
+                for start in stride(from: 0, to: batch.count, by: chunks.size) {
+                    let range = start..<min(start + chunks.size, batch.count)
+                    pieces.append(Array(batch[range]))
+                    repetitions.append(Array(turn[range]))
+                }
+            }
+            if number + 1 == first { firstPiece = pieces.count }
         }
-        queue.begin(epoch: epoch, batches: batches, repetitions: repetitions, from: first)
-        (position, end) = (first, batches.count)
+        queue.begin(epoch: epoch, batches: pieces, repetitions: repetitions, from: firstPiece)
+        (position, end) = (firstPiece, pieces.count)
     }
 
     /// The next batch; waits until it is made.

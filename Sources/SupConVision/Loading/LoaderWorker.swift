@@ -5,6 +5,8 @@ final class LoaderWorker {
     /// What all workers of a loader have in common.
     struct Plan: @unchecked Sendable {  // the memory is written in disjoint places, and read when they are done
         var augmentation: Augmentation
+        /// Of the views after an image's first.
+        var second: Augmentation
         var normalization: Normalization
         var views: Int
         var seed: UInt64
@@ -45,19 +47,20 @@ final class LoaderWorker {
 
     /// All views of one image, decoded once: as small as the most demanding view allows.
     private func make(_ task: LoaderQueue.Task, _ sample: Int) throws(SupConError) {
-        let (augmentation, index) = (plan.augmentation, task.indices[sample])
+        let index = task.indices[sample]
         let size = try reader.open(task.isMaterialized ? sample : index)
         // An image's second turn in an epoch goes on with the views after those of its first. 24 bits.
         let firstView = Int(task.repetitions[sample] & 0xFFFF) * plan.views
         var fraction = 0.0
         for v in 0..<plan.views {
+            let augmentation = v == 0 ? plan.augmentation : plan.second
             augmentation.draw(size, seed: plan.seed, epoch: task.epoch, sample: index, view: firstView + v, &recipes[v])
             fraction = max(fraction, recipes[v].crop.smallestFraction(height: augmentation.height, width: augmentation.width))
         }
         let image = try reader.pixels(atLeast: fraction)
         let out = plan.slots[task.batch % queue.slotCount] + sample * plan.views * plan.perView
         for v in 0..<plan.views {
-            try augmentation.apply(recipes[v], to: image, fullSize: size, plan.normalization, workspace: workspace, into: out + v * plan.perView)
+            try plan.augmentation.apply(recipes[v], to: image, fullSize: size, plan.normalization, workspace: workspace, into: out + v * plan.perView)
         }
     }
 }

@@ -19,9 +19,11 @@ def wave(count, phase):
 
 
 def build(case):
-    net = ResNet(BasicBlock if case["architecture"] == "resnet18" else Bottleneck, case["blocks"], num_classes=case["classes"])
     width, channels = case["width"], case["channels"]
     block = BasicBlock if case["architecture"] == "resnet18" else Bottleneck
+    # torchvision's own arguments for these names
+    groups, per_group = {"resnext50_32x4d": (32, 4), "wide_resnet50_2": (1, 128)}.get(case["architecture"], (1, 64))
+    net = ResNet(block, case["blocks"], num_classes=case["classes"], groups=groups, width_per_group=per_group)
     net.inplanes = width
     if case["stem"] == "cifar":
         net.conv1, net.maxpool = nn.Conv2d(channels, width, 3, 1, 1, bias=False), nn.Identity()
@@ -32,10 +34,12 @@ def build(case):
         setattr(net, f"layer{stage + 1}", net._make_layer(block, width << stage, case["blocks"][stage], stride=1 if stage == 0 else 2))
     features = width * 8 * block.expansion
     net.fc = nn.Linear(features, case["classes"])
-    if case["head"] == "mlp":
-        net.head = nn.Sequential(nn.Linear(features, features), nn.ReLU(), nn.Linear(features, case["projection"]))
-    else:
-        net.head = nn.Sequential(nn.Linear(features, features), nn.BatchNorm1d(features), nn.ReLU(), nn.Linear(features, case["projection"]))
+    hidden = case.get("hidden", features)
+    norm = [nn.BatchNorm1d(hidden)] if case["head"].endswith("_bn") else []
+    layers = [nn.Linear(features, hidden), *norm, nn.ReLU()]
+    if case["head"].startswith("mlp3"):
+        layers += [nn.Linear(hidden, hidden), *([nn.BatchNorm1d(hidden)] if norm else []), nn.ReLU()]
+    net.head = nn.Linear(features, case["projection"]) if case["head"] == "linear" else nn.Sequential(*layers, nn.Linear(hidden, case["projection"]))
     return net
 
 
@@ -52,11 +56,12 @@ def fill(net):
         value.data = w
 
 
-def run(net, x):
+def run(net, x, normalize):
     fc, net.fc = net.fc, nn.Identity()
     r = net(x)
     net.fc = fc
-    return r, nn.functional.normalize(net.head(r), dim=1), fc(r)
+    u = nn.functional.normalize(r, dim=1) if normalize else r
+    return r, nn.functional.normalize(net.head(u), dim=1), fc(u)
 
 
 def reference(case):
@@ -69,7 +74,7 @@ def reference(case):
     out = dict(case, losses=[])
     for step in range(3):
         net.train()
-        r, z, logits = run(net, x)
+        r, z, logits = run(net, x, case.get("normalize", False))
         loss = 0.5 * (z - target_z).square().sum() + 0.5 * (logits - target_logits).square().sum()
         optimiser.zero_grad()
         loss.backward()
@@ -81,7 +86,8 @@ def reference(case):
         optimiser.step()
     net.eval()
     with torch.no_grad():
-        r, z, logits = run(net, x)
+        r, z, logits = run(net, x, case.get("normalize", False))
+    out["evaluated_logits"] = logits.flatten().tolist()
     out["evaluated"] = r.flatten().tolist()
     out["running"] = {name: value.flatten()[:4].tolist() for name, value in net.named_buffers() if "running" in name}
     return out
@@ -90,6 +96,9 @@ def reference(case):
 cases = [
     dict(name="resnet18", architecture="resnet18", blocks=[2, 2, 2, 2], stem="cifar", width=8, channels=3, images=5, height=11, width_pixels=10, head="mlp", projection=7, rate=0.005, classes=3),
     dict(name="resnet50", architecture="resnet50", blocks=[3, 4, 6, 3], stem="imagenet", width=4, channels=1, images=6, height=64, width_pixels=70, head="mlp_bn", projection=5, rate=0.00002, classes=4),
+    dict(name="resnext50_32x4d, three layers, r normalised", architecture="resnext50_32x4d", blocks=[3, 4, 6, 3], stem="cifar", width=16, channels=3, images=4, height=9, width_pixels=8, head="mlp3", hidden=24, projection=5, rate=0.0002, classes=3, normalize=True),
+    dict(name="wide_resnet50_2, three layers with batch norm", architecture="wide_resnet50_2", blocks=[3, 4, 6, 3], stem="cifar", width=4, channels=3, images=6, height=12, width_pixels=11, head="mlp3_bn", hidden=20, projection=6, rate=0.00002, classes=3),
+    dict(name="resnet18, linear head, r normalised", architecture="resnet18", blocks=[2, 2, 2, 2], stem="cifar", width=4, channels=1, images=5, height=10, width_pixels=9, head="linear", projection=7, rate=0.002, classes=3, normalize=True),
 ]
 
 

@@ -65,6 +65,20 @@ def test_embed(model, photos, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["e.csv", "e.npy", "paths.txt"]
 
 
+def test_int8(model, photos, tmp_path):
+    try:
+        expected = supcon.load(model).quantize(photos_of(photos)).embed(photos_of(photos))
+    except supcon.UnsupportedError:
+        run("embed", model, photos / "test", "--output", tmp_path / "e.npy", "--int8", photos / "test", code=1)
+        return
+    run("embed", model, photos / "test", "--output", tmp_path / "e.npy", "--int8", photos / "test", "--quiet")
+    np.testing.assert_array_equal(np.load(tmp_path / "e.npy"), expected)
+
+
+def photos_of(photos):
+    return supcon.ImageFolder(photos / "test")
+
+
 def test_evaluate(model, photos):
     found = run("evaluate", model, photos / "train", photos / "test", "--method", "linear", "knn", "--k", "5").stdout
     assert re.search(r"^linear: top-1 \d+\.\d\d%, top-5 100\.00% of 24 images", found, re.M) and "knn: top-1" in found
@@ -73,6 +87,50 @@ def test_evaluate(model, photos):
     result = json.loads(lines[0])
     assert len(lines) == 1 and result["classes"] == ["lying", "upright"] and np.sum(result["confusion"]) == 24
     assert result["top1"] == pytest.approx(np.trace(result["confusion"]) / 24)
+
+
+def test_evaluate_measures(model, photos, tmp_path):
+    pair = ("evaluate", model, photos / "train", photos / "test", "--method", "knn", "linear", "--calibration", "--retrieval", "--geometry")
+    lines = [json.loads(it) for it in run(*pair, "--outside", photos / "train", "--json", "-q", "--precision", "f32").stdout.splitlines()]
+    loaded = supcon.load(model, precision="f32")
+    train, test = supcon.ImageFolder(photos / "train"), supcon.ImageFolder(photos / "test")
+    rows, own = loaded.embed(train), loaded.embed(test)
+    found = supcon.evaluate(rows, train.labels, own, test.labels, "knn").calibration()
+    assert lines[0]["calibration"]["expected_error"] == pytest.approx(found.expected_error) and sum(lines[1]["calibration"]["bin_counts"]) == 24
+    assert lines[2]["retrieval"] == pytest.approx(vars(supcon.retrieval(own, test.labels)))
+    assert lines[3]["geometry"] == pytest.approx({"alignment": supcon.alignment(own, test.labels), "uniformity": supcon.uniformity(own)})
+    assert lines[4]["outside"] == pytest.approx(vars(supcon.ood_detection(supcon.ood_scores(rows, own), supcon.ood_scores(rows, rows))))
+    words = run(*pair, "-q").stdout
+    assert re.search(r"^linear: expected calibration error 0\.\d{4}", words, re.M) and re.search(r"^retrieval: precision at 1 [01]\.\d{4}", words, re.M)
+    assert re.search(r"^0\.933 - 1\.000 +\d+ +\d", words, re.M) and re.search(r"^geometry: alignment \d", words, re.M)
+
+
+def test_transfer_from_a_model(model, photos, shapes, tmp_path):
+    """Full fine-tuning on other classes; the size and the statistics of the images stay the model's."""
+    images, labels = shapes
+    random = np.random.default_rng(1)
+    colour = np.repeat(images[..., None], 3, axis=3)
+    np.save(tmp_path / "images.npy", colour)
+    np.save(tmp_path / "labels.npy", random.integers(0, 4, 96))
+    pair = f"npy:{tmp_path}/images.npy,{tmp_path}/labels.npy"
+    given = ["--init", model, "--epochs", "1", "--batch-size", "16", "--validation-fraction", "0", "--precision", "f32", "--threads", "1", "-q"]
+    run("train", pair, "-o", tmp_path / "tuned.safetensors", "--objective", "cross_entropy", "--learning-rate", "0.01", *given)
+    tuned, begun = supcon.load(tmp_path / "tuned.safetensors", precision="f32"), supcon.load(model, precision="f32")
+    assert tuned.class_names == ["0", "1", "2", "3"] and (tuned.width, tuned.image_size, tuned.mean) == (begun.width, begun.image_size, begun.mean)
+    near, far = tuned.embed(colour), supcon.Model(width=4, image_size=12, precision="f32").embed(colour)
+    assert 0 < np.abs(near - begun.embed(colour)).max() < np.abs(far - begun.embed(colour)).max()
+    # a probe: the encoder stays as it is
+    run("train", pair, "-o", tmp_path / "probe.safetensors", "--objective", "linear", *given)
+    np.testing.assert_array_equal(supcon.load(tmp_path / "probe.safetensors", precision="f32").embed(colour), begun.embed(colour))
+    assert "--width and --init" in run("train", pair, "-o", tmp_path / "x", *given, "--width", "4", code=1).stderr
+
+
+def test_thinned_out_and_noisy_data(photos, tmp_path):
+    said = run("train", photos / "train", "-o", tmp_path / "a.safetensors", *TRAIN, "--per-class", "20", "--label-noise", "0.1").stderr
+    assert "40 images" in said
+    said = run("train", photos / "train", "-o", tmp_path / "a.safetensors", *TRAIN, "--long-tailed", "4").stderr
+    assert "40 images" in said  # 32 and 8
+    assert "rate is 2" in run("train", photos / "train", "-o", tmp_path / "b.safetensors", *TRAIN, "-q", "--label-noise", "2", code=1).stderr
 
 
 def test_idx_npy_and_resume(shapes, tmp_path):
@@ -103,7 +161,7 @@ def test_help_has_the_librarys_defaults(command):
     text = " ".join(run(command, "--help").stdout.split())
     if command == "train":
         for words in ("(default: resnet18)", "temperature of the contrastive loss, above 0 (default: 0.1)",
-                      "{supcon,simclr,cross_entropy,linear}", "(default: 256)", "idx:IMAGES"):
+                      "{supcon,simclr,cross_entropy,linear,max_margin}", "(default: 256)", "idx:IMAGES"):
             assert words in text
     assert "None" not in text
 

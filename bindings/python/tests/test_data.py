@@ -106,3 +106,24 @@ def test_no_pickle(shapes):
 
     with pytest.raises(TypeError, match="paths and labels"):
         pickle.dumps(supcon.Dataset.from_images(shapes[0]))
+
+
+def test_other_labels_and_fewer_images(shapes):
+    images, labels = shapes
+    data = supcon.Dataset.from_images(images, labels)
+    named = data.with_class_names(["lying", "upright"])
+    assert named.class_names == ["lying", "upright"] and (named.labels == labels).all() and data.class_names == ["0", "1"]
+    noisy = named.with_label_noise(0.25, seed=4)
+    assert (noisy.labels != labels).sum() == 24 and noisy.class_names == named.class_names
+    assert (named.with_label_noise(0.25, seed=4).labels == noisy.labels).all() and (named.with_label_noise(0.25, seed=5).labels != noisy.labels).any()
+    assert np.bincount(data.per_class(7, seed=1).labels).tolist() == [7, 7] and np.bincount(data.long_tailed(6).labels).tolist() == [48, 8]
+    other = named.with_labels(labels + 3)
+    assert other.class_names == ["0", "1", "2", "3", "4"] and named.with_labels(None).labels is None
+    np.testing.assert_allclose(pixels_of(other), pixels_of(data))
+    for call, words in ((lambda: data.with_label_noise(-1), "rate is -1"), (lambda: data.per_class(0), "0"), (lambda: data.long_tailed(0.1), "0.1"),
+                        (lambda: data.with_labels([1]), "1 labels"), (lambda: data.with_class_names(["a"]), "1 names"),
+                        (lambda: data.with_class_names(["a", "b\0"]), "NUL")):
+        with pytest.raises(ValueError, match=words):
+            call()
+    with pytest.raises(supcon.StateError, match="no labels"):
+        supcon.Dataset.from_images(images).per_class(2)

@@ -1,5 +1,6 @@
 """SupConEncoder and SupConClassifier as scikit-learn's estimators, and without it."""
 
+import json
 import pickle
 import subprocess
 import sys
@@ -117,8 +118,8 @@ def test_data_sets_that_are_no_files(shapes, small):
     classifier = supcon.SupConClassifier(**small).fit(data)
     assert classifier.classes_.tolist() == [0, 1] and 0 <= classifier.score(shapes[0], shapes[1]) <= 1
     assert classifier.model_.to_bytes() == supcon.SupConClassifier(**small).fit(*shapes).model_.to_bytes()
-    with pytest.raises(ValueError, match="made of files"):
-        supcon.SupConEncoder(**small).fit(data, shapes[1])
+    other = supcon.SupConEncoder(**small).fit(data, 1 - shapes[1])  # labels of its own
+    assert other.model_.to_bytes() == supcon.SupConEncoder(**small).fit(shapes[0], 1 - shapes[1]).model_.to_bytes()
 
 
 def test_bad_options_are_told_by_fit(shapes, small):
@@ -154,6 +155,61 @@ def test_evaluate_by_labels_of_any_kind():
                           (dict(test_labels=others[1:]), r"\[30\]")):
         with pytest.raises(ValueError, match=words):
             supcon.evaluate(**dict(train=rows, train_labels=labels, test=tests, test_labels=others) | change)
+
+
+def test_words_for_labels_stay_in_the_file(shapes, small, tmp_path):
+    images, labels = shapes
+    words = np.array(["lying", "upright"])[labels]
+    learnt = supcon.SupConClassifier(**small).fit(images, words)
+    assert learnt.classes_.tolist() == ["lying", "upright"] == learnt.model_.class_names
+    learnt.model_.save(tmp_path / "m.safetensors")
+    assert supcon.load(tmp_path / "m.safetensors").class_names == ["lying", "upright"]
+    assert supcon.SupConClassifier(**small).fit(images, labels * 5 - 2).model_.class_names == ["-2", "3"]
+    # a data set of arrays takes other labels too
+    again = supcon.SupConClassifier(**small).fit(supcon.Dataset.from_images(images), words)
+    assert again.model_.class_names == ["lying", "upright"] and (again.predict(images) == learnt.predict(images)).all()
+
+
+def tensor(model, name):
+    """A tensor of a model by its bytes."""
+    content = model.to_bytes()
+    size = int.from_bytes(content[:8], "little")
+    start, end = json.loads(content[8:8 + size])[name]["data_offsets"]
+    return np.frombuffer(content[8 + size + start:8 + size + end], np.float32)
+
+
+def test_begins_with_a_model(shapes, small, tmp_path):
+    base = pytest.importorskip("sklearn.base")
+    images, labels = shapes
+    begun = supcon.SupConClassifier(**small).fit(images, labels).model_
+    begun.save(tmp_path / "m.safetensors")
+    before = begun.to_bytes()
+    options = {name: value for name, value in small.items() if name not in ("width", "head_output")} | dict(objective="cross_entropy", learning_rate=0.001)
+    four = np.array(list("abcd"))[np.arange(96) % 4]
+    tuned = supcon.SupConClassifier(init=begun, **options).fit(images, four)
+    assert tuned.model_.width == 4 and tuned.model_.class_names == list("abcd") and tuned.predict(images).shape == (96,)
+    assert begun.to_bytes() == before and begun.class_names == ["0", "1"]
+    start, end = begun.embed(images), tuned.transform(images)
+    cosines = (start * end).sum(1)
+    assert 0.9 < cosines.mean() and cosines.min() < 0.9999
+    by_path = base.clone(supcon.SupConClassifier(init=tmp_path / "m.safetensors", **options)).fit(images, four)
+    np.testing.assert_array_equal(by_path.transform(images), end)
+    # the same classes: their classifier stays, and a rate of almost nothing leaves it as it was
+    kept = supcon.SupConClassifier(init=begun, **options | dict(learning_rate=1e-9)).fit(images, labels)
+    np.testing.assert_allclose(tensor(kept.model_, "fc.weight"), tensor(begun, "fc.weight"), atol=1e-4)
+    assert np.abs(tensor(begun, "fc.weight")).max() > 1
+    with pytest.raises(supcon.ArgumentError, match="width is 8 and init"):
+        supcon.SupConClassifier(init=begun, width=8, **options).fit(images, four)
+
+
+def test_a_linear_stage_is_not_fitted_over(shapes, small):
+    images, labels = shapes
+    begun = supcon.SupConEncoder(**small).fit(images, labels).model_
+    options = {name: value for name, value in small.items() if name not in ("width", "head_output")}
+    probe = supcon.SupConClassifier(init=begun, objective="linear", **options | dict(epochs=1)).fit(images, labels)
+    np.testing.assert_array_equal(probe.transform(images), begun.embed(images))
+    assert probe.history_[-1].train_accuracy >= 0
+    assert np.abs(probe.decision_function(images)).max() < 5  # one epoch's; a fitted one is far from zero
 
 
 WITHOUT = """

@@ -133,6 +133,56 @@ def test_errors_name_the_value(change, error, words):
     assert isinstance(raised.value, supcon.SupConError) and len(str(raised.value)) > 15
 
 
+def test_capped_positives_leave_numerator_and_denominator():
+    z, _ = case(samples=6, views=1)
+    z, labels = z[:, 0], np.array([0, 0, 0, 1, 1, 1])
+    similarity = z.astype(float) @ z.T.astype(float) / 0.3
+
+    def of(i, p):  # the one positive and the negatives
+        return np.log(np.exp(similarity[i, p]) + np.exp(similarity[i, labels != labels[i]]).sum()) - similarity[i, p]
+
+    chosen = set()
+    for seed in range(20):
+        found = supcon.supcon_loss(z, labels, temperature=0.3, positives_cap=1, seed=seed, reduction="none")
+        np.testing.assert_array_equal(found, supcon.supcon_loss(z, labels, temperature=0.3, positives_cap=1, seed=seed, reduction="none"))
+        fits = [[p for p in range(6) if p != i and labels[p] == labels[i] and abs(of(i, p) - found[i]) < 2e-5] for i in range(6)]
+        assert all(len(it) == 1 for it in fits)
+        chosen |= {(i, it[0]) for i, it in enumerate(fits)}
+    assert len(chosen) == 12  # each anchor has had either positive
+    with pytest.raises(ValueError, match="positives_cap"):
+        supcon.supcon_loss(z, labels, positives_cap=-1)
+
+
+@pytest.mark.parametrize("rule", ["any", "all", "jaccard"])
+def test_masks_of_several_labels(rule):
+    labels = np.random.default_rng(0).random((20, 70)) < 0.03
+    shared = (labels[:, None] & labels).sum(-1)
+    either = (labels[:, None] | labels).sum(-1)
+    expected = {"any": shared > 0, "all": (shared == either) & (shared > 0), "jaccard": shared / np.maximum(either, 1)}[rule].astype(np.float32)
+    np.fill_diagonal(expected, 1)
+    for given in (labels, labels.astype(int), labels.astype(float)):
+        np.testing.assert_allclose(supcon.mask_from_multilabel(given, rule), expected, rtol=1e-6)
+    assert np.isfinite(supcon.supcon_loss(case(samples=20)[0], mask=expected))
+
+
+def test_masks_of_values():
+    values = np.random.default_rng(0).normal(size=(9, 2))
+    squares = ((values[:, None] - values) ** 2).sum(-1)
+    np.testing.assert_allclose(supcon.mask_from_values(values, 0.7), np.exp(-squares / 2 / 0.7**2), rtol=1e-6)
+    np.testing.assert_array_equal(supcon.mask_from_values([0, 1], 1), supcon.mask_from_values(np.array([[0.0], [1.0]]), 1))
+
+
+@pytest.mark.parametrize("call, error, words", [
+    (lambda: supcon.mask_from_multilabel([[0, 2]]), ValueError, "2"), (lambda: supcon.mask_from_multilabel([0, 1]), ValueError, "\\[2\\]"),
+    (lambda: supcon.mask_from_multilabel([["a"]]), TypeError, "type"), (lambda: supcon.mask_from_multilabel([[0, 1]], "some"), ValueError, "'jaccard'"),
+    (lambda: supcon.mask_from_values([1.0], 0), ValueError, "bandwidth"), (lambda: supcon.mask_from_values([np.nan], 1), ValueError, "finite"),
+    (lambda: supcon.mask_from_values([], 1), ValueError, "at least one"), (lambda: supcon.mask_from_values(["a"], 1), TypeError, "type"),
+])
+def test_masks_refuse(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
 def test_a_large_batch_needs_no_square():
     random = np.random.default_rng(0)
     z = unit(random.normal(size=(6000, 16))).astype(np.float32)

@@ -42,6 +42,37 @@ def test_embeddings(model, shapes):
     assert heard[-1] == (96, 96)
 
 
+def test_int8(shapes, tmp_path):
+    """Near f32 whatever it was calibrated on, kept by files and pickles, ended by None."""
+    model, images = supcon.Model(width=8, channels=1, image_size=12, precision="f32", zero_init_last_gamma=False, mean=0.2, std=0.3), shapes[0]
+    exact = model.embed(images)
+    try:
+        assert model.quantize(images[:40]) is model
+    except supcon.UnsupportedError as error:
+        assert "int8 needs" in str(error) and not model.int8
+        return
+    rows = model.embed(images)
+    assert model.int8 and "int8" in repr(model) and model.info()["int8"] is True
+    assert (rows * exact).sum(1).min() > 0.99 and abs(rows - exact).max() > 1e-6
+    np.testing.assert_array_equal(model.embed(images, batch_size=7), rows)
+    model.save(tmp_path / "int8.safetensors")
+    for again in (supcon.load(tmp_path / "int8.safetensors"), pickle.loads(pickle.dumps(model))):
+        assert again.int8
+        np.testing.assert_array_equal(again.embed(images), rows)
+    assert not supcon.load(tmp_path / "int8.safetensors", precision="f32").int8
+    for data in (supcon.Dataset.from_images(images[:40]), supcon.Dataset.from_function(lambda at: images[at][..., None], 40, 12, 12, 1)):
+        np.testing.assert_array_equal(model.quantize(data).embed(images), rows)
+    with pytest.raises(supcon.ShapeError, match="3 channels"):
+        model.quantize(np.zeros((2, 12, 12, 3), np.uint8))
+    with pytest.raises(ValueError, match="at least one image"):
+        model.quantize(images[:0])
+    np.testing.assert_array_equal(model.quantize(None).embed(images), exact)
+    model.quantize(images).fit_classifier(images, shapes[1], iterations=3)
+    assert model.int8
+    supcon.train(model, images, shapes[1], epochs=1, batch_size=32)
+    assert not model.int8
+
+
 def test_pieces_of_a_large_set_are_put_together(model, shapes, monkeypatch):
     rows = model.embed(shapes[0])
     monkeypatch.setattr(supcon.Model, "_piece", lambda *_: 40)

@@ -153,7 +153,7 @@ def test_one_table_of_options():
     for estimator in (supcon.SupConEncoder, supcon.SupConClassifier):
         parameters = inspect.signature(estimator.__init__).parameters
         known = tables | (_options.CLASSIFIER if estimator is supcon.SupConClassifier else {})
-        others = {"self", "milestones", "augmentation", "image_size", "mean", "std", "output", "normalize", "random_state", "n_jobs", "verbose", "callback"}
+        others = {"self", "milestones", "augmentation", "init", "image_size", "mean", "std", "output", "normalize", "random_state", "n_jobs", "verbose", "callback"}
         assert set(parameters) == set(known) | others
         for name, option in {**known, **_options.AUGMENTATION, **_options.EMBED}.items():
             if name in parameters and parameters[name].default is not None:
@@ -162,7 +162,7 @@ def test_one_table_of_options():
                 assert f"    {name} : " in (supcon.SupConEncoder.__doc__ + estimator.__doc__)
         assert "{options}" not in estimator.__doc__
     for name, parameter in inspect.signature(supcon.supcon_loss).parameters.items():
-        option = (_options.LOSS | _options.LOSS_NORMALIZE).get(name)
+        option = (_options.LOSS | _options.LOSS_ALONE).get(name)
         assert option is None or parameter.default == option.default, name
 
 
@@ -170,9 +170,78 @@ def test_every_field_of_the_options_is_reachable():
     from supcon import _abi
 
     tables = {_abi.ModelOptions: _options.MODEL | _options.MODEL_DATA, _abi.TrainOptions: _options.TRAIN,
-              _abi.LossOptions: _options.LOSS | _options.LOSS_NORMALIZE,
+              _abi.LossOptions: _options.LOSS | _options.LOSS_ALONE,
               _abi.AugmentationOptions: _options.AUGMENTATION, _abi.ClassifierOptions: _options.CLASSIFIER, _abi.EmbedOptions: _options.EMBED,
-              _abi.EvaluateOptions: _options.EVALUATE, _abi.LoadOptions: _options.LOAD, _abi.DatasetOptions: _options.DATASET}
-    apart = {"struct_size", "mean", "std", "has_mean_std", "milestones", "milestone_count", "loss", "augmentation", "seed", "copy"}
+              _abi.EvaluateOptions: _options.EVALUATE, _abi.CalibrationOptions: _options.CALIBRATION, _abi.OodOptions: _options.OOD,
+              _abi.LoadOptions: _options.LOAD, _abi.DatasetOptions: _options.DATASET}
+    apart = {"struct_size", "mean", "std", "has_mean_std", "milestones", "milestone_count", "loss", "augmentation", "augmentation_second", "seed", "copy", "progress", "user_data"}
     for struct, table in tables.items():
         assert {field for field, _ in struct._fields_} - apart == {it.field for it in table.values()} - apart, struct
+
+
+@pytest.mark.parametrize("options", [
+    dict(positives_cap=2), dict(label_bandwidth=0.8), dict(queue_mode="positives_and_negatives", queue_size=50), dict(queue_mode="negatives", queue_size=50),
+    dict(objective="cross_entropy", label_smoothing=0.1), dict(objective="cross_entropy", mixup_alpha=0.3), dict(objective="cross_entropy", cutmix_alpha=1),
+    dict(objective="max_margin", margin=3),
+])
+def test_options_of_losses_have_an_effect(options, shapes, small):
+    plain = {"objective": "cross_entropy"} if options.get("objective") else {}
+    runs = [supcon.SupConClassifier(**small | dict(epochs=1) | it).fit(*shapes) for it in (options, plain, options)]
+    losses = [it.history_[0].loss for it in runs]
+    assert losses[0] != losses[1] and losses[0] == losses[2] and np.isfinite(losses[0])
+    assert set(runs[0].predict(shapes[0])) <= set(shapes[1])
+    # A positive from another image, τ = 1: N-pairs.
+    if "positives_cap" in options:
+        supcon.SupConEncoder(**small | dict(epochs=1, views=1, images_per_class=2, positives_cap=1, temperature=1)).fit(*shapes)
+
+
+@pytest.mark.parametrize("options, words", [
+    (dict(positives_cap=-1), "positives_cap"), (dict(mixup_alpha=0.2), "mixup_alpha"), (dict(objective="max_margin", margin=0), "margin"),
+    (dict(queue_mode="some"), "'positives_and_negatives'"), (dict(queue_mode="negatives", queue_size=1), "queue_size"), (dict(label_smoothing=0.1), "label_smoothing"),
+    (dict(objective="simclr", queue_mode="positives_and_negatives"), "queue_mode"), (dict(label_bandwidth=-1.0), "label_bandwidth"),
+])
+def test_options_of_losses_are_checked(options, words, shapes, small):
+    with pytest.raises(ValueError, match=words):
+        supcon.SupConEncoder(**small | options).fit(*shapes)
+
+
+def test_fitting_a_classifier_can_be_stopped(shapes, small, stop):
+    images, labels = shapes
+    model = supcon.SupConEncoder(**small).fit(images, labels).model_
+    heard = []
+    model.fit_classifier(images, labels, progress=lambda *it: heard.append(it))
+    assert heard[0] == ("embed", 96, 96) and heard[1][0] == "fit" and [it[1] for it in heard[1:]] == list(range(1, len(heard))) and heard[1][2] == 200
+    before = model.to_bytes()
+    for phase in ("embed", "fit"):
+        with pytest.raises(supcon.CancelledError):
+            model.fit_classifier(images, labels * 3, progress=lambda at, done, total: at == phase)
+
+        def interrupt(at, done, total):
+            if at == phase:
+                signal.raise_signal(signal.SIGINT)
+
+        with pytest.raises(KeyboardInterrupt):
+            model.fit_classifier(images, labels * 3, progress=interrupt)
+
+        def fails(at, done, total):
+            if at == phase:
+                raise stop(f"in {at}")
+
+        with pytest.raises(stop, match=f"in {phase}"):
+            model.fit_classifier(images, labels * 3, progress=fails)
+    assert model.to_bytes() == before
+
+
+def test_a_new_classifier_for_other_classes(shapes, small):
+    images, labels = shapes
+    model = supcon.SupConClassifier(**small).fit(images, labels).model_
+    data = supcon.Dataset.from_images(images, np.arange(96) % 3)
+    options = dict(objective="cross_entropy", epochs=1, batch_size=16, validation_fraction=0, learning_rate=0.01)
+    with pytest.raises(supcon.ShapeError, match="reset_classifier"):
+        supcon.train(model, data, **options)
+    assert model.reset_classifier().classes == 0
+    supcon.train(model, data, **options)
+    assert model.classes == 3 and model.embed(images, "probabilities", False).shape == (96, 3)
+    assert model.reset_classifier(7).class_names == list("0123456")
+    with pytest.raises(supcon.ArgumentError, match="-1"):
+        model.reset_classifier(-1)

@@ -8,21 +8,27 @@
 
 Options that are None are as the library has them; every default in the documentation is read from it."""
 
-from ._augmentation import augment
+from ._augmentation import CORRUPTIONS, augment, corrupt
+from ._contact import contact_sheet
 from ._data import Dataset, ImageFolder
 from ._errors import (ArgumentError, CancelledError, ElementTypeError, FileError, ForkError, FormatError, InternalError, OutOfMemoryError, ShapeError,
                       StateError, SupConError, SupConWarning, UnsupportedError)
 from ._evaluation import Evaluation, evaluate
 from ._library import build_info, library_path, set_log, version
 from ._loss import supcon_loss
+from ._masks import mask_from_multilabel, mask_from_values
+from ._measures import (Calibration, CorruptionError, Detection, Retrieval, alignment, calibration, corruption_error, ood_detection, ood_scores, retrieval,
+                        uniformity)
 from ._model import Model, load
 from ._training import Event, Training, train
 
 __version__ = version()
 __all__ = [
-    "ArgumentError", "CancelledError", "Dataset", "ElementTypeError", "Evaluation", "Event", "FileError", "ForkError", "FormatError", "ImageFolder",
-    "InternalError", "Model", "OutOfMemoryError", "ShapeError", "StateError", "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training",
-    "UnsupportedError", "augment", "build_info", "evaluate", "library_path", "load", "set_log", "supcon_loss", "train", "version",
+    "ArgumentError", "CORRUPTIONS", "Calibration", "CancelledError", "CorruptionError", "Dataset", "Detection", "ElementTypeError", "Evaluation", "Event",
+    "FileError", "ForkError", "FormatError", "ImageFolder", "InternalError", "Model", "OutOfMemoryError", "Retrieval", "ShapeError", "StateError",
+    "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training", "UnsupportedError", "alignment", "augment", "build_info",
+    "calibration", "contact_sheet", "corrupt", "corruption_error", "evaluate", "library_path", "load", "mask_from_multilabel", "mask_from_values",
+    "ood_detection", "ood_scores", "retrieval", "set_log", "supcon_loss", "train", "uniformity", "version",
 ]
 
 

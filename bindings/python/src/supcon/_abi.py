@@ -49,12 +49,21 @@ class Reduction(Choice):
     MEAN, MEAN_ALL, SUM, NONE = range(4)
 
 
+class Rule(Choice):
+    ANY, ALL, JACCARD = range(3)
+
+
 class OnError(Choice):
     SKIP, REFUSE = range(2)
 
 
 class AugmentationKind(Choice):
-    NONE, CROP_FLIP, SIMCLR = range(3)
+    NONE, CROP_FLIP, SIMCLR, AUTOAUGMENT_IMAGENET, AUTOAUGMENT_CIFAR10, RANDAUGMENT, SIMAUGMENT, STACKED_RANDAUGMENT = range(8)
+
+
+class Corruption(Choice):
+    (GAUSSIAN_NOISE, SHOT_NOISE, IMPULSE_NOISE, DEFOCUS_BLUR, GLASS_BLUR, MOTION_BLUR, ZOOM_BLUR, SNOW, FROST, FOG, BRIGHTNESS, CONTRAST, ELASTIC_TRANSFORM,
+     PIXELATE, JPEG_COMPRESSION) = range(15)
 
 
 class Stem(Choice):
@@ -62,7 +71,7 @@ class Stem(Choice):
 
 
 class Head(Choice):
-    NONE, LINEAR, MLP, MLP_BN = range(4)
+    NONE, LINEAR, MLP, MLP_BN, MLP3, MLP3_BN = range(6)
 
 
 class Precision(Choice):
@@ -74,11 +83,19 @@ class Output(Choice):
 
 
 class Objective(Choice):
-    SUPCON, SIMCLR, CROSS_ENTROPY, LINEAR = range(4)
+    SUPCON, SIMCLR, CROSS_ENTROPY, LINEAR, MAX_MARGIN = range(5)
+
+
+class Queue(Choice):
+    OFF, NEGATIVES, POSITIVES_AND_NEGATIVES = range(3)
 
 
 class Schedule(Choice):
-    CONSTANT, COSINE, STEP = range(3)
+    CONSTANT, COSINE, STEP, EXPONENTIAL = range(4)
+
+
+class Optimizer(Choice):
+    SGD, LARS, RMSPROP, ADAMW = range(4)
 
 
 class EventKind(Choice):
@@ -89,12 +106,17 @@ class Method(Choice):
     LINEAR, KNN, PROTOTYPES = range(3)
 
 
+class Phase(Choice):
+    EMBED, FIT = range(2)
+
+
 # enumeration → the prefix of its names in the header (SUPCON_OK is the one without)
 PREFIXES = {
     Status: "SUPCON_STATUS_", Log: "SUPCON_LOG_", Element: "SUPCON_ELEMENT_", Layout: "SUPCON_LAYOUT_", Form: "SUPCON_FORM_",
-    Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", OnError: "SUPCON_ON_ERROR_",
-    AugmentationKind: "SUPCON_AUGMENTATION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
-    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Schedule: "SUPCON_SCHEDULE_", EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_",
+    Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", Rule: "SUPCON_RULE_", OnError: "SUPCON_ON_ERROR_",
+    AugmentationKind: "SUPCON_AUGMENTATION_", Corruption: "SUPCON_CORRUPTION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
+    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Queue: "SUPCON_QUEUE_", Schedule: "SUPCON_SCHEDULE_", Optimizer: "SUPCON_OPTIMIZER_",
+    EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_", Phase: "SUPCON_PHASE_",
 }
 
 
@@ -133,7 +155,7 @@ class Images(Structure):
 
 class LossOptions(Structure):
     _fields_ = [_size, ("temperature", c_float), ("form", c_int32), ("denominator", c_int32), ("anchors", c_int32), ("reduction", c_int32),
-                ("scale", c_float), ("normalize", c_int32)]
+                ("scale", c_float), ("normalize", c_int32), ("positives_cap", c_int32), ("seed", c_uint64)]
 
 
 class LossResult(Structure):
@@ -151,13 +173,15 @@ class DatasetInfo(Structure):
 class AugmentationOptions(Structure):
     _fields_ = [_size, ("kind", c_int32)] + [(name, c_float) for name in (
         "crop_scale_min", "crop_scale_max", "crop_ratio_min", "crop_ratio_max", "flip_probability", "jitter_probability", "brightness", "contrast",
-        "saturation", "hue", "grey_probability", "blur_probability", "blur_sigma_min", "blur_sigma_max")]
+        "saturation", "hue", "grey_probability", "blur_probability", "blur_sigma_min", "blur_sigma_max")] + [
+        ("randaugment_operations", c_int32)] + [(name, c_float) for name in (
+            "randaugment_magnitude", "warp_probability", "warp_strength", "fill", "cutout")]
 
 
 class ModelOptions(Structure):
     _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
         "width", "channels", "image_height", "image_width", "zero_init_last_gamma", "head", "head_hidden", "head_output", "classes", "precision")] + [
-        ("mean", c_float * 4), ("std", c_float * 4), ("seed", c_uint64)]
+        ("mean", c_float * 4), ("std", c_float * 4), ("seed", c_uint64), ("normalize_features", c_int32)]
 
 
 class LoadOptions(Structure):
@@ -168,15 +192,18 @@ class LoadOptions(Structure):
 class ModelInfo(Structure):
     _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
         "width", "channels", "image_height", "image_width", "head", "head_hidden", "head_output", "classes", "precision", "encoder_output")] + [
-        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4)]
+        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4), ("int8", c_int32), ("normalize_features", c_int32)]
 
 
 class EmbedOptions(Structure):
     _fields_ = [_size, ("output", c_int32), ("normalize", c_int32), ("batch_size", c_int32)]
 
 
+ProgressCallback = CFUNCTYPE(c_int, c_int32, c_int64, c_int64, c_void_p)
+
+
 class ClassifierOptions(Structure):
-    _fields_ = [_size, ("iterations", c_int32), ("l2", c_float)]
+    _fields_ = [_size, ("iterations", c_int32), ("l2", c_float), ("progress", ProgressCallback), ("user_data", c_void_p)]
 
 
 class TrainOptions(Structure):
@@ -187,7 +214,10 @@ class TrainOptions(Structure):
         ("milestones", POINTER(c_int32)), ("milestone_count", c_int64), ("step_factor", c_double),
         ("loss", POINTER(LossOptions)), ("augmentation", POINTER(AugmentationOptions)), ("seed", c_uint64), ("validation_fraction", c_double),
         ("validation_every", c_int32), ("patience", c_int32), ("checkpoint_folder", c_char_p), ("resume", c_int32), ("loader_threads", c_int32),
-        ("stop_on_collapse", c_int32), ("keep_best", c_int32)]
+        ("stop_on_collapse", c_int32), ("keep_best", c_int32), ("optimizer", c_int32)] + [(name, c_double) for name in (
+            "trust_coefficient", "rmsprop_decay", "beta1", "beta2", "epsilon", "exponential_factor", "exponential_epochs", "ema_decay")] + [
+        ("chunk_size", c_int32), ("augmentation_second", POINTER(AugmentationOptions)), ("margin", c_int32)] + [(name, c_double) for name in (
+            "label_smoothing", "mixup_alpha", "cutmix_alpha", "label_bandwidth", "key_momentum")] + [("queue_mode", c_int32), ("queue_size", c_int32)]
 
 
 class EventStruct(Structure):
@@ -204,23 +234,52 @@ class Scores(Structure):
     _fields_ = [_size, ("reserved", c_int32), ("top1", c_double), ("top5", c_double), ("classes", c_int64)]
 
 
+class RetrievalScores(Structure):
+    _fields_ = [_size, ("reserved", c_int32), ("precision_at_1", c_double), ("r_precision", c_double), ("map_at_r", c_double), ("queries", c_int64),
+                ("queries_without_match", c_int64)]
+
+
+class CalibrationOptions(Structure):
+    _fields_ = [_size, ("bins", c_int32)]
+
+
+class CalibrationScores(Structure):
+    _fields_ = [_size, ("reserved", c_int32)] + [(name, c_double) for name in (
+        "expected_error", "maximum_error", "accuracy", "confidence", "negative_log_likelihood", "brier_score")]
+
+
+class CorruptionScores(Structure):
+    _fields_ = [_size, ("reserved", c_int32), ("mean", c_double), ("relative_mean", c_double)]
+
+
+class OodOptions(Structure):
+    _fields_ = [_size, ("k", c_int32)]
+
+
+class DetectionScores(Structure):
+    _fields_ = [_size, ("reserved", c_int32), ("auroc", c_double), ("fpr95", c_double), ("threshold", c_double)]
+
+
 # struct → its name in the header; each but the last two is set to its defaults by <name>_init()
 STRUCTS = {
     ContextOptions: "supcon_context_options", LossOptions: "supcon_loss_options", LossResult: "supcon_loss_result",
     DatasetOptions: "supcon_dataset_options", DatasetInfo: "supcon_dataset_info", AugmentationOptions: "supcon_augmentation_options",
     ModelOptions: "supcon_model_options", LoadOptions: "supcon_load_options", ModelInfo: "supcon_model_info", EmbedOptions: "supcon_embed_options",
     ClassifierOptions: "supcon_classifier_options", TrainOptions: "supcon_train_options", EvaluateOptions: "supcon_evaluate_options",
-    Scores: "supcon_scores", Images: "supcon_images", EventStruct: "supcon_event",
+    Scores: "supcon_scores", RetrievalScores: "supcon_retrieval_scores", CalibrationOptions: "supcon_calibration_options",
+    CalibrationScores: "supcon_calibration_scores", CorruptionScores: "supcon_corruption_scores", OodOptions: "supcon_ood_options",
+    DetectionScores: "supcon_detection_scores", Images: "supcon_images", EventStruct: "supcon_event",
 }
 
 # --------------------------------------------------------------------------------------------------------------------- functions
 LogCallback = CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
 BatchCallback = CFUNCTYPE(c_int, POINTER(c_int64), c_int64, POINTER(c_uint8), c_void_p)
 TrainCallback = CFUNCTYPE(c_int, POINTER(EventStruct), c_void_p)
-CALLBACKS = {"supcon_log_callback": LogCallback, "supcon_batch_callback": BatchCallback, "supcon_train_callback": TrainCallback}
+CALLBACKS = {"supcon_log_callback": LogCallback, "supcon_batch_callback": BatchCallback, "supcon_train_callback": TrainCallback,
+             "supcon_progress_callback": ProgressCallback}
 
 status = c_int32
-_floats, _integers, _paths = POINTER(c_float), POINTER(c_int64), POINTER(c_char_p)
+_floats, _integers, _paths, _doubles = POINTER(c_float), POINTER(c_int64), POINTER(c_char_p), POINTER(c_double)
 _contexts, _datasets, _models, _trainers = (POINTER(it) for it in (ContextHandle, DatasetHandle, ModelHandle, TrainerHandle))
 
 # name → (what it returns, what it takes)
@@ -237,6 +296,8 @@ FUNCTIONS = {
     "supcon_images_init": (None, [POINTER(Images), c_void_p, c_int32, c_int32, c_int64, c_int64, c_int64, c_int64]),
     "supcon_loss": (status, [ContextHandle, _floats, c_int64, c_int64, c_int64, _integers, _floats, POINTER(LossOptions), POINTER(LossResult),
                              _floats, _floats]),
+    "supcon_mask_from_multilabel": (status, [ContextHandle, POINTER(c_uint8), c_int64, c_int64, c_int32, _floats]),
+    "supcon_mask_from_values": (status, [ContextHandle, POINTER(c_double), c_int64, c_int64, c_double, _floats]),
     "supcon_dataset_from_images": (status, [POINTER(Images), _integers, POINTER(DatasetOptions), _datasets]),
     "supcon_dataset_from_folder": (status, [c_char_p, POINTER(DatasetOptions), _datasets]),
     "supcon_dataset_from_files": (status, [_paths, c_int64, _integers, POINTER(DatasetOptions), _datasets]),
@@ -251,7 +312,16 @@ FUNCTIONS = {
     "supcon_dataset_get_labels": (status, [DatasetHandle, _integers, c_int64]),
     "supcon_dataset_subset": (status, [DatasetHandle, _integers, c_int64, _datasets]),
     "supcon_dataset_split": (status, [DatasetHandle, c_double, c_uint64, _datasets, _datasets]),
+    "supcon_dataset_with_labels": (status, [DatasetHandle, _integers, _datasets]),
+    "supcon_dataset_with_class_names": (status, [DatasetHandle, _paths, c_int64, _datasets]),
+    "supcon_dataset_with_label_noise": (status, [DatasetHandle, c_double, c_uint64, _datasets]),
+    "supcon_dataset_per_class": (status, [DatasetHandle, c_int64, c_uint64, _datasets]),
+    "supcon_dataset_long_tailed": (status, [DatasetHandle, c_double, c_uint64, _datasets]),
     "supcon_augment": (status, [ContextHandle, POINTER(Images), POINTER(AugmentationOptions), c_uint64, c_int64, c_int64, c_int64, c_int64, _floats]),
+    "supcon_augment_dataset": (status, [ContextHandle, DatasetHandle, _integers, c_int64, POINTER(AugmentationOptions), c_uint64, c_int64, c_int64, c_int64,
+                                        c_int64, _floats]),
+    "supcon_corrupt": (status, [ContextHandle, POINTER(Images), c_int32, c_int32, c_uint64, POINTER(c_uint8)]),
+    "supcon_dataset_corrupt": (status, [DatasetHandle, c_int32, c_int32, c_uint64, c_int64, c_int64, _datasets]),
     "supcon_model_create": (status, [ContextHandle, POINTER(ModelOptions), _models]),
     "supcon_model_load": (status, [ContextHandle, c_char_p, POINTER(LoadOptions), _models]),
     "supcon_model_save": (status, [ModelHandle, c_char_p]),
@@ -261,12 +331,22 @@ FUNCTIONS = {
     "supcon_model_output_dimension": (c_int64, [ModelHandle, c_int32]),
     "supcon_model_embed": (status, [ModelHandle, POINTER(Images), POINTER(EmbedOptions), _floats, c_int64]),
     "supcon_model_embed_dataset": (status, [ModelHandle, DatasetHandle, POINTER(EmbedOptions), _floats, c_int64]),
+    "supcon_model_quantize": (status, [ModelHandle, DatasetHandle]),
     "supcon_model_fit_classifier": (status, [ModelHandle, DatasetHandle, POINTER(ClassifierOptions)]),
+    "supcon_model_reset_classifier": (status, [ModelHandle, c_int32]),
     "supcon_trainer_create": (status, [ContextHandle, ModelHandle, DatasetHandle, POINTER(TrainOptions), _trainers]),
     "supcon_trainer_run": (status, [TrainerHandle, TrainCallback, c_void_p]),
     "supcon_trainer_cancel": (None, [TrainerHandle]),
     "supcon_trainer_memory": (c_int64, [TrainerHandle]),
     "supcon_trainer_free": (None, [TrainerHandle]),
     "supcon_evaluate": (status, [ContextHandle, _floats, _integers, c_int64, _floats, _integers, c_int64, c_int64, POINTER(EvaluateOptions),
-                                 POINTER(Scores), _integers, _integers, c_int64]),
+                                 POINTER(Scores), _integers, _floats, c_int64, _integers, c_int64]),
+    "supcon_retrieval": (status, [ContextHandle, _floats, _integers, c_int64, _floats, _integers, c_int64, c_int64, POINTER(RetrievalScores)]),
+    "supcon_calibration": (status, [_floats, _integers, c_int64, c_int64, POINTER(CalibrationOptions), POINTER(CalibrationScores), _integers, _doubles,
+                                    _doubles]),
+    "supcon_corruption_error": (status, [_doubles, _doubles, c_int64, c_int64, c_double, c_double, POINTER(CorruptionScores), _doubles, _doubles]),
+    "supcon_alignment": (status, [ContextHandle, _floats, _integers, c_int64, c_int64, _doubles]),
+    "supcon_uniformity": (status, [ContextHandle, _floats, c_int64, c_int64, _doubles]),
+    "supcon_ood_scores": (status, [ContextHandle, _floats, c_int64, _floats, c_int64, c_int64, POINTER(OodOptions), _floats]),
+    "supcon_detection": (status, [_floats, c_int64, _floats, c_int64, POINTER(DetectionScores)]),
 } | {f"{name}_init": (None, [POINTER(struct)]) for struct, name in STRUCTS.items() if struct not in (Images, EventStruct)}

@@ -1,4 +1,4 @@
-"""The views that training makes, to look at or to use elsewhere."""
+"""The views that training makes, to look at or to use elsewhere; corruptions to evaluate with."""
 
 from __future__ import annotations
 
@@ -6,24 +6,35 @@ import ctypes
 
 import numpy as np
 
-from . import _convert
+from . import _abi, _convert
 from . import _options
-from ._images import floats, pixels
+from ._data import Dataset
+from ._images import floats, integers, pixels
 from ._library import check, context, lib
+from ._options import AUGMENTATION, documented
+
+CORRUPTIONS = tuple(it.word for it in _abi.Corruption)
 
 
+@documented({name: option for name, option in AUGMENTATION.items() if name != "augmentation"})
 def augment(images, augmentation="simclr", *, seed=0, epoch=1, view=0, size=None, n_jobs=None) -> np.ndarray:
     """The views that training would make of `images`.
 
     Parameters
     ----------
-    images : uint8 or float [n, h, w] or [n, h, w, c]
-    augmentation : {"simclr", "crop_flip", "none"} or dict, default "simclr"
-        A dict has "kind" and the fields to change, such as {"kind": "simclr", "crop_scale_min": 0.5}.
+    images : uint8 or float [n, h, w] or [n, h, w, c], or a data set
+    augmentation : str or dict, default "simclr"
+        "none": resize; "crop_flip"; "simclr": crop, flip, colour jitter, grey, and from 128 pixels on blur; "autoaugment_imagenet", "autoaugment_cifar10":
+        crop, flip, a sub-policy; "randaugment": crop, flip, operations at one magnitude; "simaugment": SimCLR's with a random warp;
+        "stacked_randaugment": SimAugment with RandAugment after the jitter. A dict has "kind" and the fields to change, such as
+        {"kind": "randaugment", "randaugment_magnitude": 15}; these are the fields:
+
+    {options}
+
     seed, epoch, view : int
         The random numbers depend on these and the image's place in `images` alone.
     size : int or (height, width), optional
-        Of the views, in pixels; None: as the images are.
+        Of the views, in pixels; None: as the images are; a data set of different sizes needs it.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
 
@@ -31,13 +42,48 @@ def augment(images, augmentation="simclr", *, seed=0, epoch=1, view=0, size=None
     -------
     float32 [n, height, width, c], from 0 to 1, not normalised by mean and deviation
     """
-    found, options = pixels(images), _options.augmentation(augmentation)
+    found, options = images if isinstance(images, Dataset) else pixels(images), _options.augmentation(augmentation)
+    if size is None and not found.height:
+        raise _options.ArgumentError("the images differ in size; expected a size for the views, such as size=224")
     height, width = (found.height, found.width) if size is None else image_size(size)
     views = np.empty((found.count, height, width, found.channels), np.float32)
-    check(lib.supcon_augment(context(n_jobs), ctypes.byref(found.struct), None if options is None else ctypes.byref(options),
-                             _convert.integer("seed", seed, 0, 2**64 - 1), _convert.integer("epoch", epoch, -(2**63), 2**63 - 1),
-                             _convert.integer("view", view, -(2**63), 2**63 - 1), height, width, floats(views)))
+    rest = (None if options is None else ctypes.byref(options), _convert.integer("seed", seed, 0, 2**64 - 1),
+            _convert.integer("epoch", epoch, -(2**63), 2**63 - 1), _convert.integer("view", view, -(2**63), 2**63 - 1), height, width, floats(views))
+    if isinstance(found, Dataset):
+        indices = np.arange(found.count, dtype=np.int64)
+        if found.count:
+            check(lib.supcon_augment_dataset(context(n_jobs), found._handle, integers(indices), found.count, *rest))
+    else:
+        check(lib.supcon_augment(context(n_jobs), ctypes.byref(found.struct), *rest))
     return views
+
+
+def corrupt(images, corruption: str, severity: int = 3, *, seed: int = 0, n_jobs=None) -> np.ndarray:
+    """One of the fifteen corruptions of ImageNet-C (Hendrycks and Dietterich, arXiv:1903.12261), computed here.
+
+    Parameters
+    ----------
+    images : uint8 or float [n, h, w] or [n, h, w, c]
+        As large as the model sees them: the published strengths count pixels. CIFAR-10-C's are used up to a smaller side of 64 pixels, ImageNet-C's above.
+    corruption : str
+        One of `CORRUPTIONS`. Frost is a computed texture, not photographs of ice as in the benchmark.
+    severity : int, default 3
+        1 to 5.
+    seed : int, default 0
+        The random numbers depend on it, the corruption and the image's place in `images` alone; the severities of an image differ in strength only.
+    n_jobs : int, optional
+        Threads; None: every CPU this process may use.
+
+    Returns
+    -------
+    uint8, of the shape of `images`
+    """
+    found = pixels(images)
+    out = np.empty((found.count, found.height, found.width, found.channels), np.uint8)
+    check(lib.supcon_corrupt(context(n_jobs), ctypes.byref(found.struct), _convert.choice("corruption", corruption, _abi.Corruption),
+                             _convert.integer("severity", severity, -(2**31), 2**31 - 1), _convert.integer("seed", seed, 0, 2**64 - 1),
+                             out.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))))
+    return out.reshape(np.shape(images))
 
 
 def image_size(size) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The command `supcon`: train, embed, evaluate, info."""
+"""The command `supcon`: train, embed, evaluate, study, views, info."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import sys
 
 import numpy as np
 
-from . import _files
+from . import _abi, _files, studies
+from ._augmentation import augment
+from ._contact import contact_sheet, sheet
 from ._convert import integer
 from ._errors import ArgumentError, SupConError
 from ._evaluation import evaluate
 from ._library import build_info, context, lib, library_path, set_log, version
+from ._measures import alignment, ood_detection, ood_scores, retrieval, uniformity
 from ._model import Model, load
-from ._options import AUGMENTATION, CLASSIFIER, DATASET, EMBED, EVALUATE, LOSS, MODEL, MODEL_DATA, TRAIN, Option
+from ._options import AUGMENTATION, CLASSIFIER, DATASET, EMBED, EVALUATE, LOSS, MODEL, MODEL_DATA, OOD, TRAIN, Option
 from ._progress import Count, clear_line
-from ._training import Training, objective_for, train
+from ._training import Training, objective_for, suit_classifier, train, trains_classifier
 
 DATA = """Data: a folder with a folder of JPEG or PNG files per class; idx:IMAGES[,LABELS] (MNIST's files, gzipped or not); cifar10:FILE[,FILE...] or
 cifar100:FILE[,FILE...] (binary version); npy:IMAGES.npy[,LABELS.npy] (uint8 [n, h, w] or [n, h, w, c])."""
@@ -33,20 +36,27 @@ def parser() -> argparse.ArgumentParser:
     it = _command(commands, "train", _train, "train an encoder on labelled or unlabelled images", DATA, "DATA --output MODEL")
     it.add_argument("data", metavar="DATA", help="what to learn (see below)")
     it.add_argument("-o", "--output", metavar="MODEL", required=True, help="safetensors file to write")
-    _flags(it.add_argument_group("model"), MODEL)
+    group = it.add_argument_group("model")
+    group.add_argument("--init", metavar="MODEL", help="begin with this safetensors file instead of random weights; what describes a model, and the size and "
+                       "statistics of its images, are the file's then. With --objective cross_entropy and a small --learning-rate: transfer by fine-tuning")
+    _flags(group, MODEL)
     group = it.add_argument_group("images")
     group.add_argument("--image-size", type=_size, metavar="N|HxW", help="pixels that the model is made for; other images are resized (default: "
                        "as large as the images; if they differ in size, the library's)")
     group.add_argument("--mean", type=_numbers, metavar="M[,M...]", help="per channel, of pixels from 0 to 1 (default: computed for npy:, else the library's)")
     group.add_argument("--std", type=_numbers, metavar="S[,S...]", help="per channel, of pixels from 0 to 1 (default: like --mean)")
     _flags(group, DATASET)
+    group.add_argument("--long-tailed", type=float, metavar="FACTOR",
+                       help="keep all images of the first class, 1/FACTOR as many of the last, exponentially between")
+    group.add_argument("--per-class", type=int, metavar="N", help="keep at most N images of each class, at random")
+    group.add_argument("--label-noise", type=float, metavar="RATE", help="give this share of the images a wrong label, at random (after the two above)")
     group = it.add_argument_group("training")
     _flags(group, TRAIN)
     group.add_argument("--milestones", type=_epochs, metavar="EPOCH[,EPOCH...]",
                        help="step schedule: epochs after which the rate is multiplied by --step-factor")
     _flag(group, MODEL_DATA["seed"], "of weights, sampling, augmentation and the validation split")
     _flags(it.add_argument_group("loss"), LOSS)
-    _flags(it.add_argument_group("augmentation"), AUGMENTATION)
+    _augmentation_flags(it)
     group = it.add_argument_group("classifier")
     group.add_argument("--classifier", action=argparse.BooleanOptionalAction, default=None,
                        help="fit a linear classifier on the frozen embeddings afterwards (default: if there are labels)")
@@ -64,12 +74,33 @@ def parser() -> argparse.ArgumentParser:
     it.add_argument("model", metavar="MODEL", help="safetensors file")
     it.add_argument("train", metavar="TRAIN", help="labelled images to fit on (see below)")
     it.add_argument("test", metavar="TEST", help="labelled images to predict")
+    it.add_argument("--calibration", action="store_true", help="expected calibration error and reliability bins of each method's probabilities")
+    it.add_argument("--retrieval", action="store_true", help="precision@1, R-precision and MAP@R of the test images among themselves")
+    it.add_argument("--geometry", action="store_true", help="alignment and uniformity of the test images")
+    it.add_argument("--outside", metavar="DATA", help="how well the distance to the 50th nearest training image tells these images from the test images")
     it.add_argument("--confusion", action=argparse.BooleanOptionalAction, default=None, help="print the confusion matrix (default: up to 20 classes)")
     it.add_argument("--json", action="store_true", help="print a JSON object per method instead")
     option = EVALUATE["method"]
     it.add_argument("--method", nargs="+", choices=option.choices, default=[option.default], help=f"{option.help} (default: {option.default})")
     _flags(it, {name: option for name, option in EVALUATE.items() if name != "method"})
     _embedding(it)
+
+    it = _command(commands, "study", _study, "run one claim of the paper at a size that this machine can take, and write a table", None, "NAME --output DIR")
+    studies.arguments(it)
+
+    it = _command(commands, "views", _views, "a contact sheet: images of DATA with the views that training makes of them, or corrupted", DATA,
+                  "DATA --output SHEET.png")
+    it.add_argument("data", metavar="DATA", help="images (see below)")
+    it.add_argument("-o", "--output", metavar="FILE", required=True, help="PNG file to write")
+    it.add_argument("--images", type=int, metavar="N", default=8, help="rows: so many images, spread over the data (default: 8)")
+    it.add_argument("--views", type=int, metavar="N", default=8, help="columns: so many views of each (default: 8)")
+    it.add_argument("--size", type=_size, metavar="N|HxW", help="pixels of a view (default: as large as the images; 224 if they differ)")
+    it.add_argument("--seed", type=int, metavar="N", default=0, help="of the augmentation (default: 0)")
+    it.add_argument("--epoch", type=int, metavar="N", default=1, help="whose views (default: 1)")
+    it.add_argument("--corruption", choices=[it.word for it in _abi.Corruption], help="show the image at severities 1 to 5 instead of views")
+    _augmentation_flags(it)
+    _flag(it, DATASET["on_error"])
+    _flag(it, DATASET["channels"])
 
     it = _command(commands, "info", _info, "what a model is, or what this library is", None, "[MODEL]", threads=False)
     it.add_argument("model", metavar="MODEL", nargs="?", help="safetensors file; without it: the library, its engines and the CPU's features")
@@ -86,11 +117,19 @@ def _command(commands, name, function, text, epilog, usage, threads=True):
     return it
 
 
+def _augmentation_flags(it) -> None:
+    group = it.add_argument_group("augmentation")
+    _flags(group, AUGMENTATION)
+    option = AUGMENTATION["augmentation"]
+    group.add_argument("--augmentation-second", choices=option.choices, help="the kind for the views after an image's first (default: the same)")
+
+
 def _embedding(it) -> None:
     option = EMBED["output"]
     it.add_argument("--layer", choices=option.choices, help=f"{option.help} (default: {option.default})")
     _flags(it, {name: option for name, option in EMBED.items() if name != "output"})
     _flag(it, MODEL["precision"])
+    it.add_argument("--int8", metavar="DATA", help="embed in int8, in about half of the time, calibrated on these images: some hundreds such as will be embedded")
     _flag(it, DATASET["on_error"])
 
 
@@ -136,17 +175,16 @@ def _epochs(text: str) -> list[int]:
 # ------------------------------------------------------------------------------------------------------------------- the commands
 def _train(arguments) -> int:
     _files.writable(arguments.output)
-    data = _files.read(arguments.data, **_given(arguments, DATASET))
+    begun = _begin(arguments)
+    given = _given(arguments, DATASET)
+    data = _files.read(arguments.data, **(given if begun is None else {"channels": begun.channels} | given))
     _note_skipped(arguments, data)
+    data = _variant(arguments, data)
     labels = data.labels is not None
     objective = objective_for(arguments.objective, labels)
-    mean, std = _files.statistics(data)
-    several = {"mean": mean if arguments.mean is None else arguments.mean, "std": std if arguments.std is None else arguments.std}
-    for name, values in several.items():
-        if values is not None and len(values) == 1:
-            several[name] = values[0]
-    size = arguments.image_size or ((data.height, data.width) if data.height else None)
-    model = Model(**_given(arguments, MODEL), image_size=size, channels=data.channels, **several, seed=arguments.seed, n_jobs=arguments.threads)
+    model = begun or _new_model(arguments, data)
+    if labels and trains_classifier(objective, arguments.joint_classifier):
+        suit_classifier(model, data)
     _note(arguments, f"{data!r}; {model!r}".replace("<supcon.", "").replace(">", ""))
     options = _given(arguments, TRAIN) | _given(arguments, LOSS) | {"objective": objective}
     training = Training()
@@ -161,8 +199,7 @@ def _train(arguments) -> int:
         where = f"; go on from the checkpoint in {folder} with --resume" if folder and training.history else ""
         print(f"supcon: stopped in epoch {len(training.history) + 1}; the model learnt so far is in {arguments.output}{where}", file=sys.stderr)
         raise
-    trained = objective in ("cross_entropy", "linear") or arguments.joint_classifier
-    if labels and not trained and arguments.classifier is not False:
+    if labels and not trains_classifier(objective, arguments.joint_classifier) and arguments.classifier is not False:
         _note(arguments, "fitting the linear classifier")
         given = _given(arguments, CLASSIFIER)
         model.fit_classifier(data, iterations=given.get("classifier_iterations"), l2=given.get("classifier_l2"))
@@ -173,18 +210,70 @@ def _train(arguments) -> int:
     return 0
 
 
-def _augmentation(arguments) -> dict | None:
+def _begin(arguments) -> Model | None:
+    """The model of --init."""
+    if arguments.init is None:
+        return None
+    for name in (*MODEL, "image_size", "mean", "std"):
+        if name != "precision" and getattr(arguments, name) is not None:
+            raise ArgumentError(f"--{name.replace('_', '-')} and --init were given; expected one of the two: the file says what its model is")
+    return load(arguments.init, precision=arguments.precision, n_jobs=arguments.threads)
+
+
+def _new_model(arguments, data) -> Model:
+    mean, std = _files.statistics(data)
+    several = {"mean": mean if arguments.mean is None else arguments.mean, "std": std if arguments.std is None else arguments.std}
+    for name, values in several.items():
+        if values is not None and len(values) == 1:
+            several[name] = values[0]
+    size = arguments.image_size or ((data.height, data.width) if data.height else None)
+    return Model(**_given(arguments, MODEL), image_size=size, channels=data.channels, **several, seed=arguments.seed, n_jobs=arguments.threads)
+
+
+def _variant(arguments, data):
+    """The data set, with its tail cut, thinned out, its labels spoilt, as asked for."""
+    seed = MODEL_DATA["seed"].default if arguments.seed is None else arguments.seed
+    for value, change in ((arguments.long_tailed, "long_tailed"), (arguments.per_class, "per_class"), (arguments.label_noise, "with_label_noise")):
+        if value is not None:
+            data = getattr(data, change)(value, seed)
+    return data
+
+
+def _augmentation(arguments):
+    """What `train` takes: a dict, a pair of them, or None."""
     fields = _given(arguments, AUGMENTATION)
     if "augmentation" in fields:
         fields["kind"] = fields.pop("augmentation")
+    if arguments.augmentation_second is not None:
+        return fields, {**fields, "kind": arguments.augmentation_second}
     return fields or None
+
+
+def _views(arguments) -> int:
+    _files.writable(arguments.output)
+    data = _files.read(arguments.data, **_given(arguments, DATASET))
+    _note_skipped(arguments, data)
+    count = min(integer("--images", arguments.images, 1, 256), len(data))
+    chosen = np.arange(count) * len(data) // count
+    common = dict(seed=integer("--seed", arguments.seed, 0, 2**64 - 1), epoch=arguments.epoch, size=arguments.size, n_jobs=arguments.threads)
+    if arguments.corruption:
+        size = arguments.size or ((data.height, data.width) if data.height else (224, 224))
+        cells = [augment(data.subset(chosen), "none", size=size, n_jobs=arguments.threads)]
+        for severity in range(1, 6):
+            corrupted = data.corrupted(arguments.corruption, severity, seed=common["seed"], size=size)
+            cells.append(augment(corrupted.subset(chosen), "none", n_jobs=arguments.threads))
+        sheet(np.stack(cells, 1), arguments.output)
+    else:
+        contact_sheet(data.subset(chosen), _augmentation(arguments) or AUGMENTATION["augmentation"].default, path=arguments.output, views=arguments.views, **common)
+    print(arguments.output)
+    return 0
 
 
 def _embed(arguments) -> int:
     _files.writable(arguments.output)
     if not arguments.output.endswith((".npy", ".csv")):
         raise ArgumentError(f"--output is {arguments.output!r}; expected a name that ends in .npy or .csv")
-    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads)
+    model = _model(arguments)
     data = _files.read(arguments.data, on_error=arguments.on_error, channels=model.channels)
     _note_skipped(arguments, data)
     paths = data.paths
@@ -200,6 +289,13 @@ def _embed(arguments) -> int:
     return 0
 
 
+def _model(arguments):
+    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads)
+    if arguments.int8:
+        model.quantize(_files.read(arguments.int8, on_error=arguments.on_error, channels=model.channels))
+    return model
+
+
 def _rows(arguments, model, data, what: str) -> np.ndarray:
     count = None if arguments.quiet else Count(what)
     try:
@@ -212,7 +308,7 @@ def _rows(arguments, model, data, what: str) -> np.ndarray:
 
 
 def _evaluate(arguments) -> int:
-    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads)
+    model = _model(arguments)
     parts = []
     for spec in (arguments.train, arguments.test):
         data = _files.read(spec, on_error=arguments.on_error, channels=model.channels)
@@ -223,12 +319,42 @@ def _evaluate(arguments) -> int:
     for method in arguments.method:
         found = evaluate(train_rows, train_labels, test_rows, test_labels, method, **_given(arguments, [it for it in EVALUATE if it != "method"]),
                          n_jobs=arguments.threads)
+        calibration = found.calibration() if arguments.calibration else None
         if arguments.json:
             print(json.dumps({"method": method, "top1": found.top1, "top5": found.top5, "classes": found.classes.tolist(),
-                              "confusion": found.confusion.tolist()}), flush=True)
+                              "confusion": found.confusion.tolist()} | ({"calibration": _files.plain(calibration)} if calibration else {})), flush=True)
         else:
             show = arguments.confusion if arguments.confusion is not None else len(found.classes) <= 20
             print(_files.report(method, found, show), flush=True)
+            if calibration:
+                print(_files.reliability(method, calibration), flush=True)
+    for name, values in _measures(arguments, model, train_rows, test_rows, test_labels):
+        words = ", ".join(f"{key.replace('_', ' ')} {value:.4f}" if isinstance(value, float) else f"{key.replace('_', ' ')} {value}"
+                          for key, value in values.items())
+        print(json.dumps({name: values}) if arguments.json else f"{name}: {words}", flush=True)
+    return 0
+
+
+def _measures(arguments, model, train_rows, test_rows, test_labels):
+    """What was asked for beside the methods: (name, {measure: value})."""
+    jobs = arguments.threads
+    if arguments.retrieval:
+        yield "retrieval", _files.plain(retrieval(test_rows, test_labels, n_jobs=jobs))
+    if arguments.geometry:
+        yield "geometry", {"alignment": alignment(test_rows, test_labels, n_jobs=jobs), "uniformity": uniformity(test_rows, n_jobs=jobs)}
+    if arguments.outside:
+        data = _files.read(arguments.outside, on_error=arguments.on_error, channels=model.channels)
+        _note_skipped(arguments, data)
+        outside = _rows(arguments, model, data, "images from outside")
+        scores = [ood_scores(train_rows, it, k=min(OOD["k"].default, len(train_rows)), n_jobs=jobs) for it in (test_rows, outside)]
+        yield "outside", _files.plain(ood_detection(*scores))
+
+
+def _study(arguments) -> int:
+    from .studies._main import run  # with what it needs only here
+
+    set_log(_log, "warning")  # a line for each run is enough
+    print(run(arguments))
     return 0
 
 

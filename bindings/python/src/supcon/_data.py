@@ -65,7 +65,7 @@ class Dataset:
     def from_images(cls, images, labels=None) -> Dataset:
         """Images in memory, used where they lie: uint8 or float [n, h, w] or [n, h, w, c]; they must not change while the data set is in use.
         Labels: int [n] >= 0."""
-        return _from_pixels(pixels(images), _numbers(labels))
+        return from_pixels(pixels(images), _numbers(labels))
 
     @classmethod
     def from_files(cls, paths, labels=None, *, on_error=None, channels=None) -> Dataset:
@@ -130,9 +130,52 @@ class Dataset:
     def split(self, fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:
         """Two parts at random, class by class; the second gets about `fraction` of the images."""
         first, second = _abi.DatasetHandle(), _abi.DatasetHandle()
-        seed = _convert.integer("seed", seed, 0, 2**64 - 1)
-        check(lib.supcon_dataset_split(self._handle, _convert.real("fraction", fraction), seed, ctypes.byref(first), ctypes.byref(second)))
+        check(lib.supcon_dataset_split(self._handle, _convert.real("fraction", fraction), _seed(seed), ctypes.byref(first), ctypes.byref(second)))
         return Dataset(first, self._keep), Dataset(second, self._keep)
+
+    def corrupted(self, corruption: str, severity: int = 3, *, seed: int = 0, size=None) -> Dataset:
+        """The same images and labels, corrupted when they are used (see `corrupt`); an image's place here decides its random numbers. `size`: int or
+        (height, width), what images are resized to before, since the strengths count pixels: the size that the model sees."""
+        handle = _abi.DatasetHandle()
+        pair = (0, 0) if size is None else tuple(size) if hasattr(size, "__iter__") else (size, size)
+        if len(pair) != 2:
+            raise ArgumentError(f"size is {size!r}; expected a number of pixels, or (height, width)")
+        sides = [_convert.integer("size", it, 0, 65536) for it in pair]
+        check(lib.supcon_dataset_corrupt(self._handle, _convert.choice("corruption", corruption, _abi.Corruption),
+                                         _convert.integer("severity", severity, -(2**31), 2**31 - 1), _seed(seed),
+                                         *sides, ctypes.byref(handle)))
+        return Dataset(handle, self._keep)
+
+    def _changed(self, function, *arguments) -> Dataset:
+        handle = _abi.DatasetHandle()
+        check(function(self._handle, *arguments, ctypes.byref(handle)))
+        return Dataset(handle, self._keep)
+
+    def with_labels(self, labels) -> Dataset:
+        """The same images with these labels instead: int [n] >= 0, or None."""
+        numbers = _numbers(labels)
+        if numbers is not None and len(numbers) != self.count:
+            raise ShapeError(f"there are {len(numbers)} labels for {self.count} images")
+        return self._changed(lib.supcon_dataset_with_labels, integers(numbers))
+
+    def with_class_names(self, names) -> Dataset:
+        """With these names for its classes, which a model fitted on it keeps: one for each class, or more."""
+        encoded = [str(it).encode("utf-8", "surrogateescape") for it in names]
+        if any(b"\0" in it for it in encoded):
+            raise ArgumentError("a class name has a NUL in it")
+        return self._changed(lib.supcon_dataset_with_class_names, _strings(encoded), len(encoded))
+
+    def with_label_noise(self, rate: float, seed: int = 0) -> Dataset:
+        """Symmetric label noise: `rate` (0 to 1) of the images, at random, get one of the other classes that have images, each as likely."""
+        return self._changed(lib.supcon_dataset_with_label_noise, _convert.real("rate", rate), _seed(seed))
+
+    def per_class(self, images: int, seed: int = 0) -> Dataset:
+        """At most `images` of each class, at random; fewer are always among more of the same seed."""
+        return self._changed(lib.supcon_dataset_per_class, _convert.integer("images", images, 0, 2**63 - 1), _seed(seed))
+
+    def long_tailed(self, factor: float, seed: int = 0) -> Dataset:
+        """A long tail: the first class keeps all its images, the last 1/factor as many, those between fall exponentially (Cui et al., arXiv:1901.05555)."""
+        return self._changed(lib.supcon_dataset_long_tailed, _convert.real("factor", factor), _seed(seed))
 
 
 class ImageFolder(Dataset):
@@ -153,6 +196,10 @@ class ImageFolder(Dataset):
         super().__init__(handle)
 
 
+def _seed(seed) -> int:
+    return _convert.integer("seed", seed, 0, 2**64 - 1)
+
+
 def _text(value: bytes | None) -> str:
     return "" if value is None else value.decode("utf-8", "surrogateescape")
 
@@ -171,7 +218,7 @@ def _numbers(labels):
     return np.ascontiguousarray(array, np.int64)
 
 
-def _from_pixels(images: Pixels, numbers: np.ndarray | None) -> Dataset:
+def from_pixels(images: Pixels, numbers: np.ndarray | None = None) -> Dataset:
     if numbers is not None and len(numbers) != images.count:
         raise ShapeError(f"there are {len(numbers)} labels for {images.count} images")
     handle = _abi.DatasetHandle()
@@ -192,22 +239,26 @@ def labelled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
     """A data set to train on and the classes of its labels (None without labels): `labels` of any kind, else the data set's own."""
     if labels is None:
         found = source(images)
-        data = _from_pixels(found, None) if isinstance(found, Pixels) else found
+        data = from_pixels(found) if isinstance(found, Pixels) else found
         if data.labels is None:
             return data, None
         named = data.class_names != [str(it) for it in range(len(data.class_names))]
         return data, np.array(data.class_names) if named or isinstance(data, ImageFolder) else np.arange(len(data.class_names))
     if isinstance(images, Dataset):
-        if images.paths is None:
-            raise ArgumentError("labels were given with a data set that is not made of files; make it with its labels, or leave them out")
         classes, numbers = encode_labels(labels, len(images))
-        return Dataset.from_files(images.paths, numbers, on_error="refuse", channels=images.channels), classes
+        return _named(images.with_labels(numbers), classes), classes
     if are_paths(images):
         classes, numbers = encode_labels(labels, len(images))
-        return Dataset.from_files(list(images), numbers, on_error="refuse"), classes
+        return _named(Dataset.from_files(list(images), numbers, on_error="refuse"), classes), classes
     found = pixels(images)
     classes, numbers = encode_labels(labels, found.count)
-    return _from_pixels(found, numbers), classes
+    return _named(from_pixels(found, numbers), classes), classes
+
+
+def _named(data: Dataset, classes: np.ndarray) -> Dataset:
+    """With the labels' own words for names, so that a model fitted on it keeps them; numbers 0, 1, … are names already."""
+    names = [str(it) for it in classes]
+    return data if names == data.class_names or any("\0" in it for it in names) else data.with_class_names(names)
 
 
 def need_labels(data: Dataset) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 
 import numpy as np
@@ -10,10 +11,10 @@ from . import _abi
 from ._data import Dataset, labelled
 from ._errors import ArgumentError, SupConError, SupConWarning
 from ._images import Pixels, channel_statistics
-from ._model import Model
+from ._model import Model, load
 from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, default_of, documented
 from ._sklearn import BaseEstimator, ClassifierMixin, NotFittedError, TransformerMixin
-from ._training import Training, objective_for, seed_of, train
+from ._training import Training, objective_for, seed_of, suit_classifier, train, trains_classifier
 
 _TRAINING = tuple(TRAIN) + tuple(LOSS)
 
@@ -35,12 +36,16 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     {options}
     milestones : list of int, optional
         Step schedule: epochs after which the rate is multiplied by step_factor.
-    augmentation : {"simclr", "crop_flip", "none"} or dict, default "simclr"
-        A dict has "kind" and the fields to change, such as {"kind": "simclr", "crop_scale_min": 0.5}.
+    augmentation : str, dict or a pair of them, default "simclr"
+        As in `augment`; a pair: of an image's first view, and of its others.
     image_size : int or (height, width), optional
         Pixels that the model is made for; other images are resized. None: as large as the images, if they are of one size.
     mean, std : float or one per channel, optional
         Of pixels from 0 to 1. None: computed from an array of images; for files the library's {mean} and {std}.
+    init : path or Model, optional
+        What to begin with instead of random weights: a safetensors file as `supcon.load` takes it, or a model, which is copied. The options that describe a
+        model are its own then, and may not be given. A classifier of other classes than the data's is replaced by a new one: with the objective
+        "cross_entropy" and a small learning_rate this is transfer by full fine-tuning.
     output, normalize : as in `Model.embed`, default "encoder" and True
         What `transform` returns.
     random_state : int, numpy RandomState or Generator, optional
@@ -67,12 +72,15 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     """
 
     def __init__(
-        self, architecture="resnet18", *, width=None, stem="auto", head="mlp", head_hidden=None, head_output=None, zero_init_last_gamma=None,
+        self, architecture="resnet18", *, width=None, stem="auto", head="mlp", head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None,
         precision="auto", objective="supcon", joint_classifier=None, epochs=None, batch_size=None, views=None, images_per_class=None, learning_rate=None,
         reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_start=None,
         final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None, checkpoint_folder=None, resume=None,
-        loader_threads=None, stop_on_collapse=None, keep_best=None, temperature=None, form=None, denominator=None, anchors=None, reduction=None, scale=None,
-        milestones=None, augmentation="simclr", image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
+        loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None, beta1=None, beta2=None,
+        epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
+        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
+        cutmix_alpha=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
+        milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
         verbose=0, callback=None,
     ):
         _keep(self, locals())
@@ -98,9 +106,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         data, classes = labelled(X, y)
         objective = objective_for(self.objective, data.labels is not None)
         seed = seed_of(self.random_state)
-        mean, std = self._statistics(data)
-        model = Model(**{name: getattr(self, name) for name in MODEL}, image_size=self._size(data), channels=data.channels, mean=mean, std=std, seed=seed,
-                      n_jobs=self.n_jobs)
+        model = self._start(data, objective, seed)
         training, keep = Training(), False
         options = {name: getattr(self, name) for name in _TRAINING} | {"objective": objective}
         try:
@@ -120,6 +126,21 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
                 if data.height:
                     self.n_features_in_ = data.height * data.width * data.channels
         return data
+
+    def _start(self, data: Dataset, objective, seed) -> Model:
+        """The model to train."""
+        if self.init is None:
+            mean, std = self._statistics(data)
+            return Model(**{name: getattr(self, name) for name in MODEL}, image_size=self._size(data), channels=data.channels, mean=mean, std=std, seed=seed,
+                         n_jobs=self.n_jobs)
+        usual = inspect.signature(type(self).__init__).parameters
+        for name in (*MODEL, "image_size", "mean", "std"):
+            if name != "precision" and getattr(self, name) != usual[name].default:
+                raise ArgumentError(f"{name} is {getattr(self, name)!r} and init is given: its model has a {name} of its own; expected one of the two")
+        model = self.init.copy() if isinstance(self.init, Model) else load(self.init, precision=self.precision, n_jobs=self.n_jobs)
+        if trains_classifier(objective, self.joint_classifier):
+            suit_classifier(model, data)
+        return model
 
     def _size(self, data: Dataset):
         if self.image_size is not None:
@@ -166,7 +187,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
 @documented(CLASSIFIER)
 class SupConClassifier(ClassifierMixin, SupConEncoder):
     """A `SupConEncoder` with a linear classifier: fitted on the frozen embeddings after the contrastive training, or trained together with the encoder for
-    objective "cross_entropy" and with `joint_classifier`.
+    objectives "cross_entropy" and "max_margin" and with `joint_classifier`.
 
     Parameters
     ----------
@@ -176,12 +197,15 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
     """
 
     def __init__(
-        self, architecture="resnet18", *, width=None, stem="auto", head="mlp", head_hidden=None, head_output=None, zero_init_last_gamma=None,
+        self, architecture="resnet18", *, width=None, stem="auto", head="mlp", head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None,
         precision="auto", objective="supcon", joint_classifier=None, epochs=None, batch_size=None, views=None, images_per_class=None, learning_rate=None,
         reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_start=None,
         final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None, checkpoint_folder=None, resume=None,
-        loader_threads=None, stop_on_collapse=None, keep_best=None, temperature=None, form=None, denominator=None, anchors=None, reduction=None, scale=None,
-        milestones=None, augmentation="simclr", image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
+        loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None, beta1=None, beta2=None,
+        epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
+        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
+        cutmix_alpha=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
+        milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
         verbose=0, callback=None, classifier_iterations=None, classifier_l2=None,
     ):
         _keep(self, locals())
@@ -192,7 +216,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         if data is not None and data.labels is None:
             raise ArgumentError("y is None and the images have no labels; a classifier needs a label for each image")
         data = self._fit(X if data is None else data, y)
-        if self.objective != "cross_entropy" and not self.joint_classifier:
+        if not trains_classifier(self.objective, self.joint_classifier):
             self.model_.fit_classifier(data, iterations=self.classifier_iterations, l2=self.classifier_l2)
         return self
 

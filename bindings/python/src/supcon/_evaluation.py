@@ -1,4 +1,4 @@
-"""How good embeddings are: linear probe, nearest neighbours, class prototypes."""
+"""How good embeddings are: linear probe, nearest neighbours, class prototypes. `_measures` has what needs no method."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _abi
-from ._errors import ElementTypeError, ShapeError
+from ._errors import ShapeError
 from ._images import encode_labels, floats, integers
 from ._library import check, context, defaults, lib
+from ._measures import calibration, rows_of
 from ._options import EVALUATE, build
 
 
@@ -21,6 +22,8 @@ class Evaluation:
     top1, top5 : share of the test rows whose label is the first guess, or among the first five.
     classes : [c], the labels in order. predictions : [n], a label for each test row.
     confusion : int64 [c, c], rows the truth, columns the guess.
+    probabilities : float32 [n, c]: the softmax of the logits (linear), each class's share of the votes (knn), the softmax of cosine / temperature (prototypes).
+    labels : [n], those of the test rows.
     """
 
     top1: float
@@ -28,6 +31,12 @@ class Evaluation:
     classes: np.ndarray
     predictions: np.ndarray
     confusion: np.ndarray
+    probabilities: np.ndarray
+    labels: np.ndarray
+
+    def calibration(self, bins=None):
+        """`supcon.calibration` of the probabilities."""
+        return calibration(self.probabilities, np.searchsorted(self.classes, self.labels), bins=bins)
 
 
 def evaluate(train, train_labels, test, test_labels, method="linear", *, k=None, temperature=None, iterations=None, l2=None, n_jobs=None) -> Evaluation:
@@ -41,31 +50,28 @@ def evaluate(train, train_labels, test, test_labels, method="linear", *, k=None,
         Of any kind.
     method : {"linear", "knn", "prototypes"}
         Softmax regression; the vote of the k nearest by cosine, weighted by exp(cosine / temperature); the nearest class mean by cosine.
-    k, temperature : knn; iterations, l2 : linear. None: the library's defaults.
+    k, temperature : knn (temperature: prototypes' probabilities too); iterations, l2 : linear. None: the library's defaults.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
     """
-    rows, tests = _rows(train, "train"), _rows(test, "test")
+    rows, tests = rows_of(train, "train"), rows_of(test, "test")
     if rows.shape[1] != tests.shape[1]:
         raise ShapeError(f"train rows have {rows.shape[1]} numbers and test rows {tests.shape[1]}; expected the same")
     known, seen = np.asarray(train_labels), np.asarray(test_labels)
-    for name, labels, count in (("train_labels", known, len(rows)), ("test_labels", seen, len(tests))):
-        if labels.shape != (count,):
-            raise ShapeError(f"{name} have the shape {list(labels.shape)}; expected [{count}]")
+    _one_each("train_labels", known, len(rows))
+    _one_each("test_labels", seen, len(tests))
     classes, numbers = encode_labels(np.concatenate([known, seen]), len(rows) + len(tests))
     options = build(EVALUATE, method=method, k=k, temperature=temperature, iterations=iterations, l2=l2)
     scores, first = defaults(_abi.Scores), np.ascontiguousarray(numbers[:len(rows)])
     truth = np.ascontiguousarray(numbers[len(rows):])
     predictions, confusion = np.zeros(len(tests), np.int64), np.zeros((len(classes), len(classes)), np.int64)
+    shares = np.zeros((len(tests), len(classes)), np.float32)
     check(lib.supcon_evaluate(context(n_jobs), floats(rows), integers(first), len(rows), floats(tests), integers(truth), len(tests), rows.shape[1],
-                              ctypes.byref(options), ctypes.byref(scores), integers(predictions), integers(confusion), confusion.size))
-    return Evaluation(scores.top1, scores.top5, classes, classes[predictions], confusion)
+                              ctypes.byref(options), ctypes.byref(scores), integers(predictions), floats(shares), shares.size, integers(confusion),
+                              confusion.size))
+    return Evaluation(scores.top1, scores.top5, classes, classes[predictions], confusion, shares, seen)
 
 
-def _rows(values, name: str) -> np.ndarray:
-    array = np.asarray(values)
-    if array.dtype.kind != "f":
-        raise ElementTypeError(f"{name} is of type {array.dtype}; expected float32")
-    if array.ndim != 2:
-        raise ShapeError(f"{name} has the shape {list(array.shape)}; expected [n, d]")
-    return np.ascontiguousarray(array, np.float32)
+def _one_each(name: str, labels: np.ndarray, count: int) -> None:
+    if labels.shape != (count,):
+        raise ShapeError(f"{name} have the shape {list(labels.shape)}; expected [{count}]")

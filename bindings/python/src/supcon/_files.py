@@ -99,3 +99,20 @@ def report(method: str, found, confusion: bool) -> str:
         lines += ["", "confusion (rows: the truth, columns: the guess)", " " * width + "".join(f" {it:>{cell}}" for it in names)]
         lines += [f"{name:{width}}" + "".join(f" {it:>{cell}}" for it in row) for name, row in zip(names, found.confusion)]
     return "\n".join(lines) + "\n"
+
+
+def plain(found) -> dict:
+    """A dataclass of numbers and arrays as JSON has it."""
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(found).items()}
+
+
+def reliability(method: str, found) -> str:
+    """Calibration errors, and a row per bin that has images."""
+    bins = len(found.bin_counts)
+    lines = [f"{method}: expected calibration error {found.expected_error:.4f}, largest of a bin {found.maximum_error:.4f}, "
+             f"negative log-likelihood {found.negative_log_likelihood:.4f}, Brier score {found.brier_score:.4f}", "",
+             "confidence     images  mean confidence  accuracy"]
+    for at, count in enumerate(found.bin_counts):
+        if count:
+            lines.append(f"{at / bins:5.3f} - {(at + 1) / bins:5.3f}  {count:6}  {found.bin_confidences[at]:15.2%}  {found.bin_accuracies[at]:8.2%}")
+    return "\n".join(lines) + "\n"

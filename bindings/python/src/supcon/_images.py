@@ -88,14 +88,19 @@ def channel_statistics(array: np.ndarray) -> tuple[list[float], list[float]]:
     return list(mean / unit), list(np.maximum(deviation / unit, 1 / 255))
 
 
-def floats(array: np.ndarray):
-    """A pointer to the float32 numbers of `array`, which it keeps alive."""
-    return array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+def floats(array: np.ndarray | None):
+    """A pointer to the float32 numbers of `array`, which it keeps alive, or NULL."""
+    return None if array is None else array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
 
 
 def integers(array: np.ndarray | None):
     """A pointer to the int64 numbers of `array`, or NULL."""
     return None if array is None else array.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
+
+
+def doubles(array: np.ndarray | None):
+    """A pointer to the float64 numbers of `array`, or NULL."""
+    return None if array is None else array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
 
 
 def encode_labels(labels, count: int, name: str = "labels") -> tuple[np.ndarray, np.ndarray]:

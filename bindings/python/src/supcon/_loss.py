@@ -10,11 +10,11 @@ from . import _abi
 from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import encode_labels, floats, integers
 from ._library import check, context, defaults, lib
-from ._options import LOSS, LOSS_NORMALIZE, build
+from ._options import LOSS, LOSS_ALONE, build
 
 
 def supcon_loss(features, labels=None, *, mask=None, temperature=0.1, form="out", denominator="all", anchors="all", scale=1.0, reduction="mean",
-                normalize=False, return_gradient=False, n_jobs=None):
+                normalize=False, positives_cap=0, seed=0, return_gradient=False, n_jobs=None):
     """The supervised contrastive loss (Khosla et al., arXiv:2004.11362) and its gradient, in O(n d) memory.
 
     Parameters
@@ -25,7 +25,7 @@ def supcon_loss(features, labels=None, *, mask=None, temperature=0.1, form="out"
         Of any kind (integers, strings). Samples with the same label are positives of each other. None: only the views of one sample are (SimCLR).
     mask : float array [batch, batch], optional
         mask[i, j] >= 0 weighs j as a positive of i, 0 makes it a negative; it may be asymmetric. The entry [i, i] speaks of the other views of i.
-        Excludes `labels`.
+        Excludes `labels`. `mask_from_multilabel` and `mask_from_values` make one.
     temperature : float, default 0.1
         Above 0.
     form : {"out", "in"}, default "out"
@@ -40,6 +40,11 @@ def supcon_loss(features, labels=None, *, mask=None, temperature=0.1, form="out"
         Mean over the anchors that have a positive; over all anchors; sum; none: an array with the loss of each anchor.
     normalize : bool, default False
         Divide each row by its length first, and differentiate through it.
+    positives_cap : int, default 0
+        At most so many positives count for an anchor, the other views of its own sample first, then others at random; those that are not chosen take no part
+        at all, in no denominator. 0: all count. With 1, single views and temperature 1 the loss is N-pairs'.
+    seed : int, default 0
+        Of that choice.
     return_gradient : bool, default False
         Return the gradient too.
     n_jobs : int, optional
@@ -69,8 +74,8 @@ def supcon_loss(features, labels=None, *, mask=None, temperature=0.1, form="out"
         weights = _float32(mask, "mask")
         if weights.shape != (samples, samples):
             raise ShapeError(f"mask has the shape {list(weights.shape)}; expected [{samples}, {samples}]")
-    options = build(LOSS | LOSS_NORMALIZE, temperature=temperature, form=form, denominator=denominator, anchors=anchors, scale=scale, reduction=reduction,
-                    normalize=normalize)
+    options = build(LOSS | LOSS_ALONE, temperature=temperature, form=form, denominator=denominator, anchors=anchors, scale=scale, reduction=reduction,
+                    normalize=normalize, positives_cap=positives_cap, seed=seed)
     result = defaults(_abi.LossResult)
     single = options.reduction == _abi.Reduction.NONE
     shape = (samples,) if options.anchors == _abi.Anchors.FIRST or rows.ndim == 2 else (samples, views)

@@ -11,10 +11,10 @@ import numpy as np
 
 from . import _abi, _convert
 from ._augmentation import image_size as pair
-from ._data import Dataset, labelled, source
+from ._data import Dataset, from_pixels, labelled, source
 from ._errors import ArgumentError
 from ._images import Pixels, floats
-from ._library import check, context, defaults, interruptible, lib, own
+from ._library import check, context, defaults, guarded, interruptible, lib, own
 from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
 
 
@@ -40,10 +40,10 @@ class Model:
         Threads; None: every CPU this process may use.
     """
 
-    def __init__(self, architecture=None, *, width=None, stem=None, head=None, head_hidden=None, head_output=None, zero_init_last_gamma=None, precision=None,
+    def __init__(self, architecture=None, *, width=None, stem=None, head=None, head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None, precision=None,
                  image_size=None, channels=None, mean=None, std=None, classes=None, seed=None, n_jobs=None):
         height, width_in_pixels = (None, None) if image_size is None else pair(image_size)
-        options = build(MODEL | MODEL_DATA, architecture=architecture, width=width, stem=stem, head=head, head_hidden=head_hidden, head_output=head_output,
+        options = build(MODEL | MODEL_DATA, architecture=architecture, width=width, stem=stem, head=head, head_hidden=head_hidden, head_output=head_output, normalize_features=normalize_features,
                         zero_init_last_gamma=zero_init_last_gamma, precision=precision, image_height=height, image_width=width_in_pixels, channels=channels,
                         classes=classes, seed=seed)
         for name, values in (("mean", mean), ("std", std)):
@@ -71,7 +71,9 @@ class Model:
     head_hidden = property(lambda self: self._info.head_hidden, doc="Width of the head's hidden layer.")
     head_output = property(lambda self: self._info.head_output, doc="Dimension of the projection z; 0 without a head.")
     classes = property(lambda self: self._info.classes, doc="Of the linear classifier; 0 without one.")
+    normalize_features = property(lambda self: bool(self._info.normalize_features), doc="Whether head and classifier take the encoder's output at length 1.")
     precision = property(lambda self: _abi.Precision(self._info.precision).word, doc='"f32" or "bf16".')
+    int8 = property(lambda self: bool(self._info.int8), doc="Whether the encoder embeds in int8, after `quantize`.")
     encoder_output = property(lambda self: self._info.encoder_output, doc="Dimension of the embedding r.")
     parameters = property(lambda self: self._info.parameters, doc="How many numbers are trained.")
     mean = property(lambda self: (lambda info: list(info.mean)[:info.channels])(self._info), doc="Per channel, of pixels from 0 to 1.")
@@ -85,14 +87,14 @@ class Model:
 
     def info(self) -> dict:
         """Everything above, as a dict."""
-        names = ("architecture", "width", "channels", "image_size", "stem", "head", "head_hidden", "head_output", "classes", "precision", "encoder_output",
-                 "parameters", "mean", "std")
+        names = ("architecture", "width", "channels", "image_size", "stem", "head", "head_hidden", "head_output", "normalize_features", "classes", "precision", "int8",
+                 "encoder_output", "parameters", "mean", "std")
         return {name: getattr(self, name) for name in names} | {"class_names": self.class_names}
 
     def __repr__(self) -> str:
         info = self._info
         return (f"<supcon.Model {info.architecture.decode()} of width {info.width} for {info.image_height}x{info.image_width}x{info.channels}, "
-                f"{_abi.Precision(info.precision).word}, embeddings of {info.encoder_output}, {info.classes or 'no'} classes>")
+                f"{'int8' if info.int8 else _abi.Precision(info.precision).word}, embeddings of {info.encoder_output}, {info.classes or 'no'} classes>")
 
     def embed(self, images, output="encoder", normalize=True, *, batch_size=None, progress=None) -> np.ndarray:
         """Images to embeddings.
@@ -144,14 +146,45 @@ class Model:
         height, width = self.image_size
         return (batch_size or 256) * max(1, (1 << 24) // max(1, (batch_size or 256) * height * width))
 
-    def fit_classifier(self, images, labels=None, *, iterations=None, l2=None) -> Model:
+    def quantize(self, images) -> Model:
+        """From here on the encoder embeds in int8, in about half of bf16's time, until it is trained; `save` keeps it. `images`: some hundreds such as will be
+        embedded, in any form that `embed` takes, to calibrate on; of more than 512, 512 from first to last are taken. None: back to `precision`. Nobody may use
+        the model meanwhile. UnsupportedError on a CPU that cannot."""
+        data = None if images is None else source(images, self.channels)
+        if isinstance(data, Pixels):
+            data = from_pixels(data)
+        with interruptible(lambda: None):
+            check(lib.supcon_model_quantize(self._handle, None if data is None else data._handle))
+        return self
+
+    def fit_classifier(self, images, labels=None, *, iterations=None, l2=None, progress=None) -> Model:
         """Fits the linear classifier on the frozen, unaugmented embeddings and keeps it. `labels`: [n] of any kind, numbered in their order; None: the data
-        set's own. Nobody may use the model meanwhile."""
+        set's own. Nobody may use the model meanwhile; after an exception it is as it was.
+
+        progress : callable, optional
+            ``progress(phase, done, total)``, phase "embed" (images) or "fit" (iterations; it may end before total). Returning True stops it with
+            CancelledError, as Ctrl-C does with KeyboardInterrupt; what it raises comes out of this function."""
         data = images if isinstance(images, Dataset) and labels is None else labelled(images, labels)[0]
         options = build(CLASSIFIER, classifier_iterations=iterations, classifier_l2=l2)
-        with interruptible(lambda: None):
+        stopped = []
+
+        def hear(phase, done, total, _) -> int:
+            return int(bool(progress and progress(_abi.Phase(phase).word, done, total)) or bool(stopped))
+
+        options.progress = _abi.ProgressCallback(guarded(hear))
+        with interruptible(lambda: stopped.append(True)):
             check(lib.supcon_model_fit_classifier(self._handle, data._handle, ctypes.byref(options)))
         return self
+
+    def reset_classifier(self, classes: int = 0) -> Model:
+        """Replaces the classifier by a new random one for `classes` classes; 0: takes it away, and `supcon.train` with the objective "cross_entropy" (full
+        fine-tuning) or "linear" makes one for its data."""
+        check(lib.supcon_model_reset_classifier(self._handle, _convert.integer("classes", classes, -(2**31), 2**31 - 1)))
+        return self
+
+    def copy(self) -> Model:
+        """The same model in memory of its own."""
+        return _from_bytes(self.to_bytes(), "f32" if self.precision == "f32" else "auto", self.n_jobs)
 
     def save(self, path) -> None:
         """Writes a safetensors file with torchvision's parameter names and the configuration as metadata; whole or not at all. FileError (an OSError)
@@ -167,7 +200,7 @@ class Model:
 
     def __reduce__(self):
         # bf16 is asked for again only where it is the default: the reader's CPU may lack it
-        return _from_bytes, (self.to_bytes(), "f32" if self.precision == "f32" else "auto", self.n_jobs)
+        return _from_bytes, (self.to_bytes(), "f32" if self.precision == "f32" and not self.int8 else "auto", self.n_jobs)
 
 
 def load(path, architecture=None, stem=None, mean=None, std=None, precision="auto", *, image_size=None, n_jobs=None) -> Model:

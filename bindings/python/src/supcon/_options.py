@@ -78,12 +78,13 @@ def _table(struct, *rows) -> dict[str, Option]:
 
 MODEL = _table(
     _abi.ModelOptions,
-    ("architecture", str, "resnet18, resnet34, resnet50, resnet101, resnet152 or resnet200"),
+    ("architecture", str, "resnet18, 34, 50, 101, 152 or 200, resnext50_32x4d, resnext101_32x8d or _64x4d, wide_resnet50_2 or wide_resnet101_2"),
     ("width", int, "channels of the first stage"),
     ("stem", _abi.Stem, "first layers; auto: cifar (3x3, stride 1) up to 64 pixels, imagenet (7x7, stride 2, max pool) above"),
-    ("head", _abi.Head, "projection head behind the encoder while training; mlp: linear, ReLU, linear; mlp_bn: with batch norm"),
-    ("head_hidden", int, "width of the head's hidden layer; 0: as wide as the encoder's output"),
+    ("head", _abi.Head, "projection head behind the encoder while training; mlp: linear, ReLU, linear; mlp_bn: with batch norm; mlp3 and mlp3_bn: three layers"),
+    ("head_hidden", int, "width of the head's hidden layers; 0: as wide as the encoder's output"),
     ("head_output", int, "dimension of the projection z"),
+    ("normalize_features", bool, "head and classifier take the encoder's output at length 1, as in the paper"),
     ("zero_init_last_gamma", bool, "each residual block begins as the identity"),
     ("precision", _abi.Precision, "auto: bf16 where the CPU has bf16 instructions, else f32"),
 )
@@ -98,23 +99,43 @@ MODEL_DATA = _table(
 )
 TRAIN = _table(
     _abi.TrainOptions,
-    ("objective", _abi.Objective, "supcon: the contrastive loss with labels; simclr: without; cross_entropy: the baseline; linear: the classifier alone"),
+    ("objective", _abi.Objective, "supcon: the contrastive loss with labels; simclr: without; cross_entropy: the baseline; linear: the classifier alone; "
+     "max_margin: another baseline, the large-margin softmax"),
     ("joint_classifier", bool, "train the classifier in the same run, behind a stop-gradient"),
     ("epochs", int, "passes over the training images"),
     ("batch_size", int, "images per step, before views"),
-    ("views", int, "augmented views per image; always 1 for cross_entropy and linear"),
+    ("views", int, "augmented views per image; 1 for cross_entropy, linear and max_margin"),
     ("images_per_class", int, "0: plain shuffle; M: batches of batch_size / M classes with M images each"),
     ("learning_rate", float, "of a batch of reference_batch images"),
     ("reference_batch", int, "the rate used is learning_rate * batch_size / reference_batch; 0: learning_rate as it is"),
     ("schedule", _abi.Schedule, "of the learning rate"),
-    ("momentum", float, "of SGD"),
-    ("nesterov", bool, "Nesterov's form of momentum"),
-    ("weight_decay", float, "of SGD"),
-    ("decay_norm_and_bias", bool, "weight decay acts on batch norm and biases too"),
+    ("optimizer", _abi.Optimizer, "sgd; lars: layer-wise rates; rmsprop: TensorFlow's form; adamw (a learning_rate of 1e-3 and reference_batch 0 are usual)"),
+    ("momentum", float, "of sgd, lars and rmsprop"),
+    ("nesterov", bool, "Nesterov's form of momentum (sgd, lars)"),
+    ("weight_decay", float, "of the optimizer; adamw's is decoupled"),
+    ("decay_norm_and_bias", bool, "weight decay acts on batch norm and biases too (never with lars)"),
+    ("trust_coefficient", float, "lars: a weight's rate is multiplied by this * |weight| / |gradient + weight_decay * weight|"),
+    ("rmsprop_decay", float, "rmsprop: of the mean of squared gradients"),
+    ("beta1", float, "adamw: decay of the mean of gradients"),
+    ("beta2", float, "adamw: decay of the mean of squared gradients"),
+    ("epsilon", float, "adamw and rmsprop; -1: 1e-8 for adamw, 1e-3 for rmsprop"),
     ("warmup_steps", int, "steps of linear warm-up; -1: 10 epochs, but at most a tenth of the run"),
     ("warmup_start", float, "share of the rate that warm-up begins with"),
     ("final_rate", float, "share of the rate that the cosine schedule ends with"),
     ("step_factor", float, "step schedule: what the rate is multiplied by at each milestone"),
+    ("exponential_factor", float, "exponential schedule: what the rate is multiplied by"),
+    ("exponential_epochs", float, "exponential schedule: after so many epochs each"),
+    ("ema_decay", float, "validation and the model at the end have the moving average of the weights with this decay; 0: off"),
+    ("chunk_size", int, "images in the network at a time, a divisor of batch_size, for exact gradients of large batches in little memory; 0: batch_size"),
+    ("margin", int, "max_margin: the angle to the true class's weights counts so many times; 1: cross-entropy"),
+    ("label_smoothing", float, "of the classifier's targets"),
+    ("mixup_alpha", float, "cross_entropy and linear: blend images of a batch, by a share from Beta(alpha, alpha); 0: not"),
+    ("cutmix_alpha", float, "cross_entropy and linear: paste a box of another image of the batch, its area by Beta(alpha, alpha); 0: not"),
+    ("label_bandwidth", float, "supcon: labels are numbers (0, 1, 2, ... in order) and positives are weighed by a Gaussian of this deviation; 0: they are classes"),
+    ("queue_mode", _abi.Queue, "memory variant: contrast with a momentum encoder's keys and a queue of earlier ones; entries of the same label are positives, or "
+     "take no part (negatives)"),
+    ("queue_size", int, "keys that the queue holds"),
+    ("key_momentum", float, "of the momentum encoder"),
     ("validation_fraction", float, "share of the images held out for kNN@1 and early stopping; 0: none"),
     ("validation_every", int, "epochs between validations"),
     ("patience", int, "stop after so many validations without a better kNN@1; 0: never"),
@@ -132,11 +153,18 @@ LOSS = _table(
     ("anchors", _abi.Anchors, "all: every view is an anchor; first: the first view of each image"),
     ("reduction", _abi.Reduction, "mean: over the anchors that have a positive; mean_all: over all anchors"),
     ("scale", float, "factor on the loss"),
+    ("positives_cap", int, "most positives that count for an anchor, its image's other views first, then others at random anew in every step; 0: all"),
 )
-LOSS_NORMALIZE = _table(_abi.LossOptions, ("normalize", bool, "divide each row by its length first, and differentiate through it"))
+# those that training decides
+LOSS_ALONE = _table(
+    _abi.LossOptions,
+    ("normalize", bool, "divide each row by its length first, and differentiate through it"),
+    ("seed", int, "of the choice among more positives than positives_cap"),
+)
 AUGMENTATION = _table(
     _abi.AugmentationOptions,
-    ("augmentation=kind", _abi.AugmentationKind, "none: resize; crop_flip; simclr: crop, flip, colour jitter, grey, and from 128 pixels on blur"),
+    ("augmentation=kind", _abi.AugmentationKind, "none: resize; crop_flip; simclr: crop, flip, colour jitter, grey, and from 128 pixels on blur; autoaugment_...: crop, flip, a "
+     "sub-policy; randaugment: crop, flip, operations at one magnitude; simaugment: simclr with a warp; stacked_randaugment: both"),
     ("crop_scale_min", float, "smallest share of the area that a crop keeps"),
     ("crop_scale_max", float, "largest share of the area that a crop keeps"),
     ("crop_ratio_min", float, "smallest width / height of a crop"),
@@ -151,6 +179,12 @@ AUGMENTATION = _table(
     ("blur_probability", float, "of Gaussian blur; -1: 0.5 if the smaller side is 128 pixels or more, else 0"),
     ("blur_sigma_min", float, "smallest deviation of the blur, in pixels"),
     ("blur_sigma_max", float, "largest deviation of the blur, in pixels"),
+    ("randaugment_operations", int, "operations that RandAugment draws, 0 to 16"),
+    ("randaugment_magnitude", float, "of RandAugment's operations, 0 to 30"),
+    ("warp_probability", float, "of a warp; simaugment and stacked_randaugment"),
+    ("warp_strength", float, "largest spread of the warp's control points, as a share of the smaller side"),
+    ("fill", float, "what shears, translations, rotations and cutout put outside the image, 0 to 1"),
+    ("cutout", float, "side of a square of fill, as a share of the smaller side; autoaugment and randaugment; 0: none"),
 )
 CLASSIFIER = _table(
     _abi.ClassifierOptions,
@@ -167,10 +201,12 @@ EVALUATE = _table(
     _abi.EvaluateOptions,
     ("method", _abi.Method, "linear: softmax regression; knn: vote of the k nearest by cosine; prototypes: the nearest class mean by cosine"),
     ("k", int, "knn: neighbours"),
-    ("temperature", float, "knn: a neighbour's weight is exp(cosine / temperature)"),
+    ("temperature", float, "knn: a neighbour's weight is exp(cosine / temperature); prototypes: probabilities are the softmax of cosine / temperature"),
     ("iterations", int, "linear: of L-BFGS at most"),
     ("l2", float, "linear: weight of the squared weights"),
 )
+CALIBRATION = _table(_abi.CalibrationOptions, ("bins", int, "of confidence, of equal width"))
+OOD = _table(_abi.OodOptions, ("k", int, "the neighbour whose distance counts"))
 LOAD = _table(
     _abi.LoadOptions,
     ("architecture", str, "None: by the parameters' names and shapes"),
@@ -201,8 +237,17 @@ def build(table: dict[str, Option], **values):
     return fill(defaults(next(iter(table.values())).struct), table, values)
 
 
+def augmentations(value) -> tuple[_abi.AugmentationOptions | None, _abi.AugmentationOptions | None]:
+    """An augmentation, or a pair of them: of an image's first view and of the others."""
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise ArgumentError(f"augmentation has {len(value)} parts; expected one augmentation, or two: of an image's first view and of the others")
+        return augmentation(value[0]), augmentation(value[1]) or defaults(_abi.AugmentationOptions)
+    return augmentation(value), None
+
+
 def augmentation(value) -> _abi.AugmentationOptions | None:
-    """"simclr", "crop_flip", "none", or a dict with "kind" and fields such as {"kind": "simclr", "crop_scale_min": 0.5}; None: the default."""
+    """A kind such as "simclr", or a dict with "kind" and fields such as {"kind": "simclr", "crop_scale_min": 0.5}; None: the default."""
     if value is None:
         return None
     fields = {"kind": value} if not isinstance(value, dict) else dict(value)

@@ -78,8 +78,8 @@ def train(model: Model, data: Dataset, *, augmentation=None, milestones=None, se
     model : Model
     data : Dataset
     {options}
-    augmentation : {"simclr", "crop_flip", "none"} or dict, optional
-        A dict has "kind" and the fields to change, such as {"kind": "simclr", "crop_scale_min": 0.5}.
+    augmentation : str, dict or a pair of them, optional
+        As in `augment`; a pair: of an image's first view, and of its others.
     milestones : list of int, optional
         Step schedule: epochs after which the rate is multiplied by step_factor.
     seed : int, optional
@@ -105,10 +105,12 @@ def train(model: Model, data: Dataset, *, augmentation=None, milestones=None, se
             raise TypeError(f"train() has no option {name!r}; it has {', '.join(known)}, augmentation, milestones, seed, callback and verbose")
     struct = build(TRAIN, **{name: value for name, value in options.items() if name in TRAIN})
     loss = build(LOSS, **{name: value for name, value in options.items() if name in LOSS})
-    views = _options.augmentation(augmentation)
+    views, others = _options.augmentations(augmentation)
     struct.loss = ctypes.pointer(loss)
     if views is not None:
         struct.augmentation = ctypes.pointer(views)
+    if others is not None:
+        struct.augmentation_second = ctypes.pointer(others)
     if seed is not None:
         struct.seed = _convert.integer("seed", seed, 0, 2**64 - 1)
     if milestones is not None:
@@ -155,6 +157,17 @@ def _run(model, data, options, callback, progress, training: Training) -> Traini
         if progress:
             progress.close()
     return training
+
+
+def trains_classifier(objective, joint_classifier) -> bool:
+    """Whether a run trains the classifier itself, so that none is fitted afterwards."""
+    return objective in ("cross_entropy", "linear", "max_margin") or bool(joint_classifier)
+
+
+def suit_classifier(model: Model, data: Dataset) -> None:
+    """Takes away the classifier of a model that was fitted on other classes than the data's: the run makes one."""
+    if model.classes and model.class_names != data.class_names:
+        model.reset_classifier()
 
 
 def objective_for(objective, labelled: bool):

@@ -1,0 +1,34 @@
+#include "ckernels_int8.h"
+#include "clones.h"
+
+#include <string.h>
+
+SUPCON_CLONES void sc_f32_to_s8(const float *restrict from, float factor, int8_t *restrict to, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    const float v = from[i] * factor, low = v > -127 ? v : -127, bounded = low < 127 ? low : 127;
+    to[i] = (int8_t)__builtin_rintf(bounded);
+  }
+}
+
+SUPCON_CLONES void sc_average_pool_u8(const uint8_t *restrict x, int64_t area, int64_t channels, float factor, float *restrict y) {
+  for (int64_t c0 = 0; c0 < channels; c0 += 64) {
+    const int64_t n = channels - c0 < 64 ? channels - c0 : 64;
+    uint32_t sums[64] = {0};
+    for (int64_t p = 0; p < area; p++)
+      for (int64_t c = 0; c < n; c++) sums[c] += x[p * channels + c0 + c];
+    for (int64_t c = 0; c < n; c++) y[c0 + c] = (float)sums[c] * factor;
+  }
+}
+
+#define T uint8_t
+#define LOAD(v) (v)
+#define NAME(f) f##_u8
+#include "max_pool_kernel.h"
+
+void sc_count_magnitudes(const float *x, int64_t n, int64_t *counts) {
+  for (int64_t i = 0; i < n; i++) {
+    uint32_t bits;
+    memcpy(&bits, x + i, 4);
+    counts[(bits & 0x7fffffff) >> 16]++;
+  }
+}

@@ -1,0 +1,48 @@
+import CSupCon
+import SupCon
+
+@c @implementation
+public func supcon_dataset_with_labels(
+    _ dataset: OpaquePointer?, _ labels: UnsafePointer<Int64>?, _ changed: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
+    handle(changed, "changed") { () throws(SupConError) in
+        let dataset = try DatasetHandle.dataset(dataset)
+        return DatasetHandle(try dataset.with(labels: labels.map { labels in (0..<dataset.count).map { Int(labels[$0]) } }))
+    }
+}
+
+@c @implementation
+public func supcon_dataset_with_class_names(
+    _ dataset: OpaquePointer?, _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ name_count: Int64, _ changed: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
+    handle(changed, "changed") { () throws(SupConError) in
+        let (dataset, number, names) = (try DatasetHandle.dataset(dataset), try count(name_count, "count", least: 1), try needed(names, "names"))
+        try require(number <= mostClasses, .argument, "count is \(number); expected at most \(mostClasses) names")
+        var all: [String] = []
+        for i in 0..<number { all.append(try text(names[i], "names[\(i)]")) }
+        return DatasetHandle(try dataset.with(classNames: all))
+    }
+}
+
+@c @implementation
+public func supcon_dataset_with_label_noise(
+    _ dataset: OpaquePointer?, _ rate: Double, _ seed: UInt64, _ changed: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
+    handle(changed, "changed") { () throws(SupConError) in DatasetHandle(try DatasetHandle.dataset(dataset).withLabelNoise(rate: rate, seed: seed)) }
+}
+
+@c @implementation
+public func supcon_dataset_per_class(
+    _ dataset: OpaquePointer?, _ images: Int64, _ seed: UInt64, _ subset: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
+    handle(subset, "subset") { () throws(SupConError) in
+        DatasetHandle(try DatasetHandle.dataset(dataset).limited(perClass: try count(images, "images", least: 1), seed: seed))
+    }
+}
+
+@c @implementation
+public func supcon_dataset_long_tailed(
+    _ dataset: OpaquePointer?, _ factor: Double, _ seed: UInt64, _ subset: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
+    handle(subset, "subset") { () throws(SupConError) in DatasetHandle(try DatasetHandle.dataset(dataset).longTailed(factor: factor, seed: seed)) }
+}

@@ -1,0 +1,49 @@
+import SupConTensor
+
+/// The last keys, with their labels, behind the keys of the batch at hand in one piece of memory: what queries are contrasted with. Empty at first; once full, the
+/// oldest leave.
+final class LabelledQueue {
+    let capacity: Int
+    let dimension: Int
+    private let keys: Int
+    private let rows: AlignedBuffer
+    private let labelMemory: AlignedBuffer
+    /// How many entries there are, and where the next one goes.
+    private let positions: AlignedBuffer
+
+    /// `keys`: of a batch, at most the capacity. Errors: memory.
+    init(capacity: Int, keys: Int, dimension: Int) throws(SupConError) {
+        (self.capacity, self.keys, self.dimension) = (capacity, keys, dimension)
+        rows = try AlignedBuffer(Float.self, count: (keys + capacity) * dimension)
+        labelMemory = try AlignedBuffer(Int64.self, count: capacity)
+        positions = try AlignedBuffer(Int64.self, count: 2)
+    }
+
+    var memoryByteCount: Int { rows.byteCount + labelMemory.byteCount }
+
+    /// [keys + count, dimension]: the batch's keys, to be written, then the queue.
+    var contrasts: UnsafeMutablePointer<Float> { rows.floats }
+    /// Of the queue's entries, [count].
+    var labels: UnsafePointer<Int64> { UnsafePointer(labelMemory.values(of: Int64.self)) }
+    var count: Int { max(0, min(Int(positions.values(of: Int64.self)[0]), capacity)) }
+    private var next: Int { max(0, min(Int(positions.values(of: Int64.self)[1]), capacity - 1)) }
+
+    /// Takes the batch's keys in. `labels`: [keys].
+    func push(labels: UnsafePointer<Int64>) {
+        var place = next
+        for key in 0..<keys {
+            (rows.floats + (keys + place) * dimension).update(from: rows.floats + key * dimension, count: dimension)
+            labelMemory.values(of: Int64.self)[place] = labels[key]
+            place = (place + 1) % capacity
+        }
+        (positions.values(of: Int64.self)[0], positions.values(of: Int64.self)[1]) = (Int64(min(count + keys, capacity)), Int64(place))
+    }
+
+    /// For a checkpoint to keep; integers as pairs of 32-bit words, which pass through it bit for bit.
+    var state: [StateBuffer] {
+        [
+            StateBuffer("queue.rows", shape: [capacity, dimension], rows.floats + keys * dimension),
+            StateBuffer("queue.labels", shape: [capacity, 2], labelMemory.floats), StateBuffer("queue.positions", shape: [2, 2], positions.floats),
+        ]
+    }
+}

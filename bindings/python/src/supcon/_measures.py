@@ -1,0 +1,213 @@
+"""Measures of embeddings and of probabilities: retrieval, calibration, corruption errors, alignment and uniformity, strangeness."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _abi
+from ._errors import ArgumentError, ElementTypeError, ShapeError
+from ._images import doubles, encode_labels, floats, integers
+from ._library import check, context, defaults, lib
+from ._options import CALIBRATION, OOD, build
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """What `retrieval` found: means over the queries that have a row to find; the others are counted in queries_without_match."""
+
+    precision_at_1: float
+    r_precision: float
+    map_at_r: float
+    queries: int
+    queries_without_match: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What `calibration` found.
+
+    expected_error, maximum_error : ECE and MCE
+    accuracy, confidence : means over all rows
+    negative_log_likelihood, brier_score
+    bin_counts, bin_confidences, bin_accuracies : [bins], the reliability diagram; bin b holds confidences in (b / bins, (b + 1) / bins]
+    """
+
+    expected_error: float
+    maximum_error: float
+    accuracy: float
+    confidence: float
+    negative_log_likelihood: float
+    brier_score: float
+    bin_counts: np.ndarray
+    bin_confidences: np.ndarray
+    bin_accuracies: np.ndarray
+
+
+@dataclass(frozen=True)
+class CorruptionError:
+    """What `corruption_error` found: 1 is as bad as the baseline.
+
+    mean, relative_mean : mCE and relative mCE (NaN without clean errors)
+    ratios, relative_ratios : [corruptions]
+    """
+
+    mean: float
+    relative_mean: float
+    ratios: np.ndarray
+    relative_ratios: np.ndarray
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What `ood_detection` found.
+
+    auroc : the chance that a row from outside scores higher than one from inside, half of it for equals
+    fpr95 : share of the rows from outside that are let in where 95 % of those inside are
+    threshold : the score up to which rows are let in for that
+    """
+
+    auroc: float
+    fpr95: float
+    threshold: float
+
+
+def retrieval(gallery, gallery_labels, queries=None, query_labels=None, *, n_jobs=None) -> Retrieval:
+    """How well embeddings find those of their label by cosine: precision@1, R-precision and MAP@R (Musgrave et al., arXiv:2003.08505).
+
+    Parameters
+    ----------
+    gallery : float [n, d]; gallery_labels : [n] of any kind
+    queries : float [m, d], optional; query_labels : [m]
+        None: each row of the gallery looks for the others.
+    n_jobs : int, optional
+        Threads; None: every CPU this process may use.
+    """
+    rows = rows_of(gallery, "gallery")
+    if (queries is None) != (query_labels is None):
+        raise ArgumentError("of queries and query_labels one was given; expected both or neither")
+    asked = None if queries is None else rows_of(queries, "queries")
+    if asked is not None and asked.shape[1] != rows.shape[1]:
+        raise ShapeError(f"gallery rows have {rows.shape[1]} numbers and queries {asked.shape[1]}; expected the same")
+    known = np.asarray(gallery_labels)
+    labels = known if asked is None else np.concatenate([known, np.asarray(query_labels)])
+    if known.shape != (len(rows),):
+        raise ShapeError(f"gallery_labels have the shape {list(known.shape)}; expected [{len(rows)}]")
+    count = 0 if asked is None else len(asked)
+    _, numbers = encode_labels(labels, len(rows) + count)
+    first, second = np.ascontiguousarray(numbers[:len(rows)]), np.ascontiguousarray(numbers[len(rows):])
+    scores = defaults(_abi.RetrievalScores)
+    check(lib.supcon_retrieval(context(n_jobs), floats(rows), integers(first), len(rows), floats(asked), integers(second), count, rows.shape[1],
+                               ctypes.byref(scores)))
+    return Retrieval(scores.precision_at_1, scores.r_precision, scores.map_at_r, scores.queries, scores.queries_without_match)
+
+
+def calibration(probabilities, labels, *, bins=None) -> Calibration:
+    """How far a classifier's confidence is from its accuracy (Guo et al., arXiv:1706.04599).
+
+    Parameters
+    ----------
+    probabilities : float [n, classes], rows of sum 1
+    labels : int [n], 0 to classes - 1: the right column of each row
+    bins : int, optional
+        Of confidence; None: 15.
+    """
+    rows, numbers = rows_of(probabilities, "probabilities"), np.asarray(labels)
+    if numbers.dtype.kind not in "iu":
+        raise ElementTypeError(f"labels are of type {numbers.dtype}; expected integers, the columns of probabilities")
+    if numbers.shape != (len(rows),):
+        raise ShapeError(f"labels have the shape {list(numbers.shape)}; expected [{len(rows)}]")
+    numbers, options, scores = np.ascontiguousarray(numbers, np.int64), build(CALIBRATION, bins=bins), defaults(_abi.CalibrationScores)
+    room = min(max(options.bins, 0), 1_000_000)
+    counts, confidences, accuracies = np.zeros(room, np.int64), np.zeros(room), np.zeros(room)
+    check(lib.supcon_calibration(floats(rows), integers(numbers), len(rows), rows.shape[1], ctypes.byref(options), ctypes.byref(scores), integers(counts),
+                                 doubles(confidences), doubles(accuracies)))
+    return Calibration(scores.expected_error, scores.maximum_error, scores.accuracy, scores.confidence, scores.negative_log_likelihood, scores.brier_score,
+                       counts, confidences, accuracies)
+
+
+def corruption_error(errors, baseline, clean=None, clean_baseline=None) -> CorruptionError:
+    """Robustness to corruptions against a baseline's: mCE and relative mCE (Hendrycks and Dietterich, arXiv:1903.12261), ratios that papers print times 100.
+
+    Parameters
+    ----------
+    errors, baseline : [corruptions, severities]
+        Shares of images, 0 to 1.
+    clean, clean_baseline : float, optional
+        Errors on clean images; None, both: no relative ones.
+    """
+    own, theirs = (np.ascontiguousarray(it, np.float64) for it in (errors, baseline))
+    if own.ndim != 2 or own.shape != theirs.shape:
+        raise ShapeError(f"errors have the shape {list(own.shape)} and baseline {list(theirs.shape)}; expected [corruptions, severities] of both")
+    scores, ratios, relative = defaults(_abi.CorruptionScores), np.empty(len(own)), np.empty(len(own))
+    plain = [np.nan if it is None else float(it) for it in (clean, clean_baseline)]
+    check(lib.supcon_corruption_error(doubles(own), doubles(theirs), *own.shape, *plain, ctypes.byref(scores), doubles(ratios), doubles(relative)))
+    return CorruptionError(scores.mean, scores.relative_mean, ratios, relative)
+
+
+def alignment(embeddings, labels, *, n_jobs=None) -> float:
+    """Mean squared distance of two embeddings of one label, at length 1 (Wang and Isola, arXiv:2005.10242): 0 at best, 2 for unrelated ones; NaN if no two
+    share a label. embeddings : float [n, d]; labels : [n] of any kind."""
+    rows, value = rows_of(embeddings, "embeddings"), ctypes.c_double()
+    _, numbers = encode_labels(labels, len(rows))
+    check(lib.supcon_alignment(context(n_jobs), floats(rows), integers(numbers), len(rows), rows.shape[1], ctypes.byref(value)))
+    return value.value
+
+
+def uniformity(embeddings, *, n_jobs=None) -> float:
+    """log of the mean of exp(-2 distance squared) over pairs of embeddings at length 1 (Wang and Isola, arXiv:2005.10242): 0 if all are the same, about -4 if
+    they are spread evenly. Of more than 4096 it takes the first. embeddings : float [n, d]."""
+    rows, value = rows_of(embeddings, "embeddings"), ctypes.c_double()
+    check(lib.supcon_uniformity(context(n_jobs), floats(rows), len(rows), rows.shape[1], ctypes.byref(value)))
+    return value.value
+
+
+def ood_scores(train, queries=None, *, k=None, n_jobs=None) -> np.ndarray:
+    """How strange each query is: the distance to its k-th nearest training embedding, both at length 1, 0 to 2 (Sun et al., arXiv:2204.06507); the larger, the
+    more likely out of distribution.
+
+    Parameters
+    ----------
+    train : float [n, d]
+    queries : float [m, d], optional
+        None: the training embeddings, each without itself.
+    k : int, optional
+        None: 50.
+
+    Returns
+    -------
+    float32 [m]
+    """
+    rows = rows_of(train, "train")
+    asked = None if queries is None else rows_of(queries, "queries")
+    if asked is not None and asked.shape[1] != rows.shape[1]:
+        raise ShapeError(f"train rows have {rows.shape[1]} numbers and queries {asked.shape[1]}; expected the same")
+    options, scores = build(OOD, k=k), np.empty(len(rows if asked is None else asked), np.float32)
+    check(lib.supcon_ood_scores(context(n_jobs), floats(rows), len(rows), floats(asked), 0 if asked is None else len(asked), rows.shape[1],
+                                ctypes.byref(options), floats(scores)))
+    return scores
+
+
+def ood_detection(inside, outside) -> Detection:
+    """How well scores, larger outside, tell the two apart: AUROC and the false-positive rate where 95 % inside are let in. inside : [n]; outside : [m]."""
+    parts = []
+    for name, values in (("inside", inside), ("outside", outside)):
+        array = np.ascontiguousarray(values, np.float32)
+        if array.ndim != 1:
+            raise ShapeError(f"{name} has the shape {list(array.shape)}; expected [n]")
+        parts += [floats(array), len(array)]
+    scores = defaults(_abi.DetectionScores)
+    check(lib.supcon_detection(*parts, ctypes.byref(scores)))
+    return Detection(scores.auroc, scores.fpr95, scores.threshold)
+
+
+def rows_of(values, name: str) -> np.ndarray:
+    """`values` as dense float32 [n, d]."""
+    array = np.asarray(values)
+    if array.dtype.kind != "f":
+        raise ElementTypeError(f"{name} is of type {array.dtype}; expected float32")
+    if array.ndim != 2:
+        raise ShapeError(f"{name} has the shape {list(array.shape)}; expected [n, d]")
+    return np.ascontiguousarray(array, np.float32)

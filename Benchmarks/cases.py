@@ -100,7 +100,7 @@ def embeddings():
 
 
 def startups():
-    yield Case("startup", "import and first embedding of one image", ours("startup"), "", (peer("torch", "startup"),), 0.1, None)
+    yield Case("startup", "import, model from a file, first embedding of one image", ours("startup"), "", (peer("torch", "startup"),), 0.1, None)
 
 
 # ------------------------------------------------------------------------------------------------------------------------- images

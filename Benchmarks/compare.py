@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Times libsupcon and its peers in turn, in one sitting, with the same number of threads; prints a JSON line per run and per case, and at the end a table of ratios.
 
-    python3 Benchmarks/compare.py [--threads 2] [--rounds 3] [--python PATH] [--table FILE] [CASE …]
+    python3 Benchmarks/compare.py [--threads 2] [--rounds 3] [--python PATH] [CASE …]
 
 The peers (PyTorch, ONNX Runtime, OpenVINO, albumentations, …) live in build/peers, an environment that the first run makes with pip (some GB); --python names another. Of
 peers and of their forms (compiled or not, channels first or last) the first round tries all, and the best goes on: ours, it, ours, it. A ratio is that of the medians over the rounds.
@@ -12,10 +12,10 @@ import os
 import statistics
 import subprocess
 import sys
-from pathlib import Path
 
 from cases import Case, chosen
 from run import ROOT, build, measure, parser, prepare
+from tables import ratios
 
 PACKAGES = "torch torchvision onnxruntime openvino onnx onnxscript pytorch-metric-learning albumentations scikit-learn pillow".split()
 
@@ -58,42 +58,10 @@ def compare(case: Case, threads: int, rounds: int, python: str) -> dict:
     return found
 
 
-# -------------------------------------------------------------------------------------------------------------------------- table
-def duration(seconds: "float | None") -> str:
-    if seconds is None:
-        return "–"
-    for unit, size in (("s", 1), ("ms", 1e-3)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e6:.3g} µs"
-
-
-def size(number: "float | None") -> str:
-    return "–" if number is None else f"{number / 1e6:.0f} MB"
-
-
-def row(name, precision, ours, peer, peer_name, goal, aim, form) -> str:
-    ratio = f"{ours / peer:.2f}" if ours is not None and peer else "not measured" if ours is None or goal else "–"
-    mark = "" if goal is None or ours is None or not peer else " ✓✓" if aim and ours / peer <= aim else " ✓" if ours / peer <= goal else " ✗"
-    return f"| {name} | {precision} | {form(ours)} | {form(peer)} | {peer_name or '–'} | {ratio}{mark} | {goal or ''} | {aim or ''} |"
-
-
-def table(results: "list[tuple[Case, dict]]") -> str:
-    lines = ["| case | precision | libsupcon | best peer | which | ratio | goal | aim |", "|---|---|---|---|---|---|---|---|"]
-    for case, it in results:
-        notes = "".join(f", {who} {it[f'{name}_accuracy']:.2%}" for name, who in (("ours", "ours"), ("peer", "theirs")) if f"{name}_accuracy" in it)
-        lines.append(row(case.name + notes, case.precision, it["ours_s"], it.get("peer_s"), it.get("peer"), case.goal, case.aim, duration))
-    for case, it in results:
-        if case.memory_goal is not None:
-            lines.append(row(f"peak memory, {case.name}", case.precision, it["ours_bytes"], it.get("peer_bytes"), "the peer's smallest", case.memory_goal, case.memory_aim, size))
-    return "\n".join(lines)
-
-
 def main() -> None:
     it = parser(__doc__)
     it.add_argument("--rounds", type=int, default=3, help="how often to take turns (default: 3)")
     it.add_argument("--python", help="a Python that has the peers (default: build/peers, made if missing)")
-    it.add_argument("--table", type=Path, help="write the table to this file too")
     options = it.parse_args()
     cases = [case for case in chosen(options.cases) if case.peers or options.cases]
     cases = [case for case in cases if options.cases or case.group != "fashion-mnist"]
@@ -105,11 +73,9 @@ def main() -> None:
     python = os.path.abspath(options.python) if options.python else environment()
     results = []
     for case in cases:
-        results.append((case, compare(case, options.threads, options.rounds, python)))
-        print(json.dumps(results[-1][1], ensure_ascii=False), flush=True)
-        if options.table:
-            options.table.write_text(table(results) + "\n")
-    print("\n" + table(results))
+        results.append(compare(case, options.threads, options.rounds, python))
+        print(json.dumps(results[-1], ensure_ascii=False), flush=True)
+    print("\n" + ratios(results))
 
 
 if __name__ == "__main__":

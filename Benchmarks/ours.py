@@ -27,10 +27,14 @@ def embed(architecture, batch, precision, threads=2, side=224, runs=9) -> None:
 
 
 def startup(threads=2, runs=5) -> None:
-    """A new Python that imports the package and embeds one image."""
-    code = ("import numpy, supcon; m = supcon.Model('resnet18', stem='imagenet', head='none', image_size=224, n_jobs=%d); "
-            "m.embed(numpy.zeros((1, 224, 224, 3), numpy.uint8))" % threads)
-    report(timed(lambda: subprocess.run([sys.executable, "-c", code], check=True), runs))
+    """A new Python that imports the package, reads a model and embeds one image."""
+    import supcon
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/model.safetensors"
+        supcon.Model("resnet18", stem="imagenet", head="none", image_size=224).save(file)
+        code = f"import numpy, supcon; supcon.load({file!r}, n_jobs={threads}).embed(numpy.zeros((1, 224, 224, 3), numpy.uint8))"
+        report(timed(lambda: subprocess.run([sys.executable, "-c", code], check=True), runs))
 
 
 def overlap(augmentation="simclr", monitor=0, checkpoint=0, batch=256, side=28, channels=1, width=16, precision="bf16", threads=2, steps=12, epochs=3) -> None:

@@ -118,10 +118,19 @@ def embed(architecture, batch, precision, engine, threads, side=224, runs=9):
 
 
 def startup(threads, runs=5):
-    """A new Python that imports torch and embeds one image."""
-    code = (f"import torch, torchvision; torch.set_num_threads({threads}); m = torchvision.models.resnet18().eval(); m.fc = torch.nn.Identity()\n"
-            "with torch.inference_mode(): m(torch.zeros(1, 3, 224, 224))")
-    report(timed(lambda: subprocess.run([sys.executable, "-c", code], check=True), runs))
+    """A new Python that imports torch, reads a model and embeds one image."""
+    import tempfile
+
+    import torch
+    import torchvision
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/model.pt"
+        torch.save(torchvision.models.resnet18().state_dict(), file)
+        code = (f"import torch, torchvision; torch.set_num_threads({threads}); m = torchvision.models.resnet18()\n"
+                f"m.load_state_dict(torch.load({file!r})); m.fc = torch.nn.Identity(); m.eval()\n"
+                "with torch.inference_mode(): m(torch.zeros(1, 3, 224, 224))")
+        report(timed(lambda: subprocess.run([sys.executable, "-c", code], check=True), runs))
 
 
 # ------------------------------------------------------------------------------------------------------------------------- images

@@ -33,12 +33,12 @@ func timeAugmentation(_ arguments: Arguments) throws {
 
 /// From a JPEG file to one normalised view, on one thread, as the loader makes it: read, decoded as small as the crop allows, augmented.
 func timeJPEG(_ arguments: Arguments) throws {
-    let (side, perBatch) = (arguments.number("side", 224), 16)
-    let batches = (0..<arguments.number("runs", 20) + 1).map { _ in Array(0..<perBatch) }
+    let (side, perBatch, aheadAtMost) = (arguments.number("side", 224), 16, 4)
+    let batches = (0..<arguments.number("runs", 20) + aheadAtMost).map { _ in Array(0..<perBatch) }
     let files = try Dataset.files(Array(repeating: arguments.text("file", ""), count: perBatch))
     let loader = try Loader(
         files, viewsWithoutBlur(), views: 1, height: side, width: side, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2], seed: 0, threads: 1, batchSize: perBatch)
     try loader.begin(epoch: 0, batches: batches)
     // It works ahead in a few batches of memory; who only waits for the next one waits as long as that takes to make.
-    report(try times(runs: batches.count - 1, warmUp: 1) { _ = try loader.next() }.map { $0 / Double(perBatch) })
+    report(try times(runs: batches.count - aheadAtMost, warmUp: aheadAtMost) { _ = try loader.next() }.map { $0 / Double(perBatch) })
 }

@@ -56,10 +56,10 @@ struct MagnitudeCounts {
         guard let largest = bins.last.map({ $0.magnitude + $0.width / 2 }), largest > 1e-12 else { return 1 }
         var best = (range: largest, loss: Float.infinity)
         var range = largest
-        for _ in 0..<100 {
+        for _ in 0..<50 {
             let found = loss(range: range, levels: levels)
             if found < best.loss { best = (range, found) }
-            range *= 0.97
+            range *= 0.95
         }
         return best.range
     }

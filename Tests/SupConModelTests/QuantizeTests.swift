@@ -28,10 +28,10 @@ import Testing
     }
 
     @Test(arguments: [Architecture.resnet18, .resnet50], [Stem.cifar, .imagenet]) func isNearF32(_ architecture: Architecture, _ stem: Stem) throws {
-        let model = try Self.model { ($0.architecture, $0.stem, $0.imageHeight, $0.imageWidth) = (architecture, stem, 48, 40) }
-        let images = Images(24, height: 48, width: 40)
+        let model = try Self.model { ($0.architecture, $0.stem, $0.imageHeight, $0.imageWidth) = (architecture, stem, 40, 32) }
+        let images = Images(12, height: 40, width: 32)
         let exact = try model.rows(images)
-        #expect(Self.smallestCosine(Array(repeating: exact[0], count: exact.count), exact) < 0.998, "the images are too much alike to tell anything")
+        #expect(Self.smallestCosine(Array(repeating: exact[0], count: exact.count), exact) < 0.9995, "the images are too much alike to tell anything")
         try model.quantize(try Self.dataset(images))
         #expect(model.quantization != nil)
         let rows = try model.rows(images)

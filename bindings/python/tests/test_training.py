@@ -192,7 +192,7 @@ def test_options_of_losses_have_an_effect(options, shapes, small):
     assert set(runs[0].predict(shapes[0])) <= set(shapes[1])
     # A positive from another image, τ = 1: N-pairs.
     if "positives_cap" in options:
-        supcon.SupConEncoder(**small | dict(epochs=1, views=1, images_per_class=2, positives_cap=1, temperature=1)).fit(*shapes)
+        supcon.SupConEncoder(**small | dict(epochs=1, views=1, images_per_class=8, positives_cap=1, temperature=1)).fit(*shapes)
 
 
 @pytest.mark.parametrize("options, words", [

@@ -90,7 +90,8 @@ extension ModelMetadata {
         configuration.headHidden = try integer("head_hidden")
         configuration.headOutput = try integer("head_output")
         configuration.classes = try integer("classes")
-        configuration.normalizesFeatures = try integer("normalize_features") != 0
+        // Files from before there was a choice lack it.
+        configuration.normalizesFeatures = pairs["supcon.normalize_features"] == nil ? false : try integer("normalize_features") != 0
         (imageHeight, imageWidth) = (try integer("image_height"), try integer("image_width"))
         (mean, std) = (try numbers("mean"), try numbers("std"))
         let ranges = pairs["supcon.int8_ranges"] == nil ? nil : try numbers("int8_ranges")

@@ -410,7 +410,7 @@ typedef struct supcon_model_options {
   int32_t channels;          /* of the images, 1 to 4; default 3 */
   int32_t image_height;      /* that the model is made for; images of another size are resized; default 32 */
   int32_t image_width;
-  int32_t zero_init_last_gamma; /* 1 (default): each residual block begins as the identity */
+  int32_t zero_init_last_gamma; /* 1: each residual block begins as the identity; default 0: embeddings would begin near one point, and contrastive training leaves it slowly */
   int32_t head;              /* default SUPCON_HEAD_MLP */
   int32_t head_hidden;       /* width of hidden layers; 0 (default): as wide as the encoder's output */
   int32_t head_output;       /* dimension of z; default 128 */

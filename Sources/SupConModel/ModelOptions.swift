@@ -14,7 +14,7 @@ public struct ModelOptions: Sendable, Equatable {
     public var imageHeight = 32
     public var imageWidth = 32
     /// Each residual block begins as the identity.
-    public var zeroInitLastGamma = true
+    public var zeroInitLastGamma = NetworkConfiguration().zeroInitLastGamma
     public var head = HeadKind.mlp
     /// 0: as wide as the encoder's output.
     public var headHidden = 0

@@ -3,10 +3,18 @@ import SupConTensor
 
 /// Watches a run for the ways in which it fails: not a number, divergence, and collapse, where all embeddings become equal and the loss sits at ln(2N − 1).
 struct Health {
-    /// What is wrong, in words, and whether the run can go on at all.
     struct Finding {
+        enum Weight {
+            /// The run cannot go on.
+            case fatal
+            /// It should not.
+            case stops
+            /// It has ended so.
+            case note
+        }
+        /// What is wrong, in words.
         var message: String
-        var isFatal: Bool
+        var weight: Weight
     }
 
     /// The loss that guessing gives: ln(views − 1) for the contrastive loss (scaled as it is), ln(classes) for cross-entropy.
@@ -14,20 +22,19 @@ struct Health {
     let isContrastive: Bool
     /// Embeddings count as equal below this share of the variance that uniform ones have.
     private static let leastSpread = 1e-3
-    /// So many steps in a row make a verdict.
-    private static let patience = 20
-    /// The loss counts as chance within this share of it, over this many epochs and steps: in short epochs a run may take some to leave it.
+    /// So many steps in a row make a verdict. Healthy runs may pass close to one point in their first hundred steps.
+    private static let stepsDiverging = 20
+    private static let stepsAtOnePoint = 300
+    /// The loss counts as chance within this share of it.
     private static let nearChance = 2e-3
-    private static let epochsAtChance = 3
-    private static let stepsAtChance = 300
 
     private var average = 0.0
     private var lowest = Double.infinity
     private var steps = 0
     private var stepsCollapsed = 0
     private var stepsDiverged = 0
-    private var epochsStuck = 0
-    private var stepsBeforeStuck = 0
+    private var stepsBeforeEpoch = 0
+    private var stepsAtChance = 0
     /// A verdict is given once.
     private var hasReported = false
 
@@ -42,7 +49,7 @@ struct Health {
             return Finding(
                 message: "the loss became \(loss.isFinite ? "finite but the embeddings are not numbers" : "\(loss)") \(place()): the weights have diverged. "
                     + "Likely remedy: a lower learning rate (it was \(short(rate))), a longer warm-up, or images scaled to 0…1.",
-                isFatal: true)
+                weight: .fatal)
         }
         steps += 1
         average = steps == 1 ? loss : 0.9 * average + 0.1 * loss
@@ -50,29 +57,29 @@ struct Health {
         stepsDiverged = average > 3 * chance && average > 2 * lowest ? stepsDiverged + 1 : 0
         stepsCollapsed = isContrastive && spread < Self.leastSpread ? stepsCollapsed + 1 : 0
         guard !hasReported else { return nil }
-        if stepsDiverged == Self.patience {
+        if stepsDiverged == Self.stepsDiverging {
             hasReported = true
             return Finding(
                 message: "the loss has grown to \(short(average)) from \(short(lowest)) \(place()), chance is \(short(chance)): the run diverges. "
                     + "Likely remedy: a lower learning rate (it was \(short(rate))) or a longer warm-up.",
-                isFatal: false)
+                weight: .stops)
         }
-        if stepsCollapsed == Self.patience {
+        if stepsCollapsed == Self.stepsAtOnePoint {
             hasReported = true
-            return Finding(message: collapse("their variance is \(short(spread)) of what it should be", loss: loss, rate: rate, place: place()), isFatal: false)
+            return Finding(message: collapse("their variance is \(short(spread)) of what it should be", loss: loss, rate: rate, place: place()), weight: .stops)
         }
         return nil
     }
 
     /// After each epoch, with its mean loss.
-    mutating func epoch(loss: Double, rate: Double, place: @autoclosure () -> String) -> Finding? {
-        let isStuck = isContrastive && abs(loss - chance) < Self.nearChance * chance
-        epochsStuck = isStuck ? epochsStuck + 1 : 0
-        if !isStuck { stepsBeforeStuck = steps }
-        guard epochsStuck >= Self.epochsAtChance, steps - stepsBeforeStuck >= Self.stepsAtChance, !hasReported else { return nil }
+    mutating func epoch(loss: Double, rate: Double, isLast: Bool, place: @autoclosure () -> String) -> Finding? {
+        let isAtChance = isContrastive && abs(loss - chance) < Self.nearChance * chance
+        stepsAtChance = isAtChance ? stepsAtChance + steps - stepsBeforeEpoch : 0
+        stepsBeforeEpoch = steps
+        guard !hasReported, isAtChance || stepsCollapsed > 0, isLast || stepsAtChance >= Self.stepsAtOnePoint else { return nil }
         hasReported = true
-        return Finding(
-            message: collapse("the loss has stayed at ln(views − 1) for \(epochsStuck) epochs", loss: loss, rate: rate, place: place()), isFatal: false)
+        let sign = isAtChance ? "the loss has stayed at ln(views − 1) for \(stepsAtChance) steps" : "their variance is next to nothing"
+        return Finding(message: collapse(sign, loss: loss, rate: rate, place: place()), weight: stepsAtChance >= Self.stepsAtOnePoint ? .stops : .note)
     }
 
     private func collapse(_ sign: String, loss: Double, rate: Double, place: String) -> String {

@@ -152,7 +152,7 @@ public final class Trainer: @unchecked Sendable {
                 sum.add(outcome)
                 let place = "in epoch \(epoch), step \(number + 1)"
                 if let finding = health.step(loss: outcome.loss, spread: step.spread, rate: rate, place: place) {
-                    if finding.isFatal {
+                    if finding.weight == .fatal {
                         try model.restore(sound)
                         isSettled = true
                         throw SupConError(.state, finding.message + " The model was put back to the end of epoch \(epoch - 1).")
@@ -165,7 +165,7 @@ public final class Trainer: @unchecked Sendable {
                 }
             }
             let rate = rates.rate(epoch * stepsPerEpoch - 1)
-            if let finding = health.epoch(loss: sum.meanLoss, rate: rate, place: "by the end of epoch \(epoch)") {
+            if let finding = health.epoch(loss: sum.meanLoss, rate: rate, isLast: epoch == options.epochs, place: "by the end of epoch \(epoch)") {
                 try act(on: finding, epoch, stepsPerEpoch, reporter)
             }
             var accuracy = Double.nan
@@ -208,7 +208,7 @@ public final class Trainer: @unchecked Sendable {
     }
 
     private func act(on finding: Health.Finding, _ epoch: Int, _ step: Int, _ reporter: Reporter) throws(SupConError) {
-        try require(!options.stopsOnCollapse, .state, finding.message)
+        try require(!options.stopsOnCollapse || finding.weight == .note, .state, finding.message)
         Log.write(.warning, finding.message)
         reporter.warn(finding.message, epoch: epoch, step: step)
     }

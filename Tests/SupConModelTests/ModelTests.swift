@@ -10,7 +10,7 @@ import Testing
     @Test func hasTheHeadersDefaults() throws {
         let options = ModelOptions()
         #expect(options.stem == nil && options.architecture == .resnet18 && options.width == 64 && options.channels == 3 && options.imageHeight == 32 && options.imageWidth == 32)
-        #expect(options.zeroInitLastGamma && options.head == .mlp && options.headHidden == 0 && options.headOutput == 128 && options.classes == 0 && options.precision == nil)
+        #expect(!options.zeroInitLastGamma && options.head == .mlp && options.headHidden == 0 && options.headOutput == 128 && options.classes == 0 && options.precision == nil)
         #expect(options.mean == [0.5, 0.5, 0.5, 0.5] && options.std == [0.25, 0.25, 0.25, 0.25] && options.seed == 0)
         #expect(options.configuration.stem == .cifar)
     }

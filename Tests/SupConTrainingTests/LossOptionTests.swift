@@ -81,7 +81,7 @@ import Testing
             try Run.model(), try Run.dataset(240), Run.options {
                 change(&$0)
                 ($0.epochs, $0.margin, $0.queueSize, $0.keyMomentum) = (8, 2, 100, 0.99)
-                if $0.objective == .maxMargin { ($0.epochs, $0.learningRate) = (16, 0.1) }
+                if $0.objective == .maxMargin { ($0.epochs, $0.learningRate) = (30, 0.1) }
             },
             context: Self.context
         ).run { event in

@@ -248,7 +248,7 @@ import Testing
             for entry in parameters.entries where entry.part == .head && entry.name == "head.2.weight" { parameters.pointer(entry).update(repeating: 0, count: entry.count) }
             var warnings: [String] = []
             let trainer = try Trainer(
-                model, dataset, Self.options { ($0.learningRate, $0.stopsOnCollapse, $0.epochs) = (1e-12, stops, 6) }, context: Self.context)
+                model, dataset, Self.options { ($0.learningRate, $0.stopsOnCollapse, $0.epochs, $0.batchSize) = (1e-12, stops, 7, 4) }, context: Self.context)
             let run = { () throws in try trainer.run { event in
                 if event.kind == .warning { warnings.append(event.message) }
                 return true
@@ -261,6 +261,19 @@ import Testing
                 #expect(warnings.count == 1 && warnings[0].contains("collapsed"))
             }
         }
+    }
+
+    /// Healthy runs pass close to one point in their first steps: a short one is not stopped for it, but told if it ends there.
+    @Test func aShortRunThatEndsAtOnePointIsTold() throws {
+        let (model, dataset) = (try Self.model(), try Self.dataset())
+        let parameters = model.network.parameters
+        for entry in parameters.entries where entry.name == "head.2.weight" { parameters.pointer(entry).update(repeating: 0, count: entry.count) }
+        var warnings: [String] = []
+        try Trainer(model, dataset, Self.options { ($0.learningRate, $0.epochs) = (1e-12, 2) }, context: Self.context).run { event in
+            if event.kind == .warning { warnings.append(event.message) }
+            return true
+        }
+        #expect(warnings.count == 1 && warnings.first?.contains("collapsed") == true, "\(warnings)")
     }
 
     @Test func badOptionsAreRefusedInWords() throws {

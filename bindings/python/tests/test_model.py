@@ -69,7 +69,7 @@ def test_int8(shapes, tmp_path):
     np.testing.assert_array_equal(model.quantize(None).embed(images), exact)
     model.quantize(images).fit_classifier(images, shapes[1], iterations=3)
     assert model.int8
-    supcon.train(model, images, shapes[1], epochs=1, batch_size=32)
+    supcon.train(model, supcon.Dataset.from_images(images, shapes[1]), epochs=1, batch_size=32)
     assert not model.int8
 
 

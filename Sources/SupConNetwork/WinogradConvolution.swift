@@ -21,9 +21,11 @@ final class WinogradConvolution: Convolution {
     private var tiles: Int { shape.images * tileRows * tileColumns }
     private static let planes = 36
 
-    /// Few channels would leave the products too thin for their transforms.
+    /// Few channels would leave the products too thin for their transforms; few tiles would not be worth reading U, which is four times the weights.
     static func suits(_ shape: ConvolutionShape) -> Bool {
-        shape.groups == 1 && shape.kernel == 3 && shape.stride == 1 && shape.padding == 1 && shape.inputs % 16 == 0 && shape.outputs % 16 == 0 && min(shape.inputs, shape.outputs) >= 32
+        let tiles = shape.images * ((shape.outHeight + 3) / 4) * ((shape.outWidth + 3) / 4)
+        return shape.groups == 1 && shape.kernel == 3 && shape.stride == 1 && shape.padding == 1 && shape.inputs % 16 == 0 && shape.outputs % 16 == 0
+            && min(shape.inputs, shape.outputs) >= 32 && tiles >= 128
     }
 
     init(_ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, threads: Int) {

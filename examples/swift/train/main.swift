@@ -8,7 +8,8 @@ import Glibc
 import SupCon
 
 let usage = """
-    supcon-train DATA [--output model.safetensors] [--preset NAME] [--architecture resnet18] [--width 64] [--epochs 100] [--batch 256] [--chunk 0] [--rate 0.1] [--size 32]
+    supcon-train DATA [--output model.safetensors] [--preset NAME] [--architecture resnet18] [--width 64] [--size 32] [--epochs 100] [--batch 256] [--chunk 0]
+                 [--rate 0.1]
     DATA: a folder with a folder of JPEG and PNG files per class, or IMAGES,LABELS: two IDX files
     NAME: a published recipe, which the other options change: \(Preset.all.map(\.name).joined(separator: ", "))
     """
@@ -49,7 +50,7 @@ exit(
             }
             return true
         }
-        try model.fitClassifier(dataset)
+        if training.objective.isContrastive { try model.fitClassifier(dataset) }
         let path = arguments.text("output", "model.safetensors")
         try model.save(path)
         print("saved \(path)")

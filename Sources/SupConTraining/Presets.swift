@@ -41,7 +41,7 @@ public struct Preset: Sendable {
             "cifar-pytorch",
             """
             Stage 1 of SupContrast (github.com/HobbitLong/SupContrast) on CIFAR-10: ResNet-50, 1000 epochs in batches of 1024. \(cifarNotes) A step \
-            takes 53 GB in f32, with a chunk_size of 128 7 GB: batch statistics are a chunk's then, as they were a GPU's there.
+            takes tens of gigabytes, with a chunk_size of 128 less than 8 GiB: batch statistics are a chunk's then, as they were a GPU's there.
             """, cifarSupCon),
         Preset("cifar-linear", "The linear stage after cifar-pytorch. \(linearNotes)") { model, train in cifarLinear(&model, &train, rate: 5) },
         Preset(
@@ -154,7 +154,7 @@ public struct Preset: Sendable {
         """
         The memory variant of arXiv:2004.11362, section 4: ResNet-50 on ImageNet, SGD in batches of 256, a momentum encoder and a queue of 8192 keys; those of \
         the same label are positives. Ours, since the paper does not say: epochs, rate, weight decay, schedule, head, augmentation and key_momentum are those \
-        of MoCo v2 (arXiv:2003.04297); the loss is not scaled. A step takes 21 GB in f32.
+        of MoCo v2 (arXiv:2003.04297); the loss is not scaled.
         """
     ) { model, train in
         (model.architecture, model.stem, model.imageHeight, model.imageWidth) = (.resnet50, .imagenet, 224, 224)

@@ -169,8 +169,9 @@ def _size(text: str):
     return tuple(parts) if len(parts) == 2 else (parts[0], parts[0])
 
 
-def _numbers(text: str) -> list[float]:
-    return [float(it) for it in text.split(",")]
+def _numbers(text: str):
+    numbers = [float(it) for it in text.split(",")]
+    return numbers if len(numbers) > 1 else numbers[0]
 
 
 def _epochs(text: str) -> list[int]:
@@ -228,13 +229,8 @@ def _begin(arguments) -> Model | None:
 
 
 def _new_model(arguments, data, recipe: Preset | None) -> Model:
-    mean, std = _files.statistics(data)
-    known = {"image_size": (data.height, data.width) if data.height else None, "mean": mean, "std": std}
-    options = model_options(recipe, data.channels, known, _given(arguments, (*MODEL, "image_size", "mean", "std", "seed")))
-    for name in ("mean", "std"):
-        if options[name] is not None and len(options[name]) == 1:
-            options[name] = options[name][0]
-    return Model(**options, n_jobs=arguments.threads)
+    given = _given(arguments, (*MODEL, "image_size", "mean", "std", "seed"))
+    return Model(**model_options(recipe, data, given), n_jobs=arguments.threads)
 
 
 def _variant(arguments, data):

@@ -8,7 +8,6 @@ import numpy as np
 
 from ._data import Dataset, labelled
 from ._errors import ArgumentError, SupConError, SupConWarning
-from ._files import statistics
 from ._model import Model, load
 from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, documented
 from ._presets import Preset, model_options, only, preset, train_options
@@ -77,14 +76,12 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         self, architecture=None, *, width=None, stem=None, head=None, head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None,
         precision=None, objective=None, joint_classifier=None, epochs=None, batch_size=None, views=None, images_per_class=None, learning_rate=None,
         reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_epochs=None,
-        warmup_start=None, schedule_after_warmup=None,
-        final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None, checkpoint_folder=None, resume=None,
-        loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None, beta1=None, beta2=None,
-        epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
-        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
-        cutmix_alpha=None, label_bandwidth=None, queue_mode=None, queue_size=None, key_momentum=None,
-        milestones=None, augmentation=None, preset=None, init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
-        verbose=0, callback=None,
+        warmup_start=None, schedule_after_warmup=None, final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None,
+        checkpoint_folder=None, resume=None, loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None,
+        beta1=None, beta2=None, epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
+        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None, cutmix_alpha=None,
+        label_bandwidth=None, queue_mode=None, queue_size=None, key_momentum=None, milestones=None, augmentation=None, preset=None, init=None, image_size=None,
+        mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None, verbose=0, callback=None,
     ):
         _keep(self, locals())
 
@@ -134,9 +131,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         """The model to train with these options."""
         given = {name: getattr(self, name) for name in _MODEL}
         if self.init is None:
-            mean, std = statistics(data)
-            known = {"image_size": (data.height, data.width) if data.height else None, "mean": mean, "std": std}
-            made = model_options(recipe, data.channels, known, given | {"seed": options.get("seed")})
+            made = model_options(recipe, data, given | {"seed": options.get("seed")})
             model = Model(**made, n_jobs=self.n_jobs)
             if made["image_size"] is None:
                 warnings.warn(f"the images differ in size and image_size is None: they are resized to {'x'.join(map(str, model.image_size))} pixels", SupConWarning,
@@ -192,14 +187,12 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         self, architecture=None, *, width=None, stem=None, head=None, head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None,
         precision=None, objective=None, joint_classifier=None, epochs=None, batch_size=None, views=None, images_per_class=None, learning_rate=None,
         reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_epochs=None,
-        warmup_start=None, schedule_after_warmup=None,
-        final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None, checkpoint_folder=None, resume=None,
-        loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None, beta1=None, beta2=None,
-        epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
-        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
-        cutmix_alpha=None, label_bandwidth=None, queue_mode=None, queue_size=None, key_momentum=None,
-        milestones=None, augmentation=None, preset=None, init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
-        verbose=0, callback=None, classifier_iterations=None, classifier_l2=None,
+        warmup_start=None, schedule_after_warmup=None, final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None,
+        checkpoint_folder=None, resume=None, loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None,
+        beta1=None, beta2=None, epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
+        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None, cutmix_alpha=None,
+        label_bandwidth=None, queue_mode=None, queue_size=None, key_momentum=None, milestones=None, augmentation=None, preset=None, init=None, image_size=None,
+        mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None, verbose=0, callback=None, classifier_iterations=None, classifier_l2=None,
     ):
         _keep(self, locals())
 

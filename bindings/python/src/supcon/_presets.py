@@ -6,7 +6,9 @@ import ctypes
 from dataclasses import dataclass
 
 from . import _abi
+from ._data import Dataset
 from ._errors import ArgumentError
+from ._files import statistics
 from ._library import check, defaults, lib
 from ._options import AUGMENTATION, LOSS, MODEL, MODEL_DATA, TRAIN, shortest, words
 
@@ -41,11 +43,11 @@ def preset(name: str) -> Preset:
     check(lib.supcon_preset(name.encode(), ctypes.byref(model), ctypes.byref(train)))
     of_model = words(model, MODEL | MODEL_DATA)
     size = of_model.pop("image_height"), of_model.pop("image_width")
-    statistics = {it: [shortest(number) for number in getattr(model, it)[:model.channels]] for it in ("mean", "std")}
+    numbers = {it: [shortest(number) for number in getattr(model, it)[:model.channels]] for it in ("mean", "std")}
     views, others = _views(train.augmentation), _views(train.augmentation_second)
     of_train = words(train, TRAIN) | words(train.loss[0], LOSS) | {
         "augmentation": (views, others) if others else views, "milestones": train.milestones[:train.milestone_count] or None, "seed": train.seed}
-    return Preset(name, lib.supcon_preset_description(name.encode()).decode(), of_model | {"image_size": size} | statistics, of_train)
+    return Preset(name, lib.supcon_preset_description(name.encode()).decode(), of_model | {"image_size": size} | numbers, of_train)
 
 
 def _views(pointer) -> dict | None:
@@ -56,13 +58,15 @@ def _views(pointer) -> dict | None:
     return {"kind": fields.pop("augmentation"), **fields}
 
 
-def model_options(recipe: Preset | None, channels: int, known: dict, given: dict) -> dict:
-    """What `Model` takes for images of so many channels: what is `given`, else the recipe's, else what is `known` of the images. None is not given. Mean and
-    deviation of the recipe are of images with its own number of channels."""
+def model_options(recipe: Preset | None, data: Dataset, given: dict) -> dict:
+    """What `Model` takes for these images: what is `given`, else the recipe's, else what the images say of themselves. None is not given. Mean and deviation of the
+    recipe are of images with its own number of channels."""
+    mean, std = statistics(data)
+    known = {"image_size": (data.height, data.width) if data.height else None, "mean": mean, "std": std}
     options = dict(recipe.model) if recipe else {}
-    if options.pop("channels", channels) != channels:
+    if options.pop("channels", data.channels) != data.channels:
         del options["mean"], options["std"]
-    return known | options | only(given) | {"channels": channels}
+    return known | options | only(given) | {"channels": data.channels}
 
 
 def train_options(recipe: Preset | None, given: dict) -> dict:
@@ -71,4 +75,5 @@ def train_options(recipe: Preset | None, given: dict) -> dict:
 
 
 def only(given: dict) -> dict:
+    """Without what is None."""
     return {name: value for name, value in given.items() if value is not None}

@@ -48,8 +48,8 @@ def main() -> None:
     fresh, truth = crops(whole, 16, 2 / 3, 1, generator)
     steps = len(known) // 16
     for architecture in options.architectures:
-        model = supcon.Model(architecture, image_size=SIDE, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225], precision="bf16", seed=0)
-        supcon.train(model, supcon.Dataset.from_images(known, labels), epochs=max(1, options.steps // steps), batch_size=16, objective="cross_entropy", learning_rate=0.05, reference_batch=0,
+        model = supcon.Model(architecture, image_size=SIDE, mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225], precision="bf16", zero_init_last_gamma=True, seed=0)
+        supcon.train(model, supcon.Dataset.from_images(known, labels), epochs=max(1, options.steps // steps), batch_size=16, objective="cross_entropy", learning_rate=0.02, reference_batch=0,
                      validation_fraction=0, augmentation={"kind": "crop_flip", "crop_scale_min": 0.5}, seed=0)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.safetensors"

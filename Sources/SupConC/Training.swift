@@ -27,7 +27,8 @@ extension supcon_train_options {
         (beta1, beta2, epsilon) = (options.beta1, options.beta2, options.epsilon)
         (exponential_factor, exponential_epochs) = (options.exponentialFactor, options.exponentialEpochs)
         (ema_decay, chunk_size) = (options.emaDecay, Int32(options.chunkSize))
-        (margin, label_smoothing, label_bandwidth) = (Int32(options.margin), options.labelSmoothing, options.labelBandwidth)
+        (margin, label_smoothing) = (Int32(options.margin), options.labelSmoothing)
+        (positives, label_bandwidth) = (options.positives.rawValue, options.labelBandwidth)
         (mixup_alpha, cutmix_alpha) = (options.mixupAlpha, options.cutmixAlpha)
         (key_momentum, queue_mode, queue_size) = (options.keyMomentum, options.queueMode.rawValue, Int32(options.queueSize))
     }
@@ -69,7 +70,8 @@ extension TrainOptions {
         (beta1, beta2, epsilon) = (options.beta1, options.beta2, options.epsilon)
         (exponentialFactor, exponentialEpochs) = (options.exponential_factor, options.exponential_epochs)
         (emaDecay, chunkSize) = (options.ema_decay, Int(options.chunk_size))
-        (margin, labelSmoothing, labelBandwidth) = (Int(options.margin), options.label_smoothing, options.label_bandwidth)
+        (margin, labelSmoothing) = (Int(options.margin), options.label_smoothing)
+        (positives, labelBandwidth) = (try choice(options.positives, "positives"), options.label_bandwidth)
         (mixupAlpha, cutmixAlpha) = (options.mixup_alpha, options.cutmix_alpha)
         (keyMomentum, queueMode, queueSize) = (options.key_momentum, try choice(options.queue_mode, "queue_mode"), Int(options.queue_size))
     }

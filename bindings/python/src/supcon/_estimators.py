@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _abi
 from ._data import Dataset, labelled
-from ._errors import ArgumentError, SupConError, SupConWarning
+from ._errors import ArgumentError, ShapeError, SupConError, SupConWarning
 from ._images import Pixels, channel_statistics
 from ._model import Model, load
 from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, default_of, documented
@@ -79,7 +79,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None, beta1=None, beta2=None,
         epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
         denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
-        cutmix_alpha=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
+        cutmix_alpha=None, positives=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
         milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
         verbose=0, callback=None,
     ):
@@ -91,24 +91,27 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : uint8 [n, h, w] or [n, h, w, c], floats from 0 to 1 of those shapes, a list of paths, or a data set such as `supcon.ImageFolder`
-        y : [n], optional
-            Labels of any kind. None: those of the data set; without any, the objective "supcon" becomes "simclr".
+        y : [n] or [n, dimension], optional
+            [n]: labels of any kind. [n, dimension] of 0 and 1, several labels an image: positives share a label, or go by what `positives` says ("any" if it is
+            None). With positives="kernel" real numbers, [n] or [n, dimension]. None: the labels or targets of the data set; without any, the objective "supcon"
+            becomes "simclr".
 
         Returns
         -------
         self
             After a KeyboardInterrupt or an exception of the callback, which come out of `fit`, `model_` is what was learnt until then.
         """
-        self._fit(X, y)
+        targets = y is not None and (self.positives not in (None, "classes") or len(getattr(y, "shape", None) or np.shape(y)) == 2)
+        data, classes = labelled(X, None if targets else y)
+        self._fit(data.with_targets(y) if targets else data, classes, self.positives or ("any" if targets else None))
         return self
 
-    def _fit(self, X, y) -> Dataset:
-        data, classes = labelled(X, y)
-        objective = objective_for(self.objective, data.labels is not None)
+    def _fit(self, data: Dataset, classes, positives) -> None:
+        objective = objective_for(self.objective, data.labels is not None or positives not in (None, "classes"))
         seed = seed_of(self.random_state)
         model = self._start(data, objective, seed)
         training, keep = Training(), False
-        options = {name: getattr(self, name) for name in _TRAINING} | {"objective": objective}
+        options = {name: getattr(self, name) for name in _TRAINING} | {"objective": objective, "positives": positives}
         try:
             train(model, data, **options, milestones=self.milestones, augmentation=self.augmentation, seed=seed, callback=self.callback, verbose=self.verbose,
                   training=training)
@@ -125,7 +128,6 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
                 self.__dict__.pop("n_features_in_", None)
                 if data.height:
                     self.n_features_in_ = data.height * data.width * data.channels
-        return data
 
     def _start(self, data: Dataset, objective, seed) -> Model:
         """The model to train."""
@@ -204,7 +206,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None, beta1=None, beta2=None,
         epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
         denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
-        cutmix_alpha=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
+        cutmix_alpha=None, positives=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
         milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
         verbose=0, callback=None, classifier_iterations=None, classifier_l2=None,
     ):
@@ -212,10 +214,14 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
 
     def fit(self, X, y=None):
         """Trains encoder and classifier. As `SupConEncoder.fit`, but labels are needed: y, or the data set's."""
-        data, _ = labelled(X, y) if y is None else (None, None)
-        if data is not None and data.labels is None:
+        shape = getattr(y, "shape", None) or np.shape(y)
+        if y is not None and len(shape) != 1:
+            raise ShapeError(f"y has the shape {list(shape)}; expected [n]: a classifier tells one class of an image. SupConEncoder takes several labels; targets beside "
+                             "the classes go into the data set (with_targets)")
+        data, classes = labelled(X, y)
+        if classes is None:
             raise ArgumentError("y is None and the images have no labels; a classifier needs a label for each image")
-        data = self._fit(X if data is None else data, y)
+        self._fit(data, classes, self.positives)
         if not trains_classifier(self.objective, self.joint_classifier):
             self.model_.fit_classifier(data, iterations=self.classifier_iterations, l2=self.classifier_l2)
         return self

@@ -46,6 +46,9 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--mean", type=_numbers, metavar="M[,M...]", help="per channel, of pixels from 0 to 1 (default: computed for npy:, else the library's)")
     group.add_argument("--std", type=_numbers, metavar="S[,S...]", help="per channel, of pixels from 0 to 1 (default: like --mean)")
     _flags(group, DATASET)
+    group.add_argument("--targets", metavar="FILE", help="for --positives any, all, jaccard or kernel: numbers for each image, 0 and 1 for several labels, or real values. "
+                       "FILE.npy: [n] or [n, k], in the images' order; FILE.csv: a line of names, then a line per image; a first column called path is that of the "
+                       "image in the folder DATA, without it lines are in the images' order")
     group.add_argument("--long-tailed", type=float, metavar="FACTOR",
                        help="keep all images of the first class, 1/FACTOR as many of the last, exponentially between")
     group.add_argument("--per-class", type=int, metavar="N", help="keep at most N images of each class, at random")
@@ -179,9 +182,13 @@ def _train(arguments) -> int:
     given = _given(arguments, DATASET)
     data = _files.read(arguments.data, **(given if begun is None else {"channels": begun.channels} | given))
     _note_skipped(arguments, data)
+    if arguments.targets is not None:
+        if arguments.positives in (None, "classes"):
+            raise ArgumentError("--targets was given without --positives any, all, jaccard or kernel, which says what they mean")
+        data = data.with_targets(_files.targets(arguments.targets, data, arguments.data))
     data = _variant(arguments, data)
     labels = data.labels is not None
-    objective = objective_for(arguments.objective, labels)
+    objective = objective_for(arguments.objective, labels or arguments.targets is not None)
     model = begun or _new_model(arguments, data)
     if labels and trains_classifier(objective, arguments.joint_classifier):
         suit_classifier(model, data)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cases import all_cases
 
-PARTS = {"forward_s": "forward", "input_gradient_s": "input gradient", "weight_gradient_s": "weight gradient", "norm_forward_s": "norm forward", "norm_backward_s": "norm backward",
+PARTS = {"forward_s": "forward", "input_gradient_s": "input gradient", "weight_gradient_s": "weight gradient", "norm_forward_s": "norm forward", "norm_again_s": "norm again", "norm_backward_s": "norm backward",
          "pack_s": "pack"}
 
 

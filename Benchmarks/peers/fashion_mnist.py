@@ -1,5 +1,6 @@
 """The reference recipe in PyTorch, f32, for ../fashion_mnist.py to be compared with: SupCon, ResNet-18 of width 16 with the CIFAR stem, SGD 0.9, weight decay 1e-4, cosine with
-100 warm-up steps, temperature 0.1, crops of half the area or more, and flips. Prints a JSON line: the accuracy of a linear probe on the encoder's output over all test images."""
+100 warm-up steps, temperature 0.1, two views by crops of half the area or more and flips (--views 1: the images as they are). Prints a JSON line: the accuracy of a linear probe on the
+encoder's output over all test images."""
 
 import argparse
 import gzip
@@ -38,16 +39,16 @@ def view(x):
     return normalised(F.grid_sample(x, F.affine_grid(affine, list(x.shape), align_corners=False), align_corners=False))
 
 
-def train(net, x, y, epochs, batch, rate):
+def train(net, x, y, epochs, batch, rate, views):
     optimiser = torch.optim.SGD(net.parameters(), rate, momentum=0.9, weight_decay=1e-4)
     steps = epochs * (len(x) // batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / steps)))
     net.train()
     for _ in range(epochs):
         for index in torch.randperm(len(x))[:len(x) // batch * batch].split(batch):
-            z = F.normalize(net(torch.cat([view(x[index]), view(x[index])])))
+            z = F.normalize(net(torch.cat([view(x[index]) for _ in range(views)]) if views > 1 else normalised(x[index])))
             optimiser.zero_grad()
-            supcon(z, y[index].repeat(2)).backward()
+            supcon(z, y[index].repeat(views)).backward()
             optimiser.step()
             schedule.step()
 
@@ -76,14 +77,14 @@ def probe(a, ya, b, yb):
 
 def main():
     parser = argparse.ArgumentParser()
-    for name, kind, standard in (("epochs", int, 4), ("batch", int, 256), ("rate", float, 0.2), ("seed", int, 0), ("threads", int, 2)):
+    for name, kind, standard in (("epochs", int, 4), ("batch", int, 256), ("rate", float, 0.2), ("views", int, 2), ("seed", int, 0), ("threads", int, 2)):
         parser.add_argument(f"--{name}", type=kind, default=standard)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     (x, y), (test, test_labels) = read("train"), read("t10k")
     net = encoder("resnet18", "cifar", 16, 1)
-    train(net, x, y, options.epochs, options.batch, options.rate)
+    train(net, x, y, options.epochs, options.batch, options.rate, options.views)
     print(json.dumps({"seed": options.seed, "linear": round(probe(embed(net, x), y, embed(net, test), test_labels), 4)}))
 
 

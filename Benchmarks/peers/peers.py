@@ -178,7 +178,7 @@ def jpeg(file, side, threads=1):
 
 
 # ------------------------------------------------------------------------------------------------------------------- whole program
-def fashion_mnist(threads, epochs=4, seeds=1, batch=256, rate=0.2):
+def fashion_mnist(threads, epochs=4, seeds=1, **more):
     """A process per seed, from its start to its end."""
     import json
     import statistics
@@ -187,7 +187,7 @@ def fashion_mnist(threads, epochs=4, seeds=1, batch=256, rate=0.2):
     seconds, accuracies = [], []
     for seed in range(seeds):
         words = [str(Path(__file__).with_name("fashion_mnist.py")), *(f"--{name}={value}" for name, value in
-                                                                      dict(epochs=epochs, batch=batch, rate=rate, seed=seed, threads=threads).items())]
+                                                                      dict(epochs=epochs, seed=seed, threads=threads, **more).items())]
         start = time.perf_counter()
         out = subprocess.run([sys.executable, *words], check=True, capture_output=True, text=True)
         seconds.append(time.perf_counter() - start)

@@ -65,6 +65,11 @@ final class BatchNorm {
     /// y may not be x.
     func forward(x: UnsafeRawPointer, residual: UnsafeRawPointer?, y: UnsafeMutableRawPointer) {
         gatherMoments(x)
+        apply(x: x, residual: residual, y: y)
+    }
+
+    /// The same by the moments of the last `forward`.
+    func apply(x: UnsafeRawPointer, residual: UnsafeRawPointer?, y: UnsafeMutableRawPointer) {
         let (scale, shift, relu, period, bytes) = (scale, shift, Int32(relu ? 1 : 0), period, period * type.byteCount)
         eachPiece { [type] _, range in
             let (at, n) = (range.lowerBound * bytes, Int64(range.count))

@@ -35,6 +35,16 @@ package struct Blueprint {
 
     var output: Int { values.count - 1 }
 
+    /// How many layers take the value, as input or as residual.
+    func consumers(of value: Int) -> Int {
+        layers.reduce(0) { count, layer in
+            switch layer {
+            case .convolutionNorm(let layer): count + (layer.input == value ? 1 : 0) + (layer.residual == value ? 1 : 0)
+            case .maxPool(let input, _): count + (input == value ? 1 : 0)
+            }
+        }
+    }
+
     /// Of one pass.
     func multiplications(images: Int) -> Double {
         layers.reduce(0) { sum, layer in

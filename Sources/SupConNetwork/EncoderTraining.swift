@@ -6,6 +6,8 @@ import SupConTensor
 /// Every buffer has its place in one arena before anything is allocated; the ticks of the arena's clock are: 0 the image, i + 1 layer i forward, L + 1 the head, L + 2 the pool backward,
 /// then the layers backward from the last to the first. A value has at most two consumers, so its gradient is the sum of at most two buffers; the batch norm that consumes it adds them
 /// while it reads.
+///
+/// What a convolution alone takes from the batch norm before it (`isMadeAgain`) is not kept for the backward pass: normalising once more costs less than the memory is worth.
 final class EncoderTraining {
     let blueprint: Blueprint
     let images: Int
@@ -21,6 +23,7 @@ final class EncoderTraining {
     private struct Slots {
         var input: Arena.Slot?  // f32
         var values: [Arena.Slot] = []
+        var inputsAgain: [Int: Arena.Slot] = [:]  // by layer
         var normInputs: [Int: Arena.Slot] = [:]
         var places: [Int: Arena.Slot] = [:]
         var packed: [Int: (Arena.Slot, forGradient: Arena.Slot)] = [:]
@@ -57,6 +60,15 @@ final class EncoderTraining {
     private var lastTick: Int { backwardTick(0) }
     private func byteCount(ofValue value: Int) -> Int { images * blueprint.values[value].area * blueprint.values[value].channels * type.byteCount }
 
+    /// The layer whose output the value is.
+    private func producer(of value: Int) -> Int { value - 1 }
+
+    /// Whether the value is a plain batch norm's output that one convolution takes and nobody else.
+    private func isMadeAgain(_ value: Int) -> Bool {
+        guard value > 0, value != blueprint.output, case .convolutionNorm(let layer) = blueprint.layers[producer(of: value)], layer.residual == nil else { return false }
+        return blueprint.consumers(of: value) == 1
+    }
+
     private func reserveForward() {
         let inputSlot = arena.reserve(byteCount: images * blueprint.values[0].area * blueprint.values[0].channels * 4, first: 0, last: lastTick)
         slots.input = inputSlot
@@ -65,7 +77,12 @@ final class EncoderTraining {
             let tick = index + 1
             switch layer {
             case .convolutionNorm(let layer):
-                arena.extend(slots.values[layer.input], to: backwardTick(index))
+                if isMadeAgain(layer.input) {
+                    arena.extend(slots.values[layer.input], to: tick)
+                    slots.inputsAgain[index] = arena.reserve(byteCount: byteCount(ofValue: layer.input), first: backwardTick(index), last: backwardTick(index))
+                } else {
+                    arena.extend(slots.values[layer.input], to: backwardTick(index))
+                }
                 let y = arena.reserve(byteCount: byteCount(ofValue: layer.output), first: tick, last: tick)
                 if let residual = layer.residual {
                     arena.extend(slots.values[residual], to: tick)
@@ -126,6 +143,7 @@ final class EncoderTraining {
         guard let inputSlot = slots.input, let scratchSlot = slots.scratch else { return }
         input = at(inputSlot).assumingMemoryBound(to: Float.self)
         let parameters = network.parameters
+        var norms: [Int: BatchNorm] = [:]  // by layer
         for (index, layer) in blueprint.layers.enumerated() {
             switch layer {
             case .convolutionNorm(let layer):
@@ -136,14 +154,18 @@ final class EncoderTraining {
                 let norm = try BatchNorm(
                     parameters.norm(layer.normName, gradients: gradients), rows: images * shape.area, channels: shape.channels, type: type, relu: layer.relu,
                     threads: threads)
+                norms[index] = norm
                 let weight = parameters.declared(layer.convolutionName + ".weight")
+                var xAgain: (norm: BatchNorm, c: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer)?
+                let before = producer(of: layer.input)
+                if let slot = slots.inputsAgain[index], let norm = norms[before], let c = slots.normInputs[before] { xAgain = (norm, at(c), at(slot)) }
                 layers.append(
                     ConvolutionNormTraining(
                         convolution, norm,
                         .init(
                             x: at(slots.values[layer.input]), c: at(c), y: at(slots.values[layer.output]), residual: layer.residual.map { at(slots.values[$0]) },
                             dy: at(incoming[0]), dy2: incoming.count > 1 ? at(incoming[1]) : nil,
-                            g: layer.residual != nil || incoming.count > 1 ? at(incoming[0]) : nil, dc: at(dc), dx: slots.inputGradients[index].map { at($0) },
+                            g: layer.residual != nil || incoming.count > 1 ? at(incoming[0]) : nil, dc: at(dc), dx: slots.inputGradients[index].map { at($0) }, xAgain: xAgain,
                             packed: at(packed.0), packedForGradient: at(packed.forGradient), scratch: at(scratchSlot), weights: parameters.pointer(weight),
                             weightGradient: gradients + weight.offset)))
             case .maxPool(let input, let output):
@@ -175,10 +197,7 @@ final class EncoderTraining {
                 sc_f32_to_bf16(input + range.lowerBound, bf16(image) + range.lowerBound, Int64(range.count))
             }
         }
-        for layer in layers {
-            layer.packWeights()
-            layer.forward()
-        }
+        for layer in layers { layer.forward() }
         pool.forward(x: output, y: features)
     }
 

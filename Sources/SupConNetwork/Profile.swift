@@ -15,13 +15,6 @@ package struct LayerProfile {
     package var parts: [Part]
 }
 
-/// Something that a layer does in a step.
-struct LayerPart {
-    var name: String
-    var isConvolution = false
-    var run: () -> Void
-}
-
 extension TrainingPlan {
     /// Runs the encoder forward and backward `runs` times on what lies in the plan's memory, each layer's parts one after the other in the order of a step, and times them. What a step does
     /// is in `forward` and `backward`; this is beside it and costs it nothing.
@@ -47,41 +40,6 @@ extension TrainingPlan {
                 parts: zip(all, times[index]).map { .init(name: $0.name, multiplications: $0.isConvolution ? multiplications : 0, seconds: $1.sorted()[runs / 2]) })
         }
     }
-}
-
-extension ConvolutionNormTraining {
-    /// As in `forward`.
-    var forwardParts: [LayerPart] {
-        [
-            LayerPart(name: "pack") { self.packWeights() },
-            LayerPart(name: "forward", isConvolution: true) { [self] in
-                convolution.forward(x: memory.x, packed: memory.packed, bias: nil, y: memory.c, scratch: memory.scratch)
-            },
-            LayerPart(name: "norm_forward") { [self] in norm.forward(x: memory.c, residual: memory.residual, y: memory.y) },
-        ]
-    }
-
-    /// As in `backward`.
-    var backwardParts: [LayerPart] {
-        let normalisation = LayerPart(name: "norm_backward") { [self] in
-            norm.backward(
-                dy: memory.dy, dy2: memory.dy2, x: memory.c, y: memory.residual == nil ? nil : UnsafeRawPointer(memory.y), g: memory.g, dx: memory.dc)
-        }
-        let weights = LayerPart(name: "weight_gradient", isConvolution: true) { [self] in
-            convolution.weightGradient(x: memory.x, dy: memory.dc, dw: memory.weightGradient, scratch: memory.scratch)
-        }
-        guard let dx = memory.dx else { return [normalisation, weights] }
-        let input = LayerPart(name: "input_gradient", isConvolution: true) { [self] in
-            let packed = convolution.packedForGradientByteCount > 0 ? memory.packedForGradient : memory.packed
-            convolution.inputGradient(dy: memory.dc, packed: packed, dx: dx, scratch: memory.scratch)
-        }
-        return [normalisation, weights, input]
-    }
-}
-
-extension MaxPoolTraining {
-    var forwardParts: [LayerPart] { [LayerPart(name: "pool_forward") { self.forward() }] }
-    var backwardParts: [LayerPart] { [LayerPart(name: "pool_backward") { self.backward() }] }
 }
 
 extension Blueprint {

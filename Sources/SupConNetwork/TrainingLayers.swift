@@ -1,21 +1,30 @@
 import SupConTensor
 
+/// Something that a layer does in a step.
+struct LayerPart {
+    /// For profiles.
+    var name: String
+    var isConvolution = false
+    var run: () -> Void
+}
+
 /// A layer of an encoder with its memory: forward, and backward from the gradient of its output to that of its input.
 protocol TrainingLayer: AnyObject {
-    func forward()
-    func backward()
-    /// After the weights have changed.
-    func packWeights()
-    /// Whether `forward` moves running statistics; at first it does.
-    func setMovesStatistics(_ moves: Bool)
-    /// What `forward` (with `packWeights`) and `backward` do, in parts, for profiles.
+    /// What a step does, in order.
     var forwardParts: [LayerPart] { get }
     var backwardParts: [LayerPart] { get }
+    /// Whether forward moves running statistics; at first it does.
+    func setMovesStatistics(_ moves: Bool)
+}
+
+extension TrainingLayer {
+    func forward() { for part in forwardParts { part.run() } }
+    func backward() { for part in backwardParts { part.run() } }
 }
 
 /// c = convolution(x),  y = relu?(BN(c) + residual?).
 final class ConvolutionNormTraining: TrainingLayer {
-    /// Where everything lies. dy2, residual, g and dx are nil where there is none.
+    /// Where everything lies. dy2, residual, g, dx and xAgain are nil where there is none.
     struct Memory {
         var x, c, y: UnsafeMutableRawPointer
         var residual: UnsafeMutableRawPointer?
@@ -25,35 +34,48 @@ final class ConvolutionNormTraining: TrainingLayer {
         var g: UnsafeMutableRawPointer?
         var dc: UnsafeMutableRawPointer
         var dx: UnsafeMutableRawPointer?
+        /// Where x was given up after forward: how it is made anew, and its place then.
+        var xAgain: (norm: BatchNorm, c: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer)?
         var packed, packedForGradient, scratch: UnsafeMutableRawPointer
         var weights, weightGradient: UnsafeMutablePointer<Float>
     }
 
-    let convolution: any Convolution
+    let forwardParts: [LayerPart]
+    let backwardParts: [LayerPart]
     let norm: BatchNorm
-    let memory: Memory
 
     init(_ convolution: any Convolution, _ norm: BatchNorm, _ memory: Memory) {
-        self.convolution = convolution
         self.norm = norm
-        self.memory = memory
+        forwardParts = [
+            LayerPart(name: "pack") { convolution.pack(memory.weights, into: memory.packed, forGradient: memory.packedForGradient) },
+            LayerPart(name: "forward", isConvolution: true) {
+                convolution.forward(x: memory.x, packed: memory.packed, bias: nil, y: memory.c, scratch: memory.scratch)
+            },
+            LayerPart(name: "norm_forward") { norm.forward(x: memory.c, residual: memory.residual, y: memory.y) },
+        ]
+        var backward = [
+            LayerPart(name: "norm_backward") {
+                norm.backward(
+                    dy: memory.dy, dy2: memory.dy2, x: memory.c, y: memory.residual == nil ? nil : UnsafeRawPointer(memory.y), g: memory.g, dx: memory.dc)
+            }
+        ]
+        if let again = memory.xAgain { backward.append(LayerPart(name: "norm_again") { again.norm.apply(x: again.c, residual: nil, y: again.x) }) }
+        let x = memory.xAgain?.x ?? memory.x
+        backward.append(
+            LayerPart(name: "weight_gradient", isConvolution: true) {
+                convolution.weightGradient(x: x, dy: memory.dc, dw: memory.weightGradient, scratch: memory.scratch)
+            })
+        if let dx = memory.dx {
+            let packed = convolution.packedForGradientByteCount > 0 ? memory.packedForGradient : memory.packed
+            backward.append(
+                LayerPart(name: "input_gradient", isConvolution: true) {
+                    convolution.inputGradient(dy: memory.dc, packed: packed, dx: dx, scratch: memory.scratch)
+                })
+        }
+        backwardParts = backward
     }
 
     func setMovesStatistics(_ moves: Bool) { norm.movesStatistics = moves }
-    func packWeights() { convolution.pack(memory.weights, into: memory.packed, forGradient: memory.packedForGradient) }
-
-    func forward() {
-        convolution.forward(x: memory.x, packed: memory.packed, bias: nil, y: memory.c, scratch: memory.scratch)
-        norm.forward(x: memory.c, residual: memory.residual, y: memory.y)
-    }
-
-    func backward() {
-        norm.backward(dy: memory.dy, dy2: memory.dy2, x: memory.c, y: memory.residual == nil ? nil : UnsafeRawPointer(memory.y), g: memory.g, dx: memory.dc)
-        convolution.weightGradient(x: memory.x, dy: memory.dc, dw: memory.weightGradient, scratch: memory.scratch)
-        guard let dx = memory.dx else { return }
-        let packed = convolution.packedForGradientByteCount > 0 ? memory.packedForGradient : memory.packed
-        convolution.inputGradient(dy: memory.dc, packed: packed, dx: dx, scratch: memory.scratch)
-    }
 }
 
 /// y = max pool(x).
@@ -64,16 +86,13 @@ final class MaxPoolTraining: TrainingLayer {
         var dx: UnsafeMutableRawPointer
     }
 
-    private let pool: MaxPool
-    private let memory: Memory
+    let forwardParts: [LayerPart]
+    let backwardParts: [LayerPart]
 
     init(_ pool: MaxPool, _ memory: Memory) {
-        self.pool = pool
-        self.memory = memory
+        forwardParts = [LayerPart(name: "pool_forward") { pool.forward(x: memory.x, y: memory.y, places: memory.places) }]
+        backwardParts = [LayerPart(name: "pool_backward") { pool.backward(dy: memory.dy, dy2: memory.dy2, places: memory.places, dx: memory.dx) }]
     }
 
-    func packWeights() {}
     func setMovesStatistics(_ moves: Bool) {}
-    func forward() { pool.forward(x: memory.x, y: memory.y, places: memory.places) }
-    func backward() { pool.backward(dy: memory.dy, dy2: memory.dy2, places: memory.places, dx: memory.dx) }
 }

@@ -20,7 +20,7 @@ def stripes():
 
 
 OPTIONS = dict(width=4, epochs=20, batch_size=20, head_output=16, precision="f32", random_state=11, n_jobs=1, validation_fraction=0.0, optimizer="adamw",
-               weight_decay=0.0, learning_rate=0.005, reference_batch=0, temperature=0.3, augmentation={"kind": "crop_flip", "crop_scale_min": 0.5})
+               weight_decay=0.0, learning_rate=0.01, reference_batch=0, temperature=0.3, augmentation={"kind": "crop_flip", "crop_scale_min": 0.5})
 FAST = OPTIONS | dict(epochs=1)
 
 
@@ -78,8 +78,8 @@ def test_a_runs_positives_are_those_of_the_mask(stripes, rule):
 @pytest.mark.parametrize("y, options, error, words", [
     ("halves", {}, ValueError, "target 1 of image 2 is 0.5"), ("labels", dict(positives="kernel"), ValueError, "label_bandwidth"),
     ("labels", dict(positives="classes"), ValueError, "shape"), ("labels", dict(positives="any", queue_mode="negatives", queue_size=40), ValueError, "queue"),
-    ("labels", dict(images_per_class=2), supcon.StateError, "images_per_class"), ("labels", dict(objective="cross_entropy"), ValueError, "needs labels"),
-    ("labels", dict(objective="simclr"), ValueError, "supcon only"), ("short", {}, ValueError, r"\[399, 4\]"),
+    ("labels", dict(images_per_class=2), supcon.StateError, "images_per_class"), ("labels", dict(objective="cross_entropy"), ValueError, r"\[400, 4\]; expected \[400\]"),
+    ("labels", dict(objective="simclr", positives="all"), ValueError, "supcon only"), ("short", {}, ValueError, r"\[399, 4\]"),
     (None, dict(positives="any", objective="supcon"), supcon.StateError, "no targets"),
 ])
 def test_errors(stripes, y, options, error, words):

@@ -101,9 +101,14 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         self
             After a KeyboardInterrupt or an exception of the callback, which come out of `fit`, `model_` is what was learnt until then.
         """
-        targets = y is not None and (self.positives not in (None, "classes") or len(getattr(y, "shape", None) or np.shape(y)) == 2)
-        data, classes = labelled(X, None if targets else y)
-        self._fit(data.with_targets(y) if targets else data, classes, self.positives or ("any" if targets else None))
+        positives = self.positives
+        if positives is None and self.objective in (None, "supcon") and y is not None and len(getattr(y, "shape", None) or np.shape(y)) == 2:
+            positives = "any"
+        if y is None or positives in (None, "classes"):
+            self._fit(*labelled(X, y), positives)
+        else:
+            data, classes = labelled(X)
+            self._fit(data.with_targets(y), classes, positives)
         return self
 
     def _fit(self, data: Dataset, classes, positives) -> None:

@@ -197,6 +197,23 @@ SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float
                                             const int64_t *labels, const float *mask, const supcon_loss_options *options, supcon_loss_result *result,
                                             float *per_anchor, float *gradient);
 
+/* The memory variant (arXiv:1911.05722, and with labels arXiv:2004.11362): queries against keys, which learn nothing from it, and a queue of earlier keys, all of length 1.
+ * A query's positives are its own keys and, with labels, the keys of its label; what else it is contrasted with are all keys and the queue.
+ *  queries       [samples, dimension]
+ *  keys          [samples, keys_per_query, dimension]
+ *  labels        [samples], any values, or NULL: only its own keys are a query's positives, and queue_labels is not looked at
+ *  queue         [queue_count, dimension]; may be NULL if queue_count is 0
+ *  queue_labels  [queue_count], or NULL: the queue holds negatives alone, as does an entry of a label that no query has, such as -1
+ *  queue_positives  1: entries of a query's label are its positives too; 0: they take no part for it
+ *  options       anchors and normalize do not apply, and must be ALL and 0
+ *  per_query     [samples], or NULL: like supcon_loss's per_anchor
+ *  gradient      like queries, or NULL: of the reduced loss with respect to queries
+ * Errors: as supcon_loss. */
+SUPCON_MUST_CHECK supcon_status supcon_loss_queue(supcon_context *context, const float *queries, int64_t samples, int64_t dimension, const float *keys,
+                                                  int64_t keys_per_query, const int64_t *labels, const float *queue, int64_t queue_count,
+                                                  const int64_t *queue_labels, int32_t queue_positives, const supcon_loss_options *options,
+                                                  supcon_loss_result *result, float *per_query, float *gradient);
+
 enum {
   SUPCON_RULE_ANY = 0,    /* 1 if two samples share a label */
   SUPCON_RULE_ALL = 1,    /* 1 if they have the same labels */

@@ -302,6 +302,8 @@ FUNCTIONS = {
     "supcon_images_init": (None, [POINTER(Images), c_void_p, c_int32, c_int32, c_int64, c_int64, c_int64, c_int64]),
     "supcon_loss": (status, [ContextHandle, _floats, c_int64, c_int64, c_int64, _integers, _floats, POINTER(LossOptions), POINTER(LossResult),
                              _floats, _floats]),
+    "supcon_loss_queue": (status, [ContextHandle, _floats, c_int64, c_int64, _floats, c_int64, _integers, _floats, c_int64, _integers, c_int32,
+                                   POINTER(LossOptions), POINTER(LossResult), _floats, _floats]),
     "supcon_mask_from_multilabel": (status, [ContextHandle, POINTER(c_uint8), c_int64, c_int64, c_int32, _floats]),
     "supcon_mask_from_values": (status, [ContextHandle, POINTER(c_double), c_int64, c_int64, c_double, _floats]),
     "supcon_dataset_from_images": (status, [POINTER(Images), _integers, POINTER(DatasetOptions), _datasets]),

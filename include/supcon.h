@@ -592,7 +592,7 @@ typedef struct supcon_train_options {
   double momentum;              /* default 0.9 */
   double weight_decay;          /* default 1e-4 */
   int32_t decay_norm_and_bias;  /* 0: weight decay skips batch norm and biases; 1 (default): it does not, as in the reference */
-  int32_t warmup_steps;         /* linear warm-up; -1 (default): 10 epochs, but at most a tenth of the run */
+  int32_t warmup_steps;         /* linear warm-up; -1 (default): as many as warmup_epochs says */
   double warmup_start;          /* share of the rate to begin with; default 0.01 */
   double final_rate;            /* share of the rate that COSINE ends with; default 0 */
   const int32_t *milestones;    /* STEP: epochs after which the rate is multiplied by step_factor; [milestone_count] */
@@ -637,12 +637,28 @@ typedef struct supcon_train_options {
                                    a momentum encoder, in evaluation mode with averaged batch-norm statistics (arXiv:2101.08482), makes keys of the other
                                    views, and the query is contrasted with the batch's keys and a queue of earlier ones. SUPCON_QUEUE_...; default OFF */
   int32_t queue_size;           /* keys that the queue holds, at least those of a batch; default 8192 */
+  double warmup_epochs;         /* where warmup_steps is -1: epochs of linear warm-up, rounded to steps; -1 (default): 10, but at most a tenth of the run */
+  int32_t schedule_after_warmup;/* 1: the schedule begins when warm-up has ended (google-research's); 0 (default): with the run (SupContrast's) */
   int32_t positives;            /* SUPCON, without a queue: SUPCON_POSITIVES_...; default CLASSES. The others need no labels (but joint_classifier and images_per_class do);
                                    kNN@1 is then the mean, over the validation split, of how much of a positive the nearest training image is: the share that has
                                    a label in common with it, the mean Jaccard index or kernel; and the mean squared distance of positives is weighed likewise. A
                                    wide kernel leaves hardly a negative to the denominators that count those alone */
 } supcon_train_options;
 void supcon_train_options_init(supcon_train_options *options);
+
+/* Published recipes by name: cifar-pytorch, cifar-linear, cifar-cross-entropy, cifar-simclr, cifar-simclr-linear (HobbitLong/SupContrast); imagenet-r50,
+ * imagenet-r50-linear, imagenet-r200, imagenet-r200-linear (google-research/supcon); memory-r50 (arXiv:2004.11362's momentum encoder with a queue). Where numbers
+ * are ours, because none are published, and where this library differs, the description says so. */
+int64_t supcon_preset_count(void);
+/* The name of preset number index, from 0; NULL beyond. Static. */
+const char *supcon_preset_name(int64_t index);
+/* Sentences: what it is, whose, and what differs; NULL for a name that is none. Static. */
+const char *supcon_preset_description(const char *name);
+/* Sets every field of model and train, which their _init functions have made, to the recipe; either may be NULL. Change what you need then: classes and channels
+ * are the data's. What train points to is static and not to be written to; for another temperature:
+ *   supcon_loss_options loss = *train.loss;  loss.temperature = 0.2f;  train.loss = &loss;
+ * Errors: argument (another name: the sentence has those that are; struct_size). */
+SUPCON_MUST_CHECK supcon_status supcon_preset(const char *name, supcon_model_options *model, supcon_train_options *train);
 
 enum { SUPCON_EVENT_STEP = 0, SUPCON_EVENT_EPOCH = 1, SUPCON_EVENT_WARNING = 2 };
 

@@ -31,6 +31,7 @@ extension supcon_train_options {
         (positives, label_bandwidth) = (options.positives.rawValue, options.labelBandwidth)
         (mixup_alpha, cutmix_alpha) = (options.mixupAlpha, options.cutmixAlpha)
         (key_momentum, queue_mode, queue_size) = (options.keyMomentum, options.queueMode.rawValue, Int32(options.queueSize))
+        (warmup_epochs, schedule_after_warmup) = (options.warmupEpochs, options.schedulesAfterWarmup ? 1 : 0)
     }
 }
 
@@ -74,6 +75,7 @@ extension TrainOptions {
         (positives, labelBandwidth) = (try choice(options.positives, "positives"), options.label_bandwidth)
         (mixupAlpha, cutmixAlpha) = (options.mixup_alpha, options.cutmix_alpha)
         (keyMomentum, queueMode, queueSize) = (options.key_momentum, try choice(options.queue_mode, "queue_mode"), Int(options.queue_size))
+        (warmupEpochs, schedulesAfterWarmup) = (options.warmup_epochs, try flag(options.schedule_after_warmup, "schedule_after_warmup"))
     }
 }
 

@@ -7,6 +7,8 @@ import SupConTensor
 /// - cosine (Loshchilov and Hutter, arXiv:1608.03983, without restarts): final + (1 − final) · ½ (1 + cos(π step/steps)).
 /// - step: `stepFactor` to the power of the milestones (in epochs) that have passed.
 /// - exponential: `exponentialFactor` to the power of the whole intervals of `exponentialEpochs` that have passed (a staircase).
+///
+/// Steps count from the run's begin, or with `followsWarmup` (as in google-research's supcon) from the end of warm-up; the cosine ends with the run either way.
 public struct LearningRate: Sendable {
     public enum Schedule: Int32, Sendable, CaseIterable { case constant = 0, cosine, step, exponential }
 
@@ -14,6 +16,7 @@ public struct LearningRate: Sendable {
     var schedule: Schedule
     var warmupSteps: Int
     var warmupStart: Double
+    var followsWarmup = false
     var finalShare: Double
     var milestones: [Int]
     var stepFactor: Double
@@ -24,15 +27,36 @@ public struct LearningRate: Sendable {
 
     /// The rate of step number `step` of the run, from 0.
     func rate(_ step: Int) -> Double {
-        let total = max(stepsPerEpoch * epochs, 1)
+        let delay = followsWarmup ? warmupSteps : 0
+        let (turn, total) = (max(step - delay, 0), max(stepsPerEpoch * epochs - delay, 1))
         var share: Double
         switch schedule {
         case .constant: share = 1
-        case .cosine: share = finalShare + (1 - finalShare) * 0.5 * (1 + cos(Double.pi * Double(step) / Double(total)))
-        case .step: share = pow(stepFactor, Double(milestones.count { step >= $0 * stepsPerEpoch }))
-        case .exponential: share = pow(exponentialFactor, (Double(step) / (exponentialEpochs * Double(stepsPerEpoch))).rounded(.down))
+        case .cosine: share = finalShare + (1 - finalShare) * 0.5 * (1 + cos(Double.pi * Double(turn) / Double(total)))
+        case .step: share = pow(stepFactor, Double(milestones.count { turn >= $0 * stepsPerEpoch }))
+        case .exponential: share = pow(exponentialFactor, (Double(turn) / (exponentialEpochs * Double(stepsPerEpoch))).rounded(.down))
         }
         if step < warmupSteps { share *= warmupStart + (1 - warmupStart) * Double(step + 1) / Double(warmupSteps) }
         return base * share
+    }
+}
+
+extension LearningRate {
+    /// Of a run with these options, which are valid; stepsPerEpoch · epochs can be counted.
+    init(_ options: TrainOptions, stepsPerEpoch: Int) {
+        let warmup =
+            if options.warmupSteps >= 0 {
+                options.warmupSteps
+            } else if options.warmupEpochs >= 0 {
+                // Bounded: a product that no Int holds would be a trap.
+                Int(min((options.warmupEpochs * Double(stepsPerEpoch)).rounded(), 1e15))
+            } else {
+                min(10 * stepsPerEpoch, stepsPerEpoch * options.epochs / 10)
+            }
+        self.init(
+            base: options.learningRate * (options.referenceBatch > 0 ? Double(options.batchSize) / Double(options.referenceBatch) : 1), schedule: options.schedule,
+            warmupSteps: warmup, warmupStart: options.warmupStart, followsWarmup: options.schedulesAfterWarmup, finalShare: options.finalRate,
+            milestones: options.milestones, stepFactor: options.stepFactor, exponentialFactor: options.exponentialFactor,
+            exponentialEpochs: options.exponentialEpochs, stepsPerEpoch: stepsPerEpoch, epochs: options.epochs)
     }
 }

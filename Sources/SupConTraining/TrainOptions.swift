@@ -33,9 +33,13 @@ public struct TrainOptions: Sendable {
     public var momentum = 0.9
     public var weightDecay = 1e-4
     public var decaysNormAndBias = true
-    /// -1: 10 epochs, but at most a tenth of the run.
+    /// -1: `warmupEpochs`.
     public var warmupSteps = -1
+    /// -1: 10 epochs, but at most a tenth of the run.
+    public var warmupEpochs = -1.0
     public var warmupStart = 0.01
+    /// The schedule begins when warm-up has ended, instead of with the run.
+    public var schedulesAfterWarmup = false
     public var finalRate = 0.0
     public var milestones: [Int] = []
     public var stepFactor = 0.1
@@ -107,7 +111,9 @@ public struct TrainOptions: Sendable {
         try within(referenceBatch, 0...1_000_000, "reference_batch", ", 0 for learning_rate as it is")
         try within(momentum, 0...0.9999, "momentum", "0 to below 1")
         try within(weightDecay, 0...10, "weight_decay", "0 to 10")
-        try within(warmupSteps, -1...1_000_000_000, "warmup_steps", ", -1 for the default")
+        try within(warmupSteps, -1...1_000_000_000, "warmup_steps", ", -1 for warmup_epochs")
+        try require(
+            warmupEpochs == -1 || (warmupEpochs >= 0 && warmupEpochs <= 1e6), .argument, "warmup_epochs is \(warmupEpochs); expected 0 to 1e6, or -1 for the default")
         try within(warmupStart, 0...1, "warmup_start", "0 to 1")
         try within(finalRate, 0...1, "final_rate", "0 to 1")
         try within(stepFactor, 1e-6...1, "step_factor", "above 0, at most 1")

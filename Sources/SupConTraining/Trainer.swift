@@ -56,11 +56,7 @@ public final class Trainer: @unchecked Sendable {
         sampler = try BatchSampler(training, batchSize: options.batchSize, imagesPerClass: options.imagesPerClass, seed: options.seed)
         let total = stepsPerEpoch.multipliedReportingOverflow(by: options.epochs)
         try require(!total.overflow, .argument, "epochs is \(options.epochs): \(stepsPerEpoch) steps each are more than can be counted")
-        rates = LearningRate(
-            base: options.learningRate * (options.referenceBatch > 0 ? Double(options.batchSize) / Double(options.referenceBatch) : 1), schedule: options.schedule,
-            warmupSteps: options.warmupSteps >= 0 ? options.warmupSteps : min(10 * stepsPerEpoch, total.partialValue / 10), warmupStart: options.warmupStart,
-            finalShare: options.finalRate, milestones: options.milestones, stepFactor: options.stepFactor,
-            exponentialFactor: options.exponentialFactor, exponentialEpochs: options.exponentialEpochs, stepsPerEpoch: stepsPerEpoch, epochs: options.epochs)
+        rates = LearningRate(options, stepsPerEpoch: stepsPerEpoch)
         (network, step, monitor) = try model.exclusive(keepsEncoder: true) { () throws(SupConError) in
             if trainsClassifier {
                 if configuration.classes == 0 {

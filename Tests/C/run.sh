@@ -88,7 +88,7 @@ build_tests() {
 check "build: test programs" build_tests
 [[ -x $work/api_test ]] || build_tests >/dev/null 2>&1
 data=$work/data
-for part in general loss datasets files augmentation models model_files training allocations evaluation measures threads fork; do
+for part in general loss datasets files augmentation models model_files training presets allocations evaluation measures threads fork; do
   check "functions: $part" timeout 120 "$work/api_test" "$data" $part
 done
 full_disk() {

@@ -92,6 +92,7 @@ void test_augmentation(void);
 void test_models(void);
 void test_model_files(void);
 void test_training(void);
+void test_presets(void);
 void test_allocations(void);
 void test_evaluation(void);
 void test_measures(void);

@@ -74,8 +74,8 @@ int main(int argc, char **argv) {
     void (*run)(void);
   } tests[] = {{"general", test_general},         {"loss", test_loss},     {"datasets", test_datasets},
                {"files", test_files},             {"augmentation", test_augmentation}, {"models", test_models},
-               {"model_files", test_model_files}, {"training", test_training}, {"allocations", test_allocations}, {"evaluation", test_evaluation},
-               {"measures", test_measures},
+               {"model_files", test_model_files}, {"training", test_training}, {"presets", test_presets}, {"allocations", test_allocations},
+               {"evaluation", test_evaluation}, {"measures", test_measures},
                {"threads", test_threads},         {"fork", test_fork}};
   if (argc > 2 && strcmp(argv[2], "full_disk") == 0) test_full_disk();
   else

@@ -190,6 +190,8 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(options.weight_decay = -1, "weight_decay");
   REFUSES_OPTION(options.warmup_steps = -2, "warmup_steps");
   REFUSES_OPTION(options.warmup_start = 2, "warmup_start");
+  REFUSES_OPTION(options.warmup_epochs = -2, "warmup_epochs");
+  REFUSES_OPTION(options.schedule_after_warmup = 2, "schedule_after_warmup");
   REFUSES_OPTION(options.final_rate = NAN, "final_rate");
   REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2), "milestones");
   REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2, options.milestones = milestones), "-1");

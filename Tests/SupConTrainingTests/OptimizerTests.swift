@@ -51,4 +51,43 @@ import Testing
         let warm = rates(.constant, warmup: 4)
         for (step, share) in [(0, 0.325), (1, 0.55), (2, 0.775), (3, 1), (4, 1)] { #expect(abs(warm.rate(step) - 2 * share) < 1e-12, "step \(step)") }
     }
+
+    /// Steps count before epochs, and epochs before the default: 10 epochs, but at most a tenth of the run.
+    @Test(arguments: [(-1, -1.0, 4, 2), (-1, -1, 1000, 50), (-1, 0, 1000, 0), (-1, 2.5, 4, 13), (-1, 0.09, 4, 0), (3, 2.5, 4, 3), (0, 2.5, 4, 0), (-1, 1e6, 4, 5_000_000)])
+    func warmUpIsSteps(_ steps: Int, _ epochs: Double, _ runs: Int, _ expected: Int) throws {
+        var options = TrainOptions()
+        (options.warmupSteps, options.warmupEpochs, options.epochs) = (steps, epochs, runs)
+        try options.validate()
+        #expect(LearningRate(options, stepsPerEpoch: 5).warmupSteps == expected)
+    }
+
+    @Test func warmUpIsAtMostWhatCanBeCounted() {
+        var options = TrainOptions()
+        (options.warmupEpochs, options.epochs) = (1e6, 1)
+        #expect(LearningRate(options, stepsPerEpoch: 1 << 60).warmupSteps == 1_000_000_000_000_000)
+    }
+
+    @Test(arguments: [-2, -0.5, 1e7, .nan, .infinity]) func warmUpEpochsAreChecked(_ epochs: Double) {
+        var options = TrainOptions()
+        options.warmupEpochs = epochs
+        #expect { try options.validate() } throws: { error in (error as? SupConError).map { $0.kind == .argument && $0.message.contains("warmup_epochs is \(epochs)") } == true }
+    }
+
+    /// Warm-up of 4 steps at 5 an epoch: the schedule's steps are 4 less, and the cosine still ends with the run.
+    @Test func theScheduleMayWaitForWarmUp() {
+        func rate(_ schedule: LearningRate.Schedule, _ step: Int) -> Double {
+            var rates = rates(schedule, warmup: 4)
+            rates.followsWarmup = true
+            return rates.rate(step)
+        }
+        for (step, share) in [(0, 0.325), (1, 0.55), (2, 0.775), (3, 1.0)] {
+            for schedule in LearningRate.Schedule.allCases { #expect(abs(rate(schedule, step) - 2 * share) < 1e-12, "step \(step) of \(schedule)") }
+        }
+        #expect(abs(rate(.cosine, 4) - 2) < 1e-12 && abs(rate(.cosine, 12) - 2 * (0.2 + 0.8 * 0.5)) < 1e-12 && abs(rate(.cosine, 20) - 0.4) < 1e-12)
+        #expect([13, 14, 18, 19].map { rate(.step, $0) } == [2, 1, 1, 0.5])
+        // A run that is all warm-up.
+        var short = rates(.cosine, warmup: 1000)
+        short.followsWarmup = true
+        #expect(abs(short.rate(19) - 2 * (0.1 + 0.9 * 0.02)) < 1e-12)
+    }
 }

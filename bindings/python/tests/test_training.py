@@ -153,8 +153,10 @@ def test_one_table_of_options():
     for estimator in (supcon.SupConEncoder, supcon.SupConClassifier):
         parameters = inspect.signature(estimator.__init__).parameters
         known = tables | (_options.CLASSIFIER if estimator is supcon.SupConClassifier else {})
-        others = {"self", "milestones", "augmentation", "init", "image_size", "mean", "std", "output", "normalize", "random_state", "n_jobs", "verbose", "callback"}
+        others = {"self", "milestones", "augmentation", "preset", "init", "image_size", "mean", "std", "output", "normalize", "random_state", "n_jobs", "memory_limit", "verbose", "callback"}
         assert set(parameters) == set(known) | others
+        # None, so that what is given can be told from what a preset may say
+        assert all(parameters[it].default is None for it in (*known, "milestones", "augmentation", "image_size", "mean", "std"))
         for name, option in {**known, **_options.AUGMENTATION, **_options.EMBED}.items():
             if name in parameters and parameters[name].default is not None:
                 assert parameters[name].default == option.default, name

@@ -8,8 +8,10 @@ import Glibc
 import SupCon
 
 let usage = """
-    supcon-train DATA [--output model.safetensors] [--architecture resnet18] [--width 64] [--epochs 100] [--batch 256] [--rate 0.1] [--size 32]
+    supcon-train DATA [--output model.safetensors] [--preset NAME] [--architecture resnet18] [--width 64] [--size 32] [--epochs 100] [--batch 256] [--chunk 0]
+                 [--rate 0.1]
     DATA: a folder with a folder of JPEG and PNG files per class, or IMAGES,LABELS: two IDX files
+    NAME: a published recipe, which the other options change: \(Preset.all.map(\.name).joined(separator: ", "))
     """
 
 exit(
@@ -18,18 +20,21 @@ exit(
         guard arguments.plain.count == 1 else { throw SupConError(.argument, usage) }
         let dataset = try openDataset(arguments.plain[0])
 
-        var options = ModelOptions()
-        options.architecture = try Architecture(named: arguments.text("architecture", "resnet18"))
-        options.width = try arguments.number("width", 64)
+        let name = arguments.text("preset", "")
+        let preset = name.isEmpty ? nil : try Preset.named(name)
+        var options = preset?.model ?? ModelOptions()
+        options.architecture = try Architecture(named: arguments.text("architecture", options.architecture.rawValue))
+        options.width = try arguments.number("width", options.width)
         options.channels = dataset.channels
-        options.imageHeight = try arguments.number("size", dataset.height ?? 32)
-        options.imageWidth = try arguments.number("size", dataset.width ?? 32)
+        options.imageHeight = try arguments.number("size", preset?.model.imageHeight ?? dataset.height ?? 32)
+        options.imageWidth = try arguments.number("size", preset?.model.imageWidth ?? dataset.width ?? 32)
         let model = try Model(options, context: .default)
 
-        var training = TrainOptions()
-        training.epochs = try arguments.number("epochs", 100)
-        training.batchSize = try arguments.number("batch", 256)
-        training.learningRate = try arguments.number("rate", 0.1)
+        var training = preset?.train ?? TrainOptions()
+        training.epochs = try arguments.number("epochs", training.epochs)
+        training.batchSize = try arguments.number("batch", training.batchSize)
+        training.chunkSize = try arguments.number("chunk", training.chunkSize)
+        training.learningRate = try arguments.number("rate", training.learningRate)
         let trainer = try Trainer(model, dataset, training, context: .default)
         print("a step takes \(readable(bytes: trainer.memoryByteCount))")
         try trainer.run { event in
@@ -45,7 +50,7 @@ exit(
             }
             return true
         }
-        try model.fitClassifier(dataset)
+        if training.objective.isContrastive { try model.fitClassifier(dataset) }
         let path = arguments.text("output", "model.safetensors")
         try model.save(path)
         print("saved \(path)")

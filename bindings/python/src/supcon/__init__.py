@@ -20,15 +20,16 @@ from ._masks import mask_from_multilabel, mask_from_values
 from ._measures import (Calibration, CorruptionError, Detection, Retrieval, alignment, calibration, corruption_error, ood_detection, ood_scores, retrieval,
                         uniformity)
 from ._model import Model, load
+from ._presets import Preset, preset, presets
 from ._training import Event, Training, train
 
 __version__ = version()
 __all__ = [
     "ArgumentError", "CORRUPTIONS", "Calibration", "CancelledError", "CorruptionError", "Dataset", "Detection", "ElementTypeError", "Evaluation", "Event",
-    "FileError", "ForkError", "FormatError", "ImageFolder", "InternalError", "Model", "OutOfMemoryError", "Retrieval", "ShapeError", "StateError",
+    "FileError", "ForkError", "FormatError", "ImageFolder", "InternalError", "Model", "OutOfMemoryError", "Preset", "Retrieval", "ShapeError", "StateError",
     "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training", "UnsupportedError", "alignment", "augment", "build_info",
     "calibration", "contact_sheet", "corrupt", "corruption_error", "evaluate", "library_path", "load", "mask_from_multilabel", "mask_from_values",
-    "ood_detection", "ood_scores", "retrieval", "set_log", "supcon_loss", "supcon_loss_queue", "train", "uniformity", "version",
+    "ood_detection", "ood_scores", "preset", "presets", "retrieval", "set_log", "supcon_loss", "supcon_loss_queue", "train", "uniformity", "version",
 ]
 
 

@@ -222,8 +222,8 @@ class TrainOptions(Structure):
         ("stop_on_collapse", c_int32), ("keep_best", c_int32), ("optimizer", c_int32)] + [(name, c_double) for name in (
             "trust_coefficient", "rmsprop_decay", "beta1", "beta2", "epsilon", "exponential_factor", "exponential_epochs", "ema_decay")] + [
         ("chunk_size", c_int32), ("augmentation_second", POINTER(AugmentationOptions)), ("margin", c_int32)] + [(name, c_double) for name in (
-            "label_smoothing", "mixup_alpha", "cutmix_alpha", "label_bandwidth", "key_momentum")] + [("queue_mode", c_int32), ("queue_size", c_int32),
-                                                                                             ("positives", c_int32)]
+            "label_smoothing", "mixup_alpha", "cutmix_alpha", "label_bandwidth", "key_momentum")] + [
+        ("queue_mode", c_int32), ("queue_size", c_int32), ("warmup_epochs", c_double), ("schedule_after_warmup", c_int32), ("positives", c_int32)]
 
 
 class EventStruct(Structure):
@@ -344,6 +344,10 @@ FUNCTIONS = {
     "supcon_model_quantize": (status, [ModelHandle, DatasetHandle]),
     "supcon_model_fit_classifier": (status, [ModelHandle, DatasetHandle, POINTER(ClassifierOptions)]),
     "supcon_model_reset_classifier": (status, [ModelHandle, c_int32]),
+    "supcon_preset_count": (c_int64, []),
+    "supcon_preset_name": (c_char_p, [c_int64]),
+    "supcon_preset_description": (c_char_p, [c_char_p]),
+    "supcon_preset": (status, [c_char_p, POINTER(ModelOptions), POINTER(TrainOptions)]),
     "supcon_trainer_create": (status, [ContextHandle, ModelHandle, DatasetHandle, POINTER(TrainOptions), _trainers]),
     "supcon_trainer_run": (status, [TrainerHandle, TrainCallback, c_void_p]),
     "supcon_trainer_cancel": (None, [TrainerHandle]),

@@ -19,6 +19,7 @@ from ._library import build_info, context, lib, library_path, set_log, version
 from ._measures import alignment, ood_detection, ood_scores, retrieval, uniformity
 from ._model import Model, load
 from ._options import AUGMENTATION, CLASSIFIER, DATASET, EMBED, EVALUATE, LOSS, MODEL, MODEL_DATA, OOD, TRAIN, Option
+from ._presets import Preset, model_options, preset, presets, train_options
 from ._progress import Count, clear_line
 from ._training import Training, objective_for, suit_classifier, train, trains_classifier
 
@@ -36,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     it = _command(commands, "train", _train, "train an encoder on labelled or unlabelled images", DATA, "DATA --output MODEL")
     it.add_argument("data", metavar="DATA", help="what to learn (see below)")
     it.add_argument("-o", "--output", metavar="MODEL", required=True, help="safetensors file to write")
+    it.add_argument("--preset", choices=presets(), help="a published recipe; other options change it, and where they do not its values stand in the place of "
+                    "the defaults below (supcon info --preset NAME prints them all)")
     group = it.add_argument_group("model")
     group.add_argument("--init", metavar="MODEL", help="begin with this safetensors file instead of random weights; what describes a model, and the size and "
                        "statistics of its images, are the file's then. With --objective cross_entropy and a small --learning-rate: transfer by fine-tuning")
@@ -105,8 +108,11 @@ def parser() -> argparse.ArgumentParser:
     _flag(it, DATASET["on_error"])
     _flag(it, DATASET["channels"])
 
-    it = _command(commands, "info", _info, "what a model is, or what this library is", None, "[MODEL]", threads=False)
-    it.add_argument("model", metavar="MODEL", nargs="?", help="safetensors file; without it: the library, its engines and the CPU's features")
+    it = _command(commands, "info", _info, "what a model or a preset is, or what this library is", None, "[MODEL]", threads=False)
+    group = it.add_mutually_exclusive_group()
+    group.add_argument("model", metavar="MODEL", nargs="?", help="safetensors file; without it: the library, its engines and the CPU's features")
+    group.add_argument("--preset", choices=presets(), help="a published recipe, with every option of its model and its training")
+    group.add_argument("--presets", action="store_true", help="what each preset is")
     it.add_argument("--json", action="store_true", help="print a JSON object instead")
     return top
 
@@ -143,8 +149,7 @@ def _flags(group, table: dict[str, Option]) -> None:
 
 def _flag(group, option: Option, text: str | None = None) -> None:
     """--option-name, with the library's default in the help; None if it is not given."""
-    default = "none" if option.default is None else option.default if option.kind is not bool else ("yes" if option.default else "no")
-    words = {"dest": option.name, "help": f"{text or option.help} (default: {default})"}
+    words = {"dest": option.name, "help": f"{text or option.help} (default: {_say(option.default)})"}
     if option.kind is bool:
         words["action"] = argparse.BooleanOptionalAction
     elif option.choices:
@@ -167,8 +172,9 @@ def _size(text: str):
     return tuple(parts) if len(parts) == 2 else (parts[0], parts[0])
 
 
-def _numbers(text: str) -> list[float]:
-    return [float(it) for it in text.split(",")]
+def _numbers(text: str):
+    numbers = [float(it) for it in text.split(",")]
+    return numbers if len(numbers) > 1 else numbers[0]
 
 
 def _epochs(text: str) -> list[int]:
@@ -188,16 +194,18 @@ def _train(arguments) -> int:
         data = data.with_targets(_files.targets(arguments.targets, data, arguments.data))
     data = _variant(arguments, data)
     labels = data.labels is not None
-    objective = objective_for(arguments.objective, labels or arguments.targets is not None)
-    model = begun or _new_model(arguments, data)
-    if labels and trains_classifier(objective, arguments.joint_classifier):
+    recipe = preset(arguments.preset) if arguments.preset else None
+    options = train_options(recipe, _given(arguments, (*TRAIN, *LOSS, "milestones", "seed")))
+    options["augmentation"] = _augmentation(arguments, options.get("augmentation"))
+    options["objective"] = objective_for(options, data)
+    model = begun or _new_model(arguments, data, recipe)
+    learns_classes = trains_classifier(options["objective"], options.get("joint_classifier"))
+    if labels and learns_classes:
         suit_classifier(model, data)
     _note(arguments, f"{data!r}; {model!r}".replace("<supcon.", "").replace(">", ""))
-    options = _given(arguments, TRAIN) | _given(arguments, LOSS) | {"objective": objective}
     training = Training()
     try:
-        train(model, data, **options, milestones=arguments.milestones, augmentation=_augmentation(arguments), seed=arguments.seed,
-              verbose=not arguments.quiet, training=training)
+        train(model, data, **options, verbose=not arguments.quiet, training=training)
     except KeyboardInterrupt:
         if not training.steps:
             raise
@@ -206,7 +214,7 @@ def _train(arguments) -> int:
         where = f"; go on from the checkpoint in {folder} with --resume" if folder and training.history else ""
         print(f"supcon: stopped in epoch {len(training.history) + 1}; the model learnt so far is in {arguments.output}{where}", file=sys.stderr)
         raise
-    if labels and not trains_classifier(objective, arguments.joint_classifier) and arguments.classifier is not False:
+    if labels and not learns_classes and arguments.classifier is not False:
         _note(arguments, "fitting the linear classifier")
         given = _given(arguments, CLASSIFIER)
         model.fit_classifier(data, iterations=given.get("classifier_iterations"), l2=given.get("classifier_l2"))
@@ -227,14 +235,9 @@ def _begin(arguments) -> Model | None:
     return load(arguments.init, precision=arguments.precision, n_jobs=arguments.threads)
 
 
-def _new_model(arguments, data) -> Model:
-    mean, std = _files.statistics(data)
-    several = {"mean": mean if arguments.mean is None else arguments.mean, "std": std if arguments.std is None else arguments.std}
-    for name, values in several.items():
-        if values is not None and len(values) == 1:
-            several[name] = values[0]
-    size = arguments.image_size or ((data.height, data.width) if data.height else None)
-    return Model(**_given(arguments, MODEL), image_size=size, channels=data.channels, **several, seed=arguments.seed, n_jobs=arguments.threads)
+def _new_model(arguments, data, recipe: Preset | None) -> Model:
+    given = _given(arguments, (*MODEL, "image_size", "mean", "std", "seed"))
+    return Model(**model_options(recipe, data, given), n_jobs=arguments.threads)
 
 
 def _variant(arguments, data):
@@ -246,14 +249,16 @@ def _variant(arguments, data):
     return data
 
 
-def _augmentation(arguments):
-    """What `train` takes: a dict, a pair of them, or None."""
+def _augmentation(arguments, base=None):
+    """What `train` takes: a dict, a pair of them, or None; `base` with what is on the command line."""
     fields = _given(arguments, AUGMENTATION)
     if "augmentation" in fields:
         fields["kind"] = fields.pop("augmentation")
+    first, second = base if isinstance(base, tuple) else (base or {}, None)
+    first, second = first | fields, second and second | fields
     if arguments.augmentation_second is not None:
-        return fields, {**fields, "kind": arguments.augmentation_second}
-    return fields or None
+        second = first | {"kind": arguments.augmentation_second}
+    return (first, second) if second is not None else first or None
 
 
 def _views(arguments) -> int:
@@ -366,7 +371,11 @@ def _study(arguments) -> int:
 
 
 def _info(arguments) -> int:
-    if arguments.model:
+    if arguments.preset:
+        known = vars(preset(arguments.preset))
+    elif arguments.presets:
+        known = {name: preset(name).description for name in presets()}
+    elif arguments.model:
         known = load(arguments.model).info()
         known["image_size"] = list(known["image_size"])
         known["mean"], known["std"] = ([float(f"{it:.6g}") for it in known[name]] for name in ("mean", "std"))
@@ -375,9 +384,22 @@ def _info(arguments) -> int:
     if arguments.json:
         print(json.dumps(known))
     else:
-        for name, value in known.items():
-            print(f"{name.replace('_', ' '):15} {', '.join(map(str, value)) if isinstance(value, list) else value}".rstrip())
+        _show(known)
     return 0
+
+
+def _show(known: dict, margin: str = "") -> None:
+    """A line for each name; those of a dict within stand below its name, further right."""
+    for name, value in known.items():
+        print(f"{margin + name:26} {'' if isinstance(value, dict) else _say(value)}".rstrip())
+        if isinstance(value, dict):
+            _show(value, margin + "  ")
+
+
+def _say(value) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_say, value))
+    return "none" if value is None else ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def _log(level: str, text: str) -> None:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 
 import numpy as np
 
-from . import _abi
 from ._data import Dataset, labelled
 from ._errors import ArgumentError, ShapeError, SupConError, SupConWarning
-from ._images import Pixels, channel_statistics
 from ._model import Model, load
-from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, default_of, documented
+from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, documented
+from ._presets import Preset, model_options, only, preset, train_options
 from ._sklearn import BaseEstimator, ClassifierMixin, NotFittedError, TransformerMixin
-from ._training import Training, objective_for, seed_of, suit_classifier, train, trains_classifier
+from ._training import Training, by_targets, objective_for, seed_of, suit_classifier, train, trains_classifier
 
-_TRAINING = tuple(TRAIN) + tuple(LOSS)
+_MODEL = (*MODEL, "image_size", "mean", "std")
+_TRAINING = (*TRAIN, *LOSS, "milestones", "augmentation")
 
 
 def _keep(estimator, arguments: dict) -> None:
@@ -25,23 +24,30 @@ def _keep(estimator, arguments: dict) -> None:
             setattr(estimator, name, value)
 
 
+def _columns(y) -> bool:
+    """Whether y, a sparse matrix too, is a table."""
+    return y is not None and len(y.shape if hasattr(y, "shape") else np.shape(y)) == 2
+
+
 @documented(MODEL, TRAIN, LOSS)
 class SupConEncoder(TransformerMixin, BaseEstimator):
     """Images to embeddings, by an encoder trained with the supervised contrastive loss.
 
     Parameters
     ----------
-    An option that is None is as the library has it: that is the default named here.
+    An option that is None is as `preset` has it, or else the library: that is the default named here.
 
     {options}
     milestones : list of int, optional
         Step schedule: epochs after which the rate is multiplied by step_factor.
     augmentation : str, dict or a pair of them, default "simclr"
         As in `augment`; a pair: of an image's first view, and of its others.
+    preset : str, optional
+        A published recipe by name, one of `supcon.presets`, for everything that is None here; `supcon.preset` shows it in full.
     image_size : int or (height, width), optional
-        Pixels that the model is made for; other images are resized. None: as large as the images, if they are of one size.
+        Pixels that the model is made for; other images are resized. None: the preset's, or as large as the images, if they are of one size.
     mean, std : float or one per channel, optional
-        Of pixels from 0 to 1. None: computed from an array of images; for files the library's {mean} and {std}.
+        Of pixels from 0 to 1. None: the preset's for images with three channels, or computed from an array of images; for files the library's {mean} and {std}.
     init : path or Model, optional
         What to begin with instead of random weights: a safetensors file as `supcon.load` takes it, or a model, which is copied. The options that describe a
         model are its own then, and may not be given. A classifier of other classes than the data's is replaced by a new one: with the objective
@@ -52,6 +58,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         Seed of weights, sampling, augmentation and the validation split. None: the library's seed, always the same.
     n_jobs : int, optional
         Threads. None and -1: every CPU this process may use.
+    memory_limit : int, optional
+        Bytes that a step of training or a pass of embedding may take; None: what the machine has free then. OutOfMemoryError where it is too little.
     verbose : int, default 0
         1: progress with loss, rate and time left on standard error.
     callback : callable, optional
@@ -72,16 +80,15 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     """
 
     def __init__(
-        self, architecture="resnet18", *, width=None, stem="auto", head="mlp", head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None,
-        precision="auto", objective="supcon", joint_classifier=None, epochs=None, batch_size=None, views=None, images_per_class=None, learning_rate=None,
-        reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_start=None,
-        final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None, checkpoint_folder=None, resume=None,
-        loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None, beta1=None, beta2=None,
-        epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
-        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
-        cutmix_alpha=None, positives=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
-        milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
-        verbose=0, callback=None,
+        self, architecture=None, *, width=None, stem=None, head=None, head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None,
+        precision=None, objective=None, joint_classifier=None, epochs=None, batch_size=None, views=None, images_per_class=None, learning_rate=None,
+        reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_epochs=None,
+        warmup_start=None, schedule_after_warmup=None, final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None,
+        checkpoint_folder=None, resume=None, loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None,
+        beta1=None, beta2=None, epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
+        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None, cutmix_alpha=None,
+        positives=None, label_bandwidth=None, queue_mode=None, queue_size=None, key_momentum=None, milestones=None, augmentation=None, preset=None, init=None,
+        image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None, memory_limit=None, verbose=0, callback=None,
     ):
         _keep(self, locals())
 
@@ -101,25 +108,28 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         self
             After a KeyboardInterrupt or an exception of the callback, which come out of `fit`, `model_` is what was learnt until then.
         """
-        positives = self.positives
-        if positives is None and self.objective in (None, "supcon") and y is not None and len(getattr(y, "shape", None) or np.shape(y)) == 2:
-            positives = "any"
-        if y is None or positives in (None, "classes"):
-            self._fit(*labelled(X, y), positives)
-        else:
-            data, classes = labelled(X)
-            self._fit(data.with_targets(y), classes, positives)
+        self._fit(X, y)
         return self
 
-    def _fit(self, data: Dataset, classes, positives) -> None:
-        objective = objective_for(self.objective, data.labels is not None or positives not in (None, "classes"))
-        seed = seed_of(self.random_state)
-        model = self._start(data, objective, seed)
+    def _data(self, X, y, options: dict) -> tuple[Dataset, np.ndarray | None]:
+        """Images with their labels and targets, and the classes. `options` are told where y is targets."""
+        if self.positives is None and options.get("objective") in (None, "supcon") and _columns(y):
+            options["positives"] = "any"
+        if y is None or not by_targets(options):
+            return labelled(X, y)
+        data, classes = labelled(X)
+        return data.with_targets(y), classes
+
+    def _fit(self, X, y) -> tuple[Dataset, dict]:
+        """The data, and the options that it was trained on with."""
+        recipe = None if self.preset is None else preset(self.preset)
+        options = train_options(recipe, {name: getattr(self, name) for name in _TRAINING} | {"seed": seed_of(self.random_state)})
+        data, classes = self._data(X, y, options)
+        options["objective"] = objective_for(options, data)
+        model = self._start(data, recipe, options)
         training, keep = Training(), False
-        options = {name: getattr(self, name) for name in _TRAINING} | {"objective": objective, "positives": positives}
         try:
-            train(model, data, **options, milestones=self.milestones, augmentation=self.augmentation, seed=seed, callback=self.callback, verbose=self.verbose,
-                  training=training)
+            train(model, data, **options, callback=self.callback, verbose=self.verbose, training=training)
             keep = True
         except SupConError:
             raise
@@ -133,37 +143,25 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
                 self.__dict__.pop("n_features_in_", None)
                 if data.height:
                     self.n_features_in_ = data.height * data.width * data.channels
+        return data, options
 
-    def _start(self, data: Dataset, objective, seed) -> Model:
-        """The model to train."""
+    def _start(self, data: Dataset, recipe: Preset | None, options: dict) -> Model:
+        """The model to train with these options."""
+        given = {name: getattr(self, name) for name in _MODEL}
         if self.init is None:
-            mean, std = self._statistics(data)
-            return Model(**{name: getattr(self, name) for name in MODEL}, image_size=self._size(data), channels=data.channels, mean=mean, std=std, seed=seed,
-                         n_jobs=self.n_jobs)
-        usual = inspect.signature(type(self).__init__).parameters
-        for name in (*MODEL, "image_size", "mean", "std"):
-            if name != "precision" and getattr(self, name) != usual[name].default:
-                raise ArgumentError(f"{name} is {getattr(self, name)!r} and init is given: its model has a {name} of its own; expected one of the two")
-        model = self.init.copy() if isinstance(self.init, Model) else load(self.init, precision=self.precision, n_jobs=self.n_jobs)
-        if trains_classifier(objective, self.joint_classifier):
+            made = model_options(recipe, data, given | {"seed": options.get("seed")})
+            model = Model(**made, n_jobs=self.n_jobs, memory_limit=self.memory_limit)
+            if made["image_size"] is None:
+                warnings.warn(f"the images differ in size and image_size is None: they are resized to {'x'.join(map(str, model.image_size))} pixels", SupConWarning,
+                              stacklevel=4)
+            return model
+        for name, value in only(given).items():
+            if name != "precision":
+                raise ArgumentError(f"{name} is {value!r} and init is given: its model has a {name} of its own; expected one of the two")
+        model = self.init.copy() if isinstance(self.init, Model) else load(self.init, precision=self.precision, n_jobs=self.n_jobs, memory_limit=self.memory_limit)
+        if trains_classifier(options["objective"], options.get("joint_classifier")):
             suit_classifier(model, data)
         return model
-
-    def _size(self, data: Dataset):
-        if self.image_size is not None:
-            return self.image_size
-        if data.height:
-            return data.height, data.width
-        size = tuple(default_of(_abi.ModelOptions, it, int) for it in ("image_height", "image_width"))
-        warnings.warn(f"the images differ in size and image_size is None: they are resized to {size[0]}x{size[1]} pixels", SupConWarning, stacklevel=4)
-        return size
-
-    def _statistics(self, data: Dataset):
-        pixels = next((it for it in data._keep if isinstance(it, Pixels)), None)
-        if pixels is None or (self.mean is not None and self.std is not None):
-            return self.mean, self.std
-        mean, std = channel_statistics(pixels.array)
-        return mean if self.mean is None else self.mean, std if self.std is None else self.std
 
     def transform(self, X) -> np.ndarray:
         """Embeddings of images, float32 [n, dimension]; X as in `fit`."""
@@ -204,32 +202,34 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
     """
 
     def __init__(
-        self, architecture="resnet18", *, width=None, stem="auto", head="mlp", head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None,
-        precision="auto", objective="supcon", joint_classifier=None, epochs=None, batch_size=None, views=None, images_per_class=None, learning_rate=None,
-        reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_start=None,
-        final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None, checkpoint_folder=None, resume=None,
-        loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None, beta1=None, beta2=None,
-        epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
-        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None,
-        cutmix_alpha=None, positives=None, label_bandwidth=None, queue_mode="off", queue_size=None, key_momentum=None,
-        milestones=None, augmentation="simclr", init=None, image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None,
-        verbose=0, callback=None, classifier_iterations=None, classifier_l2=None,
+        self, architecture=None, *, width=None, stem=None, head=None, head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None,
+        precision=None, objective=None, joint_classifier=None, epochs=None, batch_size=None, views=None, images_per_class=None, learning_rate=None,
+        reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_epochs=None,
+        warmup_start=None, schedule_after_warmup=None, final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None,
+        checkpoint_folder=None, resume=None, loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None,
+        beta1=None, beta2=None, epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
+        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None, cutmix_alpha=None,
+        positives=None, label_bandwidth=None, queue_mode=None, queue_size=None, key_momentum=None, milestones=None, augmentation=None, preset=None, init=None,
+        image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None, memory_limit=None, verbose=0, callback=None,
+        classifier_iterations=None, classifier_l2=None,
     ):
         _keep(self, locals())
 
     def fit(self, X, y=None):
         """Trains encoder and classifier. As `SupConEncoder.fit`, but labels are needed: y, or the data set's."""
-        shape = getattr(y, "shape", None) or np.shape(y)
-        if y is not None and len(shape) != 1:
-            raise ShapeError(f"y has the shape {list(shape)}; expected [n]: a classifier tells one class of an image. SupConEncoder takes several labels; targets beside "
-                             "the classes go into the data set (with_targets)")
+        data, options = self._fit(X, y)
+        if not trains_classifier(options["objective"], options.get("joint_classifier")):
+            self.model_.fit_classifier(data, iterations=self.classifier_iterations, l2=self.classifier_l2)
+        return self
+
+    def _data(self, X, y, options):
+        if _columns(y):
+            raise ShapeError(f"y has the shape {list(np.shape(y))}; expected [n]: a classifier tells one class of an image. SupConEncoder takes several labels; targets "
+                             "beside the classes go into the data set (with_targets)")
         data, classes = labelled(X, y)
         if classes is None:
             raise ArgumentError("y is None and the images have no labels; a classifier needs a label for each image")
-        self._fit(data, classes, self.positives)
-        if not trains_classifier(self.objective, self.joint_classifier):
-            self.model_.fit_classifier(data, iterations=self.classifier_iterations, l2=self.classifier_l2)
-        return self
+        return data, classes
 
     def decision_function(self, X) -> np.ndarray:
         """The classifier's logits, float32 [n, classes]."""

@@ -8,6 +8,8 @@ import ctypes
 import functools
 from dataclasses import dataclass
 
+import numpy as np
+
 from . import _abi, _convert
 from ._errors import ArgumentError
 from ._library import defaults, initial
@@ -55,7 +57,12 @@ def _library_defaults(struct):
 
 def default_of(struct, field: str, kind: type):
     """What the library's init function sets `field` to, as Python writes it."""
-    value = getattr(_library_defaults(struct), field)
+    return _word(_library_defaults(struct), field, kind)
+
+
+def _word(struct, field: str, kind: type):
+    """The field of a filled struct, as Python writes it."""
+    value = getattr(struct, field)
     if value is None:
         return None
     if issubclass(kind, _abi.Choice):
@@ -63,8 +70,18 @@ def default_of(struct, field: str, kind: type):
     if kind is bool:
         return bool(value)
     if kind is float and dict(struct._fields_)[field] is ctypes.c_float:
-        return float(f"{value:.7g}")
+        return shortest(value)
     return value.decode() if isinstance(value, bytes) else value
+
+
+def shortest(value: float) -> float:
+    """The shortest decimal that is this f32: 0.1, not 0.10000000149."""
+    return float(str(np.float32(value)))
+
+
+def words(struct, table: dict[str, Option]) -> dict:
+    """Every option of the table by its name, as a filled struct has it: what `build` makes the struct of."""
+    return {name: _word(struct, option.field, option.kind) for name, option in table.items()}
 
 
 def _table(struct, *rows) -> dict[str, Option]:
@@ -119,8 +136,10 @@ TRAIN = _table(
     ("beta1", float, "adamw: decay of the mean of gradients"),
     ("beta2", float, "adamw: decay of the mean of squared gradients"),
     ("epsilon", float, "adamw and rmsprop; -1: 1e-8 for adamw, 1e-3 for rmsprop"),
-    ("warmup_steps", int, "steps of linear warm-up; -1: 10 epochs, but at most a tenth of the run"),
+    ("warmup_steps", int, "steps of linear warm-up; -1: as many as warmup_epochs says"),
+    ("warmup_epochs", float, "epochs of linear warm-up, where warmup_steps is -1; -1: 10, but at most a tenth of the run"),
     ("warmup_start", float, "share of the rate that warm-up begins with"),
+    ("schedule_after_warmup", bool, "the schedule begins when warm-up has ended, not with the run"),
     ("final_rate", float, "share of the rate that the cosine schedule ends with"),
     ("step_factor", float, "step schedule: what the rate is multiplied by at each milestone"),
     ("exponential_factor", float, "exponential schedule: what the rate is multiplied by"),

@@ -1,0 +1,79 @@
+"""Published recipes by name."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+from . import _abi
+from ._data import Dataset
+from ._errors import ArgumentError
+from ._files import statistics
+from ._library import check, defaults, lib
+from ._options import AUGMENTATION, LOSS, MODEL, MODEL_DATA, TRAIN, shortest, words
+
+
+@dataclass(frozen=True, repr=False)
+class Preset:
+    """A published recipe: `name`; `description`, whose it is and what differs; every option of the model and of its training, in the form that
+    ``supcon.Model(**preset.model)`` and ``supcon.train(model, data, **preset.train)`` take. ``preset.train | {"epochs": 20}`` changes one."""
+
+    name: str
+    description: str
+    model: dict
+    train: dict
+
+    def __repr__(self) -> str:
+        parts = [f"<supcon.Preset {self.name}: {self.description}"]
+        for part in ("model", "train"):
+            parts += [f"  {part}"] + [f"    {name} = {value!r}" for name, value in getattr(self, part).items()]
+        return "\n".join(parts) + ">"
+
+
+def presets() -> list[str]:
+    """The names that `preset` knows."""
+    return [lib.supcon_preset_name(it).decode() for it in range(lib.supcon_preset_count())]
+
+
+def preset(name: str) -> Preset:
+    """A published recipe in full; ArgumentError, with the names that there are, for another name."""
+    if not isinstance(name, str) or "\0" in name:
+        raise ArgumentError(f"preset is {name!r}; expected one of {', '.join(presets())}")
+    model, train = defaults(_abi.ModelOptions), defaults(_abi.TrainOptions)
+    check(lib.supcon_preset(name.encode(), ctypes.byref(model), ctypes.byref(train)))
+    of_model = words(model, MODEL | MODEL_DATA)
+    size = of_model.pop("image_height"), of_model.pop("image_width")
+    numbers = {it: [shortest(number) for number in getattr(model, it)[:model.channels]] for it in ("mean", "std")}
+    views, others = _views(train.augmentation), _views(train.augmentation_second)
+    of_train = words(train, TRAIN) | words(train.loss[0], LOSS) | {
+        "augmentation": (views, others) if others else views, "milestones": train.milestones[:train.milestone_count] or None, "seed": train.seed}
+    return Preset(name, lib.supcon_preset_description(name.encode()).decode(), of_model | {"image_size": size} | numbers, of_train)
+
+
+def _views(pointer) -> dict | None:
+    """As `augment` takes them."""
+    if not pointer:
+        return None
+    fields = words(pointer[0], AUGMENTATION)
+    return {"kind": fields.pop("augmentation"), **fields}
+
+
+def model_options(recipe: Preset | None, data: Dataset, given: dict) -> dict:
+    """What `Model` takes for these images: what is `given`, else the recipe's, else what the images say of themselves. None is not given. Mean and deviation of the
+    recipe are of images with its own number of channels."""
+    mean, std = statistics(data)
+    known = {"image_size": (data.height, data.width) if data.height else None, "mean": mean, "std": std}
+    options = dict(recipe.model) if recipe else {}
+    if options.pop("channels", data.channels) != data.channels:
+        del options["mean"], options["std"]
+    return known | options | only(given) | {"channels": data.channels}
+
+
+def train_options(recipe: Preset | None, given: dict) -> dict:
+    """What `train` takes: what is `given`, else the recipe's. None is not given."""
+    return (recipe.train if recipe else {}) | only(given)
+
+
+def only(given: dict) -> dict:
+    """Without what is None."""
+    return {name: value for name, value in given.items() if value is not None}

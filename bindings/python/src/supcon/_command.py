@@ -18,7 +18,7 @@ from ._evaluation import evaluate
 from ._library import build_info, context, lib, library_path, set_log, version
 from ._measures import alignment, ood_detection, ood_scores, retrieval, uniformity
 from ._model import Model, load
-from ._options import AUGMENTATION, CLASSIFIER, DATASET, EMBED, EVALUATE, LOSS, MODEL, MODEL_DATA, OOD, TRAIN, Option
+from ._options import AUGMENTATION, CLASSIFIER, DATASET, EMBED, EVALUATE, LOSS, MODEL, MODEL_DATA, OOD, TRAIN, Option, augmentation
 from ._presets import Preset, model_options, preset, presets, train_options
 from ._progress import Count, clear_line
 from ._training import Training, objective_for, suit_classifier, train, trains_classifier
@@ -129,8 +129,8 @@ def _command(commands, name, function, text, epilog, usage, threads=True):
 def _augmentation_flags(it) -> None:
     group = it.add_argument_group("augmentation")
     _flags(group, AUGMENTATION)
-    option = AUGMENTATION["augmentation"]
-    group.add_argument("--augmentation-second", choices=option.choices, help="the kind for the views after an image's first (default: the same)")
+    group.add_argument("--augmentation-second", type=_second, metavar="[KIND][,FIELD=X...]", help="how the views after an image's first differ: another kind, and fields "
+                       "by the names above, such as crop_flip,crop_scale_min=0.5 or hue=0 (default: not)")
 
 
 def _embedding(it) -> None:
@@ -175,6 +175,19 @@ def _size(text: str):
 def _numbers(text: str):
     numbers = [float(it) for it in text.split(",")]
     return numbers if len(numbers) > 1 else numbers[0]
+
+
+def _second(text: str) -> dict:
+    fields = {}
+    try:
+        for number, part in enumerate(text.split(",")):
+            name, equals, value = part.partition("=")
+            name, value = (name.strip().replace("-", "_"), value) if equals or number else ("kind", part)
+            fields[name] = AUGMENTATION[name].kind(value) if name in AUGMENTATION else value
+        augmentation(fields)  # says what is wrong
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    return fields
 
 
 def _epochs(text: str) -> list[int]:
@@ -257,7 +270,7 @@ def _augmentation(arguments, base=None):
     first, second = base if isinstance(base, tuple) else (base or {}, None)
     first, second = first | fields, second and second | fields
     if arguments.augmentation_second is not None:
-        second = first | {"kind": arguments.augmentation_second}
+        second = first | arguments.augmentation_second
     return (first, second) if second is not None else first or None
 
 

@@ -21,6 +21,7 @@ public func supcon_dataset_with_targets(
         let dimension = try count(dimension, "dimension", least: 1)
         let (numbers, overflow) = dataset.count.multipliedReportingOverflow(by: dimension)
         try require(!overflow && numbers <= Int.max / 64, .shape, "targets are [\(dataset.count), \(dimension)]: more than can be addressed")
+        try ExecutionContext.default.checkMemory(numbers * 8, for: "targets of \(dataset.count) images")
         return DatasetHandle(try dataset.with(targets: Targets(Array(UnsafeBufferPointer(start: targets, count: numbers)), dimension: dimension)))
     }
 }

@@ -82,18 +82,15 @@ public func supcon_loss_queue(
         let loss = try QueueLoss(
             options, queries: try count(samples, "samples"), keysPerQuery: try count(keys_per_query, "keys_per_query"), queueCapacity: queueCount,
             dimension: try count(dimension, "dimension"), context: context)
-        // The engine takes keys and queue in one piece; it has seen to it that their number is one.
+        // The engine takes keys and queue in one piece; it has checked their sizes.
         let own = loss.queries * loss.keysPerQuery * loss.dimension, others = queueCount * loss.dimension
-        if others > 0 { try context.checkMemory((own + others) * 4, for: "a copy of the queue") }
-        let together = try AlignedBuffer(Float.self, count: others > 0 ? own + others : 0)
-        if others > 0 {
-            together.floats.update(from: keys, count: own)
-            (together.floats + own).update(from: try needed(queue, "queue"), count: others)
-        }
+        try context.checkMemory((own + others) * 4, for: "a copy of keys and queue")
+        let contrasts = try AlignedBuffer(Float.self, count: own + others)
+        contrasts.floats.update(from: keys, count: own)
+        if others > 0 { (contrasts.floats + own).update(from: try needed(queue, "queue"), count: others) }
         let found = try loss.evaluate(
-            queries: queries, contrasts: others > 0 ? UnsafePointer(together.floats) : keys,
-            queue: .init(count: queueCount, labels: queue_labels, arePositives: arePositives), positives: labels.map { .labels($0) } ?? .views, perAnchor: per_query,
-            gradient: gradient)
+            queries: queries, contrasts: contrasts.floats, queue: .init(count: queueCount, labels: queue_labels, arePositives: arePositives),
+            positives: labels.map { .labels($0) } ?? .views, perAnchor: per_query, gradient: gradient)
         if let result { try supcon_loss_result.write(supcon_loss_result(found), to: result) }
     }
 }

@@ -26,7 +26,7 @@ def test_the_exponential_schedule_is_a_staircase(shapes):
 def test_chunks_take_less_memory_and_learn(shapes):
     memory = {}
     for chunk in (0, 4):
-        model = supcon.Model(width=8, channels=1, image_size=12, precision="f32", seed=1, n_jobs=1)
+        model = supcon.Model(width=8, channels=1, image_size=24, precision="f32", seed=1, n_jobs=1)
         found = supcon.train(model, supcon.Dataset.from_images(*shapes), epochs=2, batch_size=32, chunk_size=chunk, validation_fraction=0, seed=2,
                              learning_rate=0.02)
         memory[chunk] = found.memory

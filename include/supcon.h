@@ -197,6 +197,23 @@ SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float
                                             const int64_t *labels, const float *mask, const supcon_loss_options *options, supcon_loss_result *result,
                                             float *per_anchor, float *gradient);
 
+/* The memory variant (arXiv:1911.05722, and with labels arXiv:2004.11362): queries against keys, which learn nothing from it, and a queue of earlier keys, all of length 1.
+ * A query's positives are its own keys and, with labels, the keys of its label; what else it is contrasted with are all keys and the queue.
+ *  queries       [samples, dimension]
+ *  keys          [samples, keys_per_query, dimension]
+ *  labels        [samples], any values, or NULL: only its own keys are a query's positives, and queue_labels is not looked at
+ *  queue         [queue_count, dimension]; may be NULL if queue_count is 0
+ *  queue_labels  [queue_count], or NULL: the queue holds negatives alone, as does an entry of a label that no query has, such as -1
+ *  queue_positives  1: entries of a query's label are its positives too; 0: they take no part for it
+ *  options       anchors and normalize do not apply, and must be ALL and 0
+ *  per_query     [samples], or NULL: like supcon_loss's per_anchor
+ *  gradient      like queries, or NULL: of the reduced loss with respect to queries
+ * Errors: as supcon_loss. */
+SUPCON_MUST_CHECK supcon_status supcon_loss_queue(supcon_context *context, const float *queries, int64_t samples, int64_t dimension, const float *keys,
+                                                  int64_t keys_per_query, const int64_t *labels, const float *queue, int64_t queue_count,
+                                                  const int64_t *queue_labels, int32_t queue_positives, const supcon_loss_options *options,
+                                                  supcon_loss_result *result, float *per_query, float *gradient);
+
 enum {
   SUPCON_RULE_ANY = 0,    /* 1 if two samples share a label */
   SUPCON_RULE_ALL = 1,    /* 1 if they have the same labels */
@@ -265,6 +282,7 @@ typedef struct supcon_dataset_info {
   int64_t width;
   int64_t channels;
   int64_t skipped;       /* files left out as unreadable */
+  int64_t target_dimension; /* numbers that an image has as targets; 0: there are none */
 } supcon_dataset_info;
 void supcon_dataset_info_init(supcon_dataset_info *info);
 SUPCON_MUST_CHECK supcon_status supcon_dataset_get_info(const supcon_dataset *dataset, supcon_dataset_info *info);
@@ -278,13 +296,20 @@ const char *supcon_dataset_path(const supcon_dataset *dataset, int64_t index);
 SUPCON_MUST_CHECK supcon_status supcon_dataset_get_labels(const supcon_dataset *dataset, int64_t *labels, int64_t capacity);
 /* The images at indices, in that order. Errors: argument (an index outside), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_subset(const supcon_dataset *dataset, const int64_t *indices, int64_t count, supcon_dataset **subset);
-/* Splits at random, class by class (each class with two images or more gives at least one to each part): second gets about fraction (0 < fraction < 1) of the images.
+/* Splits at random, class by class (each class with two images or more gives at least one to each part; without labels all images are one class): second gets about
+ * fraction (0 < fraction < 1) of the images.
  * Errors: argument, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_split(const supcon_dataset *dataset, double fraction, uint64_t seed, supcon_dataset **first,
                                                      supcon_dataset **second);
 
 /* The same images with these labels instead: [count of the data set], or NULL: none. Errors: argument, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_labels(const supcon_dataset *dataset, const int64_t *labels, supcon_dataset **changed);
+/* With these targets instead, which say how alike images are where classes do not, or do not alone: [count of the data set, dimension], copied, 0 and 1 for several
+ * labels an image, or real values; NULL: none. A run uses them by its option `positives`. Subsets, splits and all below keep them.
+ * Errors: argument (not finite), shape (sizes), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_targets(const supcon_dataset *dataset, const double *targets, int64_t dimension, supcon_dataset **changed);
+/* Copies [count, target_dimension] targets. Errors: shape (capacity), state (no targets). */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_get_targets(const supcon_dataset *dataset, double *targets, int64_t capacity);
 /* With these names for its classes, which a model fitted on it keeps: one for each class, or more (then there are as many classes).
  * Errors: argument, shape (fewer names than classes), state (no labels), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_class_names(const supcon_dataset *dataset, const char *const *names, int64_t count,
@@ -381,7 +406,7 @@ enum {
  * Errors: argument (corruption, severity), shape, type, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_corrupt(supcon_context *context, const supcon_images *images, int32_t corruption, int32_t severity, uint64_t seed,
                                                uint8_t *corrupted);
-/* The same images, labels and names, corrupted when they are used; an image's sample number is its index. height and width: what images are resized to before
+/* The same images, labels, targets and names, corrupted when they are used; an image's sample number is its index. height and width: what images are resized to before
  * (bilinear, antialiased), or both 0: nothing. Errors: argument, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_corrupt(const supcon_dataset *dataset, int32_t corruption, int32_t severity, uint64_t seed, int64_t height,
                                                        int64_t width, supcon_dataset **corrupted);
@@ -531,6 +556,13 @@ enum {
   SUPCON_OBJECTIVE_LINEAR = 3,        /* stage 2: the classifier alone, on the frozen encoder (in evaluation mode) */
   SUPCON_OBJECTIVE_MAX_MARGIN = 4     /* another baseline: encoder and classifier together, by the large-margin softmax (arXiv:1612.02295) */
 };
+enum { /* what makes images positives of each other: their class, or the data set's targets (supcon_dataset_with_targets) */
+  SUPCON_POSITIVES_CLASSES = 0,
+  SUPCON_POSITIVES_ANY = 1,     /* targets of 0 and 1, as SUPCON_RULE_ANY of supcon_mask_from_multilabel; so the next two */
+  SUPCON_POSITIVES_ALL = 2,
+  SUPCON_POSITIVES_JACCARD = 3,
+  SUPCON_POSITIVES_KERNEL = 4   /* targets of real numbers, as supcon_mask_from_values: exp(-|difference|^2 / (2 label_bandwidth^2)) weighs a pair */
+};
 enum {
   SUPCON_QUEUE_OFF = 0,
   SUPCON_QUEUE_NEGATIVES = 1,             /* entries of other labels are negatives; those of the query's own take no part */
@@ -598,8 +630,7 @@ typedef struct supcon_train_options {
   double mixup_alpha;           /* CROSS_ENTROPY and LINEAR: blend each image of a batch with another, the share from Beta(alpha, alpha) once per batch
                                    (arXiv:1710.09412); 0 (default): not. With cutmix_alpha too, a batch gets one of the two */
   double cutmix_alpha;          /* paste a box of another image instead (arXiv:1905.04899); 0 (default): not */
-  double label_bandwidth;       /* SUPCON: labels are numbers, and exp(-(difference)^2 / (2 label_bandwidth^2)) weighs a positive, as in supcon_mask_from_values;
-                                   0 (default): labels are classes */
+  double label_bandwidth;       /* positives KERNEL: the deviation of its Gaussian, above 0, in the targets' unit; default 0: none */
   double key_momentum;          /* with a queue: of the momentum encoder: key = m key + (1 - m) query after each step; 0 to below 1; default 0.999, for runs of many
                                    thousand steps: 0.99 suits some hundred, and much smaller ones let the run collapse */
   int32_t queue_mode;           /* SUPCON and SIMCLR, the memory variant (arXiv:1911.05722, and with labels arXiv:2004.11362): the first view of an image is the query;
@@ -608,6 +639,10 @@ typedef struct supcon_train_options {
   int32_t queue_size;           /* keys that the queue holds, at least those of a batch; default 8192 */
   double warmup_epochs;         /* where warmup_steps is -1: epochs of linear warm-up, rounded to steps; -1 (default): 10, but at most a tenth of the run */
   int32_t schedule_after_warmup;/* 1: the schedule begins when warm-up has ended (google-research's); 0 (default): with the run (SupContrast's) */
+  int32_t positives;            /* SUPCON, without a queue: SUPCON_POSITIVES_...; default CLASSES. The others need no labels (but joint_classifier and images_per_class do);
+                                   kNN@1 is then the mean, over the validation split, of how much of a positive the nearest training image is: the share that has
+                                   a label in common with it, the mean Jaccard index or kernel; and the mean squared distance of positives is weighed likewise. A
+                                   wide kernel leaves hardly a negative to the denominators that count those alone */
 } supcon_train_options;
 void supcon_train_options_init(supcon_train_options *options);
 
@@ -638,7 +673,7 @@ typedef struct supcon_event {
   double learning_rate;
   double images_per_second;     /* images before views; STEP: lately; EPOCH: over the epoch */
   double seconds_left;          /* of the whole run, estimated */
-  double knn_accuracy;          /* EPOCH: kNN@1 on the validation split, 0 to 1; NaN if not measured */
+  double knn_accuracy;          /* EPOCH: kNN@1 on the validation split, 0 to 1 (by targets: see `positives`); NaN if not measured */
   double alignment;             /* EPOCH: mean squared distance of positives among the projections of its last batch (arXiv:2005.10242); NaN if not measured */
   double uniformity;            /* EPOCH: log mean exp(-2 |difference|^2) of the same (same paper); NaN if not measured */
   double train_accuracy;        /* EPOCH: of the classifier on the training batches; NaN without one */
@@ -650,7 +685,7 @@ typedef int (*supcon_train_callback)(const supcon_event *event, void *user_data)
 
 /* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR, CROSS_ENTROPY, MAX_MARGIN and joint_classifier the model gets a
  * classifier with the data set's classes if it has none (supcon_model_reset_classifier takes one away). Errors: argument, shape (channels),
- * state (no labels, too few images or classes, in use, a checkpoint of another run), memory, io (of checkpoint_folder), format (of a checkpoint to resume). */
+ * state (no labels, or targets, that the options need, too few images or classes, in use, a checkpoint of another run), memory, io (of checkpoint_folder), format (of a checkpoint to resume). */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_create(supcon_context *context, supcon_model *model, const supcon_dataset *dataset,
                                                       const supcon_train_options *options, supcon_trainer **trainer);
 /* Trains; callback may be NULL. A run that ended is not run again (state). With resume it first takes up checkpoint_folder/last.supcon. After a NaN the model is what it was at

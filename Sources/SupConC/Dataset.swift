@@ -24,6 +24,7 @@ public func supcon_dataset_get_info(_ dataset: OpaquePointer?, _ info: UnsafeMut
         (value.count, value.classes, value.channels) = (Int64(dataset.count), Int64(dataset.classes), Int64(dataset.channels))
         (value.height, value.width) = (Int64(dataset.height ?? 0), Int64(dataset.width ?? 0))
         value.skipped = Int64(dataset.skipped.count)
+        value.target_dimension = Int64(dataset.targets?.dimension ?? 0)
         try supcon_dataset_info.write(value, to: try needed(info, "info"))
     }
 }
@@ -52,6 +53,16 @@ public func supcon_dataset_get_labels(_ dataset: OpaquePointer?, _ labels: Unsaf
         let labels = try needed(labels, "labels")
         try require(capacity >= Int64(own.count), .shape, "capacity is \(capacity); expected \(own.count), one for each image")
         for (i, label) in own.enumerated() { labels[i] = Int64(label) }
+    }
+}
+
+@c @implementation
+public func supcon_dataset_get_targets(_ dataset: OpaquePointer?, _ targets: UnsafeMutablePointer<Double>?, _ capacity: Int64) -> supcon_status {
+    status { () throws(SupConError) in
+        guard let own = try DatasetHandle.dataset(dataset).targets?.values else { throw SupConError(.state, "the data set has no targets") }
+        let targets = try needed(targets, "targets")
+        try require(capacity >= Int64(own.count), .shape, "capacity is \(capacity); expected \(own.count), a row for each image")
+        for (i, value) in own.enumerated() { targets[i] = value }
     }
 }
 

@@ -12,6 +12,21 @@ public func supcon_dataset_with_labels(
 }
 
 @c @implementation
+public func supcon_dataset_with_targets(
+    _ dataset: OpaquePointer?, _ targets: UnsafePointer<Double>?, _ dimension: Int64, _ changed: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
+    handle(changed, "changed") { () throws(SupConError) in
+        let dataset = try DatasetHandle.dataset(dataset)
+        guard let targets else { return DatasetHandle(try dataset.with(targets: nil)) }
+        let dimension = try count(dimension, "dimension", least: 1)
+        let (numbers, overflow) = dataset.count.multipliedReportingOverflow(by: dimension)
+        try require(!overflow && numbers <= Int.max / 64, .shape, "targets are [\(dataset.count), \(dimension)]: more than can be addressed")
+        try ExecutionContext.default.checkMemory(numbers * 8, for: "targets of \(dataset.count) images")
+        return DatasetHandle(try dataset.with(targets: Targets(Array(UnsafeBufferPointer(start: targets, count: numbers)), dimension: dimension)))
+    }
+}
+
+@c @implementation
 public func supcon_dataset_with_class_names(
     _ dataset: OpaquePointer?, _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ name_count: Int64, _ changed: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {

@@ -22,13 +22,22 @@ public enum PositiveMasks {
         if let place = (0..<samples * count).first(where: { labels[$0] > 1 }) {
             throw SupConError(.argument, "label \(place % count) of sample \(place / count) is \(labels[place]); expected 0 or 1")
         }
-        // A set in words of 64 labels.
-        let words = (count + 63) / 64
+        let words = words(count)
         try context.checkMemory(samples * words * 8, for: "the label sets of \(samples) samples")
         let sets = try AlignedBuffer(UInt64.self, count: samples * words)
         let bits = sets.values(of: UInt64.self)
         bits.update(repeating: 0, count: samples * words)
         for sample in 0..<samples { for label in 0..<count where labels[sample * count + label] == 1 { bits[sample * words + label / 64] |= 1 << UInt64(label % 64) } }
+        fill(mask, sets: bits, samples: samples, words: words, rule: rule, context: context)
+    }
+
+    /// Of a set of `count` labels, 64 to a word, the first in the first one's lowest bit.
+    public static func words(_ count: Int) -> Int { (count + 63) / 64 }
+
+    /// The same of sets as bits, [samples, words].
+    public static func fill(
+        _ mask: UnsafeMutablePointer<Float>, sets bits: UnsafePointer<UInt64>, samples: Int, words: Int, rule: Rule, context: ExecutionContext
+    ) {
         Parallel.ranges(samples, grain: max(65536 / (samples * words), 1), threads: context.threads) { range in
             for i in range {
                 let (own, row) = (bits + i * words, mask + i * samples)

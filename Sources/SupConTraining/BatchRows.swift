@@ -1,11 +1,15 @@
 import SupConLoss
 import SupConTensor
+import SupConVision
 
 /// What is known of the rows of a batch: labels of its samples and of their views, and what makes rows positives of each other.
 final class BatchRows {
     /// Samples times views.
     let count: Int
     private let labels: [Int]?
+    private let targets: Targets?
+    /// The batch's, where targets make positives.
+    private let mask: TargetMask?
     private let usesLabels: Bool
     private let views: Int
     private let dimension: Int
@@ -14,21 +18,24 @@ final class BatchRows {
     private let groupNumbers: AlignedBuffer
     private let sum: AlignedBuffer
 
-    /// `labels`: of the data set that samples index; `dimension`: of z. Errors: memory.
-    init(_ options: TrainOptions, labels: [Int]?, dimension: Int) throws(SupConError) {
-        (self.labels, usesLabels, views, self.dimension) = (labels, options.objective != .simclr, options.effectiveViews, dimension)
+    /// `labels`, `targets`: of the data set that samples index; `dimension`: of z. Errors: memory.
+    init(_ options: TrainOptions, labels: [Int]?, targets: Targets?, dimension: Int, context: ExecutionContext) throws(SupConError) {
+        (self.labels, self.targets, usesLabels, views, self.dimension) = (labels, targets, options.objective != .simclr, options.effectiveViews, dimension)
         count = options.batchSize * options.effectiveViews
         sampleNumbers = try AlignedBuffer(Int64.self, count: options.batchSize)
         rowNumbers = try AlignedBuffer(Int64.self, count: count)
         groupNumbers = try AlignedBuffer(Int64.self, count: count)
         sum = try AlignedBuffer(Double.self, count: dimension)
+        mask = try targets.flatMap { (targets) throws(SupConError) in
+            try TargetMask(options, dimension: targets.dimension, samples: options.batchSize, context: context)
+        }
     }
 
     /// [samples]
     var sampleLabels: UnsafePointer<Int64> { UnsafePointer(sampleNumbers.values(of: Int64.self)) }
     /// What the contrastive loss takes. Errors: argument.
-    func positives(_ mask: LabelMask?) throws(SupConError) -> Positives {
-        if let mask { .mask(try mask.fill(sampleLabels)) } else if usesLabels { .labels(sampleLabels) } else { .views }
+    func positives() throws(SupConError) -> Positives {
+        if let mask { .mask(try mask.fill()) } else if usesLabels { .labels(sampleLabels) } else { .views }
     }
 
     /// [count]
@@ -39,6 +46,7 @@ final class BatchRows {
         let (sampleLabels, rowLabels, groups) = (sampleNumbers.values(of: Int64.self), rowNumbers.values(of: Int64.self), groupNumbers.values(of: Int64.self))
         for (place, sample) in zip(first..., samples) {
             sampleLabels[place] = Int64(labels?[sample] ?? 0)
+            if let targets { mask?.place(targets[sample], at: place) }
             for row in (place * views)..<((place + 1) * views) {
                 rowLabels[row] = sampleLabels[place]
                 groups[row] = usesLabels ? sampleLabels[place] : Int64(place)
@@ -46,9 +54,13 @@ final class BatchRows {
         }
     }
 
+    var memoryByteCount: Int { mask?.memoryByteCount ?? 0 }
+
     /// z [count, dimension] with its groups.
     func embeddings(_ z: UnsafePointer<Float>) -> Embeddings {
-        Embeddings(rows: z, count: count, dimension: dimension, groups: UnsafeBufferPointer(start: groupNumbers.values(of: Int64.self), count: count))
+        Embeddings(
+            rows: z, count: count, dimension: dimension, groups: UnsafeBufferPointer(start: groupNumbers.values(of: Int64.self), count: count), mask: mask?.weights,
+            views: views)
     }
 
     /// The variance of z's rows over that of rows spread evenly over the sphere.

@@ -20,7 +20,6 @@ final class CachedGradientStep: TrainingStep {
     private let plan: TrainingPlan
     private let contrastive: ContrastiveLoss?
     private let classifier: ClassifierObjective?
-    private let positiveMask: LabelMask?
     private let threads: Int
     private let batchSize: Int
     private let chunkSize: Int
@@ -35,8 +34,8 @@ final class CachedGradientStep: TrainingStep {
     let chance: Double
     let memoryByteCount: Int
 
-    /// `labels`: of the data set that samples index. Errors: argument, state, unsupported, memory.
-    init(_ model: Model, _ options: TrainOptions, labels: [Int]?, context: ExecutionContext) throws(SupConError) {
+    /// `labels`, `targets`: of the data set that samples index. Errors: argument, state, unsupported, memory.
+    init(_ model: Model, _ options: TrainOptions, labels: [Int]?, targets: Targets? = nil, context: ExecutionContext) throws(SupConError) {
         network = model.network
         threads = context.threads
         (batchSize, chunkSize) = (options.batchSize, options.chunkSize)
@@ -58,13 +57,12 @@ final class CachedGradientStep: TrainingStep {
         }
         chance = parts.chance(options, classes: network.configuration.classes)
         classifier = parts.plan.contains(.classifier) ? try ClassifierObjective(network, options, rows: chunkRows) : nil
-        positiveMask = try options.labelBandwidth > 0 ? LabelMask(samples: batchSize, bandwidth: options.labelBandwidth, context: context) : nil
         inputCount = chunkRows * model.imageHeight * model.imageWidth * network.configuration.channels
-        rows = try BatchRows(options, labels: labels, dimension: dimension)
+        rows = try BatchRows(options, labels: labels, targets: targets, dimension: dimension, context: context)
         gradients = try AlignedBuffer(Float.self, count: network.parameters.trainableCount)
         memoryByteCount =
             plan.memoryByteCount + (contrastive?.memoryByteCount ?? 0) + (projections.map { $0.z.byteCount + $0.dz.byteCount } ?? 0) + gradients.byteCount
-            + (classifier?.memoryByteCount ?? 0) + (positiveMask?.memoryByteCount ?? 0)
+            + (classifier?.memoryByteCount ?? 0) + rows.memoryByteCount
         try context.checkMemory(memoryByteCount, for: "a training step of \(batchSize) images in chunks of \(chunkSize)")
     }
 
@@ -81,7 +79,7 @@ final class CachedGradientStep: TrainingStep {
             }
             outcome = try lossOrNaN { () throws(SupConError) in
                 let result = try contrastive.evaluate(
-                    features: projections.z.floats, positives: rows.positives(positiveMask), perAnchor: nil, gradient: projections.dz.floats, draw: turn)
+                    features: projections.z.floats, positives: rows.positives(), perAnchor: nil, gradient: projections.dz.floats, draw: turn)
                 return StepOutcome(loss: result.loss, anchorsWithoutPositive: result.anchorsWithoutPositive)
             }
             guard outcome.loss.isFinite else { return outcome }

@@ -32,6 +32,28 @@ public func alignment(
     return pairs > 0 ? distances / pairs : nil
 }
 
+/// The same where a mask [samples, samples] weighs pairs, of rows [samples, views, dimension] at length 1. nil: no pair has weight.
+///
+/// With Z_s = Σ_v z_sv the sum over pairs of w |zᵢ − zⱼ|² is  2 Σ_st w_st (V² − Z_s·Z_t): a row with itself, at distance 0, adds nothing. Errors: memory.
+func alignment(
+    _ rows: UnsafePointer<Float>, mask: UnsafePointer<Float>, samples: Int, views: Int, dimension: Int, context: ExecutionContext
+) throws(SupConError) -> Double? {
+    let memory = try AlignedBuffer(Float.self, count: 2 * samples * dimension)
+    let sums = memory.floats, weighted = sums + samples * dimension
+    for i in 0..<samples * dimension {
+        let first = rows + i / dimension * views * dimension + i % dimension
+        sums[i] = (0..<views).reduce(0) { $0 + first[$1 * dimension] }
+    }
+    MatrixProduct.parallelMultiply(
+        m: samples, n: dimension, k: samples, a: mask, lda: samples, b: sums, ldb: dimension, c: weighted, ldc: dimension, threads: context.threads)
+    var dots = 0.0, weight = 0.0, diagonal = 0.0
+    for i in 0..<samples * dimension { dots += Double(sums[i]) * Double(weighted[i]) }
+    for i in 0..<samples * samples { weight += Double(mask[i]) }
+    for sample in 0..<samples { diagonal += Double(mask[sample * samples + sample]) }
+    let pairs = weight * Double(views * views) - diagonal * Double(views)
+    return pairs > 0 ? 2 * max(weight * Double(views * views) - dots, 0) / pairs : nil
+}
+
 /// Rows that `uniformity` looks at, at most: the first.
 public let uniformityRows = 4096
 

@@ -12,7 +12,6 @@ final class EncoderStep: TrainingStep {
     private let contrastive: ContrastiveLoss?
     private let classifier: ClassifierObjective?
     private let mixer: BatchMixer?
-    private let positiveMask: LabelMask?
     private let rows: BatchRows
     private let threads: Int
     private let batchSize: Int
@@ -20,12 +19,12 @@ final class EncoderStep: TrainingStep {
     let optimizer: any Optimizer
     let chance: Double
 
-    /// `labels`: of the data set that samples index. Errors: argument, state, unsupported, memory.
-    init(_ model: Model, _ options: TrainOptions, labels: [Int]?, context: ExecutionContext) throws(SupConError) {
+    /// `labels`, `targets`: of the data set that samples index. Errors: argument, state, unsupported, memory.
+    init(_ model: Model, _ options: TrainOptions, labels: [Int]?, targets: Targets? = nil, context: ExecutionContext) throws(SupConError) {
         network = model.network
         threads = context.threads
         batchSize = options.batchSize
-        rows = try BatchRows(options, labels: labels, dimension: network.configuration.projectionDimension)
+        rows = try BatchRows(options, labels: labels, targets: targets, dimension: network.configuration.projectionDimension, context: context)
         let parts = TrainedParts(options)
         plan = try TrainingPlan(
             network, images: rows.count, height: model.imageHeight, width: model.imageWidth, precision: model.precision, trained: parts.plan,
@@ -35,11 +34,10 @@ final class EncoderStep: TrainingStep {
         chance = parts.chance(options, classes: network.configuration.classes)
         classifier = parts.plan.contains(.classifier) ? try ClassifierObjective(network, options, rows: rows.count) : nil
         mixer = try BatchMixer(options, height: model.imageHeight, width: model.imageWidth, channels: network.configuration.channels, threads: threads)
-        positiveMask = try options.labelBandwidth > 0 ? LabelMask(samples: batchSize, bandwidth: options.labelBandwidth, context: context) : nil
         inputCount = rows.count * model.imageHeight * model.imageWidth * network.configuration.channels
     }
 
-    var memoryByteCount: Int { plan.memoryByteCount + (contrastive?.memoryByteCount ?? 0) + (classifier?.memoryByteCount ?? 0) + (positiveMask?.memoryByteCount ?? 0) }
+    var memoryByteCount: Int { plan.memoryByteCount + (contrastive?.memoryByteCount ?? 0) + (classifier?.memoryByteCount ?? 0) + rows.memoryByteCount }
     var embeddings: Embeddings? { plan.projection.map { rows.embeddings($0) } }
     var spread: Double { plan.projection.map { rows.spread($0) } ?? 1 }
     var chunks: Loader.Chunks { Loader.Chunks(size: batchSize, passes: 1) }
@@ -61,7 +59,7 @@ final class EncoderStep: TrainingStep {
     private func outcomeOfForward(_ turn: Int) throws(SupConError) -> StepOutcome {
         var outcome = StepOutcome(loss: 0)
         if let contrastive, let z = plan.projection, let dz = plan.projectionGradient {
-            let result = try contrastive.evaluate(features: z, positives: rows.positives(positiveMask), perAnchor: nil, gradient: dz, draw: turn)
+            let result = try contrastive.evaluate(features: z, positives: rows.positives(), perAnchor: nil, gradient: dz, draw: turn)
             outcome.loss = result.loss
             outcome.anchorsWithoutPositive = result.anchorsWithoutPositive
         }

@@ -20,6 +20,8 @@ struct Health {
     /// The loss that guessing gives: ln(views − 1) for the contrastive loss (scaled as it is), ln(classes) for cross-entropy.
     let chance: Double
     let isContrastive: Bool
+    /// False: a sound run's loss may lie there too, as that of a wide kernel does, which makes nearly all pairs positives.
+    let chanceIsCollapse: Bool
     /// Embeddings count as equal below this share of the variance that uniform ones have.
     private static let leastSpread = 1e-3
     /// So many steps in a row make a verdict. Healthy runs may pass close to one point in their first hundred steps.
@@ -38,9 +40,10 @@ struct Health {
     /// A verdict is given once.
     private var hasReported = false
 
-    init(chance: Double, isContrastive: Bool) {
+    init(chance: Double, isContrastive: Bool, chanceIsCollapse: Bool = true) {
         self.chance = chance
         self.isContrastive = isContrastive
+        self.chanceIsCollapse = chanceIsCollapse
     }
 
     /// After each step. `spread`: variance of the embeddings over that of uniform ones; 1 where there are none.
@@ -73,7 +76,7 @@ struct Health {
 
     /// After each epoch, with its mean loss.
     mutating func epoch(loss: Double, rate: Double, isLast: Bool, place: @autoclosure () -> String) -> Finding? {
-        let isAtChance = isContrastive && abs(loss - chance) < Self.nearChance * chance
+        let isAtChance = isContrastive && chanceIsCollapse && abs(loss - chance) < Self.nearChance * chance
         stepsAtChance = isAtChance ? stepsAtChance + steps - stepsBeforeEpoch : 0
         stepsBeforeEpoch = steps
         guard !hasReported, isAtChance || stepsCollapsed > 0, isLast || stepsAtChance >= Self.stepsAtOnePoint else { return nil }

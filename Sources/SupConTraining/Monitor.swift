@@ -2,7 +2,8 @@ import SupConModel
 import SupConTensor
 import SupConVision
 
-/// What a run watches after an epoch: kNN@1 of a held-out split, by cosine of encoder outputs, against images that are trained on (unaugmented).
+/// What a run watches after an epoch: kNN@1 of a held-out split, by cosine of encoder outputs, against images that are trained on (unaugmented): the share of
+/// images whose nearest has their class. Where targets make positives, it is the mean of how much of a positive the nearest is.
 final class Monitor {
     /// More images would say little more and cost time: the standard error of an accuracy is below 0.8 % then.
     private static let mostImages = 4096
@@ -15,13 +16,15 @@ final class Monitor {
     private let queryRows: AlignedBuffer
     private let galleryLabels: AlignedBuffer
     private let queryLabels: AlignedBuffer
+    /// Of two images; nil: labels say what is right.
+    private let pair: TargetMask?
     private let context: ExecutionContext
 
-    /// `training` and `validation` are labelled and not empty. Errors: argument, memory.
-    init(_ model: Model, training: Dataset, validation: Dataset, seed: UInt64, context: ExecutionContext) throws(SupConError) {
+    /// `training` and `validation` have labels, or what `options.positives` takes, and are not empty. Errors: argument, memory.
+    init(_ model: Model, _ options: TrainOptions, training: Dataset, validation: Dataset, context: ExecutionContext) throws(SupConError) {
         func sample(_ dataset: Dataset) throws(SupConError) -> Dataset {
             guard dataset.count > Self.mostImages else { return dataset }
-            return try dataset.split(fraction: Double(Self.mostImages) / Double(dataset.count), seed: seed).second
+            return try dataset.split(fraction: Double(Self.mostImages) / Double(dataset.count), seed: options.seed).second
         }
         gallery = try sample(training)
         queries = try sample(validation)
@@ -30,13 +33,15 @@ final class Monitor {
         dimension = model.outputDimension(.encoder)
         galleryRows = try AlignedBuffer(Float.self, count: gallery.count * dimension)
         queryRows = try AlignedBuffer(Float.self, count: queries.count * dimension)
-        galleryLabels = try Self.labels(of: gallery)
-        queryLabels = try Self.labels(of: queries)
+        pair = try gallery.targets.flatMap { (targets) throws(SupConError) in try TargetMask(options, dimension: targets.dimension, samples: 2, context: context) }
+        // Each a class of its own: the nearest is found by it.
+        galleryLabels = try Self.numbers(pair == nil ? gallery.labels ?? [] : Array(0..<gallery.count), count: gallery.count)
+        queryLabels = try Self.numbers(queries.labels ?? [], count: queries.count)
     }
 
-    private static func labels(of dataset: Dataset) throws(SupConError) -> AlignedBuffer {
-        let memory = try AlignedBuffer(Int64.self, count: dataset.count)
-        for (i, label) in (dataset.labels ?? []).enumerated() { memory.values(of: Int64.self)[i] = Int64(label) }
+    private static func numbers(_ labels: [Int], count: Int) throws(SupConError) -> AlignedBuffer {
+        let memory = try AlignedBuffer(Int64.self, count: count)
+        for (i, label) in labels.enumerated() { memory.values(of: Int64.self)[i] = Int64(label) }
         return memory
     }
 
@@ -45,8 +50,20 @@ final class Monitor {
         let options = EmbedOptions()
         try model.embedWhileExclusive(gallery, options, into: galleryRows.floats)
         try model.embedWhileExclusive(queries, options, into: queryRows.floats)
-        return try knnAccuracy(
-            queries: queryRows.floats, labels: UnsafeBufferPointer(start: queryLabels.values(of: Int64.self), count: queries.count), gallery: galleryRows.floats,
-            galleryLabels: UnsafeBufferPointer(start: galleryLabels.values(of: Int64.self), count: gallery.count), dimension: dimension, context: context)
+        let galleryLabels = UnsafeBufferPointer(start: UnsafePointer(galleryLabels.values(of: Int64.self)), count: gallery.count)
+        guard let pair, let wanted = queries.targets, let known = gallery.targets else {
+            return try knnAccuracy(
+                queries: queryRows.floats, labels: UnsafeBufferPointer(start: queryLabels.values(of: Int64.self), count: queries.count), gallery: galleryRows.floats,
+                galleryLabels: galleryLabels, dimension: dimension, context: context)
+        }
+        let nearest = try NearestNeighbours(gallery: galleryRows.floats, labels: galleryLabels, dimension: dimension, context: context)
+            .predict(queryRows.floats, count: queries.count, vote: .init(k: 1), context: context)
+        var sum = 0.0
+        for (query, found) in nearest.enumerated() {
+            pair.place(wanted[query], at: 0)
+            pair.place(known[Int(found)], at: 1)
+            sum += Double(try pair.fill()[1])
+        }
+        return sum / Double(queries.count)
     }
 }

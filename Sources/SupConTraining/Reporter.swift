@@ -65,7 +65,7 @@ final class Reporter {
         event.trainAccuracy = sum.accuracy
         event.anchorsWithoutPositive = sum.anchorsWithoutPositive
         if let rows = embeddings {
-            event.alignment = try alignment(rows.rows, labels: rows.groups, dimension: rows.dimension, context: context) ?? .nan
+            event.alignment = try rows.alignment(context: context) ?? .nan
             event.uniformity = try uniformity(rows.rows, count: rows.count, dimension: rows.dimension, context: context) ?? .nan
         }
         return send(event)

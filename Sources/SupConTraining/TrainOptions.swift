@@ -81,7 +81,9 @@ public struct TrainOptions: Sendable {
     public var cutmixAlpha = 0.0
     /// m of the large-margin softmax.
     public var margin = 2
-    /// σ of the kernel on labels as numbers; 0: labels are classes.
+    /// What makes images positives of each other.
+    public var positives = PositiveRule.classes
+    /// σ of the kernel on targets.
     public var labelBandwidth = 0.0
     /// The memory variant: a momentum encoder's keys, and a queue of earlier ones.
     public var queueMode = QueueMode.off
@@ -146,10 +148,7 @@ public struct TrainOptions: Sendable {
         try within(loaderThreads, 0...1024, "loader_threads", ", 0 for the context's number")
         try validateClassifierOptions()
         try validateQueue()
-        try within(labelBandwidth, 0...1e12, "label_bandwidth", "a number above 0, or 0 for labels that are classes")
-        try require(labelBandwidth == 0 || objective == .supcon, .argument, "label_bandwidth is \(labelBandwidth), which goes with objective supcon only")
-        try require(
-            labelBandwidth == 0 || labelBandwidth > 1e-6, .argument, "label_bandwidth is \(labelBandwidth); expected more than 1e-6, or 0 for labels that are classes")
+        try validatePositives()
         if objective.isContrastive {
             try loss.validate()
             try require(
@@ -174,7 +173,17 @@ public struct TrainOptions: Sendable {
         try require(views > 1, .argument, "views is 1; expected 2 or more with a queue: the first view is the query, the others are its keys")
         try require(
             queueSize >= batchSize * (views - 1), .argument, "queue_size is \(queueSize); expected at least the \(batchSize * (views - 1)) keys of a batch")
-        try require(labelBandwidth == 0, .argument, "label_bandwidth is \(labelBandwidth), which does not go with a queue: its entries have classes")
+        try require(positives == .classes, .argument, "positives is \(positives), which does not go with a queue: its entries have classes, no targets")
+    }
+
+    /// Errors: argument.
+    private func validatePositives() throws(SupConError) {
+        try require(positives == .classes || objective == .supcon, .argument, "positives is \(positives), which goes with objective supcon only")
+        try require(labelBandwidth >= 0 && labelBandwidth.isFinite, .argument, "label_bandwidth is \(labelBandwidth); expected a number above 0, or 0 without a kernel")
+        try require(
+            positives != .kernel || labelBandwidth > 0, .argument,
+            "label_bandwidth is 0 and positives is kernel; expected a number above 0: the distance over which targets stop being alike")
+        try require(positives == .kernel || labelBandwidth == 0, .argument, "label_bandwidth is \(labelBandwidth), which goes with positives kernel only")
     }
 
     /// Errors: argument.

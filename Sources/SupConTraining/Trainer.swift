@@ -34,11 +34,12 @@ public final class Trainer: @unchecked Sendable {
             dataset.channels == configuration.channels, .shape,
             "the data set's images have \(dataset.channels) channels; expected \(configuration.channels), as the model takes")
         let trainsClassifier = options.jointClassifier || !options.objective.isContrastive
-        if trainsClassifier || options.objective == .supcon || options.imagesPerClass > 0 {
+        try options.positives.check(dataset.targets)
+        if trainsClassifier || (options.objective == .supcon && options.positives == .classes) || options.imagesPerClass > 0 {
             try require(dataset.labels != nil, .state, "the data set has no labels, which \(options.objective)\(options.jointClassifier ? " with joint_classifier" : "")\(options.imagesPerClass > 0 ? " with images_per_class" : "") needs")
         }
         var (training, validation): (Dataset, Dataset?) = (dataset, nil)
-        if options.validationFraction > 0, dataset.labels != nil {
+        if options.validationFraction > 0, dataset.labels != nil || options.positives != .classes {
             let parts = try dataset.split(fraction: options.validationFraction, seed: options.seed)
             training = parts.first
             validation = parts.second.count > 0 ? parts.second : nil
@@ -66,10 +67,10 @@ public final class Trainer: @unchecked Sendable {
                     dataset.classes <= model.network.configuration.classes, .shape,
                     "the data set has \(dataset.classes) classes; the model's classifier has \(model.network.configuration.classes): give it a new one (resetClassifier, supcon_model_reset_classifier)")
             }
-            let step = try Self.step(model, options, labels: training.labels, context: context)
+            let step = try Self.step(model, options, training, context: context)
             // The frozen encoder's accuracy does not change.
             let monitor = try options.objective == .linear ? nil : validation.map { (part) throws(SupConError) in
-                try Monitor(model, training: training, validation: part, seed: options.seed, context: context)
+                try Monitor(model, options, training: training, validation: part, context: context)
             }
             return (model.network, step, monitor)
         }
@@ -80,16 +81,21 @@ public final class Trainer: @unchecked Sendable {
     }
 
     /// The step that the options ask for. Errors: argument, state, unsupported, memory.
-    private static func step(_ model: Model, _ options: TrainOptions, labels: [Int]?, context: ExecutionContext) throws(SupConError) -> any TrainingStep {
+    private static func step(_ model: Model, _ options: TrainOptions, _ training: Dataset, context: ExecutionContext) throws(SupConError) -> any TrainingStep {
+        let (labels, targets) = (training.labels, training.targets)
         if options.objective == .linear { return try ClassifierStep(model, options, labels: labels ?? [], context: context) }
         if options.queueMode != .off { return try QueueStep(model, options, labels: labels, context: context) }
-        if options.chunkSize > 0 && options.chunkSize < options.batchSize { return try CachedGradientStep(model, options, labels: labels, context: context) }
-        return try EncoderStep(model, options, labels: labels, context: context)
+        if options.chunkSize > 0 && options.chunkSize < options.batchSize { return try CachedGradientStep(model, options, labels: labels, targets: targets, context: context) }
+        return try EncoderStep(model, options, labels: labels, targets: targets, context: context)
     }
 
     /// What a user may want to know before an hour has passed.
     private static func describe(_ dataset: Dataset, _ options: TrainOptions) {
-        guard let labels = dataset.labels, options.objective == .supcon else { return }
+        if options.positives.ofSets != nil, let targets = dataset.targets {
+            let bare = (0..<targets.count).count { targets[$0].allSatisfy { $0 == 0 } }
+            if bare > 0 { Log.write(.warning, "\(bare) of \(targets.count) images have no label: their only positives are their own views") }
+        }
+        guard let labels = dataset.labels, options.objective == .supcon, options.positives == .classes else { return }
         var counts: [Int: Int] = [:]
         for label in labels { counts[label, default: 0] += 1 }
         if counts.count == 1 { Log.write(.warning, "all images are of one class: every view is a positive of every other, and the loss can only pull them together") }
@@ -129,7 +135,7 @@ public final class Trainer: @unchecked Sendable {
             Log.write(.info, "goes on after epoch \(progress.epoch) of \(folder.last)")
         }
         step.begin(resumed: resumed)
-        var health = Health(chance: step.chance, isContrastive: options.objective.isContrastive)
+        var health = Health(chance: step.chance, isContrastive: options.objective.isContrastive, chanceIsCollapse: options.positives == .classes)
         // The last state without NaN, to come back to.
         var sound = try model.snapshot()
         let loader = try Loader(
@@ -221,7 +227,7 @@ public final class Trainer: @unchecked Sendable {
             ("objective", "\(options.objective)"), ("batch_size", "\(options.batchSize)"), ("views", "\(options.effectiveViews)"),
             ("images_per_class", "\(options.imagesPerClass)"), ("seed", "\(options.seed)"), ("training images", "\(training.count)"),
             ("joint_classifier", "\(options.jointClassifier)"), ("chunk_size", "\(step.chunks.size)"), ("optimizer", "\(options.optimizer)"),
-            ("averages weights", "\(options.emaDecay > 0)"),
+            ("positives", options.positives == .kernel ? "kernel \(options.labelBandwidth)" : "\(options.positives)"), ("averages weights", "\(options.emaDecay > 0)"),
             ("queue", options.queueMode == .off ? "off" : "\(options.queueMode) \(options.queueSize)"),
         ]
     }

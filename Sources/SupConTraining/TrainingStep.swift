@@ -46,12 +46,21 @@ struct Embeddings {
     var dimension: Int
     /// [count]: rows of the same number are positives of each other.
     var groups: UnsafeBufferPointer<Int64>
+    /// [count / views, count / views], in their place: how much of a positive pair two samples are; rows are those of samples, view after view.
+    var mask: UnsafePointer<Float>?
+    var views = 1
 
     /// Their variance over that of rows spread evenly over the sphere. `sum`: [dimension], for work.
     func spread(_ sum: UnsafeMutablePointer<Double>) -> Double {
         sum.update(repeating: 0, count: dimension)
         for row in 0..<count { sc_add_scaled_f32_to_f64(rows + row * dimension, 1, sum, Int64(dimension)) }
         return 1 - sc_dot_f64(sum, sum, Int64(dimension)) / Double(count * count)
+    }
+
+    /// Mean squared distance of positives; nil: there are none. Errors: argument, memory.
+    func alignment(context: ExecutionContext) throws(SupConError) -> Double? {
+        guard let mask else { return try SupConTraining.alignment(rows, labels: groups, dimension: dimension, context: context) }
+        return try SupConTraining.alignment(rows, mask: mask, samples: count / views, views: views, dimension: dimension, context: context)
     }
 }
 

@@ -8,6 +8,8 @@ public final class Dataset: Sendable {
     public let count: Int
     /// One per image; nil: there are none.
     public let labels: [Int]?
+    /// A row per image, which subsets keep; nil: there are none.
+    public let targets: Targets?
     /// Largest label + 1; of a folder the number of class folders, of CIFAR 10 or 100; a subset keeps its parent's; 0 without labels.
     public let classes: Int
     /// nil, both: the images differ in size.
@@ -25,10 +27,12 @@ public final class Dataset: Sendable {
     let classNames: [String]?
 
     init(
-        source: ImageSource, picks: [Int]? = nil, labels: [Int]?, classes: Int, classNames: [String]? = nil, channels: Int, skipped: [String] = []
+        source: ImageSource, picks: [Int]? = nil, labels: [Int]?, targets: Targets? = nil, classes: Int, classNames: [String]? = nil, channels: Int,
+        skipped: [String] = []
     ) {
         count = picks?.count ?? source.count
         self.labels = labels
+        self.targets = targets
         self.classes = classes
         self.channels = channels
         self.skipped = skipped
@@ -78,8 +82,8 @@ public final class Dataset: Sendable {
 
     func unchecked(_ indices: [Int]) -> Dataset {
         Dataset(
-            source: source, picks: indices.map(sourceIndex), labels: labels.map { all in indices.map { all[$0] } }, classes: classes, classNames: classNames,
-            channels: channels)
+            source: source, picks: indices.map(sourceIndex), labels: labels.map { all in indices.map { all[$0] } }, targets: targets?.picked(indices),
+            classes: classes, classNames: classNames, channels: channels)
     }
 
     /// Errors: argument.

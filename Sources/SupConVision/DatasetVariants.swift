@@ -4,7 +4,7 @@ import SupConTensor
 /// The same images told otherwise: other labels, other names. The pixels stay where they are.
 extension Dataset {
     private func relabelled(_ labels: [Int]?, classes: Int, names: [String]?) -> Dataset {
-        Dataset(source: source, picks: picks, labels: labels, classes: classes, classNames: names, channels: channels, skipped: skipped)
+        Dataset(source: source, picks: picks, labels: labels, targets: targets, classes: classes, classNames: names, channels: channels, skipped: skipped)
     }
 
     /// With these labels instead: one for each image; nil: none. Classes are called by their numbers. Errors: shape, argument.

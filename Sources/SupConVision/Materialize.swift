@@ -1,7 +1,7 @@
 import SupConTensor
 
 extension Dataset {
-    /// The images at `indices`, in that order, copied into memory now, on this thread; a callback is called once. Labels and class names come along.
+    /// The images at `indices`, in that order, copied into memory now, on this thread; a callback is called once. Labels, targets and class names come along.
     /// Errors: argument (an index outside), memory, cancelled (by a callback), io, format (a file that has become unreadable).
     public func materialize(_ indices: [Int]) throws(SupConError) -> Dataset {
         try checkIndices(indices)
@@ -38,6 +38,7 @@ extension Dataset {
                 .ragged(places, channels: channels, memory: memory)
             }
         return Dataset(
-            source: copied, labels: labels.map { all in indices.map { all[$0] } }, classes: classes, classNames: classNames, channels: channels)
+            source: copied, labels: labels.map { all in indices.map { all[$0] } }, targets: targets?.picked(indices), classes: classes,
+            classNames: classNames, channels: channels)
     }
 }

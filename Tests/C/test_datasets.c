@@ -62,6 +62,54 @@ static void parts(void) {
   supcon_dataset_free(second);
 }
 
+/* Targets stay with their images: in a subset, in both parts of a split without labels, corrupted, with other labels. */
+static void targets(void) {
+  supcon_dataset *images = small_dataset(), *bare = NULL, *dataset = NULL, *parts[4] = {NULL}, *none = NULL;
+  double values[IMAGES][2], copied[IMAGES][2];
+  for (int i = 0; i < IMAGES; ++i) values[i][0] = i, values[i][1] = -0.5 * i;
+  supcon_dataset_info info;
+  supcon_dataset_info_init(&info);
+  WORKS(supcon_dataset_get_info(images, &info));
+  EXPECT(info.target_dimension == 0, "targets from nowhere");
+  REFUSES(supcon_dataset_get_targets(images, *copied, IMAGES * 2), STATE, "targets");
+  WORKS(supcon_dataset_with_labels(images, NULL, &bare));
+  WORKS(supcon_dataset_with_targets(bare, *values, 2, &dataset));
+  const int64_t wanted[3] = {95, 0, 95};
+  WORKS(supcon_dataset_subset(dataset, wanted, 3, &parts[0]));
+  WORKS(supcon_dataset_corrupt(dataset, SUPCON_CORRUPTION_FOG, 1, 0, 0, 0, &parts[1]));
+  WORKS(supcon_dataset_split(dataset, 0.25, 7, &parts[2], &parts[3]));
+  WORKS(supcon_dataset_with_targets(dataset, NULL, 0, &none));
+  memset(values[3], 0, sizeof values[3]); /* they were copied */
+  double sum = 0;
+  for (int part = 0; part < 4; ++part) {
+    WORKS(supcon_dataset_get_info(parts[part], &info));
+    EXPECT(info.target_dimension == 2 && info.labelled == 0, "dimension %lld", (long long)info.target_dimension);
+    WORKS(supcon_dataset_get_targets(parts[part], *copied, IMAGES * 2));
+    for (int64_t i = 0; i < info.count; ++i) {
+      EXPECT(copied[i][1] == -0.5 * copied[i][0], "row %d of part %d", (int)i, part);
+      if (part >= 2) sum += copied[i][0];
+    }
+    if (part == 0) EXPECT(copied[0][0] == 95 && copied[1][0] == 0 && copied[2][0] == 95, "a subset keeps the order");
+    if (part == 1) EXPECT(copied[3][0] == 3 && copied[95][0] == 95, "other targets");
+  }
+  EXPECT(sum == 95 * 48, "a split loses rows: %g", sum);
+  WORKS(supcon_dataset_get_info(none, &info));
+  EXPECT(info.target_dimension == 0, "NULL takes them away");
+  REFUSES(supcon_dataset_get_targets(dataset, *copied, IMAGES * 2 - 1), SHAPE, "191");
+  REFUSES(supcon_dataset_get_targets(dataset, NULL, IMAGES * 2), ARGUMENT, "targets");
+  supcon_dataset_free(none);
+  REFUSES_HANDLE(supcon_dataset_with_targets(dataset, *values, 0, &none), none, ARGUMENT | SHAPE, "0");
+  REFUSES_HANDLE(supcon_dataset_with_targets(dataset, *values, INT64_MAX, &none), none, SHAPE, "addressed");
+  values[5][1] = NAN;
+  REFUSES_HANDLE(supcon_dataset_with_targets(dataset, *values, 2, &none), none, ARGUMENT, "target 1 of image 5");
+  REFUSES_HANDLE(supcon_dataset_with_targets(NULL, *values, 2, &none), none, ARGUMENT, "dataset");
+  REFUSES(supcon_dataset_with_targets(dataset, *values, 2, NULL), ARGUMENT, "changed");
+  for (int part = 0; part < 4; ++part) supcon_dataset_free(parts[part]);
+  supcon_dataset_free(dataset);
+  supcon_dataset_free(bare);
+  supcon_dataset_free(images);
+}
+
 static void wrong_images(void) {
   supcon_dataset *dataset = NULL;
   supcon_images images;
@@ -138,6 +186,7 @@ static void from_callback(void) {
 void test_datasets(void) {
   in_memory();
   parts();
+  targets();
   wrong_images();
   from_callback();
 }

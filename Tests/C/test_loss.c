@@ -45,6 +45,42 @@ static void closed_forms(void) {
   for (int i = 0; i < 8; ++i) EXPECT(gradient[i] == 0, "gradient %d is %f", i, (double)gradient[i]);
 }
 
+/* A query at its key, a negative at right angles, and a queue: one entry of the query's label at its place, one of no label across. */
+static void queue(void) {
+  const float queries[4] = {1, 0, 0, 1}, queued[4] = {1, 0, 0, 1}, *keys = queries;
+  const int64_t own[2] = {7, 8}, entries[2] = {7, -1};
+  supcon_loss_options options;
+  supcon_loss_options_init(&options);
+  supcon_loss_result result;
+  supcon_loss_result_init(&result);
+  float per_query[2], gradient[4];
+  options.temperature = 0.5f;
+  const double e = exp(2), some[3][2] = {{log(e + 1) - 2, log(e + 1) - 2},               /* no queue */
+                                         {log(2 * e + 2) - 2, log(2 * e + 2) - 2},       /* entries of the label are positives; -1 is everybody's negative */
+                                         {log(e + 2) - 2, log(2 * e + 2) - 2}};          /* … take no part */
+  for (int mode = 0; mode < 3; ++mode) {
+    WORKS(supcon_loss_queue(NULL, queries, 2, 2, keys, 1, own, mode ? queued : NULL, mode ? 2 : 0, entries, mode == 1, &options, &result, per_query, gradient));
+    for (int i = 0; i < 2; ++i) EXPECT(fabs(per_query[i] - some[mode][i]) < 1e-6, "mode %d, query %d: %.9f instead of %.9f", mode, i, (double)per_query[i], some[mode][i]);
+    EXPECT(fabs(result.loss - (some[mode][0] + some[mode][1]) / 2) < 1e-6 && result.anchors == 2 && result.anchors_without_positive == 0, "%.9f", result.loss);
+    EXPECT(gradient[0] < 0 && gradient[1] > 0 && gradient[2] > 0 && gradient[3] < 0, "a query is drawn to its positives and away from the others");
+  }
+#define REFUSES_QUEUE(samples, per, positives, statuses, word) \
+  REFUSES(supcon_loss_queue(NULL, queries, samples, 2, keys, per, own, queued, 2, entries, positives, &options, &result, NULL, NULL), statuses, word)
+  REFUSES_QUEUE(0, 1, 1, ARGUMENT | SHAPE, "0");
+  REFUSES_QUEUE(2, -1, 1, ARGUMENT | SHAPE, "-1");
+  REFUSES_QUEUE(INT64_MAX, 1, 1, SHAPE, "too many");
+  REFUSES_QUEUE(2, 1, 2, ARGUMENT, "queue_positives");
+  REFUSES(supcon_loss_queue(NULL, NULL, 2, 2, keys, 1, own, queued, 2, entries, 1, &options, &result, NULL, NULL), ARGUMENT, "queries");
+  REFUSES(supcon_loss_queue(NULL, queries, 2, 2, NULL, 1, own, queued, 2, entries, 1, &options, &result, NULL, NULL), ARGUMENT, "keys");
+  REFUSES(supcon_loss_queue(NULL, queries, 2, 2, keys, 1, own, NULL, 2, entries, 1, &options, &result, NULL, NULL), ARGUMENT, "queue");
+  REFUSES(supcon_loss_queue(NULL, queries, 2, 2, keys, 1, own, queued, -2, entries, 1, &options, &result, NULL, NULL), ARGUMENT, "queue_count");
+  options.normalize = 1;
+  REFUSES_QUEUE(2, 1, 1, ARGUMENT, "normalize");
+  options.normalize = 0;
+  options.anchors = SUPCON_ANCHORS_FIRST;
+  REFUSES_QUEUE(2, 1, 1, ARGUMENT, "anchors");
+}
+
 /* One positive of the two others of a class; the other one takes no part: the loss of a class of two. */
 static void capped_positives(void) {
   const float rows[10] = {1, 0, 1, 0, 1, 0, 0, 1, 0, 1};
@@ -146,6 +182,7 @@ static void wrong_arguments(void) {
 void test_loss(void) {
   closed_forms();
   capped_positives();
+  queue();
   masks();
   wrong_arguments();
 }

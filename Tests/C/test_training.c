@@ -53,6 +53,45 @@ static void running(void) {
   supcon_model_free(model);
 }
 
+static int on_knn(const supcon_event *event, void *user_data) {
+  if (event->kind == SUPCON_EVENT_EPOCH) *(double *)user_data = event->knn_accuracy;
+  return 0;
+}
+
+/* Images without labels, whose targets make positives, by every rule. */
+static void targets(void) {
+  double values[IMAGES][CLASSES];
+  for (int i = 0; i < IMAGES; ++i)
+    for (int class = 0; class < CLASSES; ++class) values[i][class] = labels[i] == class || (labels[i] == 2 && class == 0);
+  supcon_dataset *images = small_dataset(), *bare = NULL, *dataset = NULL, *wrong = NULL;
+  WORKS(supcon_dataset_with_labels(images, NULL, &bare));
+  WORKS(supcon_dataset_with_targets(bare, *values, CLASSES, &dataset));
+  values[9][1] = 0.25;
+  WORKS(supcon_dataset_with_targets(bare, *values, CLASSES, &wrong));
+  supcon_model *model = small_model();
+  for (int32_t rule = SUPCON_POSITIVES_ANY; rule <= SUPCON_POSITIVES_KERNEL; ++rule) {
+    supcon_train_options options = small_train_options();
+    supcon_trainer *trainer = NULL;
+    options.positives = rule;
+    options.label_bandwidth = rule == SUPCON_POSITIVES_KERNEL ? 0.5 : 0;
+    options.validation_fraction = 0.25;
+    WORKS(supcon_trainer_create(NULL, model, dataset, &options, &trainer));
+    double knn = NAN;
+    WORKS(supcon_trainer_run(trainer, on_knn, &knn));
+    EXPECT(knn >= 0 && knn <= 1, "rule %d: kNN@1 %g", (int)rule, knn);
+    supcon_trainer_free(trainer);
+    if (rule != SUPCON_POSITIVES_KERNEL)
+      REFUSES_HANDLE(supcon_trainer_create(NULL, model, wrong, &options, &trainer), trainer, ARGUMENT, "target 1 of image 9 is 0.25");
+    options.images_per_class = 2;
+    REFUSES_HANDLE(supcon_trainer_create(NULL, model, dataset, &options, &trainer), trainer, STATE, "images_per_class");
+  }
+  supcon_model_free(model);
+  supcon_dataset_free(wrong);
+  supcon_dataset_free(dataset);
+  supcon_dataset_free(bare);
+  supcon_dataset_free(images);
+}
+
 /* Each optimiser, in chunks and with an average; a chunk takes less memory than the batch. */
 static void optimizers(void) {
   for (int32_t optimizer = SUPCON_OPTIMIZER_SGD; optimizer <= SUPCON_OPTIMIZER_ADAMW; optimizer++) {
@@ -127,6 +166,11 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(options.mixup_alpha = 0.2, "mixup_alpha");
   REFUSES_OPTION((options.objective = SUPCON_OBJECTIVE_MAX_MARGIN, options.cutmix_alpha = 1), "cutmix_alpha");
   REFUSES_OPTION(options.label_bandwidth = -1, "label_bandwidth");
+  REFUSES_OPTION(options.label_bandwidth = 1, "label_bandwidth");
+  REFUSES_OPTION(options.positives = SUPCON_POSITIVES_KERNEL, "label_bandwidth");
+  REFUSES_OPTION(options.positives = 5, "positives");
+  REFUSES_OPTION((options.positives = SUPCON_POSITIVES_ANY, options.objective = SUPCON_OBJECTIVE_SIMCLR), "supcon only");
+  REFUSES_OPTION((options.positives = SUPCON_POSITIVES_ANY, options.queue_mode = SUPCON_QUEUE_NEGATIVES), "queue");
   REFUSES_OPTION(options.queue_mode = 3, "queue_mode");
   REFUSES_OPTION((options.queue_mode = SUPCON_QUEUE_NEGATIVES, options.queue_size = 1), "queue_size");
   REFUSES_OPTION((options.queue_mode = SUPCON_QUEUE_NEGATIVES, options.key_momentum = 1), "key_momentum");
@@ -173,6 +217,7 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(options.chunk_size = 5, "divisor");
   for (uint32_t size = 0; size < sizeof options; size += 4) REFUSES_OPTION(options.struct_size = size, "struct_size");
 
+  REFUSES_RUN(dataset, options.positives = SUPCON_POSITIVES_ANY, STATE, "targets");
   REFUSES_RUN(dataset, options.batch_size = IMAGES + 1, STATE | ARGUMENT, "97");
   REFUSES_RUN(unlabelled, (void)0, STATE, "labels");
   REFUSES_RUN(unlabelled, options.objective = SUPCON_OBJECTIVE_CROSS_ENTROPY, STATE, "labels");
@@ -213,6 +258,7 @@ static void wrong_arguments(void) {
 
 void test_training(void) {
   running();
+  targets();
   optimizers();
   stopping();
   wrong_arguments();

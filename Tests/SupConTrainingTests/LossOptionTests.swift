@@ -17,7 +17,7 @@ import Testing
 
     static let changes: [(String, @Sendable (inout TrainOptions) -> Void)] = [
         ("positives_cap", { $0.loss.positivesCap = 3 }),
-        ("label_bandwidth", { $0.labelBandwidth = 0.7 }),
+        ("kernel", { ($0.positives, $0.labelBandwidth) = (.kernel, 0.7) }),
         ("label_smoothing", { ($0.objective, $0.labelSmoothing) = (.crossEntropy, 0.1) }),
         ("mixup", { ($0.objective, $0.mixupAlpha) = (.crossEntropy, 0.2) }),
         ("cutmix", { ($0.objective, $0.cutmixAlpha) = (.crossEntropy, 1) }),
@@ -34,7 +34,7 @@ import Testing
     private static func without(_ change: (inout TrainOptions) -> Void) -> TrainOptions {
         var plain = TrainerTests.options(change)
         let fresh = TrainOptions()
-        (plain.loss, plain.labelBandwidth, plain.labelSmoothing) = (fresh.loss, 0, 0)
+        (plain.loss, plain.positives, plain.labelBandwidth, plain.labelSmoothing) = (fresh.loss, .classes, 0, 0)
         (plain.mixupAlpha, plain.cutmixAlpha, plain.queueMode) = (0, 0, .off)
         if plain.objective == .maxMargin { plain.objective = .crossEntropy }
         return plain
@@ -73,7 +73,7 @@ import Testing
     }
 
     /// Small runs come out well: by kNN@1 of the encoder, or by the classifier's accuracy.
-    @Test(arguments: ["positives_cap", "label_bandwidth", "max margin", "queue", "queue negatives"])
+    @Test(arguments: ["positives_cap", "kernel", "max margin", "queue", "queue negatives"])
     func learns(_ name: String) throws {
         let change = try #require(Self.changes.first { $0.0 == name }).1
         var (losses, accuracy, knn): ([Double], Double, Double) = ([], .nan, 0)
@@ -165,8 +165,9 @@ import Testing
             ("mixup_alpha", { $0.mixupAlpha = 0.2 }), ("mixup_alpha", { ($0.objective, $0.mixupAlpha) = (.crossEntropy, -1) }),
             ("mixup_alpha", { ($0.objective, $0.mixupAlpha) = (.maxMargin, 0.2) }), ("cutmix_alpha", { ($0.objective, $0.cutmixAlpha) = (.linear, .infinity) }),
             ("margin", { $0.margin = 0 }), ("margin", { $0.margin = 9 }), ("label_bandwidth", { $0.labelBandwidth = -1 }),
-            ("label_bandwidth", { ($0.objective, $0.labelBandwidth) = (.simclr, 1) }), ("label_bandwidth", { ($0.labelBandwidth, $0.queueMode) = (1, .negatives) }),
-            ("label_bandwidth", { $0.labelBandwidth = .nan }), ("queue_size", { ($0.queueMode, $0.queueSize) = (.negatives, 19) }),
+            ("label_bandwidth", { $0.labelBandwidth = 1 }), ("label_bandwidth", { $0.positives = .kernel }),
+            ("positives is any", { ($0.objective, $0.positives) = (.simclr, .any) }), ("positives is any", { ($0.positives, $0.queueMode) = (.any, .negatives) }),
+            ("label_bandwidth", { ($0.positives, $0.labelBandwidth) = (.kernel, .nan) }), ("queue_size", { ($0.queueMode, $0.queueSize) = (.negatives, 19) }),
             ("queue_size", { $0.queueSize = 0 }), ("key_momentum", { $0.keyMomentum = 1 }), ("key_momentum", { $0.keyMomentum = .nan }),
             ("queue_mode", { ($0.objective, $0.queueMode) = (.crossEntropy, .negatives) }), ("queue_mode", { ($0.objective, $0.queueMode) = (.simclr, .positivesAndNegatives) }),
             ("views", { ($0.queueMode, $0.views) = (.negatives, 1) }),

@@ -12,6 +12,7 @@ import Testing
 @Suite struct TrainerTests {
     static let (side, classes) = (12, 3)
 
+    /// Targets are the classes, one-hot.
     static func dataset(_ count: Int = 120, labelled: Bool = true, channels: Int = 1) throws -> Dataset {
         var random = Philox(seed: 9, purpose: .test)
         let labels = (0..<count).map { $0 % classes }
@@ -26,7 +27,8 @@ import Testing
         return try pixels.withUnsafeBytes {
             try Dataset.images(
                 ImageBatch(dense: $0.baseAddress!, element: .u8, count: count, height: side, width: side, channels: channels), labels: labelled ? labels : nil,
-                options: DatasetOptions(copies: true))
+                options: DatasetOptions(copies: true)
+            ).with(targets: Targets(labels.flatMap { own in (0..<classes).map { $0 == own ? 1 : 0 } }, dimension: classes))
         }
     }
 

@@ -1,14 +1,14 @@
 import SupConTensor
 
 extension Dataset {
-    /// The same images, labels and names, each corrupted when it is used, under its number here; resized to `size` before (bilinear, antialiased), if there is one.
+    /// The same images, labels, targets and names, each corrupted when it is used, under its number here; resized to `size` before (bilinear, antialiased), if there is one.
     /// Errors: argument.
     public func corrupted(_ corruption: Corruption, severity: Int, seed: UInt64, size: (height: Int, width: Int)? = nil) throws(SupConError) -> Dataset {
         try checkSeverity(severity)
         if let size { try checkSize("corrupted images", size.height, size.width, channels) }
         let source = CorruptedSource(
             dataset: self, size: size.map { .init(height: $0.height, width: $0.width) }, corruption: corruption, severity: severity, seed: seed)
-        return Dataset(source: .corrupted(source), labels: labels, classes: classes, classNames: classNames, channels: channels)
+        return Dataset(source: .corrupted(source), labels: labels, targets: targets, classes: classes, classNames: classNames, channels: channels)
     }
 }
 

@@ -137,5 +137,11 @@ def test_views_command(images, tmp_path):
     chosen = images[[0, 2]]
     fields = {"kind": "randaugment", "randaugment_magnitude": 20}
     np.testing.assert_array_equal(shown, supcon.contact_sheet(chosen, (fields, {**fields, "kind": "none"}), views=3, seed=4))
+    for second, changed in (("crop_flip,crop_scale_min=0.5,flip-probability=0", {"kind": "crop_flip", "crop_scale_min": 0.5, "flip_probability": 0}), ("hue=0.3", {"hue": 0.3}),
+                            ("randaugment,randaugment_operations=1", {"kind": "randaugment", "randaugment_operations": 1})):
+        shown = run("--images", 2, "--views", 3, "--brightness", "0.7", "--augmentation-second", second)
+        np.testing.assert_array_equal(shown, supcon.contact_sheet(chosen, ({"brightness": 0.7}, {"brightness": 0.7} | changed), views=3, seed=0))
+    for second, words in (("spin", "'simclr'"), ("simclr,spin=1", "'spin' is no option"), ("hue=blue", "'blue'"), ("simclr,hue", "hue"), ("", "'simclr'")):
+        assert words in run("--augmentation-second", second, code=2)
     assert run("--corruption", "snow", "--images", 3).shape == (3 * 34 + 2, 6 * 34 + 2, 3)
     assert "expected an integer from 1" in run("--views", 0, code=1)

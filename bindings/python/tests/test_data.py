@@ -108,6 +108,22 @@ def test_no_pickle(shapes):
         pickle.dumps(supcon.Dataset.from_images(shapes[0]))
 
 
+def test_targets(shapes):
+    images, labels = shapes
+    values = np.stack([np.arange(96.0), np.arange(96) / 7], 1)
+    data = supcon.Dataset.from_images(images, labels).with_targets(values)
+    np.testing.assert_array_equal(data.targets, values)
+    assert (data.labels == labels).all() and data.with_targets(None).targets is None and supcon.Dataset.from_images(images).targets is None
+    for part in (data.subset([5, 2, 2]), *data.split(0.25), data.per_class(7), data.with_labels(None), data.corrupted("fog"), *data.with_labels(None).split(0.5)):
+        np.testing.assert_allclose(part.targets[:, 0] / 7, part.targets[:, 1])
+    assert data.subset([5, 2, 2]).targets[:, 0].tolist() == [5, 2, 2]
+    assert data.with_targets(labels).targets.tolist() == [[it] for it in labels] and data.with_targets(labels == 1).targets.sum() == 48
+    for bad, error, words in (([1.0, 2.0], ValueError, r"\[2\]"), (np.zeros((96, 2, 2)), ValueError, r"\[96, 2, 2\]"), (["a"] * 96, TypeError, "numbers"),
+                              (np.full(96, np.nan), ValueError, "nan"), (np.zeros((96, 0)), ValueError, "0")):
+        with pytest.raises(error, match=words):
+            data.with_targets(bad)
+
+
 def test_other_labels_and_fewer_images(shapes):
     images, labels = shapes
     data = supcon.Dataset.from_images(images, labels)

@@ -194,3 +194,51 @@ def test_a_large_batch_needs_no_square():
     total = np.log(np.exp(similarity).sum(1))
     expected = total - np.where(positive, similarity, 0).sum(1) / positive.sum(1)
     np.testing.assert_allclose(supcon.supcon_loss(z, labels, reduction="none")[picked], expected, rtol=1e-5)
+
+
+def queue_reference(queries, keys, labels, queue, queue_labels, positives, temperature, denominator="all"):
+    """Each query's loss (None without a positive), dense and in double."""
+    contrasts = np.concatenate([keys.reshape(-1, keys.shape[-1]), queue]).astype(float)
+    own = np.repeat(np.arange(len(queries)), keys.shape[1])
+    for i, query in enumerate(np.asarray(queries, float)):
+        s = contrasts @ query / temperature
+        same = np.concatenate([own == i if labels is None else np.asarray(labels)[own] == labels[i],
+                               np.zeros(len(queue), bool) if labels is None or queue_labels is None else np.asarray(queue_labels) == labels[i]])
+        takes_part = np.ones(len(s), bool)
+        if not positives:
+            takes_part[len(own):] = ~same[len(own):]
+        chosen, below = same & takes_part, takes_part if denominator == "all" else takes_part & ~same
+        yield -(s[chosen] - np.log(np.exp(s[below]).sum())).mean()
+
+
+@pytest.mark.parametrize("labelled, queue_labelled, positives, keys, queue", [
+    (False, False, True, 1, 9), (True, True, True, 1, 9), (True, True, False, 2, 9), (True, False, True, 3, 9), (True, False, True, 2, 0)])
+@pytest.mark.parametrize("denominator", ["all", "negatives"])
+def test_queue_is_the_formula(labelled, queue_labelled, positives, keys, queue, denominator):
+    random = np.random.default_rng(8)
+    unit = lambda *shape: (lambda it: it / np.linalg.norm(it, axis=-1, keepdims=True))(random.normal(size=shape))
+    rows, own, others = unit(6, 5), unit(6, keys, 5), unit(queue, 5)
+    labels = list("abacab") if labelled else None
+    queue_labels = list("abcdaabbd")[:queue] if queue_labelled else None
+    given = dict(labels=labels, queue=others if queue else None, queue_labels=queue_labels, queue_positives=positives, temperature=0.4, denominator=denominator)
+    exact = lambda q: np.array(list(queue_reference(q, own, labels, others, queue_labels, positives, 0.4, denominator)))
+    loss, gradient = supcon.supcon_loss_queue(rows, own if keys > 1 else own[:, 0], **given, return_gradient=True)
+    assert loss == pytest.approx(exact(rows).mean(), abs=1e-5)
+    np.testing.assert_allclose(supcon.supcon_loss_queue(rows, own, **given, reduction="none", scale=2), 2 * exact(rows), atol=1e-5)
+    for place in np.ndindex(rows.shape):
+        step = np.zeros_like(rows)
+        step[place] = 1e-5
+        assert gradient[place] == pytest.approx((exact(rows + step).mean() - exact(rows - step).mean()) / 2e-5, abs=2e-5)
+
+
+@pytest.mark.parametrize("change, error, words", [
+    (dict(queries=np.zeros((2, 3, 2))), ValueError, r"queries have the shape \[2, 3, 2\]"), (dict(keys=np.ones((3, 2))), ValueError, r"\[2, keys, 2\]"),
+    (dict(queue=np.ones((3, 4))), ValueError, r"\[m, 2\]"), (dict(queue_labels=[1, 2]), ValueError, r"queue_labels have the shape \[2\]; expected \[3\]"),
+    (dict(labels=None), ValueError, "without labels"), (dict(labels=[1]), ValueError, r"expected \[2\]"), (dict(temperature=0), ValueError, "temperature"),
+    (dict(queue=np.full((3, 2), np.nan)), ValueError, "key 2 has a value"), (dict(queries=np.eye(2, dtype=int)), TypeError, "int64"),
+    (dict(queue_positives="yes"), TypeError, "queue_positives"),
+])
+def test_queue_errors(change, error, words):
+    given = dict(queries=np.eye(2), keys=np.eye(2), labels=[0, 1], queue=np.ones((3, 2)), queue_labels=[0, 1, 2]) | change
+    with pytest.raises(error, match=words):
+        supcon.supcon_loss_queue(**given)

@@ -153,7 +153,7 @@ def test_one_table_of_options():
     for estimator in (supcon.SupConEncoder, supcon.SupConClassifier):
         parameters = inspect.signature(estimator.__init__).parameters
         known = tables | (_options.CLASSIFIER if estimator is supcon.SupConClassifier else {})
-        others = {"self", "milestones", "augmentation", "preset", "init", "image_size", "mean", "std", "output", "normalize", "random_state", "n_jobs", "verbose", "callback"}
+        others = {"self", "milestones", "augmentation", "preset", "init", "image_size", "mean", "std", "output", "normalize", "random_state", "n_jobs", "memory_limit", "verbose", "callback"}
         assert set(parameters) == set(known) | others
         # None, so that what is given can be told from what a preset may say
         assert all(parameters[it].default is None for it in (*known, "milestones", "augmentation", "image_size", "mean", "std"))
@@ -182,7 +182,7 @@ def test_every_field_of_the_options_is_reachable():
 
 
 @pytest.mark.parametrize("options", [
-    dict(positives_cap=2), dict(label_bandwidth=0.8), dict(queue_mode="positives_and_negatives", queue_size=50), dict(queue_mode="negatives", queue_size=50),
+    dict(positives_cap=2), dict(queue_mode="positives_and_negatives", queue_size=50), dict(queue_mode="negatives", queue_size=50),
     dict(objective="cross_entropy", label_smoothing=0.1), dict(objective="cross_entropy", mixup_alpha=0.3), dict(objective="cross_entropy", cutmix_alpha=1),
     dict(objective="max_margin", margin=3),
 ])
@@ -200,7 +200,8 @@ def test_options_of_losses_have_an_effect(options, shapes, small):
 @pytest.mark.parametrize("options, words", [
     (dict(positives_cap=-1), "positives_cap"), (dict(mixup_alpha=0.2), "mixup_alpha"), (dict(objective="max_margin", margin=0), "margin"),
     (dict(queue_mode="some"), "'positives_and_negatives'"), (dict(queue_mode="negatives", queue_size=1), "queue_size"), (dict(label_smoothing=0.1), "label_smoothing"),
-    (dict(objective="simclr", queue_mode="positives_and_negatives"), "queue_mode"), (dict(label_bandwidth=-1.0), "label_bandwidth"),
+    (dict(objective="simclr", queue_mode="positives_and_negatives"), "queue_mode"), (dict(label_bandwidth=1.0), "label_bandwidth"),
+    (dict(positives="kernel", label_bandwidth=-1.0), "label_bandwidth"), (dict(positives="some"), "'jaccard'"),
 ])
 def test_options_of_losses_are_checked(options, words, shapes, small):
     with pytest.raises(ValueError, match=words):

@@ -15,7 +15,7 @@ from ._errors import (ArgumentError, CancelledError, ElementTypeError, FileError
                       StateError, SupConError, SupConWarning, UnsupportedError)
 from ._evaluation import Evaluation, evaluate
 from ._library import build_info, library_path, set_log, version
-from ._loss import supcon_loss
+from ._loss import supcon_loss, supcon_loss_queue
 from ._masks import mask_from_multilabel, mask_from_values
 from ._measures import (Calibration, CorruptionError, Detection, Retrieval, alignment, calibration, corruption_error, ood_detection, ood_scores, retrieval,
                         uniformity)
@@ -29,7 +29,7 @@ __all__ = [
     "FileError", "ForkError", "FormatError", "ImageFolder", "InternalError", "Model", "OutOfMemoryError", "Preset", "Retrieval", "ShapeError", "StateError",
     "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training", "UnsupportedError", "alignment", "augment", "build_info",
     "calibration", "contact_sheet", "corrupt", "corruption_error", "evaluate", "library_path", "load", "mask_from_multilabel", "mask_from_values",
-    "ood_detection", "ood_scores", "preset", "presets", "retrieval", "set_log", "supcon_loss", "train", "uniformity", "version",
+    "ood_detection", "ood_scores", "preset", "presets", "retrieval", "set_log", "supcon_loss", "supcon_loss_queue", "train", "uniformity", "version",
 ]
 
 

@@ -90,6 +90,10 @@ class Queue(Choice):
     OFF, NEGATIVES, POSITIVES_AND_NEGATIVES = range(3)
 
 
+class Positives(Choice):
+    CLASSES, ANY, ALL, JACCARD, KERNEL = range(5)
+
+
 class Schedule(Choice):
     CONSTANT, COSINE, STEP, EXPONENTIAL = range(4)
 
@@ -115,8 +119,8 @@ PREFIXES = {
     Status: "SUPCON_STATUS_", Log: "SUPCON_LOG_", Element: "SUPCON_ELEMENT_", Layout: "SUPCON_LAYOUT_", Form: "SUPCON_FORM_",
     Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", Rule: "SUPCON_RULE_", OnError: "SUPCON_ON_ERROR_",
     AugmentationKind: "SUPCON_AUGMENTATION_", Corruption: "SUPCON_CORRUPTION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
-    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Queue: "SUPCON_QUEUE_", Schedule: "SUPCON_SCHEDULE_", Optimizer: "SUPCON_OPTIMIZER_",
-    EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_", Phase: "SUPCON_PHASE_",
+    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Queue: "SUPCON_QUEUE_", Positives: "SUPCON_POSITIVES_", Schedule: "SUPCON_SCHEDULE_",
+    Optimizer: "SUPCON_OPTIMIZER_", EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_", Phase: "SUPCON_PHASE_",
 }
 
 
@@ -167,7 +171,8 @@ class DatasetOptions(Structure):
 
 
 class DatasetInfo(Structure):
-    _fields_ = [_size, ("labelled", c_int32)] + [(name, c_int64) for name in ("count", "classes", "height", "width", "channels", "skipped")]
+    _fields_ = [_size, ("labelled", c_int32)] + [(name, c_int64) for name in ("count", "classes", "height", "width", "channels", "skipped",
+                                                                            "target_dimension")]
 
 
 class AugmentationOptions(Structure):
@@ -218,7 +223,7 @@ class TrainOptions(Structure):
             "trust_coefficient", "rmsprop_decay", "beta1", "beta2", "epsilon", "exponential_factor", "exponential_epochs", "ema_decay")] + [
         ("chunk_size", c_int32), ("augmentation_second", POINTER(AugmentationOptions)), ("margin", c_int32)] + [(name, c_double) for name in (
             "label_smoothing", "mixup_alpha", "cutmix_alpha", "label_bandwidth", "key_momentum")] + [
-        ("queue_mode", c_int32), ("queue_size", c_int32), ("warmup_epochs", c_double), ("schedule_after_warmup", c_int32)]
+        ("queue_mode", c_int32), ("queue_size", c_int32), ("warmup_epochs", c_double), ("schedule_after_warmup", c_int32), ("positives", c_int32)]
 
 
 class EventStruct(Structure):
@@ -297,6 +302,8 @@ FUNCTIONS = {
     "supcon_images_init": (None, [POINTER(Images), c_void_p, c_int32, c_int32, c_int64, c_int64, c_int64, c_int64]),
     "supcon_loss": (status, [ContextHandle, _floats, c_int64, c_int64, c_int64, _integers, _floats, POINTER(LossOptions), POINTER(LossResult),
                              _floats, _floats]),
+    "supcon_loss_queue": (status, [ContextHandle, _floats, c_int64, c_int64, _floats, c_int64, _integers, _floats, c_int64, _integers, c_int32,
+                                   POINTER(LossOptions), POINTER(LossResult), _floats, _floats]),
     "supcon_mask_from_multilabel": (status, [ContextHandle, POINTER(c_uint8), c_int64, c_int64, c_int32, _floats]),
     "supcon_mask_from_values": (status, [ContextHandle, POINTER(c_double), c_int64, c_int64, c_double, _floats]),
     "supcon_dataset_from_images": (status, [POINTER(Images), _integers, POINTER(DatasetOptions), _datasets]),
@@ -311,9 +318,11 @@ FUNCTIONS = {
     "supcon_dataset_skipped": (c_char_p, [DatasetHandle, c_int64]),
     "supcon_dataset_path": (c_char_p, [DatasetHandle, c_int64]),
     "supcon_dataset_get_labels": (status, [DatasetHandle, _integers, c_int64]),
+    "supcon_dataset_get_targets": (status, [DatasetHandle, _doubles, c_int64]),
     "supcon_dataset_subset": (status, [DatasetHandle, _integers, c_int64, _datasets]),
     "supcon_dataset_split": (status, [DatasetHandle, c_double, c_uint64, _datasets, _datasets]),
     "supcon_dataset_with_labels": (status, [DatasetHandle, _integers, _datasets]),
+    "supcon_dataset_with_targets": (status, [DatasetHandle, _doubles, c_int64, _datasets]),
     "supcon_dataset_with_class_names": (status, [DatasetHandle, _paths, c_int64, _datasets]),
     "supcon_dataset_with_label_noise": (status, [DatasetHandle, c_double, c_uint64, _datasets]),
     "supcon_dataset_per_class": (status, [DatasetHandle, c_int64, c_uint64, _datasets]),

@@ -18,7 +18,7 @@ from ._evaluation import evaluate
 from ._library import build_info, context, lib, library_path, set_log, version
 from ._measures import alignment, ood_detection, ood_scores, retrieval, uniformity
 from ._model import Model, load
-from ._options import AUGMENTATION, CLASSIFIER, DATASET, EMBED, EVALUATE, LOSS, MODEL, MODEL_DATA, OOD, TRAIN, Option
+from ._options import AUGMENTATION, CLASSIFIER, DATASET, EMBED, EVALUATE, LOSS, MODEL, MODEL_DATA, OOD, TRAIN, Option, augmentation
 from ._presets import Preset, model_options, preset, presets, train_options
 from ._progress import Count, clear_line
 from ._training import Training, objective_for, suit_classifier, train, trains_classifier
@@ -49,6 +49,9 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--mean", type=_numbers, metavar="M[,M...]", help="per channel, of pixels from 0 to 1 (default: computed for npy:, else the library's)")
     group.add_argument("--std", type=_numbers, metavar="S[,S...]", help="per channel, of pixels from 0 to 1 (default: like --mean)")
     _flags(group, DATASET)
+    group.add_argument("--targets", metavar="FILE", help="for --positives any, all, jaccard or kernel: numbers for each image, 0 and 1 for several labels, or real values. "
+                       "FILE.npy: [n] or [n, k], in the images' order; FILE.csv: a line of names, then a line per image; a first column called path is that of the "
+                       "image in the folder DATA, without it lines are in the images' order")
     group.add_argument("--long-tailed", type=float, metavar="FACTOR",
                        help="keep all images of the first class, 1/FACTOR as many of the last, exponentially between")
     group.add_argument("--per-class", type=int, metavar="N", help="keep at most N images of each class, at random")
@@ -126,8 +129,8 @@ def _command(commands, name, function, text, epilog, usage, threads=True):
 def _augmentation_flags(it) -> None:
     group = it.add_argument_group("augmentation")
     _flags(group, AUGMENTATION)
-    option = AUGMENTATION["augmentation"]
-    group.add_argument("--augmentation-second", choices=option.choices, help="the kind for the views after an image's first (default: the same)")
+    group.add_argument("--augmentation-second", type=_second, metavar="[KIND][,FIELD=X...]", help="how the views after an image's first differ: another kind, and fields "
+                       "by the names above, such as crop_flip,crop_scale_min=0.5 or hue=0 (default: not)")
 
 
 def _embedding(it) -> None:
@@ -174,6 +177,19 @@ def _numbers(text: str):
     return numbers if len(numbers) > 1 else numbers[0]
 
 
+def _second(text: str) -> dict:
+    fields = {}
+    try:
+        for number, part in enumerate(text.split(",")):
+            name, equals, value = part.partition("=")
+            name, value = (name.strip().replace("-", "_"), value) if equals or number else ("kind", part)
+            fields[name] = AUGMENTATION[name].kind(value) if name in AUGMENTATION else value
+        augmentation(fields)  # says what is wrong
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+    return fields
+
+
 def _epochs(text: str) -> list[int]:
     return [int(it) for it in text.split(",")]
 
@@ -185,12 +201,16 @@ def _train(arguments) -> int:
     given = _given(arguments, DATASET)
     data = _files.read(arguments.data, **(given if begun is None else {"channels": begun.channels} | given))
     _note_skipped(arguments, data)
+    if arguments.targets is not None:
+        if arguments.positives in (None, "classes"):
+            raise ArgumentError("--targets was given without --positives any, all, jaccard or kernel, which says what they mean")
+        data = data.with_targets(_files.targets(arguments.targets, data, arguments.data))
     data = _variant(arguments, data)
     labels = data.labels is not None
     recipe = preset(arguments.preset) if arguments.preset else None
     options = train_options(recipe, _given(arguments, (*TRAIN, *LOSS, "milestones", "seed")))
     options["augmentation"] = _augmentation(arguments, options.get("augmentation"))
-    options["objective"] = objective_for(options.get("objective"), labels)
+    options["objective"] = objective_for(options, data)
     model = begun or _new_model(arguments, data, recipe)
     learns_classes = trains_classifier(options["objective"], options.get("joint_classifier"))
     if labels and learns_classes:
@@ -250,7 +270,7 @@ def _augmentation(arguments, base=None):
     first, second = base if isinstance(base, tuple) else (base or {}, None)
     first, second = first | fields, second and second | fields
     if arguments.augmentation_second is not None:
-        second = first | {"kind": arguments.augmentation_second}
+        second = first | arguments.augmentation_second
     return (first, second) if second is not None else first or None
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _abi, _convert
 from ._errors import ArgumentError, ElementTypeError, ShapeError, StateError
-from ._images import Pixels, are_paths, encode_labels, integers, pixels
+from ._images import Pixels, are_paths, doubles, encode_labels, integers, pixels
 from ._library import check, defaults, guarded, lib, own
 from ._options import DATASET, build
 
@@ -20,6 +20,8 @@ class Dataset:
     ----------
     labels : int64 [n], or None
         Numbers of the classes.
+    targets : float64 [n, dimension], or None
+        Several labels an image (0 or 1 each), or real values: what the option `positives` goes by where it is not "classes".
     class_names : list of str
         What each class is called: its folder, or its number; empty without labels.
     height, width : int
@@ -41,6 +43,10 @@ class Dataset:
         if info.labelled:
             self.labels = np.empty(info.count, np.int64)
             check(lib.supcon_dataset_get_labels(handle, integers(self.labels), info.count))
+        self.targets = None
+        if info.target_dimension:
+            self.targets = np.empty((info.count, info.target_dimension))
+            check(lib.supcon_dataset_get_targets(handle, doubles(self.targets), self.targets.size))
         self.class_names = [_text(lib.supcon_dataset_class_name(handle, it)) for it in range(info.classes)] if info.labelled else []
         self.skipped = [_text(lib.supcon_dataset_skipped(handle, it)) for it in range(info.skipped)]
 
@@ -157,6 +163,19 @@ class Dataset:
         if numbers is not None and len(numbers) != self.count:
             raise ShapeError(f"there are {len(numbers)} labels for {self.count} images")
         return self._changed(lib.supcon_dataset_with_labels, integers(numbers))
+
+    def with_targets(self, targets) -> Dataset:
+        """The same images with these targets: [n] or [n, dimension] of numbers, 0 and 1 for several labels an image, or real values; None: none. A run uses them
+        by its option `positives`."""
+        if targets is None:
+            return self._changed(lib.supcon_dataset_with_targets, None, 0)
+        array = np.asarray(targets.toarray() if hasattr(targets, "toarray") else targets)  # scipy's sparse matrices
+        if array.dtype.kind not in "biuf":
+            raise ElementTypeError(f"targets are of type {array.dtype}; expected numbers")
+        if array.ndim not in (1, 2) or len(array) != self.count:
+            raise ShapeError(f"targets have the shape {list(array.shape)}; expected [{self.count}] or [{self.count}, dimension], a row for each image")
+        rows = np.ascontiguousarray(array.reshape(self.count, -1), np.float64)
+        return self._changed(lib.supcon_dataset_with_targets, doubles(rows), rows.shape[1])
 
     def with_class_names(self, names) -> Dataset:
         """With these names for its classes, which a model fitted on it keeps: one for each class, or more."""

@@ -7,12 +7,12 @@ import warnings
 import numpy as np
 
 from ._data import Dataset, labelled
-from ._errors import ArgumentError, SupConError, SupConWarning
+from ._errors import ArgumentError, ShapeError, SupConError, SupConWarning
 from ._model import Model, load
 from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, documented
 from ._presets import Preset, model_options, only, preset, train_options
 from ._sklearn import BaseEstimator, ClassifierMixin, NotFittedError, TransformerMixin
-from ._training import Training, objective_for, seed_of, suit_classifier, train, trains_classifier
+from ._training import Training, by_targets, objective_for, seed_of, suit_classifier, train, trains_classifier
 
 _MODEL = (*MODEL, "image_size", "mean", "std")
 _TRAINING = (*TRAIN, *LOSS, "milestones", "augmentation")
@@ -22,6 +22,11 @@ def _keep(estimator, arguments: dict) -> None:
     for name, value in arguments.items():
         if name not in ("self", "__class__"):
             setattr(estimator, name, value)
+
+
+def _columns(y) -> bool:
+    """Whether y, a sparse matrix too, is a table."""
+    return y is not None and len(y.shape if hasattr(y, "shape") else np.shape(y)) == 2
 
 
 @documented(MODEL, TRAIN, LOSS)
@@ -53,6 +58,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         Seed of weights, sampling, augmentation and the validation split. None: the library's seed, always the same.
     n_jobs : int, optional
         Threads. None and -1: every CPU this process may use.
+    memory_limit : int, optional
+        Bytes that a step of training or a pass of embedding may take; None: what the machine has free then. OutOfMemoryError where it is too little.
     verbose : int, default 0
         1: progress with loss, rate and time left on standard error.
     callback : callable, optional
@@ -80,8 +87,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         checkpoint_folder=None, resume=None, loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None,
         beta1=None, beta2=None, epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
         denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None, cutmix_alpha=None,
-        label_bandwidth=None, queue_mode=None, queue_size=None, key_momentum=None, milestones=None, augmentation=None, preset=None, init=None, image_size=None,
-        mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None, verbose=0, callback=None,
+        positives=None, label_bandwidth=None, queue_mode=None, queue_size=None, key_momentum=None, milestones=None, augmentation=None, preset=None, init=None,
+        image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None, memory_limit=None, verbose=0, callback=None,
     ):
         _keep(self, locals())
 
@@ -91,8 +98,10 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : uint8 [n, h, w] or [n, h, w, c], floats from 0 to 1 of those shapes, a list of paths, or a data set such as `supcon.ImageFolder`
-        y : [n], optional
-            Labels of any kind. None: those of the data set; without any, the objective "supcon" becomes "simclr".
+        y : [n] or [n, dimension], optional
+            [n]: labels of any kind. [n, dimension] of 0 and 1, several labels an image: positives share a label, or go by what `positives` says ("any" if it is
+            None). With positives="kernel" real numbers, [n] or [n, dimension]. None: the labels or targets of the data set; without any, the objective "supcon"
+            becomes "simclr".
 
         Returns
         -------
@@ -102,12 +111,21 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         self._fit(X, y)
         return self
 
+    def _data(self, X, y, options: dict) -> tuple[Dataset, np.ndarray | None]:
+        """Images with their labels and targets, and the classes. `options` are told where y is targets."""
+        if self.positives is None and options.get("objective") in (None, "supcon") and _columns(y):
+            options["positives"] = "any"
+        if y is None or not by_targets(options):
+            return labelled(X, y)
+        data, classes = labelled(X)
+        return data.with_targets(y), classes
+
     def _fit(self, X, y) -> tuple[Dataset, dict]:
         """The data, and the options that it was trained on with."""
-        data, classes = labelled(X, y)
         recipe = None if self.preset is None else preset(self.preset)
         options = train_options(recipe, {name: getattr(self, name) for name in _TRAINING} | {"seed": seed_of(self.random_state)})
-        options["objective"] = objective_for(options.get("objective"), data.labels is not None)
+        data, classes = self._data(X, y, options)
+        options["objective"] = objective_for(options, data)
         model = self._start(data, recipe, options)
         training, keep = Training(), False
         try:
@@ -132,7 +150,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         given = {name: getattr(self, name) for name in _MODEL}
         if self.init is None:
             made = model_options(recipe, data, given | {"seed": options.get("seed")})
-            model = Model(**made, n_jobs=self.n_jobs)
+            model = Model(**made, n_jobs=self.n_jobs, memory_limit=self.memory_limit)
             if made["image_size"] is None:
                 warnings.warn(f"the images differ in size and image_size is None: they are resized to {'x'.join(map(str, model.image_size))} pixels", SupConWarning,
                               stacklevel=4)
@@ -140,7 +158,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         for name, value in only(given).items():
             if name != "precision":
                 raise ArgumentError(f"{name} is {value!r} and init is given: its model has a {name} of its own; expected one of the two")
-        model = self.init.copy() if isinstance(self.init, Model) else load(self.init, precision=self.precision, n_jobs=self.n_jobs)
+        model = self.init.copy() if isinstance(self.init, Model) else load(self.init, precision=self.precision, n_jobs=self.n_jobs, memory_limit=self.memory_limit)
         if trains_classifier(options["objective"], options.get("joint_classifier")):
             suit_classifier(model, data)
         return model
@@ -191,20 +209,27 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         checkpoint_folder=None, resume=None, loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None,
         beta1=None, beta2=None, epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
         denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None, cutmix_alpha=None,
-        label_bandwidth=None, queue_mode=None, queue_size=None, key_momentum=None, milestones=None, augmentation=None, preset=None, init=None, image_size=None,
-        mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None, verbose=0, callback=None, classifier_iterations=None, classifier_l2=None,
+        positives=None, label_bandwidth=None, queue_mode=None, queue_size=None, key_momentum=None, milestones=None, augmentation=None, preset=None, init=None,
+        image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None, memory_limit=None, verbose=0, callback=None,
+        classifier_iterations=None, classifier_l2=None,
     ):
         _keep(self, locals())
 
     def fit(self, X, y=None):
         """Trains encoder and classifier. As `SupConEncoder.fit`, but labels are needed: y, or the data set's."""
-        data, _ = labelled(X, y) if y is None else (None, None)
-        if data is not None and data.labels is None:
-            raise ArgumentError("y is None and the images have no labels; a classifier needs a label for each image")
-        data, options = self._fit(X if data is None else data, y)
+        data, options = self._fit(X, y)
         if not trains_classifier(options["objective"], options.get("joint_classifier")):
             self.model_.fit_classifier(data, iterations=self.classifier_iterations, l2=self.classifier_l2)
         return self
+
+    def _data(self, X, y, options):
+        if _columns(y):
+            raise ShapeError(f"y has the shape {list(np.shape(y))}; expected [n]: a classifier tells one class of an image. SupConEncoder takes several labels; targets "
+                             "beside the classes go into the data set (with_targets)")
+        data, classes = labelled(X, y)
+        if classes is None:
+            raise ArgumentError("y is None and the images have no labels; a classifier needs a label for each image")
+        return data, classes
 
     def decision_function(self, X) -> np.ndarray:
         """The classifier's logits, float32 [n, classes]."""

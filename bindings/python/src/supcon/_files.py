@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from csv import reader as csv_lines
 
 import numpy as np
 
 from ._data import Dataset, ImageFolder, labelled
-from ._errors import ArgumentError
+from ._errors import ArgumentError, FormatError, ShapeError
 from ._images import Pixels, channel_statistics
 
 
@@ -33,6 +34,44 @@ def statistics(data: Dataset) -> tuple[list[float] | None, list[float] | None]:
     """Mean and deviation per channel of images in memory; None for others."""
     pixels = next((it for it in data._keep if isinstance(it, Pixels)), None)
     return channel_statistics(pixels.array) if pixels else (None, None)
+
+
+def targets(path: str, data: Dataset, root: str) -> np.ndarray:
+    """The numbers of each image of `data` in a file of the form that `supcon train --help` tells; `root`: the folder that paths in it begin from."""
+    if path.endswith(".npy"):
+        return np.load(path, allow_pickle=False)
+    if not path.endswith(".csv"):
+        raise ArgumentError(f"--targets is {path!r}; expected a name that ends in .npy or .csv")
+    names, rows, row_of = None, [], {}
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        for line in (table := csv_lines(file)):
+            at = f"{path}, line {table.line_num}"
+            if not line:
+                continue
+            if names is None:
+                names, named = line, line[0] == "path"
+                if named and data.paths is None:
+                    raise ArgumentError(f"{at}: a column of paths, but the images of {root} are not files; expected numbers alone, in the images' order")
+                continue
+            if len(line) != len(names):
+                raise FormatError(f"{at}: {len(line)} cells; expected {len(names)}, as in the line of names")
+            if named and row_of.setdefault(os.path.normpath(line[0]), len(rows)) != len(rows):
+                raise FormatError(f"{at}: {line[0]} has a line before this one")
+            try:
+                rows.append([float(it) for it in line[named:]])
+            except ValueError as error:
+                raise FormatError(f"{at}: {error}") from None
+    if names is None:
+        raise FormatError(f"{path} is empty; expected a line of names and a line for each image")
+    if named:
+        wanted = [os.path.relpath(it, root) for it in data.paths]
+        missing = [it for it in wanted if it not in row_of]
+        if missing:
+            raise FormatError(f"{path} has no line for {len(missing)} of {len(wanted)} images; the first: {missing[0]}")
+        rows = [rows[row_of[it]] for it in wanted]
+    if len(rows) != len(data):
+        raise ShapeError(f"{path} has {len(rows)} lines of numbers for {len(data)} images")
+    return np.array(rows).reshape(len(rows), -1)
 
 
 def label_names(data: Dataset, spec: str) -> np.ndarray:

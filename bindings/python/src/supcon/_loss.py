@@ -7,6 +7,7 @@ import ctypes
 import numpy as np
 
 from . import _abi
+from ._convert import flag
 from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import encode_labels, floats, integers
 from ._library import check, context, defaults, lib
@@ -84,6 +85,59 @@ def supcon_loss(features, labels=None, *, mask=None, temperature=0.1, form="out"
     check(lib.supcon_loss(context(n_jobs), floats(rows), samples, views, rows.shape[-1], integers(numbers), None if weights is None else floats(weights),
                           ctypes.byref(options), ctypes.byref(result), floats(per_anchor) if single else None, floats(gradient) if return_gradient else None))
     loss = per_anchor if single else result.loss
+    return (loss, gradient) if return_gradient else loss
+
+
+def supcon_loss_queue(queries, keys, labels=None, *, queue=None, queue_labels=None, queue_positives=True, temperature=0.1, form="out", denominator="all",
+                      scale=1.0, reduction="mean", positives_cap=0, seed=0, return_gradient=False, n_jobs=None):
+    """The loss of queries against keys, which learn nothing from it, and a queue of earlier keys: the memory variant (MoCo, arXiv:1911.05722; with labels Khosla et al.).
+
+    Parameters
+    ----------
+    queries : float array [n, d]
+        Each row of length 1, here and below. Other floats than float32 are converted.
+    keys : float array [n, d] or [n, keys, d]
+        The queries' own: other views of the same images, by a momentum encoder.
+    labels : [n], optional
+        Of any kind. Keys of the same label are positives. None: only a query's own keys are.
+    queue : float array [m, d], optional
+        Earlier keys.
+    queue_labels : [m], optional
+        Of the same kind. None: the queue holds negatives alone, as does an entry of a label that no query has, such as -1.
+    queue_positives : bool, default True
+        Entries of a query's label are its positives; False: they take no part for it.
+
+    The other parameters, what is returned (the gradient is that of `queries`) and what is raised are as in `supcon_loss`.
+    """
+    rows, own = _float32(queries, "queries"), _float32(keys, "keys")
+    if rows.ndim != 2:
+        raise ShapeError(f"queries have the shape {list(rows.shape)}; expected [n, d]")
+    samples, dimension = rows.shape
+    own = own[:, None] if own.ndim == 2 else own
+    if own.ndim != 3 or own.shape[::2] != (samples, dimension):
+        raise ShapeError(f"keys have the shape {list(np.shape(keys))}; expected [{samples}, {dimension}] or [{samples}, keys, {dimension}]")
+    others = np.zeros((0, dimension), np.float32) if queue is None else _float32(queue, "queue")
+    if others.ndim != 2 or others.shape[1] != dimension:
+        raise ShapeError(f"queue has the shape {list(others.shape)}; expected [m, {dimension}]")
+    numbers = other_numbers = None
+    if labels is not None:
+        every = [labels] if queue_labels is None else [labels, queue_labels]
+        for name, values, count in zip(("labels", "queue_labels"), every, (samples, len(others))):
+            if np.shape(values) != (count,):
+                raise ShapeError(f"{name} have the shape {list(np.shape(values))}; expected [{count}]")
+        numbers = encode_labels(np.concatenate(every), sum(map(len, every)))[1]
+        numbers, other_numbers = numbers[:samples], None if queue_labels is None else numbers[samples:]
+    elif queue_labels is not None:
+        raise ArgumentError("queue_labels were given without labels; expected both or neither")
+    options = build(LOSS | LOSS_ALONE, temperature=temperature, form=form, denominator=denominator, scale=scale, reduction=reduction, positives_cap=positives_cap,
+                    seed=seed)
+    result = defaults(_abi.LossResult)
+    per_query = np.zeros(samples, np.float32) if options.reduction == _abi.Reduction.NONE else None
+    gradient = np.zeros(rows.shape, np.float32) if return_gradient else None
+    check(lib.supcon_loss_queue(context(n_jobs), floats(rows), samples, dimension, floats(own), own.shape[1], integers(numbers), floats(others), len(others),
+                                integers(other_numbers), flag("queue_positives", queue_positives), ctypes.byref(options), ctypes.byref(result), floats(per_query),
+                                floats(gradient)))
+    loss = result.loss if per_query is None else per_query
     return (loss, gradient) if return_gradient else loss
 
 

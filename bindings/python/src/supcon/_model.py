@@ -38,10 +38,12 @@ class Model:
         Of the initial weights.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
+    memory_limit : int, optional
+        Bytes that a step of training or a pass of embedding may take; None: what the machine has free then. OutOfMemoryError where it is too little.
     """
 
     def __init__(self, architecture=None, *, width=None, stem=None, head=None, head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None, precision=None,
-                 image_size=None, channels=None, mean=None, std=None, classes=None, seed=None, n_jobs=None):
+                 image_size=None, channels=None, mean=None, std=None, classes=None, seed=None, n_jobs=None, memory_limit=None):
         height, width_in_pixels = (None, None) if image_size is None else pair(image_size)
         options = build(MODEL | MODEL_DATA, architecture=architecture, width=width, stem=stem, head=head, head_hidden=head_hidden, head_output=head_output, normalize_features=normalize_features,
                         zero_init_last_gamma=zero_init_last_gamma, precision=precision, image_height=height, image_width=width_in_pixels, channels=channels,
@@ -50,11 +52,11 @@ class Model:
             if values is not None:
                 getattr(options, name)[:options.channels] = _convert.per_channel(name, values, min(4, max(0, options.channels)))
         handle = _abi.ModelHandle()
-        check(lib.supcon_model_create(context(n_jobs), ctypes.byref(options), ctypes.byref(handle)))
-        self._take(handle, n_jobs)
+        check(lib.supcon_model_create(context(n_jobs, memory_limit), ctypes.byref(options), ctypes.byref(handle)))
+        self._take(handle, n_jobs, memory_limit)
 
-    def _take(self, handle, n_jobs):
-        self._handle, self.n_jobs = own(self, handle, lib.supcon_model_free), n_jobs
+    def _take(self, handle, n_jobs, memory_limit):
+        self._handle, self.n_jobs, self.memory_limit = own(self, handle, lib.supcon_model_free), n_jobs, memory_limit
 
     @property
     def _info(self):
@@ -184,7 +186,7 @@ class Model:
 
     def copy(self) -> Model:
         """The same model in memory of its own."""
-        return _from_bytes(self.to_bytes(), "f32" if self.precision == "f32" else "auto", self.n_jobs)
+        return _from_bytes(self.to_bytes(), "f32" if self.precision == "f32" else "auto", self.n_jobs, self.memory_limit)
 
     def save(self, path) -> None:
         """Writes a safetensors file with torchvision's parameter names and the configuration as metadata; whole or not at all. FileError (an OSError)
@@ -200,10 +202,10 @@ class Model:
 
     def __reduce__(self):
         # bf16 is asked for again only where it is the default: the reader's CPU may lack it
-        return _from_bytes, (self.to_bytes(), "f32" if self.precision == "f32" and not self.int8 else "auto", self.n_jobs)
+        return _from_bytes, (self.to_bytes(), "f32" if self.precision == "f32" and not self.int8 else "auto", self.n_jobs, self.memory_limit)
 
 
-def load(path, architecture=None, stem=None, mean=None, std=None, precision="auto", *, image_size=None, n_jobs=None) -> Model:
+def load(path, architecture=None, stem=None, mean=None, std=None, precision="auto", *, image_size=None, n_jobs=None, memory_limit=None) -> Model:
     """A model from a safetensors file: ours, or one with the parameter names of torchvision, timm or SupContrast; "fc" becomes its classifier.
 
     Parameters
@@ -221,6 +223,8 @@ def load(path, architecture=None, stem=None, mean=None, std=None, precision="aut
         None: by the metadata, else 32 for a CIFAR stem and 224 for ImageNet's.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
+    memory_limit : int, optional
+        Bytes that a step of training or a pass of embedding may take; None: what the machine has free then. OutOfMemoryError where it is too little.
 
     Raises
     ------
@@ -237,13 +241,13 @@ def load(path, architecture=None, stem=None, mean=None, std=None, precision="aut
             numbers = _convert.per_channel(name, values, 4 if isinstance(values, (int, float)) else min(4, max(1, len(values))))
             getattr(options, name)[:len(numbers)] = numbers
     model, handle = Model.__new__(Model), _abi.ModelHandle()
-    check(lib.supcon_model_load(context(n_jobs), _convert.path("path", path), ctypes.byref(options), ctypes.byref(handle)))
-    model._take(handle, n_jobs)
+    check(lib.supcon_model_load(context(n_jobs, memory_limit), _convert.path("path", path), ctypes.byref(options), ctypes.byref(handle)))
+    model._take(handle, n_jobs, memory_limit)
     return model
 
 
-def _from_bytes(content: bytes, precision: str, n_jobs) -> Model:
+def _from_bytes(content: bytes, precision: str, n_jobs, memory_limit) -> Model:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.safetensors")
         Path(path).write_bytes(content)
-        return load(path, precision=precision, n_jobs=n_jobs)
+        return load(path, precision=precision, n_jobs=n_jobs, memory_limit=memory_limit)

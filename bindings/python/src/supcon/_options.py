@@ -150,7 +150,9 @@ TRAIN = _table(
     ("label_smoothing", float, "of the classifier's targets"),
     ("mixup_alpha", float, "cross_entropy and linear: blend images of a batch, by a share from Beta(alpha, alpha); 0: not"),
     ("cutmix_alpha", float, "cross_entropy and linear: paste a box of another image of the batch, its area by Beta(alpha, alpha); 0: not"),
-    ("label_bandwidth", float, "supcon: labels are numbers (0, 1, 2, ... in order) and positives are weighed by a Gaussian of this deviation; 0: they are classes"),
+    ("positives", _abi.Positives, "supcon: what makes images positives of each other; classes: the same class; any, all, jaccard: targets of 0 and 1 that share a "
+     "label, are the same, or by how much they share; kernel: targets of real numbers, by a Gaussian of their distance"),
+    ("label_bandwidth", float, "kernel: the deviation of its Gaussian, above 0, in the targets' unit"),
     ("queue_mode", _abi.Queue, "memory variant: contrast with a momentum encoder's keys and a queue of earlier ones; entries of the same label are positives, or "
      "take no part (negatives)"),
     ("queue_size", int, "keys that the queue holds"),

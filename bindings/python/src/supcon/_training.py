@@ -76,6 +76,7 @@ def train(model: Model, data: Dataset, *, augmentation=None, milestones=None, se
     Parameters
     ----------
     model : Model
+        Its n_jobs and memory_limit hold for the run.
     data : Dataset
     {options}
     augmentation : str, dict or a pair of them, optional
@@ -125,7 +126,7 @@ class _Trainer:
 
     def __init__(self, model: Model, data: Dataset, options):
         handle = _abi.TrainerHandle()
-        check(lib.supcon_trainer_create(context(model.n_jobs), model._handle, data._handle, ctypes.byref(options), ctypes.byref(handle)))
+        check(lib.supcon_trainer_create(context(model.n_jobs, model.memory_limit), model._handle, data._handle, ctypes.byref(options), ctypes.byref(handle)))
         self.handle = own(self, handle, lib.supcon_trainer_free)
         self.keep = (model, data, options)
 
@@ -170,12 +171,18 @@ def suit_classifier(model: Model, data: Dataset) -> None:
         model.reset_classifier()
 
 
-def objective_for(objective, labelled: bool):
-    """The objective for data without labels: SimCLR in the place of the supervised contrastive loss; cross-entropy needs labels."""
-    if labelled or objective not in (None, "supcon"):
-        if not labelled and objective != "simclr":
-            raise ArgumentError(f"objective is {objective!r}, which needs labels; pass y, or use objective='simclr'")
+def by_targets(options: dict) -> bool:
+    """Whether targets, not labels, make images positives of each other."""
+    return options.get("positives") not in (None, "classes")
+
+
+def objective_for(options: dict, data: Dataset):
+    """The objective of these options, for data without labels: SimCLR in the place of the supervised contrastive loss; cross-entropy needs labels."""
+    objective = options.get("objective")
+    if data.labels is not None or (objective in (None, "supcon") and by_targets(options)):
         return objective
+    if objective not in (None, "supcon", "simclr"):
+        raise ArgumentError(f"objective is {objective!r}, which needs labels; pass y, or use objective='simclr'")
     return "simclr"
 
 

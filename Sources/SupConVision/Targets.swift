@@ -1,0 +1,38 @@
+import SupConTensor
+
+/// Numbers that say which images are alike, beside their classes or instead of them: several labels, 0 or 1 each, or real values. One row per image.
+public struct Targets: Sendable, Equatable {
+    /// Numbers of a row.
+    public let dimension: Int
+    /// [count, dimension]
+    public let values: [Double]
+
+    public var count: Int { values.count / dimension }
+
+    /// Errors: shape, argument (a value that is not finite).
+    public init(_ values: [Double], dimension: Int) throws(SupConError) {
+        try require(
+            dimension >= 1 && values.count % dimension == 0, .shape, "there are \(values.count) numbers for targets of dimension \(dimension); expected whole rows of 1 or more")
+        if let place = values.firstIndex(where: { !$0.isFinite }) {
+            throw SupConError(.argument, "target \(place % dimension) of image \(place / dimension) is \(values[place]); expected finite numbers")
+        }
+        (self.dimension, self.values) = (dimension, values)
+    }
+
+    private init(checked values: [Double], dimension: Int) { (self.dimension, self.values) = (dimension, values) }
+
+    /// An image's.
+    public subscript(image: Int) -> ArraySlice<Double> { values[image * dimension..<(image + 1) * dimension] }
+
+    /// Those of the images at `indices`, which there are.
+    func picked(_ indices: [Int]) -> Targets { Targets(checked: indices.flatMap { self[$0] }, dimension: dimension) }
+}
+
+extension Dataset {
+    /// With these targets instead: a row for each image; nil: none. Errors: shape.
+    public func with(targets: Targets?) throws(SupConError) -> Dataset {
+        if let targets { try require(targets.count == count, .shape, "there are \(targets.count) rows of targets for \(count) images; expected one each") }
+        return Dataset(
+            source: source, picks: picks, labels: labels, targets: targets, classes: classes, classNames: classNames, channels: channels, skipped: skipped)
+    }
+}

@@ -31,7 +31,7 @@ SWIFT ?= $(firstword $(shell command -v swift) $(wildcard /opt/swift/usr/bin/swi
 SWIFT_MINIMUM := 6.3
 
 PACKAGES_BUILD := g++ binutils pkg-config libdnnl-dev libopenblas-dev libturbojpeg0-dev libpng-dev zlib1g-dev
-PACKAGES_TEST := cmake
+PACKAGES_TEST := cmake qemu-user
 PACKAGES_DEMO := dataset-fashion-mnist
 
 # Installs those of the packages $(1) that are missing; says nothing if none is.

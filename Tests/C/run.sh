@@ -91,6 +91,16 @@ data=$work/data
 for part in general loss datasets files augmentation models model_files training presets allocations evaluation measures threads fork; do
   check "functions: $part" timeout 120 "$work/api_test" "$data" $part
 done
+# Other CPUs, emulated: without AVX, and with AVX2 alone. They share nothing with this one but the library.
+emulated() { timeout 180 qemu-x86_64 -cpu "$1" "$work/api_test" "$data" "$2" 2>&1; }
+emulates() {
+  printf '#include <stdio.h>\n#include <supcon.h>\nint main(void) { return !puts(supcon_build_info()); }\n' >"$work/info.c"
+  gcc -o "$work/info" "$work/info.c" $link && [[ $(qemu-x86_64 -cpu "$1" "$work/info" 2>&1) == *"CPU $2, "*"precision f32"* ]]
+}
+for cpu in Nehalem:baseline Haswell:AVX2; do
+  check "the library sees an emulated ${cpu%:*}" emulates ${cpu%:*} ${cpu#*:}
+  for part in general loss augmentation models model_files presets measures; do check "functions on ${cpu%:*}: $part" emulated ${cpu%:*} $part; done
+done
 full_disk() {
   (
     trap '' XFSZ

@@ -229,6 +229,7 @@ public final class Trainer: @unchecked Sendable {
             ("joint_classifier", "\(options.jointClassifier)"), ("chunk_size", "\(step.chunks.size)"), ("optimizer", "\(options.optimizer)"),
             ("positives", options.positives == .kernel ? "kernel \(options.labelBandwidth)" : "\(options.positives)"), ("averages weights", "\(options.emaDecay > 0)"),
             ("queue", options.queueMode == .off ? "off" : "\(options.queueMode) \(options.queueSize)"),
+            ("fingerprint of labels and targets", String(training.labelFingerprint, radix: 16)),
         ]
     }
 }

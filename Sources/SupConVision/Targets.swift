@@ -36,3 +36,15 @@ extension Dataset {
             source: source, picks: picks, labels: labels, targets: targets, classes: classes, classNames: classNames, channels: channels, skipped: skipped)
     }
 }
+
+extension Dataset {
+    /// A number that labels and targets determine, and that changes with any of them (64-bit FNV-1a over words in the place of bytes).
+    public var labelFingerprint: UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        func add(_ word: UInt64) { hash = (hash ^ word) &* 0x0000_0100_0000_01B3 }
+        for label in labels ?? [] { add(UInt64(bitPattern: Int64(label))) }
+        add(UInt64(targets?.dimension ?? 0))
+        for value in targets?.values ?? [] { add(value.bitPattern) }
+        return hash
+    }
+}

@@ -185,6 +185,15 @@ import Testing
             }
             #expect(error?.kind == .state && error?.message.contains("another run") == true, "\(error?.message ?? "")")
         }
+        // One label, or one target, is enough.
+        var labels = try #require(dataset.labels)
+        labels[0] = labels[0] == 0 ? 1 : 0
+        for changed in [try dataset.with(labels: labels), try dataset.with(targets: Targets(Array(repeating: 1, count: dataset.count), dimension: 1))] {
+            let error = #expect(throws: SupConError.self) {
+                try Trainer(model, changed, Self.options { ($0.checkpointFolder, $0.resume) = (folder, true) }, context: Self.context).run(nil)
+            }
+            #expect(error?.kind == .state && error?.message.contains("labels") == true, "\(error?.message ?? "")")
+        }
         let last = folder + "/last.supcon"
         let bytes = try Data(contentsOf: URL(fileURLWithPath: last))
         for cut in [0, 7, 100, bytes.count / 2, bytes.count - 1] {

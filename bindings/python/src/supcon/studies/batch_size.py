@@ -15,7 +15,7 @@ def arms(settings):
 def claims(settings):
     small, *_, usual, large = sizes(settings)
     return [Claim(f"batches of {usual} are better than of {small}", f"batches of {usual}", f"batches of {small}"),
-            Claim(f"twice as large ones gain less than half a point ({large} against {usual})", f"batches of {large}", f"batches of {usual}", 0, margin=0.5)]
+            Claim(f"twice as large ones change it by less than half a point ({large} against {usual})", f"batches of {large}", f"batches of {usual}", 0, margin=0.5)]
 
 
 STUDY = Study(

@@ -60,6 +60,22 @@ def test_y_is_what_with_targets_takes(stripes):
     np.testing.assert_array_equal(rows(labels), rows(sparse.csr_matrix(labels)))
 
 
+def test_the_targets_of_a_data_set_are_used_without_y(stripes):
+    """As y is: 0 and 1 mean "any"; other numbers need a word, and never become SimCLR without one."""
+    images, labels = stripes
+    data = supcon.Dataset.from_images(images)
+
+    def rows(X, y=None, **options):
+        return supcon.SupConEncoder(**FAST | options).fit(X, y).transform(images[:8])
+
+    np.testing.assert_array_equal(rows(data.with_targets(labels)), rows(images, labels))
+    assert (rows(data.with_targets(labels), objective="simclr") != rows(images, labels)).any()
+    with pytest.raises(supcon.ArgumentError, match="targets other than 0 and 1.*positives='kernel'"):
+        rows(data.with_targets(labels @ [0.5, 1.0, 2.0, 3.5]))
+    both = supcon.Dataset.from_images(images, labels[:, 0])  # labels come first, as they do in a run
+    np.testing.assert_array_equal(rows(both.with_targets(labels)), rows(both))
+
+
 def weights(tags, rule):
     """What `positives` says of each pair, from the definitions, in double precision."""
     both, either = tags @ tags.T, tags.shape[1] - (1 - tags) @ (1 - tags).T

@@ -100,8 +100,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         X : uint8 [n, h, w] or [n, h, w, c], floats from 0 to 1 of those shapes, a list of paths, or a data set such as `supcon.ImageFolder`
         y : [n] or [n, dimension], optional
             [n]: labels of any kind. [n, dimension] of 0 and 1, several labels an image: positives share a label, or go by what `positives` says ("any" if it is
-            None). With positives="kernel" real numbers, [n] or [n, dimension]. None: the labels or targets of the data set; without any, the objective "supcon"
-            becomes "simclr".
+            None). With positives="kernel" real numbers, [n] or [n, dimension]. None: the labels of the data set, or else its targets, as if they were y; without
+            any, the objective "supcon" becomes "simclr".
 
         Returns
         -------
@@ -113,10 +113,17 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
 
     def _data(self, X, y, options: dict) -> tuple[Dataset, np.ndarray | None]:
         """Images with their labels and targets, and the classes. `options` are told where y is targets."""
-        if self.positives is None and options.get("objective") in (None, "supcon") and _columns(y):
+        unsaid = self.positives is None and options.get("objective") in (None, "supcon")
+        if unsaid and _columns(y):
             options["positives"] = "any"
         if y is None or not by_targets(options):
-            return labelled(X, y)
+            data, classes = labelled(X, y)
+            if unsaid and data.labels is None and data.targets is not None:
+                if not np.isin(data.targets, (0, 1)).all():
+                    raise ArgumentError("the data set has no labels, and targets other than 0 and 1; expected positives='kernel' with a label_bandwidth, or "
+                                        "objective='simclr', which uses neither")
+                options["positives"] = "any"
+            return data, classes
         data, classes = labelled(X)
         return data.with_targets(y), classes
 

@@ -9,7 +9,7 @@ import files
 import numpy as np
 import pytest
 import supcon
-from supcon import _abi, _library, _options
+from supcon import _abi, _command, _estimators, _library, _options
 
 # name: architecture, objective, batch_size, learning_rate, reference_batch, temperature, epochs, weight_decay, warmup_epochs, optimizer, schedule, augmentation, image side
 TABLE = {
@@ -104,6 +104,49 @@ def test_an_estimator_takes_what_is_none_from_the_preset(colour):
     data = supcon.Dataset.from_images(images, labels).with_class_names(["0", "1"])
     supcon.train(other, data, **options)
     np.testing.assert_array_equal(other.embed(images), model.embed(images))
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the runs of the estimators and of the command are asked for; nothing is trained."""
+    found = []
+    for module in (_estimators, _command):
+        monkeypatch.setattr(module, "train", lambda *arguments, **options: found.append(options))
+    return found
+
+
+def test_an_augmentation_beside_a_preset(colour, asked, tmp_path):
+    """A dict without a kind changes the recipe's; one with a kind, or a word, takes its place. The command changes it."""
+    recipe = supcon.preset("imagenet-r50").train["augmentation"]
+    assert recipe["kind"] == "autoaugment_imagenet"
+    crops, full = {"crop_scale_min": 0.3}, {"kind": "simclr", "hue": 0.0}
+
+    def fitted(**options):
+        supcon.SupConEncoder(**SMALL | options).fit(*colour)
+        return asked.pop()["augmentation"]
+
+    for given, expected in ((None, recipe), (crops, recipe | crops), ("none", "none"), (full, full), ((crops, full), (recipe | crops, full)),
+                            (("none", crops), ("none", recipe | crops)), ([crops, None], (recipe | crops, recipe))):
+        assert fitted(preset="imagenet-r50", augmentation=given) == expected, given
+        if given is not None:
+            assert fitted(augmentation=given) == given
+    assert "kind" not in crops and supcon.preset("imagenet-r50").train["augmentation"] == recipe
+
+    np.save(tmp_path / "x.npy", colour[0])
+    np.save(tmp_path / "y.npy", colour[1])
+
+    def commanded(*words):
+        common = ["train", f"npy:{tmp_path}/x.npy,{tmp_path}/y.npy", "-o", str(tmp_path / "m"), "--no-classifier", "--width", "4", "-q", "--image-size", "12"]
+        assert _command.main([*common, *words]) == 0
+        return asked.pop()["augmentation"]
+
+    second = ["--augmentation-second", "crop_flip,flip_probability=0.25"]
+    other = {"kind": "crop_flip", "flip_probability": 0.25}
+    assert commanded("--preset", "imagenet-r50") == recipe and commanded() is None
+    assert commanded("--preset", "imagenet-r50", "--crop-scale-min", "0.3") == recipe | crops
+    assert commanded(*second) == ({}, other)
+    assert commanded(*second, "--crop-scale-min", "0.3", "--augmentation", "simclr") == (crops | {"kind": "simclr"}, crops | other)
+    assert commanded("--preset", "imagenet-r50", *second, "--crop-scale-min", "0.3") == (recipe | crops, recipe | crops | other)
 
 
 def test_an_estimator_without_labels_and_on_grey_images(shapes):

@@ -19,7 +19,7 @@ from ._library import build_info, context, lib, library_path, set_log, version
 from ._measures import alignment, ood_detection, ood_scores, retrieval, uniformity
 from ._model import Model, load
 from ._options import AUGMENTATION, CLASSIFIER, DATASET, EMBED, EVALUATE, LOSS, MODEL, MODEL_DATA, OOD, TRAIN, Option, augmentation
-from ._presets import Preset, model_options, preset, presets, train_options
+from ._presets import Preset, changed, model_options, preset, presets, train_options
 from ._progress import Count, clear_line
 from ._training import Training, objective_for, suit_classifier, train, trains_classifier
 
@@ -267,11 +267,11 @@ def _augmentation(arguments, base=None):
     fields = _given(arguments, AUGMENTATION)
     if "augmentation" in fields:
         fields["kind"] = fields.pop("augmentation")
-    first, second = base if isinstance(base, tuple) else (base or {}, None)
-    first, second = first | fields, second and second | fields
+    found = changed(base or {}, fields)
     if arguments.augmentation_second is not None:
-        second = first | arguments.augmentation_second
-    return (first, second) if second is not None else first or None
+        first = found[0] if isinstance(found, tuple) else found
+        found = first, changed(first, arguments.augmentation_second)
+    return found or None
 
 
 def _views(arguments) -> int:

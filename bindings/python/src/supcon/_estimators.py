@@ -41,7 +41,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     milestones : list of int, optional
         Step schedule: epochs after which the rate is multiplied by step_factor.
     augmentation : str, dict or a pair of them, default "simclr"
-        As in `augment`; a pair: of an image's first view, and of its others.
+        As in `augment`; a pair: of an image's first view, and of its others. Beside a preset, a dict without "kind" changes fields of the preset's.
     preset : str, optional
         A published recipe by name, one of `supcon.presets`, for everything that is None here; `supcon.preset` shows it in full.
     image_size : int or (height, width), optional

@@ -70,8 +70,26 @@ def model_options(recipe: Preset | None, data: Dataset, given: dict) -> dict:
 
 
 def train_options(recipe: Preset | None, given: dict) -> dict:
-    """What `train` takes: what is `given`, else the recipe's. None is not given."""
-    return (recipe.train if recipe else {}) | only(given)
+    """What `train` takes: what is `given`, else the recipe's. None is not given. A dict without "kind" for an augmentation, or for one of a pair, changes the
+    recipe's."""
+    options = (recipe.train if recipe else {}) | only(given)
+    if recipe and given.get("augmentation") is not None:
+        options["augmentation"] = _augmentation_over(recipe.train["augmentation"] or {}, given["augmentation"])
+    return options
+
+
+def _augmentation_over(base, given):
+    if isinstance(given, dict) and "kind" not in given:
+        return changed(base, given)
+    if isinstance(given, (tuple, list)) and len(given) == 2:
+        parts = base if isinstance(base, tuple) else (base, base)
+        return tuple(part if it is None else _augmentation_over(part, it) for part, it in zip(parts, given))
+    return given
+
+
+def changed(augmentation, fields: dict):
+    """An augmentation, a dict or a pair of them, with these fields in the place of its own."""
+    return tuple(changed(it, fields) for it in augmentation) if isinstance(augmentation, tuple) else augmentation | fields
 
 
 def only(given: dict) -> dict:

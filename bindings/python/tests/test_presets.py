@@ -9,7 +9,7 @@ import files
 import numpy as np
 import pytest
 import supcon
-from supcon import _abi, _command, _estimators, _library, _options
+from supcon import _abi, _command, _estimators, _library, _options, _presets
 
 # name: architecture, objective, batch_size, learning_rate, reference_batch, temperature, epochs, weight_decay, warmup_epochs, optimizer, schedule, augmentation, image side
 TABLE = {
@@ -147,6 +147,23 @@ def test_an_augmentation_beside_a_preset(colour, asked, tmp_path):
     assert commanded(*second) == ({}, other)
     assert commanded(*second, "--crop-scale-min", "0.3", "--augmentation", "simclr") == (crops | {"kind": "simclr"}, crops | other)
     assert commanded("--preset", "imagenet-r50", *second, "--crop-scale-min", "0.3") == (recipe | crops, recipe | crops | other)
+
+
+def test_statistics_are_computed_where_they_are_missing(colour, monkeypatch):
+    images, labels = colour
+    data, looked = supcon.Dataset.from_images(images, labels), []
+    truth = {"mean": images.mean((0, 1, 2)) / 255, "std": images.std((0, 1, 2)) / 255}
+    statistics = _presets.statistics
+    monkeypatch.setattr(_presets, "statistics", lambda it: looked.append(it) or statistics(it))
+    recipe, grey = supcon.preset("cifar-pytorch"), supcon.Dataset.from_images(images[..., 0])
+    made = _presets.model_options(recipe, data, {"width": 4})
+    assert not looked and (made["mean"], made["std"], made["image_size"]) == (recipe.model["mean"], recipe.model["std"], (32, 32))
+    made = _presets.model_options(None, data, {"mean": 0.5, "std": 0.25, "width": None})
+    assert not looked and made == {"mean": 0.5, "std": 0.25, "image_size": (12, 12), "channels": 3}
+    made = _presets.model_options(None, data, {"mean": 0.5, "std": None})
+    assert len(looked) == 1 and made["mean"] == 0.5 and made["std"] == pytest.approx(truth["std"])
+    made = _presets.model_options(recipe, grey, {})  # a recipe's are of colours
+    assert len(looked) == 2 and made["channels"] == 1 and made["mean"] == pytest.approx(truth["mean"][:1])
 
 
 def test_an_estimator_without_labels_and_on_grey_images(shapes):

@@ -61,12 +61,14 @@ def _views(pointer) -> dict | None:
 def model_options(recipe: Preset | None, data: Dataset, given: dict) -> dict:
     """What `Model` takes for these images: what is `given`, else the recipe's, else what the images say of themselves. None is not given. Mean and deviation of the
     recipe are of images with its own number of channels."""
-    mean, std = statistics(data)
-    known = {"image_size": (data.height, data.width) if data.height else None, "mean": mean, "std": std}
     options = dict(recipe.model) if recipe else {}
     if options.pop("channels", data.channels) != data.channels:
         del options["mean"], options["std"]
-    return known | options | only(given) | {"channels": data.channels}
+    options = {"image_size": (data.height, data.width) if data.height else None} | options | only(given) | {"channels": data.channels}
+    if options.keys() >= {"mean", "std"}:
+        return options
+    mean, std = statistics(data)  # looks at every pixel
+    return {"mean": mean, "std": std} | options
 
 
 def train_options(recipe: Preset | None, given: dict) -> dict:

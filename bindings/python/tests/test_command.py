@@ -216,12 +216,14 @@ def test_targets(photos, tmp_path):
     lines = [f"{os.path.relpath(path, photos / 'train')},{','.join(map(str, row))}\n" for path, row in zip(data.paths, values)]
     (tmp_path / "named.csv").write_text("path,a,b,c\n" + "".join(reversed(lines)) + "upright/absent.png,1,1,1\n")
     (tmp_path / "plain.csv").write_text("a,b,c\n\n" + "".join(it.partition(",")[2] for it in lines))
+    (tmp_path / "excel.csv").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "named.csv").read_bytes().replace(b"\n", b"\r\n"))
     rows = []
-    for name in ("t.npy", "named.csv", "plain.csv"):
+    for name in ("t.npy", "named.csv", "plain.csv", "excel.csv"):
         run("train", photos / "train", "--output", tmp_path / "m", *TRAIN, "--targets", tmp_path / name, "--positives", "jaccard", "--no-classifier")
         rows.append(supcon.load(tmp_path / "m", precision="f32").embed(data))
     np.testing.assert_array_equal(rows[0], rows[1])
     np.testing.assert_array_equal(rows[0], rows[2])
+    np.testing.assert_array_equal(rows[0], rows[3])
     model = supcon.Model(width=4, image_size=12, precision="f32", seed=3, n_jobs=1)
     supcon.train(model, data.with_targets(values), positives="jaccard", epochs=2, batch_size=16, validation_fraction=0, seed=3)
     np.testing.assert_allclose(rows[0], model.embed(data), atol=1e-5)
@@ -233,7 +235,7 @@ def test_targets(photos, tmp_path):
     assert supcon.load(tmp_path / "m").classes == 0
 
     for text, words in (("path,a\n" + "x.png,1\n", "no line for 64 of 64 images; the first: lying"), ("a\n1\n2\n", "2 lines of numbers for 64 images"),
-                        ("a,b\n1,2\n1\n", "line 3: 1 cells; expected 2"), ("a\n1\nx\n", "line 3: could not convert string to float: 'x'"), ("", "is empty"),
+                        ("a,b\n1,2\n1\n", "line 3: 1 cells; expected 2"), ('a\n1\n"' + "x" * 200_000, "line 3: field larger than field limit"), ("a\n1\nx\n", "line 3: could not convert string to float: 'x'"), ("", "is empty"),
                         ("path,a\nx.png,1\nx.png,2\n", "line 3: x.png has a line before this one"), ("path\n" + "".join(it.partition(",")[0] + "\n" for it in lines), "dimension")):
         (tmp_path / "bad.csv").write_text(text)
         found = run("train", photos / "train", "--output", tmp_path / "m", *TRAIN, "--targets", tmp_path / "bad.csv", "--positives", "any", code=1)

@@ -184,6 +184,24 @@ def test_two_stages(colour):
     assert second.model_.classes == 2 and second.history_[-1].train_accuracy >= 0
 
 
+def test_a_linear_stage_needs_an_encoder(colour, asked, tmp_path):
+    """It leaves the encoder as it is: a random one would be of no use."""
+    images, labels = colour
+    for estimator in (supcon.SupConClassifier, supcon.SupConEncoder):
+        for options in (dict(preset="cifar-linear"), dict(objective="linear"), dict(preset="cifar-pytorch", objective="linear")):
+            with pytest.raises(supcon.ArgumentError, match="objective is 'linear'.*expected init="):
+                estimator(**SMALL, **options).fit(images, labels)
+    np.save(tmp_path / "x.npy", images)
+    np.save(tmp_path / "y.npy", labels)
+    data = f"npy:{tmp_path}/x.npy,{tmp_path}/y.npy"
+    for words in (["--preset", "cifar-linear"], ["--objective", "linear"]):
+        assert "objective is 'linear', " in (said := run("train", data, "-o", tmp_path / "m", "--width", "4", *words, code=1).stderr) and "expected --init MODEL" in said
+        assert len(said.splitlines()) == 1 and not (tmp_path / "m").exists()
+    # what is given comes first: this recipe then trains the encoder along
+    supcon.SupConClassifier(preset="cifar-linear", objective="cross_entropy", **SMALL).fit(images, labels)
+    assert asked.pop()["objective"] == "cross_entropy"
+
+
 def run(*arguments, code=0):
     found = subprocess.run([sys.executable, "-m", "supcon", *map(str, arguments)], capture_output=True, text=True, timeout=120)
     assert found.returncode == code, found.stderr

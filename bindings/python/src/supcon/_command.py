@@ -21,7 +21,7 @@ from ._model import Model, load
 from ._options import AUGMENTATION, CLASSIFIER, DATASET, EMBED, EVALUATE, LOSS, MODEL, MODEL_DATA, OOD, TRAIN, Option, augmentation
 from ._presets import Preset, changed, model_options, preset, presets, train_options
 from ._progress import Count, clear_line
-from ._training import Training, objective_for, suit_classifier, train, trains_classifier
+from ._training import Training, need_encoder, objective_for, suit_classifier, train, trains_classifier
 
 DATA = """Data: a folder with a folder of JPEG or PNG files per class; idx:IMAGES[,LABELS] (MNIST's files, gzipped or not); cifar10:FILE[,FILE...] or
 cifar100:FILE[,FILE...] (binary version); npy:IMAGES.npy[,LABELS.npy] (uint8 [n, h, w] or [n, h, w, c])."""
@@ -41,7 +41,8 @@ def parser() -> argparse.ArgumentParser:
                     "the defaults below (supcon info --preset NAME prints them all)")
     group = it.add_argument_group("model")
     group.add_argument("--init", metavar="MODEL", help="begin with this safetensors file instead of random weights; what describes a model, and the size and "
-                       "statistics of its images, are the file's then. With --objective cross_entropy and a small --learning-rate: transfer by fine-tuning")
+                       "statistics of its images, are the file's then. With --objective cross_entropy and a small --learning-rate: transfer by fine-tuning. "
+                       "--objective linear and the presets that have it need this")
     _flags(group, MODEL)
     group = it.add_argument_group("images")
     group.add_argument("--image-size", type=_size, metavar="N|HxW", help="pixels that the model is made for; other images are resized (default: "
@@ -197,7 +198,12 @@ def _epochs(text: str) -> list[int]:
 # ------------------------------------------------------------------------------------------------------------------- the commands
 def _train(arguments) -> int:
     _files.writable(arguments.output)
+    recipe = preset(arguments.preset) if arguments.preset else None
+    options = train_options(recipe, _given(arguments, (*TRAIN, *LOSS, "milestones", "seed")))
+    options["augmentation"] = _augmentation(arguments, options.get("augmentation"))
     begun = _begin(arguments)
+    if begun is None:
+        need_encoder(options, "--init MODEL")
     given = _given(arguments, DATASET)
     data = _files.read(arguments.data, **(given if begun is None else {"channels": begun.channels} | given))
     _note_skipped(arguments, data)
@@ -207,9 +213,6 @@ def _train(arguments) -> int:
         data = data.with_targets(_files.targets(arguments.targets, data, arguments.data))
     data = _variant(arguments, data)
     labels = data.labels is not None
-    recipe = preset(arguments.preset) if arguments.preset else None
-    options = train_options(recipe, _given(arguments, (*TRAIN, *LOSS, "milestones", "seed")))
-    options["augmentation"] = _augmentation(arguments, options.get("augmentation"))
     options["objective"] = objective_for(options, data)
     model = begun or _new_model(arguments, data, recipe)
     learns_classes = trains_classifier(options["objective"], options.get("joint_classifier"))

@@ -12,7 +12,7 @@ from ._model import Model, load
 from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, documented
 from ._presets import Preset, model_options, only, preset, train_options
 from ._sklearn import BaseEstimator, ClassifierMixin, NotFittedError, TransformerMixin
-from ._training import Training, by_targets, objective_for, seed_of, suit_classifier, train, trains_classifier
+from ._training import Training, by_targets, need_encoder, objective_for, seed_of, suit_classifier, train, trains_classifier
 
 _MODEL = (*MODEL, "image_size", "mean", "std")
 _TRAINING = (*TRAIN, *LOSS, "milestones", "augmentation")
@@ -43,7 +43,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     augmentation : str, dict or a pair of them, default "simclr"
         As in `augment`; a pair: of an image's first view, and of its others. Beside a preset, a dict without "kind" changes fields of the preset's.
     preset : str, optional
-        A published recipe by name, one of `supcon.presets`, for everything that is None here; `supcon.preset` shows it in full.
+        A published recipe by name, one of `supcon.presets`, for everything that is None here; `supcon.preset` shows it in full. Those called "linear" are
+        second stages, which need `init`, as the objective "linear" does.
     image_size : int or (height, width), optional
         Pixels that the model is made for; other images are resized. None: the preset's, or as large as the images, if they are of one size.
     mean, std : float or one per channel, optional
@@ -131,6 +132,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         """The data, and the options that it was trained on with."""
         recipe = None if self.preset is None else preset(self.preset)
         options = train_options(recipe, {name: getattr(self, name) for name in _TRAINING} | {"seed": seed_of(self.random_state)})
+        if self.init is None:
+            need_encoder(options, "init=MODEL or a file of one")
         data, classes = self._data(X, y, options)
         options["objective"] = objective_for(options, data)
         model = self._start(data, recipe, options)

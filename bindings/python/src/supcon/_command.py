@@ -39,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     it.add_argument("-o", "--output", metavar="MODEL", required=True, help="safetensors file to write")
     it.add_argument("--preset", choices=presets(), help="a published recipe; other options change it, and where they do not its values stand in the place of "
                     "the defaults below (supcon info --preset NAME prints them all)")
+    _memory(it)
     group = it.add_argument_group("model")
     group.add_argument("--init", metavar="MODEL", help="begin with this safetensors file instead of random weights; what describes a model, and the size and "
                        "statistics of its images, are the file's then. With --objective cross_entropy and a small --learning-rate: transfer by fine-tuning. "
@@ -134,7 +135,13 @@ def _augmentation_flags(it) -> None:
                        "by the names above, such as crop_flip,crop_scale_min=0.5 or hue=0 (default: not)")
 
 
+def _memory(it) -> None:
+    it.add_argument("--memory-limit", type=_bytes, metavar="BYTES", help="memory that a step of training or a pass of embedding may take, such as 500M (500 million) "
+                    "or 8G; an error where it is too little (default: what the machine has free then)")
+
+
 def _embedding(it) -> None:
+    _memory(it)
     option = EMBED["output"]
     it.add_argument("--layer", choices=option.choices, help=f"{option.help} (default: {option.default})")
     _flags(it, {name: option for name, option in EMBED.items() if name != "output"})
@@ -171,6 +178,17 @@ def _size(text: str):
     if len(parts) not in (1, 2):
         raise ValueError
     return tuple(parts) if len(parts) == 2 else (parts[0], parts[0])
+
+
+def _bytes(text: str) -> int:
+    unit = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}.get(text[-1:].upper())
+    try:
+        number = float(text[:-1]) * unit if unit else int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected bytes above 0, such as 500M or 8G")
+    return int(number)
 
 
 def _numbers(text: str):
@@ -248,12 +266,12 @@ def _begin(arguments) -> Model | None:
     for name in (*MODEL, "image_size", "mean", "std"):
         if name != "precision" and getattr(arguments, name) is not None:
             raise ArgumentError(f"--{name.replace('_', '-')} and --init were given; expected one of the two: the file says what its model is")
-    return load(arguments.init, precision=arguments.precision, n_jobs=arguments.threads)
+    return load(arguments.init, precision=arguments.precision, n_jobs=arguments.threads, memory_limit=arguments.memory_limit)
 
 
 def _new_model(arguments, data, recipe: Preset | None) -> Model:
     given = _given(arguments, (*MODEL, "image_size", "mean", "std", "seed"))
-    return Model(**model_options(recipe, data, given), n_jobs=arguments.threads)
+    return Model(**model_options(recipe, data, given), n_jobs=arguments.threads, memory_limit=arguments.memory_limit)
 
 
 def _variant(arguments, data):
@@ -318,7 +336,7 @@ def _embed(arguments) -> int:
 
 
 def _model(arguments):
-    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads)
+    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads, memory_limit=arguments.memory_limit)
     if arguments.int8:
         model.quantize(_files.read(arguments.int8, on_error=arguments.on_error, channels=model.channels))
     return model

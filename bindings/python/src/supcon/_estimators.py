@@ -58,9 +58,10 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     random_state : int, numpy RandomState or Generator, optional
         Seed of weights, sampling, augmentation and the validation split. None: the library's seed, always the same.
     n_jobs : int, optional
-        Threads. None and -1: every CPU this process may use.
+        Threads. None and -1: every CPU this process may use. None beside a model in `init`: as it has it.
     memory_limit : int, optional
-        Bytes that a step of training or a pass of embedding may take; None: what the machine has free then. OutOfMemoryError where it is too little.
+        Bytes that a step of training or a pass of embedding may take; None: what the machine has free then, or as a model in `init` has it. OutOfMemoryError
+        where it is too little.
     verbose : int, default 0
         1: progress with loss, rate and time left on standard error.
     callback : callable, optional
@@ -168,7 +169,12 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         for name, value in only(given).items():
             if name != "precision":
                 raise ArgumentError(f"{name} is {value!r} and init is given: its model has a {name} of its own; expected one of the two")
-        model = self.init.copy() if isinstance(self.init, Model) else load(self.init, precision=self.precision, n_jobs=self.n_jobs, memory_limit=self.memory_limit)
+        if isinstance(self.init, Model):
+            model = self.init.copy()
+            for name, value in only({"n_jobs": self.n_jobs, "memory_limit": self.memory_limit}).items():
+                setattr(model, name, value)
+        else:
+            model = load(self.init, precision=self.precision, n_jobs=self.n_jobs, memory_limit=self.memory_limit)
         if trains_classifier(options["objective"], options.get("joint_classifier")):
             suit_classifier(model, data)
         return model

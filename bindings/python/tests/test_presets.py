@@ -112,7 +112,8 @@ def asked(monkeypatch):
     found = []
     for module in (_estimators, _command):
         monkeypatch.setattr(module, "train", lambda *arguments, **options: found.append(options))
-    return found
+    yield found
+    supcon.set_log()  # the command sends it to standard error
 
 
 def test_an_augmentation_beside_a_preset(colour, asked, tmp_path):

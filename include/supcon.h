@@ -305,8 +305,8 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_split(const supcon_dataset *datas
 /* The same images with these labels instead: [count of the data set], or NULL: none. Errors: argument, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_labels(const supcon_dataset *dataset, const int64_t *labels, supcon_dataset **changed);
 /* With these targets instead, which say how alike images are where classes do not, or do not alone: [count of the data set, dimension], copied, 0 and 1 for several
- * labels an image, or real values; NULL: none. A run uses them by its option `positives`. Subsets, splits and all below keep them.
- * Errors: argument (not finite), shape (sizes), memory. */
+ * labels an image, or real values; NULL: none. A run uses them by its option `positives`. Every data set made from this one keeps them.
+ * Errors: argument (dimension, not finite), shape (more than can be addressed), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_targets(const supcon_dataset *dataset, const double *targets, int64_t dimension, supcon_dataset **changed);
 /* Copies [count, target_dimension] targets. Errors: shape (capacity), state (no targets). */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_get_targets(const supcon_dataset *dataset, double *targets, int64_t capacity);
@@ -605,7 +605,7 @@ typedef struct supcon_train_options {
   int32_t validation_every;     /* epochs; default 1 */
   int32_t patience;             /* stop after so many validations without a better kNN@1; 0 (default): never */
   const char *checkpoint_folder;/* NULL (default): none. Gets last.supcon after each epoch and best.safetensors, the model with the best kNN@1 */
-  int32_t resume;               /* 1: go on from checkpoint_folder/last.supcon if it is there; default 0 */
+  int32_t resume;               /* 1: go on from checkpoint_folder/last.supcon if it is there, of a run with these options, labels and targets; default 0 */
   int32_t loader_threads;       /* that decode and augment ahead of the step; 0 (default): the context's number of threads */
   int32_t stop_on_collapse;     /* 1 (default): a collapsed, diverged or NaN run stops with SUPCON_STATUS_STATE and the likely remedy; 0: it only warns (NaN always stops) */
   int32_t keep_best;            /* 1: at the end the model is the one with the best kNN@1; 0 (default): the last */

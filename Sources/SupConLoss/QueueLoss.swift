@@ -76,9 +76,9 @@ public final class QueueLoss {
         try require((0...queueCapacity).contains(queue.count), .shape, "the queue has \(queue.count) entries; expected 0 to \(queueCapacity)")
         if case .mask = positives { throw SupConError(.argument, "a mask says nothing of a queue's entries; expected labels, or neither") }
         let bySample = if case .views = positives { true } else { false }
-        let all = queries * keysPerQuery + queue.count
+        let keys = queries * keysPerQuery
         // By Cauchy and Schwarz, the similarities stay below the product of the greatest lengths.
-        let product = (try longest(rows, queries, "query") * (try longest(contrasts, all, "key"))).squareRoot()
+        let product = (try longest(rows, queries, "query") * max(try longest(contrasts, keys, "key"), try longest(contrasts + keys * dimension, queue.count, "queue entry"))).squareRoot()
         try require(
             product / min(Double(options.temperature), 1) <= 1e37, .argument,
             "queries times keys come to \(product), at temperature \(options.temperature) too much for f32; expected up to 1e37: normalise the rows")

@@ -25,7 +25,13 @@ public struct ExecutionContext: Sendable {
 
     /// Throws a memory error that says what was asked for, if `bytes` are more than may be taken. Errors: memory.
     public func checkMemory(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
-        let most = limit > 0 ? limit : MachineMemory.available()
+        try check(bytes, limit > 0 ? limit : MachineMemory.available(), what)
+    }
+
+    /// The same of what has been taken in parts: the limit alone counts, as the parts are no longer free. Errors: memory.
+    public func checkLimit(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) { try check(bytes, limit > 0 ? limit : Int.max, what) }
+
+    private func check(_ bytes: Int, _ most: Int, _ what: () -> String) throws(SupConError) {
         try require(bytes <= most, .memory, "\(what()) needs \(readable(bytes: bytes)) but \(limit > 0 ? "the limit is" : "the machine has") \(readable(bytes: most))\(limit > 0 ? "" : " free")")
     }
 }

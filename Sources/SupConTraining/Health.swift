@@ -20,7 +20,7 @@ struct Health {
     /// The loss that guessing gives: ln(views − 1) for the contrastive loss (scaled as it is), ln(classes) for cross-entropy.
     let chance: Double
     let isContrastive: Bool
-    /// False: a sound run's loss may lie there too, as that of a wide kernel does, which makes nearly all pairs positives.
+    /// False: a sound run's loss may lie there too, as where shared labels or a wide kernel make nearly all pairs positives.
     let chanceIsCollapse: Bool
     /// Embeddings count as equal below this share of the variance that uniform ones have.
     private static let leastSpread = 1e-3

@@ -46,7 +46,7 @@ public final class Trainer: @unchecked Sendable {
         }
         try require(
             validation != nil || (options.patience == 0 && !options.keepsBest), .state,
-            "patience and keep_best need a validation split, but the data set has \(dataset.labels == nil ? "no labels" : "too few images") for one")
+            "patience and keep_best need a validation split, but the data set has \(dataset.labels == nil && options.positives == .classes ? "no labels" : "too few images") for one")
         try require(
             training.count >= options.batchSize, .state,
             "there are \(training.count) images to train on\(validation.map { " (\($0.count) more are held out)" } ?? ""), fewer than one batch of \(options.batchSize)")
@@ -68,6 +68,7 @@ public final class Trainer: @unchecked Sendable {
                     "the data set has \(dataset.classes) classes; the model's classifier has \(model.network.configuration.classes): give it a new one (resetClassifier, supcon_model_reset_classifier)")
             }
             let step = try Self.step(model, options, training, context: context)
+            try context.checkLimit(step.memoryByteCount, for: "a training step of \(options.batchSize) images")
             // The frozen encoder's accuracy does not change.
             let monitor = try options.objective == .linear ? nil : validation.map { (part) throws(SupConError) in
                 try Monitor(model, options, training: training, validation: part, context: context)
@@ -229,7 +230,7 @@ public final class Trainer: @unchecked Sendable {
             ("joint_classifier", "\(options.jointClassifier)"), ("chunk_size", "\(step.chunks.size)"), ("optimizer", "\(options.optimizer)"),
             ("positives", options.positives == .kernel ? "kernel \(options.labelBandwidth)" : "\(options.positives)"), ("averages weights", "\(options.emaDecay > 0)"),
             ("queue", options.queueMode == .off ? "off" : "\(options.queueMode) \(options.queueSize)"),
-            ("fingerprint of labels and targets", String(training.labelFingerprint, radix: 16)),
+            ("fingerprint of labels and targets", String(training.labelFingerprint(withTargets: options.positives != .classes), radix: 16)),
         ]
     }
 }

@@ -74,7 +74,7 @@ public final class Dataset: Sendable {
 
     func sourceIndex(_ index: Int) -> Int { picks.map { $0[index] } ?? index }
 
-    /// The images at `indices`, in that order; one may come more than once. Errors: argument.
+    /// The images at `indices`, in that order; one may come more than once. Errors: argument, memory.
     public func subset(_ indices: [Int]) throws(SupConError) -> Dataset {
         try checkIndices(indices)
         return unchecked(indices)
@@ -86,10 +86,15 @@ public final class Dataset: Sendable {
             classes: classes, classNames: classNames, channels: channels)
     }
 
-    /// Errors: argument.
+    /// Errors: argument, memory (of their targets).
     func checkIndices(_ indices: [Int]) throws(SupConError) {
         if let place = indices.firstIndex(where: { !(0..<count).contains($0) }) {
             throw SupConError(.argument, "index \(place) is \(indices[place]); expected 0 to \(count - 1), as there are \(count) images")
+        }
+        if let targets {
+            let numbers = indices.count.multipliedReportingOverflow(by: targets.dimension)
+            try require(!numbers.overflow && numbers.partialValue <= Int.max / 64, .memory, "targets of \(indices.count) images are more than memory")
+            if numbers.partialValue > 1 << 20 { try ExecutionContext.default.checkMemory(numbers.partialValue * 8, for: "targets of \(indices.count) images") }
         }
     }
 

@@ -38,13 +38,19 @@ extension Dataset {
 }
 
 extension Dataset {
-    /// A number that labels and targets determine, and that changes with any of them (64-bit FNV-1a over words in the place of bytes).
-    public var labelFingerprint: UInt64 {
+    /// A number that labels and, if asked for, targets determine; others nearly always have another.
+    public func labelFingerprint(withTargets: Bool) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        func add(_ word: UInt64) { hash = (hash ^ word) &* 0x0000_0100_0000_01B3 }
+        func add(_ word: UInt64) {
+            // As FNV-1a, word by word; the shift lets the upper bits, where 0.0 and 1.0 differ, reach the lower ones.
+            hash = (hash ^ word) &* 0x0000_0100_0000_01B3
+            hash ^= hash >> 32
+        }
         for label in labels ?? [] { add(UInt64(bitPattern: Int64(label))) }
-        add(UInt64(targets?.dimension ?? 0))
-        for value in targets?.values ?? [] { add(value.bitPattern) }
+        if withTargets, let targets {
+            add(UInt64(targets.dimension))
+            for value in targets.values { add(value.bitPattern) }
+        }
         return hash
     }
 }

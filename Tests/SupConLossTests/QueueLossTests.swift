@@ -127,7 +127,9 @@ import Testing
         var contrasts = it.rows(15, seed: 2)
         refused(.shape, "the queue has 9") { _ = try it.run(q, contrasts, capacity: 8) }
         contrasts[50] = .nan
-        refused(.argument, "key 12") { _ = try it.run(q, contrasts) }
+        refused(.argument, "queue entry 6") { _ = try it.run(q, contrasts) }
+        contrasts[9] = .nan
+        refused(.argument, "key 2") { _ = try it.run(q, contrasts) }
         it.options.temperature = 0
         refused(.argument, "temperature") { _ = try it.run(q, contrasts) }
         let loss = try QueueLoss(.init(), queries: 1, keysPerQuery: 1, queueCapacity: 0, dimension: 1, context: context)

@@ -171,6 +171,20 @@ import Testing
         #expect(values(whole) == values(parts))
     }
 
+    /// The limit is for all that a step takes together, whatever its parts.
+    @Test(arguments: [{ _ in }, { $0.chunkSize = 4 }, { ($0.queueMode, $0.queueSize) = (.negatives, 4096) }, { $0.objective = .linear }] as [@Sendable (inout TrainOptions) -> Void])
+    func theLimitIsTheWholeSteps(_ change: @Sendable (inout TrainOptions) -> Void) throws {
+        let dataset = try Self.dataset()
+        func trainer(_ limit: Int) throws -> Trainer {
+            try Trainer(
+                try Self.model(classes: 3), dataset, Self.options { $0.batchSize = 20; change(&$0) }, context: ExecutionContext(threads: 2, memoryLimit: limit))
+        }
+        let needed = try trainer(0).memoryByteCount
+        _ = try trainer(needed)
+        let error = #expect(throws: SupConError.self) { try trainer(needed - 1) }
+        #expect(error?.kind == .memory && error?.message.contains("the limit is") == true, "\(error?.message ?? "")")
+    }
+
     @Test func aCheckpointOfAnotherRunIsRefused() throws {
         let (dataset, folder) = (try Self.dataset(), try temporaryFolder())
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -185,15 +199,13 @@ import Testing
             }
             #expect(error?.kind == .state && error?.message.contains("another run") == true, "\(error?.message ?? "")")
         }
-        // One label, or one target, is enough.
+        // One label is enough; targets do not matter to a run that goes by labels.
         var labels = try #require(dataset.labels)
         labels[0] = labels[0] == 0 ? 1 : 0
-        for changed in [try dataset.with(labels: labels), try dataset.with(targets: Targets(Array(repeating: 1, count: dataset.count), dimension: 1))] {
-            let error = #expect(throws: SupConError.self) {
-                try Trainer(model, changed, Self.options { ($0.checkpointFolder, $0.resume) = (folder, true) }, context: Self.context).run(nil)
-            }
-            #expect(error?.kind == .state && error?.message.contains("labels") == true, "\(error?.message ?? "")")
-        }
+        let options = Self.options { ($0.checkpointFolder, $0.resume) = (folder, true) }
+        let error = #expect(throws: SupConError.self) { try Trainer(model, try dataset.with(labels: labels), options, context: Self.context) }
+        #expect(error?.kind == .state && error?.message.contains("labels") == true, "\(error?.message ?? "")")
+        _ = try Trainer(model, try dataset.with(targets: Targets(Array(repeating: 1, count: dataset.count), dimension: 1)), options, context: Self.context)
         let last = folder + "/last.supcon"
         let bytes = try Data(contentsOf: URL(fileURLWithPath: last))
         for cut in [0, 7, 100, bytes.count / 2, bytes.count - 1] {

@@ -19,6 +19,28 @@ import Testing
         #expect(part.targets?.dimension == 2 && part.targets?.values == picks.flatMap { [Double($0), 1 / Double($0 + 1)] }, sourceLocation: sourceLocation)
     }
 
+    /// 0 and 1 differ in few, high bits: all of 4096 sets of twelve have a fingerprint of their own.
+    @Test func haveAFingerprint() throws {
+        defer { bytes.deallocate() }
+        let plain = try dataset([1, 2, 3, 4], count: 4)
+        var found: Set<UInt64> = []
+        for bits in 0..<4096 {
+            let targets = try Targets((0..<12).map { Double(bits >> $0 & 1) }, dimension: 3)
+            found.insert(try plain.with(targets: targets).labelFingerprint(withTargets: true))
+        }
+        #expect(found.count == 4096)
+        let bare = try plain.with(targets: nil)
+        #expect(plain.labelFingerprint(withTargets: false) == bare.labelFingerprint(withTargets: true))
+        #expect(try bare.labelFingerprint(withTargets: false) != bare.with(labels: [1, 2, 4, 3]).labelFingerprint(withTargets: false))
+    }
+
+    @Test func areRefusedWhereThereIsNoRoom() throws {
+        defer { bytes.deallocate() }
+        let wide = try dataset(nil, count: 4).with(targets: Targets([Double](repeating: 0, count: 4 << 20), dimension: 1 << 20))
+        let error = #expect(throws: SupConError.self) { try wide.subset(Array(repeating: 1, count: 1 << 20)) }
+        #expect(error?.kind == .memory && error?.message.contains("targets of 1048576 images") == true, "\(error?.message ?? "")")
+    }
+
     @Test func stayWithTheirImages() throws {
         defer { bytes.deallocate() }
         let all = try dataset((0..<40).map { $0 % 4 })

@@ -235,7 +235,7 @@ def test_queue_is_the_formula(labelled, queue_labelled, positives, keys, queue, 
     (dict(queries=np.zeros((2, 3, 2))), ValueError, r"queries have the shape \[2, 3, 2\]"), (dict(keys=np.ones((3, 2))), ValueError, r"\[2, keys, 2\]"),
     (dict(queue=np.ones((3, 4))), ValueError, r"\[m, 2\]"), (dict(queue_labels=[1, 2]), ValueError, r"queue_labels have the shape \[2\]; expected \[3\]"),
     (dict(labels=None), ValueError, "without labels"), (dict(labels=[1]), ValueError, r"expected \[2\]"), (dict(temperature=0), ValueError, "temperature"),
-    (dict(queue=np.full((3, 2), np.nan)), ValueError, "key 2 has a value"), (dict(queries=np.eye(2, dtype=int)), TypeError, "int64"),
+    (dict(queue=np.full((3, 2), np.nan)), ValueError, "queue entry 0 has a value"), (dict(queries=np.eye(2, dtype=int)), TypeError, "int64"),
     (dict(queue_positives="yes"), TypeError, "queue_positives"),
 ])
 def test_queue_errors(change, error, words):

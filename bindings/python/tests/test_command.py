@@ -166,6 +166,24 @@ def test_help_has_the_librarys_defaults(command):
     assert "None" not in text
 
 
+def test_memory_limit(model, photos, tmp_path):
+    """The library's sentence and status 1 where a step or a pass is too large; the same results where it is not."""
+    small, output = ["--memory-limit", "50000", "--precision", "f32", "--threads", "1", "-q"], tmp_path / "x.npy"
+    for words, what in ((["train", photos / "train", "-o", output, "--width", "4", "--batch-size", "16"], "a training step of 32 views of 12×12"),
+                        (["train", photos / "train", "-o", output, "--init", model, "--batch-size", "16"], "a training step of 32 views of 12×12"),
+                        (["embed", model, photos / "test", "-o", output], "embedding 1 images of 12×12"),
+                        (["evaluate", model, photos / "train", photos / "test"], "embedding 1 images of 12×12")):
+        said = run(*words, *small, code=1).stderr
+        assert len(said.splitlines()) == 1 and said.startswith(f"supcon: error: {what}") and "but the limit is 50 kB" in said and not output.exists()
+    enough = ["--memory-limit", "0.5g", "--precision", "f32", "--threads", "1", "-q"]
+    run("embed", model, photos / "test", "-o", output, *enough)
+    np.testing.assert_array_equal(np.load(output), supcon.load(model, precision="f32", n_jobs=1).embed(photos_of(photos)))
+    assert "but the limit is 20 kB" in run("embed", model, photos / "test", "-o", output, *enough[2:], "--memory-limit", "20K", code=1).stderr
+    for wrong in ("", "G", "8X", "nan", "inf", "-1", "0"):
+        assert "expected bytes above 0, such as 500M or 8G" in run("embed", model, photos / "test", "-o", output, f"--memory-limit={wrong}", code=2).stderr
+    assert "--memory-limit" not in run("info", "--help").stdout
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["train", "absent", "-o", "{tmp}/m"], "absent"), (["train", "idx:absent", "-o", "{tmp}/m"], "absent"),
     (["train", "{photos}/train", "-o", "{tmp}/absent/m"], "absent"),
@@ -216,12 +234,14 @@ def test_targets(photos, tmp_path):
     lines = [f"{os.path.relpath(path, photos / 'train')},{','.join(map(str, row))}\n" for path, row in zip(data.paths, values)]
     (tmp_path / "named.csv").write_text("path,a,b,c\n" + "".join(reversed(lines)) + "upright/absent.png,1,1,1\n")
     (tmp_path / "plain.csv").write_text("a,b,c\n\n" + "".join(it.partition(",")[2] for it in lines))
+    (tmp_path / "excel.csv").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "named.csv").read_bytes().replace(b"\n", b"\r\n"))
     rows = []
-    for name in ("t.npy", "named.csv", "plain.csv"):
+    for name in ("t.npy", "named.csv", "plain.csv", "excel.csv"):
         run("train", photos / "train", "--output", tmp_path / "m", *TRAIN, "--targets", tmp_path / name, "--positives", "jaccard", "--no-classifier")
         rows.append(supcon.load(tmp_path / "m", precision="f32").embed(data))
     np.testing.assert_array_equal(rows[0], rows[1])
     np.testing.assert_array_equal(rows[0], rows[2])
+    np.testing.assert_array_equal(rows[0], rows[3])
     model = supcon.Model(width=4, image_size=12, precision="f32", seed=3, n_jobs=1)
     supcon.train(model, data.with_targets(values), positives="jaccard", epochs=2, batch_size=16, validation_fraction=0, seed=3)
     np.testing.assert_allclose(rows[0], model.embed(data), atol=1e-5)
@@ -233,7 +253,8 @@ def test_targets(photos, tmp_path):
     assert supcon.load(tmp_path / "m").classes == 0
 
     for text, words in (("path,a\n" + "x.png,1\n", "no line for 64 of 64 images; the first: lying"), ("a\n1\n2\n", "2 lines of numbers for 64 images"),
-                        ("a,b\n1,2\n1\n", "line 3: 1 cells; expected 2"), ("a\n1\nx\n", "line 3: could not convert string to float: 'x'"), ("", "is empty"),
+                        ("a,b\n1,2\n1\n", "line 3: 1 cells; expected 2"),
+                        ('a\n1\n"' + "x" * 200_000, "line 3: field larger than field limit"), ("a\n1\nx\n", "line 3: could not convert string to float: 'x'"), ("", "is empty"),
                         ("path,a\nx.png,1\nx.png,2\n", "line 3: x.png has a line before this one"), ("path\n" + "".join(it.partition(",")[0] + "\n" for it in lines), "dimension")):
         (tmp_path / "bad.csv").write_text(text)
         found = run("train", photos / "train", "--output", tmp_path / "m", *TRAIN, "--targets", tmp_path / "bad.csv", "--positives", "any", code=1)

@@ -272,3 +272,42 @@ def test_log_goes_where_it_is_told(tmp_path):
     assert any("stem" in text.lower() for _, text in heard)
     with pytest.raises(ValueError, match="'debug', 'info', 'warning'"):
         supcon.set_log(print, "loud")
+
+
+def test_memory_limit(shapes, small, tmp_path):
+    """It holds for a step and for a pass, whichever way the model came about; nothing has been trained then."""
+    images, labels = shapes
+    data, limit = supcon.Dataset.from_images(images, labels), 60_000
+    model = supcon.Model(width=4, image_size=12, channels=1, precision="f32", n_jobs=1, memory_limit=limit)
+    free = supcon.Model(width=4, image_size=12, channels=1, precision="f32", n_jobs=1)
+    before = model.to_bytes()
+    model.save(tmp_path / "m")
+    loaded = supcon.load(tmp_path / "m", precision="f32", n_jobs=1, memory_limit=limit)
+    for each in (model, model.copy(), pickle.loads(pickle.dumps(model)), loaded, loaded.copy()):
+        assert each.memory_limit == limit and each.n_jobs == 1
+        with pytest.raises(supcon.OutOfMemoryError, match="embedding 1 images of 12×12 .* but the limit is 60 kB") as raised:
+            each.embed(images)
+        assert isinstance(raised.value, MemoryError)
+        with pytest.raises(supcon.OutOfMemoryError, match="a training step of 32 views of 12×12 .* but the limit is 60 kB"):
+            supcon.train(each, data, epochs=1, batch_size=16, validation_fraction=0)
+        assert each.to_bytes() == before
+    assert free.memory_limit is None and free.copy().memory_limit is None and supcon.load(tmp_path / "m").memory_limit is None
+    # smaller passes fit, with the same result; so does a step as large as the run says it is
+    tight = supcon.Model(width=4, image_size=12, channels=1, precision="f32", n_jobs=1, memory_limit=500_000)
+    np.testing.assert_allclose(tight.embed(images), free.embed(images), atol=1e-6)
+    needed = supcon.train(free, data, epochs=1, batch_size=16, validation_fraction=0).memory
+    assert needed > 500_000
+    options = {name: value for name, value in small.items() if name not in ("width", "head_output")} | dict(epochs=1)
+    for init in (None, free, tmp_path / "m"):
+        words = small if init is None else options
+        with pytest.raises(supcon.OutOfMemoryError, match="a training step of 32 views of 12×12 .* but the limit is 60 kB"):
+            supcon.SupConEncoder(**words, init=init, memory_limit=limit).fit(images, labels)
+        encoder = supcon.SupConEncoder(**words | dict(epochs=1), init=init, memory_limit=2 * needed).fit(images, labels)
+        assert encoder.model_.memory_limit == 2 * needed and encoder.transform(images).shape == (96, 32)
+    assert free.memory_limit is None
+    # a model that is given keeps its own where the estimator says nothing
+    given = supcon.SupConEncoder(**options | dict(n_jobs=None), init=free).fit(images, labels).model_
+    assert given.n_jobs == 1 and given.memory_limit is None
+    for wrong, error in ((-1, ValueError), (2**63, ValueError), ("8G", TypeError), (0.5, TypeError)):
+        with pytest.raises(error, match="memory.limit"):
+            supcon.Model(width=4, memory_limit=wrong)

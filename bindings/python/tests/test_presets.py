@@ -9,7 +9,7 @@ import files
 import numpy as np
 import pytest
 import supcon
-from supcon import _abi, _library, _options
+from supcon import _abi, _command, _estimators, _library, _options, _presets
 
 # name: architecture, objective, batch_size, learning_rate, reference_batch, temperature, epochs, weight_decay, warmup_epochs, optimizer, schedule, augmentation, image side
 TABLE = {
@@ -106,6 +106,67 @@ def test_an_estimator_takes_what_is_none_from_the_preset(colour):
     np.testing.assert_array_equal(other.embed(images), model.embed(images))
 
 
+@pytest.fixture
+def asked(monkeypatch):
+    """What the runs of the estimators and of the command are asked for; nothing is trained."""
+    found = []
+    for module in (_estimators, _command):
+        monkeypatch.setattr(module, "train", lambda *arguments, **options: found.append(options))
+    yield found
+    supcon.set_log()  # the command sends it to standard error
+
+
+def test_an_augmentation_beside_a_preset(colour, asked, tmp_path):
+    """A dict without a kind changes the recipe's; one with a kind, or a word, takes its place. The command changes it."""
+    recipe = supcon.preset("imagenet-r50").train["augmentation"]
+    assert recipe["kind"] == "autoaugment_imagenet"
+    crops, full = {"crop_scale_min": 0.3}, {"kind": "simclr", "hue": 0.0}
+
+    def fitted(**options):
+        supcon.SupConEncoder(**SMALL | options).fit(*colour)
+        return asked.pop()["augmentation"]
+
+    for given, expected in ((None, recipe), (crops, recipe | crops), ("none", "none"), (full, full), ((crops, full), (recipe | crops, full)),
+                            (("none", crops), ("none", recipe | crops)), ([crops, None], (recipe | crops, recipe))):
+        assert fitted(preset="imagenet-r50", augmentation=given) == expected, given
+        if given is not None:
+            assert fitted(augmentation=given) == given
+    assert "kind" not in crops and supcon.preset("imagenet-r50").train["augmentation"] == recipe
+
+    np.save(tmp_path / "x.npy", colour[0])
+    np.save(tmp_path / "y.npy", colour[1])
+
+    def commanded(*words):
+        common = ["train", f"npy:{tmp_path}/x.npy,{tmp_path}/y.npy", "-o", str(tmp_path / "m"), "--no-classifier", "--width", "4", "-q", "--image-size", "12"]
+        assert _command.main([*common, *words]) == 0
+        return asked.pop()["augmentation"]
+
+    second = ["--augmentation-second", "crop_flip,flip_probability=0.25"]
+    other = {"kind": "crop_flip", "flip_probability": 0.25}
+    assert commanded("--preset", "imagenet-r50") == recipe and commanded() is None
+    assert commanded("--preset", "imagenet-r50", "--crop-scale-min", "0.3") == recipe | crops
+    assert commanded(*second) == ({}, other)
+    assert commanded(*second, "--crop-scale-min", "0.3", "--augmentation", "simclr") == (crops | {"kind": "simclr"}, crops | other)
+    assert commanded("--preset", "imagenet-r50", *second, "--crop-scale-min", "0.3") == (recipe | crops, recipe | crops | other)
+
+
+def test_statistics_are_computed_where_they_are_missing(colour, monkeypatch):
+    images, labels = colour
+    data, looked = supcon.Dataset.from_images(images, labels), []
+    truth = {"mean": images.mean((0, 1, 2)) / 255, "std": images.std((0, 1, 2)) / 255}
+    statistics = _presets.statistics
+    monkeypatch.setattr(_presets, "statistics", lambda it: looked.append(it) or statistics(it))
+    recipe, grey = supcon.preset("cifar-pytorch"), supcon.Dataset.from_images(images[..., 0])
+    made = _presets.model_options(recipe, data, {"width": 4})
+    assert not looked and (made["mean"], made["std"], made["image_size"]) == (recipe.model["mean"], recipe.model["std"], (32, 32))
+    made = _presets.model_options(None, data, {"mean": 0.5, "std": 0.25, "width": None})
+    assert not looked and made == {"mean": 0.5, "std": 0.25, "image_size": (12, 12), "channels": 3}
+    made = _presets.model_options(None, data, {"mean": 0.5, "std": None})
+    assert len(looked) == 1 and made["mean"] == 0.5 and made["std"] == pytest.approx(truth["std"])
+    made = _presets.model_options(recipe, grey, {})  # a recipe's are of colours
+    assert len(looked) == 2 and made["channels"] == 1 and made["mean"] == pytest.approx(truth["mean"][:1])
+
+
 def test_an_estimator_without_labels_and_on_grey_images(shapes):
     estimator = supcon.SupConEncoder(preset="cifar-pytorch", **SMALL).fit(shapes[0])
     assert estimator.model_.channels == 1 and estimator.model_.mean == pytest.approx([shapes[0].mean() / 255], rel=1e-4)
@@ -122,6 +183,24 @@ def test_two_stages(colour):
     second = supcon.SupConClassifier(preset="imagenet-r50-linear", init=first, **probe).fit(images, labels)
     np.testing.assert_array_equal(second.model_.embed(images), first.embed(images))
     assert second.model_.classes == 2 and second.history_[-1].train_accuracy >= 0
+
+
+def test_a_linear_stage_needs_an_encoder(colour, asked, tmp_path):
+    """It leaves the encoder as it is: a random one would be of no use."""
+    images, labels = colour
+    for estimator in (supcon.SupConClassifier, supcon.SupConEncoder):
+        for options in (dict(preset="cifar-linear"), dict(objective="linear"), dict(preset="cifar-pytorch", objective="linear")):
+            with pytest.raises(supcon.ArgumentError, match="objective is 'linear'.*expected init="):
+                estimator(**SMALL, **options).fit(images, labels)
+    np.save(tmp_path / "x.npy", images)
+    np.save(tmp_path / "y.npy", labels)
+    data = f"npy:{tmp_path}/x.npy,{tmp_path}/y.npy"
+    for words in (["--preset", "cifar-linear"], ["--objective", "linear"]):
+        assert "objective is 'linear', " in (said := run("train", data, "-o", tmp_path / "m", "--width", "4", *words, code=1).stderr) and "expected --init MODEL" in said
+        assert len(said.splitlines()) == 1 and not (tmp_path / "m").exists()
+    # what is given comes first: this recipe then trains the encoder along
+    supcon.SupConClassifier(preset="cifar-linear", objective="cross_entropy", **SMALL).fit(images, labels)
+    assert asked.pop()["objective"] == "cross_entropy"
 
 
 def run(*arguments, code=0):

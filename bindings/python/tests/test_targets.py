@@ -60,19 +60,63 @@ def test_y_is_what_with_targets_takes(stripes):
     np.testing.assert_array_equal(rows(labels), rows(sparse.csr_matrix(labels)))
 
 
-@pytest.mark.parametrize("rule", ["any", "all", "jaccard", "kernel"])
-def test_a_runs_positives_are_those_of_the_mask(stripes, rule):
-    """At a temperature so high that all similarities are 0, the loss of each image that has a positive is ln(19), whatever the network."""
-    images, labels = stripes[0][:20], stripes[1][:20].copy()
-    labels[3] = 0
-    heard = []
-    bandwidth = 1.0 if rule == "kernel" else None
-    supcon.train(supcon.Model(width=4, image_size=12, channels=1, precision="f32"), supcon.Dataset.from_images(images).with_targets(labels), positives=rule,
-                 label_bandwidth=bandwidth, views=1, epochs=1, batch_size=20, validation_fraction=0, temperature=1e6, callback=heard.append)
-    mask = supcon.mask_from_values(labels, 1.0) if rule == "kernel" else supcon.mask_from_multilabel(labels, rule)
-    alone = (mask - np.eye(20) == 0).all(1)
-    assert heard[0].anchors_without_positive == alone.sum() == (0 if rule == "kernel" else 1)
-    np.testing.assert_allclose(heard[0].loss, np.log(19), rtol=1e-5)
+def test_the_targets_of_a_data_set_are_used_without_y(stripes):
+    """As y is: 0 and 1 mean "any"; other numbers need a word, and never become SimCLR without one."""
+    images, labels = stripes
+    data = supcon.Dataset.from_images(images)
+
+    def rows(X, y=None, **options):
+        return supcon.SupConEncoder(**FAST | options).fit(X, y).transform(images[:8])
+
+    np.testing.assert_array_equal(rows(data.with_targets(labels)), rows(images, labels))
+    assert (rows(data.with_targets(labels), objective="simclr") != rows(images, labels)).any()
+    with pytest.raises(supcon.ArgumentError, match="targets other than 0 and 1.*positives='kernel'"):
+        rows(data.with_targets(labels @ [0.5, 1.0, 2.0, 3.5]))
+    both = supcon.Dataset.from_images(images, labels[:, 0])  # labels come first, as they do in a run
+    np.testing.assert_array_equal(rows(both.with_targets(labels)), rows(both))
+
+
+def weights(tags, rule):
+    """What `positives` says of each pair, from the definitions, in double precision."""
+    both, either = tags @ tags.T, tags.shape[1] - (1 - tags) @ (1 - tags).T
+    distance = ((tags[:, None] - tags) ** 2).sum(2)
+    return {"any": both > 0, "all": (distance == 0) & (both > 0), "jaccard": both / np.maximum(either, 1), "kernel": np.exp(-distance / 2)}[rule].astype(float)
+
+
+def test_a_runs_positives_are_those_of_the_rule():
+    """Two images, ten times each: the only unknown of the network's projections is one cosine. A run with labels tells it; losses by tags follow from it."""
+    random = np.random.default_rng(8)
+    two = random.integers(0, 256, (2, 12, 12)).astype(np.uint8)
+    images, group = np.repeat(two, 10, axis=0), np.repeat([0, 1], 10)
+    tags = np.array([[1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 0, 1], [0, 1, 1, 0]])[np.arange(20) % 4]
+    tags[3], tags[5], tags[14] = 0, [1, 1, 1, 0], [1, 0, 0, 0]  # no tag; two sets that no other image has
+    temperature = 0.5
+
+    def first(data, **options):
+        heard = []
+        supcon.train(supcon.Model(width=4, image_size=12, channels=1, precision="f32", seed=1, n_jobs=1), data, views=1, epochs=1, batch_size=20, validation_fraction=0,
+                     augmentation="none", temperature=temperature, stop_on_collapse=False, callback=heard.append, **options)
+        return next(it for it in heard if it.kind == "step")
+
+    data = supcon.Dataset.from_images(images)
+    similar = np.exp(1 / temperature)
+    known = first(data.with_labels(group)).loss  # log(9 e^(1/τ) + 10 e^(c/τ)) - 1/τ
+    cosine = temperature * np.log((np.exp(known) - 9) * similar / 10)
+    assert -1 <= cosine < 0.9
+    cosines = np.where(group[:, None] == group, 1.0, cosine) / temperature
+    others = ~np.eye(20, dtype=bool)
+    logs = cosines - np.log((np.exp(cosines) * others).sum(1, keepdims=True))
+    alone, losses = {}, {}
+    for rule in ("any", "all", "jaccard", "kernel"):
+        pairs = weights(tags, rule) * others
+        some = pairs.sum(1) > 0
+        alone[rule], losses[rule] = int(20 - some.sum()), -((pairs * logs).sum(1)[some] / pairs.sum(1)[some]).mean()
+        event = first(data.with_targets(tags), positives=rule, label_bandwidth=1.0 if rule == "kernel" else None)
+        assert event.anchors_without_positive == alone[rule], rule
+        np.testing.assert_allclose(event.loss, losses[rule], rtol=1e-5, err_msg=rule)
+    assert alone == {"any": 1, "all": 3, "jaccard": 1, "kernel": 0}
+    gaps = np.abs(np.subtract.outer(*[list(losses.values())] * 2))[np.triu_indices(4, 1)]
+    assert gaps.min() > 1e-3, losses  # no rule passes for another
 
 
 @pytest.mark.parametrize("y, options, error, words", [

@@ -19,9 +19,9 @@ from ._library import build_info, context, lib, library_path, set_log, version
 from ._measures import alignment, ood_detection, ood_scores, retrieval, uniformity
 from ._model import Model, load
 from ._options import AUGMENTATION, CLASSIFIER, DATASET, EMBED, EVALUATE, LOSS, MODEL, MODEL_DATA, OOD, TRAIN, Option, augmentation
-from ._presets import Preset, model_options, preset, presets, train_options
+from ._presets import Preset, changed, model_options, preset, presets, train_options
 from ._progress import Count, clear_line
-from ._training import Training, objective_for, suit_classifier, train, trains_classifier
+from ._training import Training, need_encoder, objective_for, suit_classifier, train, trains_classifier
 
 DATA = """Data: a folder with a folder of JPEG or PNG files per class; idx:IMAGES[,LABELS] (MNIST's files, gzipped or not); cifar10:FILE[,FILE...] or
 cifar100:FILE[,FILE...] (binary version); npy:IMAGES.npy[,LABELS.npy] (uint8 [n, h, w] or [n, h, w, c])."""
@@ -39,9 +39,11 @@ def parser() -> argparse.ArgumentParser:
     it.add_argument("-o", "--output", metavar="MODEL", required=True, help="safetensors file to write")
     it.add_argument("--preset", choices=presets(), help="a published recipe; other options change it, and where they do not its values stand in the place of "
                     "the defaults below (supcon info --preset NAME prints them all)")
+    _memory(it)
     group = it.add_argument_group("model")
     group.add_argument("--init", metavar="MODEL", help="begin with this safetensors file instead of random weights; what describes a model, and the size and "
-                       "statistics of its images, are the file's then. With --objective cross_entropy and a small --learning-rate: transfer by fine-tuning")
+                       "statistics of its images, are the file's then. With --objective cross_entropy and a small --learning-rate: transfer by fine-tuning. "
+                       "--objective linear and the presets that have it need this")
     _flags(group, MODEL)
     group = it.add_argument_group("images")
     group.add_argument("--image-size", type=_size, metavar="N|HxW", help="pixels that the model is made for; other images are resized (default: "
@@ -133,7 +135,13 @@ def _augmentation_flags(it) -> None:
                        "by the names above, such as crop_flip,crop_scale_min=0.5 or hue=0 (default: not)")
 
 
+def _memory(it) -> None:
+    it.add_argument("--memory-limit", type=_bytes, metavar="BYTES", help="memory that a step of training or a pass of embedding may take, such as 500M (500 million) "
+                    "or 8G; an error where it is too little (default: what the machine has free then)")
+
+
 def _embedding(it) -> None:
+    _memory(it)
     option = EMBED["output"]
     it.add_argument("--layer", choices=option.choices, help=f"{option.help} (default: {option.default})")
     _flags(it, {name: option for name, option in EMBED.items() if name != "output"})
@@ -172,6 +180,17 @@ def _size(text: str):
     return tuple(parts) if len(parts) == 2 else (parts[0], parts[0])
 
 
+def _bytes(text: str) -> int:
+    unit = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}.get(text[-1:].upper())
+    try:
+        number = float(text[:-1]) * unit if unit else int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected bytes above 0, such as 500M or 8G")
+    return int(number)
+
+
 def _numbers(text: str):
     numbers = [float(it) for it in text.split(",")]
     return numbers if len(numbers) > 1 else numbers[0]
@@ -197,7 +216,12 @@ def _epochs(text: str) -> list[int]:
 # ------------------------------------------------------------------------------------------------------------------- the commands
 def _train(arguments) -> int:
     _files.writable(arguments.output)
+    recipe = preset(arguments.preset) if arguments.preset else None
+    options = train_options(recipe, _given(arguments, (*TRAIN, *LOSS, "milestones", "seed")))
+    options["augmentation"] = _augmentation(arguments, options.get("augmentation"))
     begun = _begin(arguments)
+    if begun is None:
+        need_encoder(options, "--init MODEL")
     given = _given(arguments, DATASET)
     data = _files.read(arguments.data, **(given if begun is None else {"channels": begun.channels} | given))
     _note_skipped(arguments, data)
@@ -207,9 +231,6 @@ def _train(arguments) -> int:
         data = data.with_targets(_files.targets(arguments.targets, data, arguments.data))
     data = _variant(arguments, data)
     labels = data.labels is not None
-    recipe = preset(arguments.preset) if arguments.preset else None
-    options = train_options(recipe, _given(arguments, (*TRAIN, *LOSS, "milestones", "seed")))
-    options["augmentation"] = _augmentation(arguments, options.get("augmentation"))
     options["objective"] = objective_for(options, data)
     model = begun or _new_model(arguments, data, recipe)
     learns_classes = trains_classifier(options["objective"], options.get("joint_classifier"))
@@ -245,12 +266,12 @@ def _begin(arguments) -> Model | None:
     for name in (*MODEL, "image_size", "mean", "std"):
         if name != "precision" and getattr(arguments, name) is not None:
             raise ArgumentError(f"--{name.replace('_', '-')} and --init were given; expected one of the two: the file says what its model is")
-    return load(arguments.init, precision=arguments.precision, n_jobs=arguments.threads)
+    return load(arguments.init, precision=arguments.precision, n_jobs=arguments.threads, memory_limit=arguments.memory_limit)
 
 
 def _new_model(arguments, data, recipe: Preset | None) -> Model:
     given = _given(arguments, (*MODEL, "image_size", "mean", "std", "seed"))
-    return Model(**model_options(recipe, data, given), n_jobs=arguments.threads)
+    return Model(**model_options(recipe, data, given), n_jobs=arguments.threads, memory_limit=arguments.memory_limit)
 
 
 def _variant(arguments, data):
@@ -267,11 +288,11 @@ def _augmentation(arguments, base=None):
     fields = _given(arguments, AUGMENTATION)
     if "augmentation" in fields:
         fields["kind"] = fields.pop("augmentation")
-    first, second = base if isinstance(base, tuple) else (base or {}, None)
-    first, second = first | fields, second and second | fields
+    found = changed(base or {}, fields)
     if arguments.augmentation_second is not None:
-        second = first | arguments.augmentation_second
-    return (first, second) if second is not None else first or None
+        first = found[0] if isinstance(found, tuple) else found
+        found = first, changed(first, arguments.augmentation_second)
+    return found or None
 
 
 def _views(arguments) -> int:
@@ -315,7 +336,7 @@ def _embed(arguments) -> int:
 
 
 def _model(arguments):
-    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads)
+    model = load(arguments.model, precision=arguments.precision, n_jobs=arguments.threads, memory_limit=arguments.memory_limit)
     if arguments.int8:
         model.quantize(_files.read(arguments.int8, on_error=arguments.on_error, channels=model.channels))
     return model

@@ -12,7 +12,7 @@ from ._model import Model, load
 from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, documented
 from ._presets import Preset, model_options, only, preset, train_options
 from ._sklearn import BaseEstimator, ClassifierMixin, NotFittedError, TransformerMixin
-from ._training import Training, by_targets, objective_for, seed_of, suit_classifier, train, trains_classifier
+from ._training import Training, by_targets, need_encoder, objective_for, seed_of, suit_classifier, train, trains_classifier
 
 _MODEL = (*MODEL, "image_size", "mean", "std")
 _TRAINING = (*TRAIN, *LOSS, "milestones", "augmentation")
@@ -41,9 +41,10 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     milestones : list of int, optional
         Step schedule: epochs after which the rate is multiplied by step_factor.
     augmentation : str, dict or a pair of them, default "simclr"
-        As in `augment`; a pair: of an image's first view, and of its others.
+        As in `augment`; a pair: of an image's first view, and of its others. Beside a preset, a dict without "kind" changes fields of the preset's.
     preset : str, optional
-        A published recipe by name, one of `supcon.presets`, for everything that is None here; `supcon.preset` shows it in full.
+        A published recipe by name, one of `supcon.presets`, for everything that is None here; `supcon.preset` shows it in full. Those called "linear" are
+        second stages, which need `init`, as the objective "linear" does.
     image_size : int or (height, width), optional
         Pixels that the model is made for; other images are resized. None: the preset's, or as large as the images, if they are of one size.
     mean, std : float or one per channel, optional
@@ -57,9 +58,10 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     random_state : int, numpy RandomState or Generator, optional
         Seed of weights, sampling, augmentation and the validation split. None: the library's seed, always the same.
     n_jobs : int, optional
-        Threads. None and -1: every CPU this process may use.
+        Threads. None and -1: every CPU this process may use. None beside a model in `init`: as it has it.
     memory_limit : int, optional
-        Bytes that a step of training or a pass of embedding may take; None: what the machine has free then. OutOfMemoryError where it is too little.
+        Bytes that a step of training or a pass of embedding may take; None: what the machine has free then, or as a model in `init` has it. OutOfMemoryError
+        where it is too little.
     verbose : int, default 0
         1: progress with loss, rate and time left on standard error.
     callback : callable, optional
@@ -100,8 +102,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         X : uint8 [n, h, w] or [n, h, w, c], floats from 0 to 1 of those shapes, a list of paths, or a data set such as `supcon.ImageFolder`
         y : [n] or [n, dimension], optional
             [n]: labels of any kind. [n, dimension] of 0 and 1, several labels an image: positives share a label, or go by what `positives` says ("any" if it is
-            None). With positives="kernel" real numbers, [n] or [n, dimension]. None: the labels or targets of the data set; without any, the objective "supcon"
-            becomes "simclr".
+            None). With positives="kernel" real numbers, [n] or [n, dimension]. None: the labels of the data set, or else its targets, as if they were y; without
+            any, the objective "supcon" becomes "simclr".
 
         Returns
         -------
@@ -113,10 +115,17 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
 
     def _data(self, X, y, options: dict) -> tuple[Dataset, np.ndarray | None]:
         """Images with their labels and targets, and the classes. `options` are told where y is targets."""
-        if self.positives is None and options.get("objective") in (None, "supcon") and _columns(y):
+        unsaid = self.positives is None and options.get("objective") in (None, "supcon")
+        if unsaid and _columns(y):
             options["positives"] = "any"
         if y is None or not by_targets(options):
-            return labelled(X, y)
+            data, classes = labelled(X, y)
+            if unsaid and data.labels is None and data.targets is not None:
+                if not np.isin(data.targets, (0, 1)).all():
+                    raise ArgumentError("the data set has no labels, and targets other than 0 and 1; expected positives='kernel' with a label_bandwidth, or "
+                                        "objective='simclr', which uses neither")
+                options["positives"] = "any"
+            return data, classes
         data, classes = labelled(X)
         return data.with_targets(y), classes
 
@@ -124,6 +133,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         """The data, and the options that it was trained on with."""
         recipe = None if self.preset is None else preset(self.preset)
         options = train_options(recipe, {name: getattr(self, name) for name in _TRAINING} | {"seed": seed_of(self.random_state)})
+        if self.init is None:
+            need_encoder(options, "init=MODEL or a file of one")
         data, classes = self._data(X, y, options)
         options["objective"] = objective_for(options, data)
         model = self._start(data, recipe, options)
@@ -158,7 +169,12 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         for name, value in only(given).items():
             if name != "precision":
                 raise ArgumentError(f"{name} is {value!r} and init is given: its model has a {name} of its own; expected one of the two")
-        model = self.init.copy() if isinstance(self.init, Model) else load(self.init, precision=self.precision, n_jobs=self.n_jobs, memory_limit=self.memory_limit)
+        if isinstance(self.init, Model):
+            model = self.init.copy()
+            for name, value in only({"n_jobs": self.n_jobs, "memory_limit": self.memory_limit}).items():
+                setattr(model, name, value)
+        else:
+            model = load(self.init, precision=self.precision, n_jobs=self.n_jobs, memory_limit=self.memory_limit)
         if trains_classifier(options["objective"], options.get("joint_classifier")):
             suit_classifier(model, data)
         return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from csv import reader as csv_lines
+from csv import Error as CsvError, reader as csv_lines
 
 import numpy as np
 
@@ -43,24 +43,20 @@ def targets(path: str, data: Dataset, root: str) -> np.ndarray:
     if not path.endswith(".csv"):
         raise ArgumentError(f"--targets is {path!r}; expected a name that ends in .npy or .csv")
     names, rows, row_of = None, [], {}
-    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
-        for line in (table := csv_lines(file)):
-            at = f"{path}, line {table.line_num}"
-            if not line:
-                continue
-            if names is None:
-                names, named = line, line[0] == "path"
-                if named and data.paths is None:
-                    raise ArgumentError(f"{at}: a column of paths, but the images of {root} are not files; expected numbers alone, in the images' order")
-                continue
-            if len(line) != len(names):
-                raise FormatError(f"{at}: {len(line)} cells; expected {len(names)}, as in the line of names")
-            if named and row_of.setdefault(os.path.normpath(line[0]), len(rows)) != len(rows):
-                raise FormatError(f"{at}: {line[0]} has a line before this one")
-            try:
-                rows.append([float(it) for it in line[named:]])
-            except ValueError as error:
-                raise FormatError(f"{at}: {error}") from None
+    for at, line in _lines(path):
+        if names is None:
+            names, named = line, line[0] == "path"
+            if named and data.paths is None:
+                raise ArgumentError(f"{at}: a column of paths, but the images of {root} are not files; expected numbers alone, in the images' order")
+            continue
+        if len(line) != len(names):
+            raise FormatError(f"{at}: {len(line)} cells; expected {len(names)}, as in the line of names")
+        if named and row_of.setdefault(os.path.normpath(line[0]), len(rows)) != len(rows):
+            raise FormatError(f"{at}: {line[0]} has a line before this one")
+        try:
+            rows.append([float(it) for it in line[named:]])
+        except ValueError as error:
+            raise FormatError(f"{at}: {error}") from None
     if names is None:
         raise FormatError(f"{path} is empty; expected a line of names and a line for each image")
     if named:
@@ -72,6 +68,18 @@ def targets(path: str, data: Dataset, root: str) -> np.ndarray:
     if len(rows) != len(data):
         raise ShapeError(f"{path} has {len(rows)} lines of numbers for {len(data)} images")
     return np.array(rows).reshape(len(rows), -1)
+
+
+def _lines(path: str):
+    """Of each line of a CSV file that is not empty: where it is, in words, and its cells."""
+    with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:  # Excel's files begin with a mark
+        table = csv_lines(file)
+        try:
+            for line in table:
+                if line:
+                    yield f"{path}, line {table.line_num}", line
+        except CsvError as error:
+            raise FormatError(f"{path}, line {table.line_num}: {error}") from None
 
 
 def label_names(data: Dataset, spec: str) -> np.ndarray:

@@ -61,17 +61,37 @@ def _views(pointer) -> dict | None:
 def model_options(recipe: Preset | None, data: Dataset, given: dict) -> dict:
     """What `Model` takes for these images: what is `given`, else the recipe's, else what the images say of themselves. None is not given. Mean and deviation of the
     recipe are of images with its own number of channels."""
-    mean, std = statistics(data)
-    known = {"image_size": (data.height, data.width) if data.height else None, "mean": mean, "std": std}
     options = dict(recipe.model) if recipe else {}
     if options.pop("channels", data.channels) != data.channels:
         del options["mean"], options["std"]
-    return known | options | only(given) | {"channels": data.channels}
+    options = {"image_size": (data.height, data.width) if data.height else None} | options | only(given) | {"channels": data.channels}
+    if options.keys() >= {"mean", "std"}:
+        return options
+    mean, std = statistics(data)  # looks at every pixel
+    return {"mean": mean, "std": std} | options
 
 
 def train_options(recipe: Preset | None, given: dict) -> dict:
-    """What `train` takes: what is `given`, else the recipe's. None is not given."""
-    return (recipe.train if recipe else {}) | only(given)
+    """What `train` takes: what is `given`, else the recipe's. None is not given. A dict without "kind" for an augmentation, or for one of a pair, changes the
+    recipe's."""
+    options = (recipe.train if recipe else {}) | only(given)
+    if recipe and given.get("augmentation") is not None:
+        options["augmentation"] = _augmentation_over(recipe.train["augmentation"] or {}, given["augmentation"])
+    return options
+
+
+def _augmentation_over(base, given):
+    if isinstance(given, dict) and "kind" not in given:
+        return changed(base, given)
+    if isinstance(given, (tuple, list)) and len(given) == 2:
+        parts = base if isinstance(base, tuple) else (base, base)
+        return tuple(part if it is None else _augmentation_over(part, it) for part, it in zip(parts, given))
+    return given
+
+
+def changed(augmentation, fields: dict):
+    """An augmentation, a dict or a pair of them, with these fields in the place of its own."""
+    return tuple(changed(it, fields) for it in augmentation) if isinstance(augmentation, tuple) else augmentation | fields
 
 
 def only(given: dict) -> dict:

@@ -165,6 +165,12 @@ def trains_classifier(objective, joint_classifier) -> bool:
     return objective in ("cross_entropy", "linear", "max_margin") or bool(joint_classifier)
 
 
+def need_encoder(options: dict, init: str) -> None:
+    """ArgumentError where a run without `init`, what it is called there, would fit a classifier to random weights that stay as they are."""
+    if options.get("objective") == "linear":
+        raise ArgumentError(f"objective is 'linear', which trains the classifier alone and needs an encoder that has been trained; expected {init}, or another objective")
+
+
 def suit_classifier(model: Model, data: Dataset) -> None:
     """Takes away the classifier of a model that was fitted on other classes than the data's: the run makes one."""
     if model.classes and model.class_names != data.class_names:

@@ -19,6 +19,7 @@ from .._evaluation import evaluate
 from .._measures import calibration, retrieval
 from .._model import Model, load
 from .._options import LOSS, TRAIN
+from .._presets import model_options
 from .._training import train, trains_classifier
 from . import _data
 from ._study import Arm, Settings, Study
@@ -127,10 +128,9 @@ class Runner:
 
 def new_model(settings: Settings, options: dict, data: Dataset, seed: int) -> Model:
     """The settings' architecture for the images of `data`; options: those of a run, which may have some of the model."""
-    mean, std = _files.statistics(data)
-    more = {name: options[name] for name in ("head", "head_hidden", "head_output") if name in options}
-    return Model(settings.architecture, width=settings.width, image_size=(data.height, data.width) if data.height else None, channels=data.channels, mean=mean,
-                 std=std, seed=seed, n_jobs=settings.threads, **more)
+    given = {name: options.get(name) for name in ("head", "head_hidden", "head_output")}
+    given |= {"architecture": settings.architecture, "width": settings.width, "seed": seed}
+    return Model(**model_options(None, data, given), n_jobs=settings.threads)
 
 
 def stage(settings: Settings, model: Model, data: Dataset, options: dict, seed: int) -> None:

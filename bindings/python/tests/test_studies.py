@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import supcon
-from supcon import studies
+from supcon import _abi, studies
 from supcon.studies import _data, _report, _runner, _study
 
 pytest.importorskip("sklearn")
@@ -101,6 +101,23 @@ def test_verdicts():
     failed = outcome("d", [np.nan, np.nan, np.nan])
     assert "failed | undecided" in _report.judge(_study.Claim("claim", "a", "d"), [better, failed])
     assert _report.spread("top1", np.array([0.5, np.nan])) == "50.00 (1 failed)" and _report.spread("top1", np.array([np.nan])) == "failed"
+
+
+def test_corruption_errors_are_shares_of_cross_entropys():
+    study = studies.find("corruptions")
+    arms, names = study.arms(SETTINGS), [it.word for it in _abi.Corruption]
+
+    def measured(arm, clean, errors):
+        measures = {f"{name} {severity}": np.array(errors(name)) for name in names for severity in range(1, 6)}
+        return _runner.Outcome(arm, {}, np.zeros(2), measures | {"top1": 1 - np.array(clean), "corrupted": np.full(2, 0.5)}, [], 0.0, 100)
+
+    # Two seeds each. Cross-entropy: clean error 0.2, corrupted 0.4, but fog costs nothing; ours: clean 0.1, corrupted 0.3 and 0.2.
+    base = measured(arms[0], [0.1, 0.3], lambda name: [0.2, 0.2] if name == "fog" else [0.3, 0.5])
+    ours = measured(arms[1], [0.1, 0.1], lambda name: [0.3, 0.2])
+    study.finish([base, ours])
+    assert base.measures["mce"].mean() == pytest.approx(1) and ours.measures["mce"] == pytest.approx([(14 * 0.75 + 1.5) / 15, (14 * 0.5 + 1) / 15])
+    assert ours.measures["relative_mce"] == pytest.approx([1, 0.5])
+    assert study.summary([base, ours])[-1].endswith("less than 1 point of accuracy: fog.")
 
 
 def test_plots(tmp_path):

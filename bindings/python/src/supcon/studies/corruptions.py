@@ -3,11 +3,11 @@
 import numpy as np
 
 from .. import _abi
-from .._errors import ArgumentError
 from .._measures import corruption_error
 from ._study import Arm, Claim, Study, sgd
 
 SEVERITIES = range(1, 6)
+LEAST = 0.01
 
 
 def names():
@@ -29,24 +29,32 @@ def arms(settings):
             Arm("SupCon", sgd(settings), paper={"mce": 67.2, "relative_mce": 94.6})]
 
 
+def table(it, at):
+    """Errors of a seed, [corruptions, severities]."""
+    return np.array([[it.measures[f"{name} {severity}"][at] for severity in SEVERITIES] for name in names()])
+
+
+def baseline(outcomes):
+    """Mean errors of cross-entropy, on corrupted and on clean images; and which corruptions cost it LEAST or more, so that a share of the cost means something."""
+    base = outcomes[0].measures
+    corrupted, clean = np.nanmean([table(outcomes[0], at) for at in range(len(base["top1"]))], axis=0), 1 - float(np.nanmean(base["top1"]))
+    return corrupted, clean, corrupted.mean(1) - clean >= LEAST
+
+
 def finish(outcomes):
-    """mCE needs a baseline: the mean errors of cross-entropy."""
-    errors = lambda it, at: np.array([[it.measures[f"{name} {severity}"][at] for severity in SEVERITIES] for name in names()])
-    base = outcomes[0]
-    if "corrupted" not in base.measures:
+    """mCE needs a baseline."""
+    if "corrupted" not in outcomes[0].measures:
         return
-    seeds = range(len(base.measures["top1"]))
-    baseline, clean = np.nanmean([errors(base, at) for at in seeds], axis=0), 1 - float(np.nanmean(base.measures["top1"]))
+    corrupted, clean, costly = baseline(outcomes)
+    seeds = range(len(outcomes[0].measures["top1"]))
     for it in outcomes:
         it.measures["mce"], it.measures["relative_mce"] = np.full(len(seeds), np.nan), np.full(len(seeds), np.nan)
         for at in seeds:
             if "corrupted" in it.measures and np.isfinite(it.measures["corrupted"][at]):
-                own = errors(it, at)
-                it.measures["mce"][at] = corruption_error(own, baseline).mean
-                try:
-                    it.measures["relative_mce"][at] = corruption_error(own, baseline, 1 - it.measures["top1"][at], clean).relative_mean
-                except ArgumentError:  # a corruption that costs the baseline nothing: there is no relative one
-                    pass
+                own = table(it, at)
+                it.measures["mce"][at] = corruption_error(own, corrupted).mean
+                if costly.any():
+                    it.measures["relative_mce"][at] = corruption_error(own[costly], corrupted[costly], 1 - it.measures["top1"][at], clean).relative_mean
 
 
 def summary(outcomes):
@@ -54,6 +62,10 @@ def summary(outcomes):
     for name in names():
         cells = [np.nanmean([1 - it.measures.get(f"{name} {severity}", np.array([np.nan])) for severity in SEVERITIES]) for it in outcomes]
         lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(f"{100 * it:.2f}" for it in cells) + " |")
+    if "corrupted" in outcomes[0].measures:
+        harmless = [name.replace("_", " ") for name, counts in zip(names(), baseline(outcomes)[2]) if not counts]
+        if harmless:
+            lines += ["", f"The relative mCE leaves out what costs cross-entropy less than {100 * LEAST:g} point of accuracy: {', '.join(harmless)}."]
     return lines
 
 

@@ -125,7 +125,9 @@ def test_plots(tmp_path):
     numeric = _study.Study("n", "N", "", lambda settings: [], axis="epochs", logarithmic=True)
     assert _report.draw(numeric, [outcome("a", [0.5, 0.6], x=1.0, paper={"top1": 70.0}), outcome("b", [np.nan, 0.7], x=2.0)], str(tmp_path / "n.png"))
     assert _report.draw(dataclasses.replace(numeric, axis=None), [outcome("a", [0.5]), outcome("b", [np.nan])], str(tmp_path / "m.png"))
-    assert all((tmp_path / it).read_bytes()[:4] == b"\x89PNG" for it in ("n.png", "m.png"))
+    boxes = dataclasses.replace(numeric, group=lambda arm: arm.name[0])
+    assert _report.draw(boxes, [outcome("a1", [0.5]), outcome("a2", [np.nan]), outcome("b1", [0.7])], str(tmp_path / "b.png"))
+    assert all((tmp_path / it).read_bytes()[:4] == b"\x89PNG" for it in ("n.png", "m.png", "b.png"))
 
 
 def test_data(tmp_path, shapes):

@@ -109,7 +109,8 @@ def standard_error(measure: str, gaps, first, second, factor: float, outcome: Ou
 
 
 def draw(study, outcomes: list[Outcome], path: str) -> bool:
-    """Dots for seeds and their mean, on the study's axis or a row per arm; beside it the paper's figures, where it has some. False without matplotlib."""
+    """Dots for seeds and their mean, on the study's axis or a row per arm, or boxes of many arms; beside it the paper's figures, where it has some. False without
+    matplotlib."""
     try:
         import matplotlib
 
@@ -119,6 +120,9 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
         return False
     measure = study.measures[0]
     label, factor, _ = MEASURES[measure]
+    if study.group:
+        draw_boxes(plt, study, outcomes, measure, path)
+        return True
     paper = [(it, it.arm.paper[measure]) for it in outcomes if isinstance(it.arm.paper.get(measure), (int, float))]
     numeric = study.axis is not None and all(it.arm.x is not None for it in outcomes)
     high = 4.2 if numeric else 1.4 + 0.42 * len(outcomes)
@@ -158,3 +162,22 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
     figure.savefig(path)
     plt.close(figure)
     return True
+
+
+def draw_boxes(plt, study, outcomes: list[Outcome], measure: str, path: str) -> None:
+    """A box per group, from the lower to the upper quartile, with the median, and a dot per run beside it; a run that failed counts as 0."""
+    label, factor, _ = MEASURES[measure]
+    groups: dict[str, list] = {}
+    for it in outcomes:
+        groups.setdefault(study.group(it.arm), []).extend(factor * np.nan_to_num(it.measures.get(measure, np.zeros(1))))
+    figure, axes = plt.subplots(figsize=(1.6 + 1.8 * len(groups), 4.6), dpi=130, layout="constrained")
+    axes.boxplot(list(groups.values()), widths=0.4, showfliers=False, medianprops={"color": "#1f5fa8", "linewidth": 2})
+    for place, values in enumerate(groups.values(), 1):
+        axes.scatter(place + np.linspace(-0.12, 0.12, len(values)), values, s=14, color="#1f5fa8", alpha=0.45, linewidths=0)
+    axes.set_xticks(range(1, len(groups) + 1), [f"{name}\n{len(values)} runs" for name, values in groups.items()])
+    axes.set_ylabel(label)
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path)
+    plt.close(figure)

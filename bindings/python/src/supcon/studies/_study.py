@@ -67,6 +67,7 @@ class Study:
     arms, claims : of the settings. measures : columns, the first is drawn. axis : what the arms' x is.
     notes : what differs from the paper; full : the commands for its size. needs : options that the library must have, such as "optimizer=lars".
     prepare(settings, train, test, seed) : `Parts` of its own. fit(settings, arm, options, parts, seed) : a model with a classifier.
+    group(arm) : the name of the box that the arm is a dot of, for plots of many arms.
     extra(model, parts, settings) : more measures on the test images. finish(outcomes) : measures that need all arms. summary(outcomes) : lines of the report.
     """
 
@@ -81,6 +82,7 @@ class Study:
     notes: str = ""
     full: str = ""
     needs: tuple[str, ...] = ()
+    group: Callable | None = None
     fit: Callable | None = None
     extra: Callable | None = None
     prepare: Callable | None = None

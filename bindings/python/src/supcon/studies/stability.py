@@ -42,5 +42,6 @@ STUDY = Study(
     "stability", "Stability over hyperparameters",
     "The paper varies augmentation, optimiser and learning rate (figure 4) and finds SupCon's accuracy to vary less than cross-entropy's.",
     arms, measures=("top1",), needs=("optimizer=lars", "optimizer=rmsprop"), summary=summary,
+    group=lambda arm: arm.name.partition(":")[0],
     notes="The linear classifier is always fitted by L-BFGS: only the first stage is varied. Runs that collapse count as an accuracy of 0.",
     full="As in the table, on ImageNet with ResNet-50: --augmentation KIND --optimizer NAME --learning-rate RATE.")

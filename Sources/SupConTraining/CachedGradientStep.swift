@@ -63,6 +63,7 @@ final class CachedGradientStep: TrainingStep {
         memoryByteCount =
             plan.memoryByteCount + (contrastive?.memoryByteCount ?? 0) + (projections.map { $0.z.byteCount + $0.dz.byteCount } ?? 0) + gradients.byteCount
             + (classifier?.memoryByteCount ?? 0) + rows.memoryByteCount
+        try context.checkMemory(memoryByteCount, for: "a training step of \(batchSize) images in chunks of \(chunkSize)")
     }
 
     var chunks: Loader.Chunks { Loader.Chunks(size: chunkSize, passes: contrastive == nil ? 1 : 2) }

@@ -7,23 +7,7 @@ from PIL import Image
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as F
 
-
-def image(height, width, channels, seed):
-    """Bytes of a linear congruential generator (Numerical Recipes); the tests make the same ones."""
-    x, out = seed, []
-    for _ in range(height * width * channels):
-        x = (x * 1664525 + 1013904223) % 2**32
-        out.append(x >> 24)
-    return np.array(out, np.uint8).reshape(height, width, channels)
-
-
-def tensor(array):
-    return torch.from_numpy(array.astype(np.float64) / 255).permute(2, 0, 1)
-
-
-def numbers(chw):
-    return [round(float(v), 6) for v in chw.permute(1, 2, 0).reshape(-1)]
-
+from reference_images import image, numbers, tensor
 
 resizes = []
 for seed, (h, w, c, box, oh, ow) in enumerate([

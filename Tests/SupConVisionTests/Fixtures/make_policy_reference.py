@@ -9,24 +9,7 @@ from scipy.ndimage import map_coordinates
 from torchvision.transforms import InterpolationMode, autoaugment
 from torchvision.transforms.v2 import AutoAugment
 
-
-
-def image(height, width, channels, seed):
-    """Bytes of a linear congruential generator (Numerical Recipes); the tests make the same ones."""
-    x, out = seed, []
-    for _ in range(height * width * channels):
-        x = (x * 1664525 + 1013904223) % 2**32
-        out.append(x >> 24)
-    return np.array(out, np.uint8).reshape(height, width, channels)
-
-
-def tensor(array):
-    return torch.from_numpy(array.astype(np.float64) / 255).permute(2, 0, 1)
-
-
-def numbers(chw):
-    return [round(float(v), 4) for v in chw.permute(1, 2, 0).reshape(-1)]
-
+from reference_images import image, numbers, tensor
 
 policies = {name: [[[*step[:2], step[2] or 0] for step in pair] for pair in autoaugment.AutoAugment(policy).policies]
             for name, policy in (("imageNet", autoaugment.AutoAugmentPolicy.IMAGENET), ("cifar10", autoaugment.AutoAugmentPolicy.CIFAR10))}
@@ -43,7 +26,7 @@ for seed, (name, (magnitudes, signed)) in enumerate(tv._AUGMENTATION_SPACE.items
             for sign in (1, -1) if signed else (1,):
                 made = tv._apply_image_or_video_transform(tensor(image(h, w, c, seed)), name, sign * float(table[index]) if table is not None else 0.0,
                                                           interpolation=InterpolationMode.NEAREST, fill={torch.Tensor: 0.25})
-                operations.append(dict(name=name, seed=seed, height=h, width=w, channels=c, magnitude=index, negative=sign < 0, result=numbers(made)[::7]))  # every seventh value
+                operations.append(dict(name=name, seed=seed, height=h, width=w, channels=c, magnitude=index, negative=sign < 0, result=numbers(made, 4)[::7]))  # every seventh value
 
 warps = []
 for seed, (h, w, spread) in enumerate(((20, 23, 1.5), (31, 18, 4.0), (9, 40, 0.5))):

@@ -3,7 +3,9 @@ import Foundation
 import PackageDescription
 
 /// Every Swift target is built with the same settings.
-let swiftSettings: [SwiftSetting] = [.swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny")]
+let swiftSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6), .enableUpcomingFeature("ExistentialAny"),
+]
 let oneDNN: TargetDependencyCondition? = .when(traits: ["OneDNN"])
 
 /// A floor of the house: a Swift target, with what it may import.
@@ -12,13 +14,20 @@ func floor(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     // Tests read their fixtures where they lie.
-    let fixtures = FileManager.default.fileExists(atPath: Context.packageDirectory + "/Tests/" + name + "Tests/Fixtures") ? ["Fixtures"] : []
-    return .testTarget(name: name + "Tests", dependencies: dependencies + [.target(name: name)], exclude: fixtures, swiftSettings: swiftSettings)
+    let fixtures =
+        FileManager.default.fileExists(
+            atPath: Context.packageDirectory + "/Tests/" + name + "Tests/Fixtures")
+        ? ["Fixtures"] : []
+    return .testTarget(
+        name: name + "Tests", dependencies: dependencies + [.target(name: name)], exclude: fixtures,
+        swiftSettings: swiftSettings)
 }
 
 /// A program that shows the Swift API.
 func example(_ name: String) -> Target {
-    .executableTarget(name: "supcon-" + name, dependencies: ["SupCon", "ExampleSupport"], path: "examples/swift/" + name, swiftSettings: swiftSettings)
+    .executableTarget(
+        name: "supcon-" + name, dependencies: ["SupCon", "ExampleSupport"],
+        path: "examples/swift/" + name, swiftSettings: swiftSettings)
 }
 
 /// The version script of libsupcon.so, by its full path: a build may be started in any folder.
@@ -31,19 +40,27 @@ let package = Package(
         .library(name: "SupCon", targets: ["SupCon"]),
     ],
     traits: [
-        .trait(name: "OneDNN", description: "Convolutions by oneDNN (f32 and bf16); without it by im2col and OpenBLAS (f32)"),
+        .trait(
+            name: "OneDNN",
+            description:
+                "Convolutions by oneDNN (f32 and bf16); without it by im2col and OpenBLAS (f32)"),
         .default(enabledTraits: ["OneDNN"]),
     ],
     targets: [
         // 0: the libraries
-        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-        .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(
+            name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "COneDNN",
             cSettings: [.define("SUPCON_ONEDNN", .when(traits: ["OneDNN"]))],
-            linkerSettings: [.linkedLibrary("dnnl", .when(traits: ["OneDNN"])), .linkedLibrary(":libgomp.so.1", .when(traits: ["OneDNN"]))]),
+            linkerSettings: [
+                .linkedLibrary("dnnl", .when(traits: ["OneDNN"])),
+                .linkedLibrary(":libgomp.so.1", .when(traits: ["OneDNN"])),
+            ]),
         .target(name: "CKernels"),
         .systemLibrary(name: "CSupCon", path: "include"),
         // 1: the ground
@@ -54,28 +71,50 @@ let package = Package(
         floor("SupConVision", ["SupConTensor", "CKernels", "CTurboJPEG", "CPNG", "CZlib"]),
         // 3: models, and how they are trained
         floor("SupConModel", ["SupConTensor", "SupConNetwork", "SupConVision", "CKernels"]),
-        floor("SupConTraining", ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel", "CKernels"]),
+        floor(
+            "SupConTraining",
+            [
+                "SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel",
+                "CKernels",
+            ]),
         // 4: the Swift API
-        floor("SupCon", ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel", "SupConTraining"]),
+        floor(
+            "SupCon",
+            [
+                "SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel",
+                "SupConTraining",
+            ]),
         // 5: the C API
         .target(
-            name: "SupConC", dependencies: ["CSupCon", "SupCon"], exclude: ["exports.map"], swiftSettings: swiftSettings,
-            linkerSettings: [.unsafeFlags(["-soname", "libsupcon.so.1", "--version-script=\(exports)"].flatMap { ["-Xlinker", $0] })]),
+            name: "SupConC", dependencies: ["CSupCon", "SupCon"], exclude: ["exports.map"],
+            swiftSettings: swiftSettings,
+            linkerSettings: [
+                .unsafeFlags(
+                    ["-soname", "libsupcon.so.1", "--version-script=\(exports)"].flatMap {
+                        ["-Xlinker", $0]
+                    })
+            ]),
 
         // Examples: swift run -c release supcon-train …
-        .target(name: "ExampleSupport", dependencies: ["SupCon"], path: "examples/swift/support", swiftSettings: swiftSettings),
+        .target(
+            name: "ExampleSupport", dependencies: ["SupCon"], path: "examples/swift/support",
+            swiftSettings: swiftSettings),
         example("train"),
         example("embed"),
         example("evaluate"),
         .target(name: "CLimit", path: "Benchmarks/limit"),
-        .executableTarget(name: "benchmark", dependencies: ["SupCon", "CLimit", "CTurboJPEG"], path: "Benchmarks/swift", swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "benchmark", dependencies: ["SupCon", "CLimit", "CTurboJPEG"],
+            path: "Benchmarks/swift", swiftSettings: swiftSettings),
 
         tests("SupConTensor", []),
         tests("SupConNetwork", ["SupConTensor"]),
         tests("SupConLoss", ["SupConTensor"]),
         tests("SupConVision", ["SupConTensor"]),
         tests("SupConModel", ["SupConTensor", "SupConNetwork", "SupConVision"]),
-        tests("SupConTraining", ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel"]),
+        tests(
+            "SupConTraining",
+            ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel"]),
     ],
     cLanguageStandard: .c11
 )

@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
-"""Times libsupcon and its peers in turn, in one sitting, with the same number of threads; prints a JSON line per run and per case, and at the end a table of ratios.
+"""Times libsupcon and its peers in turn, in one sitting, with the same number of threads; prints a
+JSON line per run and per case, and at the end a table of ratios.
 
     python3 Benchmarks/compare.py [--threads 2] [--rounds 3] [--python PATH] [CASE …]
 
-The peers (PyTorch, ONNX Runtime, OpenVINO, albumentations, …) live in build/peers, an environment that the first run makes with pip (some GB); --python names another. Of
-peers and of their forms (compiled or not, channels first or last) the first round tries all, and the best goes on: ours, it, ours, it. A ratio is that of the medians over the rounds.
-CASE is as for run.py; fashion-mnist (an hour) is run only by its name."""
+The peers (PyTorch, ONNX Runtime, OpenVINO, albumentations, …) live in build/peers, an environment
+that the first run makes with pip (some GB); --python names another. Of peers and of their forms
+(compiled or not, channels first or last) the first round tries all, and the best goes on: ours, it,
+ours, it. A ratio is that of the medians over the rounds. CASE is as for run.py; fashion-mnist (an
+hour) is run only by its name.
+"""
 
 import json
 import os
@@ -17,7 +21,10 @@ from cases import Case, chosen
 from run import ROOT, build, measure, parser, prepare
 from tables import ratios
 
-PACKAGES = "torch torchvision onnxruntime openvino onnx onnxscript pytorch-metric-learning albumentations scikit-learn pillow".split()
+PACKAGES = (
+    "torch torchvision onnxruntime openvino onnx onnxscript "
+    "pytorch-metric-learning albumentations scikit-learn pillow"
+).split()
 
 
 def environment() -> str:
@@ -27,7 +34,10 @@ def environment() -> str:
     if not ready.exists():
         print(f"Making {folder} with {', '.join(PACKAGES)}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES], check=True)
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES],
+            check=True,
+        )
         ready.touch()
     return str(python)
 
@@ -45,9 +55,18 @@ def compare(case: Case, threads: int, rounds: int, python: str) -> dict:
         mine += measure(case, case.ours, threads)
         for peer in contenders:
             theirs[peer.subject] += measure(case, peer, threads, python)
-        usable = [peer for peer in case.peers if middle(theirs[peer.subject], "median_s") is not None]
-        contenders = tuple(sorted(usable, key=lambda peer: middle(theirs[peer.subject], "median_s"))[:1])
-    found = {"case": case.name, "precision": case.precision, "ours_s": middle(mine, "median_s"), "ours_bytes": middle(mine, "peak_bytes")}
+        usable = [
+            peer for peer in case.peers if middle(theirs[peer.subject], "median_s") is not None
+        ]
+        contenders = tuple(
+            sorted(usable, key=lambda peer: middle(theirs[peer.subject], "median_s"))[:1]
+        )
+    found = {
+        "case": case.name,
+        "precision": case.precision,
+        "ours_s": middle(mine, "median_s"),
+        "ours_bytes": middle(mine, "peak_bytes"),
+    }
     if contenders:
         best = contenders[0].subject
         smallest = min(filter(None, (middle(lines, "peak_bytes") for lines in theirs.values())))
@@ -61,7 +80,9 @@ def compare(case: Case, threads: int, rounds: int, python: str) -> dict:
 def main() -> None:
     it = parser(__doc__)
     it.add_argument("--rounds", type=int, default=3, help="how often to take turns (default: 3)")
-    it.add_argument("--python", help="a Python that has the peers (default: build/peers, made if missing)")
+    it.add_argument(
+        "--python", help="a Python that has the peers (default: build/peers, made if missing)"
+    )
     options = it.parse_args()
     cases = [case for case in chosen(options.cases) if case.peers or options.cases]
     cases = [case for case in cases if options.cases or case.group != "fashion-mnist"]

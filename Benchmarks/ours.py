@@ -1,4 +1,6 @@
-"""Times what is reached from Python: `python3 ours.py WORK NAME=VALUE …` prints a JSON line (`overlap` one too). run.py has the table of cases."""
+"""Times what is reached from Python: `python3 ours.py WORK NAME=VALUE …` prints a JSON line
+(`overlap` one too). run.py has the table of cases.
+"""
 
 import json
 import os
@@ -19,7 +21,14 @@ def embed(architecture, batch, precision, threads=2, side=224, runs=9) -> None:
     import numpy as np
     import supcon
 
-    model = supcon.Model(architecture, stem="imagenet", head="none", image_size=side, precision="f32" if precision == "int8" else precision, n_jobs=threads)
+    model = supcon.Model(
+        architecture,
+        stem="imagenet",
+        head="none",
+        image_size=side,
+        precision="f32" if precision == "int8" else precision,
+        n_jobs=threads,
+    )
     images = np.random.default_rng(0).integers(0, 255, (batch, side, side, 3), dtype=np.uint8)
     if precision == "int8":
         model = model.quantize(images)
@@ -33,12 +42,29 @@ def startup(threads=2, runs=5) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/model.safetensors"
         supcon.Model("resnet18", stem="imagenet", head="none", image_size=224).save(file)
-        code = f"import numpy, supcon; supcon.load({file!r}, n_jobs={threads}).embed(numpy.zeros((1, 224, 224, 3), numpy.uint8))"
+        code = (
+            f"import numpy, supcon; supcon.load({file!r}, "
+            f"n_jobs={threads}).embed(numpy.zeros((1, 224, 224, 3), numpy.uint8))"
+        )
         report(timed(lambda: subprocess.run([sys.executable, "-c", code], check=True), runs))
 
 
-def overlap(augmentation="simclr", monitor=0, checkpoint=0, batch=256, side=28, channels=1, width=16, precision="bf16", threads=2, steps=12, epochs=3) -> None:
-    """Steps of the whole trainer: loader, augmentation, kNN monitor, checkpoints beside the network. The first epoch does not count."""
+def overlap(
+    augmentation="simclr",
+    monitor=0,
+    checkpoint=0,
+    batch=256,
+    side=28,
+    channels=1,
+    width=16,
+    precision="bf16",
+    threads=2,
+    steps=12,
+    epochs=3,
+) -> None:
+    """Steps of the whole trainer: loader, augmentation, kNN monitor, checkpoints beside the
+    network. The first epoch does not count.
+    """
     import numpy as np
     import supcon
 
@@ -46,7 +72,15 @@ def overlap(augmentation="simclr", monitor=0, checkpoint=0, batch=256, side=28, 
     count = -(-batch * steps * 10 // 9) + 20 if monitor else batch * steps
     images = random.integers(0, 255, (count, side, side, channels), dtype=np.uint8)
     labels = np.arange(count) % 10
-    model = supcon.Model("resnet18", width=width, stem="cifar", channels=channels, image_size=side, precision=precision, n_jobs=threads)
+    model = supcon.Model(
+        "resnet18",
+        width=width,
+        stem="cifar",
+        channels=channels,
+        image_size=side,
+        precision=precision,
+        n_jobs=threads,
+    )
     between, ends, last = [], [], time.perf_counter()
 
     def hear(event):
@@ -59,18 +93,42 @@ def overlap(augmentation="simclr", monitor=0, checkpoint=0, batch=256, side=28, 
             ends.append(now - before)
 
     with tempfile.TemporaryDirectory() as folder:
-        supcon.train(model, supcon.Dataset.from_images(images, labels), epochs=epochs, batch_size=batch, augmentation=augmentation, callback=hear,
-                     validation_fraction=0.1 if monitor else 0, checkpoint_folder=folder if checkpoint else None, stop_on_collapse=False)
+        supcon.train(
+            model,
+            supcon.Dataset.from_images(images, labels),
+            epochs=epochs,
+            batch_size=batch,
+            augmentation=augmentation,
+            callback=hear,
+            validation_fraction=0.1 if monitor else 0,
+            checkpoint_folder=folder if checkpoint else None,
+            stop_on_collapse=False,
+        )
     report(between, epoch_end_s=round(statistics.median(ends), 6), training_images=batch * steps)
 
 
 def fashion_mnist(threads=2, seeds=1, **options) -> None:
-    """The whole program, a process per seed: seconds from its start to its end, and the accuracy that it reaches. Options are those of fashion_mnist.py."""
+    """The whole program, a process per seed: seconds from its start to its end, and the accuracy
+    that it reaches. Options are those of fashion_mnist.py.
+    """
     seconds, accuracies = [], []
     for seed in range(seeds):
-        words = [word for name, value in options.items() for word in (f"--{name}", *str(value).split())]
+        words = [
+            word for name, value in options.items() for word in (f"--{name}", *str(value).split())
+        ]
         start = time.perf_counter()
-        out = subprocess.run([sys.executable, str(ROOT / "Benchmarks" / "fashion_mnist.py"), "--seeds", str(seed), *words], check=True, capture_output=True, text=True)
+        out = subprocess.run(
+            [
+                sys.executable,
+                str(ROOT / "Benchmarks" / "fashion_mnist.py"),
+                "--seeds",
+                str(seed),
+                *words,
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
         seconds.append(time.perf_counter() - start)
         accuracies.append(json.loads(out.stdout.splitlines()[-1])["linear"])
     report(seconds, accuracy=round(statistics.mean(accuracies), 4))

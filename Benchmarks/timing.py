@@ -1,4 +1,6 @@
-"""What every timed program here does the same way: reads NAME=VALUE words, times a call, prints a JSON line. Needs nothing but Python."""
+"""What every timed program here does the same way: reads NAME=VALUE words, times a call, prints a
+JSON line. Needs nothing but Python.
+"""
 
 import json
 import statistics
@@ -31,8 +33,16 @@ def peak_bytes() -> int:
 
 
 def report(seconds: "list[float]", **more) -> None:
-    """Prints a JSON line: median, minimum and number of the times, the process's peak of memory, and more."""
-    line = {"median_s": round(statistics.median(seconds), 9), "min_s": round(min(seconds), 9), "runs": len(seconds), "peak_bytes": peak_bytes(), **more}
+    """Prints a JSON line: median, minimum and number of the times, the process's peak of memory,
+    and more.
+    """
+    line = {
+        "median_s": round(statistics.median(seconds), 9),
+        "min_s": round(min(seconds), 9),
+        "runs": len(seconds),
+        "peak_bytes": peak_bytes(),
+        **more,
+    }
     print(json.dumps(line), flush=True)
 
 

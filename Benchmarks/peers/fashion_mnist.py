@@ -1,6 +1,9 @@
-"""The reference recipe in PyTorch, f32, for ../fashion_mnist.py to be compared with: SupCon, ResNet-18 of width 16 with the CIFAR stem, SGD 0.9, weight decay 1e-4, cosine with
-100 warm-up steps, temperature 0.1, two views by crops of half the area or more and flips (--views 1: the images as they are). Prints a JSON line: the accuracy of a linear probe on the
-encoder's output over all test images."""
+"""The reference recipe in PyTorch, f32, for ../fashion_mnist.py to be compared with: SupCon,
+ResNet-18 of width 16 with the CIFAR stem, SGD 0.9, weight decay 1e-4, cosine with 100 warm-up
+steps, temperature 0.1, two views by crops of half the area or more and flips (--views 1: the images
+as they are). Prints a JSON line: the accuracy of a linear probe on the encoder's output over all
+test images.
+"""
 
 import argparse
 import gzip
@@ -19,65 +22,97 @@ FOLDER = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-m
 
 def read(part):
     """Images [n, 1, 28, 28] from 0 to 1, and labels."""
-    images = np.frombuffer(gzip.open(FOLDER / f"{part}-images-idx3-ubyte.gz").read(), np.uint8, offset=16).reshape(-1, 1, 28, 28)
-    labels = np.frombuffer(gzip.open(FOLDER / f"{part}-labels-idx1-ubyte.gz").read(), np.uint8, offset=8)
+    images = np.frombuffer(
+        gzip.open(FOLDER / f"{part}-images-idx3-ubyte.gz").read(), np.uint8, offset=16
+    ).reshape(-1, 1, 28, 28)
+    labels = np.frombuffer(
+        gzip.open(FOLDER / f"{part}-labels-idx1-ubyte.gz").read(), np.uint8, offset=8
+    )
     return torch.tensor(images).float() / 255, torch.tensor(labels).long()
 
 
-def normalised(x):
+def normalized(x):
     return (x - 0.286) / 0.353
 
 
 def view(x):
-    """A square crop of half to all of the area at a random place, resized back, every other one mirrored."""
+    """A square crop of half to all of the area at a random place, resized back, every other one
+    mirrored.
+    """
     n = len(x)
     side = torch.empty(n).uniform_(0.5, 1).sqrt()
     mirror = (torch.rand(n) < 0.5).float() * -2 + 1
     place = (torch.rand(n, 2) * 2 - 1) * (1 - side)[:, None]
     zero = torch.zeros(n)
-    affine = torch.stack([torch.stack([side * mirror, zero, place[:, 0]], 1), torch.stack([zero, side, place[:, 1]], 1)], 1)
-    return normalised(F.grid_sample(x, F.affine_grid(affine, list(x.shape), align_corners=False), align_corners=False))
+    affine = torch.stack(
+        [
+            torch.stack([side * mirror, zero, place[:, 0]], 1),
+            torch.stack([zero, side, place[:, 1]], 1),
+        ],
+        1,
+    )
+    return normalized(
+        F.grid_sample(
+            x, F.affine_grid(affine, list(x.shape), align_corners=False), align_corners=False
+        )
+    )
 
 
 def train(net, x, y, epochs, batch, rate, views):
-    optimiser = torch.optim.SGD(net.parameters(), rate, momentum=0.9, weight_decay=1e-4)
+    optimizer = torch.optim.SGD(net.parameters(), rate, momentum=0.9, weight_decay=1e-4)
     steps = epochs * (len(x) // batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / steps)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min(1, (step + 1) / 100) * 0.5 * (1 + math.cos(math.pi * step / steps)),
+    )
     net.train()
     for _ in range(epochs):
-        for index in torch.randperm(len(x))[:len(x) // batch * batch].split(batch):
-            z = F.normalize(net(torch.cat([view(x[index]) for _ in range(views)]) if views > 1 else normalised(x[index])))
-            optimiser.zero_grad()
+        for index in torch.randperm(len(x))[: len(x) // batch * batch].split(batch):
+            z = F.normalize(
+                net(
+                    torch.cat([view(x[index]) for _ in range(views)])
+                    if views > 1
+                    else normalized(x[index])
+                )
+            )
+            optimizer.zero_grad()
             supcon(z, y[index].repeat(views)).backward()
-            optimiser.step()
+            optimizer.step()
             schedule.step()
 
 
 @torch.inference_mode()
 def embed(net, x):
     net[0].eval()
-    return torch.cat([F.normalize(net[0](normalised(part))) for part in x.split(500)])
+    return torch.cat([F.normalize(net[0](normalized(part))) for part in x.split(500)])
 
 
 def probe(a, ya, b, yb):
     """Softmax regression by L-BFGS on `a`, its accuracy on `b`."""
     a, b = a.clone() * 10, b.clone() * 10
     linear = torch.nn.Linear(a.shape[1], 10)
-    optimiser = torch.optim.LBFGS(linear.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(linear.parameters(), max_iter=200, line_search_fn="strong_wolfe")
 
     def objective():
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         value = F.cross_entropy(linear(a), ya) + 1e-4 * linear.weight.square().sum()
         value.backward()
         return value
 
-    optimiser.step(objective)
+    optimizer.step(objective)
     return (linear(b).argmax(1) == yb).float().mean().item()
 
 
 def main():
     parser = argparse.ArgumentParser()
-    for name, kind, standard in (("epochs", int, 4), ("batch", int, 256), ("rate", float, 0.2), ("views", int, 2), ("seed", int, 0), ("threads", int, 2)):
+    for name, kind, standard in (
+        ("epochs", int, 4),
+        ("batch", int, 256),
+        ("rate", float, 0.2),
+        ("views", int, 2),
+        ("seed", int, 0),
+        ("threads", int, 2),
+    ):
         parser.add_argument(f"--{name}", type=kind, default=standard)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -85,7 +120,14 @@ def main():
     (x, y), (test, test_labels) = read("train"), read("t10k")
     net = encoder("resnet18", "cifar", 16, 1)
     train(net, x, y, options.epochs, options.batch, options.rate, options.views)
-    print(json.dumps({"seed": options.seed, "linear": round(probe(embed(net, x), y, embed(net, test), test_labels), 4)}))
+    print(
+        json.dumps(
+            {
+                "seed": options.seed,
+                "linear": round(probe(embed(net, x), y, embed(net, test), test_labels), 4),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
-"""Times the libraries that one would use instead: `python peers.py WORK NAME=VALUE …` in an environment that has them prints a JSON line. ../cases.py has the table.
+"""Times the libraries that one would use instead: `python peers.py WORK NAME=VALUE …` in an
+environment that has them prints a JSON line. ../cases.py has the table.
 
-Every work is what the library's own counterpart does: the same network, batch, precision and number of threads, in the form that is fastest for that peer."""
+Every work is what the library's own counterpart does: the same network, batch, precision and number
+of threads, in the form that is fastest for that peer.
+"""
 
 import os
 import subprocess
@@ -14,9 +17,12 @@ from timing import main, report, timed  # noqa: E402
 warnings.filterwarnings("ignore")
 
 
-# ------------------------------------------------------------------------------------------------------------------ training steps
+# ------------------------------------------------------------------------------------------------------------------
+# training steps
 def encoder(architecture, stem, width, channels):
-    """torchvision's ResNet without its classifier, with the stem for small images and of another width where that is asked for, and a head of two layers."""
+    """torchvision's ResNet without its classifier, with the stem for small images and of another
+    width where that is asked for, and a head of two layers.
+    """
     import torchvision
     from torch import nn
 
@@ -24,13 +30,26 @@ def encoder(architecture, stem, width, channels):
     if stem == "cifar":
         if width != 64:  # of basic blocks
             resnet.inplanes = width
-            for stage, blocks in enumerate((resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4)):
-                made = resnet._make_layer(torchvision.models.resnet.BasicBlock, width << stage, len(blocks), stride=1 if stage == 0 else 2)
+            for stage, blocks in enumerate(
+                (resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4)
+            ):
+                made = resnet._make_layer(
+                    torchvision.models.resnet.BasicBlock,
+                    width << stage,
+                    len(blocks),
+                    stride=1 if stage == 0 else 2,
+                )
                 setattr(resnet, f"layer{stage + 1}", made)
-        resnet.conv1, resnet.bn1, resnet.maxpool = nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.Identity()
+        resnet.conv1, resnet.bn1, resnet.maxpool = (
+            nn.Conv2d(channels, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.Identity(),
+        )
     dimension = resnet.fc.in_features * width // 64
     resnet.fc = nn.Identity()
-    return nn.Sequential(resnet, nn.Linear(dimension, dimension), nn.ReLU(inplace=True), nn.Linear(dimension, 128))
+    return nn.Sequential(
+        resnet, nn.Linear(dimension, dimension), nn.ReLU(inplace=True), nn.Linear(dimension, 128)
+    )
 
 
 def supcon(z, labels, temperature=0.1):
@@ -45,7 +64,9 @@ def supcon(z, labels, temperature=0.1):
     return -((log_share * positives).sum(1) / positives.sum(1).clamp(min=1)).mean()
 
 
-def train_step(architecture, stem, width, channels, side, views, precision, mode, layout, threads, runs=5):
+def train_step(
+    architecture, stem, width, channels, side, views, precision, mode, layout, threads, runs=5
+):
     import torch
 
     torch.set_num_threads(threads)
@@ -54,21 +75,22 @@ def train_step(architecture, stem, width, channels, side, views, precision, mode
     net = encoder(architecture, stem, width, channels).to(memory_format=order)
     images = torch.randn(views, channels, side, side).contiguous(memory_format=order)
     labels = torch.randint(10, (views // 2,)).repeat(2)
-    optimiser = torch.optim.SGD(net.parameters(), 0.05, momentum=0.9, weight_decay=1e-4)
+    optimizer = torch.optim.SGD(net.parameters(), 0.05, momentum=0.9, weight_decay=1e-4)
     forward = torch.compile(net) if mode == "compile" else net
 
     def step():
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             w = forward(images)
         loss = supcon(torch.nn.functional.normalize(w.float()), labels)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
 
     report(timed(step, runs, 2))
 
 
-# --------------------------------------------------------------------------------------------------------------------------- loss
+# ---------------------------------------------------------------------------------------------------------------------------
+# loss
 def loss(n, form, threads, d=128):
     import torch
     from pytorch_metric_learning.losses import SupConLoss
@@ -80,7 +102,8 @@ def loss(n, form, threads, d=128):
     report(timed(lambda: call(z, labels).backward(), 3 if n > 4000 else 7))
 
 
-# ---------------------------------------------------------------------------------------------------------------------- inference
+# ----------------------------------------------------------------------------------------------------------------------
+# inference
 def embed(architecture, batch, precision, engine, threads, side=224, runs=9):
     import numpy as np
     import torch
@@ -92,8 +115,14 @@ def embed(architecture, batch, precision, engine, threads, side=224, runs=9):
     net.eval()
     images = torch.randn(batch, 3, side, side)
     if engine == "torch":
-        net, images = net.to(memory_format=torch.channels_last), images.contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        net, images = (
+            net.to(memory_format=torch.channels_last),
+            images.contiguous(memory_format=torch.channels_last),
+        )
+        with (
+            torch.inference_mode(),
+            torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"),
+        ):
             return report(timed(lambda: net(images), runs, 2))
     folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"supcon-peers-{os.getuid()}"
     folder.mkdir(exist_ok=True)
@@ -106,13 +135,19 @@ def embed(architecture, batch, precision, engine, threads, side=224, runs=9):
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            str(file), options, providers=["CPUExecutionProvider"]
+        )
         feed = {session.get_inputs()[0].name: pixels}
         return report(timed(lambda: session.run(None, feed), runs, 2))
     import openvino
 
     core = openvino.Core()
-    settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+    settings = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
     request = core.compile_model(core.read_model(str(file)), "CPU", settings).create_infer_request()
     report(timed(lambda: request.infer({0: pixels}), runs, 2))
 
@@ -127,18 +162,30 @@ def startup(threads, runs=5):
     with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/model.pt"
         torch.save(torchvision.models.resnet18().state_dict(), file)
-        code = (f"import torch, torchvision; torch.set_num_threads({threads}); m = torchvision.models.resnet18()\n"
-                f"m.load_state_dict(torch.load({file!r})); m.fc = torch.nn.Identity(); m.eval()\n"
-                "with torch.inference_mode(): m(torch.zeros(1, 3, 224, 224))")
+        code = (
+            f"import torch, torchvision; torch.set_num_threads({threads}); m = "
+            "torchvision.models.resnet18()\n"
+            f"m.load_state_dict(torch.load({file!r})); m.fc = torch.nn.Identity(); m.eval()\n"
+            "with torch.inference_mode(): m(torch.zeros(1, 3, 224, 224))"
+        )
         report(timed(lambda: subprocess.run([sys.executable, "-c", code], check=True), runs))
 
 
-# ------------------------------------------------------------------------------------------------------------------------- images
+# -------------------------------------------------------------------------------------------------------------------------
+# images
 def torchvision_views(side):
     from torchvision import transforms as t
 
-    return t.Compose([t.RandomResizedCrop(side, scale=(0.2, 1)), t.RandomHorizontalFlip(), t.RandomApply([t.ColorJitter(0.4, 0.4, 0.4, 0.1)], 0.8),
-                      t.RandomGrayscale(0.2), t.ToTensor(), t.Normalize([0.5] * 3, [0.2] * 3)])
+    return t.Compose(
+        [
+            t.RandomResizedCrop(side, scale=(0.2, 1)),
+            t.RandomHorizontalFlip(),
+            t.RandomApply([t.ColorJitter(0.4, 0.4, 0.4, 0.1)], 0.8),
+            t.RandomGrayscale(0.2),
+            t.ToTensor(),
+            t.Normalize([0.5] * 3, [0.2] * 3),
+        ]
+    )
 
 
 def augment(source, side, library, threads=1):
@@ -151,8 +198,15 @@ def augment(source, side, library, threads=1):
         import cv2
 
         cv2.setNumThreads(1)
-        views = a.Compose([a.RandomResizedCrop(size=(side, side), scale=(0.2, 1)), a.HorizontalFlip(), a.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8), a.ToGray(p=0.2),
-                           a.Normalize((0.5,) * 3, (0.2,) * 3)])
+        views = a.Compose(
+            [
+                a.RandomResizedCrop(size=(side, side), scale=(0.2, 1)),
+                a.HorizontalFlip(),
+                a.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8),
+                a.ToGray(p=0.2),
+                a.Normalize((0.5,) * 3, (0.2,) * 3),
+            ]
+        )
         return report(timed(lambda: views(image=pixels), 500, 50))
     import torch
     from PIL import Image
@@ -177,7 +231,8 @@ def jpeg(file, side, threads=1):
     report(timed(view, 60, 5))
 
 
-# ------------------------------------------------------------------------------------------------------------------- whole program
+# -------------------------------------------------------------------------------------------------------------------
+# whole program
 def fashion_mnist(threads, epochs=4, seeds=1, **more):
     """A process per seed, from its start to its end."""
     import json
@@ -186,8 +241,13 @@ def fashion_mnist(threads, epochs=4, seeds=1, **more):
 
     seconds, accuracies = [], []
     for seed in range(seeds):
-        words = [str(Path(__file__).with_name("fashion_mnist.py")), *(f"--{name}={value}" for name, value in
-                                                                      dict(epochs=epochs, seed=seed, threads=threads, **more).items())]
+        words = [
+            str(Path(__file__).with_name("fashion_mnist.py")),
+            *(
+                f"--{name}={value}"
+                for name, value in dict(epochs=epochs, seed=seed, threads=threads, **more).items()
+            ),
+        ]
         start = time.perf_counter()
         out = subprocess.run([sys.executable, *words], check=True, capture_output=True, text=True)
         seconds.append(time.perf_counter() - start)
@@ -196,4 +256,14 @@ def fashion_mnist(threads, epochs=4, seeds=1, **more):
 
 
 if __name__ == "__main__":
-    main({"train-step": train_step, "loss": loss, "embed": embed, "startup": startup, "augment": augment, "jpeg": jpeg, "fashion-mnist": fashion_mnist})
+    main(
+        {
+            "train-step": train_step,
+            "loss": loss,
+            "embed": embed,
+            "startup": startup,
+            "augment": augment,
+            "jpeg": jpeg,
+            "fashion-mnist": fashion_mnist,
+        }
+    )

@@ -13,7 +13,9 @@ struct Arguments {
     }
 
     func text(_ name: String, _ standard: String) -> String { values[name] ?? standard }
-    func number(_ name: String, _ standard: Int) -> Int { values[name].flatMap { Int($0) } ?? standard }
+    func number(_ name: String, _ standard: Int) -> Int {
+        values[name].flatMap { Int($0) } ?? standard
+    }
 
     /// How many threads compute.
     var threads: Int { number("threads", 2) }
@@ -32,7 +34,9 @@ struct Arguments {
     /// "precision".
     func precision() throws -> Precision {
         let name = text("precision", "f32")
-        guard let precision = Precision(rawValue: name) else { throw SupConError(.argument, "precision is \(name); expected f32 or bf16") }
+        guard let precision = Precision(rawValue: name) else {
+            throw SupConError(.argument, "precision is \(name); expected f32 or bf16")
+        }
         return precision
     }
 }

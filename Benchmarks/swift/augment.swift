@@ -1,13 +1,13 @@
 import SupCon
 
-/// SimCLR's views as the peers' cases have them: crop, flip, jitter, grey, no blur.
+/// SimCLR's views as the peers' cases have them: crop, flip, jitter, gray, no blur.
 private func viewsWithoutBlur() -> AugmentationOptions {
     var options = AugmentationOptions.defaults(.simclr)
     options.blurProbability = 0
     return options
 }
 
-/// One view of an RGB image on one thread, from pixels in memory to normalised floats.
+/// One view of an RGB image on one thread, from pixels in memory to normalized floats.
 func timeAugmentation(_ arguments: Arguments) throws {
     let (source, side) = (arguments.number("source", 32), arguments.number("side", 32))
     var random = Philox(seed: 0, purpose: .test)
@@ -23,7 +23,9 @@ func timeAugmentation(_ arguments: Arguments) throws {
         try view.withUnsafeMutableBufferPointer { out in
             guard let out = out.baseAddress else { return }
             let all = try times(runs: arguments.number("runs", 2000), warmUp: 50) {
-                try augmentation.apply(image, seed: 0, epoch: 0, sample: sample, view: 0, normalization, workspace: workspace, into: out)
+                try augmentation.apply(
+                    image, seed: 0, epoch: 0, sample: sample, view: 0, normalization,
+                    workspace: workspace, into: out)
                 sample += 1
             }
             report(all)
@@ -31,14 +33,19 @@ func timeAugmentation(_ arguments: Arguments) throws {
     }
 }
 
-/// From a JPEG file to one normalised view, on one thread, as the loader makes it: read, decoded as small as the crop allows, augmented.
+/// From a JPEG file to one normalized view, on one thread, as the loader makes it: read, decoded as
+/// small as the crop allows, augmented.
 func timeJPEG(_ arguments: Arguments) throws {
     let (side, perBatch, aheadAtMost) = (arguments.number("side", 224), 16, 4)
     let batches = (0..<arguments.number("runs", 20) + aheadAtMost).map { _ in Array(0..<perBatch) }
     let files = try Dataset.files(Array(repeating: arguments.text("file", ""), count: perBatch))
     let loader = try Loader(
-        files, viewsWithoutBlur(), views: 1, height: side, width: side, mean: [0.5, 0.5, 0.5], std: [0.2, 0.2, 0.2], seed: 0, threads: 1, batchSize: perBatch)
+        files, viewsWithoutBlur(), views: 1, height: side, width: side, mean: [0.5, 0.5, 0.5],
+        std: [0.2, 0.2, 0.2], seed: 0, threads: 1, batchSize: perBatch)
     try loader.begin(epoch: 0, batches: batches)
-    // It works ahead in a few batches of memory; who only waits for the next one waits as long as that takes to make.
-    report(try times(runs: batches.count - aheadAtMost, warmUp: aheadAtMost) { _ = try loader.next() }.map { $0 / Double(perBatch) })
+    // It works ahead in a few batches of memory; who only waits for the next one waits as long as
+    // that takes to make.
+    report(
+        try times(runs: batches.count - aheadAtMost, warmUp: aheadAtMost) { _ = try loader.next() }
+            .map { $0 / Double(perBatch) })
 }

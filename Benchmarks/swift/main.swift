@@ -1,9 +1,11 @@
 import Glibc
 
-// benchmark WORK NAME=VALUE …: times one piece of work and prints a JSON line (or several). Benchmarks/run.py has the table of cases.
+// benchmark WORK NAME=VALUE …: times one piece of work and prints a JSON line (or several).
+// Benchmarks/run.py has the table of cases.
 
 let works: [String: (Arguments) throws -> Void] = [
-    "limit": measureLimit, "train-step": trainStep, "layers": profileLayers, "loss": timeLoss, "augment": timeAugmentation, "jpeg": timeJPEG, "write-jpeg": writeJPEG,
+    "limit": measureLimit, "train-step": trainStep, "layers": profileLayers, "loss": timeLoss,
+    "augment": timeAugmentation, "jpeg": timeJPEG, "write-jpeg": writeJPEG,
 ]
 
 let words = CommandLine.arguments.dropFirst()

@@ -13,9 +13,14 @@ func times(runs: Int, warmUp: Int, _ body: () throws -> Void) rethrows -> [Doubl
     return all.sorted()
 }
 
-/// Prints one JSON line: median, minimum and number of the times, the process's peak of memory, and more.
+/// Prints one JSON line: median, minimum and number of the times, the process's peak of memory, and
+/// more.
 func report(_ times: [Double], _ more: [(String, JSON)] = []) {
-    emit([("median_s", .number(times[times.count / 2])), ("min_s", .number(times[0])), ("runs", .number(Double(times.count))), ("peak_bytes", .number(Double(peakMemory())))] + more)
+    emit(
+        [
+            ("median_s", .number(times[times.count / 2])), ("min_s", .number(times[0])),
+            ("runs", .number(Double(times.count))), ("peak_bytes", .number(Double(peakMemory()))),
+        ] + more)
 }
 
 enum JSON {
@@ -26,14 +31,19 @@ enum JSON {
 func emit(_ fields: [(String, JSON)]) {
     let parts = fields.map { (name, value) in
         switch value {
-        case .number(let x): "\"\(name)\": \(x == x.rounded() && abs(x) < 1e15 ? "\(Int(x))" : "\((x * 1e9).rounded() / 1e9)")"
+        case .number(let x):
+            """
+            \"\(name)\": \
+            \(x == x.rounded() && abs(x) < 1e15 ? "\(Int(x))" : "\((x * 1e9).rounded() / 1e9)")
+            """
         case .text(let text): "\"\(name)\": \"\(text)\""
         }
     }
     print("{" + parts.joined(separator: ", ") + "}")
 }
 
-/// This process's peak of resident memory in bytes, "VmHWM" of /proc/self/status; written to /proc/self/clear_refs, 5 sets it back to what is resident now.
+/// This process's peak of resident memory in bytes, "VmHWM" of /proc/self/status; written to
+/// /proc/self/clear_refs, 5 sets it back to what is resident now.
 func peakMemory(reset: Bool = false) -> Int {
     if reset {
         let file = open("/proc/self/clear_refs", O_WRONLY)
@@ -47,5 +57,8 @@ func peakMemory(reset: Bool = false) -> Int {
     defer { close(file) }
     var bytes = [UInt8](repeating: 0, count: 8192)
     let text = String(decoding: bytes[..<max(read(file, &bytes, bytes.count), 0)], as: UTF8.self)
-    return (text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }?.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) } ?? 0) * 1024
+    return
+        (text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }?.split(whereSeparator: {
+            !$0.isNumber
+        }).first.flatMap { Int($0) } ?? 0) * 1024
 }

@@ -1,4 +1,5 @@
-/* bf16 is the upper half of an f32. Both directions are plain integer work, which every vector unit can do. */
+/* bf16 is the upper half of an f32. Both directions are plain integer work, which every vector unit
+ * can do. */
 #ifndef SUPCON_BF16_H
 #define SUPCON_BF16_H
 #include <stdint.h>

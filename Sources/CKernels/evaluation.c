@@ -16,7 +16,8 @@ SUPCON_CLONES void sc_scale_f32(const float *x, double factor, float *y, int64_t
   for (int64_t i = 0; i < count; i++) y[i] = (float)((double)x[i] * factor);
 }
 
-SUPCON_CLONES void sc_add_scaled_f32_to_f64(const float *restrict x, double factor, double *restrict sum, int64_t count) {
+SUPCON_CLONES void sc_add_scaled_f32_to_f64(const float *restrict x, double factor,
+                                            double *restrict sum, int64_t count) {
   for (int64_t i = 0; i < count; i++) sum[i] += (double)x[i] * factor;
 }
 
@@ -27,7 +28,8 @@ SUPCON_CLONES double sc_dot_f64(const double *x, const double *y, int64_t count)
   return sum;
 }
 
-SUPCON_CLONES void sc_add_scaled_f64(const double *restrict x, double factor, double *restrict y, int64_t count) {
+SUPCON_CLONES void sc_add_scaled_f64(const double *restrict x, double factor, double *restrict y,
+                                     int64_t count) {
   for (int64_t i = 0; i < count; i++) y[i] += factor * x[i];
 }
 
@@ -35,11 +37,14 @@ SUPCON_CLONES void sc_scale_f64(double *x, double factor, int64_t count) {
   for (int64_t i = 0; i < count; i++) x[i] *= factor;
 }
 
-/* exp(x) for x ≤ 0 to 2 ulp; what would be below 2^-126 is about that. x = n ln 2 + r, |r| ≤ ln 2 / 2 (ln 2 in two parts, Cody and Waite), exp(r) by a
- * polynomial with the coefficients of Cephes' expf, 2ⁿ put together from bits. */
+/* exp(x) for x ≤ 0 to 2 ulp; what would be below 2^-126 is about that. x = n ln 2 + r, |r| ≤ ln 2 /
+ * 2 (ln 2 in two parts, Cody and Waite), exp(r) by a polynomial with the coefficients of Cephes'
+ * expf, 2ⁿ put together from bits. */
 static inline __attribute__((always_inline)) float exp_of_nonpositive(float x) {
   x = x < -87.0f ? -87.0f : x;
-  const float shifted = x * 1.44269504f + 12582912.0f; /* 1.5 · 2²³: rounds to an integer, which then lies in the low bits */
+  const float shifted =
+      x * 1.44269504f +
+      12582912.0f; /* 1.5 · 2²³: rounds to an integer, which then lies in the low bits */
   const float n = shifted - 12582912.0f;
   const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
   float p = 1.9875691500e-4f;
@@ -59,9 +64,11 @@ static inline __attribute__((always_inline)) float exp_of_nonpositive(float x) {
 
 #define STRIP 64
 
-/* A strip of rows side by side in the vectors' lanes: three passes down the classes, for the maximum, the sum, the gradient. */
-static inline __attribute__((always_inline)) double softmax_strip(float *restrict z, int64_t stride, const int width, int64_t classes,
-                                                                  const float *restrict bias, const int32_t *restrict labels, float factor, double *restrict bias_gradient) {
+/* A strip of rows side by side in the vectors' lanes: three passes down the classes, for the
+ * maximum, the sum, the gradient. */
+static inline __attribute__((always_inline)) double softmax_strip(
+    float *restrict z, int64_t stride, const int width, int64_t classes, const float *restrict bias,
+    const int32_t *restrict labels, float factor, double *restrict bias_gradient) {
   float most[STRIP], sum[STRIP] = {0}, right[STRIP];
   for (int r = 0; r < width; r++) {
     most[r] = z[r] + bias[0];
@@ -95,17 +102,22 @@ static inline __attribute__((always_inline)) double softmax_strip(float *restric
   return loss;
 }
 
-SUPCON_CLONES double sc_softmax_residual(float *z, int64_t stride, int64_t rows, int64_t classes, const float *bias, const int32_t *labels, float factor,
+SUPCON_CLONES double sc_softmax_residual(float *z, int64_t stride, int64_t rows, int64_t classes,
+                                         const float *bias, const int32_t *labels, float factor,
                                          double *bias_gradient) {
   double loss = 0;
   int64_t r = 0;
-  for (; r + STRIP <= rows; r += STRIP) loss += softmax_strip(z + r, stride, STRIP, classes, bias, labels + r, factor, bias_gradient);
-  if (r < rows) loss += softmax_strip(z + r, stride, (int)(rows - r), classes, bias, labels + r, factor, bias_gradient);
+  for (; r + STRIP <= rows; r += STRIP)
+    loss += softmax_strip(z + r, stride, STRIP, classes, bias, labels + r, factor, bias_gradient);
+  if (r < rows)
+    loss += softmax_strip(z + r, stride, (int)(rows - r), classes, bias, labels + r, factor,
+                          bias_gradient);
   return loss;
 }
 #undef STRIP
 
-SUPCON_CLONES double sc_gaussian_sum(const float *dots, int64_t stride, int64_t rows, int64_t columns, const float *square_a, const float *square_b,
+SUPCON_CLONES double sc_gaussian_sum(const float *dots, int64_t stride, int64_t rows,
+                                     int64_t columns, const float *square_a, const float *square_b,
                                      float scale, int upper) {
   double sum = 0;
   for (int64_t r = 0; r < rows; r++) {
@@ -123,10 +135,12 @@ SUPCON_CLONES double sc_gaussian_sum(const float *dots, int64_t stride, int64_t 
 }
 
 /* Whether a comes behind b in the order of nearness. */
-static inline int behind(sc_neighbour a, sc_neighbour b) { return a.similarity < b.similarity || (a.similarity == b.similarity && a.index > b.index); }
+static inline int behind(sc_neighbor a, sc_neighbor b) {
+  return a.similarity < b.similarity || (a.similarity == b.similarity && a.index > b.index);
+}
 
 /* Lets `entry` sink from the root of a heap whose root is behind all others. */
-static inline void sink(sc_neighbour *heap, int64_t count, sc_neighbour entry) {
+static inline void sink(sc_neighbor *heap, int64_t count, sc_neighbor entry) {
   int64_t at = 0;
   for (;;) {
     int64_t child = 2 * at + 1;
@@ -141,10 +155,11 @@ static inline void sink(sc_neighbour *heap, int64_t count, sc_neighbour entry) {
 
 #define BLOCK 32
 
-SUPCON_CLONES void sc_nearest_scan(const float *similarities, int64_t count, int32_t first, int32_t skip, int64_t k, sc_neighbour *heap, int64_t *held) {
+SUPCON_CLONES void sc_nearest_scan(const float *similarities, int64_t count, int32_t first,
+                                   int32_t skip, int64_t k, sc_neighbor *heap, int64_t *held) {
   int64_t i = 0, n = *held;
   for (; i < count && n < k; i++) {
-    const sc_neighbour entry = {similarities[i], first + (int32_t)i};
+    const sc_neighbor entry = {similarities[i], first + (int32_t)i};
     if (entry.index == skip) continue;
     int64_t at = n++;
     while (at > 0 && behind(entry, heap[(at - 1) / 2])) {
@@ -154,7 +169,8 @@ SUPCON_CLONES void sc_nearest_scan(const float *similarities, int64_t count, int
     heap[at] = entry;
   }
   *held = n;
-  /* Most blocks hold nothing larger than the heap's least: one comparison over a block finds out. Equals come later, so they stay out. */
+  /* Most blocks hold nothing larger than the heap's least: one comparison over a block finds out.
+   * Equals come later, so they stay out. */
   while (i < count) {
     const int64_t end = count - i < BLOCK ? count : i + BLOCK;
     if (end - i == BLOCK) {
@@ -167,16 +183,16 @@ SUPCON_CLONES void sc_nearest_scan(const float *similarities, int64_t count, int
       }
     }
     for (; i < end; i++) {
-      const sc_neighbour entry = {similarities[i], first + (int32_t)i};
+      const sc_neighbor entry = {similarities[i], first + (int32_t)i};
       if (entry.similarity > heap[0].similarity && entry.index != skip) sink(heap, k, entry);
     }
   }
 }
 #undef BLOCK
 
-void sc_nearest_sort(sc_neighbour *heap, int64_t held) {
+void sc_nearest_sort(sc_neighbor *heap, int64_t held) {
   for (int64_t n = held - 1; n > 0; n--) {
-    const sc_neighbour last = heap[n];
+    const sc_neighbor last = heap[n];
     heap[n] = heap[0];
     sink(heap, n, last);
   }

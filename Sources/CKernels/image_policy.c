@@ -9,13 +9,16 @@ static inline float clamped(float v) {
   return v < 1 ? v : 1;
 }
 
-SUPCON_CLONES void sc_affine(const float *in, int64_t plane, int64_t channels, int64_t height, int64_t width, const float *matrix, float fill, int64_t *index,
+SUPCON_CLONES void sc_affine(const float *in, int64_t plane, int64_t channels, int64_t height,
+                             int64_t width, const float *matrix, float fill, int64_t *index,
                              float *out) {
   for (int64_t y = 0; y < height; y++) {
-    const float x0 = matrix[1] * ((float)y + 0.5f) + matrix[2] - 0.5f, y0 = matrix[4] * ((float)y + 0.5f) + matrix[5] - 0.5f;
+    const float x0 = matrix[1] * ((float)y + 0.5f) + matrix[2] - 0.5f,
+                y0 = matrix[4] * ((float)y + 0.5f) + matrix[5] - 0.5f;
     const float last_x = (float)width - 0.5f, last_y = (float)height - 0.5f;
     for (int64_t x = 0; x < width; x++) {
-      const float sx = rintf(matrix[0] * ((float)x + 0.5f) + x0), sy = rintf(matrix[3] * ((float)x + 0.5f) + y0);
+      const float sx = rintf(matrix[0] * ((float)x + 0.5f) + x0),
+                  sy = rintf(matrix[3] * ((float)x + 0.5f) + y0);
       const int inside = sx >= 0 && sx < last_x && sy >= 0 && sy < last_y;
       index[x] = inside ? (int64_t)sy * width + (int64_t)sx : -1;
     }
@@ -27,14 +30,16 @@ SUPCON_CLONES void sc_affine(const float *in, int64_t plane, int64_t channels, i
   }
 }
 
-SUPCON_CLONES void sc_sharpen(const float *in, int64_t height, int64_t width, float factor, float *out) {
+SUPCON_CLONES void sc_sharpen(const float *in, int64_t height, int64_t width, float factor,
+                              float *out) {
   memcpy(out, in, (size_t)(height * width) * sizeof(float));
   if (height <= 2 || width <= 2) return;
   for (int64_t y = 1; y < height - 1; y++) {
     const float *a = in + (y - 1) * width, *b = a + width, *c = b + width;
     float *row = out + y * width;
     for (int64_t x = 1; x < width - 1; x++) {
-      const float around = a[x - 1] + a[x] + a[x + 1] + b[x - 1] + b[x + 1] + c[x - 1] + c[x] + c[x + 1];
+      const float around =
+          a[x - 1] + a[x] + a[x + 1] + b[x - 1] + b[x + 1] + c[x - 1] + c[x] + c[x + 1];
       const float smooth = (around + 5 * b[x]) * (1.0f / 13);
       row[x] = clamped(b[x] + (1 - factor) * (smooth - b[x]));
     }
@@ -86,7 +91,8 @@ void sc_equalize(const float *in, int64_t n, float *out) {
   for (int64_t i = 0; i < n; i++) out[i] = table[(int)(clamped(in[i]) * 255.999f)];
 }
 
-/* ln of a positive normal number: its exponent, and 2 artanh(t) of the rest within sqrt(1/2) … sqrt(2), by the series up to t^9: an error below 4e-8. */
+/* ln of a positive normal number: its exponent, and 2 artanh(t) of the rest within sqrt(1/2) …
+ * sqrt(2), by the series up to t^9: an error below 4e-8. */
 static inline float log_f32(float x) {
   uint32_t bits, rest;
   memcpy(&bits, &x, 4);
@@ -103,9 +109,11 @@ static inline float log_f32(float x) {
 }
 
 /* Each point adds weight * r² ln r = weight/2 * d ln d, d = r²; near 0 that is 0. */
-SUPCON_CLONES static void displacements(const sc_spline *s, float y, int64_t width, float *dy, float *dx) {
+SUPCON_CLONES static void displacements(const sc_spline *s, float y, int64_t width, float *dy,
+                                        float *dx) {
   for (int64_t x = 0; x < width; x++) {
-    float a = s->affine_y[0] + s->affine_y[1] * y + s->affine_y[2] * (float)x, b = s->affine_x[0] + s->affine_x[1] * y + s->affine_x[2] * (float)x;
+    float a = s->affine_y[0] + s->affine_y[1] * y + s->affine_y[2] * (float)x,
+          b = s->affine_x[0] + s->affine_x[1] * y + s->affine_x[2] * (float)x;
     for (int k = 0; k < 4; k++) {
       const float v = y - s->y[k], h = (float)x - s->x[k];
       float d = v * v + h * h;
@@ -119,7 +127,8 @@ SUPCON_CLONES static void displacements(const sc_spline *s, float y, int64_t wid
   }
 }
 
-void sc_warp(const float *in, int64_t plane, int64_t channels, int64_t height, int64_t width, const sc_spline *spline, float *scratch, float *out) {
+void sc_warp(const float *in, int64_t plane, int64_t channels, int64_t height, int64_t width,
+             const sc_spline *spline, float *scratch, float *out) {
   float *dy = scratch, *dx = scratch + width;
   const float last_y = (float)(height - 1), last_x = (float)(width - 1);
   for (int64_t y = 0; y < height; y++) {
@@ -128,11 +137,13 @@ void sc_warp(const float *in, int64_t plane, int64_t channels, int64_t height, i
       float sy = (float)y - dy[x], sx = (float)x - dx[x];
       sy = sy > 0 ? sy < last_y ? sy : last_y : 0; /* a NaN becomes 0 */
       sx = sx > 0 ? sx < last_x ? sx : last_x : 0;
-      const int64_t top = (int64_t)sy, left = (int64_t)sx, down = top + 1 < height ? width : 0, right = left + 1 < width ? 1 : 0;
+      const int64_t top = (int64_t)sy, left = (int64_t)sx, down = top + 1 < height ? width : 0,
+                    right = left + 1 < width ? 1 : 0;
       const float v = sy - (float)top, h = sx - (float)left;
       for (int64_t c = 0; c < channels; c++) {
         const float *p = in + c * plane + top * width + left;
-        const float upper = p[0] + h * (p[right] - p[0]), lower = p[down] + h * (p[down + right] - p[down]);
+        const float upper = p[0] + h * (p[right] - p[0]),
+                    lower = p[down] + h * (p[down + right] - p[down]);
         out[c * plane + y * width + x] = upper + v * (lower - upper);
       }
     }

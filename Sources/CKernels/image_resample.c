@@ -12,18 +12,22 @@ int64_t sc_triangle_taps(double scale, int64_t size) {
   return taps < (double)size ? (int64_t)taps : size;
 }
 
-SUPCON_CLONES void sc_triangle_weights(double low, double scale, int64_t size, int flip, float factor, int64_t count, int64_t taps, int64_t pitch,
-                                       int32_t *restrict start, float *restrict weights, float *restrict sums) {
+SUPCON_CLONES void sc_triangle_weights(double low, double scale, int64_t size, int flip,
+                                       float factor, int64_t count, int64_t taps, int64_t pitch,
+                                       int32_t *restrict start, float *restrict weights,
+                                       float *restrict sums) {
   const double support = scale > 1 ? scale : 1, most = (double)(size - taps);
   const float inverse = (float)(1 / support);
-  const double first = flip ? low + ((double)count - 0.5) * scale : low + 0.5 * scale, step = flip ? -scale : scale;
-  float *restrict offset = weights; /* row 0 of the weights holds the distance of tap 0 until its turn, which is the last */
+  const double first = flip ? low + ((double)count - 0.5) * scale : low + 0.5 * scale,
+               step = flip ? -scale : scale;
+  float *restrict offset = weights; /* row 0 of the weights holds the distance of tap 0 until its
+                                       turn, which is the last */
   for (int64_t x = 0; x < pitch; x++) {
-    const double centre = first + (double)(x < count ? x : count - 1) * step;
-    double s = floor(centre - support + 0.5);
+    const double center = first + (double)(x < count ? x : count - 1) * step;
+    double s = floor(center - support + 0.5);
     s = s < 0 ? 0 : s > most ? most : s;
     start[x] = (int32_t)s;
-    offset[x] = (float)(s + 0.5 - centre);
+    offset[x] = (float)(s + 0.5 - center);
     sums[x] = 0;
   }
   for (int64_t k = taps - 1; k >= 0; k--) {
@@ -65,5 +69,7 @@ void sc_resample_rows(sc_resampler *r, int64_t first, int64_t last, float *out, 
   sc_resample_rows_portable(r, first, last, out, plane);
 }
 #else
-void sc_resample_rows(sc_resampler *r, int64_t first, int64_t last, float *out, int64_t plane) { sc_resample_rows_portable(r, first, last, out, plane); }
+void sc_resample_rows(sc_resampler *r, int64_t first, int64_t last, float *out, int64_t plane) {
+  sc_resample_rows_portable(r, first, last, out, plane);
+}
 #endif

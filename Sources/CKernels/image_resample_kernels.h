@@ -1,22 +1,27 @@
-/* The kernels of image_resample.c for one machine: NAME(f) and, where it is there, AVX512 are defined by the includer. */
+/* The kernels of image_resample.c for one machine: NAME(f) and, where it is there, AVX512 are
+ * defined by the includer. */
 
-#define ROW_LOOP(T)                                                                                                      \
-  for (int64_t c = 0; c < r->channels; c++) {                                                                            \
-    const T *restrict s = (const T *)r->data + y * r->row_stride + c * r->channel_stride;                                \
-    float *restrict d = r->row + c * r->row_pitch;                                                                       \
-    if (r->column_stride == 1)                                                                                           \
-      for (int64_t x = 0; x < r->width; x++) d[x] = (float)s[x];                                                         \
-    else                                                                                                                 \
-      for (int64_t x = 0; x < r->width; x++) d[x] = (float)s[x * r->column_stride];                                      \
+#define ROW_LOOP(T)                                                                       \
+  for (int64_t c = 0; c < r->channels; c++) {                                             \
+    const T *restrict s = (const T *)r->data + y * r->row_stride + c * r->channel_stride; \
+    float *restrict d = r->row + c * r->row_pitch;                                        \
+    if (r->column_stride == 1)                                                            \
+      for (int64_t x = 0; x < r->width; x++) d[x] = (float)s[x];                          \
+    else                                                                                  \
+      for (int64_t x = 0; x < r->width; x++) d[x] = (float)s[x * r->column_stride];       \
   }
 
 #ifdef AVX512
-/* Sixteen RGB pixels at a time: four dwords' worth of pixels to each quarter of the vector, then each channel's bytes to their places. */
+/* Sixteen RGB pixels at a time: four dwords' worth of pixels to each quarter of the vector, then
+ * each channel's bytes to their places. */
 static inline void NAME(load_rgb_u8)(const uint8_t *s, int64_t width, float *row, int64_t pitch) {
   const __m512i spread = _mm512_setr_epi32(0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, 11, 12);
-  const __m512i red = _mm512_broadcast_i32x4(_mm_setr_epi8(0, -1, -1, -1, 3, -1, -1, -1, 6, -1, -1, -1, 9, -1, -1, -1));
-  const __m512i green = _mm512_broadcast_i32x4(_mm_setr_epi8(1, -1, -1, -1, 4, -1, -1, -1, 7, -1, -1, -1, 10, -1, -1, -1));
-  const __m512i blue = _mm512_broadcast_i32x4(_mm_setr_epi8(2, -1, -1, -1, 5, -1, -1, -1, 8, -1, -1, -1, 11, -1, -1, -1));
+  const __m512i red = _mm512_broadcast_i32x4(
+      _mm_setr_epi8(0, -1, -1, -1, 3, -1, -1, -1, 6, -1, -1, -1, 9, -1, -1, -1));
+  const __m512i green = _mm512_broadcast_i32x4(
+      _mm_setr_epi8(1, -1, -1, -1, 4, -1, -1, -1, 7, -1, -1, -1, 10, -1, -1, -1));
+  const __m512i blue = _mm512_broadcast_i32x4(
+      _mm_setr_epi8(2, -1, -1, -1, 5, -1, -1, -1, 8, -1, -1, -1, 11, -1, -1, -1));
   for (int64_t x = 0; x < width; x += 16) {
     const __mmask64 bytes = width - x >= 16 ? (1ull << 48) - 1 : (1ull << 3 * (width - x)) - 1;
     const __m512i v = _mm512_permutexvar_epi32(spread, _mm512_maskz_loadu_epi8(bytes, s + 3 * x));
@@ -31,7 +36,8 @@ static inline void NAME(load_rgb_u8)(const uint8_t *s, int64_t width, float *row
 static inline void NAME(load_row)(const sc_resampler *r, int64_t y) {
 #ifdef AVX512
   if (!r->is_float && r->channels == 3 && r->channel_stride == 1 && r->column_stride == 3)
-    return NAME(load_rgb_u8)((const uint8_t *)r->data + y * r->row_stride, r->width, r->row, r->row_pitch);
+    return NAME(load_rgb_u8)((const uint8_t *)r->data + y * r->row_stride, r->width, r->row,
+                             r->row_pitch);
 #endif
   if (r->is_float) {
     ROW_LOOP(float)
@@ -41,17 +47,23 @@ static inline void NAME(load_row)(const sc_resampler *r, int64_t y) {
 }
 
 #ifdef AVX512
-/* Sixteen outputs draw on at most 32 neighbouring inputs: two loads and one permutation per tap stand in for gathers. */
-static inline __attribute__((always_inline)) void NAME(across_window)(const sc_resampler *r, float *out, const int64_t taps) {
+/* Sixteen outputs draw on at most 32 neighboring inputs: two loads and one permutation per tap
+ * stand in for gathers. */
+static inline __attribute__((always_inline)) void NAME(across_window)(const sc_resampler *r,
+                                                                      float *out,
+                                                                      const int64_t taps) {
   for (int64_t x = 0; x < r->out_width; x += 16) {
     const int32_t a = r->start_x[x], b = r->start_x[x + 15], base = a < b ? a : b;
-    const __m512i index = _mm512_sub_epi32(_mm512_loadu_si512(r->start_x + x), _mm512_set1_epi32(base));
+    const __m512i index =
+        _mm512_sub_epi32(_mm512_loadu_si512(r->start_x + x), _mm512_set1_epi32(base));
     for (int64_t c = 0; c < r->channels; c++) {
       const float *s = r->row + c * r->row_pitch + base;
       const __m512 low = _mm512_loadu_ps(s), high = _mm512_loadu_ps(s + 16);
-      __m512 sum = _mm512_mul_ps(_mm512_permutex2var_ps(low, index, high), _mm512_loadu_ps(r->weights_x + x));
+      __m512 sum = _mm512_mul_ps(_mm512_permutex2var_ps(low, index, high),
+                                 _mm512_loadu_ps(r->weights_x + x));
       for (int64_t k = 1; k < taps; k++) {
-        const __m512 v = _mm512_permutex2var_ps(low, _mm512_add_epi32(index, _mm512_set1_epi32((int)k)), high);
+        const __m512 v =
+            _mm512_permutex2var_ps(low, _mm512_add_epi32(index, _mm512_set1_epi32((int)k)), high);
         sum = _mm512_fmadd_ps(v, _mm512_loadu_ps(r->weights_x + k * r->pitch_x + x), sum);
       }
       _mm512_storeu_ps(out + c * r->pitch_x + x, sum);
@@ -59,12 +71,16 @@ static inline __attribute__((always_inline)) void NAME(across_window)(const sc_r
   }
 }
 
-/* The same for stronger shrinking: as many windows of 32 inputs as it takes, each giving the outputs whose input lies in it. */
-static inline __attribute__((always_inline)) void NAME(across_windows)(const sc_resampler *r, int windows, float *out, const int64_t channels) {
+/* The same for stronger shrinking: as many windows of 32 inputs as it takes, each giving the
+ * outputs whose input lies in it. */
+static inline __attribute__((always_inline)) void NAME(across_windows)(const sc_resampler *r,
+                                                                       int windows, float *out,
+                                                                       const int64_t channels) {
   for (int64_t x = 0; x < r->out_width; x += 16) {
     const int32_t a = r->start_x[x], b = r->start_x[x + 15], base = a < b ? a : b;
     __m512i index = _mm512_sub_epi32(_mm512_loadu_si512(r->start_x + x), _mm512_set1_epi32(base));
-    __m512 sum[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps()};
+    __m512 sum[4] = {_mm512_setzero_ps(), _mm512_setzero_ps(), _mm512_setzero_ps(),
+                     _mm512_setzero_ps()};
     for (int64_t k = 0; k < r->taps_x; k++) {
       const __m512 weight = _mm512_loadu_ps(r->weights_x + k * r->pitch_x + x);
       const __m512i window = _mm512_srli_epi32(index, 5);
@@ -72,7 +88,9 @@ static inline __attribute__((always_inline)) void NAME(across_windows)(const sc_
         const __mmask16 here = _mm512_cmpeq_epi32_mask(window, _mm512_set1_epi32(j));
         const float *s = r->row + base + 32 * j;
         for (int64_t c = 0; c < channels; c++, s += r->row_pitch)
-          sum[c] = _mm512_mask3_fmadd_ps(_mm512_permutex2var_ps(_mm512_loadu_ps(s), index, _mm512_loadu_ps(s + 16)), weight, sum[c], here);
+          sum[c] = _mm512_mask3_fmadd_ps(
+              _mm512_permutex2var_ps(_mm512_loadu_ps(s), index, _mm512_loadu_ps(s + 16)), weight,
+              sum[c], here);
       }
       index = _mm512_add_epi32(index, _mm512_set1_epi32(1));
     }
@@ -85,16 +103,24 @@ static inline __attribute__((always_inline)) void NAME(across_windows)(const sc_
 static inline void NAME(across)(const sc_resampler *r, int windows, float *restrict out) {
 #ifdef AVX512
   if (windows > 1 && windows <= 6) switch (r->channels) {
-    case 1: return NAME(across_windows)(r, windows, out, 1);
-    case 3: return NAME(across_windows)(r, windows, out, 3);
-    default: return NAME(across_windows)(r, windows, out, r->channels);
+      case 1:
+        return NAME(across_windows)(r, windows, out, 1);
+      case 3:
+        return NAME(across_windows)(r, windows, out, 3);
+      default:
+        return NAME(across_windows)(r, windows, out, r->channels);
     }
   if (windows == 1) switch (r->taps_x) {
-    case 1: return NAME(across_window)(r, out, 1);
-    case 2: return NAME(across_window)(r, out, 2);
-    case 3: return NAME(across_window)(r, out, 3);
-    case 4: return NAME(across_window)(r, out, 4);
-    default: return NAME(across_window)(r, out, r->taps_x);
+      case 1:
+        return NAME(across_window)(r, out, 1);
+      case 2:
+        return NAME(across_window)(r, out, 2);
+      case 3:
+        return NAME(across_window)(r, out, 3);
+      case 4:
+        return NAME(across_window)(r, out, 4);
+      default:
+        return NAME(across_window)(r, out, r->taps_x);
     }
 #else
   (void)windows;
@@ -111,14 +137,17 @@ static inline void NAME(across)(const sc_resampler *r, int windows, float *restr
 }
 
 /* out[x] = sum over taps (at most 4) of w[k * pitch] * rows[k][x]. */
-static inline __attribute__((always_inline)) void NAME(down)(const float *const *rows, const float *w, int64_t pitch, const int64_t taps, int64_t n,
+static inline __attribute__((always_inline)) void NAME(down)(const float *const *rows,
+                                                             const float *w, int64_t pitch,
+                                                             const int64_t taps, int64_t n,
                                                              float *restrict out) {
 #ifdef AVX512
   __m512 factor[4];
   for (int64_t k = 0; k < taps; k++) factor[k] = _mm512_set1_ps(w[k * pitch]);
   for (int64_t x = 0; x < n; x += 16) {
     __m512 sum = _mm512_mul_ps(factor[0], _mm512_loadu_ps(rows[0] + x));
-    for (int64_t k = 1; k < taps; k++) sum = _mm512_fmadd_ps(factor[k], _mm512_loadu_ps(rows[k] + x), sum);
+    for (int64_t k = 1; k < taps; k++)
+      sum = _mm512_fmadd_ps(factor[k], _mm512_loadu_ps(rows[k] + x), sum);
     _mm512_mask_storeu_ps(out + x, n - x >= 16 ? 0xFFFF : (__mmask16)((1u << (n - x)) - 1), sum);
   }
 #else
@@ -131,11 +160,13 @@ static inline __attribute__((always_inline)) void NAME(down)(const float *const 
 #endif
 }
 
-static void NAME(sc_resample_rows)(sc_resampler *r, int64_t first, int64_t last, float *out, int64_t plane) {
+static void NAME(sc_resample_rows)(sc_resampler *r, int64_t first, int64_t last, float *out,
+                                   int64_t plane) {
   const int64_t slot = r->channels * r->pitch_x, taps = r->taps_y;
   int windows = 1; /* of 32 inputs, that sixteen outputs draw on */
   for (int64_t x = 0; x < r->out_width; x += 16) {
-    const int64_t span = r->start_x[x + 15] - r->start_x[x], most = ((span < 0 ? -span : span) + r->taps_x + 31) / 32;
+    const int64_t span = r->start_x[x + 15] - r->start_x[x],
+                  most = ((span < 0 ? -span : span) + r->taps_x + 31) / 32;
     windows = most > windows ? (int)most : windows;
   }
   for (int64_t y = first; y < last; y++) {
@@ -155,18 +186,26 @@ static void NAME(sc_resample_rows)(sc_resampler *r, int64_t first, int64_t last,
         at = at + 1 == taps ? 0 : at + 1;
       }
       switch (taps) {
-      case 1: NAME(down)(rows, w, r->pitch_y, 1, r->out_width, o); break;
-      case 2: NAME(down)(rows, w, r->pitch_y, 2, r->out_width, o); break;
-      case 3: NAME(down)(rows, w, r->pitch_y, 3, r->out_width, o); break;
-      case 4: NAME(down)(rows, w, r->pitch_y, 4, r->out_width, o); break;
-      default:
-        NAME(down)(rows, w, r->pitch_y, 4, r->out_width, o);
-        for (int64_t k = 4; k < taps; k++) {
-          const float *restrict s = r->ring + at * slot + c * r->pitch_x;
-          const float f = w[k * r->pitch_y];
-          for (int64_t x = 0; x < r->out_width; x++) o[x] += f * s[x];
-          at = at + 1 == taps ? 0 : at + 1;
-        }
+        case 1:
+          NAME(down)(rows, w, r->pitch_y, 1, r->out_width, o);
+          break;
+        case 2:
+          NAME(down)(rows, w, r->pitch_y, 2, r->out_width, o);
+          break;
+        case 3:
+          NAME(down)(rows, w, r->pitch_y, 3, r->out_width, o);
+          break;
+        case 4:
+          NAME(down)(rows, w, r->pitch_y, 4, r->out_width, o);
+          break;
+        default:
+          NAME(down)(rows, w, r->pitch_y, 4, r->out_width, o);
+          for (int64_t k = 4; k < taps; k++) {
+            const float *restrict s = r->ring + at * slot + c * r->pitch_x;
+            const float f = w[k * r->pitch_y];
+            for (int64_t x = 0; x < r->out_width; x++) o[x] += f * s[x];
+            at = at + 1 == taps ? 0 : at + 1;
+          }
       }
     }
   }

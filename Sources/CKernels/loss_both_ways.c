@@ -6,8 +6,10 @@
 #define STRIP 64
 
 /* One row against columns from..<to: its own sums, and the columns'. */
-INLINE void sums_row(const float *restrict s, const int32_t *restrict classes, const int32_t own, const int64_t from, const int64_t to, const int negatives,
-                     const int inside, float *restrict column_sum, float *restrict column_positive, double *restrict sum, double *restrict positive) {
+INLINE void sums_row(const float *restrict s, const int32_t *restrict classes, const int32_t own,
+                     const int64_t from, const int64_t to, const int negatives, const int inside,
+                     float *restrict column_sum, float *restrict column_positive,
+                     double *restrict sum, double *restrict positive) {
 #pragma clang fp reassociate(on)
   float d = 0, p = 0;
 #pragma clang loop interleave_count(4)
@@ -24,33 +26,48 @@ INLINE void sums_row(const float *restrict s, const int32_t *restrict classes, c
   *positive += (double)p;
 }
 
-INLINE void sums_both(const sc_loss_tile *tile, const int negatives, const int inside, double *restrict sum, double *restrict positive) {
+INLINE void sums_both(const sc_loss_tile *tile, const int negatives, const int inside,
+                      double *restrict sum, double *restrict positive) {
   const int64_t n = tile->columns;
-  const int32_t *row_classes = tile->classes + tile->first_anchor, *classes = tile->classes + tile->first_contrast;
+  const int32_t *row_classes = tile->classes + tile->first_anchor,
+                *classes = tile->classes + tile->first_contrast;
   double *row_sum = sum + tile->first_anchor, *row_positive = positive + tile->first_anchor;
-  double *column_sum = sum + tile->first_contrast, *column_positive = positive + tile->first_contrast;
+  double *column_sum = sum + tile->first_contrast,
+         *column_positive = positive + tile->first_contrast;
   const int diagonal = tile->first_anchor == tile->first_contrast;
   float cs[SC_LOSS_TILE], cp[SC_LOSS_TILE];
   for (int64_t start = 0; start < tile->rows; start += STRIP) {
     const int64_t end = start + STRIP < tile->rows ? start + STRIP : tile->rows;
     for (int64_t j = 0; j < n; j++) cs[j] = cp[j] = 0;
     for (int64_t i = start; i < end; i++)
-      sums_row(tile->similarities + i * tile->stride, classes, row_classes[i], diagonal ? i + 1 : 0, n, negatives, inside, cs, cp, row_sum + i, row_positive + i);
-    for (int64_t j = 0; j < n; j++) column_sum[j] += (double)cs[j], column_positive[j] += (double)cp[j];
+      sums_row(tile->similarities + i * tile->stride, classes, row_classes[i], diagonal ? i + 1 : 0,
+               n, negatives, inside, cs, cp, row_sum + i, row_positive + i);
+    for (int64_t j = 0; j < n; j++)
+      column_sum[j] += (double)cs[j], column_positive[j] += (double)cp[j];
   }
 }
 
-SUPCON_CLONES void sc_loss_sums_both(const sc_loss_tile *tile, int kind, double *sum, double *positive) {
+SUPCON_CLONES void sc_loss_sums_both(const sc_loss_tile *tile, int kind, double *sum,
+                                     double *positive) {
   switch (kind) {
-    case SC_LOSS_OUT_ALL: sums_both(tile, 0, 0, sum, positive); break;
-    case SC_LOSS_IN_ALL: sums_both(tile, 0, 1, sum, positive); break;
-    case SC_LOSS_IN_NEGATIVES: sums_both(tile, 1, 1, sum, positive); break;
-    default: sums_both(tile, 1, 0, sum, positive);
+    case SC_LOSS_OUT_ALL:
+      sums_both(tile, 0, 0, sum, positive);
+      break;
+    case SC_LOSS_IN_ALL:
+      sums_both(tile, 0, 1, sum, positive);
+      break;
+    case SC_LOSS_IN_NEGATIVES:
+      sums_both(tile, 1, 1, sum, positive);
+      break;
+    default:
+      sums_both(tile, 1, 0, sum, positive);
   }
 }
 
-INLINE void gradient_row(float *restrict s, const int32_t *restrict classes, const int32_t own, const int64_t from, const int64_t to, const int kind, const float weight,
-                         const float positive, const float negative_sum, const float *restrict weights, const float *restrict positives,
+INLINE void gradient_row(float *restrict s, const int32_t *restrict classes, const int32_t own,
+                         const int64_t from, const int64_t to, const int kind, const float weight,
+                         const float positive, const float negative_sum,
+                         const float *restrict weights, const float *restrict positives,
                          const float *restrict negative_sums) {
   for (int64_t j = from; j < to; j++) {
     const float e = exp_f32(s[j]), a = weight + weights[j], b = positive + positives[j];
@@ -60,34 +77,50 @@ INLINE void gradient_row(float *restrict s, const int32_t *restrict classes, con
     if (kind == SC_LOSS_OUT_NEGATIVES) s[j] = same ? -b : e * a;
     if (kind == SC_LOSS_IN_NEGATIVES) s[j] = e * (same ? -b : a);
     if (kind == SC_LOSS_OUT_ONE) {
-      const float there = positive * negative_sum / (e + negative_sum), back = positives[j] * negative_sums[j] / (e + negative_sums[j]);
+      const float there = positive * negative_sum / (e + negative_sum),
+                  back = positives[j] * negative_sums[j] / (e + negative_sums[j]);
       s[j] = same ? -(there + back) : e * a;
     }
   }
 }
 
-INLINE void gradient_both(const sc_loss_tile *tile, const int kind, const float *weight, const float *positive, const float *negative_sum) {
+INLINE void gradient_both(const sc_loss_tile *tile, const int kind, const float *weight,
+                          const float *positive, const float *negative_sum) {
   const int64_t n = tile->columns, a = tile->first_anchor, c = tile->first_contrast;
   for (int64_t i = 0; i < tile->rows; i++) {
     float *s = tile->similarities + i * tile->stride;
     const int32_t own = tile->classes[a + i];
-    const float w = weight[a + i], p = positive[a + i], m = kind == SC_LOSS_OUT_ONE ? negative_sum[a + i] : 0;
+    const float w = weight[a + i], p = positive[a + i],
+                m = kind == SC_LOSS_OUT_ONE ? negative_sum[a + i] : 0;
     if (a == c) {
-      gradient_row(s, tile->classes + c, own, 0, i, kind, w, p, m, weight + c, positive + c, negative_sum + c);
+      gradient_row(s, tile->classes + c, own, 0, i, kind, w, p, m, weight + c, positive + c,
+                   negative_sum + c);
       s[i] = 0;
-      gradient_row(s, tile->classes + c, own, i + 1, n, kind, w, p, m, weight + c, positive + c, negative_sum + c);
+      gradient_row(s, tile->classes + c, own, i + 1, n, kind, w, p, m, weight + c, positive + c,
+                   negative_sum + c);
     } else {
-      gradient_row(s, tile->classes + c, own, 0, n, kind, w, p, m, weight + c, positive + c, negative_sum + c);
+      gradient_row(s, tile->classes + c, own, 0, n, kind, w, p, m, weight + c, positive + c,
+                   negative_sum + c);
     }
   }
 }
 
-SUPCON_CLONES void sc_loss_gradient_both(const sc_loss_tile *tile, int kind, const float *weight, const float *positive, const float *negative_sum) {
+SUPCON_CLONES void sc_loss_gradient_both(const sc_loss_tile *tile, int kind, const float *weight,
+                                         const float *positive, const float *negative_sum) {
   switch (kind) {
-    case SC_LOSS_OUT_ALL: gradient_both(tile, SC_LOSS_OUT_ALL, weight, positive, negative_sum); break;
-    case SC_LOSS_IN_ALL: gradient_both(tile, SC_LOSS_IN_ALL, weight, positive, negative_sum); break;
-    case SC_LOSS_OUT_NEGATIVES: gradient_both(tile, SC_LOSS_OUT_NEGATIVES, weight, positive, negative_sum); break;
-    case SC_LOSS_IN_NEGATIVES: gradient_both(tile, SC_LOSS_IN_NEGATIVES, weight, positive, negative_sum); break;
-    default: gradient_both(tile, SC_LOSS_OUT_ONE, weight, positive, negative_sum);
+    case SC_LOSS_OUT_ALL:
+      gradient_both(tile, SC_LOSS_OUT_ALL, weight, positive, negative_sum);
+      break;
+    case SC_LOSS_IN_ALL:
+      gradient_both(tile, SC_LOSS_IN_ALL, weight, positive, negative_sum);
+      break;
+    case SC_LOSS_OUT_NEGATIVES:
+      gradient_both(tile, SC_LOSS_OUT_NEGATIVES, weight, positive, negative_sum);
+      break;
+    case SC_LOSS_IN_NEGATIVES:
+      gradient_both(tile, SC_LOSS_IN_NEGATIVES, weight, positive, negative_sum);
+      break;
+    default:
+      gradient_both(tile, SC_LOSS_OUT_ONE, weight, positive, negative_sum);
   }
 }

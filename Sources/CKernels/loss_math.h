@@ -1,4 +1,5 @@
-/* exp and log1p of one f32, written so that a loop around them becomes vector instructions: no branches, no calls. */
+/* exp and log1p of one f32, written so that a loop around them becomes vector instructions: no
+ * branches, no calls. */
 #ifndef SUPCON_LOSS_MATH_H
 #define SUPCON_LOSS_MATH_H
 #include <stdint.h>
@@ -6,9 +7,10 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2; exp(r) = 1 + r + r^2 q(r) with the minimax q of degree 4 (relative error 3e-9 before rounding). ln
- * 2 is subtracted in two parts, the first short enough for n times it to be exact (Cody and Waite). Adding 1.5 * 2^23 rounds to the nearest integer and leaves
- * it in the low bits. */
+/* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2; exp(r) = 1 + r + r^2 q(r) with the
+ * minimax q of degree 4 (relative error 3e-9 before rounding). ln 2 is subtracted in two parts, the
+ * first short enough for n times it to be exact (Cody and Waite). Adding 1.5 * 2^23 rounds to the
+ * nearest integer and leaves it in the low bits. */
 INLINE float exp_f32(float x) {
   const float low = -87.0f, high = 88.0f, magic = 12582912.0f;
   float c = x < low ? low : x;

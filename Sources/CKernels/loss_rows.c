@@ -3,16 +3,19 @@
 #include "loss_math.h"
 #include <float.h>
 
-SUPCON_CLONES void sc_row_squares(const float *restrict x, int64_t rows, int64_t dimension, double *restrict squares) {
+SUPCON_CLONES void sc_row_squares(const float *restrict x, int64_t rows, int64_t dimension,
+                                  double *restrict squares) {
 #pragma clang fp reassociate(on)
   for (int64_t i = 0; i < rows; i++) {
     double sum = 0;
-    for (int64_t j = 0; j < dimension; j++) sum += (double)x[i * dimension + j] * (double)x[i * dimension + j];
+    for (int64_t j = 0; j < dimension; j++)
+      sum += (double)x[i * dimension + j] * (double)x[i * dimension + j];
     squares[i] = sum;
   }
 }
 
-SUPCON_CLONES int sc_mask_part(const float *w, int64_t n, float *maximum, double *sum, int64_t *positives) {
+SUPCON_CLONES int sc_mask_part(const float *w, int64_t n, float *maximum, double *sum,
+                               int64_t *positives) {
 #pragma clang fp reassociate(on)
   int bad = 0, count = 0;
   double all = 0;
@@ -27,14 +30,16 @@ SUPCON_CLONES int sc_mask_part(const float *w, int64_t n, float *maximum, double
   return !bad;
 }
 
-SUPCON_CLONES void sc_loss_finish_row(float *restrict g, const float *restrict more, const float *restrict z, int64_t dimension, double factor) {
+SUPCON_CLONES void sc_loss_finish_row(float *restrict g, const float *restrict more,
+                                      const float *restrict z, int64_t dimension, double factor) {
 #pragma clang fp reassociate(on)
   if (more)
     for (int64_t j = 0; j < dimension; j++) g[j] += more[j];
   double along = 0;
   if (z) {
     for (int64_t j = 0; j < dimension; j++) along += (double)g[j] * (double)z[j];
-    for (int64_t j = 0; j < dimension; j++) g[j] = (float)(factor * ((double)g[j] - along * (double)z[j]));
+    for (int64_t j = 0; j < dimension; j++)
+      g[j] = (float)(factor * ((double)g[j] - along * (double)z[j]));
   } else {
     for (int64_t j = 0; j < dimension; j++) g[j] = (float)(factor * (double)g[j]);
   }
@@ -48,7 +53,8 @@ SUPCON_CLONES void sc_log1p_f32(const float *restrict x, float *restrict y, int6
   for (int64_t i = 0; i < n; i++) y[i] = log1p_f32(x[i]);
 }
 
-SUPCON_CLONES void sc_softmax_row(const float *restrict x, int64_t n, float *maximum, int64_t *place, double *exponentials, double *sum) {
+SUPCON_CLONES void sc_softmax_row(const float *restrict x, int64_t n, float *maximum,
+                                  int64_t *place, double *exponentials, double *sum) {
 #pragma clang fp reassociate(on)
   float most = -FLT_MAX;
   int64_t where = 0;
@@ -61,6 +67,7 @@ SUPCON_CLONES void sc_softmax_row(const float *restrict x, int64_t n, float *max
   *maximum = most, *place = where, *exponentials = e, *sum = all;
 }
 
-SUPCON_CLONES void sc_softmax_gradient_row(const float *restrict x, int64_t n, float maximum, float factor, float offset, float *restrict g) {
+SUPCON_CLONES void sc_softmax_gradient_row(const float *restrict x, int64_t n, float maximum,
+                                           float factor, float offset, float *restrict g) {
   for (int64_t i = 0; i < n; i++) g[i] = exp_f32(x[i] - maximum) * factor - offset;
 }

@@ -28,8 +28,10 @@ int sc_has_bf16(void) {
 
 int sc_has_vnni(void) {
   unsigned a, b, c, d;
-  if (has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c >> 11 & 1)) return 1;                        /* AVX512-VNNI */
-  return __builtin_cpu_supports("x86-64-v3") && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);         /* AVX-VNNI */
+  if (has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c >> 11 & 1))
+    return 1; /* AVX512-VNNI */
+  return __builtin_cpu_supports("x86-64-v3") && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+         (a >> 4 & 1); /* AVX-VNNI */
 }
 
 const char *sc_instruction_set(void) {
@@ -42,4 +44,6 @@ int sc_has_vnni(void) { return 0; }
 const char *sc_instruction_set(void) { return "baseline"; }
 #endif
 
-void sc_lower_thread_priority(void) { (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19); }
+void sc_lower_thread_priority(void) {
+  (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19);
+}

@@ -3,7 +3,9 @@
 #include "clones.h"
 
 /* Rows of a block: about 16,384 values. */
-static inline int64_t block_rows(int64_t channels) { return channels >= 1024 ? 16 : 16384 / channels; }
+static inline int64_t block_rows(int64_t channels) {
+  return channels >= 1024 ? 16 : 16384 / channels;
+}
 
 #define T float
 #define LOAD(v) (v)

@@ -1,17 +1,23 @@
-/* The kernels of norm.c for one element type: T, LOAD, STORE, NAME(f) are defined by the includer. A strip of 64 channels keeps its sums in registers while it walks down the
- * rows of a block; a block is small enough to stay in cache between its strips. */
+/* The kernels of norm.c for one element type: T, LOAD, STORE, NAME(f) are defined by the includer.
+ * A strip of 64 channels keeps its sums in registers while it walks down the rows of a block; a
+ * block is small enough to stay in cache between its strips. */
 
 #define STRIP 64
 
-static inline __attribute__((always_inline)) void NAME(sum_strip)(const T *restrict x, int64_t rows, int64_t channels, const int width, float *restrict sum) {
+static inline __attribute__((always_inline)) void NAME(sum_strip)(const T *restrict x, int64_t rows,
+                                                                  int64_t channels, const int width,
+                                                                  float *restrict sum) {
   float s[STRIP] = {0};
   for (int64_t r = 0; r < rows; r++)
     for (int c = 0; c < width; c++) s[c] += LOAD(x[r * channels + c]);
   for (int c = 0; c < width; c++) sum[c] = s[c];
 }
 
-static inline __attribute__((always_inline)) void NAME(square_strip)(const T *restrict x, int64_t rows, int64_t channels, const int width,
-                                                                     const float *restrict mean, float *restrict sum) {
+static inline __attribute__((always_inline)) void NAME(square_strip)(const T *restrict x,
+                                                                     int64_t rows, int64_t channels,
+                                                                     const int width,
+                                                                     const float *restrict mean,
+                                                                     float *restrict sum) {
   float s[STRIP] = {0};
   for (int64_t r = 0; r < rows; r++)
     for (int c = 0; c < width; c++) {
@@ -21,8 +27,10 @@ static inline __attribute__((always_inline)) void NAME(square_strip)(const T *re
   for (int c = 0; c < width; c++) sum[c] = s[c];
 }
 
-/* Chan, Golub and LeVeque's pairwise update: block by block, each block in two passes around its own mean. */
-SUPCON_CLONES void NAME(sc_norm_moments)(const T *restrict x, int64_t rows, int64_t channels, double *restrict mean, double *restrict m2) {
+/* Chan, Golub and LeVeque's pairwise update: block by block, each block in two passes around its
+ * own mean. */
+SUPCON_CLONES void NAME(sc_norm_moments)(const T *restrict x, int64_t rows, int64_t channels,
+                                         double *restrict mean, double *restrict m2) {
   for (int64_t c = 0; c < channels; c++) mean[c] = m2[c] = 0;
   const int64_t step = block_rows(channels);
   for (int64_t start = 0; start < rows; start += step) {
@@ -46,8 +54,9 @@ SUPCON_CLONES void NAME(sc_norm_moments)(const T *restrict x, int64_t rows, int6
   }
 }
 
-static inline __attribute__((always_inline)) void NAME(apply)(const T *restrict x, const T *restrict residual, const float *restrict scale,
-                                                              const float *restrict shift, const int relu, T *restrict y, int64_t rows, int64_t channels) {
+static inline __attribute__((always_inline)) void NAME(apply)(
+    const T *restrict x, const T *restrict residual, const float *restrict scale,
+    const float *restrict shift, const int relu, T *restrict y, int64_t rows, int64_t channels) {
   for (int64_t r = 0; r < rows; r++) {
     const T *xr = x + r * channels, *rr = residual ? residual + r * channels : 0;
     T *yr = y + r * channels;
@@ -59,8 +68,9 @@ static inline __attribute__((always_inline)) void NAME(apply)(const T *restrict 
   }
 }
 
-SUPCON_CLONES void NAME(sc_norm_apply)(const T *restrict x, const T *restrict residual, const float *restrict scale, const float *restrict shift, int relu,
-                                       T *restrict y, int64_t rows, int64_t channels) {
+SUPCON_CLONES void NAME(sc_norm_apply)(const T *restrict x, const T *restrict residual,
+                                       const float *restrict scale, const float *restrict shift,
+                                       int relu, T *restrict y, int64_t rows, int64_t channels) {
   if (residual) {
     if (relu) NAME(apply)(x, residual, scale, shift, 1, y, rows, channels);
     else NAME(apply)(x, residual, scale, shift, 0, y, rows, channels);
@@ -70,10 +80,11 @@ SUPCON_CLONES void NAME(sc_norm_apply)(const T *restrict x, const T *restrict re
   }
 }
 
-static inline __attribute__((always_inline)) void NAME(reduce_strip)(const T *dy, const T *restrict dy2, const T *restrict x, const T *restrict y,
-                                                                     const float *restrict scale, const float *restrict shift, const float *restrict mean,
-                                                                     const int mask, T *g, float *restrict sum_g, float *restrict sum_gx, int64_t rows,
-                                                                     int64_t channels, const int width) {
+static inline __attribute__((always_inline)) void NAME(reduce_strip)(
+    const T *dy, const T *restrict dy2, const T *restrict x, const T *restrict y,
+    const float *restrict scale, const float *restrict shift, const float *restrict mean,
+    const int mask, T *g, float *restrict sum_g, float *restrict sum_gx, int64_t rows,
+    int64_t channels, const int width) {
   float s[STRIP] = {0}, t[STRIP] = {0};
   for (int64_t r = 0; r < rows; r++) {
     const int64_t o = r * channels;
@@ -92,9 +103,10 @@ static inline __attribute__((always_inline)) void NAME(reduce_strip)(const T *dy
   for (int c = 0; c < width; c++) sum_g[c] = s[c], sum_gx[c] = t[c];
 }
 
-static inline __attribute__((always_inline)) void NAME(reduce)(const T *dy, const T *dy2, const T *x, const T *y, const float *scale, const float *shift,
-                                                               const float *mean, const int mask, T *g, double *restrict sum_g, double *restrict sum_gx,
-                                                               int64_t rows, int64_t channels) {
+static inline __attribute__((always_inline)) void NAME(reduce)(
+    const T *dy, const T *dy2, const T *x, const T *y, const float *scale, const float *shift,
+    const float *mean, const int mask, T *g, double *restrict sum_g, double *restrict sum_gx,
+    int64_t rows, int64_t channels) {
   const int64_t step = block_rows(channels);
   for (int64_t start = 0; start < rows; start += step) {
     const int64_t n = rows - start < step ? rows - start : step;
@@ -104,27 +116,41 @@ static inline __attribute__((always_inline)) void NAME(reduce)(const T *dy, cons
       float s[STRIP], t[STRIP];
       const T *d2 = dy2 ? dy2 + o : 0, *yo = y ? y + o : 0;
       T *go = g ? g + o : 0;
-      if (width == STRIP) NAME(reduce_strip)(dy + o, d2, x + o, yo, scale + c, shift + c, mean + c, mask, go, s, t, n, channels, STRIP);
-      else NAME(reduce_strip)(dy + o, d2, x + o, yo, scale + c, shift + c, mean + c, mask, go, s, t, n, channels, width);
+      if (width == STRIP)
+        NAME(reduce_strip)(dy + o, d2, x + o, yo, scale + c, shift + c, mean + c, mask, go, s, t, n,
+                           channels, STRIP);
+      else
+        NAME(reduce_strip)(dy + o, d2, x + o, yo, scale + c, shift + c, mean + c, mask, go, s, t, n,
+                           channels, width);
       for (int j = 0; j < width; j++) sum_g[c + j] += (double)s[j], sum_gx[c + j] += (double)t[j];
     }
   }
 }
 
 /* The cases that a ResNet has get loops of their own. */
-SUPCON_CLONES void NAME(sc_norm_reduce)(const T *dy, const T *dy2, const T *x, const T *y, const float *scale, const float *shift, const float *mean, int relu, T *g,
-                                        double *sum_g, double *sum_gx, int64_t rows, int64_t channels) {
+SUPCON_CLONES void NAME(sc_norm_reduce)(const T *dy, const T *dy2, const T *x, const T *y,
+                                        const float *scale, const float *shift, const float *mean,
+                                        int relu, T *g, double *sum_g, double *sum_gx, int64_t rows,
+                                        int64_t channels) {
   const int mask = !relu ? 0 : y ? 2 : 1;
-  if (mask == 1 && !dy2 && !g) NAME(reduce)(dy, 0, x, 0, scale, shift, mean, 1, 0, sum_g, sum_gx, rows, channels);
-  else if (mask == 2 && dy2 && g) NAME(reduce)(dy, dy2, x, y, scale, shift, mean, 2, g, sum_g, sum_gx, rows, channels);
-  else if (mask == 2 && !dy2 && g) NAME(reduce)(dy, 0, x, y, scale, shift, mean, 2, g, sum_g, sum_gx, rows, channels);
-  else if (mask == 1 && dy2 && g) NAME(reduce)(dy, dy2, x, 0, scale, shift, mean, 1, g, sum_g, sum_gx, rows, channels);
-  else if (mask == 0 && !dy2 && !g) NAME(reduce)(dy, 0, x, 0, scale, shift, mean, 0, 0, sum_g, sum_gx, rows, channels);
+  if (mask == 1 && !dy2 && !g)
+    NAME(reduce)(dy, 0, x, 0, scale, shift, mean, 1, 0, sum_g, sum_gx, rows, channels);
+  else if (mask == 2 && dy2 && g)
+    NAME(reduce)(dy, dy2, x, y, scale, shift, mean, 2, g, sum_g, sum_gx, rows, channels);
+  else if (mask == 2 && !dy2 && g)
+    NAME(reduce)(dy, 0, x, y, scale, shift, mean, 2, g, sum_g, sum_gx, rows, channels);
+  else if (mask == 1 && dy2 && g)
+    NAME(reduce)(dy, dy2, x, 0, scale, shift, mean, 1, g, sum_g, sum_gx, rows, channels);
+  else if (mask == 0 && !dy2 && !g)
+    NAME(reduce)(dy, 0, x, 0, scale, shift, mean, 0, 0, sum_g, sum_gx, rows, channels);
   else NAME(reduce)(dy, dy2, x, y, scale, shift, mean, mask, g, sum_g, sum_gx, rows, channels);
 }
 
-SUPCON_CLONES void NAME(sc_norm_input_gradient)(const T *g, const T *x, const float *restrict scale, const float *restrict shift, const float *restrict factor,
-                                                const float *restrict offset, int relu, T *dx, int64_t rows, int64_t channels) {
+SUPCON_CLONES void NAME(sc_norm_input_gradient)(const T *g, const T *x, const float *restrict scale,
+                                                const float *restrict shift,
+                                                const float *restrict factor,
+                                                const float *restrict offset, int relu, T *dx,
+                                                int64_t rows, int64_t channels) {
   for (int64_t r = 0; r < rows; r++) {
     const int64_t o = r * channels;
     if (relu) {
@@ -136,7 +162,8 @@ SUPCON_CLONES void NAME(sc_norm_input_gradient)(const T *g, const T *x, const fl
       }
     } else {
 #pragma clang loop vectorize(assume_safety)
-      for (int64_t c = 0; c < channels; c++) dx[o + c] = STORE(scale[c] * LOAD(g[o + c]) + factor[c] * LOAD(x[o + c]) + offset[c]);
+      for (int64_t c = 0; c < channels; c++)
+        dx[o + c] = STORE(scale[c] * LOAD(g[o + c]) + factor[c] * LOAD(x[o + c]) + offset[c]);
     }
   }
 }

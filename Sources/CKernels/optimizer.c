@@ -4,7 +4,8 @@
 
 #include "clones.h"
 
-SUPCON_CLONES void sc_sgd(float *restrict w, const float *restrict g, float *restrict v, int64_t n, float rate, float momentum, float decay, int nesterov) {
+SUPCON_CLONES void sc_sgd(float *restrict w, const float *restrict g, float *restrict v, int64_t n,
+                          float rate, float momentum, float decay, int nesterov) {
   if (nesterov) {
     for (int64_t i = 0; i < n; i++) {
       const float d = g[i] + decay * w[i];
@@ -19,10 +20,12 @@ SUPCON_CLONES void sc_sgd(float *restrict w, const float *restrict g, float *res
   }
 }
 
-SUPCON_CLONES void sc_lars_norms(const float *restrict w, const float *restrict g, int64_t n, float decay, double *restrict squares) {
+SUPCON_CLONES void sc_lars_norms(const float *restrict w, const float *restrict g, int64_t n,
+                                 float decay, double *restrict squares) {
   double ww = 0, dd = 0;
   int64_t i = 0;
-  /* Sixteen sums side by side, so that the compiler may use vectors without changing the order that this code names. */
+  /* Sixteen sums side by side, so that the compiler may use vectors without changing the order that
+   * this code names. */
   double a[16] = {0}, b[16] = {0};
   for (; i + 16 <= n; i += 16)
     for (int k = 0; k < 16; k++) {
@@ -40,7 +43,8 @@ SUPCON_CLONES void sc_lars_norms(const float *restrict w, const float *restrict 
   squares[1] = dd;
 }
 
-SUPCON_CLONES void sc_lars(float *restrict w, const float *restrict g, float *restrict v, int64_t n, float rate, float momentum, float decay, int nesterov) {
+SUPCON_CLONES void sc_lars(float *restrict w, const float *restrict g, float *restrict v, int64_t n,
+                           float rate, float momentum, float decay, int nesterov) {
   for (int64_t i = 0; i < n; i++) {
     const float d = rate * (g[i] + decay * w[i]);
     v[i] = momentum * v[i] + d;
@@ -48,7 +52,8 @@ SUPCON_CLONES void sc_lars(float *restrict w, const float *restrict g, float *re
   }
 }
 
-SUPCON_CLONES void sc_rmsprop(float *restrict w, const float *restrict g, float *restrict s, float *restrict v, int64_t n, float rate, float rho, float momentum,
+SUPCON_CLONES void sc_rmsprop(float *restrict w, const float *restrict g, float *restrict s,
+                              float *restrict v, int64_t n, float rate, float rho, float momentum,
                               float epsilon, float decay) {
   for (int64_t i = 0; i < n; i++) {
     const float d = g[i] + decay * w[i];
@@ -58,7 +63,8 @@ SUPCON_CLONES void sc_rmsprop(float *restrict w, const float *restrict g, float 
   }
 }
 
-SUPCON_CLONES void sc_adamw(float *restrict w, const float *restrict g, float *restrict m, float *restrict s, int64_t n, float shrink, float rate, float beta1,
+SUPCON_CLONES void sc_adamw(float *restrict w, const float *restrict g, float *restrict m,
+                            float *restrict s, int64_t n, float shrink, float rate, float beta1,
                             float beta2, float root_correction, float epsilon) {
   for (int64_t i = 0; i < n; i++) {
     m[i] = beta1 * m[i] + (1 - beta1) * g[i];
@@ -67,10 +73,12 @@ SUPCON_CLONES void sc_adamw(float *restrict w, const float *restrict g, float *r
   }
 }
 
-SUPCON_CLONES void sc_move_towards(float *restrict a, const float *restrict w, int64_t n, float share) {
+SUPCON_CLONES void sc_move_towards(float *restrict a, const float *restrict w, int64_t n,
+                                   float share) {
   for (int64_t i = 0; i < n; i++) a[i] += share * (w[i] - a[i]);
 }
 
-SUPCON_CLONES void sc_accumulate(float *restrict sum, const float *restrict g, float factor, int64_t n) {
+SUPCON_CLONES void sc_accumulate(float *restrict sum, const float *restrict g, float factor,
+                                 int64_t n) {
   for (int64_t i = 0; i < n; i++) sum[i] += factor * g[i];
 }

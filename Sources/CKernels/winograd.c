@@ -25,7 +25,9 @@ typedef int32_t bits __attribute__((vector_size(64), aligned(4), may_alias));
     (t)[5 * to] = 4 * (d)[from] - 5 * (d)[3 * from] + (d)[5 * from]; \
   } while (0)
 
-SUPCON_CLONES void sc_winograd_input(const float *x, int64_t height, int64_t width, int64_t channels, int64_t top, int64_t left, float *v, int64_t plane) {
+SUPCON_CLONES void sc_winograd_input(const float *x, int64_t height, int64_t width,
+                                     int64_t channels, int64_t top, int64_t left, float *v,
+                                     int64_t plane) {
   for (int64_t c = 0; c < channels; c += LANES) {
     lanes d[36], t[36];
     for (int r = 0; r < 6; r++)
@@ -41,21 +43,23 @@ SUPCON_CLONES void sc_winograd_input(const float *x, int64_t height, int64_t wid
 }
 
 /* y = Aᵀ m */
-#define OUTPUT_TRANSFORM(m, from, y, to)                                   \
-  do {                                                                     \
-    const lanes sum = (m)[1 * from] + (m)[2 * from];                       \
-    const lanes difference = (m)[1 * from] - (m)[2 * from];                \
-    const lanes sum2 = (m)[3 * from] + (m)[4 * from];                      \
-    const lanes difference2 = (m)[3 * from] - (m)[4 * from];               \
-    (y)[0 * to] = (m)[0] + sum + sum2;                                     \
-    (y)[1 * to] = difference + 2 * difference2;                            \
-    (y)[2 * to] = sum + 4 * sum2;                                          \
-    (y)[3 * to] = difference + 8 * difference2 + (m)[5 * from];            \
+#define OUTPUT_TRANSFORM(m, from, y, to)                        \
+  do {                                                          \
+    const lanes sum = (m)[1 * from] + (m)[2 * from];            \
+    const lanes difference = (m)[1 * from] - (m)[2 * from];     \
+    const lanes sum2 = (m)[3 * from] + (m)[4 * from];           \
+    const lanes difference2 = (m)[3 * from] - (m)[4 * from];    \
+    (y)[0 * to] = (m)[0] + sum + sum2;                          \
+    (y)[1 * to] = difference + 2 * difference2;                 \
+    (y)[2 * to] = sum + 4 * sum2;                               \
+    (y)[3 * to] = difference + 8 * difference2 + (m)[5 * from]; \
   } while (0)
 
-SUPCON_CLONES void sc_winograd_output(const float *m, int64_t plane, const float *bias, int add, int relu, float *y, int64_t height, int64_t width,
+SUPCON_CLONES void sc_winograd_output(const float *m, int64_t plane, const float *bias, int add,
+                                      int relu, float *y, int64_t height, int64_t width,
                                       int64_t channels, int64_t top, int64_t left) {
-  const int rows = height - top < 4 ? (int)(height - top) : 4, columns = width - left < 4 ? (int)(width - left) : 4;
+  const int rows = height - top < 4 ? (int)(height - top) : 4,
+            columns = width - left < 4 ? (int)(width - left) : 4;
   for (int64_t c = 0; c < channels; c += LANES) {
     lanes d[36], t[24], o[16];
     for (int k = 0; k < 36; k++) d[k] = LOAD(m + k * plane + c);
@@ -74,27 +78,32 @@ SUPCON_CLONES void sc_winograd_output(const float *m, int64_t plane, const float
 }
 
 /* m = A y */
-#define OUTPUT_GRADIENT_TRANSFORM(y, from, m, to)                    \
-  do {                                                               \
-    const lanes even = (y)[0] + (y)[2 * from];                       \
-    const lanes odd = (y)[1 * from] + (y)[3 * from];                 \
-    const lanes even2 = (y)[0] + 4 * (y)[2 * from];                  \
-    const lanes odd2 = 2 * (y)[1 * from] + 8 * (y)[3 * from];        \
-    (m)[0 * to] = (y)[0];                                            \
-    (m)[1 * to] = even + odd;                                        \
-    (m)[2 * to] = even - odd;                                        \
-    (m)[3 * to] = even2 + odd2;                                      \
-    (m)[4 * to] = even2 - odd2;                                      \
-    (m)[5 * to] = (y)[3 * from];                                     \
+#define OUTPUT_GRADIENT_TRANSFORM(y, from, m, to)             \
+  do {                                                        \
+    const lanes even = (y)[0] + (y)[2 * from];                \
+    const lanes odd = (y)[1 * from] + (y)[3 * from];          \
+    const lanes even2 = (y)[0] + 4 * (y)[2 * from];           \
+    const lanes odd2 = 2 * (y)[1 * from] + 8 * (y)[3 * from]; \
+    (m)[0 * to] = (y)[0];                                     \
+    (m)[1 * to] = even + odd;                                 \
+    (m)[2 * to] = even - odd;                                 \
+    (m)[3 * to] = even2 + odd2;                               \
+    (m)[4 * to] = even2 - odd2;                               \
+    (m)[5 * to] = (y)[3 * from];                              \
   } while (0)
 
-SUPCON_CLONES void sc_winograd_output_gradient(const float *dy, int64_t height, int64_t width, int64_t channels, int64_t top, int64_t left, float *m,
-                                               int64_t plane) {
-  const int rows = height - top < 4 ? (int)(height - top) : 4, columns = width - left < 4 ? (int)(width - left) : 4;
+SUPCON_CLONES void sc_winograd_output_gradient(const float *dy, int64_t height, int64_t width,
+                                               int64_t channels, int64_t top, int64_t left,
+                                               float *m, int64_t plane) {
+  const int rows = height - top < 4 ? (int)(height - top) : 4,
+            columns = width - left < 4 ? (int)(width - left) : 4;
   for (int64_t c = 0; c < channels; c += LANES) {
     lanes d[16], t[24], o[36];
     for (int r = 0; r < 4; r++)
-      for (int s = 0; s < 4; s++) d[r * 4 + s] = r < rows && s < columns ? LOAD(dy + ((top + r) * width + left + s) * channels + c) : (lanes){0};
+      for (int s = 0; s < 4; s++)
+        d[r * 4 + s] = r < rows && s < columns
+                           ? LOAD(dy + ((top + r) * width + left + s) * channels + c)
+                           : (lanes){0};
     for (int s = 0; s < 4; s++) OUTPUT_GRADIENT_TRANSFORM(d + s, 4, t + s, 4);
     for (int r = 0; r < 6; r++) OUTPUT_GRADIENT_TRANSFORM(t + r * 4, 1, o + r * 6, 1);
     for (int k = 0; k < 36; k++) STORE(m + k * plane + c, o[k]);
@@ -102,27 +111,29 @@ SUPCON_CLONES void sc_winograd_output_gradient(const float *dy, int64_t height, 
 }
 
 /* u = G g */
-#define WEIGHT_TRANSFORM(g, from, u, to)                                                  \
-  do {                                                                                    \
+#define WEIGHT_TRANSFORM(g, from, u, to)                                                        \
+  do {                                                                                          \
     const lanes ends = ((g)[0] + (g)[2 * from]) * (-1 / 6.0f), middle = (g)[from] * (1 / 6.0f); \
-    const lanes ends2 = (g)[0] * (1 / 24.0f) + (g)[2 * from] * (1 / 6.0f);                \
-    const lanes middle2 = (g)[from] * (1 / 12.0f);                                        \
-    (u)[0 * to] = (g)[0] * 0.25f;                                                         \
-    (u)[1 * to] = ends - middle;                                                          \
-    (u)[2 * to] = ends + middle;                                                          \
-    (u)[3 * to] = ends2 + middle2;                                                        \
-    (u)[4 * to] = ends2 - middle2;                                                        \
-    (u)[5 * to] = (g)[2 * from];                                                          \
+    const lanes ends2 = (g)[0] * (1 / 24.0f) + (g)[2 * from] * (1 / 6.0f);                      \
+    const lanes middle2 = (g)[from] * (1 / 12.0f);                                              \
+    (u)[0 * to] = (g)[0] * 0.25f;                                                               \
+    (u)[1 * to] = ends - middle;                                                                \
+    (u)[2 * to] = ends + middle;                                                                \
+    (u)[3 * to] = ends2 + middle2;                                                              \
+    (u)[4 * to] = ends2 - middle2;                                                              \
+    (u)[5 * to] = (g)[2 * from];                                                                \
   } while (0)
 
-static inline __attribute__((always_inline)) void transform_weights(const lanes *g, float *u, int64_t plane) {
+static inline
+    __attribute__((always_inline)) void transform_weights(const lanes *g, float *u, int64_t plane) {
   lanes t[18], o[36];
   for (int s = 0; s < 3; s++) WEIGHT_TRANSFORM(g + s, 3, t + s, 3);
   for (int r = 0; r < 6; r++) WEIGHT_TRANSFORM(t + r * 3, 1, o + r * 6, 1);
   for (int k = 0; k < 36; k++) STORE(u + k * plane, o[k]);
 }
 
-SUPCON_CLONES void sc_winograd_weights(const float *w, int64_t outputs, int64_t inputs, int64_t first, int64_t last, float *u) {
+SUPCON_CLONES void sc_winograd_weights(const float *w, int64_t outputs, int64_t inputs,
+                                       int64_t first, int64_t last, float *u) {
   for (int64_t o = 0; o < outputs; o += LANES)
     for (int64_t i = first; i < last; i++) {
       float g[9][LANES];
@@ -134,7 +145,8 @@ SUPCON_CLONES void sc_winograd_weights(const float *w, int64_t outputs, int64_t 
     }
 }
 
-SUPCON_CLONES void sc_winograd_turned_weights(const float *w, int64_t outputs, int64_t inputs, int64_t first, int64_t last, float *u) {
+SUPCON_CLONES void sc_winograd_turned_weights(const float *w, int64_t outputs, int64_t inputs,
+                                              int64_t first, int64_t last, float *u) {
   for (int64_t o = first; o < last; o++)
     for (int64_t i = 0; i < inputs; i += LANES) {
       float g[9][LANES];
@@ -147,18 +159,19 @@ SUPCON_CLONES void sc_winograd_turned_weights(const float *w, int64_t outputs, i
 }
 
 /* g = Gᵀ u */
-#define WEIGHT_GRADIENT_TRANSFORM(u, from, g, to)                                  \
-  do {                                                                             \
-    const lanes sum = ((u)[1 * from] + (u)[2 * from]) * (1 / 6.0f);                \
-    const lanes difference = ((u)[2 * from] - (u)[1 * from]) * (1 / 6.0f);         \
-    const lanes sum2 = ((u)[3 * from] + (u)[4 * from]) * (1 / 24.0f);              \
-    const lanes difference2 = ((u)[3 * from] - (u)[4 * from]) * (1 / 12.0f);       \
-    (g)[0 * to] = (u)[0] * 0.25f - sum + sum2;                                     \
-    (g)[1 * to] = difference + difference2;                                        \
-    (g)[2 * to] = 4 * sum2 - sum + (u)[5 * from];                                  \
+#define WEIGHT_GRADIENT_TRANSFORM(u, from, g, to)                            \
+  do {                                                                       \
+    const lanes sum = ((u)[1 * from] + (u)[2 * from]) * (1 / 6.0f);          \
+    const lanes difference = ((u)[2 * from] - (u)[1 * from]) * (1 / 6.0f);   \
+    const lanes sum2 = ((u)[3 * from] + (u)[4 * from]) * (1 / 24.0f);        \
+    const lanes difference2 = ((u)[3 * from] - (u)[4 * from]) * (1 / 12.0f); \
+    (g)[0 * to] = (u)[0] * 0.25f - sum + sum2;                               \
+    (g)[1 * to] = difference + difference2;                                  \
+    (g)[2 * to] = 4 * sum2 - sum + (u)[5 * from];                            \
   } while (0)
 
-SUPCON_CLONES void sc_winograd_weight_gradient(const float *du, int64_t outputs, int64_t inputs, int64_t first, int64_t last, float *dw) {
+SUPCON_CLONES void sc_winograd_weight_gradient(const float *du, int64_t outputs, int64_t inputs,
+                                               int64_t first, int64_t last, float *dw) {
   const int64_t plane = inputs * outputs;
   for (int64_t i = first; i < last; i++)
     for (int64_t o = 0; o < outputs; o += LANES) {

@@ -46,7 +46,8 @@ static dnnl_engine_t shared_engine(void) {
   dnnl_engine_t made = NULL;
   if (dnnl_engine_create(&made, dnnl_cpu, 0) != dnnl_success) return NULL;
   dnnl_engine_t expected = NULL;
-  if (__atomic_compare_exchange_n(&engine, &expected, made, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return made;
+  if (__atomic_compare_exchange_n(&engine, &expected, made, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+    return made;
   dnnl_engine_destroy(made);
   return expected;
 }
@@ -55,9 +56,10 @@ struct scd_convolution {
   int what;
   dnnl_primitive_t run, reorder;
   dnnl_stream_t stream;
-  dnnl_memory_t x, weights, bias, y, scratch, plain; /* plain: the weights as [outputs, inputs / groups, kernel, kernel] f32 */
-  dnnl_memory_t scale_memory;                        /* int8 in 3.x, which takes the scales with every run */
-  float *scales;                                     /* int8: [outputs] */
+  dnnl_memory_t x, weights, bias, y, scratch,
+      plain; /* plain: the weights as [outputs, inputs / groups, kernel, kernel] f32 */
+  dnnl_memory_t scale_memory; /* int8 in 3.x, which takes the scales with every run */
+  float *scales;              /* int8: [outputs] */
   int64_t outputs;
   size_t packed_bytes, scratch_bytes;
   const char *implementation;
@@ -65,7 +67,8 @@ struct scd_convolution {
 
 void scd_convolution_free(scd_convolution *c) {
   if (!c) return;
-  dnnl_memory_t memories[] = {c->x, c->weights, c->bias, c->y, c->scratch, c->plain, c->scale_memory};
+  dnnl_memory_t memories[] = {c->x,       c->weights, c->bias,        c->y,
+                              c->scratch, c->plain,   c->scale_memory};
   for (size_t i = 0; i < sizeof memories / sizeof *memories; i++)
     if (memories[i]) dnnl_memory_destroy(memories[i]);
   if (c->run) dnnl_primitive_destroy(c->run);
@@ -80,30 +83,50 @@ void scd_convolution_free(scd_convolution *c) {
     if ((status = (call)) != dnnl_success) goto cleanup; \
   } while (0)
 
-/* The convolution with these descriptors; hint: the forward one, which 2.x and 3.x ask for with gradients. */
-static dnnl_status_t describe(int what, md_view x, md_view w, md_view bias, md_view y, const dnnl_dims_t strides, const dnnl_dims_t padding,
-                              const_dnnl_primitive_attr_t attributes, const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *description) {
+/* The convolution with these descriptors; hint: the forward one, which 2.x and 3.x ask for with
+ * gradients. */
+static dnnl_status_t describe(int what, md_view x, md_view w, md_view bias, md_view y,
+                              const dnnl_dims_t strides, const dnnl_dims_t padding,
+                              const_dnnl_primitive_attr_t attributes,
+                              const_dnnl_primitive_desc_t hint,
+                              dnnl_primitive_desc_t *description) {
   dnnl_engine_t engine = shared_engine();
-  const dnnl_prop_kind_t forward = what == SCD_INFERENCE ? dnnl_forward_inference : dnnl_forward_training;
+  const dnnl_prop_kind_t forward =
+      what == SCD_INFERENCE ? dnnl_forward_inference : dnnl_forward_training;
   const dnnl_alg_kind_t direct = dnnl_convolution_direct;
 #if DNNL_VERSION_MAJOR >= 3
   if (what == SCD_INPUT_GRADIENT)
-    return dnnl_convolution_backward_data_primitive_desc_create(description, engine, direct, x, w, y, strides, NULL, padding, padding, hint, attributes);
+    return dnnl_convolution_backward_data_primitive_desc_create(
+        description, engine, direct, x, w, y, strides, NULL, padding, padding, hint, attributes);
   if (what == SCD_WEIGHT_GRADIENT)
-    return dnnl_convolution_backward_weights_primitive_desc_create(description, engine, direct, x, w, NULL, y, strides, NULL, padding, padding, hint, attributes);
-  return dnnl_convolution_forward_primitive_desc_create(description, engine, forward, direct, x, w, bias, y, strides, NULL, padding, padding, attributes);
+    return dnnl_convolution_backward_weights_primitive_desc_create(
+        description, engine, direct, x, w, NULL, y, strides, NULL, padding, padding, hint,
+        attributes);
+  return dnnl_convolution_forward_primitive_desc_create(description, engine, forward, direct, x, w,
+                                                        bias, y, strides, NULL, padding, padding,
+                                                        attributes);
 #else
   dnnl_convolution_desc_t d;
   dnnl_status_t status;
-  if (what == SCD_INPUT_GRADIENT) status = dnnl_convolution_backward_data_desc_init(&d, direct, x, w, y, strides, padding, padding);
-  else if (what == SCD_WEIGHT_GRADIENT) status = dnnl_convolution_backward_weights_desc_init(&d, direct, x, w, NULL, y, strides, padding, padding);
-  else status = dnnl_convolution_forward_desc_init(&d, forward, direct, x, w, bias, y, strides, padding, padding);
-  return status != dnnl_success ? status : dnnl_primitive_desc_create(description, &d, attributes, engine, hint);
+  if (what == SCD_INPUT_GRADIENT)
+    status =
+        dnnl_convolution_backward_data_desc_init(&d, direct, x, w, y, strides, padding, padding);
+  else if (what == SCD_WEIGHT_GRADIENT)
+    status = dnnl_convolution_backward_weights_desc_init(&d, direct, x, w, NULL, y, strides,
+                                                         padding, padding);
+  else
+    status = dnnl_convolution_forward_desc_init(&d, forward, direct, x, w, bias, y, strides,
+                                                padding, padding);
+  return status != dnnl_success
+             ? status
+             : dnnl_primitive_desc_create(description, &d, attributes, engine, hint);
 #endif
 }
 
-/* Puts the factors of an int8 convolution's sums into the attributes and, for 3.x, into memory: 2.x knows them when it is made. */
-static dnnl_status_t set_scales(scd_convolution *c, const scd_quantization *q, int64_t outputs, dnnl_primitive_attr_t attributes) {
+/* Puts the factors of an int8 convolution's sums into the attributes and, for 3.x, into memory: 2.x
+ * knows them when it is made. */
+static dnnl_status_t set_scales(scd_convolution *c, const scd_quantization *q, int64_t outputs,
+                                dnnl_primitive_attr_t attributes) {
   c->outputs = outputs;
   c->scales = malloc((size_t)outputs * sizeof *c->scales);
   if (!c->scales) return dnnl_out_of_memory;
@@ -112,15 +135,19 @@ static dnnl_status_t set_scales(scd_convolution *c, const scd_quantization *q, i
   const dnnl_dims_t dims = {outputs};
   md_own md = NO_MD;
   dnnl_status_t status = MAKE_MD(md, 1, dims, dnnl_f32, dnnl_x);
-  if (status == dnnl_success) status = dnnl_memory_create(&c->scale_memory, VIEW(md), shared_engine(), c->scales);
+  if (status == dnnl_success)
+    status = dnnl_memory_create(&c->scale_memory, VIEW(md), shared_engine(), c->scales);
   FREE_MD(md);
-  return status != dnnl_success ? status : dnnl_primitive_attr_set_scales_mask(attributes, DNNL_ARG_WEIGHTS, 1 << 0);
+  return status != dnnl_success
+             ? status
+             : dnnl_primitive_attr_set_scales_mask(attributes, DNNL_ARG_WEIGHTS, 1 << 0);
 #else
   return dnnl_primitive_attr_set_output_scales(attributes, outputs, 1 << 1, c->scales);
 #endif
 }
 
-int scd_convolution_create(const scd_convolution_shape *s, int what, int fused, const scd_quantization *q, int threads, scd_convolution **convolution) {
+int scd_convolution_create(const scd_convolution_shape *s, int what, int fused,
+                           const scd_quantization *q, int threads, scd_convolution **convolution) {
   *convolution = NULL;
   dnnl_engine_t engine = shared_engine();
   scd_convolution *c = calloc(1, sizeof *c);
@@ -136,15 +163,26 @@ int scd_convolution_create(const scd_convolution_shape *s, int what, int fused, 
   dnnl_primitive_desc_t description = NULL, hint = NULL, reorder = NULL;
   const dnnl_data_type_t type = s->type == SCD_BF16 ? dnnl_bf16 : dnnl_f32;
   const dnnl_data_type_t weight_type = q ? dnnl_s8 : what == SCD_WEIGHT_GRADIENT ? dnnl_f32 : type;
-  const dnnl_dims_t x_dims = {s->images, s->inputs, s->height, s->width}, y_dims = {s->images, s->outputs, s->out_height, s->out_width};
-  /* Grouped weights have a dimension in front: [groups, outputs / groups, inputs / groups, kernel, kernel], which lies in memory like the plain ones. */
+  const dnnl_dims_t x_dims = {s->images, s->inputs, s->height, s->width},
+                    y_dims = {s->images, s->outputs, s->out_height, s->out_width};
+  /* Grouped weights have a dimension in front: [groups, outputs / groups, inputs / groups, kernel,
+   * kernel], which lies in memory like the plain ones. */
   const int grouped = s->groups > 1, w_rank = grouped ? 5 : 4;
-  const dnnl_dims_t grouped_dims = {s->groups, s->outputs / s->groups, s->inputs / s->groups, s->kernel, s->kernel};
-  const dnnl_dims_t plain_dims = {s->outputs, s->inputs, s->kernel, s->kernel}, bias_dims = {s->outputs};
+  const dnnl_dims_t grouped_dims = {s->groups, s->outputs / s->groups, s->inputs / s->groups,
+                                    s->kernel, s->kernel};
+  const dnnl_dims_t plain_dims = {s->outputs, s->inputs, s->kernel, s->kernel},
+                    bias_dims = {s->outputs};
   const int64_t *w_dims = grouped ? grouped_dims : plain_dims;
   const dnnl_dims_t strides = {s->stride, s->stride}, padding = {s->padding, s->padding};
-  const dnnl_data_type_t x_type = !q ? type : q->x_signed ? dnnl_s8 : dnnl_u8, y_type = !q ? type : q->y_signed ? dnnl_s8 : dnnl_u8;
-  const dnnl_data_type_t residual_type = !q ? dnnl_data_type_undef : q->residual_signed ? dnnl_s8 : dnnl_u8;
+  const dnnl_data_type_t x_type = !q            ? type
+                                  : q->x_signed ? dnnl_s8
+                                                : dnnl_u8,
+                         y_type = !q            ? type
+                                  : q->y_signed ? dnnl_s8
+                                                : dnnl_u8;
+  const dnnl_data_type_t residual_type = !q                   ? dnnl_data_type_undef
+                                         : q->residual_signed ? dnnl_s8
+                                                              : dnnl_u8;
   const float residual_scale = q ? q->residual_scale : 1;
   md_own x = NO_MD, w = NO_MD, any_w = NO_MD, bias = NO_MD, y = NO_MD, plain = NO_MD;
   TRY(MAKE_MD(x, 4, x_dims, x_type, dnnl_nhwc));
@@ -159,21 +197,27 @@ int scd_convolution_create(const scd_convolution_shape *s, int what, int fused, 
   if (fused) {
     TRY(dnnl_post_ops_create(&post_ops));
 #if DNNL_VERSION_MAJOR >= 3
-    if (fused & SCD_ADD_TO_OUTPUT) TRY(dnnl_post_ops_append_sum(post_ops, residual_scale, 0, residual_type));
+    if (fused & SCD_ADD_TO_OUTPUT)
+      TRY(dnnl_post_ops_append_sum(post_ops, residual_scale, 0, residual_type));
     if (fused & SCD_RELU) TRY(dnnl_post_ops_append_eltwise(post_ops, dnnl_eltwise_relu, 0, 0));
 #else
-    if (fused & SCD_ADD_TO_OUTPUT) TRY(dnnl_post_ops_append_sum_v2(post_ops, residual_scale, residual_type));
+    if (fused & SCD_ADD_TO_OUTPUT)
+      TRY(dnnl_post_ops_append_sum_v2(post_ops, residual_scale, residual_type));
     if (fused & SCD_RELU) TRY(dnnl_post_ops_append_eltwise(post_ops, 1, dnnl_eltwise_relu, 0, 0));
 #endif
     TRY(dnnl_primitive_attr_set_post_ops(attributes, post_ops));
   }
   if (what == SCD_INPUT_GRADIENT || what == SCD_WEIGHT_GRADIENT)
-    TRY(describe(SCD_FORWARD, VIEW(x), VIEW(any_w), NULL, VIEW(y), strides, padding, NULL, NULL, &hint));
-  TRY(describe(what, VIEW(x), VIEW(w), what == SCD_INFERENCE ? VIEW(bias) : NULL, VIEW(y), strides, padding, attributes, hint, &description));
+    TRY(describe(SCD_FORWARD, VIEW(x), VIEW(any_w), NULL, VIEW(y), strides, padding, NULL, NULL,
+                 &hint));
+  TRY(describe(what, VIEW(x), VIEW(w), what == SCD_INFERENCE ? VIEW(bias) : NULL, VIEW(y), strides,
+               padding, attributes, hint, &description));
   TRY(dnnl_primitive_create(&c->run, description));
   TRY(dnnl_stream_create(&c->stream, engine, dnnl_stream_default_flags));
 
-  md_view packed = dnnl_primitive_desc_query_md(description, what == SCD_WEIGHT_GRADIENT ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
+  md_view packed = dnnl_primitive_desc_query_md(
+      description, what == SCD_WEIGHT_GRADIENT ? dnnl_query_diff_weights_md : dnnl_query_weights_md,
+      0);
   md_view scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
   c->packed_bytes = dnnl_memory_desc_get_size(packed);
   c->scratch_bytes = dnnl_memory_desc_get_size(scratch);
@@ -187,7 +231,8 @@ int scd_convolution_create(const scd_convolution_shape *s, int what, int fused, 
   TRY(dnnl_memory_create(&c->plain, VIEW(plain), engine, DNNL_MEMORY_NONE));
   TRY(dnnl_memory_create(&c->scratch, scratch, engine, DNNL_MEMORY_NONE));
   const int unpacks = what == SCD_WEIGHT_GRADIENT;
-  TRY(dnnl_reorder_primitive_desc_create(&reorder, unpacks ? packed : VIEW(plain), engine, unpacks ? VIEW(plain) : packed, engine, NULL));
+  TRY(dnnl_reorder_primitive_desc_create(&reorder, unpacks ? packed : VIEW(plain), engine,
+                                         unpacks ? VIEW(plain) : packed, engine, NULL));
   TRY(dnnl_primitive_create(&c->reorder, reorder));
 
 cleanup:
@@ -233,21 +278,26 @@ void scd_convolution_prepare_bias(const scd_convolution *c, float *bias) {
 #endif
 }
 
-int scd_convolution_run(scd_convolution *c, void *x, void *weights, const float *bias, void *y, void *scratch) {
+int scd_convolution_run(scd_convolution *c, void *x, void *weights, const float *bias, void *y,
+                        void *scratch) {
   dnnl_memory_set_data_handle(c->x, x);
   dnnl_memory_set_data_handle(c->y, y);
   dnnl_memory_set_data_handle(c->weights, weights);
   dnnl_memory_set_data_handle(c->bias, (void *)bias);
   dnnl_memory_set_data_handle(c->scratch, scratch);
   static const int x_argument[] = {DNNL_ARG_SRC, DNNL_ARG_DIFF_SRC, DNNL_ARG_SRC, DNNL_ARG_SRC};
-  static const int w_argument[] = {DNNL_ARG_WEIGHTS, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_WEIGHTS, DNNL_ARG_WEIGHTS};
-  static const int y_argument[] = {DNNL_ARG_DST, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_DST, DNNL_ARG_DST};
-  const dnnl_exec_arg_t arguments[] = {{x_argument[c->what], c->x},
-                                       {w_argument[c->what], c->weights},
-                                       {y_argument[c->what], c->y},
-                                       {DNNL_ARG_SCRATCHPAD, c->scratch},
-                                       {DNNL_ARG_BIAS, c->bias},
-                                       {SCALES_ARGUMENT, c->scale_memory}};
-  return dnnl_primitive_execute(c->run, c->stream, c->what != SCD_INFERENCE ? 4 : c->scale_memory ? 6 : 5, arguments);
+  static const int w_argument[] = {DNNL_ARG_WEIGHTS, DNNL_ARG_WEIGHTS, DNNL_ARG_DIFF_WEIGHTS,
+                                   DNNL_ARG_WEIGHTS};
+  static const int y_argument[] = {DNNL_ARG_DST, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_DST,
+                                   DNNL_ARG_DST};
+  const dnnl_exec_arg_t arguments[] = {
+      {x_argument[c->what], c->x}, {w_argument[c->what], c->weights},
+      {y_argument[c->what], c->y}, {DNNL_ARG_SCRATCHPAD, c->scratch},
+      {DNNL_ARG_BIAS, c->bias},    {SCALES_ARGUMENT, c->scale_memory}};
+  return dnnl_primitive_execute(c->run, c->stream,
+                                c->what != SCD_INFERENCE ? 4
+                                : c->scale_memory        ? 6
+                                                         : 5,
+                                arguments);
 }
 #endif

@@ -3,10 +3,12 @@
 #ifdef SUPCON_ONEDNN
 #include <oneapi/dnnl/dnnl.h>
 
-void scd_matrix_product(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda, const float *b,
-                        int64_t ldb, float beta, float *c, int64_t ldc) {
+void scd_matrix_product(int transpose_a, int transpose_b, int64_t m, int64_t n, int64_t k,
+                        float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
+                        float beta, float *c, int64_t ldc) {
   /* It fails on sizes and pointers alone, which the caller has checked. */
-  (void)dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  (void)dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb,
+                   beta, c, ldc);
 }
 
 int scd_version(void) {

@@ -6,17 +6,26 @@ final class ContextHandle: Sendable {
     init(_ context: ExecutionContext) { self.context = context }
 
     /// The handle's context, or the default for NULL.
-    static func context(_ handle: OpaquePointer?) -> ExecutionContext { object(ifAny: handle, ContextHandle.self)?.context ?? .default }
+    static func context(_ handle: OpaquePointer?) -> ExecutionContext {
+        object(ifAny: handle, ContextHandle.self)?.context ?? .default
+    }
 }
 
 @c @implementation
-public func supcon_context_options_init(_ options: UnsafeMutablePointer<supcon_context_options>?) { options?.pointee = .empty }
+public func supcon_context_options_init(_ options: UnsafeMutablePointer<supcon_context_options>?) {
+    options?.pointee = .empty
+}
 
 @c @implementation
-public func supcon_context_create(_ options: UnsafePointer<supcon_context_options>?, _ context: UnsafeMutablePointer<OpaquePointer?>?) -> supcon_status {
+public func supcon_context_create(
+    _ options: UnsafePointer<supcon_context_options>?,
+    _ context: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
     handle(context, "context") { () throws(SupConError) in
         let options = try supcon_context_options.read(options, defaults: .empty)
-        return ContextHandle(try ExecutionContext(threads: Int(options.threads), memoryLimit: Int(options.memory_limit)))
+        return ContextHandle(
+            try ExecutionContext(
+                threads: Int(options.threads), memoryLimit: Int(options.memory_limit)))
     }
 }
 
@@ -24,4 +33,6 @@ public func supcon_context_create(_ options: UnsafePointer<supcon_context_option
 public func supcon_context_free(_ context: OpaquePointer?) { release(context, ContextHandle.self) }
 
 @c @implementation
-public func supcon_context_threads(_ context: OpaquePointer?) -> Int32 { Int32(ContextHandle.context(context).threads) }
+public func supcon_context_threads(_ context: OpaquePointer?) -> Int32 {
+    Int32(ContextHandle.context(context).threads)
+}

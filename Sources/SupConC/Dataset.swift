@@ -6,22 +6,30 @@ final class DatasetHandle: Sendable {
     let strings = CStrings()
     init(_ dataset: Dataset) { self.dataset = dataset }
 
-    static func dataset(_ handle: OpaquePointer?) throws(SupConError) -> Dataset { try object(handle, DatasetHandle.self, "dataset").dataset }
+    static func dataset(_ handle: OpaquePointer?) throws(SupConError) -> Dataset {
+        try object(handle, DatasetHandle.self, "dataset").dataset
+    }
 }
 
 @c @implementation
 public func supcon_dataset_free(_ dataset: OpaquePointer?) { release(dataset, DatasetHandle.self) }
 
 @c @implementation
-public func supcon_dataset_info_init(_ info: UnsafeMutablePointer<supcon_dataset_info>?) { info?.pointee = .empty }
+public func supcon_dataset_info_init(_ info: UnsafeMutablePointer<supcon_dataset_info>?) {
+    info?.pointee = .empty
+}
 
 @c @implementation
-public func supcon_dataset_get_info(_ dataset: OpaquePointer?, _ info: UnsafeMutablePointer<supcon_dataset_info>?) -> supcon_status {
+public func supcon_dataset_get_info(
+    _ dataset: OpaquePointer?, _ info: UnsafeMutablePointer<supcon_dataset_info>?
+) -> supcon_status {
     status { () throws(SupConError) in
         let dataset = try DatasetHandle.dataset(dataset)
         var value = supcon_dataset_info.empty
-        value.labelled = dataset.labels == nil ? 0 : 1
-        (value.count, value.classes, value.channels) = (Int64(dataset.count), Int64(dataset.classes), Int64(dataset.channels))
+        value.labeled = dataset.labels == nil ? 0 : 1
+        (value.count, value.classes, value.channels) = (
+            Int64(dataset.count), Int64(dataset.classes), Int64(dataset.channels)
+        )
         (value.height, value.width) = (Int64(dataset.height ?? 0), Int64(dataset.width ?? 0))
         value.skipped = Int64(dataset.skipped.count)
         value.target_dimension = Int64(dataset.targets?.dimension ?? 0)
@@ -30,56 +38,81 @@ public func supcon_dataset_get_info(_ dataset: OpaquePointer?, _ info: UnsafeMut
 }
 
 @c @implementation
-public func supcon_dataset_class_name(_ dataset: OpaquePointer?, _ class_index: Int64) -> UnsafePointer<CChar>? {
-    object(ifAny: dataset, DatasetHandle.self).flatMap { handle in handle.dataset.className(Int(class_index)).flatMap { handle.strings[$0] } }
+public func supcon_dataset_class_name(_ dataset: OpaquePointer?, _ class_index: Int64)
+    -> UnsafePointer<CChar>?
+{
+    object(ifAny: dataset, DatasetHandle.self).flatMap { handle in
+        handle.dataset.className(Int(class_index)).flatMap { handle.strings[$0] }
+    }
 }
 
 @c @implementation
-public func supcon_dataset_skipped(_ dataset: OpaquePointer?, _ index: Int64) -> UnsafePointer<CChar>? {
-    guard let handle = object(ifAny: dataset, DatasetHandle.self), handle.dataset.skipped.indices.contains(Int(index)) else { return nil }
+public func supcon_dataset_skipped(_ dataset: OpaquePointer?, _ index: Int64) -> UnsafePointer<
+    CChar
+>? {
+    guard let handle = object(ifAny: dataset, DatasetHandle.self),
+        handle.dataset.skipped.indices.contains(Int(index))
+    else { return nil }
     return handle.strings[handle.dataset.skipped[Int(index)]]
 }
 
 @c @implementation
-public func supcon_dataset_path(_ dataset: OpaquePointer?, _ index: Int64) -> UnsafePointer<CChar>? {
+public func supcon_dataset_path(_ dataset: OpaquePointer?, _ index: Int64) -> UnsafePointer<CChar>?
+{
     object(ifAny: dataset, DatasetHandle.self)?.dataset.pathPointer(Int(index))
 }
 
 @c @implementation
-public func supcon_dataset_get_labels(_ dataset: OpaquePointer?, _ labels: UnsafeMutablePointer<Int64>?, _ capacity: Int64) -> supcon_status {
+public func supcon_dataset_get_labels(
+    _ dataset: OpaquePointer?, _ labels: UnsafeMutablePointer<Int64>?, _ capacity: Int64
+) -> supcon_status {
     status { () throws(SupConError) in
         let dataset = try DatasetHandle.dataset(dataset)
-        guard let own = dataset.labels else { throw SupConError(.state, "the data set has no labels") }
+        guard let own = dataset.labels else {
+            throw SupConError(.state, "the data set has no labels")
+        }
         let labels = try needed(labels, "labels")
-        try require(capacity >= Int64(own.count), .shape, "capacity is \(capacity); expected \(own.count), one for each image")
+        try require(
+            capacity >= Int64(own.count), .shape,
+            "capacity is \(capacity); expected \(own.count), one for each image")
         for (i, label) in own.enumerated() { labels[i] = Int64(label) }
     }
 }
 
 @c @implementation
-public func supcon_dataset_get_targets(_ dataset: OpaquePointer?, _ targets: UnsafeMutablePointer<Double>?, _ capacity: Int64) -> supcon_status {
+public func supcon_dataset_get_targets(
+    _ dataset: OpaquePointer?, _ targets: UnsafeMutablePointer<Double>?, _ capacity: Int64
+) -> supcon_status {
     status { () throws(SupConError) in
-        guard let own = try DatasetHandle.dataset(dataset).targets?.values else { throw SupConError(.state, "the data set has no targets") }
+        guard let own = try DatasetHandle.dataset(dataset).targets?.values else {
+            throw SupConError(.state, "the data set has no targets")
+        }
         let targets = try needed(targets, "targets")
-        try require(capacity >= Int64(own.count), .shape, "capacity is \(capacity); expected \(own.count), a row for each image")
+        try require(
+            capacity >= Int64(own.count), .shape,
+            "capacity is \(capacity); expected \(own.count), a row for each image")
         for (i, value) in own.enumerated() { targets[i] = value }
     }
 }
 
 @c @implementation
 public func supcon_dataset_subset(
-    _ dataset: OpaquePointer?, _ indices: UnsafePointer<Int64>?, _ index_count: Int64, _ subset: UnsafeMutablePointer<OpaquePointer?>?
+    _ dataset: OpaquePointer?, _ indices: UnsafePointer<Int64>?, _ index_count: Int64,
+    _ subset: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(subset, "subset") { () throws(SupConError) in
         let number = try count(index_count, "count", least: 1)
-        let (dataset, indices) = (try DatasetHandle.dataset(dataset), try needed(indices, "indices"))
+        let (dataset, indices) = (
+            try DatasetHandle.dataset(dataset), try needed(indices, "indices")
+        )
         return DatasetHandle(try dataset.subset((0..<number).map { Int(indices[$0]) }))
     }
 }
 
 @c @implementation
 public func supcon_dataset_split(
-    _ dataset: OpaquePointer?, _ fraction: Double, _ seed: UInt64, _ first: UnsafeMutablePointer<OpaquePointer?>?, _ second: UnsafeMutablePointer<OpaquePointer?>?
+    _ dataset: OpaquePointer?, _ fraction: Double, _ seed: UInt64,
+    _ first: UnsafeMutablePointer<OpaquePointer?>?, _ second: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     first?.pointee = nil
     second?.pointee = nil

@@ -13,19 +13,28 @@ extension supcon_dataset_options {
 extension DatasetOptions {
     /// NULL: the defaults. Errors: argument.
     init(_ pointer: UnsafePointer<supcon_dataset_options>?) throws(SupConError) {
-        let options = try supcon_dataset_options.read(pointer, defaults: supcon_dataset_options(DatasetOptions()))
-        self.init(onError: try choice(options.on_error, "on_error"), channels: Int(options.channels), copies: try flag(options.copy, "copy"))
+        let options = try supcon_dataset_options.read(
+            pointer, defaults: supcon_dataset_options(DatasetOptions()))
+        self.init(
+            onError: try choice(options.on_error, "on_error"), channels: Int(options.channels),
+            copies: try flag(options.copy, "copy"))
         try validate()
     }
 }
 
 /// [count] labels, copied; NULL: none.
-private func numbers(_ pointer: UnsafePointer<Int64>?, _ count: Int) -> [Int]? { pointer.map { labels in (0..<count).map { Int(labels[$0]) } } }
+private func numbers(_ pointer: UnsafePointer<Int64>?, _ count: Int) -> [Int]? {
+    pointer.map { labels in (0..<count).map { Int(labels[$0]) } }
+}
 
 /// The bytes as they are: a name need not be UTF-8.
-private func path(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(SupConError) -> RawPath { RawPath(cString: try needed(pointer, name)) }
+private func path(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(SupConError) -> RawPath {
+    RawPath(cString: try needed(pointer, name))
+}
 
-private func paths(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int) throws(SupConError) -> [RawPath] {
+private func paths(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int)
+    throws(SupConError) -> [RawPath]
+{
     let pointer = try needed(pointer, "paths")
     var all: [RawPath] = []
     for i in 0..<count { all.append(try path(pointer[i], "paths[\(i)]")) }
@@ -33,72 +42,97 @@ private func paths(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: In
 }
 
 @c @implementation
-public func supcon_dataset_options_init(_ options: UnsafeMutablePointer<supcon_dataset_options>?) { options?.pointee = supcon_dataset_options(DatasetOptions()) }
+public func supcon_dataset_options_init(_ options: UnsafeMutablePointer<supcon_dataset_options>?) {
+    options?.pointee = supcon_dataset_options(DatasetOptions())
+}
 
 @c @implementation
 public func supcon_dataset_from_images(
-    _ images: UnsafePointer<supcon_images>?, _ labels: UnsafePointer<Int64>?, _ options: UnsafePointer<supcon_dataset_options>?,
+    _ images: UnsafePointer<supcon_images>?, _ labels: UnsafePointer<Int64>?,
+    _ options: UnsafePointer<supcon_dataset_options>?,
     _ dataset: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(dataset, "dataset") { () throws(SupConError) in
         let batch = try ImageBatch(images)
-        return DatasetHandle(try .images(batch, labels: numbers(labels, batch.count), options: DatasetOptions(options)))
+        return DatasetHandle(
+            try .images(
+                batch, labels: numbers(labels, batch.count), options: DatasetOptions(options)))
     }
 }
 
 @c @implementation
 public func supcon_dataset_from_folder(
-    _ folder: UnsafePointer<CChar>?, _ options: UnsafePointer<supcon_dataset_options>?, _ dataset: UnsafeMutablePointer<OpaquePointer?>?
+    _ folder: UnsafePointer<CChar>?, _ options: UnsafePointer<supcon_dataset_options>?,
+    _ dataset: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
-    handle(dataset, "dataset") { () throws(SupConError) in DatasetHandle(try .folder(try path(folder, "path"), options: DatasetOptions(options))) }
+    handle(dataset, "dataset") { () throws(SupConError) in
+        DatasetHandle(try .folder(try path(folder, "path"), options: DatasetOptions(options)))
+    }
 }
 
 @c @implementation
 public func supcon_dataset_from_files(
-    _ file_paths: UnsafePointer<UnsafePointer<CChar>?>?, _ file_count: Int64, _ labels: UnsafePointer<Int64>?, _ options: UnsafePointer<supcon_dataset_options>?,
+    _ file_paths: UnsafePointer<UnsafePointer<CChar>?>?, _ file_count: Int64,
+    _ labels: UnsafePointer<Int64>?, _ options: UnsafePointer<supcon_dataset_options>?,
     _ dataset: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(dataset, "dataset") { () throws(SupConError) in
         let number = try count(file_count, "count", least: 1)
-        return DatasetHandle(try .files(try paths(file_paths, number), labels: numbers(labels, number), options: DatasetOptions(options)))
+        return DatasetHandle(
+            try .files(
+                try paths(file_paths, number), labels: numbers(labels, number),
+                options: DatasetOptions(options)))
     }
 }
 
 @c @implementation
 public func supcon_dataset_from_idx(
-    _ images_path: UnsafePointer<CChar>?, _ labels_path: UnsafePointer<CChar>?, _ options: UnsafePointer<supcon_dataset_options>?,
+    _ images_path: UnsafePointer<CChar>?, _ labels_path: UnsafePointer<CChar>?,
+    _ options: UnsafePointer<supcon_dataset_options>?,
     _ dataset: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(dataset, "dataset") { () throws(SupConError) in
         DatasetHandle(
             try .idx(
-                images: try path(images_path, "images_path"), labels: labels_path.map { RawPath(cString: $0) }, options: DatasetOptions(options)))
+                images: try path(images_path, "images_path"),
+                labels: labels_path.map { RawPath(cString: $0) }, options: DatasetOptions(options)))
     }
 }
 
 @c @implementation
 public func supcon_dataset_from_cifar(
-    _ file_paths: UnsafePointer<UnsafePointer<CChar>?>?, _ file_count: Int64, _ classes: Int32, _ options: UnsafePointer<supcon_dataset_options>?,
+    _ file_paths: UnsafePointer<UnsafePointer<CChar>?>?, _ file_count: Int64, _ classes: Int32,
+    _ options: UnsafePointer<supcon_dataset_options>?,
     _ dataset: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(dataset, "dataset") { () throws(SupConError) in
-        DatasetHandle(try .cifar(try paths(file_paths, try count(file_count, "count", least: 1)), classes: Int(classes), options: DatasetOptions(options)))
+        DatasetHandle(
+            try .cifar(
+                try paths(file_paths, try count(file_count, "count", least: 1)),
+                classes: Int(classes), options: DatasetOptions(options)))
     }
 }
 
 @c @implementation
 public func supcon_dataset_from_callback(
-    _ callback: supcon_batch_callback?, _ user_data: UnsafeMutableRawPointer?, _ image_count: Int64, _ height: Int64, _ width: Int64, _ channels: Int64,
+    _ callback: supcon_batch_callback?, _ user_data: UnsafeMutableRawPointer?, _ image_count: Int64,
+    _ height: Int64, _ width: Int64, _ channels: Int64,
     _ labels: UnsafePointer<Int64>?, _ dataset: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(dataset, "dataset") { () throws(SupConError) in
         let callback = try needed(callback, "callback")
         let number = try count(image_count, "count", least: 1)
-        // It is called on the thread that called the library, so what it points to stays with that thread.
+        // It is called on the thread that called the library, so what it points to stays with that
+        // thread.
         nonisolated(unsafe) let data = user_data
         return DatasetHandle(
-            try .callback(count: number, height: Int(height), width: Int(width), channels: Int(channels), labels: numbers(labels, number)) { indices, pixels in
-                indices.map { Int64($0) }.withUnsafeBufferPointer { callback($0.baseAddress, Int64($0.count), pixels, data) } == 0
+            try .callback(
+                count: number, height: Int(height), width: Int(width), channels: Int(channels),
+                labels: numbers(labels, number)
+            ) { indices, pixels in
+                indices.map { Int64($0) }.withUnsafeBufferPointer {
+                    callback($0.baseAddress, Int64($0.count), pixels, data)
+                } == 0
             })
     }
 }

@@ -3,36 +3,53 @@ import SupCon
 
 @c @implementation
 public func supcon_dataset_with_labels(
-    _ dataset: OpaquePointer?, _ labels: UnsafePointer<Int64>?, _ changed: UnsafeMutablePointer<OpaquePointer?>?
+    _ dataset: OpaquePointer?, _ labels: UnsafePointer<Int64>?,
+    _ changed: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(changed, "changed") { () throws(SupConError) in
         let dataset = try DatasetHandle.dataset(dataset)
-        return DatasetHandle(try dataset.with(labels: labels.map { labels in (0..<dataset.count).map { Int(labels[$0]) } }))
+        return DatasetHandle(
+            try dataset.with(
+                labels: labels.map { labels in (0..<dataset.count).map { Int(labels[$0]) } }))
     }
 }
 
 @c @implementation
 public func supcon_dataset_with_targets(
-    _ dataset: OpaquePointer?, _ targets: UnsafePointer<Double>?, _ dimension: Int64, _ changed: UnsafeMutablePointer<OpaquePointer?>?
+    _ dataset: OpaquePointer?, _ targets: UnsafePointer<Double>?, _ dimension: Int64,
+    _ changed: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(changed, "changed") { () throws(SupConError) in
         let dataset = try DatasetHandle.dataset(dataset)
         guard let targets else { return DatasetHandle(try dataset.with(targets: nil)) }
         let dimension = try count(dimension, "dimension", least: 1)
         let (numbers, overflow) = dataset.count.multipliedReportingOverflow(by: dimension)
-        try require(!overflow && numbers <= Int.max / 64, .shape, "targets are [\(dataset.count), \(dimension)]: more than can be addressed")
-        try ExecutionContext.default.checkMemory(numbers * 8, for: "targets of \(dataset.count) images")
-        return DatasetHandle(try dataset.with(targets: Targets(Array(UnsafeBufferPointer(start: targets, count: numbers)), dimension: dimension)))
+        try require(
+            !overflow && numbers <= Int.max / 64, .shape,
+            "targets are [\(dataset.count), \(dimension)]: more than can be addressed")
+        try ExecutionContext.default.checkMemory(
+            numbers * 8, for: "targets of \(dataset.count) images")
+        return DatasetHandle(
+            try dataset.with(
+                targets: Targets(
+                    Array(UnsafeBufferPointer(start: targets, count: numbers)), dimension: dimension
+                )))
     }
 }
 
 @c @implementation
 public func supcon_dataset_with_class_names(
-    _ dataset: OpaquePointer?, _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ name_count: Int64, _ changed: UnsafeMutablePointer<OpaquePointer?>?
+    _ dataset: OpaquePointer?, _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ name_count: Int64,
+    _ changed: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(changed, "changed") { () throws(SupConError) in
-        let (dataset, number, names) = (try DatasetHandle.dataset(dataset), try count(name_count, "count", least: 1), try needed(names, "names"))
-        try require(number <= mostClasses, .argument, "count is \(number); expected at most \(mostClasses) names")
+        let (dataset, number, names) = (
+            try DatasetHandle.dataset(dataset), try count(name_count, "count", least: 1),
+            try needed(names, "names")
+        )
+        try require(
+            number <= mostClasses, .argument,
+            "count is \(number); expected at most \(mostClasses) names")
         var all: [String] = []
         for i in 0..<number { all.append(try text(names[i], "names[\(i)]")) }
         return DatasetHandle(try dataset.with(classNames: all))
@@ -41,23 +58,32 @@ public func supcon_dataset_with_class_names(
 
 @c @implementation
 public func supcon_dataset_with_label_noise(
-    _ dataset: OpaquePointer?, _ rate: Double, _ seed: UInt64, _ changed: UnsafeMutablePointer<OpaquePointer?>?
+    _ dataset: OpaquePointer?, _ rate: Double, _ seed: UInt64,
+    _ changed: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
-    handle(changed, "changed") { () throws(SupConError) in DatasetHandle(try DatasetHandle.dataset(dataset).withLabelNoise(rate: rate, seed: seed)) }
+    handle(changed, "changed") { () throws(SupConError) in
+        DatasetHandle(try DatasetHandle.dataset(dataset).withLabelNoise(rate: rate, seed: seed))
+    }
 }
 
 @c @implementation
 public func supcon_dataset_per_class(
-    _ dataset: OpaquePointer?, _ images: Int64, _ seed: UInt64, _ subset: UnsafeMutablePointer<OpaquePointer?>?
+    _ dataset: OpaquePointer?, _ images: Int64, _ seed: UInt64,
+    _ subset: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(subset, "subset") { () throws(SupConError) in
-        DatasetHandle(try DatasetHandle.dataset(dataset).limited(perClass: try count(images, "images", least: 1), seed: seed))
+        DatasetHandle(
+            try DatasetHandle.dataset(dataset).limited(
+                perClass: try count(images, "images", least: 1), seed: seed))
     }
 }
 
 @c @implementation
 public func supcon_dataset_long_tailed(
-    _ dataset: OpaquePointer?, _ factor: Double, _ seed: UInt64, _ subset: UnsafeMutablePointer<OpaquePointer?>?
+    _ dataset: OpaquePointer?, _ factor: Double, _ seed: UInt64,
+    _ subset: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
-    handle(subset, "subset") { () throws(SupConError) in DatasetHandle(try DatasetHandle.dataset(dataset).longTailed(factor: factor, seed: seed)) }
+    handle(subset, "subset") { () throws(SupConError) in
+        DatasetHandle(try DatasetHandle.dataset(dataset).longTailed(factor: factor, seed: seed))
+    }
 }

@@ -22,51 +22,82 @@ extension EmbedOptions {
 }
 
 @c @implementation
-public func supcon_embed_options_init(_ options: UnsafeMutablePointer<supcon_embed_options>?) { options?.pointee = supcon_embed_options(EmbedOptions()) }
+public func supcon_embed_options_init(_ options: UnsafeMutablePointer<supcon_embed_options>?) {
+    options?.pointee = supcon_embed_options(EmbedOptions())
+}
 
 @c @implementation
 public func supcon_model_output_dimension(_ model: OpaquePointer?, _ output: Int32) -> Int64 {
-    guard let handle = object(ifAny: model, ModelHandle.self), let output = EmbedOutput(rawValue: output) else { return 0 }
+    guard let handle = object(ifAny: model, ModelHandle.self),
+        let output = EmbedOutput(rawValue: output)
+    else { return 0 }
     return Int64(handle.model.outputDimension(output))
 }
 
 /// Room for `rows` rows of the output. Errors: argument, state, shape.
 private func room(
-    _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int64, rows: Int, _ model: Model, _ options: EmbedOptions
+    _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int64, rows: Int, _ model: Model,
+    _ options: EmbedOptions
 ) throws(SupConError) -> UnsafeMutablePointer<Float> {
     let dimension = model.outputDimension(options.output)
-    try require(dimension > 0, .state, "the model has no \(options.output) output: it lacks a \(options.output == .projection ? "projection head" : "classifier")")
+    try require(
+        dimension > 0, .state,
+        """
+        the model has no \(options.output) output: it lacks a \
+        \(options.output == .projection ? "projection head" : "classifier")
+        """
+    )
     let needed = rows.multipliedReportingOverflow(by: dimension)
     try require(
         !needed.overflow && capacity >= Int64(needed.partialValue), .shape,
-        "capacity is \(capacity) floats; expected \(needed.partialValue) for \(rows) rows of \(dimension)")
+        """
+        capacity is \(capacity) floats; expected \(needed.partialValue) for \(rows) rows of \
+        \(dimension)
+        """
+    )
     return try SupConC.needed(embeddings, "embeddings")
 }
 
 @c @implementation
 public func supcon_model_embed(
-    _ model: OpaquePointer?, _ images: UnsafePointer<supcon_images>?, _ options: UnsafePointer<supcon_embed_options>?, _ embeddings: UnsafeMutablePointer<Float>?,
+    _ model: OpaquePointer?, _ images: UnsafePointer<supcon_images>?,
+    _ options: UnsafePointer<supcon_embed_options>?, _ embeddings: UnsafeMutablePointer<Float>?,
     _ capacity: Int64
 ) -> supcon_status {
     status { () throws(SupConError) in
-        let (model, batch, options) = (try ModelHandle.model(model), try ImageBatch(images), try EmbedOptions(options))
-        try model.embed(batch, options, into: try room(embeddings, capacity, rows: batch.count, model, options))
+        let (model, batch, options) = (
+            try ModelHandle.model(model), try ImageBatch(images), try EmbedOptions(options)
+        )
+        try model.embed(
+            batch, options, into: try room(embeddings, capacity, rows: batch.count, model, options))
     }
 }
 
 @c @implementation
 public func supcon_model_embed_dataset(
-    _ model: OpaquePointer?, _ dataset: OpaquePointer?, _ options: UnsafePointer<supcon_embed_options>?, _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int64
+    _ model: OpaquePointer?, _ dataset: OpaquePointer?,
+    _ options: UnsafePointer<supcon_embed_options>?, _ embeddings: UnsafeMutablePointer<Float>?,
+    _ capacity: Int64
 ) -> supcon_status {
     status { () throws(SupConError) in
-        let (model, dataset, options) = (try ModelHandle.model(model), try DatasetHandle.dataset(dataset), try EmbedOptions(options))
-        try model.embed(dataset, options, into: try room(embeddings, capacity, rows: dataset.count, model, options))
+        let (model, dataset, options) = (
+            try ModelHandle.model(model), try DatasetHandle.dataset(dataset),
+            try EmbedOptions(options)
+        )
+        try model.embed(
+            dataset, options,
+            into: try room(embeddings, capacity, rows: dataset.count, model, options))
     }
 }
 
 @c @implementation
-public func supcon_model_quantize(_ model: OpaquePointer?, _ dataset: OpaquePointer?) -> supcon_status {
-    status { () throws(SupConError) in try ModelHandle.model(model).quantize(dataset == nil ? nil : try DatasetHandle.dataset(dataset)) }
+public func supcon_model_quantize(_ model: OpaquePointer?, _ dataset: OpaquePointer?)
+    -> supcon_status
+{
+    status { () throws(SupConError) in
+        try ModelHandle.model(model).quantize(
+            dataset == nil ? nil : try DatasetHandle.dataset(dataset))
+    }
 }
 
 extension supcon_classifier_options {
@@ -77,29 +108,42 @@ extension supcon_classifier_options {
 }
 
 @c @implementation
-public func supcon_classifier_options_init(_ options: UnsafeMutablePointer<supcon_classifier_options>?) {
+public func supcon_classifier_options_init(
+    _ options: UnsafeMutablePointer<supcon_classifier_options>?
+) {
     options?.pointee = supcon_classifier_options(ClassifierOptions())
 }
 
 @c @implementation
 public func supcon_model_fit_classifier(
-    _ model: OpaquePointer?, _ dataset: OpaquePointer?, _ options: UnsafePointer<supcon_classifier_options>?
+    _ model: OpaquePointer?, _ dataset: OpaquePointer?,
+    _ options: UnsafePointer<supcon_classifier_options>?
 ) -> supcon_status {
     status { () throws(SupConError) in
         var own = ClassifierOptions()
-        let options = try supcon_classifier_options.read(options, defaults: supcon_classifier_options(own))
+        let options = try supcon_classifier_options.read(
+            options, defaults: supcon_classifier_options(own))
         (own.iterations, own.l2) = (Int(options.iterations), options.l2)
-        try ModelHandle.model(model).fitClassifier(try DatasetHandle.dataset(dataset), own) { progress in
+        try ModelHandle.model(model).fitClassifier(try DatasetHandle.dataset(dataset), own) {
+            progress in
             guard let hear = options.progress else { return false }
             switch progress {
-            case .embedding(let done, let total): return hear(Int32(SUPCON_PHASE_EMBED), Int64(done), Int64(total), options.user_data) != 0
-            case .fitting(let iteration, let total): return hear(Int32(SUPCON_PHASE_FIT), Int64(iteration), Int64(total), options.user_data) != 0
+            case .embedding(let done, let total):
+                return hear(Int32(SUPCON_PHASE_EMBED), Int64(done), Int64(total), options.user_data)
+                    != 0
+            case .fitting(let iteration, let total):
+                return hear(
+                    Int32(SUPCON_PHASE_FIT), Int64(iteration), Int64(total), options.user_data) != 0
             }
         }
     }
 }
 
 @c @implementation
-public func supcon_model_reset_classifier(_ model: OpaquePointer?, _ classes: Int32) -> supcon_status {
-    status { () throws(SupConError) in try ModelHandle.model(model).resetClassifier(classes: Int(classes)) }
+public func supcon_model_reset_classifier(_ model: OpaquePointer?, _ classes: Int32)
+    -> supcon_status
+{
+    status { () throws(SupConError) in
+        try ModelHandle.model(model).resetClassifier(classes: Int(classes))
+    }
 }

@@ -14,7 +14,8 @@ extension EvaluateOptions {
     /// NULL: the defaults. Errors: argument.
     init(_ pointer: UnsafePointer<supcon_evaluate_options>?) throws(SupConError) {
         self.init()
-        let options = try supcon_evaluate_options.read(pointer, defaults: supcon_evaluate_options(self))
+        let options = try supcon_evaluate_options.read(
+            pointer, defaults: supcon_evaluate_options(self))
         method = try choice(options.method, "method")
         (k, temperature) = (Int(options.k), options.temperature)
         (iterations, l2) = (Int(options.iterations), options.l2)
@@ -22,42 +23,63 @@ extension EvaluateOptions {
 }
 
 @c @implementation
-public func supcon_evaluate_options_init(_ options: UnsafeMutablePointer<supcon_evaluate_options>?) {
+public func supcon_evaluate_options_init(_ options: UnsafeMutablePointer<supcon_evaluate_options>?)
+{
     options?.pointee = supcon_evaluate_options(EvaluateOptions())
 }
 
 @c @implementation
-public func supcon_scores_init(_ scores: UnsafeMutablePointer<supcon_scores>?) { scores?.pointee = .empty }
+public func supcon_scores_init(_ scores: UnsafeMutablePointer<supcon_scores>?) {
+    scores?.pointee = .empty
+}
 
 @c @implementation
 public func supcon_evaluate(
-    _ context: OpaquePointer?, _ train: UnsafePointer<Float>?, _ train_labels: UnsafePointer<Int64>?, _ train_count: Int64, _ test: UnsafePointer<Float>?,
-    _ test_labels: UnsafePointer<Int64>?, _ test_count: Int64, _ dimension: Int64, _ options: UnsafePointer<supcon_evaluate_options>?,
-    _ scores: UnsafeMutablePointer<supcon_scores>?, _ predictions: UnsafeMutablePointer<Int64>?, _ probabilities: UnsafeMutablePointer<Float>?,
-    _ probability_capacity: Int64, _ confusion: UnsafeMutablePointer<Int64>?, _ confusion_capacity: Int64
+    _ context: OpaquePointer?, _ train: UnsafePointer<Float>?,
+    _ train_labels: UnsafePointer<Int64>?, _ train_count: Int64, _ test: UnsafePointer<Float>?,
+    _ test_labels: UnsafePointer<Int64>?, _ test_count: Int64, _ dimension: Int64,
+    _ options: UnsafePointer<supcon_evaluate_options>?,
+    _ scores: UnsafeMutablePointer<supcon_scores>?, _ predictions: UnsafeMutablePointer<Int64>?,
+    _ probabilities: UnsafeMutablePointer<Float>?,
+    _ probability_capacity: Int64, _ confusion: UnsafeMutablePointer<Int64>?,
+    _ confusion_capacity: Int64
 ) -> supcon_status {
     status { () throws(SupConError) in
         let options = try EvaluateOptions(options)
         let (train, test) = (try needed(train, "train"), try needed(test, "test"))
-        let trainLabels = UnsafeBufferPointer(start: try needed(train_labels, "train_labels"), count: try count(train_count, "train_count", least: 1))
-        let testLabels = UnsafeBufferPointer(start: try needed(test_labels, "test_labels"), count: try count(test_count, "test_count", least: 1))
+        let trainLabels = UnsafeBufferPointer(
+            start: try needed(train_labels, "train_labels"),
+            count: try count(train_count, "train_count", least: 1))
+        let testLabels = UnsafeBufferPointer(
+            start: try needed(test_labels, "test_labels"),
+            count: try count(test_count, "test_count", least: 1))
         try supcon_scores.check(scores)
         let shares = try probabilities.map { (start) throws(SupConError) in
-            UnsafeMutableBufferPointer(start: start, count: try count(probability_capacity, "probability_capacity"))
+            UnsafeMutableBufferPointer(
+                start: start, count: try count(probability_capacity, "probability_capacity"))
         }
         // All that can be refused is, before anything is computed or written.
         if confusion != nil, max(train_count, test_count) < 1 << 31 {  // more rows are refused below
-            let classes = max((trainLabels.max() ?? 0), (testLabels.max() ?? 0)).addingReportingOverflow(1).partialValue
+            let classes = max((trainLabels.max() ?? 0), (testLabels.max() ?? 0))
+                .addingReportingOverflow(1).partialValue
             let needed = classes.multipliedReportingOverflow(by: classes)
             try require(
-                classes > 0 && !needed.overflow && confusion_capacity >= needed.partialValue, .shape,
-                "confusion_capacity is \(confusion_capacity); expected \(needed.partialValue) for \(classes) classes")
+                classes > 0 && !needed.overflow && confusion_capacity >= needed.partialValue,
+                .shape,
+                """
+                confusion_capacity is \(confusion_capacity); expected \(needed.partialValue) \
+                for \(classes) classes
+                """
+            )
         }
         let found = try evaluate(
-            train: train, trainLabels: trainLabels, test: test, testLabels: testLabels, dimension: try count(dimension, "dimension", least: 1), options: options,
+            train: train, trainLabels: trainLabels, test: test, testLabels: testLabels,
+            dimension: try count(dimension, "dimension", least: 1), options: options,
             probabilities: shares, context: ContextHandle.context(context))
         if let confusion { found.writeConfusion(confusion) }
-        if let predictions { predictions.update(from: found.predictions, count: found.predictions.count) }
+        if let predictions {
+            predictions.update(from: found.predictions, count: found.predictions.count)
+        }
         guard let scores else { return }
         var value = supcon_scores.empty
         (value.top1, value.top5, value.classes) = (found.top1, found.top5, Int64(found.classes))

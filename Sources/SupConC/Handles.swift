@@ -3,10 +3,15 @@ import SupCon
 import Synchronization
 
 /// A reference that the caller of the C API owns.
-func retained(_ object: AnyObject) -> OpaquePointer { OpaquePointer(Unmanaged.passRetained(object).toOpaque()) }
+func retained(_ object: AnyObject) -> OpaquePointer {
+    OpaquePointer(Unmanaged.passRetained(object).toOpaque())
+}
 
-/// What `retained` made, once more in Swift. A pointer that is no handle cannot be told from one: it is the caller's promise.
-func object<Object: AnyObject>(_ handle: OpaquePointer?, _: Object.Type, _ name: String) throws(SupConError) -> Object {
+/// What `retained` made, once more in Swift. A pointer that is no handle cannot be told from one:
+/// it is the caller's promise.
+func object<Object: AnyObject>(_ handle: OpaquePointer?, _: Object.Type, _ name: String)
+    throws(SupConError) -> Object
+{
     Unmanaged<Object>.fromOpaque(UnsafeRawPointer(try needed(handle, name))).takeUnretainedValue()
 }
 
@@ -26,11 +31,15 @@ func needed<P>(_ pointer: P?, _ name: String) throws(SupConError) -> P {
 }
 
 /// Errors: argument.
-func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(SupConError) -> String { String(cString: try needed(pointer, name)) }
+func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(SupConError) -> String {
+    String(cString: try needed(pointer, name))
+}
 
 /// Strings that are handed to C and live as long as their owner: each is made once.
 final class CStrings: Sendable {
-    private struct Kept: @unchecked Sendable { var pointers: [String: UnsafeMutablePointer<CChar>] = [:] }
+    private struct Kept: @unchecked Sendable {
+        var pointers: [String: UnsafeMutablePointer<CChar>] = [:]
+    }
     private let kept = Mutex(Kept())
 
     subscript(_ text: String) -> UnsafePointer<CChar>? {

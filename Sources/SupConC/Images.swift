@@ -3,7 +3,8 @@ import SupCon
 
 @c @implementation
 public func supcon_images_init(
-    _ images: UnsafeMutablePointer<supcon_images>?, _ data: UnsafeRawPointer?, _ element_type: Int32, _ layout: Int32, _ count: Int64, _ height: Int64, _ width: Int64,
+    _ images: UnsafeMutablePointer<supcon_images>?, _ data: UnsafeRawPointer?,
+    _ element_type: Int32, _ layout: Int32, _ count: Int64, _ height: Int64, _ width: Int64,
     _ channels: Int64
 ) {
     guard let images else { return }
@@ -15,7 +16,9 @@ public func supcon_images_init(
     if layout == Int32(SUPCON_LAYOUT_CHW) {
         (value.row_stride, value.column_stride, value.channel_stride) = (width, 1, height &* width)
     } else {
-        (value.row_stride, value.column_stride, value.channel_stride) = (width &* channels, channels, 1)
+        (value.row_stride, value.column_stride, value.channel_stride) = (
+            width &* channels, channels, 1
+        )
     }
     images.pointee = value
 }
@@ -28,14 +31,25 @@ extension ImageBatch {
         switch images.element_type {
         case Int32(SUPCON_ELEMENT_U8): element = .u8
         case Int32(SUPCON_ELEMENT_F32): element = .f32
-        default: throw SupConError(.type, "images.element_type is \(images.element_type); expected \(SUPCON_ELEMENT_U8) (u8) or \(SUPCON_ELEMENT_F32) (f32)")
+        default:
+            throw SupConError(
+                .type,
+                """
+                images.element_type is \(images.element_type); expected \(SUPCON_ELEMENT_U8) \
+                (u8) or \(SUPCON_ELEMENT_F32) (f32)
+                """
+            )
         }
-        try require(images.data != nil || images.count == 0, .argument, "images.data is NULL; expected \(images.count) images")
+        try require(
+            images.data != nil || images.count == 0, .argument,
+            "images.data is NULL; expected \(images.count) images")
         // No image, no pixel: any pointer serves.
         let data = images.data ?? UnsafeRawPointer(StaticStrings.empty.unsafelyUnwrapped)
         self.init(
-            data: data, element: element, count: Int(images.count), height: Int(images.height), width: Int(images.width), channels: Int(images.channels),
-            imageStride: Int(images.image_stride), rowStride: Int(images.row_stride), columnStride: Int(images.column_stride), channelStride: Int(images.channel_stride))
+            data: data, element: element, count: Int(images.count), height: Int(images.height),
+            width: Int(images.width), channels: Int(images.channels),
+            imageStride: Int(images.image_stride), rowStride: Int(images.row_stride),
+            columnStride: Int(images.column_stride), channelStride: Int(images.channel_stride))
         try validate()
     }
 }

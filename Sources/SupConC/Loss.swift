@@ -18,7 +18,8 @@ extension supcon_loss_options {
 extension ContrastiveOptions {
     /// NULL: the defaults. Errors: argument.
     init(_ pointer: UnsafePointer<supcon_loss_options>?) throws(SupConError) {
-        let options = try supcon_loss_options.read(pointer, defaults: supcon_loss_options(ContrastiveOptions()))
+        let options = try supcon_loss_options.read(
+            pointer, defaults: supcon_loss_options(ContrastiveOptions()))
         self.init()
         temperature = options.temperature
         form = try choice(options.form, "form")
@@ -35,62 +36,90 @@ extension ContrastiveOptions {
 extension supcon_loss_result {
     init(_ found: ContrastiveResult) {
         self = .empty
-        (loss, anchors, anchors_without_positive) = (found.loss, Int64(found.anchors), Int64(found.anchorsWithoutPositive))
+        (loss, anchors, anchors_without_positive) = (
+            found.loss, Int64(found.anchors), Int64(found.anchorsWithoutPositive)
+        )
     }
 }
 
 @c @implementation
-public func supcon_loss_options_init(_ options: UnsafeMutablePointer<supcon_loss_options>?) { options?.pointee = supcon_loss_options(ContrastiveOptions()) }
+public func supcon_loss_options_init(_ options: UnsafeMutablePointer<supcon_loss_options>?) {
+    options?.pointee = supcon_loss_options(ContrastiveOptions())
+}
 
 @c @implementation
-public func supcon_loss_result_init(_ result: UnsafeMutablePointer<supcon_loss_result>?) { result?.pointee = .empty }
+public func supcon_loss_result_init(_ result: UnsafeMutablePointer<supcon_loss_result>?) {
+    result?.pointee = .empty
+}
 
 @c @implementation
 public func supcon_loss(
-    _ context: OpaquePointer?, _ features: UnsafePointer<Float>?, _ samples: Int64, _ views: Int64, _ dimension: Int64, _ labels: UnsafePointer<Int64>?,
-    _ mask: UnsafePointer<Float>?, _ options: UnsafePointer<supcon_loss_options>?, _ result: UnsafeMutablePointer<supcon_loss_result>?,
+    _ context: OpaquePointer?, _ features: UnsafePointer<Float>?, _ samples: Int64, _ views: Int64,
+    _ dimension: Int64, _ labels: UnsafePointer<Int64>?,
+    _ mask: UnsafePointer<Float>?, _ options: UnsafePointer<supcon_loss_options>?,
+    _ result: UnsafeMutablePointer<supcon_loss_result>?,
     _ per_anchor: UnsafeMutablePointer<Float>?, _ gradient: UnsafeMutablePointer<Float>?
 ) -> supcon_status {
     status { () throws(SupConError) in
         let features = try needed(features, "features")
         let options = try ContrastiveOptions(options)
-        try require(labels == nil || mask == nil, .argument, "both labels and mask are given; expected one of them, or neither")
+        try require(
+            labels == nil || mask == nil, .argument,
+            "both labels and mask are given; expected one of them, or neither")
         try supcon_loss_result.check(result)
         let loss = try ContrastiveLoss(
-            options, samples: try count(samples, "samples"), views: try count(views, "views"), dimension: try count(dimension, "dimension"),
+            options, samples: try count(samples, "samples"), views: try count(views, "views"),
+            dimension: try count(dimension, "dimension"),
             context: ContextHandle.context(context))
-        let positives: Positives = if let labels { .labels(labels) } else if let mask { .mask(mask) } else { .views }
-        let found = try loss.evaluate(features: features, positives: positives, perAnchor: per_anchor, gradient: gradient)
+        let positives: Positives =
+            if let labels { .labels(labels) } else if let mask { .mask(mask) } else { .views }
+        let found = try loss.evaluate(
+            features: features, positives: positives, perAnchor: per_anchor, gradient: gradient)
         if let result { try supcon_loss_result.write(supcon_loss_result(found), to: result) }
     }
 }
 
 @c @implementation
 public func supcon_loss_queue(
-    _ context: OpaquePointer?, _ queries: UnsafePointer<Float>?, _ samples: Int64, _ dimension: Int64, _ keys: UnsafePointer<Float>?, _ keys_per_query: Int64,
-    _ labels: UnsafePointer<Int64>?, _ queue: UnsafePointer<Float>?, _ queue_count: Int64, _ queue_labels: UnsafePointer<Int64>?, _ queue_positives: Int32,
-    _ options: UnsafePointer<supcon_loss_options>?, _ result: UnsafeMutablePointer<supcon_loss_result>?, _ per_query: UnsafeMutablePointer<Float>?,
+    _ context: OpaquePointer?, _ queries: UnsafePointer<Float>?, _ samples: Int64,
+    _ dimension: Int64, _ keys: UnsafePointer<Float>?, _ keys_per_query: Int64,
+    _ labels: UnsafePointer<Int64>?, _ queue: UnsafePointer<Float>?, _ queue_count: Int64,
+    _ queue_labels: UnsafePointer<Int64>?, _ queue_positives: Int32,
+    _ options: UnsafePointer<supcon_loss_options>?,
+    _ result: UnsafeMutablePointer<supcon_loss_result>?, _ per_query: UnsafeMutablePointer<Float>?,
     _ gradient: UnsafeMutablePointer<Float>?
 ) -> supcon_status {
     status { () throws(SupConError) in
         let (queries, keys) = (try needed(queries, "queries"), try needed(keys, "keys"))
         let (options, context) = (try ContrastiveOptions(options), ContextHandle.context(context))
-        try require(options.anchors == .all, .argument, "anchors is \(options.anchors); expected all: every query is an anchor")
-        try require(!options.normalize, .argument, "normalize is 1; expected 0, and queries and keys of length 1")
+        try require(
+            options.anchors == .all, .argument,
+            "anchors is \(options.anchors); expected all: every query is an anchor")
+        try require(
+            !options.normalize, .argument,
+            "normalize is 1; expected 0, and queries and keys of length 1")
         try supcon_loss_result.check(result)
-        let (queueCount, arePositives) = (try count(queue_count, "queue_count"), try flag(queue_positives, "queue_positives"))
+        let (queueCount, arePositives) = (
+            try count(queue_count, "queue_count"), try flag(queue_positives, "queue_positives")
+        )
         let loss = try QueueLoss(
-            options, queries: try count(samples, "samples"), keysPerQuery: try count(keys_per_query, "keys_per_query"), queueCapacity: queueCount,
+            options, queries: try count(samples, "samples"),
+            keysPerQuery: try count(keys_per_query, "keys_per_query"), queueCapacity: queueCount,
             dimension: try count(dimension, "dimension"), context: context)
         // The engine takes keys and queue in one piece; it has checked their sizes.
-        let own = loss.queries * loss.keysPerQuery * loss.dimension, others = queueCount * loss.dimension
+        let own = loss.queries * loss.keysPerQuery * loss.dimension,
+            others = queueCount * loss.dimension
         try context.checkMemory((own + others) * 4, for: "a copy of keys and queue")
         let contrasts = try AlignedBuffer(Float.self, count: own + others)
         contrasts.floats.update(from: keys, count: own)
-        if others > 0 { (contrasts.floats + own).update(from: try needed(queue, "queue"), count: others) }
+        if others > 0 {
+            (contrasts.floats + own).update(from: try needed(queue, "queue"), count: others)
+        }
         let found = try loss.evaluate(
-            queries: queries, contrasts: contrasts.floats, queue: .init(count: queueCount, labels: queue_labels, arePositives: arePositives),
-            positives: labels.map { .labels($0) } ?? .views, perAnchor: per_query, gradient: gradient)
+            queries: queries, contrasts: contrasts.floats,
+            queue: .init(count: queueCount, labels: queue_labels, arePositives: arePositives),
+            positives: labels.map { .labels($0) } ?? .views, perAnchor: per_query,
+            gradient: gradient)
         if let result { try supcon_loss_result.write(supcon_loss_result(found), to: result) }
     }
 }

@@ -6,7 +6,9 @@ final class ModelHandle: Sendable {
     let strings = CStrings()
     init(_ model: Model) { self.model = model }
 
-    static func model(_ handle: OpaquePointer?) throws(SupConError) -> Model { try object(handle, ModelHandle.self, "model").model }
+    static func model(_ handle: OpaquePointer?) throws(SupConError) -> Model {
+        try object(handle, ModelHandle.self, "model").model
+    }
 }
 
 /// C's numbers of what Swift calls by names: the order is the header's.
@@ -15,10 +17,14 @@ private let heads: [HeadKind] = [.none, .linear, .mlp, .mlpBN, .mlp3, .mlp3BN]
 private let precisions: [Precision?] = [nil, .f32, .bf16]
 
 private func pick<T>(_ all: [T], _ number: Int32, _ field: String) throws(SupConError) -> T {
-    try require(all.indices.contains(Int(number)), .argument, "\(field) is \(number); expected 0 to \(all.count - 1)")
+    try require(
+        all.indices.contains(Int(number)), .argument,
+        "\(field) is \(number); expected 0 to \(all.count - 1)")
     return all[Int(number)]
 }
-private func number<T: Equatable>(_ all: [T], _ value: T) -> Int32 { Int32(all.firstIndex(of: value) ?? 0) }
+private func number<T: Equatable>(_ all: [T], _ value: T) -> Int32 {
+    Int32(all.firstIndex(of: value) ?? 0)
+}
 
 typealias FourFloats = (Float, Float, Float, Float)
 private func array(_ four: FourFloats) -> [Float] { [four.0, four.1, four.2, four.3] }
@@ -28,8 +34,13 @@ private func four(_ values: [Float]) -> FourFloats {
 }
 
 private enum ArchitectureNames {
-    nonisolated(unsafe) static let byName = Dictionary(uniqueKeysWithValues: Architecture.allCases.map { ($0, StaticStrings.immortal($0.rawValue)) })
-    static subscript(_ architecture: Architecture) -> UnsafePointer<CChar>? { byName[architecture] ?? nil }
+    nonisolated(unsafe) static let byName = Dictionary(
+        uniqueKeysWithValues: Architecture.allCases.map {
+            ($0, StaticStrings.immortal($0.rawValue))
+        })
+    static subscript(_ architecture: Architecture) -> UnsafePointer<CChar>? {
+        byName[architecture] ?? nil
+    }
 }
 
 extension supcon_model_options {
@@ -41,7 +52,9 @@ extension supcon_model_options {
         (image_height, image_width) = (Int32(options.imageHeight), Int32(options.imageWidth))
         zero_init_last_gamma = options.zeroInitLastGamma ? 1 : 0
         head = number(heads, options.head)
-        (head_hidden, head_output, classes) = (Int32(options.headHidden), Int32(options.headOutput), Int32(options.classes))
+        (head_hidden, projection_dim, classes) = (
+            Int32(options.headHidden), Int32(options.projectionDimension), Int32(options.classes)
+        )
         precision = number(precisions, options.precision)
         (mean, std, seed) = (four(options.mean), four(options.std), options.seed)
         normalize_features = options.normalizesFeatures ? 1 : 0
@@ -59,7 +72,9 @@ extension ModelOptions {
         (imageHeight, imageWidth) = (Int(options.image_height), Int(options.image_width))
         zeroInitLastGamma = try flag(options.zero_init_last_gamma, "zero_init_last_gamma")
         head = try pick(heads, options.head, "head")
-        (headHidden, headOutput, classes) = (Int(options.head_hidden), Int(options.head_output), Int(options.classes))
+        (headHidden, projectionDimension, classes) = (
+            Int(options.head_hidden), Int(options.projection_dim), Int(options.classes)
+        )
         precision = try pick(precisions, options.precision, "precision")
         (mean, std, seed) = (array(options.mean), array(options.std), options.seed)
         normalizesFeatures = try flag(options.normalize_features, "normalize_features")
@@ -72,37 +87,54 @@ extension LoadOptions {
         self.init()
         let options = try supcon_load_options.read(pointer, defaults: .empty)
         stem = try pick(stems, options.stem, "stem")
-        if let name = options.architecture { architecture = try Architecture(named: String(cString: name)) }
+        if let name = options.architecture {
+            architecture = try Architecture(named: String(cString: name))
+        }
         precision = try pick(precisions, options.precision, "precision")
         (imageHeight, imageWidth) = (Int(options.image_height), Int(options.image_width))
-        if try flag(options.has_mean_std, "has_mean_std") { meanStd = (array(options.mean), array(options.std)) }
+        if try flag(options.has_mean_std, "has_mean_std") {
+            meanStd = (array(options.mean), array(options.std))
+        }
     }
 }
 
 @c @implementation
-public func supcon_model_options_init(_ options: UnsafeMutablePointer<supcon_model_options>?) { options?.pointee = supcon_model_options(ModelOptions()) }
+public func supcon_model_options_init(_ options: UnsafeMutablePointer<supcon_model_options>?) {
+    options?.pointee = supcon_model_options(ModelOptions())
+}
 
 @c @implementation
 public func supcon_model_create(
-    _ context: OpaquePointer?, _ options: UnsafePointer<supcon_model_options>?, _ model: UnsafeMutablePointer<OpaquePointer?>?
-) -> supcon_status {
-    handle(model, "model") { () throws(SupConError) in ModelHandle(try Model(try ModelOptions(options), context: ContextHandle.context(context))) }
-}
-
-@c @implementation
-public func supcon_load_options_init(_ options: UnsafeMutablePointer<supcon_load_options>?) { options?.pointee = .empty }
-
-@c @implementation
-public func supcon_model_load(
-    _ context: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ options: UnsafePointer<supcon_load_options>?, _ model: UnsafeMutablePointer<OpaquePointer?>?
+    _ context: OpaquePointer?, _ options: UnsafePointer<supcon_model_options>?,
+    _ model: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(model, "model") { () throws(SupConError) in
-        ModelHandle(try Model.load(try text(path, "path"), try LoadOptions(options), context: ContextHandle.context(context)))
+        ModelHandle(try Model(try ModelOptions(options), context: ContextHandle.context(context)))
     }
 }
 
 @c @implementation
-public func supcon_model_save(_ model: OpaquePointer?, _ path: UnsafePointer<CChar>?) -> supcon_status {
+public func supcon_load_options_init(_ options: UnsafeMutablePointer<supcon_load_options>?) {
+    options?.pointee = .empty
+}
+
+@c @implementation
+public func supcon_model_load(
+    _ context: OpaquePointer?, _ path: UnsafePointer<CChar>?,
+    _ options: UnsafePointer<supcon_load_options>?, _ model: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
+    handle(model, "model") { () throws(SupConError) in
+        ModelHandle(
+            try Model.load(
+                try text(path, "path"), try LoadOptions(options),
+                context: ContextHandle.context(context)))
+    }
+}
+
+@c @implementation
+public func supcon_model_save(_ model: OpaquePointer?, _ path: UnsafePointer<CChar>?)
+    -> supcon_status
+{
     status { () throws(SupConError) in try ModelHandle.model(model).save(try text(path, "path")) }
 }
 
@@ -110,10 +142,14 @@ public func supcon_model_save(_ model: OpaquePointer?, _ path: UnsafePointer<CCh
 public func supcon_model_free(_ model: OpaquePointer?) { release(model, ModelHandle.self) }
 
 @c @implementation
-public func supcon_model_info_init(_ info: UnsafeMutablePointer<supcon_model_info>?) { info?.pointee = .empty }
+public func supcon_model_info_init(_ info: UnsafeMutablePointer<supcon_model_info>?) {
+    info?.pointee = .empty
+}
 
 @c @implementation
-public func supcon_model_get_info(_ model: OpaquePointer?, _ info: UnsafeMutablePointer<supcon_model_info>?) -> supcon_status {
+public func supcon_model_get_info(
+    _ model: OpaquePointer?, _ info: UnsafeMutablePointer<supcon_model_info>?
+) -> supcon_status {
     status { () throws(SupConError) in
         let model = try ModelHandle.model(model)
         let network = model.network
@@ -122,12 +158,16 @@ public func supcon_model_get_info(_ model: OpaquePointer?, _ info: UnsafeMutable
         value.stem = number(stems, configuration.stem)
         value.architecture = ArchitectureNames[configuration.architecture]
         (value.width, value.channels) = (Int32(configuration.width), Int32(configuration.channels))
-        (value.image_height, value.image_width) = (Int32(model.imageHeight), Int32(model.imageWidth))
+        (value.image_height, value.image_width) = (
+            Int32(model.imageHeight), Int32(model.imageWidth)
+        )
         value.head = number(heads, configuration.head)
-        (value.head_hidden, value.head_output) = configuration.head == .none ? (0, 0) : (Int32(configuration.hiddenWidth), Int32(configuration.headOutput))
+        (value.head_hidden, value.projection_dim) =
+            configuration.head == .none
+            ? (0, 0) : (Int32(configuration.hiddenWidth), Int32(configuration.projectionDimension))
         value.classes = Int32(configuration.classes)
         value.precision = number(precisions, model.precision)
-        value.encoder_output = Int32(configuration.encoderOutput)
+        value.embedding_dim = Int32(configuration.embeddingDimension)
         value.parameters = Int64(network.parameters.trainableCount)
         (value.mean, value.std) = (four(model.mean), four(model.std))
         value.int8 = model.quantization == nil ? 0 : 1
@@ -137,7 +177,9 @@ public func supcon_model_get_info(_ model: OpaquePointer?, _ info: UnsafeMutable
 }
 
 @c @implementation
-public func supcon_model_class_name(_ model: OpaquePointer?, _ class_index: Int64) -> UnsafePointer<CChar>? {
+public func supcon_model_class_name(_ model: OpaquePointer?, _ class_index: Int64) -> UnsafePointer<
+    CChar
+>? {
     guard let handle = object(ifAny: model, ModelHandle.self) else { return nil }
     let names = handle.model.classNames
     return names.indices.contains(Int(class_index)) ? handle.strings[names[Int(class_index)]] : nil

@@ -9,13 +9,20 @@ private struct CPreset {
     let train: supcon_train_options
 
     init(_ preset: Preset) {
-        (name, description) = (StaticStrings.immortal(preset.name), StaticStrings.immortal(preset.description))
+        (name, description) = (
+            StaticStrings.immortal(preset.name), StaticStrings.immortal(preset.description)
+        )
         model = supcon_model_options(preset.model)
         var train = supcon_train_options(preset.train)
         train.loss = Self.immortal([supcon_loss_options(preset.train.loss)])
         train.augmentation = Self.immortal([supcon_augmentation_options(preset.train.augmentation)])
-        if let second = preset.train.augmentationSecond { train.augmentation_second = Self.immortal([supcon_augmentation_options(second)]) }
-        (train.milestones, train.milestone_count) = (Self.immortal(preset.train.milestones.map { Int32($0) }), Int64(preset.train.milestones.count))
+        if let second = preset.train.augmentationSecond {
+            train.augmentation_second = Self.immortal([supcon_augmentation_options(second)])
+        }
+        (train.milestones, train.milestone_count) = (
+            Self.immortal(preset.train.milestones.map { Int32($0) }),
+            Int64(preset.train.milestones.count)
+        )
         self.train = train
     }
 
@@ -31,21 +38,28 @@ private struct CPreset {
     nonisolated(unsafe) static let all = Preset.all.map { CPreset($0) }
 
     /// Errors: argument.
-    static func named(_ name: UnsafePointer<CChar>?) throws(SupConError) -> CPreset { all[try Preset.index(of: text(name, "name"))] }
+    static func named(_ name: UnsafePointer<CChar>?) throws(SupConError) -> CPreset {
+        all[try Preset.index(of: text(name, "name"))]
+    }
 }
 
 @c @implementation
 public func supcon_preset_count() -> Int64 { Int64(CPreset.all.count) }
 
 @c @implementation
-public func supcon_preset_name(_ index: Int64) -> UnsafePointer<CChar>? { CPreset.all.indices.contains(Int(index)) ? CPreset.all[Int(index)].name : nil }
+public func supcon_preset_name(_ index: Int64) -> UnsafePointer<CChar>? {
+    CPreset.all.indices.contains(Int(index)) ? CPreset.all[Int(index)].name : nil
+}
 
 @c @implementation
-public func supcon_preset_description(_ name: UnsafePointer<CChar>?) -> UnsafePointer<CChar>? { (try? CPreset.named(name))?.description }
+public func supcon_preset_description(_ name: UnsafePointer<CChar>?) -> UnsafePointer<CChar>? {
+    (try? CPreset.named(name))?.description
+}
 
 @c @implementation
 public func supcon_preset(
-    _ name: UnsafePointer<CChar>?, _ model: UnsafeMutablePointer<supcon_model_options>?, _ train: UnsafeMutablePointer<supcon_train_options>?
+    _ name: UnsafePointer<CChar>?, _ model: UnsafeMutablePointer<supcon_model_options>?,
+    _ train: UnsafeMutablePointer<supcon_train_options>?
 ) -> supcon_status {
     status { () throws(SupConError) in
         let preset = try CPreset.named(name)

@@ -5,7 +5,8 @@ import SupCon
 @c @implementation
 public func supcon_status_name(_ status: supcon_status) -> UnsafePointer<CChar>? {
     let names = StaticStrings.statusNames
-    return names.indices.dropLast().contains(Int(status)) ? names[Int(status)] : names[names.count - 1]
+    return names.indices.dropLast().contains(Int(status))
+        ? names[Int(status)] : names[names.count - 1]
 }
 
 @c @implementation
@@ -14,7 +15,8 @@ public func supcon_last_error() -> UnsafePointer<CChar>? { LastError.pointer }
 /// C strings that live as long as the library.
 enum StaticStrings {
     /// The statuses by number, and "unknown".
-    nonisolated(unsafe) static let statusNames = (["OK"] + SupConError.Kind.allCases.map { "\($0)" } + ["unknown"]).map { immortal($0) }
+    nonisolated(unsafe) static let statusNames =
+        (["OK"] + SupConError.Kind.allCases.map { "\($0)" } + ["unknown"]).map { immortal($0) }
     nonisolated(unsafe) static let empty = immortal("")
 
     static func immortal(_ text: String) -> UnsafePointer<CChar>? { UnsafePointer(strdup(text)) }
@@ -29,7 +31,8 @@ enum LastError {
     }()
 
     static var pointer: UnsafePointer<CChar>? {
-        pthread_getspecific(key).map { UnsafePointer($0.assumingMemoryBound(to: CChar.self)) } ?? StaticStrings.empty
+        pthread_getspecific(key).map { UnsafePointer($0.assumingMemoryBound(to: CChar.self)) }
+            ?? StaticStrings.empty
     }
 
     static func set(_ message: String) {
@@ -52,7 +55,8 @@ func status(_ body: () throws(SupConError) -> Void) -> supcon_status {
 
 /// The same for a function that gives a handle: NULL after a failure.
 func handle<Object: AnyObject>(
-    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ name: String, _ make: () throws(SupConError) -> Object
+    _ out: UnsafeMutablePointer<OpaquePointer?>?, _ name: String,
+    _ make: () throws(SupConError) -> Object
 ) -> supcon_status {
     out?.pointee = nil
     return status { () throws(SupConError) in

@@ -28,13 +28,19 @@ extension SizedStruct {
         pointer.pointee = value
     }
 
-    /// For structs that are filled once all has gone well: a wrong one is refused before anything is computed. Errors: argument.
-    static func check(_ pointer: UnsafeMutablePointer<Self>?) throws(SupConError) { if let pointer { try checkSize(UnsafeRawPointer(pointer)) } }
+    /// For structs that are filled once all has gone well: a wrong one is refused before anything
+    /// is computed. Errors: argument.
+    static func check(_ pointer: UnsafeMutablePointer<Self>?) throws(SupConError) {
+        if let pointer { try checkSize(UnsafeRawPointer(pointer)) }
+    }
 
-    /// Fields are only ever appended: a larger struct, of a program built for a later version, begins like ours.
+    /// Fields are only ever appended: a larger struct, of a program built for a later version,
+    /// begins like ours.
     private static func checkSize(_ pointer: UnsafeRawPointer) throws(SupConError) {
         let (size, whole) = (Int(pointer.loadUnaligned(as: UInt32.self)), MemoryLayout<Self>.size)
-        try require(size >= whole, .argument, "\(Self.self).struct_size is \(size); expected \(whole): call \(Self.self)_init first")
+        try require(
+            size >= whole, .argument,
+            "\(Self.self).struct_size is \(size); expected \(whole): call \(Self.self)_init first")
     }
 }
 
@@ -62,10 +68,17 @@ extension supcon_ood_options: SizedStruct {}
 extension supcon_detection_scores: SizedStruct {}
 
 /// The enumeration's case of that number. Errors: argument.
-func choice<Choice: RawRepresentable & CaseIterable>(_ raw: Int32, _ field: String) throws(SupConError) -> Choice where Choice.RawValue == Int32 {
+func choice<Choice: RawRepresentable & CaseIterable>(_ raw: Int32, _ field: String)
+    throws(SupConError) -> Choice where Choice.RawValue == Int32
+{
     guard let found = Choice(rawValue: raw) else {
         throw SupConError(
-            .argument, "\(field) is \(raw); expected \(Choice.allCases.map { "\($0.rawValue) (\($0))" }.joined(separator: ", "))")
+            .argument,
+            """
+            \(field) is \(raw); expected \
+            \(Choice.allCases.map { "\($0.rawValue) (\($0))" }.joined(separator: ", "))
+            """
+        )
     }
     return found
 }

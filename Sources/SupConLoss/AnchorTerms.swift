@@ -2,9 +2,11 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// What is known of each anchor: sums over its pairs, then its loss, then the factors in its gradient. All [anchors].
+/// What is known of each anchor: sums over its pairs, then its loss, then the factors in its
+/// gradient. All [anchors].
 ///
-/// With c = 1/anchors, σ the logistic function, n the logarithm of the sum over the negatives, and R_i = Σ_p w_ip/W_i σ(n_i − s_ip), the gradient of c·L_i is
+/// With c = 1/anchors, σ the logistic function, n the logarithm of the sum over the negatives, and
+/// R_i = Σ_p w_ip/W_i σ(n_i − s_ip), the gradient of c·L_i is
 ///
 ///     all          ∂/∂s_ij = c/D_i exp s_ij − (out: c/W_i w_ij; in: c/E_i w_ij exp s_ij)        E_i = Σ_p w_ip exp s_ip
 ///     negatives    the same, the first term for negatives alone
@@ -17,7 +19,8 @@ struct AnchorTerms {
     let sum: Room<Double>
     /// Out: Σ_p w s; in: Σ_p w exp(s − positiveShift).
     let positive: Room<Double>
-    /// onePositive: n, −∞ if there is nothing to do, and what f32 left of it; the sum over the negatives in f32; Σ_p w log(1 + exp(n − s)); Σ_p w σ(n − s).
+    /// onePositive: n, −∞ if there is nothing to do, and what f32 left of it; the sum over the
+    /// negatives in f32; Σ_p w log(1 + exp(n − s)); Σ_p w σ(n − s).
     let negatives: Room<Float>
     let negativesRest: Room<Float>
     let negativeSum: Room<Float>
@@ -48,8 +51,11 @@ struct AnchorTerms {
     /// Before the first tile. Without shifts, they are 0 and stay so.
     func clear(shifted: Bool) {
         shift.start.update(repeating: shifted ? -Float.greatestFiniteMagnitude : 0, count: count)
-        positiveShift.start.update(repeating: shifted ? -Float.greatestFiniteMagnitude : 0, count: count)
-        for values in [sum, positive, oneLoss, oneShare] { values.start.update(repeating: 0, count: count) }
+        positiveShift.start.update(
+            repeating: shifted ? -Float.greatestFiniteMagnitude : 0, count: count)
+        for values in [sum, positive, oneLoss, oneShare] {
+            values.start.update(repeating: 0, count: count)
+        }
     }
 
     /// Between the first look and the second, with denominator onePositive.
@@ -65,7 +71,9 @@ struct AnchorTerms {
 
     /// The losses, by the sums, and the gradients' factors; `each` gets every anchor's loss.
     /// - Returns: the losses' sum, and how many anchors have no positive.
-    func close(_ weights: PairWeights, kind: Int32, each: (_ anchor: Int, _ loss: Double) -> Void) -> (loss: Double, without: Int) {
+    func close(_ weights: PairWeights, kind: Int32, each: (_ anchor: Int, _ loss: Double) -> Void)
+        -> (loss: Double, without: Int)
+    {
         let share = 1 / Double(count)
         var (total, without) = (0.0, 0)
         for anchor in 0..<count {
@@ -78,7 +86,9 @@ struct AnchorTerms {
             case Int32(SC_LOSS_OUT_ONE):
                 if negatives > 0 {
                     loss = oneLoss.start[anchor] / all
-                    (weight, positiveWeight) = (share * oneShare.start[anchor] / all / sum, share / all)
+                    (weight, positiveWeight) = (
+                        share * oneShare.start[anchor] / all / sum, share / all
+                    )
                 }
             case Int32(SC_LOSS_OUT_ALL), Int32(SC_LOSS_OUT_NEGATIVES):
                 if sum > 0 {

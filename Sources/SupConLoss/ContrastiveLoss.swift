@@ -1,18 +1,22 @@
 import CKernels
 import SupConTensor
 
-/// The contrastive family: loss and gradient of samples·views embeddings, without ever building the matrix of their similarities.
+/// The contrastive family: loss and gradient of samples·views embeddings, without ever building the
+/// matrix of their similarities.
 ///
-/// Tiles of 256 × 256 similarities are made (by a matrix product), reduced to sums per anchor, and forgotten; made again, turned into the gradient with respect
-/// to s, and multiplied back onto the features:
+/// Tiles of 256 × 256 similarities are made (by a matrix product), reduced to sums per anchor, and
+/// forgotten; made again, turned into the gradient with respect to s, and multiplied back onto the
+/// features:
 ///
 ///     ∂L/∂z_i = 1/τ Σ_j (G_ij + G_ji) z_j,   G_ij = ∂L/∂s_ij      (z_i as an anchor, and as what other anchors are contrasted with)
 ///
-/// Where all views are anchors and positives are mutual, s_ij serves both ends and only half of the tiles are made; features too long for that (exp would need
-/// a maximum to steady it), masks, `Anchors.first` and a cap on the positives take a general way, with a running maximum per anchor that leaves the anchor itself out. Both give the
-/// same numbers on any number of threads.
+/// Where all views are anchors and positives are mutual, s_ij serves both ends and only half of the
+/// tiles are made; features too long for that (exp would need a maximum to steady it), masks,
+/// `Anchors.first` and a cap on the positives take a general way, with a running maximum per anchor
+/// that leaves the anchor itself out. Both give the same numbers on any number of threads.
 ///
-/// Workspaces are made for one size and reused: an evaluation allocates nothing. One thread at a time.
+/// Workspaces are made for one size and reused: an evaluation allocates nothing. One thread at a
+/// time.
 public final class ContrastiveLoss {
     public let options: ContrastiveOptions
     public let samples: Int
@@ -37,23 +41,50 @@ public final class ContrastiveLoss {
 
     /// - Parameter samples, views, dimension: of the features, [samples, views, dimension].
     /// Errors: argument, shape, memory.
-    public init(_ options: ContrastiveOptions, samples: Int, views: Int, dimension: Int, context: ExecutionContext) throws(SupConError) {
+    public init(
+        _ options: ContrastiveOptions, samples: Int, views: Int, dimension: Int,
+        context: ExecutionContext
+    ) throws(SupConError) {
         try options.validate()
         try require(
-            samples >= 1 && views >= 1 && dimension >= 1, .shape, "features are [\(samples), \(views), \(dimension)]; expected at least one sample, view and dimension")
+            samples >= 1 && views >= 1 && dimension >= 1, .shape,
+            """
+            features are [\(samples), \(views), \(dimension)]; expected at least one sample, \
+            view and dimension
+            """
+        )
         let (rows, tooMany) = samples.multipliedReportingOverflow(by: views)
         let (values, tooLarge) = rows.multipliedReportingOverflow(by: dimension)
         try require(
             !tooMany && !tooLarge && rows <= Int(Int32.max) && values <= Int.max / 64, .shape,
-            "features are [\(samples), \(views), \(dimension)]; expected at most \(Int32.max) rows, in memory that can be addressed")
-        layout = PairLayout(samples: samples, views: views, selfStride: options.anchors == .all ? 1 : views)
-        let sizes = TileSweep.Sizes(contrasts: rows, anchors: layout.anchors, dimension: dimension, threads: context.threads)
-        guard let weightBytes = PairWeights.byteCount(layout, positivesCap: options.positivesCap), weightBytes < Int.max / 4 else {
-            throw SupConError(.memory, "positives_cap is \(options.positivesCap): the choice for \(layout.anchors) anchors is larger than memory")
+            """
+            features are [\(samples), \(views), \(dimension)]; expected at most \(Int32.max) \
+            rows, in memory that can be addressed
+            """
+        )
+        layout = PairLayout(
+            samples: samples, views: views, selfStride: options.anchors == .all ? 1 : views)
+        let sizes = TileSweep.Sizes(
+            contrasts: rows, anchors: layout.anchors, dimension: dimension, threads: context.threads
+        )
+        guard let weightBytes = PairWeights.byteCount(layout, positivesCap: options.positivesCap),
+            weightBytes < Int.max / 4
+        else {
+            throw SupConError(
+                .memory,
+                """
+                positives_cap is \(options.positivesCap): the choice for \(layout.anchors) \
+                anchors is larger than memory
+                """
+            )
         }
-        memoryByteCount = rows * 8 + (options.normalize ? values * 4 : 0) + weightBytes + sizes.byteCount
-        try context.checkMemory(memoryByteCount, for: "the loss of \(rows) embeddings of \(dimension) numbers")
-        (self.options, self.samples, self.views, self.dimension, self.context) = (options, samples, views, dimension, context)
+        memoryByteCount =
+            rows * 8 + (options.normalize ? values * 4 : 0) + weightBytes + sizes.byteCount
+        try context.checkMemory(
+            memoryByteCount, for: "the loss of \(rows) embeddings of \(dimension) numbers")
+        (self.options, self.samples, self.views, self.dimension, self.context) = (
+            options, samples, views, dimension, context
+        )
         squares = try Room(rows)
         unit = try Room(options.normalize ? values : 0)
         weights = try PairWeights(layout, positivesCap: options.positivesCap, seed: options.seed)
@@ -63,25 +94,38 @@ public final class ContrastiveLoss {
     /// The loss and, if asked for, its gradient; nothing is written if it throws.
     /// - Parameters:
     ///   - features: [samples, views, dimension]: view v of sample s is row s·views + v.
-    ///   - perAnchor: the losses of [samples·views] or (anchors `first`) [samples] anchors, times the scale, whatever the reduction; 0 without a positive.
-    ///   - gradient: like the features (and apart from them): of the reduced loss with respect to the features as passed.
-    ///   - draw: numbers the choice among more positives than the cap lets count; another number, another choice.
-    /// Errors: argument (features that are not finite, or too long for the temperature; a mask entry below 0 or not finite).
+    ///   - perAnchor: the losses of [samples·views] or (anchors `first`) [samples] anchors, times
+    ///     the scale, whatever the reduction; 0 without a positive.
+    ///   - gradient: like the features (and apart from them): of the reduced loss with respect to
+    ///     the features as passed.
+    ///   - draw: numbers the choice among more positives than the cap lets count; another number,
+    ///     another choice.
+    /// Errors: argument (features that are not finite, or too long for the temperature; a mask
+    /// entry below 0 or not finite).
     public func evaluate(
-        features: UnsafePointer<Float>, positives: Positives, perAnchor: UnsafeMutablePointer<Float>?, gradient: UnsafeMutablePointer<Float>?, draw: Int = 0
+        features: UnsafePointer<Float>, positives: Positives,
+        perAnchor: UnsafeMutablePointer<Float>?, gradient: UnsafeMutablePointer<Float>?,
+        draw: Int = 0
     ) throws(SupConError) -> ContrastiveResult {
         let longest = try measureRows(features)
         try weights.prepare(positives, draw: draw, threads: context.threads)
         if options.normalize { scaleRows(features) }
-        let both = options.anchors == .all && weights.mask == nil && weights.choice == nil && longest / Double(options.temperature) <= Self.unshiftedBound
+        let both =
+            options.anchors == .all && weights.mask == nil && weights.choice == nil
+            && longest / Double(options.temperature) <= Self.unshiftedBound
         return MatrixProduct.withOneThreadPerCall {
             let rows = options.normalize ? UnsafePointer(unit.start) : features
-            let problem = TileSweep.Problem(anchors: rows, anchorStride: layout.selfStride, contrasts: rows, weights: weights, both: both)
+            let problem = TileSweep.Problem(
+                anchors: rows, anchorStride: layout.selfStride, contrasts: rows, weights: weights,
+                both: both)
             return compute(problem, perAnchor, gradient)
         }
     }
 
-    private func compute(_ problem: TileSweep.Problem, _ perAnchor: UnsafeMutablePointer<Float>?, _ gradient: UnsafeMutablePointer<Float>?) -> ContrastiveResult {
+    private func compute(
+        _ problem: TileSweep.Problem, _ perAnchor: UnsafeMutablePointer<Float>?,
+        _ gradient: UnsafeMutablePointer<Float>?
+    ) -> ContrastiveResult {
         let (anchors, scale) = (sweep.terms.count, Double(options.scale))
         sweep.gatherSums(problem)
         let (sum, without) = sweep.terms.close(weights, kind: options.kind) { anchor, loss in
@@ -91,50 +135,81 @@ public final class ContrastiveLoss {
         if let gradient {
             sweep.gatherGradient(problem, into: gradient)
             // The tiles' gradient is that of the mean over all anchors, with respect to s.
-            finish(gradient, problem, factor: scale * share * Double(anchors) / Double(options.temperature))
+            finish(
+                gradient, problem,
+                factor: scale * share * Double(anchors) / Double(options.temperature))
         }
-        return ContrastiveResult(loss: scale * share * sum, anchors: anchors, anchorsWithoutPositive: without)
+        return ContrastiveResult(
+            loss: scale * share * sum, anchors: anchors, anchorsWithoutPositive: without)
     }
 
     /// Squared lengths of the rows. Returns the greatest that the loss will see.
     private func measureRows(_ features: UnsafePointer<Float>) throws(SupConError) -> Double {
         let (rows, dimension, squares) = (samples * views, self.dimension, squares.start)
         Parallel.ranges(rows, grain: max(16384 / dimension, 1), threads: context.threads) { range in
-            sc_row_squares(features + range.lowerBound * dimension, Int64(range.count), Int64(dimension), squares + range.lowerBound)
+            sc_row_squares(
+                features + range.lowerBound * dimension, Int64(range.count), Int64(dimension),
+                squares + range.lowerBound)
         }
         var (longest, place) = (0.0, 0)
         for row in 0..<rows {
-            try require(squares[row].isFinite, .argument, "row \(row) of the features (sample \(row / views), view \(row % views)) has a value that is not finite")
+            try require(
+                squares[row].isFinite, .argument,
+                """
+                row \(row) of the features (sample \(row / views), view \(row % views)) has a \
+                value that is not finite
+                """
+            )
             if squares[row] > longest { (longest, place) = (squares[row], row) }
         }
         if options.normalize { return 1 }
         try require(
             longest / min(Double(options.temperature), 1) <= Self.largestSimilarity, .argument,
-            "row \(place) of the features has length \(longest.squareRoot()), at temperature \(options.temperature) too much for f32; expected length² and length²/temperature up to 1e37: normalise the rows"
+            """
+            row \(place) of the features has length \(longest.squareRoot()), at temperature \
+            \(options.temperature) too much for f32; expected length² and length²/temperature \
+            up to 1e37: normalize the rows
+            """
         )
         return longest
     }
 
-    private func inverseLength(_ row: Int) -> Double { 1 / max(squares.start[row].squareRoot(), Self.smallestLength) }
+    private func inverseLength(_ row: Int) -> Double {
+        1 / max(squares.start[row].squareRoot(), Self.smallestLength)
+    }
 
     private func scaleRows(_ features: UnsafePointer<Float>) {
         let (dimension, unit) = (self.dimension, unit.start)
-        Parallel.ranges(samples * views, grain: max(16384 / dimension, 1), threads: context.threads) { range in
-            for row in range { sc_scale_f32(features + row * dimension, inverseLength(row), unit + row * dimension, Int64(dimension)) }
+        Parallel.ranges(samples * views, grain: max(16384 / dimension, 1), threads: context.threads)
+        { range in
+            for row in range {
+                sc_scale_f32(
+                    features + row * dimension, inverseLength(row), unit + row * dimension,
+                    Int64(dimension))
+            }
         }
     }
 
-    /// gradient ← factor · (contrasts' + anchors' gradient), and through the rows' lengths: dw = (dz − z (z·dz)) / |w|, without the projection where the
-    /// length was too small to divide by.
-    private func finish(_ gradient: UnsafeMutablePointer<Float>, _ problem: TileSweep.Problem, factor: Double) {
+    /// gradient ← factor · (contrasts' + anchors' gradient), and through the rows' lengths: dw =
+    /// (dz − z (z·dz)) / |w|, without the projection where the length was too small to divide by.
+    private func finish(
+        _ gradient: UnsafeMutablePointer<Float>, _ problem: TileSweep.Problem, factor: Double
+    ) {
         let (dimension, unit, smallest) = (self.dimension, unit.start, Self.smallestLength)
         let (anchorGradient, layout) = (problem.both ? nil : sweep.anchorGradient.start, layout)
-        Parallel.ranges(samples * views, grain: max(16384 / dimension, 1), threads: context.threads) { range in
+        Parallel.ranges(samples * views, grain: max(16384 / dimension, 1), threads: context.threads)
+        { range in
             for row in range {
-                let more = row % layout.selfStride == 0 ? anchorGradient.map { $0 + row / layout.selfStride * dimension } : nil
+                let more =
+                    row % layout.selfStride == 0
+                    ? anchorGradient.map { $0 + row / layout.selfStride * dimension } : nil
                 let divided = options.normalize
-                let z = divided && squares.start[row].squareRoot() > smallest ? unit + row * dimension : nil
-                sc_loss_finish_row(gradient + row * dimension, more, z, Int64(dimension), divided ? factor * inverseLength(row) : factor)
+                let z =
+                    divided && squares.start[row].squareRoot() > smallest
+                    ? unit + row * dimension : nil
+                sc_loss_finish_row(
+                    gradient + row * dimension, more, z, Int64(dimension),
+                    divided ? factor * inverseLength(row) : factor)
             }
         }
     }

@@ -2,8 +2,8 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// Softmax cross-entropy of logits x [n, classes], averaged over the rows; with label smoothing ε (Szegedy et al., arXiv:1512.00567, §7) and, for MixUp and
-/// CutMix, two labels a row:
+/// Softmax cross-entropy of logits x [n, classes], averaged over the rows; with label smoothing ε
+/// (Szegedy et al., arXiv:1512.00567, §7) and, for MixUp and CutMix, two labels a row:
 ///
 ///     q_k = (1 − ε)(λ [k = y] + (1 − λ) [k = y′]) + ε/classes,   L = log Σ_k exp x_k − Σ_k q_k x_k,   ∂L/∂x_k = softmax(x)_k − q_k
 public struct CrossEntropy: Sendable {
@@ -16,41 +16,60 @@ public struct CrossEntropy: Sendable {
         public var labels: UnsafePointer<Int64>
         /// λ, 0 to 1.
         public var share: UnsafePointer<Float>
-        public init(labels: UnsafePointer<Int64>, share: UnsafePointer<Float>) { (self.labels, self.share) = (labels, share) }
+        public init(labels: UnsafePointer<Int64>, share: UnsafePointer<Float>) {
+            (self.labels, self.share) = (labels, share)
+        }
     }
 
     /// Errors: argument, shape.
     public init(classes: Int, labelSmoothing: Float = 0) throws(SupConError) {
         try require(classes >= 1, .shape, "there are \(classes) classes; expected at least 1")
-        try require(labelSmoothing >= 0 && labelSmoothing <= 1, .argument, "label smoothing is \(labelSmoothing); expected 0 to 1")
+        try require(
+            labelSmoothing >= 0 && labelSmoothing <= 1, .argument,
+            "label smoothing is \(labelSmoothing); expected 0 to 1")
         (self.classes, self.labelSmoothing) = (classes, labelSmoothing)
     }
 
     /// - Parameters:
     ///   - logits: [n, classes]
     ///   - labels: [n], 0 to classes − 1
-    ///   - gradient: like the logits (and apart from them), or nil: of the mean loss; untouched after an error.
-    /// - Returns: the mean loss, and in how many rows the (first) greatest logit is that of `labels`.
+    ///   - gradient: like the logits (and apart from them), or nil: of the mean loss; untouched
+    ///     after an error.
+    /// - Returns: the mean loss, and in how many rows the (first) greatest logit is that of
+    ///   `labels`.
     /// Errors: shape (n), argument (logits that are not finite, labels out of range).
     public func evaluate(
-        logits: UnsafePointer<Float>, labels: UnsafePointer<Int64>, count: Int, mix: Mix? = nil, gradient: UnsafeMutablePointer<Float>?
+        logits: UnsafePointer<Float>, labels: UnsafePointer<Int64>, count: Int, mix: Mix? = nil,
+        gradient: UnsafeMutablePointer<Float>?
     ) throws(SupConError) -> (loss: Double, correct: Int) {
         try require(count >= 1, .shape, "there are \(count) rows of logits; expected at least 1")
         let (share, uniform) = (1 / Double(count), Double(labelSmoothing) / Double(classes))
         var (total, correct) = (0.0, 0)
         for row in 0..<count {
-            let (x, targets, sums) = (logits + row * classes, try targets(row, labels, mix), sums(logits + row * classes))
-            try require(sums.all.isFinite, .argument, "row \(row) of the logits has a value that is not finite")
+            let (x, targets, sums) = (
+                logits + row * classes, try targets(row, labels, mix), sums(logits + row * classes)
+            )
+            try require(
+                sums.all.isFinite, .argument,
+                "row \(row) of the logits has a value that is not finite")
             if sums.place == targets.first.label { correct += 1 }
             // Relative to the maximum, so that equal logits of any size lose nothing.
             let maximum = Double(sums.maximum)
-            let expected = targets.first.share * (Double(x[targets.first.label]) - maximum) + targets.second.share * (Double(x[targets.second.label]) - maximum)
-            total += log(sums.exponentials) - expected - uniform * (sums.all - Double(classes) * maximum)
+            let expected =
+                targets.first.share * (Double(x[targets.first.label]) - maximum) + targets.second
+                .share * (Double(x[targets.second.label]) - maximum)
+            total +=
+                log(sums.exponentials) - expected - uniform * (sums.all - Double(classes) * maximum)
         }
         guard let gradient else { return (total * share, correct) }
         for row in 0..<count {
-            let (g, targets, sums) = (gradient + row * classes, try targets(row, labels, mix), sums(logits + row * classes))
-            sc_softmax_gradient_row(logits + row * classes, Int64(classes), sums.maximum, Float(share / sums.exponentials), Float(share * uniform), g)
+            let (g, targets, sums) = (
+                gradient + row * classes, try targets(row, labels, mix),
+                sums(logits + row * classes)
+            )
+            sc_softmax_gradient_row(
+                logits + row * classes, Int64(classes), sums.maximum,
+                Float(share / sums.exponentials), Float(share * uniform), g)
             g[targets.first.label] -= Float(share * targets.first.share)
             g[targets.second.label] -= Float(share * targets.second.share)
         }
@@ -58,20 +77,35 @@ public struct CrossEntropy: Sendable {
     }
 
     /// The maximum of a row and where it is, Σ exp(x − maximum), Σ x.
-    private func sums(_ x: UnsafePointer<Float>) -> (maximum: Float, place: Int, exponentials: Double, all: Double) {
+    private func sums(_ x: UnsafePointer<Float>) -> (
+        maximum: Float, place: Int, exponentials: Double, all: Double
+    ) {
         var (maximum, place, exponentials, all): (Float, Int64, Double, Double) = (0, 0, 0, 0)
         sc_softmax_row(x, Int64(classes), &maximum, &place, &exponentials, &all)
         return (maximum, Int(place), exponentials, all)
     }
 
     /// The labels of a row and their shares of the target, smoothing's apart.
-    private func targets(_ row: Int, _ labels: UnsafePointer<Int64>, _ mix: Mix?) throws(SupConError) -> (first: (label: Int, share: Double), second: (label: Int, share: Double)) {
-        try require(labels[row] >= 0 && labels[row] < Int64(classes), .argument, "label \(row) is \(labels[row]); expected 0 to \(classes - 1)")
+    private func targets(_ row: Int, _ labels: UnsafePointer<Int64>, _ mix: Mix?)
+        throws(SupConError) -> (
+            first: (label: Int, share: Double), second: (label: Int, share: Double)
+        )
+    {
+        try require(
+            labels[row] >= 0 && labels[row] < Int64(classes), .argument,
+            "label \(row) is \(labels[row]); expected 0 to \(classes - 1)")
         let certain = 1 - Double(labelSmoothing)
         guard let mix else { return ((Int(labels[row]), certain), (Int(labels[row]), 0)) }
         let (second, share) = (mix.labels[row], mix.share[row])
-        try require(second >= 0 && second < Int64(classes), .argument, "second label \(row) is \(second); expected 0 to \(classes - 1)")
-        try require(share >= 0 && share <= 1, .argument, "share \(row) of the first label is \(share); expected 0 to 1")
-        return ((Int(labels[row]), certain * Double(share)), (Int(second), certain * (1 - Double(share))))
+        try require(
+            second >= 0 && second < Int64(classes), .argument,
+            "second label \(row) is \(second); expected 0 to \(classes - 1)")
+        try require(
+            share >= 0 && share <= 1, .argument,
+            "share \(row) of the first label is \(share); expected 0 to 1")
+        return (
+            (Int(labels[row]), certain * Double(share)),
+            (Int(second), certain * (1 - Double(share)))
+        )
     }
 }

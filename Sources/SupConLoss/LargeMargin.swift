@@ -1,8 +1,9 @@
 import Glibc
 import SupConTensor
 
-/// Large-margin softmax of Liu, Wen, Yu and Yang, arXiv:1612.02295: the max-margin baseline of Khosla et al., arXiv:2004.11362, table 2. Cross-entropy whose logit
-/// of the true class y is made smaller, so that the angle θ between row x and weight W_y must be m times smaller to be as good:
+/// Large-margin softmax of Liu, Wen, Yu and Yang, arXiv:1612.02295: the max-margin baseline of
+/// Khosla et al., arXiv:2004.11362, table 2. Cross-entropy whose logit of the true class y is made
+/// smaller, so that the angle θ between row x and weight W_y must be m times smaller to be as good:
 ///
 ///     f_y = |W_y| |x| ψ(θ) + b_y,   ψ(θ) = (−1)^k cos mθ − 2k for θ in [kπ/m, (k + 1)π/m];   f_j = W_j·x + b_j otherwise
 ///
@@ -10,7 +11,8 @@ import SupConTensor
 ///
 ///     ∂f_y/∂x = ψ′ W_y + (ψ − c ψ′) |W_y|/|x| x,   ∂f_y/∂W_y = ψ′ x + (ψ − c ψ′) |x|/|W_y| W_y
 ///
-/// m = 1 is cross-entropy. The paper's classifier has no bias; one that is there stays outside the margin. No annealing between softmax and margin.
+/// m = 1 is cross-entropy. The paper's classifier has no bias; one that is there stays outside the
+/// margin. No annealing between softmax and margin.
 public final class LargeMargin {
     public let margin: Int
     private let rows: Int
@@ -25,9 +27,16 @@ public final class LargeMargin {
     public static let margins = 1...8
 
     /// Errors: argument, memory.
-    public init(_ margin: Int, rows: Int, inputs: Int, crossEntropy: CrossEntropy) throws(SupConError) {
-        try require(Self.margins.contains(margin), .argument, "margin is \(margin); expected \(Self.margins.lowerBound) to \(Self.margins.upperBound)")
-        (self.margin, self.rows, self.inputs, self.crossEntropy, classes) = (margin, rows, inputs, crossEntropy, crossEntropy.classes)
+    public init(_ margin: Int, rows: Int, inputs: Int, crossEntropy: CrossEntropy)
+        throws(SupConError)
+    {
+        try require(
+            Self.margins.contains(margin), .argument,
+            "margin is \(margin); expected \(Self.margins.lowerBound) to \(Self.margins.upperBound)"
+        )
+        (self.margin, self.rows, self.inputs, self.crossEntropy, classes) = (
+            margin, rows, inputs, crossEntropy, crossEntropy.classes
+        )
         slope = try Room(rows)
         rest = try Room(rows)
         ratio = try Room(rows)
@@ -39,13 +48,17 @@ public final class LargeMargin {
     ///   - weight, bias: [classes, inputs], [classes]
     ///   - labels: [rows]
     ///   - gradient: like the logits: dL/df.
-    /// - Returns: the mean loss, and in how many rows the greatest logit, before the margin, is the true class's.
+    /// - Returns: the mean loss, and in how many rows the greatest logit, before the margin, is the
+    ///   true class's.
     /// Errors: argument (labels out of range, numbers that are not finite).
     public func evaluate(
-        features: UnsafePointer<Float>, logits: UnsafeMutablePointer<Float>, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>,
+        features: UnsafePointer<Float>, logits: UnsafeMutablePointer<Float>,
+        weight: UnsafePointer<Float>, bias: UnsafePointer<Float>,
         labels: UnsafePointer<Int64>, gradient: UnsafeMutablePointer<Float>
     ) throws(SupConError) -> (loss: Double, correct: Int) {
-        let correct = try crossEntropy.evaluate(logits: logits, labels: labels, count: rows, gradient: nil).correct
+        let correct = try crossEntropy.evaluate(
+            logits: logits, labels: labels, count: rows, gradient: nil
+        ).correct
         for row in 0..<rows {
             let (x, label) = (features + row * inputs, Int(labels[row]))
             let w = weight + label * inputs
@@ -68,17 +81,27 @@ public final class LargeMargin {
             ratio.start[row] = (ww / xx).squareRoot()
             logits[row * classes + label] = Float(lengths * value + Double(bias[label]))
         }
-        return (try crossEntropy.evaluate(logits: logits, labels: labels, count: rows, gradient: gradient).loss, correct)
+        return (
+            try crossEntropy.evaluate(
+                logits: logits, labels: labels, count: rows, gradient: gradient
+            ).loss, correct
+        )
     }
 
-    /// Turns dL/df, in place, into what a linear layer's backward takes for dL/dlogits, and writes what that leaves out: `featureGradient` [rows, inputs].
-    /// The weights' part is `addRest`'s, which needs dL/df of the true classes: it is kept.
-    public func chain(gradient: UnsafeMutablePointer<Float>, features: UnsafePointer<Float>, labels: UnsafePointer<Int64>, featureGradient: UnsafeMutablePointer<Float>) {
+    /// Turns dL/df, in place, into what a linear layer's backward takes for dL/dlogits, and writes
+    /// what that leaves out: `featureGradient` [rows, inputs]. The weights' part is `addRest`'s,
+    /// which needs dL/df of the true classes: it is kept.
+    public func chain(
+        gradient: UnsafeMutablePointer<Float>, features: UnsafePointer<Float>,
+        labels: UnsafePointer<Int64>, featureGradient: UnsafeMutablePointer<Float>
+    ) {
         for row in 0..<rows {
             let place = row * classes + Int(labels[row])
             let g = Double(gradient[place])
             let along = Float(g * rest.start[row] * ratio.start[row])
-            for i in 0..<inputs { featureGradient[row * inputs + i] = along * features[row * inputs + i] }
+            for i in 0..<inputs {
+                featureGradient[row * inputs + i] = along * features[row * inputs + i]
+            }
             rest.start[row] *= g
             gradient[place] = Float(g * slope.start[row])
             slope.start[row] = g * (1 - slope.start[row])
@@ -86,13 +109,18 @@ public final class LargeMargin {
     }
 
     /// After the layer's backward: what it left out of the gradients of W and b.
-    public func addRest(weight: UnsafePointer<Float>, labels: UnsafePointer<Int64>, weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>) {
+    public func addRest(
+        weight: UnsafePointer<Float>, labels: UnsafePointer<Int64>,
+        weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>
+    ) {
         for row in 0..<rows {
             let label = Int(labels[row])
             biasGradient[label] += Float(slope.start[row])
             guard ratio.start[row] > 0 else { continue }
             let along = Float(rest.start[row] / ratio.start[row])
-            for i in 0..<inputs { weightGradient[label * inputs + i] += along * weight[label * inputs + i] }
+            for i in 0..<inputs {
+                weightGradient[label * inputs + i] += along * weight[label * inputs + i]
+            }
         }
     }
 

@@ -1,5 +1,6 @@
-/// Who is compared with whom. Contrasts are the views of the samples, sample by sample, then `extra` others (a queue's). Anchors are either some of these views,
-/// or rows of their own, one for each sample, whose views the contrasts then are (keys).
+/// Who is compared with whom. Contrasts are the views of the samples, sample by sample, then
+/// `extra` others (a queue's). Anchors are either some of these views, or rows of their own, one
+/// for each sample, whose views the contrasts then are (keys).
 struct PairLayout {
     var samples: Int
     var views: Int

@@ -1,14 +1,17 @@
 import CKernels
 import SupConTensor
 
-/// The weights w of all pairs, in O(samples) memory: a class for every contrast, or the caller's mask with what its rows sum to.
+/// The weights w of all pairs, in O(samples) memory: a class for every contrast, or the caller's
+/// mask with what its rows sum to.
 struct PairWeights {
     let layout: PairLayout
-    /// A contrast's class, named by the first sample (or extra contrast, counted behind them) that has it. Used unless there is a mask.
+    /// A contrast's class, named by the first sample (or extra contrast, counted behind them) that
+    /// has it. Used unless there is a mask.
     let classes: Room<Int32>
     /// 1 / the mask row's maximum; [samples].
     let maskScale: Room<Double>
-    /// Sum of the (scaled) weights of an anchor's positives, and how many negatives it has; [anchors].
+    /// Sum of the (scaled) weights of an anchor's positives, and how many negatives it has;
+    /// [anchors].
     let totals: Room<Double>
     let negatives: Room<Int>
     /// The positives that count, if not all do.
@@ -38,7 +41,9 @@ struct PairWeights {
         extraMembers = try Room(names)
         tableBits = Int.bitWidth - names.leadingZeroBitCount + 1
         table = try Room(1 << tableBits)
-        choice = positivesCap > 0 && positivesCap < layout.contrasts ? try PositiveChoice(layout, limit: positivesCap, seed: seed) : nil
+        choice =
+            positivesCap > 0 && positivesCap < layout.contrasts
+            ? try PositiveChoice(layout, limit: positivesCap, seed: seed) : nil
     }
 
     /// Nil: more than can be counted.
@@ -50,7 +55,9 @@ struct PairWeights {
     }
 
     /// `draw` numbers the choice among more positives than count. Errors: argument (of the mask).
-    mutating func prepare(_ positives: Positives, extra: ExtraContrasts = ExtraContrasts(), draw: Int, threads: Int) throws(SupConError) {
+    mutating func prepare(
+        _ positives: Positives, extra: ExtraContrasts = ExtraContrasts(), draw: Int, threads: Int
+    ) throws(SupConError) {
         contrasts = layout.samples * layout.views + extra.count
         neutralFrom = extra.arePositives ? .max : layout.samples * layout.views
         switch positives {
@@ -60,13 +67,20 @@ struct PairWeights {
         case .labels(let labels):
             mask = nil
             table.start.update(repeating: -1, count: 1 << tableBits)
-            let (table, shift, last, samples) = (table.start, UInt64(64 - tableBits), (1 << tableBits) - 1, layout.samples)
-            func label(_ name: Int) -> Int64 { name < samples ? labels[name] : extra.labels?[name - samples] ?? 0 }
+            let (table, shift, last, samples) = (
+                table.start, UInt64(64 - tableBits), (1 << tableBits) - 1, layout.samples
+            )
+            func label(_ name: Int) -> Int64 {
+                name < samples ? labels[name] : extra.labels?[name - samples] ?? 0
+            }
             count(extra) { name in
                 // Open addressing in a table at most half full; Fibonacci hashing.
                 let own = label(name)
-                var place = Int(truncatingIfNeeded: (UInt64(bitPattern: own) &* 0x9E37_79B9_7F4A_7C15) >> shift)
-                while table[place] >= 0 && label(Int(table[place])) != own { place = (place + 1) & last }
+                var place = Int(
+                    truncatingIfNeeded: (UInt64(bitPattern: own) &* 0x9E37_79B9_7F4A_7C15) >> shift)
+                while table[place] >= 0 && label(Int(table[place])) != own {
+                    place = (place + 1) & last
+                }
                 if table[place] < 0 { table[place] = Int32(truncatingIfNeeded: name) }
                 return table[place]
             }
@@ -76,14 +90,19 @@ struct PairWeights {
         }
         if let choice {
             if let mask {
-                choice.choose(mask: mask, scale: maskScale.start, totals: totals.start, draw: draw, threads: threads)
+                choice.choose(
+                    mask: mask, scale: maskScale.start, totals: totals.start, draw: draw,
+                    threads: threads)
             } else {
-                choice.choose(classes: classes.start, contrasts: min(contrasts, neutralFrom), totals: totals.start, draw: draw, threads: threads)
+                choice.choose(
+                    classes: classes.start, contrasts: min(contrasts, neutralFrom),
+                    totals: totals.start, draw: draw, threads: threads)
             }
         }
     }
 
-    /// Gives every contrast the class that `classOf` says of a sample or an extra contrast, and counts.
+    /// Gives every contrast the class that `classOf` says of a sample or an extra contrast, and
+    /// counts.
     private func count(_ extra: ExtraContrasts, _ classOf: (Int) -> Int32) {
         let (samples, views) = (layout.samples, layout.views)
         let (classes, members, extraMembers) = (classes.start, members.start, extraMembers.start)
@@ -106,20 +125,27 @@ struct PairWeights {
         for anchor in 0..<layout.anchors {
             let own = Int(classes[anchor * layout.classStride])
             let others = Int(members[own]) - (layout.selfStride > 0 ? 1 : 0)
-            totals.start[anchor] = Double(others + (extra.arePositives ? Int(extraMembers[own]) : 0))
+            totals.start[anchor] = Double(
+                others + (extra.arePositives ? Int(extraMembers[own]) : 0))
             negatives.start[anchor] = contrasts - Int(members[own]) - Int(extraMembers[own])
         }
     }
 
-    /// What the rows of the mask hold, the entry of the sample itself apart: it weighs one view fewer.
+    /// What the rows of the mask hold, the entry of the sample itself apart: it weighs one view
+    /// fewer.
     private func measure(_ mask: UnsafePointer<Float>, threads: Int) throws(SupConError) {
-        let (samples, views, layout, totals, negatives, maskScale) = (layout.samples, layout.views, layout, totals.start, negatives.start, maskScale.start)
+        let (samples, views, layout, totals, negatives, maskScale) = (
+            layout.samples, layout.views, layout, totals.start, negatives.start, maskScale.start
+        )
         let perSample = layout.anchors / samples
         Parallel.ranges(samples, grain: max(65536 / samples, 1), threads: threads) { range in
             for sample in range {
                 let row = mask + sample * samples
                 var (maximum, sum, positives): (Float, Double, Int64) = (0, 0, 0)
-                var sound = sc_mask_part(row, Int64(sample), &maximum, &sum, &positives) & sc_mask_part(row + sample + 1, Int64(samples - sample - 1), &maximum, &sum, &positives)
+                var sound =
+                    sc_mask_part(row, Int64(sample), &maximum, &sum, &positives)
+                    & sc_mask_part(
+                        row + sample + 1, Int64(samples - sample - 1), &maximum, &sum, &positives)
                 (sum, positives) = (sum * Double(views), positives * Int64(views))
                 let own = row[sample]
                 sound &= own >= 0 && own.isFinite ? 1 : 0
@@ -138,7 +164,13 @@ struct PairWeights {
         if let sample = (0..<samples).first(where: { totals[$0 * perSample].isNaN }) {
             let row = mask + sample * samples
             let column = (0..<samples).first { !(row[$0] >= 0 && row[$0].isFinite) } ?? 0
-            throw SupConError(.argument, "mask[\(sample)][\(column)] is \(row[column]); expected a finite weight of 0 or more")
+            throw SupConError(
+                .argument,
+                """
+                mask[\(sample)][\(column)] is \(row[column]); expected a finite weight of 0 \
+                or more
+                """
+            )
         }
     }
 }

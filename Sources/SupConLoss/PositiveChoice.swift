@@ -1,10 +1,12 @@
 import SupConTensor
 
-/// The positives that count where there are more than `limit`: the other views of the anchor's sample first (with one positive the supervised loss is then
-/// SimCLR's without its false negatives, as in Khosla et al., arXiv:2004.11362, table 6), the rest drawn from the others, each set of them as likely as another.
+/// The positives that count where there are more than `limit`: the other views of the anchor's
+/// sample first (with one positive the supervised loss is then SimCLR's without its false
+/// negatives, as in Khosla et al., arXiv:2004.11362, table 6), the rest drawn from the others, each
+/// set of them as likely as another.
 ///
-/// Drawn by Floyd's algorithm (Bentley and Floyd, "A sample of brilliance", CACM 1987), in a stream of their own for (seed, draw, anchor): the same on any
-/// number of threads.
+/// Drawn by Floyd's algorithm (Bentley and Floyd, "A sample of brilliance", CACM 1987), in a stream
+/// of their own for (seed, draw, anchor): the same on any number of threads.
 struct PositiveChoice {
     let limit: Int
     /// [anchors, limit] contrasts, each row ascending as far as `counts` says.
@@ -30,12 +32,16 @@ struct PositiveChoice {
     /// Nil: more than can be counted.
     static func byteCount(_ layout: PairLayout, limit: Int) -> Int? {
         let (numbers, overflow) = (layout.anchors * 4).multipliedReportingOverflow(by: limit + 1)
-        let (all, tooMuch) = numbers.addingReportingOverflow(layout.contrasts * 4 + (2 * layout.samples + layout.extra + 2) * 8)
+        let (all, tooMuch) = numbers.addingReportingOverflow(
+            layout.contrasts * 4 + (2 * layout.samples + layout.extra + 2) * 8)
         return overflow || tooMuch ? nil : all
     }
 
     /// Among contrasts of the anchor's class below `contrasts`. Sets `totals`.
-    func choose(classes: UnsafePointer<Int32>, contrasts: Int, totals: UnsafeMutablePointer<Double>, draw: Int, threads: Int) {
+    func choose(
+        classes: UnsafePointer<Int32>, contrasts: Int, totals: UnsafeMutablePointer<Double>,
+        draw: Int, threads: Int
+    ) {
         sort(classes, contrasts)
         let (starts, order, places) = (starts.start, order.start, places.start)
         Parallel.ranges(layout.anchors, grain: 16, threads: threads) { range in
@@ -43,14 +49,19 @@ struct PositiveChoice {
                 let sample = layout.sample(ofAnchor: anchor)
                 let own = Int(classes[sample * layout.views])
                 let (first, place, views) = (starts[own], places[sample], layout.views)
-                pick(anchor, ownCount: ownViews, others: starts[own + 1] - first - views, draw: draw) { order[first + $0 < place ? first + $0 : first + $0 + views] }
+                pick(
+                    anchor, ownCount: ownViews, others: starts[own + 1] - first - views, draw: draw
+                ) { order[first + $0 < place ? first + $0 : first + $0 + views] }
                 totals[anchor] = Double(counts.start[anchor])
             }
         }
     }
 
     /// Among those that the mask weighs, [samples, samples]. Sets `totals` to their weights' sums.
-    func choose(mask: UnsafePointer<Float>, scale: UnsafePointer<Double>, totals: UnsafeMutablePointer<Double>, draw: Int, threads: Int) {
+    func choose(
+        mask: UnsafePointer<Float>, scale: UnsafePointer<Double>,
+        totals: UnsafeMutablePointer<Double>, draw: Int, threads: Int
+    ) {
         let (samples, views) = (layout.samples, layout.views)
         Parallel.ranges(layout.anchors, grain: 16, threads: threads) { range in
             var others: [Int32] = []
@@ -60,14 +71,23 @@ struct PositiveChoice {
                 let row = mask + sample * samples
                 if listed != sample {
                     others.removeAll(keepingCapacity: true)
-                    for other in 0..<samples where other != sample && row[other] > 0 { others.append(Int32(truncatingIfNeeded: other)) }
+                    for other in 0..<samples where other != sample && row[other] > 0 {
+                        others.append(Int32(truncatingIfNeeded: other))
+                    }
                     listed = sample
                 }
-                pick(anchor, ownCount: row[sample] > 0 ? ownViews : 0, others: others.count * views, draw: draw) {
-                    others[$0 / views] * Int32(truncatingIfNeeded: views) + Int32(truncatingIfNeeded: $0 % views)
+                pick(
+                    anchor, ownCount: row[sample] > 0 ? ownViews : 0, others: others.count * views,
+                    draw: draw
+                ) {
+                    others[$0 / views] * Int32(truncatingIfNeeded: views)
+                        + Int32(truncatingIfNeeded: $0 % views)
                 }
                 var sum = 0.0
-                for k in 0..<Int(counts.start[anchor]) { sum += Double(row[Int(chosen.start[anchor * limit + k]) / views]) * scale[sample] }
+                for k in 0..<Int(counts.start[anchor]) {
+                    sum +=
+                        Double(row[Int(chosen.start[anchor * limit + k]) / views]) * scale[sample]
+                }
                 totals[anchor] = sum
             }
         }
@@ -77,20 +97,29 @@ struct PositiveChoice {
 
     /// Counting sort of the contrasts by class.
     private func sort(_ classes: UnsafePointer<Int32>, _ contrasts: Int) {
-        let (starts, order, places, names) = (starts.start, order.start, places.start, layout.samples + layout.extra)
+        let (starts, order, places, names) = (
+            starts.start, order.start, places.start, layout.samples + layout.extra
+        )
         starts.update(repeating: 0, count: names + 2)
-        for contrast in 0..<contrasts where classes[contrast] >= 0 { starts[Int(classes[contrast]) + 2] += 1 }
+        for contrast in 0..<contrasts where classes[contrast] >= 0 {
+            starts[Int(classes[contrast]) + 2] += 1
+        }
         for name in 0..<names { starts[name + 2] += starts[name + 1] }
         for contrast in 0..<contrasts where classes[contrast] >= 0 {
             let own = Int(classes[contrast])
-            if contrast < layout.samples * layout.views, contrast % layout.views == 0 { places[contrast / layout.views] = starts[own + 1] }
+            if contrast < layout.samples * layout.views, contrast % layout.views == 0 {
+                places[contrast / layout.views] = starts[own + 1]
+            }
             order[starts[own + 1]] = Int32(truncatingIfNeeded: contrast)
             starts[own + 1] += 1
         }
     }
 
-    /// Up to `limit` of an anchor's own other views, then of `others` candidates; `candidate` names them, ascending.
-    private func pick(_ anchor: Int, ownCount: Int, others: Int, draw: Int, candidate: (Int) -> Int32) {
+    /// Up to `limit` of an anchor's own other views, then of `others` candidates; `candidate` names
+    /// them, ascending.
+    private func pick(
+        _ anchor: Int, ownCount: Int, others: Int, draw: Int, candidate: (Int) -> Int32
+    ) {
         var random = Philox(seed: seed, purpose: .positives, epoch: draw, sample: anchor)
         let row = chosen.start + anchor * limit
         let (first, own) = (layout.sample(ofAnchor: anchor) * layout.views, layout.own(anchor))
@@ -114,7 +143,10 @@ struct PositiveChoice {
             }
         }
         let fromOwn = min(limit, ownCount)
-        drawSome(fromOwn, of: ownCount) { Int32(truncatingIfNeeded: own >= first && first + $0 >= own ? first + $0 + 1 : first + $0) }
+        drawSome(fromOwn, of: ownCount) {
+            Int32(
+                truncatingIfNeeded: own >= first && first + $0 >= own ? first + $0 + 1 : first + $0)
+        }
         drawSome(min(limit - fromOwn, others), of: others, candidate)
         counts.start[anchor] = Int32(truncatingIfNeeded: count)
     }

@@ -1,7 +1,8 @@
 import Glibc
 import SupConTensor
 
-/// Masks [n, n] for `Positives.mask`: mask[i][j] weighs j as a positive of i. The entry [i][i], which speaks of the other views of i, is 1.
+/// Masks [n, n] for `Positives.mask`: mask[i][j] weighs j as a positive of i. The entry [i][i],
+/// which speaks of the other views of i, is 1.
 public enum PositiveMasks {
     /// When two sets of labels make a pair positive. The raw values are those of the C header.
     public enum Rule: Int32, Sendable, CaseIterable {
@@ -13,21 +14,32 @@ public enum PositiveMasks {
         case jaccard
     }
 
-    /// `labels`: [samples, count], 0 or 1. A sample without a label has no other positives than its own views.
-    /// Errors: shape, argument (other numbers than 0 and 1), memory.
+    /// `labels`: [samples, count], 0 or 1. A sample without a label has no other positives than its
+    /// own views. Errors: shape, argument (other numbers than 0 and 1), memory.
     public static func fill(
-        _ mask: UnsafeMutablePointer<Float>, multilabel labels: UnsafePointer<UInt8>, samples: Int, count: Int, rule: Rule, context: ExecutionContext
+        _ mask: UnsafeMutablePointer<Float>, multilabel labels: UnsafePointer<UInt8>, samples: Int,
+        count: Int, rule: Rule, context: ExecutionContext
     ) throws(SupConError) {
         try checkSizes(samples, count, "labels")
         if let place = (0..<samples * count).first(where: { labels[$0] > 1 }) {
-            throw SupConError(.argument, "label \(place % count) of sample \(place / count) is \(labels[place]); expected 0 or 1")
+            throw SupConError(
+                .argument,
+                """
+                label \(place % count) of sample \(place / count) is \(labels[place]); \
+                expected 0 or 1
+                """
+            )
         }
         let words = words(count)
         try context.checkMemory(samples * words * 8, for: "the label sets of \(samples) samples")
         let sets = try AlignedBuffer(UInt64.self, count: samples * words)
         let bits = sets.values(of: UInt64.self)
         bits.update(repeating: 0, count: samples * words)
-        for sample in 0..<samples { for label in 0..<count where labels[sample * count + label] == 1 { bits[sample * words + label / 64] |= 1 << UInt64(label % 64) } }
+        for sample in 0..<samples {
+            for label in 0..<count where labels[sample * count + label] == 1 {
+                bits[sample * words + label / 64] |= 1 << UInt64(label % 64)
+            }
+        }
         fill(mask, sets: bits, samples: samples, words: words, rule: rule, context: context)
     }
 
@@ -36,9 +48,11 @@ public enum PositiveMasks {
 
     /// The same of sets as bits, [samples, words].
     public static func fill(
-        _ mask: UnsafeMutablePointer<Float>, sets bits: UnsafePointer<UInt64>, samples: Int, words: Int, rule: Rule, context: ExecutionContext
+        _ mask: UnsafeMutablePointer<Float>, sets bits: UnsafePointer<UInt64>, samples: Int,
+        words: Int, rule: Rule, context: ExecutionContext
     ) {
-        Parallel.ranges(samples, grain: max(65536 / (samples * words), 1), threads: context.threads) { range in
+        Parallel.ranges(samples, grain: max(65536 / (samples * words), 1), threads: context.threads)
+        { range in
             for i in range {
                 let (own, row) = (bits + i * words, mask + i * samples)
                 for j in 0..<samples {
@@ -60,17 +74,27 @@ public enum PositiveMasks {
         }
     }
 
-    /// A Gaussian kernel on real labels, for regression: exp(−|y_i − y_j|² / 2σ²) (as y-aware InfoNCE does, Dufumier et al., arXiv:2106.08808); beyond 13 σ it
-    /// is 0, and the pair negative. `values`: [samples, count]; `bandwidth`: σ > 0. Errors: shape, argument (not finite).
+    /// A Gaussian kernel on real labels, for regression: exp(−|y_i − y_j|² / 2σ²) (as y-aware
+    /// InfoNCE does, Dufumier et al., arXiv:2106.08808); beyond 13 σ it is 0, and the pair
+    /// negative. `values`: [samples, count]; `bandwidth`: σ > 0. Errors: shape, argument (not
+    /// finite).
     public static func fill(
-        _ mask: UnsafeMutablePointer<Float>, values: UnsafePointer<Double>, samples: Int, count: Int, bandwidth: Double, context: ExecutionContext
+        _ mask: UnsafeMutablePointer<Float>, values: UnsafePointer<Double>, samples: Int,
+        count: Int, bandwidth: Double, context: ExecutionContext
     ) throws(SupConError) {
         try checkSizes(samples, count, "values")
         try checkBandwidth(bandwidth)
         if let place = (0..<samples * count).first(where: { !values[$0].isFinite }) {
-            throw SupConError(.argument, "value \(place % count) of sample \(place / count) is \(values[place]); expected finite numbers")
+            throw SupConError(
+                .argument,
+                """
+                value \(place % count) of sample \(place / count) is \(values[place]); \
+                expected finite numbers
+                """
+            )
         }
-        Parallel.ranges(samples, grain: max(65536 / (samples * count), 1), threads: context.threads) { range in
+        Parallel.ranges(samples, grain: max(65536 / (samples * count), 1), threads: context.threads)
+        { range in
             for i in range {
                 for j in 0..<samples {
                     var squares = 0.0
@@ -86,14 +110,23 @@ public enum PositiveMasks {
 
     /// Errors: argument.
     public static func checkBandwidth(_ bandwidth: Double) throws(SupConError) {
-        try require(bandwidth > 0 && bandwidth.isFinite, .argument, "bandwidth is \(bandwidth); expected a finite number above 0")
+        try require(
+            bandwidth > 0 && bandwidth.isFinite, .argument,
+            "bandwidth is \(bandwidth); expected a finite number above 0")
     }
 
-    private static func kernel(_ squares: Double) -> Float { squares <= 169 ? Float(exp(-0.5 * squares)) : 0 }
+    private static func kernel(_ squares: Double) -> Float {
+        squares <= 169 ? Float(exp(-0.5 * squares)) : 0
+    }
 
-    private static func checkSizes(_ samples: Int, _ count: Int, _ name: String) throws(SupConError) {
-        try require(samples >= 1 && count >= 1, .shape, "\(name) are [\(samples), \(count)]; expected at least one sample and one of them")
+    private static func checkSizes(_ samples: Int, _ count: Int, _ name: String) throws(SupConError)
+    {
+        try require(
+            samples >= 1 && count >= 1, .shape,
+            "\(name) are [\(samples), \(count)]; expected at least one sample and one of them")
         let (numbers, overflow) = samples.multipliedReportingOverflow(by: max(samples, count))
-        try require(!overflow && numbers <= Int.max / 64, .shape, "\(name) are [\(samples), \(count)]: more than can be addressed")
+        try require(
+            !overflow && numbers <= Int.max / 64, .shape,
+            "\(name) are [\(samples), \(count)]: more than can be addressed")
     }
 }

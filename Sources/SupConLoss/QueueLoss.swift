@@ -1,11 +1,15 @@
 import CKernels
 import SupConTensor
 
-/// The contrastive loss of queries against rows that learn nothing from it: keys of the same images, and a queue of earlier keys (He et al., "Momentum
-/// Contrast", arXiv:1911.05722; with labels the "memory variant" of Khosla et al., arXiv:2004.11362, where a queue's entries of the same label are positives).
+/// The contrastive loss of queries against rows that learn nothing from it: keys of the same
+/// images, and a queue of earlier keys (He et al., "Momentum Contrast", arXiv:1911.05722; with
+/// labels the "memory variant" of Khosla et al., arXiv:2004.11362, where a queue's entries of the
+/// same label are positives).
 ///
-/// Query i is an anchor, its own keys and whatever has its label its positives, all keys and the queue what it is contrasted with; formulas and options are
-/// `ContrastiveOptions`'. One streamed kernel with `ContrastiveLoss`, the gradient of the queries alone. An evaluation allocates nothing. One thread at a time.
+/// Query i is an anchor, its own keys and whatever has its label its positives, all keys and the
+/// queue what it is contrasted with; formulas and options are `ContrastiveOptions`'. One streamed
+/// kernel with `ContrastiveLoss`, the gradient of the queries alone. An evaluation allocates
+/// nothing. One thread at a time.
 public final class QueueLoss {
     public let options: ContrastiveOptions
     public let queries: Int
@@ -21,7 +25,8 @@ public final class QueueLoss {
         public var count: Int
         /// [count]; nil: they are nobody's positives (SimCLR).
         public var labels: UnsafePointer<Int64>?
-        /// Whether entries of a query's label are its positives; otherwise they take no part for it.
+        /// Whether entries of a query's label are its positives; otherwise they take no part for
+        /// it.
         public var arePositives: Bool
 
         public init(count: Int, labels: UnsafePointer<Int64>?, arePositives: Bool) {
@@ -34,28 +39,54 @@ public final class QueueLoss {
     private let squares: Room<Double>
     private let sweep: TileSweep
 
-    /// `options.anchors` and `.normalize` do not apply: every query is an anchor, and rows have length 1. Errors: argument, shape, memory.
+    /// `options.anchors` and `.normalize` do not apply: every query is an anchor, and rows have
+    /// length 1. Errors: argument, shape, memory.
     public init(
-        _ options: ContrastiveOptions, queries: Int, keysPerQuery: Int, queueCapacity: Int, dimension: Int, context: ExecutionContext
+        _ options: ContrastiveOptions, queries: Int, keysPerQuery: Int, queueCapacity: Int,
+        dimension: Int, context: ExecutionContext
     ) throws(SupConError) {
         try options.validate()
         try require(
             queries >= 1 && keysPerQuery >= 1 && dimension >= 1 && queueCapacity >= 0, .shape,
-            "there are \(queries) queries of dimension \(dimension) with \(keysPerQuery) keys each and a queue of \(queueCapacity); expected at least one of each, and a queue of 0 or more")
+            """
+            there are \(queries) queries of dimension \(dimension) with \(keysPerQuery) keys \
+            each and a queue of \(queueCapacity); expected at least one of each, and a queue \
+            of 0 or more
+            """
+        )
         let (keys, tooMany) = queries.multipliedReportingOverflow(by: keysPerQuery)
         let (rows, tooManyRows) = keys.addingReportingOverflow(queueCapacity)
         let (values, tooLarge) = rows.multipliedReportingOverflow(by: dimension)
         try require(
-            !tooMany && !tooManyRows && !tooLarge && rows <= Int(Int32.max) && values <= Int.max / 64, .shape,
-            "\(queries) queries with \(keysPerQuery) keys each and a queue of \(queueCapacity) are too many; expected at most \(Int32.max) rows")
-        let layout = PairLayout(samples: queries, views: keysPerQuery, selfStride: 0, extra: queueCapacity)
-        let sizes = TileSweep.Sizes(contrasts: rows, anchors: queries, dimension: dimension, threads: context.threads)
-        guard let weightBytes = PairWeights.byteCount(layout, positivesCap: options.positivesCap), weightBytes < Int.max / 4 else {
-            throw SupConError(.memory, "positives_cap is \(options.positivesCap): the choice for \(queries) queries is larger than memory")
+            !tooMany && !tooManyRows && !tooLarge && rows <= Int(Int32.max)
+                && values <= Int.max / 64, .shape,
+            """
+            \(queries) queries with \(keysPerQuery) keys each and a queue of \(queueCapacity) \
+            are too many; expected at most \(Int32.max) rows
+            """
+        )
+        let layout = PairLayout(
+            samples: queries, views: keysPerQuery, selfStride: 0, extra: queueCapacity)
+        let sizes = TileSweep.Sizes(
+            contrasts: rows, anchors: queries, dimension: dimension, threads: context.threads)
+        guard let weightBytes = PairWeights.byteCount(layout, positivesCap: options.positivesCap),
+            weightBytes < Int.max / 4
+        else {
+            throw SupConError(
+                .memory,
+                """
+                positives_cap is \(options.positivesCap): the choice for \(queries) queries \
+                is larger than memory
+                """
+            )
         }
         memoryByteCount = rows * 8 + weightBytes + sizes.byteCount
-        try context.checkMemory(memoryByteCount, for: "the loss of \(queries) queries against \(rows) keys")
-        (self.options, self.queries, self.keysPerQuery, self.queueCapacity, self.dimension, self.context) =
+        try context.checkMemory(
+            memoryByteCount, for: "the loss of \(queries) queries against \(rows) keys")
+        (
+            self.options, self.queries, self.keysPerQuery, self.queueCapacity, self.dimension,
+            self.context
+        ) =
             (options, queries, keysPerQuery, queueCapacity, dimension, context)
         weights = try PairWeights(layout, positivesCap: options.positivesCap, seed: options.seed)
         squares = try Room(rows)
@@ -64,55 +95,90 @@ public final class QueueLoss {
 
     /// - Parameters:
     ///   - rows: [queries, dimension]
-    ///   - contrasts: [queries·keysPerQuery + queue.count, dimension]: the keys, query by query, then the queue.
+    ///   - contrasts: [queries·keysPerQuery + queue.count, dimension]: the keys, query by query,
+    ///     then the queue.
     ///   - positives: `views` or `labels` [queries]; a mask is refused.
     ///   - gradient: [queries, dimension], of the reduced loss.
     ///   - draw: numbers the choice of positives, where they are capped.
-    /// Errors: argument (rows that are not finite, or too long for the temperature; a mask), shape (queue).
+    /// Errors: argument (rows that are not finite, or too long for the temperature; a mask), shape
+    /// (queue).
     public func evaluate(
-        queries rows: UnsafePointer<Float>, contrasts: UnsafePointer<Float>, queue: Queue, positives: Positives, perAnchor: UnsafeMutablePointer<Float>?,
+        queries rows: UnsafePointer<Float>, contrasts: UnsafePointer<Float>, queue: Queue,
+        positives: Positives, perAnchor: UnsafeMutablePointer<Float>?,
         gradient: UnsafeMutablePointer<Float>?, draw: Int = 0
     ) throws(SupConError) -> ContrastiveResult {
-        try require((0...queueCapacity).contains(queue.count), .shape, "the queue has \(queue.count) entries; expected 0 to \(queueCapacity)")
-        if case .mask = positives { throw SupConError(.argument, "a mask says nothing of a queue's entries; expected labels, or neither") }
+        try require(
+            (0...queueCapacity).contains(queue.count), .shape,
+            "the queue has \(queue.count) entries; expected 0 to \(queueCapacity)")
+        if case .mask = positives {
+            throw SupConError(
+                .argument, "a mask says nothing of a queue's entries; expected labels, or neither")
+        }
         let bySample = if case .views = positives { true } else { false }
         let keys = queries * keysPerQuery
         // By Cauchy and Schwarz, the similarities stay below the product of the greatest lengths.
-        let product = (try longest(rows, queries, "query") * max(try longest(contrasts, keys, "key"), try longest(contrasts + keys * dimension, queue.count, "queue entry"))).squareRoot()
+        let product =
+            (try longest(rows, queries, "query")
+            * max(
+                try longest(contrasts, keys, "key"),
+                try longest(contrasts + keys * dimension, queue.count, "queue entry"))).squareRoot()
         try require(
             product / min(Double(options.temperature), 1) <= 1e37, .argument,
-            "queries times keys come to \(product), at temperature \(options.temperature) too much for f32; expected up to 1e37: normalise the rows")
-        let extra = ExtraContrasts(count: queue.count, labels: bySample ? nil : queue.labels, arePositives: queue.arePositives && !bySample && queue.labels != nil)
+            """
+            queries times keys come to \(product), at temperature \(options.temperature) too \
+            much for f32; expected up to 1e37: normalize the rows
+            """
+        )
+        let extra = ExtraContrasts(
+            count: queue.count, labels: bySample ? nil : queue.labels,
+            arePositives: queue.arePositives && !bySample && queue.labels != nil)
         try weights.prepare(positives, extra: extra, draw: draw, threads: context.threads)
         return MatrixProduct.withOneThreadPerCall {
-            compute(TileSweep.Problem(anchors: rows, anchorStride: 1, contrasts: contrasts, weights: weights, both: false), perAnchor, gradient)
+            compute(
+                TileSweep.Problem(
+                    anchors: rows, anchorStride: 1, contrasts: contrasts, weights: weights,
+                    both: false), perAnchor, gradient)
         }
     }
 
-    private func compute(_ problem: TileSweep.Problem, _ perAnchor: UnsafeMutablePointer<Float>?, _ gradient: UnsafeMutablePointer<Float>?) -> ContrastiveResult {
+    private func compute(
+        _ problem: TileSweep.Problem, _ perAnchor: UnsafeMutablePointer<Float>?,
+        _ gradient: UnsafeMutablePointer<Float>?
+    ) -> ContrastiveResult {
         let scale = Double(options.scale)
         sweep.gatherSums(problem)
-        let (sum, without) = sweep.terms.close(weights, kind: options.kind) { anchor, loss in perAnchor?[anchor] = Float(scale * loss) }
+        let (sum, without) = sweep.terms.close(weights, kind: options.kind) { anchor, loss in
+            perAnchor?[anchor] = Float(scale * loss)
+        }
         let share = options.reduction.share(anchors: queries, without: without)
         if let gradient {
             sweep.gatherGradient(problem, into: nil)
             gradient.update(from: sweep.anchorGradient.start, count: queries * dimension)
             // The tiles' gradient is that of the mean over all anchors, with respect to s.
             let factor = scale * share * Double(queries) / Double(options.temperature)
-            for row in 0..<queries { sc_loss_finish_row(gradient + row * dimension, nil, nil, Int64(dimension), factor) }
+            for row in 0..<queries {
+                sc_loss_finish_row(gradient + row * dimension, nil, nil, Int64(dimension), factor)
+            }
         }
-        return ContrastiveResult(loss: scale * share * sum, anchors: queries, anchorsWithoutPositive: without)
+        return ContrastiveResult(
+            loss: scale * share * sum, anchors: queries, anchorsWithoutPositive: without)
     }
 
     /// The greatest squared length. Errors: argument (a value that is not finite).
-    private func longest(_ rows: UnsafePointer<Float>, _ count: Int, _ name: String) throws(SupConError) -> Double {
+    private func longest(_ rows: UnsafePointer<Float>, _ count: Int, _ name: String)
+        throws(SupConError) -> Double
+    {
         let (dimension, squares) = (self.dimension, squares.start)
-        Parallel.ranges(count, grain: max(16384 / dimension, 1), threads: context.threads) { range in
-            sc_row_squares(rows + range.lowerBound * dimension, Int64(range.count), Int64(dimension), squares + range.lowerBound)
+        Parallel.ranges(count, grain: max(16384 / dimension, 1), threads: context.threads) {
+            range in
+            sc_row_squares(
+                rows + range.lowerBound * dimension, Int64(range.count), Int64(dimension),
+                squares + range.lowerBound)
         }
         var most = 0.0
         for row in 0..<count {
-            try require(squares[row].isFinite, .argument, "\(name) \(row) has a value that is not finite")
+            try require(
+                squares[row].isFinite, .argument, "\(name) \(row) has a value that is not finite")
             most = max(most, squares[row])
         }
         return most

@@ -9,10 +9,12 @@ struct TileSweep {
         var anchors: Int
         var dimension: Int
         var threads: Int
-        /// Rows and columns of a tile: small enough to stay in a core's own cache, and for the threads to have something to share; decided by the number of
-        /// contrasts alone.
+        /// Rows and columns of a tile: small enough to stay in a core's own cache, and for the
+        /// threads to have something to share; decided by the number of contrasts alone.
         var block: Int { min(max((contrasts / 8 + 15) / 16 * 16, 32), Int(SC_LOSS_TILE)) }
-        var byteCount: Int { anchors * (AnchorTerms.bytesPerAnchor + dimension * 4) + threads * block * block * 4 }
+        var byteCount: Int {
+            anchors * (AnchorTerms.bytesPerAnchor + dimension * 4) + threads * block * block * 4
+        }
     }
 
     struct Problem {
@@ -42,13 +44,16 @@ struct TileSweep {
         terms = try AnchorTerms(sizes.anchors)
         anchorGradient = try Room(sizes.anchors * sizes.dimension)
         tiles = try Room(sizes.threads * sizes.block * sizes.block)
-        schedule = TileSchedule(threads: sizes.threads, blocks: (sizes.contrasts + sizes.block - 1) / sizes.block)
+        schedule = TileSchedule(
+            threads: sizes.threads, blocks: (sizes.contrasts + sizes.block - 1) / sizes.block)
     }
 
     /// Fills `terms` with what the losses are made of.
     func gatherSums(_ problem: Problem) {
         terms.clear(shifted: !problem.both)
-        let (sum, positive, shift, positiveShift) = (terms.sum.start, terms.positive.start, terms.shift.start, terms.positiveShift.start)
+        let (sum, positive, shift, positiveShift) = (
+            terms.sum.start, terms.positive.start, terms.shift.start, terms.positiveShift.start
+        )
         if problem.both {
             schedule.pairs(blocks: blocks(problem.contrastCount)) { worker, row, column in
                 var tile = similarities(problem, worker, row, column)
@@ -65,24 +70,34 @@ struct TileSweep {
         if kind == Int32(SC_LOSS_OUT_ONE) { gatherOnePositive(problem) }
     }
 
-    /// The second look that one positive at a time needs, once the negatives' sum is known; only where there are positives.
+    /// The second look that one positive at a time needs, once the negatives' sum is known; only
+    /// where there are positives.
     private func gatherOnePositive(_ problem: Problem) {
         terms.closeNegatives(problem.weights)
-        let (negatives, rest, loss, share) = (terms.negatives.start, terms.negativesRest.start, terms.oneLoss.start, terms.oneShare.start)
+        let (negatives, rest, loss, share) = (
+            terms.negatives.start, terms.negativesRest.start, terms.oneLoss.start,
+            terms.oneShare.start
+        )
         schedule.share(blocks(sizes.anchors)) { worker, row in
-            for column in 0..<blocks(problem.contrastCount) where mayHavePositives(problem, row, column) {
+            for column in 0..<blocks(problem.contrastCount)
+            where mayHavePositives(problem, row, column) {
                 var tile = similarities(problem, worker, row, column)
                 sc_loss_one_positive(&tile, negatives, rest, loss, share)
             }
         }
     }
 
-    /// gradient ← ∂L/∂s-weighted sums of rows, of the mean over the anchors; where tiles serve one way, the anchors' part is in `anchorGradient`. nil: the
-    /// contrasts' is not wanted.
+    /// gradient ← ∂L/∂s-weighted sums of rows, of the mean over the anchors; where tiles serve one
+    /// way, the anchors' part is in `anchorGradient`. nil: the contrasts' is not wanted.
     func gatherGradient(_ problem: Problem, into gradient: UnsafeMutablePointer<Float>?) {
         gradient?.update(repeating: 0, count: problem.contrastCount * sizes.dimension)
-        let (weight, positiveWeight, shift, positiveShift) = (terms.weight.start, terms.positiveWeight.start, terms.shift.start, terms.positiveShift.start)
-        let (negatives, rest, negativeSum) = (terms.negatives.start, terms.negativesRest.start, terms.negativeSum.start)
+        let (weight, positiveWeight, shift, positiveShift) = (
+            terms.weight.start, terms.positiveWeight.start, terms.shift.start,
+            terms.positiveShift.start
+        )
+        let (negatives, rest, negativeSum) = (
+            terms.negatives.start, terms.negativesRest.start, terms.negativeSum.start
+        )
         if let gradient, problem.both {
             schedule.pairs(blocks: blocks(problem.contrastCount)) { worker, row, column in
                 var tile = similarities(problem, worker, row, column)
@@ -92,9 +107,11 @@ struct TileSweep {
             }
         } else {
             anchorGradient.start.update(repeating: 0, count: sizes.anchors * sizes.dimension)
-            schedule.grid(rows: blocks(sizes.anchors), columns: blocks(problem.contrastCount)) { worker, row, column in
+            schedule.grid(rows: blocks(sizes.anchors), columns: blocks(problem.contrastCount)) {
+                worker, row, column in
                 var tile = similarities(problem, worker, row, column)
-                sc_loss_gradient(&tile, kind, shift, weight, positiveShift, positiveWeight, negatives, rest)
+                sc_loss_gradient(
+                    &tile, kind, shift, weight, positiveShift, positiveWeight, negatives, rest)
                 addRows(tile, problem, into: anchorGradient.start)
                 if let gradient { addColumns(tile, problem, into: gradient) }
             }
@@ -104,41 +121,61 @@ struct TileSweep {
     private func blocks(_ count: Int) -> Int { (count + sizes.block - 1) / sizes.block }
 
     /// s of a block of anchors and a block of contrasts, in the worker's tile.
-    private func similarities(_ problem: Problem, _ worker: Int, _ row: Int, _ column: Int) -> sc_loss_tile {
-        let (block, dimension, weights, layout) = (sizes.block, sizes.dimension, problem.weights, problem.weights.layout)
+    private func similarities(_ problem: Problem, _ worker: Int, _ row: Int, _ column: Int)
+        -> sc_loss_tile
+    {
+        let (block, dimension, weights, layout) = (
+            sizes.block, sizes.dimension, problem.weights, problem.weights.layout
+        )
         let (firstAnchor, firstContrast) = (row * block, column * block)
         let classes = weights.mask == nil ? UnsafePointer(weights.classes.start) : nil
         let tile = sc_loss_tile(
-            similarities: tiles.start + worker * block * block, stride: Int64(block), rows: Int64(min(block, sizes.anchors - firstAnchor)),
-            columns: Int64(min(block, problem.contrastCount - firstContrast)), first_anchor: Int64(firstAnchor), first_contrast: Int64(firstContrast),
-            self_stride: Int64(layout.selfStride), classes: classes, anchor_classes: classes, anchor_class_stride: Int64(layout.classStride),
-            neutral_from: Int64(weights.neutralFrom), mask: weights.mask, mask_scale: weights.maskScale.start, samples: Int64(layout.samples),
-            views: Int64(layout.views), chosen: weights.choice.map { UnsafePointer($0.chosen.start) },
-            chosen_count: weights.choice.map { UnsafePointer($0.counts.start) }, chosen_limit: Int64(weights.choice?.limit ?? 0))
+            similarities: tiles.start + worker * block * block, stride: Int64(block),
+            rows: Int64(min(block, sizes.anchors - firstAnchor)),
+            columns: Int64(min(block, problem.contrastCount - firstContrast)),
+            first_anchor: Int64(firstAnchor), first_contrast: Int64(firstContrast),
+            self_stride: Int64(layout.selfStride), classes: classes, anchor_classes: classes,
+            anchor_class_stride: Int64(layout.classStride),
+            neutral_from: Int64(weights.neutralFrom), mask: weights.mask,
+            mask_scale: weights.maskScale.start, samples: Int64(layout.samples),
+            views: Int64(layout.views),
+            chosen: weights.choice.map { UnsafePointer($0.chosen.start) },
+            chosen_count: weights.choice.map { UnsafePointer($0.counts.start) },
+            chosen_limit: Int64(weights.choice?.limit ?? 0))
         MatrixProduct.multiply(
-            transposeB: true, m: Int(tile.rows), n: Int(tile.columns), k: dimension, alpha: alpha, a: problem.anchors + firstAnchor * problem.anchorStride * dimension,
-            lda: problem.anchorStride * dimension, b: problem.contrasts + firstContrast * dimension, ldb: dimension, c: tile.similarities, ldc: block)
+            transposeB: true, m: Int(tile.rows), n: Int(tile.columns), k: dimension, alpha: alpha,
+            a: problem.anchors + firstAnchor * problem.anchorStride * dimension,
+            lda: problem.anchorStride * dimension, b: problem.contrasts + firstContrast * dimension,
+            ldb: dimension, c: tile.similarities, ldc: block)
         return tile
     }
 
     /// target[anchors of the tile] += G · contrasts
-    private func addRows(_ tile: sc_loss_tile, _ problem: Problem, into target: UnsafeMutablePointer<Float>) {
+    private func addRows(
+        _ tile: sc_loss_tile, _ problem: Problem, into target: UnsafeMutablePointer<Float>
+    ) {
         let dimension = sizes.dimension
         MatrixProduct.multiply(
-            m: Int(tile.rows), n: dimension, k: Int(tile.columns), a: tile.similarities, lda: sizes.block, b: problem.contrasts + Int(tile.first_contrast) * dimension,
+            m: Int(tile.rows), n: dimension, k: Int(tile.columns), a: tile.similarities,
+            lda: sizes.block, b: problem.contrasts + Int(tile.first_contrast) * dimension,
             ldb: dimension, beta: 1, c: target + Int(tile.first_anchor) * dimension, ldc: dimension)
     }
 
     /// target[contrasts of the tile] += Gᵀ · anchors
-    private func addColumns(_ tile: sc_loss_tile, _ problem: Problem, into target: UnsafeMutablePointer<Float>) {
+    private func addColumns(
+        _ tile: sc_loss_tile, _ problem: Problem, into target: UnsafeMutablePointer<Float>
+    ) {
         let dimension = sizes.dimension
         MatrixProduct.multiply(
-            transposeA: true, m: Int(tile.columns), n: dimension, k: Int(tile.rows), a: tile.similarities, lda: sizes.block,
-            b: problem.anchors + Int(tile.first_anchor) * problem.anchorStride * dimension, ldb: problem.anchorStride * dimension, beta: 1,
+            transposeA: true, m: Int(tile.columns), n: dimension, k: Int(tile.rows),
+            a: tile.similarities, lda: sizes.block,
+            b: problem.anchors + Int(tile.first_anchor) * problem.anchorStride * dimension,
+            ldb: problem.anchorStride * dimension, beta: 1,
             c: target + Int(tile.first_contrast) * dimension, ldc: dimension)
     }
 
-    /// By the range of classes in either block: views lie together, so that without labels most tiles are spared.
+    /// By the range of classes in either block: views lie together, so that without labels most
+    /// tiles are spared.
     private func mayHavePositives(_ problem: Problem, _ row: Int, _ column: Int) -> Bool {
         guard problem.weights.mask == nil else { return true }
         func range(_ block: Int, of count: Int, stride: Int) -> (low: Int32, high: Int32) {
@@ -149,7 +186,10 @@ struct TileSweep {
             }
             return (low, high)
         }
-        let (anchors, contrasts) = (range(row, of: sizes.anchors, stride: problem.weights.layout.classStride), range(column, of: problem.contrastCount, stride: 1))
+        let (anchors, contrasts) = (
+            range(row, of: sizes.anchors, stride: problem.weights.layout.classStride),
+            range(column, of: problem.contrastCount, stride: 1)
+        )
         return anchors.low <= contrasts.high && contrasts.low <= anchors.high
     }
 }

@@ -27,24 +27,41 @@ public struct EmbedOptions: Sendable, Equatable {
 
 extension Model {
     /// Dimension of one row of an output; 0: the model does not have it.
-    public func outputDimension(_ output: EmbedOutput) -> Int { Self.dimension(output, configuration) }
+    public func outputDimension(_ output: EmbedOutput) -> Int {
+        Self.dimension(output, configuration)
+    }
 
     static func dimension(_ output: EmbedOutput, _ configuration: NetworkConfiguration) -> Int {
         switch output {
-        case .encoder: configuration.encoderOutput
-        case .projection: configuration.head == .none ? 0 : configuration.headOutput
+        case .encoder: configuration.embeddingDimension
+        case .projection: configuration.head == .none ? 0 : configuration.projectionDimension
         case .logits, .probabilities: configuration.classes
         }
     }
 
-    /// Checks what does not depend on the images, and tells a row's length. Errors: argument, state (no such output).
-    static func check(_ options: EmbedOptions, _ configuration: NetworkConfiguration) throws(SupConError) -> Int {
-        try require((0...65536).contains(options.batchSize), .argument, "batch_size is \(options.batchSize); expected 1 to 65536, or 0 for the library's choice")
+    /// Checks what does not depend on the images, and tells a row's length. Errors: argument, state
+    /// (no such output).
+    static func check(_ options: EmbedOptions, _ configuration: NetworkConfiguration)
+        throws(SupConError) -> Int
+    {
+        try require(
+            (0...65536).contains(options.batchSize), .argument,
+            "batch_size is \(options.batchSize); expected 1 to 65536, or 0 for the library's choice"
+        )
         let dimension = dimension(options.output, configuration)
         switch options.output {
         case .encoder: break
-        case .projection: try require(dimension > 0, .state, "the model has no projection head; use the encoder's output, or make the model with a head")
-        case .logits, .probabilities: try require(dimension > 0, .state, "the model has no classifier; fit or train one first")
+        case .projection:
+            try require(
+                dimension > 0, .state,
+                """
+                the model has no projection head; use the encoder's output, or make the model \
+                with a head
+                """
+            )
+        case .logits, .probabilities:
+            try require(
+                dimension > 0, .state, "the model has no classifier; fit or train one first")
         }
         return dimension
     }
@@ -70,7 +87,12 @@ struct OutputRows {
         for row in 0..<count {
             let (from, to) = (source + row * dimension, rows + row * dimension)
             switch options.output {
-            case .encoder, .projection: if options.normalize { normalize(from, to) } else { to.update(from: from, count: dimension) }
+            case .encoder, .projection:
+                if options.normalize {
+                    normalize(from, to)
+                } else {
+                    to.update(from: from, count: dimension)
+                }
             case .logits: to.update(from: from, count: dimension)
             case .probabilities: softmax(from, to)
             }

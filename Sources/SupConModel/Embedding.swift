@@ -3,18 +3,30 @@ import SupConTensor
 import SupConVision
 
 extension Model {
-    /// Embeds images → [count, outputDimension]. Any number of threads at once. Errors: argument, shape, state (no such output; training), memory; nothing is written then.
-    public func embed(_ images: ImageBatch, _ options: EmbedOptions = EmbedOptions(), into rows: UnsafeMutablePointer<Float>) throws(SupConError) {
+    /// Embeds images → [count, outputDimension]. Any number of threads at once. Errors: argument,
+    /// shape, state (no such output; training), memory; nothing is written then.
+    public func embed(
+        _ images: ImageBatch, _ options: EmbedOptions = EmbedOptions(),
+        into rows: UnsafeMutablePointer<Float>
+    ) throws(SupConError) {
         try shared { () throws(SupConError) in try run(images, options, rows) }
     }
 
-    /// Embeds all images of a data set, in their order → [count, outputDimension]. Errors: also io and format (a file that has become unreadable), cancelled (by a callback).
-    public func embed(_ dataset: Dataset, _ options: EmbedOptions = EmbedOptions(), into rows: UnsafeMutablePointer<Float>) throws(SupConError) {
+    /// Embeds all images of a data set, in their order → [count, outputDimension]. Errors: also io
+    /// and format (a file that has become unreadable), canceled (by a callback).
+    public func embed(
+        _ dataset: Dataset, _ options: EmbedOptions = EmbedOptions(),
+        into rows: UnsafeMutablePointer<Float>
+    ) throws(SupConError) {
         try shared { () throws(SupConError) in try run(dataset, options, rows) }
     }
 
-    /// The same inside `exclusive`, for who has the model alone: with the parameters as they are now.
-    public func embedWhileExclusive(_ dataset: Dataset, _ options: EmbedOptions = EmbedOptions(), into rows: UnsafeMutablePointer<Float>) throws(SupConError) {
+    /// The same inside `exclusive`, for who has the model alone: with the parameters as they are
+    /// now.
+    public func embedWhileExclusive(
+        _ dataset: Dataset, _ options: EmbedOptions = EmbedOptions(),
+        into rows: UnsafeMutablePointer<Float>
+    ) throws(SupConError) {
         try requireExclusive("embedding while training")
         plans.weightsChanged()
         try run(dataset, options, rows)
@@ -22,15 +34,21 @@ extension Model {
 
     // MARK: sources
 
-    private func run(_ images: ImageBatch, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>) throws(SupConError) {
+    private func run(
+        _ images: ImageBatch, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>
+    ) throws(SupConError) {
         try images.validate()
         try checkChannels(images.channels)
         let team = ImageTeam(self, count: images.count)
         let mayFail = images.height != imageHeight || images.width != imageWidth
-        try run(images.count, options, rows, mayFail: mayFail) { (range, input) throws(SupConError) in try team.read(range, of: images, to: input) }
+        try run(images.count, options, rows, mayFail: mayFail) {
+            (range, input) throws(SupConError) in try team.read(range, of: images, to: input)
+        }
     }
 
-    private func run(_ dataset: Dataset, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>) throws(SupConError) {
+    private func run(
+        _ dataset: Dataset, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>
+    ) throws(SupConError) {
         try checkChannels(dataset.channels)
         let team = ImageTeam(self, dataset.needsCallingThread ? nil : dataset, count: dataset.count)
         try run(dataset.count, options, rows, mayFail: true) { (range, input) throws(SupConError) in
@@ -38,8 +56,12 @@ extension Model {
         }
     }
 
-    /// Images of a data set as the network takes them; `team`: one that is kept. Errors: those of the first image that cannot be read.
-    func read(_ dataset: Dataset, _ range: Range<Int>, to input: UnsafeMutablePointer<Float>, _ team: ImageTeam? = nil) throws(SupConError) {
+    /// Images of a data set as the network takes them; `team`: one that is kept. Errors: those of
+    /// the first image that cannot be read.
+    func read(
+        _ dataset: Dataset, _ range: Range<Int>, to input: UnsafeMutablePointer<Float>,
+        _ team: ImageTeam? = nil
+    ) throws(SupConError) {
         if dataset.needsCallingThread {
             let batch = try dataset.materialize(Array(range))
             try ImageTeam(self, batch, count: batch.count).read(0..<batch.count, to: input)
@@ -50,33 +72,46 @@ extension Model {
 
     /// Errors: shape.
     func checkChannels(_ found: Int) throws(SupConError) {
-        try require(found == channels, .shape, "images have \(found) \(found == 1 ? "channel" : "channels"), but the model is made for \(channels)")
+        try require(
+            found == channels, .shape,
+            """
+            images have \(found) \(found == 1 ? "channel" : "channels"), but the model is \
+            made for \(channels)
+            """
+        )
     }
 
     // MARK: passes
 
-    /// Embeds `count` images, which `fill` writes to a plan's input, range by range. What may fail half-way goes to memory of ours first, so that the caller's stays as it was.
-    /// Errors: argument, state, memory, and those of `fill`.
+    /// Embeds `count` images, which `fill` writes to a plan's input, range by range. What may fail
+    /// half-way goes to memory of ours first, so that the caller's stays as it was. Errors:
+    /// argument, state, memory, and those of `fill`.
     private func run(
         _ count: Int, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>, mayFail: Bool,
         fill: (Range<Int>, UnsafeMutablePointer<Float>) throws(SupConError) -> Void
     ) throws(SupConError) {
         let dimension = try Self.check(options, configuration)
         let (numbers, overflow) = count.multipliedReportingOverflow(by: dimension)
-        try require(!overflow && numbers <= Int.max / 4, .shape, "\(count) rows of \(dimension) numbers are larger than memory")
+        try require(
+            !overflow && numbers <= Int.max / 4, .shape,
+            "\(count) rows of \(dimension) numbers are larger than memory")
         guard mayFail else { return try pass(count, options, rows, fill) }
-        try ExecutionContext.default.checkMemory(numbers * 4, for: "the embeddings of \(count) images")
+        try ExecutionContext.default.checkMemory(
+            numbers * 4, for: "the embeddings of \(count) images")
         let memory = try AlignedBuffer(Float.self, count: numbers)
         try pass(count, options, memory.floats, fill)
         rows.update(from: memory.floats, count: numbers)
     }
 
     private func pass(
-        _ count: Int, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>, _ fill: (Range<Int>, UnsafeMutablePointer<Float>) throws(SupConError) -> Void
+        _ count: Int, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>,
+        _ fill: (Range<Int>, UnsafeMutablePointer<Float>) throws(SupConError) -> Void
     ) throws(SupConError) {
         let (network, quantization) = (network, quantization)
-        let output = OutputRows(options: options, dimension: try Self.check(options, network.configuration))
-        var batches = BatchSizes(chosen: options.batchSize, pixels: imageHeight * imageWidth, threads: context.threads)
+        let output = OutputRows(
+            options: options, dimension: try Self.check(options, network.configuration))
+        var batches = BatchSizes(
+            chosen: options.batchSize, pixels: imageHeight * imageWidth, threads: context.threads)
         var done = 0
         while done < count {
             let size = batches.next(count - done)
@@ -84,16 +119,21 @@ extension Model {
             do throws(SupConError) {
                 try plans.withPlan(images: size) { () throws(SupConError) in
                     try InferencePlan(
-                        network, images: size, height: imageHeight, width: imageWidth, precision: precision, quantization: quantization, context: context)
+                        network, images: size, height: imageHeight, width: imageWidth,
+                        precision: precision, quantization: quantization, context: context)
                 } _: { plan throws(SupConError) in
                     try fill(done..<(done + used), plan.input)
-                    plan.run(projection: options.output == .projection, logits: options.output == .logits || options.output == .probabilities)
+                    plan.run(
+                        projection: options.output == .projection,
+                        logits: options.output == .logits || options.output == .probabilities)
                     output.copy(used, of: plan, to: rows + done * output.dimension)
                 }
                 done += used
             } catch {
                 // A size of the library's choice gives way to a smaller one.
-                guard error.kind == .memory, options.batchSize == 0 || size < options.batchSize, batches.giveUp(size) else { throw error }
+                guard error.kind == .memory, options.batchSize == 0 || size < options.batchSize,
+                    batches.giveUp(size)
+                else { throw error }
             }
         }
     }

@@ -1,7 +1,8 @@
 import Glibc
 import SupConTensor
 
-/// A regular file, read at any place. Read and not mapped: a mapped file that another process cuts short would end this one with a bus error.
+/// A regular file, read at any place. Read and not mapped: a mapped file that another process cuts
+/// short would end this one with a bus error.
 final class FileReader {
     let path: String
     let byteCount: Int
@@ -15,10 +16,13 @@ final class FileReader {
         try require(descriptor >= 0, .io, FileSystem.failure("read", path, "open"))
         var status = stat()
         let failure: String? =
-            if fstat(descriptor, &status) != 0 { FileSystem.failure("read", path, "stat") }
-            else if status.st_mode & S_IFMT == S_IFDIR { "cannot read \(path): it is a folder" }
-            else if status.st_mode & S_IFMT != S_IFREG { "cannot read \(path): it is a device, pipe or socket; expected a file" }
-            else { nil }
+            if fstat(descriptor, &status) != 0 {
+                FileSystem.failure("read", path, "stat")
+            } else if status.st_mode & S_IFMT == S_IFDIR {
+                "cannot read \(path): it is a folder"
+            } else if status.st_mode & S_IFMT != S_IFREG {
+                "cannot read \(path): it is a device, pipe or socket; expected a file"
+            } else { nil }
         if let failure {
             close(descriptor)
             throw SupConError(.io, failure)
@@ -29,7 +33,9 @@ final class FileReader {
     deinit { close(descriptor) }
 
     /// Reads `count` bytes from `offset` on. Errors: io.
-    func read(_ count: Int, at offset: Int, into memory: UnsafeMutableRawPointer) throws(SupConError) {
+    func read(_ count: Int, at offset: Int, into memory: UnsafeMutableRawPointer)
+        throws(SupConError)
+    {
         var done = 0
         while done < count {
             let got = pread(descriptor, memory + done, count - done, off_t(offset + done))

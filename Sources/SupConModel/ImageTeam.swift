@@ -2,7 +2,8 @@ import SupConTensor
 import SupConVision
 import Synchronization
 
-/// Shares images among threads and writes them as the model takes them; keeps its scratch memory from pass to pass.
+/// Shares images among threads and writes them as the model takes them; keeps its scratch memory
+/// from pass to pass.
 struct ImageTeam: @unchecked Sendable {
     /// What a chunk of work has for itself.
     private struct Member {
@@ -17,35 +18,47 @@ struct ImageTeam: @unchecked Sendable {
     init(_ model: Model, _ dataset: Dataset? = nil, count: Int) {
         threads = model.context.threads
         // A few for each thread, as images differ in cost.
-        members = (0..<(threads <= 1 ? 1 : max(min(threads * 2, count), 0))).map { _ in Member(reader: dataset.map(ImageReader.init)) }
+        members = (0..<(threads <= 1 ? 1 : max(min(threads * 2, count), 0))).map { _ in
+            Member(reader: dataset.map(ImageReader.init))
+        }
         pixels = PixelNormalization(model)
     }
 
-    /// Images of the data set. Errors: those of the first image, in the data set's order, that cannot be read.
+    /// Images of the data set. Errors: those of the first image, in the data set's order, that
+    /// cannot be read.
     func read(_ range: Range<Int>, to input: UnsafeMutablePointer<Float>) throws(SupConError) {
         try share(range, input) { (index, member, floats) throws(SupConError) in
             guard let reader = member.reader else { return }
             let (height, width) = try reader.open(index)
             // Of a large photograph no more is decoded than the model sees.
-            let fraction = max(Double(pixels.height) / Double(height), Double(pixels.width) / Double(width))
-            try pixels.write(try reader.pixels(atLeast: min(fraction, 1)), to: floats, member.workspace)
+            let fraction = max(
+                Double(pixels.height) / Double(height), Double(pixels.width) / Double(width))
+            try pixels.write(
+                try reader.pixels(atLeast: min(fraction, 1)), to: floats, member.workspace)
         }
     }
 
     /// Images of `batch`. Errors: memory.
-    func read(_ range: Range<Int>, of batch: ImageBatch, to input: UnsafeMutablePointer<Float>) throws(SupConError) {
-        try share(range, input) { (index, member, floats) throws(SupConError) in try pixels.write(batch[index], to: floats, member.workspace) }
+    func read(_ range: Range<Int>, of batch: ImageBatch, to input: UnsafeMutablePointer<Float>)
+        throws(SupConError)
+    {
+        try share(range, input) { (index, member, floats) throws(SupConError) in
+            try pixels.write(batch[index], to: floats, member.workspace)
+        }
     }
 
     private func share(
-        _ range: Range<Int>, _ input: UnsafeMutablePointer<Float>, _ body: (Int, Member, UnsafeMutablePointer<Float>) throws(SupConError) -> Void
+        _ range: Range<Int>, _ input: UnsafeMutablePointer<Float>,
+        _ body: (Int, Member, UnsafeMutablePointer<Float>) throws(SupConError) -> Void
     ) throws(SupConError) {
         let failure = Mutex<(index: Int, error: SupConError)?>(nil)
         let pieces = min(members.count, range.count)
         Parallel.chunks(pieces, threads: threads) { chunk in
             for i in Parallel.range(chunk, of: pieces, count: range.count) {
                 let index = range.lowerBound + i
-                do throws(SupConError) { try body(index, members[chunk], input + i * pixels.imageCount) } catch {
+                do throws(SupConError) {
+                    try body(index, members[chunk], input + i * pixels.imageCount)
+                } catch {
                     failure.withLock { if index < $0?.index ?? Int.max { $0 = (index, error) } }
                     return
                 }

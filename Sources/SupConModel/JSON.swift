@@ -49,7 +49,8 @@ public enum JSON: Sendable, Equatable {
 // MARK: writing
 
 extension JSON {
-    /// Without spaces; numbers so that they come back the same. A number that JSON has no word for (NaN, infinity) is null.
+    /// Without spaces; numbers so that they come back the same. A number that JSON has no word for
+    /// (NaN, infinity) is null.
     public var text: String {
         var bytes: [UInt8] = []
         write(to: &bytes)

@@ -1,8 +1,9 @@
 import SupConTensor
 
 extension JSON {
-    /// Reads one value that fills `bytes` but for white space. Strict: what RFC 8259 does not allow is an error, and so are two members of one name, lone surrogates, more than 64 values
-    /// within each other or 4 million in all. Errors: format, with the byte where it happened.
+    /// Reads one value that fills `bytes` but for white space. Strict: what RFC 8259 does not allow
+    /// is an error, and so are two members of one name, lone surrogates, more than 64 values within
+    /// each other or 4 million in all. Errors: format, with the byte where it happened.
     public init(parsing bytes: UnsafeRawBufferPointer) throws(SupConError) {
         var parser = JSONParser(bytes)
         self = try parser.document()
@@ -30,7 +31,8 @@ private struct JSONParser {
     mutating func document() throws(SupConError) -> JSON {
         let value = try value()
         skipSpace()
-        try require(at == bytes.count, .format, "JSON ends at byte \(at), but there are \(bytes.count)")
+        try require(
+            at == bytes.count, .format, "JSON ends at byte \(at), but there are \(bytes.count)")
         return value
     }
 
@@ -40,7 +42,9 @@ private struct JSONParser {
     }
 
     private mutating func skipSpace() {
-        while at < bytes.count, bytes[at] == 0x20 || bytes[at] == 0x0A || bytes[at] == 0x0D || bytes[at] == 0x09 { at += 1 }
+        while at < bytes.count,
+            bytes[at] == 0x20 || bytes[at] == 0x0A || bytes[at] == 0x0D || bytes[at] == 0x09
+        { at += 1 }
     }
 
     /// Goes past `character` if it is next.
@@ -56,12 +60,16 @@ private struct JSONParser {
         try require(values <= 4_000_000, .format, "JSON has more than 4 million values")
         guard at < bytes.count else { throw error("a value") }
         switch bytes[at] {
-        case UInt8(ascii: "{"): return .object(try nested { parser throws(SupConError) in try parser.members() })
-        case UInt8(ascii: "["): return .array(try nested { parser throws(SupConError) in try parser.elements() })
+        case UInt8(ascii: "{"):
+            return .object(try nested { parser throws(SupConError) in try parser.members() })
+        case UInt8(ascii: "["):
+            return .array(try nested { parser throws(SupConError) in try parser.elements() })
         case UInt8(ascii: "\""): return .string(try string())
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
         default:
-            for (word, value) in [("true", JSON.bool(true)), ("false", .bool(false)), ("null", .null)] where bytes[at...].starts(with: word.utf8) {
+            for (word, value) in [
+                ("true", JSON.bool(true)), ("false", .bool(false)), ("null", .null),
+            ] where bytes[at...].starts(with: word.utf8) {
                 at += word.utf8.count
                 return value
             }
@@ -69,10 +77,13 @@ private struct JSONParser {
         }
     }
 
-    private mutating func nested<R>(_ body: (inout JSONParser) throws(SupConError) -> R) throws(SupConError) -> R {
+    private mutating func nested<R>(_ body: (inout JSONParser) throws(SupConError) -> R)
+        throws(SupConError) -> R
+    {
         at += 1
         depth += 1
-        try require(depth <= 64, .format, "JSON has more than 64 values within each other at byte \(at)")
+        try require(
+            depth <= 64, .format, "JSON has more than 64 values within each other at byte \(at)")
         let result = try body(&self)
         depth -= 1
         return result
@@ -97,9 +108,13 @@ private struct JSONParser {
         if take("}") { return members }
         while true {
             skipSpace()
-            guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else { throw error("a member's name") }
+            guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else {
+                throw error("a member's name")
+            }
             let key = try string()
-            try require(keys.insert(key).inserted, .format, "JSON has two members \"\(key.prefix(200))\" in one object, at byte \(at)")
+            try require(
+                keys.insert(key).inserted, .format,
+                "JSON has two members \"\(key.prefix(200))\" in one object, at byte \(at)")
             skipSpace()
             if !take(":") { throw error("\":\"") }
             members.append(JSON.Member(key, try value()))
@@ -112,7 +127,10 @@ private struct JSONParser {
     private mutating func number() throws(SupConError) -> JSON {
         let start = at
         var isInteger = true
-        func digit(_ parser: Self) -> Bool { parser.at < parser.bytes.count && (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(parser.bytes[parser.at]) }
+        func digit(_ parser: Self) -> Bool {
+            parser.at < parser.bytes.count
+                && (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(parser.bytes[parser.at])
+        }
         func digits(_ parser: inout Self) throws(SupConError) {
             if !digit(parser) { throw parser.error("a digit") }
             while digit(parser) { parser.at += 1 }
@@ -130,7 +148,11 @@ private struct JSONParser {
         }
         let text = String(decoding: bytes[start..<at], as: UTF8.self)
         if isInteger, let integer = Int(text) { return .integer(integer) }
-        guard let real = Double(text), real.isFinite else { throw SupConError(.format, "JSON has the number \(text.prefix(40)) at byte \(start), which is too large") }
+        guard let real = Double(text), real.isFinite else {
+            throw SupConError(
+                .format,
+                "JSON has the number \(text.prefix(40)) at byte \(start), which is too large")
+        }
         return .real(real)
     }
 
@@ -143,12 +165,16 @@ private struct JSONParser {
             switch byte {
             case UInt8(ascii: "\""):
                 at += 1
-                guard let valid = String(validating: text, as: UTF8.self) else { throw SupConError(.format, "JSON has a string that is not UTF-8 at byte \(start)") }
+                guard let valid = String(validating: text, as: UTF8.self) else {
+                    throw SupConError(
+                        .format, "JSON has a string that is not UTF-8 at byte \(start)")
+                }
                 return valid
             case UInt8(ascii: "\\"):
                 at += 1
                 if let encoded = UTF8.encode(try escaped()) { text += encoded }
-            case 0..<0x20: throw error("a character of a string; control characters must be escaped")
+            case 0..<0x20:
+                throw error("a character of a string; control characters must be escaped")
             default:
                 text.append(byte)
                 at += 1
@@ -180,9 +206,13 @@ private struct JSONParser {
         let first = try fourDigits()
         if let scalar = Unicode.Scalar(first) { return scalar }
         // The first half of a pair of surrogates; the second must follow.
-        guard (0xD800..<0xDC00).contains(first), take("\\"), take("u") else { throw error("the second half of a pair of surrogates") }
+        guard (0xD800..<0xDC00).contains(first), take("\\"), take("u") else {
+            throw error("the second half of a pair of surrogates")
+        }
         let second = try fourDigits()
-        guard (0xDC00..<0xE000).contains(second), let scalar = Unicode.Scalar(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00)) else {
+        guard (0xDC00..<0xE000).contains(second),
+            let scalar = Unicode.Scalar(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00))
+        else {
             throw error("the second half of a pair of surrogates")
         }
         return scalar
@@ -191,7 +221,8 @@ private struct JSONParser {
     private mutating func fourDigits() throws(SupConError) -> UInt32 {
         var code: UInt32 = 0
         for _ in 0..<4 {
-            guard at < bytes.count, let digit = Character(Unicode.Scalar(bytes[at])).hexDigitValue else { throw error("four hexadecimal digits") }
+            guard at < bytes.count, let digit = Character(Unicode.Scalar(bytes[at])).hexDigitValue
+            else { throw error("four hexadecimal digits") }
             code = code << 4 | UInt32(digit)
             at += 1
         }

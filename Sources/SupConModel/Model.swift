@@ -3,7 +3,8 @@ import SupConTensor
 import SupConVision
 import Synchronization
 
-/// A network and the images it is made for. Any number of threads may embed, save and ask; training and fitting have it alone (`exclusive`).
+/// A network and the images it is made for. Any number of threads may embed, save and ask; training
+/// and fitting have it alone (`exclusive`).
 public final class Model: Sendable {
     public let context: ExecutionContext
     public let imageHeight: Int
@@ -15,7 +16,7 @@ public final class Model: Sendable {
     public let precision: Precision
     /// What the caller chose, and what a file says; nil: nothing.
     let precisionPreference: Precision?
-    let usage = Usage()
+    let lock = ModelLock()
     let plans = PlanPool()
     private let content: Mutex<Content>
 
@@ -35,52 +36,89 @@ public final class Model: Sendable {
     public var quantization: Quantization? { content.withLock { $0.quantization } }
 
     init(
-        _ network: Network, imageHeight: Int, imageWidth: Int, mean: [Float], std: [Float], classNames: [String], precision: Precision, preference: Precision?,
+        _ network: Network, imageHeight: Int, imageWidth: Int, mean: [Float], std: [Float],
+        classNames: [String], precision: Precision, preference: Precision?,
         quantization: Quantization? = nil, context: ExecutionContext
     ) {
         (self.context, self.imageHeight, self.imageWidth) = (context, imageHeight, imageWidth)
-        (self.mean, self.std) = (Array(mean.prefix(network.configuration.channels)), Array(std.prefix(network.configuration.channels)))
+        (self.mean, self.std) = (
+            Array(mean.prefix(network.configuration.channels)),
+            Array(std.prefix(network.configuration.channels))
+        )
         (self.precision, precisionPreference) = (precision, preference)
-        content = Mutex(Content(network: network, classNames: classNames, quantization: quantization))
+        content = Mutex(
+            Content(network: network, classNames: classNames, quantization: quantization))
     }
 
-    /// A new model with random weights. Errors: argument, memory, unsupported (bf16 that this build or CPU lacks).
-    public convenience init(_ options: ModelOptions, context: ExecutionContext) throws(SupConError) {
+    /// A new model with random weights. Errors: argument, memory, unsupported (bf16 that this build
+    /// or CPU lacks).
+    public convenience init(_ options: ModelOptions, context: ExecutionContext) throws(SupConError)
+    {
         try options.validate()
         let configuration = options.configuration
         let precision = options.precision ?? Engine.fastestPrecision
         try Engine.standard.check(precision)
         let size = "images of \(options.imageHeight)×\(options.imageWidth)"
         if options.stem == nil {
-            Log.write(.info, "the stem is \(configuration.stem == .cifar ? "CIFAR's (3×3, stride 1)" : "ImageNet's (7×7, stride 2, max pool)"), which suits \(size)")
+            Log.write(
+                .info,
+                """
+                the stem is \
+                \(configuration.stem == .cifar ? "CIFAR's (3×3, stride 1)" : "ImageNet's (7×7, stride 2, max pool)"), \
+                which suits \(size)
+                """
+            )
         }
-        Self.warnOfLargeImages(configuration.stem, height: options.imageHeight, width: options.imageWidth)
+        Self.warnOfLargeImages(
+            configuration.stem, height: options.imageHeight, width: options.imageWidth)
         try Self.checkMemory(configuration)
         self.init(
-            try Network(configuration, seed: options.seed), imageHeight: options.imageHeight, imageWidth: options.imageWidth, mean: options.mean, std: options.std,
+            try Network(configuration, seed: options.seed), imageHeight: options.imageHeight,
+            imageWidth: options.imageWidth, mean: options.mean, std: options.std,
             classNames: [], precision: precision, preference: options.precision, context: context)
     }
 
     static func warnOfLargeImages(_ stem: Stem, height: Int, width: Int) {
-        guard stem == .cifar, Stem.suiting(height: height, width: width) == .imagenet else { return }
-        Log.write(.warning, "the CIFAR stem keeps images of \(height)×\(width) at full size: 16 times the work and memory of the ImageNet stem, which is made for more than 64 pixels")
+        guard stem == .cifar, Stem.suiting(height: height, width: width) == .imagenet else {
+            return
+        }
+        Log.write(
+            .warning,
+            """
+            the CIFAR stem keeps images of \(height)×\(width) at full size: 16 times the work \
+            and memory of the ImageNet stem, which is made for more than 64 pixels
+            """
+        )
     }
 
     /// Before there is memory for the parameters. Errors: argument, memory.
     static func checkMemory(_ configuration: NetworkConfiguration) throws(SupConError) {
-        let bytes = try Network.parameterShapes(of: configuration).reduce(0) { $0 + $1.shape.reduce(4, *) }
+        let bytes = try Network.parameterShapes(of: configuration).reduce(0) {
+            $0 + $1.shape.reduce(4, *)
+        }
         // The context's limit is for plans.
-        try ExecutionContext.default.checkMemory(bytes, for: "a \(configuration.architecture.rawValue) of width \(configuration.width) with \(bytes / 4) parameters")
+        try ExecutionContext.default.checkMemory(
+            bytes,
+            for:
+                """
+                a \(configuration.architecture.rawValue) of width \(configuration.width) with \
+                \(bytes / 4) parameters
+                """
+        )
     }
 }
 
 // MARK: one at a time
 
 extension Model {
-    /// Runs `body`, which may change the network's parameters, while nobody else uses the model: whoever tries gets a state error. Errors: state (in use), and those of `body`.
-    /// - Parameter keepsEncoder: `body` does not change the encoder, so that its quantisation goes on to hold; otherwise the model embeds in `precision` from here on.
-    public func exclusive<R>(keepsEncoder: Bool = false, _ body: () throws(SupConError) -> R) throws(SupConError) -> R {
-        try usage.exclusive { () throws(SupConError) -> R in
+    /// Runs `body`, which may change the network's parameters, while nobody else uses the model:
+    /// whoever tries gets a state error. Errors: state (in use), and those of `body`.
+    /// - Parameter keepsEncoder: `body` does not change the encoder, so that its quantization goes
+    ///   on to hold; otherwise the model embeds in `precision` from here on.
+    public func exclusive<R>(keepsEncoder: Bool = false, _ body: () throws(SupConError) -> R)
+        throws(SupConError) -> R
+    {
+        try lock.exclusive { () throws(SupConError) -> R in
             if !keepsEncoder { setQuantization(nil) }
             // Training needs the memory, and embeds with plans of its own time.
             plans.removeAll()
@@ -89,8 +127,11 @@ extension Model {
         }
     }
 
-    /// Runs `body`, which only reads, beside others that do. Errors: state (training), and those of `body`.
-    public func shared<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R { try usage.shared(body) }
+    /// Runs `body`, which only reads, beside others that do. Errors: state (training), and those of
+    /// `body`.
+    public func shared<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
+        try lock.shared(body)
+    }
 
     /// Inside `exclusive` only.
     func setQuantization(_ quantization: Quantization?) {
@@ -100,13 +141,21 @@ extension Model {
 
     /// Errors: state.
     func requireExclusive(_ what: String) throws(SupConError) {
-        try require(usage.isExclusive, .state, "\(what) needs the model alone; call it inside exclusive")
+        try require(
+            lock.isExclusive, .state, "\(what) needs the model alone; call it inside exclusive")
     }
 
-    /// Replaces the classifier by a new random one "fc" for `classes` classes (0: none), with these names (none, or one each). Inside `exclusive` only. Errors: argument, state, memory.
+    /// Replaces the classifier by a new random one "fc" for `classes` classes (0: none), with these
+    /// names (none, or one each). Inside `exclusive` only. Errors: argument, state, memory.
     public func setClasses(_ classes: Int, names: [String], seed: UInt64) throws(SupConError) {
         try requireExclusive("setting classes")
-        try require(names.isEmpty || names.count == classes, .argument, "there are \(names.count) class names for \(classes) classes; expected one each, or none")
+        try require(
+            names.isEmpty || names.count == classes, .argument,
+            """
+            there are \(names.count) class names for \(classes) classes; expected one each, \
+            or none
+            """
+        )
         let changed = try network.withClassifier(classes: classes, seed: seed)
         content.withLock { ($0.network, $0.classNames) = (changed, names) }
         plans.removeAll()
@@ -126,10 +175,14 @@ extension Model {
         return Snapshot(values: values, network: network)
     }
 
-    /// Brings the parameters back. Inside `exclusive` only. Errors: state (of another network: the classes have changed since).
+    /// Brings the parameters back. Inside `exclusive` only. Errors: state (of another network: the
+    /// classes have changed since).
     public func restore(_ snapshot: Snapshot) throws(SupConError) {
         try requireExclusive("restoring parameters")
-        try require(network === snapshot.network, .state, "the snapshot is of the network before its classifier was replaced")
-        network.parameters.values.update(from: snapshot.values.floats, count: network.parameters.count)
+        try require(
+            network === snapshot.network, .state,
+            "the snapshot is of the network before its classifier was replaced")
+        network.parameters.values.update(
+            from: snapshot.values.floats, count: network.parameters.count)
     }
 }

@@ -6,12 +6,16 @@ import SupConTensor
 extension Model {
     var metadata: ModelMetadata {
         ModelMetadata(
-            configuration: configuration, imageHeight: imageHeight, imageWidth: imageWidth, mean: mean, std: std, classNames: classNames, precision: precisionPreference,
+            configuration: configuration, imageHeight: imageHeight, imageWidth: imageWidth,
+            mean: mean, std: std, classNames: classNames, precision: precisionPreference,
             quantization: quantization)
     }
 
-    /// Writes a safetensors file that PyTorch reads with `load_state_dict`: torchvision's parameter names, our configuration as metadata. Errors: argument, io, state (training).
-    public func save(_ path: String) throws(SupConError) { try shared { () throws(SupConError) in try write(path) } }
+    /// Writes a safetensors file that PyTorch reads with `load_state_dict`: torchvision's parameter
+    /// names, our configuration as metadata. Errors: argument, io, state (training).
+    public func save(_ path: String) throws(SupConError) {
+        try shared { () throws(SupConError) in try write(path) }
+    }
 
     /// The same inside `exclusive`, for who has the model alone. Errors: argument, io, state.
     public func saveWhileExclusive(_ path: String) throws(SupConError) {
@@ -20,10 +24,12 @@ extension Model {
     }
 
     private func write(_ path: String) throws(SupConError) {
-        // Each batch norm of PyTorch has a count of its steps as well, and load_state_dict misses it.
+        // Each batch norm of PyTorch has a count of its steps as well, and load_state_dict misses
+        // it.
         let steps = try AlignedBuffer(byteCount: 8)
         let (network, metadata) = (network, metadata)
-        try Safetensors.write(path, network.parameters.tensors(batchesTracked: steps), metadata: metadata.pairs)
+        try Safetensors.write(
+            path, network.parameters.tensors(batchesTracked: steps), metadata: metadata.pairs)
         // The numbers lie in the network's memory.
         withExtendedLifetime((network, steps)) {}
     }
@@ -34,7 +40,8 @@ extension ParameterStore {
         entries.map { Safetensors.Tensor($0.name, shape: $0.shape, pointer($0)) }
             + entries.filter { $0.role == .runningMean }.map {
                 Safetensors.Tensor(
-                    $0.name.dropLast("running_mean".count) + "num_batches_tracked", .i64, [], UnsafeRawBufferPointer(start: steps.pointer, count: steps.byteCount))
+                    $0.name.dropLast("running_mean".count) + "num_batches_tracked", .i64, [],
+                    UnsafeRawBufferPointer(start: steps.pointer, count: steps.byteCount))
             }
     }
 }
@@ -42,19 +49,30 @@ extension ParameterStore {
 // MARK: loading
 
 extension Model {
-    /// A model from a safetensors file: ours, or one with the parameter names of torchvision, timm or SupContrast. Errors: argument (an option contradicts the file), io, format, memory, unsupported.
-    public static func load(_ path: String, _ options: LoadOptions, context: ExecutionContext) throws(SupConError) -> Model {
+    /// A model from a safetensors file: ours, or one with the parameter names of torchvision, timm
+    /// or SupContrast. Errors: argument (an option contradicts the file), io, format, memory,
+    /// unsupported.
+    public static func load(_ path: String, _ options: LoadOptions, context: ExecutionContext)
+        throws(SupConError) -> Model
+    {
         let file = try SafetensorsFile(path)
         let tensors = try ParameterNames(file)
         let said: ModelMetadata?
-        do throws(SupConError) { said = try ModelMetadata(file.metadata) } catch { throw SupConError(error.kind, "\(path) cannot be loaded: \(error.message)") }
+        do throws(SupConError) { said = try ModelMetadata(file.metadata) } catch {
+            throw SupConError(error.kind, "\(path) cannot be loaded: \(error.message)")
+        }
         let metadata: ModelMetadata
-        if let said { metadata = said } else { metadata = try recognised(tensors, options, path: path) }
+        if let said {
+            metadata = said
+        } else {
+            metadata = try recognized(tensors, options, path: path)
+        }
         try check(options, against: metadata, path: path)
         let precision = try precision(options.precision, metadata.precision, path: path)
         let configuration = metadata.configuration
         try check(tensors, against: configuration, path: path)
-        warnOfLargeImages(configuration.stem, height: metadata.imageHeight, width: metadata.imageWidth)
+        warnOfLargeImages(
+            configuration.stem, height: metadata.imageHeight, width: metadata.imageWidth)
         try checkMemory(configuration)
         let network = try Network(zeros: configuration)
         for entry in network.parameters.entries {
@@ -64,53 +82,80 @@ extension Model {
             try check(values, entry, path: path)
         }
         return Model(
-            network, imageHeight: metadata.imageHeight, imageWidth: metadata.imageWidth, mean: metadata.mean, std: metadata.std, classNames: metadata.classNames,
+            network, imageHeight: metadata.imageHeight, imageWidth: metadata.imageWidth,
+            mean: metadata.mean, std: metadata.std, classNames: metadata.classNames,
             precision: precision, preference: options.precision ?? metadata.precision,
-            quantization: options.precision == nil ? usable(metadata.quantization, path: path) : nil, context: context)
+            quantization: options.precision == nil
+                ? usable(metadata.quantization, path: path) : nil, context: context)
     }
 
     /// For files that are not ours. Errors: argument, format.
-    private static func recognised(_ tensors: ParameterNames, _ options: LoadOptions, path: String) throws(SupConError) -> ModelMetadata {
-        let configuration = try NetworkConfiguration(recognising: tensors, path: path)
+    private static func recognized(_ tensors: ParameterNames, _ options: LoadOptions, path: String)
+        throws(SupConError) -> ModelMetadata
+    {
+        let configuration = try NetworkConfiguration(recognizing: tensors, path: path)
         let side = configuration.stem == .cifar ? 32 : 224
-        let (height, width) = (options.imageHeight == 0 ? side : options.imageHeight, options.imageWidth == 0 ? side : options.imageWidth)
+        let (height, width) = (
+            options.imageHeight == 0 ? side : options.imageHeight,
+            options.imageWidth == 0 ? side : options.imageWidth
+        )
         try Pixels.checkSize(height: height, width: width)
-        let (mean, std) = options.meanStd
+        let (mean, std) =
+            options.meanStd
             ?? (configuration.channels == 3
                 ? (Pixels.imageNetMean, Pixels.imageNetStd)
-                : ([Float](repeating: 0.5, count: configuration.channels), [Float](repeating: 0.25, count: configuration.channels)))
+                : (
+                    [Float](repeating: 0.5, count: configuration.channels),
+                    [Float](repeating: 0.25, count: configuration.channels)
+                ))
         try Pixels.check(mean: mean, std: std, channels: configuration.channels)
-        return ModelMetadata(configuration: configuration, imageHeight: height, imageWidth: width, mean: mean, std: std)
+        return ModelMetadata(
+            configuration: configuration, imageHeight: height, imageWidth: width, mean: mean,
+            std: std)
     }
 
     /// Errors: argument.
-    private static func check(_ options: LoadOptions, against metadata: ModelMetadata, path: String) throws(SupConError) {
+    private static func check(_ options: LoadOptions, against metadata: ModelMetadata, path: String)
+        throws(SupConError)
+    {
         let configuration = metadata.configuration
         func agree(_ name: String, _ wanted: String, _ found: String) throws(SupConError) {
-            try require(wanted == found, .argument, "\(name) is \(wanted), but \(path) has \(found)")
+            try require(
+                wanted == found, .argument, "\(name) is \(wanted), but \(path) has \(found)")
         }
         if let stem = options.stem { try agree("stem", stem.rawValue, configuration.stem.rawValue) }
-        if let architecture = options.architecture { try agree("architecture", architecture.rawValue, configuration.architecture.rawValue) }
-        if options.imageHeight != 0 { try agree("image_height", "\(options.imageHeight)", "\(metadata.imageHeight)") }
-        if options.imageWidth != 0 { try agree("image_width", "\(options.imageWidth)", "\(metadata.imageWidth)") }
+        if let architecture = options.architecture {
+            try agree("architecture", architecture.rawValue, configuration.architecture.rawValue)
+        }
+        if options.imageHeight != 0 {
+            try agree("image_height", "\(options.imageHeight)", "\(metadata.imageHeight)")
+        }
+        if options.imageWidth != 0 {
+            try agree("image_width", "\(options.imageWidth)", "\(metadata.imageWidth)")
+        }
         guard let (mean, std) = options.meanStd else { return }
         try Pixels.check(mean: mean, std: std, channels: configuration.channels)
         for (name, wanted, found) in [("mean", mean, metadata.mean), ("std", std, metadata.std)] {
-            for channel in 0..<configuration.channels where abs(wanted[channel] - found[channel]) > 1e-6 * max(1, abs(found[channel])) {
-                try agree("\(name) of channel \(channel)", "\(wanted[channel])", "\(found[channel])")
+            for channel in 0..<configuration.channels
+            where abs(wanted[channel] - found[channel]) > 1e-6 * max(1, abs(found[channel])) {
+                try agree(
+                    "\(name) of channel \(channel)", "\(wanted[channel])", "\(found[channel])")
             }
         }
     }
 
     /// Errors: unsupported.
-    private static func precision(_ wanted: Precision?, _ said: Precision?, path: String) throws(SupConError) -> Precision {
+    private static func precision(_ wanted: Precision?, _ said: Precision?, path: String)
+        throws(SupConError) -> Precision
+    {
         if let wanted {
             try Engine.standard.check(wanted)
             return wanted
         }
         guard let said else { return Engine.fastestPrecision }
         do throws(SupConError) { try Engine.standard.check(said) } catch {
-            Log.write(.warning, "\(path) is for \(said.rawValue), but \(error.message); computing in f32")
+            Log.write(
+                .warning, "\(path) is for \(said.rawValue), but \(error.message); computing in f32")
             return .f32
         }
         return said
@@ -127,30 +172,70 @@ extension Model {
     }
 
     /// Every parameter is there in its shape, and nothing else. Errors: format.
-    private static func check(_ tensors: ParameterNames, against configuration: NetworkConfiguration, path: String) throws(SupConError) {
+    private static func check(
+        _ tensors: ParameterNames, against configuration: NetworkConfiguration, path: String
+    ) throws(SupConError) {
         let expected = try Network.parameterShapes(of: configuration)
         let what = "a \(configuration.architecture.rawValue) of width \(configuration.width)"
         for (name, shape) in expected {
-            guard let entry = tensors[name] else { throw SupConError(.format, "\(path) has no tensor \(name) of shape \(shape), which \(what) needs") }
-            let stored = entry.name == name ? name : "\(SafetensorsFile.short(entry.name)) (\(name))"
-            try require(entry.shape == shape, .format, "\(path): tensor \(stored) has shape \(entry.shape.prefix(8)); \(what) needs \(shape)")
-            try require(entry.dtype.isFloat, .format, "\(path): tensor \(stored) has dtype \(entry.dtype.rawValue); expected one of F64, F32, F16, BF16")
+            guard let entry = tensors[name] else {
+                throw SupConError(
+                    .format, "\(path) has no tensor \(name) of shape \(shape), which \(what) needs")
+            }
+            let stored =
+                entry.name == name ? name : "\(SafetensorsFile.short(entry.name)) (\(name))"
+            try require(
+                entry.shape == shape, .format,
+                """
+                \(path): tensor \(stored) has shape \(entry.shape.prefix(8)); \(what) needs \
+                \(shape)
+                """
+            )
+            try require(
+                entry.dtype.isFloat, .format,
+                """
+                \(path): tensor \(stored) has dtype \(entry.dtype.rawValue); expected one of \
+                F64, F32, F16, BF16
+                """
+            )
         }
         let known = Set(expected.map(\.name))
-        if let unknown = tensors.names.first(where: { !known.contains($0) }), let entry = tensors[unknown] {
-            throw SupConError(.format, "\(path): tensor \(SafetensorsFile.short(entry.name)) of shape \(entry.shape.prefix(8)) is none that \(what) has")
+        if let unknown = tensors.names.first(where: { !known.contains($0) }),
+            let entry = tensors[unknown]
+        {
+            throw SupConError(
+                .format,
+                """
+                \(path): tensor \(SafetensorsFile.short(entry.name)) of shape \
+                \(entry.shape.prefix(8)) is none that \(what) has
+                """
+            )
         }
     }
 
     /// Numbers that a network can compute with. Errors: format.
-    private static func check(_ values: UnsafePointer<Float>, _ entry: ParameterStore.Entry, path: String) throws(SupConError) {
+    private static func check(
+        _ values: UnsafePointer<Float>, _ entry: ParameterStore.Entry, path: String
+    ) throws(SupConError) {
         // Bits without the sign order like the numbers; infinity and NaN come last.
         var largest: UInt32 = 0
         for i in 0..<entry.count { largest = max(largest, values[i].bitPattern & 0x7FFF_FFFF) }
-        if largest >= 0x7F80_0000, let place = (0..<entry.count).first(where: { !values[$0].isFinite }) {
-            throw SupConError(.format, "\(path): tensor \(entry.name) has \(values[place]) as number \(place); expected finite numbers (a model whose training diverged?)")
+        if largest >= 0x7F80_0000,
+            let place = (0..<entry.count).first(where: { !values[$0].isFinite })
+        {
+            throw SupConError(
+                .format,
+                """
+                \(path): tensor \(entry.name) has \(values[place]) as number \(place); \
+                expected finite numbers (a model whose training diverged?)
+                """
+            )
         }
-        guard entry.role == .runningVariance, let smallest = (0..<entry.count).map({ values[$0] }).min() else { return }
-        try require(smallest >= 0, .format, "\(path): tensor \(entry.name) has \(smallest); a variance is not negative")
+        guard entry.role == .runningVariance,
+            let smallest = (0..<entry.count).map({ values[$0] }).min()
+        else { return }
+        try require(
+            smallest >= 0, .format,
+            "\(path): tensor \(entry.name) has \(smallest); a variance is not negative")
     }
 }

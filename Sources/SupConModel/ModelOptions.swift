@@ -19,7 +19,7 @@ public struct ModelOptions: Sendable, Equatable {
     /// 0: as wide as the encoder's output.
     public var headHidden = 0
     /// Dimension of z.
-    public var headOutput = 128
+    public var projectionDimension = 128
     /// Of the linear classifier "fc"; 0: none yet.
     public var classes = 0
     /// Head and classifier take r/|r| instead of r.
@@ -39,8 +39,13 @@ public struct ModelOptions: Sendable, Equatable {
         var configuration = NetworkConfiguration()
         configuration.architecture = architecture
         configuration.stem = stem ?? .suiting(height: imageHeight, width: imageWidth)
-        (configuration.width, configuration.channels, configuration.zeroInitLastGamma) = (width, channels, zeroInitLastGamma)
-        (configuration.head, configuration.headHidden, configuration.headOutput, configuration.classes) = (head, headHidden, headOutput, classes)
+        (configuration.width, configuration.channels, configuration.zeroInitLastGamma) = (
+            width, channels, zeroInitLastGamma
+        )
+        (
+            configuration.head, configuration.headHidden, configuration.projectionDimension,
+            configuration.classes
+        ) = (head, headHidden, projectionDimension, classes)
         configuration.normalizesFeatures = normalizesFeatures
         return configuration
     }
@@ -59,7 +64,8 @@ public struct LoadOptions: Sendable, Equatable {
     public var stem: Stem?
     /// nil: by the parameters' names and shapes.
     public var architecture: Architecture?
-    /// nil: by the metadata, int8 too; else bf16 where the CPU multiplies it by itself. A choice of how to compute: it overrules the metadata.
+    /// nil: by the metadata, int8 too; else bf16 where the CPU multiplies it by itself. A choice of
+    /// how to compute: it overrules the metadata.
     public var precision: Precision?
     /// 0: by the metadata; else 32 for a CIFAR stem, 224 for ImageNet's.
     public var imageHeight = 0
@@ -70,7 +76,8 @@ public struct LoadOptions: Sendable, Equatable {
     public init() {}
 
     public static func == (a: LoadOptions, b: LoadOptions) -> Bool {
-        a.stem == b.stem && a.architecture == b.architecture && a.precision == b.precision && a.imageHeight == b.imageHeight && a.imageWidth == b.imageWidth
+        a.stem == b.stem && a.architecture == b.architecture && a.precision == b.precision
+            && a.imageHeight == b.imageHeight && a.imageWidth == b.imageWidth
             && a.meanStd?.mean == b.meanStd?.mean && a.meanStd?.std == b.meanStd?.std
     }
 }
@@ -83,19 +90,28 @@ enum Pixels {
 
     /// Errors: argument.
     static func checkSize(height: Int, width: Int) throws(SupConError) {
-        try require((1...65536).contains(height), .argument, "image_height is \(height); expected 1 to 65536")
-        try require((1...65536).contains(width), .argument, "image_width is \(width); expected 1 to 65536")
+        try require(
+            (1...65536).contains(height), .argument,
+            "image_height is \(height); expected 1 to 65536")
+        try require(
+            (1...65536).contains(width), .argument, "image_width is \(width); expected 1 to 65536")
     }
 
     /// Errors: argument.
     static func check(mean: [Float], std: [Float], channels: Int) throws(SupConError) {
         for (name, values) in [("mean", mean), ("std", std)] {
-            try require(values.count >= channels, .argument, "\(name) has \(values.count) values; expected one for each of \(channels) channels")
+            try require(
+                values.count >= channels, .argument,
+                "\(name) has \(values.count) values; expected one for each of \(channels) channels")
         }
         for channel in 0..<channels {
-            try require(mean[channel].isFinite, .argument, "mean of channel \(channel) is \(mean[channel]); expected a finite number")
+            try require(
+                mean[channel].isFinite, .argument,
+                "mean of channel \(channel) is \(mean[channel]); expected a finite number")
             // Smaller ones would turn pixels into infinities.
-            try require(std[channel] >= 1e-6 && std[channel].isFinite, .argument, "std of channel \(channel) is \(std[channel]); expected a number of at least 1e-6")
+            try require(
+                std[channel] >= 1e-6 && std[channel].isFinite, .argument,
+                "std of channel \(channel) is \(std[channel]); expected a number of at least 1e-6")
         }
     }
 }

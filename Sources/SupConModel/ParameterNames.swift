@@ -1,8 +1,10 @@
 import SupConTensor
 
-/// The tensors of a file under the names that this library uses: torchvision's for the encoder and "fc", SupContrast's for the head.
+/// The tensors of a file under the names that this library uses: torchvision's for the encoder and
+/// "fc", SupContrast's for the head.
 ///
-/// Prefixes of wrappers go ("module.encoder.conv1.weight"); SupContrast's "shortcut" is a "downsample", "linear" is "fc". timm's names are torchvision's.
+/// Prefixes of wrappers go ("module.encoder.conv1.weight"); SupContrast's "shortcut" is a
+/// "downsample", "linear" is "fc". timm's names are torchvision's.
 struct ParameterNames {
     private let entries: [String: SafetensorsFile.Entry]
     /// Our names, in the file's order.
@@ -16,11 +18,18 @@ struct ParameterNames {
         var names: [String] = []
         for entry in file.entries {
             let name = Self.translated(entry.name)
-            // Batch norm's count of its steps, which only matters to who trains with a cumulative average.
+            // Batch norm's count of its steps, which only matters to who trains with a cumulative
+            // average.
             if name.hasSuffix(".num_batches_tracked") { continue }
             if let other = entries.updateValue(entry, forKey: name) {
                 throw SupConError(
-                    .format, "\(file.path): tensors \(SafetensorsFile.short(other.name)) and \(SafetensorsFile.short(entry.name)) are both \(SafetensorsFile.short(name))")
+                    .format,
+                    """
+                    \(file.path): tensors \(SafetensorsFile.short(other.name)) and \
+                    \(SafetensorsFile.short(entry.name)) are both \
+                    \(SafetensorsFile.short(name))
+                    """
+                )
             }
             names.append(name)
         }
@@ -31,10 +40,14 @@ struct ParameterNames {
 
     static func translated(_ name: String) -> String {
         var rest = name[...]
-        while let prefix = prefixes.first(where: { rest.hasPrefix($0) }) { rest = rest.dropFirst(prefix.count) }
+        while let prefix = prefixes.first(where: { rest.hasPrefix($0) }) {
+            rest = rest.dropFirst(prefix.count)
+        }
         var parts = rest.split(separator: ".", omittingEmptySubsequences: false)
         if parts.count == 2, parts[0] == "linear" { parts[0] = "fc" }
-        if parts.count == 5, parts[0].hasPrefix("layer"), parts[2] == "shortcut" { parts[2] = "downsample" }
+        if parts.count == 5, parts[0].hasPrefix("layer"), parts[2] == "shortcut" {
+            parts[2] = "downsample"
+        }
         return parts.joined(separator: ".")
     }
 }

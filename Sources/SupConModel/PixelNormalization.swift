@@ -2,7 +2,8 @@ import CKernels
 import SupConTensor
 import SupConVision
 
-/// Images by strides → what a network takes: [height, width, channels] f32, (x − mean) / std of x in 0…1, resized where the size differs.
+/// Images by strides → what a network takes: [height, width, channels] f32, (x − mean) / std of x
+/// in 0…1, resized where the size differs.
 struct PixelNormalization: Sendable {
     let height: Int
     let width: Int
@@ -20,23 +21,36 @@ struct PixelNormalization: Sendable {
     /// Floats of one image.
     var imageCount: Int { height * width * channels }
 
-    /// `image` has the model's channels; `workspace` is memory for resizing, of one thread. Errors: memory (of resizing).
-    func write(_ image: ImageView, to floats: UnsafeMutablePointer<Float>, _ workspace: AugmentationWorkspace) throws(SupConError) {
+    /// `image` has the model's channels; `workspace` is memory for resizing, of one thread. Errors:
+    /// memory (of resizing).
+    func write(
+        _ image: ImageView, to floats: UnsafeMutablePointer<Float>,
+        _ workspace: AugmentationWorkspace
+    ) throws(SupConError) {
         guard image.height == height && image.width == width else {
             try resize(image, into: floats, height: height, width: width, workspace: workspace)
-            return sc_normalize_row_f32(floats, Int64(height * width), Int64(channels), Int64(channels), 1, floatScale, shift, floats)
+            return sc_normalize_row_f32(
+                floats, Int64(height * width), Int64(channels), Int64(channels), 1, floatScale,
+                shift, floats)
         }
-        let isDense = image.channelStride == 1 && image.columnStride == channels && image.rowStride == width * channels
+        let isDense =
+            image.channelStride == 1 && image.columnStride == channels
+            && image.rowStride == width * channels
         let (rows, columns) = isDense ? (1, height * width) : (height, width)
         for row in 0..<rows {
-            let (from, to) = (image.data + row * image.rowStride * image.element.byteCount, floats + row * columns * channels)
+            let (from, to) = (
+                image.data + row * image.rowStride * image.element.byteCount,
+                floats + row * columns * channels
+            )
             switch image.element {
             case .u8:
                 sc_normalize_row_u8(
-                    from.assumingMemoryBound(to: UInt8.self), Int64(columns), Int64(channels), Int64(image.columnStride), Int64(image.channelStride), byteScale, shift, to)
+                    from.assumingMemoryBound(to: UInt8.self), Int64(columns), Int64(channels),
+                    Int64(image.columnStride), Int64(image.channelStride), byteScale, shift, to)
             case .f32:
                 sc_normalize_row_f32(
-                    from.assumingMemoryBound(to: Float.self), Int64(columns), Int64(channels), Int64(image.columnStride), Int64(image.channelStride), floatScale, shift, to)
+                    from.assumingMemoryBound(to: Float.self), Int64(columns), Int64(channels),
+                    Int64(image.columnStride), Int64(image.channelStride), floatScale, shift, to)
             }
         }
     }

@@ -2,7 +2,8 @@ import SupConNetwork
 import SupConTensor
 import Synchronization
 
-/// Inference plans that wait for their next use. A plan is taken by one caller, who has it alone until it comes back; plans whose weights are of yesterday are refreshed when they are taken.
+/// Inference plans that wait for their next use. A plan is taken by one caller, who has it alone
+/// until it comes back; plans whose weights are of yesterday are refreshed when they are taken.
 final class PlanPool: Sendable {
     /// Idle plans that are kept, at most; the ones not used for longest go first.
     static let mostPlans = 16
@@ -25,9 +26,11 @@ final class PlanPool: Sendable {
     }
     private let state = Mutex(State())
 
-    /// Lets `body` run a plan for `images` images, an idle one or a new one by `make`. Errors: those of `make` and `body`.
+    /// Lets `body` run a plan for `images` images, an idle one or a new one by `make`. Errors:
+    /// those of `make` and `body`.
     func withPlan<R>(
-        images: Int, make: () throws(SupConError) -> InferencePlan, _ body: (InferencePlan) throws(SupConError) -> R
+        images: Int, make: () throws(SupConError) -> InferencePlan,
+        _ body: (InferencePlan) throws(SupConError) -> R
     ) throws(SupConError) -> R {
         let (idle, weights, generation) = state.withLock { state -> (Entry?, Int, Int) in
             let place = state.idle.lastIndex { $0.images == images }
@@ -39,7 +42,8 @@ final class PlanPool: Sendable {
             entry.weights = weights
             taken = entry
         } else {
-            taken = Entry(plan: try make(), images: images, weights: weights, generation: generation)
+            taken = Entry(
+                plan: try make(), images: images, weights: weights, generation: generation)
         }
         defer { giveBack(taken) }
         return try body(taken.plan)
@@ -51,7 +55,10 @@ final class PlanPool: Sendable {
             guard entry.generation == state.generation else { return [entry] }
             state.idle.append(entry)
             var dropped: [Entry] = []
-            while state.idle.count > Self.mostPlans || (state.idle.count > 1 && state.idle.reduce(0) { $0 + $1.plan.memoryByteCount } > Self.mostBytes) {
+            while state.idle.count > Self.mostPlans
+                || (state.idle.count > 1
+                    && state.idle.reduce(0) { $0 + $1.plan.memoryByteCount } > Self.mostBytes)
+            {
                 dropped.append(state.idle.removeFirst())
             }
             return dropped

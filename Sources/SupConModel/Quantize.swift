@@ -6,21 +6,31 @@ extension Model {
     /// Images that calibration looks at, at most.
     static let calibrationImages = 512
 
-    /// From here on the encoder embeds in int8 (about twice as fast as bf16), until its parameters change: it is calibrated on `dataset`, some hundreds of images such as will be embedded; of more
-    /// than 512, 512 from first to last are taken. nil: back to `precision`. Nobody else may use the model meanwhile.
-    /// Errors: argument (no image), shape, state (in use), unsupported (this build or CPU), memory, io, format, cancelled; nothing has changed then.
+    /// From here on the encoder embeds in int8 (about twice as fast as bf16), until its parameters
+    /// change: it is calibrated on `dataset`, some hundreds of images such as will be embedded; of
+    /// more than 512, 512 from first to last are taken. nil: back to `precision`. Nobody else may
+    /// use the model meanwhile. Errors: argument (no image), shape, state (in use), unsupported
+    /// (this build or CPU), memory, io, format, canceled; nothing has changed then.
     public func quantize(_ dataset: Dataset?) throws(SupConError) {
-        try exclusive(keepsEncoder: true) { () throws(SupConError) in setQuantization(try dataset.map { (images) throws(SupConError) in try calibrate(images) }) }
+        try exclusive(keepsEncoder: true) { () throws(SupConError) in
+            setQuantization(
+                try dataset.map { (images) throws(SupConError) in try calibrate(images) })
+        }
     }
 
     private func calibrate(_ dataset: Dataset) throws(SupConError) -> Quantization {
         try Engine.standard.checkInt8()
         try checkChannels(dataset.channels)
-        try require(dataset.count > 0, .argument, "there is no image to calibrate on; expected 1 or more")
+        try require(
+            dataset.count > 0, .argument, "there is no image to calibrate on; expected 1 or more")
         let count = min(dataset.count, Self.calibrationImages)
         let images = try dataset.subset((0..<count).map { $0 * dataset.count / count })
-        let batch = min(count, BatchSizes(chosen: 0, pixels: imageHeight * imageWidth, threads: context.threads).next(count))
-        let calibration = try Calibration(network, images: batch, height: imageHeight, width: imageWidth, context: context)
+        let batch = min(
+            count,
+            BatchSizes(chosen: 0, pixels: imageHeight * imageWidth, threads: context.threads).next(
+                count))
+        let calibration = try Calibration(
+            network, images: batch, height: imageHeight, width: imageWidth, context: context)
         // The last batch begins earlier so that it is whole.
         for first in stride(from: 0, to: count, by: batch) {
             let range = min(first, count - batch)..<min(first + batch, count)

@@ -1,8 +1,10 @@
 import SupConTensor
 
-/// The file format of github.com/huggingface/safetensors: the header's length (8 bytes, little-endian), a JSON header, numbers.
+/// The file format of github.com/huggingface/safetensors: the header's length (8 bytes,
+/// little-endian), a JSON header, numbers.
 ///
-///     {"__metadata__": {"key": "text"}, "fc.bias": {"dtype": "F32", "shape": [10], "data_offsets": [0, 40]}, …}
+///     {"__metadata__": {"key": "text"}, "fc.bias": {"dtype": "F32", "shape": [10], "data_offsets":
+///     [0, 40]}, …}
 public enum Safetensors {
     /// How a tensor's numbers are stored.
     public enum DType: String, Sendable, CaseIterable {
@@ -32,24 +34,33 @@ public enum Safetensors {
         public var shape: [Int]
         public var bytes: UnsafeRawBufferPointer
 
-        public init(_ name: String, _ dtype: DType, _ shape: [Int], _ bytes: UnsafeRawBufferPointer) {
+        public init(_ name: String, _ dtype: DType, _ shape: [Int], _ bytes: UnsafeRawBufferPointer)
+        {
             (self.name, self.dtype, self.shape, self.bytes) = (name, dtype, shape, bytes)
         }
 
         /// f32.
         public init(_ name: String, shape: [Int], _ values: UnsafePointer<Float>) {
-            self.init(name, .f32, shape, UnsafeRawBufferPointer(start: values, count: shape.reduce(4, *)))
+            self.init(
+                name, .f32, shape, UnsafeRawBufferPointer(start: values, count: shape.reduce(4, *)))
         }
     }
 
     /// The reference implementation's.
     static let longestHeader = 100_000_000
 
-    /// Writes a file, whole or not at all. Wide numbers come first, so that every tensor is aligned; tensors of one width are in the order of their names. Errors: argument, io.
-    public static func write(_ path: String, _ tensors: [Tensor], metadata: [(key: String, value: String)] = []) throws(SupConError) {
-        let ordered = tensors.sorted { ($1.dtype.byteCount, $0.name) < ($0.dtype.byteCount, $1.name) }
+    /// Writes a file, whole or not at all. Wide numbers come first, so that every tensor is
+    /// aligned; tensors of one width are in the order of their names. Errors: argument, io.
+    public static func write(
+        _ path: String, _ tensors: [Tensor], metadata: [(key: String, value: String)] = []
+    ) throws(SupConError) {
+        let ordered = tensors.sorted {
+            ($1.dtype.byteCount, $0.name) < ($0.dtype.byteCount, $1.name)
+        }
         let header = try header(ordered, metadata: metadata)
-        var (result, parts): (Result<Void, SupConError>, [UnsafeRawBufferPointer]) = (.success(()), [])
+        var (result, parts): (Result<Void, SupConError>, [UnsafeRawBufferPointer]) = (
+            .success(()), []
+        )
         header.withUnsafeBytes { header in
             parts = [header] + ordered.map(\.bytes)
             result = Result { () throws(SupConError) in try AtomicFile.write(path, parts) }
@@ -57,33 +68,52 @@ public enum Safetensors {
         try result.get()
     }
 
-    /// Length and JSON, padded by spaces so that the numbers begin at a multiple of 8. Errors: argument.
-    private static func header(_ tensors: [Tensor], metadata: [(key: String, value: String)]) throws(SupConError) -> [UInt8] {
+    /// Length and JSON, padded by spaces so that the numbers begin at a multiple of 8. Errors:
+    /// argument.
+    private static func header(_ tensors: [Tensor], metadata: [(key: String, value: String)])
+        throws(SupConError) -> [UInt8]
+    {
         var members: [JSON.Member] = []
-        if !metadata.isEmpty { members.append(.init("__metadata__", .object(metadata.map { .init($0.key, .string($0.value)) }))) }
+        if !metadata.isEmpty {
+            members.append(
+                .init("__metadata__", .object(metadata.map { .init($0.key, .string($0.value)) })))
+        }
         var (offset, names): (Int, Set<String>) = (0, ["__metadata__"])
         for tensor in tensors {
-            try require(names.insert(tensor.name).inserted, .argument, "two tensors are called \"\(tensor.name)\"")
             try require(
-                elementCount(tensor.shape).map { $0 * tensor.dtype.byteCount } == tensor.bytes.count, .argument,
-                "tensor \(tensor.name) of shape \(tensor.shape) in \(tensor.dtype.rawValue) has \(tensor.bytes.count) bytes")
+                names.insert(tensor.name).inserted, .argument,
+                "two tensors are called \"\(tensor.name)\"")
+            try require(
+                elementCount(tensor.shape).map { $0 * tensor.dtype.byteCount }
+                    == tensor.bytes.count, .argument,
+                """
+                tensor \(tensor.name) of shape \(tensor.shape) in \(tensor.dtype.rawValue) \
+                has \(tensor.bytes.count) bytes
+                """
+            )
             members.append(
                 .init(
                     tensor.name,
                     .object([
-                        .init("dtype", .string(tensor.dtype.rawValue)), .init("shape", .array(tensor.shape.map { .integer($0) })),
-                        .init("data_offsets", .array([.integer(offset), .integer(offset + tensor.bytes.count)])),
+                        .init("dtype", .string(tensor.dtype.rawValue)),
+                        .init("shape", .array(tensor.shape.map { .integer($0) })),
+                        .init(
+                            "data_offsets",
+                            .array([.integer(offset), .integer(offset + tensor.bytes.count)])),
                     ])))
             offset += tensor.bytes.count
         }
         var json: [UInt8] = []
         JSON.object(members).write(to: &json)
         json += [UInt8](repeating: UInt8(ascii: " "), count: (8 - json.count % 8) % 8)
-        try require(json.count <= longestHeader, .argument, "the header has \(json.count) bytes; a safetensors file takes \(longestHeader)")
+        try require(
+            json.count <= longestHeader, .argument,
+            "the header has \(json.count) bytes; a safetensors file takes \(longestHeader)")
         return withUnsafeBytes(of: UInt64(json.count).littleEndian, Array.init) + json
     }
 
-    /// Product of a shape that may come from anywhere; nil: negative, or so large that its bytes would overflow.
+    /// Product of a shape that may come from anywhere; nil: negative, or so large that its bytes
+    /// would overflow.
     static func elementCount(_ shape: [Int]) -> Int? {
         var count = 1
         for side in shape {

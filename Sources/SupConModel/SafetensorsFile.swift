@@ -1,7 +1,8 @@
 import CKernels
 import SupConTensor
 
-/// A safetensors file that was opened and whose header holds together; numbers are read when they are asked for.
+/// A safetensors file that was opened and whose header holds together; numbers are read when they
+/// are asked for.
 public final class SafetensorsFile {
     public struct Entry: Sendable, Equatable {
         public let name: String
@@ -19,7 +20,9 @@ public final class SafetensorsFile {
     private let file: FileReader
     private let dataStart: Int
 
-    /// Opens a file and checks what the reference implementation checks: lengths, types, shapes, and that the tensors' ranges fill the file without gap and overlap. Errors: argument, io, format.
+    /// Opens a file and checks what the reference implementation checks: lengths, types, shapes,
+    /// and that the tensors' ranges fill the file without gap and overlap. Errors: argument, io,
+    /// format.
     public init(_ path: String) throws(SupConError) {
         let file = try FileReader(path)
         let header = try Self.header(file)
@@ -27,22 +30,41 @@ public final class SafetensorsFile {
         let bytes = file.byteCount - dataStart
         var (entries, metadata): ([Entry], [String: String]) = ([], [:])
         do throws(SupConError) {
-            guard case .object(let members) = try JSON(parsing: UnsafeRawBufferPointer(start: header.pointer, count: header.byteCount)) else {
+            guard
+                case .object(let members) = try JSON(
+                    parsing: UnsafeRawBufferPointer(start: header.pointer, count: header.byteCount))
+            else {
                 throw SupConError(.format, "its header is not a JSON object")
             }
             for member in members {
-                if member.key == "__metadata__" { metadata = try Self.metadata(member.value) } else { entries.append(try Self.entry(member, bytes: bytes)) }
+                if member.key == "__metadata__" {
+                    metadata = try Self.metadata(member.value)
+                } else {
+                    entries.append(try Self.entry(member, bytes: bytes))
+                }
             }
-            entries.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
+            entries.sort {
+                ($0.range.lowerBound, $0.range.upperBound) < (
+                    $1.range.lowerBound, $1.range.upperBound
+                )
+            }
             var end = 0
             for entry in entries {
                 try require(
-                    entry.range.lowerBound == end, .format, "tensor \(Self.short(entry.name)) begins at byte \(entry.range.lowerBound); expected \(end), where the one before it ends")
+                    entry.range.lowerBound == end, .format,
+                    """
+                    tensor \(Self.short(entry.name)) begins at byte \
+                    \(entry.range.lowerBound); expected \(end), where the one before it ends
+                    """
+                )
                 end = entry.range.upperBound
             }
-            try require(end == bytes, .format, "its tensors end at byte \(end), but \(bytes) bytes follow the header")
+            try require(
+                end == bytes, .format,
+                "its tensors end at byte \(end), but \(bytes) bytes follow the header")
         } catch {
-            throw SupConError(error.kind, "\(path) is not a valid safetensors file: \(error.message)")
+            throw SupConError(
+                error.kind, "\(path) is not a valid safetensors file: \(error.message)")
         }
         (self.file, self.entries, self.metadata) = (file, entries, metadata)
     }
@@ -59,32 +81,61 @@ public final class SafetensorsFile {
             length = UInt64(littleEndian: first.loadUnaligned(as: UInt64.self))
             try refusePickle(first, length: length, path: file.path)
         }
-        try require(file.byteCount > 8, .format, "\(file.path) has \(file.byteCount) bytes; a safetensors file has more")
         try require(
-            length <= UInt64(file.byteCount - 8) && length <= UInt64(Safetensors.longestHeader), .format,
-            "\(file.path) is not a safetensors file: its first 8 bytes would mean a header of \(length) bytes, but \(length > UInt64(Safetensors.longestHeader) ? "\(Safetensors.longestHeader) is the most" : "the file has \(file.byteCount)")")
+            file.byteCount > 8, .format,
+            "\(file.path) has \(file.byteCount) bytes; a safetensors file has more")
+        try require(
+            length <= UInt64(file.byteCount - 8) && length <= UInt64(Safetensors.longestHeader),
+            .format,
+            """
+            \(file.path) is not a safetensors file: its first 8 bytes would mean a header of \
+            \(length) bytes, but \
+            \(length > UInt64(Safetensors.longestHeader) ? "\(Safetensors.longestHeader) is the most" : "the file has \(file.byteCount)")
+            """
+        )
         let header = try AlignedBuffer(byteCount: Int(length))
         try file.read(header.byteCount, at: 8, into: header.pointer)
         return header
     }
 
-    /// What PyTorch itself saves: a zip archive or a bare pickle, which is a program and is not run here. Errors: format.
-    private static func refusePickle(_ first: UnsafeRawBufferPointer, length: UInt64, path: String) throws(SupConError) {
+    /// What PyTorch itself saves: a zip archive or a bare pickle, which is a program and is not run
+    /// here. Errors: format.
+    private static func refusePickle(_ first: UnsafeRawBufferPointer, length: UInt64, path: String)
+        throws(SupConError)
+    {
         let isZip = first.starts(with: [0x50, 0x4B, 0x03, 0x04])
         // The opcode PROTO, version 2 to 5; what follows makes it no header's length.
-        let isPickle = first[0] == 0x80 && (2...5).contains(first[1]) && length > UInt64(Safetensors.longestHeader)
+        let isPickle =
+            first[0] == 0x80 && (2...5).contains(first[1])
+            && length > UInt64(Safetensors.longestHeader)
         try require(
             !isZip && !isPickle, .format,
-            "\(path) is a PyTorch file (\(isZip ? "zip" : "pickle")), which may hold programs and is not read here; convert it once: python3 -c \"import torch, safetensors.torch as s; m = torch.load('in.pth', map_location='cpu', weights_only=True); s.save_file(m.get('model', m.get('state_dict', m)), 'out.safetensors')\"")
+            """
+            \(path) is a PyTorch file (\(isZip ? "zip" : "pickle")), which may hold programs \
+            and is not read here; convert it once: python3 -c \"import torch, \
+            safetensors.torch as s; m = torch.load('in.pth', map_location='cpu', \
+            weights_only=True); s.save_file(m.get('model', m.get('state_dict', m)), \
+            'out.safetensors')\"
+            """
+        )
     }
 
     /// Errors: format.
     private static func metadata(_ value: JSON) throws(SupConError) -> [String: String] {
-        guard case .object(let members) = value else { throw SupConError(.format, "__metadata__ is \(value.kind); expected an object of strings") }
+        guard case .object(let members) = value else {
+            throw SupConError(
+                .format, "__metadata__ is \(value.kind); expected an object of strings")
+        }
         var metadata: [String: String] = [:]
         for member in members {
             guard let text = member.value.string else {
-                throw SupConError(.format, "__metadata__ has \(member.value.kind) as \"\(short(member.key))\"; expected a string")
+                throw SupConError(
+                    .format,
+                    """
+                    __metadata__ has \(member.value.kind) as \"\(short(member.key))\"; \
+                    expected a string
+                    """
+                )
             }
             metadata[member.key] = text
         }
@@ -96,21 +147,42 @@ public final class SafetensorsFile {
         let name = short(member.key)
         func numbers(_ key: String) throws(SupConError) -> [Int] {
             let numbers = member.value[key]?.array?.map(\.integer)
-            guard let numbers, numbers.allSatisfy({ $0 ?? -1 >= 0 }) else { throw SupConError(.format, "tensor \(name) has no \(key), or not one of integers from 0 on") }
+            guard let numbers, numbers.allSatisfy({ $0 ?? -1 >= 0 }) else {
+                throw SupConError(
+                    .format, "tensor \(name) has no \(key), or not one of integers from 0 on")
+            }
             return numbers.compactMap { $0 }
         }
-        guard let type = member.value["dtype"]?.string else { throw SupConError(.format, "tensor \(name) has no dtype") }
+        guard let type = member.value["dtype"]?.string else {
+            throw SupConError(.format, "tensor \(name) has no dtype")
+        }
         guard let dtype = Safetensors.DType(rawValue: type) else {
-            throw SupConError(.format, "tensor \(name) has dtype \(short(type)); expected one of \(Safetensors.DType.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw SupConError(
+                .format,
+                """
+                tensor \(name) has dtype \(short(type)); expected one of \
+                \(Safetensors.DType.allCases.map(\.rawValue).joined(separator: ", "))
+                """
+            )
         }
         let shape = try numbers("shape")
         let offsets = try numbers("data_offsets")
         try require(
-            offsets.count == 2 && offsets[0] <= offsets[1] && offsets[1] <= bytes, .format, "tensor \(name) has data_offsets \(offsets.prefix(3)); expected a begin and an end up to \(bytes)")
+            offsets.count == 2 && offsets[0] <= offsets[1] && offsets[1] <= bytes, .format,
+            """
+            tensor \(name) has data_offsets \(offsets.prefix(3)); expected a begin and an end \
+            up to \(bytes)
+            """
+        )
         let size = Safetensors.elementCount(shape).map { $0 * dtype.byteCount }
         try require(
             size == offsets[1] - offsets[0], .format,
-            "tensor \(name) of shape \(shape.prefix(8)) in \(type) has \(offsets[1] - offsets[0]) bytes; expected \(size.map { "\($0)" } ?? "fewer than memory can hold")")
+            """
+            tensor \(name) of shape \(shape.prefix(8)) in \(type) has \
+            \(offsets[1] - offsets[0]) bytes; expected \
+            \(size.map { "\($0)" } ?? "fewer than memory can hold")
+            """
+        )
         return Entry(name: member.key, dtype: dtype, shape: shape, range: offsets[0]..<offsets[1])
     }
 
@@ -122,14 +194,21 @@ public final class SafetensorsFile {
 
 extension SafetensorsFile {
     /// Reads a tensor's numbers as they are stored: `entry.range.count` bytes. Errors: io.
-    public func readBytes(_ entry: Entry, into memory: UnsafeMutableRawPointer) throws(SupConError) {
+    public func readBytes(_ entry: Entry, into memory: UnsafeMutableRawPointer) throws(SupConError)
+    {
         try file.read(entry.range.count, at: dataStart + entry.range.lowerBound, into: memory)
     }
 
-    /// Reads `entry.count` numbers as f32. Errors: format (not a floating-point tensor), io, memory.
+    /// Reads `entry.count` numbers as f32. Errors: format (not a floating-point tensor), io,
+    /// memory.
     public func read(_ entry: Entry, into values: UnsafeMutablePointer<Float>) throws(SupConError) {
         try require(
-            entry.dtype.isFloat, .format, "\(path): tensor \(Self.short(entry.name)) has dtype \(entry.dtype.rawValue); expected one of F64, F32, F16, BF16")
+            entry.dtype.isFloat, .format,
+            """
+            \(path): tensor \(Self.short(entry.name)) has dtype \(entry.dtype.rawValue); \
+            expected one of F64, F32, F16, BF16
+            """
+        )
         if entry.dtype == .f32 { return try readBytes(entry, into: values) }
         let width = entry.dtype.byteCount
         let piece = min(entry.count, 1 << 18)
@@ -137,7 +216,9 @@ extension SafetensorsFile {
         var done = 0
         while done < entry.count {
             let count = min(piece, entry.count - done)
-            try file.read(count * width, at: dataStart + entry.range.lowerBound + done * width, into: memory.pointer)
+            try file.read(
+                count * width, at: dataStart + entry.range.lowerBound + done * width,
+                into: memory.pointer)
             let to = values + done
             switch entry.dtype {
             case .f64:

@@ -1,7 +1,9 @@
 import SupConTensor
 
-/// The residual networks of He et al., "Deep residual learning for image recognition" (arXiv:1512.03385), and ResNet-200 of the paper's TensorFlow reference; ResNeXts (Xie et al.,
-/// arXiv:1611.05431), whose 3×3 convolutions are grouped; wide ones (Zagoruyko and Komodakis, arXiv:1605.07146), whose 3×3 convolutions are wider. Names are torchvision's.
+/// The residual networks of He et al., "Deep residual learning for image recognition"
+/// (arXiv:1512.03385), and ResNet-200 of the paper's TensorFlow reference; ResNeXts (Xie et al.,
+/// arXiv:1611.05431), whose 3×3 convolutions are grouped; wide ones (Zagoruyko and Komodakis,
+/// arXiv:1605.07146), whose 3×3 convolutions are wider. Names are torchvision's.
 public enum Architecture: String, CaseIterable, Sendable {
     case resnet18, resnet34, resnet50, resnet101, resnet152, resnet200
     case resnext50_32x4d, resnext101_32x8d, resnext101_64x4d
@@ -43,13 +45,20 @@ public enum Architecture: String, CaseIterable, Sendable {
         }
     }
 
-    /// Channels of a block's inner convolutions in a stage of `width` channels; 0: too few for the groups.
+    /// Channels of a block's inner convolutions in a stage of `width` channels; 0: too few for the
+    /// groups.
     public func innerChannels(stageWidth width: Int) -> Int { width * widthPerGroup / 64 * groups }
 
     /// The architecture of that name. Errors: argument.
     public init(named name: String) throws(SupConError) {
         guard let found = Architecture(rawValue: name) else {
-            throw SupConError(.argument, "architecture is \"\(name)\"; expected one of \(Self.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw SupConError(
+                .argument,
+                """
+                architecture is \"\(name)\"; expected one of \
+                \(Self.allCases.map(\.rawValue).joined(separator: ", "))
+                """
+            )
         }
         self = found
     }
@@ -62,8 +71,11 @@ public enum Stem: String, Sendable, CaseIterable {
     /// 3×3 convolution of stride 1, no pool: for images of some 32 pixels.
     case cifar
 
-    /// CIFAR's up to 64 pixels, ImageNet's above: there CIFAR's would cost 16 times the work and memory.
-    public static func suiting(height: Int, width: Int) -> Stem { max(height, width) <= 64 ? .cifar : .imagenet }
+    /// CIFAR's up to 64 pixels, ImageNet's above: there CIFAR's would cost 16 times the work and
+    /// memory.
+    public static func suiting(height: Int, width: Int) -> Stem {
+        max(height, width) <= 64 ? .cifar : .imagenet
+    }
 }
 
 /// The projection head between the encoder's output r and the loss.

@@ -1,12 +1,14 @@
 import CKernels
 import SupConTensor
 
-/// Batch normalisation in training (Ioffe and Szegedy, arXiv:1502.03167), with the residual sum and the ReLU that follow it:
+/// Batch normalization in training (Ioffe and Szegedy, arXiv:1502.03167), with the residual sum and
+/// the ReLU that follow it:
 ///
 ///     y = relu?(γ (x − μ)/√(σ² + ε) + β + residual?)
 ///
-/// on x [rows, channels]; ε = 1e-5, running statistics move by 0.1 (PyTorch's convention; the running variance is the unbiased one).
-/// Backward, with g = dy (+ dy2) where y > 0 and x̂ = (x − μ)/√(σ² + ε):
+/// on x [rows, channels]; ε = 1e-5, running statistics move by 0.1 (PyTorch's convention; the
+/// running variance is the unbiased one). Backward, with g = dy (+ dy2) where y > 0 and x̂ = (x −
+/// μ)/√(σ² + ε):
 ///
 ///     dβ = Σ g,   dγ = Σ g x̂,   dx = γ/√(σ² + ε) · (g − dβ/rows − x̂ dγ/rows),   dresidual = g.
 final class BatchNorm {
@@ -24,7 +26,8 @@ final class BatchNorm {
     private let type: ElementType
     private let relu: Bool
     private let threads: Int
-    // Narrow rows are taken several at a time, as rows of `period` channels: the memory is the same, and the loops over it become long enough for vectors.
+    // Narrow rows are taken several at a time, as rows of `period` channels: the memory is the
+    // same, and the loops over it become long enough for vectors.
     private let period: Int
     private let wideRows: Int
     private let pieces: Int
@@ -36,7 +39,10 @@ final class BatchNorm {
     private var inverseDeviation: [Double]
 
     /// Errors: memory.
-    init(_ parameters: Parameters, rows: Int, channels: Int, type: ElementType, relu: Bool, threads: Int) throws(SupConError) {
+    init(
+        _ parameters: Parameters, rows: Int, channels: Int, type: ElementType, relu: Bool,
+        threads: Int
+    ) throws(SupConError) {
         self.parameters = parameters
         self.rows = rows
         self.channels = channels
@@ -70,22 +76,34 @@ final class BatchNorm {
 
     /// The same by the moments of the last `forward`.
     func apply(x: UnsafeRawPointer, residual: UnsafeRawPointer?, y: UnsafeMutableRawPointer) {
-        let (scale, shift, relu, period, bytes) = (scale, shift, Int32(relu ? 1 : 0), period, period * type.byteCount)
+        let (scale, shift, relu, period, bytes) = (
+            scale, shift, Int32(relu ? 1 : 0), period, period * type.byteCount
+        )
         eachPiece { [type] _, range in
             let (at, n) = (range.lowerBound * bytes, Int64(range.count))
             switch type {
-            case .f32: sc_norm_apply_f32(f32(x + at), residual.map { f32($0 + at) }, scale, shift, relu, f32(y + at), n, Int64(period))
-            case .bf16: sc_norm_apply_bf16(bf16(x + at), residual.map { bf16($0 + at) }, scale, shift, relu, bf16(y + at), n, Int64(period))
+            case .f32:
+                sc_norm_apply_f32(
+                    f32(x + at), residual.map { f32($0 + at) }, scale, shift, relu, f32(y + at), n,
+                    Int64(period))
+            case .bf16:
+                sc_norm_apply_bf16(
+                    bf16(x + at), residual.map { bf16($0 + at) }, scale, shift, relu, bf16(y + at),
+                    n, Int64(period))
             }
         }
     }
 
-    /// dx from dy (+ dy2). Where the output had a residual, `y` is the output and `g` takes dresidual, which may be dy's place; dx may be dy's place if `g` is nil.
+    /// dx from dy (+ dy2). Where the output had a residual, `y` is the output and `g` takes
+    /// dresidual, which may be dy's place; dx may be dy's place if `g` is nil.
     func backward(
-        dy: UnsafeRawPointer, dy2: UnsafeRawPointer?, x: UnsafeRawPointer, y: UnsafeRawPointer?, g: UnsafeMutableRawPointer?, dx: UnsafeMutableRawPointer
+        dy: UnsafeRawPointer, dy2: UnsafeRawPointer?, x: UnsafeRawPointer, y: UnsafeRawPointer?,
+        g: UnsafeMutableRawPointer?, dx: UnsafeMutableRawPointer
     ) {
         let (scale, shift, mean, factor, offset) = (scale, shift, mean, factor, offset)
-        let (period, bytes, sums, type) = (period, period * type.byteCount, sums.values(of: Double.self), type)
+        let (period, bytes, sums, type) = (
+            period, period * type.byteCount, sums.values(of: Double.self), type
+        )
         let reluNow = Int32(relu ? 1 : 0)
         eachPiece { piece, range in
             let (at, n) = (range.lowerBound * bytes, Int64(range.count))
@@ -94,11 +112,13 @@ final class BatchNorm {
             switch type {
             case .f32:
                 sc_norm_reduce_f32(
-                    f32(dy + at), dy2.map { f32($0 + at) }, f32(x + at), y.map { f32($0 + at) }, scale, shift, mean, reluNow, g.map { f32($0 + at) }, sumG,
+                    f32(dy + at), dy2.map { f32($0 + at) }, f32(x + at), y.map { f32($0 + at) },
+                    scale, shift, mean, reluNow, g.map { f32($0 + at) }, sumG,
                     sumG + period, n, Int64(period))
             case .bf16:
                 sc_norm_reduce_bf16(
-                    bf16(dy + at), dy2.map { bf16($0 + at) }, bf16(x + at), y.map { bf16($0 + at) }, scale, shift, mean, reluNow, g.map { bf16($0 + at) }, sumG,
+                    bf16(dy + at), dy2.map { bf16($0 + at) }, bf16(x + at), y.map { bf16($0 + at) },
+                    scale, shift, mean, reluNow, g.map { bf16($0 + at) }, sumG,
                     sumG + period, n, Int64(period))
             }
         }
@@ -109,20 +129,35 @@ final class BatchNorm {
         eachPiece { _, range in
             let (at, n) = (range.lowerBound * bytes, Int64(range.count))
             switch type {
-            case .f32: sc_norm_input_gradient_f32(f32(source + at), f32(x + at), scale, shift, factor, offset, reluLeft, f32(dx + at), n, Int64(period))
-            case .bf16: sc_norm_input_gradient_bf16(bf16(source + at), bf16(x + at), scale, shift, factor, offset, reluLeft, bf16(dx + at), n, Int64(period))
+            case .f32:
+                sc_norm_input_gradient_f32(
+                    f32(source + at), f32(x + at), scale, shift, factor, offset, reluLeft,
+                    f32(dx + at), n, Int64(period))
+            case .bf16:
+                sc_norm_input_gradient_bf16(
+                    bf16(source + at), bf16(x + at), scale, shift, factor, offset, reluLeft,
+                    bf16(dx + at), n, Int64(period))
             }
         }
     }
 
-    /// Mean and variance of each channel over the rows, by Chan's update over pieces and over the channels' repetitions; then scale and shift.
+    /// Mean and variance of each channel over the rows, by Chan's update over pieces and over the
+    /// channels' repetitions; then scale and shift.
     private func gatherMoments(_ x: UnsafeRawPointer) {
-        let (period, bytes, sums, type) = (period, period * type.byteCount, sums.values(of: Double.self), type)
+        let (period, bytes, sums, type) = (
+            period, period * type.byteCount, sums.values(of: Double.self), type
+        )
         eachPiece { piece, range in
             let mean = sums + piece * 2 * period
             switch type {
-            case .f32: sc_norm_moments_f32(f32(x + range.lowerBound * bytes), Int64(range.count), Int64(period), mean, mean + period)
-            case .bf16: sc_norm_moments_bf16(bf16(x + range.lowerBound * bytes), Int64(range.count), Int64(period), mean, mean + period)
+            case .f32:
+                sc_norm_moments_f32(
+                    f32(x + range.lowerBound * bytes), Int64(range.count), Int64(period), mean,
+                    mean + period)
+            case .bf16:
+                sc_norm_moments_bf16(
+                    bf16(x + range.lowerBound * bytes), Int64(range.count), Int64(period), mean,
+                    mean + period)
             }
         }
         for channel in 0..<channels {
@@ -133,15 +168,19 @@ final class BatchNorm {
                     let difference = sums[piece * 2 * period + repetition] - mean
                     count += n
                     mean += difference * n / count
-                    m2 += sums[(piece * 2 + 1) * period + repetition] + difference * difference * n * (count - n) / count
+                    m2 +=
+                        sums[(piece * 2 + 1) * period + repetition] + difference * difference * n
+                        * (count - n) / count
                 }
             }
             let variance = m2 / count
             inverseDeviation[channel] = 1 / (variance + Self.epsilon).squareRoot()
             let p = parameters
             if movesStatistics {
-                p.runningMean[channel] += Float(Self.momentum * (mean - Double(p.runningMean[channel])))
-                p.runningVariance[channel] += Float(Self.momentum * (m2 / max(count - 1, 1) - Double(p.runningVariance[channel])))
+                p.runningMean[channel] += Float(
+                    Self.momentum * (mean - Double(p.runningMean[channel])))
+                p.runningVariance[channel] += Float(
+                    Self.momentum * (m2 / max(count - 1, 1) - Double(p.runningVariance[channel])))
             }
             let scale = Double(p.gamma[channel]) * inverseDeviation[channel]
             let shift = Double(p.beta[channel]) - mean * scale
@@ -178,12 +217,22 @@ final class BatchNorm {
     }
 
     private func eachPiece(_ body: (Int, Range<Int>) -> Void) {
-        Parallel.chunks(pieces, threads: threads) { body($0, Parallel.range($0, of: pieces, count: wideRows)) }
+        Parallel.chunks(pieces, threads: threads) {
+            body($0, Parallel.range($0, of: pieces, count: wideRows))
+        }
     }
 }
 
 // The kernels' view of memory.
-@inline(__always) func f32(_ pointer: UnsafeRawPointer) -> UnsafePointer<Float> { pointer.assumingMemoryBound(to: Float.self) }
-@inline(__always) func f32(_ pointer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Float> { pointer.assumingMemoryBound(to: Float.self) }
-@inline(__always) func bf16(_ pointer: UnsafeRawPointer) -> UnsafePointer<UInt16> { pointer.assumingMemoryBound(to: UInt16.self) }
-@inline(__always) func bf16(_ pointer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<UInt16> { pointer.assumingMemoryBound(to: UInt16.self) }
+@inline(__always) func f32(_ pointer: UnsafeRawPointer) -> UnsafePointer<Float> {
+    pointer.assumingMemoryBound(to: Float.self)
+}
+@inline(__always) func f32(_ pointer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Float> {
+    pointer.assumingMemoryBound(to: Float.self)
+}
+@inline(__always) func bf16(_ pointer: UnsafeRawPointer) -> UnsafePointer<UInt16> {
+    pointer.assumingMemoryBound(to: UInt16.self)
+}
+@inline(__always) func bf16(_ pointer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<UInt16> {
+    pointer.assumingMemoryBound(to: UInt16.self)
+}

@@ -1,40 +1,52 @@
 import CKernels
 import SupConTensor
 
-/// Finds the ranges of a quantisation: runs images through the encoder in f32, counts the magnitudes of every value, and takes for each the range that loses least in squares.
+/// Finds the ranges of a quantization: runs images through the encoder in f32, counts the
+/// magnitudes of every value, and takes for each the range that loses least in squares.
 public final class Calibration {
     private let network: Network
     private let plan: InferencePlan
-    private let blueprint: Blueprint
+    private let graph: ComputeGraph
     /// [values, SC_MAGNITUDES]
     private let counts: [AlignedBuffer]
 
     /// For images of that size, so many at a time. Errors: argument, memory.
-    public init(_ network: Network, images: Int, height: Int, width: Int, context: ExecutionContext) throws(SupConError) {
+    public init(_ network: Network, images: Int, height: Int, width: Int, context: ExecutionContext)
+        throws(SupConError)
+    {
         try Engine.standard.checkInt8()
         self.network = network
-        plan = try InferencePlan(network, images: images, height: height, width: width, precision: .f32, context: context)
-        blueprint = Blueprint(network.configuration, height: height, width: width)
+        plan = try InferencePlan(
+            network, images: images, height: height, width: width, precision: .f32, context: context
+        )
+        graph = ComputeGraph(network.configuration, height: height, width: width)
         var counts: [AlignedBuffer] = []
-        for _ in blueprint.values { counts.append(try AlignedBuffer(Int64.self, count: Int(SC_MAGNITUDES))) }
+        for _ in graph.values {
+            counts.append(try AlignedBuffer(Int64.self, count: Int(SC_MAGNITUDES)))
+        }
         self.counts = counts
     }
 
-    /// [images, height, width, channels], normalised.
+    /// [images, height, width, channels], normalized.
     public var input: UnsafeMutablePointer<Float> { plan.input }
 
     /// Takes account of the images in `input`.
     public func addImages() {
-        plan.run { value, numbers, count in sc_count_magnitudes(numbers, Int64(count), counts[value].values(of: Int64.self)) }
+        plan.run { value, numbers, count in
+            sc_count_magnitudes(numbers, Int64(count), counts[value].values(of: Int64.self))
+        }
     }
 
     /// Errors: argument.
     public func quantization() throws(SupConError) -> Quantization {
-        var ranges = blueprint.values.indices.map { value in
-            MagnitudeCounts(counts[value].values(of: Int64.self)).bestRange(levels: blueprint.mayBeNegative(value) ? 127 : 255)
+        var ranges = graph.values.indices.map { value in
+            MagnitudeCounts(counts[value].values(of: Int64.self)).bestRange(
+                levels: graph.mayBeNegative(value) ? 127 : 255)
         }
         // Pooled bytes are those that came in.
-        for case .maxPool(let input, let output) in blueprint.layers { ranges[output] = ranges[input] }
+        for case .maxPool(let input, let output) in graph.layers {
+            ranges[output] = ranges[input]
+        }
         return try Quantization(ranges: ranges, for: network.configuration)
     }
 }
@@ -46,14 +58,19 @@ struct MagnitudeCounts {
     init(_ counts: UnsafePointer<Int64>) {
         // From the first bin of normal numbers to the last finite one; 0 costs nothing.
         for bin in (1 << 7)..<0x7F80 where counts[bin] > 0 {
-            let (low, high) = (Float(bitPattern: UInt32(bin) << 16), Float(bitPattern: UInt32(bin + 1) << 16))
+            let (low, high) = (
+                Float(bitPattern: UInt32(bin) << 16), Float(bitPattern: UInt32(bin + 1) << 16)
+            )
             if high.isFinite { bins.append(((low + high) / 2, high - low, Float(counts[bin]))) }
         }
     }
 
-    /// The range R whose steps of R/levels lose least: min Σ (v − step · min(round(v/step), levels))²; 1 if there is nothing.
+    /// The range R whose steps of R/levels lose least: min Σ (v − step · min(round(v/step),
+    /// levels))²; 1 if there is nothing.
     func bestRange(levels: Float) -> Float {
-        guard let largest = bins.last.map({ $0.magnitude + $0.width / 2 }), largest > 1e-12 else { return 1 }
+        guard let largest = bins.last.map({ $0.magnitude + $0.width / 2 }), largest > 1e-12 else {
+            return 1
+        }
         var best = (range: largest, loss: Float.infinity)
         var range = largest
         for _ in 0..<50 {
@@ -71,7 +88,10 @@ struct MagnitudeCounts {
             let told = step * min((bin.magnitude / step).rounded(), levels)
             let difference = bin.magnitude - told
             // Where a bin is wider than a step, its numbers lie anywhere between steps.
-            sum += bin.count * (bin.width > step && bin.magnitude < range ? step * step / 12 : difference * difference)
+            sum +=
+                bin.count
+                * (bin.width > step && bin.magnitude < range
+                    ? step * step / 12 : difference * difference)
         }
         return sum
     }

@@ -3,25 +3,35 @@ import SupConTensor
 import COneDNN
 #endif
 
-/// A convolution prepared for one shape. It owns no memory: its caller gives it weights ("packed": as the engine likes them) and scratch of the sizes that it names.
+/// A convolution prepared for one shape. It owns no memory: its caller gives it weights ("packed":
+/// as the engine likes them) and scratch of the sizes that it names.
 protocol Convolution: AnyObject {
-    /// Bytes of the packed weights, for forward and for the input's gradient (0: the forward ones serve).
+    /// Bytes of the packed weights, for forward and for the input's gradient (0: the forward ones
+    /// serve).
     var packedByteCount: Int { get }
     var packedForGradientByteCount: Int { get }
     /// Scratch that any of its operations takes.
     var scratchByteCount: Int { get }
 
-    /// weights [outputs, inputs / groups, kernel, kernel] f32; those of training stay where they are and as they are until they are packed again.
-    func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer, forGradient: UnsafeMutableRawPointer)
+    /// weights [outputs, inputs / groups, kernel, kernel] f32; those of training stay where they
+    /// are and as they are until they are packed again.
+    func pack(
+        _ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer,
+        forGradient: UnsafeMutableRawPointer)
     /// Of an int8 convolution: bias [outputs], in steps of y, to what `forward` takes.
     func prepare(bias: UnsafeMutablePointer<Float>)
     /// y = conv(x, w); for inference y = relu?(conv(x, w) + bias + y?).
     func forward(
-        x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?, y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer)
+        x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?,
+        y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer)
     /// dx = conv's transpose (dy, w).
-    func inputGradient(dy: UnsafeRawPointer, packed: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer)
+    func inputGradient(
+        dy: UnsafeRawPointer, packed: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer,
+        scratch: UnsafeMutableRawPointer)
     /// dw [outputs, inputs / groups, kernel, kernel] f32, overwritten.
-    func weightGradient(x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer)
+    func weightGradient(
+        x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>,
+        scratch: UnsafeMutableRawPointer)
 }
 
 extension Convolution {
@@ -57,34 +67,58 @@ public enum Engine: String, Sendable, CaseIterable {
     public var versionedName: String {
         #if OneDNN
         let version = Int(scd_version())
-        return self == .oneDNN ? "oneDNN \(version / 10000).\(version / 100 % 100).\(version % 100)" : "OpenBLAS"
+        return self == .oneDNN
+            ? "oneDNN \(version / 10000).\(version / 100 % 100).\(version % 100)" : "OpenBLAS"
         #else
         return "OpenBLAS"
         #endif
     }
 
-    /// The precision to use where the caller did not choose: bf16 where the CPU multiplies it by itself.
-    public static var fastestPrecision: Precision { (try? standard.check(.bf16)) == nil ? .f32 : .bf16 }
+    /// The precision to use where the caller did not choose: bf16 where the CPU multiplies it by
+    /// itself.
+    public static var fastestPrecision: Precision {
+        (try? standard.check(.bf16)) == nil ? .f32 : .bf16
+    }
 
     /// Errors: unsupported, with the reason.
     public func check(_ precision: Precision) throws(SupConError) {
         guard precision == .bf16 else { return }
-        try require(self == .oneDNN, .unsupported, "precision bf16 needs a library built with oneDNN; this one computes in f32")
-        try require(CPUFeatures.hasBF16, .unsupported, "precision bf16 needs a CPU with bf16 instructions (AVX512-BF16 or AMX); this one has \(CPUFeatures.instructionSet)")
+        try require(
+            self == .oneDNN, .unsupported,
+            "precision bf16 needs a library built with oneDNN; this one computes in f32")
+        try require(
+            CPUFeatures.hasBF16, .unsupported,
+            """
+            precision bf16 needs a CPU with bf16 instructions (AVX512-BF16 or AMX); this one \
+            has \(CPUFeatures.instructionSet)
+            """
+        )
     }
 
     /// Whether it embeds in int8. Errors: unsupported, with the reason.
     public func checkInt8() throws(SupConError) {
-        try require(self == .oneDNN, .unsupported, "int8 needs a library built with oneDNN; this one computes in f32")
-        try require(CPUFeatures.hasVNNI, .unsupported, "int8 needs a CPU that multiplies bytes (AVX512-VNNI or AVX-VNNI); this one has \(CPUFeatures.instructionSet)")
+        try require(
+            self == .oneDNN, .unsupported,
+            "int8 needs a library built with oneDNN; this one computes in f32")
+        try require(
+            CPUFeatures.hasVNNI, .unsupported,
+            """
+            int8 needs a CPU that multiplies bytes (AVX512-VNNI or AVX-VNNI); this one has \
+            \(CPUFeatures.instructionSet)
+            """
+        )
     }
 
     /// Errors: unsupported, memory.
-    func convolution(_ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, type: ElementType, threads: Int) throws(SupConError) -> any Convolution {
+    func convolution(
+        _ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, type: ElementType, threads: Int
+    ) throws(SupConError) -> any Convolution {
         switch self {
         case .oneDNN:
             #if OneDNN
-            if type == .f32, !purpose.isInt8, WinogradConvolution.suits(shape) { return WinogradConvolution(shape, purpose, threads: threads) }
+            if type == .f32, !purpose.isInt8, WinogradConvolution.suits(shape) {
+                return WinogradConvolution(shape, purpose, threads: threads)
+            }
             return try OneDNNConvolution(shape, purpose, type: type, threads: threads)
             #else
             throw SupConError(.unsupported, "this library was built without oneDNN")

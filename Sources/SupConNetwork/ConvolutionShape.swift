@@ -1,5 +1,6 @@
-/// A convolution's sizes. x [images, height, width, inputs] → y [images, outHeight, outWidth, outputs]; weights [outputs, inputs / groups, kernel, kernel]:
-/// of `groups` parts of the inputs each makes its part of the outputs.
+/// A convolution's sizes. x [images, height, width, inputs] → y [images, outHeight, outWidth,
+/// outputs]; weights [outputs, inputs / groups, kernel, kernel]: of `groups` parts of the inputs
+/// each makes its part of the outputs.
 struct ConvolutionShape: Equatable {
     var images: Int
     var height: Int
@@ -19,10 +20,11 @@ struct ConvolutionShape: Equatable {
 }
 
 extension ConvolutionShape {
-    init(_ layer: Blueprint.ConvolutionNorm, in blueprint: Blueprint, images: Int) {
-        let input = blueprint.values[layer.input]
+    init(_ layer: ComputeGraph.ConvolutionNorm, in graph: ComputeGraph, images: Int) {
+        let input = graph.values[layer.input]
         self.init(
-            images: images, height: input.height, width: input.width, inputs: input.channels, outputs: blueprint.values[layer.output].channels, kernel: layer.kernel,
+            images: images, height: input.height, width: input.width, inputs: input.channels,
+            outputs: graph.values[layer.output].channels, kernel: layer.kernel,
             stride: layer.stride, padding: layer.padding, groups: layer.groups)
     }
 }

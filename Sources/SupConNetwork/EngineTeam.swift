@@ -4,7 +4,8 @@ import COneDNN
 
 /// The engine's team of threads.
 enum EngineTeam {
-    /// Runs `body` with the calling thread's team set to `threads`, and gives the host its number back.
+    /// Runs `body` with the calling thread's team set to `threads`, and gives the host its number
+    /// back.
     @inline(__always)
     static func run(_ threads: Int, _ body: () -> Void) {
         #if OneDNN

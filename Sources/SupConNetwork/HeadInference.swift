@@ -1,7 +1,8 @@
 import CKernels
 import SupConTensor
 
-/// Linear layers and batch norms behind the encoder, laid out for inference; batch norms use their running statistics.
+/// Linear layers and batch norms behind the encoder, laid out for inference; batch norms use their
+/// running statistics.
 final class HeadInference {
     private enum Step {
         case linear(LinearLayer)
@@ -13,7 +14,9 @@ final class HeadInference {
     private let values: [AlignedBuffer]
     private let parameters: ParameterStore
 
-    static func byteCount(_ layers: [HeadLayer], rows: Int) -> Int { layers.reduce(0) { $0 + rows * $1.outputs * 4 } }
+    static func byteCount(_ layers: [HeadLayer], rows: Int) -> Int {
+        layers.reduce(0) { $0 + rows * $1.outputs * 4 }
+    }
 
     /// Errors: memory.
     init(_ layers: [HeadLayer], rows: Int, network: Network, threads: Int) throws(SupConError) {
@@ -25,10 +28,13 @@ final class HeadInference {
                 steps.append(
                     .linear(
                         LinearLayer(
-                            rows: rows, inputs: inputs, outputs: outputs, relu: relu, weight: parameters.pointer(parameters.declared(name + ".weight")),
-                            bias: parameters.pointer(parameters.declared(name + ".bias")), threads: threads)))
+                            rows: rows, inputs: inputs, outputs: outputs, relu: relu,
+                            weight: parameters.pointer(parameters.declared(name + ".weight")),
+                            bias: parameters.pointer(parameters.declared(name + ".bias")),
+                            threads: threads)))
             case .norm(let name, let channels):
-                steps.append(.norm(name, channels, try AlignedBuffer(Float.self, count: 2 * channels)))
+                steps.append(
+                    .norm(name, channels, try AlignedBuffer(Float.self, count: 2 * channels)))
             }
             values.append(try AlignedBuffer(Float.self, count: rows * layer.outputs))
         }
@@ -44,7 +50,9 @@ final class HeadInference {
             switch step {
             case .linear(let layer): layer.forward(x: x, y: value.floats)
             case .norm(_, let channels, let coefficients):
-                sc_norm_apply_f32(x, nil, coefficients.floats, coefficients.floats + channels, 1, value.floats, Int64(rows), Int64(channels))
+                sc_norm_apply_f32(
+                    x, nil, coefficients.floats, coefficients.floats + channels, 1, value.floats,
+                    Int64(rows), Int64(channels))
             }
             x = UnsafePointer(value.floats)
         }

@@ -1,9 +1,12 @@
 import SupConTensor
 
-/// Linear layers and batch norms behind the encoder, laid out for training: x [rows, inputs] f32 through `layers`, keeping what backward needs.
+/// Linear layers and batch norms behind the encoder, laid out for training: x [rows, inputs] f32
+/// through `layers`, keeping what backward needs.
 final class HeadTraining {
     private enum Step {
-        case linear(LinearLayer, weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>)
+        case linear(
+            LinearLayer, weightGradient: UnsafeMutablePointer<Float>,
+            biasGradient: UnsafeMutablePointer<Float>)
         case norm(BatchNorm)
     }
     private let steps: [Step]
@@ -13,25 +16,38 @@ final class HeadTraining {
     private let gradients: [AlignedBuffer]
     let outputs: Int
 
-    static func byteCount(_ layers: [HeadLayer], rows: Int) -> Int { layers.reduce(0) { $0 + 2 * rows * $1.outputs * 4 } }
+    static func byteCount(_ layers: [HeadLayer], rows: Int) -> Int {
+        layers.reduce(0) { $0 + 2 * rows * $1.outputs * 4 }
+    }
 
     /// Errors: memory.
-    init(_ layers: [HeadLayer], rows: Int, network: Network, gradients: UnsafeMutablePointer<Float>, threads: Int) throws(SupConError) {
+    init(
+        _ layers: [HeadLayer], rows: Int, network: Network, gradients: UnsafeMutablePointer<Float>,
+        threads: Int
+    ) throws(SupConError) {
         let parameters = network.parameters
         var steps: [Step] = []
         var (values, valueGradients): ([AlignedBuffer], [AlignedBuffer]) = ([], [])
         for layer in layers {
             switch layer {
             case .linear(let name, let inputs, let outputs, let relu):
-                let (weight, bias) = (parameters.declared(name + ".weight"), parameters.declared(name + ".bias"))
+                let (weight, bias) = (
+                    parameters.declared(name + ".weight"), parameters.declared(name + ".bias")
+                )
                 steps.append(
                     .linear(
                         LinearLayer(
-                            rows: rows, inputs: inputs, outputs: outputs, relu: relu, weight: parameters.pointer(weight), bias: parameters.pointer(bias), threads: threads),
-                        weightGradient: gradients + weight.offset, biasGradient: gradients + bias.offset))
+                            rows: rows, inputs: inputs, outputs: outputs, relu: relu,
+                            weight: parameters.pointer(weight), bias: parameters.pointer(bias),
+                            threads: threads),
+                        weightGradient: gradients + weight.offset,
+                        biasGradient: gradients + bias.offset))
             case .norm(let name, let channels):
                 steps.append(
-                    .norm(try BatchNorm(parameters.norm(name, gradients: gradients), rows: rows, channels: channels, type: .f32, relu: true, threads: threads)))
+                    .norm(
+                        try BatchNorm(
+                            parameters.norm(name, gradients: gradients), rows: rows,
+                            channels: channels, type: .f32, relu: true, threads: threads)))
             }
             values.append(try AlignedBuffer(Float.self, count: rows * layer.outputs))
             valueGradients.append(try AlignedBuffer(Float.self, count: rows * layer.outputs))
@@ -44,7 +60,9 @@ final class HeadTraining {
     var output: UnsafeMutablePointer<Float>? { values.last?.floats }
     var outputGradient: UnsafeMutablePointer<Float>? { gradients.last?.floats }
 
-    func setMovesStatistics(_ moves: Bool) { for case .norm(let norm) in steps { norm.movesStatistics = moves } }
+    func setMovesStatistics(_ moves: Bool) {
+        for case .norm(let norm) in steps { norm.movesStatistics = moves }
+    }
 
     func forward(_ x: UnsafePointer<Float>) {
         var x = x
@@ -57,7 +75,8 @@ final class HeadTraining {
         }
     }
 
-    /// From `outputGradient` to the parameters' gradients and to dx (if wanted), which is overwritten or added to.
+    /// From `outputGradient` to the parameters' gradients and to dx (if wanted), which is
+    /// overwritten or added to.
     func backward(_ x: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>?, addsToInput: Bool) {
         for index in steps.indices.reversed() {
             let input = index > 0 ? UnsafePointer(values[index - 1].floats) : x
@@ -65,12 +84,15 @@ final class HeadTraining {
             switch steps[index] {
             case .linear(let layer, let weightGradient, let biasGradient):
                 layer.backward(
-                    x: input, y: values[index].floats, dy: gradients[index].floats, dWeight: weightGradient, dBias: biasGradient, dx: inputGradient,
+                    x: input, y: values[index].floats, dy: gradients[index].floats,
+                    dWeight: weightGradient, dBias: biasGradient, dx: inputGradient,
                     addsToInput: index == 0 && addsToInput)
             case .norm(let norm):
                 // A batch norm is never a head's first layer.
                 guard let inputGradient else { continue }
-                norm.backward(dy: gradients[index].pointer, dy2: nil, x: input, y: nil, g: nil, dx: inputGradient)
+                norm.backward(
+                    dy: gradients[index].pointer, dy2: nil, x: input, y: nil, g: nil,
+                    dx: inputGradient)
             }
         }
     }

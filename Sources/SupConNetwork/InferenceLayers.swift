@@ -4,7 +4,7 @@ import SupConTensor
 /// How an inference stores the values inside its encoder.
 enum StoredType {
     case f32, bf16
-    /// By a quantisation, with signs or without.
+    /// By a quantization, with signs or without.
     case byte
 
     var byteCount: Int { self == .f32 ? 4 : self == .bf16 ? 2 : 1 }
@@ -29,33 +29,45 @@ struct InputConversion {
             if stored == .bf16 {
                 sc_f32_to_bf16(from + first, bf16(to) + first, n)
             } else {
-                sc_f32_to_s8(from + first, 1 / step, to.assumingMemoryBound(to: Int8.self) + first, n)
+                sc_f32_to_s8(
+                    from + first, 1 / step, to.assumingMemoryBound(to: Int8.self) + first, n)
             }
         }
     }
 }
 
-/// 3×3 max pooling of stride 2 and padding 1, as `MaxPool`, shared out by rows so that one image employs all threads. Of bytes: without signs.
+/// 3×3 max pooling of stride 2 and padding 1, as `MaxPool`, shared out by rows so that one image
+/// employs all threads. Of bytes: without signs.
 struct MaxPoolRows {
     var images: Int
-    var input: Blueprint.Shape
-    var output: Blueprint.Shape
+    var input: ComputeGraph.Shape
+    var output: ComputeGraph.Shape
     var stored: StoredType
     var threads: Int
 
     func run(x: UnsafeRawPointer, y: UnsafeMutableRawPointer) {
-        let (height, width, channels) = (Int64(input.height), Int64(input.width), Int64(input.channels))
+        let (height, width, channels) = (
+            Int64(input.height), Int64(input.width), Int64(input.channels)
+        )
         let (xCount, yCount) = (input.area * input.channels, output.area * output.channels)
         Parallel.ranges(images * output.height, grain: 8, threads: threads) { range in
             var row = range.lowerBound
             while row < range.upperBound {
                 let (image, first) = row.quotientAndRemainder(dividingBy: output.height)
                 let end = min(first + range.upperBound - row, output.height)
-                let (from, to) = (x + image * xCount * stored.byteCount, y + image * yCount * stored.byteCount)
+                let (from, to) = (
+                    x + image * xCount * stored.byteCount, y + image * yCount * stored.byteCount
+                )
                 switch stored {
-                case .f32: sc_max_pool_rows_f32(f32(from), height, width, channels, Int64(first), Int64(end), f32(to))
-                case .bf16: sc_max_pool_rows_bf16(bf16(from), height, width, channels, Int64(first), Int64(end), bf16(to))
-                case .byte: sc_max_pool_rows_u8(u8(from), height, width, channels, Int64(first), Int64(end), u8(to))
+                case .f32:
+                    sc_max_pool_rows_f32(
+                        f32(from), height, width, channels, Int64(first), Int64(end), f32(to))
+                case .bf16:
+                    sc_max_pool_rows_bf16(
+                        bf16(from), height, width, channels, Int64(first), Int64(end), bf16(to))
+                case .byte:
+                    sc_max_pool_rows_u8(
+                        u8(from), height, width, channels, Int64(first), Int64(end), u8(to))
                 }
                 row += end - first
             }
@@ -63,7 +75,8 @@ struct MaxPoolRows {
     }
 }
 
-/// The mean over the area: x [images, area, channels] → r [images, channels] f32. Of bytes: without signs.
+/// The mean over the area: x [images, area, channels] → r [images, channels] f32. Of bytes: without
+/// signs.
 struct AveragePoolRows {
     var images: Int
     var area: Int
@@ -77,7 +90,10 @@ struct AveragePoolRows {
         let (area, channels) = (Int64(area), Int64(channels))
         Parallel.ranges(images, grain: 1, threads: threads) { range in
             for image in range {
-                let (from, to) = (x + image * self.area * self.channels * stored.byteCount, y + image * self.channels)
+                let (from, to) = (
+                    x + image * self.area * self.channels * stored.byteCount,
+                    y + image * self.channels
+                )
                 switch stored {
                 case .f32: sc_average_pool_f32(f32(from), area, channels, to)
                 case .bf16: sc_average_pool_bf16(bf16(from), area, channels, to)
@@ -88,5 +104,8 @@ struct AveragePoolRows {
     }
 }
 
-@inline(__always) private func u8(_ pointer: UnsafeRawPointer) -> UnsafePointer<UInt8> { pointer.assumingMemoryBound(to: UInt8.self) }
-@inline(__always) private func u8(_ pointer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<UInt8> { pointer.assumingMemoryBound(to: UInt8.self) }
+@inline(__always) private func u8(_ pointer: UnsafeRawPointer) -> UnsafePointer<UInt8> {
+    pointer.assumingMemoryBound(to: UInt8.self)
+}
+@inline(__always) private func u8(_ pointer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<UInt8>
+{ pointer.assumingMemoryBound(to: UInt8.self) }

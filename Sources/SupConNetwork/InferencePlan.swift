@@ -1,31 +1,33 @@
 import CKernels
 import SupConTensor
 
-/// A network laid out to embed batches of one size; running allocates nothing. One thread at a time; several plans of one network may run at once. With a quantisation the encoder computes in
+/// A network laid out to embed batches of one size; running allocates nothing. One thread at a
+/// time; several plans of one network may run at once. With a quantization the encoder computes in
 /// int8: activations in bytes, sums in 32 bits.
 ///
-/// Where each thread can have images of its own it does: they meet once a pass and not behind each layer, where a thread that the machine has taken away would hold up the others. Work so small that
-/// meeting would cost more than it saves is done by one thread.
+/// Where each thread can have images of its own it does: they meet once a pass and not behind each
+/// layer, where a thread that the machine has taken away would hold up the others. Work so small
+/// that meeting would cost more than it saves is done by one thread.
 public final class InferencePlan {
     /// Bytes of activations, workspaces and weights.
     public let memoryByteCount: Int
-    /// [images, height, width, channels], normalised.
+    /// [images, height, width, channels], normalized.
     public var input: UnsafeMutablePointer<Float> { inputBuffer.floats }
-    /// r [images, encoderOutput], not normalised, after `run`.
+    /// r [images, embeddingDimension], not normalized, after `run`.
     public var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
     /// What head and classifier take: r, or r/|r|, after `run`.
     public var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
-    /// w [images, headOutput], not normalised, after `run`; nil without a head.
+    /// w [images, projectionDimension], not normalized, after `run`; nil without a head.
     public var projection: UnsafeMutablePointer<Float>? { head?.output }
     /// [images, classes], after `run`; nil without a classifier.
     public var logits: UnsafeMutablePointer<Float>? { classifier?.output }
 
     private let network: Network
-    /// That compute; and of them, that share a lane.
-    private let (threads, laneThreads): (Int, Int)
-    private let lanes: [EncoderLane]
+    /// That compute; and of them, that share a worker.
+    private let (threads, threadsPerWorker): (Int, Int)
+    private let workers: [EncoderWorker]
     private let (inputBuffer, featureBuffer): (AlignedBuffer, AlignedBuffer)
-    private let featureUnit: (layer: UnitLength, u: AlignedBuffer, lengths: AlignedBuffer)?
+    private let featureUnit: (layer: L2Normalize, u: AlignedBuffer, lengths: AlignedBuffer)?
     private let head: HeadInference?
     private let classifier: HeadInference?
 
@@ -33,70 +35,103 @@ public final class InferencePlan {
     static let smallWork = 50_000_000
 
     /// - Parameter quantization: nil: the encoder computes in `precision`.
-    /// Errors: argument, unsupported (precision, int8), memory (more than the context allows; says how much).
+    /// Errors: argument, unsupported (precision, int8), memory (more than the context allows; says
+    /// how much).
     public init(
-        _ network: Network, images: Int, height: Int, width: Int, precision: Precision, quantization: Quantization? = nil, context: ExecutionContext,
+        _ network: Network, images: Int, height: Int, width: Int, precision: Precision,
+        quantization: Quantization? = nil, context: ExecutionContext,
         engine: Engine = .standard
     ) throws(SupConError) {
-        try checkPlanSizes(network, images: images, height: height, width: width, precision: precision, engine: engine)
+        try checkPlanSizes(
+            network, images: images, height: height, width: width, precision: precision,
+            engine: engine)
         if quantization != nil { try engine.checkInt8() }
         let configuration = network.configuration
-        let blueprint = Blueprint(configuration, height: height, width: width)
+        let graph = ComputeGraph(configuration, height: height, width: width)
         self.network = network
-        threads = blueprint.multiplications(images: images) < Double(Self.smallWork) ? 1 : context.threads
-        let laneCount = images % threads == 0 ? threads : 1
-        laneThreads = threads / laneCount
+        threads =
+            graph.multiplications(images: images) < Double(Self.smallWork) ? 1 : context.threads
+        let workerCount = images % threads == 0 ? threads : 1
+        threadsPerWorker = threads / workerCount
         var convolutions: [(any Convolution)?] = []
         let layout = try EncoderLayout(
-            network, blueprint, images: images / laneCount, stored: quantization != nil ? .byte : precision == .f32 ? .f32 : .bf16, quantization: quantization,
-            threads: laneThreads, engine: engine, convolutions: &convolutions)
+            network, graph, images: images / workerCount,
+            stored: quantization != nil ? .byte : precision == .f32 ? .f32 : .bf16,
+            quantization: quantization,
+            threads: threadsPerWorker, engine: engine, convolutions: &convolutions)
 
         let headLayers = HeadLayer.head(of: configuration)
         let classifierLayers = [HeadLayer.classifier(of: configuration)].compactMap { $0 }
-        let (imageCount, features) = (blueprint.values[0].area * blueprint.values[0].channels, configuration.encoderOutput)
-        let total = layout.weightArena.byteCount + laneCount * layout.activationArena.byteCount + images * (imageCount + features * (configuration.normalizesFeatures ? 2 : 1) + 1) * 4
+        let (imageCount, features) = (
+            graph.values[0].area * graph.values[0].channels, configuration.embeddingDimension
+        )
+        let total =
+            layout.weightArena.byteCount + workerCount * layout.activationArena.byteCount + images
+            * (imageCount + features * (configuration.normalizesFeatures ? 2 : 1) + 1) * 4
             + HeadInference.byteCount(headLayers + classifierLayers, rows: images)
         memoryByteCount = total
-        try context.checkMemory(total, for: "embedding \(images) images of \(height)×\(width) at a time in \(quantization == nil ? precision.rawValue : "int8")")
+        try context.checkMemory(
+            total,
+            for:
+                """
+                embedding \(images) images of \(height)×\(width) at a time in \
+                \(quantization == nil ? precision.rawValue : "int8")
+                """
+        )
         inputBuffer = try AlignedBuffer(Float.self, count: images * imageCount)
         featureBuffer = try AlignedBuffer(Float.self, count: images * features)
         let weights = try AlignedBuffer(byteCount: layout.weightArena.byteCount)
-        var lanes: [EncoderLane] = []
-        for lane in 0..<laneCount {
-            let first = lane * layout.images
-            lanes.append(
-                try EncoderLane(
-                    layout, lane == 0 ? convolutions : try layout.moreConvolutions(), weights: weights, input: inputBuffer.floats + first * imageCount,
+        var workers: [EncoderWorker] = []
+        for worker in 0..<workerCount {
+            let first = worker * layout.images
+            workers.append(
+                try EncoderWorker(
+                    layout, worker == 0 ? convolutions : try layout.moreConvolutions(),
+                    weights: weights, input: inputBuffer.floats + first * imageCount,
                     features: featureBuffer.floats + first * features))
         }
-        self.lanes = lanes
+        self.workers = workers
         featureUnit =
             configuration.normalizesFeatures
-            ? (UnitLength(rows: images, dimension: features), try AlignedBuffer(Float.self, count: images * features), try AlignedBuffer(Float.self, count: images)) : nil
-        head = headLayers.isEmpty ? nil : try HeadInference(headLayers, rows: images, network: network, threads: threads)
-        classifier = classifierLayers.isEmpty ? nil : try HeadInference(classifierLayers, rows: images, network: network, threads: threads)
+            ? (
+                L2Normalize(rows: images, dimension: features),
+                try AlignedBuffer(Float.self, count: images * features),
+                try AlignedBuffer(Float.self, count: images)
+            ) : nil
+        head =
+            headLayers.isEmpty
+            ? nil : try HeadInference(headLayers, rows: images, network: network, threads: threads)
+        classifier =
+            classifierLayers.isEmpty
+            ? nil
+            : try HeadInference(classifierLayers, rows: images, network: network, threads: threads)
         reloadWeights()
     }
 
-    /// `input` → `features`, and where they are wanted `projection` and `logits`, for all images of the plan.
+    /// `input` → `features`, and where they are wanted `projection` and `logits`, for all images of
+    /// the plan.
     public func run(projection: Bool = true, logits: Bool = true) {
         EngineTeam.run(threads) {
-            Parallel.chunks(lanes.count, threads: lanes.count) { lanes[$0].run() }
-            if let featureUnit { featureUnit.layer.forward(w: features, z: featureUnit.u.floats, lengths: featureUnit.lengths.floats) }
+            Parallel.chunks(workers.count, threads: workers.count) { workers[$0].run() }
+            if let featureUnit {
+                featureUnit.layer.forward(
+                    w: features, z: featureUnit.u.floats, lengths: featureUnit.lengths.floats)
+            }
             if projection { head?.forward(headInput) }
             if logits { classifier?.forward(headInput) }
         }
     }
 
-    /// Runs the encoder of a plan in f32 and shows each value of the blueprint, but for pooled ones: its number, its numbers, how many they are; lane by lane.
+    /// Runs the encoder of a plan in f32 and shows each value of the graph, but for pooled
+    /// ones: its number, its numbers, how many they are; worker by worker.
     func run(observing observe: (Int, UnsafePointer<Float>, Int) -> Void) {
-        EngineTeam.run(laneThreads) { for lane in lanes { lane.run(observe: observe) } }
+        EngineTeam.run(threadsPerWorker) { for worker in workers { worker.run(observe: observe) } }
     }
 
     /// After the network's parameters have changed.
     public func reloadWeights() {
-        EngineTeam.run(laneThreads) {
-            lanes[0].reloadWeights(network.parameters)
+        EngineTeam.run(threadsPerWorker) {
+            workers[0].reloadWeights(network.parameters)
             head?.reloadWeights()
         }
     }

@@ -13,7 +13,8 @@ package struct LinearLayer {
     package var threads: Int
 
     package init(
-        rows: Int, inputs: Int, outputs: Int, relu: Bool = false, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>, threads: Int
+        rows: Int, inputs: Int, outputs: Int, relu: Bool = false, weight: UnsafePointer<Float>,
+        bias: UnsafePointer<Float>, threads: Int
     ) {
         (self.rows, self.inputs, self.outputs, self.relu) = (rows, inputs, outputs, relu)
         (self.weight, self.bias, self.threads) = (weight, bias, threads)
@@ -22,14 +23,18 @@ package struct LinearLayer {
     package func forward(x: UnsafePointer<Float>, y: UnsafeMutablePointer<Float>) {
         for row in 0..<rows { (y + row * outputs).update(from: bias, count: outputs) }
         MatrixProduct.parallelMultiply(
-            transposeB: true, m: rows, n: outputs, k: inputs, a: x, lda: inputs, b: weight, ldb: inputs, beta: 1, c: y, ldc: outputs, threads: threads)
+            transposeB: true, m: rows, n: outputs, k: inputs, a: x, lda: inputs, b: weight,
+            ldb: inputs, beta: 1, c: y, ldc: outputs, threads: threads)
         if relu { for i in 0..<(rows * outputs) where !(y[i] > 0) { y[i] = 0 } }
     }
 
-    /// Overwrites the gradients; dy is masked in place by the ReLU; dx may be nil; `addsToInput`: dx += instead.
+    /// Overwrites the gradients; dy is masked in place by the ReLU; dx may be nil; `addsToInput`:
+    /// dx += instead.
     package func backward(
-        x: UnsafePointer<Float>, y: UnsafePointer<Float>, dy: UnsafeMutablePointer<Float>, dWeight: UnsafeMutablePointer<Float>,
-        dBias: UnsafeMutablePointer<Float>, dx: UnsafeMutablePointer<Float>?, addsToInput: Bool = false
+        x: UnsafePointer<Float>, y: UnsafePointer<Float>, dy: UnsafeMutablePointer<Float>,
+        dWeight: UnsafeMutablePointer<Float>,
+        dBias: UnsafeMutablePointer<Float>, dx: UnsafeMutablePointer<Float>?,
+        addsToInput: Bool = false
     ) {
         if relu { for i in 0..<(rows * outputs) where !(y[i] > 0) { dy[i] = 0 } }
         dBias.update(repeating: 0, count: outputs)
@@ -38,9 +43,11 @@ package struct LinearLayer {
             for o in 0..<outputs { dBias[o] += g[o] }
         }
         MatrixProduct.parallelMultiply(
-            transposeA: true, m: outputs, n: inputs, k: rows, a: dy, lda: outputs, b: x, ldb: inputs, c: dWeight, ldc: inputs, threads: threads)
+            transposeA: true, m: outputs, n: inputs, k: rows, a: dy, lda: outputs, b: x,
+            ldb: inputs, c: dWeight, ldc: inputs, threads: threads)
         guard let dx else { return }
         MatrixProduct.parallelMultiply(
-            m: rows, n: inputs, k: outputs, a: dy, lda: outputs, b: weight, ldb: inputs, beta: addsToInput ? 1 : 0, c: dx, ldc: inputs, threads: threads)
+            m: rows, n: inputs, k: outputs, a: dy, lda: outputs, b: weight, ldb: inputs,
+            beta: addsToInput ? 1 : 0, c: dx, ldc: inputs, threads: threads)
     }
 }

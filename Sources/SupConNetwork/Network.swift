@@ -1,16 +1,20 @@
 import SupConTensor
 
-/// An encoder, its projection head and its classifier: a configuration and its numbers. Plans run it.
+/// An encoder, its projection head and its classifier: a configuration and its numbers. Plans run
+/// it.
 public final class Network: Sendable {
     public let configuration: NetworkConfiguration
     public let parameters: ParameterStore
 
-    /// A network with random weights: convolutions by He et al. (arXiv:1502.01852) with fan-out, linear layers uniform in ±1/√in, as PyTorch's. Errors: argument, memory.
+    /// A network with random weights: convolutions by He et al. (arXiv:1502.01852) with fan-out,
+    /// linear layers uniform in ±1/√in, as PyTorch's. Errors: argument, memory.
     public init(_ configuration: NetworkConfiguration, seed: UInt64) throws(SupConError) {
         try configuration.validate()
         self.configuration = configuration
         parameters = try ParameterStore(Self.declarations(configuration))
-        for (index, entry) in parameters.entries.enumerated() { initialise(entry, index: index, seed: seed) }
+        for (index, entry) in parameters.entries.enumerated() {
+            initialize(entry, index: index, seed: seed)
+        }
     }
 
     /// A network of zeros, for numbers that are read into it. Errors: argument, memory.
@@ -20,46 +24,65 @@ public final class Network: Sendable {
         parameters = try ParameterStore(Self.declarations(configuration))
     }
 
-    /// Name and shape of every parameter that a network of `configuration` has, before there is memory for any. Errors: argument.
-    package static func parameterShapes(of configuration: NetworkConfiguration) throws(SupConError) -> [(name: String, shape: [Int])] {
+    /// Name and shape of every parameter that a network of `configuration` has, before there is
+    /// memory for any. Errors: argument.
+    package static func parameterShapes(of configuration: NetworkConfiguration) throws(SupConError)
+        -> [(name: String, shape: [Int])]
+    {
         try configuration.validate()
         return declarations(configuration).map { ($0.name, $0.shape) }
     }
 
-    private init(_ configuration: NetworkConfiguration, copying other: ParameterStore) throws(SupConError) {
+    private init(_ configuration: NetworkConfiguration, copying other: ParameterStore)
+        throws(SupConError)
+    {
         self.configuration = configuration
         parameters = try ParameterStore(Self.declarations(configuration))
         parameters.copyValues(from: other)
     }
 
     /// The same network in memory of its own. Errors: memory.
-    public func copy() throws(SupConError) -> Network { try Network(configuration, copying: parameters) }
+    public func copy() throws(SupConError) -> Network {
+        try Network(configuration, copying: parameters)
+    }
 
-    /// The same encoder and head with a new random classifier for `classes` classes; 0: with none. Errors: argument, memory.
+    /// The same encoder and head with a new random classifier for `classes` classes; 0: with none.
+    /// Errors: argument, memory.
     public func withClassifier(classes: Int, seed: UInt64) throws(SupConError) -> Network {
         var changed = configuration
         changed.classes = classes
         try changed.validate()
         let network = try Network(changed, copying: parameters)
-        for (index, entry) in network.parameters.entries.enumerated() where entry.part == .classifier { network.initialise(entry, index: index, seed: seed) }
+        for (index, entry) in network.parameters.entries.enumerated()
+        where entry.part == .classifier { network.initialize(entry, index: index, seed: seed) }
         return network
     }
 
     /// Numbers that one stream fills: a parameter's are the same on any number of threads.
     private static let chunk = 1 << 16
 
-    private func initialise(_ entry: ParameterStore.Entry, index: Int, seed: UInt64) {
+    private func initialize(_ entry: ParameterStore.Entry, index: Int, seed: UInt64) {
         let values = parameters.pointer(entry)
         switch entry.role {
         case .convolution:
-            let deviation = (2 / Float(entry.shape[0] * entry.shape[2] * entry.shape[3])).squareRoot()
-            eachChunk(entry, index, seed) { random, range in random.fill(values + range.lowerBound, count: range.count, deviation: deviation) }
+            let deviation = (2 / Float(entry.shape[0] * entry.shape[2] * entry.shape[3]))
+                .squareRoot()
+            eachChunk(entry, index, seed) { random, range in
+                random.fill(values + range.lowerBound, count: range.count, deviation: deviation)
+            }
         case .linearWeight, .bias:
-            let inputs = entry.role == .linearWeight ? entry.shape[1] : parameters.declared(entry.name.dropLast("bias".count) + "weight").shape[1]
+            let inputs =
+                entry.role == .linearWeight
+                ? entry.shape[1]
+                : parameters.declared(entry.name.dropLast("bias".count) + "weight").shape[1]
             let bound = 1 / Float(inputs).squareRoot()
-            eachChunk(entry, index, seed) { random, range in for i in range { values[i] = random.uniform(-bound, bound) } }
+            eachChunk(entry, index, seed) { random, range in
+                for i in range { values[i] = random.uniform(-bound, bound) }
+            }
         case .normWeight:
-            values.update(repeating: entry.isLastGamma && configuration.zeroInitLastGamma ? 0 : 1, count: entry.count)
+            values.update(
+                repeating: entry.isLastGamma && configuration.zeroInitLastGamma ? 0 : 1,
+                count: entry.count)
         case .runningVariance:
             values.update(repeating: 1, count: entry.count)
         case .normBias, .runningMean:
@@ -67,7 +90,10 @@ public final class Network: Sendable {
         }
     }
 
-    private func eachChunk(_ entry: ParameterStore.Entry, _ index: Int, _ seed: UInt64, _ body: (inout Philox, Range<Int>) -> Void) {
+    private func eachChunk(
+        _ entry: ParameterStore.Entry, _ index: Int, _ seed: UInt64,
+        _ body: (inout Philox, Range<Int>) -> Void
+    ) {
         let chunks = (entry.count + Self.chunk - 1) / Self.chunk
         Parallel.chunks(chunks, threads: Parallel.availableThreads) { chunk in
             var random = Philox(seed: seed, purpose: .initialWeights, epoch: chunk, sample: index)
@@ -75,29 +101,50 @@ public final class Network: Sendable {
         }
     }
 
-    private static func declarations(_ configuration: NetworkConfiguration) -> [ParameterStore.Declaration] {
+    private static func declarations(_ configuration: NetworkConfiguration) -> [ParameterStore
+        .Declaration]
+    {
         var all: [ParameterStore.Declaration] = []
-        func norm(_ name: String, _ channels: Int, _ part: ParameterStore.Part, isLast: Bool = false) {
-            all.append(.init(name: name + ".weight", shape: [channels], role: .normWeight, part: part, isLastGamma: isLast))
-            all.append(.init(name: name + ".bias", shape: [channels], role: .normBias, part: part))
-            all.append(.init(name: name + ".running_mean", shape: [channels], role: .runningMean, part: part))
-            all.append(.init(name: name + ".running_var", shape: [channels], role: .runningVariance, part: part))
-        }
-        // Shapes of parameters do not depend on the image's size: any will do.
-        let blueprint = Blueprint(configuration, height: 64, width: 64)
-        for case .convolutionNorm(let layer) in blueprint.layers {
-            let outputs = blueprint.values[layer.output].channels
+        func norm(
+            _ name: String, _ channels: Int, _ part: ParameterStore.Part, isLast: Bool = false
+        ) {
             all.append(
                 .init(
-                    name: layer.convolutionName + ".weight", shape: [outputs, blueprint.values[layer.input].channels / layer.groups, layer.kernel, layer.kernel],
+                    name: name + ".weight", shape: [channels], role: .normWeight, part: part,
+                    isLastGamma: isLast))
+            all.append(.init(name: name + ".bias", shape: [channels], role: .normBias, part: part))
+            all.append(
+                .init(
+                    name: name + ".running_mean", shape: [channels], role: .runningMean, part: part)
+            )
+            all.append(
+                .init(
+                    name: name + ".running_var", shape: [channels], role: .runningVariance,
+                    part: part))
+        }
+        // Shapes of parameters do not depend on the image's size: any will do.
+        let graph = ComputeGraph(configuration, height: 64, width: 64)
+        for case .convolutionNorm(let layer) in graph.layers {
+            let outputs = graph.values[layer.output].channels
+            all.append(
+                .init(
+                    name: layer.convolutionName + ".weight",
+                    shape: [
+                        outputs, graph.values[layer.input].channels / layer.groups,
+                        layer.kernel, layer.kernel,
+                    ],
                     role: .convolution, part: .encoder))
             norm(layer.normName, outputs, .encoder, isLast: layer.isLastOfBlock)
         }
         for layer in HeadLayer.layers(of: configuration) {
             switch layer {
             case .linear(let name, let inputs, let outputs, _):
-                let part: ParameterStore.Part = name == HeadLayer.classifierName ? .classifier : .head
-                all.append(.init(name: name + ".weight", shape: [outputs, inputs], role: .linearWeight, part: part))
+                let part: ParameterStore.Part =
+                    name == HeadLayer.classifierName ? .classifier : .head
+                all.append(
+                    .init(
+                        name: name + ".weight", shape: [outputs, inputs], role: .linearWeight,
+                        part: part))
                 all.append(.init(name: name + ".bias", shape: [outputs], role: .bias, part: part))
             case .norm(let name, let channels):
                 norm(name, channels, .head)

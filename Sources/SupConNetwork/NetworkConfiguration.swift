@@ -8,14 +8,15 @@ public struct NetworkConfiguration: Sendable, Equatable {
     public var width = 64
     /// Of the images: 1 to 4.
     public var channels = 3
-    /// The last γ of each residual block begins at 0, so that the block begins as the identity (Goyal et al., arXiv:1706.02677, §5.1). Off, as in SupContrast: small networks begin with
+    /// The last γ of each residual block begins at 0, so that the block begins as the identity
+    /// (Goyal et al., arXiv:1706.02677, §5.1). Off, as in SupContrast: small networks begin with
     /// embeddings that are nearly one point then, and contrastive training takes long to leave it.
     public var zeroInitLastGamma = false
     public var head = HeadKind.mlp
     /// 0: as wide as the encoder's output.
     public var headHidden = 0
     /// Dimension of z.
-    public var headOutput = 128
+    public var projectionDimension = 128
     /// Of the linear classifier "fc"; 0: there is none.
     public var classes = 0
     /// Head and classifier take r/|r| instead of r, as in the paper.
@@ -24,22 +25,36 @@ public struct NetworkConfiguration: Sendable, Equatable {
     public init() {}
 
     /// Dimension of r.
-    public var encoderOutput: Int { width * 8 * architecture.expansion }
+    public var embeddingDimension: Int { width * 8 * architecture.expansion }
     /// The hidden layer's width that is used.
-    public var hiddenWidth: Int { headHidden > 0 ? headHidden : encoderOutput }
+    public var hiddenWidth: Int { headHidden > 0 ? headHidden : embeddingDimension }
 
-    /// Dimension of z; without a head z is r at length 1.
-    public var projectionDimension: Int { head == .none ? encoderOutput : headOutput }
+    /// Dimension of the rows that the loss contrasts: z, or r without a head.
+    public var contrastedDimension: Int { head == .none ? embeddingDimension : projectionDimension }
 
     /// Errors: argument.
     public func validate() throws(SupConError) {
-        try require((1...4).contains(channels), .argument, "channels is \(channels); expected 1 to 4")
-        try require((1...1024).contains(width), .argument, "width is \(width); expected 1 to 1024 channels in the first stage")
+        try require(
+            (1...4).contains(channels), .argument, "channels is \(channels); expected 1 to 4")
+        try require(
+            (1...1024).contains(width), .argument,
+            "width is \(width); expected 1 to 1024 channels in the first stage")
         try require(
             architecture.innerChannels(stageWidth: width) > 0, .argument,
-            "width is \(width); expected \((64 + architecture.widthPerGroup - 1) / architecture.widthPerGroup) or more for \(architecture.rawValue), whose convolutions have \(architecture.groups) groups")
-        try require((0...65536).contains(headHidden), .argument, "head_hidden is \(headHidden); expected up to 65536, or 0 for the encoder's width")
-        try require(head == .none || (1...65536).contains(headOutput), .argument, "head_output is \(headOutput); expected 1 to 65536")
-        try require((0...1_000_000).contains(classes), .argument, "classes is \(classes); expected 0 to 1000000")
+            """
+            width is \(width); expected \
+            \((64 + architecture.widthPerGroup - 1) / architecture.widthPerGroup) or more for \
+            \(architecture.rawValue), whose convolutions have \(architecture.groups) groups
+            """
+        )
+        try require(
+            (0...65536).contains(headHidden), .argument,
+            "head_hidden is \(headHidden); expected up to 65536, or 0 for the encoder's width")
+        try require(
+            head == .none || (1...65536).contains(projectionDimension), .argument,
+            "projection_dim is \(projectionDimension); expected 1 to 65536")
+        try require(
+            (0...1_000_000).contains(classes), .argument,
+            "classes is \(classes); expected 0 to 1000000")
     }
 }

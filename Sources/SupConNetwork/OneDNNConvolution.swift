@@ -15,20 +15,33 @@ final class OneDNNConvolution: Convolution {
     private let gradientOffset: Int
 
     /// Errors: unsupported, memory.
-    init(_ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, type: ElementType, threads: Int) throws(SupConError) {
+    init(_ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, type: ElementType, threads: Int)
+        throws(SupConError)
+    {
         var made: [OpaquePointer] = []
-        func primitive(_ what: Int, fused: Int = 0, _ int8: QuantizedConvolution? = nil) throws(SupConError) -> OpaquePointer {
+        func primitive(_ what: Int, fused: Int = 0, _ int8: QuantizedConvolution? = nil)
+            throws(SupConError) -> OpaquePointer
+        {
             var description = scd_convolution_shape(
-                images: Int64(shape.images), height: Int64(shape.height), width: Int64(shape.width), inputs: Int64(shape.inputs), out_height: Int64(shape.outHeight),
-                out_width: Int64(shape.outWidth), outputs: Int64(shape.outputs), kernel: Int64(shape.kernel), stride: Int64(shape.stride),
-                padding: Int64(shape.padding), groups: Int64(shape.groups), type: Int32(type == .bf16 ? SCD_BF16 : SCD_F32))
+                images: Int64(shape.images), height: Int64(shape.height), width: Int64(shape.width),
+                inputs: Int64(shape.inputs), out_height: Int64(shape.outHeight),
+                out_width: Int64(shape.outWidth), outputs: Int64(shape.outputs),
+                kernel: Int64(shape.kernel), stride: Int64(shape.stride),
+                padding: Int64(shape.padding), groups: Int64(shape.groups),
+                type: Int32(type == .bf16 ? SCD_BF16 : SCD_F32))
             var result: OpaquePointer?
             let status = Self.create(&description, what, fused, int8, threads, &result)
             guard let result else {
                 made.forEach { scd_convolution_free($0) }
                 throw SupConError(
                     status == 1 ? .memory : .unsupported,
-                    "oneDNN cannot prepare a \(shape.kernel)×\(shape.kernel) convolution of \(shape.inputs) to \(shape.outputs) channels on \(shape.height)×\(shape.width) in \(int8 == nil ? "\(type)" : "int8"): status \(status)")
+                    """
+                    oneDNN cannot prepare a \(shape.kernel)×\(shape.kernel) convolution of \
+                    \(shape.inputs) to \(shape.outputs) channels on \
+                    \(shape.height)×\(shape.width) in \(int8 == nil ? "\(type)" : "int8"): \
+                    status \(status)
+                    """
+                )
             }
             made.append(result)
             return result
@@ -37,9 +50,13 @@ final class OneDNNConvolution: Convolution {
         var weight: OpaquePointer?
         switch purpose {
         case .inference(let relu, let adds):
-            forwardPrimitive = try primitive(SCD_INFERENCE, fused: (relu ? SCD_RELU : 0) | (adds ? SCD_ADD_TO_OUTPUT : 0))
+            forwardPrimitive = try primitive(
+                SCD_INFERENCE, fused: (relu ? SCD_RELU : 0) | (adds ? SCD_ADD_TO_OUTPUT : 0))
         case .int8(let convolution):
-            forwardPrimitive = try primitive(SCD_INFERENCE, fused: (convolution.relu ? SCD_RELU : 0) | (convolution.residual != nil ? SCD_ADD_TO_OUTPUT : 0), convolution)
+            forwardPrimitive = try primitive(
+                SCD_INFERENCE,
+                fused: (convolution.relu ? SCD_RELU : 0)
+                    | (convolution.residual != nil ? SCD_ADD_TO_OUTPUT : 0), convolution)
         case .training(let wantsInput):
             forwardPrimitive = try primitive(SCD_FORWARD)
             if wantsInput { input = try primitive(SCD_INPUT_GRADIENT) }
@@ -55,14 +72,20 @@ final class OneDNNConvolution: Convolution {
     }
 
     private static func create(
-        _ shape: inout scd_convolution_shape, _ what: Int, _ fused: Int, _ int8: QuantizedConvolution?, _ threads: Int, _ result: inout OpaquePointer?
+        _ shape: inout scd_convolution_shape, _ what: Int, _ fused: Int,
+        _ int8: QuantizedConvolution?, _ threads: Int, _ result: inout OpaquePointer?
     ) -> Int32 {
-        guard let int8 else { return scd_convolution_create(&shape, Int32(what), Int32(fused), nil, Int32(threads), &result) }
+        guard let int8 else {
+            return scd_convolution_create(
+                &shape, Int32(what), Int32(fused), nil, Int32(threads), &result)
+        }
         return int8.scales.withUnsafeBufferPointer { scales in
             var quantization = scd_quantization(
-                x_signed: int8.xIsSigned ? 1 : 0, y_signed: int8.yIsSigned ? 1 : 0, residual_signed: int8.residual?.isSigned == true ? 1 : 0,
+                x_signed: int8.xIsSigned ? 1 : 0, y_signed: int8.yIsSigned ? 1 : 0,
+                residual_signed: int8.residual?.isSigned == true ? 1 : 0,
                 residual_scale: int8.residual?.scale ?? 1, scales: scales.baseAddress)
-            return scd_convolution_create(&shape, Int32(what), Int32(fused), &quantization, Int32(threads), &result)
+            return scd_convolution_create(
+                &shape, Int32(what), Int32(fused), &quantization, Int32(threads), &result)
         }
     }
 
@@ -74,31 +97,50 @@ final class OneDNNConvolution: Convolution {
 
     /// Names of the implementations that oneDNN chose, for profiles.
     var implementations: [String] {
-        [forwardPrimitive, inputPrimitive, weightPrimitive].compactMap { $0.map { String(cString: scd_convolution_implementation($0)) } }
+        [forwardPrimitive, inputPrimitive, weightPrimitive].compactMap {
+            $0.map { String(cString: scd_convolution_implementation($0)) }
+        }
     }
 
-    // The primitives were created for these sizes: running them cannot fail but by memory that is not there, which the plan has taken already.
+    // The primitives were created for these sizes: running them cannot fail but by memory that is
+    // not there, which the plan has taken already.
 
-    func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer, forGradient: UnsafeMutableRawPointer) {
+    func pack(
+        _ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer,
+        forGradient: UnsafeMutableRawPointer
+    ) {
         _ = scd_convolution_pack(forwardPrimitive, weights, packed)
         if let inputPrimitive { _ = scd_convolution_pack(inputPrimitive, weights, forGradient) }
     }
 
-    func prepare(bias: UnsafeMutablePointer<Float>) { scd_convolution_prepare_bias(forwardPrimitive, bias) }
+    func prepare(bias: UnsafeMutablePointer<Float>) {
+        scd_convolution_prepare_bias(forwardPrimitive, bias)
+    }
 
     func forward(
-        x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?, y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer
+        x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?,
+        y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer
     ) {
-        _ = scd_convolution_run(forwardPrimitive, UnsafeMutableRawPointer(mutating: x), packed, bias, y, scratch)
+        _ = scd_convolution_run(
+            forwardPrimitive, UnsafeMutableRawPointer(mutating: x), packed, bias, y, scratch)
     }
 
-    func inputGradient(dy: UnsafeRawPointer, packed: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer) {
-        _ = scd_convolution_run(inputPrimitive, dx, packed, nil, UnsafeMutableRawPointer(mutating: dy), scratch)
+    func inputGradient(
+        dy: UnsafeRawPointer, packed: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer,
+        scratch: UnsafeMutableRawPointer
+    ) {
+        _ = scd_convolution_run(
+            inputPrimitive, dx, packed, nil, UnsafeMutableRawPointer(mutating: dy), scratch)
     }
 
-    func weightGradient(x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer) {
+    func weightGradient(
+        x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>,
+        scratch: UnsafeMutableRawPointer
+    ) {
         let packed = scratch + gradientOffset
-        _ = scd_convolution_run(weightPrimitive, UnsafeMutableRawPointer(mutating: x), packed, nil, UnsafeMutableRawPointer(mutating: dy), scratch)
+        _ = scd_convolution_run(
+            weightPrimitive, UnsafeMutableRawPointer(mutating: x), packed, nil,
+            UnsafeMutableRawPointer(mutating: dy), scratch)
         _ = scd_convolution_unpack(weightPrimitive, packed, dw)
     }
 }

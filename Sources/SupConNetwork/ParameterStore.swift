@@ -1,6 +1,7 @@
 import SupConTensor
 
-/// A network's numbers: f32, one after another in one piece of memory, the trainable ones first, so that an optimiser is one loop and a copy is one memcpy.
+/// A network's numbers: f32, one after another in one piece of memory, the trainable ones first, so
+/// that an optimizer is one loop and a copy is one memcpy.
 public final class ParameterStore: @unchecked Sendable {
     /// What a parameter does; decides how it begins and whether weight decay may skip it.
     public enum Role: Sendable {
@@ -10,7 +11,7 @@ public final class ParameterStore: @unchecked Sendable {
         case linearWeight
         case bias
         case normWeight, normBias
-        /// The statistics of batch norm: not trained, but learnt.
+        /// The statistics of batch norm: not trained, but learned.
         case runningMean, runningVariance
 
         public var isTrainable: Bool { self != .runningMean && self != .runningVariance }
@@ -52,15 +53,19 @@ public final class ParameterStore: @unchecked Sendable {
         var isLastGamma = false
     }
 
-    /// Zeroed memory for `declarations`, trainable ones first, in their order otherwise. Errors: memory.
+    /// Zeroed memory for `declarations`, trainable ones first, in their order otherwise. Errors:
+    /// memory.
     init(_ declarations: [Declaration]) throws(SupConError) {
         var offset = 0
         var placed: [Entry] = []
-        for declaration in declarations.filter(\.role.isTrainable) + declarations.filter({ !$0.role.isTrainable }) {
+        for declaration in declarations.filter(\.role.isTrainable)
+            + declarations.filter({ !$0.role.isTrainable })
+        {
             let count = declaration.shape.reduce(1, *)
             placed.append(
                 Entry(
-                    name: declaration.name, shape: declaration.shape, role: declaration.role, part: declaration.part, offset: offset, count: count,
+                    name: declaration.name, shape: declaration.shape, role: declaration.role,
+                    part: declaration.part, offset: offset, count: count,
                     isLastGamma: declaration.isLastGamma))
             offset += count
         }
@@ -76,13 +81,15 @@ public final class ParameterStore: @unchecked Sendable {
     /// The parameter's numbers, row-major in its shape.
     public func pointer(_ entry: Entry) -> UnsafeMutablePointer<Float> { values + entry.offset }
 
-    /// For names that the blueprint itself declared.
+    /// For names that the graph itself declared.
     func declared(_ name: String) -> Entry { entries[byName[name].unsafelyUnwrapped] }
 
     /// Takes over every number of `other` that has the same name and shape here.
     func copyValues(from other: ParameterStore) {
         for entry in entries {
-            guard let source = other.entry(named: entry.name), source.shape == entry.shape else { continue }
+            guard let source = other.entry(named: entry.name), source.shape == entry.shape else {
+                continue
+            }
             pointer(entry).update(from: other.pointer(source), count: entry.count)
         }
     }

@@ -16,7 +16,8 @@ package struct LayerProfile {
 }
 
 extension TrainingPlan {
-    /// Runs the encoder forward and backward `runs` times on what lies in the plan's memory, each layer's parts one after the other in the order of a step, and times them. What a step does
+    /// Runs the encoder forward and backward `runs` times on what lies in the plan's memory, each
+    /// layer's parts one after the other in the order of a step, and times them. What a step does
     /// is in `forward` and `backward`; this is beside it and costs it nothing.
     package func profile(runs: Int) -> [LayerProfile] {
         let (layers, images) = (encoder.layers, encoder.images)
@@ -27,28 +28,43 @@ extension TrainingPlan {
             clock.measure { EngineTeam.run(threads) { part.run() } } / .seconds(1)
         }
         for _ in 0..<runs {
-            for (index, (forward, _)) in parts.enumerated() { for (i, part) in forward.enumerated() { times[index][i].append(run(part)) } }
+            for (index, (forward, _)) in parts.enumerated() {
+                for (i, part) in forward.enumerated() { times[index][i].append(run(part)) }
+            }
             for (index, (forward, backward)) in parts.enumerated().reversed() {
-                for (i, part) in backward.enumerated() { times[index][forward.count + i].append(run(part)) }
+                for (i, part) in backward.enumerated() {
+                    times[index][forward.count + i].append(run(part))
+                }
             }
         }
         return layers.indices.map { index in
-            let (name, shape, multiplications) = encoder.blueprint.description(ofLayer: index, images: images)
+            let (name, shape, multiplications) = encoder.graph.description(
+                ofLayer: index, images: images)
             let all = parts[index].0 + parts[index].1
             return LayerProfile(
                 name: name, shape: shape,
-                parts: zip(all, times[index]).map { .init(name: $0.name, multiplications: $0.isConvolution ? multiplications : 0, seconds: $1.sorted()[runs / 2]) })
+                parts: zip(all, times[index]).map {
+                    .init(
+                        name: $0.name, multiplications: $0.isConvolution ? multiplications : 0,
+                        seconds: $1.sorted()[runs / 2])
+                })
         }
     }
 }
 
-extension Blueprint {
-    fileprivate func description(ofLayer index: Int, images: Int) -> (name: String, shape: String, multiplications: Int) {
+extension ComputeGraph {
+    fileprivate func description(ofLayer index: Int, images: Int) -> (
+        name: String, shape: String, multiplications: Int
+    ) {
         switch layers[index] {
         case .convolutionNorm(let layer):
             let shape = ConvolutionShape(layer, in: self, images: images)
             let stride = shape.stride > 1 ? " /\(shape.stride)" : ""
-            let text = "\(shape.kernel)×\(shape.kernel) \(shape.inputs)→\(shape.outputs)\(stride), \(shape.outHeight)×\(shape.outWidth)"
+            let text =
+                """
+                \(shape.kernel)×\(shape.kernel) \(shape.inputs)→\(shape.outputs)\(stride), \
+                \(shape.outHeight)×\(shape.outWidth)
+                """
             return (layer.convolutionName, text, shape.multiplications)
         case .maxPool(let input, _): return ("maxpool", "3×3 \(values[input].channels) /2", 0)
         }

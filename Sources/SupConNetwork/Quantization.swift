@@ -1,26 +1,40 @@
 import SupConTensor
 
-/// How an encoder's values are told in bytes, for inference in int8: v as round(v / step), within −127…127 where it may be negative (the image, and what no ReLU follows) and 0…255 elsewhere
-/// (Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference", arXiv:1712.05877, symmetric). Weights have a step for each output channel.
+/// How an encoder's values are told in bytes, for inference in int8: v as round(v / step), within
+/// −127…127 where it may be negative (the image, and what no ReLU follows) and 0…255 elsewhere
+/// (Jacob et al., "Quantization and training of neural networks for efficient
+/// integer-arithmetic-only inference", arXiv:1712.05877, symmetric). Weights have a step for each
+/// output channel.
 public struct Quantization: Sendable, Equatable {
-    /// Of each value of the blueprint, in their order: the largest magnitude that is told; larger ones are cut off.
+    /// Of each value of the graph, in their order: the largest magnitude that is told; larger
+    /// ones are cut off.
     public let ranges: [Float]
 
     /// Errors: argument (not one positive number for each value of the encoder).
     public init(ranges: [Float], for configuration: NetworkConfiguration) throws(SupConError) {
-        let count = Blueprint(configuration, height: 64, width: 64).values.count
-        try require(ranges.count == count, .argument, "there are \(ranges.count) int8 ranges; expected one for each of the encoder's \(count) values")
+        let count = ComputeGraph(configuration, height: 64, width: 64).values.count
+        try require(
+            ranges.count == count, .argument,
+            """
+            there are \(ranges.count) int8 ranges; expected one for each of the encoder's \
+            \(count) values
+            """
+        )
         for (value, range) in ranges.enumerated() {
             // Larger or smaller ones would make steps whose quotients are no floats.
-            try require((1e-15...1e15).contains(range), .argument, "the int8 range of value \(value) is \(range); expected 1e-15 to 1e15")
+            try require(
+                (1e-15...1e15).contains(range), .argument,
+                "the int8 range of value \(value) is \(range); expected 1e-15 to 1e15")
         }
         self.ranges = ranges
     }
 
-    func step(_ value: Int, in blueprint: Blueprint) -> Float { ranges[value] / (blueprint.mayBeNegative(value) ? 127 : 255) }
+    func step(_ value: Int, in graph: ComputeGraph) -> Float {
+        ranges[value] / (graph.mayBeNegative(value) ? 127 : 255)
+    }
 }
 
-extension Blueprint {
+extension ComputeGraph {
     func mayBeNegative(_ value: Int) -> Bool {
         guard value > 0 else { return true }
         // Each layer makes one value.
@@ -29,7 +43,8 @@ extension Blueprint {
     }
 }
 
-/// A convolution of bytes: y = saturate(round(relu?(scales[o] · conv(x, w) + bias[o] + residual.scale · y?))), all in steps of y.
+/// A convolution of bytes: y = saturate(round(relu?(scales[o] · conv(x, w) + bias[o] +
+/// residual.scale · y?))), all in steps of y.
 struct QuantizedConvolution: Equatable {
     struct Residual: Equatable {
         var isSigned: Bool
@@ -46,12 +61,24 @@ struct QuantizedConvolution: Equatable {
 
 extension QuantizedConvolution {
     /// weightSteps: of each output channel's folded weights.
-    init(_ layer: Blueprint.ConvolutionNorm, in blueprint: Blueprint, _ quantization: Quantization, weightSteps: [Float]) {
-        let (x, y) = (quantization.step(layer.input, in: blueprint), quantization.step(layer.output, in: blueprint))
+    init(
+        _ layer: ComputeGraph.ConvolutionNorm, in graph: ComputeGraph, _ quantization: Quantization,
+        weightSteps: [Float]
+    ) {
+        let (x, y) = (
+            quantization.step(layer.input, in: graph),
+            quantization.step(layer.output, in: graph)
+        )
         relu = layer.relu
-        (xIsSigned, yIsSigned) = (blueprint.mayBeNegative(layer.input), blueprint.mayBeNegative(layer.output))
+        (xIsSigned, yIsSigned) = (
+            graph.mayBeNegative(layer.input), graph.mayBeNegative(layer.output)
+        )
         scales = weightSteps.map { x * $0 / y }
-        residual = layer.residual.map { Residual(isSigned: blueprint.mayBeNegative($0), scale: quantization.step($0, in: blueprint) / y) }
+        residual = layer.residual.map {
+            Residual(
+                isSigned: graph.mayBeNegative($0),
+                scale: quantization.step($0, in: graph) / y)
+        }
     }
 }
 
@@ -62,9 +89,13 @@ struct ByteSteps {
     var y: Float
 
     /// Folded weights and bias, f32 → whole numbers in steps.
-    func quantize(_ folded: UnsafeMutablePointer<Float>, bias: UnsafeMutablePointer<Float>, perOutput: Int) {
+    func quantize(
+        _ folded: UnsafeMutablePointer<Float>, bias: UnsafeMutablePointer<Float>, perOutput: Int
+    ) {
         for (o, step) in weights.enumerated() {
-            for i in (o * perOutput)..<((o + 1) * perOutput) { folded[i] = (folded[i] / step).rounded(.toNearestOrEven) }
+            for i in (o * perOutput)..<((o + 1) * perOutput) {
+                folded[i] = (folded[i] / step).rounded(.toNearestOrEven)
+            }
             bias[o] /= y
         }
     }

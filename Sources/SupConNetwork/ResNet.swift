@@ -1,5 +1,6 @@
-extension Blueprint {
-    /// The ResNet of `configuration` for images of that size; names are torchvision's, the stride is on the 3×3 convolution ("v1.5").
+extension ComputeGraph {
+    /// The ResNet of `configuration` for images of that size; names are torchvision's, the stride
+    /// is on the 3×3 convolution ("v1.5").
     init(_ configuration: NetworkConfiguration, height: Int, width: Int) {
         self.init(image: Shape(height: height, width: width, channels: configuration.channels))
         var x: Int
@@ -7,33 +8,48 @@ extension Blueprint {
         case .cifar:
             x = convolutionNorm(0, channels: configuration.width, kernel: 3, "conv1", "bn1")
         case .imagenet:
-            x = convolutionNorm(0, channels: configuration.width, kernel: 7, stride: 2, "conv1", "bn1")
+            x = convolutionNorm(
+                0, channels: configuration.width, kernel: 7, stride: 2, "conv1", "bn1")
             x = maxPool(x)
         }
         for (stage, count) in configuration.architecture.blocks.enumerated() {
             for block in 0..<count {
                 x = residualBlock(
-                    x, channels: configuration.width << stage, stride: stage > 0 && block == 0 ? 2 : 1, architecture: configuration.architecture,
+                    x, channels: configuration.width << stage,
+                    stride: stage > 0 && block == 0 ? 2 : 1,
+                    architecture: configuration.architecture,
                     name: "layer\(stage + 1).\(block)")
             }
         }
     }
 
-    /// x ↦ relu(f(x) + x), where f is two 3×3 convolutions, or 1×1, 3×3, 1×1; x passes a 1×1 convolution where its shape changes.
-    private mutating func residualBlock(_ x: Int, channels: Int, stride: Int, architecture: Architecture, name: String) -> Int {
-        let (inner, outer) = (architecture.innerChannels(stageWidth: channels), channels * architecture.expansion)
+    /// x ↦ relu(f(x) + x), where f is two 3×3 convolutions, or 1×1, 3×3, 1×1; x passes a 1×1
+    /// convolution where its shape changes.
+    private mutating func residualBlock(
+        _ x: Int, channels: Int, stride: Int, architecture: Architecture, name: String
+    ) -> Int {
+        let (inner, outer) = (
+            architecture.innerChannels(stageWidth: channels), channels * architecture.expansion
+        )
         var shortcut = x
         var y = x
         if architecture.hasBottlenecks {
             y = convolutionNorm(y, channels: inner, kernel: 1, "\(name).conv1", "\(name).bn1")
-            y = convolutionNorm(y, channels: inner, kernel: 3, stride: stride, groups: architecture.groups, "\(name).conv2", "\(name).bn2")
+            y = convolutionNorm(
+                y, channels: inner, kernel: 3, stride: stride, groups: architecture.groups,
+                "\(name).conv2", "\(name).bn2")
         } else {
-            y = convolutionNorm(y, channels: inner, kernel: 3, stride: stride, "\(name).conv1", "\(name).bn1")
+            y = convolutionNorm(
+                y, channels: inner, kernel: 3, stride: stride, "\(name).conv1", "\(name).bn1")
         }
         if stride != 1 || values[x].channels != outer {
-            shortcut = convolutionNorm(x, channels: outer, kernel: 1, stride: stride, relu: false, "\(name).downsample.0", "\(name).downsample.1")
+            shortcut = convolutionNorm(
+                x, channels: outer, kernel: 1, stride: stride, relu: false, "\(name).downsample.0",
+                "\(name).downsample.1")
         }
         let last = architecture.hasBottlenecks ? 3 : 2
-        return convolutionNorm(y, channels: outer, kernel: architecture.hasBottlenecks ? 1 : 3, residual: shortcut, "\(name).conv\(last)", "\(name).bn\(last)")
+        return convolutionNorm(
+            y, channels: outer, kernel: architecture.hasBottlenecks ? 1 : 3, residual: shortcut,
+            "\(name).conv\(last)", "\(name).bn\(last)")
     }
 }

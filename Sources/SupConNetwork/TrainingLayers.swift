@@ -8,7 +8,8 @@ struct LayerPart {
     var run: () -> Void
 }
 
-/// A layer of an encoder with its memory: forward, and backward from the gradient of its output to that of its input.
+/// A layer of an encoder with its memory: forward, and backward from the gradient of its output to
+/// that of its input.
 protocol TrainingLayer: AnyObject {
     /// What a step does, in order.
     var forwardParts: [LayerPart] { get }
@@ -28,7 +29,8 @@ final class ConvolutionNormTraining: TrainingLayer {
     struct Memory {
         var x, c, y: UnsafeMutableRawPointer
         var residual: UnsafeMutableRawPointer?
-        /// Gradients of y (their sum counts), and where the sum's masked form g goes if the residual or the second pass needs it.
+        /// Gradients of y (their sum counts), and where the sum's masked form g goes if the
+        /// residual or the second pass needs it.
         var dy: UnsafeMutableRawPointer
         var dy2: UnsafeMutableRawPointer?
         var g: UnsafeMutableRawPointer?
@@ -47,29 +49,47 @@ final class ConvolutionNormTraining: TrainingLayer {
     init(_ convolution: any Convolution, _ norm: BatchNorm, _ memory: Memory) {
         self.norm = norm
         forwardParts = [
-            LayerPart(name: "pack") { convolution.pack(memory.weights, into: memory.packed, forGradient: memory.packedForGradient) },
-            LayerPart(name: "forward", isConvolution: true) {
-                convolution.forward(x: memory.x, packed: memory.packed, bias: nil, y: memory.c, scratch: memory.scratch)
+            LayerPart(name: "pack") {
+                convolution.pack(
+                    memory.weights, into: memory.packed, forGradient: memory.packedForGradient)
             },
-            LayerPart(name: "norm_forward") { norm.forward(x: memory.c, residual: memory.residual, y: memory.y) },
+            LayerPart(name: "forward", isConvolution: true) {
+                convolution.forward(
+                    x: memory.x, packed: memory.packed, bias: nil, y: memory.c,
+                    scratch: memory.scratch)
+            },
+            LayerPart(name: "norm_forward") {
+                norm.forward(x: memory.c, residual: memory.residual, y: memory.y)
+            },
         ]
         var backward = [
             LayerPart(name: "norm_backward") {
                 norm.backward(
-                    dy: memory.dy, dy2: memory.dy2, x: memory.c, y: memory.residual == nil ? nil : UnsafeRawPointer(memory.y), g: memory.g, dx: memory.dc)
+                    dy: memory.dy, dy2: memory.dy2, x: memory.c,
+                    y: memory.residual == nil ? nil : UnsafeRawPointer(memory.y), g: memory.g,
+                    dx: memory.dc)
             }
         ]
-        if let again = memory.xAgain { backward.append(LayerPart(name: "norm_again") { again.norm.apply(x: again.c, residual: nil, y: again.x) }) }
+        if let again = memory.xAgain {
+            backward.append(
+                LayerPart(name: "norm_again") {
+                    again.norm.apply(x: again.c, residual: nil, y: again.x)
+                })
+        }
         let x = memory.xAgain?.x ?? memory.x
         backward.append(
             LayerPart(name: "weight_gradient", isConvolution: true) {
-                convolution.weightGradient(x: x, dy: memory.dc, dw: memory.weightGradient, scratch: memory.scratch)
+                convolution.weightGradient(
+                    x: x, dy: memory.dc, dw: memory.weightGradient, scratch: memory.scratch)
             })
         if let dx = memory.dx {
-            let packed = convolution.packedForGradientByteCount > 0 ? memory.packedForGradient : memory.packed
+            let packed =
+                convolution.packedForGradientByteCount > 0
+                ? memory.packedForGradient : memory.packed
             backward.append(
                 LayerPart(name: "input_gradient", isConvolution: true) {
-                    convolution.inputGradient(dy: memory.dc, packed: packed, dx: dx, scratch: memory.scratch)
+                    convolution.inputGradient(
+                        dy: memory.dc, packed: packed, dx: dx, scratch: memory.scratch)
                 })
         }
         backwardParts = backward
@@ -90,8 +110,16 @@ final class MaxPoolTraining: TrainingLayer {
     let backwardParts: [LayerPart]
 
     init(_ pool: MaxPool, _ memory: Memory) {
-        forwardParts = [LayerPart(name: "pool_forward") { pool.forward(x: memory.x, y: memory.y, places: memory.places) }]
-        backwardParts = [LayerPart(name: "pool_backward") { pool.backward(dy: memory.dy, dy2: memory.dy2, places: memory.places, dx: memory.dx) }]
+        forwardParts = [
+            LayerPart(name: "pool_forward") {
+                pool.forward(x: memory.x, y: memory.y, places: memory.places)
+            }
+        ]
+        backwardParts = [
+            LayerPart(name: "pool_backward") {
+                pool.backward(dy: memory.dy, dy2: memory.dy2, places: memory.places, dx: memory.dx)
+            }
+        ]
     }
 
     func setMovesStatistics(_ moves: Bool) {}

@@ -1,9 +1,12 @@
 import SupConTensor
 
-/// A network laid out to be trained on batches of one size: all memory is taken, and all primitives are made, once; a step allocates nothing.
+/// A network laid out to be trained on batches of one size: all memory is taken, and all primitives
+/// are made, once; a step allocates nothing.
 ///
-/// A step: write `input`, call `forward()`, write dL/dz to `projectionGradient` (and dL/dlogits to `logitsGradient`), call `backward()`, and let an optimiser apply `gradients` to the network's
-/// parameters. Batch norm uses the batch's statistics and moves the running ones (`movesStatistics`). One thread at a time.
+/// A step: write `input`, call `forward()`, write dL/dz to `projectionGradient` (and dL/dlogits to
+/// `logitsGradient`), call `backward()`, and let an optimizer apply `gradients` to the network's
+/// parameters. Batch norm uses the batch's statistics and moves the running ones
+/// (`movesStatistics`). One thread at a time.
 public final class TrainingPlan {
     /// The parts of the network that a step runs and trains.
     public struct Trained: OptionSet, Sendable {
@@ -17,11 +20,11 @@ public final class TrainingPlan {
 
     /// Bytes of activations, gradients, workspaces and packed weights.
     public let memoryByteCount: Int
-    /// [images, height, width, channels], normalised.
+    /// [images, height, width, channels], normalized.
     public let input: UnsafeMutablePointer<Float>
-    /// r [images, encoderOutput], after `forward`.
+    /// r [images, embeddingDimension], after `forward`.
     public var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
-    /// z [images, headOutput], rows of length 1, after `forward`; nil without `.head`.
+    /// z [images, projectionDimension], rows of length 1, after `forward`; nil without `.head`.
     public var projection: UnsafeMutablePointer<Float>? { unit.map { $0.z.floats } }
     /// dL/dz, for the caller to write.
     public var projectionGradient: UnsafeMutablePointer<Float>? { unit.map { $0.dz.floats } }
@@ -29,7 +32,8 @@ public final class TrainingPlan {
     public var logits: UnsafeMutablePointer<Float>? { classifier?.output }
     /// dL/dlogits, for the caller to write.
     public var logitsGradient: UnsafeMutablePointer<Float>? { classifier?.outputGradient }
-    /// Like the network's `parameters.values[0..<trainableCount]`, after `backward`; 0 for what is not trained.
+    /// Like the network's `parameters.values[0..<trainableCount]`, after `backward`; 0 for what is
+    /// not trained.
     public var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
 
     let threads: Int
@@ -40,62 +44,97 @@ public final class TrainingPlan {
     private let featureBuffer: AlignedBuffer
     private let featureGradientBuffer: AlignedBuffer
     private let gradientBuffer: AlignedBuffer
-    private let unit: (layer: UnitLength, z: AlignedBuffer, dz: AlignedBuffer, lengths: AlignedBuffer)?
+    private let unit:
+        (layer: L2Normalize, z: AlignedBuffer, dz: AlignedBuffer, lengths: AlignedBuffer)?
     /// u = r/|r|, where head and classifier take that.
-    private let featureUnit: (layer: UnitLength, u: AlignedBuffer, lengths: AlignedBuffer)?
+    private let featureUnit: (layer: L2Normalize, u: AlignedBuffer, lengths: AlignedBuffer)?
     /// What head and classifier take, u or r, after `forward`.
     public var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
 
     /// - Parameters:
     ///   - images: views per step.
-    ///   - trained: contrastive `[.encoder, .head]`; jointly with a classifier all three; cross-entropy `[.encoder, .classifier]`. Without `.encoder` there is nothing to plan.
-    ///   - classifierGradientReachesEncoder: false puts a stop-gradient between r and the classifier.
-    /// Errors: argument, unsupported (precision), memory (more than the context allows; says how much).
+    ///   - trained: contrastive `[.encoder, .head]`; jointly with a classifier all three;
+    ///     cross-entropy `[.encoder, .classifier]`. Without `.encoder` there is nothing to plan.
+    ///   - classifierGradientReachesEncoder: false puts a stop-gradient between r and the
+    ///     classifier.
+    /// Errors: argument, unsupported (precision), memory (more than the context allows; says how
+    /// much).
     public init(
-        _ network: Network, images: Int, height: Int, width: Int, precision: Precision, trained: Trained, classifierGradientReachesEncoder: Bool,
+        _ network: Network, images: Int, height: Int, width: Int, precision: Precision,
+        trained: Trained, classifierGradientReachesEncoder: Bool,
         context: ExecutionContext, engine: Engine = .standard
     ) throws(SupConError) {
         let configuration = network.configuration
-        try checkPlanSizes(network, images: images, height: height, width: width, precision: precision, engine: engine)
-        try require(trained.contains(.encoder), .argument, "a training plan trains the encoder; a classifier alone is trained on embeddings")
-        try require(trained.contains(.head) || trained.contains(.classifier), .argument, "a training plan needs a head or a classifier to give the encoder a gradient")
-        try require(!trained.contains(.classifier) || configuration.classes > 0, .argument, "the network has no classifier to train")
+        try checkPlanSizes(
+            network, images: images, height: height, width: width, precision: precision,
+            engine: engine)
+        try require(
+            trained.contains(.encoder), .argument,
+            "a training plan trains the encoder; a classifier alone is trained on embeddings")
+        try require(
+            trained.contains(.head) || trained.contains(.classifier), .argument,
+            "a training plan needs a head or a classifier to give the encoder a gradient")
+        try require(
+            !trained.contains(.classifier) || configuration.classes > 0, .argument,
+            "the network has no classifier to train")
         threads = context.threads
         classifierReachesEncoder = classifierGradientReachesEncoder
         encoder = try EncoderTraining(
-            configuration, images: images, height: height, width: width, type: precision.activations, threads: threads, engine: engine)
+            configuration, images: images, height: height, width: width,
+            type: precision.activations, threads: threads, engine: engine)
 
         let headLayers = trained.contains(.head) ? HeadLayer.head(of: configuration) : []
-        let classifierLayers = trained.contains(.classifier) ? [HeadLayer.classifier(of: configuration)].compactMap { $0 } : []
-        let zDimension = configuration.projectionDimension
+        let classifierLayers =
+            trained.contains(.classifier)
+            ? [HeadLayer.classifier(of: configuration)].compactMap { $0 } : []
+        let zDimension = configuration.contrastedDimension
         memoryByteCount =
-            encoder.byteCount + network.parameters.trainableCount * 4 + 2 * images * configuration.encoderOutput * 4
-            + HeadTraining.byteCount(headLayers + classifierLayers, rows: images) + (trained.contains(.head) ? images * (2 * zDimension + 1) * 4 : 0)
-            + (configuration.normalizesFeatures ? images * (configuration.encoderOutput + 1) * 4 : 0)
+            encoder.byteCount + network.parameters.trainableCount * 4 + 2 * images
+            * configuration.embeddingDimension * 4
+            + HeadTraining.byteCount(headLayers + classifierLayers, rows: images)
+            + (trained.contains(.head) ? images * (2 * zDimension + 1) * 4 : 0)
+            + (configuration.normalizesFeatures
+                ? images * (configuration.embeddingDimension + 1) * 4 : 0)
         let bytes = memoryByteCount
-        try context.checkMemory(bytes, for: "a training step of \(images) views of \(height)×\(width) in \(precision.rawValue)")
+        try context.checkMemory(
+            bytes,
+            for: "a training step of \(images) views of \(height)×\(width) in \(precision.rawValue)"
+        )
 
         gradientBuffer = try AlignedBuffer(Float.self, count: network.parameters.trainableCount)
-        featureBuffer = try AlignedBuffer(Float.self, count: images * configuration.encoderOutput)
-        featureGradientBuffer = try AlignedBuffer(Float.self, count: images * configuration.encoderOutput)
+        featureBuffer = try AlignedBuffer(
+            Float.self, count: images * configuration.embeddingDimension)
+        featureGradientBuffer = try AlignedBuffer(
+            Float.self, count: images * configuration.embeddingDimension)
         try encoder.allocate(network, gradients: gradientBuffer.floats)
-        guard let input = encoder.input else { throw SupConError(.internal, "an encoder without input") }
+        guard let input = encoder.input else {
+            throw SupConError(.internal, "an encoder without input")
+        }
         self.input = input
-        func part(_ layers: [HeadLayer], _ gradients: UnsafeMutablePointer<Float>) throws(SupConError) -> HeadTraining? {
-            layers.isEmpty ? nil : try HeadTraining(layers, rows: images, network: network, gradients: gradients, threads: context.threads)
+        func part(_ layers: [HeadLayer], _ gradients: UnsafeMutablePointer<Float>)
+            throws(SupConError) -> HeadTraining?
+        {
+            layers.isEmpty
+                ? nil
+                : try HeadTraining(
+                    layers, rows: images, network: network, gradients: gradients,
+                    threads: context.threads)
         }
         head = try part(headLayers, gradientBuffer.floats)
         classifier = try part(classifierLayers, gradientBuffer.floats)
         featureUnit =
             configuration.normalizesFeatures
             ? (
-                UnitLength(rows: images, dimension: configuration.encoderOutput), try AlignedBuffer(Float.self, count: images * configuration.encoderOutput),
+                L2Normalize(rows: images, dimension: configuration.embeddingDimension),
+                try AlignedBuffer(Float.self, count: images * configuration.embeddingDimension),
                 try AlignedBuffer(Float.self, count: images)
             ) : nil
         if trained.contains(.head) {
             let count = images * zDimension
             unit = (
-                UnitLength(rows: images, dimension: zDimension), try AlignedBuffer(Float.self, count: count), try AlignedBuffer(Float.self, count: count),
+                L2Normalize(rows: images, dimension: zDimension),
+                try AlignedBuffer(Float.self, count: count),
+                try AlignedBuffer(Float.self, count: count),
                 try AlignedBuffer(Float.self, count: images)
             )
         } else {
@@ -103,7 +142,8 @@ public final class TrainingPlan {
         }
     }
 
-    /// Whether `forward` moves batch norm's running statistics, as it does at first; a batch that is gone through twice moves them once.
+    /// Whether `forward` moves batch norm's running statistics, as it does at first; a batch that
+    /// is gone through twice moves them once.
     public var movesStatistics = true {
         didSet {
             guard movesStatistics != oldValue else { return }
@@ -116,27 +156,44 @@ public final class TrainingPlan {
     public func forward() {
         EngineTeam.run(threads) {
             encoder.forward(features: features)
-            if let featureUnit { featureUnit.layer.forward(w: features, z: featureUnit.u.floats, lengths: featureUnit.lengths.floats) }
+            if let featureUnit {
+                featureUnit.layer.forward(
+                    w: features, z: featureUnit.u.floats, lengths: featureUnit.lengths.floats)
+            }
             head?.forward(headInput)
-            if let unit { unit.layer.forward(w: head?.output ?? headInput, z: unit.z.floats, lengths: unit.lengths.floats) }
+            if let unit {
+                unit.layer.forward(
+                    w: head?.output ?? headInput, z: unit.z.floats, lengths: unit.lengths.floats)
+            }
             classifier?.forward(headInput)
         }
     }
 
-    /// `projectionGradient`, `logitsGradient` → `gradients`, overwritten. `addedToFeatures`: [images, encoderOutput], added to the gradient that the classifier gives
-    /// its input, `headInput`, for losses that are more than a function of the logits.
+    /// `projectionGradient`, `logitsGradient` → `gradients`, overwritten. `addedToFeatures`:
+    /// [images, embeddingDimension], added to the gradient that the classifier gives its input,
+    /// `headInput`, for losses that are more than a function of the logits.
     public func backward(addedToFeatures: UnsafePointer<Float>? = nil) {
         EngineTeam.run(threads) {
             let featureGradient = featureGradientBuffer.floats
             if let unit {
-                unit.layer.backward(z: unit.z.floats, dz: unit.dz.floats, lengths: unit.lengths.floats, dw: head?.outputGradient ?? featureGradient)
+                unit.layer.backward(
+                    z: unit.z.floats, dz: unit.dz.floats, lengths: unit.lengths.floats,
+                    dw: head?.outputGradient ?? featureGradient)
                 head?.backward(headInput, dx: featureGradient, addsToInput: false)
             }
-            classifier?.backward(headInput, dx: classifierReachesEncoder ? featureGradient : nil, addsToInput: unit != nil)
-            if let addedToFeatures, classifierReachesEncoder { for i in 0..<featureBuffer.byteCount / 4 { featureGradient[i] += addedToFeatures[i] } }
+            classifier?.backward(
+                headInput, dx: classifierReachesEncoder ? featureGradient : nil,
+                addsToInput: unit != nil)
+            if let addedToFeatures, classifierReachesEncoder {
+                for i in 0..<featureBuffer.byteCount / 4 {
+                    featureGradient[i] += addedToFeatures[i]
+                }
+            }
             if let featureUnit {
                 // In place: a row's product with u is taken before its numbers change.
-                featureUnit.layer.backward(z: featureUnit.u.floats, dz: featureGradient, lengths: featureUnit.lengths.floats, dw: featureGradient)
+                featureUnit.layer.backward(
+                    z: featureUnit.u.floats, dz: featureGradient,
+                    lengths: featureUnit.lengths.floats, dw: featureGradient)
             }
             encoder.backward(featureGradient: featureGradient)
         }

@@ -1,19 +1,22 @@
 import CKernels
 import SupConTensor
 
-/// A 3×3 convolution of stride 1 by Winograd's F(4×4, 3×3), f32: 2.25 times fewer multiplications than the direct one, paid with transforms (`ckernels_winograd.h`) and an error some ten times
+/// A 3×3 convolution of stride 1 by Winograd's F(4×4, 3×3), f32: 2.25 times fewer multiplications
+/// than the direct one, paid with transforms (`ckernels_winograd.h`) and an error some ten times
 /// that of direct summation. With T tiles of 4×4 outputs, for each of the 36 places k of a tile,
 ///
 ///     M[k] [T, outputs] = V[k] [T, inputs] · U[k] [inputs, outputs],    dU[k] = V[k]ᵀ · dM[k].
 ///
-/// Tiles are taken in blocks small enough for the caches; who computes a block depends on its number alone.
+/// Tiles are taken in blocks small enough for the caches; who computes a block depends on its
+/// number alone.
 final class WinogradConvolution: Convolution {
     private let shape: ConvolutionShape
     private let threads: Int
     private let relu: Bool
     private let addsToOutput: Bool
     private let keepsWeights: Bool
-    /// The plain weights of training, which stay where they are between `pack` and the operations; U is made from them when it is needed, four times their size.
+    /// The plain weights of training, which stay where they are between `pack` and the operations;
+    /// U is made from them when it is needed, four times their size.
     private var weights: UnsafePointer<Float>?
 
     private let tileRows: Int
@@ -21,10 +24,12 @@ final class WinogradConvolution: Convolution {
     private var tiles: Int { shape.images * tileRows * tileColumns }
     private static let planes = 36
 
-    /// Few channels would leave the products too thin for their transforms; few tiles would not be worth reading U, which is four times the weights.
+    /// Few channels would leave the products too thin for their transforms; few tiles would not be
+    /// worth reading U, which is four times the weights.
     static func suits(_ shape: ConvolutionShape) -> Bool {
         let tiles = shape.images * ((shape.outHeight + 3) / 4) * ((shape.outWidth + 3) / 4)
-        return shape.groups == 1 && shape.kernel == 3 && shape.stride == 1 && shape.padding == 1 && shape.inputs % 16 == 0 && shape.outputs % 16 == 0
+        return shape.groups == 1 && shape.kernel == 3 && shape.stride == 1 && shape.padding == 1
+            && shape.inputs % 16 == 0 && shape.outputs % 16 == 0
             && min(shape.inputs, shape.outputs) >= 32 && tiles >= 128
     }
 
@@ -32,7 +37,8 @@ final class WinogradConvolution: Convolution {
         self.shape = shape
         self.threads = threads
         switch purpose {
-        case .inference(let relu, let addsToOutput): (self.relu, self.addsToOutput, keepsWeights) = (relu, addsToOutput, true)
+        case .inference(let relu, let addsToOutput):
+            (self.relu, self.addsToOutput, keepsWeights) = (relu, addsToOutput, true)
         // int8 is oneDNN's.
         case .training, .int8: (relu, addsToOutput, keepsWeights) = (false, false, false)
         }
@@ -40,26 +46,43 @@ final class WinogradConvolution: Convolution {
     }
 
     private var transformedCount: Int { Self.planes * shape.inputs * shape.outputs }
-    /// V and M of a block of forward take about 1 MB, within a core's second cache, where that leaves the products 32 rows.
-    private var forwardBlock: Int { min(max(262_144 / (Self.planes * (shape.inputs + shape.outputs)), 32), max((tiles + threads - 1) / threads, 1)) }
+    /// V and M of a block of forward take about 1 MB, within a core's second cache, where that
+    /// leaves the products 32 rows.
+    private var forwardBlock: Int {
+        min(
+            max(262_144 / (Self.planes * (shape.inputs + shape.outputs)), 32),
+            max((tiles + threads - 1) / threads, 1))
+    }
     /// V and dM of a block of the weights' gradient, which all threads share, take about 16 MB.
-    private var gradientBlock: Int { min(max(4_194_304 / (Self.planes * (shape.inputs + shape.outputs)), 64), tiles) }
+    private var gradientBlock: Int {
+        min(max(4_194_304 / (Self.planes * (shape.inputs + shape.outputs)), 64), tiles)
+    }
     private var parts: Int { min(threads, (tiles + forwardBlock - 1) / forwardBlock) }
 
     var packedByteCount: Int { keepsWeights ? transformedCount * 4 : 0 }
     let packedForGradientByteCount = 0
     var scratchByteCount: Int {
         let channels = shape.inputs + shape.outputs
-        let forward = (keepsWeights ? 0 : transformedCount) + parts * Self.planes * forwardBlock * channels
+        let forward =
+            (keepsWeights ? 0 : transformedCount) + parts * Self.planes * forwardBlock * channels
         let gradient = keepsWeights ? 0 : transformedCount + Self.planes * gradientBlock * channels
         return max(forward, gradient) * 4
     }
 
-    func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer, forGradient: UnsafeMutableRawPointer) {
-        if keepsWeights { transform(weights, into: floats(packed), turned: false) } else { self.weights = weights }
+    func pack(
+        _ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer,
+        forGradient: UnsafeMutableRawPointer
+    ) {
+        if keepsWeights {
+            transform(weights, into: floats(packed), turned: false)
+        } else {
+            self.weights = weights
+        }
     }
 
-    private func transform(_ weights: UnsafePointer<Float>, into u: UnsafeMutablePointer<Float>, turned: Bool) {
+    private func transform(
+        _ weights: UnsafePointer<Float>, into u: UnsafeMutablePointer<Float>, turned: Bool
+    ) {
         let (outputs, inputs) = (shape.outputs, shape.inputs)
         Parallel.ranges(turned ? outputs : inputs, grain: 4, threads: threads) { range in
             let (first, last) = (Int64(range.lowerBound), Int64(range.upperBound))
@@ -72,26 +95,35 @@ final class WinogradConvolution: Convolution {
     }
 
     func forward(
-        x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?, y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer
+        x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?,
+        y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer
     ) {
         var (u, rest) = (floats(packed), floats(scratch))
         if !keepsWeights, let weights {
             (u, rest) = (rest, rest + transformedCount)
             transform(weights, into: u, turned: false)
         }
-        convolve(f32(x), inputs: shape.inputs, u, outputs: shape.outputs, bias: bias, y: floats(y), scratch: rest)
+        convolve(
+            f32(x), inputs: shape.inputs, u, outputs: shape.outputs, bias: bias, y: floats(y),
+            scratch: rest)
     }
 
-    func inputGradient(dy: UnsafeRawPointer, packed: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer) {
+    func inputGradient(
+        dy: UnsafeRawPointer, packed: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer,
+        scratch: UnsafeMutableRawPointer
+    ) {
         guard let weights else { return }
         let u = floats(scratch)
         transform(weights, into: u, turned: true)
-        convolve(f32(dy), inputs: shape.outputs, u, outputs: shape.inputs, bias: nil, y: floats(dx), scratch: u + transformedCount)
+        convolve(
+            f32(dy), inputs: shape.outputs, u, outputs: shape.inputs, bias: nil, y: floats(dx),
+            scratch: u + transformedCount)
     }
 
     /// y = relu?(x ∗ u + bias + y?), where x has `inputs` and y `outputs` channels.
     private func convolve(
-        _ x: UnsafePointer<Float>, inputs: Int, _ u: UnsafePointer<Float>, outputs: Int, bias: UnsafePointer<Float>?, y: UnsafeMutablePointer<Float>,
+        _ x: UnsafePointer<Float>, inputs: Int, _ u: UnsafePointer<Float>, outputs: Int,
+        bias: UnsafePointer<Float>?, y: UnsafeMutablePointer<Float>,
         scratch: UnsafeMutablePointer<Float>
     ) {
         let (block, tiles, parts) = (forwardBlock, tiles, parts)
@@ -108,18 +140,21 @@ final class WinogradConvolution: Convolution {
                     for tile in range {
                         let (image, top, left) = place(tile)
                         sc_winograd_input(
-                            x + image * shape.height * shape.width * inputs, height, width, Int64(inputs), top - 1, left - 1,
+                            x + image * shape.height * shape.width * inputs, height, width,
+                            Int64(inputs), top - 1, left - 1,
                             v + (tile - range.lowerBound) * inputs, Int64(count * inputs))
                     }
                     for plane in 0..<Self.planes {
                         MatrixProduct.multiply(
-                            m: count, n: outputs, k: inputs, a: v + plane * count * inputs, lda: inputs, b: u + plane * inputs * outputs, ldb: outputs,
+                            m: count, n: outputs, k: inputs, a: v + plane * count * inputs,
+                            lda: inputs, b: u + plane * inputs * outputs, ldb: outputs,
                             c: m + plane * count * outputs, ldc: outputs)
                     }
                     for tile in range {
                         let (image, top, left) = place(tile)
                         sc_winograd_output(
-                            m + (tile - range.lowerBound) * outputs, Int64(count * outputs), bias, adds, relu, y + image * shape.height * shape.width * outputs, height,
+                            m + (tile - range.lowerBound) * outputs, Int64(count * outputs), bias,
+                            adds, relu, y + image * shape.height * shape.width * outputs, height,
                             width, Int64(outputs), top, left)
                     }
                 }
@@ -127,7 +162,10 @@ final class WinogradConvolution: Convolution {
         }
     }
 
-    func weightGradient(x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer) {
+    func weightGradient(
+        x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>,
+        scratch: UnsafeMutableRawPointer
+    ) {
         let (x, dy, du) = (f32(x), f32(dy), floats(scratch))
         let (inputs, outputs, block, tiles) = (shape.inputs, shape.outputs, gradientBlock, tiles)
         let (height, width) = (Int64(shape.height), Int64(shape.width))
@@ -140,20 +178,27 @@ final class WinogradConvolution: Convolution {
                     for tile in range {
                         let (image, top, left) = place(start + tile)
                         sc_winograd_input(
-                            x + image * shape.height * shape.width * inputs, height, width, Int64(inputs), top - 1, left - 1, v + tile * inputs, Int64(count * inputs))
+                            x + image * shape.height * shape.width * inputs, height, width,
+                            Int64(inputs), top - 1, left - 1, v + tile * inputs,
+                            Int64(count * inputs))
                         sc_winograd_output_gradient(
-                            dy + image * shape.height * shape.width * outputs, height, width, Int64(outputs), top, left, m + tile * outputs, Int64(count * outputs))
+                            dy + image * shape.height * shape.width * outputs, height, width,
+                            Int64(outputs), top, left, m + tile * outputs, Int64(count * outputs))
                     }
                 }
                 Parallel.chunks(Self.planes, threads: threads) { plane in
                     MatrixProduct.multiply(
-                        transposeA: true, m: inputs, n: outputs, k: count, a: v + plane * count * inputs, lda: inputs, b: m + plane * count * outputs, ldb: outputs,
+                        transposeA: true, m: inputs, n: outputs, k: count,
+                        a: v + plane * count * inputs, lda: inputs, b: m + plane * count * outputs,
+                        ldb: outputs,
                         beta: start == 0 ? 0 : 1, c: du + plane * inputs * outputs, ldc: outputs)
                 }
             }
         }
         Parallel.ranges(inputs, grain: 4, threads: threads) { range in
-            sc_winograd_weight_gradient(du, Int64(outputs), Int64(inputs), Int64(range.lowerBound), Int64(range.upperBound), dw)
+            sc_winograd_weight_gradient(
+                du, Int64(outputs), Int64(inputs), Int64(range.lowerBound), Int64(range.upperBound),
+                dw)
         }
     }
 
@@ -163,5 +208,7 @@ final class WinogradConvolution: Convolution {
         return (image, Int64(rest / tileColumns * 4), Int64(rest % tileColumns * 4))
     }
 
-    private func floats(_ pointer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Float> { pointer.assumingMemoryBound(to: Float.self) }
+    private func floats(_ pointer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<Float> {
+        pointer.assumingMemoryBound(to: Float.self)
+    }
 }

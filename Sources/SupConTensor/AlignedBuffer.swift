@@ -8,7 +8,8 @@ public final class AlignedBuffer: @unchecked Sendable {
     /// Errors: memory.
     public init(byteCount: Int) throws(SupConError) {
         var raw: UnsafeMutableRawPointer?
-        // Never zero bytes, so that there is always a pointer; 64: a cache line, and the widest vector.
+        // Never zero bytes, so that there is always a pointer; 64: a cache line, and the widest
+        // vector.
         guard byteCount >= 0, posix_memalign(&raw, 64, max(byteCount, 64)) == 0, let raw else {
             throw SupConError(.memory, "cannot allocate \(byteCount) bytes")
         }
@@ -20,14 +21,18 @@ public final class AlignedBuffer: @unchecked Sendable {
     /// Room for `count` values of `type`.
     public convenience init<T>(_ type: T.Type, count: Int) throws(SupConError) {
         let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<T>.stride)
-        try require(!overflow, .memory, "cannot allocate \(count) values of \(MemoryLayout<T>.stride) bytes")
+        try require(
+            !overflow, .memory, "cannot allocate \(count) values of \(MemoryLayout<T>.stride) bytes"
+        )
         try self.init(byteCount: bytes)
     }
 
     deinit { free(pointer) }
 
     /// The memory as values of `type`.
-    public func values<T>(of type: T.Type) -> UnsafeMutablePointer<T> { pointer.assumingMemoryBound(to: type) }
+    public func values<T>(of type: T.Type) -> UnsafeMutablePointer<T> {
+        pointer.assumingMemoryBound(to: type)
+    }
 
     public var floats: UnsafeMutablePointer<Float> { values(of: Float.self) }
 }

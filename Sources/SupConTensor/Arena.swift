@@ -1,7 +1,10 @@
-/// Lays out buffers of known lifetimes in one piece of memory: two share a place if they are never alive at the same time.
+/// Lays out buffers of known lifetimes in one piece of memory: two share a place if they are never
+/// alive at the same time.
 ///
-/// Time is counted in ticks by the caller (one per operation). Buffers are placed from the largest to the smallest, each at the lowest offset that is free during its life: greedy by size
-/// (Pisarchyk and Lee, "Efficient memory management for deep neural net inference", arXiv:2001.03288, §4.1).
+/// Time is counted in ticks by the caller (one per operation). Buffers are placed from the largest
+/// to the smallest, each at the lowest offset that is free during its life: greedy by size
+/// (Pisarchyk and Lee, "Efficient memory management for deep neural net inference",
+/// arXiv:2001.03288, §4.1).
 public struct Arena {
     /// A buffer, before and after it has its place.
     public struct Slot: Sendable, Hashable {
@@ -22,26 +25,33 @@ public struct Arena {
 
     /// A buffer that is alive at the ticks `first` to `last`, both included.
     public mutating func reserve(byteCount: Int, first: Int, last: Int) -> Slot {
-        buffers.append(Buffer(byteCount: (max(byteCount, 1) + 63) / 64 * 64, first: first, last: last))
+        buffers.append(
+            Buffer(byteCount: (max(byteCount, 1) + 63) / 64 * 64, first: first, last: last))
         return Slot(index: buffers.count - 1)
     }
 
     /// Lets the buffer live until `tick` at least.
-    public mutating func extend(_ slot: Slot, to tick: Int) { buffers[slot.index].last = max(buffers[slot.index].last, tick) }
+    public mutating func extend(_ slot: Slot, to tick: Int) {
+        buffers[slot.index].last = max(buffers[slot.index].last, tick)
+    }
 
     /// Gives every buffer its offset.
     public mutating func place() {
         var placed: [Int] = []  // by offset
-        for index in buffers.indices.sorted(by: { (buffers[$0].byteCount, $1) > (buffers[$1].byteCount, $0) }) {
+        for index in buffers.indices.sorted(by: {
+            (buffers[$0].byteCount, $1) > (buffers[$1].byteCount, $0)
+        }) {
             let buffer = buffers[index]
             var offset = 0
-            for other in placed where buffers[other].first <= buffer.last && buffer.first <= buffers[other].last {
+            for other in placed
+            where buffers[other].first <= buffer.last && buffer.first <= buffers[other].last {
                 if offset + buffer.byteCount <= buffers[other].offset { break }
                 offset = max(offset, buffers[other].offset + buffers[other].byteCount)
             }
             buffers[index].offset = offset
             byteCount = max(byteCount, offset + buffer.byteCount)
-            placed.insert(index, at: placed.firstIndex { buffers[$0].offset > offset } ?? placed.count)
+            placed.insert(
+                index, at: placed.firstIndex { buffers[$0].offset > offset } ?? placed.count)
         }
     }
 

@@ -10,7 +10,7 @@ public enum ElementType: Sendable, Equatable {
 /// What a network computes in.
 public enum Precision: String, Sendable, CaseIterable {
     case f32
-    /// Activations and their gradients in bf16; weights, statistics, loss and optimiser in f32.
+    /// Activations and their gradients in bf16; weights, statistics, loss and optimizer in f32.
     case bf16
 
     /// The type in which activations are stored.

@@ -10,8 +10,12 @@ public struct ExecutionContext: Sendable {
     ///   - memoryLimit: bytes that one plan may take; 0: what the machine has free at that moment.
     /// Errors: argument.
     public init(threads: Int = 0, memoryLimit: Int = 0) throws(SupConError) {
-        try require((0...1024).contains(threads), .argument, "threads is \(threads); expected 1 to 1024, or 0 for all CPUs")
-        try require(memoryLimit >= 0, .argument, "memory limit is \(memoryLimit); expected a number of bytes, or 0 for what is free")
+        try require(
+            (0...1024).contains(threads), .argument,
+            "threads is \(threads); expected 1 to 1024, or 0 for all CPUs")
+        try require(
+            memoryLimit >= 0, .argument,
+            "memory limit is \(memoryLimit); expected a number of bytes, or 0 for what is free")
         self.threads = threads == 0 ? Parallel.availableThreads : threads
         limit = memoryLimit
     }
@@ -23,27 +27,42 @@ public struct ExecutionContext: Sendable {
     /// All CPUs, all memory.
     public static let `default` = ExecutionContext()
 
-    /// Throws a memory error that says what was asked for, if `bytes` are more than may be taken. Errors: memory.
+    /// Throws a memory error that says what was asked for, if `bytes` are more than may be taken.
+    /// Errors: memory.
     public func checkMemory(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
         try check(bytes, limit > 0 ? limit : MachineMemory.available(), what)
     }
 
-    /// The same of what has been taken in parts: the limit alone counts, as the parts are no longer free. Errors: memory.
-    public func checkLimit(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) { try check(bytes, limit > 0 ? limit : Int.max, what) }
+    /// The same of what has been taken in parts: the limit alone counts, as the parts are no longer
+    /// free. Errors: memory.
+    public func checkLimit(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
+        try check(bytes, limit > 0 ? limit : Int.max, what)
+    }
 
     private func check(_ bytes: Int, _ most: Int, _ what: () -> String) throws(SupConError) {
-        try require(bytes <= most, .memory, "\(what()) needs \(readable(bytes: bytes)) but \(limit > 0 ? "the limit is" : "the machine has") \(readable(bytes: most))\(limit > 0 ? "" : " free")")
+        try require(
+            bytes <= most, .memory,
+            """
+            \(what()) needs \(readable(bytes: bytes)) but \
+            \(limit > 0 ? "the limit is" : "the machine has") \
+            \(readable(bytes: most))\(limit > 0 ? "" : " free")
+            """
+        )
     }
 }
 
 /// "123 MB"; kB below one.
-public func readable(bytes: Int) -> String { bytes >= 1_000_000 ? "\((bytes + 500_000) / 1_000_000) MB" : "\((bytes + 500) / 1000) kB" }
+public func readable(bytes: Int) -> String {
+    bytes >= 1_000_000 ? "\((bytes + 500_000) / 1_000_000) MB" : "\((bytes + 500) / 1000) kB"
+}
 
 enum MachineMemory {
-    /// Bytes that a new allocation can hope for: /proc/meminfo's MemAvailable, and what a cgroup leaves of it.
+    /// Bytes that a new allocation can hope for: /proc/meminfo's MemAvailable, and what a cgroup
+    /// leaves of it.
     static func available() -> Int {
         var most = Int.max
-        if let text = smallFile("/proc/meminfo"), let line = text.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") }),
+        if let text = smallFile("/proc/meminfo"),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("MemAvailable:") }),
             let kilobytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
         {
             most = kilobytes * 1024

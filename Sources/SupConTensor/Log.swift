@@ -13,13 +13,18 @@ public enum Log {
     }
     private static let listener = Mutex<Listener?>(nil)
 
-    /// Sends messages of `level` and above to `receive`, one at a time, from any thread; nil: to nobody.
-    public static func setListener(_ level: Level, _ receive: (@Sendable (Level, String) -> Void)?) {
+    /// Sends messages of `level` and above to `receive`, one at a time, from any thread; nil: to
+    /// nobody.
+    public static func setListener(_ level: Level, _ receive: (@Sendable (Level, String) -> Void)?)
+    {
         listener.withLock { $0 = receive.map { Listener(level: level, receive: $0) } }
     }
 
-    /// `message` is only made if somebody listens at this level. A listener that logs would wait for itself: it must not call the library.
+    /// `message` is only made if somebody listens at this level. A listener that logs would wait
+    /// for itself: it must not call the library.
     public static func write(_ level: Level, _ message: @autoclosure () -> String) {
-        listener.withLock { if let current = $0, level >= current.level { current.receive(level, message()) } }
+        listener.withLock {
+            if let current = $0, level >= current.level { current.receive(level, message()) }
+        }
     }
 }

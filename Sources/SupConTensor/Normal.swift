@@ -8,9 +8,12 @@ extension Philox {
         return radius * cos(2 * Float.pi * uniform())
     }
 
-    /// `count` normal variates of that deviation, many at a time, from the stream's beginning: other numbers than `normal()` gives, whatever has been drawn. The stream is left as it was.
+    /// `count` normal variates of that deviation, many at a time, from the stream's beginning:
+    /// other numbers than `normal()` gives, whatever has been drawn. The stream is left as it was.
     public func fill(_ values: UnsafeMutablePointer<Float>, count: Int, deviation: Float) {
-        sc_normals(UInt64(key[0]) | UInt64(key[1]) << 32, UInt64(counter[1]) | UInt64(counter[2]) << 32, counter[3], deviation, values, Int64(count))
+        sc_normals(
+            UInt64(key[0]) | UInt64(key[1]) << 32, UInt64(counter[1]) | UInt64(counter[2]) << 32,
+            counter[3], deviation, values, Int64(count))
     }
 
     /// A random order of `0..<count`, by Fisher and Yates (Durstenfeld's form).

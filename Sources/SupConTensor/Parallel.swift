@@ -5,14 +5,17 @@ import Synchronization
 import COneDNN
 #endif
 
-/// Loops over chunks of work on the pool of threads that the engine computes on: one pool, never nested.
+/// Loops over chunks of work on the pool of threads that the engine computes on: one pool, never
+/// nested.
 ///
-/// A chunk's number, not its thread, decides what it does, so that results do not depend on who ran first.
+/// A chunk's number, not its thread, decides what it does, so that results do not depend on who ran
+/// first.
 public enum Parallel {
     /// CPUs that this process may run on.
     public static let availableThreads = Int(sc_available_cpus())
 
-    /// Calls `body(0)` … `body(chunks - 1)`, each once, on up to `threads` threads, and returns when all are done.
+    /// Calls `body(0)` … `body(chunks - 1)`, each once, on up to `threads` threads, and returns
+    /// when all are done.
     public static func chunks(_ chunks: Int, threads: Int, _ body: (Int) -> Void) {
         let workers = min(threads, chunks)
         if workers <= 1 {
@@ -29,8 +32,10 @@ public enum Parallel {
         }
     }
 
-    /// Cuts `0..<count` into ranges of at least `grain` and hands them out: about three per thread, so that a late thread does not hold up the rest.
-    public static func ranges(_ count: Int, grain: Int, threads: Int, _ body: (Range<Int>) -> Void) {
+    /// Cuts `0..<count` into ranges of at least `grain` and hands them out: about three per thread,
+    /// so that a late thread does not hold up the rest.
+    public static func ranges(_ count: Int, grain: Int, threads: Int, _ body: (Range<Int>) -> Void)
+    {
         let pieces = rangeCount(count, grain: grain, threads: threads)
         chunks(pieces, threads: threads) { body(range($0, of: pieces, count: count)) }
     }
@@ -51,7 +56,9 @@ public enum Parallel {
         withoutActuallyEscaping(body) { escaping in
             var closure = escaping
             withUnsafeMutablePointer(to: &closure) { context in
-                scd_parallel(Int32(threads), { $0!.assumingMemoryBound(to: (() -> Void).self).pointee() }, context)
+                scd_parallel(
+                    Int32(threads), { $0!.assumingMemoryBound(to: (() -> Void).self).pointee() },
+                    context)
             }
         }
         #else

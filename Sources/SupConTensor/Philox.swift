@@ -1,11 +1,14 @@
-/// Random numbers by counting: Philox-4×32-10 of Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC'11).
+/// Random numbers by counting: Philox-4×32-10 of Salmon et al., "Parallel random numbers: as easy
+/// as 1, 2, 3" (SC'11).
 ///
-/// A stream is named by what it is for (seed, purpose, epoch, sample, view); it gives the same numbers on any thread and in any order, so that an augmentation does not
-/// depend on the thread count and a resumed run goes on bit for bit. Streams of different names are independent.
+/// A stream is named by what it is for (seed, purpose, epoch, sample, view); it gives the same
+/// numbers on any thread and in any order, so that an augmentation does not depend on the thread
+/// count and a resumed run goes on bit for bit. Streams of different names are independent.
 public struct Philox: RandomNumberGenerator, Sendable {
     /// What the numbers are for; keeps streams of equal indices apart.
     public enum Purpose: UInt32, Sendable {
-        case initialWeights = 1, shuffle, augmentation, split, sampler, test, positives, mix, corruption = 32
+        case initialWeights = 1, shuffle, augmentation, split, sampler, test, positives, mix,
+            corruption = 32
     }
 
     let key: SIMD2<UInt32>
@@ -13,12 +16,14 @@ public struct Philox: RandomNumberGenerator, Sendable {
     private var block = SIMD4<UInt32>()
     private var used = 4
 
-    /// The stream of `purpose`, named further by three indices. `epoch` takes 32 bits, `sample` 64 less 32 (both below 2³²), `view` 8.
+    /// The stream of `purpose`, named further by three indices. `epoch` takes 32 bits, `sample` 64
+    /// less 32 (both below 2³²), `view` 8.
     public init(seed: UInt64, purpose: Purpose, epoch: Int = 0, sample: Int = 0, view: Int = 0) {
         key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
         counter = SIMD4(
             0, UInt32(truncatingIfNeeded: epoch), UInt32(truncatingIfNeeded: sample),
-            purpose.rawValue << 24 ^ UInt32(truncatingIfNeeded: view) ^ UInt32(truncatingIfNeeded: sample >> 32) << 8)
+            purpose.rawValue << 24 ^ UInt32(truncatingIfNeeded: view) ^ UInt32(
+                truncatingIfNeeded: sample >> 32) << 8)
     }
 
     /// The function itself, for tests against the published vectors.
@@ -52,8 +57,12 @@ public struct Philox: RandomNumberGenerator, Sendable {
     public mutating func uniform() -> Float { Float(next32() >> 8) * 0x1p-24 }
 
     /// Uniform in [low, high).
-    public mutating func uniform(_ low: Float, _ high: Float) -> Float { low + (high - low) * uniform() }
+    public mutating func uniform(_ low: Float, _ high: Float) -> Float {
+        low + (high - low) * uniform()
+    }
 
     /// Uniform in 0..<bound, without bias worth the name (64 bits against the bound).
-    public mutating func index(below bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
+    public mutating func index(below bound: Int) -> Int {
+        Int(next().multipliedFullWidth(by: UInt64(bound)).high)
+    }
 }

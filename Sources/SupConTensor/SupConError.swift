@@ -1,8 +1,10 @@
-/// What went wrong, in a form that any door can translate: a kind, and a sentence that names the value and what was expected.
+/// What went wrong, in a form that any door can translate: a kind, and a sentence that names the
+/// value and what was expected.
 public struct SupConError: Error, CustomStringConvertible, Sendable {
     /// The kinds of failure; the raw values are those of `supcon_status`.
     public enum Kind: Int32, Sendable, CaseIterable {
-        case argument = 1, shape, type, io, format, memory, cancelled, unsupported, state, fork, `internal`
+        case argument = 1, shape, type, io, format, memory, canceled, unsupported, state, fork,
+            `internal`
     }
 
     public let kind: Kind
@@ -18,6 +20,8 @@ public struct SupConError: Error, CustomStringConvertible, Sendable {
 
 /// Throws an error of `kind` unless `condition` holds; the sentence is only made when it does not.
 @inlinable
-public func require(_ condition: Bool, _ kind: SupConError.Kind, _ message: @autoclosure () -> String) throws(SupConError) {
+public func require(
+    _ condition: Bool, _ kind: SupConError.Kind, _ message: @autoclosure () -> String
+) throws(SupConError) {
     if !condition { throw SupConError(kind, message()) }
 }

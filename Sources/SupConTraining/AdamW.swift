@@ -3,7 +3,8 @@ import Glibc
 import SupConNetwork
 import SupConTensor
 
-/// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101), PyTorch's form, which scales the decay λ by the rate η: in step t, from 1,
+/// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101), PyTorch's form,
+/// which scales the decay λ by the rate η: in step t, from 1,
 ///
 ///     m ← β₁ m + (1 − β₁) g,   s ← β₂ s + (1 − β₂) g²,
 ///     w ← (1 − η λ) w − η/(1 − β₁ᵗ) · m / (√(s/(1 − β₂ᵗ)) + ε).
@@ -18,17 +19,25 @@ package final class AdamW: Optimizer {
 
     /// Errors: memory.
     package init(
-        _ parameters: ParameterStore, parts: Set<ParameterStore.Part>, beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double, decaysNormAndBias: Bool
+        _ parameters: ParameterStore, parts: Set<ParameterStore.Part>, beta1: Double, beta2: Double,
+        epsilon: Double, weightDecay: Double, decaysNormAndBias: Bool
     ) throws(SupConError) {
-        groups = ParameterGroups(parameters, parts: parts, weightDecay: weightDecay, decaysNormAndBias: decaysNormAndBias)
-        (self.parameters, self.beta1, self.beta2, self.epsilon) = (parameters, beta1, beta2, epsilon)
+        groups = ParameterGroups(
+            parameters, parts: parts, weightDecay: weightDecay, decaysNormAndBias: decaysNormAndBias
+        )
+        (self.parameters, self.beta1, self.beta2, self.epsilon) = (
+            parameters, beta1, beta2, epsilon
+        )
         mean = try AlignedBuffer(Float.self, count: parameters.trainableCount)
         squares = try AlignedBuffer(Float.self, count: parameters.trainableCount)
         steps = try AlignedBuffer(Float.self, count: 1)
     }
 
     package var state: [StateBuffer] {
-        [StateBuffer("optimizer.mean", mean), StateBuffer("optimizer.mean_square", squares), StateBuffer("optimizer.steps", steps)]
+        [
+            StateBuffer("optimizer.mean", mean), StateBuffer("optimizer.mean_square", squares),
+            StateBuffer("optimizer.steps", steps),
+        ]
     }
 
     package func step(gradients: UnsafePointer<Float>, rate: Double, threads: Int) {
@@ -39,7 +48,8 @@ package final class AdamW: Optimizer {
         let rootCorrection = Float(1 / (1 - pow(beta2, t)).squareRoot())
         groups.eachPiece(threads: threads) { at, count, decay in
             sc_adamw(
-                w + at, gradients + at, m + at, s + at, count, Float(1 - rate * Double(decay)), correctedRate, Float(beta1), Float(beta2), rootCorrection, Float(epsilon))
+                w + at, gradients + at, m + at, s + at, count, Float(1 - rate * Double(decay)),
+                correctedRate, Float(beta1), Float(beta2), rootCorrection, Float(epsilon))
         }
     }
 }

@@ -1,9 +1,12 @@
 import SupConTensor
 
-/// Mixes the images of a batch with those of another order of it, and says how much of each label is left: MixUp (Zhang et al., arXiv:1710.09412) blends the
-/// pixels, CutMix (Yun et al., arXiv:1905.04899) pastes a box. One λ ~ Beta(α, α) per batch; with both, a batch gets one of them, as likely as the other.
+/// Mixes the images of a batch with those of another order of it, and says how much of each label
+/// is left: MixUp (Zhang et al., arXiv:1710.09412) blends the pixels, CutMix (Yun et al.,
+/// arXiv:1905.04899) pastes a box. One λ ~ Beta(α, α) per batch; with both, a batch gets one of
+/// them, as likely as the other.
 ///
-/// A step's mixing is named by (seed, step), so that a resumed run mixes as the uninterrupted one would have.
+/// A step's mixing is named by (seed, step), so that a resumed run mixes as the uninterrupted one
+/// would have.
 final class BatchMixer {
     struct Shape {
         var batch: Int
@@ -22,7 +25,8 @@ final class BatchMixer {
         var box: (rows: Range<Int>, columns: Range<Int>)?
 
         static func == (a: Mixing, b: Mixing) -> Bool {
-            a.order == b.order && a.share == b.share && a.box?.rows == b.box?.rows && a.box?.columns == b.box?.columns
+            a.order == b.order && a.share == b.share && a.box?.rows == b.box?.rows
+                && a.box?.columns == b.box?.columns
         }
     }
 
@@ -31,7 +35,8 @@ final class BatchMixer {
     private let cutmixAlpha: Double
     private let seed: UInt64
     private let threads: Int
-    /// Of the mixed images, [batch]: the label of the greater share, the other, and the first one's share.
+    /// Of the mixed images, [batch]: the label of the greater share, the other, and the first one's
+    /// share.
     private let first: AlignedBuffer
     private let second: AlignedBuffer
     private let shares: AlignedBuffer
@@ -41,16 +46,23 @@ final class BatchMixer {
     var firstShares: UnsafePointer<Float> { UnsafePointer(shares.floats) }
 
     /// Nil if the options do not mix. Errors: memory.
-    convenience init?(_ options: TrainOptions, height: Int, width: Int, channels: Int, threads: Int) throws(SupConError) {
+    convenience init?(_ options: TrainOptions, height: Int, width: Int, channels: Int, threads: Int)
+        throws(SupConError)
+    {
         guard options.mixupAlpha > 0 || options.cutmixAlpha > 0 else { return nil }
         try self.init(
-            Shape(batch: options.batchSize, height: height, width: width, channels: channels), mixupAlpha: options.mixupAlpha, cutmixAlpha: options.cutmixAlpha,
+            Shape(batch: options.batchSize, height: height, width: width, channels: channels),
+            mixupAlpha: options.mixupAlpha, cutmixAlpha: options.cutmixAlpha,
             seed: options.seed, threads: threads)
     }
 
     /// Errors: memory.
-    init(_ shape: Shape, mixupAlpha: Double, cutmixAlpha: Double, seed: UInt64, threads: Int) throws(SupConError) {
-        (self.shape, self.mixupAlpha, self.cutmixAlpha, self.seed, self.threads) = (shape, mixupAlpha, cutmixAlpha, seed, threads)
+    init(_ shape: Shape, mixupAlpha: Double, cutmixAlpha: Double, seed: UInt64, threads: Int)
+        throws(SupConError)
+    {
+        (self.shape, self.mixupAlpha, self.cutmixAlpha, self.seed, self.threads) = (
+            shape, mixupAlpha, cutmixAlpha, seed, threads
+        )
         first = try AlignedBuffer(Int64.self, count: shape.batch)
         second = try AlignedBuffer(Int64.self, count: shape.batch)
         shares = try AlignedBuffer(Float.self, count: shape.batch)
@@ -63,37 +75,50 @@ final class BatchMixer {
         let cuts = cutmixAlpha > 0 && (mixupAlpha <= 0 || random.uniform() < 0.5)
         let share = random.beta(cuts ? cutmixAlpha : mixupAlpha)
         guard cuts else { return Mixing(order: order, share: share, box: nil) }
-        // A box of the other's share of the area around a uniform centre; what hangs over the edge is lost, and λ is what is left.
+        // A box of the other's share of the area around a uniform center; what hangs over the edge
+        // is lost, and λ is what is left.
         let side = (1 - share).squareRoot()
         func span(_ length: Int) -> Range<Int> {
-            let (centre, half) = (random.index(below: length), Int(Double(length) * side / 2))
-            return max(centre - half, 0)..<min(centre + half, length)
+            let (center, half) = (random.index(below: length), Int(Double(length) * side / 2))
+            return max(center - half, 0)..<min(center + half, length)
         }
         let (rows, columns) = (span(shape.height), span(shape.width))
-        return Mixing(order: order, share: 1 - Double(rows.count * columns.count) / Double(shape.height * shape.width), box: (rows, columns))
+        return Mixing(
+            order: order,
+            share: 1 - Double(rows.count * columns.count) / Double(shape.height * shape.width),
+            box: (rows, columns))
     }
 
     /// `input` ← `images`, mixed as step `turn` is; labels [batch] likewise.
-    func mix(_ images: UnsafePointer<Float>, labels: UnsafePointer<Int64>, turn: Int, into input: UnsafeMutablePointer<Float>) {
+    func mix(
+        _ images: UnsafePointer<Float>, labels: UnsafePointer<Int64>, turn: Int,
+        into input: UnsafeMutablePointer<Float>
+    ) {
         let mixing = mixing(turn)
         let ownComesFirst = mixing.share >= 0.5
         for i in 0..<shape.batch {
             let (own, other) = (labels[i], labels[mixing.order[i]])
-            (first.values(of: Int64.self)[i], second.values(of: Int64.self)[i]) = ownComesFirst ? (own, other) : (other, own)
+            (first.values(of: Int64.self)[i], second.values(of: Int64.self)[i]) =
+                ownComesFirst ? (own, other) : (other, own)
             shares.floats[i] = Float(ownComesFirst ? mixing.share : 1 - mixing.share)
         }
         let (count, row) = (shape.imageCount, shape.width * shape.channels)
         let (share, rest) = (Float(mixing.share), Float(1 - mixing.share))
         Parallel.ranges(shape.batch, grain: max(1, 65536 / count), threads: threads) { range in
             for i in range {
-                let (own, other, to) = (images + i * count, images + mixing.order[i] * count, input + i * count)
+                let (own, other, to) = (
+                    images + i * count, images + mixing.order[i] * count, input + i * count
+                )
                 guard let box = mixing.box else {
                     for k in 0..<count { to[k] = share * own[k] + rest * other[k] }
                     continue
                 }
                 to.update(from: own, count: count)
                 let start = box.columns.lowerBound * shape.channels
-                for y in box.rows { (to + y * row + start).update(from: other + y * row + start, count: box.columns.count * shape.channels) }
+                for y in box.rows {
+                    (to + y * row + start).update(
+                        from: other + y * row + start, count: box.columns.count * shape.channels)
+                }
             }
         }
     }

@@ -2,7 +2,8 @@ import SupConLoss
 import SupConTensor
 import SupConVision
 
-/// What is known of the rows of a batch: labels of its samples and of their views, and what makes rows positives of each other.
+/// What is known of the rows of a batch: labels of its samples and of their views, and what makes
+/// rows positives of each other.
 final class BatchRows {
     /// Samples times views.
     let count: Int
@@ -19,15 +20,21 @@ final class BatchRows {
     private let sum: AlignedBuffer
 
     /// `labels`, `targets`: of the data set that samples index; `dimension`: of z. Errors: memory.
-    init(_ options: TrainOptions, labels: [Int]?, targets: Targets?, dimension: Int, context: ExecutionContext) throws(SupConError) {
-        (self.labels, self.targets, usesLabels, views, self.dimension) = (labels, targets, options.objective != .simclr, options.effectiveViews, dimension)
+    init(
+        _ options: TrainOptions, labels: [Int]?, targets: Targets?, dimension: Int,
+        context: ExecutionContext
+    ) throws(SupConError) {
+        (self.labels, self.targets, usesLabels, views, self.dimension) = (
+            labels, targets, options.objective != .simclr, options.effectiveViews, dimension
+        )
         count = options.batchSize * options.effectiveViews
         sampleNumbers = try AlignedBuffer(Int64.self, count: options.batchSize)
         rowNumbers = try AlignedBuffer(Int64.self, count: count)
         groupNumbers = try AlignedBuffer(Int64.self, count: count)
         sum = try AlignedBuffer(Double.self, count: dimension)
         mask = try targets.flatMap { (targets) throws(SupConError) in
-            try TargetMask(options, dimension: targets.dimension, samples: options.batchSize, context: context)
+            try TargetMask(
+                options, dimension: targets.dimension, samples: options.batchSize, context: context)
         }
     }
 
@@ -35,7 +42,13 @@ final class BatchRows {
     var sampleLabels: UnsafePointer<Int64> { UnsafePointer(sampleNumbers.values(of: Int64.self)) }
     /// What the contrastive loss takes. Errors: argument.
     func positives() throws(SupConError) -> Positives {
-        if let mask { .mask(try mask.fill()) } else if usesLabels { .labels(sampleLabels) } else { .views }
+        if let mask {
+            .mask(try mask.fill())
+        } else if usesLabels {
+            .labels(sampleLabels)
+        } else {
+            .views
+        }
     }
 
     /// [count]
@@ -43,7 +56,10 @@ final class BatchRows {
 
     /// Samples `first`, `first` + 1, … of the batch are these of the data set.
     func fill(_ samples: ArraySlice<Int>, at first: Int) {
-        let (sampleLabels, rowLabels, groups) = (sampleNumbers.values(of: Int64.self), rowNumbers.values(of: Int64.self), groupNumbers.values(of: Int64.self))
+        let (sampleLabels, rowLabels, groups) = (
+            sampleNumbers.values(of: Int64.self), rowNumbers.values(of: Int64.self),
+            groupNumbers.values(of: Int64.self)
+        )
         for (place, sample) in zip(first..., samples) {
             sampleLabels[place] = Int64(labels?[sample] ?? 0)
             if let targets { mask?.place(targets[sample], at: place) }
@@ -59,10 +75,14 @@ final class BatchRows {
     /// z [count, dimension] with its groups.
     func embeddings(_ z: UnsafePointer<Float>) -> Embeddings {
         Embeddings(
-            rows: z, count: count, dimension: dimension, groups: UnsafeBufferPointer(start: groupNumbers.values(of: Int64.self), count: count), mask: mask?.weights,
+            rows: z, count: count, dimension: dimension,
+            groups: UnsafeBufferPointer(start: groupNumbers.values(of: Int64.self), count: count),
+            mask: mask?.weights,
             views: views)
     }
 
     /// The variance of z's rows over that of rows spread evenly over the sphere.
-    func spread(_ z: UnsafePointer<Float>) -> Double { embeddings(z).spread(sum.values(of: Double.self)) }
+    func spread(_ z: UnsafePointer<Float>) -> Double {
+        embeddings(z).spread(sum.values(of: Double.self))
+    }
 }

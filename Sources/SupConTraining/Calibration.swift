@@ -1,9 +1,11 @@
 import Glibc
 import SupConTensor
 
-/// How far a classifier's confidence is from its accuracy: Guo et al., "On Calibration of Modern Neural Networks" (arXiv:1706.04599, §2).
+/// How far a classifier's confidence is from its accuracy: Guo et al., "On Calibration of Modern
+/// Neural Networks" (arXiv:1706.04599, §2).
 public struct Calibration: Sendable {
-    /// Rows whose largest probability, their confidence, lies in (index / bins, (index + 1) / bins].
+    /// Rows whose largest probability, their confidence, lies in (index / bins, (index + 1) /
+    /// bins].
     public struct Bin: Sendable, Equatable {
         public var count = 0
         /// Means over the rows of the bin; 0 without rows.
@@ -12,9 +14,9 @@ public struct Calibration: Sendable {
     }
 
     /// ECE: Σ over bins of  count/n · |accuracy − confidence|.
-    public let expectedError: Double
+    public let expectedCalibrationError: Double
     /// MCE: the largest |accuracy − confidence| of a bin that has rows.
-    public let maximumError: Double
+    public let maximumCalibrationError: Double
     /// Over all rows.
     public let accuracy: Double
     public let confidence: Double
@@ -28,15 +30,23 @@ public struct Calibration: Sendable {
 /// Bins of confidence unless the caller says otherwise: the paper's.
 public let calibrationBins = 15
 
-/// Calibration of probabilities [labels.count, classes], each row of sum 1. Among equal probabilities the lowest class is the guess.
-/// Errors: argument (numbers that are no probabilities, labels outside, bins), shape.
+/// Calibration of probabilities [labels.count, classes], each row of sum 1. Among equal
+/// probabilities the lowest class is the guess. Errors: argument (numbers that are no
+/// probabilities, labels outside, bins), shape.
 public func calibration(
-    probabilities: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, classes: Int, bins: Int = calibrationBins
+    probabilities: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, classes: Int,
+    bins: Int = calibrationBins
 ) throws(SupConError) -> Calibration {
-    try require(labels.count >= 1, .shape, "there are \(labels.count) rows of probabilities; expected 1 or more")
-    try require((1...mostClasses).contains(classes), .shape, "there are \(classes) classes; expected 1 to \(mostClasses)")
+    try require(
+        labels.count >= 1, .shape,
+        "there are \(labels.count) rows of probabilities; expected 1 or more")
+    try require(
+        (1...mostClasses).contains(classes), .shape,
+        "there are \(classes) classes; expected 1 to \(mostClasses)")
     let numbers = labels.count.multipliedReportingOverflow(by: classes)
-    try require(!numbers.overflow && numbers.partialValue < 1 << 44, .shape, "\(labels.count) rows of \(classes) classes are larger than memory")
+    try require(
+        !numbers.overflow && numbers.partialValue < 1 << 44, .shape,
+        "\(labels.count) rows of \(classes) classes are larger than memory")
     try require((1...1_000_000).contains(bins), .argument, "bins is \(bins); expected 1 to 1000000")
     try checkLabels(labels, count: labels.count, below: classes, name: "row")
     var found = [Calibration.Bin](repeating: .init(), count: bins)
@@ -46,12 +56,16 @@ public func calibration(
         var (best, sum, squares) = (0, 0.0, 0.0)
         for c in 0..<classes {
             // NaN fails too.
-            try require(p[c] >= 0 && p[c] <= 1.001, .argument, "row \(row) has \(p[c]) for class \(c); expected a probability, 0 to 1")
+            try require(
+                p[c] >= 0 && p[c] <= 1.001, .argument,
+                "row \(row) has \(p[c]) for class \(c); expected a probability, 0 to 1")
             if p[c] > p[best] { best = c }
             sum += Double(p[c])
             squares += Double(p[c]) * Double(p[c])
         }
-        try require(abs(sum - 1) < 0.01, .argument, "row \(row) has probabilities of sum \(Float(sum)); expected 1")
+        try require(
+            abs(sum - 1) < 0.01, .argument,
+            "row \(row) has probabilities of sum \(Float(sum)); expected 1")
         let own = Double(p[Int(label)]), most = Double(p[best]), isRight = best == Int(label)
         let bin = min(max(Int((most * Double(bins)).rounded(.up)) - 1, 0), bins - 1)
         found[bin].count += 1
@@ -73,6 +87,8 @@ public func calibration(
         maximum = max(maximum, gap)
     }
     return Calibration(
-        expectedError: expected, maximumError: maximum, accuracy: Double(right) / n, confidence: confidence / n, negativeLogLikelihood: likelihood / n,
+        expectedCalibrationError: expected, maximumCalibrationError: maximum,
+        accuracy: Double(right) / n,
+        confidence: confidence / n, negativeLogLikelihood: likelihood / n,
         brierScore: brier / n, bins: found)
 }

@@ -1,41 +1,61 @@
 import CKernels
 import SupConTensor
 
-/// Rows of numbers that have been looked through: all are finite, and their lengths are known. The rows stay the caller's.
+/// Rows of numbers that have been looked through: all are finite, and their lengths are known. The
+/// rows stay the caller's.
 struct CheckedRows {
     let rows: UnsafePointer<Float>  // [count, dimension]
     let count: Int
     let dimension: Int
     let lengths: [Double]
 
-    /// name: what a row is called in error messages ("training row"). Errors: shape (sizes), argument (a number that is not finite), memory.
-    init(_ rows: UnsafePointer<Float>, count: Int, dimension: Int, name: String, context: ExecutionContext) throws(SupConError) {
+    /// name: what a row is called in error messages ("training row"). Errors: shape (sizes),
+    /// argument (a number that is not finite), memory.
+    init(
+        _ rows: UnsafePointer<Float>, count: Int, dimension: Int, name: String,
+        context: ExecutionContext
+    ) throws(SupConError) {
         try require(count >= 1, .shape, "the number of \(name)s is \(count); expected 1 or more")
-        try require(dimension >= 1, .shape, "the dimension of \(name)s is \(dimension); expected 1 or more")
-        // Below 2³¹ rows, so that an index fits 32 bits; below 2⁴⁴ numbers, so that no size of tiles and sums overflows.
+        try require(
+            dimension >= 1, .shape, "the dimension of \(name)s is \(dimension); expected 1 or more")
+        // Below 2³¹ rows, so that an index fits 32 bits; below 2⁴⁴ numbers, so that no size of
+        // tiles and sums overflows.
         let (numbers, overflow) = count.multipliedReportingOverflow(by: dimension)
         try require(
-            count < 1 << 31 && !overflow && numbers < 1 << 44, .shape, "\(count) \(name)s of dimension \(dimension) are too many; expected fewer than 2³¹ rows")
+            count < 1 << 31 && !overflow && numbers < 1 << 44, .shape,
+            "\(count) \(name)s of dimension \(dimension) are too many; expected fewer than 2³¹ rows"
+        )
         try context.checkMemory(count * 8, for: "looking through \(count) \(name)s")
         (self.rows, self.count, self.dimension) = (rows, count, dimension)
         lengths = [Double](unsafeUninitializedCapacity: count) { buffer, filled in
             if let lengths = buffer.baseAddress {
-                Parallel.ranges(count, grain: 1 + 65_536 / dimension, threads: context.threads) { range in
-                    for row in range { lengths[row] = sc_sum_of_squares(rows + row * dimension, Int64(dimension)).squareRoot() }
+                Parallel.ranges(count, grain: 1 + 65_536 / dimension, threads: context.threads) {
+                    range in
+                    for row in range {
+                        lengths[row] = sc_sum_of_squares(rows + row * dimension, Int64(dimension))
+                            .squareRoot()
+                    }
                 }
             }
             filled = count
         }
         if let row = lengths.firstIndex(where: { !$0.isFinite }) {
             let column = (0..<dimension).first { !rows[row * dimension + $0].isFinite } ?? 0
-            throw SupConError(.argument, "\(name) \(row) has \(rows[row * dimension + column]) in column \(column); expected finite numbers")
+            throw SupConError(
+                .argument,
+                """
+                \(name) \(row) has \(rows[row * dimension + column]) in column \(column); \
+                expected finite numbers
+                """
+            )
         }
     }
 
     /// Writes the rows of `range`, each divided by its length; a row of zeros stays one.
     func copyUnit(_ range: Range<Int>, into unit: UnsafeMutablePointer<Float>) {
         for (i, row) in range.enumerated() {
-            sc_scale_f32(rows + row * dimension, inverseLength(row), unit + i * dimension, Int64(dimension))
+            sc_scale_f32(
+                rows + row * dimension, inverseLength(row), unit + i * dimension, Int64(dimension))
         }
     }
 
@@ -44,18 +64,26 @@ struct CheckedRows {
 
     /// All rows at length 1, copied. Errors: memory.
     func unitCopy(context: ExecutionContext) throws(SupConError) -> AlignedBuffer {
-        try context.checkMemory(count * dimension * 4, for: "a copy of \(count) rows of dimension \(dimension)")
+        try context.checkMemory(
+            count * dimension * 4, for: "a copy of \(count) rows of dimension \(dimension)")
         let copy = try AlignedBuffer(Float.self, count: count * dimension)
         let unit = copy.floats
-        Parallel.ranges(count, grain: 1 + 65_536 / dimension, threads: context.threads) { range in copyUnit(range, into: unit + range.lowerBound * dimension) }
+        Parallel.ranges(count, grain: 1 + 65_536 / dimension, threads: context.threads) { range in
+            copyUnit(range, into: unit + range.lowerBound * dimension)
+        }
         return copy
     }
 }
 
 /// Throws unless there is a label for each row and all are from 0 to most. Errors: shape, argument.
-func checkLabels(_ labels: UnsafeBufferPointer<Int64>, count: Int, below most: Int, name: String) throws(SupConError) {
-    try require(labels.count == count, .shape, "there are \(labels.count) labels for \(count) \(name)s; expected one for each")
+func checkLabels(_ labels: UnsafeBufferPointer<Int64>, count: Int, below most: Int, name: String)
+    throws(SupConError)
+{
+    try require(
+        labels.count == count, .shape,
+        "there are \(labels.count) labels for \(count) \(name)s; expected one for each")
     if let bad = labels.firstIndex(where: { $0 < 0 || $0 >= most }) {
-        throw SupConError(.argument, "the label of \(name) \(bad) is \(labels[bad]); expected 0 to \(most - 1)")
+        throw SupConError(
+            .argument, "the label of \(name) \(bad) is \(labels[bad]); expected 0 to \(most - 1)")
     }
 }

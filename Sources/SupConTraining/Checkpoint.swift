@@ -2,8 +2,9 @@ import SupConModel
 import SupConNetwork
 import SupConTensor
 
-/// Everything that a run needs to go on: parameters, what the optimiser and the weights' average remember, and where it was. A safetensors file, written whole or not at all; random numbers need no state, they are named by
-/// (seed, epoch, sample, view).
+/// Everything that a run needs to go on: parameters, what the optimizer and the weights' average
+/// remember, and where it was. A safetensors file, written whole or not at all; random numbers need
+/// no state, they are named by (seed, epoch, sample, view).
 struct Checkpoint {
     static let fileName = "last.supcon"
     static let bestFileName = "best.safetensors"
@@ -18,14 +19,20 @@ struct Checkpoint {
     var run: [(key: String, value: String)] = []
 
     /// Errors: io.
-    func write(_ path: String, _ parameters: ParameterStore, _ state: [StateBuffer]) throws(SupConError) {
+    func write(_ path: String, _ parameters: ParameterStore, _ state: [StateBuffer])
+        throws(SupConError)
+    {
         let metadata =
             [
-                (key: "supcon.checkpoint", value: Self.formatVersion), (key: "epoch", value: "\(epoch)"), (key: "best_accuracy", value: "\(bestAccuracy)"),
+                (key: "supcon.checkpoint", value: Self.formatVersion),
+                (key: "epoch", value: "\(epoch)"), (key: "best_accuracy", value: "\(bestAccuracy)"),
                 (key: "validations_without_gain", value: "\(validationsWithoutGain)"),
             ] + run
         let tensors =
-            parameters.entries.map { Safetensors.Tensor(Self.parameterPrefix + $0.name, shape: $0.shape, parameters.pointer($0)) }
+            parameters.entries.map {
+                Safetensors.Tensor(
+                    Self.parameterPrefix + $0.name, shape: $0.shape, parameters.pointer($0))
+            }
             + state.map { Safetensors.Tensor($0.name, shape: $0.shape, $0.values) }
         try Safetensors.write(path, tensors, metadata: metadata)
     }
@@ -38,21 +45,41 @@ struct Checkpoint {
         fileprivate var entries: [SafetensorsFile.Entry]
     }
 
-    /// Opens the file and sees that it is of this run and model. `state`: what was kept beside the parameters; `run`: what this run is. Errors: io, format, state (of another run).
-    static func find(_ path: String, _ parameters: ParameterStore, _ state: [StateBuffer], run: [(key: String, value: String)]) throws(SupConError) -> Found {
+    /// Opens the file and sees that it is of this run and model. `state`: what was kept beside the
+    /// parameters; `run`: what this run is. Errors: io, format, state (of another run).
+    static func find(
+        _ path: String, _ parameters: ParameterStore, _ state: [StateBuffer],
+        run: [(key: String, value: String)]
+    ) throws(SupConError) -> Found {
         let file = try SafetensorsFile(path)
         let metadata = file.metadata
         try require(
             metadata["supcon.checkpoint"] == formatVersion, .format,
-            "\(path) is not a checkpoint that this version reads: supcon.checkpoint is \(metadata["supcon.checkpoint"].map { "\"\($0)\"" } ?? "not there"); expected \"\(formatVersion)\"")
+            """
+            \(path) is not a checkpoint that this version reads: supcon.checkpoint is \
+            \(metadata["supcon.checkpoint"].map { "\"\($0)\"" } ?? "not there"); expected \
+            \"\(formatVersion)\"
+            """
+        )
         for (key, value) in run {
             try require(
                 metadata[key] == value, .state,
-                "\(path) is of another run: its \(key) is \(metadata[key] ?? "not there"), this run's is \(value); give the same, or another checkpoint_folder")
+                """
+                \(path) is of another run: its \(key) is \(metadata[key] ?? "not there"), \
+                this run's is \(value); give the same, or another checkpoint_folder
+                """
+            )
         }
-        func number<N: LosslessStringConvertible>(_ key: String, _: N.Type) throws(SupConError) -> N {
+        func number<N: LosslessStringConvertible>(_ key: String, _: N.Type) throws(SupConError) -> N
+        {
             guard let value = metadata[key].flatMap({ N($0) }) else {
-                throw SupConError(.format, "\(path): \(key) is \(metadata[key].map { "\"\($0)\"" } ?? "not there"); expected a number")
+                throw SupConError(
+                    .format,
+                    """
+                    \(path): \(key) is \(metadata[key].map { "\"\($0)\"" } ?? "not there"); \
+                    expected a number
+                    """
+                )
             }
             return value
         }
@@ -60,12 +87,24 @@ struct Checkpoint {
         checkpoint.epoch = try number("epoch", Int.self)
         checkpoint.bestAccuracy = try number("best_accuracy", Double.self)
         checkpoint.validationsWithoutGain = try number("validations_without_gain", Int.self)
-        try require(checkpoint.epoch >= 0, .format, "\(path): epoch is \(checkpoint.epoch); expected 0 or more")
-        let wanted = parameters.entries.map { (name: parameterPrefix + $0.name, shape: $0.shape) } + state.map { (name: $0.name, shape: $0.shape) }
+        try require(
+            checkpoint.epoch >= 0, .format,
+            "\(path): epoch is \(checkpoint.epoch); expected 0 or more")
+        let wanted =
+            parameters.entries.map { (name: parameterPrefix + $0.name, shape: $0.shape) }
+            + state.map { (name: $0.name, shape: $0.shape) }
         var entries: [SafetensorsFile.Entry] = []
         for (name, shape) in wanted {
-            guard let entry = file.entry(named: name) else { throw SupConError(.format, "\(path) has no tensor \(name): it is of another model") }
-            try require(entry.shape == shape, .format, "\(path): \(name) has the shape \(entry.shape); expected \(shape): it is of another model")
+            guard let entry = file.entry(named: name) else {
+                throw SupConError(.format, "\(path) has no tensor \(name): it is of another model")
+            }
+            try require(
+                entry.shape == shape, .format,
+                """
+                \(path): \(name) has the shape \(entry.shape); expected \(shape): it is of \
+                another model
+                """
+            )
             entries.append(entry)
         }
         return Found(checkpoint: checkpoint, file: file, entries: entries)
@@ -73,9 +112,14 @@ struct Checkpoint {
 }
 
 extension Checkpoint.Found {
-    /// Reads the numbers; what cannot be read to its end changes nothing. `state`: what `find` was given. Errors: io, format, memory.
-    func read(into parameters: ParameterStore, _ state: [StateBuffer]) throws(SupConError) -> Checkpoint {
-        let places = parameters.entries.map { StateBuffer($0.name, shape: $0.shape, parameters.pointer($0)) } + state
+    /// Reads the numbers; what cannot be read to its end changes nothing. `state`: what `find` was
+    /// given. Errors: io, format, memory.
+    func read(into parameters: ParameterStore, _ state: [StateBuffer]) throws(SupConError)
+        -> Checkpoint
+    {
+        let places =
+            parameters.entries.map { StateBuffer($0.name, shape: $0.shape, parameters.pointer($0)) }
+            + state
         let values = try AlignedBuffer(Float.self, count: places.reduce(0) { $0 + $1.count })
         var offset = 0
         for (place, entry) in zip(places, entries) {

@@ -2,7 +2,8 @@ import SupConLoss
 import SupConNetwork
 import SupConTensor
 
-/// What a classifier is trained with: cross-entropy, with smoothed or mixed labels, or the large-margin softmax. One for each step, with its workspaces.
+/// What a classifier is trained with: cross-entropy, with smoothed or mixed labels, or the
+/// large-margin softmax. One for each step, with its workspaces.
 final class ClassifierObjective {
     private let rows: Int
     private let crossEntropy: CrossEntropy
@@ -10,47 +11,65 @@ final class ClassifierObjective {
     private let weight: ParameterStore.Entry
     private let bias: ParameterStore.Entry
     private let parameters: ParameterStore
-    /// What the margin adds to the gradient of the features, [rows, encoderOutput].
+    /// What the margin adds to the gradient of the features, [rows, embeddingDimension].
     private let featureRest: AlignedBuffer?
 
     /// `rows`: that the classifier sees in a step. Errors: argument, state (no classifier), memory.
     init(_ network: Network, _ options: TrainOptions, rows: Int) throws(SupConError) {
         parameters = network.parameters
-        guard let weight = parameters.entry(named: HeadLayer.classifierName + ".weight"), let bias = parameters.entry(named: HeadLayer.classifierName + ".bias")
+        guard let weight = parameters.entry(named: HeadLayer.classifierName + ".weight"),
+            let bias = parameters.entry(named: HeadLayer.classifierName + ".bias")
         else { throw SupConError(.state, "the model has no classifier to train") }
         (self.weight, self.bias, self.rows) = (weight, bias, rows)
         let configuration = network.configuration
-        crossEntropy = try CrossEntropy(classes: configuration.classes, labelSmoothing: Float(options.labelSmoothing))
+        crossEntropy = try CrossEntropy(
+            classes: configuration.classes, labelSmoothing: Float(options.labelSmoothing))
         let hasMargin = options.objective == .maxMargin
-        margin = hasMargin ? try LargeMargin(options.margin, rows: rows, inputs: configuration.encoderOutput, crossEntropy: crossEntropy) : nil
-        featureRest = hasMargin ? try AlignedBuffer(Float.self, count: rows * configuration.encoderOutput) : nil
+        margin =
+            hasMargin
+            ? try LargeMargin(
+                options.margin, rows: rows, inputs: configuration.embeddingDimension,
+                crossEntropy: crossEntropy) : nil
+        featureRest =
+            hasMargin
+            ? try AlignedBuffer(Float.self, count: rows * configuration.embeddingDimension) : nil
     }
 
     var memoryByteCount: Int { featureRest.map { $0.byteCount + rows * 24 } ?? 0 }
 
-    /// The loss, and dL/dlogits as the classifier's backward takes it. `mixer`: has mixed the rows; its labels count then. Errors: argument.
+    /// The loss, and dL/dlogits as the classifier's backward takes it. `mixer`: has mixed the rows;
+    /// its labels count then. Errors: argument.
     func evaluate(
-        features: UnsafePointer<Float>, logits: UnsafeMutablePointer<Float>, labels: UnsafePointer<Int64>, mixer: BatchMixer?, gradient: UnsafeMutablePointer<Float>
+        features: UnsafePointer<Float>, logits: UnsafeMutablePointer<Float>,
+        labels: UnsafePointer<Int64>, mixer: BatchMixer?, gradient: UnsafeMutablePointer<Float>
     ) throws(SupConError) -> (loss: Double, correct: Int) {
         if let margin, let featureRest {
             let outcome = try margin.evaluate(
-                features: features, logits: logits, weight: parameters.pointer(weight), bias: parameters.pointer(bias), labels: labels, gradient: gradient)
-            margin.chain(gradient: gradient, features: features, labels: labels, featureGradient: featureRest.floats)
+                features: features, logits: logits, weight: parameters.pointer(weight),
+                bias: parameters.pointer(bias), labels: labels, gradient: gradient)
+            margin.chain(
+                gradient: gradient, features: features, labels: labels,
+                featureGradient: featureRest.floats)
             return outcome
         }
         if let mixer {
             return try crossEntropy.evaluate(
-                logits: logits, labels: mixer.firstLabels, count: rows, mix: .init(labels: mixer.secondLabels, share: mixer.firstShares), gradient: gradient)
+                logits: logits, labels: mixer.firstLabels, count: rows,
+                mix: .init(labels: mixer.secondLabels, share: mixer.firstShares), gradient: gradient
+            )
         }
-        return try crossEntropy.evaluate(logits: logits, labels: labels, count: rows, gradient: gradient)
+        return try crossEntropy.evaluate(
+            logits: logits, labels: labels, count: rows, gradient: gradient)
     }
 
-    /// What backward is to add to the gradient of the features, [rows, encoderOutput]; nil: nothing.
+    /// What backward is to add to the gradient of the features, [rows, embeddingDimension]; nil:
+    /// nothing.
     var featureGradient: UnsafePointer<Float>? { featureRest.map { UnsafePointer($0.floats) } }
 
     /// After backward: what the classifier's own gradients in `gradients` lack.
     func finish(_ gradients: UnsafeMutablePointer<Float>, labels: UnsafePointer<Int64>) {
         margin?.addRest(
-            weight: parameters.pointer(weight), labels: labels, weightGradient: gradients + weight.offset, biasGradient: gradients + bias.offset)
+            weight: parameters.pointer(weight), labels: labels,
+            weightGradient: gradients + weight.offset, biasGradient: gradients + bias.offset)
     }
 }

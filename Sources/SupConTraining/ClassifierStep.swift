@@ -5,7 +5,8 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// A step of stage 2: the encoder in evaluation mode, its output r, and the linear classifier trained on it with cross-entropy.
+/// A step of stage 2: the encoder in evaluation mode, its output r, and the linear classifier
+/// trained on it with cross-entropy.
 final class ClassifierStep: TrainingStep {
     private let network: Network
     private let plan: InferencePlan
@@ -31,33 +32,45 @@ final class ClassifierStep: TrainingStep {
     var spread: Double { 1 }
 
     /// Errors: argument, state, unsupported, memory.
-    init(_ model: Model, _ options: TrainOptions, labels: [Int], context: ExecutionContext) throws(SupConError) {
+    init(_ model: Model, _ options: TrainOptions, labels: [Int], context: ExecutionContext)
+        throws(SupConError)
+    {
         network = model.network
         let configuration = network.configuration
-        guard let weight = network.parameters.entry(named: HeadLayer.classifierName + ".weight"), let bias = network.parameters.entry(named: HeadLayer.classifierName + ".bias")
+        guard let weight = network.parameters.entry(named: HeadLayer.classifierName + ".weight"),
+            let bias = network.parameters.entry(named: HeadLayer.classifierName + ".bias")
         else { throw SupConError(.state, "the model has no classifier to train") }
         (self.weight, self.bias, self.labels) = (weight, bias, labels)
         batchSize = options.batchSize
         chunkSize = options.chunkSize > 0 ? options.chunkSize : batchSize
         threads = context.threads
         plan = try InferencePlan(
-            network, images: chunkSize, height: model.imageHeight, width: model.imageWidth, precision: model.precision, context: context)
+            network, images: chunkSize, height: model.imageHeight, width: model.imageWidth,
+            precision: model.precision, context: context)
         objective = try ClassifierObjective(network, options, rows: batchSize)
-        mixer = try BatchMixer(options, height: model.imageHeight, width: model.imageWidth, channels: configuration.channels, threads: context.threads)
+        mixer = try BatchMixer(
+            options, height: model.imageHeight, width: model.imageWidth,
+            channels: configuration.channels, threads: context.threads)
         chance = log(Double(configuration.classes))
         layer = LinearLayer(
-            rows: batchSize, inputs: configuration.encoderOutput, outputs: configuration.classes, weight: network.parameters.pointer(weight),
+            rows: batchSize, inputs: configuration.embeddingDimension,
+            outputs: configuration.classes,
+            weight: network.parameters.pointer(weight),
             bias: network.parameters.pointer(bias), threads: threads)
         optimizer = try SupConTraining.optimizer(options, network.parameters, parts: [.classifier])
         inputCount = chunkSize * model.imageHeight * model.imageWidth * configuration.channels
-        features = try AlignedBuffer(Float.self, count: batchSize * configuration.encoderOutput)
+        features = try AlignedBuffer(
+            Float.self, count: batchSize * configuration.embeddingDimension)
         logits = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)
         logitsGradient = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)
         gradients = try AlignedBuffer(Float.self, count: network.parameters.trainableCount)
         rowLabels = try AlignedBuffer(Int64.self, count: batchSize)
     }
 
-    var memoryByteCount: Int { plan.memoryByteCount + features.byteCount + logits.byteCount + logitsGradient.byteCount + gradients.byteCount }
+    var memoryByteCount: Int {
+        plan.memoryByteCount + features.byteCount + logits.byteCount + logitsGradient.byteCount
+            + gradients.byteCount
+    }
 
     /// The frozen encoder may be a checkpoint's.
     func begin(resumed: Bool) { plan.reloadWeights() }
@@ -65,26 +78,37 @@ final class ClassifierStep: TrainingStep {
     /// The encoder does not learn here: the rows of a chunk are what they are in a whole batch.
     var chunks: Loader.Chunks { Loader.Chunks(size: chunkSize, passes: 1) }
 
-    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch) throws(SupConError) -> StepOutcome {
+    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
+        throws(SupConError) -> StepOutcome
+    {
         let rowLabels = rowLabels.values(of: Int64.self)
-        let perChunk = chunkSize * network.configuration.encoderOutput
+        let perChunk = chunkSize * network.configuration.embeddingDimension
         for place in 0..<(batchSize / chunkSize) {
             let chunk = try next()
-            for (row, sample) in chunk.indices.enumerated() { rowLabels[place * chunkSize + row] = Int64(labels[sample]) }
+            for (row, sample) in chunk.indices.enumerated() {
+                rowLabels[place * chunkSize + row] = Int64(labels[sample])
+            }
             // Mixing takes the whole batch: it does not go with chunks.
-            if let mixer { mixer.mix(chunk.pixels, labels: rowLabels, turn: turn, into: plan.input) } else { plan.input.update(from: chunk.pixels, count: inputCount) }
+            if let mixer {
+                mixer.mix(chunk.pixels, labels: rowLabels, turn: turn, into: plan.input)
+            } else {
+                plan.input.update(from: chunk.pixels, count: inputCount)
+            }
             plan.run(projection: false, logits: false)
             (features.floats + place * perChunk).update(from: plan.headInput, count: perChunk)
         }
         layer.forward(x: features.floats, y: logits.floats)
         let outcome = try lossOrNaN { () throws(SupConError) in
             let result = try objective.evaluate(
-                features: features.floats, logits: logits.floats, labels: rowLabels, mixer: mixer, gradient: logitsGradient.floats)
+                features: features.floats, logits: logits.floats, labels: rowLabels, mixer: mixer,
+                gradient: logitsGradient.floats)
             return StepOutcome(loss: result.loss, classified: batchSize, correct: result.correct)
         }
         guard outcome.loss.isFinite else { return outcome }
         layer.backward(
-            x: features.floats, y: logits.floats, dy: logitsGradient.floats, dWeight: gradients.floats + weight.offset, dBias: gradients.floats + bias.offset, dx: nil)
+            x: features.floats, y: logits.floats, dy: logitsGradient.floats,
+            dWeight: gradients.floats + weight.offset, dBias: gradients.floats + bias.offset,
+            dx: nil)
         optimizer.step(gradients: gradients.floats, rate: rate, threads: threads)
         return outcome
     }

@@ -2,15 +2,18 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// Mean squared distance of two different rows of one label, at length 1 (Wang and Isola, arXiv:2005.10242, with α = 2); 0 at best, 2 for unrelated rows.
-/// nil: no two rows share a label.
+/// Mean squared distance of two different rows of one label, at length 1 (Wang and Isola,
+/// arXiv:2005.10242, with α = 2); 0 at best, 2 for unrelated rows. nil: no two rows share a label.
 ///
-/// In O(n · dimension) by the sums of the classes:  Σᵢⱼ |zᵢ − zⱼ|² = 2 (n Σ|z|² − |Σz|²) over the n rows of a class.
-/// rows: [labels.count, dimension]; labels: any. Errors: argument (numbers that are not finite), shape, memory.
+/// In O(n · dimension) by the sums of the classes:  Σᵢⱼ |zᵢ − zⱼ|² = 2 (n Σ|z|² − |Σz|²) over the n
+/// rows of a class. rows: [labels.count, dimension]; labels: any. Errors: argument (numbers that
+/// are not finite), shape, memory.
 public func alignment(
-    _ rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int, context: ExecutionContext = .default
+    _ rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
+    context: ExecutionContext = .default
 ) throws(SupConError) -> Double? {
-    let checked = try CheckedRows(rows, count: labels.count, dimension: dimension, name: "row", context: context)
+    let checked = try CheckedRows(
+        rows, count: labels.count, dimension: dimension, name: "row", context: context)
     let order = labels.indices.sorted { (labels[$0], $0) < (labels[$1], $1) }
     let memory = try AlignedBuffer(Double.self, count: dimension)
     let sum = memory.values(of: Double.self)
@@ -20,7 +23,9 @@ public func alignment(
         var end = start, squares = 0.0
         sum.update(repeating: 0, count: dimension)
         while end < order.count && labels[order[end]] == labels[order[start]] {
-            sc_add_scaled_f32_to_f64(rows + order[end] * dimension, checked.inverseLength(order[end]), sum, Int64(dimension))
+            sc_add_scaled_f32_to_f64(
+                rows + order[end] * dimension, checked.inverseLength(order[end]), sum,
+                Int64(dimension))
             if checked.lengths[order[end]] > 0 { squares += 1 }
             end += 1
         }
@@ -32,11 +37,14 @@ public func alignment(
     return pairs > 0 ? distances / pairs : nil
 }
 
-/// The same where a mask [samples, samples] weighs pairs, of rows [samples, views, dimension] at length 1. nil: no pair has weight.
+/// The same where a mask [samples, samples] weighs pairs, of rows [samples, views, dimension] at
+/// length 1. nil: no pair has weight.
 ///
-/// With Z_s = Σ_v z_sv the sum over pairs of w |zᵢ − zⱼ|² is  2 Σ_st w_st (V² − Z_s·Z_t): a row with itself, at distance 0, adds nothing. Errors: memory.
+/// With Z_s = Σ_v z_sv the sum over pairs of w |zᵢ − zⱼ|² is  2 Σ_st w_st (V² − Z_s·Z_t): a row
+/// with itself, at distance 0, adds nothing. Errors: memory.
 func alignment(
-    _ rows: UnsafePointer<Float>, mask: UnsafePointer<Float>, samples: Int, views: Int, dimension: Int, context: ExecutionContext
+    _ rows: UnsafePointer<Float>, mask: UnsafePointer<Float>, samples: Int, views: Int,
+    dimension: Int, context: ExecutionContext
 ) throws(SupConError) -> Double? {
     let memory = try AlignedBuffer(Float.self, count: 2 * samples * dimension)
     let sums = memory.floats, weighted = sums + samples * dimension
@@ -45,7 +53,8 @@ func alignment(
         sums[i] = (0..<views).reduce(0) { $0 + first[$1 * dimension] }
     }
     MatrixProduct.parallelMultiply(
-        m: samples, n: dimension, k: samples, a: mask, lda: samples, b: sums, ldb: dimension, c: weighted, ldc: dimension, threads: context.threads)
+        m: samples, n: dimension, k: samples, a: mask, lda: samples, b: sums, ldb: dimension,
+        c: weighted, ldc: dimension, threads: context.threads)
     var dots = 0.0, weight = 0.0, diagonal = 0.0
     for i in 0..<samples * dimension { dots += Double(sums[i]) * Double(weighted[i]) }
     for i in 0..<samples * samples { weight += Double(mask[i]) }
@@ -57,13 +66,18 @@ func alignment(
 /// Rows that `uniformity` looks at, at most: the first.
 public let uniformityRows = 4096
 
-/// log of the mean of exp(−2 |zᵢ − zⱼ|²) over distinct pairs of rows at length 1 (Wang and Isola, arXiv:2005.10242, with t = 2); 0 if all are the same, about
-/// −4 if they are spread evenly over a sphere of many dimensions. nil: fewer than two rows. Of more than `uniformityRows` rows it takes the first.
+/// log of the mean of exp(−2 |zᵢ − zⱼ|²) over distinct pairs of rows at length 1 (Wang and Isola,
+/// arXiv:2005.10242, with t = 2); 0 if all are the same, about −4 if they are spread evenly over a
+/// sphere of many dimensions. nil: fewer than two rows. Of more than `uniformityRows` rows it takes
+/// the first.
 ///
 /// rows: [count, dimension]. Errors: argument (numbers that are not finite), shape, memory.
-public func uniformity(_ rows: UnsafePointer<Float>, count: Int, dimension: Int, context: ExecutionContext = .default) throws(SupConError) -> Double? {
+public func uniformity(
+    _ rows: UnsafePointer<Float>, count: Int, dimension: Int, context: ExecutionContext = .default
+) throws(SupConError) -> Double? {
     let count = min(count, uniformityRows), side = 256
-    let checked = try CheckedRows(rows, count: count, dimension: dimension, name: "row", context: context)
+    let checked = try CheckedRows(
+        rows, count: count, dimension: dimension, name: "row", context: context)
     guard count >= 2 else { return nil }
     let copy = try checked.unitCopy(context: context)
     let unit = copy.floats, squares = checked.lengths.map { $0 > 0 ? Float(1) : 0 }
@@ -72,16 +86,21 @@ public func uniformity(_ rows: UnsafePointer<Float>, count: Int, dimension: Int,
     let pairs = (0..<blocks).flatMap { a in (a..<blocks).map { (a * side, $0 * side) } }
     let memory = try AlignedBuffer(Double.self, count: pairs.count)
     let sums = memory.values(of: Double.self)
-    let tiles = try Tiles(count: pairs.count, tileRows: 1, scratchBytes: side * side * 4, for: "uniformity", context: context)
+    let tiles = try Tiles(
+        count: pairs.count, tileRows: 1, scratchBytes: side * side * 4, for: "uniformity",
+        context: context)
     squares.withUnsafeBufferPointer { squares in
         guard let square = squares.baseAddress else { return }
         tiles.run { pair, _, scratch in
             let (a, b) = pairs[pair], dots = scratch.assumingMemoryBound(to: Float.self)
             let height = min(side, count - a), width = min(side, count - b)
             MatrixProduct.multiply(
-                transposeB: true, m: height, n: width, k: dimension, a: unit + a * dimension, lda: dimension, b: unit + b * dimension, ldb: dimension, c: dots,
+                transposeB: true, m: height, n: width, k: dimension, a: unit + a * dimension,
+                lda: dimension, b: unit + b * dimension, ldb: dimension, c: dots,
                 ldc: side)
-            sums[pair] = sc_gaussian_sum(dots, Int64(side), Int64(height), Int64(width), square + a, square + b, 2, a == b ? 1 : 0)
+            sums[pair] = sc_gaussian_sum(
+                dots, Int64(side), Int64(height), Int64(width), square + a, square + b, 2,
+                a == b ? 1 : 0)
         }
     }
     var sum = 0.0
@@ -89,17 +108,22 @@ public func uniformity(_ rows: UnsafePointer<Float>, count: Int, dimension: Int,
     return log(sum / (Double(count) * Double(count - 1) / 2))
 }
 
-/// How far rows at length 1 are from being all the same: the mean over dimensions of their variance, times the dimension, which is the mean of |z|² less
+/// How far rows at length 1 are from being all the same: the mean over dimensions of their
+/// variance, times the dimension, which is the mean of |z|² less
 /// |mean z|². 1 for rows spread evenly over the sphere, 0 for a collapsed embedding.
 ///
 /// rows: [count, dimension]. Errors: argument (numbers that are not finite), shape, memory.
-public func embeddingSpread(_ rows: UnsafePointer<Float>, count: Int, dimension: Int, context: ExecutionContext = .default) throws(SupConError) -> Double {
-    let checked = try CheckedRows(rows, count: count, dimension: dimension, name: "row", context: context)
+public func embeddingSpread(
+    _ rows: UnsafePointer<Float>, count: Int, dimension: Int, context: ExecutionContext = .default
+) throws(SupConError) -> Double {
+    let checked = try CheckedRows(
+        rows, count: count, dimension: dimension, name: "row", context: context)
     let memory = try AlignedBuffer(Double.self, count: dimension)
     let sum = memory.values(of: Double.self)
     var squares = 0.0
     for row in 0..<count {
-        sc_add_scaled_f32_to_f64(rows + row * dimension, checked.inverseLength(row), sum, Int64(dimension))
+        sc_add_scaled_f32_to_f64(
+            rows + row * dimension, checked.inverseLength(row), sum, Int64(dimension))
         if checked.lengths[row] > 0 { squares += 1 }
     }
     let n = Double(count)

@@ -15,7 +15,8 @@ public struct EvaluateOptions: Sendable, Equatable {
     public var method = Method.linear
     /// knn: how many vote.
     public var k = 20
-    /// knn: a neighbour's vote weighs exp(cosine / temperature); prototypes: probabilities are the softmax of cosine / temperature.
+    /// knn: a neighbor's vote weighs exp(cosine / temperature); prototypes: probabilities are the
+    /// softmax of cosine / temperature.
     public var temperature: Float = 0.1
     /// linear: of L-BFGS, at most.
     public var iterations = 200
@@ -38,15 +39,19 @@ public struct Evaluation: Sendable {
     /// The labels of the test rows.
     public let labels: [Int64]
 
-    /// Counts test rows into [classes, classes], row by their label, column by the guess; overwrites what was there.
+    /// Counts test rows into [classes, classes], row by their label, column by the guess;
+    /// overwrites what was there.
     public func writeConfusion(_ counts: UnsafeMutablePointer<Int64>) {
         counts.update(repeating: 0, count: classes * classes)
-        for (label, guess) in zip(labels, predictions) { counts[Int(label) * classes + Int(guess)] += 1 }
+        for (label, guess) in zip(labels, predictions) {
+            counts[Int(label) * classes + Int(guess)] += 1
+        }
     }
 
     /// [classes, classes], rows the truth, columns the guess. Errors: memory.
     public func confusion(context: ExecutionContext = .default) throws(SupConError) -> [Int64] {
-        try context.checkMemory(classes * classes * 8, for: "a confusion matrix of \(classes) classes")
+        try context.checkMemory(
+            classes * classes * 8, for: "a confusion matrix of \(classes) classes")
         return [Int64](unsafeUninitializedCapacity: classes * classes) { buffer, filled in
             if let counts = buffer.baseAddress { writeConfusion(counts) }
             filled = classes * classes
@@ -54,79 +59,108 @@ public struct Evaluation: Sendable {
     }
 }
 
-/// Judges embeddings: fits a method on training rows, predicts test rows. All rows are brought to length 1 first; rows of zeros stay. A class without
-/// training rows is never guessed.
+/// Judges embeddings: fits a method on training rows, predicts test rows. All rows are brought to
+/// length 1 first; rows of zeros stay. A class without training rows is never guessed.
 ///
 /// - Parameters:
 ///   - train, test: [labels.count, dimension] f32
 ///   - trainLabels, testLabels: 0 to mostClasses − 1
-///   - probabilities: nil, or [testLabels.count, classes] to fill: softmax of the linear method's logits; knn's share of the votes; softmax of the prototypes'
-///     cosine / temperature. A class without training rows gets 0.
+///   - probabilities: nil, or [testLabels.count, classes] to fill: softmax of the linear method's
+///     logits; knn's share of the votes; softmax of the prototypes' cosine / temperature. A class
+///     without training rows gets 0.
 ///   - stop: called after each iteration of the linear method; true ends it with an error.
-/// Errors: argument (numbers that are not finite, labels, options of the method), shape, memory, cancelled.
+/// Errors: argument (numbers that are not finite, labels, options of the method), shape, memory,
+/// canceled.
 public func evaluate(
-    train: UnsafePointer<Float>, trainLabels: UnsafeBufferPointer<Int64>, test: UnsafePointer<Float>, testLabels: UnsafeBufferPointer<Int64>, dimension: Int,
-    options: EvaluateOptions = EvaluateOptions(), probabilities: UnsafeMutableBufferPointer<Float>? = nil, context: ExecutionContext = .default,
+    train: UnsafePointer<Float>, trainLabels: UnsafeBufferPointer<Int64>,
+    test: UnsafePointer<Float>, testLabels: UnsafeBufferPointer<Int64>, dimension: Int,
+    options: EvaluateOptions = EvaluateOptions(),
+    probabilities: UnsafeMutableBufferPointer<Float>? = nil, context: ExecutionContext = .default,
     stop: (Int) -> Bool = { _ in false }
 ) throws(SupConError) -> Evaluation {
     let regression = SoftmaxRegression.Options(iterations: options.iterations, l2: options.l2)
-    let vote = NearestNeighbours.Vote(k: options.k, temperature: options.temperature)
+    let vote = NearestNeighbors.Vote(k: options.k, temperature: options.temperature)
     switch options.method {
     case .linear: try regression.validate()
     case .knn: try vote.validate(gallery: trainLabels.count)
     case .prototypes:
-        try require(options.temperature > 0 && options.temperature.isFinite, .argument, "temperature is \(options.temperature); expected more than 0")
+        try require(
+            options.temperature > 0 && options.temperature.isFinite, .argument,
+            "temperature is \(options.temperature); expected more than 0")
     }
-    let trainRows = try CheckedRows(train, count: trainLabels.count, dimension: dimension, name: "training row", context: context)
-    let testRows = try CheckedRows(test, count: testLabels.count, dimension: dimension, name: "test row", context: context)
+    let trainRows = try CheckedRows(
+        train, count: trainLabels.count, dimension: dimension, name: "training row",
+        context: context)
+    let testRows = try CheckedRows(
+        test, count: testLabels.count, dimension: dimension, name: "test row", context: context)
     try checkLabels(trainLabels, count: trainRows.count, below: mostClasses, name: "training row")
     try checkLabels(testLabels, count: testRows.count, below: mostClasses, name: "test row")
     let present = PresentClasses(trainLabels)
     let truth = { (row: Int) in present.place(of: testLabels[row]) }
     let classes = Int(max(trainLabels.max() ?? 0, testLabels.max() ?? 0)) + 1
-    let shares = try probabilities.map { (buffer) throws(SupConError) in try ProbabilityRows(buffer, rows: testRows.count, classes: classes) }
+    let shares = try probabilities.map { (buffer) throws(SupConError) in
+        try ProbabilityRows(buffer, rows: testRows.count, classes: classes)
+    }
 
     let guesses: Guesses
     switch options.method {
     case .linear:
         let fitted = try SoftmaxRegression(
-            trainRows, labels: present.rowPlaces, classes: present.count, scaling: .unit, options: regression, context: context, stop: stop)
-        guesses = try LinearScores(weight: fitted.weight, bias: fitted.bias, classes: present.count).guesses(
-            testRows, present: present, truth: truth, probabilities: shares, context: context)
+            trainRows, labels: present.rowPlaces, classes: present.count, scaling: .unit,
+            options: regression, context: context, stop: stop)
+        guesses = try LinearScores(weight: fitted.weight, bias: fitted.bias, classes: present.count)
+            .guesses(
+                testRows, present: present, truth: truth, probabilities: shares, context: context)
     case .knn:
-        guesses = try NearestNeighbours(trainRows, present, context: context).guesses(
+        guesses = try NearestNeighbors(trainRows, present, context: context).guesses(
             testRows, truth: truth, vote: vote, probabilities: shares, context: context)
     case .prototypes:
         guesses = try Prototypes(trainRows, present, context: context).guesses(
-            testRows, truth: truth, probabilities: shares, temperature: options.temperature, context: context)
+            testRows, truth: truth, probabilities: shares, temperature: options.temperature,
+            context: context)
     }
     return Evaluation(
-        top1: Double(guesses.first) / Double(testRows.count), top5: Double(guesses.firstFive) / Double(testRows.count), classes: classes,
+        top1: Double(guesses.first) / Double(testRows.count),
+        top5: Double(guesses.firstFive) / Double(testRows.count), classes: classes,
         predictions: guesses.predictions, labels: Array(testLabels))
 }
 
-/// The same for arrays. Errors: also shape, if the numbers are not as many as labels times dimension.
+/// The same for arrays. Errors: also shape, if the numbers are not as many as labels times
+/// dimension.
 public func evaluate(
-    train: [Float], trainLabels: [Int64], test: [Float], testLabels: [Int64], dimension: Int, options: EvaluateOptions = EvaluateOptions(),
+    train: [Float], trainLabels: [Int64], test: [Float], testLabels: [Int64], dimension: Int,
+    options: EvaluateOptions = EvaluateOptions(),
     context: ExecutionContext = .default, stop: (Int) -> Bool = { _ in false }
 ) throws(SupConError) -> Evaluation {
     for (rows, labels, name) in [(train, trainLabels, "training"), (test, testLabels, "test")] {
         let (needed, overflow) = labels.count.multipliedReportingOverflow(by: dimension)
         try require(
             !overflow && rows.count == needed, .shape,
-            "there are \(rows.count) numbers of \(name) rows; expected \(labels.count) labels × dimension \(dimension)")
+            """
+            there are \(rows.count) numbers of \(name) rows; expected \(labels.count) labels \
+            × dimension \(dimension)
+            """
+        )
     }
     let outcome = train.withUnsafeBufferPointer { train in
         trainLabels.withUnsafeBufferPointer { trainLabels in
             test.withUnsafeBufferPointer { test in
-                testLabels.withUnsafeBufferPointer { testLabels -> Result<Evaluation, SupConError> in
+                testLabels.withUnsafeBufferPointer {
+                    testLabels -> Result<Evaluation, SupConError> in
                     guard let train = train.baseAddress, let test = test.baseAddress else {
                         return .failure(
-                            SupConError(.shape, "there are \(trainLabels.count) training rows and \(testLabels.count) test rows; expected 1 or more of each"))
+                            SupConError(
+                                .shape,
+                                """
+                                there are \(trainLabels.count) training rows and \
+                                \(testLabels.count) test rows; expected 1 or more of each
+                                """
+                            ))
                     }
                     return Result { () throws(SupConError) in
                         try evaluate(
-                            train: train, trainLabels: trainLabels, test: test, testLabels: testLabels, dimension: dimension, options: options,
+                            train: train, trainLabels: trainLabels, test: test,
+                            testLabels: testLabels, dimension: dimension, options: options,
                             context: context, stop: stop)
                     }
                 }

@@ -6,40 +6,56 @@ import SupConVision
 /// How the linear classifier of a model is fitted: the options of the linear probe.
 public typealias ClassifierOptions = SoftmaxRegression.Options
 
-/// How far a fit of the classifier is: images embedded, then iterations (of at most so many; it may end before).
+/// How far a fit of the classifier is: images embedded, then iterations (of at most so many; it may
+/// end before).
 public enum FitProgress: Sendable, Equatable {
     case embedding(done: Int, of: Int)
     case fitting(iteration: Int, of: Int)
 }
 
 extension Model {
-    /// Fits the linear classifier "fc" on the frozen encoder's output r for the unaugmented images of a labelled data set, by L-BFGS, and keeps it with the names of its classes.
+    /// Fits the linear classifier "fc" on the frozen encoder's output r for the unaugmented images
+    /// of a labeled data set, by L-BFGS, and keeps it with the names of its classes.
     ///
-    /// stop: hears of the progress on this thread, after some hundreds of images and each iteration; true ends the fit with an error, and the model stays as it was.
-    /// Errors: argument, state (no labels, or the model is in use), shape, memory, cancelled, io, format.
+    /// stop: hears of the progress on this thread, after some hundreds of images and each
+    /// iteration; true ends the fit with an error, and the model stays as it was. Errors: argument,
+    /// state (no labels, or the model is in use), shape, memory, canceled, io, format.
     public func fitClassifier(
-        _ dataset: Dataset, _ options: ClassifierOptions = ClassifierOptions(), stop: (FitProgress) -> Bool = { _ in false }
+        _ dataset: Dataset, _ options: ClassifierOptions = ClassifierOptions(),
+        stop: (FitProgress) -> Bool = { _ in false }
     ) throws(SupConError) {
         try options.validate()
-        guard let labels = dataset.labels else { throw SupConError(.state, "the data set has no labels; expected one for each image to fit a classifier on") }
-        try require(dataset.classes > 1, .state, "the data set has \(dataset.classes) class; expected 2 or more to fit a classifier")
+        guard let labels = dataset.labels else {
+            throw SupConError(
+                .state,
+                "the data set has no labels; expected one for each image to fit a classifier on")
+        }
+        try require(
+            dataset.classes > 1, .state,
+            "the data set has \(dataset.classes) class; expected 2 or more to fit a classifier")
         let names = try dataset.classNameList()
         try exclusive(keepsEncoder: true) { () throws(SupConError) in
             let dimension = outputDimension(.encoder)
             let count = dataset.count.multipliedReportingOverflow(by: dimension)
-            try require(!count.overflow, .memory, "\(dataset.count) rows of \(dimension) numbers are more than memory")
-            try context.checkMemory(count.partialValue * 4, for: "the encoder's output for \(dataset.count) images")
+            try require(
+                !count.overflow, .memory,
+                "\(dataset.count) rows of \(dimension) numbers are more than memory")
+            try context.checkMemory(
+                count.partialValue * 4, for: "the encoder's output for \(dataset.count) images")
             let rows = try AlignedBuffer(Float.self, count: count.partialValue)
             try embedInPieces(dataset, into: rows.floats, dimension: dimension, stop: stop)
             let numbers = labels.map { Int64($0) }
             let fitted = try numbers.withUnsafeBufferPointer { (labels) throws(SupConError) in
                 try SoftmaxRegression(
-                    rows: rows.floats, labels: labels, dimension: dimension, classes: dataset.classes, scaling: .scaled, options: options, context: context,
+                    rows: rows.floats, labels: labels, dimension: dimension,
+                    classes: dataset.classes, scaling: .scaled, options: options, context: context,
                     stop: { stop(.fitting(iteration: $0, of: options.iterations)) })
             }
             try setClasses(dataset.classes, names: names, seed: 0)
             let parameters = network.parameters
-            guard let weight = parameters.entry(named: HeadLayer.classifierName + ".weight"), let bias = parameters.entry(named: HeadLayer.classifierName + ".bias") else {
+            guard let weight = parameters.entry(named: HeadLayer.classifierName + ".weight"),
+                let bias = parameters.entry(named: HeadLayer.classifierName + ".bias")
+            else {
                 throw SupConError(.internal, "the classifier that was just set is not there")
             }
             for (i, value) in fitted.weight.enumerated() { parameters.pointer(weight)[i] = value }
@@ -47,9 +63,10 @@ extension Model {
         }
     }
 
-    /// r of all images, a second's work or so at a time. Errors: cancelled, and those of embedding.
+    /// r of all images, a second's work or so at a time. Errors: canceled, and those of embedding.
     private func embedInPieces(
-        _ dataset: Dataset, into rows: UnsafeMutablePointer<Float>, dimension: Int, stop: (FitProgress) -> Bool
+        _ dataset: Dataset, into rows: UnsafeMutablePointer<Float>, dimension: Int,
+        stop: (FitProgress) -> Bool
     ) throws(SupConError) {
         var embedding = EmbedOptions()
         // What the classifier takes.
@@ -57,16 +74,22 @@ extension Model {
         let piece = 256 * max(1, (1 << 22) / (256 * imageHeight * imageWidth))
         for start in stride(from: 0, to: dataset.count, by: piece) {
             let end = min(start + piece, dataset.count)
-            let part = end - start == dataset.count ? dataset : try dataset.subset(Array(start..<end))
+            let part =
+                end - start == dataset.count ? dataset : try dataset.subset(Array(start..<end))
             try embedWhileExclusive(part, embedding, into: rows + start * dimension)
-            try require(!stop(.embedding(done: end, of: dataset.count)), .cancelled, "stopped after embedding \(end) of \(dataset.count) images")
+            try require(
+                !stop(.embedding(done: end, of: dataset.count)), .canceled,
+                "stopped after embedding \(end) of \(dataset.count) images")
         }
     }
 
-    /// Replaces the classifier by a new random one for `classes` classes, called by their numbers; 0: takes it away, and a run that trains one makes it, with
-    /// the data set's classes and names. What transfer to other classes begins with. Errors: argument, state (in use), memory.
+    /// Replaces the classifier by a new random one for `classes` classes, called by their numbers;
+    /// 0: takes it away, and a run that trains one makes it, with the data set's classes and names.
+    /// What transfer to other classes begins with. Errors: argument, state (in use), memory.
     public func resetClassifier(classes: Int = 0, seed: UInt64 = 0) throws(SupConError) {
-        try require((0...mostClasses).contains(classes), .argument, "classes is \(classes); expected 0 to \(mostClasses)")
+        try require(
+            (0...mostClasses).contains(classes), .argument,
+            "classes is \(classes); expected 0 to \(mostClasses)")
         try exclusive { () throws(SupConError) in try setClasses(classes, names: [], seed: seed) }
     }
 }
@@ -74,7 +97,13 @@ extension Model {
 extension Dataset {
     /// The names of all classes. Errors: argument (more classes than a classifier can have).
     func classNameList() throws(SupConError) -> [String] {
-        try require(classes <= mostClasses, .argument, "the largest label is \(classes - 1); expected at most \(mostClasses - 1) where a classifier is trained")
+        try require(
+            classes <= mostClasses, .argument,
+            """
+            the largest label is \(classes - 1); expected at most \(mostClasses - 1) where a \
+            classifier is trained
+            """
+        )
         return (0..<classes).map { className($0) ?? "\($0)" }
     }
 }

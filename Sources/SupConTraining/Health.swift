@@ -1,7 +1,8 @@
 import Glibc
 import SupConTensor
 
-/// Watches a run for the ways in which it fails: not a number, divergence, and collapse, where all embeddings become equal and the loss sits at ln(2N − 1).
+/// Watches a run for the ways in which it fails: not a number, divergence, and collapse, where all
+/// embeddings become equal and the loss sits at ln(2N − 1).
 struct Health {
     struct Finding {
         enum Weight {
@@ -17,14 +18,17 @@ struct Health {
         var weight: Weight
     }
 
-    /// The loss that guessing gives: ln(views − 1) for the contrastive loss (scaled as it is), ln(classes) for cross-entropy.
+    /// The loss that guessing gives: ln(views − 1) for the contrastive loss (scaled as it is),
+    /// ln(classes) for cross-entropy.
     let chance: Double
     let isContrastive: Bool
-    /// False: a sound run's loss may lie there too, as where shared labels or a wide kernel make nearly all pairs positives.
+    /// False: a sound run's loss may lie there too, as where shared labels or a wide kernel make
+    /// nearly all pairs positives.
     let chanceIsCollapse: Bool
     /// Embeddings count as equal below this share of the variance that uniform ones have.
     private static let leastSpread = 1e-3
-    /// So many steps in a row make a verdict. Healthy runs may pass close to one point in their first hundred steps.
+    /// So many steps in a row make a verdict. Healthy runs may pass close to one point in their
+    /// first hundred steps.
     private static let stepsDiverging = 20
     private static let stepsAtOnePoint = 300
     /// The loss counts as chance within this share of it.
@@ -46,12 +50,23 @@ struct Health {
         self.chanceIsCollapse = chanceIsCollapse
     }
 
-    /// After each step. `spread`: variance of the embeddings over that of uniform ones; 1 where there are none.
-    mutating func step(loss: Double, spread: Double, rate: Double, place: @autoclosure () -> String) -> Finding? {
+    /// After each step. `spread`: variance of the embeddings over that of uniform ones; 1 where
+    /// there are none.
+    mutating func step(loss: Double, spread: Double, rate: Double, place: @autoclosure () -> String)
+        -> Finding?
+    {
         if !loss.isFinite || !spread.isFinite {
             return Finding(
-                message: "the loss became \(loss.isFinite ? "finite but the embeddings are not numbers" : "\(loss)") \(place()): the weights have diverged. "
-                    + "Likely remedy: a lower learning rate (it was \(short(rate))), a longer warm-up, or images scaled to 0…1.",
+                message:
+                    """
+                    the loss became \
+                    \(loss.isFinite ? "finite but the embeddings are not numbers" : "\(loss)") \
+                    \(place()): the weights have diverged. 
+                    """
+                        + """
+                        Likely remedy: a lower learning rate (it was \(short(rate))), a longer \
+                        warm-up, or images scaled to 0…1.
+                        """,
                 weight: .fatal)
         }
         steps += 1
@@ -63,31 +78,57 @@ struct Health {
         if stepsDiverged == Self.stepsDiverging {
             hasReported = true
             return Finding(
-                message: "the loss has grown to \(short(average)) from \(short(lowest)) \(place()), chance is \(short(chance)): the run diverges. "
-                    + "Likely remedy: a lower learning rate (it was \(short(rate))) or a longer warm-up.",
+                message:
+                    """
+                    the loss has grown to \(short(average)) from \(short(lowest)) \(place()), \
+                    chance is \(short(chance)): the run diverges. 
+                    """
+                        + """
+                        Likely remedy: a lower learning rate (it was \(short(rate))) or a longer \
+                        warm-up.
+                        """,
                 weight: .stops)
         }
         if stepsCollapsed == Self.stepsAtOnePoint {
             hasReported = true
-            return Finding(message: collapse("their variance is \(short(spread)) of what it should be", loss: loss, rate: rate, place: place()), weight: .stops)
+            return Finding(
+                message: collapse(
+                    "their variance is \(short(spread)) of what it should be", loss: loss,
+                    rate: rate, place: place()), weight: .stops)
         }
         return nil
     }
 
     /// After each epoch, with its mean loss.
-    mutating func epoch(loss: Double, rate: Double, isLast: Bool, place: @autoclosure () -> String) -> Finding? {
-        let isAtChance = isContrastive && chanceIsCollapse && abs(loss - chance) < Self.nearChance * chance
+    mutating func epoch(loss: Double, rate: Double, isLast: Bool, place: @autoclosure () -> String)
+        -> Finding?
+    {
+        let isAtChance =
+            isContrastive && chanceIsCollapse && abs(loss - chance) < Self.nearChance * chance
         stepsAtChance = isAtChance ? stepsAtChance + steps - stepsBeforeEpoch : 0
         stepsBeforeEpoch = steps
-        guard !hasReported, isAtChance || stepsCollapsed > 0, isLast || stepsAtChance >= Self.stepsAtOnePoint else { return nil }
+        guard !hasReported, isAtChance || stepsCollapsed > 0,
+            isLast || stepsAtChance >= Self.stepsAtOnePoint
+        else { return nil }
         hasReported = true
-        let sign = isAtChance ? "the loss has stayed at ln(views − 1) for \(stepsAtChance) steps" : "their variance is next to nothing"
-        return Finding(message: collapse(sign, loss: loss, rate: rate, place: place()), weight: stepsAtChance >= Self.stepsAtOnePoint ? .stops : .note)
+        let sign =
+            isAtChance
+            ? "the loss has stayed at ln(views − 1) for \(stepsAtChance) steps"
+            : "their variance is next to nothing"
+        return Finding(
+            message: collapse(sign, loss: loss, rate: rate, place: place()),
+            weight: stepsAtChance >= Self.stepsAtOnePoint ? .stops : .note)
     }
 
     private func collapse(_ sign: String, loss: Double, rate: Double, place: String) -> String {
-        "the embeddings have collapsed to one point \(place): \(sign) (loss \(short(loss)), where all are equal it is \(short(chance))). "
-            + "Likely remedy: a lower learning rate (it was \(short(rate))), a longer warm-up, or a larger batch."
+        """
+        the embeddings have collapsed to one point \(place): \(sign) (loss \(short(loss)), \
+        where all are equal it is \(short(chance))). 
+        """
+            + """
+            Likely remedy: a lower learning rate (it was \(short(rate))), a longer warm-up, \
+            or a larger batch.
+            """
     }
 }
 

@@ -3,14 +3,18 @@ import SupConModel
 import SupConNetwork
 import SupConTensor
 
-/// The slow copy of encoder and head that makes keys (He et al., "Momentum Contrast", arXiv:1911.05722): after each step
+/// The slow copy of encoder and head that makes keys (He et al., "Momentum Contrast",
+/// arXiv:1911.05722): after each step
 ///
 ///     key ← m key + (1 − m) query
 ///
-/// Batch norm's running statistics are averaged likewise, and keys are made in evaluation mode with them (EMAN, Cai et al., arXiv:2101.08482): a key then depends
-/// on its image alone, so that nothing of the batch leaks into it, which MoCo prevents by shuffling batches over several devices. Those of a new network
-/// mean nothing yet; so theirs is min(m, (1 + t)/(10 + t)), TensorFlow's bound for moving averages, which lets them follow quickly at first. (The weights must
-/// not: a query tells fresh keys from stale ones, and runs away from a queue whose keys move fast.) No gradient goes here.
+/// Batch norm's running statistics are averaged likewise, and keys are made in evaluation mode with
+/// them (EMAN, Cai et al., arXiv:2101.08482): a key then depends on its image alone, so that
+/// nothing of the batch leaks into it, which MoCo prevents by shuffling batches over several
+/// devices. Those of a new network mean nothing yet; so theirs is min(m, (1 + t)/(10 + t)),
+/// TensorFlow's bound for moving averages, which lets them follow quickly at first. (The weights
+/// must not: a query tells fresh keys from stale ones, and runs away from a queue whose keys move
+/// fast.) No gradient goes here.
 final class KeyEncoder {
     private let network: Network
     private let plan: InferencePlan
@@ -19,12 +23,17 @@ final class KeyEncoder {
     private let threads: Int
     let dimension: Int
 
-    /// Begins as a copy of the model's network. `images`: per step. Errors: argument, unsupported, memory.
-    init(_ model: Model, images: Int, momentum: Double, context: ExecutionContext) throws(SupConError) {
+    /// Begins as a copy of the model's network. `images`: per step. Errors: argument, unsupported,
+    /// memory.
+    init(_ model: Model, images: Int, momentum: Double, context: ExecutionContext)
+        throws(SupConError)
+    {
         network = try model.network.withClassifier(classes: 0, seed: 0)
-        plan = try InferencePlan(network, images: images, height: model.imageHeight, width: model.imageWidth, precision: model.precision, context: context)
+        plan = try InferencePlan(
+            network, images: images, height: model.imageHeight, width: model.imageWidth,
+            precision: model.precision, context: context)
         (self.momentum, self.images, threads) = (momentum, images, context.threads)
-        dimension = network.configuration.projectionDimension
+        dimension = network.configuration.contrastedDimension
     }
 
     var memoryByteCount: Int { plan.memoryByteCount + network.parameters.count * 4 }
@@ -46,11 +55,18 @@ final class KeyEncoder {
 
     /// After step number `turn` of the run, from 0.
     func follow(_ parameters: ParameterStore, turn: Int) {
-        let (slow, ofStatistics) = (Float(1 - momentum), Float(1 - min(momentum, Double(1 + turn) / Double(10 + turn))))
+        let (slow, ofStatistics) = (
+            Float(1 - momentum), Float(1 - min(momentum, Double(1 + turn) / Double(10 + turn)))
+        )
         for entry in network.parameters.entries {
             guard let source = parameters.entry(named: entry.name) else { continue }
-            let (to, from, share) = (network.parameters.pointer(entry), parameters.pointer(source), entry.role.isTrainable ? slow : ofStatistics)
-            Parallel.ranges(entry.count, grain: 65536, threads: threads) { sc_move_towards(to + $0.lowerBound, from + $0.lowerBound, Int64($0.count), share) }
+            let (to, from, share) = (
+                network.parameters.pointer(entry), parameters.pointer(source),
+                entry.role.isTrainable ? slow : ofStatistics
+            )
+            Parallel.ranges(entry.count, grain: 65536, threads: threads) {
+                sc_move_towards(to + $0.lowerBound, from + $0.lowerBound, Int64($0.count), share)
+            }
         }
     }
 
@@ -58,10 +74,15 @@ final class KeyEncoder {
     func begin(_ parameters: ParameterStore) {
         for entry in network.parameters.entries {
             guard let source = parameters.entry(named: entry.name) else { continue }
-            network.parameters.pointer(entry).update(from: parameters.pointer(source), count: entry.count)
+            network.parameters.pointer(entry).update(
+                from: parameters.pointer(source), count: entry.count)
         }
     }
 
     /// For a checkpoint to keep.
-    var state: [StateBuffer] { network.parameters.entries.map { StateBuffer("key." + $0.name, shape: $0.shape, network.parameters.pointer($0)) } }
+    var state: [StateBuffer] {
+        network.parameters.entries.map {
+            StateBuffer("key." + $0.name, shape: $0.shape, network.parameters.pointer($0))
+        }
+    }
 }

@@ -2,11 +2,13 @@ import CKernels
 import SupConNetwork
 import SupConTensor
 
-/// Layer-wise adaptive rates (You, Gitman and Ginsburg, arXiv:1708.03888), in the form of google-research's supcon: with a trust ratio ρ for each weight tensor,
+/// Layer-wise adaptive rates (You, Gitman and Ginsburg, arXiv:1708.03888), in the form of
+/// google-research's supcon: with a trust ratio ρ for each weight tensor,
 ///
 ///     d = g + λ w,   ρ = trust · |w|/|d| (1 if either is 0),   v ← m v + η ρ d,   w ← w − v;   Nesterov: w ← w − (m v + η ρ d).
 ///
-/// Batch norms and biases have ρ = 1 and λ = 0. Norms are sums in double over fixed pieces, in order: they do not depend on the number of threads.
+/// Batch norms and biases have ρ = 1 and λ = 0. Norms are sums in double over fixed pieces, in
+/// order: they do not depend on the number of threads.
 package final class LARS: Optimizer {
     /// Floats of one tensor that are summed in one go.
     private static let piece = 1 << 16
@@ -24,14 +26,23 @@ package final class LARS: Optimizer {
 
     /// Errors: memory.
     package init(
-        _ parameters: ParameterStore, parts: Set<ParameterStore.Part>, momentum: Double, nesterov: Bool, weightDecay: Double, trust: Double
+        _ parameters: ParameterStore, parts: Set<ParameterStore.Part>, momentum: Double,
+        nesterov: Bool, weightDecay: Double, trust: Double
     ) throws(SupConError) {
-        groups = ParameterGroups(parameters, parts: parts, weightDecay: weightDecay, decaysNormAndBias: false, merges: false).all
+        groups =
+            ParameterGroups(
+                parameters, parts: parts, weightDecay: weightDecay, decaysNormAndBias: false,
+                merges: false
+            ).all
         pieces = groups.enumerated().flatMap { number, group in
-            stride(from: group.range.lowerBound, to: group.range.upperBound, by: Self.piece).map { (number, $0..<min($0 + Self.piece, group.range.upperBound)) }
+            stride(from: group.range.lowerBound, to: group.range.upperBound, by: Self.piece).map {
+                (number, $0..<min($0 + Self.piece, group.range.upperBound))
+            }
         }
         rates = [Float](repeating: 0, count: groups.count)
-        (self.parameters, self.momentum, self.nesterov, self.trust) = (parameters, Float(momentum), nesterov, trust)
+        (self.parameters, self.momentum, self.nesterov, self.trust) = (
+            parameters, Float(momentum), nesterov, trust
+        )
         velocity = try AlignedBuffer(Float.self, count: parameters.trainableCount)
         squares = try AlignedBuffer(Double.self, count: 2 * pieces.count)
     }
@@ -42,7 +53,11 @@ package final class LARS: Optimizer {
         let (w, v, squares) = (parameters.values, velocity.floats, squares.values(of: Double.self))
         Parallel.chunks(pieces.count, threads: threads) { number in
             let (group, range) = pieces[number]
-            if groups[group].isWeight { sc_lars_norms(w + range.lowerBound, gradients + range.lowerBound, Int64(range.count), groups[group].decay, squares + 2 * number) }
+            if groups[group].isWeight {
+                sc_lars_norms(
+                    w + range.lowerBound, gradients + range.lowerBound, Int64(range.count),
+                    groups[group].decay, squares + 2 * number)
+            }
         }
         var next = 0
         for (number, group) in groups.enumerated() {
@@ -52,12 +67,14 @@ package final class LARS: Optimizer {
                 dd += squares[2 * next + 1]
                 next += 1
             }
-            rates[number] = Float(group.isWeight && ww > 0 && dd > 0 ? rate * trust * (ww / dd).squareRoot() : rate)
+            rates[number] = Float(
+                group.isWeight && ww > 0 && dd > 0 ? rate * trust * (ww / dd).squareRoot() : rate)
         }
         Parallel.chunks(pieces.count, threads: threads) { number in
             let (group, range) = pieces[number]
             sc_lars(
-                w + range.lowerBound, gradients + range.lowerBound, v + range.lowerBound, Int64(range.count), rates[group], momentum, groups[group].decay, nesterov ? 1 : 0)
+                w + range.lowerBound, gradients + range.lowerBound, v + range.lowerBound,
+                Int64(range.count), rates[group], momentum, groups[group].decay, nesterov ? 1 : 0)
         }
     }
 }

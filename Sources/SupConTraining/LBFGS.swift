@@ -1,11 +1,12 @@
 import CKernels
 import SupConTensor
 
-/// Minimises a smooth function of many variables by limited-memory BFGS: Nocedal and Wright, "Numerical Optimization", 2nd edition, algorithms 7.4 and 7.5,
-/// with the line search for the strong Wolfe conditions of algorithms 3.5 and 3.6.
+/// Minimizes a smooth function of many variables by limited-memory BFGS: Nocedal and Wright,
+/// "Numerical Optimization", 2nd edition, algorithms 7.4 and 7.5, with the line search for the
+/// strong Wolfe conditions of algorithms 3.5 and 3.6.
 ///
-/// The step is −H g, H the inverse Hessian that the last `history` pairs s = x′ − x, y = g′ − g tell, from H₀ = (s·y / y·y) I. All in f64, one thread, the
-/// same numbers each time.
+/// The step is −H g, H the inverse Hessian that the last `history` pairs s = x′ − x, y = g′ − g
+/// tell, from H₀ = (s·y / y·y) I. All in f64, one thread, the same numbers each time.
 public struct LBFGS: Sendable {
     /// Pairs that are remembered.
     public var history = 10
@@ -13,11 +14,13 @@ public struct LBFGS: Sendable {
     public var iterations = 200
     /// It ends where no derivative is larger in size.
     public var gradientTolerance = 1e-6
-    /// It ends after five steps that together lower the value by no more than this share of it (of 1, if the value is smaller): one step may be short, or
-    /// hidden by rounding.
+    /// It ends after five steps that together lower the value by no more than this share of it (of
+    /// 1, if the value is smaller): one step may be short, or hidden by rounding.
     public var valueTolerance = 1e-9
-    /// Share of a value (of 1, if the value is smaller) that rounding may hide. Within it a step counts for lowering the value if the slope at its end is
-    /// right: Hager and Zhang's approximate Wolfe condition (SIAM J. Optim. 16, 2005), without which an objective computed in f32 stops the search too early.
+    /// Share of a value (of 1, if the value is smaller) that rounding may hide. Within it a step
+    /// counts for lowering the value if the slope at its end is right: Hager and Zhang's
+    /// approximate Wolfe condition (SIAM J. Optim. 16, 2005), without which an objective computed
+    /// in f32 stops the search too early.
     public var rounding = 0.0
 
     public init() {}
@@ -43,26 +46,44 @@ public struct LBFGS: Sendable {
     /// Moves x [count] to a minimum.
     ///
     /// - Parameters:
-    ///   - stop: called after each step with its number, from 1; true ends the search with an error.
-    ///   - objective: the value at its first argument [count]; fills its second [count] with the gradient there. A value that is not finite is taken for a step too far.
-    /// Errors: argument (the settings, or a start where the function is not finite), memory, cancelled; x is then the best point so far.
+    ///   - stop: called after each step with its number, from 1; true ends the search with an
+    ///     error.
+    ///   - objective: the value at its first argument [count]; fills its second [count] with the
+    ///     gradient there. A value that is not finite is taken for a step too far.
+    /// Errors: argument (the settings, or a start where the function is not finite), memory,
+    /// canceled; x is then the best point so far.
     public func minimize(
         _ x: UnsafeMutablePointer<Double>, count: Int, stop: (Int) -> Bool = { _ in false },
         objective: (UnsafePointer<Double>, UnsafeMutablePointer<Double>) -> Double
     ) throws(SupConError) -> Result {
-        try require(history >= 1 && iterations >= 1, .argument, "L-BFGS with history \(history) and \(iterations) iterations; expected 1 or more of each")
+        try require(
+            history >= 1 && iterations >= 1, .argument,
+            """
+            L-BFGS with history \(history) and \(iterations) iterations; expected 1 or more \
+            of each
+            """
+        )
         try require(count >= 1, .argument, "L-BFGS over \(count) variables; expected 1 or more")
-        let memory = try AlignedBuffer(Double.self, count: try Self.workspace(count: count, history: history))
+        let memory = try AlignedBuffer(
+            Double.self, count: try Self.workspace(count: count, history: history))
         let base = memory.values(of: Double.self)
         let direction = base, difference = base + count
-        var pairs = CurvaturePairs(steps: base + 2 * count, changes: base + (2 + history) * count, count: count, capacity: history)
-        let search = LineSearch(count: count, memory: base + (2 + 2 * history) * count, rounding: rounding)
+        var pairs = CurvaturePairs(
+            steps: base + 2 * count, changes: base + (2 + history) * count, count: count,
+            capacity: history)
+        let search = LineSearch(
+            count: count, memory: base + (2 + 2 * history) * count, rounding: rounding)
 
         var value = objective(x, search.gradient)
         var evaluations = 1
         try require(
-            value.isFinite && sc_dot_f64(search.gradient, search.gradient, Int64(count)).isFinite, .argument,
-            "the function to minimise is \(value) at the start, or its gradient is not finite; expected finite numbers")
+            value.isFinite && sc_dot_f64(search.gradient, search.gradient, Int64(count)).isFinite,
+            .argument,
+            """
+            the function to minimize is \(value) at the start, or its gradient is not finite; \
+            expected finite numbers
+            """
+        )
         var ending = Ending.iterations, iteration = 0
         var former = [Double](repeating: .infinity, count: 5)  // values, by iteration modulo 5
         if largest(search.gradient, count) <= gradientTolerance { ending = .gradient }
@@ -77,7 +98,9 @@ public struct LBFGS: Sendable {
             // Without pairs nothing tells the scale: a step of length 1 at most.
             let first = pairs.isEmpty ? min(1, 1 / (-slope).squareRoot()) : 1
             difference.update(from: search.gradient, count: count)
-            let outcome = search.run(from: x, along: direction, value: value, slope: slope, first: first, objective: objective)
+            let outcome = search.run(
+                from: x, along: direction, value: value, slope: slope, first: first,
+                objective: objective)
             evaluations += outcome.evaluations
             guard outcome.step > 0 else {
                 if pairs.isEmpty {
@@ -101,9 +124,11 @@ public struct LBFGS: Sendable {
             } else if gain <= valueTolerance * max(abs(value), 1) {
                 ending = .value
             }
-            try require(!stop(iteration), .cancelled, "stopped after \(iteration) steps of L-BFGS")
+            try require(!stop(iteration), .canceled, "stopped after \(iteration) steps of L-BFGS")
         }
-        return Result(value: value, gradient: largest(search.gradient, count), iterations: iteration, evaluations: evaluations, ending: ending)
+        return Result(
+            value: value, gradient: largest(search.gradient, count), iterations: iteration,
+            evaluations: evaluations, ending: ending)
     }
 
     /// Numbers of working memory. Errors: memory.
@@ -135,7 +160,10 @@ private struct CurvaturePairs {
     private var held = 0
     private var next = 0
 
-    init(steps: UnsafeMutablePointer<Double>, changes: UnsafeMutablePointer<Double>, count: Int, capacity: Int) {
+    init(
+        steps: UnsafeMutablePointer<Double>, changes: UnsafeMutablePointer<Double>, count: Int,
+        capacity: Int
+    ) {
         (self.steps, self.changes, self.count, self.capacity) = (steps, changes, count, capacity)
         products = [Double](repeating: 0, count: capacity)
         shares = products
@@ -145,11 +173,14 @@ private struct CurvaturePairs {
 
     mutating func forget() { (held, next, scale) = (0, 0, 1) }
 
-    /// Only a pair of positive curvature keeps H positive definite; the Wolfe conditions promise it but for rounding.
+    /// Only a pair of positive curvature keeps H positive definite; the Wolfe conditions promise it
+    /// but for rounding.
     mutating func remember(step: UnsafePointer<Double>, change: UnsafePointer<Double>) {
         let n = Int64(count)
         let curvature = sc_dot_f64(step, change, n), changeSquare = sc_dot_f64(change, change, n)
-        guard curvature > 1e-14 * (sc_dot_f64(step, step, n) * changeSquare).squareRoot(), changeSquare.isFinite else { return }
+        guard curvature > 1e-14 * (sc_dot_f64(step, step, n) * changeSquare).squareRoot(),
+            changeSquare.isFinite
+        else { return }
         (steps + next * count).update(from: step, count: count)
         (changes + next * count).update(from: change, count: count)
         products[next] = curvature

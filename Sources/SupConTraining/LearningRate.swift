@@ -3,14 +3,20 @@ import SupConTensor
 
 /// The learning rate of every step: base · warm-up · schedule.
 ///
-/// - Warm-up (Goyal et al., arXiv:1706.02677, §2.2): from `warmupStart` linearly to 1 over `warmupSteps` steps.
-/// - cosine (Loshchilov and Hutter, arXiv:1608.03983, without restarts): final + (1 − final) · ½ (1 + cos(π step/steps)).
-/// - step: `stepFactor` to the power of the milestones (in epochs) that have passed.
-/// - exponential: `exponentialFactor` to the power of the whole intervals of `exponentialEpochs` that have passed (a staircase).
+/// - Warm-up (Goyal et al., arXiv:1706.02677, §2.2): from `warmupStart` linearly to 1 over
+///   `warmupSteps` steps.
+/// - cosine (Loshchilov and Hutter, arXiv:1608.03983, without restarts): final + (1 − final) · ½ (1
+///   + cos(π step/steps)).
+/// - step: `gamma` to the power of the milestones (in epochs) that have passed.
+/// - exponential: `exponentialFactor` to the power of the whole intervals of `exponentialEpochs`
+///   that have passed (a staircase).
 ///
-/// Steps count from the run's begin, or with `followsWarmup` (as in google-research's supcon) from the end of warm-up; the cosine ends with the run either way.
+/// Steps count from the run's begin, or with `followsWarmup` (as in google-research's supcon) from
+/// the end of warm-up; the cosine ends with the run either way.
 public struct LearningRate: Sendable {
-    public enum Schedule: Int32, Sendable, CaseIterable { case constant = 0, cosine, step, exponential }
+    public enum Schedule: Int32, Sendable, CaseIterable {
+        case constant = 0, cosine, step, exponential
+    }
 
     var base: Double
     var schedule: Schedule
@@ -19,7 +25,7 @@ public struct LearningRate: Sendable {
     var followsWarmup = false
     var finalShare: Double
     var milestones: [Int]
-    var stepFactor: Double
+    var gamma: Double
     var exponentialFactor = 0.97
     var exponentialEpochs = 0.5
     var stepsPerEpoch: Int
@@ -32,11 +38,19 @@ public struct LearningRate: Sendable {
         var share: Double
         switch schedule {
         case .constant: share = 1
-        case .cosine: share = finalShare + (1 - finalShare) * 0.5 * (1 + cos(Double.pi * Double(turn) / Double(total)))
-        case .step: share = pow(stepFactor, Double(milestones.count { turn >= $0 * stepsPerEpoch }))
-        case .exponential: share = pow(exponentialFactor, (Double(turn) / (exponentialEpochs * Double(stepsPerEpoch))).rounded(.down))
+        case .cosine:
+            share =
+                finalShare + (1 - finalShare) * 0.5
+                * (1 + cos(Double.pi * Double(turn) / Double(total)))
+        case .step: share = pow(gamma, Double(milestones.count { turn >= $0 * stepsPerEpoch }))
+        case .exponential:
+            share = pow(
+                exponentialFactor,
+                (Double(turn) / (exponentialEpochs * Double(stepsPerEpoch))).rounded(.down))
         }
-        if step < warmupSteps { share *= warmupStart + (1 - warmupStart) * Double(step + 1) / Double(warmupSteps) }
+        if step < warmupSteps {
+            share *= warmupStart + (1 - warmupStart) * Double(step + 1) / Double(warmupSteps)
+        }
         return base * share
     }
 }
@@ -54,9 +68,15 @@ extension LearningRate {
                 min(10 * stepsPerEpoch, stepsPerEpoch * options.epochs / 10)
             }
         self.init(
-            base: options.learningRate * (options.referenceBatch > 0 ? Double(options.batchSize) / Double(options.referenceBatch) : 1), schedule: options.schedule,
-            warmupSteps: warmup, warmupStart: options.warmupStart, followsWarmup: options.schedulesAfterWarmup, finalShare: options.finalRate,
-            milestones: options.milestones, stepFactor: options.stepFactor, exponentialFactor: options.exponentialFactor,
-            exponentialEpochs: options.exponentialEpochs, stepsPerEpoch: stepsPerEpoch, epochs: options.epochs)
+            base: options.learningRate
+                * (options.referenceBatch > 0
+                    ? Double(options.batchSize) / Double(options.referenceBatch) : 1),
+            schedule: options.schedule,
+            warmupSteps: warmup, warmupStart: options.warmupStart,
+            followsWarmup: options.schedulesAfterWarmup, finalShare: options.finalRate,
+            milestones: options.milestones, gamma: options.gamma,
+            exponentialFactor: options.exponentialFactor,
+            exponentialEpochs: options.exponentialEpochs, stepsPerEpoch: stepsPerEpoch,
+            epochs: options.epochs)
     }
 }

@@ -1,11 +1,12 @@
 import CKernels
 
-/// Finds a step a along a direction d that satisfies the strong Wolfe conditions for φ(a) = f(x + a d):
+/// Finds a step a along a direction d that satisfies the strong Wolfe conditions for φ(a) = f(x + a
+/// d):
 ///
 ///     φ(a) ≤ φ(0) + c₁ a φ′(0),   |φ′(a)| ≤ c₂ |φ′(0)|,   c₁ = 10⁻⁴, c₂ = 0.9
 ///
-/// Nocedal and Wright, "Numerical Optimization", 2nd edition, algorithm 3.5 (grow until an interval must hold such a step) and 3.6 (narrow it, by cubic
-/// interpolation).
+/// Nocedal and Wright, "Numerical Optimization", 2nd edition, algorithm 3.5 (grow until an interval
+/// must hold such a step) and 3.6 (narrow it, by cubic interpolation).
 struct LineSearch {
     private let count: Int
     private let point: UnsafeMutablePointer<Double>
@@ -16,7 +17,8 @@ struct LineSearch {
     private let decrease = 1e-4, curvature = 0.9
     private let rounding: Double
 
-    /// memory: room for 3 count numbers. rounding: share of a value (of 1, if it is smaller) below which a difference means nothing.
+    /// memory: room for 3 count numbers. rounding: share of a value (of 1, if it is smaller) below
+    /// which a difference means nothing.
     init(count: Int, memory: UnsafeMutablePointer<Double>, rounding: Double) {
         (self.count, self.rounding) = (count, rounding)
         (point, gradient, best) = (memory, memory + count, memory + 2 * count)
@@ -33,9 +35,11 @@ struct LineSearch {
         var step, value, slope: Double
     }
 
-    /// The step taken is the best of those seen that decrease enough, if the evaluations run out before the curvature is right.
+    /// The step taken is the best of those seen that decrease enough, if the evaluations run out
+    /// before the curvature is right.
     func run(
-        from x: UnsafePointer<Double>, along direction: UnsafePointer<Double>, value: Double, slope: Double, first: Double,
+        from x: UnsafePointer<Double>, along direction: UnsafePointer<Double>, value: Double,
+        slope: Double, first: Double,
         objective: (UnsafePointer<Double>, UnsafeMutablePointer<Double>) -> Double
     ) -> Outcome {
         let start = Sample(step: 0, value: value, slope: slope)
@@ -48,13 +52,19 @@ struct LineSearch {
             sc_add_scaled_f64(direction, step, point, Int64(count))
             let value = objective(point, gradient)
             let slope = sc_dot_f64(gradient, direction, Int64(count))
-            return value.isFinite && slope.isFinite ? Sample(step: step, value: value, slope: slope) : Sample(step: step, value: .infinity, slope: .infinity)
+            return value.isFinite && slope.isFinite
+                ? Sample(step: step, value: value, slope: slope)
+                : Sample(step: step, value: .infinity, slope: .infinity)
         }
         func decreases(_ s: Sample) -> Bool { s.value <= value + decrease * s.step * slope }
         func isFlat(_ s: Sample) -> Bool { abs(s.slope) <= -curvature * slope }
-        func isRight(_ s: Sample) -> Bool { isFlat(s) && (decreases(s) || s.value <= value + rounding * max(abs(value), 1)) }
+        func isRight(_ s: Sample) -> Bool {
+            isFlat(s) && (decreases(s) || s.value <= value + rounding * max(abs(value), 1))
+        }
         /// `gradient` holds the gradient at s.
-        func accept(_ s: Sample) -> Outcome { Outcome(step: s.step, value: s.value, evaluations: evaluations) }
+        func accept(_ s: Sample) -> Outcome {
+            Outcome(step: s.step, value: s.value, evaluations: evaluations)
+        }
 
         var low = start, high = start
         var previous = start, step = first
@@ -75,14 +85,16 @@ struct LineSearch {
             previous = current
         }
 
-        // Between low, the best so far, and high lies a step that satisfies both; `best` is the gradient at low.
+        // Between low, the best so far, and high lies a step that satisfies both; `best` is the
+        // gradient at low.
         var width = abs(high.step - low.step)
         while evaluations < mostEvaluations, width > 1e-12 * max(low.step, high.step) {
             let (from, to) = (min(low.step, high.step), max(low.step, high.step))
             let inside = (from + 0.1 * (to - from))...(to - 0.1 * (to - from))
             // Interpolation that hardly narrows the interval gives way to halving.
             let guess = evaluations % 3 == 0 ? nil : cubicMinimum(low, high)
-            let current = sample(guess.map { min(max($0, inside.lowerBound), inside.upperBound) } ?? (from + to) / 2)
+            let current = sample(
+                guess.map { min(max($0, inside.lowerBound), inside.upperBound) } ?? (from + to) / 2)
             if isRight(current) { return accept(current) }
             if !decreases(current) || current.value >= low.value {
                 high = current
@@ -97,7 +109,8 @@ struct LineSearch {
         return accept(low)
     }
 
-    /// Where the cubic through two values and slopes is least (equation 3.59); nil if there is no such place.
+    /// Where the cubic through two values and slopes is least (equation 3.59); nil if there is no
+    /// such place.
     private func cubicMinimum(_ a: Sample, _ b: Sample) -> Double? {
         let d1 = a.slope + b.slope - 3 * (a.value - b.value) / (a.step - b.step)
         let square = d1 * d1 - a.slope * b.slope

@@ -2,10 +2,12 @@ import SupConModel
 import SupConTensor
 import SupConVision
 
-/// What a run watches after an epoch: kNN@1 of a held-out split, by cosine of encoder outputs, against images that are trained on (unaugmented): the share of
-/// images whose nearest has their class. Where targets make positives, it is the mean of how much of a positive the nearest is.
+/// What a run watches after an epoch: kNN@1 of a held-out split, by cosine of encoder outputs,
+/// against images that are trained on (unaugmented): the share of images whose nearest has their
+/// class. Where targets make positives, it is the mean of how much of a positive the nearest is.
 final class Monitor {
-    /// More images would say little more and cost time: the standard error of an accuracy is below 0.8 % then.
+    /// More images would say little more and cost time: the standard error of an accuracy is below
+    /// 0.8 % then.
     private static let mostImages = 4096
 
     private let model: Model
@@ -20,11 +22,17 @@ final class Monitor {
     private let pair: TargetMask?
     private let context: ExecutionContext
 
-    /// `training` and `validation` have labels, or what `options.positives` takes, and are not empty. Errors: argument, memory.
-    init(_ model: Model, _ options: TrainOptions, training: Dataset, validation: Dataset, context: ExecutionContext) throws(SupConError) {
+    /// `training` and `validation` have labels, or what `options.positives` takes, and are not
+    /// empty. Errors: argument, memory.
+    init(
+        _ model: Model, _ options: TrainOptions, training: Dataset, validation: Dataset,
+        context: ExecutionContext
+    ) throws(SupConError) {
         func sample(_ dataset: Dataset) throws(SupConError) -> Dataset {
             guard dataset.count > Self.mostImages else { return dataset }
-            return try dataset.split(fraction: Double(Self.mostImages) / Double(dataset.count), seed: options.seed).second
+            return try dataset.split(
+                fraction: Double(Self.mostImages) / Double(dataset.count), seed: options.seed
+            ).second
         }
         gallery = try sample(training)
         queries = try sample(validation)
@@ -33,9 +41,12 @@ final class Monitor {
         dimension = model.outputDimension(.encoder)
         galleryRows = try AlignedBuffer(Float.self, count: gallery.count * dimension)
         queryRows = try AlignedBuffer(Float.self, count: queries.count * dimension)
-        pair = try gallery.targets.flatMap { (targets) throws(SupConError) in try TargetMask(options, dimension: targets.dimension, samples: 2, context: context) }
+        pair = try gallery.targets.flatMap { (targets) throws(SupConError) in
+            try TargetMask(options, dimension: targets.dimension, samples: 2, context: context)
+        }
         // Each a class of its own: the nearest is found by it.
-        galleryLabels = try Self.numbers(pair == nil ? gallery.labels ?? [] : Array(0..<gallery.count), count: gallery.count)
+        galleryLabels = try Self.numbers(
+            pair == nil ? gallery.labels ?? [] : Array(0..<gallery.count), count: gallery.count)
         queryLabels = try Self.numbers(queries.labels ?? [], count: queries.count)
     }
 
@@ -50,14 +61,21 @@ final class Monitor {
         let options = EmbedOptions()
         try model.embedWhileExclusive(gallery, options, into: galleryRows.floats)
         try model.embedWhileExclusive(queries, options, into: queryRows.floats)
-        let galleryLabels = UnsafeBufferPointer(start: UnsafePointer(galleryLabels.values(of: Int64.self)), count: gallery.count)
+        let galleryLabels = UnsafeBufferPointer(
+            start: UnsafePointer(galleryLabels.values(of: Int64.self)), count: gallery.count)
         guard let pair, let wanted = queries.targets, let known = gallery.targets else {
             return try knnAccuracy(
-                queries: queryRows.floats, labels: UnsafeBufferPointer(start: queryLabels.values(of: Int64.self), count: queries.count), gallery: galleryRows.floats,
+                queries: queryRows.floats,
+                labels: UnsafeBufferPointer(
+                    start: queryLabels.values(of: Int64.self), count: queries.count),
+                gallery: galleryRows.floats,
                 galleryLabels: galleryLabels, dimension: dimension, context: context)
         }
-        let nearest = try NearestNeighbours(gallery: galleryRows.floats, labels: galleryLabels, dimension: dimension, context: context)
-            .predict(queryRows.floats, count: queries.count, vote: .init(k: 1), context: context)
+        let nearest = try NearestNeighbors(
+            gallery: galleryRows.floats, labels: galleryLabels, dimension: dimension,
+            context: context
+        )
+        .predict(queryRows.floats, count: queries.count, vote: .init(k: 1), context: context)
         var sum = 0.0
         for (query, found) in nearest.enumerated() {
             pair.place(wanted[query], at: 0)

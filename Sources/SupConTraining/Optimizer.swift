@@ -5,7 +5,8 @@ import SupConTensor
 public enum OptimizerKind: Int32, Sendable, CaseIterable {
     case sgd = 0, lars, rmsprop, adamw
 
-    /// ε where the caller did not choose: AdamW's is PyTorch's, RMSProp's that of the linear stage of google-research's recipe.
+    /// ε where the caller did not choose: AdamW's is PyTorch's, RMSProp's that of the linear stage
+    /// of google-research's recipe.
     var usualEpsilon: Double { self == .rmsprop ? 1e-3 : 1e-8 }
 }
 
@@ -13,7 +14,8 @@ public enum OptimizerKind: Int32, Sendable, CaseIterable {
 package protocol Optimizer: AnyObject {
     /// What it remembers, for a checkpoint to keep.
     var state: [StateBuffer] { get }
-    /// `gradients`: like the trainable parameters, with the numbers of those that are not this optimiser's ignored.
+    /// `gradients`: like the trainable parameters, with the numbers of those that are not this
+    /// optimizer's ignored.
     func step(gradients: UnsafePointer<Float>, rate: Double, threads: Int)
 }
 
@@ -25,11 +27,15 @@ package struct StateBuffer {
 
     package var count: Int { shape.reduce(1, *) }
 
-    package init(_ name: String, _ buffer: AlignedBuffer) { (self.name, shape, values) = (name, [buffer.byteCount / 4], buffer.floats) }
-    package init(_ name: String, shape: [Int], _ values: UnsafeMutablePointer<Float>) { (self.name, self.shape, self.values) = (name, shape, values) }
+    package init(_ name: String, _ buffer: AlignedBuffer) {
+        (self.name, shape, values) = (name, [buffer.byteCount / 4], buffer.floats)
+    }
+    package init(_ name: String, shape: [Int], _ values: UnsafeMutablePointer<Float>) {
+        (self.name, self.shape, self.values) = (name, shape, values)
+    }
 }
 
-/// Runs of neighbouring parameters that an optimiser treats alike.
+/// Runs of neighboring parameters that an optimizer treats alike.
 struct ParameterGroups {
     struct Group {
         var range: Range<Int>
@@ -40,13 +46,21 @@ struct ParameterGroups {
     }
     let all: [Group]
 
-    /// The trainable parameters of `parts`; `decaysNormAndBias` false spares batch norms and biases the weight decay. `merges`: neighbours that are alike become one group.
-    init(_ parameters: ParameterStore, parts: Set<ParameterStore.Part>, weightDecay: Double, decaysNormAndBias: Bool, merges: Bool = true) {
+    /// The trainable parameters of `parts`; `decaysNormAndBias` false spares batch norms and biases
+    /// the weight decay. `merges`: neighbors that are alike become one group.
+    init(
+        _ parameters: ParameterStore, parts: Set<ParameterStore.Part>, weightDecay: Double,
+        decaysNormAndBias: Bool, merges: Bool = true
+    ) {
         var groups: [Group] = []
         for entry in parameters.entries where entry.role.isTrainable && parts.contains(entry.part) {
             let isWeight = entry.role == .convolution || entry.role == .linearWeight
-            let group = Group(range: entry.range, decay: isWeight || decaysNormAndBias ? Float(weightDecay) : 0, isWeight: isWeight)
-            if merges, let last = groups.last, last.range.upperBound == group.range.lowerBound, last.decay == group.decay {
+            let group = Group(
+                range: entry.range, decay: isWeight || decaysNormAndBias ? Float(weightDecay) : 0,
+                isWeight: isWeight)
+            if merges, let last = groups.last, last.range.upperBound == group.range.lowerBound,
+                last.decay == group.decay
+            {
                 groups[groups.count - 1].range = last.range.lowerBound..<group.range.upperBound
             } else {
                 groups.append(group)
@@ -58,29 +72,37 @@ struct ParameterGroups {
     /// Calls `body(offset, count, λ)` for all parameters, in pieces, on `threads`.
     func eachPiece(threads: Int, _ body: (Int, Int64, Float) -> Void) {
         for group in all {
-            Parallel.ranges(group.range.count, grain: 65536, threads: threads) { body(group.range.lowerBound + $0.lowerBound, Int64($0.count), group.decay) }
+            Parallel.ranges(group.range.count, grain: 65536, threads: threads) {
+                body(group.range.lowerBound + $0.lowerBound, Int64($0.count), group.decay)
+            }
         }
     }
 }
 
-/// The optimiser that the options ask for, on the parameters of `parts`. Errors: memory.
-func optimizer(_ options: TrainOptions, _ parameters: ParameterStore, parts: Set<ParameterStore.Part>) throws(SupConError) -> any Optimizer {
+/// The optimizer that the options ask for, on the parameters of `parts`. Errors: memory.
+func optimizer(
+    _ options: TrainOptions, _ parameters: ParameterStore, parts: Set<ParameterStore.Part>
+) throws(SupConError) -> any Optimizer {
     let epsilon = options.epsilon >= 0 ? options.epsilon : options.optimizer.usualEpsilon
     switch options.optimizer {
     case .sgd:
         return try SGD(
-            parameters, parts: parts, momentum: options.momentum, nesterov: options.nesterov, weightDecay: options.weightDecay,
+            parameters, parts: parts, momentum: options.momentum, nesterov: options.nesterov,
+            weightDecay: options.weightDecay,
             decaysNormAndBias: options.decaysNormAndBias)
     case .lars:
         return try LARS(
-            parameters, parts: parts, momentum: options.momentum, nesterov: options.nesterov, weightDecay: options.weightDecay, trust: options.trustCoefficient)
+            parameters, parts: parts, momentum: options.momentum, nesterov: options.nesterov,
+            weightDecay: options.weightDecay, trust: options.trustCoefficient)
     case .rmsprop:
         return try RMSProp(
-            parameters, parts: parts, decay: options.rmspropDecay, momentum: options.momentum, epsilon: epsilon, weightDecay: options.weightDecay,
+            parameters, parts: parts, decay: options.rmspropDecay, momentum: options.momentum,
+            epsilon: epsilon, weightDecay: options.weightDecay,
             decaysNormAndBias: options.decaysNormAndBias)
     case .adamw:
         return try AdamW(
-            parameters, parts: parts, beta1: options.beta1, beta2: options.beta2, epsilon: epsilon, weightDecay: options.weightDecay,
+            parameters, parts: parts, beta1: options.beta1, beta2: options.beta2, epsilon: epsilon,
+            weightDecay: options.weightDecay,
             decaysNormAndBias: options.decaysNormAndBias)
     }
 }

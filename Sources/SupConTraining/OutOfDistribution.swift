@@ -1,11 +1,13 @@
 import CKernels
 import SupConTensor
 
-/// Neighbours to the one whose distance counts, unless the caller says otherwise: what Sun et al. use for CIFAR.
-public let outOfDistributionNeighbour = 50
+/// Neighbors to the one whose distance counts, unless the caller says otherwise: what Sun et al.
+/// use for CIFAR.
+public let outOfDistributionNeighbor = 50
 
-/// How strange each query is: the distance |q − x| to its k-th nearest training row, both at length 1, 0 to 2 (Sun et al., "Out-of-Distribution Detection with
-/// Deep Nearest Neighbors", arXiv:2204.06507, §3: the larger, the more likely out of distribution).
+/// How strange each query is: the distance |q − x| to its k-th nearest training row, both at length
+/// 1, 0 to 2 (Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors",
+/// arXiv:2204.06507, §3: the larger, the more likely out of distribution).
 ///
 /// - Parameters:
 ///   - train: [trainCount, dimension], rows of the training data
@@ -13,22 +15,39 @@ public let outOfDistributionNeighbour = 50
 ///   - scores: [queryCount] to fill ([trainCount] for nil)
 /// Errors: argument (numbers that are not finite, k), shape, memory.
 public func outOfDistributionScores(
-    train: UnsafePointer<Float>, trainCount: Int, queries: UnsafePointer<Float>?, queryCount: Int = 0, dimension: Int, k: Int = outOfDistributionNeighbour,
+    train: UnsafePointer<Float>, trainCount: Int, queries: UnsafePointer<Float>?,
+    queryCount: Int = 0, dimension: Int, k: Int = outOfDistributionNeighbor,
     into scores: UnsafeMutablePointer<Float>, context: ExecutionContext = .default
 ) throws(SupConError) {
-    let rows = try CheckedRows(train, count: trainCount, dimension: dimension, name: "training row", context: context)
-    let asking = try queries.map { (queries) throws(SupConError) in
-        try CheckedRows(queries, count: queryCount, dimension: dimension, name: "query row", context: context)
-    } ?? rows
+    let rows = try CheckedRows(
+        train, count: trainCount, dimension: dimension, name: "training row", context: context)
+    let asking =
+        try queries.map { (queries) throws(SupConError) in
+            try CheckedRows(
+                queries, count: queryCount, dimension: dimension, name: "query row",
+                context: context)
+        } ?? rows
     let leavesOneOut = queries == nil, most = leavesOneOut ? trainCount - 1 : trainCount
-    try require(k >= 1 && k <= most, .argument, "k is \(k); expected 1 to \(most), the number of training rows\(leavesOneOut ? " but the one that is asked about" : "")")
+    try require(
+        k >= 1 && k <= most, .argument,
+        """
+        k is \(k); expected 1 to \(most), the number of training \
+        rows\(leavesOneOut ? " but the one that is asked about" : "")
+        """
+    )
     let gallery = try Gallery(rows, context: context)
     nonisolated(unsafe) let scores = scores
-    try gallery.search(asking, most: k, leavesOneOut: leavesOneOut, for: "finding the \(k) nearest of \(trainCount) rows", context: context, wanted: { _ in k }) {
+    try gallery.search(
+        asking, most: k, leavesOneOut: leavesOneOut,
+        for: "finding the \(k) nearest of \(trainCount) rows", context: context, wanted: { _ in k }
+    ) {
         query, nearest, _ in
         guard let last = nearest.last else { return }
         // From the difference: 2 − 2 cos would lose small distances to rounding.
-        let (q, x, scale) = (asking.rows + query * dimension, gallery.row(Int(last.index)), asking.inverseLength(query))
+        let (q, x, scale) = (
+            asking.rows + query * dimension, gallery.row(Int(last.index)),
+            asking.inverseLength(query)
+        )
         var square = 0.0
         for i in 0..<dimension {
             let difference = Double(q[i]) * scale - Double(x[i])
@@ -40,7 +59,8 @@ public func outOfDistributionScores(
 
 /// How well scores tell two data sets apart.
 public struct Detection: Sendable {
-    /// The chance that a row from outside scores higher than one from inside; half of it for equals. 1: all do; 0.5: nothing is learnt.
+    /// The chance that a row from outside scores higher than one from inside; half of it for
+    /// equals. 1: all do; 0.5: nothing is learned.
     public let auroc: Double
     /// Share of the rows from outside that are let in where 95 % of those inside are.
     public let fpr95: Double
@@ -49,10 +69,16 @@ public struct Detection: Sendable {
 }
 
 /// AUROC and FPR95 of scores that are larger outside. Errors: argument (NaN), shape (none).
-public func detection(inside: UnsafeBufferPointer<Float>, outside: UnsafeBufferPointer<Float>) throws(SupConError) -> Detection {
+public func detection(inside: UnsafeBufferPointer<Float>, outside: UnsafeBufferPointer<Float>)
+    throws(SupConError) -> Detection
+{
     for (scores, name) in [(inside, "inside"), (outside, "outside")] {
-        try require((1..<1 << 31).contains(scores.count), .shape, "there are \(scores.count) scores \(name); expected 1 to 2³¹ − 1")
-        if let bad = scores.firstIndex(where: { $0.isNaN }) { throw SupConError(.argument, "score \(bad) \(name) is NaN; expected a number") }
+        try require(
+            (1..<1 << 31).contains(scores.count), .shape,
+            "there are \(scores.count) scores \(name); expected 1 to 2³¹ − 1")
+        if let bad = scores.firstIndex(where: { $0.isNaN }) {
+            throw SupConError(.argument, "score \(bad) \(name) is NaN; expected a number")
+        }
     }
     let (own, others) = (inside.sorted(), outside.sorted())
     // Both sorted: for each from outside, those inside that are lower, and those that are equal.
@@ -65,5 +91,7 @@ public func detection(inside: UnsafeBufferPointer<Float>, outside: UnsafeBufferP
     }
     let threshold = own[(own.count * 95 + 99) / 100 - 1]
     return Detection(
-        auroc: wins / Double(own.count) / Double(others.count), fpr95: Double(others.count { $0 <= threshold }) / Double(others.count), threshold: Double(threshold))
+        auroc: wins / Double(own.count) / Double(others.count),
+        fpr95: Double(others.count { $0 <= threshold }) / Double(others.count),
+        threshold: Double(threshold))
 }

@@ -26,12 +26,19 @@ public enum PositiveRule: Int32, Sendable, CaseIterable {
     /// Errors: state (no targets), argument (not 0 or 1).
     func check(_ targets: Targets?) throws(SupConError) {
         guard self != .classes else { return }
-        guard let targets else { throw SupConError(.state, "the data set has no targets, which positives \(self) needs") }
+        guard let targets else {
+            throw SupConError(.state, "the data set has no targets, which positives \(self) needs")
+        }
         guard ofSets != nil else { return }
         if let place = targets.values.firstIndex(where: { $0 != 0 && $0 != 1 }) {
             let (image, label) = (place / targets.dimension, place % targets.dimension)
             throw SupConError(
-                .argument, "target \(label) of image \(image) is \(targets.values[place]); positives \(self) takes 0 and 1 (kernel takes other numbers)")
+                .argument,
+                """
+                target \(label) of image \(image) is \(targets.values[place]); positives \
+                \(self) takes 0 and 1 (kernel takes other numbers)
+                """
+            )
         }
     }
 }
@@ -49,12 +56,18 @@ final class TargetMask {
     private let mask: AlignedBuffer
 
     /// Nil: classes make positives. Errors: memory.
-    init?(_ options: TrainOptions, dimension: Int, samples: Int, context: ExecutionContext) throws(SupConError) {
+    init?(_ options: TrainOptions, dimension: Int, samples: Int, context: ExecutionContext)
+        throws(SupConError)
+    {
         guard options.positives != .classes else { return nil }
         (sets, bandwidth) = (options.positives.ofSets, options.labelBandwidth)
-        (self.samples, self.dimension, self.context, words) = (samples, dimension, context, PositiveMasks.words(dimension))
+        (self.samples, self.dimension, self.context, words) = (
+            samples, dimension, context, PositiveMasks.words(dimension)
+        )
         let perSample = sets == nil ? dimension : words
-        try context.checkMemory(samples * (samples * 4 + perSample * 8), for: "the mask of a batch of \(samples) images")
+        try context.checkMemory(
+            samples * (samples * 4 + perSample * 8), for: "the mask of a batch of \(samples) images"
+        )
         rows = try AlignedBuffer(UInt64.self, count: samples * perSample)
         mask = try AlignedBuffer(Float.self, count: samples * samples)
     }
@@ -67,20 +80,28 @@ final class TargetMask {
     /// Image number `sample` has these targets.
     func place(_ targets: ArraySlice<Double>, at sample: Int) {
         if sets == nil {
-            for (k, value) in targets.enumerated() { rows.values(of: Double.self)[sample * dimension + k] = value }
+            for (k, value) in targets.enumerated() {
+                rows.values(of: Double.self)[sample * dimension + k] = value
+            }
         } else {
             let set = rows.values(of: UInt64.self) + sample * words
             set.update(repeating: 0, count: words)
-            for (label, value) in targets.enumerated() where value == 1 { set[label / 64] |= 1 << UInt64(label % 64) }
+            for (label, value) in targets.enumerated() where value == 1 {
+                set[label / 64] |= 1 << UInt64(label % 64)
+            }
         }
     }
 
     /// The weights, once all are placed. Errors: none but internal ones.
     func fill() throws(SupConError) -> UnsafePointer<Float> {
         if let sets {
-            PositiveMasks.fill(mask.floats, sets: rows.values(of: UInt64.self), samples: samples, words: words, rule: sets, context: context)
+            PositiveMasks.fill(
+                mask.floats, sets: rows.values(of: UInt64.self), samples: samples, words: words,
+                rule: sets, context: context)
         } else {
-            try PositiveMasks.fill(mask.floats, values: rows.values(of: Double.self), samples: samples, count: dimension, bandwidth: bandwidth, context: context)
+            try PositiveMasks.fill(
+                mask.floats, values: rows.values(of: Double.self), samples: samples,
+                count: dimension, bandwidth: bandwidth, context: context)
         }
         return weights
     }

@@ -2,7 +2,8 @@ import SupConTensor
 
 /// The classes that have training rows, in order; the others are never guessed.
 ///
-/// A class's place among them stands for it inside: the work depends on the classes there are, not on the largest label.
+/// A class's place among them stands for it inside: the work depends on the classes there are, not
+/// on the largest label.
 struct PresentClasses: Sendable {
     /// Class numbers, ascending.
     let classes: [Int64]
@@ -26,7 +27,10 @@ struct PresentClasses: Sendable {
     var count: Int { classes.count }
 
     /// nil: the class has no training rows.
-    func place(of label: Int64) -> Int? { label >= 0 && label < places.count && places[Int(label)] >= 0 ? Int(places[Int(label)]) : nil }
+    func place(of label: Int64) -> Int? {
+        label >= 0 && label < places.count && places[Int(label)] >= 0
+            ? Int(places[Int(label)]) : nil
+    }
 }
 
 /// What was guessed for each row, and how many guesses hold.
@@ -36,8 +40,12 @@ struct Guesses {
     var first = 0
     var firstFive = 0
 
-    /// Gathers `guess(row)`s that a loop over rows in parallel leaves behind: the place of the first guess, and how many places come before the truth.
-    init(rows: Int, classes: PresentClasses, _ fill: (UnsafeMutablePointer<Guess>) throws(SupConError) -> Void) throws(SupConError) {
+    /// Gathers `guess(row)`s that a loop over rows in parallel leaves behind: the place of the
+    /// first guess, and how many places come before the truth.
+    init(
+        rows: Int, classes: PresentClasses,
+        _ fill: (UnsafeMutablePointer<Guess>) throws(SupConError) -> Void
+    ) throws(SupConError) {
         let buffer = try AlignedBuffer(Guess.self, count: rows)
         let guesses = buffer.values(of: Guess.self)
         try fill(guesses)
@@ -54,7 +62,8 @@ struct Guess {
     /// Places guessed before the truth's; Int32.max if the truth is not among the classes.
     var before: Int32
 
-    /// The first of the largest scores, and how many come before the truth: higher ones, and equal ones of lower number.
+    /// The first of the largest scores, and how many come before the truth: higher ones, and equal
+    /// ones of lower number.
     init(scores: UnsafePointer<Float>, count: Int, truth: Int?) {
         var best = 0
         for c in 1..<max(count, 1) where scores[c] > scores[best] { best = c }
@@ -68,5 +77,7 @@ struct Guess {
         before = Int32(ahead)
     }
 
-    init(place: Int, before: Int) { (self.place, self.before) = (Int32(place), Int32(clamping: before)) }
+    init(place: Int, before: Int) {
+        (self.place, self.before) = (Int32(place), Int32(clamping: before))
+    }
 }

@@ -10,7 +10,13 @@ struct ProbabilityRows: @unchecked Sendable {
     init(_ buffer: UnsafeMutableBufferPointer<Float>, rows: Int, classes: Int) throws(SupConError) {
         let (needed, overflow) = rows.multipliedReportingOverflow(by: classes)
         guard !overflow, buffer.count >= needed, let values = buffer.baseAddress else {
-            throw SupConError(.shape, "there is room for \(buffer.count) probabilities; expected \(rows) rows × \(classes) classes")
+            throw SupConError(
+                .shape,
+                """
+                there is room for \(buffer.count) probabilities; expected \(rows) rows × \
+                \(classes) classes
+                """
+            )
         }
         values.update(repeating: 0, count: needed)
         (self.values, self.classes) = (values, classes)
@@ -19,7 +25,10 @@ struct ProbabilityRows: @unchecked Sendable {
     func row(_ index: Int) -> UnsafeMutablePointer<Float> { values + index * classes }
 
     /// softmax(scores / temperature) over the classes that are present; in f64.
-    func writeSoftmax(of scores: UnsafePointer<Float>, temperature: Float, row index: Int, _ present: PresentClasses) {
+    func writeSoftmax(
+        of scores: UnsafePointer<Float>, temperature: Float, row index: Int,
+        _ present: PresentClasses
+    ) {
         var most = -Float.infinity
         for c in 0..<present.count { most = max(most, scores[c]) }
         func weight(_ c: Int) -> Double { exp(Double(scores[c] - most) / Double(temperature)) }

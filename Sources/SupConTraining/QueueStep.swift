@@ -14,13 +14,15 @@ public enum QueueMode: Int32, Sendable, CaseIterable {
     case positivesAndNegatives
 }
 
-/// A step of the memory variant (Khosla et al., arXiv:2004.11362, §"memory"; MoCo, arXiv:1911.05722): the first view of each image goes through the network, the
-/// other views through its slow copy, and each query is contrasted with the batch's keys and the queue of earlier ones.
+/// A step of the memory variant (Khosla et al., arXiv:2004.11362, §"memory"; MoCo,
+/// arXiv:1911.05722): the first view of each image goes through the network, the other views
+/// through its slow copy, and each query is contrasted with the batch's keys and the queue of
+/// earlier ones.
 final class QueueStep: TrainingStep {
     private let network: Network
     private let plan: TrainingPlan
     private let keys: KeyEncoder
-    private let queue: LabelledQueue
+    private let queue: LabeledQueue
     private let loss: QueueLoss
     private let mode: QueueMode
     private let classifier: ClassifierObjective?
@@ -31,7 +33,8 @@ final class QueueStep: TrainingStep {
     let optimizer: any Optimizer
     let chance: Double
 
-    /// Labels of the queries and of the keys; of all embeddings, image by image, the rows and what makes them positives of each other.
+    /// Labels of the queries and of the keys; of all embeddings, image by image, the rows and what
+    /// makes them positives of each other.
     private let queryLabels: AlignedBuffer
     private let keyLabels: AlignedBuffer
     private let rows: AlignedBuffer
@@ -39,27 +42,40 @@ final class QueueStep: TrainingStep {
     private let rowSum: AlignedBuffer
 
     /// `labels`: of the data set that samples index. Errors: argument, state, unsupported, memory.
-    init(_ model: Model, _ options: TrainOptions, labels: [Int]?, context: ExecutionContext) throws(SupConError) {
+    init(_ model: Model, _ options: TrainOptions, labels: [Int]?, context: ExecutionContext)
+        throws(SupConError)
+    {
         network = model.network
         (self.labels, threads, mode) = (labels, context.threads, options.queueMode)
         (batchSize, views) = (options.batchSize, options.views)
         usesLabels = options.objective != .simclr
         let keyCount = batchSize * (views - 1)
         plan = try TrainingPlan(
-            network, images: batchSize, height: model.imageHeight, width: model.imageWidth, precision: model.precision,
-            trained: options.jointClassifier ? [.encoder, .head, .classifier] : [.encoder, .head], classifierGradientReachesEncoder: false, context: context)
-        optimizer = try SupConTraining.optimizer(options, network.parameters, parts: options.jointClassifier ? [.encoder, .head, .classifier] : [.encoder, .head])
-        classifier = options.jointClassifier ? try ClassifierObjective(network, options, rows: batchSize) : nil
-        keys = try KeyEncoder(model, images: keyCount, momentum: options.keyMomentum, context: context)
+            network, images: batchSize, height: model.imageHeight, width: model.imageWidth,
+            precision: model.precision,
+            trained: options.jointClassifier ? [.encoder, .head, .classifier] : [.encoder, .head],
+            classifierGradientReachesEncoder: false, context: context)
+        optimizer = try SupConTraining.optimizer(
+            options, network.parameters,
+            parts: options.jointClassifier ? [.encoder, .head, .classifier] : [.encoder, .head])
+        classifier =
+            options.jointClassifier
+            ? try ClassifierObjective(network, options, rows: batchSize) : nil
+        keys = try KeyEncoder(
+            model, images: keyCount, momentum: options.keyMomentum, context: context)
         let dimension = keys.dimension
-        try context.checkMemory((keyCount + options.queueSize) * (dimension * 4 + 8), for: "a queue of \(options.queueSize) keys of \(dimension) numbers")
-        queue = try LabelledQueue(capacity: options.queueSize, keys: keyCount, dimension: dimension)
+        try context.checkMemory(
+            (keyCount + options.queueSize) * (dimension * 4 + 8),
+            for: "a queue of \(options.queueSize) keys of \(dimension) numbers")
+        queue = try LabeledQueue(capacity: options.queueSize, keys: keyCount, dimension: dimension)
         var lossOptions = options.loss
         lossOptions.seed = options.seed
         loss = try QueueLoss(
-            lossOptions, queries: batchSize, keysPerQuery: views - 1, queueCapacity: options.queueSize, dimension: dimension, context: context)
+            lossOptions, queries: batchSize, keysPerQuery: views - 1,
+            queueCapacity: options.queueSize, dimension: dimension, context: context)
         // Once the queue is full: a query and all that it is contrasted with are its "views".
-        chance = ContrastiveLoss.collapsedLoss(lossOptions, samples: keyCount + options.queueSize + 1, views: 1, positives: views - 1)
+        chance = ContrastiveLoss.collapsedLoss(
+            lossOptions, samples: keyCount + options.queueSize + 1, views: 1, positives: views - 1)
         imageCount = model.imageHeight * model.imageWidth * network.configuration.channels
         queryLabels = try AlignedBuffer(Int64.self, count: batchSize)
         keyLabels = try AlignedBuffer(Int64.self, count: keyCount)
@@ -69,13 +85,15 @@ final class QueueStep: TrainingStep {
     }
 
     var memoryByteCount: Int {
-        plan.memoryByteCount + keys.memoryByteCount + queue.memoryByteCount + loss.memoryByteCount + rows.byteCount + (classifier?.memoryByteCount ?? 0)
+        plan.memoryByteCount + keys.memoryByteCount + queue.memoryByteCount + loss.memoryByteCount
+            + rows.byteCount + (classifier?.memoryByteCount ?? 0)
     }
 
     var embeddings: Embeddings? {
         Embeddings(
             rows: rows.floats, count: batchSize * views, dimension: keys.dimension,
-            groups: UnsafeBufferPointer(start: groups.values(of: Int64.self), count: batchSize * views))
+            groups: UnsafeBufferPointer(
+                start: groups.values(of: Int64.self), count: batchSize * views))
     }
 
     var spread: Double { embeddings.map { $0.spread(rowSum.values(of: Double.self)) } ?? 1 }
@@ -87,7 +105,9 @@ final class QueueStep: TrainingStep {
 
     var chunks: Loader.Chunks { Loader.Chunks(size: batchSize, passes: 1) }
 
-    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch) throws(SupConError) -> StepOutcome {
+    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
+        throws(SupConError) -> StepOutcome
+    {
         let batch = try next()
         share(batch.pixels, batch.indices)
         plan.forward()
@@ -105,28 +125,45 @@ final class QueueStep: TrainingStep {
 
     /// The first view of each image to the network, the others to its copy.
     private func share(_ input: UnsafePointer<Float>, _ samples: [Int]) {
-        let (queryLabels, keyLabels, groups) = (queryLabels.values(of: Int64.self), keyLabels.values(of: Int64.self), groups.values(of: Int64.self))
+        let (queryLabels, keyLabels, groups) = (
+            queryLabels.values(of: Int64.self), keyLabels.values(of: Int64.self),
+            groups.values(of: Int64.self)
+        )
         for (place, sample) in samples.enumerated() {
             let (first, others) = (input + place * views * imageCount, views - 1)
             (plan.input + place * imageCount).update(from: first, count: imageCount)
-            (keys.input + place * others * imageCount).update(from: first + imageCount, count: others * imageCount)
+            (keys.input + place * others * imageCount).update(
+                from: first + imageCount, count: others * imageCount)
             queryLabels[place] = Int64(labels?[sample] ?? 0)
-            for key in (place * others)..<((place + 1) * others) { keyLabels[key] = queryLabels[place] }
-            for row in (place * views)..<((place + 1) * views) { groups[row] = usesLabels ? queryLabels[place] : Int64(place) }
+            for key in (place * others)..<((place + 1) * others) {
+                keyLabels[key] = queryLabels[place]
+            }
+            for row in (place * views)..<((place + 1) * views) {
+                groups[row] = usesLabels ? queryLabels[place] : Int64(place)
+            }
         }
     }
 
-    private func outcomeOfForward(_ labels: UnsafePointer<Int64>, _ turn: Int) throws(SupConError) -> StepOutcome {
+    private func outcomeOfForward(_ labels: UnsafePointer<Int64>, _ turn: Int) throws(SupConError)
+        -> StepOutcome
+    {
         var outcome = StepOutcome(loss: 0)
         if let z = plan.projection, let dz = plan.projectionGradient {
             let result = try loss.evaluate(
                 queries: z, contrasts: queue.contrasts,
-                queue: .init(count: queue.count, labels: usesLabels ? queue.labels : nil, arePositives: mode == .positivesAndNegatives),
-                positives: usesLabels ? .labels(labels) : .views, perAnchor: nil, gradient: dz, draw: turn)
-            (outcome.loss, outcome.anchorsWithoutPositive) = (result.loss, result.anchorsWithoutPositive)
+                queue: .init(
+                    count: queue.count, labels: usesLabels ? queue.labels : nil,
+                    arePositives: mode == .positivesAndNegatives),
+                positives: usesLabels ? .labels(labels) : .views, perAnchor: nil, gradient: dz,
+                draw: turn)
+            (outcome.loss, outcome.anchorsWithoutPositive) = (
+                result.loss, result.anchorsWithoutPositive
+            )
         }
         if let classifier, let logits = plan.logits, let gradient = plan.logitsGradient {
-            let result = try classifier.evaluate(features: plan.headInput, logits: logits, labels: labels, mixer: nil, gradient: gradient)
+            let result = try classifier.evaluate(
+                features: plan.headInput, logits: logits, labels: labels, mixer: nil,
+                gradient: gradient)
             (outcome.classified, outcome.correct) = (batchSize, result.correct)
         }
         return outcome
@@ -139,7 +176,8 @@ final class QueueStep: TrainingStep {
         for place in 0..<batchSize {
             let to = rows.floats + place * views * dimension
             to.update(from: z + place * dimension, count: dimension)
-            (to + dimension).update(from: queue.contrasts + place * others * dimension, count: others * dimension)
+            (to + dimension).update(
+                from: queue.contrasts + place * others * dimension, count: others * dimension)
         }
     }
 }

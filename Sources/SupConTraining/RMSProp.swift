@@ -2,7 +2,8 @@ import CKernels
 import SupConNetwork
 import SupConTensor
 
-/// RMSProp (Tieleman and Hinton, Coursera lecture 6.5, 2012) in TensorFlow's form: ε inside the root, the rate inside the momentum, s begins at 1:
+/// RMSProp (Tieleman and Hinton, Coursera lecture 6.5, 2012) in TensorFlow's form: ε inside the
+/// root, the rate inside the momentum, s begins at 1:
 ///
 ///     d = g + λ w,   s ← ρ s + (1 − ρ) d²,   v ← m v + η d / √(s + ε),   w ← w − v.
 package final class RMSProp: Optimizer {
@@ -14,21 +15,33 @@ package final class RMSProp: Optimizer {
 
     /// `decay`: ρ. Errors: memory.
     package init(
-        _ parameters: ParameterStore, parts: Set<ParameterStore.Part>, decay: Double, momentum: Double, epsilon: Double, weightDecay: Double, decaysNormAndBias: Bool
+        _ parameters: ParameterStore, parts: Set<ParameterStore.Part>, decay: Double,
+        momentum: Double, epsilon: Double, weightDecay: Double, decaysNormAndBias: Bool
     ) throws(SupConError) {
-        groups = ParameterGroups(parameters, parts: parts, weightDecay: weightDecay, decaysNormAndBias: decaysNormAndBias)
-        (self.parameters, self.decay, self.momentum, self.epsilon) = (parameters, Float(decay), Float(momentum), Float(epsilon))
+        groups = ParameterGroups(
+            parameters, parts: parts, weightDecay: weightDecay, decaysNormAndBias: decaysNormAndBias
+        )
+        (self.parameters, self.decay, self.momentum, self.epsilon) = (
+            parameters, Float(decay), Float(momentum), Float(epsilon)
+        )
         squares = try AlignedBuffer(Float.self, count: parameters.trainableCount)
         squares.floats.update(repeating: 1, count: parameters.trainableCount)
         velocity = try AlignedBuffer(Float.self, count: parameters.trainableCount)
     }
 
-    package var state: [StateBuffer] { [StateBuffer("optimizer.mean_square", squares), StateBuffer("optimizer.velocity", velocity)] }
+    package var state: [StateBuffer] {
+        [
+            StateBuffer("optimizer.mean_square", squares),
+            StateBuffer("optimizer.velocity", velocity),
+        ]
+    }
 
     package func step(gradients: UnsafePointer<Float>, rate: Double, threads: Int) {
         let (w, s, v) = (parameters.values, squares.floats, velocity.floats)
         groups.eachPiece(threads: threads) { at, count, weightDecay in
-            sc_rmsprop(w + at, gradients + at, s + at, v + at, count, Float(rate), decay, momentum, epsilon, weightDecay)
+            sc_rmsprop(
+                w + at, gradients + at, s + at, v + at, count, Float(rate), decay, momentum,
+                epsilon, weightDecay)
         }
     }
 }

@@ -38,7 +38,8 @@ final class Reporter {
         stepsDone += 1
         stepSeconds = stepsDone == 1 ? seconds : 0.9 * stepSeconds + 0.1 * seconds
         guard callback != nil else { return true }
-        var event = TrainEvent(kind: .step, epoch: epoch, epochs: options.epochs, step: step, steps: steps)
+        var event = TrainEvent(
+            kind: .step, epoch: epoch, epochs: options.epochs, step: step, steps: steps)
         event.loss = outcome.loss
         event.learningRate = rate
         event.imagesPerSecond = Double(images) / max(stepSeconds, 1e-9)
@@ -49,14 +50,16 @@ final class Reporter {
 
     /// False: stop. Errors: memory.
     func epoch(
-        _ epoch: Int, _ sum: EpochSum, embeddings: Embeddings?, rate: Double, knnAccuracy: Double, context: ExecutionContext
+        _ epoch: Int, _ sum: EpochSum, embeddings: Embeddings?, rate: Double, knnAccuracy: Double,
+        context: ExecutionContext
     ) throws(SupConError) -> Bool {
         let now = clock.now
         let seconds = (now - epochStart) / .seconds(1)
         epochStart = now
         lastStep = now
         guard callback != nil else { return true }
-        var event = TrainEvent(kind: .epoch, epoch: epoch, epochs: options.epochs, step: steps, steps: steps)
+        var event = TrainEvent(
+            kind: .epoch, epoch: epoch, epochs: options.epochs, step: steps, steps: steps)
         event.loss = sum.meanLoss
         event.learningRate = rate
         event.imagesPerSecond = Double(steps * options.batchSize) / max(seconds, 1e-9)
@@ -66,13 +69,17 @@ final class Reporter {
         event.anchorsWithoutPositive = sum.anchorsWithoutPositive
         if let rows = embeddings {
             event.alignment = try rows.alignment(context: context) ?? .nan
-            event.uniformity = try uniformity(rows.rows, count: rows.count, dimension: rows.dimension, context: context) ?? .nan
+            event.uniformity =
+                try uniformity(
+                    rows.rows, count: rows.count, dimension: rows.dimension, context: context)
+                ?? .nan
         }
         return send(event)
     }
 
     func warn(_ message: String, epoch: Int, step: Int) {
-        var event = TrainEvent(kind: .warning, epoch: epoch, epochs: options.epochs, step: step, steps: steps)
+        var event = TrainEvent(
+            kind: .warning, epoch: epoch, epochs: options.epochs, step: step, steps: steps)
         event.message = message
         _ = send(event)
     }

@@ -1,13 +1,16 @@
 import CKernels
 import SupConTensor
 
-/// The objective of softmax regression and its gradient, f(W, b) = 1/n Σ −log softmax(z)[label] + l2 Σ W² with z = factor · W x + b:
+/// The objective of softmax regression and its gradient, f(W, b) = 1/n Σ −log softmax(z)[label] +
+/// l2 Σ W² with z = factor · W x + b:
 ///
 ///     dz = (softmax(z) − one-hot) / n,   dW = factor · Σ dz xᵀ + 2 l2 W,   db = Σ dz
 ///
-/// Logits are kept transposed, [classes, rows of a tile], so that the softmax runs down the classes with rows in the vectors' lanes, and both matrix products
-/// are thin ones with the rows along their long side. Rows are cut into slices by the problem's size alone; each slice sums its gradient on its own, and the
-/// slices are added in order: the same numbers for any number of threads.
+/// Logits are kept transposed, [classes, rows of a tile], so that the softmax runs down the classes
+/// with rows in the vectors' lanes, and both matrix products are thin ones with the rows along
+/// their long side. Rows are cut into slices by the problem's size alone; each slice sums its
+/// gradient on its own, and the slices are added in order: the same numbers for any number of
+/// threads.
 final class SoftmaxObjective {
     /// W, then b.
     let variables: Int
@@ -29,47 +32,63 @@ final class SoftmaxObjective {
 
     /// rows: [labels.count, dimension], finite, the caller's. Errors: memory.
     init(
-        rows: UnsafePointer<Float>, labels: [Int32], dimension: Int, classes: Int, factor: Double, l2: Double, context: ExecutionContext
+        rows: UnsafePointer<Float>, labels: [Int32], dimension: Int, classes: Int, factor: Double,
+        l2: Double, context: ExecutionContext
     ) throws(SupConError) {
         (self.rows, self.labels, self.dimension, self.classes) = (rows, labels, dimension, classes)
         (self.factor, self.l2, threads) = (factor, l2, context.threads)
         let what = "softmax regression of \(classes) classes on dimension \(dimension)"
         let (weights, overflow) = classes.multipliedReportingOverflow(by: dimension)
-        try require(!overflow && weights < 1 << 48, .memory, "\(what) needs more memory than there can be")
+        try require(
+            !overflow && weights < 1 << 48, .memory, "\(what) needs more memory than there can be")
         variables = weights + classes
-        // 48 slices keep many threads busy; fewer where their sums would take more than half a gigabyte.
+        // 48 slices keep many threads busy; fewer where their sums would take more than half a
+        // gigabyte.
         slices = max(1, min(48, (labels.count + 255) / 256, max(4, (1 << 27) / weights)))
-        // Enough rows for a product worth its name, and logits that stay in the second-level cache if the classes allow.
-        tileRows = min(max((1 << 18) / classes / 64 * 64, 256), 1024, (labels.count + slices - 1) / slices)
+        // Enough rows for a product worth its name, and logits that stay in the second-level cache
+        // if the classes allow.
+        tileRows = min(
+            max((1 << 18) / classes / 64 * 64, 256), 1024, (labels.count + slices - 1) / slices)
         try context.checkMemory((slices + 1) * variables * 4 + slices * classes * 8, for: what)
         scaledWeight = try AlignedBuffer(Float.self, count: weights)
         bias = try AlignedBuffer(Float.self, count: classes)
         weightSums = try AlignedBuffer(Float.self, count: slices * weights)
         biasSums = try AlignedBuffer(Double.self, count: slices * classes)
         losses = try AlignedBuffer(Double.self, count: slices)
-        tiles = try Tiles(count: slices, tileRows: 1, scratchBytes: classes * tileRows * 4, for: what, context: context)
+        tiles = try Tiles(
+            count: slices, tileRows: 1, scratchBytes: classes * tileRows * 4, for: what,
+            context: context)
     }
 
     /// x: W [classes, dimension], then b [classes]; the gradient likewise.
     func evaluate(_ x: UnsafePointer<Double>, gradient: UnsafeMutablePointer<Double>) -> Double {
         let (classes, slices, factor, l2) = (classes, slices, factor, l2)
         let weights = classes * dimension
-        let (weight, bias, weightSums) = (scaledWeight.floats, self.bias.floats, self.weightSums.floats)
-        let (biasSums, losses) = (self.biasSums.values(of: Double.self), self.losses.values(of: Double.self))
+        let (weight, bias, weightSums) = (
+            scaledWeight.floats, self.bias.floats, self.weightSums.floats
+        )
+        let (biasSums, losses) = (
+            self.biasSums.values(of: Double.self), self.losses.values(of: Double.self)
+        )
         for i in 0..<weights { weight[i] = Float(factor * x[i]) }
         for c in 0..<classes { bias[c] = Float(x[weights + c]) }
         labels.withUnsafeBufferPointer { labels in
             guard let labels = labels.baseAddress else { return }
             tiles.run { slice, _, scratch in
                 losses[slice] = evaluate(
-                    slice: slice, labels: labels, logits: scratch.assumingMemoryBound(to: Float.self), weightSum: weightSums + slice * weights,
+                    slice: slice, labels: labels,
+                    logits: scratch.assumingMemoryBound(to: Float.self),
+                    weightSum: weightSums + slice * weights,
                     biasSum: biasSums + slice * classes)
             }
         }
         Parallel.ranges(weights, grain: 16_384, threads: threads) { range in
             let first = gradient + range.lowerBound, n = Int64(range.count)
             for i in range { gradient[i] = 2 * l2 * x[i] }
-            for slice in 0..<slices { sc_add_scaled_f32_to_f64(weightSums + slice * weights + range.lowerBound, factor, first, n) }
+            for slice in 0..<slices {
+                sc_add_scaled_f32_to_f64(
+                    weightSums + slice * weights + range.lowerBound, factor, first, n)
+            }
         }
         for c in 0..<classes {
             gradient[weights + c] = 0
@@ -80,9 +99,11 @@ final class SoftmaxObjective {
         return loss / Double(labels.count) + l2 * sc_dot_f64(x, x, Int64(weights))
     }
 
-    /// The loss of a slice's rows, summed; their gradients overwrite weightSum [classes, dimension] and biasSum [classes].
+    /// The loss of a slice's rows, summed; their gradients overwrite weightSum [classes, dimension]
+    /// and biasSum [classes].
     private func evaluate(
-        slice: Int, labels: UnsafePointer<Int32>, logits: UnsafeMutablePointer<Float>, weightSum: UnsafeMutablePointer<Float>,
+        slice: Int, labels: UnsafePointer<Int32>, logits: UnsafeMutablePointer<Float>,
+        weightSum: UnsafeMutablePointer<Float>,
         biasSum: UnsafeMutablePointer<Double>
     ) -> Double {
         let count = self.labels.count, (weight, bias) = (scaledWeight.floats, self.bias.floats)
@@ -94,10 +115,15 @@ final class SoftmaxObjective {
             let part = Parallel.range(piece, of: pieces, count: range.count)
             let start = range.lowerBound + part.lowerBound, n = part.count
             let x = rows + start * dimension
-            MatrixProduct.multiply(transposeB: true, m: classes, n: n, k: dimension, a: weight, lda: dimension, b: x, ldb: dimension, c: logits, ldc: n)
-            loss += sc_softmax_residual(logits, Int64(n), Int64(n), Int64(classes), bias, labels + start, Float(1 / Double(count)), biasSum)
             MatrixProduct.multiply(
-                m: classes, n: dimension, k: n, a: logits, lda: n, b: x, ldb: dimension, beta: piece == 0 ? 0 : 1, c: weightSum, ldc: dimension)
+                transposeB: true, m: classes, n: n, k: dimension, a: weight, lda: dimension, b: x,
+                ldb: dimension, c: logits, ldc: n)
+            loss += sc_softmax_residual(
+                logits, Int64(n), Int64(n), Int64(classes), bias, labels + start,
+                Float(1 / Double(count)), biasSum)
+            MatrixProduct.multiply(
+                m: classes, n: dimension, k: n, a: logits, lda: n, b: x, ldb: dimension,
+                beta: piece == 0 ? 0 : 1, c: weightSum, ldc: dimension)
         }
         return loss
     }

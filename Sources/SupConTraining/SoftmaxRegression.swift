@@ -1,19 +1,21 @@
 import CKernels
 import SupConTensor
 
-/// A linear classifier, logits = W x + b with W [classes, dimension], fitted by minimising
+/// A linear classifier, logits = W x + b with W [classes, dimension], fitted by minimizing
 ///
 ///     mean over rows of −log softmax(W x̂ + b)[label]  +  l2 · Σ W²
 ///
-/// (the bias is free) by L-BFGS from zero: a convex problem, so the answer does not depend on where it begins. x̂ is the row at a common scale of 10: lengths
-/// of 1 would hold logits, and with them the fit, back by the weights' size. That scale, l2 = 10⁻⁴ and 200 iterations are what linear probes of contrastive
-/// embeddings are usually fitted with.
+/// (the bias is free) by L-BFGS from zero: a convex problem, so the answer does not depend on where
+/// it begins. x̂ is the row at a common scale of 10: lengths of 1 would hold logits, and with them
+/// the fit, back by the weights' size. That scale, l2 = 10⁻⁴ and 200 iterations are what linear
+/// probes of contrastive embeddings are usually fitted with.
 public struct SoftmaxRegression: Sendable {
     /// What a row is multiplied by before the fit. The factor is part of the weights afterwards.
     public enum Scaling: Sendable {
         /// By 10 over its own length: the weights are for rows of length 1.
         case unit
-        /// By 10 over the root of the mean squared length of all rows: the weights are for rows as they are.
+        /// By 10 over the root of the mean squared length of all rows: the weights are for rows as
+        /// they are.
         case scaled
     }
 
@@ -22,11 +24,14 @@ public struct SoftmaxRegression: Sendable {
         public var iterations = 200
         /// Weight of the squared weights.
         public var l2: Float = 1e-4
-        public init(iterations: Int = 200, l2: Float = 1e-4) { (self.iterations, self.l2) = (iterations, l2) }
+        public init(iterations: Int = 200, l2: Float = 1e-4) {
+            (self.iterations, self.l2) = (iterations, l2)
+        }
 
         /// Errors: argument.
         public func validate() throws(SupConError) {
-            try require(iterations >= 1, .argument, "iterations is \(iterations); expected 1 or more")
+            try require(
+                iterations >= 1, .argument, "iterations is \(iterations); expected 1 or more")
             try require(l2 >= 0 && l2.isFinite, .argument, "l2 is \(l2); expected 0 or more")
         }
     }
@@ -37,7 +42,7 @@ public struct SoftmaxRegression: Sendable {
     public let dimension: Int
     public let weight: [Float]  // [classes, dimension]
     public let bias: [Float]
-    /// What was minimised, at the end, and how it ended.
+    /// What was minimized, at the end, and how it ended.
     public let objective: Double
     public let fit: LBFGS.Result
 
@@ -45,35 +50,49 @@ public struct SoftmaxRegression: Sendable {
     ///   - rows: [labels.count, dimension]
     ///   - labels: 0 to classes − 1; a class may be empty.
     ///   - stop: called after each iteration with its number; true ends the fit with an error.
-    /// Errors: argument, shape, memory, cancelled.
+    /// Errors: argument, shape, memory, canceled.
     public init(
-        rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int, classes: Int, scaling: Scaling, options: Options = Options(),
+        rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
+        classes: Int, scaling: Scaling, options: Options = Options(),
         context: ExecutionContext = .default, stop: (Int) -> Bool = { _ in false }
     ) throws(SupConError) {
         try options.validate()
-        try require((1...mostClasses).contains(classes), .argument, "the classifier has \(classes) classes; expected 1 to \(mostClasses)")
-        let checked = try CheckedRows(rows, count: labels.count, dimension: dimension, name: "training row", context: context)
+        try require(
+            (1...mostClasses).contains(classes), .argument,
+            "the classifier has \(classes) classes; expected 1 to \(mostClasses)")
+        let checked = try CheckedRows(
+            rows, count: labels.count, dimension: dimension, name: "training row", context: context)
         try checkLabels(labels, count: checked.count, below: classes, name: "training row")
-        try self.init(checked, labels: labels.map { Int32($0) }, classes: classes, scaling: scaling, options: options, context: context, stop: stop)
+        try self.init(
+            checked, labels: labels.map { Int32($0) }, classes: classes, scaling: scaling,
+            options: options, context: context, stop: stop)
     }
 
     /// The same for what has been checked.
     init(
-        _ rows: CheckedRows, labels: [Int32], classes: Int, scaling: Scaling, options: Options, context: ExecutionContext, stop: (Int) -> Bool = { _ in false }
+        _ rows: CheckedRows, labels: [Int32], classes: Int, scaling: Scaling, options: Options,
+        context: ExecutionContext, stop: (Int) -> Bool = { _ in false }
     ) throws(SupConError) {
         let unit = scaling == .unit ? try rows.unitCopy(context: context) : nil
         let factor = scaling == .unit ? Self.scale : Self.commonFactor(rows)
         let problem = try SoftmaxObjective(
-            rows: unit.map { UnsafePointer($0.floats) } ?? rows.rows, labels: labels, dimension: rows.dimension, classes: classes, factor: factor,
+            rows: unit.map { UnsafePointer($0.floats) } ?? rows.rows, labels: labels,
+            dimension: rows.dimension, classes: classes, factor: factor,
             l2: Double(options.l2),
             context: context)
         var search = LBFGS()
-        (search.iterations, search.gradientTolerance, search.rounding) = (options.iterations, 1e-7, 3e-8)
+        (search.iterations, search.gradientTolerance, search.rounding) = (
+            options.iterations, 1e-7, 3e-8
+        )
         let count = problem.variables
-        try context.checkMemory((try LBFGS.workspace(count: count, history: search.history) + count) * 8, for: "L-BFGS over \(count) weights")
+        try context.checkMemory(
+            (try LBFGS.workspace(count: count, history: search.history) + count) * 8,
+            for: "L-BFGS over \(count) weights")
         let x = try AlignedBuffer(Double.self, count: count)
         let values = x.values(of: Double.self)
-        let result = try search.minimize(values, count: count, stop: stop) { problem.evaluate($0, gradient: $1) }
+        let result = try search.minimize(values, count: count, stop: stop) {
+            problem.evaluate($0, gradient: $1)
+        }
         self.classes = classes
         dimension = rows.dimension
         weight = (0..<(classes * rows.dimension)).map { Float(factor * values[$0]) }

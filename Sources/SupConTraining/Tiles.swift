@@ -3,7 +3,8 @@ import Synchronization
 
 /// Loops over tiles of rows on threads that have scratch memory of their own.
 ///
-/// A tile's number decides what it holds and what it does, so that results do not depend on the number of threads.
+/// A tile's number decides what it holds and what it does, so that results do not depend on the
+/// number of threads.
 struct Tiles {
     let count: Int
     let tileRows: Int
@@ -12,7 +13,10 @@ struct Tiles {
     private let scratchBytes: Int
 
     /// bytes: of scratch memory for one thread. Errors: memory.
-    init(count: Int, tileRows: Int, scratchBytes bytes: Int, for what: String, context: ExecutionContext) throws(SupConError) {
+    init(
+        count: Int, tileRows: Int, scratchBytes bytes: Int, for what: String,
+        context: ExecutionContext
+    ) throws(SupConError) {
         (self.count, self.tileRows) = (count, tileRows)
         workers = max(1, min(context.threads, (count + tileRows - 1) / tileRows))
         scratchBytes = (bytes + 63) / 64 * 64
@@ -23,14 +27,17 @@ struct Tiles {
     }
 
     /// Calls `body` once for each tile. `MatrixProduct` may be used inside.
-    func run(_ body: (_ tile: Int, _ rows: Range<Int>, _ scratch: UnsafeMutableRawPointer) -> Void) {
+    func run(_ body: (_ tile: Int, _ rows: Range<Int>, _ scratch: UnsafeMutableRawPointer) -> Void)
+    {
         let next = Atomic<Int>(0), tiles = (count + tileRows - 1) / tileRows
         MatrixProduct.withOneThreadPerCall {
             Parallel.chunks(workers, threads: workers) { worker in
                 while true {
                     let tile = next.wrappingAdd(1, ordering: .relaxed).oldValue
                     if tile >= tiles { return }
-                    body(tile, tile * tileRows..<min((tile + 1) * tileRows, count), scratch.pointer + worker * scratchBytes)
+                    body(
+                        tile, tile * tileRows..<min((tile + 1) * tileRows, count),
+                        scratch.pointer + worker * scratchBytes)
                 }
             }
         }

@@ -2,7 +2,7 @@ import SupConLoss
 import SupConTensor
 import SupConVision
 
-/// What a run minimises.
+/// What a run minimizes.
 public enum Objective: Int32, Sendable, CaseIterable {
     /// Stage 1: the contrastive loss with labels.
     case supcon = 0
@@ -42,7 +42,7 @@ public struct TrainOptions: Sendable {
     public var schedulesAfterWarmup = false
     public var finalRate = 0.0
     public var milestones: [Int] = []
-    public var stepFactor = 0.1
+    public var gamma = 0.1
     public var loss = ContrastiveOptions()
     public var augmentation = AugmentationOptions.defaults(.simclr)
     /// Of the views after an image's first; nil: as the first.
@@ -57,7 +57,7 @@ public struct TrainOptions: Sendable {
     /// 0: as many as compute.
     public var loaderThreads = 0
     public var stopsOnCollapse = true
-    public var keepsBest = false
+    public var restoresBest = false
     public var optimizer = OptimizerKind.sgd
     /// LARS.
     public var trustCoefficient = 0.001
@@ -66,7 +66,7 @@ public struct TrainOptions: Sendable {
     /// AdamW.
     public var beta1 = 0.9
     public var beta2 = 0.999
-    /// AdamW and RMSProp; -1: the optimiser's usual one.
+    /// AdamW and RMSProp; -1: the optimizer's usual one.
     public var epsilon = -1.0
     public var exponentialFactor = 0.97
     public var exponentialEpochs = 0.5
@@ -97,53 +97,99 @@ public struct TrainOptions: Sendable {
 
     /// Errors: argument.
     public func validate() throws(SupConError) {
-        func within(_ value: Double, _ range: ClosedRange<Double>, _ name: String, _ expected: String) throws(SupConError) {
-            try require(range.contains(value), .argument, "\(name) is \(value); expected \(expected)")
+        func within(
+            _ value: Double, _ range: ClosedRange<Double>, _ name: String, _ expected: String
+        ) throws(SupConError) {
+            try require(
+                range.contains(value), .argument, "\(name) is \(value); expected \(expected)")
         }
-        func within(_ value: Int, _ range: ClosedRange<Int>, _ name: String, _ note: String = "") throws(SupConError) {
-            try require(range.contains(value), .argument, "\(name) is \(value); expected \(range.lowerBound) to \(range.upperBound)\(note)")
+        func within(_ value: Int, _ range: ClosedRange<Int>, _ name: String, _ note: String = "")
+            throws(SupConError)
+        {
+            try require(
+                range.contains(value), .argument,
+                "\(name) is \(value); expected \(range.lowerBound) to \(range.upperBound)\(note)")
         }
         try within(epochs, 1...1_000_000, "epochs")
         try within(batchSize, 2...1_000_000, "batch_size")
         try within(views, 1...64, "views")
         try within(imagesPerClass, 0...batchSize, "images_per_class", ", or 0 for a plain shuffle")
         try within(learningRate, 1e-12...1e6, "learning_rate", "a number above 0, at most 1e6")
-        try within(referenceBatch, 0...1_000_000, "reference_batch", ", 0 for learning_rate as it is")
+        try within(
+            referenceBatch, 0...1_000_000, "reference_batch", ", 0 for learning_rate as it is")
         try within(momentum, 0...0.9999, "momentum", "0 to below 1")
         try within(weightDecay, 0...10, "weight_decay", "0 to 10")
         try within(warmupSteps, -1...1_000_000_000, "warmup_steps", ", -1 for warmup_epochs")
         try require(
-            warmupEpochs == -1 || (warmupEpochs >= 0 && warmupEpochs <= 1e6), .argument, "warmup_epochs is \(warmupEpochs); expected 0 to 1e6, or -1 for the default")
+            warmupEpochs == -1 || (warmupEpochs >= 0 && warmupEpochs <= 1e6), .argument,
+            "warmup_epochs is \(warmupEpochs); expected 0 to 1e6, or -1 for the default")
         try within(warmupStart, 0...1, "warmup_start", "0 to 1")
         try within(finalRate, 0...1, "final_rate", "0 to 1")
-        try within(stepFactor, 1e-6...1, "step_factor", "above 0, at most 1")
+        try within(gamma, 1e-6...1, "gamma", "above 0, at most 1")
         for (a, b) in zip([0] + milestones, milestones) {
-            try require(b > a, .argument, "milestone \(b) stands after \(a); expected epochs above 0, each larger than the one before")
+            try require(
+                b > a, .argument,
+                """
+                milestone \(b) stands after \(a); expected epochs above 0, each larger than \
+                the one before
+                """
+            )
         }
         try require(
-            schedule != .step || !milestones.isEmpty, .argument, "schedule is step but there are no milestones; expected the epochs after which the rate falls")
+            schedule != .step || !milestones.isEmpty, .argument,
+            """
+            schedule is step but there are no milestones; expected the epochs after which the \
+            rate falls
+            """
+        )
         try require(
-            validationFraction >= 0 && validationFraction <= 0.9, .argument, "validation_fraction is \(validationFraction); expected 0 to 0.9")
+            validationFraction >= 0 && validationFraction <= 0.9, .argument,
+            "validation_fraction is \(validationFraction); expected 0 to 0.9")
         try within(validationEvery, 1...1_000_000, "validation_every")
         try within(patience, 0...1_000_000, "patience", ", 0 for never")
-        try require(patience == 0 || validationFraction > 0, .argument, "patience is \(patience) but validation_fraction is 0: there is nothing to judge by")
-        try require(!keepsBest || validationFraction > 0, .argument, "keep_best is set but validation_fraction is 0: there is nothing to judge by")
-        try require(!resume || checkpointFolder != nil, .argument, "resume is set without a checkpoint_folder to go on from")
-        try within(trustCoefficient, 1e-12...1e3, "trust_coefficient", "a number above 0, at most 1000")
+        try require(
+            patience == 0 || validationFraction > 0, .argument,
+            "patience is \(patience) but validation_fraction is 0: there is nothing to judge by")
+        try require(
+            !restoresBest || validationFraction > 0, .argument,
+            "restore_best is set but validation_fraction is 0: there is nothing to judge by")
+        try require(
+            !resume || checkpointFolder != nil, .argument,
+            "resume is set without a checkpoint_folder to go on from")
+        try within(
+            trustCoefficient, 1e-12...1e3, "trust_coefficient", "a number above 0, at most 1000")
         try within(rmspropDecay, 0...0.999999, "rmsprop_decay", "0 to below 1")
         try within(beta1, 0...0.999999, "beta1", "0 to below 1")
         try within(beta2, 0...0.999999, "beta2", "0 to below 1")
-        try require(epsilon == -1 || (epsilon >= 0 && epsilon <= 10), .argument, "epsilon is \(epsilon); expected 0 to 10, or -1 for the optimiser's usual one")
+        try require(
+            epsilon == -1 || (epsilon >= 0 && epsilon <= 10), .argument,
+            "epsilon is \(epsilon); expected 0 to 10, or -1 for the optimizer's usual one")
         try within(exponentialFactor, 1e-6...1, "exponential_factor", "above 0, at most 1")
-        try within(exponentialEpochs, 1e-3...1e6, "exponential_epochs", "a number of epochs from 0.001 on")
+        try within(
+            exponentialEpochs, 1e-3...1e6, "exponential_epochs", "a number of epochs from 0.001 on")
         try within(emaDecay, 0...0.9999999, "ema_decay", "0 to below 1")
         try require(
             chunkSize == 0 || (chunkSize > 0 && batchSize % chunkSize == 0), .argument,
-            "chunk_size is \(chunkSize); expected a divisor of batch_size, \(batchSize), or 0 for the whole batch at a time")
+            """
+            chunk_size is \(chunkSize); expected a divisor of batch_size, \(batchSize), or 0 \
+            for the whole batch at a time
+            """
+        )
         if chunkSize > 0 && chunkSize < batchSize {
-            try require(queueMode == .off, .argument, "chunk_size is \(chunkSize) beside a queue, which has its own way with large batches; expected one of the two")
             try require(
-                mixupAlpha == 0 && cutmixAlpha == 0, .argument, "chunk_size is \(chunkSize) beside mixup_alpha or cutmix_alpha, which mix images of the whole batch; expected one of the two")
+                queueMode == .off, .argument,
+                """
+                chunk_size is \(chunkSize) beside a queue, which has its own way with large \
+                batches; expected one of the two
+                """
+            )
+            try require(
+                mixupAlpha == 0 && cutmixAlpha == 0, .argument,
+                """
+                chunk_size is \(chunkSize) beside mixup_alpha or cutmix_alpha, which mix \
+                images of the whole batch; expected one of the two
+                """
+            )
         }
         try within(loaderThreads, 0...1024, "loader_threads", ", 0 for the context's number")
         try validateClassifierOptions()
@@ -152,11 +198,24 @@ public struct TrainOptions: Sendable {
         if objective.isContrastive {
             try loss.validate()
             try require(
-                loss.reduction == .mean || loss.reduction == .meanAll, .argument, "the loss's reduction is \(loss.reduction); expected mean or mean_all to train with")
+                loss.reduction == .mean || loss.reduction == .meanAll, .argument,
+                "the loss's reduction is \(loss.reduction); expected mean or mean_all to train with"
+            )
             try require(
-                objective == .supcon || views > 1, .argument, "views is 1 and there are no labels: nothing would be a positive; expected 2 or more")
+                objective == .supcon || views > 1, .argument,
+                """
+                views is 1 and there are no labels: nothing would be a positive; expected 2 \
+                or more
+                """
+            )
         } else {
-            try require(!jointClassifier, .argument, "joint_classifier goes with a contrastive objective; the others train the classifier anyway")
+            try require(
+                !jointClassifier, .argument,
+                """
+                joint_classifier goes with a contrastive objective; the others train the \
+                classifier anyway
+                """
+            )
         }
         try augmentation.validate()
         try augmentationSecond?.validate()
@@ -164,39 +223,93 @@ public struct TrainOptions: Sendable {
 
     /// Errors: argument.
     private func validateQueue() throws(SupConError) {
-        try require((1...1 << 28).contains(queueSize), .argument, "queue_size is \(queueSize); expected 1 to \(1 << 28)")
-        try require(keyMomentum >= 0 && keyMomentum < 1, .argument, "key_momentum is \(keyMomentum); expected 0 to below 1")
+        try require(
+            (1...1 << 28).contains(queueSize), .argument,
+            "queue_size is \(queueSize); expected 1 to \(1 << 28)")
+        try require(
+            keyMomentum >= 0 && keyMomentum < 1, .argument,
+            "key_momentum is \(keyMomentum); expected 0 to below 1")
         guard queueMode != .off else { return }
-        try require(objective.isContrastive, .argument, "queue_mode is \(queueMode), which goes with supcon and simclr only")
         try require(
-            queueMode == .negatives || objective == .supcon, .argument, "queue_mode is \(queueMode), but simclr has no labels to find positives in the queue by; expected negatives")
-        try require(views > 1, .argument, "views is 1; expected 2 or more with a queue: the first view is the query, the others are its keys")
+            objective.isContrastive, .argument,
+            "queue_mode is \(queueMode), which goes with supcon and simclr only")
         try require(
-            queueSize >= batchSize * (views - 1), .argument, "queue_size is \(queueSize); expected at least the \(batchSize * (views - 1)) keys of a batch")
-        try require(positives == .classes, .argument, "positives is \(positives), which does not go with a queue: its entries have classes, no targets")
+            queueMode == .negatives || objective == .supcon, .argument,
+            """
+            queue_mode is \(queueMode), but simclr has no labels to find positives in the \
+            queue by; expected negatives
+            """
+        )
+        try require(
+            views > 1, .argument,
+            """
+            views is 1; expected 2 or more with a queue: the first view is the query, the \
+            others are its keys
+            """
+        )
+        try require(
+            queueSize >= batchSize * (views - 1), .argument,
+            """
+            queue_size is \(queueSize); expected at least the \(batchSize * (views - 1)) keys \
+            of a batch
+            """
+        )
+        try require(
+            positives == .classes, .argument,
+            """
+            positives is \(positives), which does not go with a queue: its entries have \
+            classes, no targets
+            """
+        )
     }
 
     /// Errors: argument.
     private func validatePositives() throws(SupConError) {
-        try require(positives == .classes || objective == .supcon, .argument, "positives is \(positives), which goes with objective supcon only")
-        try require(labelBandwidth >= 0 && labelBandwidth.isFinite, .argument, "label_bandwidth is \(labelBandwidth); expected a number above 0, or 0 without a kernel")
+        try require(
+            positives == .classes || objective == .supcon, .argument,
+            "positives is \(positives), which goes with objective supcon only")
+        try require(
+            labelBandwidth >= 0 && labelBandwidth.isFinite, .argument,
+            "label_bandwidth is \(labelBandwidth); expected a number above 0, or 0 without a kernel"
+        )
         try require(
             positives != .kernel || labelBandwidth > 0, .argument,
-            "label_bandwidth is 0 and positives is kernel; expected a number above 0: the distance over which targets stop being alike")
-        try require(positives == .kernel || labelBandwidth == 0, .argument, "label_bandwidth is \(labelBandwidth), which goes with positives kernel only")
+            """
+            label_bandwidth is 0 and positives is kernel; expected a number above 0: the \
+            distance over which targets stop being alike
+            """
+        )
+        try require(
+            positives == .kernel || labelBandwidth == 0, .argument,
+            "label_bandwidth is \(labelBandwidth), which goes with positives kernel only")
     }
 
     /// Errors: argument.
     private func validateClassifierOptions() throws(SupConError) {
-        try require(labelSmoothing >= 0 && labelSmoothing < 1, .argument, "label_smoothing is \(labelSmoothing); expected 0 to below 1")
+        try require(
+            labelSmoothing >= 0 && labelSmoothing < 1, .argument,
+            "label_smoothing is \(labelSmoothing); expected 0 to below 1")
         try require(
             labelSmoothing == 0 || !objective.isContrastive || jointClassifier, .argument,
-            "label_smoothing is \(labelSmoothing), but no classifier is trained: it goes with the other objectives, or with joint_classifier")
+            """
+            label_smoothing is \(labelSmoothing), but no classifier is trained: it goes with \
+            the other objectives, or with joint_classifier
+            """
+        )
         for (name, alpha) in [("mixup_alpha", mixupAlpha), ("cutmix_alpha", cutmixAlpha)] {
-            try require(alpha == 0 || (alpha >= 1e-3 && alpha <= 1e3), .argument, "\(name) is \(alpha); expected 0.001 to 1000, or 0 for none")
             try require(
-                alpha == 0 || objective == .crossEntropy || objective == .linear, .argument, "\(name) is \(alpha), which goes with cross_entropy and linear only")
+                alpha == 0 || (alpha >= 1e-3 && alpha <= 1e3), .argument,
+                "\(name) is \(alpha); expected 0.001 to 1000, or 0 for none")
+            try require(
+                alpha == 0 || objective == .crossEntropy || objective == .linear, .argument,
+                "\(name) is \(alpha), which goes with cross_entropy and linear only")
         }
-        try require(LargeMargin.margins.contains(margin), .argument, "margin is \(margin); expected \(LargeMargin.margins.lowerBound) to \(LargeMargin.margins.upperBound)")
+        try require(
+            LargeMargin.margins.contains(margin), .argument,
+            """
+            margin is \(margin); expected \(LargeMargin.margins.lowerBound) to \
+            \(LargeMargin.margins.upperBound)
+            """
+        )
     }
 }

@@ -11,14 +11,16 @@ struct StepOutcome {
     var correct = 0
 }
 
-/// One step of a run: views in, parameters changed. Everything is planned before; a step allocates nothing.
+/// One step of a run: views in, parameters changed. Everything is planned before; a step allocates
+/// nothing.
 protocol TrainingStep: AnyObject {
     /// Activations, gradients and workspaces, in bytes.
     var memoryByteCount: Int { get }
     var optimizer: any Optimizer { get }
-    /// What it remembers beside the parameters and the optimiser's, for a checkpoint to keep.
+    /// What it remembers beside the parameters and the optimizer's, for a checkpoint to keep.
     var state: [StateBuffer] { get }
-    /// Rows of the last step's embeddings (length 1), with what makes two of them a positive pair; nil where there are none.
+    /// Rows of the last step's embeddings (length 1), with what makes two of them a positive pair;
+    /// nil where there are none.
     var embeddings: Embeddings? { get }
     /// Their variance over that of rows spread evenly over the sphere; 1 where there are none.
     var spread: Double { get }
@@ -28,11 +30,14 @@ protocol TrainingStep: AnyObject {
     /// How a batch comes.
     var chunks: Loader.Chunks { get }
 
-    /// Before the first step, with the parameters it begins from; `resumed`: they and `state` are a checkpoint's.
+    /// Before the first step, with the parameters it begins from; `resumed`: they and `state` are a
+    /// checkpoint's.
     func begin(resumed: Bool)
 
-    /// `next`: gives the batch's chunks, as many as there are in all passes; `turn`: the step's number in the run, from 0, which names what it draws at random.
-    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch) throws(SupConError) -> StepOutcome
+    /// `next`: gives the batch's chunks, as many as there are in all passes; `turn`: the step's
+    /// number in the run, from 0, which names what it draws at random.
+    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
+        throws(SupConError) -> StepOutcome
 }
 
 extension TrainingStep {
@@ -46,25 +51,35 @@ struct Embeddings {
     var dimension: Int
     /// [count]: rows of the same number are positives of each other.
     var groups: UnsafeBufferPointer<Int64>
-    /// [count / views, count / views], in their place: how much of a positive pair two samples are; rows are those of samples, view after view.
+    /// [count / views, count / views], in their place: how much of a positive pair two samples are;
+    /// rows are those of samples, view after view.
     var mask: UnsafePointer<Float>?
     var views = 1
 
-    /// Their variance over that of rows spread evenly over the sphere. `sum`: [dimension], for work.
+    /// Their variance over that of rows spread evenly over the sphere. `sum`: [dimension], for
+    /// work.
     func spread(_ sum: UnsafeMutablePointer<Double>) -> Double {
         sum.update(repeating: 0, count: dimension)
-        for row in 0..<count { sc_add_scaled_f32_to_f64(rows + row * dimension, 1, sum, Int64(dimension)) }
+        for row in 0..<count {
+            sc_add_scaled_f32_to_f64(rows + row * dimension, 1, sum, Int64(dimension))
+        }
         return 1 - sc_dot_f64(sum, sum, Int64(dimension)) / Double(count * count)
     }
 
     /// Mean squared distance of positives; nil: there are none. Errors: argument, memory.
     func alignment(context: ExecutionContext) throws(SupConError) -> Double? {
-        guard let mask else { return try SupConTraining.alignment(rows, labels: groups, dimension: dimension, context: context) }
-        return try SupConTraining.alignment(rows, mask: mask, samples: count / views, views: views, dimension: dimension, context: context)
+        guard let mask else {
+            return try SupConTraining.alignment(
+                rows, labels: groups, dimension: dimension, context: context)
+        }
+        return try SupConTraining.alignment(
+            rows, mask: mask, samples: count / views, views: views, dimension: dimension,
+            context: context)
     }
 }
 
-/// The losses refuse numbers that are not finite as a wrong argument; in a step they are what the network has come to: the loss is NaN.
+/// The losses refuse numbers that are not finite as a wrong argument; in a step they are what the
+/// network has come to: the loss is NaN.
 func lossOrNaN(_ body: () throws(SupConError) -> StepOutcome) throws(SupConError) -> StepOutcome {
     do throws(SupConError) {
         return try body()

@@ -2,7 +2,8 @@ import CKernels
 import SupConNetwork
 import SupConTensor
 
-/// The exponential moving average of all parameters, running statistics too (Polyak and Juditsky, 1992; in TensorFlow's form, which lets it start quickly): after step t, from 1,
+/// The exponential moving average of all parameters, running statistics too (Polyak and Juditsky,
+/// 1992; in TensorFlow's form, which lets it start quickly): after step t, from 1,
 ///
 ///     a ← d a + (1 − d) w   with d = min(decay, (1 + t)/(10 + t)).
 final class WeightAverage {
@@ -23,7 +24,11 @@ final class WeightAverage {
     func begin() { average.floats.update(from: parameters.values, count: parameters.count) }
 
     /// For a checkpoint to keep.
-    var state: [StateBuffer] { parameters.entries.map { StateBuffer("average." + $0.name, shape: $0.shape, average.floats + $0.offset) } }
+    var state: [StateBuffer] {
+        parameters.entries.map {
+            StateBuffer("average." + $0.name, shape: $0.shape, average.floats + $0.offset)
+        }
+    }
 
     /// After step number `step` of the run, from 1.
     func step(_ step: Int, threads: Int) {

@@ -8,20 +8,28 @@ extension UnsafeRawBufferPointer {
     }
     func bigEndian32(_ offset: Int) -> Int? {
         guard offset >= 0, offset <= count - 4 else { return nil }
-        return Int(self[offset]) << 24 | Int(self[offset + 1]) << 16 | Int(self[offset + 2]) << 8 | Int(self[offset + 3])
+        return Int(self[offset]) << 24 | Int(self[offset + 1]) << 16 | Int(self[offset + 2]) << 8
+            | Int(self[offset + 3])
     }
-    func littleEndian16(_ offset: Int) -> Int? { bigEndian16(offset).map { ($0 & 0xff) << 8 | $0 >> 8 } }
-    func littleEndian32(_ offset: Int) -> Int? { bigEndian32(offset).map { Int(UInt32(truncatingIfNeeded: $0).byteSwapped) } }
+    func littleEndian16(_ offset: Int) -> Int? {
+        bigEndian16(offset).map { ($0 & 0xff) << 8 | $0 >> 8 }
+    }
+    func littleEndian32(_ offset: Int) -> Int? {
+        bigEndian32(offset).map { Int(UInt32(truncatingIfNeeded: $0).byteSwapped) }
+    }
 
     func starts(_ offset: Int = 0, with prefix: StaticString) -> Bool {
         guard offset >= 0, offset <= count - prefix.utf8CodeUnitCount else { return false }
-        for i in 0..<prefix.utf8CodeUnitCount where self[offset + i] != prefix.utf8Start[i] { return false }
+        for i in 0..<prefix.utf8CodeUnitCount where self[offset + i] != prefix.utf8Start[i] {
+            return false
+        }
         return true
     }
 
     /// The bytes from `offset` on, `length` of them, or as many as there are.
     func part(_ offset: Int, _ length: Int) -> UnsafeRawBufferPointer {
         let start = Swift.min(Swift.max(offset, 0), count)
-        return UnsafeRawBufferPointer(rebasing: self[start..<Swift.min(start + Swift.max(length, 0), count)])
+        return UnsafeRawBufferPointer(
+            rebasing: self[start..<Swift.min(start + Swift.max(length, 0), count)])
     }
 }

@@ -1,11 +1,16 @@
 import SupConTensor
 
 extension Dataset {
-    /// CIFAR's binary files, put together in that order: records of a label (CIFAR-100: a coarse one, then the fine one, which is taken) and 3072 bytes,
-    /// planar RGB 32×32 (cs.toronto.edu/~kriz/cifar.html). Errors: argument (classes other than 10 and 100), io, format, memory.
-    public static func cifar(_ paths: [RawPath], classes: Int, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {
+    /// CIFAR's binary files, put together in that order: records of a label (CIFAR-100: a coarse
+    /// one, then the fine one, which is taken) and 3072 bytes, planar RGB 32×32
+    /// (cs.toronto.edu/~kriz/cifar.html). Errors: argument (classes other than 10 and 100), io,
+    /// format, memory.
+    public static func cifar(
+        _ paths: [RawPath], classes: Int, options: DatasetOptions = DatasetOptions()
+    ) throws(SupConError) -> Dataset {
         try options.validate()
-        try require(classes == 10 || classes == 100, .argument, "classes is \(classes); expected 10 or 100")
+        try require(
+            classes == 10 || classes == 100, .argument, "classes is \(classes); expected 10 or 100")
         try require(!paths.isEmpty, .argument, "there are no paths; expected one or more")
         let (side, channels) = (32, 3)
         let numbers = classes == 10 ? 1 : 2
@@ -16,7 +21,11 @@ extension Dataset {
             let file = try FileInput(path)
             try require(
                 file.size > 0 && file.size % record == 0, .format,
-                "\(path): has \(file.size) bytes; expected a multiple of \(record)\(hint(file, classes))")
+                """
+                \(path): has \(file.size) bytes; expected a multiple of \
+                \(record)\(hint(file, classes))
+                """
+            )
             files.append(file)
             let (sum, overflow) = total.addingReportingOverflow(file.size)
             try require(!overflow, .memory, "the files are larger than memory")
@@ -32,9 +41,21 @@ extension Dataset {
             try file.read(memory.pointer + at, offset: 0, count: file.size)
             for start in stride(from: at, to: at + file.size, by: record) {
                 let label = Int(bytes[start + numbers - 1])
-                try require(label < classes, .format, "\(file.path): image \((start - at) / record) has label \(label); expected 0 to \(classes - 1)")
+                try require(
+                    label < classes, .format,
+                    """
+                    \(file.path): image \((start - at) / record) has label \(label); expected \
+                    0 to \(classes - 1)
+                    """
+                )
                 if numbers == 2 {
-                    try require(bytes[start] < 20, .format, "\(file.path): image \((start - at) / record) has coarse label \(bytes[start]); expected 0 to 19")
+                    try require(
+                        bytes[start] < 20, .format,
+                        """
+                        \(file.path): image \((start - at) / record) has coarse label \
+                        \(bytes[start]); expected 0 to 19
+                        """
+                    )
                 }
                 labels.append(label)
             }
@@ -42,21 +63,32 @@ extension Dataset {
         }
         // The pixels stay where they are, between the labels.
         let batch = ImageBatch(
-            data: memory.pointer + numbers, element: .u8, count: labels.count, height: side, width: side, channels: channels, imageStride: record,
+            data: memory.pointer + numbers, element: .u8, count: labels.count, height: side,
+            width: side, channels: channels, imageStride: record,
             rowStride: side, columnStride: 1, channelStride: side * side)
-        return Dataset(source: .batch(batch, owner: memory), labels: labels, classes: classes, channels: options.channels(stored: channels))
+        return Dataset(
+            source: .batch(batch, owner: memory), labels: labels, classes: classes,
+            channels: options.channels(stored: channels))
     }
-    public static func cifar(_ paths: [String], classes: Int, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {
+    public static func cifar(
+        _ paths: [String], classes: Int, options: DatasetOptions = DatasetOptions()
+    ) throws(SupConError) -> Dataset {
         try cifar(paths.map { RawPath($0) }, classes: classes, options: options)
     }
 
     /// What a file of a wrong size may be instead.
     private static func hint(_ file: FileInput, _ classes: Int) -> String {
-        if file.size > 0 && file.size % (classes == 10 ? 3074 : 3073) == 0 { return "; it looks like CIFAR-\(classes == 10 ? 100 : 10)" }
+        if file.size > 0 && file.size % (classes == 10 ? 3074 : 3073) == 0 {
+            return "; it looks like CIFAR-\(classes == 10 ? 100 : 10)"
+        }
         var first: [UInt8] = [0, 0]
-        guard file.size >= 2, (try? file.read(&first, offset: 0, count: 2)) != nil else { return "" }
+        guard file.size >= 2, (try? file.read(&first, offset: 0, count: 2)) != nil else {
+            return ""
+        }
         if first == [0x1f, 0x8b] { return "; it is gzipped: unpack it first" }
-        if first[0] == 0x80 { return "; it looks like the version for Python: the binary version is needed" }
+        if first[0] == 0x80 {
+            return "; it looks like the version for Python: the binary version is needed"
+        }
         return ""
     }
 }

@@ -1,17 +1,24 @@
 import SupConTensor
 
 extension Dataset {
-    /// Images that the caller makes on demand: `fill` gets indices and writes those images, u8, dense [indices, height, width, channels]; false stops what
-    /// is going on with a cancelled error. It runs only on the thread that called the library. Errors: argument, shape.
+    /// Images that the caller makes on demand: `fill` gets indices and writes those images, u8,
+    /// dense [indices, height, width, channels]; false stops what is going on with a canceled
+    /// error. It runs only on the thread that called the library. Errors: argument, shape.
     public static func callback(
         count: Int, height: Int, width: Int, channels: Int, labels: [Int]? = nil,
         _ fill: @escaping (_ indices: [Int], _ pixels: UnsafeMutablePointer<UInt8>) -> Bool
     ) throws(SupConError) -> Dataset {
         try require(count >= 0, .argument, "count is \(count); expected 0 or more images")
-        try require(height > 0 && width > 0 && height <= 65536 && width <= 65536, .argument, "images are \(height)×\(width); expected 1 to 65536 pixels a side")
-        try require((1...4).contains(channels), .argument, "images have \(channels) channels; expected 1 to 4")
+        try require(
+            height > 0 && width > 0 && height <= 65536 && width <= 65536, .argument,
+            "images are \(height)×\(width); expected 1 to 65536 pixels a side")
+        try require(
+            (1...4).contains(channels), .argument,
+            "images have \(channels) channels; expected 1 to 4")
         let classes = try classes(labels, count: count)
-        let source = CallbackSource(count: count, height: height, width: width, channels: channels, fill: fill)
-        return Dataset(source: .callback(source), labels: labels, classes: classes, channels: channels)
+        let source = CallbackSource(
+            count: count, height: height, width: width, channels: channels, fill: fill)
+        return Dataset(
+            source: .callback(source), labels: labels, classes: classes, channels: channels)
     }
 }

@@ -4,14 +4,18 @@ import SupConTensor
 /// ITU-R 601 luma in 16-bit fixed point, as Pillow's convert("L") computes it.
 @inline(__always)
 func luma(_ red: UInt8, _ green: UInt8, _ blue: UInt8) -> UInt8 {
-    UInt8(truncatingIfNeeded: (UInt32(red) * 19595 + UInt32(green) * 38470 + UInt32(blue) * 7471 + 0x8000) >> 16)
+    UInt8(
+        truncatingIfNeeded: (UInt32(red) * 19595 + UInt32(green) * 38470 + UInt32(blue) * 7471
+            + 0x8000) >> 16)
 }
 
 extension ImageView {
-    /// This image with `wanted` channels (1 or 3, or as many as it has), without a copy where strides can say it; otherwise in `scratch`.
+    /// This image with `wanted` channels (1 or 3, or as many as it has), without a copy where
+    /// strides can say it; otherwise in `scratch`.
     ///
-    /// To grey: luma = 0.299 R + 0.587 G + 0.114 B. To RGB: the grey channel three times, with a channel stride of 0. The second channel of two and the fourth
-    /// of four are alpha, and are dropped.
+    /// To gray: luma = 0.299 R + 0.587 G + 0.114 B. To RGB: the gray channel three times, with a
+    /// channel stride of 0. The second channel of two and the fourth of four are alpha, and are
+    /// dropped.
     func converted(to wanted: Int, scratch: Scratch) throws(SupConError) -> ImageView {
         var view = self
         if wanted == channels { return view }
@@ -24,7 +28,10 @@ extension ImageView {
         let memory = try scratch.reserve(height * width * element.byteCount)  // an image of this size is in memory: no overflow
         switch element {
         case .u8: writeLuma(memory.assumingMemoryBound(to: UInt8.self)) { luma($0, $1, $2) }
-        case .f32: writeLuma(memory.assumingMemoryBound(to: Float.self)) { 0.299 * $0 + 0.587 * $1 + 0.114 * $2 }
+        case .f32:
+            writeLuma(memory.assumingMemoryBound(to: Float.self)) {
+                0.299 * $0 + 0.587 * $1 + 0.114 * $2
+            }
         }
         return ImageView(dense: memory, element: element, height: height, width: width, channels: 1)
     }

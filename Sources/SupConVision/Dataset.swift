@@ -1,16 +1,19 @@
 import Glibc
 import SupConTensor
 
-/// Images that never change, in memory, in files, or made by a callback. Any number of threads may use one (a callback's: the thread that called the library).
+/// Images that never change, in memory, in files, or made by a callback. Any number of threads may
+/// use one (a callback's: the thread that called the library).
 ///
-/// Subsets and splits are lists of indices into the same source: cheap, and the source lives as long as any of them.
+/// Subsets and splits are lists of indices into the same source: cheap, and the source lives as
+/// long as any of them.
 public final class Dataset: Sendable {
     public let count: Int
     /// One per image; nil: there are none.
     public let labels: [Int]?
     /// A row per image, which subsets keep; nil: there are none.
     public let targets: Targets?
-    /// Largest label + 1; of a folder the number of class folders, of CIFAR 10 or 100; a subset keeps its parent's; 0 without labels.
+    /// Largest label + 1; of a folder the number of class folders, of CIFAR 10 or 100; a subset
+    /// keeps its parent's; 0 without labels.
     public let classes: Int
     /// nil, both: the images differ in size.
     public let height: Int?
@@ -27,7 +30,8 @@ public final class Dataset: Sendable {
     let classNames: [String]?
 
     init(
-        source: ImageSource, picks: [Int]? = nil, labels: [Int]?, targets: Targets? = nil, classes: Int, classNames: [String]? = nil, channels: Int,
+        source: ImageSource, picks: [Int]? = nil, labels: [Int]?, targets: Targets? = nil,
+        classes: Int, classNames: [String]? = nil, channels: Int,
         skipped: [String] = []
     ) {
         count = picks?.count ?? source.count
@@ -50,7 +54,8 @@ public final class Dataset: Sendable {
         return classNames.map { $0[index] } ?? String(index)
     }
 
-    /// The file of an image; bytes that are not UTF-8 are repaired. nil: not a file, or no such image.
+    /// The file of an image; bytes that are not UTF-8 are repaired. nil: not a file, or no such
+    /// image.
     public func path(_ index: Int) -> String? { pathPointer(index).map { String(cString: $0) } }
 
     /// The same, as the system has it, ending in NUL; valid while the data set lives.
@@ -74,7 +79,8 @@ public final class Dataset: Sendable {
 
     func sourceIndex(_ index: Int) -> Int { picks.map { $0[index] } ?? index }
 
-    /// The images at `indices`, in that order; one may come more than once. Errors: argument, memory.
+    /// The images at `indices`, in that order; one may come more than once. Errors: argument,
+    /// memory.
     public func subset(_ indices: [Int]) throws(SupConError) -> Dataset {
         try checkIndices(indices)
         return unchecked(indices)
@@ -82,26 +88,42 @@ public final class Dataset: Sendable {
 
     func unchecked(_ indices: [Int]) -> Dataset {
         Dataset(
-            source: source, picks: indices.map(sourceIndex), labels: labels.map { all in indices.map { all[$0] } }, targets: targets?.picked(indices),
+            source: source, picks: indices.map(sourceIndex),
+            labels: labels.map { all in indices.map { all[$0] } },
+            targets: targets?.picked(indices),
             classes: classes, classNames: classNames, channels: channels)
     }
 
     /// Errors: argument, memory (of their targets).
     func checkIndices(_ indices: [Int]) throws(SupConError) {
         if let place = indices.firstIndex(where: { !(0..<count).contains($0) }) {
-            throw SupConError(.argument, "index \(place) is \(indices[place]); expected 0 to \(count - 1), as there are \(count) images")
+            throw SupConError(
+                .argument,
+                """
+                index \(place) is \(indices[place]); expected 0 to \(count - 1), as there are \
+                \(count) images
+                """
+            )
         }
         if let targets {
             let numbers = indices.count.multipliedReportingOverflow(by: targets.dimension)
-            try require(!numbers.overflow && numbers.partialValue <= Int.max / 64, .memory, "targets of \(indices.count) images are more than memory")
-            if numbers.partialValue > 1 << 20 { try ExecutionContext.default.checkMemory(numbers.partialValue * 8, for: "targets of \(indices.count) images") }
+            try require(
+                !numbers.overflow && numbers.partialValue <= Int.max / 64, .memory,
+                "targets of \(indices.count) images are more than memory")
+            if numbers.partialValue > 1 << 20 {
+                try ExecutionContext.default.checkMemory(
+                    numbers.partialValue * 8, for: "targets of \(indices.count) images")
+            }
         }
     }
 
-    /// The number of classes that `labels` speak of. Errors: shape (not as many as images), argument (a negative one).
+    /// The number of classes that `labels` speak of. Errors: shape (not as many as images),
+    /// argument (a negative one).
     static func classes(_ labels: [Int]?, count: Int) throws(SupConError) -> Int {
         guard let labels else { return 0 }
-        try require(labels.count == count, .shape, "there are \(labels.count) labels for \(count) images; expected one each")
+        try require(
+            labels.count == count, .shape,
+            "there are \(labels.count) labels for \(count) images; expected one each")
         var largest = -1
         for label in labels { largest = max(largest, label) }
         if let place = labels.firstIndex(where: { $0 < 0 || $0 == Int.max }) {  // one more than Int.max is no number

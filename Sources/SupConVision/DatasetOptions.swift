@@ -11,9 +11,10 @@ public struct DatasetOptions: Sendable, Equatable {
     }
 
     public var onError: OnError
-    /// Of the images that come out: 1 (grey) or 3 (RGB); 0: 3 for files, as stored elsewhere.
+    /// Of the images that come out: 1 (gray) or 3 (RGB); 0: 3 for files, as stored elsewhere.
     public var channels: Int
-    /// Images in memory are copied; otherwise the pixels stay the caller's, valid and unchanged as long as the data set and what was made from it live.
+    /// Images in memory are copied; otherwise the pixels stay the caller's, valid and unchanged as
+    /// long as the data set and what was made from it live.
     public var copies: Bool
 
     public init(onError: OnError = .skip, channels: Int = 0, copies: Bool = false) {
@@ -24,7 +25,11 @@ public struct DatasetOptions: Sendable, Equatable {
     public func validate() throws(SupConError) {
         try require(
             channels == 0 || channels == 1 || channels == 3, .argument,
-            "channels is \(channels); expected 1 (grey), 3 (RGB), or 0: 3 for files, as stored elsewhere")
+            """
+            channels is \(channels); expected 1 (gray), 3 (RGB), or 0: 3 for files, as stored \
+            elsewhere
+            """
+        )
     }
 
     /// The channels of images that are stored with `stored` channels.

@@ -2,14 +2,20 @@ import Glibc
 import SupConTensor
 
 extension Dataset {
-    /// Splits at random, class by class: `second` gets about `fraction` of the images; each class with two images or more gives at least one to each part,
-    /// a single image goes to `first`. Without labels all images are one class. Both parts keep the order of the images; the same seed gives the same
-    /// parts.
+    /// Splits at random, class by class: `second` gets about `fraction` of the images; each class
+    /// with two images or more gives at least one to each part, a single image goes to `first`.
+    /// Without labels all images are one class. Both parts keep the order of the images; the same
+    /// seed gives the same parts.
     ///
-    /// A class of n images gives ⌊n·fraction + r + ½⌋ of them, r being what rounding has left over from the classes before: so many small classes do not
-    /// add up to a part that is too small or too large. Errors: argument (fraction not within 0 to 1, fewer than two images).
-    public func split(fraction: Double, seed: UInt64) throws(SupConError) -> (first: Dataset, second: Dataset) {
-        try require(fraction > 0 && fraction < 1, .argument, "fraction is \(fraction); expected more than 0 and less than 1")
+    /// A class of n images gives ⌊n·fraction + r + ½⌋ of them, r being what rounding has left over
+    /// from the classes before: so many small classes do not add up to a part that is too small or
+    /// too large. Errors: argument (fraction not within 0 to 1, fewer than two images).
+    public func split(fraction: Double, seed: UInt64) throws(SupConError) -> (
+        first: Dataset, second: Dataset
+    ) {
+        try require(
+            fraction > 0 && fraction < 1, .argument,
+            "fraction is \(fraction); expected more than 0 and less than 1")
         try require(count >= 2, .argument, "\(count) images cannot be split; expected two or more")
         var members: [Int: [Int]] = [:]
         if let labels {
@@ -25,8 +31,13 @@ extension Dataset {
             remainder = exact - rounded
             let taken = min(max(Int(rounded), 1), indices.count - 1)
             var stream = Philox(seed: seed, purpose: .split, sample: label)
-            for place in stream.permutation(indices.count).prefix(taken) { isSecond[indices[place]] = true }
+            for place in stream.permutation(indices.count).prefix(taken) {
+                isSecond[indices[place]] = true
+            }
         }
-        return (unchecked((0..<count).filter { !isSecond[$0] }), unchecked((0..<count).filter { isSecond[$0] }))
+        return (
+            unchecked((0..<count).filter { !isSecond[$0] }),
+            unchecked((0..<count).filter { isSecond[$0] })
+        )
     }
 }

@@ -3,36 +3,50 @@ import SupConTensor
 
 /// The same images told otherwise: other labels, other names. The pixels stay where they are.
 extension Dataset {
-    private func relabelled(_ labels: [Int]?, classes: Int, names: [String]?) -> Dataset {
-        Dataset(source: source, picks: picks, labels: labels, targets: targets, classes: classes, classNames: names, channels: channels, skipped: skipped)
+    private func relabeled(_ labels: [Int]?, classes: Int, names: [String]?) -> Dataset {
+        Dataset(
+            source: source, picks: picks, labels: labels, targets: targets, classes: classes,
+            classNames: names, channels: channels, skipped: skipped)
     }
 
-    /// With these labels instead: one for each image; nil: none. Classes are called by their numbers. Errors: shape, argument.
+    /// With these labels instead: one for each image; nil: none. Classes are called by their
+    /// numbers. Errors: shape, argument.
     public func with(labels: [Int]?) throws(SupConError) -> Dataset {
-        relabelled(labels, classes: try Self.classes(labels, count: count), names: nil)
+        relabeled(labels, classes: try Self.classes(labels, count: count), names: nil)
     }
 
-    /// With these names for its classes: one for each, or more (then there are as many classes). Errors: state (no labels), shape.
+    /// With these names for its classes: one for each, or more (then there are as many classes).
+    /// Errors: state (no labels), shape.
     public func with(classNames names: [String]) throws(SupConError) -> Dataset {
         try require(labels != nil, .state, "the data set has no labels, and so no classes to name")
-        try require(names.count >= classes, .shape, "there are \(names.count) names for \(classes) classes; expected one each")
-        return relabelled(labels, classes: names.count, names: names)
+        try require(
+            names.count >= classes, .shape,
+            "there are \(names.count) names for \(classes) classes; expected one each")
+        return relabeled(labels, classes: names.count, names: names)
     }
 
-    /// Symmetric label noise: ⌊rate · n + ½⌋ images, chosen at random, get one of the other classes at random, each as likely. Classes without images are not
-    /// chosen. The same seed gives the same noise. Errors: argument (rate not within 0 to 1), state (no labels, fewer than two classes with images).
+    /// Symmetric label noise: ⌊rate · n + ½⌋ images, chosen at random, get one of the other classes
+    /// at random, each as likely. Classes without images are not chosen. The same seed gives the
+    /// same noise. Errors: argument (rate not within 0 to 1), state (no labels, fewer than two
+    /// classes with images).
     public func withLabelNoise(rate: Double, seed: UInt64) throws(SupConError) -> Dataset {
         try require(rate >= 0 && rate <= 1, .argument, "rate is \(rate); expected 0 to 1")
-        guard var labels else { throw SupConError(.state, "the data set has no labels to put noise on") }
+        guard var labels else {
+            throw SupConError(.state, "the data set has no labels to put noise on")
+        }
         let present = Set(labels).sorted()
-        try require(present.count >= 2, .state, "the data set has images of \(present.count) class; expected 2 or more for label noise")
+        try require(
+            present.count >= 2, .state,
+            "the data set has images of \(present.count) class; expected 2 or more for label noise")
         let place = Dictionary(uniqueKeysWithValues: present.enumerated().map { ($1, $0) })
         var stream = Philox(seed: seed, purpose: .split, view: Variant.labelNoise.rawValue)
-        for index in stream.permutation(count).prefix(Int((rate * Double(count) + 0.5).rounded(.down))) {
+        for index in stream.permutation(count).prefix(
+            Int((rate * Double(count) + 0.5).rounded(.down)))
+        {
             let other = stream.index(below: present.count - 1)
             labels[index] = present[other < place[labels[index], default: 0] ? other : other + 1]
         }
-        return relabelled(labels, classes: classes, names: classNames)
+        return relabeled(labels, classes: classes, names: classNames)
     }
 
     /// Streams of random numbers of their own.
@@ -41,18 +55,23 @@ extension Dataset {
 
 /// Fewer of the images.
 extension Dataset {
-    /// At most `most` images of each class, at random, in the order they have; smaller classes stay whole. The same seed gives the same images, and fewer are
-    /// always among more. Errors: argument, state (no labels).
+    /// At most `most` images of each class, at random, in the order they have; smaller classes stay
+    /// whole. The same seed gives the same images, and fewer are always among more. Errors:
+    /// argument, state (no labels).
     public func limited(perClass most: Int, seed: UInt64) throws(SupConError) -> Dataset {
         try require(most >= 1, .argument, "\(most) images per class; expected 1 or more")
         return try limited(.perClass, seed: seed) { _, _, _ in most }
     }
 
-    /// A long tail: class number r of C that have images (in their order, r from 0) keeps  ⌊n_max · factor^(−r / (C − 1))⌋  images at random, at least 1 and at
-    /// most what it has, n_max the largest class's (Cui et al., "Class-Balanced Loss", arXiv:1901.05555, §5.1; `factor` is their imbalance factor, the first
-    /// class's number over the last's). Errors: argument (factor below 1), state (no labels).
+    /// A long tail: class number r of C that have images (in their order, r from 0) keeps  ⌊n_max ·
+    /// factor^(−r / (C − 1))⌋  images at random, at least 1 and at most what it has, n_max the
+    /// largest class's (Cui et al., "Class-Balanced Loss", arXiv:1901.05555, §5.1; `factor` is
+    /// their imbalance factor, the first class's number over the last's). Errors: argument (factor
+    /// below 1), state (no labels).
     public func longTailed(factor: Double, seed: UInt64) throws(SupConError) -> Dataset {
-        try require(factor >= 1 && factor.isFinite, .argument, "the imbalance factor is \(factor); expected 1 or more")
+        try require(
+            factor >= 1 && factor.isFinite, .argument,
+            "the imbalance factor is \(factor); expected 1 or more")
         return try limited(.longTailed, seed: seed) { rank, classes, largest in
             let share = classes > 1 ? Double(rank) / Double(classes - 1) : 0
             // A little more than the power, so that 100 · 10^(−1) does not come out as 9.999…
@@ -60,15 +79,22 @@ extension Dataset {
         }
     }
 
-    private func limited(_ variant: Variant, seed: UInt64, _ wanted: (_ rank: Int, _ classes: Int, _ largest: Int) -> Int) throws(SupConError) -> Dataset {
-        guard let labels else { throw SupConError(.state, "the data set has no labels to choose images by") }
+    private func limited(
+        _ variant: Variant, seed: UInt64,
+        _ wanted: (_ rank: Int, _ classes: Int, _ largest: Int) -> Int
+    ) throws(SupConError) -> Dataset {
+        guard let labels else {
+            throw SupConError(.state, "the data set has no labels to choose images by")
+        }
         var members: [Int: [Int]] = [:]
         for (index, label) in labels.enumerated() { members[label, default: []].append(index) }
         let largest = members.values.reduce(0) { max($0, $1.count) }
         var isKept = [Bool](repeating: false, count: count)
         for (rank, (label, indices)) in members.sorted(by: { $0.key < $1.key }).enumerated() {
             var stream = Philox(seed: seed, purpose: .split, sample: label, view: variant.rawValue)
-            for place in stream.permutation(indices.count).prefix(wanted(rank, members.count, largest)) { isKept[indices[place]] = true }
+            for place in stream.permutation(indices.count).prefix(
+                wanted(rank, members.count, largest))
+            { isKept[indices[place]] = true }
         }
         return unchecked((0..<count).filter { isKept[$0] })
     }

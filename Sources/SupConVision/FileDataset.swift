@@ -1,20 +1,31 @@
 import SupConTensor
 
 extension Dataset {
-    /// JPEG or PNG files, in that order; each is opened once, here, and decoded when it is used. With `skip`, what is no readable image is left out, with
-    /// its label. Errors: argument, shape (labels), io, format (no image, or with `refuse` a bad one), memory.
-    public static func files(_ paths: [RawPath], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {
+    /// JPEG or PNG files, in that order; each is opened once, here, and decoded when it is used.
+    /// With `skip`, what is no readable image is left out, with its label. Errors: argument, shape
+    /// (labels), io, format (no image, or with `refuse` a bad one), memory.
+    public static func files(
+        _ paths: [RawPath], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()
+    ) throws(SupConError) -> Dataset {
         try options.validate()
         try require(!paths.isEmpty, .argument, "there are no paths; expected one or more")
         let classes = try classes(labels, count: paths.count)
         let found = try FoundFiles(paths, options: options, ignoresOthers: false)
         try require(
-            !found.kept.isEmpty, .format, "none of \(paths.count) files is a readable JPEG or PNG image; the first: \(found.skipped.first ?? "")")
+            !found.kept.isEmpty, .format,
+            """
+            none of \(paths.count) files is a readable JPEG or PNG image; the first: \
+            \(found.skipped.first ?? "")
+            """
+        )
         return Dataset(
-            source: .files(try found.source()), labels: labels.map { all in found.kept.map { all[$0.index] } }, classes: classes,
+            source: .files(try found.source()),
+            labels: labels.map { all in found.kept.map { all[$0.index] } }, classes: classes,
             channels: options.channels(stored: 3), skipped: found.skipped)
     }
-    public static func files(_ paths: [String], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {
+    public static func files(
+        _ paths: [String], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()
+    ) throws(SupConError) -> Dataset {
         try files(paths.map { RawPath($0) }, labels: labels, options: options)
     }
 }
@@ -31,12 +42,14 @@ struct FoundFiles {
     /// "path: reason".
     private(set) var skipped: [String] = []
 
-    /// - Parameter ignoresOthers: a file that is no image by its content and does not have an image's name either is no concern of ours.
+    /// - Parameter ignoresOthers: a file that is no image by its content and does not have an
+    ///   image's name either is no concern of ours.
     /// Errors: with `refuse` that of the first bad file.
     init(_ paths: [RawPath], options: DatasetOptions, ignoresOthers: Bool) throws(SupConError) {
         self.paths = paths
         let threads = ExecutionContext.default.threads
-        let results = Collected<Result<ImageFile.Inspection, SupConError>>(count: paths.count, .success(.other("")))
+        let results = Collected<Result<ImageFile.Inspection, SupConError>>(
+            count: paths.count, .success(.other("")))
         Parallel.ranges(paths.count, grain: 8, threads: threads) { range in
             let file = ImageFile()
             for index in range {
@@ -57,13 +70,19 @@ struct FoundFiles {
             if options.onError == .refuse { throw error }
             skipped.append(error.message)
         }
-        if !skipped.isEmpty { Log.write(.warning, "\(skipped.count) of \(paths.count) files are left out; the first: \(skipped[0])") }
+        if !skipped.isEmpty {
+            Log.write(
+                .warning,
+                "\(skipped.count) of \(paths.count) files are left out; the first: \(skipped[0])")
+        }
     }
 
     /// Errors: memory.
     func source() throws(SupConError) -> FileSource {
         FileSource(
-            entries: kept.map { FileSource.Entry(height: Int32($0.header.height), width: Int32($0.header.width)) },
+            entries: kept.map {
+                FileSource.Entry(height: Int32($0.header.height), width: Int32($0.header.width))
+            },
             paths: try PathTable(kept.map { paths[$0.index] }))
     }
 
@@ -71,9 +90,11 @@ struct FoundFiles {
     private static func hasImageName(_ path: RawPath) -> Bool {
         let name = path.name
         guard let dot = name.lastIndex(of: UInt8(ascii: ".")) else { return false }
-        return imageExtensions.contains(String(decoding: name[(dot + 1)...], as: UTF8.self).lowercased())
+        return imageExtensions.contains(
+            String(decoding: name[(dot + 1)...], as: UTF8.self).lowercased())
     }
     private static let imageExtensions: Set<String> = [
-        "jpg", "jpeg", "jpe", "jfif", "png", "apng", "gif", "webp", "bmp", "tif", "tiff", "heic", "heif", "avif", "jp2", "jxl", "ppm", "pgm",
+        "jpg", "jpeg", "jpe", "jfif", "png", "apng", "gif", "webp", "bmp", "tif", "tiff", "heic",
+        "heif", "avif", "jp2", "jxl", "ppm", "pgm",
     ]
 }

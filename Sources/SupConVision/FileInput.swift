@@ -31,14 +31,19 @@ final class FileInput {
     func read(_ to: UnsafeMutableRawPointer, offset: Int, count: Int) throws(SupConError) {
         var done = 0
         while done < count {
-            let (got, reason) = retrying { pread(descriptor, to + done, count - done, off_t(offset + done)) }
+            let (got, reason) = retrying {
+                pread(descriptor, to + done, count - done, off_t(offset + done))
+            }
             try require(got >= 0, .io, "\(path): cannot be read: \(systemMessage(reason))")
-            try require(got > 0, .io, "\(path): ends after \(offset + done) bytes; it had \(size) when it was opened")
+            try require(
+                got > 0, .io,
+                "\(path): ends after \(offset + done) bytes; it had \(size) when it was opened")
             done += got
         }
     }
 
-    /// A duplicate of the descriptor, for a library that closes it; it shares the position, which is still the start. Errors: io.
+    /// A duplicate of the descriptor, for a library that closes it; it shares the position, which
+    /// is still the start. Errors: io.
     func duplicate() throws(SupConError) -> Int32 {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         try require(copy >= 0, .io, "\(path): cannot be opened again: \(systemMessage(errno))")
@@ -46,7 +51,8 @@ final class FileInput {
     }
 }
 
-/// Repeats a system call as long as a signal interrupts it; the result, and errno if that is negative.
+/// Repeats a system call as long as a signal interrupts it; the result, and errno if that is
+/// negative.
 func retrying(_ call: () -> Int) -> (result: Int, reason: Int32) {
     while true {
         let result = call()
@@ -59,7 +65,9 @@ func retrying(_ call: () -> Int) -> (result: Int, reason: Int32) {
 /// What the system calls an error number: "No such file or directory".
 func systemMessage(_ number: Int32) -> String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
-        guard let start = buffer.baseAddress, strerror_r(number, start, 256) == 0 else { return "error \(number)" }
+        guard let start = buffer.baseAddress, strerror_r(number, start, 256) == 0 else {
+            return "error \(number)"
+        }
         return String(cString: start)
     }
 }

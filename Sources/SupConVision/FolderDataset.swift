@@ -1,14 +1,20 @@
 import SupConTensor
 
 extension Dataset {
-    /// A folder with a folder per class: classes in the byte order of their names, images found by their content to any depth, each folder in the byte
-    /// order of its names. A folder that holds files alone is a data set without labels. Every file is opened once, here, and decoded when it is used.
+    /// A folder with a folder per class: classes in the byte order of their names, images found by
+    /// their content to any depth, each folder in the byte order of its names. A folder that holds
+    /// files alone is a data set without labels. Every file is opened once, here, and decoded when
+    /// it is used.
     ///
-    /// Links to files and folders are followed, but a folder is visited once per class, so that links in a circle end. Names that begin with a dot are not
-    /// looked at. A file that is neither JPEG nor PNG counts as bad if its name ends like an image's (".jpg", ".webp", …) and is ignored otherwise; one
-    /// that cannot be read or is cut off counts as bad always. A class without images stays a class. Errors: argument, io, format (no image, or with
-    /// `refuse` a bad one), memory.
-    public static func folder(_ path: RawPath, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {
+    /// Links to files and folders are followed, but a folder is visited once per class, so that
+    /// links in a circle end. Names that begin with a dot are not looked at. A file that is neither
+    /// JPEG nor PNG counts as bad if its name ends like an image's (".jpg", ".webp", …) and is
+    /// ignored otherwise; one that cannot be read or is cut off counts as bad always. A class
+    /// without images stays a class. Errors: argument, io, format (no image, or with `refuse` a bad
+    /// one), memory.
+    public static func folder(_ path: RawPath, options: DatasetOptions = DatasetOptions())
+        throws(SupConError) -> Dataset
+    {
         try options.validate()
         let root = try FolderWalk.entries(path)
         let folders = root.filter { $0.isFolder }
@@ -19,25 +25,36 @@ extension Dataset {
         if folders.isEmpty { walk.collect(files: strays) }
 
         if options.onError == .refuse, let error = walk.errors.first { throw error }
-        let found = try FoundFiles(walk.files.map { $0.path }, options: options, ignoresOthers: true)
+        let found = try FoundFiles(
+            walk.files.map { $0.path }, options: options, ignoresOthers: true)
         let skipped = walk.errors.map { $0.message } + found.skipped
         if found.kept.isEmpty {
             let what =
-                folders.isEmpty ? "is neither a folder with a folder per class nor one with images" : "has \(folders.count) class folders, but no image in them"
-            let leftOut = skipped.first.map { "; \(skipped.count) files were left out, the first: \($0)" } ?? ""
-            throw SupConError(.format, "\(path): \(what) that can be read: expected JPEG or PNG files\(leftOut)")
+                folders.isEmpty
+                ? "is neither a folder with a folder per class nor one with images"
+                : "has \(folders.count) class folders, but no image in them"
+            let leftOut =
+                skipped.first.map { "; \(skipped.count) files were left out, the first: \($0)" }
+                ?? ""
+            throw SupConError(
+                .format, "\(path): \(what) that can be read: expected JPEG or PNG files\(leftOut)")
         }
         if folders.isEmpty {
-            return Dataset(source: .files(try found.source()), labels: nil, classes: 0, channels: options.channels(stored: 3), skipped: skipped)
+            return Dataset(
+                source: .files(try found.source()), labels: nil, classes: 0,
+                channels: options.channels(stored: 3), skipped: skipped)
         }
         let labels = found.kept.map { walk.files[$0.index].label }
         let names = folders.map { String(decoding: $0.path.name, as: UTF8.self) }
         describe(path, labels: labels, names: names, strays: strays.count)
         return Dataset(
-            source: .files(try found.source()), labels: labels, classes: folders.count, classNames: names, channels: options.channels(stored: 3),
+            source: .files(try found.source()), labels: labels, classes: folders.count,
+            classNames: names, channels: options.channels(stored: 3),
             skipped: skipped)
     }
-    public static func folder(_ path: String, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {
+    public static func folder(_ path: String, options: DatasetOptions = DatasetOptions())
+        throws(SupConError) -> Dataset
+    {
         try folder(RawPath(path), options: options)
     }
 
@@ -46,10 +63,22 @@ extension Dataset {
         var sizes = [Int](repeating: 0, count: names.count)
         for label in labels { sizes[label] += 1 }
         Log.write(.info, "\(path): \(labels.count) images in \(names.count) classes")
-        for (size, name) in zip(sizes, names) where size == 0 { Log.write(.warning, "\(path): class “\(name)” has no image; it stays a class") }
-        for (size, name) in zip(sizes, names) where size == 1 { Log.write(.info, "\(path): class “\(name)” has one image") }
+        for (size, name) in zip(sizes, names) where size == 0 {
+            Log.write(.warning, "\(path): class “\(name)” has no image; it stays a class")
+        }
+        for (size, name) in zip(sizes, names) where size == 1 {
+            Log.write(.info, "\(path): class “\(name)” has one image")
+        }
         if names.count == 1 { Log.write(.info, "\(path): there is one class, “\(names[0])”") }
-        if strays > 0 { Log.write(.info, "\(path): \(strays) files beside the class folders belong to no class and are left out") }
+        if strays > 0 {
+            Log.write(
+                .info,
+                """
+                \(path): \(strays) files beside the class folders belong to no class and are \
+                left out
+                """
+            )
+        }
     }
 }
 
@@ -74,7 +103,8 @@ struct FolderWalk {
 
     init(root: RawPath) { self.root = Self.identity(root)?.identity }
 
-    /// Takes all files below `folder` as the next class. Not recursive: the depth of folders is nobody's promise.
+    /// Takes all files below `folder` as the next class. Not recursive: the depth of folders is
+    /// nobody's promise.
     mutating func collect(_ folder: Entry) {
         var visited: Set<Identity> = []
         if let root { visited.insert(root) }

@@ -2,11 +2,15 @@ import Glibc
 import SupConTensor
 
 extension FolderWalk {
-    /// What a folder holds, in the byte order of the names: folders, files, and links that lead nowhere (as files, so that opening them tells); no sockets,
-    /// pipes and devices, and no names that begin with a dot. Errors: argument (an impossible path), io.
+    /// What a folder holds, in the byte order of the names: folders, files, and links that lead
+    /// nowhere (as files, so that opening them tells); no sockets, pipes and devices, and no names
+    /// that begin with a dot. Errors: argument (an impossible path), io.
     static func entries(_ folder: RawPath) throws(SupConError) -> [Entry] {
         let (stream, reason) = try folder.withCString { name in (opendir(name), errno) }
-        guard let stream else { throw SupConError(.io, "\(folder): cannot be opened as a folder: \(systemMessage(reason))") }
+        guard let stream else {
+            throw SupConError(
+                .io, "\(folder): cannot be opened as a folder: \(systemMessage(reason))")
+        }
         defer { closedir(stream) }
         var names: [[UInt8]] = []
         while true {
@@ -25,7 +29,8 @@ extension FolderWalk {
         for name in names {
             let path = folder.appending(name)
             guard let (identity, mode) = identity(path) else {
-                entries.append(Entry(path: path, isFolder: false, identity: Identity(device: 0, inode: 0)))
+                entries.append(
+                    Entry(path: path, isFolder: false, identity: Identity(device: 0, inode: 0)))
                 continue
             }
             switch mode & S_IFMT {
@@ -40,7 +45,11 @@ extension FolderWalk {
     /// What is behind all links; nil: nothing that the system would tell of.
     static func identity(_ path: RawPath) -> (identity: Identity, mode: mode_t)? {
         var status = stat()
-        guard let result = try? path.withCString({ stat($0, &status) }), result == 0 else { return nil }
-        return (Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)), status.st_mode)
+        guard let result = try? path.withCString({ stat($0, &status) }), result == 0 else {
+            return nil
+        }
+        return (
+            Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)), status.st_mode
+        )
     }
 }

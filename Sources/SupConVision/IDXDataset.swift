@@ -3,65 +3,105 @@ import Glibc
 import SupConTensor
 
 extension Dataset {
-    /// MNIST's IDX files (u8), gzipped or not: images [n, height, width] or [n, height, width, channels], labels [n] or none.
-    /// Errors: argument, io, format (not IDX, too short, too long, counts that differ), memory.
-    public static func idx(images: RawPath, labels: RawPath?, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {
+    /// MNIST's IDX files (u8), gzipped or not: images [n, height, width] or [n, height, width,
+    /// channels], labels [n] or none. Errors: argument, io, format (not IDX, too short, too long,
+    /// counts that differ), memory.
+    public static func idx(
+        images: RawPath, labels: RawPath?, options: DatasetOptions = DatasetOptions()
+    ) throws(SupConError) -> Dataset {
         try options.validate()
-        let (pixels, sizes) = try naming(images) { () throws(SupConError) in try IDXFile.read(images, dimensions: 3...4, of: "images") }
-        let (count, height, width, channels) = (sizes[0], sizes[1], sizes[2], sizes.count > 3 ? sizes[3] : 1)
+        let (pixels, sizes) = try naming(images) { () throws(SupConError) in
+            try IDXFile.read(images, dimensions: 3...4, of: "images")
+        }
+        let (count, height, width, channels) = (
+            sizes[0], sizes[1], sizes[2], sizes.count > 3 ? sizes[3] : 1
+        )
         try naming(images) { () throws(SupConError) in
             try require(count > 0, .format, "has no image")
             try ImageHeader.checkSize(height: height, width: width)
-            try require((1...4).contains(channels), .format, "has images of \(channels) channels; expected 1 to 4")
+            try require(
+                (1...4).contains(channels), .format,
+                "has images of \(channels) channels; expected 1 to 4")
         }
         let numbers = try labels.map { path throws(SupConError) in
             try naming(path) { () throws(SupConError) in
                 let (values, sizes) = try IDXFile.read(path, dimensions: 1...1, of: "labels")
-                try require(sizes[0] == count, .format, "has \(sizes[0]) labels for \(count) images; expected one each")
+                try require(
+                    sizes[0] == count, .format,
+                    "has \(sizes[0]) labels for \(count) images; expected one each")
                 return (0..<count).map { Int(values.values(of: UInt8.self)[$0]) }
             }
         }
         return Dataset(
-            source: .batch(ImageBatch(dense: pixels.pointer, element: .u8, count: count, height: height, width: width, channels: channels), owner: pixels),
-            labels: numbers, classes: try classes(numbers, count: count), channels: options.channels(stored: channels))
+            source: .batch(
+                ImageBatch(
+                    dense: pixels.pointer, element: .u8, count: count, height: height, width: width,
+                    channels: channels), owner: pixels),
+            labels: numbers, classes: try classes(numbers, count: count),
+            channels: options.channels(stored: channels))
     }
-    public static func idx(images: String, labels: String? = nil, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {
+    public static func idx(
+        images: String, labels: String? = nil, options: DatasetOptions = DatasetOptions()
+    ) throws(SupConError) -> Dataset {
         try idx(images: RawPath(images), labels: labels.map { RawPath($0) }, options: options)
     }
 }
 
-/// IDX files (yann.lecun.com/exdb/mnist): two zero bytes, the element type, the number of dimensions, each as 32 bits big-endian, the elements.
+/// IDX files (yann.lecun.com/exdb/mnist): two zero bytes, the element type, the number of
+/// dimensions, each as 32 bits big-endian, the elements.
 enum IDXFile {
     /// Errors: argument, io, format, memory.
-    static func read(_ path: RawPath, dimensions: ClosedRange<Int>, of what: String) throws(SupConError) -> (AlignedBuffer, sizes: [Int]) {
+    static func read(_ path: RawPath, dimensions: ClosedRange<Int>, of what: String)
+        throws(SupConError) -> (AlignedBuffer, sizes: [Int])
+    {
         let file = try PossiblyGzipped(path)
         var head = [UInt8](repeating: 0, count: 4)
-        try require(try file.read(&head, 4) == 4, .format, "is no IDX file: it ends within the first 4 bytes")
-        try require(head[0] == 0 && head[1] == 0, .format, "is no IDX file: it begins with \(head[0]) \(head[1]); expected 0 0")
-        try require(head[2] == 8, .format, "has elements of type \(head[2]); expected 8 (unsigned bytes)")
+        try require(
+            try file.read(&head, 4) == 4, .format,
+            "is no IDX file: it ends within the first 4 bytes")
+        try require(
+            head[0] == 0 && head[1] == 0, .format,
+            "is no IDX file: it begins with \(head[0]) \(head[1]); expected 0 0")
+        try require(
+            head[2] == 8, .format, "has elements of type \(head[2]); expected 8 (unsigned bytes)")
         let rank = Int(head[3])
-        let expected = dimensions.count == 1 ? "\(dimensions.lowerBound)" : "\(dimensions.lowerBound) or \(dimensions.upperBound)"
-        try require(dimensions.contains(rank), .format, "has \(rank) dimensions; expected \(expected) for \(what)")
+        let expected =
+            dimensions.count == 1
+            ? "\(dimensions.lowerBound)" : "\(dimensions.lowerBound) or \(dimensions.upperBound)"
+        try require(
+            dimensions.contains(rank), .format,
+            "has \(rank) dimensions; expected \(expected) for \(what)")
         var numbers = [UInt8](repeating: 0, count: 4 * rank)
-        try require(try file.read(&numbers, numbers.count) == numbers.count, .format, "ends within its header")
-        let sizes = numbers.withUnsafeBytes { bytes in (0..<rank).map { bytes.bigEndian32(4 * $0) ?? 0 } }
+        try require(
+            try file.read(&numbers, numbers.count) == numbers.count, .format,
+            "ends within its header")
+        let sizes = numbers.withUnsafeBytes { bytes in
+            (0..<rank).map { bytes.bigEndian32(4 * $0) ?? 0 }
+        }
 
         var total = 1
         for size in sizes {
             let (product, overflow) = total.multipliedReportingOverflow(by: size)
-            try require(!overflow, .format, "claims to have more elements than there are numbers for them")
+            try require(
+                !overflow, .format, "claims to have more elements than there are numbers for them")
             total = product
         }
         // Before memory is taken: what the file can hold at all.
         try require(
             total <= file.mostBytes, .format,
-            "claims to have \(sizes.map { "\($0)" }.joined(separator: "×")) bytes of \(what), but \(file.size) bytes of file cannot hold that")
+            """
+            claims to have \(sizes.map { "\($0)" }.joined(separator: "×")) bytes of \(what), \
+            but \(file.size) bytes of file cannot hold that
+            """
+        )
         if total > 1 << 20 { try ExecutionContext.default.checkMemory(total, for: "\(path)") }
         let buffer = try AlignedBuffer(byteCount: total)
         let got = try file.read(buffer.pointer, total)
         try require(got == total, .format, "ends after \(got) bytes of \(what); expected \(total)")
         var more: UInt8 = 0
-        try require(try file.read(&more, 1) == 0, .format, "goes on after the \(total) bytes of \(what) that its header speaks of")
+        try require(
+            try file.read(&more, 1) == 0, .format,
+            "goes on after the \(total) bytes of \(what) that its header speaks of")
         return (buffer, sizes)
     }
 }
@@ -87,7 +127,8 @@ final class PossiblyGzipped {
 
     deinit { gzclose_r(stream) }
 
-    /// Bytes that can come out at most: deflate makes 1032 bytes of one, and no more (zlib, "Maximum Compression Factor").
+    /// Bytes that can come out at most: deflate makes 1032 bytes of one, and no more (zlib,
+    /// "Maximum Compression Factor").
     var mostBytes: Int { size < Int.max / 1032 ? size * 1032 : Int.max }
 
     /// Reads up to `count` bytes; fewer only at the end. Errors: io, format (damaged or cut off).
@@ -102,10 +143,14 @@ final class PossiblyGzipped {
             var number: Int32 = 0
             let message = gzerror(stream, &number)
             if number == Z_OK || number == Z_STREAM_END { break }
-            if number == Z_ERRNO { throw SupConError(.io, "cannot be read: \(systemMessage(errno))") }
+            if number == Z_ERRNO {
+                throw SupConError(.io, "cannot be read: \(systemMessage(errno))")
+            }
             throw SupConError(
                 number == Z_MEM_ERROR ? .memory : .format,
-                number == Z_BUF_ERROR ? "is cut off: its gzip data have no end" : "cannot be decompressed: \(message.map { String(cString: $0) } ?? "")")
+                number == Z_BUF_ERROR
+                    ? "is cut off: its gzip data have no end"
+                    : "cannot be decompressed: \(message.map { String(cString: $0) } ?? "")")
         }
         return done
     }

@@ -11,7 +11,7 @@ struct ImageHeader: Sendable, Equatable {
     var kind: Kind
     var storedHeight: Int
     var storedWidth: Int
-    /// 1: grey, 3: colour, 4: CMYK; alpha does not count.
+    /// 1: gray, 3: color, 4: CMYK; alpha does not count.
     var components: Int
     var orientation: Orientation
     /// Of a JPEG: where the first scan begins.
@@ -32,6 +32,10 @@ struct ImageHeader: Sendable, Equatable {
         try require(height > 0 && width > 0, .format, "is \(height)×\(width) pixels large")
         try require(
             height <= longestSide && width <= longestSide && height * width <= mostPixels, .format,
-            "is \(height)×\(width) pixels large; expected at most \(longestSide) a side and \(mostPixels) altogether")
+            """
+            is \(height)×\(width) pixels large; expected at most \(longestSide) a side and \
+            \(mostPixels) altogether
+            """
+        )
     }
 }

@@ -31,7 +31,9 @@ enum ImageSource: Sendable {
         case .ragged(let images, _, _): (images[index].height, images[index].width)
         case .files(let files): (Int(files.entries[index].height), Int(files.entries[index].width))
         case .callback(let callback): (callback.height, callback.width)
-        case .corrupted(let corrupted): corrupted.size.map { ($0.height, $0.width) } ?? corrupted.dataset.source.size(corrupted.dataset.sourceIndex(index))
+        case .corrupted(let corrupted):
+            corrupted.size.map { ($0.height, $0.width) }
+                ?? corrupted.dataset.source.size(corrupted.dataset.sourceIndex(index))
         }
     }
 
@@ -69,13 +71,14 @@ struct CorruptedSource: Sendable {
     var seed: UInt64
 }
 
-/// Images that the caller makes on demand, u8, dense. The closure runs only on the thread that called the library: hence unchecked.
+/// Images that the caller makes on demand, u8, dense. The closure runs only on the thread that
+/// called the library: hence unchecked.
 struct CallbackSource: @unchecked Sendable {
     var count, height, width, channels: Int
     var fill: (_ indices: [Int], _ pixels: UnsafeMutablePointer<UInt8>) -> Bool
 
-    /// Fills `pixels` with the images at `indices`. Errors: cancelled.
+    /// Fills `pixels` with the images at `indices`. Errors: canceled.
     func call(_ indices: [Int], _ pixels: UnsafeMutablePointer<UInt8>) throws(SupConError) {
-        try require(fill(indices, pixels), .cancelled, "the data set's callback stopped it")
+        try require(fill(indices, pixels), .canceled, "the data set's callback stopped it")
     }
 }

@@ -1,4 +1,5 @@
-/// Pixels of one image where they lie, [height, width, channels] by strides: u8 (0 to 255) or f32 (0 to 1). Borrowed: whoever made it says how long it is valid.
+/// Pixels of one image where they lie, [height, width, channels] by strides: u8 (0 to 255) or f32
+/// (0 to 1). Borrowed: whoever made it says how long it is valid.
 public struct ImageView {
     public enum Element: Sendable, Equatable {
         case u8, f32
@@ -16,16 +17,22 @@ public struct ImageView {
     public var channelStride: Int
 
     public init(
-        data: UnsafeRawPointer, element: Element, height: Int, width: Int, channels: Int, rowStride: Int, columnStride: Int, channelStride: Int
+        data: UnsafeRawPointer, element: Element, height: Int, width: Int, channels: Int,
+        rowStride: Int, columnStride: Int, channelStride: Int
     ) {
         (self.data, self.element) = (data, element)
         (self.height, self.width, self.channels) = (height, width, channels)
-        (self.rowStride, self.columnStride, self.channelStride) = (rowStride, columnStride, channelStride)
+        (self.rowStride, self.columnStride, self.channelStride) = (
+            rowStride, columnStride, channelStride
+        )
     }
 
     /// Dense [height, width, channels].
-    public init(dense data: UnsafeRawPointer, element: Element, height: Int, width: Int, channels: Int) {
+    public init(
+        dense data: UnsafeRawPointer, element: Element, height: Int, width: Int, channels: Int
+    ) {
         self.init(
-            data: data, element: element, height: height, width: width, channels: channels, rowStride: width * channels, columnStride: channels, channelStride: 1)
+            data: data, element: element, height: height, width: width, channels: channels,
+            rowStride: width * channels, columnStride: channels, channelStride: 1)
     }
 }

@@ -1,27 +1,32 @@
 import CTurboJPEG
 import SupConTensor
 
-/// Decodes JPEG by libjpeg-turbo's TurboJPEG interface, which keeps its longjmp to itself. One thread.
+/// Decodes JPEG by libjpeg-turbo's TurboJPEG interface, which keeps its longjmp to itself. One
+/// thread.
 final class JPEGDecoder {
     private let handle: tjhandle
 
     /// Errors: memory.
     init() throws(SupConError) {
-        guard let handle = tjInitDecompress() else { throw SupConError(.memory, "cannot make a JPEG decoder") }
+        guard let handle = tjInitDecompress() else {
+            throw SupConError(.memory, "cannot make a JPEG decoder")
+        }
         self.handle = handle
     }
 
     deinit { tjDestroy(handle) }
 
-    /// Decodes to u8 with 1 or 3 channels, as stored (not oriented), at the smallest of the scales 1, 1/2, 1/4 and 1/8 that is not below `fraction`.
-    /// A damaged file whose image comes out all the same is logged as a warning. Errors: format (without the file's name), memory.
+    /// Decodes to u8 with 1 or 3 channels, as stored (not oriented), at the smallest of the scales
+    /// 1, 1/2, 1/4 and 1/8 that is not below `fraction`. A damaged file whose image comes out all
+    /// the same is logged as a warning. Errors: format (without the file's name), memory.
     func decode(
-        _ bytes: UnsafeRawBufferPointer, _ header: ImageHeader, channels: Int, atLeast fraction: Double, scratch: Scratch, path: @autoclosure () -> String
+        _ bytes: UnsafeRawBufferPointer, _ header: ImageHeader, channels: Int,
+        atLeast fraction: Double, scratch: Scratch, path: @autoclosure () -> String
     ) throws(SupConError) -> ImageView {
         let denominator = [8, 4, 2].first { 1 / Double($0) >= fraction } ?? 1
         let height = (header.storedHeight + denominator - 1) / denominator  // as libjpeg rounds
         let width = (header.storedWidth + denominator - 1) / denominator
-        // Grey to RGB is a matter of strides; CMYK comes as it is stored.
+        // Gray to RGB is a matter of strides; CMYK comes as it is stored.
         let (format, stored): (TJPF, Int) =
             switch (header.components, channels) {
             case (4, _): (TJPF_CMYK, 4)
@@ -30,23 +35,30 @@ final class JPEGDecoder {
             }
         let pixels = try scratch.reserve(height * width * stored)  // at most 2³⁰
         let status = tjDecompress2(
-            handle, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), UInt(bytes.count), pixels.assumingMemoryBound(to: UInt8.self), Int32(width),
+            handle, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), UInt(bytes.count),
+            pixels.assumingMemoryBound(to: UInt8.self), Int32(width),
             Int32(width * stored), Int32(height), Int32(format.rawValue), TJFLAG_LIMITSCANS)
         if status != 0 {
             let message = tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown error"
             if tjGetErrorCode(handle) != Int32(TJERR_WARNING.rawValue) {
-                throw SupConError(message.contains("nsufficient memory") ? .memory : .format, "cannot be decoded: \(message)")
+                throw SupConError(
+                    message.contains("nsufficient memory") ? .memory : .format,
+                    "cannot be decoded: \(message)")
             }
-            Log.write(.warning, "\(path()): is damaged, and was decoded as far as possible: \(message)")
+            Log.write(
+                .warning, "\(path()): is damaged, and was decoded as far as possible: \(message)")
         }
-        if stored == 4 { Self.cmykToRGB(pixels.assumingMemoryBound(to: UInt8.self), count: height * width) }
-        var view = ImageView(dense: pixels, element: .u8, height: height, width: width, channels: stored)
+        if stored == 4 {
+            Self.cmykToRGB(pixels.assumingMemoryBound(to: UInt8.self), count: height * width)
+        }
+        var view = ImageView(
+            dense: pixels, element: .u8, height: height, width: width, channels: stored)
         view.channels = min(stored, 3)
         return view
     }
 
-    /// In place, four bytes a pixel, by Pillow's formula: white less black, less the ink's share of that. Values are inverted, 255 without ink, as Adobe writes
-    /// them and everybody assumes.
+    /// In place, four bytes a pixel, by Pillow's formula: white less black, less the ink's share of
+    /// that. Values are inverted, 255 without ink, as Adobe writes them and everybody assumes.
     private static func cmykToRGB(_ pixels: UnsafeMutablePointer<UInt8>, count: Int) {
         for i in 0..<count {
             let pixel = pixels + 4 * i

@@ -1,6 +1,7 @@
 import SupConTensor
 
-/// The markers before a JPEG's first scan (ITU-T T.81, annex B): the frame's size, and Exif's orientation.
+/// The markers before a JPEG's first scan (ITU-T T.81, annex B): the frame's size, and Exif's
+/// orientation.
 enum JPEGHeader {
     /// nil: the header goes on beyond `bytes`. Errors: format (without the file's name).
     static func parse(_ bytes: UnsafeRawBufferPointer) throws(SupConError) -> ImageHeader? {
@@ -8,7 +9,8 @@ enum JPEGHeader {
         var orientation: Orientation?
         var at = 2  // behind the start-of-image marker
         while true {
-            // Anything before a marker is skipped, and a marker may have any number of fill bytes 0xff before it.
+            // Anything before a marker is skipped, and a marker may have any number of fill bytes
+            // 0xff before it.
             while let byte = bytes.byte(at), byte != 0xff { at += 1 }
             while bytes.byte(at) == 0xff { at += 1 }
             guard let marker = bytes.byte(at) else { return nil }
@@ -20,7 +22,8 @@ enum JPEGHeader {
             default: break
             }
             guard let length = bytes.bigEndian16(at) else { return nil }
-            try require(length >= 2, .format, "has a segment of \(length) bytes; expected 2 or more")
+            try require(
+                length >= 2, .format, "has a segment of \(length) bytes; expected 2 or more")
             guard at + length <= bytes.count else { return nil }
             let segment = bytes.part(at + 2, length - 2)
             switch marker {
@@ -40,20 +43,34 @@ enum JPEGHeader {
         }
     }
 
-    private static func frame(_ marker: Int, _ segment: UnsafeRawBufferPointer) throws(SupConError) -> ImageHeader {
-        guard let precision = segment.byte(0), let height = segment.bigEndian16(1), let width = segment.bigEndian16(3), let components = segment.byte(5) else {
-            throw SupConError(.format, "has a frame header of \(segment.count) bytes; expected 6 or more")
+    private static func frame(_ marker: Int, _ segment: UnsafeRawBufferPointer) throws(SupConError)
+        -> ImageHeader
+    {
+        guard let precision = segment.byte(0), let height = segment.bigEndian16(1),
+            let width = segment.bigEndian16(3), let components = segment.byte(5)
+        else {
+            throw SupConError(
+                .format, "has a frame header of \(segment.count) bytes; expected 6 or more")
         }
         // Baseline, extended, progressive; the latter two by arithmetic coding as well.
-        try require([0xc0, 0xc1, 0xc2, 0xc9, 0xca].contains(marker), .format, "is a lossless or hierarchical JPEG; expected baseline or progressive")
+        try require(
+            [0xc0, 0xc1, 0xc2, 0xc9, 0xca].contains(marker), .format,
+            "is a lossless or hierarchical JPEG; expected baseline or progressive")
         try require(precision == 8, .format, "has \(precision) bits per sample; expected 8")
-        try require(components == 1 || components == 3 || components == 4, .format, "has \(components) components; expected 1 (grey), 3 (colour) or 4 (CMYK)")
-        try require(segment.count >= 6 + 3 * components, .format, "has a frame header of \(segment.count) bytes; expected \(6 + 3 * components)")
+        try require(
+            components == 1 || components == 3 || components == 4, .format,
+            "has \(components) components; expected 1 (gray), 3 (color) or 4 (CMYK)")
+        try require(
+            segment.count >= 6 + 3 * components, .format,
+            "has a frame header of \(segment.count) bytes; expected \(6 + 3 * components)")
         try ImageHeader.checkSize(height: height, width: width)
-        return ImageHeader(kind: .jpeg, storedHeight: height, storedWidth: width, components: components, orientation: .topLeft)
+        return ImageHeader(
+            kind: .jpeg, storedHeight: height, storedWidth: width, components: components,
+            orientation: .topLeft)
     }
 
-    /// Is there an end-of-image marker? Within a scan 0xff is followed by 0x00 or a restart marker, so that 0xff 0xd9 is nothing else.
+    /// Is there an end-of-image marker? Within a scan 0xff is followed by 0x00 or a restart marker,
+    /// so that 0xff 0xd9 is nothing else.
     static func ends(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var at = bytes.count - 2
         while at >= 0 {

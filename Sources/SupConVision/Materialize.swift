@@ -1,11 +1,13 @@
 import SupConTensor
 
 extension Dataset {
-    /// The images at `indices`, in that order, copied into memory now, on this thread; a callback is called once. Labels, targets and class names come along.
-    /// Errors: argument (an index outside), memory, cancelled (by a callback), io, format (a file that has become unreadable).
+    /// The images at `indices`, in that order, copied into memory now, on this thread; a callback
+    /// is called once. Labels, targets and class names come along. Errors: argument (an index
+    /// outside), memory, canceled (by a callback), io, format (a file that has become unreadable).
     public func materialize(_ indices: [Int]) throws(SupConError) -> Dataset {
         try checkIndices(indices)
-        let element: ImageView.Element = if case .batch(let batch, _) = source { batch.element } else { .u8 }
+        let element: ImageView.Element =
+            if case .batch(let batch, _) = source { batch.element } else { .u8 }
         var places: [ImageSource.PlacedImage] = []
         places.reserveCapacity(indices.count)
         var total = 0
@@ -13,15 +15,21 @@ extension Dataset {
             let size = source.size(sourceIndex(index))
             places.append(.init(offset: total, height: size.height, width: size.width))
             // One image has at most 2³⁶ bytes: its own product cannot overflow, the sum can.
-            let (sum, overflow) = total.addingReportingOverflow(size.height * size.width * channels * element.byteCount)
+            let (sum, overflow) = total.addingReportingOverflow(
+                size.height * size.width * channels * element.byteCount)
             try require(!overflow, .memory, "\(indices.count) images are larger than memory")
             total = sum
         }
-        if total > 1 << 20 { try ExecutionContext.default.checkMemory(total, for: "a copy of \(indices.count) images") }
+        if total > 1 << 20 {
+            try ExecutionContext.default.checkMemory(
+                total, for: "a copy of \(indices.count) images")
+        }
         let memory = try AlignedBuffer(byteCount: total)
 
         if case .callback(let callback) = source {
-            if !indices.isEmpty { try callback.call(indices.map(sourceIndex), memory.values(of: UInt8.self)) }
+            if !indices.isEmpty {
+                try callback.call(indices.map(sourceIndex), memory.values(of: UInt8.self))
+            }
         } else {
             let reader = ImageReader(self)
             for (place, index) in zip(places, indices) {
@@ -32,13 +40,16 @@ extension Dataset {
         let copied: ImageSource =
             if let height, let width {
                 .batch(
-                    ImageBatch(dense: memory.pointer, element: element, count: indices.count, height: height, width: width, channels: channels),
+                    ImageBatch(
+                        dense: memory.pointer, element: element, count: indices.count,
+                        height: height, width: width, channels: channels),
                     owner: memory)
             } else {
                 .ragged(places, channels: channels, memory: memory)
             }
         return Dataset(
-            source: copied, labels: labels.map { all in indices.map { all[$0] } }, targets: targets?.picked(indices), classes: classes,
+            source: copied, labels: labels.map { all in indices.map { all[$0] } },
+            targets: targets?.picked(indices), classes: classes,
             classNames: classNames, channels: channels)
     }
 }

@@ -1,16 +1,22 @@
 import SupConTensor
 
 extension Dataset {
-    /// Images in memory. `options.copies` false: the pixels are borrowed, and must stay as they are while the data set, or what was made from it, lives.
+    /// Images in memory. `options.copies` false: the pixels are borrowed, and must stay as they are
+    /// while the data set, or what was made from it, lives.
     ///
-    /// u8 are 0 to 255. f32 are taken to be 0 to 1: all are looked at once, here; what is not finite is an error, what is far outside is logged as a
-    /// warning (the usual slip is 0 to 255). Errors: argument, shape, memory.
-    public static func images(_ batch: ImageBatch, labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()) throws(SupConError) -> Dataset {
+    /// u8 are 0 to 255. f32 are taken to be 0 to 1: all are looked at once, here; what is not
+    /// finite is an error, what is far outside is logged as a warning (the usual slip is 0 to 255).
+    /// Errors: argument, shape, memory.
+    public static func images(
+        _ batch: ImageBatch, labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()
+    ) throws(SupConError) -> Dataset {
         try options.validate()
         try batch.validate()
         let classes = try classes(labels, count: batch.count)
         if batch.element == .f32 { try checkValues(batch) }
-        let borrowed = Dataset(source: .batch(batch, owner: nil), labels: labels, classes: classes, channels: options.channels(stored: batch.channels))
+        let borrowed = Dataset(
+            source: .batch(batch, owner: nil), labels: labels, classes: classes,
+            channels: options.channels(stored: batch.channels))
         return options.copies ? try borrowed.materialize(Array(0..<batch.count)) : borrowed
     }
 
@@ -19,7 +25,8 @@ extension Dataset {
         let grain = max(1, 1 << 16 / max(batch.height * batch.width, 1))
         let threads = ExecutionContext.default.threads
         let pieces = Parallel.rangeCount(batch.count, grain: grain, threads: threads)
-        /// Per range: the largest magnitude, as bits, and the first image with one that is not finite.
+        /// Per range: the largest magnitude, as bits, and the first image with one that is not
+        /// finite.
         let found = Collected<(largest: UInt32, bad: Int?)>(count: pieces, (0, nil))
         Parallel.chunks(pieces, threads: threads) { piece in
             var largest: UInt32 = 0
@@ -35,11 +42,21 @@ extension Dataset {
         }
         var largest: UInt32 = 0
         for piece in 0..<pieces {
-            if let bad = found[piece].bad { throw SupConError(.argument, "image \(bad) has a pixel that is not a finite number; expected 0 to 1") }
+            if let bad = found[piece].bad {
+                throw SupConError(
+                    .argument,
+                    "image \(bad) has a pixel that is not a finite number; expected 0 to 1")
+            }
             largest = max(largest, found[piece].largest)
         }
         if Float(bitPattern: largest) > 2 {
-            Log.write(.warning, "f32 pixels reach \(Float(bitPattern: largest)) in magnitude; expected 0 to 1 (0 to 255 are for u8)")
+            Log.write(
+                .warning,
+                """
+                f32 pixels reach \(Float(bitPattern: largest)) in magnitude; expected 0 to 1 \
+                (0 to 255 are for u8)
+                """
+            )
         }
     }
 }
@@ -66,10 +83,12 @@ final class Collected<T>: @unchecked Sendable {
 }
 
 extension ImageView {
-    /// The largest |value| of an f32 image, as bits: these are ordered like magnitudes, with infinity and NaN above all, and their maximum is vectorised.
+    /// The largest |value| of an f32 image, as bits: these are ordered like magnitudes, with
+    /// infinity and NaN above all, and their maximum is vectorized.
     fileprivate func largestMagnitude() -> UInt32 {
         let bits = data.assumingMemoryBound(to: UInt32.self)
-        // Runs along the memory where there are some: pixels with their channels, or one channel's pixels.
+        // Runs along the memory where there are some: pixels with their channels, or one channel's
+        // pixels.
         let together = channelStride == 1 && columnStride == channels
         let (run, stride, runs, step) =
             together ? (width * channels, 1, 1, 0) : (width, columnStride, channels, channelStride)

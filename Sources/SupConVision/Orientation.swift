@@ -1,17 +1,24 @@
-/// How a camera was held: Exif's tag 0x0112, "the 0th row is at the … and the 0th column at the …" (CIPA DC-008, 4.6.4).
+/// How a camera was held: Exif's tag 0x0112, "the 0th row is at the … and the 0th column at the …"
+/// (CIPA DC-008, 4.6.4).
 enum Orientation: Int, Sendable {
     case topLeft = 1, topRight, bottomRight, bottomLeft, leftTop, rightTop, rightBottom, leftBottom
 
     /// Rows of the shown image are columns of the stored one.
     var swapsSides: Bool { rawValue >= 5 }
 
-    /// The orientation that Exif data (a TIFF header and its first directory) speak of; anything that is not right counts as upright.
+    /// The orientation that Exif data (a TIFF header and its first directory) speak of; anything
+    /// that is not right counts as upright.
     static func parse(tiff bytes: UnsafeRawBufferPointer) -> Orientation {
         let little = bytes.starts(with: "II")
         guard little || bytes.starts(with: "MM") else { return .topLeft }
-        func number16(_ offset: Int) -> Int? { little ? bytes.littleEndian16(offset) : bytes.bigEndian16(offset) }
-        func number32(_ offset: Int) -> Int? { little ? bytes.littleEndian32(offset) : bytes.bigEndian32(offset) }
-        guard number16(2) == 42, let directory = number32(4), let entries = number16(directory) else { return .topLeft }
+        func number16(_ offset: Int) -> Int? {
+            little ? bytes.littleEndian16(offset) : bytes.bigEndian16(offset)
+        }
+        func number32(_ offset: Int) -> Int? {
+            little ? bytes.littleEndian32(offset) : bytes.bigEndian32(offset)
+        }
+        guard number16(2) == 42, let directory = number32(4), let entries = number16(directory)
+        else { return .topLeft }
         for i in 0..<entries {
             let entry = directory + 2 + 12 * i
             guard let tag = number16(entry), let type = number16(entry + 2) else { break }
@@ -43,11 +50,19 @@ enum Orientation: Int, Sendable {
         var start = 0
         if rowsBack {
             start += lastRow
-            if swapsSides { view.columnStride = -view.columnStride } else { view.rowStride = -view.rowStride }
+            if swapsSides {
+                view.columnStride = -view.columnStride
+            } else {
+                view.rowStride = -view.rowStride
+            }
         }
         if columnsBack {
             start += lastColumn
-            if swapsSides { view.rowStride = -view.rowStride } else { view.columnStride = -view.columnStride }
+            if swapsSides {
+                view.rowStride = -view.rowStride
+            } else {
+                view.columnStride = -view.columnStride
+            }
         }
         view.data = stored.data + start * stored.element.byteCount
         return view

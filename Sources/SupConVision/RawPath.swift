@@ -1,7 +1,8 @@
 import Glibc
 import SupConTensor
 
-/// A file's path as the system has it: bytes. Names need not be UTF-8; shown, they are repaired, opened, they are not.
+/// A file's path as the system has it: bytes. Names need not be UTF-8; shown, they are repaired,
+/// opened, they are not.
 public struct RawPath: Sendable, Hashable, CustomStringConvertible {
     /// Without the final NUL.
     public let bytes: [UInt8]
@@ -9,14 +10,22 @@ public struct RawPath: Sendable, Hashable, CustomStringConvertible {
     public init(bytes: [UInt8]) { self.bytes = bytes }
     public init(_ path: String) { bytes = Array(path.utf8) }
     /// A C string, which ends in NUL.
-    public init(cString: UnsafePointer<CChar>) { bytes = Array(UnsafeRawBufferPointer(start: cString, count: strlen(cString))) }
+    public init(cString: UnsafePointer<CChar>) {
+        bytes = Array(UnsafeRawBufferPointer(start: cString, count: strlen(cString)))
+    }
 
     public var description: String { String(decoding: bytes, as: UTF8.self) }
 
-    func appending(_ name: [UInt8]) -> RawPath { RawPath(bytes: bytes.last == UInt8(ascii: "/") ? bytes + name : bytes + [UInt8(ascii: "/")] + name) }
+    func appending(_ name: [UInt8]) -> RawPath {
+        RawPath(
+            bytes: bytes.last == UInt8(ascii: "/")
+                ? bytes + name : bytes + [UInt8(ascii: "/")] + name)
+    }
 
     /// The last component.
-    var name: ArraySlice<UInt8> { bytes.lastIndex(of: UInt8(ascii: "/")).map { bytes[($0 + 1)...] } ?? bytes[...] }
+    var name: ArraySlice<UInt8> {
+        bytes.lastIndex(of: UInt8(ascii: "/")).map { bytes[($0 + 1)...] } ?? bytes[...]
+    }
 
     /// Calls `body` with the path as C wants it. Errors: argument (an empty path, or a NUL in it).
     func withCString<R>(_ body: (UnsafePointer<CChar>) -> R) throws(SupConError) -> R {
@@ -39,13 +48,17 @@ final class PathTable: Sendable {
         var end = 0
         for path in paths {
             offsets.append(end)
-            path.bytes.withUnsafeBytes { if let start = $0.baseAddress { memcpy(memory.pointer + end, start, $0.count) } }
+            path.bytes.withUnsafeBytes {
+                if let start = $0.baseAddress { memcpy(memory.pointer + end, start, $0.count) }
+            }
             end += path.bytes.count + 1  // the buffer began as zeros
         }
         self.offsets = offsets
         self.memory = memory
     }
 
-    subscript(index: Int) -> UnsafePointer<CChar> { UnsafePointer(memory.values(of: CChar.self) + offsets[index]) }
+    subscript(index: Int) -> UnsafePointer<CChar> {
+        UnsafePointer(memory.values(of: CChar.self) + offsets[index])
+    }
     func path(_ index: Int) -> RawPath { RawPath(cString: self[index]) }
 }

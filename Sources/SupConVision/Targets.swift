@@ -1,6 +1,7 @@
 import SupConTensor
 
-/// Numbers that say which images are alike, beside their classes or instead of them: several labels, 0 or 1 each, or real values. One row per image.
+/// Numbers that say which images are alike, beside their classes or instead of them: several
+/// labels, 0 or 1 each, or real values. One row per image.
 public struct Targets: Sendable, Equatable {
     /// Numbers of a row.
     public let dimension: Int
@@ -12,37 +13,61 @@ public struct Targets: Sendable, Equatable {
     /// Errors: shape, argument (a value that is not finite).
     public init(_ values: [Double], dimension: Int) throws(SupConError) {
         try require(
-            dimension >= 1 && values.count % dimension == 0, .shape, "there are \(values.count) numbers for targets of dimension \(dimension); expected whole rows of 1 or more")
+            dimension >= 1 && values.count % dimension == 0, .shape,
+            """
+            there are \(values.count) numbers for targets of dimension \(dimension); expected \
+            whole rows of 1 or more
+            """
+        )
         if let place = values.firstIndex(where: { !$0.isFinite }) {
-            throw SupConError(.argument, "target \(place % dimension) of image \(place / dimension) is \(values[place]); expected finite numbers")
+            throw SupConError(
+                .argument,
+                """
+                target \(place % dimension) of image \(place / dimension) is \
+                \(values[place]); expected finite numbers
+                """
+            )
         }
         (self.dimension, self.values) = (dimension, values)
     }
 
-    private init(checked values: [Double], dimension: Int) { (self.dimension, self.values) = (dimension, values) }
+    private init(checked values: [Double], dimension: Int) {
+        (self.dimension, self.values) = (dimension, values)
+    }
 
     /// An image's.
-    public subscript(image: Int) -> ArraySlice<Double> { values[image * dimension..<(image + 1) * dimension] }
+    public subscript(image: Int) -> ArraySlice<Double> {
+        values[image * dimension..<(image + 1) * dimension]
+    }
 
     /// Those of the images at `indices`, which there are.
-    func picked(_ indices: [Int]) -> Targets { Targets(checked: indices.flatMap { self[$0] }, dimension: dimension) }
+    func picked(_ indices: [Int]) -> Targets {
+        Targets(checked: indices.flatMap { self[$0] }, dimension: dimension)
+    }
 }
 
 extension Dataset {
     /// With these targets instead: a row for each image; nil: none. Errors: shape.
     public func with(targets: Targets?) throws(SupConError) -> Dataset {
-        if let targets { try require(targets.count == count, .shape, "there are \(targets.count) rows of targets for \(count) images; expected one each") }
+        if let targets {
+            try require(
+                targets.count == count, .shape,
+                "there are \(targets.count) rows of targets for \(count) images; expected one each")
+        }
         return Dataset(
-            source: source, picks: picks, labels: labels, targets: targets, classes: classes, classNames: classNames, channels: channels, skipped: skipped)
+            source: source, picks: picks, labels: labels, targets: targets, classes: classes,
+            classNames: classNames, channels: channels, skipped: skipped)
     }
 }
 
 extension Dataset {
-    /// A number that labels and, if asked for, targets determine; others nearly always have another.
+    /// A number that labels and, if asked for, targets determine; others nearly always have
+    /// another.
     public func labelFingerprint(withTargets: Bool) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         func add(_ word: UInt64) {
-            // As FNV-1a, word by word; the shift lets the upper bits, where 0.0 and 1.0 differ, reach the lower ones.
+            // As FNV-1a, word by word; the shift lets the upper bits, where 0.0 and 1.0 differ,
+            // reach the lower ones.
             hash = (hash ^ word) &* 0x0000_0100_0000_01B3
             hash ^= hash >> 32
         }

@@ -1,5 +1,6 @@
-/* Writes small data sets for the tests into the folder it is given: IDX files (plain, gzipped, truncated), a folder of PNG and JPEG images of two classes with two
- * broken files among them. By libpng, libjpeg-turbo and zlib, not by the library under test. */
+/* Writes small data sets for the tests into the folder it is given: IDX files (plain, gzipped,
+ * truncated), a folder of PNG and JPEG images of two classes with two broken files among them. By
+ * libpng, libjpeg-turbo and zlib, not by the library under test. */
 #define _POSIX_C_SOURCE 200809L
 #include <png.h>
 #include <sys/stat.h>
@@ -29,7 +30,8 @@ static void write_all(const char *name, const void *bytes, size_t count) {
 
 static void write_idx(void) {
   enum { HEADER = 16 };
-  static uint8_t images[HEADER + sizeof pixels] = {0, 0, 8, 3, 0, 0, 0, IMAGES, 0, 0, 0, SIDE, 0, 0, 0, SIDE};
+  static uint8_t images[HEADER + sizeof pixels] = {0, 0, 8, 3,    0, 0, 0, IMAGES,
+                                                   0, 0, 0, SIDE, 0, 0, 0, SIDE};
   uint8_t classes[8 + IMAGES] = {0, 0, 8, 1, 0, 0, 0, IMAGES};
   make_images();
   memcpy(images + HEADER, pixels, sizeof pixels);
@@ -38,7 +40,8 @@ static void write_idx(void) {
   write_all("labels.idx", classes, sizeof classes);
   static uint8_t packed[2 * sizeof images];
   gzFile file = gzopen(path("images.idx.gz"), "wb");
-  must(file && gzwrite(file, images, sizeof images) == (int)sizeof images && gzclose(file) == Z_OK, "images.idx.gz");
+  must(file && gzwrite(file, images, sizeof images) == (int)sizeof images && gzclose(file) == Z_OK,
+       "images.idx.gz");
   FILE *plain = fopen(path("images.idx.gz"), "rb");
   must(plain != NULL, "images.idx.gz");
   const size_t count = fread(packed, 1, sizeof packed, plain);
@@ -58,14 +61,19 @@ static void write_image(const char *class_name, int red, int number) {
   char name[64];
   snprintf(name, sizeof name, "folder/%s/%d.%s", class_name, number, number % 2 ? "jpg" : "png");
   if (number % 2 == 0) {
-    png_image image = {.version = PNG_IMAGE_VERSION, .width = (png_uint_32)width, .height = 20, .format = PNG_FORMAT_RGB};
+    png_image image = {.version = PNG_IMAGE_VERSION,
+                       .width = (png_uint_32)width,
+                       .height = 20,
+                       .format = PNG_FORMAT_RGB};
     must(png_image_write_to_file(&image, path(name), 0, rgb, 0, NULL), name);
     return;
   }
   tjhandle compressor = tjInitCompress();
   unsigned char *bytes = NULL;
   unsigned long count = 0;
-  must(compressor && tjCompress2(compressor, rgb, width, 0, 20, TJPF_RGB, &bytes, &count, TJSAMP_444, 90, 0) == 0, name);
+  must(compressor && tjCompress2(compressor, rgb, width, 0, 20, TJPF_RGB, &bytes, &count,
+                                 TJSAMP_444, 90, 0) == 0,
+       name);
   write_all(name, bytes, count);
   tjFree(bytes);
   tjDestroy(compressor);
@@ -81,7 +89,8 @@ int main(int argc, char **argv) {
     write_image("red", 1, i);
     write_image("blue", 0, i);
   }
-  static const char broken[] = "\x89PNG\r\n\x1a\n and then nothing that a decoder would like to see";
+  static const char broken[] =
+      "\x89PNG\r\n\x1a\n and then nothing that a decoder would like to see";
   write_all("folder/red/broken.png", broken, sizeof broken);
   write_all("folder/blue/broken.jpg", "\xff\xd8\xff\xe0\x00\x10JFIF", 10);
   return 0;

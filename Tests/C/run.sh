@@ -165,7 +165,7 @@ check "examples: embed a folder to CSV" embed_csv
 check "examples: embed files to npy and paths" embed_files
 check "examples: embed without a model" refuses 1 "nowhere.safetensors" "$examples/embed_folder" "$work/nowhere.safetensors" "$work/a.csv" "$data/folder"
 check "examples: embed to nowhere" refuses 1 "nowhere" "$examples/embed_folder" "$work/idx.safetensors" "$work/nowhere/a.csv" "$data/images.idx"
-check "examples: a wrong option" refuses 2 "usage" "$examples/train" --colour blue "$work/x.safetensors" "$data/folder"
+check "examples: a wrong option" refuses 2 "usage" "$examples/train" --color blue "$work/x.safetensors" "$data/folder"
 
 # Ctrl-C after the first epoch: it stops, saves, and says by its status that it was stopped.
 interrupted() {
@@ -179,7 +179,7 @@ interrupted() {
   wait $process || status=$?
   same 130 $status && [[ -s $work/stopped.safetensors ]] && grep -q '^Stopped' "$work/progress"
 }
-check "examples: Ctrl-C keeps what was learnt" interrupted
+check "examples: Ctrl-C keeps what was learned" interrupted
 
 # -------------------------------------------------------------------------------------------------------------------- an installation
 

@@ -12,16 +12,16 @@
 
 extern int passed, failed;
 
-#define EXPECT(condition, ...)                                       \
-  do {                                                               \
-    if (condition) {                                                 \
-      ++passed;                                                      \
-    } else {                                                         \
-      ++failed;                                                      \
+#define EXPECT(condition, ...)                                        \
+  do {                                                                \
+    if (condition) {                                                  \
+      ++passed;                                                       \
+    } else {                                                          \
+      ++failed;                                                       \
       fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition); \
-      fprintf(stderr, __VA_ARGS__);                                  \
-      fputc('\n', stderr);                                           \
-    }                                                                \
+      fprintf(stderr, __VA_ARGS__);                                   \
+      fputc('\n', stderr);                                            \
+    }                                                                 \
   } while (0)
 
 /* One status as a bit, so that a check may allow for two where the header leaves it open. */
@@ -39,31 +39,37 @@ static inline void forget_error(void) {
   supcon_status status = supcon_set_log_callback(NULL, 12345, NULL);
   (void)status;
 }
-static inline int error_is_new(void) { return supcon_last_error()[0] != '\0' && strstr(supcon_last_error(), "12345") == NULL; }
+static inline int error_is_new(void) {
+  return supcon_last_error()[0] != '\0' && strstr(supcon_last_error(), "12345") == NULL;
+}
 
-/* The call fails with one of the statuses, and with a sentence of its own that has word in it ("" for any). */
-#define REFUSES(call, statuses, word)                                                                                                      \
-  do {                                                                                                                                     \
-    forget_error();                                                                                                                        \
-    const supcon_status status_ = (call);                                                                                                  \
-    EXPECT(status_ > 0 && status_ < 32 && (BIT(status_) & (statuses)), "got %s (%s)", supcon_status_name(status_), supcon_last_error());   \
-    EXPECT(status_ == SUPCON_OK || error_is_new(), "%s without a message of its own: \"%s\"", #call, supcon_last_error());                 \
-    EXPECT(status_ == SUPCON_OK || strstr(supcon_last_error(), (word)), "\"%s\" does not say \"%s\"", supcon_last_error(), (word));        \
+/* The call fails with one of the statuses, and with a sentence of its own that has word in it (""
+ * for any). */
+#define REFUSES(call, statuses, word)                                                         \
+  do {                                                                                        \
+    forget_error();                                                                           \
+    const supcon_status status_ = (call);                                                     \
+    EXPECT(status_ > 0 && status_ < 32 && (BIT(status_) & (statuses)), "got %s (%s)",         \
+           supcon_status_name(status_), supcon_last_error());                                 \
+    EXPECT(status_ == SUPCON_OK || error_is_new(), "%s without a message of its own: \"%s\"", \
+           #call, supcon_last_error());                                                       \
+    EXPECT(status_ == SUPCON_OK || strstr(supcon_last_error(), (word)),                       \
+           "\"%s\" does not say \"%s\"", supcon_last_error(), (word));                        \
   } while (0)
 
 /* The same for calls that give a handle: it begins as rubbish and must be NULL afterwards. */
-#define REFUSES_HANDLE(call, handle, statuses, word)                           \
-  do {                                                                         \
-    (handle) = (void *)(uintptr_t)0x10;                                        \
-    REFUSES(call, statuses, word);                                             \
-    EXPECT((handle) == NULL, "%s left its handle as it was", #call);           \
-    (handle) = NULL;                                                           \
+#define REFUSES_HANDLE(call, handle, statuses, word)                 \
+  do {                                                               \
+    (handle) = (void *)(uintptr_t)0x10;                              \
+    REFUSES(call, statuses, word);                                   \
+    EXPECT((handle) == NULL, "%s left its handle as it was", #call); \
+    (handle) = NULL;                                                 \
   } while (0)
 
-#define WORKS(call)                                                                                                        \
-  do {                                                                                                                     \
-    const supcon_status status_ = (call);                                                                                  \
-    EXPECT(status_ == SUPCON_OK, "%s (%s)", supcon_status_name(status_), supcon_last_error());                             \
+#define WORKS(call)                                                                            \
+  do {                                                                                         \
+    const supcon_status status_ = (call);                                                      \
+    EXPECT(status_ == SUPCON_OK, "%s (%s)", supcon_status_name(status_), supcon_last_error()); \
   } while (0)
 
 /* The folder that make_data filled. */
@@ -73,14 +79,14 @@ const char *data_path(const char *name);
 /* Writes a file of the given bytes into the data folder, and gives its path. */
 const char *write_file(const char *name, const void *bytes, size_t count);
 
-/* 16×16 grey images of three classes: rising, falling and level ramps, with some noise. */
+/* 16×16 gray images of three classes: rising, falling and level ramps, with some noise. */
 enum { IMAGES = 96, SIDE = 16, CLASSES = 3 };
 extern uint8_t pixels[IMAGES * SIDE * SIDE];
 extern int64_t labels[IMAGES];
 void make_images(void);
 supcon_images all_images(void);
 supcon_dataset *small_dataset(void);
-/* ResNet-18 of width 8, 16×16 grey, f32; small enough to train in a moment. */
+/* ResNet-18 of width 8, 16×16 gray, f32; small enough to train in a moment. */
 supcon_model_options small_model_options(void);
 supcon_model *small_model(void);
 

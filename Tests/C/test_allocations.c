@@ -1,13 +1,18 @@
-/* A steady training step allocates no buffer: this program's malloc counts what the training thread asks for between two steps. What is left are argument lists and closures of some 50
- * bytes, and the space that oneDNN's matrix product packs into (at page boundaries, less than 100 kB, from malloc at each call), which is not ours to plan. */
+/* A steady training step allocates no buffer: this program's malloc counts what the training thread
+ * asks for between two steps. What is left are argument lists and closures of some 50 bytes, and
+ * the space that oneDNN's matrix product packs into (at page boundaries, less than 100 kB, from
+ * malloc at each call), which is not ours to plan. */
 #define _GNU_SOURCE
 #include "test.h"
 
 #include <errno.h>
 
-extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t),
+    *__libc_memalign(size_t, size_t);
 
-static _Thread_local struct { int64_t calls, bytes, largest; } asked;
+static _Thread_local struct {
+  int64_t calls, bytes, largest;
+} asked;
 
 static void *count(void *memory, size_t bytes) {
   asked.calls++;
@@ -23,9 +28,14 @@ void *memalign(size_t alignment, size_t bytes) {
   return alignment == 4096 && bytes < 100000 ? memory : count(memory, bytes);
 }
 void *aligned_alloc(size_t alignment, size_t bytes) { return memalign(alignment, bytes); }
-int posix_memalign(void **memory, size_t alignment, size_t bytes) { return (*memory = memalign(alignment, bytes)) ? 0 : ENOMEM; }
+int posix_memalign(void **memory, size_t alignment, size_t bytes) {
+  return (*memory = memalign(alignment, bytes)) ? 0 : ENOMEM;
+}
 
-struct seen { int steps; int64_t calls, bytes, largest; };
+struct seen {
+  int steps;
+  int64_t calls, bytes, largest;
+};
 
 static int on_event(const supcon_event *event, void *user_data) {
   struct seen *seen = user_data;
@@ -51,9 +61,11 @@ void test_allocations(void) {
   WORKS(supcon_trainer_create(NULL, model, dataset, &options, &trainer));
   struct seen seen = {0};
   WORKS(supcon_trainer_run(trainer, on_event, &seen));
-  EXPECT(seen.steps == 24 && seen.calls > 0, "%d steps, %lld allocations", seen.steps, (long long)seen.calls);
+  EXPECT(seen.steps == 24 && seen.calls > 0, "%d steps, %lld allocations", seen.steps,
+         (long long)seen.calls);
   EXPECT(seen.largest < 1024, "a step allocated %lld bytes at once", (long long)seen.largest);
-  EXPECT(seen.bytes / seen.steps < 65536, "a step allocated %lld bytes", (long long)(seen.bytes / seen.steps));
+  EXPECT(seen.bytes / seen.steps < 65536, "a step allocated %lld bytes",
+         (long long)(seen.bytes / seen.steps));
   supcon_trainer_free(trainer);
   supcon_dataset_free(dataset);
   supcon_model_free(model);

@@ -1,4 +1,5 @@
-/* Data sets from memory and from a callback: what they tell, how they are cut, and what is refused. */
+/* Data sets from memory and from a callback: what they tell, how they are cut, and what is refused.
+ */
 #include "test.h"
 
 static void in_memory(void) {
@@ -6,8 +7,8 @@ static void in_memory(void) {
   supcon_dataset_info info;
   supcon_dataset_info_init(&info);
   WORKS(supcon_dataset_get_info(dataset, &info));
-  EXPECT(info.labelled == 1 && info.count == IMAGES && info.classes == CLASSES && info.height == SIDE && info.width == SIDE && info.channels == 1 &&
-             info.skipped == 0,
+  EXPECT(info.labeled == 1 && info.count == IMAGES && info.classes == CLASSES &&
+             info.height == SIDE && info.width == SIDE && info.channels == 1 && info.skipped == 0,
          "%lld images of %lld classes", (long long)info.count, (long long)info.classes);
   int64_t copied[IMAGES];
   WORKS(supcon_dataset_get_labels(dataset, copied, IMAGES));
@@ -19,10 +20,15 @@ static void in_memory(void) {
   REFUSES(supcon_dataset_get_info(dataset, NULL), ARGUMENT, "info");
   info.struct_size = 4;
   REFUSES(supcon_dataset_get_info(dataset, &info), ARGUMENT, "struct_size");
-  EXPECT(supcon_dataset_class_name(dataset, 2) && strcmp(supcon_dataset_class_name(dataset, 2), "2") == 0, "class 2 is not called 2");
-  EXPECT(!supcon_dataset_class_name(dataset, 3) && !supcon_dataset_class_name(dataset, -1) && !supcon_dataset_class_name(dataset, INT64_MIN),
+  EXPECT(supcon_dataset_class_name(dataset, 2) &&
+             strcmp(supcon_dataset_class_name(dataset, 2), "2") == 0,
+         "class 2 is not called 2");
+  EXPECT(!supcon_dataset_class_name(dataset, 3) && !supcon_dataset_class_name(dataset, -1) &&
+             !supcon_dataset_class_name(dataset, INT64_MIN),
          "a class outside has a name");
-  EXPECT(!supcon_dataset_path(dataset, 0) && !supcon_dataset_path(dataset, -1) && !supcon_dataset_skipped(dataset, 0), "images in memory have no path");
+  EXPECT(!supcon_dataset_path(dataset, 0) && !supcon_dataset_path(dataset, -1) &&
+             !supcon_dataset_skipped(dataset, 0),
+         "images in memory have no path");
   supcon_dataset_free(dataset);
 }
 
@@ -32,7 +38,8 @@ static void parts(void) {
   WORKS(supcon_dataset_subset(dataset, wanted, 3, &part));
   int64_t copied[3];
   WORKS(supcon_dataset_get_labels(part, copied, 3));
-  EXPECT(copied[0] == labels[95] && copied[1] == labels[0] && copied[2] == labels[95], "a subset keeps the order");
+  EXPECT(copied[0] == labels[95] && copied[1] == labels[0] && copied[2] == labels[95],
+         "a subset keeps the order");
   supcon_dataset_free(part);
   REFUSES_HANDLE(supcon_dataset_subset(dataset, outside, 2, &part), part, ARGUMENT, "96");
   REFUSES_HANDLE(supcon_dataset_subset(dataset, negative, 1, &part), part, ARGUMENT, "-1");
@@ -48,7 +55,8 @@ static void parts(void) {
   supcon_dataset_free(dataset); /* its parts keep what they need */
   WORKS(supcon_dataset_get_info(first, &info));
   WORKS(supcon_dataset_get_info(second, &rest));
-  EXPECT(info.count + rest.count == IMAGES && rest.count == IMAGES / 4, "%lld and %lld", (long long)info.count, (long long)rest.count);
+  EXPECT(info.count + rest.count == IMAGES && rest.count == IMAGES / 4, "%lld and %lld",
+         (long long)info.count, (long long)rest.count);
   supcon_dataset_free(first);
   const double fractions[] = {0, 1, -0.5, 2, NAN, INFINITY};
   for (size_t i = 0; i < sizeof fractions / sizeof *fractions; ++i) {
@@ -62,9 +70,11 @@ static void parts(void) {
   supcon_dataset_free(second);
 }
 
-/* Targets stay with their images: in a subset, in both parts of a split without labels, corrupted, with other labels. */
+/* Targets stay with their images: in a subset, in both parts of a split without labels, corrupted,
+ * with other labels. */
 static void targets(void) {
-  supcon_dataset *images = small_dataset(), *bare = NULL, *dataset = NULL, *parts[4] = {NULL}, *none = NULL;
+  supcon_dataset *images = small_dataset(), *bare = NULL, *dataset = NULL, *parts[4] = {NULL},
+                 *none = NULL;
   double values[IMAGES][2], copied[IMAGES][2];
   for (int i = 0; i < IMAGES; ++i) values[i][0] = i, values[i][1] = -0.5 * i;
   supcon_dataset_info info;
@@ -83,13 +93,16 @@ static void targets(void) {
   double sum = 0;
   for (int part = 0; part < 4; ++part) {
     WORKS(supcon_dataset_get_info(parts[part], &info));
-    EXPECT(info.target_dimension == 2 && info.labelled == 0, "dimension %lld", (long long)info.target_dimension);
+    EXPECT(info.target_dimension == 2 && info.labeled == 0, "dimension %lld",
+           (long long)info.target_dimension);
     WORKS(supcon_dataset_get_targets(parts[part], *copied, IMAGES * 2));
     for (int64_t i = 0; i < info.count; ++i) {
       EXPECT(copied[i][1] == -0.5 * copied[i][0], "row %d of part %d", (int)i, part);
       if (part >= 2) sum += copied[i][0];
     }
-    if (part == 0) EXPECT(copied[0][0] == 95 && copied[1][0] == 0 && copied[2][0] == 95, "a subset keeps the order");
+    if (part == 0)
+      EXPECT(copied[0][0] == 95 && copied[1][0] == 0 && copied[2][0] == 95,
+             "a subset keeps the order");
     if (part == 1) EXPECT(copied[3][0] == 3 && copied[95][0] == 95, "other targets");
   }
   EXPECT(sum == 95 * 48, "a split loses rows: %g", sum);
@@ -99,9 +112,11 @@ static void targets(void) {
   REFUSES(supcon_dataset_get_targets(dataset, NULL, IMAGES * 2), ARGUMENT, "targets");
   supcon_dataset_free(none);
   REFUSES_HANDLE(supcon_dataset_with_targets(dataset, *values, 0, &none), none, ARGUMENT, "0");
-  REFUSES_HANDLE(supcon_dataset_with_targets(dataset, *values, INT64_MAX, &none), none, SHAPE, "addressed");
+  REFUSES_HANDLE(supcon_dataset_with_targets(dataset, *values, INT64_MAX, &none), none, SHAPE,
+                 "addressed");
   values[5][1] = NAN;
-  REFUSES_HANDLE(supcon_dataset_with_targets(dataset, *values, 2, &none), none, ARGUMENT, "target 1 of image 5");
+  REFUSES_HANDLE(supcon_dataset_with_targets(dataset, *values, 2, &none), none, ARGUMENT,
+                 "target 1 of image 5");
   REFUSES_HANDLE(supcon_dataset_with_targets(NULL, *values, 2, &none), none, ARGUMENT, "dataset");
   REFUSES(supcon_dataset_with_targets(dataset, *values, 2, NULL), ARGUMENT, "changed");
   for (int part = 0; part < 4; ++part) supcon_dataset_free(parts[part]);
@@ -114,12 +129,13 @@ static void wrong_images(void) {
   supcon_dataset *dataset = NULL;
   supcon_images images;
   supcon_dataset_options options;
-#define REFUSES_IMAGES(change, statuses, word)                                                            \
-  do {                                                                                                    \
-    images = all_images();                                                                                \
-    supcon_dataset_options_init(&options);                                                                \
-    change;                                                                                               \
-    REFUSES_HANDLE(supcon_dataset_from_images(&images, labels, &options, &dataset), dataset, statuses, word); \
+#define REFUSES_IMAGES(change, statuses, word)                                               \
+  do {                                                                                       \
+    images = all_images();                                                                   \
+    supcon_dataset_options_init(&options);                                                   \
+    change;                                                                                  \
+    REFUSES_HANDLE(supcon_dataset_from_images(&images, labels, &options, &dataset), dataset, \
+                   statuses, word);                                                          \
   } while (0)
   const unsigned sizes = ARGUMENT | SHAPE;
   REFUSES_IMAGES(images.data = NULL, ARGUMENT, "data");
@@ -136,15 +152,19 @@ static void wrong_images(void) {
   REFUSES_IMAGES(options.on_error = 2, ARGUMENT, "on_error");
   REFUSES_IMAGES(options.channels = 2, ARGUMENT | SHAPE, "2");
   REFUSES_IMAGES(options.copy = 7, ARGUMENT, "copy");
-  for (uint32_t size = 0; size < sizeof images; size += 4) REFUSES_IMAGES(images.struct_size = size, ARGUMENT, "struct_size");
-  for (uint32_t size = 0; size < sizeof options; size += 4) REFUSES_IMAGES(options.struct_size = size, ARGUMENT, "struct_size");
+  for (uint32_t size = 0; size < sizeof images; size += 4)
+    REFUSES_IMAGES(images.struct_size = size, ARGUMENT, "struct_size");
+  for (uint32_t size = 0; size < sizeof options; size += 4)
+    REFUSES_IMAGES(options.struct_size = size, ARGUMENT, "struct_size");
   images = all_images();
-  REFUSES_HANDLE(supcon_dataset_from_images(NULL, labels, NULL, &dataset), dataset, ARGUMENT, "images");
+  REFUSES_HANDLE(supcon_dataset_from_images(NULL, labels, NULL, &dataset), dataset, ARGUMENT,
+                 "images");
   REFUSES(supcon_dataset_from_images(&images, labels, NULL, NULL), ARGUMENT, "dataset");
   int64_t negative[IMAGES];
   memcpy(negative, labels, sizeof negative);
   negative[50] = -3;
-  REFUSES_HANDLE(supcon_dataset_from_images(&images, negative, NULL, &dataset), dataset, ARGUMENT, "-3");
+  REFUSES_HANDLE(supcon_dataset_from_images(&images, negative, NULL, &dataset), dataset, ARGUMENT,
+                 "-3");
 
   WORKS(supcon_dataset_from_images(&images, NULL, NULL, &dataset));
   int64_t copied[IMAGES];
@@ -155,7 +175,8 @@ static void wrong_images(void) {
 static int fill(const int64_t *indices, int64_t count, uint8_t *out, void *user_data) {
   int *calls = user_data;
   if (*calls >= 0) ++*calls;
-  for (int64_t i = 0; i < count; ++i) memcpy(out + i * SIDE * SIDE, pixels + indices[i] * SIDE * SIDE, SIDE * SIDE);
+  for (int64_t i = 0; i < count; ++i)
+    memcpy(out + i * SIDE * SIDE, pixels + indices[i] * SIDE * SIDE, SIDE * SIDE);
   return *calls < 0; /* negative: stop */
 }
 
@@ -163,20 +184,30 @@ static void from_callback(void) {
   supcon_dataset *dataset = NULL, *same = small_dataset();
   supcon_model *model = small_model();
   int calls = 0;
-  const int64_t columns = supcon_model_output_dimension(model, SUPCON_OUTPUT_ENCODER), room = columns * IMAGES;
-  float *called = calloc((size_t)room, sizeof *called), *stored = calloc((size_t)room, sizeof *stored);
+  const int64_t columns = supcon_model_output_dimension(model, SUPCON_OUTPUT_ENCODER),
+                room = columns * IMAGES;
+  float *called = calloc((size_t)room, sizeof *called),
+        *stored = calloc((size_t)room, sizeof *stored);
   WORKS(supcon_dataset_from_callback(fill, &calls, IMAGES, SIDE, SIDE, 1, labels, &dataset));
   WORKS(supcon_model_embed_dataset(model, dataset, NULL, called, room));
   WORKS(supcon_model_embed_dataset(model, same, NULL, stored, room));
-  EXPECT(calls > 0 && memcmp(called, stored, (size_t)room * sizeof *called) == 0, "images from a callback embed otherwise");
+  EXPECT(calls > 0 && memcmp(called, stored, (size_t)room * sizeof *called) == 0,
+         "images from a callback embed otherwise");
   calls = -1;
-  REFUSES(supcon_model_embed_dataset(model, dataset, NULL, called, room), BIT(SUPCON_STATUS_CANCELLED), "callback");
+  REFUSES(supcon_model_embed_dataset(model, dataset, NULL, called, room),
+          BIT(SUPCON_STATUS_CANCELED), "callback");
   supcon_dataset_free(dataset);
-  REFUSES_HANDLE(supcon_dataset_from_callback(NULL, NULL, IMAGES, SIDE, SIDE, 1, labels, &dataset), dataset, ARGUMENT, "callback");
-  REFUSES_HANDLE(supcon_dataset_from_callback(fill, &calls, -1, SIDE, SIDE, 1, labels, &dataset), dataset, ARGUMENT | SHAPE, "-1");
-  REFUSES_HANDLE(supcon_dataset_from_callback(fill, &calls, IMAGES, 0, SIDE, 1, labels, &dataset), dataset, ARGUMENT, "0");
-  REFUSES_HANDLE(supcon_dataset_from_callback(fill, &calls, IMAGES, SIDE, SIDE, 9, labels, &dataset), dataset, ARGUMENT | SHAPE, "9");
-  REFUSES(supcon_dataset_from_callback(fill, &calls, IMAGES, SIDE, SIDE, 1, labels, NULL), ARGUMENT, "dataset");
+  REFUSES_HANDLE(supcon_dataset_from_callback(NULL, NULL, IMAGES, SIDE, SIDE, 1, labels, &dataset),
+                 dataset, ARGUMENT, "callback");
+  REFUSES_HANDLE(supcon_dataset_from_callback(fill, &calls, -1, SIDE, SIDE, 1, labels, &dataset),
+                 dataset, ARGUMENT | SHAPE, "-1");
+  REFUSES_HANDLE(supcon_dataset_from_callback(fill, &calls, IMAGES, 0, SIDE, 1, labels, &dataset),
+                 dataset, ARGUMENT, "0");
+  REFUSES_HANDLE(
+      supcon_dataset_from_callback(fill, &calls, IMAGES, SIDE, SIDE, 9, labels, &dataset), dataset,
+      ARGUMENT | SHAPE, "9");
+  REFUSES(supcon_dataset_from_callback(fill, &calls, IMAGES, SIDE, SIDE, 1, labels, NULL), ARGUMENT,
+          "dataset");
   supcon_model_free(model);
   supcon_dataset_free(same);
   free(called);

@@ -8,7 +8,8 @@ void test_evaluation(void) {
   int64_t truth[ROWS], predictions[ROWS], confusion[CLASSES * CLASSES];
   for (int i = 0; i < ROWS; ++i) {
     truth[i] = i % CLASSES;
-    for (int j = 0; j < COLUMNS; ++j) rows[i * COLUMNS + j] = j == truth[i] ? 1 : 0.01f * (float)((i * 7 + j * 3) % 11);
+    for (int j = 0; j < COLUMNS; ++j)
+      rows[i * COLUMNS + j] = j == truth[i] ? 1 : 0.01f * (float)((i * 7 + j * 3) % 11);
   }
   supcon_evaluate_options options;
   supcon_scores scores;
@@ -17,21 +18,29 @@ void test_evaluation(void) {
     supcon_scores_init(&scores);
     options.method = method;
     options.k = 5;
-    WORKS(supcon_evaluate(NULL, rows, truth, ROWS, rows, truth, ROWS, COLUMNS, &options, &scores, predictions, NULL, 0, confusion, CLASSES * CLASSES));
-    EXPECT(scores.top1 == 1 && scores.top5 == 1 && scores.classes == CLASSES, "method %d: top-1 %f, %lld classes", method, scores.top1,
-           (long long)scores.classes);
+    WORKS(supcon_evaluate(NULL, rows, truth, ROWS, rows, truth, ROWS, COLUMNS, &options, &scores,
+                          predictions, NULL, 0, confusion, CLASSES * CLASSES));
+    EXPECT(scores.top1 == 1 && scores.top5 == 1 && scores.classes == CLASSES,
+           "method %d: top-1 %f, %lld classes", method, scores.top1, (long long)scores.classes);
     EXPECT(memcmp(predictions, truth, sizeof truth) == 0, "method %d predicts otherwise", method);
-    EXPECT(confusion[0] == 10 && confusion[4] == 10 && confusion[8] == 10 && confusion[1] == 0, "method %d: confusion", method);
+    EXPECT(confusion[0] == 10 && confusion[4] == 10 && confusion[8] == 10 && confusion[1] == 0,
+           "method %d: confusion", method);
   }
 
   float shares[ROWS * CLASSES];
-  WORKS(supcon_evaluate(NULL, rows, truth, ROWS, rows, truth, ROWS, COLUMNS, NULL, NULL, NULL, shares, ROWS * CLASSES, NULL, 0));
+  WORKS(supcon_evaluate(NULL, rows, truth, ROWS, rows, truth, ROWS, COLUMNS, NULL, NULL, NULL,
+                        shares, ROWS * CLASSES, NULL, 0));
   for (int i = 0; i < ROWS; ++i) {
     const float *row = shares + i * CLASSES;
-    EXPECT(fabsf(row[0] + row[1] + row[2] - 1) < 1e-5f && row[truth[i]] > 0.9f, "row %d: %f %f %f", i, row[0], row[1], row[2]);
+    EXPECT(fabsf(row[0] + row[1] + row[2] - 1) < 1e-5f && row[truth[i]] > 0.9f, "row %d: %f %f %f",
+           i, row[0], row[1], row[2]);
   }
-  REFUSES(supcon_evaluate(NULL, rows, truth, ROWS, rows, truth, ROWS, COLUMNS, NULL, NULL, NULL, shares, ROWS * CLASSES - 1, NULL, 0), SHAPE, "89");
-  REFUSES(supcon_evaluate(NULL, rows, truth, ROWS, rows, truth, ROWS, COLUMNS, NULL, NULL, NULL, shares, -1, NULL, 0), ARGUMENT | SHAPE, "-1");
+  REFUSES(supcon_evaluate(NULL, rows, truth, ROWS, rows, truth, ROWS, COLUMNS, NULL, NULL, NULL,
+                          shares, ROWS * CLASSES - 1, NULL, 0),
+          SHAPE, "89");
+  REFUSES(supcon_evaluate(NULL, rows, truth, ROWS, rows, truth, ROWS, COLUMNS, NULL, NULL, NULL,
+                          shares, -1, NULL, 0),
+          ARGUMENT | SHAPE, "-1");
 
   int64_t negative[ROWS];
   float broken[ROWS * COLUMNS];
@@ -40,8 +49,9 @@ void test_evaluation(void) {
   negative[3] = -1;
   broken[5] = NAN;
   scores.top1 = 42;
-#define EVALUATE(train, train_labels, n, test, test_labels, m, d, room) \
-  supcon_evaluate(NULL, train, train_labels, n, test, test_labels, m, d, &options, &scores, predictions, NULL, 0, confusion, room)
+#define EVALUATE(train, train_labels, n, test, test_labels, m, d, room)                     \
+  supcon_evaluate(NULL, train, train_labels, n, test, test_labels, m, d, &options, &scores, \
+                  predictions, NULL, 0, confusion, room)
   supcon_evaluate_options_init(&options);
   REFUSES(EVALUATE(NULL, truth, ROWS, rows, truth, ROWS, COLUMNS, 9), ARGUMENT, "train");
   REFUSES(EVALUATE(rows, NULL, ROWS, rows, truth, ROWS, COLUMNS, 9), ARGUMENT, "train_labels");
@@ -50,24 +60,26 @@ void test_evaluation(void) {
   REFUSES(EVALUATE(rows, truth, 0, rows, truth, ROWS, COLUMNS, 9), ARGUMENT | SHAPE, "0");
   REFUSES(EVALUATE(rows, truth, ROWS, rows, truth, -2, COLUMNS, 9), ARGUMENT | SHAPE, "-2");
   REFUSES(EVALUATE(rows, truth, ROWS, rows, truth, ROWS, 0, 9), ARGUMENT | SHAPE, "0");
-  REFUSES(EVALUATE(rows, truth, INT64_MAX, rows, truth, ROWS, COLUMNS, 9), ARGUMENT | SHAPE | MEMORY, "");
+  REFUSES(EVALUATE(rows, truth, INT64_MAX, rows, truth, ROWS, COLUMNS, 9),
+          ARGUMENT | SHAPE | MEMORY, "");
   REFUSES(EVALUATE(rows, negative, ROWS, rows, truth, ROWS, COLUMNS, 9), ARGUMENT, "-1");
   REFUSES(EVALUATE(rows, truth, ROWS, rows, negative, ROWS, COLUMNS, 9), ARGUMENT, "-1");
   REFUSES(EVALUATE(broken, truth, ROWS, rows, truth, ROWS, COLUMNS, 9), ARGUMENT, "");
   REFUSES(EVALUATE(rows, truth, ROWS, broken, truth, ROWS, COLUMNS, 9), ARGUMENT, "");
   REFUSES(EVALUATE(rows, truth, ROWS, rows, truth, ROWS, COLUMNS, 8), SHAPE, "9");
-#define REFUSES_OPTION(change, word)                                                       \
-  do {                                                                                     \
-    supcon_evaluate_options_init(&options);                                                \
-    change;                                                                                \
-    REFUSES(EVALUATE(rows, truth, ROWS, rows, truth, ROWS, COLUMNS, 9), ARGUMENT, word);   \
+#define REFUSES_OPTION(change, word)                                                     \
+  do {                                                                                   \
+    supcon_evaluate_options_init(&options);                                              \
+    change;                                                                              \
+    REFUSES(EVALUATE(rows, truth, ROWS, rows, truth, ROWS, COLUMNS, 9), ARGUMENT, word); \
   } while (0)
   REFUSES_OPTION(options.method = 3, "method");
   REFUSES_OPTION((options.method = SUPCON_METHOD_KNN, options.k = 0), "k");
   REFUSES_OPTION((options.method = SUPCON_METHOD_KNN, options.temperature = 0), "temperature");
   REFUSES_OPTION(options.iterations = -1, "iterations");
   REFUSES_OPTION(options.l2 = NAN, "l2");
-  for (uint32_t size = 0; size < sizeof options; size += 4) REFUSES_OPTION(options.struct_size = size, "struct_size");
+  for (uint32_t size = 0; size < sizeof options; size += 4)
+    REFUSES_OPTION(options.struct_size = size, "struct_size");
   supcon_evaluate_options_init(&options);
   scores.struct_size = 8;
   REFUSES(EVALUATE(rows, truth, ROWS, rows, truth, ROWS, COLUMNS, 9), ARGUMENT, "struct_size");

@@ -1,4 +1,5 @@
-/* Data sets from files that make_data wrote: two classes with sound images and one without, and files made to deceive. */
+/* Data sets from files that make_data wrote: two classes with sound images and one without, and
+ * files made to deceive. */
 #include "test.h"
 
 static void folders(void) {
@@ -7,34 +8,48 @@ static void folders(void) {
   supcon_dataset_info_init(&info);
   WORKS(supcon_dataset_from_folder(data_path("folder"), NULL, &dataset));
   WORKS(supcon_dataset_get_info(dataset, &info));
-  EXPECT(info.count == 24 && info.channels == 3 && info.labelled == 1 && info.skipped == 2, "%lld images, %lld skipped", (long long)info.count,
-         (long long)info.skipped);
-  EXPECT(strcmp(supcon_dataset_class_name(dataset, 0), "blue") == 0 && strcmp(supcon_dataset_class_name(dataset, 1), "red") == 0, "other classes");
-  EXPECT(supcon_dataset_path(dataset, 0) && strstr(supcon_dataset_path(dataset, 0), "folder/blue/"), "%s", supcon_dataset_path(dataset, 0));
-  EXPECT(supcon_dataset_skipped(dataset, 0) && strstr(supcon_dataset_skipped(dataset, 0), ": "), "a skipped file without its reason");
-  EXPECT(!supcon_dataset_skipped(dataset, 2) && !supcon_dataset_skipped(dataset, -1), "more skipped files than there are");
+  EXPECT(info.count == 24 && info.channels == 3 && info.labeled == 1 && info.skipped == 2,
+         "%lld images, %lld skipped", (long long)info.count, (long long)info.skipped);
+  EXPECT(strcmp(supcon_dataset_class_name(dataset, 0), "blue") == 0 &&
+             strcmp(supcon_dataset_class_name(dataset, 1), "red") == 0,
+         "other classes");
+  EXPECT(supcon_dataset_path(dataset, 0) && strstr(supcon_dataset_path(dataset, 0), "folder/blue/"),
+         "%s", supcon_dataset_path(dataset, 0));
+  EXPECT(supcon_dataset_skipped(dataset, 0) && strstr(supcon_dataset_skipped(dataset, 0), ": "),
+         "a skipped file without its reason");
+  EXPECT(!supcon_dataset_skipped(dataset, 2) && !supcon_dataset_skipped(dataset, -1),
+         "more skipped files than there are");
   supcon_dataset_free(dataset);
 
   supcon_dataset_options options;
   supcon_dataset_options_init(&options);
   options.on_error = SUPCON_ON_ERROR_REFUSE;
-  REFUSES_HANDLE(supcon_dataset_from_folder(data_path("folder"), &options, &dataset), dataset, FORMAT, "folder/");
-  REFUSES_HANDLE(supcon_dataset_from_folder(data_path("nowhere"), NULL, &dataset), dataset, IO, "nowhere");
-  REFUSES_HANDLE(supcon_dataset_from_folder(data_path("images.idx"), NULL, &dataset), dataset, IO | FORMAT, "images.idx");
-  REFUSES_HANDLE(supcon_dataset_from_folder(data_path("empty"), NULL, &dataset), dataset, FORMAT, "empty");
+  REFUSES_HANDLE(supcon_dataset_from_folder(data_path("folder"), &options, &dataset), dataset,
+                 FORMAT, "folder/");
+  REFUSES_HANDLE(supcon_dataset_from_folder(data_path("nowhere"), NULL, &dataset), dataset, IO,
+                 "nowhere");
+  REFUSES_HANDLE(supcon_dataset_from_folder(data_path("images.idx"), NULL, &dataset), dataset,
+                 IO | FORMAT, "images.idx");
+  REFUSES_HANDLE(supcon_dataset_from_folder(data_path("empty"), NULL, &dataset), dataset, FORMAT,
+                 "empty");
   REFUSES_HANDLE(supcon_dataset_from_folder(NULL, NULL, &dataset), dataset, ARGUMENT, "path");
   REFUSES(supcon_dataset_from_folder(data_path("folder"), NULL, NULL), ARGUMENT, "dataset");
 
-  const char *paths[] = {data_path("folder/red/0.png"), data_path("folder/nowhere.png"), data_path("folder/blue/1.jpg")};
+  const char *paths[] = {data_path("folder/red/0.png"), data_path("folder/nowhere.png"),
+                         data_path("folder/blue/1.jpg")};
   const int64_t own[] = {4, 5, 6};
   int64_t copied[2];
   WORKS(supcon_dataset_from_files(paths, 3, own, NULL, &dataset));
   WORKS(supcon_dataset_get_labels(dataset, copied, 2));
-  EXPECT(copied[0] == 4 && copied[1] == 6, "labels %lld and %lld", (long long)copied[0], (long long)copied[1]);
+  EXPECT(copied[0] == 4 && copied[1] == 6, "labels %lld and %lld", (long long)copied[0],
+         (long long)copied[1]);
   supcon_dataset_free(dataset);
-  REFUSES_HANDLE(supcon_dataset_from_files(paths, 3, own, &options, &dataset), dataset, IO | FORMAT, "nowhere.png");
-  REFUSES_HANDLE(supcon_dataset_from_files(paths + 1, 1, NULL, NULL, &dataset), dataset, IO | FORMAT, "nowhere.png");
-  REFUSES_HANDLE(supcon_dataset_from_files(NULL, 3, NULL, NULL, &dataset), dataset, ARGUMENT, "paths");
+  REFUSES_HANDLE(supcon_dataset_from_files(paths, 3, own, &options, &dataset), dataset, IO | FORMAT,
+                 "nowhere.png");
+  REFUSES_HANDLE(supcon_dataset_from_files(paths + 1, 1, NULL, NULL, &dataset), dataset,
+                 IO | FORMAT, "nowhere.png");
+  REFUSES_HANDLE(supcon_dataset_from_files(NULL, 3, NULL, NULL, &dataset), dataset, ARGUMENT,
+                 "paths");
   paths[1] = NULL;
   REFUSES_HANDLE(supcon_dataset_from_files(paths, 3, NULL, NULL, &dataset), dataset, ARGUMENT, "1");
 }
@@ -45,27 +60,32 @@ static void idx(void) {
   supcon_dataset_info_init(&info);
   WORKS(supcon_dataset_from_idx(data_path("images.idx"), data_path("labels.idx"), NULL, &dataset));
   WORKS(supcon_dataset_get_info(dataset, &info));
-  EXPECT(info.count == IMAGES && info.height == SIDE && info.width == SIDE && info.channels == 1 && info.classes == CLASSES, "%lld images",
-         (long long)info.count);
+  EXPECT(info.count == IMAGES && info.height == SIDE && info.width == SIDE && info.channels == 1 &&
+             info.classes == CLASSES,
+         "%lld images", (long long)info.count);
   supcon_dataset_free(dataset);
   WORKS(supcon_dataset_from_idx(data_path("images.idx.gz"), NULL, NULL, &dataset));
   supcon_dataset_free(dataset);
 
-  static const uint8_t huge[16] = {0, 0, 8, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+  static const uint8_t huge[16] = {0,    0,    8,    3,    0xff, 0xff, 0xff, 0xff,
+                                   0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
   static const uint8_t large[16] = {0, 0, 8, 3, 0x7f, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0x10, 0};
   static const uint8_t floats[20] = {0, 0, 0x0d, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1};
   static const uint8_t short_labels[9] = {0, 0, 8, 1, 0, 0, 0, 1, 0};
   const unsigned bad = FORMAT | SHAPE | MEMORY;
-#define REFUSES_IDX(images_path, labels_path, statuses, word) \
-  REFUSES_HANDLE(supcon_dataset_from_idx(images_path, labels_path, NULL, &dataset), dataset, statuses, word)
+#define REFUSES_IDX(images_path, labels_path, statuses, word)                                \
+  REFUSES_HANDLE(supcon_dataset_from_idx(images_path, labels_path, NULL, &dataset), dataset, \
+                 statuses, word)
   REFUSES_IDX(write_file("huge.idx", huge, 16), NULL, bad, "huge.idx");
   REFUSES_IDX(write_file("large.idx", large, 16), NULL, bad, "large.idx");
   REFUSES_IDX(write_file("floats.idx", floats, 20), NULL, bad | TYPE, "floats.idx");
   REFUSES_IDX(write_file("short.idx", huge, 3), NULL, FORMAT, "short.idx");
   REFUSES_IDX(write_file("nothing.idx", huge, 0), NULL, FORMAT, "nothing.idx");
-  REFUSES_IDX(write_file("noise.gz", "\x1f\x8b\x08garbage that is not deflated", 32), NULL, FORMAT | IO, "noise.gz");
+  REFUSES_IDX(write_file("noise.gz", "\x1f\x8b\x08garbage that is not deflated", 32), NULL,
+              FORMAT | IO, "noise.gz");
   REFUSES_IDX(data_path("truncated.idx.gz"), NULL, FORMAT | IO, "truncated.idx.gz");
-  REFUSES_IDX(data_path("images.idx"), write_file("short_labels.idx", short_labels, 9), FORMAT | SHAPE, "96");
+  REFUSES_IDX(data_path("images.idx"), write_file("short_labels.idx", short_labels, 9),
+              FORMAT | SHAPE, "96");
   REFUSES_IDX(data_path("labels.idx"), NULL, FORMAT, "labels.idx");
   REFUSES_IDX(data_path("nowhere.idx"), NULL, IO, "nowhere.idx");
   REFUSES_IDX(data_path("folder"), NULL, IO | FORMAT, "folder");
@@ -79,17 +99,22 @@ static void cifar(void) {
   WORKS(supcon_dataset_from_cifar(paths, 1, 10, NULL, &dataset));
   supcon_dataset_free(dataset);
   REFUSES_HANDLE(supcon_dataset_from_cifar(paths, 1, 7, NULL, &dataset), dataset, ARGUMENT, "7");
-  REFUSES_HANDLE(supcon_dataset_from_cifar(paths, 1, 100, NULL, &dataset), dataset, FORMAT, "one.bin");
-  REFUSES_HANDLE(supcon_dataset_from_cifar(paths, 0, 10, NULL, &dataset), dataset, ARGUMENT | SHAPE, "0");
-  REFUSES_HANDLE(supcon_dataset_from_cifar(NULL, 1, 10, NULL, &dataset), dataset, ARGUMENT, "paths");
+  REFUSES_HANDLE(supcon_dataset_from_cifar(paths, 1, 100, NULL, &dataset), dataset, FORMAT,
+                 "one.bin");
+  REFUSES_HANDLE(supcon_dataset_from_cifar(paths, 0, 10, NULL, &dataset), dataset, ARGUMENT | SHAPE,
+                 "0");
+  REFUSES_HANDLE(supcon_dataset_from_cifar(NULL, 1, 10, NULL, &dataset), dataset, ARGUMENT,
+                 "paths");
   paths[0] = write_file("cut.bin", record, 3000);
-  REFUSES_HANDLE(supcon_dataset_from_cifar(paths, 1, 10, NULL, &dataset), dataset, FORMAT, "cut.bin");
+  REFUSES_HANDLE(supcon_dataset_from_cifar(paths, 1, 10, NULL, &dataset), dataset, FORMAT,
+                 "cut.bin");
   record[0] = 10;
   paths[0] = write_file("eleventh.bin", record, 3073);
   REFUSES_HANDLE(supcon_dataset_from_cifar(paths, 1, 10, NULL, &dataset), dataset, FORMAT, "10");
 }
 
-/* A file that passes when it is opened and fails when it is used: embedding says so, and the process lives. */
+/* A file that passes when it is opened and fails when it is used: embedding says so, and the
+ * process lives. */
 static void vanishing(void) {
   supcon_dataset *dataset = NULL;
   const char *from = data_path("folder/red/0.png");

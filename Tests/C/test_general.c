@@ -1,18 +1,26 @@
-/* Versions, statuses, the log, contexts; and NULL wherever a pointer may be passed to something that cannot report an error. */
+/* Versions, statuses, the log, contexts; and NULL wherever a pointer may be passed to something
+ * that cannot report an error. */
 #include "test.h"
 
 static void versions(void) {
   char text[32];
-  snprintf(text, sizeof text, "%d.%d.%d", SUPCON_VERSION_MAJOR, SUPCON_VERSION_MINOR, SUPCON_VERSION_PATCH);
+  snprintf(text, sizeof text, "%d.%d.%d", SUPCON_VERSION_MAJOR, SUPCON_VERSION_MINOR,
+           SUPCON_VERSION_PATCH);
   EXPECT(strcmp(supcon_version(), text) == 0, "header %s, library %s", text, supcon_version());
-  EXPECT(supcon_abi_version() == SUPCON_ABI_VERSION, "header %d, library %d", SUPCON_ABI_VERSION, supcon_abi_version());
+  EXPECT(supcon_abi_version() == SUPCON_ABI_VERSION, "header %d, library %d", SUPCON_ABI_VERSION,
+         supcon_abi_version());
   EXPECT(strstr(supcon_build_info(), text) != NULL, "\"%s\"", supcon_build_info());
-  EXPECT(strchr(supcon_build_info(), '\n') == NULL, "more than a line: \"%s\"", supcon_build_info());
+  EXPECT(strchr(supcon_build_info(), '\n') == NULL, "more than a line: \"%s\"",
+         supcon_build_info());
 }
 
 static void status_names(void) {
-  static const char *const names[] = {"OK", "argument", "shape", "type", "io", "format", "memory", "cancelled", "unsupported", "state", "fork", "internal"};
-  for (int i = 0; i < 12; ++i) EXPECT(strcmp(supcon_status_name(i), names[i]) == 0, "%d is called %s", i, supcon_status_name(i));
+  static const char *const names[] = {"OK",          "argument", "shape",  "type",
+                                      "io",          "format",   "memory", "canceled",
+                                      "unsupported", "state",    "fork",   "internal"};
+  for (int i = 0; i < 12; ++i)
+    EXPECT(strcmp(supcon_status_name(i), names[i]) == 0, "%d is called %s", i,
+           supcon_status_name(i));
   EXPECT(strcmp(supcon_status_name(12), "unknown") == 0, "%s", supcon_status_name(12));
   EXPECT(strcmp(supcon_status_name(-1), "unknown") == 0, "%s", supcon_status_name(-1));
 }
@@ -38,13 +46,15 @@ static void contexts(void) {
   supcon_context *context = NULL;
   WORKS(supcon_context_create(NULL, &context));
   EXPECT(supcon_context_threads(context) >= 1, "%d threads", supcon_context_threads(context));
-  EXPECT(supcon_context_threads(context) == supcon_context_threads(NULL), "NULL means the defaults");
+  EXPECT(supcon_context_threads(context) == supcon_context_threads(NULL),
+         "NULL means the defaults");
   supcon_context_free(context);
 
   supcon_context_options options;
   memset(&options, 0xff, sizeof options);
   supcon_context_options_init(&options);
-  EXPECT(options.struct_size == sizeof options && options.threads == 0 && options.memory_limit == 0, "init sets every field");
+  EXPECT(options.struct_size == sizeof options && options.threads == 0 && options.memory_limit == 0,
+         "init sets every field");
   options.threads = 3;
   WORKS(supcon_context_create(&options, &context));
   EXPECT(supcon_context_threads(context) == 3, "%d threads", supcon_context_threads(context));

@@ -1,6 +1,7 @@
 /* Walks the whole C interface as a caller would, and as a caller should not.
  *   api_test DATA_FOLDER              all tests
- *   api_test DATA_FOLDER full_disk    saving where nothing more may be written (run under `ulimit -f`) */
+ *   api_test DATA_FOLDER full_disk    saving where nothing more may be written (run under `ulimit
+ * -f`) */
 #define _POSIX_C_SOURCE 200809L
 #include <unistd.h>
 
@@ -46,7 +47,7 @@ supcon_model_options small_model_options(void) {
   options.width = 8;
   options.channels = 1;
   options.image_height = options.image_width = SIDE;
-  options.head_output = 16;
+  options.projection_dim = 16;
   options.precision = SUPCON_PRECISION_F32;
   return options;
 }
@@ -58,10 +59,12 @@ supcon_model *small_model(void) {
   return model;
 }
 
-/* Files cannot grow here: saving fails with a status, and leaves neither the file nor its temporary. */
+/* Files cannot grow here: saving fails with a status, and leaves neither the file nor its
+ * temporary. */
 static void test_full_disk(void) {
   supcon_model *model = small_model();
-  REFUSES(supcon_model_save(model, data_path("no_room/model.safetensors")), IO, "model.safetensors");
+  REFUSES(supcon_model_save(model, data_path("no_room/model.safetensors")), IO,
+          "model.safetensors");
   supcon_model_free(model);
 }
 
@@ -72,11 +75,13 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     void (*run)(void);
-  } tests[] = {{"general", test_general},         {"loss", test_loss},     {"datasets", test_datasets},
-               {"files", test_files},             {"augmentation", test_augmentation}, {"models", test_models},
-               {"model_files", test_model_files}, {"training", test_training}, {"presets", test_presets}, {"allocations", test_allocations},
-               {"evaluation", test_evaluation}, {"measures", test_measures},
-               {"threads", test_threads},         {"fork", test_fork}};
+  } tests[] = {{"general", test_general},           {"loss", test_loss},
+               {"datasets", test_datasets},         {"files", test_files},
+               {"augmentation", test_augmentation}, {"models", test_models},
+               {"model_files", test_model_files},   {"training", test_training},
+               {"presets", test_presets},           {"allocations", test_allocations},
+               {"evaluation", test_evaluation},     {"measures", test_measures},
+               {"threads", test_threads},           {"fork", test_fork}};
   if (argc > 2 && strcmp(argv[2], "full_disk") == 0) test_full_disk();
   else
     for (size_t i = 0; i < sizeof tests / sizeof *tests; ++i) {

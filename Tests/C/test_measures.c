@@ -1,4 +1,5 @@
-/* Retrieval, calibration, corruption errors, geometry, out-of-distribution scores: cases that can be worked out by hand, and what is refused. */
+/* Retrieval, calibration, corruption errors, geometry, out-of-distribution scores: cases that can
+ * be worked out by hand, and what is refused. */
 #include "test.h"
 
 #include <float.h>
@@ -12,25 +13,36 @@ static void retrieval(void) {
   supcon_retrieval_scores scores;
   supcon_retrieval_scores_init(&scores);
   WORKS(supcon_retrieval(NULL, rows, labels5, 5, NULL, NULL, 0, 2, &scores));
-  /* R = 1 for label 0: row 0 finds row 1, row 1 finds 0 or 2: 0 is nearer (0.99 against 0.9896). R = 2 for label 1: row 2 finds 1 and 0: nothing;
-   * rows 3 and 4 find each other and then row 2, which is nearer than row 1. */
-  EXPECT(close_to(scores.precision_at_1, 0.8) && close_to(scores.r_precision, 0.8) && close_to(scores.map_at_r, 0.8) && scores.queries == 5 &&
+  /* R = 1 for label 0: row 0 finds row 1, row 1 finds 0 or 2: 0 is nearer (0.99 against 0.9896). R
+   * = 2 for label 1: row 2 finds 1 and 0: nothing; rows 3 and 4 find each other and then row 2,
+   * which is nearer than row 1. */
+  EXPECT(close_to(scores.precision_at_1, 0.8) && close_to(scores.r_precision, 0.8) &&
+             close_to(scores.map_at_r, 0.8) && scores.queries == 5 &&
              scores.queries_without_match == 0,
          "%f %f %f", scores.precision_at_1, scores.r_precision, scores.map_at_r);
   const float query[] = {0, 5, 1, 1};
   const int64_t asked[] = {0, -7};
   WORKS(supcon_retrieval(NULL, rows, labels5, 5, query, asked, 2, 2, &scores));
-  EXPECT(scores.precision_at_1 == 0 && scores.r_precision == 0 && scores.queries == 1 && scores.queries_without_match == 1, "a query without a match");
+  EXPECT(scores.precision_at_1 == 0 && scores.r_precision == 0 && scores.queries == 1 &&
+             scores.queries_without_match == 1,
+         "a query without a match");
   REFUSES(supcon_retrieval(NULL, NULL, labels5, 5, NULL, NULL, 0, 2, &scores), ARGUMENT, "gallery");
-  REFUSES(supcon_retrieval(NULL, rows, NULL, 5, NULL, NULL, 0, 2, &scores), ARGUMENT, "gallery_labels");
-  REFUSES(supcon_retrieval(NULL, rows, labels5, 5, query, NULL, 2, 2, &scores), ARGUMENT, "query_labels");
+  REFUSES(supcon_retrieval(NULL, rows, NULL, 5, NULL, NULL, 0, 2, &scores), ARGUMENT,
+          "gallery_labels");
+  REFUSES(supcon_retrieval(NULL, rows, labels5, 5, query, NULL, 2, 2, &scores), ARGUMENT,
+          "query_labels");
   REFUSES(supcon_retrieval(NULL, rows, labels5, 5, query, asked, 2, 2, NULL), ARGUMENT, "scores");
-  REFUSES(supcon_retrieval(NULL, rows, labels5, INT64_MAX, NULL, NULL, 0, 2, &scores), SHAPE | MEMORY, "");
-  REFUSES(supcon_retrieval(NULL, rows, labels5, 0, NULL, NULL, 0, 2, &scores), ARGUMENT | SHAPE, "0");
-  REFUSES(supcon_retrieval(NULL, rows, labels5, 5, NULL, NULL, 0, -1, &scores), ARGUMENT | SHAPE, "-1");
-  REFUSES(supcon_retrieval(NULL, rows, labels5, 5, query, asked + 1, 1, 2, &scores), ARGUMENT, "no query");
+  REFUSES(supcon_retrieval(NULL, rows, labels5, INT64_MAX, NULL, NULL, 0, 2, &scores),
+          SHAPE | MEMORY, "");
+  REFUSES(supcon_retrieval(NULL, rows, labels5, 0, NULL, NULL, 0, 2, &scores), ARGUMENT | SHAPE,
+          "0");
+  REFUSES(supcon_retrieval(NULL, rows, labels5, 5, NULL, NULL, 0, -1, &scores), ARGUMENT | SHAPE,
+          "-1");
+  REFUSES(supcon_retrieval(NULL, rows, labels5, 5, query, asked + 1, 1, 2, &scores), ARGUMENT,
+          "no query");
   scores.struct_size = 4;
-  REFUSES(supcon_retrieval(NULL, rows, labels5, 5, NULL, NULL, 0, 2, &scores), ARGUMENT, "struct_size");
+  REFUSES(supcon_retrieval(NULL, rows, labels5, 5, NULL, NULL, 0, 2, &scores), ARGUMENT,
+          "struct_size");
 }
 
 static void calibration(void) {
@@ -45,13 +57,18 @@ static void calibration(void) {
   int64_t counts[4];
   double confidences[4], accuracies[4];
   WORKS(supcon_calibration(p, truth, 4, 2, &options, &scores, counts, confidences, accuracies));
-  EXPECT(close_to(scores.expected_error, 0.25 * 0.5 + 0.25 * 0.45 + 0.5 * 0.35) && close_to(scores.maximum_error, 0.5) && scores.accuracy == 0.75, "ECE %f, MCE %f",
-         scores.expected_error, scores.maximum_error);
-  EXPECT(counts[0] == 0 && counts[1] == 1 && counts[3] == 2 && close_to(confidences[3], 0.85) && accuracies[3] == 0.5, "the last bin: %f", confidences[3]);
+  EXPECT(close_to(scores.expected_calibration_error, 0.25 * 0.5 + 0.25 * 0.45 + 0.5 * 0.35) &&
+             close_to(scores.maximum_calibration_error, 0.5) && scores.accuracy == 0.75,
+         "ECE %f, MCE %f", scores.expected_calibration_error, scores.maximum_calibration_error);
+  EXPECT(counts[0] == 0 && counts[1] == 1 && counts[3] == 2 && close_to(confidences[3], 0.85) &&
+             accuracies[3] == 0.5,
+         "the last bin: %f", confidences[3]);
   WORKS(supcon_calibration(p, truth, 4, 2, NULL, NULL, NULL, NULL, NULL));
-  REFUSES(supcon_calibration(NULL, truth, 4, 2, NULL, &scores, NULL, NULL, NULL), ARGUMENT, "probabilities");
+  REFUSES(supcon_calibration(NULL, truth, 4, 2, NULL, &scores, NULL, NULL, NULL), ARGUMENT,
+          "probabilities");
   REFUSES(supcon_calibration(p, NULL, 4, 2, NULL, &scores, NULL, NULL, NULL), ARGUMENT, "labels");
-  REFUSES(supcon_calibration(p, truth, 0, 2, NULL, &scores, NULL, NULL, NULL), ARGUMENT | SHAPE, "0");
+  REFUSES(supcon_calibration(p, truth, 0, 2, NULL, &scores, NULL, NULL, NULL), ARGUMENT | SHAPE,
+          "0");
   REFUSES(supcon_calibration(p, truth, INT64_MAX, 2, NULL, &scores, NULL, NULL, NULL), SHAPE, "");
   REFUSES(supcon_calibration(p, truth, 2, 4, NULL, &scores, NULL, NULL, NULL), ARGUMENT, "sum 2");
   REFUSES(supcon_calibration(p, truth, 4, 1, NULL, &scores, NULL, NULL, NULL), ARGUMENT, "");
@@ -60,21 +77,30 @@ static void calibration(void) {
 }
 
 static void corruptions(void) {
-  const double errors[] = {0.2, 0.4, 0.1, 0.3}, baseline[] = {0.5, 0.7, 0.6, 1}, none[] = {0, 0, 0.1, 0.1};
+  const double errors[] = {0.2, 0.4, 0.1, 0.3}, baseline[] = {0.5, 0.7, 0.6, 1},
+               none[] = {0, 0, 0.1, 0.1};
   supcon_corruption_scores scores;
   supcon_corruption_scores_init(&scores);
   double ratios[2], relative[2];
   WORKS(supcon_corruption_error(errors, baseline, 2, 2, 0.1, 0.4, &scores, ratios, relative));
-  EXPECT(close_to(scores.mean, 0.375) && close_to(scores.relative_mean, 0.625) && close_to(ratios[1], 0.25) && close_to(relative[0], 1), "mCE %f, relative %f",
-         scores.mean, scores.relative_mean);
+  EXPECT(close_to(scores.mean, 0.375) && close_to(scores.relative_mean, 0.625) &&
+             close_to(ratios[1], 0.25) && close_to(relative[0], 1),
+         "mCE %f, relative %f", scores.mean, scores.relative_mean);
   WORKS(supcon_corruption_error(errors, baseline, 2, 2, NAN, NAN, &scores, NULL, relative));
-  EXPECT(isnan(scores.relative_mean) && isnan(relative[1]) && close_to(scores.mean, 0.375), "without clean errors");
-  REFUSES(supcon_corruption_error(errors, baseline, 2, 2, 0.1, NAN, &scores, NULL, NULL), ARGUMENT, "clean");
-  REFUSES(supcon_corruption_error(errors, none, 2, 2, NAN, NAN, &scores, NULL, NULL), ARGUMENT, "no errors");
-  REFUSES(supcon_corruption_error(errors, baseline, 2, 2, 0.1, 0.9, &scores, NULL, NULL), ARGUMENT, "loses nothing");
-  REFUSES(supcon_corruption_error(NULL, baseline, 2, 2, NAN, NAN, &scores, NULL, NULL), ARGUMENT, "errors");
-  REFUSES(supcon_corruption_error(errors, baseline, 0, 2, NAN, NAN, &scores, NULL, NULL), ARGUMENT | SHAPE, "0");
-  REFUSES(supcon_corruption_error(errors, baseline, INT64_MAX, 2, NAN, NAN, &scores, NULL, NULL), SHAPE, "");
+  EXPECT(isnan(scores.relative_mean) && isnan(relative[1]) && close_to(scores.mean, 0.375),
+         "without clean errors");
+  REFUSES(supcon_corruption_error(errors, baseline, 2, 2, 0.1, NAN, &scores, NULL, NULL), ARGUMENT,
+          "clean");
+  REFUSES(supcon_corruption_error(errors, none, 2, 2, NAN, NAN, &scores, NULL, NULL), ARGUMENT,
+          "no errors");
+  REFUSES(supcon_corruption_error(errors, baseline, 2, 2, 0.1, 0.9, &scores, NULL, NULL), ARGUMENT,
+          "loses nothing");
+  REFUSES(supcon_corruption_error(NULL, baseline, 2, 2, NAN, NAN, &scores, NULL, NULL), ARGUMENT,
+          "errors");
+  REFUSES(supcon_corruption_error(errors, baseline, 0, 2, NAN, NAN, &scores, NULL, NULL),
+          ARGUMENT | SHAPE, "0");
+  REFUSES(supcon_corruption_error(errors, baseline, INT64_MAX, 2, NAN, NAN, &scores, NULL, NULL),
+          SHAPE, "");
 }
 
 static void geometry(void) {
@@ -108,16 +134,21 @@ static void strangeness(void) {
   REFUSES(supcon_ood_scores(NULL, train, 3, NULL, 0, 2, &options, scores), ARGUMENT, "k is 3");
   options.k = 1;
   WORKS(supcon_ood_scores(NULL, train, 3, NULL, 0, 2, &options, scores));
-  EXPECT(scores[0] == 0 && close_to(scores[1], sqrt(2)) && scores[2] == 0, "%f %f %f", scores[0], scores[1], scores[2]);
+  EXPECT(scores[0] == 0 && close_to(scores[1], sqrt(2)) && scores[2] == 0, "%f %f %f", scores[0],
+         scores[1], scores[2]);
   REFUSES(supcon_ood_scores(NULL, NULL, 3, queries, 2, 2, &options, scores), ARGUMENT, "train");
   REFUSES(supcon_ood_scores(NULL, train, 3, queries, 2, 2, &options, NULL), ARGUMENT, "scores");
-  REFUSES(supcon_ood_scores(NULL, train, 3, queries, -2, 2, &options, scores), ARGUMENT | SHAPE, "-2");
+  REFUSES(supcon_ood_scores(NULL, train, 3, queries, -2, 2, &options, scores), ARGUMENT | SHAPE,
+          "-2");
 
   const float inside[] = {0, 1, 1, 2}, outside[] = {1, 3};
   supcon_detection_scores found;
   supcon_detection_scores_init(&found);
-  WORKS(supcon_detection(inside, 4, outside, 2, &found)); /* 1 beats one and equals two of four, 3 beats all: (2 + 4) / 8 */
-  EXPECT(close_to(found.auroc, 0.75) && found.threshold == 2 && found.fpr95 == 0.5, "AUROC %f, FPR95 %f at %f", found.auroc, found.fpr95, found.threshold);
+  WORKS(
+      supcon_detection(inside, 4, outside, 2,
+                       &found)); /* 1 beats one and equals two of four, 3 beats all: (2 + 4) / 8 */
+  EXPECT(close_to(found.auroc, 0.75) && found.threshold == 2 && found.fpr95 == 0.5,
+         "AUROC %f, FPR95 %f at %f", found.auroc, found.fpr95, found.threshold);
   REFUSES(supcon_detection(inside, 0, outside, 2, &found), ARGUMENT | SHAPE, "0");
   REFUSES(supcon_detection(inside, 4, NULL, 2, &found), ARGUMENT, "outside");
   REFUSES(supcon_detection(inside, INT64_MAX, outside, 2, &found), SHAPE, "");
@@ -131,14 +162,16 @@ static void variants(void) {
   WORKS(supcon_dataset_with_label_noise(dataset, 0.25, 3, &other));
   WORKS(supcon_dataset_get_labels(other, after, IMAGES));
   int changed = 0;
-  for (int i = 0; i < IMAGES; ++i) changed += before[i] != after[i] && after[i] >= 0 && after[i] < CLASSES;
+  for (int i = 0; i < IMAGES; ++i)
+    changed += before[i] != after[i] && after[i] >= 0 && after[i] < CLASSES;
   EXPECT(changed == IMAGES / 4, "%d labels are changed", changed);
   supcon_dataset_free(other);
   supcon_dataset_info info;
   supcon_dataset_info_init(&info);
   WORKS(supcon_dataset_per_class(dataset, 5, 3, &other));
   WORKS(supcon_dataset_get_info(other, &info));
-  EXPECT(info.count == 5 * CLASSES && info.classes == CLASSES, "%lld images", (long long)info.count);
+  EXPECT(info.count == 5 * CLASSES && info.classes == CLASSES, "%lld images",
+         (long long)info.count);
   supcon_dataset_free(other);
   WORKS(supcon_dataset_long_tailed(dataset, 4, 3, &other)); /* 32, 16, 8 */
   WORKS(supcon_dataset_get_info(other, &info));
@@ -146,7 +179,9 @@ static void variants(void) {
   supcon_dataset_free(other);
   const char *names[] = {"rising", "falling", "level"}, *broken[] = {"rising", NULL, "level"};
   WORKS(supcon_dataset_with_class_names(dataset, names, 3, &other));
-  EXPECT(strcmp(supcon_dataset_class_name(other, 1), "falling") == 0 && strcmp(supcon_dataset_class_name(dataset, 1), "1") == 0, "names");
+  EXPECT(strcmp(supcon_dataset_class_name(other, 1), "falling") == 0 &&
+             strcmp(supcon_dataset_class_name(dataset, 1), "1") == 0,
+         "names");
   supcon_dataset_free(other);
   for (int i = 0; i < IMAGES; ++i) after[i] = 7;
   WORKS(supcon_dataset_with_labels(dataset, after, &other));
@@ -159,10 +194,14 @@ static void variants(void) {
   supcon_dataset_free(plain);
   after[3] = -2;
   REFUSES_HANDLE(supcon_dataset_with_labels(dataset, after, &other), other, ARGUMENT, "-2");
-  REFUSES_HANDLE(supcon_dataset_with_class_names(dataset, names, 2, &other), other, SHAPE, "2 names");
-  REFUSES_HANDLE(supcon_dataset_with_class_names(dataset, broken, 3, &other), other, ARGUMENT, "names[1]");
-  REFUSES_HANDLE(supcon_dataset_with_class_names(dataset, names, INT64_MAX, &other), other, ARGUMENT, "");
-  REFUSES_HANDLE(supcon_dataset_with_class_names(dataset, NULL, 3, &other), other, ARGUMENT, "names");
+  REFUSES_HANDLE(supcon_dataset_with_class_names(dataset, names, 2, &other), other, SHAPE,
+                 "2 names");
+  REFUSES_HANDLE(supcon_dataset_with_class_names(dataset, broken, 3, &other), other, ARGUMENT,
+                 "names[1]");
+  REFUSES_HANDLE(supcon_dataset_with_class_names(dataset, names, INT64_MAX, &other), other,
+                 ARGUMENT, "");
+  REFUSES_HANDLE(supcon_dataset_with_class_names(dataset, NULL, 3, &other), other, ARGUMENT,
+                 "names");
   REFUSES_HANDLE(supcon_dataset_with_label_noise(dataset, NAN, 0, &other), other, ARGUMENT, "rate");
   REFUSES_HANDLE(supcon_dataset_per_class(dataset, 0, 0, &other), other, ARGUMENT, "0");
   REFUSES_HANDLE(supcon_dataset_long_tailed(dataset, 0, 0, &other), other, ARGUMENT, "0");
@@ -194,8 +233,10 @@ static void transfer(void) {
   EXPECT(heard.embedded == 1 && heard.fitted > 1, "%d and %d calls", heard.embedded, heard.fitted);
   for (int phase = SUPCON_PHASE_EMBED; phase <= SUPCON_PHASE_FIT; ++phase) {
     heard = (struct heard){.stop_in = phase};
-    REFUSES(supcon_model_fit_classifier(model, dataset, &options), BIT(SUPCON_STATUS_CANCELLED), "stopped");
-    EXPECT(heard.embedded == 1 && heard.fitted == phase, "%d and %d calls", heard.embedded, heard.fitted);
+    REFUSES(supcon_model_fit_classifier(model, dataset, &options), BIT(SUPCON_STATUS_CANCELED),
+            "stopped");
+    EXPECT(heard.embedded == 1 && heard.fitted == phase, "%d and %d calls", heard.embedded,
+           heard.fitted);
   }
 
   const char *names[] = {"a", "b", "c", "d"};
@@ -212,12 +253,15 @@ static void transfer(void) {
   training.learning_rate = 0.001;
   training.validation_fraction = 0;
   supcon_trainer *trainer = NULL;
-  REFUSES_HANDLE(supcon_trainer_create(NULL, model, other, &training, &trainer), trainer, SHAPE, "supcon_model_reset_classifier");
+  REFUSES_HANDLE(supcon_trainer_create(NULL, model, other, &training, &trainer), trainer, SHAPE,
+                 "supcon_model_reset_classifier");
   WORKS(supcon_model_reset_classifier(model, 0));
   EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_LOGITS) == 0, "a classifier is left");
   WORKS(supcon_trainer_create(NULL, model, other, &training, &trainer));
   WORKS(supcon_trainer_run(trainer, NULL, NULL));
-  EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_LOGITS) == 4 && strcmp(supcon_model_class_name(model, 3), "d") == 0, "other classes");
+  EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_LOGITS) == 4 &&
+             strcmp(supcon_model_class_name(model, 3), "d") == 0,
+         "other classes");
   WORKS(supcon_model_reset_classifier(model, 9));
   EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_LOGITS) == 9, "nine classes");
   REFUSES(supcon_model_reset_classifier(model, -1), ARGUMENT, "-1");

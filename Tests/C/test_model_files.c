@@ -1,4 +1,5 @@
-/* Saving and loading: the same embeddings afterwards; and files that are missing, cut, or made to deceive. */
+/* Saving and loading: the same embeddings afterwards; and files that are missing, cut, or made to
+ * deceive. */
 #include "test.h"
 
 static void round_trip(void) {
@@ -23,11 +24,11 @@ static void round_trip(void) {
   supcon_model_free(model);
 
   supcon_load_options options;
-#define REFUSES_LOAD(change, statuses, word)                                                   \
-  do {                                                                                         \
-    supcon_load_options_init(&options);                                                        \
-    change;                                                                                    \
-    REFUSES_HANDLE(supcon_model_load(NULL, path, &options, &loaded), loaded, statuses, word);  \
+#define REFUSES_LOAD(change, statuses, word)                                                  \
+  do {                                                                                        \
+    supcon_load_options_init(&options);                                                       \
+    change;                                                                                   \
+    REFUSES_HANDLE(supcon_model_load(NULL, path, &options, &loaded), loaded, statuses, word); \
   } while (0)
   REFUSES_LOAD(options.architecture = "resnet50", ARGUMENT | FORMAT, "resnet50");
   REFUSES_LOAD(options.architecture = "alexnet", ARGUMENT, "alexnet");
@@ -36,12 +37,15 @@ static void round_trip(void) {
   REFUSES_LOAD(options.precision = -1, ARGUMENT, "precision");
   REFUSES_LOAD(options.image_height = -1, ARGUMENT, "-1");
   REFUSES_LOAD(options.has_mean_std = 1, ARGUMENT | FORMAT, "std"); /* which are 0 */
-  for (uint32_t size = 0; size < sizeof options; size += 4) REFUSES_LOAD(options.struct_size = size, ARGUMENT, "struct_size");
+  for (uint32_t size = 0; size < sizeof options; size += 4)
+    REFUSES_LOAD(options.struct_size = size, ARGUMENT, "struct_size");
   REFUSES(supcon_model_load(NULL, path, NULL, NULL), ARGUMENT, "model");
 }
 
-/* A safetensors file: the length of the header, 8 bytes little-endian, the header, then bytes zero. */
-static const char *tensors_file(const char *name, uint64_t header_length, const char *header, size_t bytes) {
+/* A safetensors file: the length of the header, 8 bytes little-endian, the header, then bytes zero.
+ */
+static const char *tensors_file(const char *name, uint64_t header_length, const char *header,
+                                size_t bytes) {
   static uint8_t content[4096];
   memset(content, 0, sizeof content);
   for (int i = 0; i < 8; ++i) content[i] = (uint8_t)(header_length >> (8 * i));
@@ -51,8 +55,10 @@ static const char *tensors_file(const char *name, uint64_t header_length, const 
 
 static void hostile(void) {
   supcon_model *model = NULL;
-#define REFUSES_FILE(path, statuses, word) REFUSES_HANDLE(supcon_model_load(NULL, path, NULL, &model), model, statuses, word)
-#define REFUSES_HEADER(name, header, bytes) REFUSES_FILE(tensors_file(name, strlen(header), header, bytes), FORMAT, name)
+#define REFUSES_FILE(path, statuses, word) \
+  REFUSES_HANDLE(supcon_model_load(NULL, path, NULL, &model), model, statuses, word)
+#define REFUSES_HEADER(name, header, bytes) \
+  REFUSES_FILE(tensors_file(name, strlen(header), header, bytes), FORMAT, name)
   REFUSES_FILE(data_path("nowhere.safetensors"), IO, "nowhere.safetensors");
   REFUSES_FILE(data_path("folder"), IO | FORMAT, "folder");
   REFUSES_FILE(data_path("images.idx"), FORMAT, "images.idx");
@@ -60,25 +66,37 @@ static void hostile(void) {
   REFUSES_FILE(write_file("none.safetensors", "", 0), FORMAT, "none.safetensors");
   REFUSES_FILE(write_file("seven.safetensors", "1234567", 7), FORMAT, "seven.safetensors");
   REFUSES_FILE(tensors_file("long.safetensors", UINT64_MAX, "{}", 0), FORMAT, "long.safetensors");
-  REFUSES_FILE(tensors_file("longer.safetensors", INT64_MAX - 4, "{}", 0), FORMAT, "longer.safetensors");
+  REFUSES_FILE(tensors_file("longer.safetensors", INT64_MAX - 4, "{}", 0), FORMAT,
+               "longer.safetensors");
   REFUSES_FILE(tensors_file("cut.safetensors", 100, "{}", 0), FORMAT, "cut.safetensors");
   REFUSES_HEADER("empty.safetensors", "{}", 0);
   REFUSES_HEADER("array.safetensors", "[]", 0);
   REFUSES_HEADER("text.safetensors", "{\"conv1.weight\": ", 0);
-  REFUSES_HEADER("dtype.safetensors", "{\"conv1.weight\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4);
-  REFUSES_HEADER("beyond.safetensors", "{\"conv1.weight\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4);
-  REFUSES_HEADER("backward.safetensors", "{\"conv1.weight\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,4]}}", 8);
-  REFUSES_HEADER("negative.safetensors", "{\"conv1.weight\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4);
+  REFUSES_HEADER("dtype.safetensors",
+                 "{\"conv1.weight\":{\"dtype\":\"F31\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4);
+  REFUSES_HEADER("beyond.safetensors",
+                 "{\"conv1.weight\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4);
+  REFUSES_HEADER("backward.safetensors",
+                 "{\"conv1.weight\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,4]}}", 8);
+  REFUSES_HEADER("negative.safetensors",
+                 "{\"conv1.weight\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4);
   REFUSES_HEADER("product.safetensors",
-                 "{\"conv1.weight\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4,3,3],\"data_offsets\":[0,4]}}", 4);
-  REFUSES_HEADER("number.safetensors", "{\"conv1.weight\":{\"dtype\":\"F32\",\"shape\":[1e999],\"data_offsets\":[0,99999999999999999999999]}}", 4);
+                 "{\"conv1.weight\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4,3,3],"
+                 "\"data_offsets\":[0,4]}}",
+                 4);
+  REFUSES_HEADER("number.safetensors",
+                 "{\"conv1.weight\":{\"dtype\":\"F32\",\"shape\":[1e999],\"data_offsets\":[0,"
+                 "99999999999999999999999]}}",
+                 4);
   static char deep[2048];
   memset(deep, '[', sizeof deep - 1);
   REFUSES_HEADER("deep.safetensors", deep, 0);
-  REFUSES_HEADER("escape.safetensors", "{\"\\ud800\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4);
+  REFUSES_HEADER("escape.safetensors",
+                 "{\"\\ud800\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4);
 }
 
-/* Each byte of the header changed in turn, and the file cut at many places: whatever the answer, it is an answer. */
+/* Each byte of the header changed in turn, and the file cut at many places: whatever the answer, it
+ * is an answer. */
 static void damaged(void) {
   FILE *file = fopen(data_path("model.safetensors"), "rb");
   EXPECT(file != NULL, "the model that was saved is not there");
@@ -95,13 +113,15 @@ static void damaged(void) {
     supcon_model *model = NULL;
     forget_error();
     const size_t length = i % 2 ? count : count * (i + 1) / 601;
-    const supcon_status status = supcon_model_load(NULL, write_file("damaged.safetensors", bytes, length), NULL, &model);
+    const supcon_status status =
+        supcon_model_load(NULL, write_file("damaged.safetensors", bytes, length), NULL, &model);
     short_ones += length < count && status == SUPCON_OK;
     silent += status != SUPCON_OK && (model || !error_is_new());
     supcon_model_free(model);
     bytes[i] = kept;
   }
-  EXPECT(silent == 0, "%d of 600 damaged files were refused without a message, or left a handle", silent);
+  EXPECT(silent == 0, "%d of 600 damaged files were refused without a message, or left a handle",
+         silent);
   EXPECT(short_ones == 0, "%d files that end too early were loaded", short_ones);
   free(bytes);
 }

@@ -8,22 +8,26 @@ static void making(void) {
   supcon_model_info info;
   supcon_model_info_init(&info);
   WORKS(supcon_model_get_info(model, &info));
-  EXPECT(strcmp(info.architecture, "resnet18") == 0 && info.stem == SUPCON_STEM_CIFAR && info.width == 8 && info.channels == 1 && info.image_height == SIDE &&
-             info.head == SUPCON_HEAD_MLP && info.head_output == 16 && info.classes == 0 && info.precision == SUPCON_PRECISION_F32 &&
-             info.encoder_output == 64 && info.parameters > 0,
-         "%s, stem %d, width %d, output %d", info.architecture, info.stem, info.width, info.encoder_output);
+  EXPECT(strcmp(info.architecture, "resnet18") == 0 && info.stem == SUPCON_STEM_CIFAR &&
+             info.width == 8 && info.channels == 1 && info.image_height == SIDE &&
+             info.head == SUPCON_HEAD_MLP && info.projection_dim == 16 && info.classes == 0 &&
+             info.precision == SUPCON_PRECISION_F32 && info.embedding_dim == 64 &&
+             info.parameters > 0,
+         "%s, stem %d, width %d, output %d", info.architecture, info.stem, info.width,
+         info.embedding_dim);
   REFUSES(supcon_model_get_info(NULL, &info), ARGUMENT, "model");
   REFUSES(supcon_model_get_info(model, NULL), ARGUMENT, "info");
   info.struct_size = 0;
   REFUSES(supcon_model_get_info(model, &info), ARGUMENT, "struct_size");
-  EXPECT(!supcon_model_class_name(model, 0) && !supcon_model_class_name(model, -1), "a model without a classifier has class names");
+  EXPECT(!supcon_model_class_name(model, 0) && !supcon_model_class_name(model, -1),
+         "a model without a classifier has class names");
   supcon_model_free(model);
 
-#define REFUSES_MODEL(change, statuses, word)                                                \
-  do {                                                                                       \
-    options = small_model_options();                                                         \
-    change;                                                                                  \
-    REFUSES_HANDLE(supcon_model_create(NULL, &options, &model), model, statuses, word);      \
+#define REFUSES_MODEL(change, statuses, word)                                           \
+  do {                                                                                  \
+    options = small_model_options();                                                    \
+    change;                                                                             \
+    REFUSES_HANDLE(supcon_model_create(NULL, &options, &model), model, statuses, word); \
   } while (0)
   REFUSES_MODEL(options.architecture = "vgg16", ARGUMENT, "vgg16");
   REFUSES_MODEL(options.architecture = "", ARGUMENT, "");
@@ -35,15 +39,17 @@ static void making(void) {
   REFUSES_MODEL(options.image_height = 0, ARGUMENT, "0");
   REFUSES_MODEL(options.image_width = INT32_MIN, ARGUMENT, "-2147483648");
   REFUSES_MODEL(options.normalize_features = 2, ARGUMENT, "normalize_features");
-  REFUSES_MODEL((options.architecture = "resnext50_32x4d", options.width = 8), ARGUMENT, "16 or more");
+  REFUSES_MODEL((options.architecture = "resnext50_32x4d", options.width = 8), ARGUMENT,
+                "16 or more");
   REFUSES_MODEL(options.head = 6, ARGUMENT, "head");
   REFUSES_MODEL(options.head_hidden = -1, ARGUMENT, "-1");
-  REFUSES_MODEL(options.head_output = 0, ARGUMENT, "head_output");
+  REFUSES_MODEL(options.projection_dim = 0, ARGUMENT, "projection_dim");
   REFUSES_MODEL(options.classes = -2, ARGUMENT, "-2");
   REFUSES_MODEL(options.precision = 3, ARGUMENT, "precision");
   REFUSES_MODEL(options.mean[0] = NAN, ARGUMENT, "mean");
   REFUSES_MODEL(options.std[0] = 0, ARGUMENT, "std");
-  for (uint32_t size = 0; size < sizeof options; size += 4) REFUSES_MODEL(options.struct_size = size, ARGUMENT, "struct_size");
+  for (uint32_t size = 0; size < sizeof options; size += 4)
+    REFUSES_MODEL(options.struct_size = size, ARGUMENT, "struct_size");
   REFUSES(supcon_model_create(NULL, NULL, NULL), ARGUMENT, "model");
 }
 
@@ -53,16 +59,22 @@ static void embedding(void) {
   supcon_embed_options options;
   enum { COLUMNS = 64, ROOM = IMAGES * COLUMNS };
   static float rows[ROOM], others[ROOM];
-  EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_ENCODER) == COLUMNS, "%lld", (long long)supcon_model_output_dimension(model, SUPCON_OUTPUT_ENCODER));
-  EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_PROJECTION) == 16, "the projection has another dimension");
-  EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_LOGITS) == 0 && supcon_model_output_dimension(model, 9) == 0, "an output that is not there");
+  EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_ENCODER) == COLUMNS, "%lld",
+         (long long)supcon_model_output_dimension(model, SUPCON_OUTPUT_ENCODER));
+  EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_PROJECTION) == 16,
+         "the projection has another dimension");
+  EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_LOGITS) == 0 &&
+             supcon_model_output_dimension(model, 9) == 0,
+         "an output that is not there");
   WORKS(supcon_model_embed(model, &images, NULL, rows, ROOM));
   for (int i = 0; i < IMAGES; ++i) {
     double length = 0;
-    for (int j = 0; j < COLUMNS; ++j) length += (double)rows[i * COLUMNS + j] * (double)rows[i * COLUMNS + j];
+    for (int j = 0; j < COLUMNS; ++j)
+      length += (double)rows[i * COLUMNS + j] * (double)rows[i * COLUMNS + j];
     EXPECT(fabs(length - 1) < 1e-5, "row %d has length² %f", i, length);
   }
-  /* One at a time, the same; from a view of the same pixels with other strides, mirrored, something else. */
+  /* One at a time, the same; from a view of the same pixels with other strides, mirrored, something
+   * else. */
   supcon_embed_options_init(&options);
   options.batch_size = 1;
   WORKS(supcon_model_embed(model, &images, &options, others, ROOM));
@@ -82,11 +94,11 @@ static void embedding(void) {
   REFUSES(supcon_model_embed(NULL, &images, NULL, rows, ROOM), ARGUMENT, "model");
   REFUSES(supcon_model_embed(model, NULL, NULL, rows, ROOM), ARGUMENT, "images");
   REFUSES(supcon_model_embed_dataset(model, NULL, NULL, rows, ROOM), ARGUMENT, "dataset");
-#define REFUSES_EMBED(change, statuses, word)                                  \
-  do {                                                                         \
-    images = all_images();                                                     \
-    supcon_embed_options_init(&options);                                       \
-    change;                                                                    \
+#define REFUSES_EMBED(change, statuses, word)                                          \
+  do {                                                                                 \
+    images = all_images();                                                             \
+    supcon_embed_options_init(&options);                                               \
+    change;                                                                            \
     REFUSES(supcon_model_embed(model, &images, &options, rows, ROOM), statuses, word); \
   } while (0)
   REFUSES_EMBED(options.output = 4, ARGUMENT, "output");
@@ -96,19 +108,20 @@ static void embedding(void) {
   REFUSES_EMBED(options.batch_size = -1, ARGUMENT, "-1");
   REFUSES_EMBED((images.channels = 3, images.width = 5), SHAPE, "3");
   REFUSES_EMBED(images.element_type = 3, TYPE, "3");
-  for (uint32_t size = 0; size < sizeof options; size += 4) REFUSES_EMBED(options.struct_size = size, ARGUMENT, "struct_size");
+  for (uint32_t size = 0; size < sizeof options; size += 4)
+    REFUSES_EMBED(options.struct_size = size, ARGUMENT, "struct_size");
   EXPECT(rows[0] == 42, "a failed call changed the embeddings");
   supcon_model_free(model);
 }
 
 static void classifying(void) {
   supcon_model *model = small_model();
-  supcon_dataset *dataset = small_dataset(), *unlabelled = NULL;
+  supcon_dataset *dataset = small_dataset(), *unlabeled = NULL;
   supcon_images images = all_images();
-  WORKS(supcon_dataset_from_images(&images, NULL, NULL, &unlabelled));
+  WORKS(supcon_dataset_from_images(&images, NULL, NULL, &unlabeled));
   supcon_classifier_options options;
   supcon_classifier_options_init(&options);
-  REFUSES(supcon_model_fit_classifier(model, unlabelled, NULL), STATE, "labels");
+  REFUSES(supcon_model_fit_classifier(model, unlabeled, NULL), STATE, "labels");
   REFUSES(supcon_model_fit_classifier(NULL, dataset, NULL), ARGUMENT, "model");
   REFUSES(supcon_model_fit_classifier(model, NULL, NULL), ARGUMENT, "dataset");
   options.iterations = 0;
@@ -121,8 +134,10 @@ static void classifying(void) {
   REFUSES(supcon_model_fit_classifier(model, dataset, &options), ARGUMENT, "struct_size");
 
   WORKS(supcon_model_fit_classifier(model, dataset, NULL));
-  EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_PROBABILITIES) == CLASSES, "no probabilities");
-  EXPECT(supcon_model_class_name(model, 1) && strcmp(supcon_model_class_name(model, 1), "1") == 0, "class 1 is not called 1");
+  EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_PROBABILITIES) == CLASSES,
+         "no probabilities");
+  EXPECT(supcon_model_class_name(model, 1) && strcmp(supcon_model_class_name(model, 1), "1") == 0,
+         "class 1 is not called 1");
   static float probabilities[IMAGES * CLASSES];
   supcon_embed_options embed;
   supcon_embed_options_init(&embed);
@@ -131,11 +146,13 @@ static void classifying(void) {
   int right = 0;
   for (int i = 0; i < IMAGES; ++i) {
     const float *p = probabilities + i * CLASSES;
-    EXPECT(fabs((double)(p[0] + p[1] + p[2]) - 1) < 1e-5, "the probabilities of image %d make %f", i, (double)(p[0] + p[1] + p[2]));
+    EXPECT(fabs((double)(p[0] + p[1] + p[2]) - 1) < 1e-5, "the probabilities of image %d make %f",
+           i, (double)(p[0] + p[1] + p[2]));
     right += p[labels[i]] >= p[0] && p[labels[i]] >= p[1] && p[labels[i]] >= p[2];
   }
-  EXPECT(right >= IMAGES * 9 / 10, "%d of %d right", right, IMAGES); /* ramps are told apart even by a random encoder's features */
-  supcon_dataset_free(unlabelled);
+  EXPECT(right >= IMAGES * 9 / 10, "%d of %d right", right,
+         IMAGES); /* ramps are told apart even by a random encoder's features */
+  supcon_dataset_free(unlabeled);
   supcon_dataset_free(dataset);
   supcon_model_free(model);
 }

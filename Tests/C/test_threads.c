@@ -1,4 +1,5 @@
-/* Many threads on one model; errors that stay with their thread; and a forked child, which is told so. */
+/* Many threads on one model; errors that stay with their thread; and a forked child, which is told
+ * so. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <sys/wait.h>
@@ -22,9 +23,11 @@ static void *embed_often(void *argument) {
     images.count = IMAGES - own - round;
     wrong += supcon_model_embed(shared, &images, NULL, rows, ROOM) != SUPCON_OK;
     double largest = 0;
-    for (int64_t i = 0; i < images.count * COLUMNS; ++i) largest = fmax(largest, fabs((double)(rows[i] - expected[i])));
+    for (int64_t i = 0; i < images.count * COLUMNS; ++i)
+      largest = fmax(largest, fabs((double)(rows[i] - expected[i])));
     wrong += largest > 1e-5;
-    wrong += supcon_model_embed(shared, &images, NULL, rows, own) != SUPCON_STATUS_SHAPE; /* its own error … */
+    wrong += supcon_model_embed(shared, &images, NULL, rows, own) !=
+             SUPCON_STATUS_SHAPE; /* its own error … */
     char number[16];
     snprintf(number, sizeof number, "%d", own);
     wrong += strstr(supcon_last_error(), number) == NULL; /* … in its own words */
@@ -53,8 +56,10 @@ void test_threads(void) {
   supcon_model_free(shared);
 }
 
-/* What the child of a fork finds: the number of calls that did not return SUPCON_STATUS_FORK with a message. */
-static int in_child(const supcon_model *model, const supcon_dataset *dataset, supcon_trainer *trainer) {
+/* What the child of a fork finds: the number of calls that did not return SUPCON_STATUS_FORK with a
+ * message. */
+static int in_child(const supcon_model *model, const supcon_dataset *dataset,
+                    supcon_trainer *trainer) {
   int wrong = 0;
   supcon_context *context = NULL;
   supcon_dataset *other = NULL;
@@ -72,7 +77,8 @@ static int in_child(const supcon_model *model, const supcon_dataset *dataset, su
       supcon_model_embed(model, &images, NULL, rows, ROOM),
       supcon_model_save(model, data_path("child.safetensors")),
       supcon_trainer_run(trainer, NULL, NULL),
-      supcon_evaluate(NULL, rows, labels, 4, rows, labels, 4, 2, NULL, NULL, NULL, NULL, 0, NULL, 0),
+      supcon_evaluate(NULL, rows, labels, 4, rows, labels, 4, 2, NULL, NULL, NULL, NULL, 0, NULL,
+                      0),
   };
   for (size_t i = 0; i < sizeof statuses / sizeof *statuses; ++i)
     if (statuses[i] != SUPCON_STATUS_FORK) {

@@ -20,11 +20,13 @@ struct log {
 
 static int on_event(const supcon_event *event, void *user_data) {
   struct log *log = user_data;
-  log->bad += event->struct_size < sizeof *event || event->epoch < 1 || event->epoch > event->epochs || !event->message;
+  log->bad += event->struct_size < sizeof *event || event->epoch < 1 ||
+              event->epoch > event->epochs || !event->message;
   if (event->kind == SUPCON_EVENT_WARNING) ++log->warnings;
   if (event->kind == SUPCON_EVENT_EPOCH) ++log->epochs;
   if (event->kind != SUPCON_EVENT_STEP) return 0;
-  log->bad += event->step < 1 || event->step > event->steps || !isfinite(event->loss) || !(event->learning_rate > 0) || !(event->seconds_left >= 0);
+  log->bad += event->step < 1 || event->step > event->steps || !isfinite(event->loss) ||
+              !(event->learning_rate > 0) || !(event->seconds_left >= 0);
   if (++log->steps == 1 && log->model) {
     float row[64];
     supcon_images one = all_images();
@@ -41,12 +43,15 @@ static void running(void) {
   supcon_trainer *trainer = NULL;
   supcon_train_options options = small_train_options();
   WORKS(supcon_trainer_create(NULL, model, dataset, &options, &trainer));
-  EXPECT(supcon_trainer_memory(trainer) > 0, "a step takes %lld bytes", (long long)supcon_trainer_memory(trainer));
+  EXPECT(supcon_trainer_memory(trainer) > 0, "a step takes %lld bytes",
+         (long long)supcon_trainer_memory(trainer));
   supcon_dataset_free(dataset); /* the trainer keeps it alive */
   struct log log = {.model = model};
   WORKS(supcon_trainer_run(trainer, on_event, &log));
-  EXPECT(log.steps == 6 && log.epochs == 2 && log.bad == 0, "%d steps, %d epochs, %d bad events", log.steps, log.epochs, log.bad);
-  EXPECT(log.inside == SUPCON_STATUS_STATE, "embedding during training: %s", supcon_status_name(log.inside));
+  EXPECT(log.steps == 6 && log.epochs == 2 && log.bad == 0, "%d steps, %d epochs, %d bad events",
+         log.steps, log.epochs, log.bad);
+  EXPECT(log.inside == SUPCON_STATUS_STATE, "embedding during training: %s",
+         supcon_status_name(log.inside));
   REFUSES(supcon_trainer_run(trainer, NULL, NULL), STATE, "");
   REFUSES(supcon_trainer_run(NULL, NULL, NULL), ARGUMENT, "trainer");
   supcon_trainer_free(trainer);
@@ -62,7 +67,8 @@ static int on_knn(const supcon_event *event, void *user_data) {
 static void targets(void) {
   double values[IMAGES][CLASSES];
   for (int i = 0; i < IMAGES; ++i)
-    for (int class = 0; class < CLASSES; ++class) values[i][class] = labels[i] == class || (labels[i] == 2 && class == 0);
+    for (int class = 0; class < CLASSES; ++class)
+      values[i][class] = labels[i] == class || (labels[i] == 2 && class == 0);
   supcon_dataset *images = small_dataset(), *bare = NULL, *dataset = NULL, *wrong = NULL;
   WORKS(supcon_dataset_with_labels(images, NULL, &bare));
   WORKS(supcon_dataset_with_targets(bare, *values, CLASSES, &dataset));
@@ -81,9 +87,11 @@ static void targets(void) {
     EXPECT(knn >= 0 && knn <= 1, "rule %d: kNN@1 %g", (int)rule, knn);
     supcon_trainer_free(trainer);
     if (rule != SUPCON_POSITIVES_KERNEL)
-      REFUSES_HANDLE(supcon_trainer_create(NULL, model, wrong, &options, &trainer), trainer, ARGUMENT, "target 1 of image 9 is 0.25");
+      REFUSES_HANDLE(supcon_trainer_create(NULL, model, wrong, &options, &trainer), trainer,
+                     ARGUMENT, "target 1 of image 9 is 0.25");
     options.images_per_class = 2;
-    REFUSES_HANDLE(supcon_trainer_create(NULL, model, dataset, &options, &trainer), trainer, STATE, "images_per_class");
+    REFUSES_HANDLE(supcon_trainer_create(NULL, model, dataset, &options, &trainer), trainer, STATE,
+                   "images_per_class");
   }
   supcon_model_free(model);
   supcon_dataset_free(wrong);
@@ -92,7 +100,7 @@ static void targets(void) {
   supcon_dataset_free(images);
 }
 
-/* Each optimiser, in chunks and with an average; a chunk takes less memory than the batch. */
+/* Each optimizer, in chunks and with an average; a chunk takes less memory than the batch. */
 static void optimizers(void) {
   for (int32_t optimizer = SUPCON_OPTIMIZER_SGD; optimizer <= SUPCON_OPTIMIZER_ADAMW; optimizer++) {
     int64_t memory[2] = {0};
@@ -113,7 +121,8 @@ static void optimizers(void) {
       supcon_dataset_free(dataset);
       supcon_model_free(model);
     }
-    EXPECT(memory[1] < memory[0], "a step in chunks takes %lld bytes, a whole one %lld", (long long)memory[1], (long long)memory[0]);
+    EXPECT(memory[1] < memory[0], "a step in chunks takes %lld bytes, a whole one %lld",
+           (long long)memory[1], (long long)memory[0]);
   }
 }
 
@@ -127,8 +136,9 @@ static void stopping(void) {
     WORKS(supcon_trainer_create(NULL, model, dataset, &options, &trainer));
     struct log log = {.stop_at = 2, .trainer = way == 1 ? trainer : NULL};
     if (way == 2) supcon_trainer_cancel(trainer);
-    REFUSES(supcon_trainer_run(trainer, on_event, &log), BIT(SUPCON_STATUS_CANCELLED), "");
-    EXPECT(log.steps == (way == 2 ? log.steps : 2) && log.steps <= 2, "%d steps instead of 2", log.steps);
+    REFUSES(supcon_trainer_run(trainer, on_event, &log), BIT(SUPCON_STATUS_CANCELED), "");
+    EXPECT(log.steps == (way == 2 ? log.steps : 2) && log.steps <= 2, "%d steps instead of 2",
+           log.steps);
     float row[64];
     supcon_images one = all_images();
     one.count = 1;
@@ -141,39 +151,48 @@ static void stopping(void) {
 
 static void wrong_arguments(void) {
   supcon_model *model = small_model();
-  supcon_dataset *dataset = small_dataset(), *unlabelled = NULL, *colour = NULL;
+  supcon_dataset *dataset = small_dataset(), *unlabeled = NULL, *color = NULL;
   supcon_images images = all_images();
-  WORKS(supcon_dataset_from_images(&images, NULL, NULL, &unlabelled));
-  supcon_images_init(&images, pixels, SUPCON_ELEMENT_U8, SUPCON_LAYOUT_HWC, IMAGES / 3, SIDE, SIDE, 3);
-  WORKS(supcon_dataset_from_images(&images, labels, NULL, &colour));
+  WORKS(supcon_dataset_from_images(&images, NULL, NULL, &unlabeled));
+  supcon_images_init(&images, pixels, SUPCON_ELEMENT_U8, SUPCON_LAYOUT_HWC, IMAGES / 3, SIDE, SIDE,
+                     3);
+  WORKS(supcon_dataset_from_images(&images, labels, NULL, &color));
   supcon_trainer *trainer = NULL;
   supcon_train_options options;
   supcon_loss_options loss;
   supcon_augmentation_options augmentation;
   const int32_t milestones[] = {1, -1};
-#define REFUSES_RUN(data, change, statuses, word)                                                       \
-  do {                                                                                                  \
-    options = small_train_options();                                                                    \
-    supcon_loss_options_init(&loss);                                                                    \
-    supcon_augmentation_options_init(&augmentation);                                                    \
-    change;                                                                                             \
-    REFUSES_HANDLE(supcon_trainer_create(NULL, model, data, &options, &trainer), trainer, statuses, word); \
+#define REFUSES_RUN(data, change, statuses, word)                                         \
+  do {                                                                                    \
+    options = small_train_options();                                                      \
+    supcon_loss_options_init(&loss);                                                      \
+    supcon_augmentation_options_init(&augmentation);                                      \
+    change;                                                                               \
+    REFUSES_HANDLE(supcon_trainer_create(NULL, model, data, &options, &trainer), trainer, \
+                   statuses, word);                                                       \
   } while (0)
 #define REFUSES_OPTION(change, word) REFUSES_RUN(dataset, change, ARGUMENT, word)
   REFUSES_OPTION(options.objective = 5, "objective");
   REFUSES_OPTION(options.margin = 0, "margin");
   REFUSES_OPTION(options.label_smoothing = 0.1, "label_smoothing");
   REFUSES_OPTION(options.mixup_alpha = 0.2, "mixup_alpha");
-  REFUSES_OPTION((options.objective = SUPCON_OBJECTIVE_MAX_MARGIN, options.cutmix_alpha = 1), "cutmix_alpha");
+  REFUSES_OPTION((options.objective = SUPCON_OBJECTIVE_MAX_MARGIN, options.cutmix_alpha = 1),
+                 "cutmix_alpha");
   REFUSES_OPTION(options.label_bandwidth = -1, "label_bandwidth");
   REFUSES_OPTION(options.label_bandwidth = 1, "label_bandwidth");
   REFUSES_OPTION(options.positives = SUPCON_POSITIVES_KERNEL, "label_bandwidth");
   REFUSES_OPTION(options.positives = 5, "positives");
-  REFUSES_OPTION((options.positives = SUPCON_POSITIVES_ANY, options.objective = SUPCON_OBJECTIVE_SIMCLR), "supcon only");
-  REFUSES_OPTION((options.positives = SUPCON_POSITIVES_ANY, options.queue_mode = SUPCON_QUEUE_NEGATIVES), "queue");
+  REFUSES_OPTION(
+      (options.positives = SUPCON_POSITIVES_ANY, options.objective = SUPCON_OBJECTIVE_SIMCLR),
+      "supcon only");
+  REFUSES_OPTION(
+      (options.positives = SUPCON_POSITIVES_ANY, options.queue_mode = SUPCON_QUEUE_NEGATIVES),
+      "queue");
   REFUSES_OPTION(options.queue_mode = 3, "queue_mode");
-  REFUSES_OPTION((options.queue_mode = SUPCON_QUEUE_NEGATIVES, options.queue_size = 1), "queue_size");
-  REFUSES_OPTION((options.queue_mode = SUPCON_QUEUE_NEGATIVES, options.key_momentum = 1), "key_momentum");
+  REFUSES_OPTION((options.queue_mode = SUPCON_QUEUE_NEGATIVES, options.queue_size = 1),
+                 "queue_size");
+  REFUSES_OPTION((options.queue_mode = SUPCON_QUEUE_NEGATIVES, options.key_momentum = 1),
+                 "key_momentum");
   REFUSES_OPTION((options.loss = &loss, loss.positives_cap = -2), "positives_cap is -2");
   REFUSES_OPTION(options.joint_classifier = 2, "joint_classifier");
   REFUSES_OPTION(options.epochs = 0, "epochs");
@@ -193,9 +212,14 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(options.warmup_epochs = -2, "warmup_epochs");
   REFUSES_OPTION(options.schedule_after_warmup = 2, "schedule_after_warmup");
   REFUSES_OPTION(options.final_rate = NAN, "final_rate");
-  REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2), "milestones");
-  REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2, options.milestones = milestones), "-1");
-  REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 1, options.milestones = milestones, options.step_factor = -1), "step_factor");
+  REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2),
+                 "milestones");
+  REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2,
+                  options.milestones = milestones),
+                 "-1");
+  REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 1,
+                  options.milestones = milestones, options.gamma = -1),
+                 "gamma");
   REFUSES_OPTION((loss.temperature = -1, options.loss = &loss), "temperature");
   REFUSES_OPTION((loss.reduction = SUPCON_REDUCTION_SUM, options.loss = &loss), "reduction");
   REFUSES_OPTION((loss.struct_size = 8, options.loss = &loss), "struct_size");
@@ -215,20 +239,26 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(options.exponential_epochs = -1, "exponential_epochs");
   REFUSES_OPTION(options.ema_decay = 1, "ema_decay");
   REFUSES_OPTION(options.chunk_size = 5, "divisor");
-  for (uint32_t size = 0; size < sizeof options; size += 4) REFUSES_OPTION(options.struct_size = size, "struct_size");
+  for (uint32_t size = 0; size < sizeof options; size += 4)
+    REFUSES_OPTION(options.struct_size = size, "struct_size");
 
   REFUSES_RUN(dataset, options.positives = SUPCON_POSITIVES_ANY, STATE, "targets");
   REFUSES_RUN(dataset, options.batch_size = IMAGES + 1, STATE | ARGUMENT, "97");
-  REFUSES_RUN(unlabelled, (void)0, STATE, "labels");
-  REFUSES_RUN(unlabelled, options.objective = SUPCON_OBJECTIVE_CROSS_ENTROPY, STATE, "labels");
-  REFUSES_RUN(colour, (void)0, SHAPE, "3");
-  REFUSES_RUN(dataset, (options.checkpoint_folder = data_path("images.idx"), (void)0), IO, "images.idx");
-  REFUSES_RUN(dataset, (write_file("empty/last.supcon", "not a checkpoint", 16), options.checkpoint_folder = data_path("empty"), options.resume = 1), FORMAT,
-              "last.supcon");
+  REFUSES_RUN(unlabeled, (void)0, STATE, "labels");
+  REFUSES_RUN(unlabeled, options.objective = SUPCON_OBJECTIVE_CROSS_ENTROPY, STATE, "labels");
+  REFUSES_RUN(color, (void)0, SHAPE, "3");
+  REFUSES_RUN(dataset, (options.checkpoint_folder = data_path("images.idx"), (void)0), IO,
+              "images.idx");
+  REFUSES_RUN(dataset,
+              (write_file("empty/last.supcon", "not a checkpoint", 16),
+               options.checkpoint_folder = data_path("empty"), options.resume = 1),
+              FORMAT, "last.supcon");
   remove(data_path("empty/last.supcon"));
   options = small_train_options();
-  REFUSES_HANDLE(supcon_trainer_create(NULL, NULL, dataset, &options, &trainer), trainer, ARGUMENT, "model");
-  REFUSES_HANDLE(supcon_trainer_create(NULL, model, NULL, &options, &trainer), trainer, ARGUMENT, "dataset");
+  REFUSES_HANDLE(supcon_trainer_create(NULL, NULL, dataset, &options, &trainer), trainer, ARGUMENT,
+                 "model");
+  REFUSES_HANDLE(supcon_trainer_create(NULL, model, NULL, &options, &trainer), trainer, ARGUMENT,
+                 "dataset");
   REFUSES(supcon_trainer_create(NULL, model, dataset, &options, NULL), ARGUMENT, "trainer");
 
   supcon_context_options tight;
@@ -236,7 +266,8 @@ static void wrong_arguments(void) {
   tight.memory_limit = 4096;
   supcon_context *context = NULL;
   WORKS(supcon_context_create(&tight, &context));
-  REFUSES_HANDLE(supcon_trainer_create(context, model, dataset, &options, &trainer), trainer, MEMORY, "limit");
+  REFUSES_HANDLE(supcon_trainer_create(context, model, dataset, &options, &trainer), trainer,
+                 MEMORY, "limit");
   supcon_context_free(context);
   /* A queue takes memory, which is counted. */
   int64_t memory[2];
@@ -249,9 +280,10 @@ static void wrong_arguments(void) {
     if (queued) WORKS(supcon_trainer_run(trainer, NULL, NULL));
     supcon_trainer_free(trainer);
   }
-  EXPECT(memory[1] > memory[0] + 100000 * 4, "%lld bytes with a queue, %lld without", (long long)memory[1], (long long)memory[0]);
-  supcon_dataset_free(colour);
-  supcon_dataset_free(unlabelled);
+  EXPECT(memory[1] > memory[0] + 100000 * 4, "%lld bytes with a queue, %lld without",
+         (long long)memory[1], (long long)memory[0]);
+  supcon_dataset_free(color);
+  supcon_dataset_free(unlabeled);
   supcon_dataset_free(dataset);
   supcon_model_free(model);
 }

@@ -5,7 +5,10 @@ import Testing
 
 @Suite struct CrossEntropyTests {
     /// −Σ q log softmax, in double.
-    private func reference(_ x: [Double], _ labels: [Int64], _ second: [Int64], _ share: [Float], classes: Int, smoothing: Double) -> Double {
+    private func reference(
+        _ x: [Double], _ labels: [Int64], _ second: [Int64], _ share: [Float], classes: Int,
+        smoothing: Double
+    ) -> Double {
         var total = 0.0
         for row in labels.indices {
             let x = Array(x[row * classes..<(row + 1) * classes]), most = x.max()!
@@ -25,14 +28,22 @@ import Testing
         let n = 6
         var random = Philox(seed: 2, purpose: .test)
         let x = (0..<n * classes).map { _ in 3 * random.normal() }, exact = x.map(Double.init)
-        let labels = (0..<n).map { _ in Int64(random.index(below: classes)) }, second = (0..<n).map { _ in Int64(random.index(below: classes)) }
+        let labels = (0..<n).map { _ in Int64(random.index(below: classes)) },
+            second = (0..<n).map { _ in Int64(random.index(below: classes)) }
         let loss = try CrossEntropy(classes: classes, labelSmoothing: smoothing)
         for share in [[Float](repeating: 1, count: n), (0..<n).map { _ in random.uniform() }] {
             var gradient = [Float](repeating: 9, count: x.count)
-            let outcome = try second.withUnsafeBufferPointer { second in try share.withUnsafeBufferPointer { share in
-                try loss.evaluate(logits: x, labels: labels, count: n, mix: .init(labels: second.baseAddress!, share: share.baseAddress!), gradient: &gradient)
-            } }
-            func value(_ x: [Double]) -> Double { reference(x, labels, second, share, classes: classes, smoothing: Double(smoothing)) }
+            let outcome = try second.withUnsafeBufferPointer { second in
+                try share.withUnsafeBufferPointer { share in
+                    try loss.evaluate(
+                        logits: x, labels: labels, count: n,
+                        mix: .init(labels: second.baseAddress!, share: share.baseAddress!),
+                        gradient: &gradient)
+                }
+            }
+            func value(_ x: [Double]) -> Double {
+                reference(x, labels, second, share, classes: classes, smoothing: Double(smoothing))
+            }
             #expect(abs(outcome.loss - value(exact)) < 1e-6)
             for k in x.indices {
                 var (up, down) = (exact, exact)
@@ -45,13 +56,18 @@ import Testing
                 #expect(same.loss == outcome.loss && plain == gradient)
             }
         }
-        let right = labels.indices.count { row in (0..<classes).max { x[row * classes + $0] < x[row * classes + $1] } == Int(labels[row]) }
-        #expect(try loss.evaluate(logits: x, labels: labels, count: n, gradient: nil).correct == right)
+        let right = labels.indices.count { row in
+            (0..<classes).max { x[row * classes + $0] < x[row * classes + $1] } == Int(labels[row])
+        }
+        #expect(
+            try loss.evaluate(logits: x, labels: labels, count: n, gradient: nil).correct == right)
     }
 
     @Test func equalLogitsGiveTheLogarithmOfTheClasses() throws {
         for value in [Float(0), 1e6, -3e38, .greatestFiniteMagnitude, -.greatestFiniteMagnitude] {
-            let outcome = try CrossEntropy(classes: 17, labelSmoothing: 0.2).evaluate(logits: [Float](repeating: value, count: 34), labels: [3, 0], count: 2, gradient: nil)
+            let outcome = try CrossEntropy(classes: 17, labelSmoothing: 0.2).evaluate(
+                logits: [Float](repeating: value, count: 34), labels: [3, 0], count: 2,
+                gradient: nil)
             #expect(abs(outcome.loss - log(17)) < 1e-9 * max(1, abs(Double(value)) * 1e-15))
             #expect(outcome.correct == 1)  // of equal logits the first counts as the guess
         }
@@ -59,33 +75,59 @@ import Testing
 
     @Test func farApartLogits() throws {
         var gradient = [Float](repeating: 9, count: 3)
-        let outcome = try CrossEntropy(classes: 3).evaluate(logits: [3e38, -3e38, 0], labels: [1], count: 1, gradient: &gradient)
-        #expect(abs(outcome.loss / 6e38 - 1) < 1e-6 && gradient == [1, -1, 0] && outcome.correct == 0)
+        let outcome = try CrossEntropy(classes: 3).evaluate(
+            logits: [3e38, -3e38, 0], labels: [1], count: 1, gradient: &gradient)
+        #expect(
+            abs(outcome.loss / 6e38 - 1) < 1e-6 && gradient == [1, -1, 0] && outcome.correct == 0)
     }
 
     @Test func refusals() throws {
         func refused(_ kind: SupConError.Kind, _ words: String, _ body: () throws -> Void) {
             let error = #expect(throws: SupConError.self) { try body() }
-            #expect(error?.kind == kind && error?.message.contains(words) == true, "\(String(describing: error))")
+            #expect(
+                error?.kind == kind && error?.message.contains(words) == true,
+                "\(String(describing: error))")
         }
         refused(.shape, "0 classes") { _ = try CrossEntropy(classes: 0) }
-        for smoothing in [Float(-0.1), 1.1, .nan] { refused(.argument, "label smoothing is \(smoothing)") { _ = try CrossEntropy(classes: 2, labelSmoothing: smoothing) } }
+        for smoothing in [Float(-0.1), 1.1, .nan] {
+            refused(.argument, "label smoothing is \(smoothing)") {
+                _ = try CrossEntropy(classes: 2, labelSmoothing: smoothing)
+            }
+        }
         let loss = try CrossEntropy(classes: 2)
-        refused(.shape, "0 rows") { _ = try loss.evaluate(logits: [1, 2], labels: [0], count: 0, gradient: nil) }
+        refused(.shape, "0 rows") {
+            _ = try loss.evaluate(logits: [1, 2], labels: [0], count: 0, gradient: nil)
+        }
         var gradient = [Float](repeating: 9, count: 4)
-        for label in [Int64(-1), 2, .max] { refused(.argument, "label 1 is \(label)") { _ = try loss.evaluate(logits: [1, 2, 3, 4], labels: [0, label], count: 2, gradient: &gradient) } }
+        for label in [Int64(-1), 2, .max] {
+            refused(.argument, "label 1 is \(label)") {
+                _ = try loss.evaluate(
+                    logits: [1, 2, 3, 4], labels: [0, label], count: 2, gradient: &gradient)
+            }
+        }
         for value in [Float.nan, .infinity, -.infinity] {
-            refused(.argument, "row 1 of the logits") { _ = try loss.evaluate(logits: [1, 2, value, 4], labels: [0, 1], count: 2, gradient: &gradient) }
+            refused(.argument, "row 1 of the logits") {
+                _ = try loss.evaluate(
+                    logits: [1, 2, value, 4], labels: [0, 1], count: 2, gradient: &gradient)
+            }
         }
         let (second, share): ([Int64], [Float]) = ([0, 5], [0.5, 2])
-        second.withUnsafeBufferPointer { second in share.withUnsafeBufferPointer { share in
-            refused(.argument, "second label 1 is 5") {
-                _ = try loss.evaluate(logits: [1, 2, 3, 4], labels: [0, 1], count: 2, mix: .init(labels: second.baseAddress!, share: share.baseAddress!), gradient: &gradient)
+        second.withUnsafeBufferPointer { second in
+            share.withUnsafeBufferPointer { share in
+                refused(.argument, "second label 1 is 5") {
+                    _ = try loss.evaluate(
+                        logits: [1, 2, 3, 4], labels: [0, 1], count: 2,
+                        mix: .init(labels: second.baseAddress!, share: share.baseAddress!),
+                        gradient: &gradient)
+                }
+                refused(.argument, "share 0 of the first label is 2.0") {
+                    _ = try loss.evaluate(
+                        logits: [1, 2], labels: [0], count: 1,
+                        mix: .init(labels: second.baseAddress!, share: share.baseAddress! + 1),
+                        gradient: &gradient)
+                }
             }
-            refused(.argument, "share 0 of the first label is 2.0") {
-                _ = try loss.evaluate(logits: [1, 2], labels: [0], count: 1, mix: .init(labels: second.baseAddress!, share: share.baseAddress! + 1), gradient: &gradient)
-            }
-        } }
+        }
         #expect(gradient == [9, 9, 9, 9])
     }
 }

@@ -5,9 +5,13 @@ import Testing
 
 /// What cannot be right is refused with its kind and a sentence, and leaves the outputs alone.
 @Suite struct HostileInputTests {
-    private func refused(_ kind: SupConError.Kind, _ words: String, _ body: () throws -> Void, line: Int = #line) {
+    private func refused(
+        _ kind: SupConError.Kind, _ words: String, _ body: () throws -> Void, line: Int = #line
+    ) {
         let error = #expect(throws: SupConError.self, "line \(line)") { try body() }
-        #expect(error?.kind == kind && error?.message.contains(words) == true, "line \(line): \(String(describing: error))")
+        #expect(
+            error?.kind == kind && error?.message.contains(words) == true,
+            "line \(line): \(String(describing: error))")
     }
 
     @Test func options() throws {
@@ -34,23 +38,32 @@ import Testing
 
     @Test func sizes() throws {
         for (samples, views, dimension) in [
-            (0, 2, 3), (3, 0, 3), (3, 2, 0), (-1, 2, 3), (Int.max, 2, 2), (1 << 30, 2, 1), (1 << 20, 1, 1 << 42), (1 << 40, 1 << 40, 1), (2, 2, Int.max),
+            (0, 2, 3), (3, 0, 3), (3, 2, 0), (-1, 2, 3), (Int.max, 2, 2), (1 << 30, 2, 1),
+            (1 << 20, 1, 1 << 42), (1 << 40, 1 << 40, 1), (2, 2, Int.max),
         ] {
-            refused(.shape, "features are [\(samples), \(views), \(dimension)]") { _ = try Case(samples: samples, views: views, dimension: dimension).loss() }
+            refused(.shape, "features are [\(samples), \(views), \(dimension)]") {
+                _ = try Case(samples: samples, views: views, dimension: dimension).loss()
+            }
         }
         refused(.memory, "the loss of 200000 embeddings") {
-            _ = try ContrastiveLoss(ContrastiveOptions(), samples: 100_000, views: 2, dimension: 512, context: ExecutionContext(threads: 1, memoryLimit: 1 << 20))
+            _ = try ContrastiveLoss(
+                ContrastiveOptions(), samples: 100_000, views: 2, dimension: 512,
+                context: ExecutionContext(threads: 1, memoryLimit: 1 << 20))
         }
     }
 
     @Test func featuresThatAreNotFinite() throws {
-        for normalize in [false, true] { for value in [Float.nan, .infinity, -.infinity] {
-            var it = Case(samples: 30, views: 2, dimension: 7)
-            it.options.normalize = normalize
-            var x = it.features()
-            x[37 * 7 + 6] = value
-            refused(.argument, "row 37 of the features (sample 18, view 1)") { _ = try it.run(x) }
-        } }
+        for normalize in [false, true] {
+            for value in [Float.nan, .infinity, -.infinity] {
+                var it = Case(samples: 30, views: 2, dimension: 7)
+                it.options.normalize = normalize
+                var x = it.features()
+                x[37 * 7 + 6] = value
+                refused(.argument, "row 37 of the features (sample 18, view 1)") {
+                    _ = try it.run(x)
+                }
+            }
+        }
     }
 
     @Test func featuresTooLongForTheTemperature() throws {
@@ -68,11 +81,16 @@ import Testing
     }
 
     @Test func masks() throws {
-        for value in [Float(-1e-30), .nan, .infinity, -.infinity] { for (row, column) in [(0, 29), (17, 3), (29, 29), (4, 4)] {
-            var mask = Case.mask(30, soft: true)
-            mask[row * 30 + column] = value
-            refused(.argument, "mask[\(row)][\(column)] is \(value)") { _ = try Case(samples: 30, views: 1, pairs: .mask(mask)).run(Case(samples: 30, views: 1).features()) }
-        } }
+        for value in [Float(-1e-30), .nan, .infinity, -.infinity] {
+            for (row, column) in [(0, 29), (17, 3), (29, 29), (4, 4)] {
+                var mask = Case.mask(30, soft: true)
+                mask[row * 30 + column] = value
+                refused(.argument, "mask[\(row)][\(column)] is \(value)") {
+                    _ = try Case(samples: 30, views: 1, pairs: .mask(mask)).run(
+                        Case(samples: 30, views: 1).features())
+                }
+            }
+        }
     }
 
     @Test func refusalLeavesTheOutputsAlone() throws {
@@ -80,25 +98,40 @@ import Testing
         var x = it.features()
         x[11] = .nan
         var (losses, gradient) = ([Float](repeating: 5, count: 6), [Float](repeating: 6, count: 12))
-        #expect(throws: SupConError.self) { try it.loss().evaluate(features: x, positives: .views, perAnchor: &losses, gradient: &gradient) }
+        #expect(throws: SupConError.self) {
+            try it.loss().evaluate(
+                features: x, positives: .views, perAnchor: &losses, gradient: &gradient)
+        }
         #expect(losses.allSatisfy { $0 == 5 } && gradient.allSatisfy { $0 == 6 })
     }
 
     /// Any finite numbers: never NaN.
     @Test(arguments: 0..<5)
     func extremeNumbers(_ kind: Int) throws {
-        for pairs in [Pairs.views, .labels(Case.labels(40, classes: 3)), .mask(Case.mask(40, soft: true))] {
+        for pairs in [
+            Pairs.views, .labels(Case.labels(40, classes: 3)), .mask(Case.mask(40, soft: true)),
+        ] {
             for (size, temperature) in [
-                (Float(0), Float(1e-37)), (1e-30, 0.1), (1e-18, 1e-37), (1e3, 0.1), (1e10, 1e-3), (1e14, 0.1), (1e15, 1e3), (1, 1e-30), (1, 3e38), (0x1p-149, 0.1), (1e18, 3e38),
-            ] { for normalize in [false, true] {
-                var it = Case(samples: 40, views: 2, dimension: 5, pairs: pairs)
-                (it.options.form, it.options.denominator, it.options.temperature, it.options.normalize) = (Case.kinds[kind].0, Case.kinds[kind].1, temperature, normalize)
-                it.options.reduction = .sum
-                let x = it.features().enumerated().map { $0.offset % 11 == 0 ? 0 : $0.element * size }
-                let outcome = try it.run(x)
-                #expect(outcome.result.loss.isFinite, "\(it.options) × \(size)")
-                #expect(!outcome.gradient.contains { $0.isNaN } && !outcome.perAnchor.contains { $0.isNaN }, "\(it.options) × \(size)")
-            } }
+                (Float(0), Float(1e-37)), (1e-30, 0.1), (1e-18, 1e-37), (1e3, 0.1), (1e10, 1e-3),
+                (1e14, 0.1), (1e15, 1e3), (1, 1e-30), (1, 3e38), (0x1p-149, 0.1), (1e18, 3e38),
+            ] {
+                for normalize in [false, true] {
+                    var it = Case(samples: 40, views: 2, dimension: 5, pairs: pairs)
+                    (
+                        it.options.form, it.options.denominator, it.options.temperature,
+                        it.options.normalize
+                    ) = (Case.kinds[kind].0, Case.kinds[kind].1, temperature, normalize)
+                    it.options.reduction = .sum
+                    let x = it.features().enumerated().map {
+                        $0.offset % 11 == 0 ? 0 : $0.element * size
+                    }
+                    let outcome = try it.run(x)
+                    #expect(outcome.result.loss.isFinite, "\(it.options) × \(size)")
+                    #expect(
+                        !outcome.gradient.contains { $0.isNaN }
+                            && !outcome.perAnchor.contains { $0.isNaN }, "\(it.options) × \(size)")
+                }
+            }
         }
     }
 
@@ -109,8 +142,11 @@ import Testing
             for j in 1..<29 { mask[j] = [0, 0x1p-149, 3e38, 1e-20, 1][j % 5] }
             var it = Case(samples: 30, views: 2, dimension: 5, pairs: .mask(mask))
             (it.options.form, it.options.denominator) = kind
-            let outcome = try it.run(it.features()), exact = it.reference.losses(it.features().map(Double.init))
-            for (mine, exact) in zip(outcome.perAnchor, exact) { #expect(abs(Double(mine) - (exact ?? 0)) < 1e-5) }
+            let outcome = try it.run(it.features()),
+                exact = it.reference.losses(it.features().map(Double.init))
+            for (mine, exact) in zip(outcome.perAnchor, exact) {
+                #expect(abs(Double(mine) - (exact ?? 0)) < 1e-5)
+            }
             #expect(outcome.gradient.allSatisfy { $0.isFinite })
         }
     }
@@ -128,7 +164,9 @@ import Testing
             direction[k] = 1
             let step = (6..<9).contains(k) || (12..<15).contains(k) ? 1e-17 : 1e-5
             let slope = it.reference.slope(exact, along: direction, step: step)
-            #expect(abs(Double(outcome.gradient[k]) - slope) < 1e-5 * max(1, abs(slope)) + (step < 1e-6 ? 1e8 : 0), "[\(k)]")
+            #expect(
+                abs(Double(outcome.gradient[k]) - slope) < 1e-5 * max(1, abs(slope))
+                    + (step < 1e-6 ? 1e8 : 0), "[\(k)]")
         }
     }
 }

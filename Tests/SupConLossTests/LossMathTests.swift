@@ -4,7 +4,10 @@ import Testing
 
 /// The kernels' own exp and log1p, against double.
 @Suite struct LossMathTests {
-    private func worst(_ x: [Float], _ kernel: (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int64) -> Void, _ exact: (Double) -> Double) -> Double {
+    private func worst(
+        _ x: [Float], _ kernel: (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int64) -> Void,
+        _ exact: (Double) -> Double
+    ) -> Double {
         var y = [Float](repeating: 0, count: x.count)
         kernel(x, &y, Int64(x.count))
         return zip(x, y).reduce(0) { most, pair in

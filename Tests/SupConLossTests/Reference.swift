@@ -35,11 +35,16 @@ struct Reference {
         if options.normalize {
             for row in 0..<rows {
                 var squares = 0.0
-                for k in 0..<dimension { squares += z[row * dimension + k] * z[row * dimension + k] }
-                for k in 0..<dimension { z[row * dimension + k] /= max(squares.squareRoot(), 1e-12) }
+                for k in 0..<dimension {
+                    squares += z[row * dimension + k] * z[row * dimension + k]
+                }
+                for k in 0..<dimension {
+                    z[row * dimension + k] /= max(squares.squareRoot(), 1e-12)
+                }
             }
         }
-        let anchors = options.anchors == .all ? Array(0..<rows) : Array(stride(from: 0, to: rows, by: views))
+        let anchors =
+            options.anchors == .all ? Array(0..<rows) : Array(stride(from: 0, to: rows, by: views))
         return z.withUnsafeBufferPointer { z in
             anchors.enumerated().map { anchor, i -> Double? in
                 var (positives, negatives): ([(w: Double, s: Double)], [Double]) = ([], [])
@@ -48,7 +53,11 @@ struct Reference {
                     for k in 0..<dimension { dot += z[i * dimension + k] * z[a * dimension + k] }
                     let w = pairs.weight(i / views, a / views, samples: samples)
                     if let chosen, w > 0, !chosen[anchor].contains(a) { continue }
-                    if w > 0 { positives.append((w, dot / tau)) } else { negatives.append(dot / tau) }
+                    if w > 0 {
+                        positives.append((w, dot / tau))
+                    } else {
+                        negatives.append(dot / tau)
+                    }
                 }
                 return loss(positives, negatives).map { $0 * Double(options.scale) }
             }
@@ -60,7 +69,9 @@ struct Reference {
         if options.denominator == .negatives && negatives.isEmpty { return 0 }
         let all = positives.reduce(0) { $0 + $1.w }
         let total = logSum(options.denominator == .all ? positives.map(\.s) + negatives : negatives)
-        func denominator(_ s: Double) -> Double { options.denominator == .onePositive ? logSum([s, total]) : total }
+        func denominator(_ s: Double) -> Double {
+            options.denominator == .onePositive ? logSum([s, total]) : total
+        }
         switch options.form {
         case .out: return -positives.reduce(0) { $0 + $1.w * ($1.s - denominator($1.s)) } / all
         case .in: return -logSum(positives.map { $0.s + log($0.w / all) - total })
@@ -84,7 +95,8 @@ struct Reference {
 
     /// (L(x + h·d) − L(x − h·d)) / 2h
     func slope(_ features: [Double], along direction: [Double], step h: Double = 1e-5) -> Double {
-        (loss(zip(features, direction).map { $0 + h * $1 }) - loss(zip(features, direction).map { $0 - h * $1 })) / (2 * h)
+        (loss(zip(features, direction).map { $0 + h * $1 })
+            - loss(zip(features, direction).map { $0 - h * $1 })) / (2 * h)
     }
 }
 
@@ -96,18 +108,26 @@ struct Outcome: Equatable {
 
 extension ContrastiveLoss {
     func run(_ features: [Float], _ pairs: Pairs, draw: Int = 0) throws -> Outcome {
-        var perAnchor = [Float](repeating: -7, count: options.anchors == .all ? samples * views : samples)
+        var perAnchor = [Float](
+            repeating: -7, count: options.anchors == .all ? samples * views : samples)
         var gradient = [Float](repeating: -7, count: features.count)
         let result =
             switch pairs {
-            case .views: try evaluate(features: features, positives: .views, perAnchor: &perAnchor, gradient: &gradient, draw: draw)
+            case .views:
+                try evaluate(
+                    features: features, positives: .views, perAnchor: &perAnchor,
+                    gradient: &gradient, draw: draw)
             case .labels(let labels):
                 try labels.withUnsafeBufferPointer {
-                    try evaluate(features: features, positives: .labels($0.baseAddress!), perAnchor: &perAnchor, gradient: &gradient, draw: draw)
+                    try evaluate(
+                        features: features, positives: .labels($0.baseAddress!),
+                        perAnchor: &perAnchor, gradient: &gradient, draw: draw)
                 }
             case .mask(let mask):
                 try mask.withUnsafeBufferPointer {
-                    try evaluate(features: features, positives: .mask($0.baseAddress!), perAnchor: &perAnchor, gradient: &gradient, draw: draw)
+                    try evaluate(
+                        features: features, positives: .mask($0.baseAddress!),
+                        perAnchor: &perAnchor, gradient: &gradient, draw: draw)
                 }
             }
         return Outcome(result: result, perAnchor: perAnchor, gradient: gradient)
@@ -123,12 +143,19 @@ struct Case {
     var pairs = Pairs.views
     var threads = 2
 
-    var reference: Reference { Reference(options: options, samples: samples, views: views, dimension: dimension, pairs: pairs) }
+    var reference: Reference {
+        Reference(
+            options: options, samples: samples, views: views, dimension: dimension, pairs: pairs)
+    }
 
     func loss() throws -> ContrastiveLoss {
-        try ContrastiveLoss(options, samples: samples, views: views, dimension: dimension, context: ExecutionContext(threads: threads))
+        try ContrastiveLoss(
+            options, samples: samples, views: views, dimension: dimension,
+            context: ExecutionContext(threads: threads))
     }
-    func run(_ features: [Float], draw: Int = 0) throws -> Outcome { try loss().run(features, pairs, draw: draw) }
+    func run(_ features: [Float], draw: Int = 0) throws -> Outcome {
+        try loss().run(features, pairs, draw: draw)
+    }
 
     /// Normal numbers; rows of length 1 if `unit`.
     func features(seed: UInt64 = 1, unit: Bool = true) -> [Float] {
@@ -136,7 +163,8 @@ struct Case {
         var x = (0..<samples * views * dimension).map { _ in random.normal() }
         if unit {
             for row in 0..<samples * views {
-                let length = x[row * dimension..<(row + 1) * dimension].reduce(0) { $0 + $1 * $1 }.squareRoot()
+                let length = x[row * dimension..<(row + 1) * dimension].reduce(0) { $0 + $1 * $1 }
+                    .squareRoot()
                 for k in 0..<dimension { x[row * dimension + k] /= length }
             }
         }
@@ -150,7 +178,9 @@ struct Case {
     /// About a third positives, asymmetric; soft: weights between 0 and 3.
     static func mask(_ samples: Int, soft: Bool, seed: UInt64 = 4) -> [Float] {
         var random = Philox(seed: seed, purpose: .test)
-        return (0..<samples * samples).map { _ in random.uniform() < 0.35 ? (soft ? random.uniform(0.01, 3) : 1) : 0 }
+        return (0..<samples * samples).map { _ in
+            random.uniform() < 0.35 ? (soft ? random.uniform(0.01, 3) : 1) : 0
+        }
     }
 
     static let kinds: [(ContrastiveOptions.Form, ContrastiveOptions.Denominator)] = [

@@ -5,9 +5,13 @@ import Testing
 @testable import SupConModel
 
 @Suite struct AtomicFileTests {
-    func write(_ path: String, _ texts: [String], by put: (Int32, UnsafeRawPointer, Int) -> Int = { Glibc.write($0, $1, $2) }) throws {
+    func write(
+        _ path: String, _ texts: [String],
+        by put: (Int32, UnsafeRawPointer, Int) -> Int = { Glibc.write($0, $1, $2) }
+    ) throws {
         let buffers = texts.map { text in
-            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: text.utf8.count, alignment: 1)
+            let buffer = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: text.utf8.count, alignment: 1)
             buffer.copyBytes(from: text.utf8)
             return buffer
         }
@@ -25,7 +29,9 @@ import Testing
         #expect(folder.contents == ["a"])
         let mask = umask(0)
         umask(mask)
-        let mode = try #require(FileManager.default.attributesOfItem(atPath: folder.file("a"))[.posixPermissions] as? Int)
+        let mode = try #require(
+            FileManager.default.attributesOfItem(atPath: folder.file("a"))[.posixPermissions]
+                as? Int)
         #expect(mode == 0o666 & ~Int(mask))
     }
 
@@ -63,11 +69,15 @@ import Testing
 
     @Test func saysWhereItCannotWrite() throws {
         let folder = try Folder()
-        expectError(.io, "missing/a", "No such file or directory") { try write(folder.file("missing/a"), ["x"]) }
+        expectError(.io, "missing/a", "No such file or directory") {
+            try write(folder.file("missing/a"), ["x"])
+        }
         expectError(.io, "it is a folder") { try write(folder.path, ["x"]) }
         expectError(.io, "No such file", "new/") { try write(folder.path + "/new/", ["x"]) }
         expectError(.io, "device") { try write("/dev/null", ["x"]) }
-        #expect((try? FileManager.default.attributesOfItem(atPath: "/dev/null")[.type] as? FileAttributeType) == .typeCharacterSpecial)
+        #expect(
+            (try? FileManager.default.attributesOfItem(atPath: "/dev/null")[.type]
+                as? FileAttributeType) == .typeCharacterSpecial)
         expectError(.argument, "empty") { try write("", ["x"]) }
         expectError(.argument, "NUL") { try write(folder.file("a\0b"), ["x"]) }
         #expect(folder.contents == [])
@@ -76,10 +86,13 @@ import Testing
     @Test func followsLinks() throws {
         let folder = try Folder()
         try write(folder.file("real"), ["old"])
-        try FileManager.default.createSymbolicLink(atPath: folder.file("link"), withDestinationPath: folder.file("real"))
+        try FileManager.default.createSymbolicLink(
+            atPath: folder.file("link"), withDestinationPath: folder.file("real"))
         try write(folder.file("link"), ["new"])
         #expect(text(folder.file("real")) == "new")
-        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder.file("link")) == folder.file("real"))
+        #expect(
+            try FileManager.default.destinationOfSymbolicLink(atPath: folder.file("link"))
+                == folder.file("real"))
     }
 
     @Test func writesFromManyThreadsAtOnce() throws {

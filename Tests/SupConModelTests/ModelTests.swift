@@ -9,15 +9,24 @@ import Testing
 @Suite struct ModelTests {
     @Test func hasTheHeadersDefaults() throws {
         let options = ModelOptions()
-        #expect(options.stem == nil && options.architecture == .resnet18 && options.width == 64 && options.channels == 3 && options.imageHeight == 32 && options.imageWidth == 32)
-        #expect(!options.zeroInitLastGamma && options.head == .mlp && options.headHidden == 0 && options.headOutput == 128 && options.classes == 0 && options.precision == nil)
-        #expect(options.mean == [0.5, 0.5, 0.5, 0.5] && options.std == [0.25, 0.25, 0.25, 0.25] && options.seed == 0)
+        #expect(
+            options.stem == nil && options.architecture == .resnet18 && options.width == 64
+                && options.channels == 3 && options.imageHeight == 32 && options.imageWidth == 32)
+        #expect(
+            !options.zeroInitLastGamma && options.head == .mlp && options.headHidden == 0
+                && options.projectionDimension == 128 && options.classes == 0
+                && options.precision == nil)
+        #expect(
+            options.mean == [0.5, 0.5, 0.5, 0.5] && options.std == [0.25, 0.25, 0.25, 0.25]
+                && options.seed == 0)
         #expect(options.configuration.stem == .cifar)
     }
 
     @Test func choosesTheStemByTheSize() throws {
         func stem(_ height: Int, _ width: Int, _ chosen: Stem? = nil) throws -> Stem {
-            try Model.tiny { ($0.imageHeight, $0.imageWidth, $0.stem, $0.width) = (height, width, chosen, 1) }.configuration.stem
+            try Model.tiny {
+                ($0.imageHeight, $0.imageWidth, $0.stem, $0.width) = (height, width, chosen, 1)
+            }.configuration.stem
         }
         #expect(try stem(64, 64) == .cifar)
         #expect(try stem(64, 65) == .imagenet)
@@ -27,7 +36,10 @@ import Testing
     }
 
     @Test func refusesWhatTheHeaderRefuses() {
-        func refuse(_ words: String, _ value: String, at place: SourceLocation = #_sourceLocation, _ change: (inout ModelOptions) -> Void) {
+        func refuse(
+            _ words: String, _ value: String, at place: SourceLocation = #_sourceLocation,
+            _ change: (inout ModelOptions) -> Void
+        ) {
             expectError(.argument, words, value, at: place) { _ = try Model.tiny(change) }
         }
         refuse("channels is 5", "1 to 4") { $0.channels = 5 }
@@ -36,7 +48,7 @@ import Testing
         refuse("image_height is 0", "1 to 65536") { $0.imageHeight = 0 }
         refuse("image_width is -3", "1 to 65536") { $0.imageWidth = -3 }
         refuse("head_hidden is -1", "65536") { $0.headHidden = -1 }
-        refuse("head_output is 0", "1 to 65536") { $0.headOutput = 0 }
+        refuse("projection_dim is 0", "1 to 65536") { $0.projectionDimension = 0 }
         refuse("classes is -1", "1000000") { $0.classes = -1 }
         refuse("mean of channel 1 is nan", "finite") { $0.mean[1] = .nan }
         refuse("std of channel 2 is 0", "1e-6") { $0.std[2] = 0 }
@@ -48,13 +60,20 @@ import Testing
     }
 
     @Test func refusesModelsLargerThanMemory() {
-        expectError(.memory, "resnet200", "parameters", "MB") { _ = try Model.tiny { ($0.architecture, $0.width, $0.classes) = (.resnet200, 1024, 1_000_000) } }
+        expectError(.memory, "resnet200", "parameters", "MB") {
+            _ = try Model.tiny {
+                ($0.architecture, $0.width, $0.classes) = (.resnet200, 1024, 1_000_000)
+            }
+        }
     }
 
     @Test func tellsDimensions() throws {
         let model = try Model.tiny { $0.classes = 7 }
         #expect(EmbedOutput.allCases.map(model.outputDimension) == [32, 6, 7, 7])
-        #expect(EmbedOutput.allCases.map(try Model.tiny { $0.head = .none }.outputDimension) == [32, 0, 0, 0])
+        #expect(
+            EmbedOutput.allCases.map(try Model.tiny { $0.head = .none }.outputDimension) == [
+                32, 0, 0, 0,
+            ])
     }
 
     // MARK: together or alone
@@ -82,8 +101,13 @@ import Testing
 
     @Test func isFreeAgainAfterAnError() throws {
         let model = try Model.tiny()
-        expectError(.cancelled, "enough") { try model.exclusive { () throws(SupConError) in throw SupConError(.cancelled, "enough") } }
-        expectError(.cancelled, "enough") { try model.shared { () throws(SupConError) in throw SupConError(.cancelled, "enough") } }
+        expectError(.canceled, "enough") {
+            try model.exclusive { () throws(SupConError) in throw SupConError(.canceled, "enough")
+            }
+        }
+        expectError(.canceled, "enough") {
+            try model.shared { () throws(SupConError) in throw SupConError(.canceled, "enough") }
+        }
         #expect(try model.exclusive { true })
     }
 
@@ -114,20 +138,32 @@ import Testing
         let features = try model.rows(images)
         let old = try model.snapshot()
         try model.alone {
-            expectError(.argument, "2 class names for 3 classes") { try model.setClasses(3, names: ["a", "b"], seed: 1) }
+            expectError(.argument, "2 class names for 3 classes") {
+                try model.setClasses(3, names: ["a", "b"], seed: 1)
+            }
             try model.setClasses(3, names: ["a", "b", "ü"], seed: 1)
             expectError(.state, "classifier was replaced") { try model.restore(old) }
         }
-        #expect(model.classNames == ["a", "b", "ü"] && model.configuration.classes == 3 && model.outputDimension(.logits) == 3)
+        #expect(
+            model.classNames == ["a", "b", "ü"] && model.configuration.classes == 3
+                && model.outputDimension(.logits) == 3)
         #expect(try model.rows(images) == features)
         #expect(try model.rows(images, EmbedOptions(output: .logits)).allSatisfy { $0.count == 3 })
         try model.alone { try model.setClasses(0, names: [], seed: 1) }
-        expectError(.state, "no classifier") { _ = try model.rows(images, EmbedOptions(output: .logits)) }
+        expectError(.state, "no classifier") {
+            _ = try model.rows(images, EmbedOptions(output: .logits))
+        }
     }
 
     @Test func namesTheVersionOfTheHeader() throws {
-        let header = try String(contentsOfFile: URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../include/supcon.h").path, encoding: .utf8)
-        let numbers = try ["MAJOR", "MINOR", "PATCH"].map { try #require(header.firstMatch(of: try Regex("#define SUPCON_VERSION_\($0) ([0-9]+)"))?[1].substring) }
+        let header = try String(
+            contentsOfFile: URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+                .appendingPathComponent("../../include/supcon.h").path, encoding: .utf8)
+        let numbers = try ["MAJOR", "MINOR", "PATCH"].map {
+            try #require(
+                header.firstMatch(of: try Regex("#define SUPCON_VERSION_\($0) ([0-9]+)"))?[1]
+                    .substring)
+        }
         #expect(Library.version == numbers.joined(separator: "."))
     }
 }
@@ -148,13 +184,20 @@ import Testing
     }
 
     @Test func tellsTheStemThatItChose() throws {
-        let said = try messages(.info) { _ = try Model.tiny { ($0.imageHeight, $0.imageWidth) = (17, 19) } }
+        let said = try messages(.info) {
+            _ = try Model.tiny { ($0.imageHeight, $0.imageWidth) = (17, 19) }
+        }
         #expect(said.contains { $0.contains("CIFAR") && $0.contains("17×19") })
     }
 
     @Test func warnsOfLargeImagesWithTheCIFARStem() throws {
-        let said = try messages(.warning) { _ = try Model.tiny { ($0.imageHeight, $0.imageWidth, $0.stem) = (225, 223, .cifar) } }
+        let said = try messages(.warning) {
+            _ = try Model.tiny { ($0.imageHeight, $0.imageWidth, $0.stem) = (225, 223, .cifar) }
+        }
         #expect(said.contains { $0.contains("225×223") && $0.contains("16 times") })
-        #expect(try !messages(.warning) { _ = try Model.tiny { ($0.imageHeight, $0.imageWidth, $0.stem) = (63, 61, .cifar) } }.contains { $0.contains("63×61") })
+        #expect(
+            try !messages(.warning) {
+                _ = try Model.tiny { ($0.imageHeight, $0.imageWidth, $0.stem) = (63, 61, .cifar) }
+            }.contains { $0.contains("63×61") })
     }
 }

@@ -15,10 +15,12 @@ import Testing
     @Test func readsWhatTheReferenceWrote() throws {
         let file = try SafetensorsFile(fixture("numbers.safetensors"))
         #expect(file.metadata == ["who": "numpy ü 😀 \"quoted\""])
-        #expect(Set(file.entries.map(\.name)) == ["f32", "f64", "f16", "i64", "u8", "empty", "flags"])
+        #expect(
+            Set(file.entries.map(\.name)) == ["f32", "f64", "f16", "i64", "u8", "empty", "flags"])
         #expect(try read(file, "f32") == [1.5, -2.25, 3e38, 0, -0.0, 1e-45])
         #expect(try read(file, "f64") == [0.1, -.infinity, 0x1p-149])
-        #expect(try read(file, "f16") == [1, -2, 65504, 0x1p-24, 0x1p-14, 0.333251953125, .infinity])
+        #expect(
+            try read(file, "f16") == [1, -2, 65504, 0x1p-24, 0x1p-14, 0.333251953125, .infinity])
         #expect(try read(file, "empty") == [])
         #expect(file.entries.first { $0.name == "f32" }?.shape == [2, 3])
         let integer = try #require(file.entries.first { $0.name == "i64" })
@@ -31,8 +33,12 @@ import Testing
 
     @Test func turnsEveryHalfIntoItsFloat() {
         for bits in UInt16.min...UInt16.max {
-            let (expected, found) = (Float(Float16(bitPattern: bits)), SafetensorsFile.float(half: bits))
-            #expect(expected == found && expected.sign == found.sign || expected.isNaN && found.isNaN, "\(bits)")
+            let (expected, found) = (
+                Float(Float16(bitPattern: bits)), SafetensorsFile.float(half: bits)
+            )
+            #expect(
+                expected == found && expected.sign == found.sign || expected.isNaN && found.isNaN,
+                "\(bits)")
         }
     }
 
@@ -45,18 +51,30 @@ import Testing
             try steps.withUnsafeBytes { steps in
                 try bytes.withUnsafeBytes { bytes in
                     try Safetensors.write(
-                        path, [.init("bytes", .u8, [3], bytes), .init("b", shape: [2, 3], floats.baseAddress!), .init("steps", .i64, [], steps), .init("a", shape: [1], floats.baseAddress!)],
+                        path,
+                        [
+                            .init("bytes", .u8, [3], bytes),
+                            .init("b", shape: [2, 3], floats.baseAddress!),
+                            .init("steps", .i64, [], steps),
+                            .init("a", shape: [1], floats.baseAddress!),
+                        ],
                         metadata: [("key", "ü\n")])
                 }
             }
         }
         let data = try Data(contentsOf: URL(fileURLWithPath: path))
-        let length = Int(data.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * UInt64($1.offset)) })
+        let length = Int(
+            data.prefix(8).enumerated().reduce(UInt64(0)) {
+                $0 | UInt64($1.element) << (8 * UInt64($1.offset))
+            })
         #expect(length % 8 == 0)
-        let header = try #require(JSONSerialization.jsonObject(with: data[8..<(8 + length)]) as? [String: [String: Any]])
+        let header = try #require(
+            JSONSerialization.jsonObject(with: data[8..<(8 + length)]) as? [String: [String: Any]])
         #expect(header["__metadata__"] as? [String: String] == ["key": "ü\n"])
         func stored(_ name: String, _ dtype: String, _ shape: [Int]) -> Data? {
-            guard let entry = header[name], entry["dtype"] as? String == dtype, entry["shape"] as? [Int] == shape, let range = entry["data_offsets"] as? [Int] else { return nil }
+            guard let entry = header[name], entry["dtype"] as? String == dtype,
+                entry["shape"] as? [Int] == shape, let range = entry["data_offsets"] as? [Int]
+            else { return nil }
             return Data(data[(8 + length + range[0])..<(8 + length + range[1])])
         }
         #expect(stored("b", "F32", [2, 3]) == floats.withUnsafeBytes { Data($0) })
@@ -64,7 +82,9 @@ import Testing
         #expect(stored("steps", "I64", []) == Data([0xFD] + [UInt8](repeating: 0xFF, count: 7)))
         #expect(stored("bytes", "U8", [3]) == Data([1, 2, 3]))
         // Wide numbers first, then by name.
-        let order = header.filter { $0.key != "__metadata__" }.sorted { ($0.value["data_offsets"] as! [Int])[0] < ($1.value["data_offsets"] as! [Int])[0] }.map(\.key)
+        let order = header.filter { $0.key != "__metadata__" }.sorted {
+            ($0.value["data_offsets"] as! [Int])[0] < ($1.value["data_offsets"] as! [Int])[0]
+        }.map(\.key)
         #expect(order == ["steps", "a", "b", "bytes"])
         #expect(data.count == 8 + length + 8 + 4 + 24 + 3)
     }
@@ -73,9 +93,16 @@ import Testing
         let folder = try Folder()
         let value: [Float] = [1]
         value.withUnsafeBytes { bytes in
-            expectError(.argument, "two tensors are called \"a\"") { try Safetensors.write(folder.file("x"), [.init("a", .f32, [1], bytes), .init("a", .f32, [1], bytes)]) }
-            expectError(.argument, "tensor a", "[2]") { try Safetensors.write(folder.file("x"), [.init("a", .f32, [2], bytes)]) }
-            expectError(.argument, "tensor a") { try Safetensors.write(folder.file("x"), [.init("a", .f32, [.max, .max], bytes)]) }
+            expectError(.argument, "two tensors are called \"a\"") {
+                try Safetensors.write(
+                    folder.file("x"), [.init("a", .f32, [1], bytes), .init("a", .f32, [1], bytes)])
+            }
+            expectError(.argument, "tensor a", "[2]") {
+                try Safetensors.write(folder.file("x"), [.init("a", .f32, [2], bytes)])
+            }
+            expectError(.argument, "tensor a") {
+                try Safetensors.write(folder.file("x"), [.init("a", .f32, [.max, .max], bytes)])
+            }
         }
         #expect(folder.contents == [])
     }
@@ -88,22 +115,41 @@ import Testing
         (one(#"{"dtype":"F32","shape":[1],"data_offsets":[4,0]}"#), 4, "data_offsets [4, 0]"),
         (one(#"{"dtype":"F32","shape":[1],"data_offsets":[0]}"#), 4, "data_offsets [0]"),
         (one(#"{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}"#), 4, "data_offsets"),
-        (one(#"{"dtype":"F32","shape":[1],"data_offsets":[0,99999999999999999999999]}"#), 4, "data_offsets"),
-        (one(#"{"dtype":"F32","shape":[1],"data_offsets":[4,8]}"#), 8, "begins at byte 4; expected 0"),
+        (
+            one(#"{"dtype":"F32","shape":[1],"data_offsets":[0,99999999999999999999999]}"#), 4,
+            "data_offsets"
+        ),
+        (
+            one(#"{"dtype":"F32","shape":[1],"data_offsets":[4,8]}"#), 8,
+            "begins at byte 4; expected 0"
+        ),
         (one(#"{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#), 8, "8 bytes follow"),
         (one(#"{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}"#), 4, "shape"),
         (one(#"{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}"#), 4, "shape"),
         (one(#"{"dtype":"F32","shape":1,"data_offsets":[0,4]}"#), 4, "shape"),
-        (one(#"{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}"#), 0, "fewer than memory can hold"),
-        (one(#"{"dtype":"F32","shape":[9223372036854775807],"data_offsets":[0,4]}"#), 4, "fewer than memory can hold"),
+        (
+            one(#"{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}"#), 0,
+            "fewer than memory can hold"
+        ),
+        (
+            one(#"{"dtype":"F32","shape":[9223372036854775807],"data_offsets":[0,4]}"#), 4,
+            "fewer than memory can hold"
+        ),
         (one(#"{"dtype":"F33","shape":[1],"data_offsets":[0,4]}"#), 4, "dtype F33"),
         (one(#"{"shape":[1],"data_offsets":[0,4]}"#), 4, "no dtype"),
         (one(#"7"#), 4, "no dtype"),
-        (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, 4, "tensor b begins at byte 0; expected 4"),
-        (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, 8, "two members \"a\""),
+        (
+            #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+            4, "tensor b begins at byte 0; expected 4"
+        ),
+        (
+            #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
+            8, "two members \"a\""
+        ),
         (#"{"__metadata__":[]}"#, 0, "__metadata__ is an array"),
         (#"{"__metadata__":{"k":1}}"#, 0, "a number as \"k\""),
-        ("[]", 0, "not a JSON object"), ("", 4, "the end"), ("{}", 4, "4 bytes follow"), ("{\"a\"}", 0, "byte 125 at byte 4"),
+        ("[]", 0, "not a JSON object"), ("", 4, "the end"), ("{}", 4, "4 bytes follow"),
+        ("{\"a\"}", 0, "byte 125 at byte 4"),
     ])
     func refusesWhatTheReferenceRefuses(_ header: String, _ data: Int, _ words: String) throws {
         let folder = try Folder()
@@ -114,13 +160,25 @@ import Testing
     @Test func refusesWrongLengthsAndOtherFiles() throws {
         let folder = try Folder()
         let full = safetensors("{}")
-        for count in 0..<9 { expectError(.format, "\(count) bytes") { _ = try SafetensorsFile(try folder.write(full.prefix(count))) } }
+        for count in 0..<9 {
+            expectError(.format, "\(count) bytes") {
+                _ = try SafetensorsFile(try folder.write(full.prefix(count)))
+            }
+        }
         for length: UInt64 in [3, 1000, 100_000_001, 1 << 63, .max] {
-            expectError(.format, "header of \(length) bytes") { _ = try SafetensorsFile(try folder.write(safetensors("{}", length: length))) }
+            expectError(.format, "header of \(length) bytes") {
+                _ = try SafetensorsFile(try folder.write(safetensors("{}", length: length)))
+            }
         }
         #expect(try SafetensorsFile(try folder.write(safetensors("{}  "))).entries == [])
-        expectError(.format, "zip", "safetensors.torch", "weights_only=True") { _ = try SafetensorsFile(try folder.write(Data("PK\u{3}\u{4}\0\0\u{8}\u{8}archive".utf8))) }
-        expectError(.format, "pickle", "convert it once") { _ = try SafetensorsFile(try folder.write(Data([0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20]))) }
+        expectError(.format, "zip", "safetensors.torch", "weights_only=True") {
+            _ = try SafetensorsFile(
+                try folder.write(Data("PK\u{3}\u{4}\0\0\u{8}\u{8}archive".utf8)))
+        }
+        expectError(.format, "pickle", "convert it once") {
+            _ = try SafetensorsFile(
+                try folder.write(Data([0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20])))
+        }
         expectError(.io, "No such file") { _ = try SafetensorsFile(folder.file("missing")) }
         expectError(.io, "it is a folder") { _ = try SafetensorsFile(folder.path) }
         #expect(mkfifo(folder.file("pipe"), 0o600) == 0)
@@ -131,8 +189,16 @@ import Testing
     /// A header whose length looks like a pickle's first bytes is still a header.
     @Test func readsAHeaderOf640Bytes() throws {
         let folder = try Folder()
-        #expect(try SafetensorsFile(try folder.write(safetensors("{}".padding(toLength: 0x280, withPad: " ", startingAt: 0)))).entries == [])
-        #expect(try SafetensorsFile(try folder.write(safetensors("{}".padding(toLength: 0x10280, withPad: " ", startingAt: 0)))).entries == [])
+        #expect(
+            try SafetensorsFile(
+                try folder.write(
+                    safetensors("{}".padding(toLength: 0x280, withPad: " ", startingAt: 0)))
+            ).entries == [])
+        #expect(
+            try SafetensorsFile(
+                try folder.write(
+                    safetensors("{}".padding(toLength: 0x10280, withPad: " ", startingAt: 0)))
+            ).entries == [])
     }
 
     @Test func survivesEveryPrefixAndFlippedByte() throws {

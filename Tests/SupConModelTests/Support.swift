@@ -10,13 +10,18 @@ import Testing
 final class Folder {
     let path: String
     init() throws {
-        path = FileManager.default.temporaryDirectory.appendingPathComponent("supcon-tests-\(UUID().uuidString)").path
+        path =
+            FileManager.default.temporaryDirectory.appendingPathComponent(
+                "supcon-tests-\(UUID().uuidString)"
+            ).path
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
     func file(_ name: String) -> String { path + "/" + name }
-    var contents: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
+    var contents: [String] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
+    }
 
     /// A file of these bytes.
     func write(_ bytes: Data, _ name: String = "file.safetensors") throws -> String {
@@ -26,17 +31,26 @@ final class Folder {
 }
 
 func fixture(_ name: String) -> String {
-    URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures/\(name)").path
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+        "Fixtures/\(name)"
+    ).path
 }
 
 /// `body` fails with this kind, and a sentence that has all of `words`.
-func expectError(_ kind: SupConError.Kind, _ words: String..., at place: SourceLocation = #_sourceLocation, _ body: () throws -> Void) {
+func expectError(
+    _ kind: SupConError.Kind, _ words: String..., at place: SourceLocation = #_sourceLocation,
+    _ body: () throws -> Void
+) {
     do {
         try body()
         Issue.record("no error; expected \(kind)", sourceLocation: place)
     } catch let error as SupConError {
         #expect(error.kind == kind, "\(error.message)", sourceLocation: place)
-        for word in words { #expect(error.message.contains(word), "\"\(error.message)\" does not say \"\(word)\"", sourceLocation: place) }
+        for word in words {
+            #expect(
+                error.message.contains(word), "\"\(error.message)\" does not say \"\(word)\"",
+                sourceLocation: place)
+        }
     } catch {
         Issue.record("\(error)", sourceLocation: place)
     }
@@ -44,14 +58,18 @@ func expectError(_ kind: SupConError.Kind, _ words: String..., at place: SourceL
 
 /// A safetensors file by hand: a header as given, with its length in front.
 func safetensors(_ header: String, data: [UInt8] = [], length: UInt64? = nil) -> Data {
-    withUnsafeBytes(of: (length ?? UInt64(header.utf8.count)).littleEndian) { Data($0) } + Data(header.utf8) + Data(data)
+    withUnsafeBytes(of: (length ?? UInt64(header.utf8.count)).littleEndian) { Data($0) }
+        + Data(header.utf8) + Data(data)
 }
 
 extension ModelOptions {
     /// So small that a test takes no time, f32.
     static func tiny(_ change: (inout ModelOptions) -> Void = { _ in }) -> ModelOptions {
         var options = ModelOptions()
-        (options.width, options.imageHeight, options.imageWidth, options.headOutput, options.precision) = (4, 16, 12, 6, .f32)
+        (
+            options.width, options.imageHeight, options.imageWidth, options.projectionDimension,
+            options.precision
+        ) = (4, 16, 12, 6, .f32)
         // Blocks that begin as the identity would leave half of the parameters without effect.
         options.zeroInitLastGamma = false
         change(&options)
@@ -60,7 +78,9 @@ extension ModelOptions {
 }
 
 extension Model {
-    static func tiny(threads: Int = 2, _ change: (inout ModelOptions) -> Void = { _ in }) throws -> Model {
+    static func tiny(threads: Int = 2, _ change: (inout ModelOptions) -> Void = { _ in }) throws
+        -> Model
+    {
         try Model(.tiny(change), context: ExecutionContext(threads: threads))
     }
 
@@ -91,7 +111,14 @@ struct Images {
         for i in 0..<count {
             for y in 0..<height {
                 for x in 0..<width {
-                    for c in 0..<channels { bytes.append(UInt8(127 + 100 * sin(Double(x * (i + 1)) * 0.3 + Double(y * (c + 1)) * 0.2 + Double(i)))) }
+                    for c in 0..<channels {
+                        bytes.append(
+                            UInt8(
+                                127 + 100
+                                    * sin(
+                                        Double(x * (i + 1)) * 0.3 + Double(y * (c + 1)) * 0.2
+                                            + Double(i))))
+                    }
                 }
             }
         }
@@ -101,7 +128,10 @@ struct Images {
         try bytes.withUnsafeBytes { raw in
             // An empty array has no address; no pixel of it is read.
             let data = raw.baseAddress ?? UnsafeRawPointer(bitPattern: 64)!
-            return try body(ImageBatch(dense: data, element: .u8, count: count, height: height, width: width, channels: channels))
+            return try body(
+                ImageBatch(
+                    dense: data, element: .u8, count: count, height: height, width: width,
+                    channels: channels))
         }
     }
 }
@@ -110,15 +140,21 @@ struct Images {
 func difference(_ a: [[Float]], _ b: [[Float]]) -> Float {
     guard a.map(\.count) == b.map(\.count) else { return .infinity }
     // A NaN anywhere is a difference.
-    return zip(a.joined(), b.joined()).reduce(0) { let d = abs($1.0 - $1.1); return d <= $0 ? $0 : d.isNaN ? .infinity : d }
+    return zip(a.joined(), b.joined()).reduce(0) {
+        let d = abs($1.0 - $1.1); return d <= $0 ? $0 : d.isNaN ? .infinity : d
+    }
 }
 
 /// Gives the network numbers that let every parameter matter, running statistics too.
 func fill(_ network: Network) {
     for (p, entry) in network.parameters.entries.enumerated() {
-        let amplitude = entry.shape.count > 1 ? 1.4 / Double(entry.count / entry.shape[0]).squareRoot() : 0.3
+        let amplitude =
+            entry.shape.count > 1 ? 1.4 / Double(entry.count / entry.shape[0]).squareRoot() : 0.3
         let base = entry.role == .runningVariance || entry.role == .normWeight ? 1.0 : 0
-        for i in 0..<entry.count { network.parameters.pointer(entry)[i] = Float(base + amplitude * sin(0.7 * Double(i) + 0.01 * Double(i * i) + Double(p))) }
+        for i in 0..<entry.count {
+            network.parameters.pointer(entry)[i] = Float(
+                base + amplitude * sin(0.7 * Double(i) + 0.01 * Double(i * i) + Double(p)))
+        }
     }
 }
 

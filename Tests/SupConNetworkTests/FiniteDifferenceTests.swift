@@ -3,7 +3,9 @@ import Testing
 
 @testable import SupConNetwork
 
-/// Each layer's backward against central differences of its own forward: for random dy and v, ⟨dy, (f(x + h v) − f(x − h v)) / 2h⟩ = ⟨dx, v⟩. Forward itself is compared with other programs elsewhere.
+/// Each layer's backward against central differences of its own forward: for random dy and v, ⟨dy,
+/// (f(x + h v) − f(x − h v)) / 2h⟩ = ⟨dx, v⟩. Forward itself is compared with other programs
+/// elsewhere.
 @Suite struct FiniteDifferenceTests {
     static let step: Float = 1e-2
 
@@ -12,10 +14,15 @@ import Testing
         return (0..<count).map { _ in stream.normal() }
     }
 
-    func dot(_ a: [Float], _ b: [Float]) -> Double { zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) } }
+    func dot(_ a: [Float], _ b: [Float]) -> Double {
+        zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+    }
 
     /// `gradient`: of ⟨dy, f⟩ with respect to x.
-    func expectDerivative(_ what: String, at x: [Float], dy: [Float], gradient: [Float], tolerance: Double = 1e-2, _ f: ([Float]) throws -> [Float]) throws {
+    func expectDerivative(
+        _ what: String, at x: [Float], dy: [Float], gradient: [Float], tolerance: Double = 1e-2,
+        _ f: ([Float]) throws -> [Float]
+    ) throws {
         for seed in 90..<93 {
             let v = random(x.count, UInt64(seed))
             func moved(_ h: Float) -> [Float] { zip(x, v).map { $0 + h * $1 } }
@@ -23,23 +30,30 @@ import Testing
             let numeric = (dot(dy, up) - dot(dy, down)) / Double(2 * Self.step)
             let analytic = dot(gradient, v)
             let scale = (dot(gradient, gradient)).squareRoot() + 1e-3
-            #expect(abs(numeric - analytic) < tolerance * scale, "\(what): \(numeric) by differences, \(analytic) by backward, |gradient| \(scale)")
+            #expect(
+                abs(numeric - analytic) < tolerance * scale,
+                "\(what): \(numeric) by differences, \(analytic) by backward, |gradient| \(scale)")
         }
     }
 
     @Test(arguments: Engine.tested, [(3, 1), (3, 2), (1, 1), (1, 2), (7, 2)])
     func convolution(_ engine: Engine, _ kernel: (Int, Int)) throws {
-        let s = ConvolutionShape(images: 2, height: 9, width: 7, inputs: 5, outputs: 6, kernel: kernel.0, stride: kernel.1, padding: kernel.0 / 2)
-        let convolution = try engine.convolution(s, .training(inputGradient: true), type: .f32, threads: 2)
+        let s = ConvolutionShape(
+            images: 2, height: 9, width: 7, inputs: 5, outputs: 6, kernel: kernel.0,
+            stride: kernel.1, padding: kernel.0 / 2)
+        let convolution = try engine.convolution(
+            s, .training(inputGradient: true), type: .f32, threads: 2)
         let (x, w) = (random(s.images * s.height * s.width * s.inputs, 1), random(s.weightCount, 2))
         let dy = random(s.images * s.outHeight * s.outWidth * s.outputs, 3)
-        let packed = try AlignedBuffer(byteCount: convolution.packedByteCount), turned = try AlignedBuffer(byteCount: convolution.packedForGradientByteCount)
+        let packed = try AlignedBuffer(byteCount: convolution.packedByteCount),
+            turned = try AlignedBuffer(byteCount: convolution.packedForGradientByteCount)
         let scratch = try AlignedBuffer(byteCount: convolution.scratchByteCount)
         func forward(_ x: [Float], _ w: [Float]) -> [Float] {
             var y = dy
             w.withUnsafeBufferPointer { w in
                 convolution.pack(w.baseAddress!, into: packed.pointer, forGradient: turned.pointer)
-                convolution.forward(x: x, packed: packed.pointer, bias: nil, y: &y, scratch: scratch.pointer)
+                convolution.forward(
+                    x: x, packed: packed.pointer, bias: nil, y: &y, scratch: scratch.pointer)
             }
             return y
         }
@@ -48,7 +62,9 @@ import Testing
         w.withUnsafeBufferPointer { w in
             convolution.pack(w.baseAddress!, into: packed.pointer, forGradient: turned.pointer)
             convolution.inputGradient(
-                dy: dy, packed: convolution.packedForGradientByteCount > 0 ? turned.pointer : packed.pointer, dx: &dx, scratch: scratch.pointer)
+                dy: dy,
+                packed: convolution.packedForGradientByteCount > 0
+                    ? turned.pointer : packed.pointer, dx: &dx, scratch: scratch.pointer)
             convolution.weightGradient(x: x, dy: dy, dw: &dw, scratch: scratch.pointer)
         }
         try expectDerivative("dx", at: x, dy: dy, gradient: dx) { forward($0, w) }
@@ -64,33 +80,63 @@ import Testing
         let memory = try AlignedBuffer(Float.self, count: 6 * channels)
         let p = memory.floats
         let parameters = BatchNorm.Parameters(
-            gamma: p, beta: p + channels, runningMean: p + 2 * channels, runningVariance: p + 3 * channels, gammaGradient: p + 4 * channels,
+            gamma: p, beta: p + channels, runningMean: p + 2 * channels,
+            runningVariance: p + 3 * channels, gammaGradient: p + 4 * channels,
             betaGradient: p + 5 * channels)
-        let gamma = random(channels, 4).map { 0.3 * $0 }, beta = (0..<channels).map { $0 % 2 == 0 ? Float(2) : -2 }
-        let norm = try BatchNorm(parameters, rows: rows, channels: channels, type: .f32, relu: relu, threads: 2)
-        func forward(_ x: [Float], _ gamma: [Float], _ beta: [Float], _ residual: [Float]) -> [Float] {
+        let gamma = random(channels, 4).map { 0.3 * $0 },
+            beta = (0..<channels).map { $0 % 2 == 0 ? Float(2) : -2 }
+        let norm = try BatchNorm(
+            parameters, rows: rows, channels: channels, type: .f32, relu: relu, threads: 2)
+        func forward(_ x: [Float], _ gamma: [Float], _ beta: [Float], _ residual: [Float])
+            -> [Float]
+        {
             for c in 0..<channels { (p[c], p[channels + c]) = (gamma[c], beta[c]) }
             var y = x
-            x.withUnsafeBytes { x in residual.withUnsafeBytes { r in
-                norm.forward(x: x.baseAddress!, residual: hasResidual ? r.baseAddress : nil, y: &y)
-            } }
+            x.withUnsafeBytes { x in
+                residual.withUnsafeBytes { r in
+                    norm.forward(
+                        x: x.baseAddress!, residual: hasResidual ? r.baseAddress : nil, y: &y)
+                }
+            }
             return y
         }
         let y = forward(x, gamma, beta, residual)
         var (dx, g) = (x, x)
-        x.withUnsafeBytes { x in y.withUnsafeBytes { y in dy.withUnsafeBytes { dy in g.withUnsafeMutableBytes { g in
-            norm.backward(
-                dy: dy.baseAddress!, dy2: nil, x: x.baseAddress!, y: hasResidual ? y.baseAddress : nil, g: hasResidual ? g.baseAddress : nil, dx: &dx)
-        } } } }
-        let gammaGradient = (0..<channels).map { p[4 * channels + $0] }, betaGradient = (0..<channels).map { p[5 * channels + $0] }
-        try expectDerivative("dx", at: x, dy: dy, gradient: dx) { forward($0, gamma, beta, residual) }
-        try expectDerivative("dγ", at: gamma, dy: dy, gradient: gammaGradient) { forward(x, $0, beta, residual) }
-        try expectDerivative("dβ", at: beta, dy: dy, gradient: betaGradient) { forward(x, gamma, $0, residual) }
-        if hasResidual { try expectDerivative("dresidual", at: residual, dy: dy, gradient: g) { forward(x, gamma, beta, $0) } }
+        x.withUnsafeBytes { x in
+            y.withUnsafeBytes { y in
+                dy.withUnsafeBytes { dy in
+                    g.withUnsafeMutableBytes { g in
+                        norm.backward(
+                            dy: dy.baseAddress!, dy2: nil, x: x.baseAddress!,
+                            y: hasResidual ? y.baseAddress : nil,
+                            g: hasResidual ? g.baseAddress : nil, dx: &dx)
+                    }
+                }
+            }
+        }
+        let gammaGradient = (0..<channels).map { p[4 * channels + $0] },
+            betaGradient = (0..<channels).map { p[5 * channels + $0] }
+        try expectDerivative("dx", at: x, dy: dy, gradient: dx) {
+            forward($0, gamma, beta, residual)
+        }
+        try expectDerivative("dγ", at: gamma, dy: dy, gradient: gammaGradient) {
+            forward(x, $0, beta, residual)
+        }
+        try expectDerivative("dβ", at: beta, dy: dy, gradient: betaGradient) {
+            forward(x, gamma, $0, residual)
+        }
+        if hasResidual {
+            try expectDerivative("dresidual", at: residual, dy: dy, gradient: g) {
+                forward(x, gamma, beta, $0)
+            }
+        }
     }
 
     @Test func pools() throws {
-        let (input, output) = (Blueprint.Shape(height: 7, width: 6, channels: 3), Blueprint.Shape(height: 4, width: 3, channels: 3))
+        let (input, output) = (
+            ComputeGraph.Shape(height: 7, width: 6, channels: 3),
+            ComputeGraph.Shape(height: 4, width: 3, channels: 3)
+        )
         // Values far apart, so that a small step does not change which is the largest.
         let count = 2 * input.area * input.channels
         var order = Philox(seed: 4, purpose: .test)
@@ -108,7 +154,8 @@ import Testing
         pool.backward(dy: dy, dy2: nil, places: places, dx: &dx)
         try expectDerivative("max pool", at: x, dy: dy, gradient: dx, forward)
 
-        let average = AveragePool(images: 2, area: input.area, channels: input.channels, type: .f32, threads: 2)
+        let average = AveragePool(
+            images: 2, area: input.area, channels: input.channels, type: .f32, threads: 2)
         let dMean = random(2 * input.channels, 3)
         average.backward(dy: dMean, dx: &dx)
         try expectDerivative("average pool", at: random(count, 5), dy: dMean, gradient: dx) { x in
@@ -120,25 +167,38 @@ import Testing
 
     @Test func linearAndUnitLength() throws {
         let (rows, inputs, outputs) = (4, 6, 5)
-        let (x, w, b, dy) = (random(rows * inputs, 1), random(inputs * outputs, 2), random(outputs, 3), random(rows * outputs, 4))
+        let (x, w, b, dy) = (
+            random(rows * inputs, 1), random(inputs * outputs, 2), random(outputs, 3),
+            random(rows * outputs, 4)
+        )
         func forward(_ x: [Float], _ w: [Float], _ b: [Float]) -> [Float] {
             var y = dy
-            w.withUnsafeBufferPointer { w in b.withUnsafeBufferPointer { b in
-                LinearLayer(rows: rows, inputs: inputs, outputs: outputs, weight: w.baseAddress!, bias: b.baseAddress!, threads: 2).forward(x: x, y: &y)
-            } }
+            w.withUnsafeBufferPointer { w in
+                b.withUnsafeBufferPointer { b in
+                    LinearLayer(
+                        rows: rows, inputs: inputs, outputs: outputs, weight: w.baseAddress!,
+                        bias: b.baseAddress!, threads: 2
+                    ).forward(x: x, y: &y)
+                }
+            }
             return y
         }
         let y = forward(x, w, b)
         var (dx, dw, db, g) = (x, w, b, dy)
-        w.withUnsafeBufferPointer { w in b.withUnsafeBufferPointer { b in
-            LinearLayer(rows: rows, inputs: inputs, outputs: outputs, weight: w.baseAddress!, bias: b.baseAddress!, threads: 2)
+        w.withUnsafeBufferPointer { w in
+            b.withUnsafeBufferPointer { b in
+                LinearLayer(
+                    rows: rows, inputs: inputs, outputs: outputs, weight: w.baseAddress!,
+                    bias: b.baseAddress!, threads: 2
+                )
                 .backward(x: x, y: y, dy: &g, dWeight: &dw, dBias: &db, dx: &dx)
-        } }
+            }
+        }
         try expectDerivative("dx", at: x, dy: dy, gradient: dx) { forward($0, w, b) }
         try expectDerivative("dW", at: w, dy: dy, gradient: dw) { forward(x, $0, b) }
         try expectDerivative("db", at: b, dy: dy, gradient: db) { forward(x, w, $0) }
 
-        let unit = UnitLength(rows: rows, dimension: inputs)
+        let unit = L2Normalize(rows: rows, dimension: inputs)
         var (z, lengths) = (x, [Float](repeating: 0, count: rows))
         unit.forward(w: x, z: &z, lengths: &lengths)
         let dz = random(rows * inputs, 6)

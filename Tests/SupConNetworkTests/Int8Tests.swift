@@ -4,7 +4,8 @@ import Testing
 
 @testable import SupConNetwork
 
-/// Convolutions of bytes against sums of integers, the kernels beside them, and the choice of ranges.
+/// Convolutions of bytes against sums of integers, the kernels beside them, and the choice of
+/// ranges.
 @Suite struct Int8Tests {
     static let canInt8 = (try? Engine.standard.checkInt8()) != nil
 
@@ -12,62 +13,113 @@ import Testing
         var shape: ConvolutionShape
         var xIsSigned = false, yIsSigned = false, relu = true
         var residualIsSigned: Bool?
-        var testDescription: String { "\(shape.kernel)×\(shape.kernel)/\(shape.stride) of \(shape.inputs) to \(shape.outputs) on \(shape.height)×\(shape.width)" }
+        var testDescription: String {
+            """
+            \(shape.kernel)×\(shape.kernel)/\(shape.stride) of \(shape.inputs) to \
+            \(shape.outputs) on \(shape.height)×\(shape.width)
+            """
+        }
     }
-    static func shape(_ height: Int, _ width: Int, _ inputs: Int, _ outputs: Int, _ kernel: Int, _ stride: Int = 1) -> ConvolutionShape {
-        ConvolutionShape(images: 2, height: height, width: width, inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, padding: kernel / 2)
+    static func shape(
+        _ height: Int, _ width: Int, _ inputs: Int, _ outputs: Int, _ kernel: Int, _ stride: Int = 1
+    ) -> ConvolutionShape {
+        ConvolutionShape(
+            images: 2, height: height, width: width, inputs: inputs, outputs: outputs,
+            kernel: kernel, stride: stride, padding: kernel / 2)
     }
     static let cases = [
-        Case(shape: shape(19, 22, 3, 64, 7, 2), xIsSigned: true), Case(shape: shape(8, 8, 1, 16, 3), xIsSigned: true), Case(shape: shape(9, 7, 64, 64, 3)),
-        Case(shape: shape(9, 7, 64, 32, 3, 2)), Case(shape: shape(6, 6, 24, 40, 1), residualIsSigned: false), Case(shape: shape(6, 5, 64, 256, 1), residualIsSigned: true),
-        Case(shape: shape(7, 7, 64, 128, 1, 2), yIsSigned: true, relu: false), Case(shape: shape(5, 5, 4, 4, 3), residualIsSigned: true),
+        Case(shape: shape(19, 22, 3, 64, 7, 2), xIsSigned: true),
+        Case(shape: shape(8, 8, 1, 16, 3), xIsSigned: true), Case(shape: shape(9, 7, 64, 64, 3)),
+        Case(shape: shape(9, 7, 64, 32, 3, 2)),
+        Case(shape: shape(6, 6, 24, 40, 1), residualIsSigned: false),
+        Case(shape: shape(6, 5, 64, 256, 1), residualIsSigned: true),
+        Case(shape: shape(7, 7, 64, 128, 1, 2), yIsSigned: true, relu: false),
+        Case(shape: shape(5, 5, 4, 4, 3), residualIsSigned: true),
         Case(shape: shape(4, 4, 512, 64, 3), residualIsSigned: false),
     ]
 
-    @Test(.enabled(if: canInt8), arguments: cases) func convolutionIsTheIntegersRounded(_ test: Case) throws {
+    @Test(.enabled(if: canInt8), arguments: cases) func convolutionIsTheIntegersRounded(
+        _ test: Case
+    ) throws {
         let shape = test.shape
         var random = Philox(seed: 3, purpose: .test)
         func byte(_ signed: Bool) -> Int { random.index(below: 256) - (signed ? 128 : 0) }
-        let x = (0..<(shape.images * shape.height * shape.width * shape.inputs)).map { _ in byte(test.xIsSigned) }
+        let x = (0..<(shape.images * shape.height * shape.width * shape.inputs)).map { _ in
+            byte(test.xIsSigned)
+        }
         let w = (0..<shape.weightCount).map { _ in random.index(below: 255) - 127 }
         let area = shape.outHeight * shape.outWidth
-        let before = (0..<(shape.images * area * shape.outputs)).map { _ in byte(test.residualIsSigned ?? false) }
+        let before = (0..<(shape.images * area * shape.outputs)).map { _ in
+            byte(test.residualIsSigned ?? false)
+        }
         // Sums spread over the range of a byte, some beyond it.
-        let scales = (0..<shape.outputs).map { _ in random.uniform(0.5, 1.5) * 0.02 / Float(shape.weightCount / shape.outputs).squareRoot() }
+        let scales = (0..<shape.outputs).map { _ in
+            random.uniform(0.5, 1.5) * 0.02 / Float(shape.weightCount / shape.outputs).squareRoot()
+        }
         let bias = (0..<shape.outputs).map { _ in random.uniform(-40, 40) }
         var description = QuantizedConvolution(
-            relu: test.relu, xIsSigned: test.xIsSigned, yIsSigned: test.yIsSigned, scales: scales, residual: nil)
+            relu: test.relu, xIsSigned: test.xIsSigned, yIsSigned: test.yIsSigned, scales: scales,
+            residual: nil)
         description.residual = test.residualIsSigned.map { .init(isSigned: $0, scale: 0.7) }
 
-        let convolution = try Engine.standard.convolution(shape, .int8(description), type: .f32, threads: 2)
-        let packed = try AlignedBuffer(byteCount: convolution.packedByteCount), scratch = try AlignedBuffer(byteCount: convolution.scratchByteCount)
+        let convolution = try Engine.standard.convolution(
+            shape, .int8(description), type: .f32, threads: 2)
+        let packed = try AlignedBuffer(byteCount: convolution.packedByteCount),
+            scratch = try AlignedBuffer(byteCount: convolution.scratchByteCount)
         convolution.pack(w.map(Float.init), into: packed.pointer, forGradient: packed.pointer)
         var prepared = bias
         convolution.prepare(bias: &prepared)
         let input = x.map { UInt8(truncatingIfNeeded: $0) }
         var output = before.map { UInt8(truncatingIfNeeded: $0) }
-        convolution.forward(x: input, packed: packed.pointer, bias: prepared, y: &output, scratch: scratch.pointer)
+        convolution.forward(
+            x: input, packed: packed.pointer, bias: prepared, y: &output, scratch: scratch.pointer)
 
         var wrong = 0
         var seen = Set<Int>()
-        for image in 0..<shape.images { for i in 0..<shape.outHeight { for j in 0..<shape.outWidth { for o in 0..<shape.outputs {
-            var sum = 0
-            for r in 0..<shape.kernel { for s in 0..<shape.kernel {
-                let (row, column) = (i * shape.stride + r - shape.padding, j * shape.stride + s - shape.padding)
-                guard (0..<shape.height).contains(row) && (0..<shape.width).contains(column) else { continue }
-                for c in 0..<shape.inputs {
-                    sum += x[((image * shape.height + row) * shape.width + column) * shape.inputs + c] * w[((o * shape.inputs + c) * shape.kernel + r) * shape.kernel + s]
+        for image in 0..<shape.images {
+            for i in 0..<shape.outHeight {
+                for j in 0..<shape.outWidth {
+                    for o in 0..<shape.outputs {
+                        var sum = 0
+                        for r in 0..<shape.kernel {
+                            for s in 0..<shape.kernel {
+                                let (row, column) = (
+                                    i * shape.stride + r - shape.padding,
+                                    j * shape.stride + s - shape.padding
+                                )
+                                guard
+                                    (0..<shape.height).contains(row)
+                                        && (0..<shape.width).contains(column)
+                                else { continue }
+                                for c in 0..<shape.inputs {
+                                    sum +=
+                                        x[
+                                            ((image * shape.height + row) * shape.width + column)
+                                                * shape.inputs + c]
+                                        * w[
+                                            ((o * shape.inputs + c) * shape.kernel + r)
+                                                * shape.kernel + s]
+                                }
+                            }
+                        }
+                        let at =
+                            ((image * shape.outHeight + i) * shape.outWidth + j) * shape.outputs + o
+                        var value =
+                            Double(sum) * Double(scales[o]) + Double(bias[o])
+                            + (description.residual.map { Double($0.scale) * Double(before[at]) }
+                                ?? 0)
+                        if test.relu { value = max(value, 0) }
+                        let bounded = min(
+                            max(value, test.yIsSigned ? -128 : 0), test.yIsSigned ? 127 : 255)
+                        let found =
+                            test.yIsSigned ? Int(Int8(bitPattern: output[at])) : Int(output[at])
+                        seen.insert(found)
+                        // Half-way between two, either is right.
+                        if abs(Double(found) - bounded) > 0.501 { wrong += 1 }
+                    }
                 }
-            } }
-            let at = ((image * shape.outHeight + i) * shape.outWidth + j) * shape.outputs + o
-            var value = Double(sum) * Double(scales[o]) + Double(bias[o]) + (description.residual.map { Double($0.scale) * Double(before[at]) } ?? 0)
-            if test.relu { value = max(value, 0) }
-            let bounded = min(max(value, test.yIsSigned ? -128 : 0), test.yIsSigned ? 127 : 255)
-            let found = test.yIsSigned ? Int(Int8(bitPattern: output[at])) : Int(output[at])
-            seen.insert(found)
-            // Half-way between two, either is right.
-            if abs(Double(found) - bounded) > 0.501 { wrong += 1 }
-        } } } }
+            }
+        }
         #expect(wrong == 0)
         #expect(seen.count > 20, "the test's values are not spread over the bytes")
     }
@@ -81,46 +133,69 @@ import Testing
 
     // MARK: kernels
 
-    @Test(arguments: [(1, 1, 1), (2, 3, 5), (7, 8, 64), (12, 11, 70)]) func maxPoolIsTheLargestOfNine(_ height: Int, _ width: Int, _ channels: Int) {
+    @Test(arguments: [(1, 1, 1), (2, 3, 5), (7, 8, 64), (12, 11, 70)])
+    func maxPoolIsTheLargestOfNine(_ height: Int, _ width: Int, _ channels: Int) {
         var random = Philox(seed: 1, purpose: .test)
         // Whole numbers of a byte, which every type tells.
         let x = (0..<(2 * height * width * channels)).map { _ in random.index(below: 256) }
         let (outHeight, outWidth) = ((height + 1) / 2, (width + 1) / 2)
         var expected: [Int] = []
-        for image in 0..<2 { for i in 0..<outHeight { for j in 0..<outWidth { for c in 0..<channels {
-            var largest = -1
-            for r in max(2 * i - 1, 0)...min(2 * i + 1, height - 1) { for s in max(2 * j - 1, 0)...min(2 * j + 1, width - 1) {
-                largest = max(largest, x[((image * height + r) * width + s) * channels + c])
-            } }
-            expected.append(largest)
-        } } } }
+        for image in 0..<2 {
+            for i in 0..<outHeight {
+                for j in 0..<outWidth {
+                    for c in 0..<channels {
+                        var largest = -1
+                        for r in max(2 * i - 1, 0)...min(2 * i + 1, height - 1) {
+                            for s in max(2 * j - 1, 0)...min(2 * j + 1, width - 1) {
+                                largest = max(
+                                    largest, x[((image * height + r) * width + s) * channels + c])
+                            }
+                        }
+                        expected.append(largest)
+                    }
+                }
+            }
+        }
         func pool<T: BitwiseCopyable>(_ stored: StoredType, _ numbers: [T], zero: T) -> [T] {
             var y = [T](repeating: zero, count: expected.count)
-            let input = Blueprint.Shape(height: height, width: width, channels: channels), output = Blueprint.Shape(height: outHeight, width: outWidth, channels: channels)
-            MaxPoolRows(images: 2, input: input, output: output, stored: stored, threads: 3).run(x: numbers, y: &y)
+            let input = ComputeGraph.Shape(height: height, width: width, channels: channels),
+                output = ComputeGraph.Shape(height: outHeight, width: outWidth, channels: channels)
+            MaxPoolRows(images: 2, input: input, output: output, stored: stored, threads: 3).run(
+                x: numbers, y: &y)
             return y
         }
         #expect(pool(.byte, x.map { UInt8($0) }, zero: 0).map { Int($0) } == expected)
         // Negative ones too.
         #expect(pool(.f32, x.map { Float($0) - 128 }, zero: 0).map { Int($0) + 128 } == expected)
-        #expect(pool(.bf16, x.map { UInt16((Float($0) - 128).bitPattern >> 16) }, zero: 0).map { Int(Float(bitPattern: UInt32($0) << 16)) + 128 } == expected)
+        #expect(
+            pool(.bf16, x.map { UInt16((Float($0) - 128).bitPattern >> 16) }, zero: 0).map {
+                Int(Float(bitPattern: UInt32($0) << 16)) + 128
+            } == expected)
     }
 
     @Test func averagesBytes() {
         let x = (0..<(2 * 49 * 70)).map { UInt8(truncatingIfNeeded: $0 * 37 % 251) }
         var y = [Float](repeating: 0, count: 140)
-        AveragePoolRows(images: 2, area: 49, channels: 70, stored: .byte, step: 0.5, threads: 2).run(x: x, y: &y)
-        for image in 0..<2 { for c in 0..<70 {
-            let mean = (0..<49).reduce(0.0) { $0 + Double(x[(image * 49 + $1) * 70 + c]) } / 49 * 0.5
-            #expect(abs(Double(y[image * 70 + c]) - mean) < 1e-4)
-        } }
+        AveragePoolRows(images: 2, area: 49, channels: 70, stored: .byte, step: 0.5, threads: 2)
+            .run(x: x, y: &y)
+        for image in 0..<2 {
+            for c in 0..<70 {
+                let mean =
+                    (0..<49).reduce(0.0) { $0 + Double(x[(image * 49 + $1) * 70 + c]) } / 49 * 0.5
+                #expect(abs(Double(y[image * 70 + c]) - mean) < 1e-4)
+            }
+        }
     }
 
     @Test func roundsToBytesAndSaturates() {
-        let numbers: [Float] = [0, 0.25, 0.24, 0.75, -0.25, -0.26, 63.4, 63.6, 1e9, -63.5, -64, -1e9, .nan, .infinity, -.infinity, 1, 3]
+        let numbers: [Float] = [
+            0, 0.25, 0.24, 0.75, -0.25, -0.26, 63.4, 63.6, 1e9, -63.5, -64, -1e9, .nan, .infinity,
+            -.infinity, 1, 3,
+        ]
         var bytes = [Int8](repeating: 99, count: numbers.count)
         sc_f32_to_s8(numbers, 2, &bytes, Int64(numbers.count))
-        #expect(bytes == [0, 0, 0, 2, 0, -1, 127, 127, 127, -127, -127, -127, -127, 127, -127, 2, 6])
+        #expect(
+            bytes == [0, 0, 0, 2, 0, -1, 127, 127, 127, -127, -127, -127, -127, 127, -127, 2, 6])
     }
 
     // MARK: ranges
@@ -142,10 +217,14 @@ import Testing
     @Test(arguments: [Float(127), 255]) func rangeLosesLeast(_ levels: Float) {
         var random = Philox(seed: 5, purpose: .test)
         let normal = (0..<20_000).map { _ in 3 * random.normal() }
-        for numbers in [normal, normal.map { max($0, 0) }, normal + [200], normal.map { $0 * $0 * $0 }] {
+        for numbers in [
+            normal, normal.map { max($0, 0) }, normal + [200], normal.map { $0 * $0 * $0 },
+        ] {
             let found = Self.loss(numbers, Self.range(numbers, levels: levels), levels: levels)
             let largest = numbers.reduce(0) { max($0, abs($1)) }
-            let best = (1...400).map { Self.loss(numbers, largest * Float($0) / 400, levels: levels) }.min() ?? 0
+            let best =
+                (1...400).map { Self.loss(numbers, largest * Float($0) / 400, levels: levels) }
+                .min() ?? 0
             #expect(found < 1.1 * best)
         }
         #expect(Self.range([], levels: levels) == 1 && Self.range([0, 0], levels: levels) == 1)
@@ -154,9 +233,14 @@ import Testing
 
     @Test func rangesAreChecked() throws {
         let configuration = NetworkConfiguration()
-        let count = Blueprint(configuration, height: 32, width: 32).values.count
-        #expect(throws: Never.self) { try Quantization(ranges: Array(repeating: 1, count: count), for: configuration) }
-        for ranges in [Array(repeating: Float(1), count: count - 1), Array(repeating: 0, count: count), Array(repeating: .nan, count: count), Array(repeating: -1, count: count)] {
+        let count = ComputeGraph(configuration, height: 32, width: 32).values.count
+        #expect(throws: Never.self) {
+            try Quantization(ranges: Array(repeating: 1, count: count), for: configuration)
+        }
+        for ranges in [
+            Array(repeating: Float(1), count: count - 1), Array(repeating: 0, count: count),
+            Array(repeating: .nan, count: count), Array(repeating: -1, count: count),
+        ] {
             do throws(SupConError) {
                 _ = try Quantization(ranges: ranges, for: configuration)
                 Issue.record("no error")

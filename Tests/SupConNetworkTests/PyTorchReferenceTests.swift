@@ -4,7 +4,8 @@ import Testing
 
 @testable import SupConNetwork
 
-/// ResNets against torchvision's in double precision: Fixtures/make_resnet_reference.py made the numbers.
+/// ResNets against torchvision's in double precision: Fixtures/make_resnet_reference.py made the
+/// numbers.
 @Suite struct PyTorchReferenceTests {
     struct Reference: Decodable, Sendable, CustomTestStringConvertible {
         struct Gradient: Decodable { var length: Double, first: [Double] }
@@ -19,12 +20,15 @@ import Testing
         var testDescription: String { name }
 
         static let all: [Reference] = {
-            let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures/resnet_reference.json")
+            let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+                .appendingPathComponent("Fixtures/resnet_reference.json")
             return try! JSONDecoder().decode([Reference].self, from: Data(contentsOf: url))
         }()
     }
 
-    static let combinations = Reference.all.flatMap { reference in Engine.tested.map { (reference, $0) } }
+    static let combinations = Reference.all.flatMap { reference in
+        Engine.tested.map { (reference, $0) }
+    }
 
     func network(_ reference: Reference) throws -> Network {
         var configuration = NetworkConfiguration()
@@ -32,14 +36,26 @@ import Testing
         configuration.stem = try #require(Stem(rawValue: reference.stem))
         configuration.head = try #require(HeadKind(rawValue: reference.head))
         (configuration.width, configuration.channels) = (reference.width, reference.channels)
-        (configuration.headOutput, configuration.classes) = (reference.projection, reference.classes)
-        (configuration.headHidden, configuration.normalizesFeatures) = (reference.hidden ?? 0, reference.normalize ?? false)
+        (configuration.projectionDimension, configuration.classes) = (
+            reference.projection, reference.classes
+        )
+        (configuration.headHidden, configuration.normalizesFeatures) = (
+            reference.hidden ?? 0, reference.normalize ?? false
+        )
         let network = try Network(configuration, seed: 0)
-        let trained = network.parameters.entries.filter(\.role.isTrainable).sorted { $0.name < $1.name }
+        let trained = network.parameters.entries.filter(\.role.isTrainable).sorted {
+            $0.name < $1.name
+        }
         for (p, entry) in trained.enumerated() {
-            let amplitude = entry.shape.count > 1 ? (1 / Double(entry.count / entry.shape[0])).squareRoot() : entry.role == .normWeight ? 0.2 : 0.1
-            let base = entry.role != .normWeight ? 0.0 : entry.name.hasSuffix("bn3.weight") ? 0.1 : 1.0
-            for i in 0..<entry.count { network.parameters.pointer(entry)[i] = Float(base + amplitude * wave(i, Double(p))) }
+            let amplitude =
+                entry.shape.count > 1
+                ? (1 / Double(entry.count / entry.shape[0])).squareRoot()
+                : entry.role == .normWeight ? 0.2 : 0.1
+            let base =
+                entry.role != .normWeight ? 0.0 : entry.name.hasSuffix("bn3.weight") ? 0.1 : 1.0
+            for i in 0..<entry.count {
+                network.parameters.pointer(entry)[i] = Float(base + amplitude * wave(i, Double(p)))
+            }
         }
         return network
     }
@@ -48,15 +64,20 @@ import Testing
     func agreesWithTorchvision(_ reference: Reference, _ engine: Engine) throws {
         let network = try network(reference)
         let plan = try TrainingPlan(
-            network, images: reference.images, height: reference.height, width: reference.width_pixels, precision: .f32, trained: [.encoder, .head, .classifier],
-            classifierGradientReachesEncoder: true, context: ExecutionContext(threads: 2), engine: engine)
+            network, images: reference.images, height: reference.height,
+            width: reference.width_pixels, precision: .f32,
+            trained: [.encoder, .head, .classifier],
+            classifierGradientReachesEncoder: true, context: ExecutionContext(threads: 2),
+            engine: engine)
         let parameters = network.parameters
         let perImage = reference.height * reference.width_pixels * reference.channels
         var velocity = [Float](repeating: 0, count: parameters.trainableCount)
         let z = try #require(plan.projection), logits = try #require(plan.logits)
         let dz = try #require(plan.projectionGradient), dlogits = try #require(plan.logitsGradient)
         for step in 0..<3 {
-            for i in 0..<(reference.images * perImage) { plan.input[i] = Float(wave(i, 0.5) * (1 + 0.3 * Double(i / perImage))) }
+            for i in 0..<(reference.images * perImage) {
+                plan.input[i] = Float(wave(i, 0.5) * (1 + 0.3 * Double(i / perImage)))
+            }
             plan.forward()
             var loss = 0.0
             for i in 0..<reference.z.count {
@@ -67,7 +88,9 @@ import Testing
                 dlogits[i] = logits[i] - Float(wave(i, 2.5))
                 loss += 0.5 * Double(dlogits[i] * dlogits[i])
             }
-            #expect(abs(loss - reference.losses[step]) < 2e-4 * reference.losses[step], "loss of step \(step)")
+            #expect(
+                abs(loss - reference.losses[step]) < 2e-4 * reference.losses[step],
+                "loss of step \(step)")
             if step == 0 {
                 expectClose(plan.features, reference.features, 2e-4, "features")
                 expectClose(z, reference.z, 2e-4, "z")
@@ -78,11 +101,17 @@ import Testing
                 for (name, expected) in reference.gradients {
                     let entry = try #require(parameters.entry(named: name), "\(name)")
                     let gradient = plan.gradients + entry.offset
-                    let length = (0..<entry.count).reduce(0.0) { $0 + Double(gradient[$1]) * Double(gradient[$1]) }.squareRoot()
+                    let length = (0..<entry.count).reduce(0.0) {
+                        $0 + Double(gradient[$1]) * Double(gradient[$1])
+                    }.squareRoot()
                     // Some gradients vanish in exact arithmetic: a bias in front of a batch norm.
-                    #expect(abs(length - expected.length) < 1e-3 * expected.length + 1e-5, "length of the gradient of \(name)")
+                    #expect(
+                        abs(length - expected.length) < 1e-3 * expected.length + 1e-5,
+                        "length of the gradient of \(name)")
                     for (i, value) in expected.first.enumerated() {
-                        #expect(abs(Double(gradient[i]) - value) < 1e-3 * expected.length + 1e-5, "gradient of \(name)[\(i)]")
+                        #expect(
+                            abs(Double(gradient[i]) - value) < 1e-3 * expected.length + 1e-5,
+                            "gradient of \(name)[\(i)]")
                     }
                 }
             }
@@ -92,20 +121,30 @@ import Testing
             }
         }
         for (name, expected) in reference.running {
-            expectClose(parameters.pointer(try #require(parameters.entry(named: name))), expected, 1e-3, name)
+            expectClose(
+                parameters.pointer(try #require(parameters.entry(named: name))), expected, 1e-3,
+                name)
         }
         let inference = try InferencePlan(
-            network, images: reference.images, height: reference.height, width: reference.width_pixels, precision: .f32, context: ExecutionContext(threads: 2), engine: engine)
+            network, images: reference.images, height: reference.height,
+            width: reference.width_pixels, precision: .f32, context: ExecutionContext(threads: 2),
+            engine: engine)
         inference.input.update(from: plan.input, count: reference.images * perImage)
         inference.run()
         expectClose(inference.features, reference.evaluated, 1e-3, "features in evaluation")
-        expectClose(try #require(inference.logits), reference.evaluated_logits, 1e-3, "logits in evaluation")
+        expectClose(
+            try #require(inference.logits), reference.evaluated_logits, 1e-3, "logits in evaluation"
+        )
     }
 
-    func wave(_ i: Int, _ phase: Double) -> Double { sin(0.7 * Double(i) + 0.013 * Double(i) * Double(i) + phase) }
+    func wave(_ i: Int, _ phase: Double) -> Double {
+        sin(0.7 * Double(i) + 0.013 * Double(i) * Double(i) + phase)
+    }
 
     /// Within `tolerance` of the largest value.
-    func expectClose(_ values: UnsafePointer<Float>, _ expected: [Double], _ tolerance: Double, _ what: String) {
+    func expectClose(
+        _ values: UnsafePointer<Float>, _ expected: [Double], _ tolerance: Double, _ what: String
+    ) {
         let largest = expected.map(abs).max() ?? 0
         let worst = expected.indices.map { abs(Double(values[$0]) - expected[$0]) }.max() ?? 0
         #expect(worst <= tolerance * largest, "\(what): off by \(worst) of \(largest)")

@@ -10,8 +10,10 @@ import Testing
     /// Images and labels, mixed by hand from the mixing that the step draws.
     @Test(arguments: [(0.4, 0.0), (0.0, 1.0), (1.0, 1.0)])
     func mixesByItsClosedForm(_ alphas: (Double, Double)) throws {
-        let mixer = try BatchMixer(shape, mixupAlpha: alphas.0, cutmixAlpha: alphas.1, seed: 4, threads: 2)
-        let count = shape.imageCount, images = (0..<5 * count).map { Float($0 % 97) - 40 }, labels: [Int64] = [3, 1, 4, 1, 5]
+        let mixer = try BatchMixer(
+            shape, mixupAlpha: alphas.0, cutmixAlpha: alphas.1, seed: 4, threads: 2)
+        let count = shape.imageCount, images = (0..<5 * count).map { Float($0 % 97) - 40 },
+            labels: [Int64] = [3, 1, 4, 1, 5]
         var (blends, cuts) = (0, 0)
         for turn in 0..<60 {
             let mixing = mixer.mixing(turn)
@@ -22,23 +24,38 @@ import Testing
             for i in 0..<5 {
                 let j = mixing.order[i]
                 var own = 0
-                for y in 0..<6 { for x in 0..<4 { for c in 0..<2 {
-                    let k = (y * 4 + x) * 2 + c, (a, b) = (images[i * count + k], images[j * count + k])
-                    if let box = mixing.box {
-                        let pasted = box.rows.contains(y) && box.columns.contains(x)
-                        own += pasted ? 0 : 1
-                        #expect(input[i * count + k] == (pasted ? b : a))
-                    } else {
-                        #expect(abs(input[i * count + k] - Float(mixing.share) * a - Float(1 - mixing.share) * b) < 1e-4)
+                for y in 0..<6 {
+                    for x in 0..<4 {
+                        for c in 0..<2 {
+                            let k = (y * 4 + x) * 2 + c,
+                                (a, b) = (images[i * count + k], images[j * count + k])
+                            if let box = mixing.box {
+                                let pasted = box.rows.contains(y) && box.columns.contains(x)
+                                own += pasted ? 0 : 1
+                                #expect(input[i * count + k] == (pasted ? b : a))
+                            } else {
+                                #expect(
+                                    abs(
+                                        input[i * count + k] - Float(mixing.share) * a - Float(
+                                            1 - mixing.share) * b) < 1e-4)
+                            }
+                        }
                     }
-                } } }
+                }
                 // CutMix: λ is the share of the area that is the image's own.
-                if mixing.box != nil { #expect(abs(mixing.share - Double(own) / Double(count)) < 1e-9) }
+                if mixing.box != nil {
+                    #expect(abs(mixing.share - Double(own) / Double(count)) < 1e-9)
+                }
                 // Each label with its share, the greater one first.
-                let (first, second, share) = (mixer.firstLabels[i], mixer.secondLabels[i], Double(mixer.firstShares[i]))
+                let (first, second, share) = (
+                    mixer.firstLabels[i], mixer.secondLabels[i], Double(mixer.firstShares[i])
+                )
                 #expect(share >= 0.5)
                 let ownFirst = mixing.share >= 0.5
-                #expect((first, second) == (ownFirst ? labels[i] : labels[j], ownFirst ? labels[j] : labels[i]))
+                #expect(
+                    (first, second) == (
+                        ownFirst ? labels[i] : labels[j], ownFirst ? labels[j] : labels[i]
+                    ))
                 #expect(abs(share - max(mixing.share, 1 - mixing.share)) < 1e-6)
             }
         }
@@ -47,10 +64,14 @@ import Testing
     }
 
     @Test func aMixingIsNamedBySeedAndStep() throws {
-        func mixer(_ seed: UInt64, threads: Int = 2) throws -> BatchMixer { try BatchMixer(shape, mixupAlpha: 0.2, cutmixAlpha: 1, seed: seed, threads: threads) }
+        func mixer(_ seed: UInt64, threads: Int = 2) throws -> BatchMixer {
+            try BatchMixer(shape, mixupAlpha: 0.2, cutmixAlpha: 1, seed: seed, threads: threads)
+        }
         let (one, same, other) = (try mixer(1), try mixer(1, threads: 1), try mixer(2))
         for turn in 0..<5 { #expect(one.mixing(turn) == same.mixing(turn)) }
-        #expect((0..<5).contains { one.mixing($0) != other.mixing($0) } && one.mixing(0) != one.mixing(1))
+        #expect(
+            (0..<5).contains { one.mixing($0) != other.mixing($0) }
+                && one.mixing(0) != one.mixing(1))
     }
 
     /// Mean ½ and variance 1/(4(2α + 1)) of Beta(α, α).
@@ -58,9 +79,12 @@ import Testing
     func betaHasItsMoments(_ alpha: Double) {
         var random = Philox(seed: 7, purpose: .test)
         let n = 20_000, values = (0..<n).map { _ in random.beta(alpha) }
-        let mean = values.reduce(0, +) / Double(n), variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(n)
+        let mean = values.reduce(0, +) / Double(n),
+            variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(n)
         let expected = 1 / (4 * (2 * alpha + 1))
         #expect(values.allSatisfy { $0 >= 0 && $0 <= 1 })
-        #expect(abs(mean - 0.5) < 5 * (expected / Double(n)).squareRoot() && abs(variance - expected) < 0.04 * expected, "\(mean) \(variance)")
+        #expect(
+            abs(mean - 0.5) < 5 * (expected / Double(n)).squareRoot()
+                && abs(variance - expected) < 0.04 * expected, "\(mean) \(variance)")
     }
 }

@@ -8,7 +8,8 @@ import Testing
 
 @testable import SupConTraining
 
-/// Gradient caching: what comes out is the gradient of the whole batch's loss, in the memory of a chunk.
+/// Gradient caching: what comes out is the gradient of the whole batch's loss, in the memory of a
+/// chunk.
 @Suite struct CachedGradientTests {
     static let (side, samples, views) = (12, 12, 2)
 
@@ -16,55 +17,86 @@ import Testing
     struct Batch {
         var pixels: AlignedBuffer
         var labels: [Int]
-        var perSample: Int { CachedGradientTests.views * CachedGradientTests.side * CachedGradientTests.side }
+        var perSample: Int {
+            CachedGradientTests.views * CachedGradientTests.side * CachedGradientTests.side
+        }
 
-        init(_ labels: [Int], repeatsEvery period: Int? = nil, views: Int = CachedGradientTests.views) throws {
+        init(
+            _ labels: [Int], repeatsEvery period: Int? = nil, views: Int = CachedGradientTests.views
+        ) throws {
             self.labels = labels
             let count = labels.count * views * CachedGradientTests.side * CachedGradientTests.side
             pixels = try AlignedBuffer(Float.self, count: count)
             var random = Philox(seed: 8, purpose: .test)
             for i in 0..<count {
-                let whole = period.map { $0 * views * CachedGradientTests.side * CachedGradientTests.side }
-                pixels.floats[i] = whole.map { i >= $0 } == true ? pixels.floats[i - whole!] : random.uniform(-1, 1)
+                let whole = period.map {
+                    $0 * views * CachedGradientTests.side * CachedGradientTests.side
+                }
+                pixels.floats[i] =
+                    whole.map { i >= $0 } == true
+                    ? pixels.floats[i - whole!] : random.uniform(-1, 1)
             }
         }
 
         /// Runs the step on this batch as its loader would give it.
-        func run(_ step: any TrainingStep, rate: Double = 0, views: Int = CachedGradientTests.views) throws -> StepOutcome {
+        func run(_ step: any TrainingStep, rate: Double = 0, views: Int = CachedGradientTests.views)
+            throws -> StepOutcome
+        {
             var turn = 0
             let perImage = views * CachedGradientTests.side * CachedGradientTests.side
             let outcome = try step.run(turn: 0, rate: rate) { () throws(SupConError) in
                 let (chunk, chunks) = (step.chunks, labels.count / step.chunks.size)
                 let first = turn % chunks * chunk.size
                 turn += 1
-                return LoadedBatch(pixels: pixels.floats + first * perImage, indices: Array(first..<(first + chunk.size)))
+                return LoadedBatch(
+                    pixels: pixels.floats + first * perImage,
+                    indices: Array(first..<(first + chunk.size)))
             }
-            #expect(turn == labels.count / step.chunks.size * step.chunks.passes, "chunks that were taken")
+            #expect(
+                turn == labels.count / step.chunks.size * step.chunks.passes,
+                "chunks that were taken")
             return outcome
         }
     }
 
     static func model(_ head: HeadKind = .mlpBN, classes: Int = 0) throws -> Model {
         var options = ModelOptions()
-        (options.width, options.channels, options.imageHeight, options.imageWidth) = (4, 1, side, side)
-        (options.headOutput, options.seed, options.precision, options.head, options.classes) = (8, 3, .f32, head, classes)
+        (options.width, options.channels, options.imageHeight, options.imageWidth) = (
+            4, 1, side, side
+        )
+        (
+            options.projectionDimension, options.seed, options.precision, options.head,
+            options.classes
+        ) = (
+            8, 3, .f32, head, classes
+        )
         options.zeroInitLastGamma = false
         return try Model(options, context: TrainerTests.context)
     }
 
     /// Plain SGD without momentum and decay and a rate of 1: the parameters lose the gradient.
-    static func options(chunk: Int, _ change: (inout TrainOptions) -> Void = { _ in }) -> TrainOptions {
+    static func options(chunk: Int, _ change: (inout TrainOptions) -> Void = { _ in })
+        -> TrainOptions
+    {
         var options = TrainOptions()
-        (options.batchSize, options.chunkSize, options.views, options.momentum, options.weightDecay) = (samples, chunk, views, 0, 0)
+        (
+            options.batchSize, options.chunkSize, options.views, options.momentum,
+            options.weightDecay
+        ) = (samples, chunk, views, 0, 0)
         options.loss.temperature = 0.5
         change(&options)
         return options
     }
 
-    func values(_ model: Model) -> [Float] { (0..<model.network.parameters.count).map { model.network.parameters.values[$0] } }
+    func values(_ model: Model) -> [Float] {
+        (0..<model.network.parameters.count).map { model.network.parameters.values[$0] }
+    }
 
-    /// The gradient that a step of rate 1 took off the parameters, and the running statistics after it.
-    func gradient(_ model: Model, _ batch: Batch, _ step: any TrainingStep, views: Int = views) throws -> (gradient: [Float], statistics: [Float], loss: Double) {
+    /// The gradient that a step of rate 1 took off the parameters, and the running statistics after
+    /// it.
+    func gradient(_ model: Model, _ batch: Batch, _ step: any TrainingStep, views: Int = views)
+        throws -> (gradient: [Float], statistics: [Float], loss: Double)
+    {
         let before = values(model)
         let outcome = try batch.run(step, rate: 1, views: views)
         let after = values(model)
@@ -74,8 +106,10 @@ import Testing
 
     func expectClose(_ a: [Float], _ b: [Float], _ tolerance: Double, _ what: String) {
         let length = b.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
-        let difference = zip(a, b).reduce(0.0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }.squareRoot()
-        #expect(length > 0 && difference < tolerance * length, "\(what): \(difference) of \(length)")
+        let difference = zip(a, b).reduce(0.0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }
+            .squareRoot()
+        #expect(
+            length > 0 && difference < tolerance * length, "\(what): \(difference) of \(length)")
     }
 
     static let labels = [0, 1, 2, 0, 1, 2, 1, 0, 0, 2, 2, 1]
@@ -87,76 +121,107 @@ import Testing
         let (plain, chunked) = (try model(), try model())
         let options = Self.options(chunk: Self.samples) { $0.jointClassifier = joint }
         for _ in 0..<2 {
-            let a = try batch.run(try EncoderStep(plain, options, labels: batch.labels, context: TrainerTests.context), rate: 0.1)
-            let b = try batch.run(try CachedGradientStep(chunked, options, labels: batch.labels, context: TrainerTests.context), rate: 0.1)
+            let a = try batch.run(
+                try EncoderStep(
+                    plain, options, labels: batch.labels, context: TrainerTests.context), rate: 0.1)
+            let b = try batch.run(
+                try CachedGradientStep(
+                    chunked, options, labels: batch.labels, context: TrainerTests.context),
+                rate: 0.1)
             #expect(a.loss == b.loss && a.correct == b.correct && a.classified == b.classified)
             #expect(values(plain) == values(chunked))
         }
     }
 
-    /// The same images in each chunk: then the chunk's statistics are the batch's, and one plan for the whole batch must find the same gradient. Labels differ from chunk to chunk.
-    @Test(arguments: [(Objective.supcon, 4), (.supcon, 6), (.simclr, 4), (.crossEntropy, 3), (.maxMargin, 4)]) func equalsTheWholeBatchWhereStatisticsAgree(_ objective: Objective, _ chunk: Int) throws {
+    /// The same images in each chunk: then the chunk's statistics are the batch's, and one plan for
+    /// the whole batch must find the same gradient. Labels differ from chunk to chunk.
+    @Test(arguments: [
+        (Objective.supcon, 4), (.supcon, 6), (.simclr, 4), (.crossEntropy, 3), (.maxMargin, 4),
+    ]) func equalsTheWholeBatchWhereStatisticsAgree(_ objective: Objective, _ chunk: Int) throws {
         let views = objective.isContrastive ? Self.views : 1
         let batch = try Batch(Self.labels, repeatsEvery: chunk, views: views)
         let classes = objective.isContrastive ? 0 : 3
         let (plain, chunked) = (try Self.model(classes: classes), try Self.model(classes: classes))
-        let step = try CachedGradientStep(chunked, Self.options(chunk: chunk) { $0.objective = objective }, labels: batch.labels, context: TrainerTests.context)
-        let a = try gradient(plain, batch, try EncoderStep(plain, Self.options(chunk: 0) { $0.objective = objective }, labels: batch.labels, context: TrainerTests.context), views: views)
+        let step = try CachedGradientStep(
+            chunked, Self.options(chunk: chunk) { $0.objective = objective }, labels: batch.labels,
+            context: TrainerTests.context)
+        let a = try gradient(
+            plain, batch,
+            try EncoderStep(
+                plain, Self.options(chunk: 0) { $0.objective = objective }, labels: batch.labels,
+                context: TrainerTests.context), views: views)
         let b = try gradient(chunked, batch, step, views: views)
         #expect(abs(a.loss - b.loss) < 1e-6 * abs(a.loss))
         expectClose(b.gradient, a.gradient, 2e-4, "gradient")
     }
 
-    /// Different images: a plan for each chunk, all of them alive at once, is the chunked forward in one piece; its gradient and its running statistics come out.
+    /// Different images: a plan for each chunk, all of them alive at once, is the chunked forward
+    /// in one piece; its gradient and its running statistics come out.
     @Test(arguments: [2, 3, 4, 6]) func equalsTheChunkedForwardExactly(_ chunk: Int) throws {
         let batch = try Batch(Self.labels)
         let (whole, cached) = (try Self.model(), try Self.model())
         let (count, dimension, rows) = (Self.samples / chunk, 8, chunk * Self.views)
         let plans = try (0..<count).map { _ in
             try TrainingPlan(
-                whole.network, images: rows, height: Self.side, width: Self.side, precision: .f32, trained: [.encoder, .head], classifierGradientReachesEncoder: false,
+                whole.network, images: rows, height: Self.side, width: Self.side, precision: .f32,
+                trained: [.encoder, .head], classifierGradientReachesEncoder: false,
                 context: TrainerTests.context)
         }
         let z = try AlignedBuffer(Float.self, count: Self.samples * Self.views * dimension)
         let dz = try AlignedBuffer(Float.self, count: Self.samples * Self.views * dimension)
         for (place, plan) in plans.enumerated() {
-            plan.input.update(from: batch.pixels.floats + place * chunk * batch.perSample, count: chunk * batch.perSample)
+            plan.input.update(
+                from: batch.pixels.floats + place * chunk * batch.perSample,
+                count: chunk * batch.perSample)
             plan.forward()
-            (z.floats + place * rows * dimension).update(from: try #require(plan.projection), count: rows * dimension)
+            (z.floats + place * rows * dimension).update(
+                from: try #require(plan.projection), count: rows * dimension)
         }
         var lossOptions = Self.options(chunk: chunk).loss
         lossOptions.normalize = false
-        let loss = try ContrastiveLoss(lossOptions, samples: Self.samples, views: Self.views, dimension: dimension, context: TrainerTests.context)
+        let loss = try ContrastiveLoss(
+            lossOptions, samples: Self.samples, views: Self.views, dimension: dimension,
+            context: TrainerTests.context)
         let numbers = batch.labels.map { Int64($0) }
         let result = try numbers.withUnsafeBufferPointer {
-            try loss.evaluate(features: z.floats, positives: .labels($0.baseAddress!), perAnchor: nil, gradient: dz.floats)
+            try loss.evaluate(
+                features: z.floats, positives: .labels($0.baseAddress!), perAnchor: nil,
+                gradient: dz.floats)
         }
         var expected = [Double](repeating: 0, count: whole.network.parameters.trainableCount)
         for (place, plan) in plans.enumerated() {
-            plan.projectionGradient?.update(from: dz.floats + place * rows * dimension, count: rows * dimension)
+            plan.projectionGradient?.update(
+                from: dz.floats + place * rows * dimension, count: rows * dimension)
             plan.backward()
             for i in expected.indices { expected[i] += Double(plan.gradients[i]) }
         }
-        let step = try CachedGradientStep(cached, Self.options(chunk: chunk), labels: batch.labels, context: TrainerTests.context)
+        let step = try CachedGradientStep(
+            cached, Self.options(chunk: chunk), labels: batch.labels, context: TrainerTests.context)
         let found = try gradient(cached, batch, step)
         #expect(abs(found.loss - result.loss) < 1e-9)
         // The step is a difference of parameters: their rounding is in it.
         expectClose(found.gradient, expected.map { Float($0) }, 1e-5, "gradient")
-        #expect(found.statistics == Array(values(whole)[whole.network.parameters.trainableCount...]), "running statistics move once per chunk")
+        #expect(
+            found.statistics == Array(values(whole)[whole.network.parameters.trainableCount...]),
+            "running statistics move once per chunk")
     }
 
-    /// The derivative of the loss along a direction, by differences: nothing of the backward pass is in it.
+    /// The derivative of the loss along a direction, by differences: nothing of the backward pass
+    /// is in it.
     @Test func agreesWithDifferencesOfTheLoss() throws {
         let batch = try Batch(Self.labels)
         let model = try Self.model()
         let parameters = model.network.parameters
-        let step = try CachedGradientStep(model, Self.options(chunk: 4), labels: batch.labels, context: TrainerTests.context)
+        let step = try CachedGradientStep(
+            model, Self.options(chunk: 4), labels: batch.labels, context: TrainerTests.context)
         let found = try gradient(model, batch, step).gradient
         for i in found.indices { parameters.values[i] += found[i] }
         let length = found.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
         let start = (0..<parameters.trainableCount).map { parameters.values[$0] }
         func loss(_ t: Double) throws -> Double {
-            for i in start.indices { parameters.values[i] = start[i] + Float(t * Double(found[i]) / length) }
+            for i in start.indices {
+                parameters.values[i] = start[i] + Float(t * Double(found[i]) / length)
+            }
             return try batch.run(step).loss
         }
         let t = 4e-4
@@ -165,7 +230,9 @@ import Testing
     }
 
     @Test func runsLearnAndResumeExactly() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("supcon-test-\(UUID().uuidString)").path
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "supcon-test-\(UUID().uuidString)"
+        ).path
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let dataset = try TrainerTests.dataset()
         var accuracy = 0.0
@@ -181,10 +248,17 @@ import Testing
             return true
         }
         #expect(accuracy > 0.8, "\(accuracy)")
-        let first = try Trainer(try TrainerTests.model(), dataset, options { $0.checkpointFolder = folder }, context: TrainerTests.context)
-        #expect(throws: SupConError.self) { try first.run { !($0.kind == .epoch && $0.epoch == 3) } }
+        let first = try Trainer(
+            try TrainerTests.model(), dataset, options { $0.checkpointFolder = folder },
+            context: TrainerTests.context)
+        #expect(throws: SupConError.self) {
+            try first.run { !($0.kind == .epoch && $0.epoch == 3) }
+        }
         let resumed = try TrainerTests.model(seed: 77)
-        try Trainer(resumed, dataset, options { ($0.checkpointFolder, $0.resume) = (folder, true) }, context: TrainerTests.context).run(nil)
+        try Trainer(
+            resumed, dataset, options { ($0.checkpointFolder, $0.resume) = (folder, true) },
+            context: TrainerTests.context
+        ).run(nil)
         #expect(values(whole) == values(resumed))
     }
 
@@ -194,16 +268,22 @@ import Testing
         let results = try [0, 5].map { chunk in
             let model = try TrainerTests.model()
             try Trainer(
-                model, dataset, TrainerTests.options { ($0.objective, $0.chunkSize, $0.epochs) = (.linear, chunk, 2) }, context: TrainerTests.context
+                model, dataset,
+                TrainerTests.options {
+                    ($0.objective, $0.chunkSize, $0.epochs) = (.linear, chunk, 2)
+                }, context: TrainerTests.context
             ).run(nil)
             return values(model)
         }
         expectClose(results[1], results[0], 1e-5, "parameters")
     }
 
-    /// The claim of the presets: a step of ResNet-50 at 224² with batches of 6144 images in two views, and of ResNet-200 with 4096, takes less than 16 GiB in f32 by the plan's own
-    /// count, with the presets' chunks; CIFAR's less than 8 with chunks of 128.
-    @Test(arguments: [("imagenet-r50", nil, 16), ("imagenet-r200", nil, 16), ("cifar-pytorch", 128, 8)])
+    /// The claim of the presets: a step of ResNet-50 at 224² with batches of 6144 images in two
+    /// views, and of ResNet-200 with 4096, takes less than 16 GiB in f32 by the plan's own count,
+    /// with the presets' chunks; CIFAR's less than 8 with chunks of 128.
+    @Test(arguments: [
+        ("imagenet-r50", nil, 16), ("imagenet-r200", nil, 16), ("cifar-pytorch", 128, 8),
+    ])
     func aBatchOfThousandsFits(_ name: String, _ chunk: Int?, _ gibibytes: Int) throws {
         let preset = try Preset.named(name)
         var (options, train) = (preset.model, preset.train)
@@ -213,7 +293,9 @@ import Testing
         let pixels = [UInt8](repeating: 7, count: count * 3)
         let dataset = try pixels.withUnsafeBytes {
             try Dataset.images(
-                ImageBatch(dense: $0.baseAddress!, element: .u8, count: count, height: 1, width: 1, channels: 3), labels: labels, options: DatasetOptions(copies: true))
+                ImageBatch(
+                    dense: $0.baseAddress!, element: .u8, count: count, height: 1, width: 1,
+                    channels: 3), labels: labels, options: DatasetOptions(copies: true))
         }
         options.precision = .f32
         let model = try Model(options, context: .default)
@@ -222,18 +304,28 @@ import Testing
             train.chunkSize = chunk
             memory.append(try Trainer(model, dataset, train, context: .default).memoryByteCount)
         }
-        // Two sizes give what an image costs: the largest chunk that fits is a useful one, and the count below does not hang on a tiny chunk.
+        // Two sizes give what an image costs: the largest chunk that fits is a useful one, and the
+        // count below does not hang on a tiny chunk.
         let perImage = (memory[1] - memory[0]) / 2
         let fixed = memory[0] - 2 * perImage
-        #expect(fixed + size * perImage < limit, "a chunk of \(size) images takes \((fixed + size * perImage) >> 20) MiB")
-        #expect(count * perImage > 4 * limit, "without chunks the activations alone take \((count * perImage) >> 30) GiB: the chunks would be for nothing")
+        #expect(
+            fixed + size * perImage < limit,
+            "a chunk of \(size) images takes \((fixed + size * perImage) >> 20) MiB")
+        #expect(
+            count * perImage > 4 * limit,
+            """
+            without chunks the activations alone take \((count * perImage) >> 30) GiB: the \
+            chunks would be for nothing
+            """
+        )
     }
 
     @Test func theLoaderGivesChunksWithTheSameViewsInEachPass() throws {
         let dataset = try TrainerTests.dataset(20)
         func loader(_ size: Int) throws -> Loader {
             try Loader(
-                dataset, .defaults(.simclr), views: 2, height: 8, width: 8, mean: [0.5], std: [0.25], seed: 3, threads: 2, batchSize: size)
+                dataset, .defaults(.simclr), views: 2, height: 8, width: 8, mean: [0.5],
+                std: [0.25], seed: 3, threads: 2, batchSize: size)
         }
         // Image 3 comes twice in the epoch: its second turn has views of its own, in both passes.
         let batches = [[3, 1, 4, 0, 2], [9, 3, 5, 7, 11]]
@@ -247,7 +339,8 @@ import Testing
         }
         for first in [0, 1] {
             let chunked = try loader(2)
-            try chunked.begin(epoch: 2, batches: batches, from: first, chunks: Loader.Chunks(size: 2, passes: 2))
+            try chunked.begin(
+                epoch: 2, batches: batches, from: first, chunks: Loader.Chunks(size: 2, passes: 2))
             #expect(chunked.remaining == (2 - first) * 6)
             for number in first..<2 {
                 for _ in 0..<2 {
@@ -261,7 +354,13 @@ import Testing
                 }
             }
         }
-        #expect(throws: SupConError.self) { try loader(2).begin(epoch: 1, batches: batches, chunks: Loader.Chunks(size: 3, passes: 1)) }
-        #expect(throws: SupConError.self) { try loader(2).begin(epoch: 1, batches: batches, chunks: Loader.Chunks(size: 2, passes: 0)) }
+        #expect(throws: SupConError.self) {
+            try loader(2).begin(
+                epoch: 1, batches: batches, chunks: Loader.Chunks(size: 3, passes: 1))
+        }
+        #expect(throws: SupConError.self) {
+            try loader(2).begin(
+                epoch: 1, batches: batches, chunks: Loader.Chunks(size: 2, passes: 0))
+        }
     }
 }

@@ -7,28 +7,37 @@ import Testing
 @Suite struct EvaluateTests {
     typealias Method = EvaluateOptions.Method
 
-    func judge(_ train: LabelledRows, _ test: LabelledRows, _ options: EvaluateOptions, context: ExecutionContext = .default) throws -> Evaluation {
+    func judge(
+        _ train: LabeledRows, _ test: LabeledRows, _ options: EvaluateOptions,
+        context: ExecutionContext = .default
+    ) throws -> Evaluation {
         try evaluate(
-            train: train.rows, trainLabels: train.labels, test: test.rows, testLabels: test.labels, dimension: train.dimension, options: options,
+            train: train.rows, trainLabels: train.labels, test: test.rows, testLabels: test.labels,
+            dimension: train.dimension, options: options,
             context: context)
     }
 
-    @Test(arguments: EvaluationReference.all) func linearGuessesAreScikitLearns(_ reference: EvaluationReference) throws {
+    @Test(arguments: EvaluationReference.all) func linearGuessesAreScikitLearns(
+        _ reference: EvaluationReference
+    ) throws {
         var options = EvaluateOptions()
         (options.iterations, options.l2) = (1000, reference.l2)
         let outcome = try judge(reference.train, reference.test, options)
         #expect(outcome.predictions == reference.linear_predictions)
         #expect(abs(outcome.top5 - reference.linear_top5) < 1e-12)
-        let right = zip(reference.linear_predictions, reference.test_labels).filter { $0 == $1 }.count
+        let right = zip(reference.linear_predictions, reference.test_labels).filter { $0 == $1 }
+            .count
         #expect(outcome.top1 == Double(right) / Double(reference.test_labels.count))
     }
 
     @Test func prototypesAreTheNearestMeans() throws {
-        let train = LabelledRows(random: 500, dimension: 7, classes: 8, seed: 1, spread: 2),
-            test = LabelledRows(random: 600, dimension: 7, classes: 8, seed: 2, spread: 2)
+        let train = LabeledRows(random: 500, dimension: 7, classes: 8, seed: 1, spread: 2),
+            test = LabeledRows(random: 600, dimension: 7, classes: 8, seed: 2, spread: 2)
         let outcome = try judge(train, test, .init(method: .prototypes))
         var means = [[Double]](repeating: [Double](repeating: 0, count: 7), count: 8)
-        for i in 0..<train.count { for (k, value) in train.unit(i).enumerated() { means[Int(train.labels[i])][k] += value } }
+        for i in 0..<train.count {
+            for (k, value) in train.unit(i).enumerated() { means[Int(train.labels[i])][k] += value }
+        }
         means = means.map { mean in mean.map { $0 / dot(mean, mean).squareRoot() } }
         var first = 0, firstFive = 0
         for i in 0..<test.count {
@@ -46,8 +55,8 @@ import Testing
 
     /// kNN's fifth guess, with votes by brute force: classes without a vote follow in order.
     @Test(arguments: [1, 6, 40]) func fiveGuessesByVotesThenByNumber(_ k: Int) throws {
-        let train = LabelledRows(random: 200, dimension: 3, classes: 9, seed: 3, spread: 1),
-            test = LabelledRows(random: 150, dimension: 3, classes: 9, seed: 4, spread: 1)
+        let train = LabeledRows(random: 200, dimension: 3, classes: 9, seed: 3, spread: 1),
+            test = LabeledRows(random: 150, dimension: 3, classes: 9, seed: 4, spread: 1)
         var options = EvaluateOptions(method: .knn)
         options.k = k
         let outcome = try judge(train, test, options)
@@ -55,7 +64,9 @@ import Testing
         for i in 0..<test.count {
             let cosines = (0..<train.count).map { dot(train.unit($0), test.unit(i)) }
             var votes = [Double](repeating: 0, count: 9)
-            for j in cosines.indices.sorted(by: { cosines[$0] > cosines[$1] }).prefix(k) { votes[Int(train.labels[j])] += exp(cosines[j] / 0.1) }
+            for j in cosines.indices.sorted(by: { cosines[$0] > cosines[$1] }).prefix(k) {
+                votes[Int(train.labels[j])] += exp(cosines[j] / 0.1)
+            }
             let order = votes.indices.sorted { (votes[$1], $0) < (votes[$0], $1) }
             #expect(outcome.predictions[i] == Int64(order[0]))
             if order[..<5].contains(Int(test.labels[i])) { firstFive += 1 }
@@ -64,19 +75,30 @@ import Testing
     }
 
     @Test(arguments: Method.allCases) func confusionCountsEveryTestRow(_ method: Method) throws {
-        let train = LabelledRows(random: 200, dimension: 4, classes: 3, seed: 5, spread: 2),
-            test = LabelledRows(random: 90, dimension: 4, classes: 3, seed: 6, spread: 2)
+        let train = LabeledRows(random: 200, dimension: 4, classes: 3, seed: 5, spread: 2),
+            test = LabeledRows(random: 90, dimension: 4, classes: 3, seed: 6, spread: 2)
         let outcome = try judge(train, test, .init(method: method))
         let confusion = try outcome.confusion()
         #expect(outcome.classes == 3 && confusion.count == 9 && confusion.reduce(0, +) == 90)
         #expect(outcome.top1 == Double(confusion[0] + confusion[4] + confusion[8]) / 90)
-        for c in 0..<3 { #expect(confusion[c * 3..<c * 3 + 3].reduce(0, +) == Int64(test.labels.filter { $0 == Int64(c) }.count)) }
-        for c in 0..<3 { #expect(stride(from: c, to: 9, by: 3).reduce(0) { $0 + confusion[$1] } == Int64(outcome.predictions.filter { $0 == Int64(c) }.count)) }
+        for c in 0..<3 {
+            #expect(
+                confusion[c * 3..<c * 3 + 3].reduce(0, +)
+                    == Int64(test.labels.filter { $0 == Int64(c) }.count))
+        }
+        for c in 0..<3 {
+            #expect(
+                stride(from: c, to: 9, by: 3).reduce(0) { $0 + confusion[$1] }
+                    == Int64(outcome.predictions.filter { $0 == Int64(c) }.count))
+        }
         #expect(outcome.top5 == 1, "there are only three classes to guess")
     }
 
-    @Test(arguments: Method.allCases) func classesWithoutTrainingRowsAreNeverGuessed(_ method: Method) throws {
-        var train = LabelledRows(random: 200, dimension: 4, classes: 3, seed: 5), test = LabelledRows(random: 90, dimension: 4, classes: 3, seed: 6)
+    @Test(arguments: Method.allCases) func classesWithoutTrainingRowsAreNeverGuessed(
+        _ method: Method
+    ) throws {
+        var train = LabeledRows(random: 200, dimension: 4, classes: 3, seed: 5),
+            test = LabeledRows(random: 90, dimension: 4, classes: 3, seed: 6)
         train.labels = train.labels.map { [2, 5, 70_000][Int($0)] }
         test.labels = test.labels.map { [2, 5, 70_000][Int($0)] }
         test.labels[0] = 1  // in no training row
@@ -85,48 +107,66 @@ import Testing
         #expect(outcome.classes == 80_001)
         #expect(Set(outcome.predictions).isSubset(of: [2, 5, 70_000]))
         #expect(outcome.top5 == 88.0 / 90)
-        expectError(.memory, "80001 classes") { _ = try outcome.confusion(context: ExecutionContext(memoryLimit: 1 << 30)) }
+        expectError(.memory, "80001 classes") {
+            _ = try outcome.confusion(context: ExecutionContext(memoryLimit: 1 << 30))
+        }
     }
 
     @Test(arguments: Method.allCases) func oneClassOneRowAndZeros(_ method: Method) throws {
         var options = EvaluateOptions(method: method)
         options.k = 1
-        let outcome = try judge(.init(rows: [0, 0], labels: [4], dimension: 2), .init(rows: [0, 0, 1, 1], labels: [4, 0], dimension: 2), options)
-        #expect(outcome.predictions == [4, 4] && outcome.top1 == 0.5 && outcome.top5 == 0.5 && outcome.classes == 5)
+        let outcome = try judge(
+            .init(rows: [0, 0], labels: [4], dimension: 2),
+            .init(rows: [0, 0, 1, 1], labels: [4, 0], dimension: 2), options)
+        #expect(
+            outcome.predictions == [4, 4] && outcome.top1 == 0.5 && outcome.top5 == 0.5
+                && outcome.classes == 5)
     }
 
     /// Rows count by their direction: lengths from the smallest to the largest f32 change no guess.
     @Test(arguments: Method.allCases) func lengthsDoNotMatter(_ method: Method) throws {
-        let train = LabelledRows(random: 150, dimension: 4, classes: 3, seed: 5), test = LabelledRows(random: 90, dimension: 4, classes: 3, seed: 6)
+        let train = LabeledRows(random: 150, dimension: 4, classes: 3, seed: 5),
+            test = LabeledRows(random: 90, dimension: 4, classes: 3, seed: 6)
         var (longTrain, longTest) = (train, test)
         for i in longTrain.rows.indices { longTrain.rows[i] *= [1, 0x1p-100, 0x1p120][i / 4 % 3] }
         for i in longTest.rows.indices { longTest.rows[i] *= [0x1p124, 1][i / 4 % 2] }
         let options = EvaluateOptions(method: method)
-        #expect(try judge(longTrain, longTest, options).predictions == judge(train, test, options).predictions)
+        #expect(
+            try judge(longTrain, longTest, options).predictions
+                == judge(train, test, options).predictions)
     }
 
     @Test(arguments: Method.allCases) func numberOfThreadsDoesNotMatter(_ method: Method) throws {
-        let train = LabelledRows(random: 1500, dimension: 12, classes: 5, seed: 8, spread: 3),
-            test = LabelledRows(random: 1200, dimension: 12, classes: 5, seed: 9, spread: 3)
-        let outcomes = try [1, 4].map { try judge(train, test, .init(method: method), context: ExecutionContext(threads: $0)).predictions }
+        let train = LabeledRows(random: 1500, dimension: 12, classes: 5, seed: 8, spread: 3),
+            test = LabeledRows(random: 1200, dimension: 12, classes: 5, seed: 9, spread: 3)
+        let outcomes = try [1, 4].map {
+            try judge(train, test, .init(method: method), context: ExecutionContext(threads: $0))
+                .predictions
+        }
         #expect(outcomes[0] == outcomes[1])
     }
 
     @Test func errorsSayWhatIsWrong() throws {
-        let good = LabelledRows(random: 30, dimension: 3, classes: 3, seed: 10)
+        let good = LabeledRows(random: 30, dimension: 3, classes: 3, seed: 10)
         var bad = good
         bad.rows[3 * 3 + 2] = .nan
         bad.rows[5 * 3] = .infinity
         for method in Method.allCases {
-            expectError(.argument, "training row 3", "nan", "column 2") { _ = try judge(bad, good, .init(method: method)) }
-            expectError(.argument, "test row 3", "nan", "column 2") { _ = try judge(good, bad, .init(method: method)) }
+            expectError(.argument, "training row 3", "nan", "column 2") {
+                _ = try judge(bad, good, .init(method: method))
+            }
+            expectError(.argument, "test row 3", "nan", "column 2") {
+                _ = try judge(good, bad, .init(method: method))
+            }
         }
         bad = good
         bad.labels[11] = -1
         expectError(.argument, "training row 11 is -1") { _ = try judge(bad, good, .init()) }
         expectError(.argument, "test row 11 is -1") { _ = try judge(good, bad, .init()) }
         bad.labels[11] = .max
-        expectError(.argument, "\(Int64.max)", "0 to 999999") { _ = try judge(good, bad, .init(method: .knn)) }
+        expectError(.argument, "\(Int64.max)", "0 to 999999") {
+            _ = try judge(good, bad, .init(method: .knn))
+        }
 
         var options = EvaluateOptions(method: .knn)
         for k in [0, -3, 31] {
@@ -145,22 +185,34 @@ import Testing
         options.k = 0
         _ = try judge(good, good, options)
 
-        let empty = LabelledRows(rows: [], labels: [], dimension: 3)
-        expectError(.shape, "training rows is 0") { _ = try judge(empty, good, .init(method: .prototypes)) }
-        expectError(.shape, "test rows is 0") { _ = try judge(good, empty, .init(method: .prototypes)) }
+        let empty = LabeledRows(rows: [], labels: [], dimension: 3)
+        expectError(.shape, "training rows is 0") {
+            _ = try judge(empty, good, .init(method: .prototypes))
+        }
+        expectError(.shape, "test rows is 0") {
+            _ = try judge(good, empty, .init(method: .prototypes))
+        }
         expectError(.shape, "90 numbers", "30 labels × dimension 4") {
-            _ = try evaluate(train: good.rows, trainLabels: good.labels, test: good.rows, testLabels: good.labels, dimension: 4)
+            _ = try evaluate(
+                train: good.rows, trainLabels: good.labels, test: good.rows,
+                testLabels: good.labels, dimension: 4)
         }
         for dimension in [0, -1, Int.max] {
             expectError(.shape, "\(dimension)") {
                 _ = try good.with {
-                    try evaluate(train: $0, trainLabels: $1, test: $0, testLabels: $1, dimension: dimension, options: .init(method: .prototypes))
+                    try evaluate(
+                        train: $0, trainLabels: $1, test: $0, testLabels: $1, dimension: dimension,
+                        options: .init(method: .prototypes))
                 }
             }
         }
-        expectError(.memory) { _ = try judge(good, good, .init(), context: ExecutionContext(memoryLimit: 1000)) }
-        expectError(.cancelled) {
-            _ = try evaluate(train: good.rows, trainLabels: good.labels, test: good.rows, testLabels: good.labels, dimension: 3, stop: { $0 == 1 })
+        expectError(.memory) {
+            _ = try judge(good, good, .init(), context: ExecutionContext(memoryLimit: 1000))
+        }
+        expectError(.canceled) {
+            _ = try evaluate(
+                train: good.rows, trainLabels: good.labels, test: good.rows,
+                testLabels: good.labels, dimension: 3, stop: { $0 == 1 })
         }
     }
 }

@@ -5,7 +5,7 @@ import Testing
 @testable import SupConTraining
 
 /// Rows with labels, as the tests of evaluation use them.
-struct LabelledRows {
+struct LabeledRows {
     var rows: [Float]
     var labels: [Int64]
     var dimension: Int
@@ -16,24 +16,28 @@ struct LabelledRows {
         (self.labels, self.dimension) = (labels, dimension)
         rows = (0..<(labels.count * dimension)).map { n in
             let i = Double(n), c = Double(labels[n / dimension]), k = Double(n % dimension)
-            return Float(3 * sin(1.3 * k * c + c) / (1 + noise) + 2 * sin(0.7 * i + 0.013 * i * i + phase))
+            return Float(
+                3 * sin(1.3 * k * c + c) / (1 + noise) + 2 * sin(0.7 * i + 0.013 * i * i + phase))
         }
     }
 
     /// Normal numbers around class means; every label from 0 to classes − 1 may come.
     init(random count: Int, dimension: Int, classes: Int, seed: UInt64, spread: Float = 1) {
-        var random = Philox(seed: seed, purpose: .test), centres = Philox(seed: 5, purpose: .test)
-        let means = (0..<(classes * dimension)).map { _ in centres.normal() }
+        var random = Philox(seed: seed, purpose: .test), centers = Philox(seed: 5, purpose: .test)
+        let means = (0..<(classes * dimension)).map { _ in centers.normal() }
         self.dimension = dimension
         (rows, labels) = ([], [])
         for _ in 0..<count {
             let label = random.index(below: classes)
             labels.append(Int64(label))
-            for k in 0..<dimension { rows.append(means[label * dimension + k] + spread * random.normal()) }
+            for k in 0..<dimension {
+                rows.append(means[label * dimension + k] + spread * random.normal())
+            }
         }
     }
 
-    func with<R>(_ body: (UnsafePointer<Float>, UnsafeBufferPointer<Int64>) throws -> R) throws -> R {
+    func with<R>(_ body: (UnsafePointer<Float>, UnsafeBufferPointer<Int64>) throws -> R) throws -> R
+    {
         try rows.withUnsafeBufferPointer { rows in
             let base = try #require(rows.baseAddress)
             return try labels.withUnsafeBufferPointer { try body(base, $0) }
@@ -49,16 +53,25 @@ struct LabelledRows {
 }
 
 func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
-func squaredDistance(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } }
+func squaredDistance(_ a: [Double], _ b: [Double]) -> Double {
+    zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+}
 
 /// Expects an error of `kind` whose sentence holds every one of `words`.
-func expectError(_ kind: SupConError.Kind, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void) {
+func expectError(
+    _ kind: SupConError.Kind, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: () throws -> Void
+) {
     do {
         try body()
         Issue.record("no error; expected \(kind)", sourceLocation: sourceLocation)
     } catch let error as SupConError {
         #expect(error.kind == kind, "\(error)", sourceLocation: sourceLocation)
-        for word in words { #expect(error.message.contains(word), "\"\(error)\" lacks \"\(word)\"", sourceLocation: sourceLocation) }
+        for word in words {
+            #expect(
+                error.message.contains(word), "\"\(error)\" lacks \"\(word)\"",
+                sourceLocation: sourceLocation)
+        }
     } catch {
         Issue.record("\(error)", sourceLocation: sourceLocation)
     }
@@ -74,11 +87,16 @@ struct EvaluationReference: Decodable, Sendable, CustomTestStringConvertible {
     var first_row, weight, bias, scaled_weight, scaled_bias: [Double]
     var testDescription: String { name }
 
-    var train: LabelledRows { LabelledRows(labels: train_labels, dimension: dimension, phase: 0, noise: noise) }
-    var test: LabelledRows { LabelledRows(labels: test_labels, dimension: dimension, phase: 1, noise: noise) }
+    var train: LabeledRows {
+        LabeledRows(labels: train_labels, dimension: dimension, phase: 0, noise: noise)
+    }
+    var test: LabeledRows {
+        LabeledRows(labels: test_labels, dimension: dimension, phase: 1, noise: noise)
+    }
 
     static let all: [EvaluationReference] = {
-        let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures/evaluation_reference.json")
+        let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("Fixtures/evaluation_reference.json")
         return try! JSONDecoder().decode([EvaluationReference].self, from: Data(contentsOf: url))
     }()
 }

@@ -5,7 +5,10 @@ import Testing
 @testable import SupConTraining
 
 @Suite struct LBFGSTests {
-    func minimize(_ start: [Double], _ search: LBFGS, stop: (Int) -> Bool = { _ in false }, _ f: ([Double]) -> (Double, [Double])) throws -> (
+    func minimize(
+        _ start: [Double], _ search: LBFGS, stop: (Int) -> Bool = { _ in false },
+        _ f: ([Double]) -> (Double, [Double])
+    ) throws -> (
         [Double], LBFGS.Result
     ) {
         var x = start
@@ -35,7 +38,8 @@ import Testing
     @Test(arguments: [2, 20]) func findsRosenbrocksMinimum(_ count: Int) throws {
         var search = LBFGS()
         (search.gradientTolerance, search.valueTolerance) = (1e-9, 0)
-        let (x, result) = try minimize((0..<count).map { $0 % 2 == 0 ? -1.2 : 1 }, search, rosenbrock)
+        let (x, result) = try minimize(
+            (0..<count).map { $0 % 2 == 0 ? -1.2 : 1 }, search, rosenbrock)
         for value in x { #expect(abs(value - 1) < 1e-8) }
         #expect(result.ending == .gradient)
         #expect(result.iterations < 60 && result.evaluations < 90, "\(result)")
@@ -47,23 +51,34 @@ import Testing
         var search = LBFGS()
         (search.gradientTolerance, search.valueTolerance, search.iterations) = (1e-8, 0, 1000)  // SciPy 1.17 takes 777 steps and 833 evaluations
         let (x, result) = try minimize([Double](repeating: 0, count: 30), search) { x in
-            (zip(x.indices, x).reduce(0) { $0 + 0.5 * scales[$1.0] * pow($1.1 - Double($1.0), 2) }, x.indices.map { scales[$0] * (x[$0] - Double($0)) })
+            (
+                zip(x.indices, x).reduce(0) {
+                    $0 + 0.5 * scales[$1.0] * pow($1.1 - Double($1.0), 2)
+                }, x.indices.map { scales[$0] * (x[$0] - Double($0)) }
+            )
         }
         #expect(result.ending == .gradient && result.evaluations < 1000, "\(result)")
         for i in x.indices { #expect(abs(x[i] - Double(i)) < 1e-7) }
     }
 
     @Test func stepsBackFromWhereTheFunctionIsNot() throws {
-        // x − log x is not a number for x ≤ 0; from 0.01 the first step of length 1 and the pairs' guesses may leave. 1 is least.
-        let (x, _) = try minimize([0.01], LBFGS()) { x in x[0] > 0 ? (x[0] - log(x[0]), [1 - 1 / x[0]]) : (.nan, [.nan]) }
+        // x − log x is not a number for x ≤ 0; from 0.01 the first step of length 1 and the pairs'
+        // guesses may leave. 1 is least.
+        let (x, _) = try minimize([0.01], LBFGS()) { x in
+            x[0] > 0 ? (x[0] - log(x[0]), [1 - 1 / x[0]]) : (.nan, [.nan])
+        }
         #expect(abs(x[0] - 1) < 1e-4)
-        let (far, _) = try minimize([300.0], LBFGS()) { x in x[0] > 0 ? (x[0] - log(x[0]), [1 - 1 / x[0]]) : (.nan, [.nan]) }
+        let (far, _) = try minimize([300.0], LBFGS()) { x in
+            x[0] > 0 ? (x[0] - log(x[0]), [1 - 1 / x[0]]) : (.nan, [.nan])
+        }
         #expect(abs(far[0] - 1) < 1e-4)
     }
 
     @Test func endsAtOnceWhereNothingIsToGain() throws {
         let (x, result) = try minimize([0.0, 0], LBFGS()) { x in (dot(x, x), x.map { 2 * $0 }) }
-        #expect(x == [0, 0] && result.iterations == 0 && result.evaluations == 1 && result.ending == .gradient)
+        #expect(
+            x == [0, 0] && result.iterations == 0 && result.evaluations == 1
+                && result.ending == .gradient)
     }
 
     @Test func survivesAFunctionThatFallsWithoutEndAndAWrongGradient() throws {
@@ -77,7 +92,7 @@ import Testing
 
     @Test func stopsWhenTold() throws {
         var steps: [Int] = []
-        expectError(.cancelled, "3 steps") {
+        expectError(.canceled, "3 steps") {
             _ = try minimize(
                 [-1.2, 1], LBFGS(),
                 stop: {
@@ -98,8 +113,12 @@ import Testing
         var search = LBFGS()
         search.history = 0
         expectError(.argument, "history 0") { _ = try minimize([1], search, rosenbrock) }
-        expectError(.argument, "nan at the start") { _ = try minimize([1.0], LBFGS()) { _ in (.nan, [0]) } }
-        expectError(.argument, "gradient is not finite") { _ = try minimize([1.0, 2], LBFGS()) { _ in (0, [.nan, 1]) } }
+        expectError(.argument, "nan at the start") {
+            _ = try minimize([1.0], LBFGS()) { _ in (.nan, [0]) }
+        }
+        expectError(.argument, "gradient is not finite") {
+            _ = try minimize([1.0, 2], LBFGS()) { _ in (0, [.nan, 1]) }
+        }
         search.history = Int.max / 2
         expectError(.memory) { _ = try minimize([1.0, 2], search, rosenbrock) }
     }

@@ -5,23 +5,32 @@ import Testing
 @testable import SupConTraining
 
 @Suite struct OptimizerTests {
-    /// Three steps against the update rule in double, for every part, with and without momentum, Nesterov and decay of norms.
+    /// Three steps against the update rule in double, for every part, with and without momentum,
+    /// Nesterov and decay of norms.
     @Test(arguments: [(0.0, false, true), (0.9, false, true), (0.9, true, false)])
     func sgdFollowsItsFormula(_ momentum: Double, _ nesterov: Bool, _ decaysAll: Bool) throws {
         var configuration = NetworkConfiguration()
-        (configuration.width, configuration.headOutput, configuration.classes, configuration.head) = (4, 3, 2, .mlpBN)
+        (
+            configuration.width, configuration.projectionDimension, configuration.classes,
+            configuration.head
+        ) =
+            (4, 3, 2, .mlpBN)
         let network = try Network(configuration, seed: 1)
         let parameters = network.parameters
         let (rate, decay) = (0.1, 0.01)
         let sgd = try SGD(
-            parameters, parts: [.encoder, .head], momentum: momentum, nesterov: nesterov, weightDecay: decay, decaysNormAndBias: decaysAll)
+            parameters, parts: [.encoder, .head], momentum: momentum, nesterov: nesterov,
+            weightDecay: decay, decaysNormAndBias: decaysAll)
         var random = Philox(seed: 2, purpose: .test)
         let gradients = (0..<parameters.trainableCount).map { _ in random.uniform(-1, 1) }
         var w = (0..<parameters.count).map { Double(parameters.values[$0]) }
         var v = [Double](repeating: 0, count: parameters.trainableCount)
         for _ in 0..<3 {
-            gradients.withUnsafeBufferPointer { sgd.step(gradients: $0.baseAddress!, rate: rate, threads: 2) }
-            for entry in parameters.entries where entry.role.isTrainable && entry.part != .classifier {
+            gradients.withUnsafeBufferPointer {
+                sgd.step(gradients: $0.baseAddress!, rate: rate, threads: 2)
+            }
+            for entry in parameters.entries
+            where entry.role.isTrainable && entry.part != .classifier {
                 let isDecayed = decaysAll || entry.shape.count > 1
                 for i in entry.range {
                     let d = Double(gradients[i]) + (isDecayed ? decay * w[i] : 0)
@@ -30,12 +39,15 @@ import Testing
                 }
             }
         }
-        for i in 0..<parameters.count { #expect(abs(Double(parameters.values[i]) - w[i]) < 1e-5, "parameter \(i)") }
+        for i in 0..<parameters.count {
+            #expect(abs(Double(parameters.values[i]) - w[i]) < 1e-5, "parameter \(i)")
+        }
     }
 
     func rates(_ schedule: LearningRate.Schedule, warmup: Int = 0) -> LearningRate {
         LearningRate(
-            base: 2, schedule: schedule, warmupSteps: warmup, warmupStart: 0.1, finalShare: 0.2, milestones: [2, 3], stepFactor: 0.5, stepsPerEpoch: 5, epochs: 4)
+            base: 2, schedule: schedule, warmupSteps: warmup, warmupStart: 0.1, finalShare: 0.2,
+            milestones: [2, 3], gamma: 0.5, stepsPerEpoch: 5, epochs: 4)
     }
 
     @Test func schedulesFollowTheirFormulas() {
@@ -49,11 +61,17 @@ import Testing
 
     @Test func warmUpIsLinear() {
         let warm = rates(.constant, warmup: 4)
-        for (step, share) in [(0, 0.325), (1, 0.55), (2, 0.775), (3, 1), (4, 1)] { #expect(abs(warm.rate(step) - 2 * share) < 1e-12, "step \(step)") }
+        for (step, share) in [(0, 0.325), (1, 0.55), (2, 0.775), (3, 1), (4, 1)] {
+            #expect(abs(warm.rate(step) - 2 * share) < 1e-12, "step \(step)")
+        }
     }
 
-    /// Steps count before epochs, and epochs before the default: 10 epochs, but at most a tenth of the run.
-    @Test(arguments: [(-1, -1.0, 4, 2), (-1, -1, 1000, 50), (-1, 0, 1000, 0), (-1, 2.5, 4, 13), (-1, 0.09, 4, 0), (3, 2.5, 4, 3), (0, 2.5, 4, 0), (-1, 1e6, 4, 5_000_000)])
+    /// Steps count before epochs, and epochs before the default: 10 epochs, but at most a tenth of
+    /// the run.
+    @Test(arguments: [
+        (-1, -1.0, 4, 2), (-1, -1, 1000, 50), (-1, 0, 1000, 0), (-1, 2.5, 4, 13), (-1, 0.09, 4, 0),
+        (3, 2.5, 4, 3), (0, 2.5, 4, 0), (-1, 1e6, 4, 5_000_000),
+    ])
     func warmUpIsSteps(_ steps: Int, _ epochs: Double, _ runs: Int, _ expected: Int) throws {
         var options = TrainOptions()
         (options.warmupSteps, options.warmupEpochs, options.epochs) = (steps, epochs, runs)
@@ -67,13 +85,19 @@ import Testing
         #expect(LearningRate(options, stepsPerEpoch: 1 << 60).warmupSteps == 1_000_000_000_000_000)
     }
 
-    @Test(arguments: [-2, -0.5, 1e7, .nan, .infinity]) func warmUpEpochsAreChecked(_ epochs: Double) {
+    @Test(arguments: [-2, -0.5, 1e7, .nan, .infinity]) func warmUpEpochsAreChecked(_ epochs: Double)
+    {
         var options = TrainOptions()
         options.warmupEpochs = epochs
-        #expect { try options.validate() } throws: { error in (error as? SupConError).map { $0.kind == .argument && $0.message.contains("warmup_epochs is \(epochs)") } == true }
+        #expect { try options.validate() } throws: { error in
+            (error as? SupConError).map {
+                $0.kind == .argument && $0.message.contains("warmup_epochs is \(epochs)")
+            } == true
+        }
     }
 
-    /// Warm-up of 4 steps at 5 an epoch: the schedule's steps are 4 less, and the cosine still ends with the run.
+    /// Warm-up of 4 steps at 5 an epoch: the schedule's steps are 4 less, and the cosine still ends
+    /// with the run.
     @Test func theScheduleMayWaitForWarmUp() {
         func rate(_ schedule: LearningRate.Schedule, _ step: Int) -> Double {
             var rates = rates(schedule, warmup: 4)
@@ -81,9 +105,15 @@ import Testing
             return rates.rate(step)
         }
         for (step, share) in [(0, 0.325), (1, 0.55), (2, 0.775), (3, 1.0)] {
-            for schedule in LearningRate.Schedule.allCases { #expect(abs(rate(schedule, step) - 2 * share) < 1e-12, "step \(step) of \(schedule)") }
+            for schedule in LearningRate.Schedule.allCases {
+                #expect(
+                    abs(rate(schedule, step) - 2 * share) < 1e-12, "step \(step) of \(schedule)")
+            }
         }
-        #expect(abs(rate(.cosine, 4) - 2) < 1e-12 && abs(rate(.cosine, 12) - 2 * (0.2 + 0.8 * 0.5)) < 1e-12 && abs(rate(.cosine, 20) - 0.4) < 1e-12)
+        #expect(
+            abs(rate(.cosine, 4) - 2) < 1e-12
+                && abs(rate(.cosine, 12) - 2 * (0.2 + 0.8 * 0.5)) < 1e-12
+                && abs(rate(.cosine, 20) - 0.4) < 1e-12)
         #expect([13, 14, 18, 19].map { rate(.step, $0) } == [2, 1, 1, 0.5])
         // A run that is all warm-up.
         var short = rates(.cosine, warmup: 1000)

@@ -5,7 +5,9 @@ import Testing
 @testable import SupConTraining
 
 @Suite struct OutOfDistributionTests {
-    func scores(_ train: LabelledRows, _ queries: LabelledRows?, k: Int, threads: Int = 2) throws -> [Float] {
+    func scores(_ train: LabeledRows, _ queries: LabeledRows?, k: Int, threads: Int = 2) throws
+        -> [Float]
+    {
         let context = try ExecutionContext(threads: threads), count = queries?.count ?? train.count
         var found = [Float](repeating: -1, count: count)
         try found.withUnsafeMutableBufferPointer { found in
@@ -14,53 +16,63 @@ import Testing
                 if let queries {
                     try queries.with { asked, _ in
                         try outOfDistributionScores(
-                            train: rows, trainCount: train.count, queries: asked, queryCount: count, dimension: train.dimension, k: k, into: start,
+                            train: rows, trainCount: train.count, queries: asked, queryCount: count,
+                            dimension: train.dimension, k: k, into: start,
                             context: context)
                     }
                 } else {
                     try outOfDistributionScores(
-                        train: rows, trainCount: train.count, queries: nil, dimension: train.dimension, k: k, into: start, context: context)
+                        train: rows, trainCount: train.count, queries: nil,
+                        dimension: train.dimension, k: k, into: start, context: context)
                 }
             }
         }
         return found
     }
 
-    @Test(arguments: [1, 3, 50], [true, false]) func isTheKthDistance(_ k: Int, _ amongThemselves: Bool) throws {
-        let train = LabelledRows(random: 1100, dimension: 7, classes: 3, seed: 1), queries = LabelledRows(random: 140, dimension: 7, classes: 3, seed: 2)
+    @Test(arguments: [1, 3, 50], [true, false]) func isTheKthDistance(
+        _ k: Int, _ amongThemselves: Bool
+    ) throws {
+        let train = LabeledRows(random: 1100, dimension: 7, classes: 3, seed: 1),
+            queries = LabeledRows(random: 140, dimension: 7, classes: 3, seed: 2)
         let found = try scores(train, amongThemselves ? nil : queries, k: k)
         let units = (0..<train.count).map { train.unit($0) }
         for q in stride(from: 0, to: found.count, by: amongThemselves ? 10 : 1) {
             let unit = amongThemselves ? units[q] : queries.unit(q)
-            let distances = units.indices.filter { !amongThemselves || $0 != q }.map { squaredDistance(unit, units[$0]).squareRoot() }.sorted()
+            let distances = units.indices.filter { !amongThemselves || $0 != q }.map {
+                squaredDistance(unit, units[$0]).squareRoot()
+            }.sorted()
             #expect(abs(Double(found[q]) - distances[k - 1]) < 1e-5)
         }
     }
 
     /// Small distances keep their digits, a row is at distance 0 of itself, an opposite one at 2.
     @Test func distancesOfEqualAndOppositeRows() throws {
-        let train = LabelledRows(rows: [3, 0, 0, 1], labels: [0, 0], dimension: 2)
-        let queries = LabelledRows(rows: [7, 0, -1, 0, 1, 1e-5], labels: [0, 0, 0], dimension: 2)
+        let train = LabeledRows(rows: [3, 0, 0, 1], labels: [0, 0], dimension: 2)
+        let queries = LabeledRows(rows: [7, 0, -1, 0, 1, 1e-5], labels: [0, 0, 0], dimension: 2)
         #expect(try scores(train, queries, k: 1)[0] == 0)
         #expect(abs(try scores(train, queries, k: 1)[2] - 1e-5) < 1e-9)
         #expect(try scores(train, queries, k: 2)[1] == 2)
     }
 
     @Test func refusesK() throws {
-        let rows = LabelledRows(random: 5, dimension: 2, classes: 2, seed: 1)
+        let rows = LabeledRows(random: 5, dimension: 2, classes: 2, seed: 1)
         expectError(.argument, "k is 6", "1 to 5") { _ = try scores(rows, rows, k: 6) }
         expectError(.argument, "k is 5", "1 to 4") { _ = try scores(rows, nil, k: 5) }
         expectError(.argument, "k is 0") { _ = try scores(rows, rows, k: 0) }
     }
 
     func detect(_ inside: [Float], _ outside: [Float]) throws -> Detection {
-        try inside.withUnsafeBufferPointer { inside in try outside.withUnsafeBufferPointer { try detection(inside: inside, outside: $0) } }
+        try inside.withUnsafeBufferPointer { inside in
+            try outside.withUnsafeBufferPointer { try detection(inside: inside, outside: $0) }
+        }
     }
 
     @Test func detectionByCountingPairs() throws {
         var random = Philox(seed: 4, purpose: .test)
         // Coarse, so that there are equals.
-        let inside = (0..<200).map { _ in (random.normal() * 4).rounded() }, outside = (0..<77).map { _ in (2 + random.normal() * 4).rounded() }
+        let inside = (0..<200).map { _ in (random.normal() * 4).rounded() },
+            outside = (0..<77).map { _ in (2 + random.normal() * 4).rounded() }
         var wins = 0.0
         for o in outside { for i in inside { wins += o > i ? 1 : o == i ? 0.5 : 0 } }
         let found = try detect(inside, outside)
@@ -78,8 +90,11 @@ import Testing
 
 @Suite struct ProbabilityTests {
     /// What each method says of itself, from its definition in f64.
-    @Test(arguments: EvaluateOptions.Method.allCases) func sumToOneAndFollowTheDefinition(_ method: EvaluateOptions.Method) throws {
-        let train = LabelledRows(random: 150, dimension: 6, classes: 3, seed: 1), test = LabelledRows(random: 33, dimension: 6, classes: 3, seed: 2)
+    @Test(arguments: EvaluateOptions.Method.allCases) func sumToOneAndFollowTheDefinition(
+        _ method: EvaluateOptions.Method
+    ) throws {
+        let train = LabeledRows(random: 150, dimension: 6, classes: 3, seed: 1),
+            test = LabeledRows(random: 33, dimension: 6, classes: 3, seed: 2)
         var shifted = train  // classes 1, 3, 5: the others have no rows
         shifted.labels = train.labels.map { 2 * $0 + 1 }
         var options = EvaluateOptions(method: method)
@@ -91,7 +106,8 @@ import Testing
                 try test.with { asked, _ in
                     try truth.withUnsafeBufferPointer {
                         try evaluate(
-                            train: rows, trainLabels: labels, test: asked, testLabels: $0, dimension: 6, options: options, probabilities: p)
+                            train: rows, trainLabels: labels, test: asked, testLabels: $0,
+                            dimension: 6, options: options, probabilities: p)
                     }
                 }
             }
@@ -107,11 +123,15 @@ import Testing
             case .linear: continue
             case .knn:
                 let cosines = units.map { dot(unit, $0) }
-                for i in units.indices.sorted(by: { cosines[$0] > cosines[$1] }).prefix(9) { expected[Int(shifted.labels[i])] += exp(cosines[i] / 0.3) }
+                for i in units.indices.sorted(by: { cosines[$0] > cosines[$1] }).prefix(9) {
+                    expected[Int(shifted.labels[i])] += exp(cosines[i] / 0.3)
+                }
             case .prototypes:
                 for c in [1, 3, 5] {
                     var mean = [Double](repeating: 0, count: 6)
-                    for i in units.indices where shifted.labels[i] == Int64(c) { for d in 0..<6 { mean[d] += units[i][d] } }
+                    for i in units.indices where shifted.labels[i] == Int64(c) {
+                        for d in 0..<6 { mean[d] += units[i][d] }
+                    }
                     expected[c] = exp(dot(unit, mean) / dot(mean, mean).squareRoot() / 0.3)
                 }
             }

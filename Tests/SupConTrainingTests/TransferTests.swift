@@ -7,13 +7,16 @@ import Testing
 
 /// A model that goes on to other classes, and fits of the classifier that are stopped.
 @Suite struct TransferTests {
-    func values(_ model: Model) -> [Float] { (0..<model.network.parameters.count).map { model.network.parameters.values[$0] } }
+    func values(_ model: Model) -> [Float] {
+        (0..<model.network.parameters.count).map { model.network.parameters.values[$0] }
+    }
 
     func encoder(_ model: Model) -> [Float] {
         let parameters = model.network.parameters
-        return parameters.entries.filter { $0.part == .encoder && !$0.name.contains("running") }.flatMap { entry in
-            (0..<entry.count).map { parameters.pointer(entry)[$0] }
-        }
+        return parameters.entries.filter { $0.part == .encoder && !$0.name.contains("running") }
+            .flatMap { entry in
+                (0..<entry.count).map { parameters.pointer(entry)[$0] }
+            }
     }
 
     @Test func hearsOfTheFitAndStopsIt() throws {
@@ -23,10 +26,14 @@ import Testing
             heard.append($0)
             return false
         }
-        #expect(heard.first == .embedding(done: 120, of: 120) && heard.dropFirst().first == .fitting(iteration: 1, of: 200) && heard.count > 3)
+        #expect(
+            heard.first == .embedding(done: 120, of: 120)
+                && heard.dropFirst().first == .fitting(iteration: 1, of: 200) && heard.count > 3)
         let before = values(model)
         for last in [FitProgress.embedding(done: 120, of: 120), .fitting(iteration: 2, of: 200)] {
-            expectError(.cancelled) { try model.fitClassifier(dataset.limited(perClass: 50, seed: 1)) { $0 == last } }
+            expectError(.canceled) {
+                try model.fitClassifier(dataset.limited(perClass: 50, seed: 1)) { $0 == last }
+            }
             #expect(values(model) == before && model.classNames == ["0", "1", "2"])
         }
     }
@@ -35,9 +42,17 @@ import Testing
         let (model, dataset) = (try TrainerTests.model(), try TrainerTests.dataset())
         try model.fitClassifier(dataset)
         let start = encoder(model)
-        let others = try dataset.with(labels: (0..<120).map { $0 % 6 }).with(classNames: ["a", "b", "c", "d", "e", "f"])
-        let options = TrainerTests.options { ($0.objective, $0.epochs, $0.learningRate, $0.validationFraction) = (.crossEntropy, 1, 1e-3, 0) }
-        expectError(.shape, "6 classes", "3", "reset_classifier") { _ = try Trainer(model, others, options, context: TrainerTests.context) }
+        let others = try dataset.with(labels: (0..<120).map { $0 % 6 }).with(classNames: [
+            "a", "b", "c", "d", "e", "f",
+        ])
+        let options = TrainerTests.options {
+            ($0.objective, $0.epochs, $0.learningRate, $0.validationFraction) = (
+                .crossEntropy, 1, 1e-3, 0
+            )
+        }
+        expectError(.shape, "6 classes", "3", "reset_classifier") {
+            _ = try Trainer(model, others, options, context: TrainerTests.context)
+        }
         try model.resetClassifier()
         #expect(model.configuration.classes == 0 && encoder(model) == start)
         try Trainer(model, others, options, context: TrainerTests.context).run(nil)

@@ -5,22 +5,27 @@ import Testing
 
 @Suite struct AugmentationTests {
     static func augmented(
-        _ pixels: [UInt8], count: Int, side: Int, channels: Int = 3, _ options: AugmentationOptions = .defaults(), seed: UInt64 = 1, epoch: Int = 0,
+        _ pixels: [UInt8], count: Int, side: Int, channels: Int = 3,
+        _ options: AugmentationOptions = .defaults(), seed: UInt64 = 1, epoch: Int = 0,
         view: Int = 0, size: Int = 12, threads: Int = 1
     ) throws -> [Float] {
         var out = [Float](repeating: .nan, count: count * size * size * channels)
         try pixels.withUnsafeBytes { bytes in
-            let images = ImageBatch(dense: bytes.baseAddress!, element: .u8, count: count, height: side, width: side, channels: channels)
+            let images = ImageBatch(
+                dense: bytes.baseAddress!, element: .u8, count: count, height: side, width: side,
+                channels: channels)
             try out.withUnsafeMutableBufferPointer {
                 try augment(
-                    images, options, seed: seed, epoch: epoch, view: view, height: size, width: size, into: $0.baseAddress!,
+                    images, options, seed: seed, epoch: epoch, view: view, height: size,
+                    width: size, into: $0.baseAddress!,
                     context: ExecutionContext(threads: threads))
             }
         }
         return out
     }
 
-    /// Crops as torchvision's get_params draws them: means and deviations of position and size over 40,000 draws each, to 5 standard errors.
+    /// Crops as torchvision's get_params draws them: means and deviations of position and size over
+    /// 40,000 draws each, to 5 standard errors.
     @Test(arguments: AugmentationReference.shared.crops)
     func cropsAreDistributedAsTorchvisions(_ reference: AugmentationReference.Crop) {
         let n = 40000
@@ -28,11 +33,16 @@ import Testing
         for sample in 0..<n {
             var random = Philox(seed: 3, purpose: .test, sample: sample)
             let box = CropBox(
-                randomIn: (reference.height, reference.width), scale: (reference.scale[0], reference.scale[1]),
+                randomIn: (reference.height, reference.width),
+                scale: (reference.scale[0], reference.scale[1]),
                 ratio: (reference.ratio[0], reference.ratio[1]), &random)
             let values = SIMD4(box.top, box.left, box.height, box.width)
-            #expect(values == values.rounded(.down) && box.height >= 1 && box.width >= 1 && box.top >= 0 && box.left >= 0)
-            #expect(box.top + box.height <= Double(reference.height) && box.left + box.width <= Double(reference.width))
+            #expect(
+                values == values.rounded(.down) && box.height >= 1 && box.width >= 1 && box.top >= 0
+                    && box.left >= 0)
+            #expect(
+                box.top + box.height <= Double(reference.height)
+                    && box.left + box.width <= Double(reference.width))
             sum += values
             squares += values * values
             area += box.height * box.width / Double(reference.height * reference.width)
@@ -40,8 +50,12 @@ import Testing
         let mean = sum / Double(n)
         for i in 0..<4 {
             let deviation = (squares[i] / Double(n) - mean[i] * mean[i]).squareRoot()
-            #expect(abs(mean[i] - reference.mean[i]) < 5 * reference.deviation[i] * (2 / Double(n)).squareRoot() + 1e-9, "value \(i)")
-            #expect(abs(deviation - reference.deviation[i]) < 0.02 * reference.deviation[i] + 1e-6, "value \(i)")
+            #expect(
+                abs(mean[i] - reference.mean[i]) < 5 * reference.deviation[i]
+                    * (2 / Double(n)).squareRoot() + 1e-9, "value \(i)")
+            #expect(
+                abs(deviation - reference.deviation[i]) < 0.02 * reference.deviation[i] + 1e-6,
+                "value \(i)")
         }
         #expect(abs(area / Double(n) - reference.area) < 0.005)
     }
@@ -63,36 +77,47 @@ import Testing
         let augmentation = try Augmentation(.defaults(), height: 224, width: 224, channels: 3)
         let n = 20000
         var recipe = ViewRecipe()
-        var (flips, jitters, greys, blurs) = (0, 0, 0, 0)
+        var (flips, jitters, grays, blurs) = (0, 0, 0, 0)
         var firsts: [String: Int] = [:]
         var (low, high) = (Float.infinity, -Float.infinity)
         for sample in 0..<n {
             augmentation.draw((256, 256), seed: 5, epoch: 2, sample: sample, view: 1, &recipe)
             flips += recipe.flip ? 1 : 0
-            greys += recipe.operations.contains { $0 is Grey } ? 1 : 0
+            grays += recipe.operations.contains { $0 is Gray } ? 1 : 0
             blurs += recipe.operations.contains { $0 is GaussianBlur } ? 1 : 0
-            let jitter = recipe.operations.filter { !($0 is Grey || $0 is GaussianBlur) }
+            let jitter = recipe.operations.filter { !($0 is Gray || $0 is GaussianBlur) }
             if let first = jitter.first {
                 jitters += 1
                 #expect(Set(jitter.map { "\(type(of: $0))" }).count == 4)
                 firsts["\(type(of: first))", default: 0] += 1
             }
             for operation in recipe.operations {
-                if let b = operation as? Brightness { (low, high) = (min(low, b.factor), max(high, b.factor)) }
+                if let b = operation as? Brightness {
+                    (low, high) = (min(low, b.factor), max(high, b.factor))
+                }
                 if let h = operation as? Hue { #expect(h.turns <= 0.1001 || h.turns >= 0.8999) }
-                if let g = operation as? GaussianBlur { #expect(g.radius == 11 && (0.1...2).contains(g.sigma)) }
+                if let g = operation as? GaussianBlur {
+                    #expect(g.radius == 11 && (0.1...2).contains(g.sigma))
+                }
             }
         }
-        func near(_ count: Int, _ p: Double, of n: Int) -> Bool { abs(Double(count) - p * Double(n)) < 5 * (p * (1 - p) * Double(n)).squareRoot() }
-        #expect(near(flips, 0.5, of: n) && near(jitters, 0.8, of: n) && near(greys, 0.2, of: n) && near(blurs, 0.5, of: n))
+        func near(_ count: Int, _ p: Double, of n: Int) -> Bool {
+            abs(Double(count) - p * Double(n)) < 5 * (p * (1 - p) * Double(n)).squareRoot()
+        }
+        #expect(
+            near(flips, 0.5, of: n) && near(jitters, 0.8, of: n) && near(grays, 0.2, of: n)
+                && near(blurs, 0.5, of: n))
         #expect(firsts.count == 4 && firsts.values.allSatisfy { near($0, 0.25, of: jitters) })
         #expect(low >= 0.6 && low < 0.601 && high <= 1.4 && high > 1.399)
     }
 
     @Test func kindsAndSizesDecideWhatIsDone() throws {
         var recipe = ViewRecipe()
-        func names(_ options: AugmentationOptions, side: Int, channels: Int = 3) throws -> Set<String> {
-            let augmentation = try Augmentation(options, height: side, width: side, channels: channels)
+        func names(_ options: AugmentationOptions, side: Int, channels: Int = 3) throws -> Set<
+            String
+        > {
+            let augmentation = try Augmentation(
+                options, height: side, width: side, channels: channels)
             var all = Set<String>()
             for sample in 0..<64 {
                 augmentation.draw((200, 200), seed: 0, epoch: 0, sample: sample, view: 0, &recipe)
@@ -102,38 +127,53 @@ import Testing
             }
             return all
         }
-        let colours: Set = ["flip", "crop", "Brightness", "Contrast", "Saturation", "Hue", "Grey"]
+        let colors: Set = ["flip", "crop", "Brightness", "Contrast", "Saturation", "Hue", "Gray"]
         #expect(try names(.defaults(.none), side: 128) == [])
         #expect(try names(.defaults(.cropFlip), side: 128) == ["flip", "crop"])
-        #expect(try names(.defaults(), side: 127) == colours)
-        #expect(try names(.defaults(), side: 128) == colours.union(["GaussianBlur"]))
-        for channels in [1, 2, 4] { #expect(try names(.defaults(), side: 32, channels: channels) == ["flip", "crop", "Brightness", "Contrast"]) }
+        #expect(try names(.defaults(), side: 127) == colors)
+        #expect(try names(.defaults(), side: 128) == colors.union(["GaussianBlur"]))
+        for channels in [1, 2, 4] {
+            #expect(
+                try names(.defaults(), side: 32, channels: channels) == [
+                    "flip", "crop", "Brightness", "Contrast",
+                ])
+        }
         var options = AugmentationOptions.defaults()
         options.blurProbability = 1
         #expect(try names(options, side: 32).contains("GaussianBlur"))
         #expect(try !names(options, side: 19).contains("GaussianBlur"))  // a kernel of one pixel
-        (options.blurProbability, options.brightness, options.contrast, options.saturation, options.hue) = (0, 0, 0, 0, 0)
-        #expect(try names(options, side: 224) == ["flip", "crop", "Grey"])
-        (options.jitterProbability, options.greyProbability, options.flipProbability) = (0, 1, 0)
-        #expect(try names(options, side: 224) == ["crop", "Grey"])
+        (
+            options.blurProbability, options.brightness, options.contrast, options.saturation,
+            options.hue
+        ) = (0, 0, 0, 0, 0)
+        #expect(try names(options, side: 224) == ["flip", "crop", "Gray"])
+        (options.jitterProbability, options.grayProbability, options.flipProbability) = (0, 1, 0)
+        #expect(try names(options, side: 224) == ["crop", "Gray"])
         options.brightness = 3  // factors are not below 0
         options.jitterProbability = 1
         let augmentation = try Augmentation(options, height: 32, width: 32, channels: 1)
         for sample in 0..<200 {
             augmentation.draw((32, 32), seed: 0, epoch: 0, sample: sample, view: 0, &recipe)
-            for operation in recipe.operations { if let b = operation as? Brightness { #expect((0...4).contains(b.factor)) } }
+            for operation in recipe.operations {
+                if let b = operation as? Brightness { #expect((0...4).contains(b.factor)) }
+            }
         }
     }
 
-    /// Any number of threads, any order, one at a time: the same bits; another seed, epoch, sample or view: another picture.
+    /// Any number of threads, any order, one at a time: the same bits; another seed, epoch, sample
+    /// or view: another picture.
     @Test func viewsHaveNamesNotHistories() throws {
         let (count, side, size) = (23, 20, 12)
         let pixels = testImage(side, side, 3, seed: 8)
         let repeated = (0..<count).flatMap { _ in pixels }
         let one = try Self.augmented(repeated, count: count, side: side)
-        for threads in [2, 5] { #expect(try Self.augmented(repeated, count: count, side: side, threads: threads) == one) }
+        for threads in [2, 5] {
+            #expect(try Self.augmented(repeated, count: count, side: side, threads: threads) == one)
+        }
         let perView = size * size * 3
-        #expect(Set((0..<count).map { Array(one[($0 * perView)..<(($0 + 1) * perView)]) }).count == count)
+        #expect(
+            Set((0..<count).map { Array(one[($0 * perView)..<(($0 + 1) * perView)]) }).count
+                == count)
         #expect(one.allSatisfy { (0...1).contains($0) })
 
         let augmentation = try Augmentation(.defaults(), height: size, width: size, channels: 3)
@@ -142,13 +182,16 @@ import Testing
         for sample in [22, 0, 7] {
             try withView(pixels, side, side, 3) { image in
                 try single.withUnsafeMutableBufferPointer {
-                    try augmentation.apply(image, seed: 1, epoch: 0, sample: sample, view: 0, workspace: workspace, into: $0.baseAddress!)
+                    try augmentation.apply(
+                        image, seed: 1, epoch: 0, sample: sample, view: 0, workspace: workspace,
+                        into: $0.baseAddress!)
                 }
             }
             #expect(single == Array(one[(sample * perView)..<((sample + 1) * perView)]))
         }
         let others = try [
-            Self.augmented(pixels, count: 1, side: side, seed: 2), Self.augmented(pixels, count: 1, side: side, epoch: 1),
+            Self.augmented(pixels, count: 1, side: side, seed: 2),
+            Self.augmented(pixels, count: 1, side: side, epoch: 1),
             Self.augmented(pixels, count: 1, side: side, view: 1),
         ]
         #expect(Set(others + [Array(one[..<perView])]).count == 4)
@@ -159,7 +202,9 @@ import Testing
         let out = try Self.augmented(pixels, count: 1, side: 20, .defaults(.none))
         var resized = [Float](repeating: 0, count: out.count)
         try withView(pixels, 20, 20, 3) { image in
-            try resized.withUnsafeMutableBufferPointer { try resize(image, into: $0.baseAddress!, height: 12, width: 12) }
+            try resized.withUnsafeMutableBufferPointer {
+                try resize(image, into: $0.baseAddress!, height: 12, width: 12)
+            }
         }
         #expect(out == resized)
     }
@@ -174,14 +219,21 @@ import Testing
         var recipe = ViewRecipe()
         for sample in 0..<40 {
             augmentation.draw((50, 44), seed: 9, epoch: 3, sample: sample, view: 1, &recipe)
-            var expected = try withView(pixels, 50, 44, 3) { try workspace.rendered($0, crop: recipe.crop, flip: recipe.flip, height: 40, width: 36) }
+            var expected = try withView(pixels, 50, 44, 3) {
+                try workspace.rendered(
+                    $0, crop: recipe.crop, flip: recipe.flip, height: 40, width: 36)
+            }
             for step in recipe.operations {
-                expected = try withView(expected, 40, 36, 3) { try workspace.rendered($0, operations: [step], height: 40, width: 36) }
+                expected = try withView(expected, 40, 36, 3) {
+                    try workspace.rendered($0, operations: [step], height: 40, width: 36)
+                }
             }
             var out = [Float](repeating: 0, count: expected.count)
             try withView(pixels, 50, 44, 3) { image in
                 try out.withUnsafeMutableBufferPointer {
-                    try augmentation.apply(image, seed: 9, epoch: 3, sample: sample, view: 1, workspace: workspace, into: $0.baseAddress!)
+                    try augmentation.apply(
+                        image, seed: 9, epoch: 3, sample: sample, view: 1, workspace: workspace,
+                        into: $0.baseAddress!)
                 }
             }
             #expect(largestDifference(out, expected.map(Double.init)) < 2e-6)
@@ -192,36 +244,83 @@ import Testing
         func message(_ change: (inout AugmentationOptions) -> Void) -> String {
             var options = AugmentationOptions.defaults()
             change(&options)
-            do throws(SupConError) { try options.validate() } catch { return "\(error.kind): \(error.message)" }
+            do throws(SupConError) { try options.validate() } catch {
+                return "\(error.kind): \(error.message)"
+            }
             return "fine"
         }
         #expect(message { _ in } == "fine")
-        #expect(message { $0.cropScaleMin = 0 } == "argument: crop scale min is 0.0; expected more than 0 and at most 1")
-        #expect(message { $0.cropScaleMax = 1.5 } == "argument: crop scale max is 1.5; expected the minimum, 0.2, or more and at most 1")
-        #expect(message { $0.cropScaleMax = 0.1 } == "argument: crop scale max is 0.1; expected the minimum, 0.2, or more and at most 1")
-        #expect(message { $0.cropRatioMin = -1 } == "argument: crop ratio min is -1.0; expected more than 0 and finite")
-        #expect(message { $0.cropRatioMax = .infinity }.hasPrefix("argument: crop ratio max is inf; "))
-        #expect(message { $0.flipProbability = 1.01 } == "argument: flip probability is 1.01; expected 0 to 1")
-        #expect(message { $0.jitterProbability = .nan } == "argument: jitter probability is nan; expected 0 to 1")
-        #expect(message { $0.greyProbability = -0.5 } == "argument: grey probability is -0.5; expected 0 to 1")
-        #expect(message { $0.brightness = -1 } == "argument: brightness is -1.0; expected 0 or more")
-        #expect(message { $0.contrast = .infinity } == "argument: contrast is inf; expected 0 or more")
-        #expect(message { $0.saturation = .nan } == "argument: saturation is nan; expected 0 or more")
+        #expect(
+            message { $0.cropScaleMin = 0 }
+                == "argument: crop scale min is 0.0; expected more than 0 and at most 1")
+        #expect(
+            message { $0.cropScaleMax = 1.5 }
+                == """
+                argument: crop scale max is 1.5; expected the minimum, 0.2, or more and at \
+                most 1
+                """
+        )
+        #expect(
+            message { $0.cropScaleMax = 0.1 }
+                == """
+                argument: crop scale max is 0.1; expected the minimum, 0.2, or more and at \
+                most 1
+                """
+        )
+        #expect(
+            message { $0.cropRatioMin = -1 }
+                == "argument: crop ratio min is -1.0; expected more than 0 and finite")
+        #expect(
+            message { $0.cropRatioMax = .infinity }.hasPrefix("argument: crop ratio max is inf; "))
+        #expect(
+            message { $0.flipProbability = 1.01 }
+                == "argument: flip probability is 1.01; expected 0 to 1")
+        #expect(
+            message { $0.jitterProbability = .nan }
+                == "argument: jitter probability is nan; expected 0 to 1")
+        #expect(
+            message { $0.grayProbability = -0.5 }
+                == "argument: gray probability is -0.5; expected 0 to 1")
+        #expect(
+            message { $0.brightness = -1 } == "argument: brightness is -1.0; expected 0 or more")
+        #expect(
+            message { $0.contrast = .infinity } == "argument: contrast is inf; expected 0 or more")
+        #expect(
+            message { $0.saturation = .nan } == "argument: saturation is nan; expected 0 or more")
         #expect(message { $0.hue = 0.6 } == "argument: hue is 0.6; expected 0 to 0.5 turns")
-        #expect(message { $0.blurProbability = -0.5 } == "argument: blur probability is -0.5; expected 0 to 1, or -1 for 0.5 from 128 pixels on")
-        #expect(message { $0.blurSigmaMin = 0 } == "argument: blur sigma min is 0.0; expected more than 0 and finite")
-        #expect(message { $0.blurSigmaMax = 0.05 } == "argument: blur sigma max is 0.05; expected the minimum, 0.1, or more and finite")
+        #expect(
+            message { $0.blurProbability = -0.5 }
+                == """
+                argument: blur probability is -0.5; expected 0 to 1, or -1 for 0.5 from 128 \
+                pixels on
+                """
+        )
+        #expect(
+            message { $0.blurSigmaMin = 0 }
+                == "argument: blur sigma min is 0.0; expected more than 0 and finite")
+        #expect(
+            message { $0.blurSigmaMax = 0.05 }
+                == "argument: blur sigma max is 0.05; expected the minimum, 0.1, or more and finite"
+        )
         for (epoch, view) in [(-1, 0), (0, -1), (0, 256), (1 << 32, 0)] {
-            #expect(throws: SupConError.self) { try Self.augmented([1, 2, 3], count: 1, side: 1, epoch: epoch, view: view) }
+            #expect(throws: SupConError.self) {
+                try Self.augmented([1, 2, 3], count: 1, side: 1, epoch: epoch, view: view)
+            }
         }
-        #expect(throws: SupConError.self) { try Augmentation(.defaults(), height: 0, width: 5, channels: 3) }
-        #expect(throws: SupConError.self) { try Augmentation(.defaults(), height: 5, width: 5, channels: 0) }
+        #expect(throws: SupConError.self) {
+            try Augmentation(.defaults(), height: 0, width: 5, channels: 3)
+        }
+        #expect(throws: SupConError.self) {
+            try Augmentation(.defaults(), height: 5, width: 5, channels: 0)
+        }
         let one = try Augmentation(.defaults(), height: 5, width: 5, channels: 1)
         var out = [Float](repeating: 0, count: 75)
         withView([1, 2, 3] as [UInt8], 1, 1, 3) { image in
             out.withUnsafeMutableBufferPointer { to in
                 let error = #expect(throws: SupConError.self) {
-                    try one.apply(image, seed: 0, epoch: 0, sample: 0, view: 0, workspace: AugmentationWorkspace(), into: to.baseAddress!)
+                    try one.apply(
+                        image, seed: 0, epoch: 0, sample: 0, view: 0,
+                        workspace: AugmentationWorkspace(), into: to.baseAddress!)
                 }
                 #expect(error?.message == "the image has 3 channels; expected 1")
             }
@@ -231,11 +330,19 @@ import Testing
     /// Extreme but legal options give numbers within 0…1.
     @Test func extremeOptionsStayWithinBounds() throws {
         var options = AugmentationOptions.defaults()
-        (options.brightness, options.contrast, options.saturation, options.hue) = (1e30, 1e30, 1e30, 0.5)
-        (options.cropScaleMin, options.cropRatioMin, options.cropRatioMax, options.blurProbability) = (1e-30, 1e-30, 1e30, 1)
-        (options.blurSigmaMin, options.blurSigmaMax) = (.leastNonzeroMagnitude, .greatestFiniteMagnitude)
+        (options.brightness, options.contrast, options.saturation, options.hue) = (
+            1e30, 1e30, 1e30, 0.5
+        )
+        (
+            options.cropScaleMin, options.cropRatioMin, options.cropRatioMax,
+            options.blurProbability
+        ) = (1e-30, 1e-30, 1e30, 1)
+        (options.blurSigmaMin, options.blurSigmaMax) = (
+            .leastNonzeroMagnitude, .greatestFiniteMagnitude
+        )
         try options.validate()
-        let out = try Self.augmented(testImage(40, 40 * 16, 3, seed: 1), count: 16, side: 40, options, size: 24)
+        let out = try Self.augmented(
+            testImage(40, 40 * 16, 3, seed: 1), count: 16, side: 40, options, size: 24)
         #expect(out.allSatisfy { (0...1).contains($0) })
     }
 }

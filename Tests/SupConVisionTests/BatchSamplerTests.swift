@@ -5,7 +5,9 @@ import Testing
 @Suite struct BatchSamplerTests {
     /// One-pixel images with these labels.
     static func dataset(_ labels: [Int]?, count: Int) throws -> Dataset {
-        try Dataset.callback(count: count, height: 1, width: 1, channels: 1, labels: labels) { _, _ in true }
+        try Dataset.callback(count: count, height: 1, width: 1, channels: 1, labels: labels) {
+            _, _ in true
+        }
     }
 
     @Test func aShuffleTakesEveryImageOnce() throws {
@@ -14,23 +16,34 @@ import Testing
         for epoch in 0..<5 {
             let batches = sampler.batches(epoch: epoch)
             #expect(batches.count == 10 && batches.allSatisfy { $0.count == 10 })
-            #expect(Set(batches.joined()).count == 100 && batches.joined().allSatisfy { (0..<103).contains($0) })
+            #expect(
+                Set(batches.joined()).count == 100
+                    && batches.joined().allSatisfy { (0..<103).contains($0) })
         }
         let even = try BatchSampler(Self.dataset(nil, count: 64), batchSize: 16, seed: 4)
         #expect(even.batches(epoch: 9).joined().sorted() == Array(0..<64))
     }
 
-    /// Where an image lands is uniform: 60 images in 6 batches, 6000 epochs; χ² with 5 degrees of freedom stays below 25 (p = 1e-4) for each of three images.
+    /// Where an image lands is uniform: 60 images in 6 batches, 6000 epochs; χ² with 5 degrees of
+    /// freedom stays below 25 (p = 1e-4) for each of three images.
     @Test func aShuffleIsFair() throws {
         let sampler = try BatchSampler(Self.dataset(nil, count: 60), batchSize: 10, seed: 1)
         var found = [[Double]](repeating: [Double](repeating: 0, count: 6), count: 60)
-        for epoch in 0..<6000 { for (number, batch) in sampler.batches(epoch: epoch).enumerated() { for image in batch { found[image][number] += 1 } } }
-        for image in [0, 31, 59] { #expect(found[image].reduce(0) { $0 + ($1 - 1000) * ($1 - 1000) / 1000 } < 25) }
+        for epoch in 0..<6000 {
+            for (number, batch) in sampler.batches(epoch: epoch).enumerated() {
+                for image in batch { found[image][number] += 1 }
+            }
+        }
+        for image in [0, 31, 59] {
+            #expect(found[image].reduce(0) { $0 + ($1 - 1000) * ($1 - 1000) / 1000 } < 25)
+        }
     }
 
     @Test(arguments: [0, 4]) func anEpochDependsOnSeedAndNumberAlone(_ imagesPerClass: Int) throws {
         let dataset = try Self.dataset((0..<200).map { $0 % 10 }, count: 200)
-        func sampler(_ seed: UInt64) throws -> BatchSampler { try BatchSampler(dataset, batchSize: 16, imagesPerClass: imagesPerClass, seed: seed) }
+        func sampler(_ seed: UInt64) throws -> BatchSampler {
+            try BatchSampler(dataset, batchSize: 16, imagesPerClass: imagesPerClass, seed: seed)
+        }
         let first = try sampler(7)
         let epochs = (0..<4).map { first.batches(epoch: $0) }
         let second = try sampler(7)
@@ -60,7 +73,9 @@ import Testing
                     #expect(members.count == 4)
                     // Different ones where there are enough; otherwise as evenly as can be.
                     let times = Dictionary(members.map { ($0, 1) }, uniquingKeysWith: +).values
-                    #expect(times.count == min(4, sizes[label]) && (times.max() ?? 0) - (times.min() ?? 0) <= 1)
+                    #expect(
+                        times.count == min(4, sizes[label])
+                            && (times.max() ?? 0) - (times.min() ?? 0) <= 1)
                     perClass[label] += 1
                 }
                 for image in batch { perImage[image] += 1 }
@@ -77,16 +92,28 @@ import Testing
     }
 
     @Test func refusesWhatCannotBe() throws {
-        let labelled = try Self.dataset([0, 0, 1, 1, 2, 2], count: 6), plain = try Self.dataset(nil, count: 6)
-        expectError(.argument, "batch_size is 0; expected 1 or more") { () throws(SupConError) in try BatchSampler(labelled, batchSize: 0, seed: 0) }
-        expectError(.argument, "images_per_class is 4; expected a divisor of batch_size, 6") { () throws(SupConError) in
-            try BatchSampler(labelled, batchSize: 6, imagesPerClass: 4, seed: 0)
+        let labeled = try Self.dataset([0, 0, 1, 1, 2, 2], count: 6),
+            plain = try Self.dataset(nil, count: 6)
+        expectError(.argument, "batch_size is 0; expected 1 or more") { () throws(SupConError) in
+            try BatchSampler(labeled, batchSize: 0, seed: 0)
         }
-        expectError(.argument, "images_per_class is -1") { () throws(SupConError) in try BatchSampler(labelled, batchSize: 6, imagesPerClass: -1, seed: 0) }
-        expectError(.state, "there are 6 images; expected at least one batch of 8") { () throws(SupConError) in try BatchSampler(labelled, batchSize: 8, seed: 0) }
-        expectError(.state, "no labels") { () throws(SupConError) in try BatchSampler(plain, batchSize: 6, imagesPerClass: 3, seed: 0) }
-        expectError(.state, "there are 3 classes with images; a batch of 4 with 1 images per class takes 4") { () throws(SupConError) in
-            try BatchSampler(labelled, batchSize: 4, imagesPerClass: 1, seed: 0)
+        expectError(.argument, "images_per_class is 4; expected a divisor of batch_size, 6") {
+            () throws(SupConError) in
+            try BatchSampler(labeled, batchSize: 6, imagesPerClass: 4, seed: 0)
+        }
+        expectError(.argument, "images_per_class is -1") { () throws(SupConError) in
+            try BatchSampler(labeled, batchSize: 6, imagesPerClass: -1, seed: 0)
+        }
+        expectError(.state, "there are 6 images; expected at least one batch of 8") {
+            () throws(SupConError) in try BatchSampler(labeled, batchSize: 8, seed: 0)
+        }
+        expectError(.state, "no labels") { () throws(SupConError) in
+            try BatchSampler(plain, batchSize: 6, imagesPerClass: 3, seed: 0)
+        }
+        expectError(
+            .state, "there are 3 classes with images; a batch of 4 with 1 images per class takes 4"
+        ) { () throws(SupConError) in
+            try BatchSampler(labeled, batchSize: 4, imagesPerClass: 1, seed: 0)
         }
         #expect(throws: Never.self) { try BatchSampler(plain, batchSize: 6, seed: 0) }
     }

@@ -7,15 +7,19 @@ import Testing
 enum Fixtures {
     struct Image {
         var height, width: Int
-        var rgb, grey: [UInt8]
+        var rgb, gray: [UInt8]
     }
 
-    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures")
+    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("Fixtures")
     static func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
-    static func bytes(_ name: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: folder.appendingPathComponent(name))) }
+    static func bytes(_ name: String) throws -> [UInt8] {
+        [UInt8](try Data(contentsOf: folder.appendingPathComponent(name)))
+    }
 
     static func expected() throws -> [String: [String: Any]] {
-        let object = try JSONSerialization.jsonObject(with: Data(contentsOf: folder.appendingPathComponent("expected.json")))
+        let object = try JSONSerialization.jsonObject(
+            with: Data(contentsOf: folder.appendingPathComponent("expected.json")))
         return try #require(object as? [String: [String: Any]])
     }
 
@@ -28,7 +32,7 @@ enum Fixtures {
         }
         let height = try #require(entry["height"] as? Int)
         let width = try #require(entry["width"] as? Int)
-        return Image(height: height, width: width, rgb: try bytes("rgb"), grey: try bytes("grey"))
+        return Image(height: height, width: width, rgb: try bytes("rgb"), gray: try bytes("gray"))
     }
 }
 
@@ -38,7 +42,8 @@ final class TemporaryFolder {
     var path: String { url.path }
 
     init() throws {
-        url = FileManager.default.temporaryDirectory.appendingPathComponent("supcon-\(UUID().uuidString)")
+        url = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "supcon-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     }
     deinit { try? FileManager.default.removeItem(at: url) }
@@ -47,28 +52,38 @@ final class TemporaryFolder {
 
     @discardableResult func write(_ name: String, _ bytes: [UInt8]) throws -> String {
         let file = url.appendingPathComponent(name)
-        try FileManager.default.createDirectory(at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data(bytes).write(to: file)
         return file.path
     }
-    func copy(_ fixture: String, to name: String) throws { try write(name, Fixtures.bytes(fixture)) }
+    func copy(_ fixture: String, to name: String) throws {
+        try write(name, Fixtures.bytes(fixture))
+    }
     func folder(_ name: String) throws {
-        try FileManager.default.createDirectory(at: url.appendingPathComponent(name), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            at: url.appendingPathComponent(name), withIntermediateDirectories: true)
     }
     func link(_ name: String, to target: String) throws {
         try FileManager.default.createSymbolicLink(atPath: path(name), withDestinationPath: target)
     }
 }
 
-/// The numbers of an image, dense [height, width, channels], by the view's own strides, one at a time.
+/// The numbers of an image, dense [height, width, channels], by the view's own strides, one at a
+/// time.
 func numbers(_ view: ImageView) -> [Double] {
     var result: [Double] = []
-    for y in 0..<view.height { for x in 0..<view.width { for c in 0..<view.channels {
-        let offset = y * view.rowStride + x * view.columnStride + c * view.channelStride
-        result.append(
-            view.element == .u8
-                ? Double(view.data.load(fromByteOffset: offset, as: UInt8.self)) : Double(view.data.load(fromByteOffset: 4 * offset, as: Float.self)))
-    } } }
+    for y in 0..<view.height {
+        for x in 0..<view.width {
+            for c in 0..<view.channels {
+                let offset = y * view.rowStride + x * view.columnStride + c * view.channelStride
+                result.append(
+                    view.element == .u8
+                        ? Double(view.data.load(fromByteOffset: offset, as: UInt8.self))
+                        : Double(view.data.load(fromByteOffset: 4 * offset, as: Float.self)))
+            }
+        }
+    }
     return result
 }
 
@@ -78,14 +93,17 @@ func contents(_ dataset: Dataset) throws -> [[Double]] {
     return try (0..<dataset.count).map { index in
         let size = try reader.open(index)
         let view = try reader.pixels(atLeast: 1)
-        #expect(view.height == size.height && view.width == size.width && view.channels == dataset.channels)
+        #expect(
+            view.height == size.height && view.width == size.width
+                && view.channels == dataset.channels)
         return numbers(view)
     }
 }
 
 /// The error of `body`, which must be of `kind` and speak of `words`.
 func expectError<R>(
-    _ kind: SupConError.Kind, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws(SupConError) -> R
+    _ kind: SupConError.Kind, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: () throws(SupConError) -> R
 ) {
     do {
         _ = try body()
@@ -93,7 +111,9 @@ func expectError<R>(
     } catch {
         #expect(error.kind == kind, "\(error)", sourceLocation: sourceLocation)
         for word in words where !word.isEmpty {
-            #expect(error.message.contains(word), "“\(error)” does not speak of “\(word)”", sourceLocation: sourceLocation)
+            #expect(
+                error.message.contains(word), "“\(error)” does not speak of “\(word)”",
+                sourceLocation: sourceLocation)
         }
     }
 }

@@ -19,7 +19,10 @@ import Testing
         var values: [Float] = [0, 255]
         let told = try messages {
             try values.withUnsafeMutableBufferPointer { memory in
-                _ = try Dataset.images(ImageBatch(dense: try #require(memory.baseAddress), element: .f32, count: 2, height: 1, width: 1, channels: 1))
+                _ = try Dataset.images(
+                    ImageBatch(
+                        dense: try #require(memory.baseAddress), element: .f32, count: 2, height: 1,
+                        width: 1, channels: 1))
             }
         }
         #expect(told.contains { $0.contains("255.0") && $0.contains("0 to 1") })
@@ -34,7 +37,11 @@ import Testing
             let pixels = try contents(dataset)[0]
             // The first rows are as they were.
             let truth = try Fixtures.image("large.jpg").rgb
-            #expect(pixels.count == truth.count && zip(pixels, truth).prefix(83 * 3 * 4).allSatisfy { abs($0 - Double($1)) <= 3 })
+            #expect(
+                pixels.count == truth.count
+                    && zip(pixels, truth).prefix(83 * 3 * 4).allSatisfy {
+                        abs($0 - Double($1)) <= 3
+                    })
         }
         #expect(told.contains { $0.hasPrefix(path) && $0.contains("damaged") })
     }
@@ -46,7 +53,10 @@ import Testing
         try folder.write("stray.png", [1])
         try folder.write("single/bad.png", [1])
         let told = try messages { _ = try Dataset.folder(folder.path) }
-        for words in ["class “empty” has no image", "class “single” has one image", "1 files beside", "1 of 2 files are left out", "1 images in 2 classes"] {
+        for words in [
+            "class “empty” has no image", "class “single” has one image", "1 files beside",
+            "1 of 2 files are left out", "1 images in 2 classes",
+        ] {
             #expect(told.contains { $0.contains(words) }, "\(words)")
         }
     }

@@ -9,9 +9,14 @@ import Testing
 
     func dataset(_ labels: [Int]?) throws(SupConError) -> Dataset {
         bytes.update(repeating: 9, count: 4000)
-        return try .images(ImageBatch(dense: bytes, element: .u8, count: labels?.count ?? 10, height: 2, width: 2, channels: 1), labels: labels)
+        return try .images(
+            ImageBatch(
+                dense: bytes, element: .u8, count: labels?.count ?? 10, height: 2, width: 2,
+                channels: 1), labels: labels)
     }
-    func counts(_ set: Dataset) -> [Int: Int] { (set.labels ?? []).reduce(into: [:]) { $0[$1, default: 0] += 1 } }
+    func counts(_ set: Dataset) -> [Int: Int] {
+        (set.labels ?? []).reduce(into: [:]) { $0[$1, default: 0] += 1 }
+    }
 
     @Test func labelNoise() throws {
         defer { bytes.deallocate() }
@@ -27,31 +32,54 @@ import Testing
         #expect(try clean.withLabelNoise(rate: 0.4, seed: 3).labels == changed)
         #expect(try clean.withLabelNoise(rate: 0.4, seed: 4).labels != changed)
         #expect(try clean.withLabelNoise(rate: 0, seed: 3).labels == labels)
-        #expect(try zip(labels, clean.withLabelNoise(rate: 1, seed: 3).labels ?? []).allSatisfy { $0 != $1 })
-        expectError(.argument, "rate is 1.1") { () throws(SupConError) in try clean.withLabelNoise(rate: 1.1, seed: 0) }
-        expectError(.argument, "rate is nan") { () throws(SupConError) in try clean.withLabelNoise(rate: .nan, seed: 0) }
-        expectError(.state, "no labels") { () throws(SupConError) in try dataset(nil).withLabelNoise(rate: 0.5, seed: 0) }
-        expectError(.state, "1 class") { () throws(SupConError) in try dataset([2, 2]).withLabelNoise(rate: 0.5, seed: 0) }
+        #expect(
+            try zip(labels, clean.withLabelNoise(rate: 1, seed: 3).labels ?? []).allSatisfy {
+                $0 != $1
+            })
+        expectError(.argument, "rate is 1.1") { () throws(SupConError) in
+            try clean.withLabelNoise(rate: 1.1, seed: 0)
+        }
+        expectError(.argument, "rate is nan") { () throws(SupConError) in
+            try clean.withLabelNoise(rate: .nan, seed: 0)
+        }
+        expectError(.state, "no labels") { () throws(SupConError) in
+            try dataset(nil).withLabelNoise(rate: 0.5, seed: 0)
+        }
+        expectError(.state, "1 class") { () throws(SupConError) in
+            try dataset([2, 2]).withLabelNoise(rate: 0.5, seed: 0)
+        }
     }
 
     @Test func fewerPerClass() throws {
         defer { bytes.deallocate() }
         let all = try dataset((0..<300).map { $0 < 10 ? 0 : 1 + $0 % 2 })
-        let some = try all.limited(perClass: 20, seed: 5), fewer = try all.limited(perClass: 12, seed: 5)
-        #expect(counts(some) == [0: 10, 1: 20, 2: 20] && counts(fewer) == [0: 10, 1: 12, 2: 12] && some.classes == 3)
+        let some = try all.limited(perClass: 20, seed: 5),
+            fewer = try all.limited(perClass: 12, seed: 5)
+        #expect(
+            counts(some) == [0: 10, 1: 20, 2: 20] && counts(fewer) == [0: 10, 1: 12, 2: 12]
+                && some.classes == 3)
         let picks = some.picks ?? []
         #expect(picks == picks.sorted() && Set(fewer.picks ?? []).isSubset(of: picks))
         #expect(try all.limited(perClass: 20, seed: 6).picks != picks)
         #expect(try all.limited(perClass: .max, seed: 6).count == 300)
-        expectError(.argument, "0 images per class") { () throws(SupConError) in try all.limited(perClass: 0, seed: 0) }
-        expectError(.state, "no labels") { () throws(SupConError) in try dataset(nil).limited(perClass: 3, seed: 0) }
+        expectError(.argument, "0 images per class") { () throws(SupConError) in
+            try all.limited(perClass: 0, seed: 0)
+        }
+        expectError(.state, "no labels") { () throws(SupConError) in
+            try dataset(nil).limited(perClass: 3, seed: 0)
+        }
     }
 
     /// Cui et al.'s code: int(largest · (1/factor)^(class / (classes − 1))).
     @Test func longTail() throws {
         defer { bytes.deallocate() }
         let all = try dataset((0..<1000).map { $0 % 10 })
-        #expect(try counts(all.longTailed(factor: 10, seed: 1)) == Dictionary(uniqueKeysWithValues: (0..<10).map { ($0, Int(100 * pow(0.1, Double($0) / 9) + 1e-9)) }))
+        #expect(
+            try counts(all.longTailed(factor: 10, seed: 1))
+                == Dictionary(
+                    uniqueKeysWithValues: (0..<10).map {
+                        ($0, Int(100 * pow(0.1, Double($0) / 9) + 1e-9))
+                    }))
         let tail = try counts(all.longTailed(factor: 100, seed: 1))
         #expect(tail[0] == 100 && tail[9] == 1 && tail.count == 10)
         #expect(try counts(all.longTailed(factor: 1e9, seed: 1))[9] == 1, "no class is lost")
@@ -59,22 +87,37 @@ import Testing
         // A class keeps at most what it has.
         let uneven = try dataset((0..<60).map { $0 < 50 ? 0 : $0 < 54 ? 1 : 2 })
         #expect(try counts(uneven.longTailed(factor: 25, seed: 1)) == [0: 50, 1: 4, 2: 2])
-        expectError(.argument, "0.5") { () throws(SupConError) in try all.longTailed(factor: 0.5, seed: 1) }
-        expectError(.argument, "inf") { () throws(SupConError) in try all.longTailed(factor: .infinity, seed: 1) }
+        expectError(.argument, "0.5") { () throws(SupConError) in
+            try all.longTailed(factor: 0.5, seed: 1)
+        }
+        expectError(.argument, "inf") { () throws(SupConError) in
+            try all.longTailed(factor: .infinity, seed: 1)
+        }
     }
 
     @Test func otherLabelsAndNames() throws {
         defer { bytes.deallocate() }
         let plain = try dataset([0, 1, 0])
         let named = try plain.with(classNames: ["cat", "dog", "no image"])
-        #expect(named.classes == 3 && named.className(1) == "dog" && named.className(3) == nil && named.labels == [0, 1, 0])
-        #expect(try named.subset([1]).className(0) == "cat" && named.withLabelNoise(rate: 1, seed: 0).className(0) == "cat")
+        #expect(
+            named.classes == 3 && named.className(1) == "dog" && named.className(3) == nil
+                && named.labels == [0, 1, 0])
+        #expect(
+            try named.subset([1]).className(0) == "cat"
+                && named.withLabelNoise(rate: 1, seed: 0).className(0) == "cat")
         let other = try named.with(labels: [4, 4, 2])
         #expect(other.classes == 5 && other.className(4) == "4")
         #expect(try named.with(labels: nil).labels == nil && named.with(labels: nil).classes == 0)
-        expectError(.shape, "1 names for 2 classes") { () throws(SupConError) in try plain.with(classNames: ["cat"]) }
-        expectError(.state, "no labels") { () throws(SupConError) in try dataset(nil).with(classNames: ["cat"]) }
-        expectError(.shape, "2 labels for 3") { () throws(SupConError) in try plain.with(labels: [1, 2]) }
-        expectError(.argument, "-1") { () throws(SupConError) in try plain.with(labels: [1, 2, -1]) }
+        expectError(.shape, "1 names for 2 classes") { () throws(SupConError) in
+            try plain.with(classNames: ["cat"])
+        }
+        expectError(.state, "no labels") { () throws(SupConError) in
+            try dataset(nil).with(classNames: ["cat"])
+        }
+        expectError(.shape, "2 labels for 3") { () throws(SupConError) in
+            try plain.with(labels: [1, 2])
+        }
+        expectError(.argument, "-1") { () throws(SupConError) in try plain.with(labels: [1, 2, -1])
+        }
     }
 }

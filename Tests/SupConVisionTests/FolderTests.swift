@@ -8,20 +8,30 @@ import Testing
     @Test func classesAndFilesComeInByteOrder() throws {
         let folder = try TemporaryFolder()
         for name in ["b/2.jpg", "b/10.png", "B/x.jpg", "ä/y.png", "a/deep/er/z.jpg", "a/d.png"] {
-            try folder.copy(name.hasSuffix("png") ? "grey8.png" : "rgb444.jpg", to: name)
+            try folder.copy(name.hasSuffix("png") ? "gray8.png" : "rgb444.jpg", to: name)
         }
         let dataset = try Dataset.folder(folder.path)
-        #expect(dataset.classes == 4 && (0..<4).map { dataset.className($0) } == ["B", "a", "b", "ä"])
-        #expect((0..<dataset.count).map { dataset.path($0) } == ["B/x.jpg", "a/d.png", "a/deep/er/z.jpg", "b/10.png", "b/2.jpg", "ä/y.png"].map(folder.path))
-        #expect(dataset.labels == [0, 1, 1, 2, 2, 3] && dataset.skipped.isEmpty && dataset.channels == 3 && dataset.height == 13 && dataset.width == 17)
-        #expect(try Dataset.folder(folder.path + "/", options: DatasetOptions(channels: 1)).channels == 1)
+        #expect(
+            dataset.classes == 4 && (0..<4).map { dataset.className($0) } == ["B", "a", "b", "ä"])
+        #expect(
+            (0..<dataset.count).map { dataset.path($0) }
+                == ["B/x.jpg", "a/d.png", "a/deep/er/z.jpg", "b/10.png", "b/2.jpg", "ä/y.png"].map(
+                    folder.path))
+        #expect(
+            dataset.labels == [0, 1, 1, 2, 2, 3] && dataset.skipped.isEmpty && dataset.channels == 3
+                && dataset.height == 13 && dataset.width == 17)
+        #expect(
+            try Dataset.folder(folder.path + "/", options: DatasetOptions(channels: 1)).channels
+                == 1)
     }
 
     @Test func contentDecidesNotTheName() throws {
         let folder = try TemporaryFolder()
         try folder.copy("rgb444.jpg", to: "a/picture")
         try folder.copy("rgb8.png", to: "a/is_png.jpg")
-        for name in ["a/README", "a/.hidden.jpg", "a/.git/x.jpg", "a/Thumbs.db"] { try folder.write(name, Array("text".utf8)) }
+        for name in ["a/README", "a/.hidden.jpg", "a/.git/x.jpg", "a/Thumbs.db"] {
+            try folder.write(name, Array("text".utf8))
+        }
         try folder.write("a/empty", [])
         let ignored = try Dataset.folder(folder.path, options: DatasetOptions(onError: .refuse))
         #expect(ignored.count == 2 && ignored.skipped.isEmpty)
@@ -34,17 +44,20 @@ import Testing
         #expect(dataset.count == 2)
         #expect(
             dataset.skipped.map { $0.dropFirst(folder.path.count) } == [
-                "/a/cut: is cut off: it ends after 743 bytes, before its IEND chunk", "/a/none.png: is empty", "/a/text.JPG: is neither a JPEG nor a PNG image",
+                "/a/cut: is cut off: it ends after 743 bytes, before its IEND chunk",
+                "/a/none.png: is empty", "/a/text.JPG: is neither a JPEG nor a PNG image",
                 "/a/web.webp: is a WebP image; expected JPEG or PNG",
             ])
-        expectError(.format, "a/cut") { () throws(SupConError) in try Dataset.folder(folder.path, options: DatasetOptions(onError: .refuse)) }
+        expectError(.format, "a/cut") { () throws(SupConError) in
+            try Dataset.folder(folder.path, options: DatasetOptions(onError: .refuse))
+        }
     }
 
     @Test func linksAreFollowedAndCirclesEnd() throws {
         let folder = try TemporaryFolder()
         let elsewhere = try TemporaryFolder()
         try elsewhere.copy("rgb8.png", to: "pictures/one.png")
-        try folder.copy("grey8.png", to: "a/own.png")
+        try folder.copy("gray8.png", to: "a/own.png")
         try folder.link("a/file.png", to: elsewhere.path("pictures/one.png"))
         try folder.link("b", to: elsewhere.path("pictures"))
         try folder.link("a/self", to: folder.path("a"))
@@ -54,10 +67,14 @@ import Testing
         try folder.link("a/x", to: folder.path("a/y"))
         try folder.link("a/y", to: folder.path("a/x"))
         let dataset = try Dataset.folder(folder.path)
-        #expect((0..<dataset.count).map { dataset.path($0) } == ["a/again/one.png", "a/file.png", "a/own.png", "b/one.png"].map(folder.path))
+        #expect(
+            (0..<dataset.count).map { dataset.path($0) }
+                == ["a/again/one.png", "a/file.png", "a/own.png", "b/one.png"].map(folder.path))
         #expect(dataset.labels == [0, 0, 0, 1] && dataset.classes == 2)
         // A link to nowhere cannot be read, whatever its name.
-        #expect(dataset.skipped.count == 2 && dataset.skipped.allSatisfy { $0.contains("cannot be opened") })
+        #expect(
+            dataset.skipped.count == 2
+                && dataset.skipped.allSatisfy { $0.contains("cannot be opened") })
     }
 
     @Test func pipesAreNotWaitedFor() throws {
@@ -66,9 +83,12 @@ import Testing
         #expect(mkfifo(folder.path("a/pipe.png"), 0o600) == 0)
         #expect(try Dataset.folder(folder.path).count == 1)
         expectError(.io, "regular") { () throws(SupConError) in
-            try Dataset.files([folder.path("a/pipe.png")], options: DatasetOptions(onError: .refuse))
+            try Dataset.files(
+                [folder.path("a/pipe.png")], options: DatasetOptions(onError: .refuse))
         }
-        expectError(.io, "regular") { () throws(SupConError) in try Dataset.files([folder.path("a")], options: DatasetOptions(onError: .refuse)) }
+        expectError(.io, "regular") { () throws(SupConError) in
+            try Dataset.files([folder.path("a")], options: DatasetOptions(onError: .refuse))
+        }
     }
 
     @Test func namesNeedNotBeUTF8() throws {
@@ -102,17 +122,29 @@ import Testing
         try folder.copy("rgb444.jpg", to: "1.jpg")
         try folder.write("notes.txt", [1])
         let dataset = try Dataset.folder(folder.path)
-        #expect(dataset.labels == nil && dataset.classes == 0 && dataset.count == 2 && dataset.path(0) == folder.path("1.jpg") && dataset.className(0) == nil)
+        #expect(
+            dataset.labels == nil && dataset.classes == 0 && dataset.count == 2
+                && dataset.path(0) == folder.path("1.jpg") && dataset.className(0) == nil)
     }
 
     @Test func uselessFoldersAreErrors() throws {
         let folder = try TemporaryFolder()
-        expectError(.format, folder.path, "neither") { () throws(SupConError) in try Dataset.folder(folder.path) }
+        expectError(.format, folder.path, "neither") { () throws(SupConError) in
+            try Dataset.folder(folder.path)
+        }
         try folder.write("a/x.png", [1])
-        expectError(.format, "1 class folders", "1 files were left out", "x.png") { () throws(SupConError) in try Dataset.folder(folder.path) }
-        expectError(.io, "No such file") { () throws(SupConError) in try Dataset.folder(folder.path("nowhere")) }
-        expectError(.io, "Not a directory") { () throws(SupConError) in try Dataset.folder(folder.path("a/x.png")) }
+        expectError(.format, "1 class folders", "1 files were left out", "x.png") {
+            () throws(SupConError) in try Dataset.folder(folder.path)
+        }
+        expectError(.io, "No such file") { () throws(SupConError) in
+            try Dataset.folder(folder.path("nowhere"))
+        }
+        expectError(.io, "Not a directory") { () throws(SupConError) in
+            try Dataset.folder(folder.path("a/x.png"))
+        }
         expectError(.argument, "empty") { () throws(SupConError) in try Dataset.folder("") }
-        expectError(.argument, "channels") { () throws(SupConError) in try Dataset.folder(folder.path, options: DatasetOptions(channels: 4)) }
+        expectError(.argument, "channels") { () throws(SupConError) in
+            try Dataset.folder(folder.path, options: DatasetOptions(channels: 4))
+        }
     }
 }

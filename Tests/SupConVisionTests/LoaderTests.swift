@@ -9,25 +9,35 @@ import Testing
     static let mean: [Float] = [0.5, 0.4, 0.3], std: [Float] = [0.2, 0.25, 0.3]
     static let perView = size * size * 3
 
-    static func pixels(_ count: Int) -> [UInt8] { (0..<count).flatMap { testImage(side, side, 3, seed: 100 + $0) } }
+    static func pixels(_ count: Int) -> [UInt8] {
+        (0..<count).flatMap { testImage(side, side, 3, seed: 100 + $0) }
+    }
 
     static func memoryDataset(_ count: Int) throws -> Dataset {
         try pixels(count).withUnsafeBytes {
             try Dataset.images(
-                ImageBatch(dense: $0.baseAddress!, element: .u8, count: count, height: side, width: side, channels: 3), labels: nil,
+                ImageBatch(
+                    dense: $0.baseAddress!, element: .u8, count: count, height: side, width: side,
+                    channels: 3), labels: nil,
                 options: DatasetOptions(copies: true))
         }
     }
 
     static func loader(
-        _ dataset: Dataset, _ options: AugmentationOptions = .defaults(), views: Int = views, seed: UInt64 = 5, threads: Int = 2, batchSize: Int = 8,
+        _ dataset: Dataset, _ options: AugmentationOptions = .defaults(), views: Int = views,
+        seed: UInt64 = 5, threads: Int = 2, batchSize: Int = 8,
         size: Int = size
     ) throws(SupConError) -> Loader {
-        try Loader(dataset, options, views: views, height: size, width: size, mean: mean, std: std, seed: seed, threads: threads, batchSize: batchSize)
+        try Loader(
+            dataset, options, views: views, height: size, width: size, mean: mean, std: std,
+            seed: seed, threads: threads, batchSize: batchSize)
     }
 
-    static func contents(_ loader: Loader, _ batch: LoadedBatch, perView: Int = perView) -> [Float] {
-        Array(UnsafeBufferPointer(start: batch.pixels, count: batch.indices.count * loader.views * perView))
+    static func contents(_ loader: Loader, _ batch: LoadedBatch, perView: Int = perView) -> [Float]
+    {
+        Array(
+            UnsafeBufferPointer(
+                start: batch.pixels, count: batch.indices.count * loader.views * perView))
     }
 
     /// One view, made directly.
@@ -37,7 +47,8 @@ import Testing
         try withView(testImage(side, side, 3, seed: 100 + index), side, side, 3) { image in
             try out.withUnsafeMutableBufferPointer {
                 try augmentation.apply(
-                    image, seed: seed, epoch: epoch, sample: index, view: view, Normalization(mean: mean, std: std), workspace: AugmentationWorkspace(),
+                    image, seed: seed, epoch: epoch, sample: index, view: view,
+                    Normalization(mean: mean, std: std), workspace: AugmentationWorkspace(),
                     into: $0.baseAddress!)
             }
         }
@@ -55,10 +66,14 @@ import Testing
                 #expect(loader.remaining == batches.count - number)
                 let batch = try loader.next()
                 #expect(batch.indices == indices)
-                let expected = try indices.flatMap { index in try (0..<Self.views).flatMap { try Self.direct(index, epoch: epoch, view: $0) } }
+                let expected = try indices.flatMap { index in
+                    try (0..<Self.views).flatMap { try Self.direct(index, epoch: epoch, view: $0) }
+                }
                 #expect(Self.contents(loader, batch) == expected)
             }
-            expectError(.state, "all 6 batches have been taken") { () throws(SupConError) in try loader.next() }
+            expectError(.state, "all 6 batches have been taken") { () throws(SupConError) in
+                try loader.next()
+            }
         }
     }
 
@@ -78,17 +93,22 @@ import Testing
         let labels = (0..<30).map { $0 < 2 ? 0 : 1 + $0 % 4 }  // a class of two images: repetitions
         let dataset = try Self.pixels(30).withUnsafeBytes {
             try Dataset.images(
-                ImageBatch(dense: $0.baseAddress!, element: .u8, count: 30, height: Self.side, width: Self.side, channels: 3), labels: labels,
+                ImageBatch(
+                    dense: $0.baseAddress!, element: .u8, count: 30, height: Self.side,
+                    width: Self.side, channels: 3), labels: labels,
                 options: DatasetOptions(copies: true))
         }
-        let batches = try BatchSampler(dataset, batchSize: 8, imagesPerClass: 4, seed: 3).batches(epoch: 6)
+        let batches = try BatchSampler(dataset, batchSize: 8, imagesPerClass: 4, seed: 3).batches(
+            epoch: 6)
         let whole = try Self.loader(dataset)
         try whole.begin(epoch: 6, batches: batches)
         let all = try batches.map { _ in try Self.contents(whole, whole.next()) }
         for first in 0..<3 {
             let loader = try Self.loader(dataset, threads: 1)
             try loader.begin(epoch: 6, batches: batches, from: first)
-            for number in first..<batches.count { #expect(try Self.contents(loader, loader.next()) == all[number]) }
+            for number in first..<batches.count {
+                #expect(try Self.contents(loader, loader.next()) == all[number])
+            }
         }
     }
 
@@ -97,20 +117,30 @@ import Testing
         try loader.begin(epoch: 2, batches: [[1, 1, 0], [1, 2]])
         let first = try Self.contents(loader, loader.next())
         let second = try Self.contents(loader, loader.next())
-        let expected = try [(1, 0), (1, 1), (1, 2), (1, 3), (0, 0), (0, 1)].flatMap { try Self.direct($0.0, epoch: 2, view: $0.1) }
+        let expected = try [(1, 0), (1, 1), (1, 2), (1, 3), (0, 0), (0, 1)].flatMap {
+            try Self.direct($0.0, epoch: 2, view: $0.1)
+        }
         #expect(first == expected)
-        #expect(try second == [(1, 4), (1, 5), (2, 0), (2, 1)].flatMap { try Self.direct($0.0, epoch: 2, view: $0.1) })
+        #expect(
+            try second
+                == [(1, 4), (1, 5), (2, 0), (2, 1)].flatMap {
+                    try Self.direct($0.0, epoch: 2, view: $0.1)
+                })
     }
 
-    /// Only this thread is asked, one batch ahead, and what comes out is what images in memory give.
+    /// Only this thread is asked, one batch ahead, and what comes out is what images in memory
+    /// give.
     @Test func callbacksAreAskedOnThisThread() throws {
         final class Calls { var indices: [[Int]] = []; var threads = Set<UInt>() }
         let calls = Calls()
-        let dataset = try Dataset.callback(count: 40, height: Self.side, width: Self.side, channels: 3) { indices, pixels in
+        let dataset = try Dataset.callback(
+            count: 40, height: Self.side, width: Self.side, channels: 3
+        ) { indices, pixels in
             calls.indices.append(indices)
             calls.threads.insert(UInt(pthread_self()))
             for (place, index) in indices.enumerated() {
-                for (i, byte) in testImage(Self.side, Self.side, 3, seed: 100 + index).enumerated() { pixels[place * Self.side * Self.side * 3 + i] = byte }
+                for (i, byte) in testImage(Self.side, Self.side, 3, seed: 100 + index).enumerated()
+                { pixels[place * Self.side * Self.side * 3 + i] = byte }
             }
             return true
         }
@@ -121,12 +151,16 @@ import Testing
         for (number, indices) in batches.enumerated() {
             let batch = try loader.next()
             #expect(calls.indices == Array(batches[...min(number + 1, batches.count - 1)]))
-            #expect(try Self.contents(loader, batch) == indices.flatMap { index in try (0..<2).flatMap { try Self.direct(index, epoch: 1, view: $0) } })
+            #expect(
+                try Self.contents(loader, batch)
+                    == indices.flatMap { index in
+                        try (0..<2).flatMap { try Self.direct(index, epoch: 1, view: $0) }
+                    })
         }
         #expect(calls.threads == [UInt(pthread_self())])
     }
 
-    @Test func aCallbackThatStopsIsCancelled() throws {
+    @Test func aCallbackThatStopsIsCanceled() throws {
         var left = 2
         let dataset = try Dataset.callback(count: 40, height: 4, width: 4, channels: 3) { _, _ in
             left -= 1
@@ -135,14 +169,15 @@ import Testing
         let loader = try Self.loader(dataset)
         try loader.begin(epoch: 0, batches: (0..<5).map { b in (0..<8).map { b * 8 + $0 } })
         _ = try loader.next()
-        expectError(.cancelled) { () throws(SupConError) in try loader.next() }
-        expectError(.cancelled) { () throws(SupConError) in try loader.next() }
+        expectError(.canceled) { () throws(SupConError) in try loader.next() }
+        expectError(.canceled) { () throws(SupConError) in try loader.next() }
         left = 100
         try loader.begin(epoch: 0, batches: [[0, 1]])
         #expect(try loader.next().indices == [0, 1])
     }
 
-    /// A file that goes bad after the data set was made: the error names it, comes with its batch, and a new beginning without it works.
+    /// A file that goes bad after the data set was made: the error names it, comes with its batch,
+    /// and a new beginning without it works.
     @Test func errorsReachTheUser() throws {
         let folder = try TemporaryFolder()
         for i in 0..<6 { try folder.copy("rgb444.jpg", to: "\(i).jpg") }
@@ -164,9 +199,13 @@ import Testing
         expectError(.io, "5.jpg") { () throws(SupConError) in try loader.next() }
     }
 
-    /// JPEGs, whatever the threads, the same; and, decoded smaller, nearly what the whole decoded image gives.
+    /// JPEGs, whatever the threads, the same; and, decoded smaller, nearly what the whole decoded
+    /// image gives.
     @Test func photographsAreDecodedAsSmallAsTheCropAllows() throws {
-        let dataset = try Dataset.files([Fixtures.path("large.jpg"), Fixtures.path("rgb420.jpg"), Fixtures.path("orientation6.jpg")])
+        let dataset = try Dataset.files([
+            Fixtures.path("large.jpg"), Fixtures.path("rgb420.jpg"),
+            Fixtures.path("orientation6.jpg"),
+        ])
         var results: [[Float]] = []
         for threads in [1, 3] {
             let loader = try Self.loader(dataset, threads: threads, batchSize: 3)
@@ -174,7 +213,8 @@ import Testing
             results.append(try Self.contents(loader, loader.next()))
         }
         #expect(results[0] == results[1])
-        let augmentation = try Augmentation(.defaults(), height: Self.size, width: Self.size, channels: 3)
+        let augmentation = try Augmentation(
+            .defaults(), height: Self.size, width: Self.size, channels: 3)
         let reader = ImageReader(dataset)
         for sample in 0..<3 {
             _ = try reader.open(sample)
@@ -183,11 +223,15 @@ import Testing
                 var out = [Float](repeating: 0, count: Self.perView)
                 try out.withUnsafeMutableBufferPointer {
                     try augmentation.apply(
-                        image, seed: 5, epoch: 0, sample: sample, view: view, Normalization(mean: Self.mean, std: Self.std), workspace: AugmentationWorkspace(),
+                        image, seed: 5, epoch: 0, sample: sample, view: view,
+                        Normalization(mean: Self.mean, std: Self.std),
+                        workspace: AugmentationWorkspace(),
                         into: $0.baseAddress!)
                 }
-                let loaded = results[0][((sample * 2 + view) * Self.perView)..<((sample * 2 + view + 1) * Self.perView)]
-                let difference = zip(out, loaded).reduce(0) { $0 + abs($1.0 - $1.1) } / Float(Self.perView)
+                let loaded = results[0][
+                    ((sample * 2 + view) * Self.perView)..<((sample * 2 + view + 1) * Self.perView)]
+                let difference =
+                    zip(out, loaded).reduce(0) { $0 + abs($1.0 - $1.1) } / Float(Self.perView)
                 #expect(difference < 0.1, "sample \(sample), view \(view)")  // in deviations: 0.02 of the pixels' range
             }
         }
@@ -195,7 +239,9 @@ import Testing
 
     /// Loaders that are dropped at any moment end their threads and do not hang.
     @Test(.timeLimit(.minutes(1))) func stoppingEarlyEnds() throws {
-        func threadCount() throws -> Int { try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count }
+        func threadCount() throws -> Int {
+            try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count
+        }
         let dataset = try Self.memoryDataset(64)
         let batches = (0..<8).map { b in (0..<8).map { b * 8 + $0 } }
         let before = try threadCount()
@@ -216,24 +262,49 @@ import Testing
 
     @Test func refusesWhatCannotBe() throws {
         let dataset = try Self.memoryDataset(4)
-        expectError(.argument, "views is 0; expected 1 to 255") { () throws(SupConError) in try Self.loader(dataset, views: 0) }
-        expectError(.argument, "loader threads is 0; expected 1 to 1024") { () throws(SupConError) in try Self.loader(dataset, threads: 0) }
-        expectError(.argument, "batch_size is -1; expected 1 or more") { () throws(SupConError) in try Self.loader(dataset, batchSize: -1) }
-        expectError(.memory, "larger than memory") { () throws(SupConError) in try Self.loader(dataset, batchSize: .max) }
-        expectError(.memory, "needs") { () throws(SupConError) in try Self.loader(dataset, batchSize: 1 << 36) }
-        expectError(.shape, "there are 1 means; expected one for each of the images' 3 channels") { () throws(SupConError) in
-            try Loader(dataset, .defaults(), views: 1, height: 4, width: 4, mean: [0], std: [1], seed: 0, threads: 1, batchSize: 1)
+        expectError(.argument, "views is 0; expected 1 to 255") { () throws(SupConError) in
+            try Self.loader(dataset, views: 0)
+        }
+        expectError(.argument, "loader threads is 0; expected 1 to 1024") {
+            () throws(SupConError) in try Self.loader(dataset, threads: 0)
+        }
+        expectError(.argument, "batch_size is -1; expected 1 or more") { () throws(SupConError) in
+            try Self.loader(dataset, batchSize: -1)
+        }
+        expectError(.memory, "larger than memory") { () throws(SupConError) in
+            try Self.loader(dataset, batchSize: .max)
+        }
+        expectError(.memory, "needs") { () throws(SupConError) in
+            try Self.loader(dataset, batchSize: 1 << 36)
+        }
+        expectError(.shape, "there are 1 means; expected one for each of the images' 3 channels") {
+            () throws(SupConError) in
+            try Loader(
+                dataset, .defaults(), views: 1, height: 4, width: 4, mean: [0], std: [1], seed: 0,
+                threads: 1, batchSize: 1)
         }
         var options = AugmentationOptions.defaults()
         options.hue = 2
-        expectError(.argument, "hue is 2.0") { [options] () throws(SupConError) in try Self.loader(dataset, options) }
+        expectError(.argument, "hue is 2.0") { [options] () throws(SupConError) in
+            try Self.loader(dataset, options)
+        }
         let loader = try Self.loader(dataset, batchSize: 2)
         expectError(.state, "no epoch has begun") { () throws(SupConError) in try loader.next() }
-        expectError(.argument, "index 1 is 4; expected 0 to 3") { () throws(SupConError) in try loader.begin(epoch: 0, batches: [[0, 4]]) }
-        expectError(.argument, "batch 1 has 3 images; expected 1 to 2") { () throws(SupConError) in try loader.begin(epoch: 0, batches: [[0], [1, 2, 3]]) }
-        expectError(.argument, "batch 0 has 0 images") { () throws(SupConError) in try loader.begin(epoch: 0, batches: [[]]) }
-        expectError(.argument, "epoch is -1") { () throws(SupConError) in try loader.begin(epoch: -1, batches: [[0]]) }
-        expectError(.argument, "first batch is 2; expected 0 to 1") { () throws(SupConError) in try loader.begin(epoch: 0, batches: [[0]], from: 2) }
+        expectError(.argument, "index 1 is 4; expected 0 to 3") { () throws(SupConError) in
+            try loader.begin(epoch: 0, batches: [[0, 4]])
+        }
+        expectError(.argument, "batch 1 has 3 images; expected 1 to 2") { () throws(SupConError) in
+            try loader.begin(epoch: 0, batches: [[0], [1, 2, 3]])
+        }
+        expectError(.argument, "batch 0 has 0 images") { () throws(SupConError) in
+            try loader.begin(epoch: 0, batches: [[]])
+        }
+        expectError(.argument, "epoch is -1") { () throws(SupConError) in
+            try loader.begin(epoch: -1, batches: [[0]])
+        }
+        expectError(.argument, "first batch is 2; expected 0 to 1") { () throws(SupConError) in
+            try loader.begin(epoch: 0, batches: [[0]], from: 2)
+        }
         try loader.begin(epoch: 0, batches: [[0]])
         #expect(try loader.next().indices == [0])
     }

@@ -2,16 +2,24 @@ import Foundation
 
 @testable import SupConVision
 
-/// Fixtures/make_policy_reference.py made the numbers with torchvision and scipy; of results every seventh value.
+/// Fixtures/make_policy_reference.py made the numbers with torchvision and scipy; of results every
+/// seventh value.
 struct PolicyReference: Decodable {
-    struct Operation: Decodable, Sendable { var name: String; var seed, height, width, channels, magnitude: Int; var negative: Bool; var result: [Double] }
-    struct Warp: Decodable, Sendable { var seed, height, width: Int; var points, flows: [[Double]]; var result: [Double] }
+    struct Operation: Decodable, Sendable {
+        var name: String; var seed, height, width, channels, magnitude: Int; var negative: Bool;
+        var result: [Double]
+    }
+    struct Warp: Decodable, Sendable {
+        var seed, height, width: Int; var points, flows: [[Double]]; var result: [Double]
+    }
     /// [name, probability, magnitude]
     struct Step: Decodable, Sendable {
         var name: String, probability: Float, magnitude: Float
         init(from decoder: any Decoder) throws {
             var row = try decoder.unkeyedContainer()
-            (name, probability, magnitude) = (try row.decode(String.self), try row.decode(Float.self), try row.decode(Float.self))
+            (name, probability, magnitude) = (
+                try row.decode(String.self), try row.decode(Float.self), try row.decode(Float.self)
+            )
         }
     }
     var policies: [String: [[Step]]], space: [String], operations: [Operation], warps: [Warp]
@@ -19,17 +27,23 @@ struct PolicyReference: Decodable {
     static let shared = read(PolicyReference.self, "policy_reference.json")
 }
 
-/// Fixtures/make_corruption_reference.py made the numbers with the published programs; of exact results every 31st value.
+/// Fixtures/make_corruption_reference.py made the numbers with the published programs; of exact
+/// results every 31st value.
 struct CorruptionReference: Decodable {
-    struct Exact: Decodable, Sendable { var size, name: String; var severity: Int; var result: [Double] }
-    struct Chance: Decodable, Sendable { var name: String; var severity: Int; var distance, deviation, mean, spread: Double }
+    struct Exact: Decodable, Sendable {
+        var size, name: String; var severity: Int; var result: [Double]
+    }
+    struct Chance: Decodable, Sendable {
+        var name: String; var severity: Int; var distance, deviation, mean, spread: Double
+    }
     var exact: [Exact], chance: [Chance]
 
     static let shared = read(CorruptionReference.self, "corruption_reference.json")
 }
 
 private func read<T: Decodable>(_: T.Type, _ name: String) -> T {
-    let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures/" + name)
+    let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+        "Fixtures/" + name)
     return try! JSONDecoder().decode(T.self, from: Data(contentsOf: url))
 }
 
@@ -37,8 +51,10 @@ extension PolicyOperation {
     /// By torchvision's name.
     init?(torchvision name: String) {
         let named: [String: PolicyOperation] = [
-            "Identity": .identity, "ShearX": .shearX, "ShearY": .shearY, "TranslateX": .translateX, "TranslateY": .translateY, "Rotate": .rotate,
-            "Brightness": .brightness, "Color": .colour, "Contrast": .contrast, "Sharpness": .sharpness, "Posterize": .posterize, "Solarize": .solarize,
+            "Identity": .identity, "ShearX": .shearX, "ShearY": .shearY, "TranslateX": .translateX,
+            "TranslateY": .translateY, "Rotate": .rotate,
+            "Brightness": .brightness, "Color": .color, "Contrast": .contrast,
+            "Sharpness": .sharpness, "Posterize": .posterize, "Solarize": .solarize,
             "AutoContrast": .autoContrast, "Equalize": .equalize, "Invert": .invert,
         ]
         guard let found = named[name] else { return nil }

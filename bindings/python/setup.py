@@ -1,6 +1,9 @@
-"""What pyproject.toml cannot say: the version is the header's, and the package brings libsupcon with it.
+"""What pyproject.toml cannot say: the version is the header's, and the package brings libsupcon
+with it.
 
-The library is $SUPCON_LIBRARY if that is set, else the one that is built in the repository around this folder, else it is built there by `make lib`."""
+The library is $SUPCON_LIBRARY if that is set, else the one that is built in the repository around
+this folder, else it is built there by `make lib`.
+"""
 
 import os
 import re
@@ -21,7 +24,13 @@ HEADER = ROOT / "include" / "supcon.h"
 def version() -> str:
     if not HEADER.is_file():
         sys.exit(f"supcon is built within its repository: there is no {HEADER}")
-    numbers = dict(re.findall(r"^#define SUPCON_VERSION_(MAJOR|MINOR|PATCH) (\d+)", HEADER.read_text(encoding="utf-8"), re.M))
+    numbers = dict(
+        re.findall(
+            r"^#define SUPCON_VERSION_(MAJOR|MINOR|PATCH) (\d+)",
+            HEADER.read_text(encoding="utf-8"),
+            re.M,
+        )
+    )
     return "{MAJOR}.{MINOR}.{PATCH}".format(**numbers)
 
 
@@ -33,12 +42,24 @@ def library() -> Path:
         return Path(override)
     built = ROOT / "build" / "lib" / "libsupcon.so.1"
     if not built.is_file():
-        # as root it installs missing Debian packages; nobody is asked for a password in the middle of pip
+        # as root it installs missing Debian packages; nobody is asked for a password in the middle
+        # of pip
         command = ["make", "-C", str(ROOT), "lib"] + ([] if os.geteuid() == 0 else ["DEPS=none"])
         print("building libsupcon:", *command, flush=True)
-        environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-        if shutil.which("make") is None or subprocess.run(command, env=environment).returncode != 0 or not built.is_file():
-            sys.exit(f"libsupcon could not be built; run `make lib` in {ROOT}, or set SUPCON_LIBRARY to a libsupcon.so.1")
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+        }
+        if (
+            shutil.which("make") is None
+            or subprocess.run(command, env=environment).returncode != 0
+            or not built.is_file()
+        ):
+            sys.exit(
+                f"libsupcon could not be built; run `make lib` in {ROOT}, or set "
+                "SUPCON_LIBRARY to a libsupcon.so.1"
+            )
     return built
 
 
@@ -47,7 +68,9 @@ class BuildWithLibrary(build_py):
         path = library()
         if self.editable_mode:  # then the package finds it in the repository
             return super().run()
-        shutil.rmtree(Path(self.build_lib) / "supcon", ignore_errors=True)  # what an earlier build left would be packed too
+        shutil.rmtree(
+            Path(self.build_lib) / "supcon", ignore_errors=True
+        )  # what an earlier build left would be packed too
         super().run()
         target = Path(self.build_lib) / "supcon" / "lib"
         target.mkdir(parents=True, exist_ok=True)
@@ -66,4 +89,8 @@ class PlatformDistribution(Distribution):
         return True
 
 
-setup(version=version(), cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": PlatformWheel}, distclass=PlatformDistribution)
+setup(
+    version=version(),
+    cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": PlatformWheel},
+    distclass=PlatformDistribution,
+)

@@ -1,4 +1,5 @@
-/* What the example programs share: stopping with the library's own words, numbers from the command line, and opening a data set. */
+/* What the example programs share: stopping with the library's own words, numbers from the command
+ * line, and opening a data set. */
 #ifndef SUPCON_EXAMPLES_COMMON_H
 #define SUPCON_EXAMPLES_COMMON_H
 
@@ -21,9 +22,11 @@ __attribute__((noreturn, format(printf, 1, 2))) static inline void fail(const ch
   exit(EXIT_FAILURE);
 }
 
-/* Every call that can fail returns a status; supcon_last_error() says what was wrong. A program that must go on would return the status instead. */
+/* Every call that can fail returns a status; supcon_last_error() says what was wrong. A program
+ * that must go on would return the status instead. */
 static inline void check(supcon_status status, const char *doing) {
-  if (status != SUPCON_OK) fail("%s: %s [%s]", doing, supcon_last_error(), supcon_status_name(status));
+  if (status != SUPCON_OK)
+    fail("%s: %s [%s]", doing, supcon_last_error(), supcon_status_name(status));
 }
 
 static inline void *allocate(size_t count, size_t size) {
@@ -37,7 +40,8 @@ static inline int32_t whole_number(const char *name, const char *text, int32_t l
   char *end;
   errno = 0;
   long value = strtol(text, &end, 10);
-  if (errno || end == text || *end || value < low || value > high) fail("%s: %s is not a whole number from %d to %d", name, text, (int)low, (int)high);
+  if (errno || end == text || *end || value < low || value > high)
+    fail("%s: %s is not a whole number from %d to %d", name, text, (int)low, (int)high);
   return (int32_t)value;
 }
 
@@ -58,8 +62,9 @@ static inline int is_image(const char *path) {
   return count == 4 && (memcmp(start, "\xff\xd8\xff", 3) == 0 || memcmp(start, "\x89PNG", 4) == 0);
 }
 
-/* Opens what the command line names: a folder (a folder per class), image files, or MNIST's IDX files, the images' first, then, if wanted, the labels'.
- * channels: 1, 3, or 0 for what suits (see supcon_dataset_options). */
+/* Opens what the command line names: a folder (a folder per class), image files, or MNIST's IDX
+ * files, the images' first, then, if wanted, the labels'. channels: 1, 3, or 0 for what suits (see
+ * supcon_dataset_options). */
 static inline supcon_dataset *open_dataset(char *const *paths, int count, int32_t channels) {
   supcon_dataset *dataset = NULL;
   supcon_dataset_options options;
@@ -72,17 +77,20 @@ static inline supcon_dataset *open_dataset(char *const *paths, int count, int32_
     if (count != 1) fail("One folder at a time, please, and not also %s", paths[1]);
     check(supcon_dataset_from_folder(paths[0], &options, &dataset), "Opening the folder");
   } else if (is_image(paths[0])) {
-    check(supcon_dataset_from_files((const char *const *)paths, count, NULL, &options, &dataset), "Opening the images");
+    check(supcon_dataset_from_files((const char *const *)paths, count, NULL, &options, &dataset),
+          "Opening the images");
   } else {
     if (count > 2) fail("IDX files come as one of images and one of labels; what is %s?", paths[2]);
-    check(supcon_dataset_from_idx(paths[0], count == 2 ? paths[1] : NULL, &options, &dataset), "Opening the IDX files");
+    check(supcon_dataset_from_idx(paths[0], count == 2 ? paths[1] : NULL, &options, &dataset),
+          "Opening the IDX files");
   }
   return dataset;
 }
 
 /* Tells of files that could not be read and were left out. */
 static inline void report_skipped(const supcon_dataset *dataset, int64_t skipped) {
-  for (int64_t i = 0; i < skipped && i < 10; ++i) fprintf(stderr, "Left out: %s\n", supcon_dataset_skipped(dataset, i));
+  for (int64_t i = 0; i < skipped && i < 10; ++i)
+    fprintf(stderr, "Left out: %s\n", supcon_dataset_skipped(dataset, i));
   if (skipped > 10) fprintf(stderr, "… and %lld more files\n", (long long)(skipped - 10));
 }
 

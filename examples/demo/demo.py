@@ -1,9 +1,12 @@
-"""What libsupcon does, on 60,000 real images: pre-trains a small ResNet-18 on Fashion-MNIST with the supervised contrastive loss, fits a linear classifier on its
-frozen embeddings, measures both on the 10,000 test images, embeds these once more through the C example, and draws a picture of them.
+"""What libsupcon does, on 60,000 real images: pre-trains a small ResNet-18 on Fashion-MNIST with
+the supervised contrastive loss, fits a linear classifier on its frozen embeddings, measures both on
+the 10,000 test images, embeds these once more through the C example, and draws a picture of them.
 
     make demo
 
-The recipe: width 16, CIFAR stem, batches of 256 images in two views each, temperature 0.1; crops of half the area or more, and flips."""
+The recipe: width 16, CIFAR stem, batches of 256 images in two views each, temperature 0.1; crops of
+half the area or more, and flips.
+"""
 
 import argparse
 import gzip
@@ -18,21 +21,46 @@ import numpy as np
 import supcon
 from picture import draw
 
-CLASSES = ["T-shirt/top", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
+CLASSES = [
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+]
 
 
 def idx(path: Path) -> np.ndarray:
     """The numbers of an IDX file: a magic with the rank in its last byte, the sizes, then bytes."""
     content = gzip.open(path).read()
     rank = content[3]
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(np.frombuffer(content, ">u4", rank, 4))
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(
+        np.frombuffer(content, ">u4", rank, 4)
+    )
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default="/usr/share/datasets/fashion-mnist", help="folder of the four IDX files (default: Debian's)")
-    parser.add_argument("--output", type=Path, default="build/demo", help="folder for the model, the embeddings and the picture (default: build/demo)")
-    parser.add_argument("--embed", type=Path, default="examples/c/build/embed_folder", help="the C example")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default="/usr/share/datasets/fashion-mnist",
+        help="folder of the four IDX files (default: Debian's)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default="build/demo",
+        help="folder for the model, the embeddings and the picture (default: build/demo)",
+    )
+    parser.add_argument(
+        "--embed", type=Path, default="examples/c/build/embed_folder", help="the C example"
+    )
     parser.add_argument("--epochs", type=int, default=4)
     return parser.parse_args()
 
@@ -61,14 +89,40 @@ def main() -> int:
 
     clock = Clock()
     clock("Reading Fashion-MNIST")
-    train, train_labels = idx(options.data / "train-images-idx3-ubyte.gz"), idx(options.data / "train-labels-idx1-ubyte.gz")
-    test, test_labels = idx(options.data / "t10k-images-idx3-ubyte.gz"), idx(options.data / "t10k-labels-idx1-ubyte.gz")
-    print(f"{len(train):,} images to learn from, {len(test):,} to test with, {train.shape[1]} × {train.shape[2]} pixels, {len(CLASSES)} classes")
+    train, train_labels = (
+        idx(options.data / "train-images-idx3-ubyte.gz"),
+        idx(options.data / "train-labels-idx1-ubyte.gz"),
+    )
+    test, test_labels = (
+        idx(options.data / "t10k-images-idx3-ubyte.gz"),
+        idx(options.data / "t10k-labels-idx1-ubyte.gz"),
+    )
+    print(
+        f"{len(train):,} images to learn from, {len(test):,} to test with, "
+        f"{train.shape[1]} × {train.shape[2]} pixels, {len(CLASSES)} classes"
+    )
 
     clock(f"Training the encoder: {options.epochs} epochs of the supervised contrastive loss")
     encoder = supcon.SupConEncoder(
-        "resnet18", width=16, stem="cifar", epochs=options.epochs, batch_size=256, learning_rate=0.2, reference_batch=0, warmup_steps=100, temperature=0.1,
-        augmentation={"kind": "crop_flip", "crop_scale_min": 0.5, "crop_ratio_min": 1, "crop_ratio_max": 1}, validation_fraction=0.02, random_state=0, verbose=1)
+        "resnet18",
+        width=16,
+        stem="cifar",
+        epochs=options.epochs,
+        batch_size=256,
+        learning_rate=0.2,
+        reference_batch=0,
+        warmup_steps=100,
+        temperature=0.1,
+        augmentation={
+            "kind": "crop_flip",
+            "crop_scale_min": 0.5,
+            "crop_ratio_min": 1,
+            "crop_ratio_max": 1,
+        },
+        validation_fraction=0.02,
+        random_state=0,
+        verbose=1,
+    )
     encoder.fit(train, train_labels)
 
     clock("Fitting the linear classifier on the frozen embeddings")
@@ -87,12 +141,25 @@ def main() -> int:
     clock("Testing")
     linear = float(np.mean(encoder.model_.embed(test, "logits", False).argmax(1) == test_labels))
     knn = supcon.evaluate(known, train_labels, seen, test_labels, "knn").top1
-    print(f"linear classifier {linear:8.2%} of the {len(test):,} test images\nnearest neighbours {knn:7.2%}")
+    print(
+        f"linear classifier {linear:8.2%} of the {len(test):,} test "
+        f"images\nnearest neighbors {knn:7.2%}"
+    )
 
     clock("Drawing the picture")
-    draw(options.output / "embedding.png", seen, test, test_labels, CLASSES, f"linear classifier {linear:.1%}, nearest neighbours {knn:.1%}")
+    draw(
+        options.output / "embedding.png",
+        seen,
+        test,
+        test_labels,
+        CLASSES,
+        f"linear classifier {linear:.1%}, nearest neighbors {knn:.1%}",
+    )
 
-    print(f"\n{clock.report()}\n\nmodel       {model}\nembeddings  {rows}\npicture     {options.output / 'embedding.png'}")
+    print(
+        f"\n{clock.report()}\n\nmodel       {model}\nembeddings  "
+        f"{rows}\npicture     {options.output / 'embedding.png'}"
+    )
     return 0 if math.isfinite(linear) else 1
 
 

@@ -1,4 +1,5 @@
-/* What judging embeddings needs: lengths, a softmax and its gradient, the k largest of a stream of similarities, and vectors in f64. */
+/* What judging embeddings needs: lengths, a softmax and its gradient, the k largest of a stream of
+ * similarities, and vectors in f64. */
 #ifndef SUPCON_CKERNELS_EVALUATION_H
 #define SUPCON_CKERNELS_EVALUATION_H
 #include <stdint.h>
@@ -15,24 +16,28 @@ double sc_dot_f64(const double *x, const double *y, int64_t count);
 void sc_add_scaled_f64(const double *x, double factor, double *y, int64_t count);
 void sc_scale_f64(double *x, double factor, int64_t count);
 
-/* Softmax regression on the logits z[c][r] + bias[c] of `rows` rows, z [classes, rows] with rows `stride` apart:
- * returns the sum over rows of log Σ exp(z) − z[label], overwrites z by factor (softmax(z) − one-hot(label)), and adds the sum of that over rows to
- * bias_gradient[c].
- * labels: 0 to classes − 1. */
-double sc_softmax_residual(float *z, int64_t stride, int64_t rows, int64_t classes, const float *bias, const int32_t *labels, float factor,
+/* Softmax regression on the logits z[c][r] + bias[c] of `rows` rows, z [classes, rows] with rows
+ * `stride` apart: returns the sum over rows of log Σ exp(z) − z[label], overwrites z by factor
+ * (softmax(z) − one-hot(label)), and adds the sum of that over rows to bias_gradient[c]. labels: 0
+ * to classes − 1. */
+double sc_softmax_residual(float *z, int64_t stride, int64_t rows, int64_t classes,
+                           const float *bias, const int32_t *labels, float factor,
                            double *bias_gradient);
 
-/* sum over rows and columns of exp(−scale |a_r − b_c|²) with |a − b|² = square_a[r] + square_b[c] − 2 dot[r][c].
- * upper: only columns behind the row (c > r). */
-double sc_gaussian_sum(const float *dots, int64_t stride, int64_t rows, int64_t columns, const float *square_a, const float *square_b, float scale, int upper);
+/* sum over rows and columns of exp(−scale |a_r − b_c|²) with |a − b|² = square_a[r] + square_b[c] −
+ * 2 dot[r][c]. upper: only columns behind the row (c > r). */
+double sc_gaussian_sum(const float *dots, int64_t stride, int64_t rows, int64_t columns,
+                       const float *square_a, const float *square_b, float scale, int upper);
 
-typedef struct sc_neighbour {
+typedef struct sc_neighbor {
   float similarity;
   int32_t index;
-} sc_neighbour;
-/* Keeps the k largest of what has been seen in a heap of room for k, of which *held are used; among equals the lowest index stays.
- * similarities[i] belongs to index first + i (call with growing indices); the index `skip` is left out. No NaN. */
-void sc_nearest_scan(const float *similarities, int64_t count, int32_t first, int32_t skip, int64_t k, sc_neighbour *heap, int64_t *held);
+} sc_neighbor;
+/* Keeps the k largest of what has been seen in a heap of room for k, of which *held are used; among
+ * equals the lowest index stays. similarities[i] belongs to index first + i (call with growing
+ * indices); the index `skip` is left out. No NaN. */
+void sc_nearest_scan(const float *similarities, int64_t count, int32_t first, int32_t skip,
+                     int64_t k, sc_neighbor *heap, int64_t *held);
 /* Sorts such a heap: the most similar first, among equals the lowest index. */
-void sc_nearest_sort(sc_neighbour *heap, int64_t held);
+void sc_nearest_sort(sc_neighbor *heap, int64_t held);
 #endif

@@ -8,12 +8,17 @@ enum { SC_BORDER_NEAREST = 0, SC_BORDER_SYMMETRIC = 1, SC_BORDER_REFLECT = 2 };
 /* The pixel that stands for pixel i of n. */
 int64_t sc_border(int64_t i, int64_t n, int border);
 
-/* A symmetric kernel, weights[0 … 2 radius], across and down. scratch: height * width + width + 2 radius floats. in may be out. */
-void sc_separable(const float *in, int64_t height, int64_t width, const float *weights, int64_t radius, int border, float *scratch, float *out);
+/* A symmetric kernel, weights[0 … 2 radius], across and down. scratch: height * width + width + 2
+ * radius floats. in may be out. */
+void sc_separable(const float *in, int64_t height, int64_t width, const float *weights,
+                  int64_t radius, int border, float *scratch, float *out);
 /* A kernel of side × side (odd). row: width + side floats of scratch. */
-void sc_convolve(const float *in, int64_t height, int64_t width, const float *kernel, int64_t side, int border, float *row, float *out);
+void sc_convolve(const float *in, int64_t height, int64_t width, const float *kernel, int64_t side,
+                 int border, float *row, float *out);
 /* out[y][x] += weight * in[y - dy][x - dx], the border carried on. */
-void sc_add_shifted(const float *in, int64_t height, int64_t width, int64_t dy, int64_t dx, float weight, float *out);
+void sc_add_shifted(const float *in, int64_t height, int64_t width, int64_t dy, int64_t dx,
+                    float weight, float *out);
 /* out[y][x] = in[sy][sx], bilinear; sy, sx: [height][width], in pixels. */
-void sc_remap(const float *in, int64_t height, int64_t width, const float *sy, const float *sx, int border, float *out);
+void sc_remap(const float *in, int64_t height, int64_t width, const float *sy, const float *sx,
+              int border, float *out);
 #endif

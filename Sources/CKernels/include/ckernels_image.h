@@ -1,16 +1,22 @@
-/* Images: resampling, colour, blur. An image is worked on as planes of f32, [channels][pixels], `plane` values apart. */
+/* Images: resampling, color, blur. An image is worked on as planes of f32, [channels][pixels],
+ * `plane` values apart. */
 #ifndef SUPCON_CKERNELS_IMAGE_H
 #define SUPCON_CKERNELS_IMAGE_H
 #include <stdint.h>
 
-/* ---- Resampling by a triangle filter whose support grows with the shrinking, first across, then down (image_resample.c). */
+/* ---- Resampling by a triangle filter whose support grows with the shrinking, first across, then
+ * down (image_resample.c). */
 
-/* Source pixels that one output pixel draws on at most, of `size`; scale = source pixels per output pixel. */
+/* Source pixels that one output pixel draws on at most, of `size`; scale = source pixels per output
+ * pixel. */
 int64_t sc_triangle_taps(double scale, int64_t size);
-/* Output pixel x of `count` draws on source pixels start[x] … start[x] + taps - 1 with weights[k * pitch + x], which sum to factor. low: where output begins,
- * in source pixels; flip: count the output backwards. start and each row of weights have `pitch` entries, a multiple of 16; sums: pitch floats of scratch. */
-void sc_triangle_weights(double low, double scale, int64_t size, int flip, float factor, int64_t count, int64_t taps, int64_t pitch, int32_t *start,
-                         float *weights, float *sums);
+/* Output pixel x of `count` draws on source pixels start[x] … start[x] + taps - 1 with weights[k *
+ * pitch + x], which sum to factor. low: where output begins, in source pixels; flip: count the
+ * output backwards. start and each row of weights have `pitch` entries, a multiple of 16; sums:
+ * pitch floats of scratch. */
+void sc_triangle_weights(double low, double scale, int64_t size, int flip, float factor,
+                         int64_t count, int64_t taps, int64_t pitch, int32_t *start, float *weights,
+                         float *sums);
 
 typedef struct sc_resampler {
   const void *data; /* first pixel of the part that is drawn on; strides in elements */
@@ -20,33 +26,39 @@ typedef struct sc_resampler {
   int64_t taps_x, taps_y, pitch_x, pitch_y;
   const int32_t *start_x, *start_y;
   const float *weights_x, *weights_y;
-  int64_t row_pitch;  /* at least width + 192: windows reach beyond the row's end */
-  float *row;         /* [channels][row_pitch]: a source row */
-  float *ring;        /* [taps_y][channels][pitch_x]: source rows, resampled across */
-  int64_t loaded;     /* source rows that have entered the ring; begin with 0 */
-  int64_t portable;   /* 1: without the instructions chosen by hand (for tests) */
+  int64_t row_pitch; /* at least width + 192: windows reach beyond the row's end */
+  float *row;        /* [channels][row_pitch]: a source row */
+  float *ring;       /* [taps_y][channels][pitch_x]: source rows, resampled across */
+  int64_t loaded;    /* source rows that have entered the ring; begin with 0 */
+  int64_t portable;  /* 1: without the instructions chosen by hand (for tests) */
 } sc_resampler;
-/* Rows first … last - 1 of the output to out, [channels][rows][out_width]; rows must be asked for in order. */
-void sc_resample_rows(sc_resampler *resampler, int64_t first, int64_t last, float *out, int64_t plane);
+/* Rows first … last - 1 of the output to out, [channels][rows][out_width]; rows must be asked for
+ * in order. */
+void sc_resample_rows(sc_resampler *resampler, int64_t first, int64_t last, float *out,
+                      int64_t plane);
 
-/* ---- Colour: in place on n pixels of `channels` planes (image_colour.c). Results are clamped to 0…1. */
+/* ---- Color: in place on n pixels of `channels` planes (image_color.c). Results are clamped to
+ * 0…1. */
 
 /* p = factor p. */
 void sc_brightness(float *p, int64_t plane, int64_t channels, int64_t n, float factor);
 /* p = factor p + offset. */
 void sc_contrast(float *p, int64_t plane, int64_t channels, int64_t n, float factor, float offset);
-/* Sum of the grey values (three channels: 0.2989 R + 0.587 G + 0.114 B), or of all values. */
-double sc_grey_sum(const float *p, int64_t plane, int64_t channels, int64_t n);
-/* p = factor p + (1 - factor) grey; three channels. */
+/* Sum of the gray values (three channels: 0.2989 R + 0.587 G + 0.114 B), or of all values. */
+double sc_gray_sum(const float *p, int64_t plane, int64_t channels, int64_t n);
+/* p = factor p + (1 - factor) gray; three channels. */
 void sc_saturation(float *p, int64_t plane, int64_t n, float factor);
 /* Hue in HSV turned by `turns` (0 ≤ turns < 1); three channels. */
 void sc_hue(float *p, int64_t plane, int64_t n, float turns);
-/* Every channel becomes the grey value; three channels. */
-void sc_grey(float *p, int64_t plane, int64_t n);
+/* Every channel becomes the gray value; three channels. */
+void sc_gray(float *p, int64_t plane, int64_t n);
 /* out[i][c] = scale[c] p[c][i] + shift[c]. */
-void sc_interleave(const float *p, int64_t plane, int64_t channels, int64_t n, const float *scale, const float *shift, float *out);
+void sc_interleave(const float *p, int64_t plane, int64_t channels, int64_t n, const float *scale,
+                   const float *shift, float *out);
 
-/* ---- Blur: one plane through a symmetric kernel, weights[0] in the middle and weights[1 … radius] on both sides, the borders reflected without their own
- * pixel (radius < height, width). row: width + 2 radius + 64 floats of scratch (image_blur.c). */
-void sc_blur(const float *in, int64_t height, int64_t width, const float *weights, int64_t radius, float *row, float *out);
+/* ---- Blur: one plane through a symmetric kernel, weights[0] in the middle and weights[1 … radius]
+ * on both sides, the borders reflected without their own pixel (radius < height, width). row: width
+ * + 2 radius + 64 floats of scratch (image_blur.c). */
+void sc_blur(const float *in, int64_t height, int64_t width, const float *weights, int64_t radius,
+             float *row, float *out);
 #endif

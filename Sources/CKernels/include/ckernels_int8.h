@@ -9,6 +9,7 @@ void sc_f32_to_s8(const float *from, float factor, int8_t *to, int64_t n);
 void sc_average_pool_u8(const uint8_t *x, int64_t area, int64_t channels, float factor, float *y);
 
 enum { SC_MAGNITUDES = 1 << 15 };
-/* counts[b] += how many of x have the magnitude bits b, the upper 15 behind the sign: bins that are 1/128 wide in proportion. */
+/* counts[b] += how many of x have the magnitude bits b, the upper 15 behind the sign: bins that are
+ * 1/128 wide in proportion. */
 void sc_count_magnitudes(const float *x, int64_t n, int64_t *counts);
 #endif

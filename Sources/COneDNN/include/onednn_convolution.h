@@ -1,5 +1,6 @@
-/* Convolutions by oneDNN, 2.x or 3.x: nothing else sees dnnl.h. Activations are plain NHWC; weights are kept by the engine as it likes them ("packed"), in memory that the caller owns.
- * A primitive is used by one thread at a time and computes on the calling thread's OpenMP team. */
+/* Convolutions by oneDNN, 2.x or 3.x: nothing else sees dnnl.h. Activations are plain NHWC; weights
+ * are kept by the engine as it likes them ("packed"), in memory that the caller owns. A primitive
+ * is used by one thread at a time and computes on the calling thread's OpenMP team. */
 #ifndef SUPCON_ONEDNN_CONVOLUTION_H
 #define SUPCON_ONEDNN_CONVOLUTION_H
 #include <stddef.h>
@@ -8,35 +9,39 @@
 enum { SCD_F32 = 0, SCD_BF16 = 1 };
 
 typedef struct scd_convolution_shape {
-  int64_t images, height, width, inputs;           /* x [images, height, width, inputs] */
-  int64_t out_height, out_width, outputs;          /* y [images, out_height, out_width, outputs] */
-  int64_t kernel, stride, padding;                 /* weights [outputs, inputs / groups, kernel, kernel] */
+  int64_t images, height, width, inputs;  /* x [images, height, width, inputs] */
+  int64_t out_height, out_width, outputs; /* y [images, out_height, out_width, outputs] */
+  int64_t kernel, stride, padding;        /* weights [outputs, inputs / groups, kernel, kernel] */
   int64_t groups;
-  int type;                                        /* of x, y and their gradients: SCD_F32 or SCD_BF16 */
+  int type; /* of x, y and their gradients: SCD_F32 or SCD_BF16 */
 } scd_convolution_shape;
 
 enum {
-  SCD_FORWARD = 0,          /* y = conv(x, w) */
-  SCD_INPUT_GRADIENT = 1,   /* dx from dy and w */
-  SCD_WEIGHT_GRADIENT = 2,  /* dw (f32) from x and dy */
-  SCD_INFERENCE = 3         /* y = conv(x, w) + bias */
+  SCD_FORWARD = 0,         /* y = conv(x, w) */
+  SCD_INPUT_GRADIENT = 1,  /* dx from dy and w */
+  SCD_WEIGHT_GRADIENT = 2, /* dw (f32) from x and dy */
+  SCD_INFERENCE = 3        /* y = conv(x, w) + bias */
 };
-enum { SCD_RELU = 1, SCD_ADD_TO_OUTPUT = 2 };        /* INFERENCE: y = relu?(conv(x, w) + bias + y?) */
+enum { SCD_RELU = 1, SCD_ADD_TO_OUTPUT = 2 }; /* INFERENCE: y = relu?(conv(x, w) + bias + y?) */
 
-/* INFERENCE in int8, of integers in bytes: y = saturate(round(relu?(scales[o] conv(x, w) + bias[o] + residual_scale y?))), w from -127 to 127. */
+/* INFERENCE in int8, of integers in bytes: y = saturate(round(relu?(scales[o] conv(x, w) + bias[o]
+ * + residual_scale y?))), w from -127 to 127. */
 typedef struct scd_quantization {
-  int x_signed, y_signed;      /* 1: -128 to 127; 0: 0 to 255 */
-  int residual_signed;         /* of what y holds before, with ADD_TO_OUTPUT */
+  int x_signed, y_signed; /* 1: -128 to 127; 0: 0 to 255 */
+  int residual_signed;    /* of what y holds before, with ADD_TO_OUTPUT */
   float residual_scale;
-  const float *scales;         /* [outputs], not 0 */
+  const float *scales; /* [outputs], not 0 */
 } scd_quantization;
 
 typedef struct scd_convolution scd_convolution;
 
-/* 0, or oneDNN's status with *convolution NULL. quantization: NULL but for int8, where shape->type is not used. threads: the team's size that it is planned for. */
-int scd_convolution_create(const scd_convolution_shape *shape, int what, int fused, const scd_quantization *quantization, int threads, scd_convolution **convolution);
+/* 0, or oneDNN's status with *convolution NULL. quantization: NULL but for int8, where shape->type
+ * is not used. threads: the team's size that it is planned for. */
+int scd_convolution_create(const scd_convolution_shape *shape, int what, int fused,
+                           const scd_quantization *quantization, int threads,
+                           scd_convolution **convolution);
 void scd_convolution_free(scd_convolution *convolution);
-size_t scd_convolution_packed_bytes(const scd_convolution *convolution);   /* of w, or of dw */
+size_t scd_convolution_packed_bytes(const scd_convolution *convolution); /* of w, or of dw */
 size_t scd_convolution_scratch_bytes(const scd_convolution *convolution);
 /* Which of oneDNN's implementations it is ("brgconv:avx512_core_bf16", …). */
 const char *scd_convolution_implementation(const scd_convolution *convolution);
@@ -46,10 +51,13 @@ int scd_convolution_pack(scd_convolution *convolution, const float *weights, voi
 void scd_convolution_prepare_bias(const scd_convolution *convolution, float *bias);
 /* packed dw to [outputs, inputs / groups, kernel, kernel] f32. */
 int scd_convolution_unpack(scd_convolution *convolution, const void *packed, float *weights);
-/* FORWARD: (x, w, -, y). INPUT_GRADIENT: (dx, w, -, dy). WEIGHT_GRADIENT: (x, dw, -, dy). INFERENCE: (x, w, bias, y). */
-int scd_convolution_run(scd_convolution *convolution, void *x, void *weights, const float *bias, void *y, void *scratch);
+/* FORWARD: (x, w, -, y). INPUT_GRADIENT: (dx, w, -, dy). WEIGHT_GRADIENT: (x, dw, -, dy).
+ * INFERENCE: (x, w, bias, y). */
+int scd_convolution_run(scd_convolution *convolution, void *x, void *weights, const float *bias,
+                        void *y, void *scratch);
 
-/* Sets the calling thread's OpenMP team for what follows and returns what it was, to be given back to scd_leave. */
+/* Sets the calling thread's OpenMP team for what follows and returns what it was, to be given back
+ * to scd_leave. */
 int scd_enter(int threads);
 void scd_leave(int former);
 #endif

@@ -1,25 +1,34 @@
 import SupConTensor
 import Synchronization
 
-/// The views that training would make of these images: view number `view` in `epoch` of a run with `seed`, image i being sample number i.
-/// `into`: dense [count, height, width, channels], 0…1, not normalised. Errors: argument, shape, memory.
+/// The views that training would make of these images: view number `view` in `epoch` of a run with
+/// `seed`, image i being sample number i. `into`: dense [count, height, width, channels], 0…1, not
+/// normalized. Errors: argument, shape, memory.
 public func augment(
-    _ images: ImageBatch, _ options: AugmentationOptions, seed: UInt64, epoch: Int, view: Int, height: Int, width: Int, into: UnsafeMutablePointer<Float>,
+    _ images: ImageBatch, _ options: AugmentationOptions, seed: UInt64, epoch: Int, view: Int,
+    height: Int, width: Int, into: UnsafeMutablePointer<Float>,
     context: ExecutionContext
 ) throws(SupConError) {
     try images.validate()
-    try require(images.count <= 1 << 32, .argument, "there are \(images.count) images; expected at most 2³²")
-    try require(epoch >= 0 && epoch < 1 << 32, .argument, "epoch is \(epoch); expected 0 to 2³² - 1")
+    try require(
+        images.count <= 1 << 32, .argument, "there are \(images.count) images; expected at most 2³²"
+    )
+    try require(
+        epoch >= 0 && epoch < 1 << 32, .argument, "epoch is \(epoch); expected 0 to 2³² - 1")
     try require((0..<256).contains(view), .argument, "view is \(view); expected 0 to 255")
-    let augmentation = try Augmentation(options, height: height, width: width, channels: images.channels)
+    let augmentation = try Augmentation(
+        options, height: height, width: width, channels: images.channels)
     let perView = height * width * images.channels
     let failure = Mutex<SupConError?>(nil)
     nonisolated(unsafe) let output = into
-    Parallel.ranges(images.count, grain: max(1, 65536 / perView), threads: context.threads) { range in
+    Parallel.ranges(images.count, grain: max(1, 65536 / perView), threads: context.threads) {
+        range in
         let workspace = AugmentationWorkspace()
         do throws(SupConError) {
             for i in range {
-                try augmentation.apply(images[i], seed: seed, epoch: epoch, sample: i, view: view, workspace: workspace, into: output + i * perView)
+                try augmentation.apply(
+                    images[i], seed: seed, epoch: epoch, sample: i, view: view,
+                    workspace: workspace, into: output + i * perView)
             }
         } catch {
             failure.withLock { if $0 == nil { $0 = error } }
@@ -28,27 +37,39 @@ public func augment(
     if let error = failure.withLock({ $0 }) { throw error }
 }
 
-/// The same of the images at `indices` of a data set, each under its own number: what a `Loader` of it would make.
-/// Errors: argument, io, format (a file that has become unreadable), cancelled (by a callback), memory.
+/// The same of the images at `indices` of a data set, each under its own number: what a `Loader` of
+/// it would make. Errors: argument, io, format (a file that has become unreadable), canceled (by a
+/// callback), memory.
 public func augment(
-    _ dataset: Dataset, indices: [Int], _ options: AugmentationOptions, seed: UInt64, epoch: Int, view: Int, height: Int, width: Int,
+    _ dataset: Dataset, indices: [Int], _ options: AugmentationOptions, seed: UInt64, epoch: Int,
+    view: Int, height: Int, width: Int,
     into: UnsafeMutablePointer<Float>, context: ExecutionContext
 ) throws(SupConError) {
-    try require(epoch >= 0 && epoch < 1 << 32, .argument, "epoch is \(epoch); expected 0 to 2³² - 1")
+    try require(
+        epoch >= 0 && epoch < 1 << 32, .argument, "epoch is \(epoch); expected 0 to 2³² - 1")
     try require((0..<256).contains(view), .argument, "view is \(view); expected 0 to 255")
     try dataset.checkIndices(indices)
-    let augmentation = try Augmentation(options, height: height, width: width, channels: dataset.channels)
+    let augmentation = try Augmentation(
+        options, height: height, width: width, channels: dataset.channels)
     let perView = height * width * dataset.channels
     let failure = Mutex<SupConError?>(nil)
     nonisolated(unsafe) let output = into
-    Parallel.ranges(indices.count, grain: max(1, 65536 / perView), threads: dataset.needsCallingThread ? 1 : context.threads) { range in
+    Parallel.ranges(
+        indices.count, grain: max(1, 65536 / perView),
+        threads: dataset.needsCallingThread ? 1 : context.threads
+    ) { range in
         let (workspace, reader) = (AugmentationWorkspace(), ImageReader(dataset))
         do throws(SupConError) {
             for i in range {
                 let size = try reader.open(indices[i])
-                augmentation.draw(size, seed: seed, epoch: epoch, sample: indices[i], view: view, &workspace.recipe)
-                let image = try reader.pixels(atLeast: workspace.recipe.crop.smallestFraction(height: height, width: width))
-                try augmentation.apply(workspace.recipe, to: image, fullSize: size, .none, workspace: workspace, into: output + i * perView)
+                augmentation.draw(
+                    size, seed: seed, epoch: epoch, sample: indices[i], view: view,
+                    &workspace.recipe)
+                let image = try reader.pixels(
+                    atLeast: workspace.recipe.crop.smallestFraction(height: height, width: width))
+                try augmentation.apply(
+                    workspace.recipe, to: image, fullSize: size, .none, workspace: workspace,
+                    into: output + i * perView)
             }
         } catch {
             failure.withLock { if $0 == nil { $0 = error } }

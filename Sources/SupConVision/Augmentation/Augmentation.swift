@@ -1,81 +1,115 @@
 import SupConTensor
 
-/// Makes views of images. All randomness of a view comes from Philox(seed, augmentation, epoch, sample, view): threads, order and other views do not matter.
+/// Makes views of images. All randomness of a view comes from Philox(seed, augmentation, epoch,
+/// sample, view): threads, order and other views do not matter.
 ///
-/// Colours: brightness, contrast and the operations of policies change all channels; saturation, hue and grey only images of three. All in f32; but for
-/// equalize, which works on 256 levels, nothing is rounded on the way.
+/// Colors: brightness, contrast and the operations of policies change all channels; saturation,
+/// hue and gray only images of three. All in f32; but for equalize, which works on 256 levels,
+/// nothing is rounded on the way.
 public struct Augmentation: Sendable {
     public let options: AugmentationOptions
     /// Of the views.
     public let height, width, channels: Int
 
     /// Errors: argument.
-    public init(_ options: AugmentationOptions, height: Int, width: Int, channels: Int) throws(SupConError) {
+    public init(_ options: AugmentationOptions, height: Int, width: Int, channels: Int)
+        throws(SupConError)
+    {
         try options.validate()
         try checkSize("views", height, width, channels)
         self.options = options
         (self.height, self.width, self.channels) = (height, width, channels)
     }
 
-    /// View `view` of an image that is sample number `sample` of its data set, to `into`: dense [height, width, channels], 0…1 before normalisation.
-    /// Errors: argument (the image's size), shape (its channels), memory.
+    /// View `view` of an image that is sample number `sample` of its data set, to `into`: dense
+    /// [height, width, channels], 0…1 before normalization. Errors: argument (the image's size),
+    /// shape (its channels), memory.
     public func apply(
-        _ image: ImageView, seed: UInt64, epoch: Int, sample: Int, view: Int, _ normalization: Normalization = .none, workspace: AugmentationWorkspace,
+        _ image: ImageView, seed: UInt64, epoch: Int, sample: Int, view: Int,
+        _ normalization: Normalization = .none, workspace: AugmentationWorkspace,
         into: UnsafeMutablePointer<Float>
     ) throws(SupConError) {
         try checkSize("images", image.height, image.width, image.channels)
-        draw((image.height, image.width), seed: seed, epoch: epoch, sample: sample, view: view, &workspace.recipe)
-        try apply(workspace.recipe, to: image, fullSize: (image.height, image.width), normalization, workspace: workspace, into: into)
+        draw(
+            (image.height, image.width), seed: seed, epoch: epoch, sample: sample, view: view,
+            &workspace.recipe)
+        try apply(
+            workspace.recipe, to: image, fullSize: (image.height, image.width), normalization,
+            workspace: workspace, into: into)
     }
 
-    /// The same by a recipe drawn for an image of `fullSize`; this one may be smaller. Errors: shape, memory.
+    /// The same by a recipe drawn for an image of `fullSize`; this one may be smaller. Errors:
+    /// shape, memory.
     func apply(
-        _ recipe: ViewRecipe, to image: ImageView, fullSize: (height: Int, width: Int), _ normalization: Normalization, workspace: AugmentationWorkspace,
+        _ recipe: ViewRecipe, to image: ImageView, fullSize: (height: Int, width: Int),
+        _ normalization: Normalization, workspace: AugmentationWorkspace,
         into: UnsafeMutablePointer<Float>
     ) throws(SupConError) {
-        try require(image.channels == channels, .shape, "the image has \(image.channels) channels; expected \(channels)")
+        try require(
+            image.channels == channels, .shape,
+            "the image has \(image.channels) channels; expected \(channels)")
         try workspace.render(
-            image, crop: recipe.crop.mapped(from: fullSize, to: (image.height, image.width)), flip: recipe.flip, operations: recipe.operations, height: height,
+            image, crop: recipe.crop.mapped(from: fullSize, to: (image.height, image.width)),
+            flip: recipe.flip, operations: recipe.operations, height: height,
             width: width, normalization, into: into)
     }
 
     /// Decides everything about one view of an image of this size.
-    func draw(_ size: (height: Int, width: Int), seed: UInt64, epoch: Int, sample: Int, view: Int, _ recipe: inout ViewRecipe) {
+    func draw(
+        _ size: (height: Int, width: Int), seed: UInt64, epoch: Int, sample: Int, view: Int,
+        _ recipe: inout ViewRecipe
+    ) {
         recipe.operations.removeAll(keepingCapacity: true)
         recipe.crop = CropBox(height: size.height, width: size.width)
         recipe.flip = false
         if options.kind == .none { return }
-        var random = Philox(seed: seed, purpose: .augmentation, epoch: epoch, sample: sample, view: view)
+        var random = Philox(
+            seed: seed, purpose: .augmentation, epoch: epoch, sample: sample, view: view)
         recipe.crop = CropBox(
-            randomIn: size, scale: (options.cropScaleMin, options.cropScaleMax), ratio: (options.cropRatioMin, options.cropRatioMax), &random)
+            randomIn: size, scale: (options.cropScaleMin, options.cropScaleMax),
+            ratio: (options.cropRatioMin, options.cropRatioMax), &random)
         recipe.flip = random.uniform() < options.flipProbability
         switch options.kind {
         case .none, .cropFlip: return
         case .simclr, .simAugment, .stackedRandAugment:
-            if random.uniform() < options.jitterProbability { drawJitter(&random, &recipe.operations) }
+            if random.uniform() < options.jitterProbability {
+                drawJitter(&random, &recipe.operations)
+            }
             if options.kind == .stackedRandAugment { drawRandAugment(&random, &recipe.operations) }
-            if random.uniform() < options.greyProbability && channels == 3 { recipe.operations.append(Grey()) }
-            if options.kind != .simclr && random.uniform() < options.warpProbability { drawWarp(&random, &recipe.operations) }
+            if random.uniform() < options.grayProbability && channels == 3 {
+                recipe.operations.append(Gray())
+            }
+            if options.kind != .simclr && random.uniform() < options.warpProbability {
+                drawWarp(&random, &recipe.operations)
+            }
             if random.uniform() < blurProbability {
-                let blur = GaussianBlur(sigma: random.uniform(options.blurSigmaMin, options.blurSigmaMax), height: height, width: width)
+                let blur = GaussianBlur(
+                    sigma: random.uniform(options.blurSigmaMin, options.blurSigmaMax),
+                    height: height, width: width)
                 if blur.radius > 0 { recipe.operations.append(blur) }
             }
-        case .autoAugmentImageNet: drawAutoAugment(AutoAugment.imageNet, &random, &recipe.operations)
+        case .autoAugmentImageNet:
+            drawAutoAugment(AutoAugment.imageNet, &random, &recipe.operations)
         case .autoAugmentCIFAR10: drawAutoAugment(AutoAugment.cifar10, &random, &recipe.operations)
         case .randAugment: drawRandAugment(&random, &recipe.operations)
         }
         switch options.kind {
-        case .autoAugmentImageNet, .autoAugmentCIFAR10, .randAugment: if options.cutout > 0 { drawCutout(&random, &recipe.operations) }
+        case .autoAugmentImageNet, .autoAugmentCIFAR10, .randAugment:
+            if options.cutout > 0 { drawCutout(&random, &recipe.operations) }
         default: break
         }
     }
 
-    private var blurProbability: Float { options.blurProbability >= 0 ? options.blurProbability : min(height, width) >= 128 ? 0.5 : 0 }
+    private var blurProbability: Float {
+        options.blurProbability >= 0 ? options.blurProbability : min(height, width) >= 128 ? 0.5 : 0
+    }
 
     /// Brightness, contrast, saturation and hue in random order (torchvision's ColorJitter).
     private func drawJitter(_ random: inout Philox, _ operations: inout [any ImageOperation]) {
         func factor(_ spread: Float) -> Float { random.uniform(max(0, 1 - spread), 1 + spread) }
-        let (brightness, contrast, saturation) = (factor(options.brightness), factor(options.contrast), factor(options.saturation))
+        let (brightness, contrast, saturation) = (
+            factor(options.brightness), factor(options.contrast), factor(options.saturation)
+        )
         let turns = random.uniform(-options.hue, options.hue)
         var order = SIMD4<UInt8>(0, 1, 2, 3)
         for i in [3, 2, 1] {  // Fisher and Yates
@@ -86,7 +120,10 @@ public struct Augmentation: Sendable {
             switch order[i] {
             case 0: if brightness != 1 { operations.append(Brightness(factor: brightness)) }
             case 1: if contrast != 1 { operations.append(Contrast(factor: contrast)) }
-            case 2: if saturation != 1 && channels == 3 { operations.append(Saturation(factor: saturation)) }
+            case 2:
+                if saturation != 1 && channels == 3 {
+                    operations.append(Saturation(factor: saturation))
+                }
             default: if turns != 0 && channels == 3 { operations.append(Hue(turns: turns)) }
             }
         }
@@ -95,6 +132,9 @@ public struct Augmentation: Sendable {
 
 /// Errors: argument.
 func checkSize(_ what: String, _ height: Int, _ width: Int, _ channels: Int) throws(SupConError) {
-    try require(height > 0 && width > 0 && height <= 65536 && width <= 65536, .argument, "\(what) are \(height)×\(width); expected 1 to 65536 pixels a side")
-    try require((1...4).contains(channels), .argument, "\(what) have \(channels) channels; expected 1 to 4")
+    try require(
+        height > 0 && width > 0 && height <= 65536 && width <= 65536, .argument,
+        "\(what) are \(height)×\(width); expected 1 to 65536 pixels a side")
+    try require(
+        (1...4).contains(channels), .argument, "\(what) have \(channels) channels; expected 1 to 4")
 }

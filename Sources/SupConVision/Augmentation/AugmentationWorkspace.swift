@@ -1,7 +1,8 @@
 import CKernels
 import SupConTensor
 
-/// Memory that making views takes, kept from view to view: after the first ones nothing is allocated. One thread.
+/// Memory that making views takes, kept from view to view: after the first ones nothing is
+/// allocated. One thread.
 public final class AugmentationWorkspace {
     let resampler = Resampler()
     var recipe = ViewRecipe()
@@ -10,12 +11,16 @@ public final class AugmentationWorkspace {
 
     public init() {}
 
-    /// Makes the view that `recipe` describes of `image`, `crop` being in its pixels: dense [height, width, channels].
+    /// Makes the view that `recipe` describes of `image`, `crop` being in its pixels: dense
+    /// [height, width, channels].
     ///
-    /// The image is worked on as planes, in strips of about 1,500 pixels: resampled, changed by one operation after the other and written out while it is in
-    /// the nearest cache. Only an operation that needs the whole image (contrast: its mean) makes a second pass. Errors: memory.
+    /// The image is worked on as planes, in strips of about 1,500 pixels: resampled, changed by one
+    /// operation after the other and written out while it is in the nearest cache. Only an
+    /// operation that needs the whole image (contrast: its mean) makes a second pass. Errors:
+    /// memory.
     func render(
-        _ image: ImageView, crop: CropBox, flip: Bool, operations: [any ImageOperation], height: Int, width: Int, _ normalization: Normalization,
+        _ image: ImageView, crop: CropBox, flip: Bool, operations: [any ImageOperation],
+        height: Int, width: Int, _ normalization: Normalization,
         into: UnsafeMutablePointer<Float>
     ) throws(SupConError) {
         try resampler.prepare(image, box: crop, flip: flip, height: height, width: width)
@@ -24,26 +29,37 @@ public final class AugmentationWorkspace {
         let whole = operations.contains { $0.needs != .pixel }
         // Planes a multiple of 4 KiB apart would share cache sets.
         let plane = roundedUp(whole ? count : stripRows * width) + 80
-        let spare = operations.contains { $0.needs == .neighbours }
-        let floats = try planes.reserve((spare ? 2 : 1) * channels * plane * 4).assumingMemoryBound(to: Float.self)
-        var current = PlanarImage(first: floats, plane: plane, channels: channels, height: height, width: width)
-        var other = PlanarImage(first: floats + (spare ? channels * plane : 0), plane: plane, channels: channels, height: height, width: width)
+        let spare = operations.contains { $0.needs == .neighbors }
+        let floats = try planes.reserve((spare ? 2 : 1) * channels * plane * 4).assumingMemoryBound(
+            to: Float.self)
+        var current = PlanarImage(
+            first: floats, plane: plane, channels: channels, height: height, width: width)
+        var other = PlanarImage(
+            first: floats + (spare ? channels * plane : 0), plane: plane, channels: channels,
+            height: height, width: width)
 
         var (next, resampled, mean) = (0, false, Float?.none)
         while true {
             // This pass: the operations up to the next one that needs all of what is before it.
             let first = next
-            while next < operations.count, operations[next].needs == .pixel || operations[next].needs == .greyMean && next == first && mean != nil { next += 1 }
+            while next < operations.count,
+                operations[next].needs == .pixel
+                    || operations[next].needs == .grayMean && next == first && mean != nil
+            { next += 1 }
             let isLast = next == operations.count
-            let wantsMean = !isLast && operations[next].needs == .greyMean
+            let wantsMean = !isLast && operations[next].needs == .grayMean
             var sum = 0.0
             if !resampled || first < next || isLast || wantsMean {
                 for row in stride(from: 0, to: height, by: stripRows) {
                     let rows = row..<min(row + stripRows, height)
-                    let strip = PlanarPixels(first: current.first + (whole ? row * width : 0), plane: plane, channels: channels, count: rows.count * width)
+                    let strip = PlanarPixels(
+                        first: current.first + (whole ? row * width : 0), plane: plane,
+                        channels: channels, count: rows.count * width)
                     if !resampled { resampler.rows(rows, into: strip.first, plane: plane) }
-                    for operation in first..<next { operations[operation].apply(strip, greyMean: mean ?? 0) }
-                    if wantsMean { sum += strip.greySum() }
+                    for operation in first..<next {
+                        operations[operation].apply(strip, grayMean: mean ?? 0)
+                    }
+                    if wantsMean { sum += strip.graySum() }
                     if isLast { write(strip, normalization, into + row * width * channels) }
                 }
             }
@@ -51,8 +67,10 @@ public final class AugmentationWorkspace {
             (resampled, mean) = (true, wantsMean ? Float(sum / Double(count)) : nil)
             if !wantsMean {
                 let operation = operations[next]
-                let scratch = try operationMemory.reserve(operation.scratchCount(height: height, width: width) * 4)
-                operation.apply(current, into: other, scratch: scratch.assumingMemoryBound(to: Float.self))
+                let scratch = try operationMemory.reserve(
+                    operation.scratchCount(height: height, width: width) * 4)
+                operation.apply(
+                    current, into: other, scratch: scratch.assumingMemoryBound(to: Float.self))
                 swap(&current, &other)
                 next += 1
             }
@@ -60,10 +78,14 @@ public final class AugmentationWorkspace {
     }
 
     @inline(__always)
-    private func write(_ strip: PlanarPixels, _ normalization: Normalization, _ to: UnsafeMutablePointer<Float>) {
+    private func write(
+        _ strip: PlanarPixels, _ normalization: Normalization, _ to: UnsafeMutablePointer<Float>
+    ) {
         withUnsafePointer(to: normalization) { pointer in
             let factors = UnsafeRawPointer(pointer).assumingMemoryBound(to: Float.self)  // scale, then shift: four floats each
-            sc_interleave(strip.first, Int64(strip.plane), Int64(strip.channels), Int64(strip.count), factors, factors + 4, to)
+            sc_interleave(
+                strip.first, Int64(strip.plane), Int64(strip.channels), Int64(strip.count), factors,
+                factors + 4, to)
         }
     }
 }

@@ -1,5 +1,6 @@
-/// Sub-policies of AutoAugment, Cubuk et al., "AutoAugment: learning augmentation strategies from data" (arXiv:1805.09501), tables 9 and 7 (ImageNet, CIFAR-10):
-/// one of 25 is drawn per view; its two operations come one after the other, each with its own probability, at a magnitude of 0…9.
+/// Sub-policies of AutoAugment, Cubuk et al., "AutoAugment: learning augmentation strategies from
+/// data" (arXiv:1805.09501), tables 9 and 7 (ImageNet, CIFAR-10): one of 25 is drawn per view; its
+/// two operations come one after the other, each with its own probability, at a magnitude of 0…9.
 enum AutoAugment {
     typealias Step = (operation: PolicyOperation, probability: Float, magnitude: Float)
 
@@ -14,20 +15,20 @@ enum AutoAugment {
         ((.posterize, 0.8, 5), (.equalize, 1, 0)),
         ((.rotate, 0.2, 3), (.solarize, 0.6, 8)),
         ((.equalize, 0.6, 0), (.posterize, 0.4, 6)),
-        ((.rotate, 0.8, 8), (.colour, 0.4, 0)),
+        ((.rotate, 0.8, 8), (.color, 0.4, 0)),
         ((.rotate, 0.4, 9), (.equalize, 0.6, 0)),
         ((.equalize, 0, 0), (.equalize, 0.8, 0)),
         ((.invert, 0.6, 0), (.equalize, 1, 0)),
-        ((.colour, 0.6, 4), (.contrast, 1, 8)),
-        ((.rotate, 0.8, 8), (.colour, 1, 2)),
-        ((.colour, 0.8, 8), (.solarize, 0.8, 7)),
+        ((.color, 0.6, 4), (.contrast, 1, 8)),
+        ((.rotate, 0.8, 8), (.color, 1, 2)),
+        ((.color, 0.8, 8), (.solarize, 0.8, 7)),
         ((.sharpness, 0.4, 7), (.invert, 0.6, 0)),
         ((.shearX, 0.6, 5), (.equalize, 1, 0)),
-        ((.colour, 0.4, 0), (.equalize, 0.6, 0)),
+        ((.color, 0.4, 0), (.equalize, 0.6, 0)),
         ((.equalize, 0.4, 0), (.solarize, 0.2, 4)),
         ((.solarize, 0.6, 5), (.autoContrast, 0.6, 0)),
         ((.invert, 0.6, 0), (.equalize, 1, 0)),
-        ((.colour, 0.6, 4), (.contrast, 1, 8)),
+        ((.color, 0.6, 4), (.contrast, 1, 8)),
         ((.equalize, 0.8, 0), (.equalize, 0.6, 0)),
     ]
 
@@ -38,20 +39,20 @@ enum AutoAugment {
         ((.shearY, 0.5, 8), (.translateY, 0.7, 9)),
         ((.autoContrast, 0.5, 0), (.equalize, 0.9, 0)),
         ((.shearY, 0.2, 7), (.posterize, 0.3, 7)),
-        ((.colour, 0.4, 3), (.brightness, 0.6, 7)),
+        ((.color, 0.4, 3), (.brightness, 0.6, 7)),
         ((.sharpness, 0.3, 9), (.brightness, 0.7, 9)),
         ((.equalize, 0.6, 0), (.equalize, 0.5, 0)),
         ((.contrast, 0.6, 7), (.sharpness, 0.6, 5)),
-        ((.colour, 0.7, 7), (.translateX, 0.5, 8)),
+        ((.color, 0.7, 7), (.translateX, 0.5, 8)),
         ((.equalize, 0.3, 0), (.autoContrast, 0.4, 0)),
         ((.translateY, 0.4, 3), (.sharpness, 0.2, 6)),
-        ((.brightness, 0.9, 6), (.colour, 0.2, 8)),
+        ((.brightness, 0.9, 6), (.color, 0.2, 8)),
         ((.solarize, 0.5, 2), (.invert, 0, 0)),
         ((.equalize, 0.2, 0), (.autoContrast, 0.6, 0)),
         ((.equalize, 0.2, 0), (.equalize, 0.6, 0)),
-        ((.colour, 0.9, 9), (.equalize, 0.6, 0)),
+        ((.color, 0.9, 9), (.equalize, 0.6, 0)),
         ((.autoContrast, 0.8, 0), (.solarize, 0.2, 8)),
-        ((.brightness, 0.1, 3), (.colour, 0.7, 0)),
+        ((.brightness, 0.1, 3), (.color, 0.7, 0)),
         ((.solarize, 0.4, 5), (.autoContrast, 0.9, 0)),
         ((.translateY, 0.9, 9), (.translateY, 0.7, 9)),
         ((.autoContrast, 0.9, 0), (.solarize, 0.8, 3)),

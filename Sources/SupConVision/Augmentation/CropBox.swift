@@ -6,21 +6,28 @@ struct CropBox: Equatable {
     var top, left, height, width: Double
 
     /// The whole of an image.
-    init(height: Int, width: Int) { self.init(top: 0, left: 0, height: Double(height), width: Double(width)) }
+    init(height: Int, width: Int) {
+        self.init(top: 0, left: 0, height: Double(height), width: Double(width))
+    }
 
     init(top: Double, left: Double, height: Double, width: Double) {
         (self.top, self.left, self.height, self.width) = (top, left, height, width)
     }
 
-    /// A random part with a share of the area within `scale` and width / height within `ratio`, uniform in the logarithm: torchvision's RandomResizedCrop.
-    /// After ten tries that do not fit: the largest part in the middle with a ratio within the bounds. At least one pixel; whole pixels.
+    /// A random part with a share of the area within `scale` and width / height within `ratio`,
+    /// uniform in the logarithm: torchvision's RandomResizedCrop. After ten tries that do not fit:
+    /// the largest part in the middle with a ratio within the bounds. At least one pixel; whole
+    /// pixels.
     init(
-        randomIn size: (height: Int, width: Int), scale: (min: Float, max: Float), ratio: (min: Float, max: Float), _ random: inout Philox
+        randomIn size: (height: Int, width: Int), scale: (min: Float, max: Float),
+        ratio: (min: Float, max: Float), _ random: inout Philox
     ) {
         let (height, width) = (Double(size.height), Double(size.width))
         let (low, high) = (log(Double(ratio.min)), log(Double(ratio.max)))
         for _ in 0..<10 {
-            let area = height * width * (Double(scale.min) + Double(scale.max - scale.min) * Double(random.uniform()))
+            let area =
+                height * width
+                * (Double(scale.min) + Double(scale.max - scale.min) * Double(random.uniform()))
             let aspect = exp(low + (high - low) * Double(random.uniform()))
             let w = (area * aspect).squareRoot().rounded(.toNearestOrEven)
             let h = (area / aspect).squareRoot().rounded(.toNearestOrEven)
@@ -37,16 +44,22 @@ struct CropBox: Equatable {
         } else if width / height > Double(ratio.max) {
             w = max((height * Double(ratio.max)).rounded(.toNearestOrEven), 1)
         }
-        self.init(top: ((height - h) / 2).rounded(.down), left: ((width - w) / 2).rounded(.down), height: h, width: w)
+        self.init(
+            top: ((height - h) / 2).rounded(.down), left: ((width - w) / 2).rounded(.down),
+            height: h, width: w)
     }
 
     /// The same part of the image in another size.
     func mapped(from: (height: Int, width: Int), to: (height: Int, width: Int)) -> CropBox {
         if from == to { return self }
-        let (y, x) = (Double(to.height) / Double(from.height), Double(to.width) / Double(from.width))
+        let (y, x) = (
+            Double(to.height) / Double(from.height), Double(to.width) / Double(from.width)
+        )
         return CropBox(top: top * y, left: left * x, height: height * y, width: width * x)
     }
 
     /// How small the image may become before this part has fewer pixels than a view: 1 at most.
-    func smallestFraction(height: Int, width: Int) -> Double { min(max(Double(height) / self.height, Double(width) / self.width), 1) }
+    func smallestFraction(height: Int, width: Int) -> Double {
+        min(max(Double(height) / self.height, Double(width) / self.width), 1)
+    }
 }

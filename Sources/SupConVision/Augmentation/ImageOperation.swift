@@ -1,12 +1,14 @@
-/// A change of an image's colours or shape, with its numbers drawn: what a view is made with, one after the other. To add one, write a file like those beside
-/// it and let `Augmentation.draw` append it.
+/// A change of an image's colors or shape, with its numbers drawn: what a view is made with, one
+/// after the other. To add one, write a file like those beside it and let `Augmentation.draw`
+/// append it.
 ///
-/// An operation that looks at one pixel at a time works on strips that are in the nearest cache, in one pass with its neighbours in the list.
+/// An operation that looks at one pixel at a time works on strips that are in the nearest cache, in
+/// one pass with its neighbors in the list.
 protocol ImageOperation: Sendable {
     var needs: OperationNeeds { get }
-    /// `needs` is `.pixel` or `.greyMean`: changes some pixels in place.
-    func apply(_ pixels: PlanarPixels, greyMean: Float)
-    /// `needs` is `.neighbours`: writes all of `result`.
+    /// `needs` is `.pixel` or `.grayMean`: changes some pixels in place.
+    func apply(_ pixels: PlanarPixels, grayMean: Float)
+    /// `needs` is `.neighbors`: writes all of `result`.
     func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>)
     /// Floats of scratch that it then takes.
     func scratchCount(height: Int, width: Int) -> Int
@@ -15,16 +17,18 @@ protocol ImageOperation: Sendable {
 enum OperationNeeds {
     /// One pixel at a time.
     case pixel
-    /// One pixel at a time and the mean of the whole image's grey values, as it is before this operation.
-    case greyMean
+    /// One pixel at a time and the mean of the whole image's gray values, as it is before this
+    /// operation.
+    case grayMean
     /// The whole image.
-    case neighbours
+    case neighbors
 }
 
 extension ImageOperation {
     var needs: OperationNeeds { .pixel }
-    func apply(_ pixels: PlanarPixels, greyMean: Float) {}
-    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>) {}
+    func apply(_ pixels: PlanarPixels, grayMean: Float) {}
+    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>)
+    {}
     func scratchCount(height: Int, width: Int) -> Int { 0 }
 }
 

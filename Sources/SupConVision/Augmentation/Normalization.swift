@@ -14,10 +14,18 @@ public struct Normalization: Sendable, Equatable {
     public init(mean: [Float], std: [Float]) throws(SupConError) {
         try require(
             (1...4).contains(mean.count) && std.count == mean.count, .shape,
-            "there are \(mean.count) means and \(std.count) deviations; expected one each for 1 to 4 channels")
+            """
+            there are \(mean.count) means and \(std.count) deviations; expected one each for \
+            1 to 4 channels
+            """
+        )
         for c in 0..<mean.count {
-            try require(mean[c].isFinite, .argument, "mean of channel \(c) is \(mean[c]); expected a finite number")
-            try require(std[c] > 0 && std[c].isFinite && (1 / std[c]).isFinite, .argument, "std of channel \(c) is \(std[c]); expected a finite number above 0")
+            try require(
+                mean[c].isFinite, .argument,
+                "mean of channel \(c) is \(mean[c]); expected a finite number")
+            try require(
+                std[c] > 0 && std[c].isFinite && (1 / std[c]).isFinite, .argument,
+                "std of channel \(c) is \(std[c]); expected a finite number above 0")
             scale[c] = 1 / std[c]
             shift[c] = -mean[c] / std[c]
         }

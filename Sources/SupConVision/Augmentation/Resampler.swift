@@ -1,18 +1,24 @@
 import CKernels
 import SupConTensor
 
-/// Resamples a box of an image to another size, bilinear, antialiased when shrinking: a triangle filter whose support grows with the scale, first across, then
-/// down, as Pillow's `image.crop(box).resize(size, BILINEAR)` and torchvision's `resized_crop(antialias=True)` do, but in f32 throughout.
+/// Resamples a box of an image to another size, bilinear, antialiased when shrinking: a triangle
+/// filter whose support grows with the scale, first across, then down, as Pillow's
+/// `image.crop(box).resize(size, BILINEAR)` and torchvision's `resized_crop(antialias=True)` do,
+/// but in f32 throughout.
 ///
-/// Only pixels of the box are drawn on (for a box that cuts pixels: those that it touches). Memory is kept from image to image. One thread.
+/// Only pixels of the box are drawn on (for a box that cuts pixels: those that it touches). Memory
+/// is kept from image to image. One thread.
 final class Resampler {
     private let memory = Scratch()
     private var job = sc_resampler()
     /// For tests: without the instructions chosen by hand.
     var portable = false
 
-    /// Computes the weights for one image. `rows` then may be called until the image goes. Errors: memory.
-    func prepare(_ image: ImageView, box: CropBox, flip: Bool, height: Int, width: Int) throws(SupConError) {
+    /// Computes the weights for one image. `rows` then may be called until the image goes. Errors:
+    /// memory.
+    func prepare(_ image: ImageView, box: CropBox, flip: Bool, height: Int, width: Int)
+        throws(SupConError)
+    {
         let y = Axis(low: box.top, length: box.height, size: image.height, count: height)
         let x = Axis(low: box.left, length: box.width, size: image.width, count: width)
         let rowPitch = roundedUp(x.size + 192)
@@ -28,16 +34,24 @@ final class Resampler {
         let (xWeights, yWeights) = (take(x.taps * x.pitch), take(y.taps * y.pitch))
         let xStart = UnsafeMutableRawPointer(take(x.pitch)).assumingMemoryBound(to: Int32.self)
         let yStart = UnsafeMutableRawPointer(take(y.pitch)).assumingMemoryBound(to: Int32.self)
-        sc_triangle_weights(x.low, x.scale, Int64(x.size), flip ? 1 : 0, 1, Int64(width), Int64(x.taps), Int64(x.pitch), xStart, xWeights, scratch)
         sc_triangle_weights(
-            y.low, y.scale, Int64(y.size), 0, image.element == .u8 ? 1 / 255 : 1, Int64(height), Int64(y.taps), Int64(y.pitch), yStart, yWeights, scratch)
+            x.low, x.scale, Int64(x.size), flip ? 1 : 0, 1, Int64(width), Int64(x.taps),
+            Int64(x.pitch), xStart, xWeights, scratch)
+        sc_triangle_weights(
+            y.low, y.scale, Int64(y.size), 0, image.element == .u8 ? 1 / 255 : 1, Int64(height),
+            Int64(y.taps), Int64(y.pitch), yStart, yWeights, scratch)
         let first = y.first * image.rowStride + x.first * image.columnStride
         job = sc_resampler(
-            data: image.data + first * image.element.byteCount, is_float: image.element == .f32 ? 1 : 0, row_stride: Int64(image.rowStride),
-            column_stride: Int64(image.columnStride), channel_stride: Int64(image.channelStride), width: Int64(x.size), height: Int64(y.size),
-            channels: Int64(image.channels), out_width: Int64(width), taps_x: Int64(x.taps), taps_y: Int64(y.taps), pitch_x: Int64(x.pitch),
-            pitch_y: Int64(y.pitch), start_x: UnsafePointer(xStart), start_y: UnsafePointer(yStart), weights_x: UnsafePointer(xWeights),
-            weights_y: UnsafePointer(yWeights), row_pitch: Int64(rowPitch), row: take(image.channels * rowPitch), ring: take(ring), loaded: 0,
+            data: image.data + first * image.element.byteCount,
+            is_float: image.element == .f32 ? 1 : 0, row_stride: Int64(image.rowStride),
+            column_stride: Int64(image.columnStride), channel_stride: Int64(image.channelStride),
+            width: Int64(x.size), height: Int64(y.size),
+            channels: Int64(image.channels), out_width: Int64(width), taps_x: Int64(x.taps),
+            taps_y: Int64(y.taps), pitch_x: Int64(x.pitch),
+            pitch_y: Int64(y.pitch), start_x: UnsafePointer(xStart), start_y: UnsafePointer(yStart),
+            weights_x: UnsafePointer(xWeights),
+            weights_y: UnsafePointer(yWeights), row_pitch: Int64(rowPitch),
+            row: take(image.channels * rowPitch), ring: take(ring), loaded: 0,
             portable: portable ? 1 : 0)
     }
 
@@ -56,7 +70,7 @@ final class Resampler {
             size = min(max(Int((low + length).rounded(.up)), first + 1), whole) - first
             self.low = low - Double(first)
             scale = length / Double(count)
-            // Output pixels that are input pixels draw on no neighbour.
+            // Output pixels that are input pixels draw on no neighbor.
             taps = scale == 1 && self.low == 0 ? 1 : Int(sc_triangle_taps(scale, Int64(size)))
             pitch = roundedUp(count)
         }

@@ -1,17 +1,21 @@
 import SupConTensor
 
-/// `image`, resized: bilinear, antialiased (Pillow's BILINEAR, torchvision's antialias=True), to dense f32 [height, width, channels], 0…1.
-/// Errors: argument (sizes), memory.
-public func resize(_ image: ImageView, into: UnsafeMutablePointer<Float>, height: Int, width: Int) throws(SupConError) {
+/// `image`, resized: bilinear, antialiased (Pillow's BILINEAR, torchvision's antialias=True), to
+/// dense f32 [height, width, channels], 0…1. Errors: argument (sizes), memory.
+public func resize(_ image: ImageView, into: UnsafeMutablePointer<Float>, height: Int, width: Int)
+    throws(SupConError)
+{
     try resize(image, into: into, height: height, width: width, workspace: AugmentationWorkspace())
 }
 
-/// The same, normalised, with memory that is kept from image to image. Errors: argument, memory.
+/// The same, normalized, with memory that is kept from image to image. Errors: argument, memory.
 public func resize(
-    _ image: ImageView, into: UnsafeMutablePointer<Float>, height: Int, width: Int, _ normalization: Normalization = .none, workspace: AugmentationWorkspace
+    _ image: ImageView, into: UnsafeMutablePointer<Float>, height: Int, width: Int,
+    _ normalization: Normalization = .none, workspace: AugmentationWorkspace
 ) throws(SupConError) {
     try checkSize("images", image.height, image.width, image.channels)
     try checkSize("resized images", height, width, image.channels)
     try workspace.render(
-        image, crop: CropBox(height: image.height, width: image.width), flip: false, operations: [], height: height, width: width, normalization, into: into)
+        image, crop: CropBox(height: image.height, width: image.width), flip: false, operations: [],
+        height: height, width: width, normalization, into: into)
 }

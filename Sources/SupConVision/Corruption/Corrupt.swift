@@ -1,20 +1,28 @@
 import SupConTensor
 import Synchronization
 
-/// Corrupts images; image i is sample number i. `into`: dense [count, height, width, channels], bytes. The random numbers come from
-/// Philox(seed, corruption, sample): severities of one image differ in strength only. Errors: argument, shape, memory.
+/// Corrupts images; image i is sample number i. `into`: dense [count, height, width, channels],
+/// bytes. The random numbers come from Philox(seed, corruption, sample): severities of one image
+/// differ in strength only. Errors: argument, shape, memory.
 public func corrupt(
-    _ images: ImageBatch, _ corruption: Corruption, severity: Int, seed: UInt64, into: UnsafeMutablePointer<UInt8>, context: ExecutionContext
+    _ images: ImageBatch, _ corruption: Corruption, severity: Int, seed: UInt64,
+    into: UnsafeMutablePointer<UInt8>, context: ExecutionContext
 ) throws(SupConError) {
     try images.validate()
     try checkSeverity(severity)
-    try require(images.count <= 1 << 32, .argument, "there are \(images.count) images; expected at most 2³²")
+    try require(
+        images.count <= 1 << 32, .argument, "there are \(images.count) images; expected at most 2³²"
+    )
     let failure = Mutex<SupConError?>(nil)
     nonisolated(unsafe) let output = into
     let perImage = images.height * images.width * images.channels
-    Parallel.ranges(images.count, grain: max(1, 16384 / perImage), threads: context.threads) { range in
+    Parallel.ranges(images.count, grain: max(1, 16384 / perImage), threads: context.threads) {
+        range in
         do throws(SupConError) {
-            for i in range { try images[i].corrupted(corruption, severity: severity, seed: seed, sample: i).write(output + i * perImage) }
+            for i in range {
+                try images[i].corrupted(corruption, severity: severity, seed: seed, sample: i)
+                    .write(output + i * perImage)
+            }
         } catch {
             failure.withLock { if $0 == nil { $0 = error } }
         }
@@ -22,15 +30,20 @@ public func corrupt(
     if let error = failure.withLock({ $0 }) { throw error }
 }
 
-func checkSeverity(_ severity: Int) throws(SupConError) { try require((1...5).contains(severity), .argument, "severity is \(severity); expected 1 to 5") }
+func checkSeverity(_ severity: Int) throws(SupConError) {
+    try require((1...5).contains(severity), .argument, "severity is \(severity); expected 1 to 5")
+}
 
 extension ImageView {
     /// Errors: memory, argument (too large for a JPEG).
-    func corrupted(_ corruption: Corruption, severity: Int, seed: UInt64, sample: Int) throws(SupConError) -> FloatImage {
+    func corrupted(_ corruption: Corruption, severity: Int, seed: UInt64, sample: Int)
+        throws(SupConError) -> FloatImage
+    {
         try checkMemory()
         var image = FloatImage(self)
         let (tables, s) = (CorruptionTables.of(height: height, width: width), severity - 1)
-        var random = Philox(seed: seed, purpose: .corruption, epoch: Int(corruption.rawValue), sample: sample)
+        var random = Philox(
+            seed: seed, purpose: .corruption, epoch: Int(corruption.rawValue), sample: sample)
         switch corruption {
         case .gaussianNoise: image.addGaussianNoise(tables.gaussianNoise[s], &random)
         case .shotNoise: image.addShotNoise(tables.shotNoise[s], &random)
@@ -54,6 +67,9 @@ extension ImageView {
     /// The image's planes, as many again, and the fields that move pixels.
     private func checkMemory() throws(SupConError) {
         let bytes = height * width * 4 * (2 * channels + 6)  // sides of at most 65,536: no overflow
-        if bytes > 64 << 20 { try ExecutionContext.default.checkMemory(bytes, for: "the corruption of an image of \(height)×\(width)") }
+        if bytes > 64 << 20 {
+            try ExecutionContext.default.checkMemory(
+                bytes, for: "the corruption of an image of \(height)×\(width)")
+        }
     }
 }

@@ -1,14 +1,20 @@
 import SupConTensor
 
 extension Dataset {
-    /// The same images, labels, targets and names, each corrupted when it is used, under its number here; resized to `size` before (bilinear, antialiased), if there is one.
-    /// Errors: argument.
-    public func corrupted(_ corruption: Corruption, severity: Int, seed: UInt64, size: (height: Int, width: Int)? = nil) throws(SupConError) -> Dataset {
+    /// The same images, labels, targets and names, each corrupted when it is used, under its number
+    /// here; resized to `size` before (bilinear, antialiased), if there is one. Errors: argument.
+    public func corrupted(
+        _ corruption: Corruption, severity: Int, seed: UInt64,
+        size: (height: Int, width: Int)? = nil
+    ) throws(SupConError) -> Dataset {
         try checkSeverity(severity)
         if let size { try checkSize("corrupted images", size.height, size.width, channels) }
         let source = CorruptedSource(
-            dataset: self, size: size.map { .init(height: $0.height, width: $0.width) }, corruption: corruption, severity: severity, seed: seed)
-        return Dataset(source: .corrupted(source), labels: labels, targets: targets, classes: classes, classNames: classNames, channels: channels)
+            dataset: self, size: size.map { .init(height: $0.height, width: $0.width) },
+            corruption: corruption, severity: severity, seed: seed)
+        return Dataset(
+            source: .corrupted(source), labels: labels, targets: targets, classes: classes,
+            classNames: classNames, channels: channels)
     }
 }
 
@@ -27,16 +33,25 @@ final class CorruptedReader {
     /// Errors: those of the image.
     func open(_ index: Int) throws(SupConError) { _ = try reader.open(index) }
 
-    /// The opened image, number `index`, corrupted; valid until the next call. Errors: those of the image, memory.
+    /// The opened image, number `index`, corrupted; valid until the next call. Errors: those of the
+    /// image, memory.
     func pixels(_ index: Int) throws(SupConError) -> ImageView {
         var image = try reader.pixels(atLeast: 1)
         if let size = source.size, size.height != image.height || size.width != image.width {
             let memory = try resized.reserve(size.height * size.width * image.channels * 4)
-            try resize(image, into: memory.assumingMemoryBound(to: Float.self), height: size.height, width: size.width, workspace: workspace)
-            image = ImageView(dense: memory, element: .f32, height: size.height, width: size.width, channels: image.channels)
+            try resize(
+                image, into: memory.assumingMemoryBound(to: Float.self), height: size.height,
+                width: size.width, workspace: workspace)
+            image = ImageView(
+                dense: memory, element: .f32, height: size.height, width: size.width,
+                channels: image.channels)
         }
         let memory = try bytes.reserve(image.height * image.width * image.channels)
-        try image.corrupted(source.corruption, severity: source.severity, seed: source.seed, sample: index).write(memory.assumingMemoryBound(to: UInt8.self))
-        return ImageView(dense: memory, element: .u8, height: image.height, width: image.width, channels: image.channels)
+        try image.corrupted(
+            source.corruption, severity: source.severity, seed: source.seed, sample: index
+        ).write(memory.assumingMemoryBound(to: UInt8.self))
+        return ImageView(
+            dense: memory, element: .u8, height: image.height, width: image.width,
+            channels: image.channels)
     }
 }

@@ -1,7 +1,9 @@
-/// The fifteen corruptions of ImageNet-C: Hendrycks and Dietterich, "Benchmarking neural network robustness to common corruptions and perturbations"
-/// (arXiv:1903.12261). `CorruptionTables` has their strengths.
+/// The fifteen corruptions of ImageNet-C: Hendrycks and Dietterich, "Benchmarking neural network
+/// robustness to common corruptions and perturbations" (arXiv:1903.12261). `CorruptionTables` has
+/// their strengths.
 public enum Corruption: Int32, Sendable, CaseIterable {
-    case gaussianNoise = 0, shotNoise, impulseNoise, defocusBlur, glassBlur, motionBlur, zoomBlur, snow, frost, fog, brightness, contrast, elasticTransform, pixelate
+    case gaussianNoise = 0, shotNoise, impulseNoise, defocusBlur, glassBlur, motionBlur, zoomBlur,
+        snow, frost, fog, brightness, contrast, elasticTransform, pixelate
     case jpegCompression
 
     /// As the benchmark's files are called: "gaussian_noise".

@@ -3,7 +3,8 @@ import Glibc
 import SupConTensor
 
 extension FloatImage {
-    /// The value of HSV grows: all three channels by one factor, black to grey; images of other than three channels, by addition.
+    /// The value of HSV grows: all three channels by one factor, black to gray; images of other
+    /// than three channels, by addition.
     mutating func brighten(_ amount: Double) {
         let amount = Float(amount)
         if channels != 3 { return map { $0 + amount } }
@@ -22,26 +23,39 @@ extension FloatImage {
         }
     }
 
-    /// An affine map that moves three points at random, then each pixel by a random field that a Gaussian has smoothed.
+    /// An affine map that moves three points at random, then each pixel by a random field that a
+    /// Gaussian has smoothed.
     mutating func bend(_ elastic: CorruptionTables.Elastic, _ random: inout Philox) {
         let (cx, cy, s) = (Double(width / 2), Double(height / 2), Double(min(height, width) / 3))
         let from = [(cx + s, cy + s), (cx + s, cy - s), (cx - s, cy - s)]
         let jitter = Float(elastic.affine)
-        let to = from.map { ($0.0 + Double(random.uniform(-jitter, jitter)), $0.1 + Double(random.uniform(-jitter, jitter))) }
+        let to = from.map {
+            (
+                $0.0 + Double(random.uniform(-jitter, jitter)),
+                $0.1 + Double(random.uniform(-jitter, jitter))
+            )
+        }
         if let map = Self.affine(from: to, to: from) {
-            var (ys, xs) = ([Float](repeating: 0, count: count), [Float](repeating: 0, count: count))
+            var (ys, xs) = (
+                [Float](repeating: 0, count: count), [Float](repeating: 0, count: count)
+            )
             for y in 0..<height {
                 for x in 0..<width {
                     xs[y * width + x] = Float(map[0] * Double(x) + map[1] * Double(y) + map[2])
                     ys[y * width + x] = Float(map[3] * Double(x) + map[4] * Double(y) + map[5])
                 }
             }
-            for c in 0..<channels { planes[c] = Self.remapped(planes[c], height, width, y: ys, x: xs, border: SC_BORDER_REFLECT) }
+            for c in 0..<channels {
+                planes[c] = Self.remapped(
+                    planes[c], height, width, y: ys, x: xs, border: SC_BORDER_REFLECT)
+            }
         }
         func field() -> [Float] {
             var noise = [Float](repeating: 0, count: count)
             for i in 0..<count { noise[i] = random.uniform(-1, 1) }
-            return Self.gaussian(noise, height, width, sigma: elastic.sigma, truncate: 3, border: SC_BORDER_SYMMETRIC)
+            return Self.gaussian(
+                noise, height, width, sigma: elastic.sigma, truncate: 3, border: SC_BORDER_SYMMETRIC
+            )
         }
         var (xs, ys) = (field(), field())
         for y in 0..<height {
@@ -50,10 +64,14 @@ extension FloatImage {
                 ys[y * width + x] = Float(y) + Float(elastic.alpha) * ys[y * width + x]
             }
         }
-        for c in 0..<channels { planes[c] = Self.remapped(planes[c], height, width, y: ys, x: xs, border: SC_BORDER_SYMMETRIC) }
+        for c in 0..<channels {
+            planes[c] = Self.remapped(
+                planes[c], height, width, y: ys, x: xs, border: SC_BORDER_SYMMETRIC)
+        }
     }
 
-    /// The map (two rows of three) that takes three points to three others; nil: the points lie on a line.
+    /// The map (two rows of three) that takes three points to three others; nil: the points lie on
+    /// a line.
     private static func affine(from p: [(Double, Double)], to q: [(Double, Double)]) -> [Double]? {
         let (ux, uy, vx, vy) = (p[1].0 - p[0].0, p[1].1 - p[0].1, p[2].0 - p[0].0, p[2].1 - p[0].1)
         let determinant = ux * vy - uy * vx
@@ -66,9 +84,12 @@ extension FloatImage {
         return row(q[0].0, q[1].0, q[2].0) + row(q[0].1, q[1].1, q[2].1)
     }
 
-    /// Made smaller, each pixel the mean of those whose middles it covers, rounded to bytes across and again down (Pillow's BOX), and as large again.
+    /// Made smaller, each pixel the mean of those whose middles it covers, rounded to bytes across
+    /// and again down (Pillow's BOX), and as large again.
     mutating func pixelate(_ share: Double) {
-        let (rows, columns) = (max(Int(Double(height) * share), 1), max(Int(Double(width) * share), 1))
+        let (rows, columns) = (
+            max(Int(Double(height) * share), 1), max(Int(Double(width) * share), 1)
+        )
         let (ys, xs) = (Self.boxes(height, rows), Self.boxes(width, columns))
         for c in 0..<channels {
             var narrow = [Float](repeating: 0, count: height * columns)
@@ -90,7 +111,12 @@ extension FloatImage {
             for y in 0..<height {
                 let row = min(Int((Double(y) + 0.5) * Double(rows) / Double(height)), rows - 1)
                 for x in 0..<width {
-                    planes[c][y * width + x] = small[row * columns + min(Int((Double(x) + 0.5) * Double(columns) / Double(width)), columns - 1)]
+                    planes[c][y * width + x] =
+                        small[
+                            row * columns
+                                + min(
+                                    Int((Double(x) + 0.5) * Double(columns) / Double(width)),
+                                    columns - 1)]
                 }
             }
         }

@@ -41,21 +41,33 @@ struct FloatImage {
 
     /// Values become clamp(f(value)).
     mutating func map(_ f: (Float) -> Float) {
-        for c in 0..<channels { planes[c].withUnsafeMutableBufferPointer { p in for i in 0..<p.count { p[i] = max(0, min(f(p[i]), 1)) } } }
+        for c in 0..<channels {
+            planes[c].withUnsafeMutableBufferPointer { p in
+                for i in 0..<p.count { p[i] = max(0, min(f(p[i]), 1)) }
+            }
+        }
     }
 
-    /// The grey value of each pixel: 0.299 R + 0.587 G + 0.114 B; without three channels their mean.
-    func grey() -> [Float] {
-        let weights: [Float] = channels == 3 ? [0.299, 0.587, 0.114] : [Float](repeating: 1 / Float(channels), count: channels)
+    /// The gray value of each pixel: 0.299 R + 0.587 G + 0.114 B; without three channels their
+    /// mean.
+    func gray() -> [Float] {
+        let weights: [Float] =
+            channels == 3
+            ? [0.299, 0.587, 0.114] : [Float](repeating: 1 / Float(channels), count: channels)
         var sum = [Float](repeating: 0, count: count)
         for c in 0..<channels { for i in 0..<count { sum[i] += weights[c] * planes[c][i] } }
         return sum
     }
 
-    /// As bytes, dense [height, width, channels], what lies between two being cut off like the benchmark's files; a thousandth of a step is forgiven to rounding.
+    /// As bytes, dense [height, width, channels], what lies between two being cut off like the
+    /// benchmark's files; a thousandth of a step is forgiven to rounding.
     func write(_ to: UnsafeMutablePointer<UInt8>) {
         for c in 0..<channels {
-            planes[c].withUnsafeBufferPointer { p in for i in 0..<p.count { to[i * channels + c] = UInt8(max(0, min(p[i], 1)) * 255 + 0.001) } }
+            planes[c].withUnsafeBufferPointer { p in
+                for i in 0..<p.count {
+                    to[i * channels + c] = UInt8(max(0, min(p[i], 1)) * 255 + 0.001)
+                }
+            }
         }
     }
 
@@ -70,68 +82,105 @@ struct FloatImage {
 /// Filters on one plane.
 extension FloatImage {
     /// A Gaussian, cut off after `truncate` deviations (scipy's gaussian_filter).
-    static func gaussian(_ plane: [Float], _ height: Int, _ width: Int, sigma: Double, truncate: Double, border: Int) -> [Float] {
+    static func gaussian(
+        _ plane: [Float], _ height: Int, _ width: Int, sigma: Double, truncate: Double, border: Int
+    ) -> [Float] {
         let radius = Int(truncate * sigma + 0.5)
         if radius == 0 { return plane }
         return separable(plane, height, width, bell(radius: radius, sigma: sigma), border: border)
     }
 
-    /// exp(−½ (k/σ)²), k = −radius…radius, normalised.
+    /// exp(−½ (k/σ)²), k = −radius…radius, normalized.
     static func bell(radius: Int, sigma: Double) -> [Float] {
         let values = (-radius...radius).map { exp(-0.5 * Double($0 * $0) / (sigma * sigma)) }
         let sum = values.reduce(0, +)
         return values.map { Float($0 / sum) }
     }
 
-    static func separable(_ plane: [Float], _ height: Int, _ width: Int, _ weights: [Float], border: Int) -> [Float] {
+    static func separable(
+        _ plane: [Float], _ height: Int, _ width: Int, _ weights: [Float], border: Int
+    ) -> [Float] {
         var scratch = [Float](repeating: 0, count: height * width + width + weights.count)
-        return filled(plane.count) { sc_separable(plane, Int64(height), Int64(width), weights, Int64(weights.count / 2), Int32(border), &scratch, $0) }
+        return filled(plane.count) {
+            sc_separable(
+                plane, Int64(height), Int64(width), weights, Int64(weights.count / 2),
+                Int32(border), &scratch, $0)
+        }
     }
 
-    static func convolved(_ plane: [Float], _ height: Int, _ width: Int, _ kernel: [Float], side: Int, border: Int) -> [Float] {
+    static func convolved(
+        _ plane: [Float], _ height: Int, _ width: Int, _ kernel: [Float], side: Int, border: Int
+    ) -> [Float] {
         var row = [Float](repeating: 0, count: width + side)
-        return filled(plane.count) { sc_convolve(plane, Int64(height), Int64(width), kernel, Int64(side), Int32(border), &row, $0) }
+        return filled(plane.count) {
+            sc_convolve(
+                plane, Int64(height), Int64(width), kernel, Int64(side), Int32(border), &row, $0)
+        }
     }
 
-    static func remapped(_ plane: [Float], _ height: Int, _ width: Int, y: [Float], x: [Float], border: Int) -> [Float] {
-        filled(plane.count) { sc_remap(plane, Int64(height), Int64(width), y, x, Int32(border), $0) }
+    static func remapped(
+        _ plane: [Float], _ height: Int, _ width: Int, y: [Float], x: [Float], border: Int
+    ) -> [Float] {
+        filled(plane.count) {
+            sc_remap(plane, Int64(height), Int64(width), y, x, Int32(border), $0)
+        }
     }
 
-    /// Smears along a line from each pixel, by half a Gaussian of 2 radius + 1 steps; 0° is to the right (imagecorruptions' _motion_blur). Steps that leave the
-    /// image altogether are left out, and the rest is made to sum to 1 again.
-    static func motion(_ plane: [Float], _ height: Int, _ width: Int, _ motion: CorruptionTables.Motion, degrees: Double) -> [Float] {
+    /// Smears along a line from each pixel, by half a Gaussian of 2 radius + 1 steps; 0° is to the
+    /// right (imagecorruptions' _motion_blur). Steps that leave the image altogether are left out,
+    /// and the rest is made to sum to 1 again.
+    static func motion(
+        _ plane: [Float], _ height: Int, _ width: Int, _ motion: CorruptionTables.Motion,
+        degrees: Double
+    ) -> [Float] {
         let angle = degrees * .pi / 180
         var steps: [(dy: Int, dx: Int, weight: Double)] = []
         for i in 0...(2 * motion.radius) {
-            let dy = -Int((Double(i) * sin(angle) - 0.5).rounded(.up)), dx = -Int((Double(i) * cos(angle) - 0.5).rounded(.up))
+            let dy = -Int((Double(i) * sin(angle) - 0.5).rounded(.up)),
+                dx = -Int((Double(i) * cos(angle) - 0.5).rounded(.up))
             if abs(dy) >= height || abs(dx) >= width { break }
             steps.append((dy, dx, exp(-Double(i * i) / (2 * motion.sigma * motion.sigma))))
         }
         let sum = steps.reduce(0) { $0 + $1.weight }
         return filled(plane.count) { out in
-            for step in steps { sc_add_shifted(plane, Int64(height), Int64(width), Int64(step.dy), Int64(step.dx), Float(step.weight / sum), out) }
+            for step in steps {
+                sc_add_shifted(
+                    plane, Int64(height), Int64(width), Int64(step.dy), Int64(step.dx),
+                    Float(step.weight / sum), out)
+            }
         }
     }
 
-    /// The middle, enlarged to the same size by linear interpolation between the outermost pixels (the benchmark's clipped_zoom).
+    /// The middle, enlarged to the same size by linear interpolation between the outermost pixels
+    /// (the benchmark's clipped_zoom).
     static func zoomed(_ plane: [Float], _ height: Int, _ width: Int, factor: Double) -> [Float] {
         let (ys, xs) = (zoomAxis(height, factor), zoomAxis(width, factor))
         var across = [Float](repeating: 0, count: height * width)
         plane.withUnsafeBufferPointer { p in
             for y in 0..<height {
-                for x in 0..<width { across[y * width + x] = p[y * width + xs[x].low] + xs[x].share * (p[y * width + xs[x].high] - p[y * width + xs[x].low]) }
+                for x in 0..<width {
+                    across[y * width + x] =
+                        p[y * width + xs[x].low] + xs[x].share
+                        * (p[y * width + xs[x].high] - p[y * width + xs[x].low])
+                }
             }
         }
         var out = across
         across.withUnsafeBufferPointer { p in
             for y in 0..<height {
-                for x in 0..<width { out[y * width + x] = p[ys[y].low * width + x] + ys[y].share * (p[ys[y].high * width + x] - p[ys[y].low * width + x]) }
+                for x in 0..<width {
+                    out[y * width + x] =
+                        p[ys[y].low * width + x] + ys[y].share
+                        * (p[ys[y].high * width + x] - p[ys[y].low * width + x])
+                }
             }
         }
         return out
     }
 
-    private static func zoomAxis(_ size: Int, _ factor: Double) -> [(low: Int, high: Int, share: Float)] {
+    private static func zoomAxis(_ size: Int, _ factor: Double) -> [(
+        low: Int, high: Int, share: Float
+    )] {
         let part = Int((Double(size) / factor).rounded(.up))
         let first = (size - part) / 2
         let large = max(Int((Double(part) * factor).rounded(.toNearestOrEven)), size)
@@ -144,7 +193,9 @@ extension FloatImage {
         }
     }
 
-    private static func filled(_ count: Int, _ fill: (UnsafeMutablePointer<Float>) -> Void) -> [Float] {
+    private static func filled(_ count: Int, _ fill: (UnsafeMutablePointer<Float>) -> Void)
+        -> [Float]
+    {
         var out = [Float](repeating: 0, count: count)
         fill(&out)
         return out

@@ -23,8 +23,9 @@ extension FloatImage {
 }
 
 extension Philox {
-    /// A Poisson variate: below a mean of 10 by counting arrivals (Knuth), else by transformed rejection, Hörmann, "The transformed rejection method for
-    /// generating Poisson random variables" (1993), algorithm PTRS.
+    /// A Poisson variate: below a mean of 10 by counting arrivals (Knuth), else by transformed
+    /// rejection, Hörmann, "The transformed rejection method for generating Poisson random
+    /// variables" (1993), algorithm PTRS.
     mutating func poisson(_ mean: Double) -> Int {
         if !(mean > 0) { return 0 }
         if mean < 10 {
@@ -43,7 +44,11 @@ extension Philox {
             let k = ((2 * a / distance + b) * u + mean + 0.43).rounded(.down)
             if distance >= 0.07 && v <= limit { return Int(k) }
             if k < 0 || (distance < 0.013 && v > distance) { continue }
-            if log(v) + log(inverse) - log(a / (distance * distance) + b) <= -mean + k * log(mean) - lgamma(k + 1) { return Int(k) }
+            if log(v) + log(inverse) - log(a / (distance * distance) + b) <= -mean + k * log(mean)
+                - lgamma(k + 1)
+            {
+                return Int(k)
+            }
         }
     }
 

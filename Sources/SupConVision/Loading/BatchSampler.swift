@@ -1,11 +1,14 @@
 import SupConTensor
 
-/// Decides which images make up the batches of an epoch. Stateless: an epoch's batches are a function of the seed and the epoch's number, so that a resumed run
-/// sees what the uninterrupted one would have seen.
+/// Decides which images make up the batches of an epoch. Stateless: an epoch's batches are a
+/// function of the seed and the epoch's number, so that a resumed run sees what the uninterrupted
+/// one would have seen.
 ///
-/// Plain: a shuffle, every image at most once, the last, smaller batch left out. With `imagesPerClass` = M: as many batches, each of batchSize / M different
-/// classes with M images each, class by class. Classes come equally often, whatever their sizes; a class's images come equally often too (all of them before
-/// any comes again), so a class of fewer than M images repeats them within a batch: the `Loader` augments each repetition differently.
+/// Plain: a shuffle, every image at most once, the last, smaller batch left out. With
+/// `imagesPerClass` = M: as many batches, each of batchSize / M different classes with M images
+/// each, class by class. Classes come equally often, whatever their sizes; a class's images come
+/// equally often too (all of them before any comes again), so a class of fewer than M images
+/// repeats them within a batch: the `Loader` augments each repetition differently.
 public struct BatchSampler: Sendable {
     public let batchSize: Int
     /// Per epoch.
@@ -17,16 +20,30 @@ public struct BatchSampler: Sendable {
     private let members: [[Int]]
 
     /// Errors: argument (batch size, divisibility), state (no labels, too few images or classes).
-    public init(_ dataset: Dataset, batchSize: Int, imagesPerClass: Int = 0, seed: UInt64) throws(SupConError) {
+    public init(_ dataset: Dataset, batchSize: Int, imagesPerClass: Int = 0, seed: UInt64)
+        throws(SupConError)
+    {
         try require(batchSize > 0, .argument, "batch_size is \(batchSize); expected 1 or more")
         try require(
             imagesPerClass >= 0 && batchSize % max(imagesPerClass, 1) == 0, .argument,
-            "images_per_class is \(imagesPerClass); expected a divisor of batch_size, \(batchSize), or 0 for a plain shuffle")
-        try require(dataset.count >= batchSize, .state, "there are \(dataset.count) images; expected at least one batch of \(batchSize)")
+            """
+            images_per_class is \(imagesPerClass); expected a divisor of batch_size, \
+            \(batchSize), or 0 for a plain shuffle
+            """
+        )
+        try require(
+            dataset.count >= batchSize, .state,
+            "there are \(dataset.count) images; expected at least one batch of \(batchSize)")
         var members: [[Int]] = []
         if imagesPerClass > 0 {
             guard let labels = dataset.labels else {
-                throw SupConError(.state, "the images have no labels, which batches of \(imagesPerClass) images per class need")
+                throw SupConError(
+                    .state,
+                    """
+                    the images have no labels, which batches of \(imagesPerClass) images per \
+                    class need
+                    """
+                )
             }
             var byLabel: [Int: [Int]] = [:]
             for (index, label) in labels.enumerated() { byLabel[label, default: []].append(index) }
@@ -34,9 +51,15 @@ public struct BatchSampler: Sendable {
             let wanted = batchSize / imagesPerClass
             try require(
                 members.count >= wanted, .state,
-                "there are \(members.count) classes with images; a batch of \(batchSize) with \(imagesPerClass) images per class takes \(wanted)")
+                """
+                there are \(members.count) classes with images; a batch of \(batchSize) with \
+                \(imagesPerClass) images per class takes \(wanted)
+                """
+            )
         }
-        (self.batchSize, self.imagesPerClass, self.members, self.seed) = (batchSize, imagesPerClass, members, seed)
+        (self.batchSize, self.imagesPerClass, self.members, self.seed) = (
+            batchSize, imagesPerClass, members, seed
+        )
         count = dataset.count
         batchCount = count / batchSize
     }
@@ -49,9 +72,15 @@ public struct BatchSampler: Sendable {
             return (0..<batchCount).map { Array(order[($0 * batchSize)..<(($0 + 1) * batchSize)]) }
         }
         var classes = Deck(members.count, Philox(seed: seed, purpose: .sampler, epoch: epoch))
-        var images = members.enumerated().map { Deck($0.element.count, Philox(seed: seed, purpose: .sampler, epoch: epoch, sample: $0.offset + 1)) }
+        var images = members.enumerated().map {
+            Deck(
+                $0.element.count,
+                Philox(seed: seed, purpose: .sampler, epoch: epoch, sample: $0.offset + 1))
+        }
         return (0..<batchCount).map { _ in
-            classes.take(batchSize / imagesPerClass).flatMap { member in images[member].take(imagesPerClass).map { members[member][$0] } }
+            classes.take(batchSize / imagesPerClass).flatMap { member in
+                images[member].take(imagesPerClass).map { members[member][$0] }
+            }
         }
     }
 
@@ -76,7 +105,11 @@ public struct BatchSampler: Sendable {
                     let shuffled = stream.permutation(order.count)
                     // Those that this hand has already come last.
                     let held = Set(taken)
-                    order = taken.isEmpty ? shuffled : shuffled.filter { !held.contains($0) } + shuffled.filter { held.contains($0) }
+                    order =
+                        taken.isEmpty
+                        ? shuffled
+                        : shuffled.filter { !held.contains($0) }
+                            + shuffled.filter { held.contains($0) }
                     next = 0
                 }
                 let last = min(next + wanted - taken.count, order.count)

@@ -2,21 +2,27 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// A batch of views, ready for the network: view v of sample s is row s · views + v of [samples · views, height, width, channels], normalised f32.
+/// A batch of views, ready for the network: view v of sample s is row s · views + v of [samples ·
+/// views, height, width, channels], normalized f32.
 public struct LoadedBatch {
     /// Valid until the loader's next `next()` or `begin`, and while it lives.
     public let pixels: UnsafePointer<Float>
     /// Of the images, in the data set given to the loader.
     public let indices: [Int]
 
-    package init(pixels: UnsafePointer<Float>, indices: [Int]) { (self.pixels, self.indices) = (pixels, indices) }
+    package init(pixels: UnsafePointer<Float>, indices: [Int]) {
+        (self.pixels, self.indices) = (pixels, indices)
+    }
 }
 
-/// Makes views ahead of the training step that uses them, on threads of its own that take what the step's leave (lowest priority), in memory allocated once.
+/// Makes views ahead of the training step that uses them, on threads of its own that take what the
+/// step's leave (lowest priority), in memory allocated once.
 ///
-/// What comes out does not depend on the threads: sample number = index in the data set, as in `augment`. An image that an epoch has twice (of a class smaller
-/// than `imagesPerClass`) gets new views the second time: view r · views + v of its repetition r. JPEGs are decoded only as large as the crops need. Use one
-/// from one thread; a callback's data set is asked on it, within `next()`, one batch ahead.
+/// What comes out does not depend on the threads: sample number = index in the data set, as in
+/// `augment`. An image that an epoch has twice (of a class smaller than `imagesPerClass`) gets new
+/// views the second time: view r · views + v of its repetition r. JPEGs are decoded only as large
+/// as the crops need. Use one from one thread; a callback's data set is asked on it, within
+/// `next()`, one batch ahead.
 public final class Loader {
     public let batchSize: Int
     public let views: Int
@@ -27,7 +33,9 @@ public final class Loader {
     private var (position, end) = (0, 0)
 
     /// Bytes that a loader takes for batches; nil: more than can be counted.
-    public static func memoryByteCount(batchSize: Int, views: Int, height: Int, width: Int, channels: Int) -> Int? {
+    public static func memoryByteCount(
+        batchSize: Int, views: Int, height: Int, width: Int, channels: Int
+    ) -> Int? {
         var bytes = MemoryLayout<Float>.stride
         for factor in [batchSize, views, height, width, channels, 3] {
             let (product, overflow) = bytes.multipliedReportingOverflow(by: factor)
@@ -44,28 +52,60 @@ public final class Loader {
     ///   - threads: 1 to 1024.
     /// Errors: argument, shape, memory.
     public init(
-        _ dataset: Dataset, _ options: AugmentationOptions, second: AugmentationOptions? = nil, views: Int, height: Int, width: Int, mean: [Float], std: [Float], seed: UInt64, threads: Int,
+        _ dataset: Dataset, _ options: AugmentationOptions, second: AugmentationOptions? = nil,
+        views: Int, height: Int, width: Int, mean: [Float], std: [Float], seed: UInt64,
+        threads: Int,
         batchSize: Int
     ) throws(SupConError) {
-        let augmentation = try Augmentation(options, height: height, width: width, channels: dataset.channels)
-        let other = try second.map { (second) throws(SupConError) in try Augmentation(second, height: height, width: width, channels: dataset.channels) }
+        let augmentation = try Augmentation(
+            options, height: height, width: width, channels: dataset.channels)
+        let other = try second.map { (second) throws(SupConError) in
+            try Augmentation(second, height: height, width: width, channels: dataset.channels)
+        }
         let normalization = try Normalization(mean: mean, std: std)
-        try require(mean.count == dataset.channels, .shape, "there are \(mean.count) means; expected one for each of the images' \(dataset.channels) channels")
+        try require(
+            mean.count == dataset.channels, .shape,
+            """
+            there are \(mean.count) means; expected one for each of the images' \
+            \(dataset.channels) channels
+            """
+        )
         try require((1...255).contains(views), .argument, "views is \(views); expected 1 to 255")
         try require(batchSize > 0, .argument, "batch_size is \(batchSize); expected 1 or more")
-        try require((1...1024).contains(threads), .argument, "loader threads is \(threads); expected 1 to 1024")
-        guard let bytes = Self.memoryByteCount(batchSize: batchSize, views: views, height: height, width: width, channels: dataset.channels) else {
-            throw SupConError(.memory, "batches of \(batchSize) images with \(views) views of \(height)×\(width) are larger than memory")
+        try require(
+            (1...1024).contains(threads), .argument,
+            "loader threads is \(threads); expected 1 to 1024")
+        guard
+            let bytes = Self.memoryByteCount(
+                batchSize: batchSize, views: views, height: height, width: width,
+                channels: dataset.channels)
+        else {
+            throw SupConError(
+                .memory,
+                """
+                batches of \(batchSize) images with \(views) views of \(height)×\(width) are \
+                larger than memory
+                """
+            )
         }
-        try ExecutionContext.default.checkMemory(bytes, for: "a loader of batches of \(batchSize) images with \(views) views of \(height)×\(width)")
+        try ExecutionContext.default.checkMemory(
+            bytes,
+            for:
+                """
+                a loader of batches of \(batchSize) images with \(views) views of \
+                \(height)×\(width)
+                """
+        )
         let perSlot = batchSize * views * height * width * dataset.channels  // counted above
         let slots = bytes / (perSlot * 4)
         var memory: [AlignedBuffer] = []
         for _ in 0..<slots { memory.append(try AlignedBuffer(Float.self, count: perSlot)) }
         (self.memory, self.batchSize, self.views) = (memory, batchSize, views)
-        queue = LoaderQueue(dataset, slots: slots, grain: max(1, min(16, batchSize / (threads * 4))))
+        queue = LoaderQueue(
+            dataset, slots: slots, grain: max(1, min(16, batchSize / (threads * 4))))
         let plan = LoaderWorker.Plan(
-            augmentation: augmentation, second: other ?? augmentation, normalization: normalization, views: views, seed: seed, slots: memory.map(\.floats))
+            augmentation: augmentation, second: other ?? augmentation, normalization: normalization,
+            views: views, seed: seed, slots: memory.map(\.floats))
         for _ in 0..<threads { self.threads.append(try Self.start(plan, queue)) }  // if one fails, deinit ends those before it
     }
 
@@ -86,24 +126,39 @@ public final class Loader {
         public init(size: Int, passes: Int) { (self.size, self.passes) = (size, passes) }
     }
 
-    /// Starts on these batches of an epoch from number `first` on, and forgets those asked for before. All of the epoch's are to be given: repetitions are
-    /// counted through. `chunks`: what `next` gives are chunks of the batches, pass after pass. Errors: argument (an index outside, a batch too large), fork.
-    public func begin(epoch: Int, batches: [[Int]], from first: Int = 0, chunks: Chunks? = nil) throws(SupConError) {
+    /// Starts on these batches of an epoch from number `first` on, and forgets those asked for
+    /// before. All of the epoch's are to be given: repetitions are counted through. `chunks`: what
+    /// `next` gives are chunks of the batches, pass after pass. Errors: argument (an index outside,
+    /// a batch too large), fork.
+    public func begin(epoch: Int, batches: [[Int]], from first: Int = 0, chunks: Chunks? = nil)
+        throws(SupConError)
+    {
         try checkProcess()
-        try require(epoch >= 0 && epoch < 1 << 32, .argument, "epoch is \(epoch); expected 0 to 2³² - 1")
-        try require((0...batches.count).contains(first), .argument, "first batch is \(first); expected 0 to \(batches.count)")
+        try require(
+            epoch >= 0 && epoch < 1 << 32, .argument, "epoch is \(epoch); expected 0 to 2³² - 1")
+        try require(
+            (0...batches.count).contains(first), .argument,
+            "first batch is \(first); expected 0 to \(batches.count)")
         let isChunked = chunks != nil
         let chunks = chunks ?? Chunks(size: batchSize, passes: 1)
         try require(
             (1...batchSize).contains(chunks.size) && chunks.passes >= 1, .argument,
-            "chunks have \(chunks.size) images and come \(chunks.passes) times; expected 1 to \(batchSize), the loader's batch size, and once or more")
+            """
+            chunks have \(chunks.size) images and come \(chunks.passes) times; expected 1 to \
+            \(batchSize), the loader's batch size, and once or more
+            """
+        )
         var turns = [UInt32](repeating: 0, count: queue.dataset.count)
         var (pieces, repetitions): ([[Int]], [[UInt32]]) = ([], [])
         var firstPiece = 0
         for (number, batch) in batches.enumerated() {
             try require(
                 batch.count > 0 && (isChunked || batch.count <= batchSize), .argument,
-                "batch \(number) has \(batch.count) images; expected 1 to \(batchSize), the loader's batch size")
+                """
+                batch \(number) has \(batch.count) images; expected 1 to \(batchSize), the \
+                loader's batch size
+                """
+            )
             try queue.dataset.checkIndices(batch)
             let turn = batch.map { index in
                 defer { turns[index] &+= 1 }
@@ -122,8 +177,9 @@ public final class Loader {
         (position, end) = (firstPiece, pieces.count)
     }
 
-    /// The next batch; waits until it is made.
-    /// Errors: io, format (an image that has become unreadable), cancelled (by a callback), memory: then `begin` again; state (no batch is left), fork.
+    /// The next batch; waits until it is made. Errors: io, format (an image that has become
+    /// unreadable), canceled (by a callback), memory: then `begin` again; state (no batch is
+    /// left), fork.
     public func next() throws(SupConError) -> LoadedBatch {
         try checkProcess()
         let batch = position
@@ -131,21 +187,29 @@ public final class Loader {
         if queue.dataset.needsCallingThread { try queue.fetch(upTo: batch + 1) }
         let indices = try queue.wait(for: batch)
         position += 1
-        return LoadedBatch(pixels: UnsafePointer(memory[batch % memory.count].floats), indices: indices)
+        return LoadedBatch(
+            pixels: UnsafePointer(memory[batch % memory.count].floats), indices: indices)
     }
 
     /// Batches that `next()` has not yet given.
     public var remaining: Int { end - position }
 
     private func checkProcess() throws(SupConError) {
-        try require(process == getpid(), .fork, "the loader was made before this process was forked off; its threads are gone")
+        try require(
+            process == getpid(), .fork,
+            "the loader was made before this process was forked off; its threads are gone")
     }
 
-    /// A thread that works until the queue is stopped. It takes no signals: those are for the host's threads.
-    private static func start(_ plan: LoaderWorker.Plan, _ queue: LoaderQueue) throws(SupConError) -> pthread_t {
+    /// A thread that works until the queue is stopped. It takes no signals: those are for the
+    /// host's threads.
+    private static func start(_ plan: LoaderWorker.Plan, _ queue: LoaderQueue) throws(SupConError)
+        -> pthread_t
+    {
         final class Start {
             let (plan, queue): (LoaderWorker.Plan, LoaderQueue)
-            init(_ plan: LoaderWorker.Plan, _ queue: LoaderQueue) { (self.plan, self.queue) = (plan, queue) }
+            init(_ plan: LoaderWorker.Plan, _ queue: LoaderQueue) {
+                (self.plan, self.queue) = (plan, queue)
+            }
         }
         var (all, former) = (sigset_t(), sigset_t())
         sigfillset(&all)
@@ -165,7 +229,8 @@ public final class Loader {
             }, start.toOpaque())
         if status != 0 {
             start.release()
-            throw SupConError(.memory, "cannot start a loader thread: \(String(cString: strerror(status)))")
+            throw SupConError(
+                .memory, "cannot start a loader thread: \(String(cString: strerror(status)))")
         }
         return thread
     }

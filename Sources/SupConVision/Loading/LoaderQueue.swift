@@ -1,6 +1,7 @@
 import SupConTensor
 
-/// What a loader's threads and its user share: the batches asked for, who makes what, and the memory it goes to.
+/// What a loader's threads and its user share: the batches asked for, who makes what, and the
+/// memory it goes to.
 final class LoaderQueue: @unchecked Sendable {
     /// Some images of one batch, for one thread to make the views of.
     struct Task {
@@ -63,13 +64,16 @@ final class LoaderQueue: @unchecked Sendable {
         }
     }
 
-    /// Lets go of the batches before `batch`. Errors: state (no more batches, or an error before this).
+    /// Lets go of the batches before `batch`. Errors: state (no more batches, or an error before
+    /// this).
     func release(before batch: Int) throws(SupConError) {
         try monitor.withLock { () throws(SupConError) in
             if let failure { throw failure }
             try require(
                 batch < batches.count, .state,
-                batches.isEmpty ? "no epoch has begun" : "all \(batches.count) batches have been taken; begin another epoch")
+                batches.isEmpty
+                    ? "no epoch has begun"
+                    : "all \(batches.count) batches have been taken; begin another epoch")
             while current < batch {
                 slots[current % slotCount] = Slot()
                 current += 1
@@ -78,9 +82,12 @@ final class LoaderQueue: @unchecked Sendable {
         }
     }
 
-    /// Of a callback's data set, on the calling thread: fetches the pixels of the batches up to and with `batch`. Errors: the callback's.
+    /// Of a callback's data set, on the calling thread: fetches the pixels of the batches up to and
+    /// with `batch`. Errors: the callback's.
     func fetch(upTo batch: Int) throws(SupConError) {
-        while let indices = monitor.withLock({ reachable <= batch && reachable < batches.count ? batches[reachable] : nil }) {
+        while let indices = monitor.withLock({
+            reachable <= batch && reachable < batches.count ? batches[reachable] : nil
+        }) {
             do throws(SupConError) {
                 let images = try dataset.materialize(indices)
                 monitor.withLock {
@@ -95,7 +102,8 @@ final class LoaderQueue: @unchecked Sendable {
         }
     }
 
-    /// Waits until `batch` is made, and returns its images' indices. Errors: what its first bad image gave.
+    /// Waits until `batch` is made, and returns its images' indices. Errors: what its first bad
+    /// image gave.
     func wait(for batch: Int) throws(SupConError) -> [Int] {
         try monitor.withLock { () throws(SupConError) in
             let (slot, count) = (batch % slotCount, batches[batch].count)
@@ -129,19 +137,23 @@ final class LoaderQueue: @unchecked Sendable {
             active += 1
             let materialized = slots[batch % slotCount].materialized
             return Task(
-                dataset: materialized ?? dataset, isMaterialized: materialized != nil, batch: batch, indices: indices, repetitions: repetitions[batch],
+                dataset: materialized ?? dataset, isMaterialized: materialized != nil, batch: batch,
+                indices: indices, repetitions: repetitions[batch],
                 samples: first..<last, epoch: epoch)
         }
     }
 
     private var hasWork: Bool { nextBatch < min(reachable, current + slotCount) && failure == nil }
 
-    /// A task is done; of several errors in a batch that of the first image counts, whoever came first.
+    /// A task is done; of several errors in a batch that of the first image counts, whoever came
+    /// first.
     func finish(_ task: Task, _ error: (sample: Int, error: SupConError)?) {
         monitor.withLock {
             let slot = task.batch % slotCount
             slots[slot].finished += task.samples.count
-            if let error, error.sample < slots[slot].failure?.sample ?? .max { slots[slot].failure = error }
+            if let error, error.sample < slots[slot].failure?.sample ?? .max {
+                slots[slot].failure = error
+            }
             active -= 1
             if active == 0 || slots[slot].finished == task.indices.count { monitor.announceDone() }
         }

@@ -49,18 +49,26 @@ final class LoaderWorker {
     private func make(_ task: LoaderQueue.Task, _ sample: Int) throws(SupConError) {
         let index = task.indices[sample]
         let size = try reader.open(task.isMaterialized ? sample : index)
-        // An image's second turn in an epoch goes on with the views after those of its first. 24 bits.
+        // An image's second turn in an epoch goes on with the views after those of its first. 24
+        // bits.
         let firstView = Int(task.repetitions[sample] & 0xFFFF) * plan.views
         var fraction = 0.0
         for v in 0..<plan.views {
             let augmentation = v == 0 ? plan.augmentation : plan.second
-            augmentation.draw(size, seed: plan.seed, epoch: task.epoch, sample: index, view: firstView + v, &recipes[v])
-            fraction = max(fraction, recipes[v].crop.smallestFraction(height: augmentation.height, width: augmentation.width))
+            augmentation.draw(
+                size, seed: plan.seed, epoch: task.epoch, sample: index, view: firstView + v,
+                &recipes[v])
+            fraction = max(
+                fraction,
+                recipes[v].crop.smallestFraction(
+                    height: augmentation.height, width: augmentation.width))
         }
         let image = try reader.pixels(atLeast: fraction)
         let out = plan.slots[task.batch % queue.slotCount] + sample * plan.views * plan.perView
         for v in 0..<plan.views {
-            try plan.augmentation.apply(recipes[v], to: image, fullSize: size, plan.normalization, workspace: workspace, into: out + v * plan.perView)
+            try plan.augmentation.apply(
+                recipes[v], to: image, fullSize: size, plan.normalization, workspace: workspace,
+                into: out + v * plan.perView)
         }
     }
 }

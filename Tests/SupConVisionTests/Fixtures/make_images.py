@@ -1,9 +1,12 @@
-"""Makes the image files beside this script, and expected.json: their pixels as Pillow and numpy see them.
+"""Makes the image files beside this script, and expected.json: their pixels as Pillow and numpy see
+them.
 
     python make_images.py        (Pillow, numpy, libturbojpeg.so.0 for the YCCK file)
 
-PNG must decode to exactly these; JPEG within a few levels, as decoders may differ in how they round and interpolate chroma.
+PNG must decode to exactly these; JPEG within a few levels, as decoders may differ in how they round
+and interpolate chroma.
 """
+
 import base64, ctypes, gzip, io, json, pathlib, struct, zlib
 import numpy as np
 from PIL import Image, ImageOps
@@ -16,50 +19,71 @@ HEIGHT, WIDTH = 13, 17
 
 
 def smooth(height, width):
-    """Colours without hard edges, which JPEG keeps well, and without any symmetry."""
+    """Colors without hard edges, which JPEG keeps well, and without any symmetry."""
     y, x = np.mgrid[0:height, 0:width] / [[[height]], [[width]]]
-    return np.stack([40 + 180 * x, 220 - 150 * y, 60 + 120 * x * y + 40 * y * y], -1).round().astype(np.uint8)
+    return (
+        np.stack([40 + 180 * x, 220 - 150 * y, 60 + 120 * x * y + 40 * y * y], -1)
+        .round()
+        .astype(np.uint8)
+    )
 
 
-def note(name, image, grey=None, **more):
-    """image: uint8 [h, w, 3]; grey: [h, w], else Pillow's L of it."""
+def note(name, image, gray=None, **more):
+    """image: uint8 [h, w, 3]; gray: [h, w], else Pillow's L of it."""
     rgb = np.asarray(image, np.uint8)
-    grey = np.asarray(Image.fromarray(rgb).convert("L")) if grey is None else grey
+    gray = np.asarray(Image.fromarray(rgb).convert("L")) if gray is None else gray
     text = lambda a: base64.b64encode(np.ascontiguousarray(a, np.uint8).tobytes()).decode()
-    expected[name] = dict(height=rgb.shape[0], width=rgb.shape[1], rgb=text(rgb), grey=text(grey), **more)
+    expected[name] = dict(
+        height=rgb.shape[0], width=rgb.shape[1], rgb=text(rgb), gray=text(gray), **more
+    )
 
 
 def by_pillow(name, **more):
     with Image.open(here / name) as image:
         image.load()
         image = ImageOps.exif_transpose(image)
-        grey = np.asarray(image) if image.mode == "L" else None
-        note(name, np.asarray(image.convert("RGB")), grey, **more)
+        gray = np.asarray(image) if image.mode == "L" else None
+        note(name, np.asarray(image.convert("RGB")), gray, **more)
 
 
 # JPEG
-colour = Image.fromarray(smooth(HEIGHT, WIDTH))
-for name, options in {"rgb444": dict(subsampling=0), "rgb420": dict(subsampling=2), "progressive": dict(progressive=True)}.items():
-    colour.save(here / f"{name}.jpg", quality=95, **options)
+color = Image.fromarray(smooth(HEIGHT, WIDTH))
+for name, options in {
+    "rgb444": dict(subsampling=0),
+    "rgb420": dict(subsampling=2),
+    "progressive": dict(progressive=True),
+}.items():
+    color.save(here / f"{name}.jpg", quality=95, **options)
     by_pillow(f"{name}.jpg")
-colour.convert("L").save(here / "grey.jpg", quality=95)
-by_pillow("grey.jpg")
-colour.convert("CMYK").point(lambda v: v // 2 + 30).save(here / "cmyk.jpg", quality=98)
+color.convert("L").save(here / "gray.jpg", quality=95)
+by_pillow("gray.jpg")
+color.convert("CMYK").point(lambda v: v // 2 + 30).save(here / "cmyk.jpg", quality=98)
 by_pillow("cmyk.jpg")
 for orientation in range(1, 9):
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     exif[0x0112] = orientation
-    colour.save(here / f"orientation{orientation}.jpg", quality=95, subsampling=0, exif=exif)
+    color.save(here / f"orientation{orientation}.jpg", quality=95, subsampling=0, exif=exif)
     by_pillow(f"orientation{orientation}.jpg")
 
 turbo = ctypes.CDLL("libturbojpeg.so.0")
 turbo.tjInitCompress.restype = ctypes.c_void_p
-ink = np.ascontiguousarray(255 - np.asarray(colour.convert("CMYK").point(lambda v: v // 2 + 30)))
+ink = np.ascontiguousarray(255 - np.asarray(color.convert("CMYK").point(lambda v: v // 2 + 30)))
 out, size = ctypes.POINTER(ctypes.c_ubyte)(), ctypes.c_ulong(0)
 CMYK = 11  # TJPF_CMYK; it is stored as YCCK
 status = turbo.tjCompress2(
-    ctypes.c_void_p(turbo.tjInitCompress()), ink.ctypes.data_as(ctypes.c_void_p), WIDTH, 0, HEIGHT, CMYK, ctypes.byref(out), ctypes.byref(size), 0, 98, 0)
+    ctypes.c_void_p(turbo.tjInitCompress()),
+    ink.ctypes.data_as(ctypes.c_void_p),
+    WIDTH,
+    0,
+    HEIGHT,
+    CMYK,
+    ctypes.byref(out),
+    ctypes.byref(size),
+    0,
+    98,
+    0,
+)
 assert status == 0
 (here / "ycck.jpg").write_bytes(ctypes.string_at(out, size.value))
 by_pillow("ycck.jpg")
@@ -79,7 +103,7 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(name, samples, colour_type, depth, interlaced=False, before=b""):
+def png(name, samples, color_type, depth, interlaced=False, before=b""):
     """samples: [h, w, channels]"""
     height, width, _ = samples.shape
 
@@ -95,33 +119,84 @@ def png(name, samples, colour_type, depth, interlaced=False, before=b""):
             flat = np.packbits(bits.reshape(part.shape[0], -1), axis=1)
         return b"".join(b"\0" + row.tobytes() for row in flat)
 
-    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
-    data = b"".join(rows(samples[y::dy, x::dx]) for y, x, dy, dx in passes) if interlaced else rows(samples)
-    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, int(interlaced))
+    passes = [
+        (0, 0, 8, 8),
+        (0, 4, 8, 8),
+        (4, 0, 8, 4),
+        (0, 2, 4, 4),
+        (2, 0, 4, 2),
+        (0, 1, 2, 2),
+        (1, 0, 2, 1),
+    ]
+    data = (
+        b"".join(rows(samples[y::dy, x::dx]) for y, x, dy, dx in passes)
+        if interlaced
+        else rows(samples)
+    )
+    header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, int(interlaced))
     (here / name).write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + before + chunk(b"IDAT", zlib.compress(data, 9)) + chunk(b"IEND", b""))
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + before
+        + chunk(b"IDAT", zlib.compress(data, 9))
+        + chunk(b"IEND", b"")
+    )
 
 
 noise = lambda channels, top=256: random.integers(0, top, (HEIGHT, WIDTH, channels))
 gamma = chunk(b"gAMA", struct.pack(">I", 100000))
-for name, channels, colour_type, depth, more in [
-    ("grey8", 1, 0, 8, {}), ("grey4", 1, 0, 4, {}), ("grey2", 1, 0, 2, {}), ("grey1", 1, 0, 1, {}), ("rgb8", 3, 2, 8, {}), ("greyalpha8", 2, 4, 8, {}),
-    ("rgba8", 4, 6, 8, {}), ("rgb8_interlaced", 3, 2, 8, dict(interlaced=True)), ("rgba8_interlaced", 4, 6, 8, dict(interlaced=True)),
-    ("rgb8_gamma", 3, 2, 8, dict(before=gamma)), ("rgb8_key", 3, 2, 8, dict(before=chunk(b"tRNS", struct.pack(">HHH", 1, 2, 3)))),
-    ("palette8", 1, 3, 8, dict(before=chunk(b"PLTE", random.integers(0, 256, 768, np.uint8).tobytes()))),
-    ("palette4", 1, 3, 4, dict(before=chunk(b"PLTE", random.integers(0, 256, 48, np.uint8).tobytes()) + chunk(b"tRNS", bytes(range(16))))),
+for name, channels, color_type, depth, more in [
+    ("gray8", 1, 0, 8, {}),
+    ("gray4", 1, 0, 4, {}),
+    ("gray2", 1, 0, 2, {}),
+    ("gray1", 1, 0, 1, {}),
+    ("rgb8", 3, 2, 8, {}),
+    ("grayalpha8", 2, 4, 8, {}),
+    ("rgba8", 4, 6, 8, {}),
+    ("rgb8_interlaced", 3, 2, 8, dict(interlaced=True)),
+    ("rgba8_interlaced", 4, 6, 8, dict(interlaced=True)),
+    ("rgb8_gamma", 3, 2, 8, dict(before=gamma)),
+    ("rgb8_key", 3, 2, 8, dict(before=chunk(b"tRNS", struct.pack(">HHH", 1, 2, 3)))),
+    (
+        "palette8",
+        1,
+        3,
+        8,
+        dict(before=chunk(b"PLTE", random.integers(0, 256, 768, np.uint8).tobytes())),
+    ),
+    (
+        "palette4",
+        1,
+        3,
+        4,
+        dict(
+            before=chunk(b"PLTE", random.integers(0, 256, 48, np.uint8).tobytes())
+            + chunk(b"tRNS", bytes(range(16)))
+        ),
+    ),
 ]:
-    png(f"{name}.png", noise(channels, 2**depth), colour_type, depth, **more)
+    png(f"{name}.png", noise(channels, 2**depth), color_type, depth, **more)
     with Image.open(here / f"{name}.png") as image:
-        rgb = image.convert("L").convert("RGB") if colour_type in (0, 4) else image.convert("RGB")
-        note(f"{name}.png", np.asarray(rgb), np.asarray(rgb)[..., 0] if colour_type in (0, 4) else None)
-for name, channels, colour_type, more in [
-    ("grey16", 1, 0, {}), ("rgb16", 3, 2, {}), ("rgba16", 4, 6, {}), ("grey16_gamma", 1, 0, dict(before=gamma))
+        rgb = image.convert("L").convert("RGB") if color_type in (0, 4) else image.convert("RGB")
+        note(
+            f"{name}.png",
+            np.asarray(rgb),
+            np.asarray(rgb)[..., 0] if color_type in (0, 4) else None,
+        )
+for name, channels, color_type, more in [
+    ("gray16", 1, 0, {}),
+    ("rgb16", 3, 2, {}),
+    ("rgba16", 4, 6, {}),
+    ("gray16_gamma", 1, 0, dict(before=gamma)),
 ]:
     values = noise(channels, 65536)
-    png(f"{name}.png", values, colour_type, 16, **more)
+    png(f"{name}.png", values, color_type, 16, **more)
     eight = np.floor(values / 257 + 0.5).astype(np.uint8)[..., : 3 if channels >= 3 else 1]
-    note(f"{name}.png", np.repeat(eight, 3 // eight.shape[2], 2), eight[..., 0] if channels == 1 else None)
+    note(
+        f"{name}.png",
+        np.repeat(eight, 3 // eight.shape[2], 2),
+        eight[..., 0] if channels == 1 else None,
+    )
 exif = Image.Exif()
 exif[0x0112] = 6
 Image.fromarray(noise(3).astype(np.uint8)).save(here / "orientation6.png", exif=exif)
@@ -135,9 +210,15 @@ numbers = struct.pack(">BBBBI", 0, 0, 8, 1, 5) + labels.tobytes()
 (here / "images.idx").write_bytes(images)
 (here / "labels.idx").write_bytes(numbers)
 (here / "images.idx.gz").write_bytes(gzip.compress(images, mtime=0))
-(here / "labels.idx.gz").write_bytes(gzip.compress(numbers[:7], mtime=0) + gzip.compress(numbers[7:], mtime=0))  # two members
-colours = random.integers(0, 256, (2, 3, 4, 3), np.uint8)
-(here / "colours.idx.gz").write_bytes(gzip.compress(struct.pack(">BBBBIIII", 0, 0, 8, 4, *colours.shape) + colours.tobytes(), mtime=0))
-expected["idx"] = dict(pixels=pixels.ravel().tolist(), labels=labels.tolist(), colours=colours.ravel().tolist())
+(here / "labels.idx.gz").write_bytes(
+    gzip.compress(numbers[:7], mtime=0) + gzip.compress(numbers[7:], mtime=0)
+)  # two members
+colors = random.integers(0, 256, (2, 3, 4, 3), np.uint8)
+(here / "colors.idx.gz").write_bytes(
+    gzip.compress(struct.pack(">BBBBIIII", 0, 0, 8, 4, *colors.shape) + colors.tobytes(), mtime=0)
+)
+expected["idx"] = dict(
+    pixels=pixels.ravel().tolist(), labels=labels.tolist(), colors=colors.ravel().tolist()
+)
 
 (here / "expected.json").write_text(json.dumps(expected, indent=0) + "\n")

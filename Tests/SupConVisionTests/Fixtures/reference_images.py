@@ -1,4 +1,7 @@
-"""Images that the tests make too, and how the references write numbers: for make_augmentation_reference.py and make_policy_reference.py."""
+"""Images that the tests make too, and how the references write numbers: for
+make_augmentation_reference.py and make_policy_reference.py.
+"""
+
 import numpy as np
 import torch
 

@@ -4,7 +4,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def digits():
-    """scikit-learn's digits, 8x8 grey pixels: (images, labels)."""
+    """scikit-learn's digits, 8x8 gray pixels: (images, labels)."""
     datasets = pytest.importorskip("sklearn.datasets")
     found = datasets.load_digits()
     return (found.images * (255 / 16)).astype(np.uint8), found.target
@@ -12,19 +12,31 @@ def digits():
 
 @pytest.fixture(scope="session")
 def shapes():
-    """96 images of 12x12 grey pixels with their labels: upright or lying bars."""
+    """96 images of 12x12 gray pixels with their labels: upright or lying bars."""
     random = np.random.default_rng(5)
     images, labels = random.integers(0, 60, (96, 12, 12)).astype(np.uint8), np.arange(96) % 2
     for image, label in zip(images, labels):
         at = random.integers(1, 10)
-        (image if label else image.T)[at:at + 2] = 220
+        (image if label else image.T)[at : at + 2] = 220
     return images, labels
 
 
 @pytest.fixture
 def small():
-    """Options of a run that takes a moment. One thread: two that wait for each other are slow when the machine is busy."""
-    return dict(width=4, epochs=2, batch_size=16, validation_fraction=0.0, head_output=16, precision="f32", random_state=3, learning_rate=0.05, n_jobs=1)
+    """Options of a run that takes a moment. One thread: two that wait for each other are slow when
+    the machine is busy.
+    """
+    return dict(
+        width=4,
+        epochs=2,
+        batch_size=16,
+        validation_fraction=0.0,
+        projection_dim=16,
+        precision="f32",
+        random_state=3,
+        learning_rate=0.05,
+        n_jobs=1,
+    )
 
 
 class Stop(Exception):

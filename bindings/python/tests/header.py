@@ -7,10 +7,15 @@ HEADER = Path(__file__).resolve().parents[3] / "include" / "supcon.h"
 
 
 def read():
-    """(enumerators {name: value}, structs {name: [(type, name, array length)]}, functions {name: (result, [types])}, callbacks likewise, macros)."""
+    """(enumerators {name: value}, structs {name: [(type, name, array length)]}, functions {name:
+    (result, [types])}, callbacks likewise, macros).
+    """
     text = HEADER.read_text(encoding="utf-8")
     text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
-    macros = {name: int(value) for name, value in re.findall(r"^#define (SUPCON_\w+) (\d+)\s*$", text, re.M)}
+    macros = {
+        name: int(value)
+        for name, value in re.findall(r"^#define (SUPCON_\w+) (\d+)\s*$", text, re.M)
+    }
     text = re.sub(r"^\s*#.*$", "", text, flags=re.M).replace('extern "C" {', "")
     enumerators = {}
     for body in re.findall(r"\benum\s*\{(.*?)\}", text, re.S):
@@ -20,13 +25,22 @@ def read():
     for name, body in re.findall(r"typedef struct (\w+) \{(.*?)\}", text, re.S):
         members = []
         for member in filter(None, (it.strip() for it in body.split(";"))):
-            kind, field, length = re.fullmatch(r"(.*?)\s*(\w+)(?:\[(\d+)\])?", member, re.S).groups()
+            kind, field, length = re.fullmatch(
+                r"(.*?)\s*(\w+)(?:\[(\d+)\])?", member, re.S
+            ).groups()
             members.append((clean(kind), field, int(length) if length else None))
         structs[name] = members
-    callbacks = {name: (clean(result), types(arguments)) for result, name, arguments in re.findall(r"typedef (\w+) \(\*(\w+)\)\((.*?)\)", text, re.S)}
-    text = re.sub(r"typedef.*?;|enum\s*\{.*?\};", "", re.sub(r"\{.*?\}", "", text, flags=re.S), flags=re.S)
+    callbacks = {
+        name: (clean(result), types(arguments))
+        for result, name, arguments in re.findall(r"typedef (\w+) \(\*(\w+)\)\((.*?)\)", text, re.S)
+    }
+    text = re.sub(
+        r"typedef.*?;|enum\s*\{.*?\};", "", re.sub(r"\{.*?\}", "", text, flags=re.S), flags=re.S
+    )
     functions = {}
-    for result, name, arguments in re.findall(r"([\w\s*]+?)\b(supcon_\w+)\s*\((.*?)\)\s*;", text, re.S):
+    for result, name, arguments in re.findall(
+        r"([\w\s*]+?)\b(supcon_\w+)\s*\((.*?)\)\s*;", text, re.S
+    ):
         functions[name] = (clean(result), types(arguments))
     return enumerators, structs, functions, callbacks, macros
 
@@ -34,7 +48,11 @@ def read():
 def clean(kind: str) -> str:
     """A type without const and SUPCON_MUST_CHECK: "float *", "supcon_model **"."""
     stars = kind.count("*")
-    word = " ".join(it for it in re.sub(r"[*]", " ", kind).split() if it not in ("const", "struct", "SUPCON_MUST_CHECK"))
+    word = " ".join(
+        it
+        for it in re.sub(r"[*]", " ", kind).split()
+        if it not in ("const", "struct", "SUPCON_MUST_CHECK")
+    )
     return word + (" " + "*" * stars if stars else "")
 
 

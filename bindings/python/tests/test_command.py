@@ -16,11 +16,28 @@ import pytest
 import supcon
 
 COMMAND = [sys.executable, "-m", "supcon"]
-TRAIN = ["--width", "4", "--epochs", "2", "--batch-size", "16", "--validation-fraction", "0", "--precision", "f32", "--seed", "3", "--threads", "1"]
+TRAIN = [
+    "--width",
+    "4",
+    "--epochs",
+    "2",
+    "--batch-size",
+    "16",
+    "--validation-fraction",
+    "0",
+    "--precision",
+    "f32",
+    "--seed",
+    "3",
+    "--threads",
+    "1",
+]
 
 
 def run(*arguments, code=0):
-    found = subprocess.run([*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=120)
+    found = subprocess.run(
+        [*COMMAND, *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
     assert found.returncode == code, found.stderr
     return found
 
@@ -34,7 +51,7 @@ def photos(tmp_path_factory):
         labels = np.arange(count) % 2
         for image, label in zip(images, labels):
             at = random.integers(1, 10)
-            (image if label else image.transpose(1, 0, 2))[at:at + 2] = 220
+            (image if label else image.transpose(1, 0, 2))[at : at + 2] = 220
         files.folder(root / part, images, labels)
     return root
 
@@ -44,24 +61,62 @@ def model(photos):
     path = photos / "model.safetensors"
     found = run("train", photos / "train", "--output", path, *TRAIN)
     assert found.stdout.strip() == str(path)
-    assert re.search(r"^epoch 2/2  loss \d+\.\d+.* images/s", found.stderr, re.M) and "64 images, 12x12" in found.stderr
+    assert (
+        re.search(r"^epoch 2/2  loss \d+\.\d+.* images/s", found.stderr, re.M)
+        and "64 images, 12x12" in found.stderr
+    )
     return path
 
 
 def test_train_writes_a_model_with_its_classes(model):
     found = supcon.load(model)
-    assert found.width == 4 and found.class_names == ["lying", "upright"] and found.image_size == (12, 12)
+    assert (
+        found.width == 4
+        and found.class_names == ["lying", "upright"]
+        and found.image_size == (12, 12)
+    )
 
 
 def test_embed(model, photos, tmp_path):
-    run("embed", model, photos / "test", "--output", tmp_path / "e.npy", "--paths", tmp_path / "paths.txt", "--precision", "f32", "--quiet")
+    run(
+        "embed",
+        model,
+        photos / "test",
+        "--output",
+        tmp_path / "e.npy",
+        "--paths",
+        tmp_path / "paths.txt",
+        "--precision",
+        "f32",
+        "--quiet",
+    )
     rows, paths = np.load(tmp_path / "e.npy"), (tmp_path / "paths.txt").read_text().splitlines()
     np.testing.assert_allclose(rows, supcon.load(model, precision="f32").embed(paths), atol=1e-5)
-    run("embed", model, photos / "test", "--output", tmp_path / "e.csv", "--precision", "f32", "--layer", "projection", "--no-normalize")
+    run(
+        "embed",
+        model,
+        photos / "test",
+        "--output",
+        tmp_path / "e.csv",
+        "--precision",
+        "f32",
+        "--layer",
+        "projection",
+        "--no-normalize",
+    )
     lines = (tmp_path / "e.csv").read_text().splitlines()
-    assert lines[0].startswith("path,e0,e1") and len(lines) == 25 and lines[1].split(",")[0] == paths[0]
+    assert (
+        lines[0].startswith("path,e0,e1")
+        and len(lines) == 25
+        and lines[1].split(",")[0] == paths[0]
+    )
     table = np.array([[float(it) for it in line.split(",")[1:]] for line in lines[1:]])
-    np.testing.assert_allclose(table, supcon.load(model, precision="f32").embed(paths, "projection", False), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        table,
+        supcon.load(model, precision="f32").embed(paths, "projection", False),
+        rtol=1e-5,
+        atol=1e-6,
+    )
     assert sorted(os.listdir(tmp_path)) == ["e.csv", "e.npy", "paths.txt"]
 
 
@@ -69,9 +124,27 @@ def test_int8(model, photos, tmp_path):
     try:
         expected = supcon.load(model).quantize(photos_of(photos)).embed(photos_of(photos))
     except supcon.UnsupportedError:
-        run("embed", model, photos / "test", "--output", tmp_path / "e.npy", "--int8", photos / "test", code=1)
+        run(
+            "embed",
+            model,
+            photos / "test",
+            "--output",
+            tmp_path / "e.npy",
+            "--int8",
+            photos / "test",
+            code=1,
+        )
         return
-    run("embed", model, photos / "test", "--output", tmp_path / "e.npy", "--int8", photos / "test", "--quiet")
+    run(
+        "embed",
+        model,
+        photos / "test",
+        "--output",
+        tmp_path / "e.npy",
+        "--int8",
+        photos / "test",
+        "--quiet",
+    )
     np.testing.assert_array_equal(np.load(tmp_path / "e.npy"), expected)
 
 
@@ -80,57 +153,178 @@ def photos_of(photos):
 
 
 def test_evaluate(model, photos):
-    found = run("evaluate", model, photos / "train", photos / "test", "--method", "linear", "knn", "--k", "5").stdout
-    assert re.search(r"^linear: top-1 \d+\.\d\d%, top-5 100\.00% of 24 images", found, re.M) and "knn: top-1" in found
+    found = run(
+        "evaluate",
+        model,
+        photos / "train",
+        photos / "test",
+        "--method",
+        "linear",
+        "knn",
+        "--k",
+        "5",
+    ).stdout
+    assert (
+        re.search(r"^linear: top-1 \d+\.\d\d%, top-5 100\.00% of 24 images", found, re.M)
+        and "knn: top-1" in found
+    )
     assert re.search(r"^upright +12 ", found, re.M) and "confusion" in found
-    lines = run("evaluate", model, photos / "train", photos / "test", "--method", "prototypes", "--json", "-q").stdout.splitlines()
+    lines = run(
+        "evaluate",
+        model,
+        photos / "train",
+        photos / "test",
+        "--method",
+        "prototypes",
+        "--json",
+        "-q",
+    ).stdout.splitlines()
     result = json.loads(lines[0])
-    assert len(lines) == 1 and result["classes"] == ["lying", "upright"] and np.sum(result["confusion"]) == 24
+    assert (
+        len(lines) == 1
+        and result["classes"] == ["lying", "upright"]
+        and np.sum(result["confusion"]) == 24
+    )
     assert result["top1"] == pytest.approx(np.trace(result["confusion"]) / 24)
 
 
 def test_evaluate_measures(model, photos, tmp_path):
-    pair = ("evaluate", model, photos / "train", photos / "test", "--method", "knn", "linear", "--calibration", "--retrieval", "--geometry")
-    lines = [json.loads(it) for it in run(*pair, "--outside", photos / "train", "--json", "-q", "--precision", "f32").stdout.splitlines()]
+    pair = (
+        "evaluate",
+        model,
+        photos / "train",
+        photos / "test",
+        "--method",
+        "knn",
+        "linear",
+        "--calibration",
+        "--retrieval",
+        "--geometry",
+    )
+    lines = [
+        json.loads(it)
+        for it in run(
+            *pair, "--outside", photos / "train", "--json", "-q", "--precision", "f32"
+        ).stdout.splitlines()
+    ]
     loaded = supcon.load(model, precision="f32")
     train, test = supcon.ImageFolder(photos / "train"), supcon.ImageFolder(photos / "test")
     rows, own = loaded.embed(train), loaded.embed(test)
     found = supcon.evaluate(rows, train.labels, own, test.labels, "knn").calibration()
-    assert lines[0]["calibration"]["expected_error"] == pytest.approx(found.expected_error) and sum(lines[1]["calibration"]["bin_counts"]) == 24
+    assert (
+        lines[0]["calibration"]["expected_calibration_error"]
+        == pytest.approx(found.expected_calibration_error)
+        and sum(lines[1]["calibration"]["bin_counts"]) == 24
+    )
     assert lines[2]["retrieval"] == pytest.approx(vars(supcon.retrieval(own, test.labels)))
-    assert lines[3]["geometry"] == pytest.approx({"alignment": supcon.alignment(own, test.labels), "uniformity": supcon.uniformity(own)})
-    assert lines[4]["outside"] == pytest.approx(vars(supcon.ood_detection(supcon.ood_scores(rows, own), supcon.ood_scores(rows, rows))))
+    assert lines[3]["geometry"] == pytest.approx(
+        {"alignment": supcon.alignment(own, test.labels), "uniformity": supcon.uniformity(own)}
+    )
+    assert lines[4]["outside"] == pytest.approx(
+        vars(supcon.ood_detection(supcon.ood_scores(rows, own), supcon.ood_scores(rows, rows)))
+    )
     words = run(*pair, "-q").stdout
-    assert re.search(r"^linear: expected calibration error 0\.\d{4}", words, re.M) and re.search(r"^retrieval: precision at 1 [01]\.\d{4}", words, re.M)
-    assert re.search(r"^0\.933 - 1\.000 +\d+ +\d", words, re.M) and re.search(r"^geometry: alignment \d", words, re.M)
+    assert re.search(r"^linear: expected calibration error 0\.\d{4}", words, re.M) and re.search(
+        r"^retrieval: precision at 1 [01]\.\d{4}", words, re.M
+    )
+    assert re.search(r"^0\.933 - 1\.000 +\d+ +\d", words, re.M) and re.search(
+        r"^geometry: alignment \d", words, re.M
+    )
 
 
 def test_transfer_from_a_model(model, photos, shapes, tmp_path):
-    """Full fine-tuning on other classes; the size and the statistics of the images stay the model's."""
+    """Full fine-tuning on other classes; the size and the statistics of the images stay the
+    model's.
+    """
     images, labels = shapes
     random = np.random.default_rng(1)
-    colour = np.repeat(images[..., None], 3, axis=3)
-    np.save(tmp_path / "images.npy", colour)
+    color = np.repeat(images[..., None], 3, axis=3)
+    np.save(tmp_path / "images.npy", color)
     np.save(tmp_path / "labels.npy", random.integers(0, 4, 96))
     pair = f"npy:{tmp_path}/images.npy,{tmp_path}/labels.npy"
-    given = ["--init", model, "--epochs", "1", "--batch-size", "16", "--validation-fraction", "0", "--precision", "f32", "--threads", "1", "-q"]
-    run("train", pair, "-o", tmp_path / "tuned.safetensors", "--objective", "cross_entropy", "--learning-rate", "0.01", *given)
-    tuned, begun = supcon.load(tmp_path / "tuned.safetensors", precision="f32"), supcon.load(model, precision="f32")
-    assert tuned.class_names == ["0", "1", "2", "3"] and (tuned.width, tuned.image_size, tuned.mean) == (begun.width, begun.image_size, begun.mean)
-    near, far = tuned.embed(colour), supcon.Model(width=4, image_size=12, precision="f32").embed(colour)
-    assert 0 < np.abs(near - begun.embed(colour)).max() < np.abs(far - begun.embed(colour)).max()
+    given = [
+        "--init",
+        model,
+        "--epochs",
+        "1",
+        "--batch-size",
+        "16",
+        "--validation-fraction",
+        "0",
+        "--precision",
+        "f32",
+        "--threads",
+        "1",
+        "-q",
+    ]
+    run(
+        "train",
+        pair,
+        "-o",
+        tmp_path / "tuned.safetensors",
+        "--objective",
+        "cross_entropy",
+        "--learning-rate",
+        "0.01",
+        *given,
+    )
+    tuned, begun = (
+        supcon.load(tmp_path / "tuned.safetensors", precision="f32"),
+        supcon.load(model, precision="f32"),
+    )
+    assert tuned.class_names == ["0", "1", "2", "3"] and (
+        tuned.width,
+        tuned.image_size,
+        tuned.mean,
+    ) == (begun.width, begun.image_size, begun.mean)
+    near, far = (
+        tuned.embed(color),
+        supcon.Model(width=4, image_size=12, precision="f32").embed(color),
+    )
+    assert 0 < np.abs(near - begun.embed(color)).max() < np.abs(far - begun.embed(color)).max()
     # a probe: the encoder stays as it is
     run("train", pair, "-o", tmp_path / "probe.safetensors", "--objective", "linear", *given)
-    np.testing.assert_array_equal(supcon.load(tmp_path / "probe.safetensors", precision="f32").embed(colour), begun.embed(colour))
-    assert "--width and --init" in run("train", pair, "-o", tmp_path / "x", *given, "--width", "4", code=1).stderr
+    np.testing.assert_array_equal(
+        supcon.load(tmp_path / "probe.safetensors", precision="f32").embed(color),
+        begun.embed(color),
+    )
+    assert (
+        "--width and --init"
+        in run("train", pair, "-o", tmp_path / "x", *given, "--width", "4", code=1).stderr
+    )
 
 
 def test_thinned_out_and_noisy_data(photos, tmp_path):
-    said = run("train", photos / "train", "-o", tmp_path / "a.safetensors", *TRAIN, "--per-class", "20", "--label-noise", "0.1").stderr
+    said = run(
+        "train",
+        photos / "train",
+        "-o",
+        tmp_path / "a.safetensors",
+        *TRAIN,
+        "--per-class",
+        "20",
+        "--label-noise",
+        "0.1",
+    ).stderr
     assert "40 images" in said
-    said = run("train", photos / "train", "-o", tmp_path / "a.safetensors", *TRAIN, "--long-tailed", "4").stderr
+    said = run(
+        "train", photos / "train", "-o", tmp_path / "a.safetensors", *TRAIN, "--long-tailed", "4"
+    ).stderr
     assert "40 images" in said  # 32 and 8
-    assert "rate is 2" in run("train", photos / "train", "-o", tmp_path / "b.safetensors", *TRAIN, "-q", "--label-noise", "2", code=1).stderr
+    assert (
+        "rate is 2"
+        in run(
+            "train",
+            photos / "train",
+            "-o",
+            tmp_path / "b.safetensors",
+            *TRAIN,
+            "-q",
+            "--label-noise",
+            "2",
+            code=1,
+        ).stderr
+    )
 
 
 def test_idx_npy_and_resume(shapes, tmp_path):
@@ -140,64 +334,156 @@ def test_idx_npy_and_resume(shapes, tmp_path):
     np.save(tmp_path / "images.npy", images)
     np.save(tmp_path / "labels.npy", labels)
     pair = f"idx:{tmp_path}/images,{tmp_path}/labels"
-    run("train", pair, "-o", tmp_path / "a.safetensors", *TRAIN, "--mean", "0.2", "--std", "0.3", "--no-classifier", "--crop-scale-min", "0.5", "-q")
-    run("train", f"npy:{tmp_path}/images.npy,{tmp_path}/labels.npy", "-o", tmp_path / "b.safetensors", *TRAIN, "--mean", "0.2", "--std", "0.3",
-        "--no-classifier", "--crop-scale-min", "0.5", "-q")
+    run(
+        "train",
+        pair,
+        "-o",
+        tmp_path / "a.safetensors",
+        *TRAIN,
+        "--mean",
+        "0.2",
+        "--std",
+        "0.3",
+        "--no-classifier",
+        "--crop-scale-min",
+        "0.5",
+        "-q",
+    )
+    run(
+        "train",
+        f"npy:{tmp_path}/images.npy,{tmp_path}/labels.npy",
+        "-o",
+        tmp_path / "b.safetensors",
+        *TRAIN,
+        "--mean",
+        "0.2",
+        "--std",
+        "0.3",
+        "--no-classifier",
+        "--crop-scale-min",
+        "0.5",
+        "-q",
+    )
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     run("evaluate", tmp_path / "a.safetensors", pair, pair, "--method", "knn", "-q")
-    unlabelled = run("train", f"idx:{tmp_path}/images", "-o", tmp_path / "c.safetensors", *TRAIN)
-    assert supcon.load(tmp_path / "c.safetensors").classes == 0 and "error" not in unlabelled.stderr
+    unlabeled = run("train", f"idx:{tmp_path}/images", "-o", tmp_path / "c.safetensors", *TRAIN)
+    assert supcon.load(tmp_path / "c.safetensors").classes == 0 and "error" not in unlabeled.stderr
 
 
 def test_info(model):
     assert re.search(r"^architecture +resnet18$", run("info", model).stdout, re.M)
     known = json.loads(run("info", model, "--json").stdout)
     assert known["class_names"] == ["lying", "upright"] and known["width"] == 4
-    assert supcon.version() in run("info").stdout and run("--version").stdout.strip() == f"supcon {supcon.version()}"
+    assert (
+        supcon.version() in run("info").stdout
+        and run("--version").stdout.strip() == f"supcon {supcon.version()}"
+    )
 
 
 @pytest.mark.parametrize("command", ["train", "embed", "evaluate", "info"])
 def test_help_has_the_librarys_defaults(command):
     text = " ".join(run(command, "--help").stdout.split())
     if command == "train":
-        for words in ("(default: resnet18)", "temperature of the contrastive loss, above 0 (default: 0.1)",
-                      "{supcon,simclr,cross_entropy,linear,max_margin}", "(default: 256)", "idx:IMAGES"):
+        for words in (
+            "(default: resnet18)",
+            "temperature of the contrastive loss, above 0 (default: 0.1)",
+            "{supcon,simclr,cross_entropy,linear,max_margin}",
+            "(default: 256)",
+            "idx:IMAGES",
+        ):
             assert words in text
     assert "None" not in text
 
 
 def test_memory_limit(model, photos, tmp_path):
-    """The library's sentence and status 1 where a step or a pass is too large; the same results where it is not."""
-    small, output = ["--memory-limit", "50000", "--precision", "f32", "--threads", "1", "-q"], tmp_path / "x.npy"
-    for words, what in ((["train", photos / "train", "-o", output, "--width", "4", "--batch-size", "16"], "a training step of 32 views of 12×12"),
-                        (["train", photos / "train", "-o", output, "--init", model, "--batch-size", "16"], "a training step of 32 views of 12×12"),
-                        (["embed", model, photos / "test", "-o", output], "embedding 1 images of 12×12"),
-                        (["evaluate", model, photos / "train", photos / "test"], "embedding 1 images of 12×12")):
+    """The library's sentence and status 1 where a step or a pass is too large; the same results
+    where it is not.
+    """
+    small, output = (
+        ["--memory-limit", "50000", "--precision", "f32", "--threads", "1", "-q"],
+        tmp_path / "x.npy",
+    )
+    for words, what in (
+        (
+            ["train", photos / "train", "-o", output, "--width", "4", "--batch-size", "16"],
+            "a training step of 32 views of 12×12",
+        ),
+        (
+            ["train", photos / "train", "-o", output, "--init", model, "--batch-size", "16"],
+            "a training step of 32 views of 12×12",
+        ),
+        (["embed", model, photos / "test", "-o", output], "embedding 1 images of 12×12"),
+        (["evaluate", model, photos / "train", photos / "test"], "embedding 1 images of 12×12"),
+    ):
         said = run(*words, *small, code=1).stderr
-        assert len(said.splitlines()) == 1 and said.startswith(f"supcon: error: {what}") and "but the limit is 50 kB" in said and not output.exists()
+        assert (
+            len(said.splitlines()) == 1
+            and said.startswith(f"supcon: error: {what}")
+            and "but the limit is 50 kB" in said
+            and not output.exists()
+        )
     enough = ["--memory-limit", "0.5g", "--precision", "f32", "--threads", "1", "-q"]
     run("embed", model, photos / "test", "-o", output, *enough)
-    np.testing.assert_array_equal(np.load(output), supcon.load(model, precision="f32", n_jobs=1).embed(photos_of(photos)))
-    assert "but the limit is 20 kB" in run("embed", model, photos / "test", "-o", output, *enough[2:], "--memory-limit", "20K", code=1).stderr
+    np.testing.assert_array_equal(
+        np.load(output), supcon.load(model, precision="f32", n_jobs=1).embed(photos_of(photos))
+    )
+    assert (
+        "but the limit is 20 kB"
+        in run(
+            "embed",
+            model,
+            photos / "test",
+            "-o",
+            output,
+            *enough[2:],
+            "--memory-limit",
+            "20K",
+            code=1,
+        ).stderr
+    )
     for wrong in ("", "G", "8X", "nan", "inf", "-1", "0"):
-        assert "expected bytes above 0, such as 500M or 8G" in run("embed", model, photos / "test", "-o", output, f"--memory-limit={wrong}", code=2).stderr
+        assert (
+            "expected bytes above 0, such as 500M or 8G"
+            in run(
+                "embed", model, photos / "test", "-o", output, f"--memory-limit={wrong}", code=2
+            ).stderr
+        )
     assert "--memory-limit" not in run("info", "--help").stdout
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["train", "absent", "-o", "{tmp}/m"], "absent"), (["train", "idx:absent", "-o", "{tmp}/m"], "absent"),
-    (["train", "{photos}/train", "-o", "{tmp}/absent/m"], "absent"),
-    (["train", "{photos}/train", "-o", "{tmp}/m", "--epochs", "0"], "epochs"), (["train", "what:ever", "-o", "{tmp}/m"], "what:ever"),
-    (["train", "{photos}/train", "-o", "{tmp}/m", "--threads", "0"], "threads"), (["embed", "absent", "{photos}/test", "-o", "{tmp}/e.npy"], "absent"),
-    (["embed", "{model}", "{photos}/test", "-o", "{tmp}/e.txt"], ".npy"),
-    (["embed", "{photos}/train/lying/0000.png", "{photos}/test", "-o", "{tmp}/e.npy"], "0000.png"),
-    (["evaluate", "{model}", "{photos}/train", "{photos}/test/lying"], "labels"), (["info", "/dev/null"], "/dev/null"),
-    (["train", "npy:absent.npy", "-o", "{tmp}/m"], "absent.npy"),
-])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["train", "absent", "-o", "{tmp}/m"], "absent"),
+        (["train", "idx:absent", "-o", "{tmp}/m"], "absent"),
+        (["train", "{photos}/train", "-o", "{tmp}/absent/m"], "absent"),
+        (["train", "{photos}/train", "-o", "{tmp}/m", "--epochs", "0"], "epochs"),
+        (["train", "what:ever", "-o", "{tmp}/m"], "what:ever"),
+        (["train", "{photos}/train", "-o", "{tmp}/m", "--threads", "0"], "threads"),
+        (["embed", "absent", "{photos}/test", "-o", "{tmp}/e.npy"], "absent"),
+        (["embed", "{model}", "{photos}/test", "-o", "{tmp}/e.txt"], ".npy"),
+        (
+            ["embed", "{photos}/train/lying/0000.png", "{photos}/test", "-o", "{tmp}/e.npy"],
+            "0000.png",
+        ),
+        (["evaluate", "{model}", "{photos}/train", "{photos}/test/lying"], "labels"),
+        (["info", "/dev/null"], "/dev/null"),
+        (["train", "npy:absent.npy", "-o", "{tmp}/m"], "absent.npy"),
+    ],
+)
 def test_errors_are_one_line(arguments, words, model, photos, tmp_path):
-    found = run(*[it.format(tmp=tmp_path, photos=photos, model=model) for it in arguments], "--quiet" if arguments[0] != "info" else "--json", code=1)
+    found = run(
+        *[it.format(tmp=tmp_path, photos=photos, model=model) for it in arguments],
+        "--quiet" if arguments[0] != "info" else "--json",
+        code=1,
+    )
     lines = found.stderr.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("supcon: error: ") and words in lines[0] and not os.listdir(tmp_path)
+    assert (
+        len(lines) == 1
+        and lines[0].startswith("supcon: error: ")
+        and words in lines[0]
+        and not os.listdir(tmp_path)
+    )
 
 
 def test_wrong_usage():
@@ -206,10 +492,23 @@ def test_wrong_usage():
 
 
 def test_interrupt_on_a_terminal(photos, tmp_path):
-    """Ctrl-C: status 130, the model learnt so far, the checkpoint; a bar is drawn until then."""
+    """Ctrl-C: status 130, the model learned so far, the checkpoint; a bar is drawn until then."""
     ours, theirs = pty.openpty()
-    command = [*COMMAND, "train", photos / "train", "-o", tmp_path / "m.safetensors", *TRAIN, "--epochs", "100000", "--checkpoint-folder", tmp_path / "run"]
-    child = subprocess.Popen(list(map(str, command)), stderr=theirs, stdout=subprocess.DEVNULL, start_new_session=True)
+    command = [
+        *COMMAND,
+        "train",
+        photos / "train",
+        "-o",
+        tmp_path / "m.safetensors",
+        *TRAIN,
+        "--epochs",
+        "100000",
+        "--checkpoint-folder",
+        tmp_path / "run",
+    ]
+    child = subprocess.Popen(
+        list(map(str, command)), stderr=theirs, stdout=subprocess.DEVNULL, start_new_session=True
+    )
     os.close(theirs)
     written, deadline, sent = "", time.monotonic() + 60, False
     while time.monotonic() < deadline:
@@ -223,42 +522,125 @@ def test_interrupt_on_a_terminal(photos, tmp_path):
             sent = True
     assert child.wait(60) == 130, written
     os.close(ours)
-    assert "█" in written and "images/s" in written and "--resume" in written and "interrupted" in written and "Traceback" not in written
-    assert supcon.load(tmp_path / "m.safetensors").width == 4 and (tmp_path / "run" / "last.supcon").is_file()
+    assert (
+        "█" in written
+        and "images/s" in written
+        and "--resume" in written
+        and "interrupted" in written
+        and "Traceback" not in written
+    )
+    assert (
+        supcon.load(tmp_path / "m.safetensors").width == 4
+        and (tmp_path / "run" / "last.supcon").is_file()
+    )
 
 
 def test_targets(photos, tmp_path):
     data = supcon.ImageFolder(photos / "train")
     values = np.random.default_rng(3).integers(0, 2, (64, 3))
     np.save(tmp_path / "t.npy", values)
-    lines = [f"{os.path.relpath(path, photos / 'train')},{','.join(map(str, row))}\n" for path, row in zip(data.paths, values)]
-    (tmp_path / "named.csv").write_text("path,a,b,c\n" + "".join(reversed(lines)) + "upright/absent.png,1,1,1\n")
+    lines = [
+        f"{os.path.relpath(path, photos / 'train')},{','.join(map(str, row))}\n"
+        for path, row in zip(data.paths, values)
+    ]
+    (tmp_path / "named.csv").write_text(
+        "path,a,b,c\n" + "".join(reversed(lines)) + "upright/absent.png,1,1,1\n"
+    )
     (tmp_path / "plain.csv").write_text("a,b,c\n\n" + "".join(it.partition(",")[2] for it in lines))
-    (tmp_path / "excel.csv").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "named.csv").read_bytes().replace(b"\n", b"\r\n"))
+    (tmp_path / "excel.csv").write_bytes(
+        b"\xef\xbb\xbf" + (tmp_path / "named.csv").read_bytes().replace(b"\n", b"\r\n")
+    )
     rows = []
     for name in ("t.npy", "named.csv", "plain.csv", "excel.csv"):
-        run("train", photos / "train", "--output", tmp_path / "m", *TRAIN, "--targets", tmp_path / name, "--positives", "jaccard", "--no-classifier")
+        run(
+            "train",
+            photos / "train",
+            "--output",
+            tmp_path / "m",
+            *TRAIN,
+            "--targets",
+            tmp_path / name,
+            "--positives",
+            "jaccard",
+            "--no-classifier",
+        )
         rows.append(supcon.load(tmp_path / "m", precision="f32").embed(data))
     np.testing.assert_array_equal(rows[0], rows[1])
     np.testing.assert_array_equal(rows[0], rows[2])
     np.testing.assert_array_equal(rows[0], rows[3])
     model = supcon.Model(width=4, image_size=12, precision="f32", seed=3, n_jobs=1)
-    supcon.train(model, data.with_targets(values), positives="jaccard", epochs=2, batch_size=16, validation_fraction=0, seed=3)
+    supcon.train(
+        model,
+        data.with_targets(values),
+        positives="jaccard",
+        epochs=2,
+        batch_size=16,
+        validation_fraction=0,
+        seed=3,
+    )
     np.testing.assert_allclose(rows[0], model.embed(data), atol=1e-5)
     # Images without labels.
     flat = photos / "train" / "lying"
-    run("train", flat, "--output", tmp_path / "m", *TRAIN, "--targets", tmp_path / "f.npy", "--positives", "any", code=1)
+    run(
+        "train",
+        flat,
+        "--output",
+        tmp_path / "m",
+        *TRAIN,
+        "--targets",
+        tmp_path / "f.npy",
+        "--positives",
+        "any",
+        code=1,
+    )
     np.save(tmp_path / "f.npy", np.linspace(0, 1, 32))
-    run("train", flat, "--output", tmp_path / "m", *TRAIN, "--targets", tmp_path / "f.npy", "--positives", "kernel", "--label-bandwidth", "0.2")
+    run(
+        "train",
+        flat,
+        "--output",
+        tmp_path / "m",
+        *TRAIN,
+        "--targets",
+        tmp_path / "f.npy",
+        "--positives",
+        "kernel",
+        "--label-bandwidth",
+        "0.2",
+    )
     assert supcon.load(tmp_path / "m").classes == 0
 
-    for text, words in (("path,a\n" + "x.png,1\n", "no line for 64 of 64 images; the first: lying"), ("a\n1\n2\n", "2 lines of numbers for 64 images"),
-                        ("a,b\n1,2\n1\n", "line 3: 1 cells; expected 2"),
-                        ('a\n1\n"' + "x" * 200_000, "line 3: field larger than field limit"), ("a\n1\nx\n", "line 3: could not convert string to float: 'x'"), ("", "is empty"),
-                        ("path,a\nx.png,1\nx.png,2\n", "line 3: x.png has a line before this one"), ("path\n" + "".join(it.partition(",")[0] + "\n" for it in lines), "dimension")):
+    for text, words in (
+        ("path,a\n" + "x.png,1\n", "no line for 64 of 64 images; the first: lying"),
+        ("a\n1\n2\n", "2 lines of numbers for 64 images"),
+        ("a,b\n1,2\n1\n", "line 3: 1 cells; expected 2"),
+        ('a\n1\n"' + "x" * 200_000, "line 3: field larger than field limit"),
+        ("a\n1\nx\n", "line 3: could not convert string to float: 'x'"),
+        ("", "is empty"),
+        ("path,a\nx.png,1\nx.png,2\n", "line 3: x.png has a line before this one"),
+        ("path\n" + "".join(it.partition(",")[0] + "\n" for it in lines), "dimension"),
+    ):
         (tmp_path / "bad.csv").write_text(text)
-        found = run("train", photos / "train", "--output", tmp_path / "m", *TRAIN, "--targets", tmp_path / "bad.csv", "--positives", "any", code=1)
+        found = run(
+            "train",
+            photos / "train",
+            "--output",
+            tmp_path / "m",
+            *TRAIN,
+            "--targets",
+            tmp_path / "bad.csv",
+            "--positives",
+            "any",
+            code=1,
+        )
         assert words in found.stderr, found.stderr
-    for options, words in ((["--targets", tmp_path / "t.npy"], "without --positives"), (["--positives", "any"], "no targets"),
-                           (["--targets", tmp_path / "t.txt", "--positives", "any"], "ends in .npy or .csv")):
-        assert words in run("train", photos / "train", "--output", tmp_path / "m", *TRAIN, *options, code=1).stderr
+    for options, words in (
+        (["--targets", tmp_path / "t.npy"], "without --positives"),
+        (["--positives", "any"], "no targets"),
+        (["--targets", tmp_path / "t.txt", "--positives", "any"], "ends in .npy or .csv"),
+    ):
+        assert (
+            words
+            in run(
+                "train", photos / "train", "--output", tmp_path / "m", *TRAIN, *options, code=1
+            ).stderr
+        )

@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 import supcon
 
-OPTIONS = dict(width=8, batch_size=64, precision="f32", random_state=0, validation_fraction=0.0, head_output=32, n_jobs=1)
+OPTIONS = dict(
+    width=8,
+    batch_size=64,
+    precision="f32",
+    random_state=0,
+    validation_fraction=0.0,
+    projection_dim=32,
+    n_jobs=1,
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,33 +28,53 @@ def parts(digits):
 
 
 @pytest.fixture(scope="module")
-def learnt(parts):
+def learned(parts):
     crops = {"kind": "crop_flip", "crop_scale_min": 0.6, "flip_probability": 0}
-    return supcon.SupConClassifier(**OPTIONS, epochs=20, learning_rate=0.5, augmentation=crops).fit(*parts[:2])
+    return supcon.SupConClassifier(**OPTIONS, epochs=20, learning_rate=0.5, augmentation=crops).fit(
+        *parts[:2]
+    )
 
 
-def test_learns_the_digits(learnt, parts):
+def test_learns_the_digits(learned, parts):
     train, train_labels, test, test_labels = parts
-    assert learnt.score(test, test_labels) > 0.85
-    assert supcon.evaluate(learnt.transform(train), train_labels, learnt.transform(test), test_labels, "knn").top1 > 0.85
-    probabilities = learnt.predict_proba(test)
-    assert probabilities.shape == (len(test), 10) and np.allclose(probabilities.sum(1), 1, atol=1e-4)
-    assert (learnt.classes_[probabilities.argmax(1)] == learnt.predict(test)).all() and learnt.decision_function(test).shape == (len(test), 10)
-    assert learnt.history_[-1].loss < learnt.history_[0].loss
-    assert learnt.n_features_in_ == 64 and learnt.image_shape_ == (8, 8, 1) and learnt.model_.image_size == (8, 8)
+    assert learned.score(test, test_labels) > 0.85
+    assert (
+        supcon.evaluate(
+            learned.transform(train), train_labels, learned.transform(test), test_labels, "knn"
+        ).top1
+        > 0.85
+    )
+    probabilities = learned.predict_proba(test)
+    assert probabilities.shape == (len(test), 10) and np.allclose(
+        probabilities.sum(1), 1, atol=1e-4
+    )
+    assert (
+        learned.classes_[probabilities.argmax(1)] == learned.predict(test)
+    ).all() and learned.decision_function(test).shape == (len(test), 10)
+    assert learned.history_[-1].loss < learned.history_[0].loss
+    assert (
+        learned.n_features_in_ == 64
+        and learned.image_shape_ == (8, 8, 1)
+        and learned.model_.image_size == (8, 8)
+    )
 
 
-def test_mean_and_deviation_are_the_datas(learnt, parts):
-    assert learnt.model_.mean == pytest.approx([parts[0].mean() / 255], rel=1e-5) and learnt.model_.std == pytest.approx([parts[0].std() / 255], rel=1e-5)
+def test_mean_and_deviation_are_the_datas(learned, parts):
+    assert learned.model_.mean == pytest.approx(
+        [parts[0].mean() / 255], rel=1e-5
+    ) and learned.model_.std == pytest.approx([parts[0].std() / 255], rel=1e-5)
 
 
-def test_pickle_and_clone(learnt, parts):
+def test_pickle_and_clone(learned, parts):
     base = pytest.importorskip("sklearn.base")
-    again = pickle.loads(pickle.dumps(learnt))
-    np.testing.assert_array_equal(again.predict_proba(parts[2]), learnt.predict_proba(parts[2]))
-    assert repr(again.history_) == repr(learnt.history_) and again.get_params() == learnt.get_params()
-    fresh = base.clone(learnt)
-    assert not hasattr(fresh, "model_") and fresh.get_params() == learnt.get_params()
+    again = pickle.loads(pickle.dumps(learned))
+    np.testing.assert_array_equal(again.predict_proba(parts[2]), learned.predict_proba(parts[2]))
+    assert (
+        repr(again.history_) == repr(learned.history_)
+        and again.get_params() == learned.get_params()
+    )
+    fresh = base.clone(learned)
+    assert not hasattr(fresh, "model_") and fresh.get_params() == learned.get_params()
     assert fresh.set_params(epochs=1, form="in").form == "in"
     with pytest.raises(ValueError, match="epoch_count"):
         fresh.set_params(epoch_count=1)
@@ -61,17 +89,36 @@ def test_between_other_steps(shapes, small):
     images, labels = shapes
     words = np.where(labels == 1, "upright", "lying")
     pipeline = make_pipeline(supcon.SupConEncoder(**small), LogisticRegression())
-    assert set(pipeline.fit(images, words).predict(images)) <= {"upright", "lying"} and 0 <= pipeline.score(images, words) <= 1
-    search = GridSearchCV(supcon.SupConClassifier(**small), {"temperature": [0.1, 0.5]}, cv=2, error_score="raise").fit(images, words)
-    assert search.best_params_["temperature"] in (0.1, 0.5) and set(search.predict(images)) <= {"upright", "lying"}
+    assert (
+        set(pipeline.fit(images, words).predict(images)) <= {"upright", "lying"}
+        and 0 <= pipeline.score(images, words) <= 1
+    )
+    search = GridSearchCV(
+        supcon.SupConClassifier(**small), {"temperature": [0.1, 0.5]}, cv=2, error_score="raise"
+    ).fit(images, words)
+    assert search.best_params_["temperature"] in (0.1, 0.5) and set(search.predict(images)) <= {
+        "upright",
+        "lying",
+    }
     names = supcon.SupConEncoder(**small).fit(images, labels).get_feature_names_out()
     assert names.shape == (32,) and names[1] == "supconencoder1"
-    assert type(supcon.SupConEncoder(**small).fit(images).set_output(transform="default").transform(images)) is np.ndarray
+    assert (
+        type(
+            supcon.SupConEncoder(**small)
+            .fit(images)
+            .set_output(transform="default")
+            .transform(images)
+        )
+        is np.ndarray
+    )
 
 
 def test_evaluate_without_fit(shapes):
     exceptions = pytest.importorskip("sklearn.exceptions")
-    for call in (lambda: supcon.SupConEncoder().transform(shapes[0]), lambda: supcon.SupConClassifier().predict(shapes[0])):
+    for call in (
+        lambda: supcon.SupConEncoder().transform(shapes[0]),
+        lambda: supcon.SupConClassifier().predict(shapes[0]),
+    ):
         with pytest.raises(exceptions.NotFittedError, match="not fitted"):
             call()
 
@@ -81,7 +128,10 @@ def test_without_labels_it_is_simclr(shapes, small):
     assert encoder.classes_ is None and encoder.transform(shapes[0]).shape == (96, 32)
     explicit = supcon.SupConEncoder(**small | dict(objective="simclr")).fit(shapes[0])
     assert encoder.model_.to_bytes() == explicit.model_.to_bytes()
-    for estimator in (supcon.SupConClassifier(**small), supcon.SupConEncoder(**small, objective="cross_entropy")):
+    for estimator in (
+        supcon.SupConClassifier(**small),
+        supcon.SupConEncoder(**small, objective="cross_entropy"),
+    ):
         with pytest.raises(ValueError, match="labels"):
             estimator.fit(shapes[0])
 
@@ -89,25 +139,35 @@ def test_without_labels_it_is_simclr(shapes, small):
 @pytest.mark.parametrize("options", [dict(objective="cross_entropy"), dict(joint_classifier=True)])
 def test_classifiers_that_are_trained_along(options, shapes, small):
     images, labels = shapes
-    classifier = supcon.SupConClassifier(**small | dict(epochs=8), **options).fit(images, labels == 1)
-    assert classifier.classes_.tolist() == [False, True] and classifier.predict(images).dtype == bool
+    classifier = supcon.SupConClassifier(**small | dict(epochs=8), **options).fit(
+        images, labels == 1
+    )
+    assert (
+        classifier.classes_.tolist() == [False, True] and classifier.predict(images).dtype == bool
+    )
     assert classifier.history_[-1].train_accuracy > 0.5 and classifier.model_.classes == 2
 
 
 def test_files_and_folders(shapes, small, tmp_path):
     images, labels = shapes
-    colour = np.repeat(images[..., None], 3, axis=3)
-    paths = files.folder(tmp_path, colour, labels)
+    color = np.repeat(images[..., None], 3, axis=3)
+    paths = files.folder(tmp_path, color, labels)
     folder = supcon.SupConClassifier(**small).fit(supcon.ImageFolder(tmp_path))
-    assert folder.classes_.tolist() == ["lying", "upright"] == folder.model_.class_names and set(folder.predict(paths)) <= {"lying", "upright"}
-    listed = supcon.SupConClassifier(**small).fit([str(it) for it in paths], np.array(["lying", "upright"])[labels])
+    assert folder.classes_.tolist() == ["lying", "upright"] == folder.model_.class_names and set(
+        folder.predict(paths)
+    ) <= {"lying", "upright"}
+    listed = supcon.SupConClassifier(**small).fit(
+        [str(it) for it in paths], np.array(["lying", "upright"])[labels]
+    )
     assert listed.n_features_in_ == 12 * 12 * 3 and listed.model_.mean == pytest.approx([0.5] * 3)
-    np.testing.assert_allclose(listed.transform(colour), listed.transform(paths), atol=1e-5)
-    relabelled = supcon.SupConEncoder(**small).fit(supcon.ImageFolder(tmp_path), np.arange(96) % 3)
-    assert relabelled.classes_.tolist() == [0, 1, 2]
+    np.testing.assert_allclose(listed.transform(color), listed.transform(paths), atol=1e-5)
+    relabeled = supcon.SupConEncoder(**small).fit(supcon.ImageFolder(tmp_path), np.arange(96) % 3)
+    assert relabeled.classes_.tolist() == [0, 1, 2]
     files.png(tmp_path / "lying" / "large.png", np.zeros((30, 20, 3), np.uint8))
     with pytest.warns(supcon.SupConWarning, match="32x32"):
-        assert supcon.SupConEncoder(**small).fit(supcon.ImageFolder(tmp_path)).model_.image_size == (32, 32)
+        assert supcon.SupConEncoder(**small).fit(
+            supcon.ImageFolder(tmp_path)
+        ).model_.image_size == (32, 32)
     (tmp_path / "lying" / "zero.png").write_bytes(b"")
     with pytest.raises((ValueError, OSError), match="zero.png"):
         listed.transform([tmp_path / "lying" / "zero.png"])
@@ -116,17 +176,28 @@ def test_files_and_folders(shapes, small, tmp_path):
 def test_data_sets_that_are_no_files(shapes, small):
     data = supcon.Dataset.from_images(*shapes)
     classifier = supcon.SupConClassifier(**small).fit(data)
-    assert classifier.classes_.tolist() == [0, 1] and 0 <= classifier.score(shapes[0], shapes[1]) <= 1
-    assert classifier.model_.to_bytes() == supcon.SupConClassifier(**small).fit(*shapes).model_.to_bytes()
+    assert (
+        classifier.classes_.tolist() == [0, 1] and 0 <= classifier.score(shapes[0], shapes[1]) <= 1
+    )
+    assert (
+        classifier.model_.to_bytes()
+        == supcon.SupConClassifier(**small).fit(*shapes).model_.to_bytes()
+    )
     other = supcon.SupConEncoder(**small).fit(data, 1 - shapes[1])  # labels of its own
-    assert other.model_.to_bytes() == supcon.SupConEncoder(**small).fit(shapes[0], 1 - shapes[1]).model_.to_bytes()
+    assert (
+        other.model_.to_bytes()
+        == supcon.SupConEncoder(**small).fit(shapes[0], 1 - shapes[1]).model_.to_bytes()
+    )
 
 
 def test_bad_options_are_told_by_fit(shapes, small):
-    for options, error, words in ((dict(augmentation="strong"), ValueError, "'none', 'crop_flip', 'simclr'"),
-                                  (dict(random_state="x"), TypeError, "random_state"),
-                                  (dict(objective="all"), ValueError, "objective"), (dict(mean=[1, 2]), ValueError, "1 channels"),
-                                  (dict(checkpoint_folder="/proc/none"), OSError, "/proc/none")):
+    for options, error, words in (
+        (dict(augmentation="strong"), ValueError, "'none', 'crop_flip', 'simclr'"),
+        (dict(random_state="x"), TypeError, "random_state"),
+        (dict(objective="all"), ValueError, "objective"),
+        (dict(mean=[1, 2]), ValueError, "1 channels"),
+        (dict(checkpoint_folder="/proc/none"), OSError, "/proc/none"),
+    ):
         with pytest.raises(error, match=words):
             supcon.SupConEncoder(**small | options).fit(*shapes)
     with pytest.raises(ValueError, match=r"\[96\]"):
@@ -134,48 +205,71 @@ def test_bad_options_are_told_by_fit(shapes, small):
 
 
 def test_random_state(shapes, small):
-    fits = [supcon.SupConEncoder(**small | dict(epochs=1, random_state=it)).fit(*shapes).model_.to_bytes()
-            for it in (3, 3, 4, np.random.RandomState(1), np.random.default_rng(1))]
+    fits = [
+        supcon.SupConEncoder(**small | dict(epochs=1, random_state=it))
+        .fit(*shapes)
+        .model_.to_bytes()
+        for it in (3, 3, 4, np.random.RandomState(1), np.random.default_rng(1))
+    ]
     assert fits[0] == fits[1] and len(set(fits)) == 4
 
 
 def test_evaluate_by_labels_of_any_kind():
     random = np.random.default_rng(0)
-    centres = np.eye(3)
-    labels, others = np.array(["b", "a", "c"])[np.arange(60) % 3], np.array(["b", "a", "c"])[np.arange(30) % 3]
-    rows, tests = (centres[np.arange(n) % 3] + random.normal(0, 0.05, (n, 3)) for n in (60, 30))
+    centers = np.eye(3)
+    labels, others = (
+        np.array(["b", "a", "c"])[np.arange(60) % 3],
+        np.array(["b", "a", "c"])[np.arange(30) % 3],
+    )
+    rows, tests = (centers[np.arange(n) % 3] + random.normal(0, 0.05, (n, 3)) for n in (60, 30))
     for method in ("linear", "knn", "prototypes"):
         found = supcon.evaluate(rows, labels, tests, others, method)
-        assert found.top1 == found.top5 == 1 and found.classes.tolist() == ["a", "b", "c"] and (found.predictions == others).all()
+        assert (
+            found.top1 == found.top5 == 1
+            and found.classes.tolist() == ["a", "b", "c"]
+            and (found.predictions == others).all()
+        )
         assert np.array_equal(found.confusion, np.diag([10, 10, 10]))
     others[0] = "a"
     found = supcon.evaluate(rows, labels, tests, others, "knn", k=5)
     assert found.top1 == pytest.approx(29 / 30) and found.confusion[0, 1] == 1
-    for change, words in ((dict(method="best"), "'linear', 'knn', 'prototypes'"), (dict(k=0, method="knn"), "k"), (dict(test=tests[:, :2]), "2"),
-                          (dict(test_labels=others[1:]), r"\[30\]")):
+    for change, words in (
+        (dict(method="best"), "'linear', 'knn', 'prototypes'"),
+        (dict(k=0, method="knn"), "k"),
+        (dict(test=tests[:, :2]), "2"),
+        (dict(test_labels=others[1:]), r"\[30\]"),
+    ):
         with pytest.raises(ValueError, match=words):
-            supcon.evaluate(**dict(train=rows, train_labels=labels, test=tests, test_labels=others) | change)
+            supcon.evaluate(
+                **dict(train=rows, train_labels=labels, test=tests, test_labels=others) | change
+            )
 
 
 def test_words_for_labels_stay_in_the_file(shapes, small, tmp_path):
     images, labels = shapes
     words = np.array(["lying", "upright"])[labels]
-    learnt = supcon.SupConClassifier(**small).fit(images, words)
-    assert learnt.classes_.tolist() == ["lying", "upright"] == learnt.model_.class_names
-    learnt.model_.save(tmp_path / "m.safetensors")
+    learned = supcon.SupConClassifier(**small).fit(images, words)
+    assert learned.classes_.tolist() == ["lying", "upright"] == learned.model_.class_names
+    learned.model_.save(tmp_path / "m.safetensors")
     assert supcon.load(tmp_path / "m.safetensors").class_names == ["lying", "upright"]
-    assert supcon.SupConClassifier(**small).fit(images, labels * 5 - 2).model_.class_names == ["-2", "3"]
+    assert supcon.SupConClassifier(**small).fit(images, labels * 5 - 2).model_.class_names == [
+        "-2",
+        "3",
+    ]
     # a data set of arrays takes other labels too
     again = supcon.SupConClassifier(**small).fit(supcon.Dataset.from_images(images), words)
-    assert again.model_.class_names == ["lying", "upright"] and (again.predict(images) == learnt.predict(images)).all()
+    assert (
+        again.model_.class_names == ["lying", "upright"]
+        and (again.predict(images) == learned.predict(images)).all()
+    )
 
 
 def tensor(model, name):
     """A tensor of a model by its bytes."""
     content = model.to_bytes()
     size = int.from_bytes(content[:8], "little")
-    start, end = json.loads(content[8:8 + size])[name]["data_offsets"]
-    return np.frombuffer(content[8 + size + start:8 + size + end], np.float32)
+    start, end = json.loads(content[8 : 8 + size])[name]["data_offsets"]
+    return np.frombuffer(content[8 + size + start : 8 + size + end], np.float32)
 
 
 def test_begins_with_a_model(shapes, small, tmp_path):
@@ -184,19 +278,31 @@ def test_begins_with_a_model(shapes, small, tmp_path):
     begun = supcon.SupConClassifier(**small).fit(images, labels).model_
     begun.save(tmp_path / "m.safetensors")
     before = begun.to_bytes()
-    options = {name: value for name, value in small.items() if name not in ("width", "head_output")} | dict(objective="cross_entropy", learning_rate=0.001)
+    options = {
+        name: value for name, value in small.items() if name not in ("width", "projection_dim")
+    } | dict(objective="cross_entropy", learning_rate=0.001)
     four = np.array(list("abcd"))[np.arange(96) % 4]
     tuned = supcon.SupConClassifier(init=begun, **options).fit(images, four)
-    assert tuned.model_.width == 4 and tuned.model_.class_names == list("abcd") and tuned.predict(images).shape == (96,)
+    assert (
+        tuned.model_.width == 4
+        and tuned.model_.class_names == list("abcd")
+        and tuned.predict(images).shape == (96,)
+    )
     assert begun.to_bytes() == before and begun.class_names == ["0", "1"]
     start, end = begun.embed(images), tuned.transform(images)
     cosines = (start * end).sum(1)
     assert 0.9 < cosines.mean() and cosines.min() < 0.9999
-    by_path = base.clone(supcon.SupConClassifier(init=tmp_path / "m.safetensors", **options)).fit(images, four)
+    by_path = base.clone(supcon.SupConClassifier(init=tmp_path / "m.safetensors", **options)).fit(
+        images, four
+    )
     np.testing.assert_array_equal(by_path.transform(images), end)
     # the same classes: their classifier stays, and a rate of almost nothing leaves it as it was
-    kept = supcon.SupConClassifier(init=begun, **options | dict(learning_rate=1e-9)).fit(images, labels)
-    np.testing.assert_allclose(tensor(kept.model_, "fc.weight"), tensor(begun, "fc.weight"), atol=1e-4)
+    kept = supcon.SupConClassifier(init=begun, **options | dict(learning_rate=1e-9)).fit(
+        images, labels
+    )
+    np.testing.assert_allclose(
+        tensor(kept.model_, "fc.weight"), tensor(begun, "fc.weight"), atol=1e-4
+    )
     assert np.abs(tensor(begun, "fc.weight")).max() > 1
     with pytest.raises(supcon.ArgumentError, match="width is 8 and init"):
         supcon.SupConClassifier(init=begun, width=8, **options).fit(images, four)
@@ -205,11 +311,17 @@ def test_begins_with_a_model(shapes, small, tmp_path):
 def test_a_linear_stage_is_not_fitted_over(shapes, small):
     images, labels = shapes
     begun = supcon.SupConEncoder(**small).fit(images, labels).model_
-    options = {name: value for name, value in small.items() if name not in ("width", "head_output")}
-    probe = supcon.SupConClassifier(init=begun, objective="linear", **options | dict(epochs=1)).fit(images, labels)
+    options = {
+        name: value for name, value in small.items() if name not in ("width", "projection_dim")
+    }
+    probe = supcon.SupConClassifier(init=begun, objective="linear", **options | dict(epochs=1)).fit(
+        images, labels
+    )
     np.testing.assert_array_equal(probe.transform(images), begun.embed(images))
     assert probe.history_[-1].train_accuracy >= 0
-    assert np.abs(probe.decision_function(images)).max() < 5  # one epoch's; a fitted one is far from zero
+    assert (
+        np.abs(probe.decision_function(images)).max() < 5
+    )  # one epoch's; a fitted one is far from zero
 
 
 WITHOUT = """
@@ -234,5 +346,8 @@ def test_without_scikit_learn():
 
 
 def test_import_is_light():
-    code = "import supcon, sys; assert not any(it in sys.modules for it in ('sklearn', 'scipy', 'torch', 'argparse')), sorted(sys.modules)"
+    code = (
+        "import supcon, sys; assert not any(it in sys.modules for it in "
+        "('sklearn', 'scipy', 'torch', 'argparse')), sorted(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

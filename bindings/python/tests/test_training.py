@@ -16,16 +16,27 @@ def test_events_and_history(shapes, small):
     options = small | dict(validation_fraction=0.25, callback=heard.append)
     encoder = supcon.SupConEncoder(**options).fit(*shapes)
     steps = [it for it in heard if it.kind == "step"]
-    assert [(it.epoch, it.step) for it in steps] == [(epoch, step) for epoch in (1, 2) for step in range(1, steps[0].steps + 1)]
+    assert [(it.epoch, it.step) for it in steps] == [
+        (epoch, step) for epoch in (1, 2) for step in range(1, steps[0].steps + 1)
+    ]
     assert all(np.isfinite(it.loss) and it.learning_rate > 0 for it in steps)
     epochs = encoder.history_
-    assert [it.epoch for it in epochs] == [1, 2] == [it.epoch for it in heard if it.kind == "epoch"] and all(it.epochs == 2 for it in epochs)
-    assert all(0 <= it.knn_accuracy <= 1 and np.isfinite(it.alignment) and np.isfinite(it.uniformity) for it in epochs)
-    assert epochs[0].loss == pytest.approx(np.mean([it.loss for it in steps[:steps[0].steps]]), rel=1e-6)
+    assert [it.epoch for it in epochs] == [1, 2] == [
+        it.epoch for it in heard if it.kind == "epoch"
+    ] and all(it.epochs == 2 for it in epochs)
+    assert all(
+        0 <= it.knn_accuracy <= 1 and np.isfinite(it.alignment) and np.isfinite(it.uniformity)
+        for it in epochs
+    )
+    assert epochs[0].loss == pytest.approx(
+        np.mean([it.loss for it in steps[: steps[0].steps]]), rel=1e-6
+    )
 
 
 def test_a_callback_that_returns_true_ends_the_run(shapes, small):
-    encoder = supcon.SupConEncoder(**small | dict(epochs=50, callback=lambda it: it.kind == "step" and it.step == 3)).fit(*shapes)
+    encoder = supcon.SupConEncoder(
+        **small | dict(epochs=50, callback=lambda it: it.kind == "step" and it.step == 3)
+    ).fit(*shapes)
     assert encoder.history_ == [] and encoder.transform(shapes[0]).shape == (96, 32)
 
 
@@ -36,7 +47,7 @@ def test_an_exception_of_a_callback_comes_out(shapes, small, stop):
     encoder = supcon.SupConEncoder(**small | dict(callback=fails))
     with pytest.raises(stop, match="at step 1") as raised:
         encoder.fit(*shapes)
-    assert any(it.name == "fails" for it in raised.traceback) and encoder.model_.encoder_output == 32
+    assert any(it.name == "fails" for it in raised.traceback) and encoder.model_.embedding_dim == 32
     supcon.SupConEncoder(**small | dict(epochs=1)).fit(*shapes)  # nothing is left over
 
 
@@ -50,12 +61,16 @@ def test_keyboard_interrupt(way, shapes, small, tmp_path):
                 threading.Thread(target=os.kill, args=(os.getpid(), signal.SIGINT)).start()
 
     before = signal.getsignal(signal.SIGINT)
-    encoder = supcon.SupConEncoder(**small | dict(epochs=10_000, callback=interrupt, checkpoint_folder=str(tmp_path)))
+    encoder = supcon.SupConEncoder(
+        **small | dict(epochs=10_000, callback=interrupt, checkpoint_folder=str(tmp_path))
+    )
     with pytest.raises(KeyboardInterrupt):
         encoder.fit(*shapes)
     assert signal.getsignal(signal.SIGINT) is before
     assert len(encoder.history_) >= 1 and encoder.transform(shapes[0]).shape == (96, 32)
-    assert (tmp_path / "last.supcon").is_file() and not [it for it in os.listdir(tmp_path) if "tmp" in it or it.startswith(".")]
+    assert (tmp_path / "last.supcon").is_file() and not [
+        it for it in os.listdir(tmp_path) if "tmp" in it or it.startswith(".")
+    ]
 
 
 def test_a_handler_that_raises_nothing_stops_nothing(shapes, small):
@@ -75,7 +90,9 @@ def test_a_handler_that_raises_nothing_stops_nothing(shapes, small):
 
 def test_training_in_another_thread_with_a_free_gil(shapes, small):
     ticks, result = [0], []
-    thread = threading.Thread(target=lambda: result.append(supcon.SupConEncoder(**small | dict(epochs=5)).fit(*shapes)))
+    thread = threading.Thread(
+        target=lambda: result.append(supcon.SupConEncoder(**small | dict(epochs=5)).fit(*shapes))
+    )
     thread.start()
     while thread.is_alive():
         ticks[0] += 1
@@ -95,8 +112,12 @@ def test_resume_is_exact(shapes, small, tmp_path, stop):
             raise stop
 
     with pytest.raises(stop):
-        supcon.SupConEncoder(**options, checkpoint_folder=folder, callback=after_two).fit(images, labels)
-    rest = supcon.SupConEncoder(**options, checkpoint_folder=folder, resume=True).fit(images, labels)
+        supcon.SupConEncoder(**options, checkpoint_folder=folder, callback=after_two).fit(
+            images, labels
+        )
+    rest = supcon.SupConEncoder(**options, checkpoint_folder=folder, resume=True).fit(
+        images, labels
+    )
     assert [it.epoch for it in rest.history_] == [3, 4]
     assert rest.model_.to_bytes() == whole.model_.to_bytes()
 
@@ -104,26 +125,58 @@ def test_resume_is_exact(shapes, small, tmp_path, stop):
 def test_low_level_and_options(shapes, small):
     data = supcon.Dataset.from_images(*shapes)
     model = supcon.Model(width=4, channels=1, image_size=12, precision="f32")
-    found = supcon.train(model, data, epochs=2, batch_size=32, schedule="step", milestones=[1], step_factor=0.5, warmup_steps=0, reference_batch=0,
-                         learning_rate=0.01, validation_fraction=0, augmentation={"kind": "crop_flip", "crop_scale_min": 0.6}, seed=1)
-    assert found.memory > 0 and not found.stopped and [it.learning_rate for it in found.history] == pytest.approx([0.01, 0.005])
-    for options, error, words in ((dict(epoch=2), TypeError, "epoch"), (dict(epochs=0), ValueError, "epochs"), (dict(epochs="2"), TypeError, "'2'"),
-                                  (dict(milestones=[2**40]), ValueError, "milestones"), (dict(schedule="slow"), ValueError, "cosine"),
-                                  (dict(batch_size=1000), supcon.SupConError, "1000"), (dict(temperature=-1), ValueError, "temperature"),
-                                  (dict(validation_fraction=2), ValueError, "validation_fraction"), (dict(reduction="sum"), ValueError, "reduction|mean")):
+    found = supcon.train(
+        model,
+        data,
+        epochs=2,
+        batch_size=32,
+        schedule="step",
+        milestones=[1],
+        gamma=0.5,
+        warmup_steps=0,
+        reference_batch=0,
+        learning_rate=0.01,
+        validation_fraction=0,
+        augmentation={"kind": "crop_flip", "crop_scale_min": 0.6},
+        seed=1,
+    )
+    assert (
+        found.memory > 0
+        and not found.stopped
+        and [it.learning_rate for it in found.history] == pytest.approx([0.01, 0.005])
+    )
+    for options, error, words in (
+        (dict(epoch=2), TypeError, "epoch"),
+        (dict(epochs=0), ValueError, "epochs"),
+        (dict(epochs="2"), TypeError, "'2'"),
+        (dict(milestones=[2**40]), ValueError, "milestones"),
+        (dict(schedule="slow"), ValueError, "cosine"),
+        (dict(batch_size=1000), supcon.SupConError, "1000"),
+        (dict(temperature=-1), ValueError, "temperature"),
+        (dict(validation_fraction=2), ValueError, "validation_fraction"),
+        (dict(reduction="sum"), ValueError, "reduction|mean"),
+    ):
         with pytest.raises(error, match=words):
             supcon.train(model, data, **options)
 
 
 def test_the_librarys_notes_go_to_logging(shapes, small, caplog):
     supcon.SupConEncoder(**small).fit(shapes[0], np.zeros(96))
-    assert any(it.name == "supcon" and it.levelname == "WARNING" and "one class" in it.message for it in caplog.records)
+    assert any(
+        it.name == "supcon" and it.levelname == "WARNING" and "one class" in it.message
+        for it in caplog.records
+    )
 
 
 def test_progress_is_written(shapes, small, capsys):
     supcon.SupConEncoder(**small | dict(verbose=1)).fit(*shapes)
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2 and lines[1].startswith("epoch 2/2  loss ") and "images/s" in lines[1] and "left" in lines[1]
+    assert (
+        len(lines) == 2
+        and lines[1].startswith("epoch 2/2  loss ")
+        and "images/s" in lines[1]
+        and "left" in lines[1]
+    )
 
 
 def test_a_terminal_gets_a_bar():
@@ -137,26 +190,58 @@ def test_a_terminal_gets_a_bar():
 
     terminal = Terminal()
     progress = Progress(terminal, interval=0)
-    event = _training.Event("step", 1, 2, 5, 10, 3.25, 0.1, 1234.0, 61.0, *[float("nan")] * 4, 0, "")
+    event = _training.Event(
+        "step", 1, 2, 5, 10, 3.25, 0.1, 1234.0, 61.0, *[float("nan")] * 4, 0, ""
+    )
     progress(event)
-    assert "epoch 1/2 " + "█" * 12 + "·" * 12 + " 5/10  loss 3.2500  1,234 images/s  1:01 left" in terminal.getvalue()
+    assert (
+        "epoch 1/2 " + "█" * 12 + "·" * 12 + " 5/10  loss 3.2500  1,234 images/s  1:01 left"
+        in terminal.getvalue()
+    )
     progress.close()
     assert terminal.getvalue().endswith("\n")
     Count("embedding", terminal)(50, 100)
     assert "50/100" in terminal.getvalue()
-    assert [clock(it) for it in (0, 59.6, 3723, float("nan"), float("inf"))] == ["0:00", "1:00", "1:02:03", "?", "?"]
+    assert [clock(it) for it in (0, 59.6, 3723, float("nan"), float("inf"))] == [
+        "0:00",
+        "1:00",
+        "1:02:03",
+        "?",
+        "?",
+    ]
 
 
 def test_one_table_of_options():
-    """The estimators' constructors have the options of the tables, and the words that they default to are the library's."""
+    """The estimators' constructors have the options of the tables, and the words that they default
+    to are the library's.
+    """
     tables = _options.MODEL | _options.TRAIN | _options.LOSS
     for estimator in (supcon.SupConEncoder, supcon.SupConClassifier):
         parameters = inspect.signature(estimator.__init__).parameters
         known = tables | (_options.CLASSIFIER if estimator is supcon.SupConClassifier else {})
-        others = {"self", "milestones", "augmentation", "preset", "init", "image_size", "mean", "std", "output", "normalize", "random_state", "n_jobs", "memory_limit", "verbose", "callback"}
+        others = {
+            "self",
+            "milestones",
+            "augmentation",
+            "preset",
+            "init",
+            "image_size",
+            "mean",
+            "std",
+            "output",
+            "normalize",
+            "random_state",
+            "n_jobs",
+            "memory_limit",
+            "verbose",
+            "callback",
+        }
         assert set(parameters) == set(known) | others
         # None, so that what is given can be told from what a preset may say
-        assert all(parameters[it].default is None for it in (*known, "milestones", "augmentation", "image_size", "mean", "std"))
+        assert all(
+            parameters[it].default is None
+            for it in (*known, "milestones", "augmentation", "image_size", "mean", "std")
+        )
         for name, option in {**known, **_options.AUGMENTATION, **_options.EMBED}.items():
             if name in parameters and parameters[name].default is not None:
                 assert parameters[name].default == option.default, name
@@ -171,38 +256,83 @@ def test_one_table_of_options():
 def test_every_field_of_the_options_is_reachable():
     from supcon import _abi
 
-    tables = {_abi.ModelOptions: _options.MODEL | _options.MODEL_DATA, _abi.TrainOptions: _options.TRAIN,
-              _abi.LossOptions: _options.LOSS | _options.LOSS_ALONE,
-              _abi.AugmentationOptions: _options.AUGMENTATION, _abi.ClassifierOptions: _options.CLASSIFIER, _abi.EmbedOptions: _options.EMBED,
-              _abi.EvaluateOptions: _options.EVALUATE, _abi.CalibrationOptions: _options.CALIBRATION, _abi.OodOptions: _options.OOD,
-              _abi.LoadOptions: _options.LOAD, _abi.DatasetOptions: _options.DATASET}
-    apart = {"struct_size", "mean", "std", "has_mean_std", "milestones", "milestone_count", "loss", "augmentation", "augmentation_second", "seed", "copy", "progress", "user_data"}
+    tables = {
+        _abi.ModelOptions: _options.MODEL | _options.MODEL_DATA,
+        _abi.TrainOptions: _options.TRAIN,
+        _abi.LossOptions: _options.LOSS | _options.LOSS_ALONE,
+        _abi.AugmentationOptions: _options.AUGMENTATION,
+        _abi.ClassifierOptions: _options.CLASSIFIER,
+        _abi.EmbedOptions: _options.EMBED,
+        _abi.EvaluateOptions: _options.EVALUATE,
+        _abi.CalibrationOptions: _options.CALIBRATION,
+        _abi.OodOptions: _options.OOD,
+        _abi.LoadOptions: _options.LOAD,
+        _abi.DatasetOptions: _options.DATASET,
+    }
+    apart = {
+        "struct_size",
+        "mean",
+        "std",
+        "has_mean_std",
+        "milestones",
+        "milestone_count",
+        "loss",
+        "augmentation",
+        "augmentation_second",
+        "seed",
+        "copy",
+        "progress",
+        "user_data",
+    }
     for struct, table in tables.items():
-        assert {field for field, _ in struct._fields_} - apart == {it.field for it in table.values()} - apart, struct
+        assert {field for field, _ in struct._fields_} - apart == {
+            it.field for it in table.values()
+        } - apart, struct
 
 
-@pytest.mark.parametrize("options", [
-    dict(positives_cap=2), dict(queue_mode="positives_and_negatives", queue_size=50), dict(queue_mode="negatives", queue_size=50),
-    dict(objective="cross_entropy", label_smoothing=0.1), dict(objective="cross_entropy", mixup_alpha=0.3), dict(objective="cross_entropy", cutmix_alpha=1),
-    dict(objective="max_margin", margin=3),
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(positives_cap=2),
+        dict(queue_mode="positives_and_negatives", queue_size=50),
+        dict(queue_mode="negatives", queue_size=50),
+        dict(objective="cross_entropy", label_smoothing=0.1),
+        dict(objective="cross_entropy", mixup_alpha=0.3),
+        dict(objective="cross_entropy", cutmix_alpha=1),
+        dict(objective="max_margin", margin=3),
+    ],
+)
 def test_options_of_losses_have_an_effect(options, shapes, small):
     plain = {"objective": "cross_entropy"} if options.get("objective") else {}
-    runs = [supcon.SupConClassifier(**small | dict(epochs=1) | it).fit(*shapes) for it in (options, plain, options)]
+    runs = [
+        supcon.SupConClassifier(**small | dict(epochs=1) | it).fit(*shapes)
+        for it in (options, plain, options)
+    ]
     losses = [it.history_[0].loss for it in runs]
     assert losses[0] != losses[1] and losses[0] == losses[2] and np.isfinite(losses[0])
     assert set(runs[0].predict(shapes[0])) <= set(shapes[1])
     # A positive from another image, τ = 1: N-pairs.
     if "positives_cap" in options:
-        supcon.SupConEncoder(**small | dict(epochs=1, views=1, images_per_class=8, positives_cap=1, temperature=1)).fit(*shapes)
+        supcon.SupConEncoder(
+            **small | dict(epochs=1, views=1, images_per_class=8, positives_cap=1, temperature=1)
+        ).fit(*shapes)
 
 
-@pytest.mark.parametrize("options, words", [
-    (dict(positives_cap=-1), "positives_cap"), (dict(mixup_alpha=0.2), "mixup_alpha"), (dict(objective="max_margin", margin=0), "margin"),
-    (dict(queue_mode="some"), "'positives_and_negatives'"), (dict(queue_mode="negatives", queue_size=1), "queue_size"), (dict(label_smoothing=0.1), "label_smoothing"),
-    (dict(objective="simclr", queue_mode="positives_and_negatives"), "queue_mode"), (dict(label_bandwidth=1.0), "label_bandwidth"),
-    (dict(positives="kernel", label_bandwidth=-1.0), "label_bandwidth"), (dict(positives="some"), "'jaccard'"),
-])
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (dict(positives_cap=-1), "positives_cap"),
+        (dict(mixup_alpha=0.2), "mixup_alpha"),
+        (dict(objective="max_margin", margin=0), "margin"),
+        (dict(queue_mode="some"), "'positives_and_negatives'"),
+        (dict(queue_mode="negatives", queue_size=1), "queue_size"),
+        (dict(label_smoothing=0.1), "label_smoothing"),
+        (dict(objective="simclr", queue_mode="positives_and_negatives"), "queue_mode"),
+        (dict(label_bandwidth=1.0), "label_bandwidth"),
+        (dict(positives="kernel", label_bandwidth=-1.0), "label_bandwidth"),
+        (dict(positives="some"), "'jaccard'"),
+    ],
+)
 def test_options_of_losses_are_checked(options, words, shapes, small):
     with pytest.raises(ValueError, match=words):
         supcon.SupConEncoder(**small | options).fit(*shapes)
@@ -213,10 +343,15 @@ def test_fitting_a_classifier_can_be_stopped(shapes, small, stop):
     model = supcon.SupConEncoder(**small).fit(images, labels).model_
     heard = []
     model.fit_classifier(images, labels, progress=lambda *it: heard.append(it))
-    assert heard[0] == ("embed", 96, 96) and heard[1][0] == "fit" and [it[1] for it in heard[1:]] == list(range(1, len(heard))) and heard[1][2] == 200
+    assert (
+        heard[0] == ("embed", 96, 96)
+        and heard[1][0] == "fit"
+        and [it[1] for it in heard[1:]] == list(range(1, len(heard)))
+        and heard[1][2] == 200
+    )
     before = model.to_bytes()
     for phase in ("embed", "fit"):
-        with pytest.raises(supcon.CancelledError):
+        with pytest.raises(supcon.CanceledError):
             model.fit_classifier(images, labels * 3, progress=lambda at, done, total: at == phase)
 
         def interrupt(at, done, total):
@@ -239,7 +374,13 @@ def test_a_new_classifier_for_other_classes(shapes, small):
     images, labels = shapes
     model = supcon.SupConClassifier(**small).fit(images, labels).model_
     data = supcon.Dataset.from_images(images, np.arange(96) % 3)
-    options = dict(objective="cross_entropy", epochs=1, batch_size=16, validation_fraction=0, learning_rate=0.01)
+    options = dict(
+        objective="cross_entropy",
+        epochs=1,
+        batch_size=16,
+        validation_fraction=0,
+        learning_rate=0.01,
+    )
     with pytest.raises(supcon.ShapeError, match="reset_classifier"):
         supcon.train(model, data, **options)
     assert model.reset_classifier().classes == 0

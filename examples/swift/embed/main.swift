@@ -16,18 +16,28 @@ exit(
         let parts = arguments.plain[1].split(separator: ",").map(String.init)
         // The images come with as many channels as the model takes.
         let asModel = DatasetOptions(channels: model.channels)
-        let dataset = parts.count == 2 ? try Dataset.idx(images: parts[0], labels: parts[1], options: asModel) : try Dataset.folder(arguments.plain[1], options: asModel)
+        let dataset =
+            parts.count == 2
+            ? try Dataset.idx(images: parts[0], labels: parts[1], options: asModel)
+            : try Dataset.folder(arguments.plain[1], options: asModel)
         var options = EmbedOptions()
         let name = arguments.text("output", "encoder")
         guard let output = EmbedOutput.allCases.first(where: { "\($0)" == name }) else {
-            throw SupConError(.argument, "--output is \"\(name)\"; expected one of \(EmbedOutput.allCases.map { "\($0)" }.joined(separator: ", "))")
+            throw SupConError(
+                .argument,
+                """
+                --output is \"\(name)\"; expected one of \
+                \(EmbedOutput.allCases.map { "\($0)" }.joined(separator: ", "))
+                """
+            )
         }
         options.output = output
         let dimension = model.outputDimension(output)
         let rows = try AlignedBuffer(Float.self, count: dataset.count * dimension)
         try model.embed(dataset, options, into: rows.floats)
         for image in 0..<dataset.count {
-            let numbers = (0..<dimension).map { "\(rows.floats[image * dimension + $0])" }.joined(separator: ",")
+            let numbers = (0..<dimension).map { "\(rows.floats[image * dimension + $0])" }.joined(
+                separator: ",")
             print(dataset.path(image).map { $0 + "," + numbers } ?? numbers)
         }
     })

@@ -1,28 +1,37 @@
 import SupCon
 
-/// What the three examples share: `--name value` options, data sets by name, and a failure that ends the program with one sentence.
+/// What the three examples share: `--name value` options, data sets by name, and a failure that
+/// ends the program with one sentence.
 public struct Arguments {
     public var plain: [String] = []
     private var named: [String: String] = [:]
 
-    public init(_ arguments: ArraySlice<String> = CommandLine.arguments.dropFirst(), usage: String) throws(SupConError) {
+    public init(_ arguments: ArraySlice<String> = CommandLine.arguments.dropFirst(), usage: String)
+        throws(SupConError)
+    {
         var rest = arguments
         while let first = rest.popFirst() {
             guard first.hasPrefix("--") else {
                 plain.append(first)
                 continue
             }
-            if first == "--help" { throw SupConError(.cancelled, usage) }
-            guard let value = rest.popFirst() else { throw SupConError(.argument, "\(first) needs a value\n\(usage)") }
+            if first == "--help" { throw SupConError(.canceled, usage) }
+            guard let value = rest.popFirst() else {
+                throw SupConError(.argument, "\(first) needs a value\n\(usage)")
+            }
             named[String(first.dropFirst(2))] = value
         }
     }
 
     public func text(_ name: String, _ fallback: String) -> String { named[name] ?? fallback }
 
-    public func number<N: LosslessStringConvertible>(_ name: String, _ fallback: N) throws(SupConError) -> N {
+    public func number<N: LosslessStringConvertible>(_ name: String, _ fallback: N)
+        throws(SupConError) -> N
+    {
         guard let text = named[name] else { return fallback }
-        guard let value = N(text) else { throw SupConError(.argument, "--\(name) is \"\(text)\"; expected a number") }
+        guard let value = N(text) else {
+            throw SupConError(.argument, "--\(name) is \"\(text)\"; expected a number")
+        }
         return value
     }
 }
@@ -30,9 +39,16 @@ public struct Arguments {
 /// A folder with a folder per class, or "IMAGES,LABELS": a pair of IDX files, gzipped or not.
 public func openDataset(_ name: String) throws(SupConError) -> Dataset {
     let parts = name.split(separator: ",").map(String.init)
-    let dataset = parts.count == 2 ? try Dataset.idx(images: parts[0], labels: parts[1]) : try Dataset.folder(name)
+    let dataset =
+        parts.count == 2
+        ? try Dataset.idx(images: parts[0], labels: parts[1]) : try Dataset.folder(name)
     for line in dataset.skipped { print("left out \(line)") }
-    print("\(dataset.count) images, \(dataset.classes) classes, \(dataset.channels) \(dataset.channels == 1 ? "channel" : "channels")")
+    print(
+        """
+        \(dataset.count) images, \(dataset.classes) classes, \(dataset.channels) \
+        \(dataset.channels == 1 ? "channel" : "channels")
+        """
+    )
     return dataset
 }
 
@@ -43,6 +59,6 @@ public func run(_ body: () throws(SupConError) -> Void) -> Int32 {
         return 0
     } catch {
         print(error.message)
-        return error.kind == .cancelled ? 0 : 1
+        return error.kind == .canceled ? 0 : 1
     }
 }

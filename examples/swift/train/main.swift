@@ -1,4 +1,5 @@
-// Trains an encoder with the supervised contrastive loss, fits a linear classifier on it, and saves both as one file.
+// Trains an encoder with the supervised contrastive loss, fits a linear classifier on it, and saves
+// both as one file.
 //
 //     swift run -c release supcon-train photos --output model.safetensors --epochs 100
 //     swift run -c release supcon-train IMAGES.gz,LABELS.gz --width 16 --epochs 4
@@ -23,11 +24,14 @@ exit(
         let name = arguments.text("preset", "")
         let preset = name.isEmpty ? nil : try Preset.named(name)
         var options = preset?.model ?? ModelOptions()
-        options.architecture = try Architecture(named: arguments.text("architecture", options.architecture.rawValue))
+        options.architecture = try Architecture(
+            named: arguments.text("architecture", options.architecture.rawValue))
         options.width = try arguments.number("width", options.width)
         options.channels = dataset.channels
-        options.imageHeight = try arguments.number("size", preset?.model.imageHeight ?? dataset.height ?? 32)
-        options.imageWidth = try arguments.number("size", preset?.model.imageWidth ?? dataset.width ?? 32)
+        options.imageHeight = try arguments.number(
+            "size", preset?.model.imageHeight ?? dataset.height ?? 32)
+        options.imageWidth = try arguments.number(
+            "size", preset?.model.imageWidth ?? dataset.width ?? 32)
         let model = try Model(options, context: .default)
 
         var training = preset?.train ?? TrainOptions()
@@ -40,11 +44,21 @@ exit(
         try trainer.run { event in
             switch event.kind {
             case .step:
-                print("\repoch \(event.epoch)/\(event.epochs)  step \(event.step)/\(event.steps)  loss \(Float(event.loss))  \(Int(event.imagesPerSecond)) images/s  "
-                    + "\(Int(event.secondsLeft)) s left    ", terminator: "")
+                print(
+                    """
+                    \repoch \(event.epoch)/\(event.epochs)  step \(event.step)/\(event.steps) \
+                     loss \(Float(event.loss))  \(Int(event.imagesPerSecond)) images/s  
+                    """
+                        + "\(Int(event.secondsLeft)) s left    ", terminator: "")
                 fflush(nil)
             case .epoch:
-                print("\repoch \(event.epoch)/\(event.epochs)  loss \(Float(event.loss))  kNN@1 \(Float(event.knnAccuracy))  \(Int(event.imagesPerSecond)) images/s          ")
+                print(
+                    """
+                    \repoch \(event.epoch)/\(event.epochs)  loss \(Float(event.loss))  kNN@1 \
+                    \(Float(event.knnAccuracy))  \(Int(event.imagesPerSecond)) images/s       \
+                       
+                    """
+                )
             case .warning:
                 print("\n\(event.message)")
             }

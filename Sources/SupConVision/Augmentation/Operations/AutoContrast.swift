@@ -2,9 +2,14 @@ import CKernels
 
 /// Channel by channel: the darkest pixel becomes 0 and the lightest 1 (torchvision's autocontrast).
 struct AutoContrast: ImageOperation {
-    var needs: OperationNeeds { .neighbours }
+    var needs: OperationNeeds { .neighbors }
 
-    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>) {
-        for c in 0..<image.channels { sc_stretch(image.first + c * image.plane, Int64(image.height * image.width), result.first + c * result.plane) }
+    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>)
+    {
+        for c in 0..<image.channels {
+            sc_stretch(
+                image.first + c * image.plane, Int64(image.height * image.width),
+                result.first + c * result.plane)
+        }
     }
 }

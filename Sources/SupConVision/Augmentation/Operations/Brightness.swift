@@ -4,7 +4,8 @@ import CKernels
 struct Brightness: ImageOperation {
     var factor: Float
 
-    func apply(_ pixels: PlanarPixels, greyMean: Float) {
-        sc_brightness(pixels.first, Int64(pixels.plane), Int64(pixels.channels), Int64(pixels.count), factor)
+    func apply(_ pixels: PlanarPixels, grayMean: Float) {
+        sc_brightness(
+            pixels.first, Int64(pixels.plane), Int64(pixels.channels), Int64(pixels.count), factor)
     }
 }

@@ -4,15 +4,19 @@ struct Cutout: ImageOperation {
     var top, left, side: Int
     var fill: Float
 
-    var needs: OperationNeeds { .neighbours }
+    var needs: OperationNeeds { .neighbors }
 
-    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>) {
+    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>)
+    {
         let rows = max(top, 0)..<max(min(top + side, image.height), max(top, 0))
         let columns = max(left, 0)..<max(min(left + side, image.width), max(left, 0))
         for c in 0..<image.channels {
             let to = result.first + c * result.plane
             to.update(from: image.first + c * image.plane, count: image.height * image.width)
-            for y in rows { (to + y * image.width + columns.lowerBound).update(repeating: fill, count: columns.count) }
+            for y in rows {
+                (to + y * image.width + columns.lowerBound).update(
+                    repeating: fill, count: columns.count)
+            }
         }
     }
 }

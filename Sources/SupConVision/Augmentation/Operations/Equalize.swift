@@ -1,10 +1,16 @@
 import CKernels
 
-/// Channel by channel: about as many pixels at every level, of 256 (Pillow's and torchvision's equalize). A channel with too few pixels or levels stays.
+/// Channel by channel: about as many pixels at every level, of 256 (Pillow's and torchvision's
+/// equalize). A channel with too few pixels or levels stays.
 struct Equalize: ImageOperation {
-    var needs: OperationNeeds { .neighbours }
+    var needs: OperationNeeds { .neighbors }
 
-    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>) {
-        for c in 0..<image.channels { sc_equalize(image.first + c * image.plane, Int64(image.height * image.width), result.first + c * result.plane) }
+    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>)
+    {
+        for c in 0..<image.channels {
+            sc_equalize(
+                image.first + c * image.plane, Int64(image.height * image.width),
+                result.first + c * result.plane)
+        }
     }
 }

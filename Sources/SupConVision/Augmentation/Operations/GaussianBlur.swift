@@ -1,8 +1,8 @@
 import CKernels
 import Glibc
 
-/// Convolution with exp(−½ (k/σ)²), k = −radius…radius, normalised, in both directions; borders are reflected without their own pixel (torchvision's
-/// gaussian_blur).
+/// Convolution with exp(−½ (k/σ)²), k = −radius…radius, normalized, in both directions; borders are
+/// reflected without their own pixel (torchvision's gaussian_blur).
 struct GaussianBlur: ImageOperation {
     var sigma: Float
     var radius: Int
@@ -13,20 +13,25 @@ struct GaussianBlur: ImageOperation {
         radius = min(height, width) / 10 / 2
     }
 
-    var needs: OperationNeeds { .neighbours }
+    var needs: OperationNeeds { .neighbors }
 
-    func scratchCount(height: Int, width: Int) -> Int { roundedUp(radius + 1) + width + 2 * radius + 64 }
+    func scratchCount(height: Int, width: Int) -> Int {
+        roundedUp(radius + 1) + width + 2 * radius + 64
+    }
 
-    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>) {
+    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>)
+    {
         let reach = weights(scratch)
         for c in 0..<image.channels {
             sc_blur(
-                image.first + c * image.plane, Int64(image.height), Int64(image.width), scratch, Int64(reach), scratch + roundedUp(radius + 1),
+                image.first + c * image.plane, Int64(image.height), Int64(image.width), scratch,
+                Int64(reach), scratch + roundedUp(radius + 1),
                 result.first + c * result.plane)
         }
     }
 
-    /// Writes the weights from the middle outwards and returns how many there are beside it: those too small to be seen in f32 are left out.
+    /// Writes the weights from the middle outwards and returns how many there are beside it: those
+    /// too small to be seen in f32 are left out.
     private func weights(_ w: UnsafeMutablePointer<Float>) -> Int {
         w[0] = 1
         var (sum, reach) = (1.0, 0)

@@ -11,5 +11,7 @@ struct Hue: ImageOperation {
         self.turns = rest < 1 ? rest : 0  // of a tiny negative number 1 is left
     }
 
-    func apply(_ pixels: PlanarPixels, greyMean: Float) { sc_hue(pixels.first, Int64(pixels.plane), Int64(pixels.count), turns) }
+    func apply(_ pixels: PlanarPixels, grayMean: Float) {
+        sc_hue(pixels.first, Int64(pixels.plane), Int64(pixels.count), turns)
+    }
 }

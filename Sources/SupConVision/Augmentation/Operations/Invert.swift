@@ -2,7 +2,9 @@ import CKernels
 
 /// p ← 1 − p.
 struct Invert: ImageOperation {
-    func apply(_ pixels: PlanarPixels, greyMean: Float) {
-        for c in 0..<pixels.channels { sc_solarize(pixels.first + c * pixels.plane, Int64(pixels.count), -.infinity) }
+    func apply(_ pixels: PlanarPixels, grayMean: Float) {
+        for c in 0..<pixels.channels {
+            sc_solarize(pixels.first + c * pixels.plane, Int64(pixels.count), -.infinity)
+        }
     }
 }

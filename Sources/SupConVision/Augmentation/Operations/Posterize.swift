@@ -5,7 +5,9 @@ struct Posterize: ImageOperation {
     /// 1 to 8.
     var bits: Int
 
-    func apply(_ pixels: PlanarPixels, greyMean: Float) {
-        for c in 0..<pixels.channels { sc_posterize(pixels.first + c * pixels.plane, Int64(pixels.count), Float(1 << bits)) }
+    func apply(_ pixels: PlanarPixels, grayMean: Float) {
+        for c in 0..<pixels.channels {
+            sc_posterize(pixels.first + c * pixels.plane, Int64(pixels.count), Float(1 << bits))
+        }
     }
 }

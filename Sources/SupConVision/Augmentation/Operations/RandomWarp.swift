@@ -2,18 +2,24 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// Bends the image: 2×2 control points at the thirds are moved, and a thin-plate spline moves what lies between; bilinear, the border carried on
-/// (google-research/supcon's warp: tfa's sparse_image_warp of order 2).
+/// Bends the image: 2×2 control points at the thirds are moved, and a thin-plate spline moves what
+/// lies between; bilinear, the border carried on (google-research/supcon's warp: tfa's
+/// sparse_image_warp of order 2).
 struct RandomWarp: ImageOperation {
     var spline: sc_spline
 
-    /// Each coordinate of each point moves by a normal variate times a length uniform in 0…`strength` · the smaller side. nil: points that coincide.
+    /// Each coordinate of each point moves by a normal variate times a length uniform in
+    /// 0…`strength` · the smaller side. nil: points that coincide.
     init?(strength: Float, height: Int, width: Int, _ random: inout Philox) {
         let length = Double(random.uniform()) * Double(strength) * Double(min(height, width))
         var moved: [Point] = []
         for i in 0..<4 {
-            let flow = Point(y: length * Double(random.normal()), x: length * Double(random.normal()))
-            moved.append(Point(y: Double((i / 2 + 1) * height) / 3 + flow.y, x: Double((i % 2 + 1) * width) / 3 + flow.x, flowY: flow.y, flowX: flow.x))
+            let flow = Point(
+                y: length * Double(random.normal()), x: length * Double(random.normal()))
+            moved.append(
+                Point(
+                    y: Double((i / 2 + 1) * height) / 3 + flow.y,
+                    x: Double((i % 2 + 1) * width) / 3 + flow.x, flowY: flow.y, flowX: flow.x))
         }
         self.init(points: moved)
     }
@@ -24,7 +30,8 @@ struct RandomWarp: ImageOperation {
         var flowX = 0.0
     }
 
-    /// The spline that moves `points` by their flows, which ends there. Weights w and affine part v solve [Φ B; Bᵀ 0] [w; v] = [flow; 0], Φ = r² ln r, B = (1, y, x).
+    /// The spline that moves `points` by their flows, which ends there. Weights w and affine part v
+    /// solve [Φ B; Bᵀ 0] [w; v] = [flow; 0], Φ = r² ln r, B = (1, y, x).
     init?(points: [Point]) {
         var rows = [[Double]](repeating: [Double](repeating: 0, count: 9), count: 7)
         for (i, p) in points.enumerated() {
@@ -36,10 +43,15 @@ struct RandomWarp: ImageOperation {
             (rows[i][7], rows[i][8]) = (p.flowY, p.flowX)
         }
         guard let solved = Self.solve(rows) else { return nil }
-        func four(_ value: (Int) -> Double) -> (Float, Float, Float, Float) { (Float(value(0)), Float(value(1)), Float(value(2)), Float(value(3))) }
-        func three(_ value: (Int) -> Double) -> (Float, Float, Float) { (Float(value(0)), Float(value(1)), Float(value(2))) }
+        func four(_ value: (Int) -> Double) -> (Float, Float, Float, Float) {
+            (Float(value(0)), Float(value(1)), Float(value(2)), Float(value(3)))
+        }
+        func three(_ value: (Int) -> Double) -> (Float, Float, Float) {
+            (Float(value(0)), Float(value(1)), Float(value(2)))
+        }
         spline = sc_spline(
-            y: four { points[$0].y }, x: four { points[$0].x }, weight_y: four { solved[$0][0] }, weight_x: four { solved[$0][1] },
+            y: four { points[$0].y }, x: four { points[$0].x }, weight_y: four { solved[$0][0] },
+            weight_x: four { solved[$0][1] },
             affine_y: three { solved[4 + $0][0] }, affine_x: three { solved[4 + $0][1] })
     }
 
@@ -58,13 +70,16 @@ struct RandomWarp: ImageOperation {
         return a.enumerated().map { i, row in [row[7] / row[i], row[8] / row[i]] }
     }
 
-    var needs: OperationNeeds { .neighbours }
+    var needs: OperationNeeds { .neighbors }
 
     func scratchCount(height: Int, width: Int) -> Int { 2 * width }
 
-    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>) {
+    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>)
+    {
         withUnsafePointer(to: spline) {
-            sc_warp(image.first, Int64(image.plane), Int64(image.channels), Int64(image.height), Int64(image.width), $0, scratch, result.first)
+            sc_warp(
+                image.first, Int64(image.plane), Int64(image.channels), Int64(image.height),
+                Int64(image.width), $0, scratch, result.first)
         }
     }
 }

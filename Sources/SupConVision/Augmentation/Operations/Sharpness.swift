@@ -1,15 +1,18 @@
 import CKernels
 
-/// p ← clamp(factor · p + (1 − factor) · s), s a mean of 3×3 pixels of which the middle counts five times; the outermost pixels stay (torchvision's
-/// adjust_sharpness).
+/// p ← clamp(factor · p + (1 − factor) · s), s a mean of 3×3 pixels of which the middle counts five
+/// times; the outermost pixels stay (torchvision's adjust_sharpness).
 struct Sharpness: ImageOperation {
     var factor: Float
 
-    var needs: OperationNeeds { .neighbours }
+    var needs: OperationNeeds { .neighbors }
 
-    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>) {
+    func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>)
+    {
         for c in 0..<image.channels {
-            sc_sharpen(image.first + c * image.plane, Int64(image.height), Int64(image.width), factor, result.first + c * result.plane)
+            sc_sharpen(
+                image.first + c * image.plane, Int64(image.height), Int64(image.width), factor,
+                result.first + c * result.plane)
         }
     }
 }

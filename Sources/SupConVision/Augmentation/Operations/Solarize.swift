@@ -4,7 +4,9 @@ import CKernels
 struct Solarize: ImageOperation {
     var threshold: Float
 
-    func apply(_ pixels: PlanarPixels, greyMean: Float) {
-        for c in 0..<pixels.channels { sc_solarize(pixels.first + c * pixels.plane, Int64(pixels.count), threshold) }
+    func apply(_ pixels: PlanarPixels, grayMean: Float) {
+        for c in 0..<pixels.channels {
+            sc_solarize(pixels.first + c * pixels.plane, Int64(pixels.count), threshold)
+        }
     }
 }

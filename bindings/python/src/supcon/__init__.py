@@ -1,4 +1,5 @@
-"""Supervised contrastive learning on a CPU: train image encoders with the loss of Khosla et al. (arXiv:2004.11362), and turn images into embeddings.
+"""Supervised contrastive learning on a CPU: train image encoders with the loss of Khosla et al.
+(arXiv:2004.11362), and turn images into embeddings.
 
     encoder = supcon.SupConEncoder(epochs=20).fit(images, labels)      # a scikit-learn transformer
     embeddings = encoder.transform(others)
@@ -6,35 +7,109 @@
     loss, gradient = supcon.supcon_loss(features, labels, return_gradient=True)
     supcon.load("model.safetensors").embed(["a.jpg", "b.png"])
 
-Options that are None are as the library has them; every default in the documentation is read from it."""
+Options that are None are as the library has them; every default in the documentation is read from
+it.
+"""
 
 from ._augmentation import CORRUPTIONS, augment, corrupt
 from ._contact import contact_sheet
 from ._data import Dataset, ImageFolder
-from ._errors import (ArgumentError, CancelledError, ElementTypeError, FileError, ForkError, FormatError, InternalError, OutOfMemoryError, ShapeError,
-                      StateError, SupConError, SupConWarning, UnsupportedError)
+from ._errors import (
+    ArgumentError,
+    CanceledError,
+    ElementTypeError,
+    FileError,
+    ForkError,
+    FormatError,
+    InternalError,
+    OutOfMemoryError,
+    ShapeError,
+    StateError,
+    SupConError,
+    SupConWarning,
+    UnsupportedError,
+)
 from ._evaluation import Evaluation, evaluate
 from ._library import build_info, library_path, set_log, version
 from ._loss import supcon_loss, supcon_loss_queue
 from ._masks import mask_from_multilabel, mask_from_values
-from ._measures import (Calibration, CorruptionError, Detection, Retrieval, alignment, calibration, corruption_error, ood_detection, ood_scores, retrieval,
-                        uniformity)
+from ._measures import (
+    Calibration,
+    CorruptionError,
+    Detection,
+    Retrieval,
+    alignment,
+    calibration,
+    corruption_error,
+    ood_detection,
+    ood_scores,
+    retrieval,
+    uniformity,
+)
 from ._model import Model, load
 from ._presets import Preset, preset, presets
 from ._training import Event, Training, train
 
 __version__ = version()
 __all__ = [
-    "ArgumentError", "CORRUPTIONS", "Calibration", "CancelledError", "CorruptionError", "Dataset", "Detection", "ElementTypeError", "Evaluation", "Event",
-    "FileError", "ForkError", "FormatError", "ImageFolder", "InternalError", "Model", "OutOfMemoryError", "Preset", "Retrieval", "ShapeError", "StateError",
-    "SupConClassifier", "SupConEncoder", "SupConError", "SupConWarning", "Training", "UnsupportedError", "alignment", "augment", "build_info",
-    "calibration", "contact_sheet", "corrupt", "corruption_error", "evaluate", "library_path", "load", "mask_from_multilabel", "mask_from_values",
-    "ood_detection", "ood_scores", "preset", "presets", "retrieval", "set_log", "supcon_loss", "supcon_loss_queue", "train", "uniformity", "version",
+    "ArgumentError",
+    "CORRUPTIONS",
+    "Calibration",
+    "CanceledError",
+    "CorruptionError",
+    "Dataset",
+    "Detection",
+    "ElementTypeError",
+    "Evaluation",
+    "Event",
+    "FileError",
+    "ForkError",
+    "FormatError",
+    "ImageFolder",
+    "InternalError",
+    "Model",
+    "OutOfMemoryError",
+    "Preset",
+    "Retrieval",
+    "ShapeError",
+    "StateError",
+    "SupConClassifier",
+    "SupConEncoder",
+    "SupConError",
+    "SupConWarning",
+    "Training",
+    "UnsupportedError",
+    "alignment",
+    "augment",
+    "build_info",
+    "calibration",
+    "contact_sheet",
+    "corrupt",
+    "corruption_error",
+    "evaluate",
+    "library_path",
+    "load",
+    "mask_from_multilabel",
+    "mask_from_values",
+    "ood_detection",
+    "ood_scores",
+    "preset",
+    "presets",
+    "retrieval",
+    "set_log",
+    "supcon_loss",
+    "supcon_loss_queue",
+    "train",
+    "uniformity",
+    "version",
 ]
 
 
 def __getattr__(name):
-    if name in ("SupConEncoder", "SupConClassifier"):  # on first use: they import scikit-learn where it is installed, which takes a second
+    if name in (
+        "SupConEncoder",
+        "SupConClassifier",
+    ):  # on first use: they import scikit-learn where it is installed, which takes a second
         from . import _estimators
 
         globals()[name] = value = getattr(_estimators, name)

@@ -1,16 +1,35 @@
-"""include/supcon.h in ctypes: every enumeration, struct and function. A test compares this file with the header."""
+"""include/supcon.h in ctypes: every enumeration, struct and function. A test compares this file
+with the header.
+"""
 
 from __future__ import annotations
 
 import enum
-from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    Structure,
+    c_char_p,
+    c_double,
+    c_float,
+    c_int,
+    c_int32,
+    c_int64,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 
 ABI_VERSION = 1
 
 
-# ------------------------------------------------------------------------------------------------------------------ enumerations
+# ------------------------------------------------------------------------------------------------------------------
+# enumerations
 class Choice(enum.IntEnum):
-    """An enumeration of the header; members are written in small letters in Python: ``Form.OUT`` is ``"out"``."""
+    """An enumeration of the header; members are written in small letters in Python: ``Form.OUT`` is
+    ``"out"``.
+    """
 
     @property
     def word(self) -> str:
@@ -18,7 +37,9 @@ class Choice(enum.IntEnum):
 
 
 class Status(Choice):
-    OK, ARGUMENT, SHAPE, TYPE, IO, FORMAT, MEMORY, CANCELLED, UNSUPPORTED, STATE, FORK, INTERNAL = range(12)
+    OK, ARGUMENT, SHAPE, TYPE, IO, FORMAT, MEMORY, CANCELED, UNSUPPORTED, STATE, FORK, INTERNAL = (
+        range(12)
+    )
 
 
 class Log(Choice):
@@ -58,12 +79,36 @@ class OnError(Choice):
 
 
 class AugmentationKind(Choice):
-    NONE, CROP_FLIP, SIMCLR, AUTOAUGMENT_IMAGENET, AUTOAUGMENT_CIFAR10, RANDAUGMENT, SIMAUGMENT, STACKED_RANDAUGMENT = range(8)
+    (
+        NONE,
+        CROP_FLIP,
+        SIMCLR,
+        AUTOAUGMENT_IMAGENET,
+        AUTOAUGMENT_CIFAR10,
+        RANDAUGMENT,
+        SIMAUGMENT,
+        STACKED_RANDAUGMENT,
+    ) = range(8)
 
 
 class Corruption(Choice):
-    (GAUSSIAN_NOISE, SHOT_NOISE, IMPULSE_NOISE, DEFOCUS_BLUR, GLASS_BLUR, MOTION_BLUR, ZOOM_BLUR, SNOW, FROST, FOG, BRIGHTNESS, CONTRAST, ELASTIC_TRANSFORM,
-     PIXELATE, JPEG_COMPRESSION) = range(15)
+    (
+        GAUSSIAN_NOISE,
+        SHOT_NOISE,
+        IMPULSE_NOISE,
+        DEFOCUS_BLUR,
+        GLASS_BLUR,
+        MOTION_BLUR,
+        ZOOM_BLUR,
+        SNOW,
+        FROST,
+        FOG,
+        BRIGHTNESS,
+        CONTRAST,
+        ELASTIC_TRANSFORM,
+        PIXELATE,
+        JPEG_COMPRESSION,
+    ) = range(15)
 
 
 class Stem(Choice):
@@ -116,15 +161,35 @@ class Phase(Choice):
 
 # enumeration → the prefix of its names in the header (SUPCON_OK is the one without)
 PREFIXES = {
-    Status: "SUPCON_STATUS_", Log: "SUPCON_LOG_", Element: "SUPCON_ELEMENT_", Layout: "SUPCON_LAYOUT_", Form: "SUPCON_FORM_",
-    Denominator: "SUPCON_DENOMINATOR_", Anchors: "SUPCON_ANCHORS_", Reduction: "SUPCON_REDUCTION_", Rule: "SUPCON_RULE_", OnError: "SUPCON_ON_ERROR_",
-    AugmentationKind: "SUPCON_AUGMENTATION_", Corruption: "SUPCON_CORRUPTION_", Stem: "SUPCON_STEM_", Head: "SUPCON_HEAD_", Precision: "SUPCON_PRECISION_",
-    Output: "SUPCON_OUTPUT_", Objective: "SUPCON_OBJECTIVE_", Queue: "SUPCON_QUEUE_", Positives: "SUPCON_POSITIVES_", Schedule: "SUPCON_SCHEDULE_",
-    Optimizer: "SUPCON_OPTIMIZER_", EventKind: "SUPCON_EVENT_", Method: "SUPCON_METHOD_", Phase: "SUPCON_PHASE_",
+    Status: "SUPCON_STATUS_",
+    Log: "SUPCON_LOG_",
+    Element: "SUPCON_ELEMENT_",
+    Layout: "SUPCON_LAYOUT_",
+    Form: "SUPCON_FORM_",
+    Denominator: "SUPCON_DENOMINATOR_",
+    Anchors: "SUPCON_ANCHORS_",
+    Reduction: "SUPCON_REDUCTION_",
+    Rule: "SUPCON_RULE_",
+    OnError: "SUPCON_ON_ERROR_",
+    AugmentationKind: "SUPCON_AUGMENTATION_",
+    Corruption: "SUPCON_CORRUPTION_",
+    Stem: "SUPCON_STEM_",
+    Head: "SUPCON_HEAD_",
+    Precision: "SUPCON_PRECISION_",
+    Output: "SUPCON_OUTPUT_",
+    Objective: "SUPCON_OBJECTIVE_",
+    Queue: "SUPCON_QUEUE_",
+    Positives: "SUPCON_POSITIVES_",
+    Schedule: "SUPCON_SCHEDULE_",
+    Optimizer: "SUPCON_OPTIMIZER_",
+    EventKind: "SUPCON_EVENT_",
+    Method: "SUPCON_METHOD_",
+    Phase: "SUPCON_PHASE_",
 }
 
 
-# ----------------------------------------------------------------------------------------------------------------------- handles
+# -----------------------------------------------------------------------------------------------------------------------
+# handles
 class supcon_context(Structure):
     """Opaque."""
 
@@ -141,10 +206,13 @@ class supcon_trainer(Structure):
     """Opaque."""
 
 
-ContextHandle, DatasetHandle, ModelHandle, TrainerHandle = (POINTER(it) for it in (supcon_context, supcon_dataset, supcon_model, supcon_trainer))
+ContextHandle, DatasetHandle, ModelHandle, TrainerHandle = (
+    POINTER(it) for it in (supcon_context, supcon_dataset, supcon_model, supcon_trainer)
+)
 HANDLES = (supcon_context, supcon_dataset, supcon_model, supcon_trainer)
 
-# ----------------------------------------------------------------------------------------------------------------------- structs
+# -----------------------------------------------------------------------------------------------------------------------
+# structs
 _size = ("struct_size", c_uint32)
 
 
@@ -154,16 +222,43 @@ class ContextOptions(Structure):
 
 class Images(Structure):
     _fields_ = [_size, ("element_type", c_int32), ("data", c_void_p)] + [
-        (name, c_int64) for name in ("count", "height", "width", "channels", "image_stride", "row_stride", "column_stride", "channel_stride")]
+        (name, c_int64)
+        for name in (
+            "count",
+            "height",
+            "width",
+            "channels",
+            "image_stride",
+            "row_stride",
+            "column_stride",
+            "channel_stride",
+        )
+    ]
 
 
 class LossOptions(Structure):
-    _fields_ = [_size, ("temperature", c_float), ("form", c_int32), ("denominator", c_int32), ("anchors", c_int32), ("reduction", c_int32),
-                ("scale", c_float), ("normalize", c_int32), ("positives_cap", c_int32), ("seed", c_uint64)]
+    _fields_ = [
+        _size,
+        ("temperature", c_float),
+        ("form", c_int32),
+        ("denominator", c_int32),
+        ("anchors", c_int32),
+        ("reduction", c_int32),
+        ("scale", c_float),
+        ("normalize", c_int32),
+        ("positives_cap", c_int32),
+        ("seed", c_uint64),
+    ]
 
 
 class LossResult(Structure):
-    _fields_ = [_size, ("reserved", c_int32), ("loss", c_double), ("anchors", c_int64), ("anchors_without_positive", c_int64)]
+    _fields_ = [
+        _size,
+        ("reserved", c_int32),
+        ("loss", c_double),
+        ("anchors", c_int64),
+        ("anchors_without_positive", c_int64),
+    ]
 
 
 class DatasetOptions(Structure):
@@ -171,33 +266,123 @@ class DatasetOptions(Structure):
 
 
 class DatasetInfo(Structure):
-    _fields_ = [_size, ("labelled", c_int32)] + [(name, c_int64) for name in ("count", "classes", "height", "width", "channels", "skipped",
-                                                                            "target_dimension")]
+    _fields_ = [_size, ("labeled", c_int32)] + [
+        (name, c_int64)
+        for name in (
+            "count",
+            "classes",
+            "height",
+            "width",
+            "channels",
+            "skipped",
+            "target_dimension",
+        )
+    ]
 
 
 class AugmentationOptions(Structure):
-    _fields_ = [_size, ("kind", c_int32)] + [(name, c_float) for name in (
-        "crop_scale_min", "crop_scale_max", "crop_ratio_min", "crop_ratio_max", "flip_probability", "jitter_probability", "brightness", "contrast",
-        "saturation", "hue", "grey_probability", "blur_probability", "blur_sigma_min", "blur_sigma_max")] + [
-        ("randaugment_operations", c_int32)] + [(name, c_float) for name in (
-            "randaugment_magnitude", "warp_probability", "warp_strength", "fill", "cutout")]
+    _fields_ = (
+        [_size, ("kind", c_int32)]
+        + [
+            (name, c_float)
+            for name in (
+                "crop_scale_min",
+                "crop_scale_max",
+                "crop_ratio_min",
+                "crop_ratio_max",
+                "flip_probability",
+                "jitter_probability",
+                "brightness",
+                "contrast",
+                "saturation",
+                "hue",
+                "gray_probability",
+                "blur_probability",
+                "blur_sigma_min",
+                "blur_sigma_max",
+            )
+        ]
+        + [("randaugment_operations", c_int32)]
+        + [
+            (name, c_float)
+            for name in (
+                "randaugment_magnitude",
+                "warp_probability",
+                "warp_strength",
+                "fill",
+                "cutout",
+            )
+        ]
+    )
 
 
 class ModelOptions(Structure):
-    _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
-        "width", "channels", "image_height", "image_width", "zero_init_last_gamma", "head", "head_hidden", "head_output", "classes", "precision")] + [
-        ("mean", c_float * 4), ("std", c_float * 4), ("seed", c_uint64), ("normalize_features", c_int32)]
+    _fields_ = (
+        [_size, ("stem", c_int32), ("architecture", c_char_p)]
+        + [
+            (name, c_int32)
+            for name in (
+                "width",
+                "channels",
+                "image_height",
+                "image_width",
+                "zero_init_last_gamma",
+                "head",
+                "head_hidden",
+                "projection_dim",
+                "classes",
+                "precision",
+            )
+        ]
+        + [
+            ("mean", c_float * 4),
+            ("std", c_float * 4),
+            ("seed", c_uint64),
+            ("normalize_features", c_int32),
+        ]
+    )
 
 
 class LoadOptions(Structure):
-    _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p), ("precision", c_int32), ("image_height", c_int32), ("image_width", c_int32),
-                ("has_mean_std", c_int32), ("mean", c_float * 4), ("std", c_float * 4)]
+    _fields_ = [
+        _size,
+        ("stem", c_int32),
+        ("architecture", c_char_p),
+        ("precision", c_int32),
+        ("image_height", c_int32),
+        ("image_width", c_int32),
+        ("has_mean_std", c_int32),
+        ("mean", c_float * 4),
+        ("std", c_float * 4),
+    ]
 
 
 class ModelInfo(Structure):
-    _fields_ = [_size, ("stem", c_int32), ("architecture", c_char_p)] + [(name, c_int32) for name in (
-        "width", "channels", "image_height", "image_width", "head", "head_hidden", "head_output", "classes", "precision", "encoder_output")] + [
-        ("parameters", c_int64), ("mean", c_float * 4), ("std", c_float * 4), ("int8", c_int32), ("normalize_features", c_int32)]
+    _fields_ = (
+        [_size, ("stem", c_int32), ("architecture", c_char_p)]
+        + [
+            (name, c_int32)
+            for name in (
+                "width",
+                "channels",
+                "image_height",
+                "image_width",
+                "head",
+                "head_hidden",
+                "projection_dim",
+                "classes",
+                "precision",
+                "embedding_dim",
+            )
+        ]
+        + [
+            ("parameters", c_int64),
+            ("mean", c_float * 4),
+            ("std", c_float * 4),
+            ("int8", c_int32),
+            ("normalize_features", c_int32),
+        ]
+    )
 
 
 class EmbedOptions(Structure):
@@ -208,41 +393,152 @@ ProgressCallback = CFUNCTYPE(c_int, c_int32, c_int64, c_int64, c_void_p)
 
 
 class ClassifierOptions(Structure):
-    _fields_ = [_size, ("iterations", c_int32), ("l2", c_float), ("progress", ProgressCallback), ("user_data", c_void_p)]
+    _fields_ = [
+        _size,
+        ("iterations", c_int32),
+        ("l2", c_float),
+        ("progress", ProgressCallback),
+        ("user_data", c_void_p),
+    ]
 
 
 class TrainOptions(Structure):
-    _fields_ = [_size] + [(name, c_int32) for name in (
-        "objective", "joint_classifier", "epochs", "batch_size", "views", "images_per_class", "nesterov")] + [
-        ("learning_rate", c_double), ("reference_batch", c_int32), ("schedule", c_int32), ("momentum", c_double), ("weight_decay", c_double),
-        ("decay_norm_and_bias", c_int32), ("warmup_steps", c_int32), ("warmup_start", c_double), ("final_rate", c_double),
-        ("milestones", POINTER(c_int32)), ("milestone_count", c_int64), ("step_factor", c_double),
-        ("loss", POINTER(LossOptions)), ("augmentation", POINTER(AugmentationOptions)), ("seed", c_uint64), ("validation_fraction", c_double),
-        ("validation_every", c_int32), ("patience", c_int32), ("checkpoint_folder", c_char_p), ("resume", c_int32), ("loader_threads", c_int32),
-        ("stop_on_collapse", c_int32), ("keep_best", c_int32), ("optimizer", c_int32)] + [(name, c_double) for name in (
-            "trust_coefficient", "rmsprop_decay", "beta1", "beta2", "epsilon", "exponential_factor", "exponential_epochs", "ema_decay")] + [
-        ("chunk_size", c_int32), ("augmentation_second", POINTER(AugmentationOptions)), ("margin", c_int32)] + [(name, c_double) for name in (
-            "label_smoothing", "mixup_alpha", "cutmix_alpha", "label_bandwidth", "key_momentum")] + [
-        ("queue_mode", c_int32), ("queue_size", c_int32), ("warmup_epochs", c_double), ("schedule_after_warmup", c_int32), ("positives", c_int32)]
+    _fields_ = (
+        [_size]
+        + [
+            (name, c_int32)
+            for name in (
+                "objective",
+                "joint_classifier",
+                "epochs",
+                "batch_size",
+                "views",
+                "images_per_class",
+                "nesterov",
+            )
+        ]
+        + [
+            ("learning_rate", c_double),
+            ("reference_batch", c_int32),
+            ("schedule", c_int32),
+            ("momentum", c_double),
+            ("weight_decay", c_double),
+            ("decay_norm_and_bias", c_int32),
+            ("warmup_steps", c_int32),
+            ("warmup_start", c_double),
+            ("final_rate", c_double),
+            ("milestones", POINTER(c_int32)),
+            ("milestone_count", c_int64),
+            ("gamma", c_double),
+            ("loss", POINTER(LossOptions)),
+            ("augmentation", POINTER(AugmentationOptions)),
+            ("seed", c_uint64),
+            ("validation_fraction", c_double),
+            ("validation_every", c_int32),
+            ("patience", c_int32),
+            ("checkpoint_folder", c_char_p),
+            ("resume", c_int32),
+            ("loader_threads", c_int32),
+            ("stop_on_collapse", c_int32),
+            ("restore_best", c_int32),
+            ("optimizer", c_int32),
+        ]
+        + [
+            (name, c_double)
+            for name in (
+                "trust_coefficient",
+                "rmsprop_decay",
+                "beta1",
+                "beta2",
+                "epsilon",
+                "exponential_factor",
+                "exponential_epochs",
+                "ema_decay",
+            )
+        ]
+        + [
+            ("chunk_size", c_int32),
+            ("augmentation_second", POINTER(AugmentationOptions)),
+            ("margin", c_int32),
+        ]
+        + [
+            (name, c_double)
+            for name in (
+                "label_smoothing",
+                "mixup_alpha",
+                "cutmix_alpha",
+                "label_bandwidth",
+                "key_momentum",
+            )
+        ]
+        + [
+            ("queue_mode", c_int32),
+            ("queue_size", c_int32),
+            ("warmup_epochs", c_double),
+            ("schedule_after_warmup", c_int32),
+            ("positives", c_int32),
+        ]
+    )
 
 
 class EventStruct(Structure):
-    _fields_ = [_size, ("kind", c_int32), ("epoch", c_int64), ("epochs", c_int64), ("step", c_int64), ("steps", c_int64)] + [
-        (name, c_double) for name in ("loss", "learning_rate", "images_per_second", "seconds_left", "knn_accuracy", "alignment", "uniformity",
-                                      "train_accuracy")] + [("anchors_without_positive", c_int64), ("message", c_char_p)]
+    _fields_ = (
+        [
+            _size,
+            ("kind", c_int32),
+            ("epoch", c_int64),
+            ("epochs", c_int64),
+            ("step", c_int64),
+            ("steps", c_int64),
+        ]
+        + [
+            (name, c_double)
+            for name in (
+                "loss",
+                "learning_rate",
+                "images_per_second",
+                "seconds_left",
+                "knn_accuracy",
+                "alignment",
+                "uniformity",
+                "train_accuracy",
+            )
+        ]
+        + [("anchors_without_positive", c_int64), ("message", c_char_p)]
+    )
 
 
 class EvaluateOptions(Structure):
-    _fields_ = [_size, ("method", c_int32), ("k", c_int32), ("temperature", c_float), ("iterations", c_int32), ("l2", c_float)]
+    _fields_ = [
+        _size,
+        ("method", c_int32),
+        ("k", c_int32),
+        ("temperature", c_float),
+        ("iterations", c_int32),
+        ("l2", c_float),
+    ]
 
 
 class Scores(Structure):
-    _fields_ = [_size, ("reserved", c_int32), ("top1", c_double), ("top5", c_double), ("classes", c_int64)]
+    _fields_ = [
+        _size,
+        ("reserved", c_int32),
+        ("top1", c_double),
+        ("top5", c_double),
+        ("classes", c_int64),
+    ]
 
 
 class RetrievalScores(Structure):
-    _fields_ = [_size, ("reserved", c_int32), ("precision_at_1", c_double), ("r_precision", c_double), ("map_at_r", c_double), ("queries", c_int64),
-                ("queries_without_match", c_int64)]
+    _fields_ = [
+        _size,
+        ("reserved", c_int32),
+        ("precision_at_1", c_double),
+        ("r_precision", c_double),
+        ("map_at_r", c_double),
+        ("queries", c_int64),
+        ("queries_without_match", c_int64),
+    ]
 
 
 class CalibrationOptions(Structure):
@@ -250,8 +546,17 @@ class CalibrationOptions(Structure):
 
 
 class CalibrationScores(Structure):
-    _fields_ = [_size, ("reserved", c_int32)] + [(name, c_double) for name in (
-        "expected_error", "maximum_error", "accuracy", "confidence", "negative_log_likelihood", "brier_score")]
+    _fields_ = [_size, ("reserved", c_int32)] + [
+        (name, c_double)
+        for name in (
+            "expected_calibration_error",
+            "maximum_calibration_error",
+            "accuracy",
+            "confidence",
+            "negative_log_likelihood",
+            "brier_score",
+        )
+    ]
 
 
 class CorruptionScores(Structure):
@@ -263,30 +568,63 @@ class OodOptions(Structure):
 
 
 class DetectionScores(Structure):
-    _fields_ = [_size, ("reserved", c_int32), ("auroc", c_double), ("fpr95", c_double), ("threshold", c_double)]
+    _fields_ = [
+        _size,
+        ("reserved", c_int32),
+        ("auroc", c_double),
+        ("fpr95", c_double),
+        ("threshold", c_double),
+    ]
 
 
 # struct → its name in the header; each but the last two is set to its defaults by <name>_init()
 STRUCTS = {
-    ContextOptions: "supcon_context_options", LossOptions: "supcon_loss_options", LossResult: "supcon_loss_result",
-    DatasetOptions: "supcon_dataset_options", DatasetInfo: "supcon_dataset_info", AugmentationOptions: "supcon_augmentation_options",
-    ModelOptions: "supcon_model_options", LoadOptions: "supcon_load_options", ModelInfo: "supcon_model_info", EmbedOptions: "supcon_embed_options",
-    ClassifierOptions: "supcon_classifier_options", TrainOptions: "supcon_train_options", EvaluateOptions: "supcon_evaluate_options",
-    Scores: "supcon_scores", RetrievalScores: "supcon_retrieval_scores", CalibrationOptions: "supcon_calibration_options",
-    CalibrationScores: "supcon_calibration_scores", CorruptionScores: "supcon_corruption_scores", OodOptions: "supcon_ood_options",
-    DetectionScores: "supcon_detection_scores", Images: "supcon_images", EventStruct: "supcon_event",
+    ContextOptions: "supcon_context_options",
+    LossOptions: "supcon_loss_options",
+    LossResult: "supcon_loss_result",
+    DatasetOptions: "supcon_dataset_options",
+    DatasetInfo: "supcon_dataset_info",
+    AugmentationOptions: "supcon_augmentation_options",
+    ModelOptions: "supcon_model_options",
+    LoadOptions: "supcon_load_options",
+    ModelInfo: "supcon_model_info",
+    EmbedOptions: "supcon_embed_options",
+    ClassifierOptions: "supcon_classifier_options",
+    TrainOptions: "supcon_train_options",
+    EvaluateOptions: "supcon_evaluate_options",
+    Scores: "supcon_scores",
+    RetrievalScores: "supcon_retrieval_scores",
+    CalibrationOptions: "supcon_calibration_options",
+    CalibrationScores: "supcon_calibration_scores",
+    CorruptionScores: "supcon_corruption_scores",
+    OodOptions: "supcon_ood_options",
+    DetectionScores: "supcon_detection_scores",
+    Images: "supcon_images",
+    EventStruct: "supcon_event",
 }
 
-# --------------------------------------------------------------------------------------------------------------------- functions
+# ---------------------------------------------------------------------------------------------------------------------
+# functions
 LogCallback = CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
 BatchCallback = CFUNCTYPE(c_int, POINTER(c_int64), c_int64, POINTER(c_uint8), c_void_p)
 TrainCallback = CFUNCTYPE(c_int, POINTER(EventStruct), c_void_p)
-CALLBACKS = {"supcon_log_callback": LogCallback, "supcon_batch_callback": BatchCallback, "supcon_train_callback": TrainCallback,
-             "supcon_progress_callback": ProgressCallback}
+CALLBACKS = {
+    "supcon_log_callback": LogCallback,
+    "supcon_batch_callback": BatchCallback,
+    "supcon_train_callback": TrainCallback,
+    "supcon_progress_callback": ProgressCallback,
+}
 
 status = c_int32
-_floats, _integers, _paths, _doubles = POINTER(c_float), POINTER(c_int64), POINTER(c_char_p), POINTER(c_double)
-_contexts, _datasets, _models, _trainers = (POINTER(it) for it in (ContextHandle, DatasetHandle, ModelHandle, TrainerHandle))
+_floats, _integers, _paths, _doubles = (
+    POINTER(c_float),
+    POINTER(c_int64),
+    POINTER(c_char_p),
+    POINTER(c_double),
+)
+_contexts, _datasets, _models, _trainers = (
+    POINTER(it) for it in (ContextHandle, DatasetHandle, ModelHandle, TrainerHandle)
+)
 
 # name → (what it returns, what it takes)
 FUNCTIONS = {
@@ -299,19 +637,72 @@ FUNCTIONS = {
     "supcon_context_create": (status, [POINTER(ContextOptions), _contexts]),
     "supcon_context_free": (None, [ContextHandle]),
     "supcon_context_threads": (c_int32, [ContextHandle]),
-    "supcon_images_init": (None, [POINTER(Images), c_void_p, c_int32, c_int32, c_int64, c_int64, c_int64, c_int64]),
-    "supcon_loss": (status, [ContextHandle, _floats, c_int64, c_int64, c_int64, _integers, _floats, POINTER(LossOptions), POINTER(LossResult),
-                             _floats, _floats]),
-    "supcon_loss_queue": (status, [ContextHandle, _floats, c_int64, c_int64, _floats, c_int64, _integers, _floats, c_int64, _integers, c_int32,
-                                   POINTER(LossOptions), POINTER(LossResult), _floats, _floats]),
-    "supcon_mask_from_multilabel": (status, [ContextHandle, POINTER(c_uint8), c_int64, c_int64, c_int32, _floats]),
-    "supcon_mask_from_values": (status, [ContextHandle, POINTER(c_double), c_int64, c_int64, c_double, _floats]),
-    "supcon_dataset_from_images": (status, [POINTER(Images), _integers, POINTER(DatasetOptions), _datasets]),
+    "supcon_images_init": (
+        None,
+        [POINTER(Images), c_void_p, c_int32, c_int32, c_int64, c_int64, c_int64, c_int64],
+    ),
+    "supcon_loss": (
+        status,
+        [
+            ContextHandle,
+            _floats,
+            c_int64,
+            c_int64,
+            c_int64,
+            _integers,
+            _floats,
+            POINTER(LossOptions),
+            POINTER(LossResult),
+            _floats,
+            _floats,
+        ],
+    ),
+    "supcon_loss_queue": (
+        status,
+        [
+            ContextHandle,
+            _floats,
+            c_int64,
+            c_int64,
+            _floats,
+            c_int64,
+            _integers,
+            _floats,
+            c_int64,
+            _integers,
+            c_int32,
+            POINTER(LossOptions),
+            POINTER(LossResult),
+            _floats,
+            _floats,
+        ],
+    ),
+    "supcon_mask_from_multilabel": (
+        status,
+        [ContextHandle, POINTER(c_uint8), c_int64, c_int64, c_int32, _floats],
+    ),
+    "supcon_mask_from_values": (
+        status,
+        [ContextHandle, POINTER(c_double), c_int64, c_int64, c_double, _floats],
+    ),
+    "supcon_dataset_from_images": (
+        status,
+        [POINTER(Images), _integers, POINTER(DatasetOptions), _datasets],
+    ),
     "supcon_dataset_from_folder": (status, [c_char_p, POINTER(DatasetOptions), _datasets]),
-    "supcon_dataset_from_files": (status, [_paths, c_int64, _integers, POINTER(DatasetOptions), _datasets]),
+    "supcon_dataset_from_files": (
+        status,
+        [_paths, c_int64, _integers, POINTER(DatasetOptions), _datasets],
+    ),
     "supcon_dataset_from_idx": (status, [c_char_p, c_char_p, POINTER(DatasetOptions), _datasets]),
-    "supcon_dataset_from_cifar": (status, [_paths, c_int64, c_int32, POINTER(DatasetOptions), _datasets]),
-    "supcon_dataset_from_callback": (status, [BatchCallback, c_void_p, c_int64, c_int64, c_int64, c_int64, _integers, _datasets]),
+    "supcon_dataset_from_cifar": (
+        status,
+        [_paths, c_int64, c_int32, POINTER(DatasetOptions), _datasets],
+    ),
+    "supcon_dataset_from_callback": (
+        status,
+        [BatchCallback, c_void_p, c_int64, c_int64, c_int64, c_int64, _integers, _datasets],
+    ),
     "supcon_dataset_free": (None, [DatasetHandle]),
     "supcon_dataset_get_info": (status, [DatasetHandle, POINTER(DatasetInfo)]),
     "supcon_dataset_class_name": (c_char_p, [DatasetHandle, c_int64]),
@@ -327,11 +718,44 @@ FUNCTIONS = {
     "supcon_dataset_with_label_noise": (status, [DatasetHandle, c_double, c_uint64, _datasets]),
     "supcon_dataset_per_class": (status, [DatasetHandle, c_int64, c_uint64, _datasets]),
     "supcon_dataset_long_tailed": (status, [DatasetHandle, c_double, c_uint64, _datasets]),
-    "supcon_augment": (status, [ContextHandle, POINTER(Images), POINTER(AugmentationOptions), c_uint64, c_int64, c_int64, c_int64, c_int64, _floats]),
-    "supcon_augment_dataset": (status, [ContextHandle, DatasetHandle, _integers, c_int64, POINTER(AugmentationOptions), c_uint64, c_int64, c_int64, c_int64,
-                                        c_int64, _floats]),
-    "supcon_corrupt": (status, [ContextHandle, POINTER(Images), c_int32, c_int32, c_uint64, POINTER(c_uint8)]),
-    "supcon_dataset_corrupt": (status, [DatasetHandle, c_int32, c_int32, c_uint64, c_int64, c_int64, _datasets]),
+    "supcon_augment": (
+        status,
+        [
+            ContextHandle,
+            POINTER(Images),
+            POINTER(AugmentationOptions),
+            c_uint64,
+            c_int64,
+            c_int64,
+            c_int64,
+            c_int64,
+            _floats,
+        ],
+    ),
+    "supcon_augment_dataset": (
+        status,
+        [
+            ContextHandle,
+            DatasetHandle,
+            _integers,
+            c_int64,
+            POINTER(AugmentationOptions),
+            c_uint64,
+            c_int64,
+            c_int64,
+            c_int64,
+            c_int64,
+            _floats,
+        ],
+    ),
+    "supcon_corrupt": (
+        status,
+        [ContextHandle, POINTER(Images), c_int32, c_int32, c_uint64, POINTER(c_uint8)],
+    ),
+    "supcon_dataset_corrupt": (
+        status,
+        [DatasetHandle, c_int32, c_int32, c_uint64, c_int64, c_int64, _datasets],
+    ),
     "supcon_model_create": (status, [ContextHandle, POINTER(ModelOptions), _models]),
     "supcon_model_load": (status, [ContextHandle, c_char_p, POINTER(LoadOptions), _models]),
     "supcon_model_save": (status, [ModelHandle, c_char_p]),
@@ -339,28 +763,103 @@ FUNCTIONS = {
     "supcon_model_get_info": (status, [ModelHandle, POINTER(ModelInfo)]),
     "supcon_model_class_name": (c_char_p, [ModelHandle, c_int64]),
     "supcon_model_output_dimension": (c_int64, [ModelHandle, c_int32]),
-    "supcon_model_embed": (status, [ModelHandle, POINTER(Images), POINTER(EmbedOptions), _floats, c_int64]),
-    "supcon_model_embed_dataset": (status, [ModelHandle, DatasetHandle, POINTER(EmbedOptions), _floats, c_int64]),
+    "supcon_model_embed": (
+        status,
+        [ModelHandle, POINTER(Images), POINTER(EmbedOptions), _floats, c_int64],
+    ),
+    "supcon_model_embed_dataset": (
+        status,
+        [ModelHandle, DatasetHandle, POINTER(EmbedOptions), _floats, c_int64],
+    ),
     "supcon_model_quantize": (status, [ModelHandle, DatasetHandle]),
-    "supcon_model_fit_classifier": (status, [ModelHandle, DatasetHandle, POINTER(ClassifierOptions)]),
+    "supcon_model_fit_classifier": (
+        status,
+        [ModelHandle, DatasetHandle, POINTER(ClassifierOptions)],
+    ),
     "supcon_model_reset_classifier": (status, [ModelHandle, c_int32]),
     "supcon_preset_count": (c_int64, []),
     "supcon_preset_name": (c_char_p, [c_int64]),
     "supcon_preset_description": (c_char_p, [c_char_p]),
     "supcon_preset": (status, [c_char_p, POINTER(ModelOptions), POINTER(TrainOptions)]),
-    "supcon_trainer_create": (status, [ContextHandle, ModelHandle, DatasetHandle, POINTER(TrainOptions), _trainers]),
+    "supcon_trainer_create": (
+        status,
+        [ContextHandle, ModelHandle, DatasetHandle, POINTER(TrainOptions), _trainers],
+    ),
     "supcon_trainer_run": (status, [TrainerHandle, TrainCallback, c_void_p]),
     "supcon_trainer_cancel": (None, [TrainerHandle]),
     "supcon_trainer_memory": (c_int64, [TrainerHandle]),
     "supcon_trainer_free": (None, [TrainerHandle]),
-    "supcon_evaluate": (status, [ContextHandle, _floats, _integers, c_int64, _floats, _integers, c_int64, c_int64, POINTER(EvaluateOptions),
-                                 POINTER(Scores), _integers, _floats, c_int64, _integers, c_int64]),
-    "supcon_retrieval": (status, [ContextHandle, _floats, _integers, c_int64, _floats, _integers, c_int64, c_int64, POINTER(RetrievalScores)]),
-    "supcon_calibration": (status, [_floats, _integers, c_int64, c_int64, POINTER(CalibrationOptions), POINTER(CalibrationScores), _integers, _doubles,
-                                    _doubles]),
-    "supcon_corruption_error": (status, [_doubles, _doubles, c_int64, c_int64, c_double, c_double, POINTER(CorruptionScores), _doubles, _doubles]),
+    "supcon_evaluate": (
+        status,
+        [
+            ContextHandle,
+            _floats,
+            _integers,
+            c_int64,
+            _floats,
+            _integers,
+            c_int64,
+            c_int64,
+            POINTER(EvaluateOptions),
+            POINTER(Scores),
+            _integers,
+            _floats,
+            c_int64,
+            _integers,
+            c_int64,
+        ],
+    ),
+    "supcon_retrieval": (
+        status,
+        [
+            ContextHandle,
+            _floats,
+            _integers,
+            c_int64,
+            _floats,
+            _integers,
+            c_int64,
+            c_int64,
+            POINTER(RetrievalScores),
+        ],
+    ),
+    "supcon_calibration": (
+        status,
+        [
+            _floats,
+            _integers,
+            c_int64,
+            c_int64,
+            POINTER(CalibrationOptions),
+            POINTER(CalibrationScores),
+            _integers,
+            _doubles,
+            _doubles,
+        ],
+    ),
+    "supcon_corruption_error": (
+        status,
+        [
+            _doubles,
+            _doubles,
+            c_int64,
+            c_int64,
+            c_double,
+            c_double,
+            POINTER(CorruptionScores),
+            _doubles,
+            _doubles,
+        ],
+    ),
     "supcon_alignment": (status, [ContextHandle, _floats, _integers, c_int64, c_int64, _doubles]),
     "supcon_uniformity": (status, [ContextHandle, _floats, c_int64, c_int64, _doubles]),
-    "supcon_ood_scores": (status, [ContextHandle, _floats, c_int64, _floats, c_int64, c_int64, POINTER(OodOptions), _floats]),
+    "supcon_ood_scores": (
+        status,
+        [ContextHandle, _floats, c_int64, _floats, c_int64, c_int64, POINTER(OodOptions), _floats],
+    ),
     "supcon_detection": (status, [_floats, c_int64, _floats, c_int64, POINTER(DetectionScores)]),
-} | {f"{name}_init": (None, [POINTER(struct)]) for struct, name in STRUCTS.items() if struct not in (Images, EventStruct)}
+} | {
+    f"{name}_init": (None, [POINTER(struct)])
+    for struct, name in STRUCTS.items()
+    if struct not in (Images, EventStruct)
+}

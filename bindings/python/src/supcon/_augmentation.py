@@ -17,17 +17,21 @@ CORRUPTIONS = tuple(it.word for it in _abi.Corruption)
 
 
 @documented({name: option for name, option in AUGMENTATION.items() if name != "augmentation"})
-def augment(images, augmentation="simclr", *, seed=0, epoch=1, view=0, size=None, n_jobs=None) -> np.ndarray:
+def augment(
+    images, augmentation="simclr", *, seed=0, epoch=1, view=0, size=None, n_jobs=None
+) -> np.ndarray:
     """The views that training would make of `images`.
 
     Parameters
     ----------
     images : uint8 or float [n, h, w] or [n, h, w, c], or a data set
     augmentation : str or dict, default "simclr"
-        "none": resize; "crop_flip"; "simclr": crop, flip, colour jitter, grey, and from 128 pixels on blur; "autoaugment_imagenet", "autoaugment_cifar10":
-        crop, flip, a sub-policy; "randaugment": crop, flip, operations at one magnitude; "simaugment": SimCLR's with a random warp;
-        "stacked_randaugment": SimAugment with RandAugment after the jitter. A dict has "kind" and the fields to change, such as
-        {"kind": "randaugment", "randaugment_magnitude": 15}; these are the fields:
+        "none": resize; "crop_flip"; "simclr": crop, flip, color jitter, gray, and from 128 pixels
+        on blur; "autoaugment_imagenet", "autoaugment_cifar10": crop, flip, a sub-policy;
+        "randaugment": crop, flip, operations at one magnitude; "simaugment": SimCLR's with a random
+        warp; "stacked_randaugment": SimAugment with RandAugment after the jitter. A dict has "kind"
+        and the fields to change, such as {"kind": "randaugment", "randaugment_magnitude": 15};
+        these are the fields:
 
     {options}
 
@@ -40,37 +44,59 @@ def augment(images, augmentation="simclr", *, seed=0, epoch=1, view=0, size=None
 
     Returns
     -------
-    float32 [n, height, width, c], from 0 to 1, not normalised by mean and deviation
+    float32 [n, height, width, c], from 0 to 1, not normalized by mean and deviation
     """
-    found, options = images if isinstance(images, Dataset) else pixels(images), _options.augmentation(augmentation)
+    found, options = (
+        images if isinstance(images, Dataset) else pixels(images),
+        _options.augmentation(augmentation),
+    )
     if size is None and not found.height:
-        raise _options.ArgumentError("the images differ in size; expected a size for the views, such as size=224")
+        raise _options.ArgumentError(
+            "the images differ in size; expected a size for the views, such as size=224"
+        )
     height, width = (found.height, found.width) if size is None else image_size(size)
     views = np.empty((found.count, height, width, found.channels), np.float32)
-    rest = (None if options is None else ctypes.byref(options), _convert.integer("seed", seed, 0, 2**64 - 1),
-            _convert.integer("epoch", epoch, -(2**63), 2**63 - 1), _convert.integer("view", view, -(2**63), 2**63 - 1), height, width, floats(views))
+    rest = (
+        None if options is None else ctypes.byref(options),
+        _convert.integer("seed", seed, 0, 2**64 - 1),
+        _convert.integer("epoch", epoch, -(2**63), 2**63 - 1),
+        _convert.integer("view", view, -(2**63), 2**63 - 1),
+        height,
+        width,
+        floats(views),
+    )
     if isinstance(found, Dataset):
         indices = np.arange(found.count, dtype=np.int64)
         if found.count:
-            check(lib.supcon_augment_dataset(context(n_jobs), found._handle, integers(indices), found.count, *rest))
+            check(
+                lib.supcon_augment_dataset(
+                    context(n_jobs), found._handle, integers(indices), found.count, *rest
+                )
+            )
     else:
         check(lib.supcon_augment(context(n_jobs), ctypes.byref(found.struct), *rest))
     return views
 
 
-def corrupt(images, corruption: str, severity: int = 3, *, seed: int = 0, n_jobs=None) -> np.ndarray:
-    """One of the fifteen corruptions of ImageNet-C (Hendrycks and Dietterich, arXiv:1903.12261), computed here.
+def corrupt(
+    images, corruption: str, severity: int = 3, *, seed: int = 0, n_jobs=None
+) -> np.ndarray:
+    """One of the fifteen corruptions of ImageNet-C (Hendrycks and Dietterich, arXiv:1903.12261),
+    computed here.
 
     Parameters
     ----------
     images : uint8 or float [n, h, w] or [n, h, w, c]
-        As large as the model sees them: the published strengths count pixels. CIFAR-10-C's are used up to a smaller side of 64 pixels, ImageNet-C's above.
+        As large as the model sees them: the published strengths count pixels. CIFAR-10-C's are used
+        up to a smaller side of 64 pixels, ImageNet-C's above.
     corruption : str
-        One of `CORRUPTIONS`. Frost is a computed texture, not photographs of ice as in the benchmark.
+        One of `CORRUPTIONS`. Frost is a computed texture, not photographs of ice as in the
+        benchmark.
     severity : int, default 3
         1 to 5.
     seed : int, default 0
-        The random numbers depend on it, the corruption and the image's place in `images` alone; the severities of an image differ in strength only.
+        The random numbers depend on it, the corruption and the image's place in `images` alone; the
+        severities of an image differ in strength only.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
 
@@ -80,9 +106,16 @@ def corrupt(images, corruption: str, severity: int = 3, *, seed: int = 0, n_jobs
     """
     found = pixels(images)
     out = np.empty((found.count, found.height, found.width, found.channels), np.uint8)
-    check(lib.supcon_corrupt(context(n_jobs), ctypes.byref(found.struct), _convert.choice("corruption", corruption, _abi.Corruption),
-                             _convert.integer("severity", severity, -(2**31), 2**31 - 1), _convert.integer("seed", seed, 0, 2**64 - 1),
-                             out.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))))
+    check(
+        lib.supcon_corrupt(
+            context(n_jobs),
+            ctypes.byref(found.struct),
+            _convert.choice("corruption", corruption, _abi.Corruption),
+            _convert.integer("severity", severity, -(2**31), 2**31 - 1),
+            _convert.integer("seed", seed, 0, 2**64 - 1),
+            out.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)),
+        )
+    )
     return out.reshape(np.shape(images))
 
 
@@ -90,5 +123,9 @@ def image_size(size) -> tuple[int, int]:
     """(height, width) of an int or a pair."""
     pair = tuple(size) if hasattr(size, "__iter__") else (size, size)
     if len(pair) != 2:
-        raise _options.ArgumentError(f"size is {size!r}; expected a number of pixels, or (height, width)")
-    return _convert.integer("image height", pair[0], 1, 65536), _convert.integer("image width", pair[1], 1, 65536)
+        raise _options.ArgumentError(
+            f"size is {size!r}; expected a number of pixels, or (height, width)"
+        )
+    return _convert.integer("image height", pair[0], 1, 65536), _convert.integer(
+        "image width", pair[1], 1, 65536
+    )

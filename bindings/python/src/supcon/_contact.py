@@ -14,7 +14,9 @@ from ._augmentation import augment, image_size
 from ._data import Dataset, source
 
 
-def contact_sheet(images, augmentation="simclr", *, path=None, views=8, seed=0, epoch=1, size=None, n_jobs=None) -> np.ndarray:
+def contact_sheet(
+    images, augmentation="simclr", *, path=None, views=8, seed=0, epoch=1, size=None, n_jobs=None
+) -> np.ndarray:
     """A row per image: the image itself, resized, then views as training would make them.
 
     Parameters
@@ -38,19 +40,28 @@ def contact_sheet(images, augmentation="simclr", *, path=None, views=8, seed=0, 
     """
     found = source(images)
     if isinstance(found, Dataset):
-        height, width = image_size(size if size is not None else (found.height, found.width) if found.height else 224)
+        height, width = image_size(
+            size if size is not None else (found.height, found.width) if found.height else 224
+        )
     else:
-        found, (height, width) = found.array, image_size(size if size is not None else (found.height, found.width))
+        found, (height, width) = (
+            found.array,
+            image_size(size if size is not None else (found.height, found.width)),
+        )
     pair = augmentation if isinstance(augmentation, (tuple, list)) else (augmentation, augmentation)
     _options.augmentations(augmentation)  # of its errors' words
     count = _convert.integer("views", views, 1, 256)
     common = dict(seed=seed, epoch=epoch, size=(height, width), n_jobs=n_jobs)
-    columns = [augment(found, "none", **common)] + [augment(found, pair[min(it, 1)], view=it, **common) for it in range(count)]
+    columns = [augment(found, "none", **common)] + [
+        augment(found, pair[min(it, 1)], view=it, **common) for it in range(count)
+    ]
     return sheet(np.stack(columns, 1), path)
 
 
 def sheet(cells: np.ndarray, path=None) -> np.ndarray:
-    """Images [rows, columns, h, w, c] from 0 to 1 as one picture; of two channels the first is shown, of four three."""
+    """Images [rows, columns, h, w, c] from 0 to 1 as one picture; of two channels the first is
+    shown, of four three.
+    """
     rows, columns, height, width, channels = cells.shape
     gap = max(1, min(height, width) // 16)
     shown = cells[..., :3] if channels >= 3 else np.repeat(cells[..., :1], 3, -1)
@@ -58,7 +69,7 @@ def sheet(cells: np.ndarray, path=None) -> np.ndarray:
     for row in range(rows):
         for column in range(columns):
             top, left = gap + row * (height + gap), gap + column * (width + gap)
-            out[top:top + height, left:left + width] = np.rint(shown[row, column] * 255)
+            out[top : top + height, left : left + width] = np.rint(shown[row, column] * 255)
     if path is not None:
         _files.write(os.fspath(path), lambda file: file.write(png(out)))
     return out
@@ -69,6 +80,13 @@ def png(pixels: np.ndarray) -> bytes:
     height, width, _ = pixels.shape
     lines = np.zeros((height, 1 + width * 3), np.uint8)  # each begins with its filter: none
     lines[:, 1:] = pixels.reshape(height, -1)
-    part = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    part = lambda kind, data: (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    )
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", head) + part(b"IDAT", zlib.compress(lines.tobytes(), 6)) + part(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + part(b"IHDR", head)
+        + part(b"IDAT", zlib.compress(lines.tobytes(), 6))
+        + part(b"IEND", b"")
+    )

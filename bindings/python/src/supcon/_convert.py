@@ -10,7 +10,11 @@ import os
 from ._errors import ArgumentError, ElementTypeError
 
 # ctypes integer → its range
-RANGES = {ctypes.c_int32: (-(2**31), 2**31 - 1), ctypes.c_int64: (-(2**63), 2**63 - 1), ctypes.c_uint64: (0, 2**64 - 1)}
+RANGES = {
+    ctypes.c_int32: (-(2**31), 2**31 - 1),
+    ctypes.c_int64: (-(2**63), 2**63 - 1),
+    ctypes.c_uint64: (0, 2**64 - 1),
+}
 
 
 def integer(name: str, value, low: int, high: int) -> int:
@@ -69,7 +73,15 @@ def path(name: str, value) -> bytes:
 
 def per_channel(name: str, value, channels: int) -> list[float]:
     """One number per channel: a sequence of that length, or one number for all."""
-    numbers = [value] * channels if isinstance(value, (int, float)) else list(value) if hasattr(value, "__iter__") else [value]
+    numbers = (
+        [value] * channels
+        if isinstance(value, (int, float))
+        else list(value)
+        if hasattr(value, "__iter__")
+        else [value]
+    )
     if len(numbers) != channels:
-        raise ArgumentError(f"{name} has {len(numbers)} numbers; expected one for each of the {channels} channels")
+        raise ArgumentError(
+            f"{name} has {len(numbers)} numbers; expected one for each of the {channels} channels"
+        )
     return [real(name, it) for it in numbers]

@@ -14,14 +14,16 @@ from ._options import DATASET, build
 
 
 class Dataset:
-    """Images and, maybe, labels, that never change. Make one by a `from_` method, or by `ImageFolder`.
+    """Images and, maybe, labels, that never change. Make one by a `from_` method, or by
+    `ImageFolder`.
 
     Attributes
     ----------
     labels : int64 [n], or None
         Numbers of the classes.
     targets : float64 [n, dimension], or None
-        Several labels an image (0 or 1 each), or real values: what the option `positives` goes by where it is not "classes".
+        Several labels an image (0 or 1 each), or real values: what the option `positives` goes by
+        where it is not "classes".
     class_names : list of str
         What each class is called: its folder, or its number; empty without labels.
     height, width : int
@@ -38,16 +40,25 @@ class Dataset:
         self._keep = keep  # memory and callbacks that the library goes on using
         info = defaults(_abi.DatasetInfo)
         check(lib.supcon_dataset_get_info(handle, ctypes.byref(info)))
-        self.count, self.height, self.width, self.channels = info.count, info.height, info.width, info.channels
+        self.count, self.height, self.width, self.channels = (
+            info.count,
+            info.height,
+            info.width,
+            info.channels,
+        )
         self.labels = None
-        if info.labelled:
+        if info.labeled:
             self.labels = np.empty(info.count, np.int64)
             check(lib.supcon_dataset_get_labels(handle, integers(self.labels), info.count))
         self.targets = None
         if info.target_dimension:
             self.targets = np.empty((info.count, info.target_dimension))
             check(lib.supcon_dataset_get_targets(handle, doubles(self.targets), self.targets.size))
-        self.class_names = [_text(lib.supcon_dataset_class_name(handle, it)) for it in range(info.classes)] if info.labelled else []
+        self.class_names = (
+            [_text(lib.supcon_dataset_class_name(handle, it)) for it in range(info.classes)]
+            if info.labeled
+            else []
+        )
         self.skipped = [_text(lib.supcon_dataset_skipped(handle, it)) for it in range(info.skipped)]
 
     @property
@@ -62,27 +73,40 @@ class Dataset:
     def __repr__(self) -> str:
         size = f"{self.height}x{self.width}" if self.height else "different sizes"
         classes = f", {len(self.class_names)} classes" if self.labels is not None else ""
-        return f"<supcon.{type(self).__name__} of {self.count} images, {size}, {self.channels} channels{classes}>"
+        return (
+            f"<supcon.{type(self).__name__} of {self.count} images, {size}, "
+            f"{self.channels} channels{classes}>"
+        )
 
     def __reduce__(self):
         raise TypeError("a supcon data set cannot be pickled; pass its paths and labels instead")
 
     @classmethod
     def from_images(cls, images, labels=None) -> Dataset:
-        """Images in memory, used where they lie: uint8 or float [n, h, w] or [n, h, w, c]; they must not change while the data set is in use.
-        Labels: int [n] >= 0."""
+        """Images in memory, used where they lie: uint8 or float [n, h, w] or [n, h, w, c]; they
+        must not change while the data set is in use. Labels: int [n] >= 0.
+        """
         return from_pixels(pixels(images), _numbers(labels))
 
     @classmethod
     def from_files(cls, paths, labels=None, *, on_error=None, channels=None) -> Dataset:
-        """JPEG and PNG files, in that order. Labels: int [n] >= 0. `on_error`: "skip" leaves unreadable files out, "refuse" raises;
-        `channels`: 1 (grey) or 3 (RGB)."""
+        """JPEG and PNG files, in that order. Labels: int [n] >= 0. `on_error`: "skip" leaves
+        unreadable files out, "refuse" raises; `channels`: 1 (gray) or 3 (RGB).
+        """
         encoded = [_convert.path("paths", it) for it in paths]
         numbers = _numbers(labels)
         if numbers is not None and len(numbers) != len(encoded):
             raise ShapeError(f"there are {len(numbers)} labels for {len(encoded)} paths")
         options, handle = build(DATASET, on_error=on_error, channels=channels), _abi.DatasetHandle()
-        check(lib.supcon_dataset_from_files(_strings(encoded), len(encoded), integers(numbers), ctypes.byref(options), ctypes.byref(handle)))
+        check(
+            lib.supcon_dataset_from_files(
+                _strings(encoded),
+                len(encoded),
+                integers(numbers),
+                ctypes.byref(options),
+                ctypes.byref(handle),
+            )
+        )
         return Dataset(handle)
 
     @classmethod
@@ -90,38 +114,70 @@ class Dataset:
         """MNIST's IDX files, gzipped or not: paths."""
         handle = _abi.DatasetHandle()
         labels = None if labels is None else _convert.path("labels", labels)
-        check(lib.supcon_dataset_from_idx(_convert.path("images", images), labels, None, ctypes.byref(handle)))
+        check(
+            lib.supcon_dataset_from_idx(
+                _convert.path("images", images), labels, None, ctypes.byref(handle)
+            )
+        )
         return Dataset(handle)
 
     @classmethod
     def from_cifar(cls, paths, classes: int = 10) -> Dataset:
-        """CIFAR's binary files, put together in that order; `classes`: 10, or 100 (the fine labels)."""
+        """CIFAR's binary files, put together in that order; `classes`: 10, or 100 (the fine
+        labels).
+        """
         encoded = [_convert.path("paths", it) for it in paths]
         handle = _abi.DatasetHandle()
         classes = _convert.integer("classes", classes, 10, 100)
-        check(lib.supcon_dataset_from_cifar(_strings(encoded), len(encoded), classes, None, ctypes.byref(handle)))
+        check(
+            lib.supcon_dataset_from_cifar(
+                _strings(encoded), len(encoded), classes, None, ctypes.byref(handle)
+            )
+        )
         return Dataset(handle)
 
     @classmethod
-    def from_function(cls, function, count: int, height: int, width: int, channels: int, labels=None) -> Dataset:
-        """Images made on demand: ``function(indices)``, int64 [m], returns uint8 [m, height, width, channels]. It runs on the thread that called the library;
-        what it raises comes out of that call."""
-        sizes = [_convert.integer(name, it, 0, 2**63 - 1) for name, it in
-                 (("count", count), ("height", height), ("width", width), ("channels", channels))]
+    def from_function(
+        cls, function, count: int, height: int, width: int, channels: int, labels=None
+    ) -> Dataset:
+        """Images made on demand: ``function(indices)``, int64 [m], returns uint8 [m, height, width,
+        channels]. It runs on the thread that called the library; what it raises comes out of that
+        call.
+        """
+        sizes = [
+            _convert.integer(name, it, 0, 2**63 - 1)
+            for name, it in (
+                ("count", count),
+                ("height", height),
+                ("width", width),
+                ("channels", channels),
+            )
+        ]
         shape = tuple(sizes[1:])
 
         def fetch(indices, number, target, _):
             wanted = np.ctypeslib.as_array(indices, (number,)).copy()
             made = np.asarray(function(wanted))
             if made.shape != (number, *shape) or made.dtype != np.uint8:
-                raise ShapeError(f"the function returned {made.dtype} {list(made.shape)}; expected uint8 {[number, *shape]}")
+                raise ShapeError(
+                    f"the function returned {made.dtype} {list(made.shape)}; expected uint8 "
+                    f"{[number, *shape]}"
+                )
             np.ctypeslib.as_array(target, (number, *shape))[...] = made
             return 0
 
-        callback, handle, numbers = _abi.BatchCallback(guarded(fetch)), _abi.DatasetHandle(), _numbers(labels)
+        callback, handle, numbers = (
+            _abi.BatchCallback(guarded(fetch)),
+            _abi.DatasetHandle(),
+            _numbers(labels),
+        )
         if numbers is not None and len(numbers) != sizes[0]:
             raise ShapeError(f"there are {len(numbers)} labels for {sizes[0]} images")
-        check(lib.supcon_dataset_from_callback(callback, None, *sizes, integers(numbers), ctypes.byref(handle)))
+        check(
+            lib.supcon_dataset_from_callback(
+                callback, None, *sizes, integers(numbers), ctypes.byref(handle)
+            )
+        )
         return Dataset(handle, (callback,))
 
     def subset(self, indices) -> Dataset:
@@ -130,26 +186,51 @@ class Dataset:
         if numbers.ndim != 1:
             raise ShapeError(f"indices have the shape {list(numbers.shape)}; expected [n]")
         handle = _abi.DatasetHandle()
-        check(lib.supcon_dataset_subset(self._handle, integers(numbers), len(numbers), ctypes.byref(handle)))
+        check(
+            lib.supcon_dataset_subset(
+                self._handle, integers(numbers), len(numbers), ctypes.byref(handle)
+            )
+        )
         return Dataset(handle, self._keep)
 
     def split(self, fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:
         """Two parts at random, class by class; the second gets about `fraction` of the images."""
         first, second = _abi.DatasetHandle(), _abi.DatasetHandle()
-        check(lib.supcon_dataset_split(self._handle, _convert.real("fraction", fraction), _seed(seed), ctypes.byref(first), ctypes.byref(second)))
+        check(
+            lib.supcon_dataset_split(
+                self._handle,
+                _convert.real("fraction", fraction),
+                _seed(seed),
+                ctypes.byref(first),
+                ctypes.byref(second),
+            )
+        )
         return Dataset(first, self._keep), Dataset(second, self._keep)
 
     def corrupted(self, corruption: str, severity: int = 3, *, seed: int = 0, size=None) -> Dataset:
-        """The same images and labels, corrupted when they are used (see `corrupt`); an image's place here decides its random numbers. `size`: int or
-        (height, width), what images are resized to before, since the strengths count pixels: the size that the model sees."""
+        """The same images and labels, corrupted when they are used (see `corrupt`); an image's
+        place here decides its random numbers. `size`: int or (height, width), what images are
+        resized to before, since the strengths count pixels: the size that the model sees.
+        """
         handle = _abi.DatasetHandle()
-        pair = (0, 0) if size is None else tuple(size) if hasattr(size, "__iter__") else (size, size)
+        pair = (
+            (0, 0) if size is None else tuple(size) if hasattr(size, "__iter__") else (size, size)
+        )
         if len(pair) != 2:
-            raise ArgumentError(f"size is {size!r}; expected a number of pixels, or (height, width)")
+            raise ArgumentError(
+                f"size is {size!r}; expected a number of pixels, or (height, width)"
+            )
         sides = [_convert.integer("size", it, 0, 65536) for it in pair]
-        check(lib.supcon_dataset_corrupt(self._handle, _convert.choice("corruption", corruption, _abi.Corruption),
-                                         _convert.integer("severity", severity, -(2**31), 2**31 - 1), _seed(seed),
-                                         *sides, ctypes.byref(handle)))
+        check(
+            lib.supcon_dataset_corrupt(
+                self._handle,
+                _convert.choice("corruption", corruption, _abi.Corruption),
+                _convert.integer("severity", severity, -(2**31), 2**31 - 1),
+                _seed(seed),
+                *sides,
+                ctypes.byref(handle),
+            )
+        )
         return Dataset(handle, self._keep)
 
     def _changed(self, function, *arguments) -> Dataset:
@@ -165,40 +246,61 @@ class Dataset:
         return self._changed(lib.supcon_dataset_with_labels, integers(numbers))
 
     def with_targets(self, targets) -> Dataset:
-        """The same images with these targets: [n] or [n, dimension] of numbers, 0 and 1 for several labels an image, or real values; None: none. A run uses them
-        by its option `positives`."""
+        """The same images with these targets: [n] or [n, dimension] of numbers, 0 and 1 for several
+        labels an image, or real values; None: none. A run uses them by its option `positives`.
+        """
         if targets is None:
             return self._changed(lib.supcon_dataset_with_targets, None, 0)
-        array = np.asarray(targets.toarray() if hasattr(targets, "toarray") else targets)  # scipy's sparse matrices
+        array = np.asarray(
+            targets.toarray() if hasattr(targets, "toarray") else targets
+        )  # scipy's sparse matrices
         if array.dtype.kind not in "biuf":
             raise ElementTypeError(f"targets are of type {array.dtype}; expected numbers")
         if array.ndim not in (1, 2) or len(array) != self.count:
-            raise ShapeError(f"targets have the shape {list(array.shape)}; expected [{self.count}] or [{self.count}, dimension], a row for each image")
+            raise ShapeError(
+                f"targets have the shape {list(array.shape)}; expected [{self.count}] "
+                f"or [{self.count}, dimension], a row for each image"
+            )
         rows = np.ascontiguousarray(array.reshape(self.count, -1), np.float64)
         return self._changed(lib.supcon_dataset_with_targets, doubles(rows), rows.shape[1])
 
     def with_class_names(self, names) -> Dataset:
-        """With these names for its classes, which a model fitted on it keeps: one for each class, or more."""
+        """With these names for its classes, which a model fitted on it keeps: one for each class,
+        or more.
+        """
         encoded = [str(it).encode("utf-8", "surrogateescape") for it in names]
         if any(b"\0" in it for it in encoded):
             raise ArgumentError("a class name has a NUL in it")
         return self._changed(lib.supcon_dataset_with_class_names, _strings(encoded), len(encoded))
 
     def with_label_noise(self, rate: float, seed: int = 0) -> Dataset:
-        """Symmetric label noise: `rate` (0 to 1) of the images, at random, get one of the other classes that have images, each as likely."""
-        return self._changed(lib.supcon_dataset_with_label_noise, _convert.real("rate", rate), _seed(seed))
+        """Symmetric label noise: `rate` (0 to 1) of the images, at random, get one of the other
+        classes that have images, each as likely.
+        """
+        return self._changed(
+            lib.supcon_dataset_with_label_noise, _convert.real("rate", rate), _seed(seed)
+        )
 
     def per_class(self, images: int, seed: int = 0) -> Dataset:
         """At most `images` of each class, at random; fewer are always among more of the same seed."""
-        return self._changed(lib.supcon_dataset_per_class, _convert.integer("images", images, 0, 2**63 - 1), _seed(seed))
+        return self._changed(
+            lib.supcon_dataset_per_class,
+            _convert.integer("images", images, 0, 2**63 - 1),
+            _seed(seed),
+        )
 
     def long_tailed(self, factor: float, seed: int = 0) -> Dataset:
-        """A long tail: the first class keeps all its images, the last 1/factor as many, those between fall exponentially (Cui et al., arXiv:1901.05555)."""
-        return self._changed(lib.supcon_dataset_long_tailed, _convert.real("factor", factor), _seed(seed))
+        """A long tail: the first class keeps all its images, the last 1/factor as many, those
+        between fall exponentially (Cui et al., arXiv:1901.05555).
+        """
+        return self._changed(
+            lib.supcon_dataset_long_tailed, _convert.real("factor", factor), _seed(seed)
+        )
 
 
 class ImageFolder(Dataset):
-    """A folder with a folder per class, in the byte order of their names; JPEG and PNG files to any depth, decoded when they are used.
+    """A folder with a folder per class, in the byte order of their names; JPEG and PNG files to any
+    depth, decoded when they are used.
 
     Parameters
     ----------
@@ -206,12 +308,16 @@ class ImageFolder(Dataset):
     on_error : {"skip", "refuse"}, default "skip"
         Leave unreadable files out and list them in `skipped`, or raise `FormatError`.
     channels : int, default 3
-        1: grey; 3: RGB.
+        1: gray; 3: RGB.
     """
 
     def __init__(self, path, on_error=None, channels=None):
         options, handle = build(DATASET, on_error=on_error, channels=channels), _abi.DatasetHandle()
-        check(lib.supcon_dataset_from_folder(_convert.path("path", path), ctypes.byref(options), ctypes.byref(handle)))
+        check(
+            lib.supcon_dataset_from_folder(
+                _convert.path("path", path), ctypes.byref(options), ctypes.byref(handle)
+            )
+        )
         super().__init__(handle)
 
 
@@ -233,7 +339,9 @@ def _numbers(labels):
         return None
     array = np.asarray(labels)
     if array.dtype.kind not in "iu" or array.ndim != 1:
-        raise ElementTypeError(f"labels are {array.dtype} {list(array.shape)}; expected integers [n]")
+        raise ElementTypeError(
+            f"labels are {array.dtype} {list(array.shape)}; expected integers [n]"
+        )
     return np.ascontiguousarray(array, np.int64)
 
 
@@ -241,43 +349,63 @@ def from_pixels(images: Pixels, numbers: np.ndarray | None = None) -> Dataset:
     if numbers is not None and len(numbers) != images.count:
         raise ShapeError(f"there are {len(numbers)} labels for {images.count} images")
     handle = _abi.DatasetHandle()
-    check(lib.supcon_dataset_from_images(ctypes.byref(images.struct), integers(numbers), None, ctypes.byref(handle)))
+    check(
+        lib.supcon_dataset_from_images(
+            ctypes.byref(images.struct), integers(numbers), None, ctypes.byref(handle)
+        )
+    )
     return Dataset(handle, (images, numbers))
 
 
 def source(images, channels: int | None = None) -> Pixels | Dataset:
-    """Whatever images may be given as: arrays, paths (every one must be readable, so that rows of results belong to them), a data set."""
+    """Whatever images may be given as: arrays, paths (every one must be readable, so that rows of
+    results belong to them), a data set.
+    """
     if isinstance(images, Dataset):
         return images
     if are_paths(images):
-        return Dataset.from_files(list(images), on_error="refuse", channels=channels if channels in (1, 3) else None)
+        return Dataset.from_files(
+            list(images), on_error="refuse", channels=channels if channels in (1, 3) else None
+        )
     return pixels(images)
 
 
-def labelled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
-    """A data set to train on and the classes of its labels (None without labels): `labels` of any kind, else the data set's own."""
+def labeled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
+    """A data set to train on and the classes of its labels (None without labels): `labels` of any
+    kind, else the data set's own.
+    """
     if labels is None:
         found = source(images)
         data = from_pixels(found) if isinstance(found, Pixels) else found
         if data.labels is None:
             return data, None
         named = data.class_names != [str(it) for it in range(len(data.class_names))]
-        return data, np.array(data.class_names) if named or isinstance(data, ImageFolder) else np.arange(len(data.class_names))
+        return data, np.array(data.class_names) if named or isinstance(
+            data, ImageFolder
+        ) else np.arange(len(data.class_names))
     if isinstance(images, Dataset):
         classes, numbers = encode_labels(labels, len(images))
         return _named(images.with_labels(numbers), classes), classes
     if are_paths(images):
         classes, numbers = encode_labels(labels, len(images))
-        return _named(Dataset.from_files(list(images), numbers, on_error="refuse"), classes), classes
+        return _named(
+            Dataset.from_files(list(images), numbers, on_error="refuse"), classes
+        ), classes
     found = pixels(images)
     classes, numbers = encode_labels(labels, found.count)
     return _named(from_pixels(found, numbers), classes), classes
 
 
 def _named(data: Dataset, classes: np.ndarray) -> Dataset:
-    """With the labels' own words for names, so that a model fitted on it keeps them; numbers 0, 1, … are names already."""
+    """With the labels' own words for names, so that a model fitted on it keeps them; numbers 0, 1,
+    … are names already.
+    """
     names = [str(it) for it in classes]
-    return data if names == data.class_names or any("\0" in it for it in names) else data.with_class_names(names)
+    return (
+        data
+        if names == data.class_names or any("\0" in it for it in names)
+        else data.with_class_names(names)
+    )
 
 
 def need_labels(data: Dataset) -> np.ndarray:

@@ -1,4 +1,6 @@
-"""What can go wrong, as exceptions. Each is a SupConError and the built-in exception that a Python program expects there."""
+"""What can go wrong, as exceptions. Each is a SupConError and the built-in exception that a Python
+program expects there.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,9 @@ from ._abi import Status
 
 
 class SupConError(RuntimeError):
-    """A call of libsupcon failed. The text says which value was wrong and what was expected; `status` is the library's number for the kind."""
+    """A call of libsupcon failed. The text says which value was wrong and what was expected;
+    `status` is the library's number for the kind.
+    """
 
     status = Status.INTERNAL
 
@@ -47,10 +51,10 @@ class OutOfMemoryError(SupConError, MemoryError):
     status = Status.MEMORY
 
 
-class CancelledError(SupConError):
+class CanceledError(SupConError):
     """A callback stopped it."""
 
-    status = Status.CANCELLED
+    status = Status.CANCELED
 
 
 class UnsupportedError(SupConError, NotImplementedError):
@@ -66,7 +70,9 @@ class StateError(SupConError):
 
 
 class ForkError(SupConError):
-    """The library was used before fork() and is called in the child; start processes by "spawn" or "forkserver" instead."""
+    """The library was used before fork() and is called in the child; start processes by "spawn" or
+    "forkserver" instead.
+    """
 
     status = Status.FORK
 
@@ -79,5 +85,19 @@ class SupConWarning(UserWarning):
     """Something worth saying before it surprises, such as images that are resized."""
 
 
-BY_STATUS = {it.status: it for it in (ArgumentError, ShapeError, ElementTypeError, FileError, FormatError, OutOfMemoryError, CancelledError,
-                                      UnsupportedError, StateError, ForkError, InternalError)}
+BY_STATUS = {
+    it.status: it
+    for it in (
+        ArgumentError,
+        ShapeError,
+        ElementTypeError,
+        FileError,
+        FormatError,
+        OutOfMemoryError,
+        CanceledError,
+        UnsupportedError,
+        StateError,
+        ForkError,
+        InternalError,
+    )
+}

@@ -6,13 +6,22 @@ import warnings
 
 import numpy as np
 
-from ._data import Dataset, labelled
+from ._data import Dataset, labeled
 from ._errors import ArgumentError, ShapeError, SupConError, SupConWarning
 from ._model import Model, load
 from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, documented
 from ._presets import Preset, model_options, only, preset, train_options
 from ._sklearn import BaseEstimator, ClassifierMixin, NotFittedError, TransformerMixin
-from ._training import Training, by_targets, need_encoder, objective_for, seed_of, suit_classifier, train, trains_classifier
+from ._training import (
+    Training,
+    by_targets,
+    need_encoder,
+    objective_for,
+    seed_of,
+    suit_classifier,
+    train,
+    trains_classifier,
+)
 
 _MODEL = (*MODEL, "image_size", "mean", "std")
 _TRAINING = (*TRAIN, *LOSS, "milestones", "augmentation")
@@ -35,37 +44,46 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    An option that is None is as `preset` has it, or else the library: that is the default named here.
+    An option that is None is as `preset` has it, or else the library: that is the default named
+    here.
 
     {options}
     milestones : list of int, optional
-        Step schedule: epochs after which the rate is multiplied by step_factor.
+        Step schedule: epochs after which the rate is multiplied by gamma.
     augmentation : str, dict or a pair of them, default "simclr"
-        As in `augment`; a pair: of an image's first view, and of its others. Beside a preset, a dict without "kind" changes fields of the preset's.
+        As in `augment`; a pair: of an image's first view, and of its others. Beside a preset, a
+        dict without "kind" changes fields of the preset's.
     preset : str, optional
-        A published recipe by name, one of `supcon.presets`, for everything that is None here; `supcon.preset` shows it in full. Those called "linear" are
-        second stages, which need `init`, as the objective "linear" does.
+        A published recipe by name, one of `supcon.presets`, for everything that is None here;
+        `supcon.preset` shows it in full. Those called "linear" are second stages, which need
+        `init`, as the objective "linear" does.
     image_size : int or (height, width), optional
-        Pixels that the model is made for; other images are resized. None: the preset's, or as large as the images, if they are of one size.
+        Pixels that the model is made for; other images are resized. None: the preset's, or as large
+        as the images, if they are of one size.
     mean, std : float or one per channel, optional
-        Of pixels from 0 to 1. None: the preset's for images with three channels, or computed from an array of images; for files the library's {mean} and {std}.
+        Of pixels from 0 to 1. None: the preset's for images with three channels, or computed from
+        an array of images; for files the library's {mean} and {std}.
     init : path or Model, optional
-        What to begin with instead of random weights: a safetensors file as `supcon.load` takes it, or a model, which is copied. The options that describe a
-        model are its own then, and may not be given. A classifier of other classes than the data's is replaced by a new one: with the objective
-        "cross_entropy" and a small learning_rate this is transfer by full fine-tuning.
+        What to begin with instead of random weights: a safetensors file as `supcon.load` takes it,
+        or a model, which is copied. The options that describe a model are its own then, and may not
+        be given. A classifier of other classes than the data's is replaced by a new one: with the
+        objective "cross_entropy" and a small learning_rate this is transfer by full fine-tuning.
     output, normalize : as in `Model.embed`, default "encoder" and True
         What `transform` returns.
     random_state : int, numpy RandomState or Generator, optional
-        Seed of weights, sampling, augmentation and the validation split. None: the library's seed, always the same.
+        Seed of weights, sampling, augmentation and the validation split. None: the library's seed,
+        always the same.
     n_jobs : int, optional
-        Threads. None and -1: every CPU this process may use. None beside a model in `init`: as it has it.
+        Threads. None and -1: every CPU this process may use. None beside a model in `init`: as it
+        has it.
     memory_limit : int, optional
-        Bytes that a step of training or a pass of embedding may take; None: what the machine has free then, or as a model in `init` has it. OutOfMemoryError
-        where it is too little.
+        Bytes that a step of training or a pass of embedding may take; None: what the machine has
+        free then, or as a model in `init` has it. OutOfMemoryError where it is too little.
     verbose : int, default 0
         1: progress with loss, rate and time left on standard error.
     callback : callable, optional
-        ``callback(event)`` after each step and epoch (see `supcon.Event`); returning True ends the training there.
+        ``callback(event)`` after each step and epoch (see `supcon.Event`); returning True ends the
+        training there.
 
     Attributes
     ----------
@@ -82,15 +100,84 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     """
 
     def __init__(
-        self, architecture=None, *, width=None, stem=None, head=None, head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None,
-        precision=None, objective=None, joint_classifier=None, epochs=None, batch_size=None, views=None, images_per_class=None, learning_rate=None,
-        reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_epochs=None,
-        warmup_start=None, schedule_after_warmup=None, final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None,
-        checkpoint_folder=None, resume=None, loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None,
-        beta1=None, beta2=None, epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
-        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None, cutmix_alpha=None,
-        positives=None, label_bandwidth=None, queue_mode=None, queue_size=None, key_momentum=None, milestones=None, augmentation=None, preset=None, init=None,
-        image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None, memory_limit=None, verbose=0, callback=None,
+        self,
+        architecture=None,
+        *,
+        width=None,
+        stem=None,
+        head=None,
+        head_hidden=None,
+        projection_dim=None,
+        normalize_features=None,
+        zero_init_last_gamma=None,
+        precision=None,
+        objective=None,
+        joint_classifier=None,
+        epochs=None,
+        batch_size=None,
+        views=None,
+        images_per_class=None,
+        learning_rate=None,
+        reference_batch=None,
+        schedule=None,
+        momentum=None,
+        nesterov=None,
+        weight_decay=None,
+        decay_norm_and_bias=None,
+        warmup_steps=None,
+        warmup_epochs=None,
+        warmup_start=None,
+        schedule_after_warmup=None,
+        final_rate=None,
+        gamma=None,
+        validation_fraction=None,
+        validation_every=None,
+        patience=None,
+        checkpoint_folder=None,
+        resume=None,
+        loader_threads=None,
+        stop_on_collapse=None,
+        restore_best=None,
+        optimizer=None,
+        trust_coefficient=None,
+        rmsprop_decay=None,
+        beta1=None,
+        beta2=None,
+        epsilon=None,
+        exponential_factor=None,
+        exponential_epochs=None,
+        ema_decay=None,
+        chunk_size=None,
+        temperature=None,
+        form=None,
+        denominator=None,
+        anchors=None,
+        reduction=None,
+        scale=None,
+        positives_cap=None,
+        margin=None,
+        label_smoothing=None,
+        mixup_alpha=None,
+        cutmix_alpha=None,
+        positives=None,
+        label_bandwidth=None,
+        queue_mode=None,
+        queue_size=None,
+        key_momentum=None,
+        milestones=None,
+        augmentation=None,
+        preset=None,
+        init=None,
+        image_size=None,
+        mean=None,
+        std=None,
+        output="encoder",
+        normalize=True,
+        random_state=None,
+        n_jobs=None,
+        memory_limit=None,
+        verbose=0,
+        callback=None,
     ):
         _keep(self, locals())
 
@@ -99,40 +186,53 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : uint8 [n, h, w] or [n, h, w, c], floats from 0 to 1 of those shapes, a list of paths, or a data set such as `supcon.ImageFolder`
+        X : uint8 [n, h, w] or [n, h, w, c], floats from 0 to 1 of those shapes, a list of paths, or
+        a data set such as `supcon.ImageFolder`
         y : [n] or [n, dimension], optional
-            [n]: labels of any kind. [n, dimension] of 0 and 1, several labels an image: positives share a label, or go by what `positives` says ("any" if it is
-            None). With positives="kernel" real numbers, [n] or [n, dimension]. None: the labels of the data set, or else its targets, as if they were y; without
-            any, the objective "supcon" becomes "simclr".
+            [n]: labels of any kind. [n, dimension] of 0 and 1, several labels an image: positives
+            share a label, or go by what `positives` says ("any" if it is None). With
+            positives="kernel" real numbers, [n] or [n, dimension]. None: the labels of the data
+            set, or else its targets, as if they were y; without any, the objective "supcon" becomes
+            "simclr".
 
         Returns
         -------
         self
-            After a KeyboardInterrupt or an exception of the callback, which come out of `fit`, `model_` is what was learnt until then.
+            After a KeyboardInterrupt or an exception of the callback, which come out of `fit`,
+            `model_` is what was learned until then.
         """
         self._fit(X, y)
         return self
 
     def _data(self, X, y, options: dict) -> tuple[Dataset, np.ndarray | None]:
-        """Images with their labels and targets, and the classes. `options` are told where y is targets."""
+        """Images with their labels and targets, and the classes. `options` are told where y is
+        targets.
+        """
         unsaid = self.positives is None and options.get("objective") in (None, "supcon")
         if unsaid and _columns(y):
             options["positives"] = "any"
         if y is None or not by_targets(options):
-            data, classes = labelled(X, y)
+            data, classes = labeled(X, y)
             if unsaid and data.labels is None and data.targets is not None:
                 if not np.isin(data.targets, (0, 1)).all():
-                    raise ArgumentError("the data set has no labels, and targets other than 0 and 1; expected positives='kernel' with a label_bandwidth, or "
-                                        "objective='simclr', which uses neither")
+                    raise ArgumentError(
+                        "the data set has no labels, and targets other than 0 and 1; expected "
+                        "positives='kernel' with a label_bandwidth, or "
+                        "objective='simclr', which uses neither"
+                    )
                 options["positives"] = "any"
             return data, classes
-        data, classes = labelled(X)
+        data, classes = labeled(X)
         return data.with_targets(y), classes
 
     def _fit(self, X, y) -> tuple[Dataset, dict]:
         """The data, and the options that it was trained on with."""
         recipe = None if self.preset is None else preset(self.preset)
-        options = train_options(recipe, {name: getattr(self, name) for name in _TRAINING} | {"seed": seed_of(self.random_state)})
+        options = train_options(
+            recipe,
+            {name: getattr(self, name) for name in _TRAINING}
+            | {"seed": seed_of(self.random_state)},
+        )
         if self.init is None:
             need_encoder(options, "init=MODEL or a file of one")
         data, classes = self._data(X, y, options)
@@ -140,12 +240,19 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         model = self._start(data, recipe, options)
         training, keep = Training(), False
         try:
-            train(model, data, **options, callback=self.callback, verbose=self.verbose, training=training)
+            train(
+                model,
+                data,
+                **options,
+                callback=self.callback,
+                verbose=self.verbose,
+                training=training,
+            )
             keep = True
         except SupConError:
             raise
         except BaseException:
-            keep = training.steps > 0  # stopped from outside: what was learnt is kept
+            keep = training.steps > 0  # stopped from outside: what was learned is kept
             raise
         finally:
             if keep:
@@ -163,18 +270,32 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             made = model_options(recipe, data, given | {"seed": options.get("seed")})
             model = Model(**made, n_jobs=self.n_jobs, memory_limit=self.memory_limit)
             if made["image_size"] is None:
-                warnings.warn(f"the images differ in size and image_size is None: they are resized to {'x'.join(map(str, model.image_size))} pixels", SupConWarning,
-                              stacklevel=4)
+                warnings.warn(
+                    "the images differ in size and image_size is None: they are resized to "
+                    f"{'x'.join(map(str, model.image_size))} pixels",
+                    SupConWarning,
+                    stacklevel=4,
+                )
             return model
         for name, value in only(given).items():
             if name != "precision":
-                raise ArgumentError(f"{name} is {value!r} and init is given: its model has a {name} of its own; expected one of the two")
+                raise ArgumentError(
+                    f"{name} is {value!r} and init is given: its model has a {name} of its "
+                    "own; expected one of the two"
+                )
         if isinstance(self.init, Model):
             model = self.init.copy()
-            for name, value in only({"n_jobs": self.n_jobs, "memory_limit": self.memory_limit}).items():
+            for name, value in only(
+                {"n_jobs": self.n_jobs, "memory_limit": self.memory_limit}
+            ).items():
                 setattr(model, name, value)
         else:
-            model = load(self.init, precision=self.precision, n_jobs=self.n_jobs, memory_limit=self.memory_limit)
+            model = load(
+                self.init,
+                precision=self.precision,
+                n_jobs=self.n_jobs,
+                memory_limit=self.memory_limit,
+            )
         if trains_classifier(options["objective"], options.get("joint_classifier")):
             suit_classifier(model, data)
         return model
@@ -186,13 +307,18 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     @property
     def _model(self) -> Model:
         if not hasattr(self, "model_"):
-            raise NotFittedError(f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with images first.")
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' "
+                "with images first."
+            )
         return self.model_
 
     def get_feature_names_out(self, input_features=None) -> np.ndarray:
         """Names of the columns that `transform` makes."""
         model = self._model
-        width = {"encoder": model.encoder_output, "projection": model.head_output}.get(self.output, model.classes)
+        width = {"encoder": model.embedding_dim, "projection": model.projection_dim}.get(
+            self.output, model.classes
+        )
         return np.array([f"{type(self).__name__.lower()}{it}" for it in range(width)], dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -207,8 +333,9 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
 
 @documented(CLASSIFIER)
 class SupConClassifier(ClassifierMixin, SupConEncoder):
-    """A `SupConEncoder` with a linear classifier: fitted on the frozen embeddings after the contrastive training, or trained together with the encoder for
-    objectives "cross_entropy" and "max_margin" and with `joint_classifier`.
+    """A `SupConEncoder` with a linear classifier: fitted on the frozen embeddings after the
+    contrastive training, or trained together with the encoder for objectives "cross_entropy" and
+    "max_margin" and with `joint_classifier`.
 
     Parameters
     ----------
@@ -218,33 +345,112 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
     """
 
     def __init__(
-        self, architecture=None, *, width=None, stem=None, head=None, head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None,
-        precision=None, objective=None, joint_classifier=None, epochs=None, batch_size=None, views=None, images_per_class=None, learning_rate=None,
-        reference_batch=None, schedule=None, momentum=None, nesterov=None, weight_decay=None, decay_norm_and_bias=None, warmup_steps=None, warmup_epochs=None,
-        warmup_start=None, schedule_after_warmup=None, final_rate=None, step_factor=None, validation_fraction=None, validation_every=None, patience=None,
-        checkpoint_folder=None, resume=None, loader_threads=None, stop_on_collapse=None, keep_best=None, optimizer=None, trust_coefficient=None, rmsprop_decay=None,
-        beta1=None, beta2=None, epsilon=None, exponential_factor=None, exponential_epochs=None, ema_decay=None, chunk_size=None, temperature=None, form=None,
-        denominator=None, anchors=None, reduction=None, scale=None, positives_cap=None, margin=None, label_smoothing=None, mixup_alpha=None, cutmix_alpha=None,
-        positives=None, label_bandwidth=None, queue_mode=None, queue_size=None, key_momentum=None, milestones=None, augmentation=None, preset=None, init=None,
-        image_size=None, mean=None, std=None, output="encoder", normalize=True, random_state=None, n_jobs=None, memory_limit=None, verbose=0, callback=None,
-        classifier_iterations=None, classifier_l2=None,
+        self,
+        architecture=None,
+        *,
+        width=None,
+        stem=None,
+        head=None,
+        head_hidden=None,
+        projection_dim=None,
+        normalize_features=None,
+        zero_init_last_gamma=None,
+        precision=None,
+        objective=None,
+        joint_classifier=None,
+        epochs=None,
+        batch_size=None,
+        views=None,
+        images_per_class=None,
+        learning_rate=None,
+        reference_batch=None,
+        schedule=None,
+        momentum=None,
+        nesterov=None,
+        weight_decay=None,
+        decay_norm_and_bias=None,
+        warmup_steps=None,
+        warmup_epochs=None,
+        warmup_start=None,
+        schedule_after_warmup=None,
+        final_rate=None,
+        gamma=None,
+        validation_fraction=None,
+        validation_every=None,
+        patience=None,
+        checkpoint_folder=None,
+        resume=None,
+        loader_threads=None,
+        stop_on_collapse=None,
+        restore_best=None,
+        optimizer=None,
+        trust_coefficient=None,
+        rmsprop_decay=None,
+        beta1=None,
+        beta2=None,
+        epsilon=None,
+        exponential_factor=None,
+        exponential_epochs=None,
+        ema_decay=None,
+        chunk_size=None,
+        temperature=None,
+        form=None,
+        denominator=None,
+        anchors=None,
+        reduction=None,
+        scale=None,
+        positives_cap=None,
+        margin=None,
+        label_smoothing=None,
+        mixup_alpha=None,
+        cutmix_alpha=None,
+        positives=None,
+        label_bandwidth=None,
+        queue_mode=None,
+        queue_size=None,
+        key_momentum=None,
+        milestones=None,
+        augmentation=None,
+        preset=None,
+        init=None,
+        image_size=None,
+        mean=None,
+        std=None,
+        output="encoder",
+        normalize=True,
+        random_state=None,
+        n_jobs=None,
+        memory_limit=None,
+        verbose=0,
+        callback=None,
+        classifier_iterations=None,
+        classifier_l2=None,
     ):
         _keep(self, locals())
 
     def fit(self, X, y=None):
-        """Trains encoder and classifier. As `SupConEncoder.fit`, but labels are needed: y, or the data set's."""
+        """Trains encoder and classifier. As `SupConEncoder.fit`, but labels are needed: y, or the
+        data set's.
+        """
         data, options = self._fit(X, y)
         if not trains_classifier(options["objective"], options.get("joint_classifier")):
-            self.model_.fit_classifier(data, iterations=self.classifier_iterations, l2=self.classifier_l2)
+            self.model_.fit_classifier(
+                data, iterations=self.classifier_iterations, l2=self.classifier_l2
+            )
         return self
 
     def _data(self, X, y, options):
         if _columns(y):
-            raise ShapeError(f"y has the shape {list(np.shape(y))}; expected [n]: a classifier tells one class of an image. SupConEncoder takes several labels; targets "
-                             "beside the classes go into the data set (with_targets)")
-        data, classes = labelled(X, y)
+            raise ShapeError(
+                f"y has the shape {list(np.shape(y))}; expected [n]: a classifier tells "
+                "one class of an image. SupConEncoder takes several labels; targets "
+                "beside the classes go into the data set (with_targets)"
+            )
+        data, classes = labeled(X, y)
         if classes is None:
-            raise ArgumentError("y is None and the images have no labels; a classifier needs a label for each image")
+            raise ArgumentError(
+                "y is None and the images have no labels; a classifier needs a label for each image"
+            )
         return data, classes
 
     def decision_function(self, X) -> np.ndarray:
@@ -259,4 +465,3 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         """The likeliest of `classes_` for each image, [n]."""
         logits = self.decision_function(X)
         return self.classes_[logits.argmax(1)]
-

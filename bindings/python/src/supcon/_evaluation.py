@@ -1,4 +1,6 @@
-"""How good embeddings are: linear probe, nearest neighbours, class prototypes. `_measures` has what needs no method."""
+"""How good embeddings are: linear probe, nearest neighbors, class prototypes. `_measures` has what
+needs no method.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ class Evaluation:
     top1, top5 : share of the test rows whose label is the first guess, or among the first five.
     classes : [c], the labels in order. predictions : [n], a label for each test row.
     confusion : int64 [c, c], rows the truth, columns the guess.
-    probabilities : float32 [n, c]: the softmax of the logits (linear), each class's share of the votes (knn), the softmax of cosine / temperature (prototypes).
+    probabilities : float32 [n, c]: the softmax of the logits (linear), each class's share of the
+    votes (knn), the softmax of cosine / temperature (prototypes).
     labels : [n], those of the test rows.
     """
 
@@ -36,10 +39,24 @@ class Evaluation:
 
     def calibration(self, bins=None):
         """`supcon.calibration` of the probabilities."""
-        return calibration(self.probabilities, np.searchsorted(self.classes, self.labels), bins=bins)
+        return calibration(
+            self.probabilities, np.searchsorted(self.classes, self.labels), bins=bins
+        )
 
 
-def evaluate(train, train_labels, test, test_labels, method="linear", *, k=None, temperature=None, iterations=None, l2=None, n_jobs=None) -> Evaluation:
+def evaluate(
+    train,
+    train_labels,
+    test,
+    test_labels,
+    method="linear",
+    *,
+    k=None,
+    temperature=None,
+    iterations=None,
+    l2=None,
+    n_jobs=None,
+) -> Evaluation:
     """Fits `method` on the embeddings `train` and predicts those of `test`.
 
     Parameters
@@ -49,27 +66,55 @@ def evaluate(train, train_labels, test, test_labels, method="linear", *, k=None,
     train_labels, test_labels : [n]
         Of any kind.
     method : {"linear", "knn", "prototypes"}
-        Softmax regression; the vote of the k nearest by cosine, weighted by exp(cosine / temperature); the nearest class mean by cosine.
-    k, temperature : knn (temperature: prototypes' probabilities too); iterations, l2 : linear. None: the library's defaults.
+        Softmax regression; the vote of the k nearest by cosine, weighted by exp(cosine /
+        temperature); the nearest class mean by cosine.
+    k, temperature : knn (temperature: prototypes' probabilities too); iterations, l2 : linear.
+    None: the library's defaults.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
     """
     rows, tests = rows_of(train, "train"), rows_of(test, "test")
     if rows.shape[1] != tests.shape[1]:
-        raise ShapeError(f"train rows have {rows.shape[1]} numbers and test rows {tests.shape[1]}; expected the same")
+        raise ShapeError(
+            f"train rows have {rows.shape[1]} numbers and test rows "
+            f"{tests.shape[1]}; expected the same"
+        )
     known, seen = np.asarray(train_labels), np.asarray(test_labels)
     _one_each("train_labels", known, len(rows))
     _one_each("test_labels", seen, len(tests))
     classes, numbers = encode_labels(np.concatenate([known, seen]), len(rows) + len(tests))
-    options = build(EVALUATE, method=method, k=k, temperature=temperature, iterations=iterations, l2=l2)
-    scores, first = defaults(_abi.Scores), np.ascontiguousarray(numbers[:len(rows)])
-    truth = np.ascontiguousarray(numbers[len(rows):])
-    predictions, confusion = np.zeros(len(tests), np.int64), np.zeros((len(classes), len(classes)), np.int64)
+    options = build(
+        EVALUATE, method=method, k=k, temperature=temperature, iterations=iterations, l2=l2
+    )
+    scores, first = defaults(_abi.Scores), np.ascontiguousarray(numbers[: len(rows)])
+    truth = np.ascontiguousarray(numbers[len(rows) :])
+    predictions, confusion = (
+        np.zeros(len(tests), np.int64),
+        np.zeros((len(classes), len(classes)), np.int64),
+    )
     shares = np.zeros((len(tests), len(classes)), np.float32)
-    check(lib.supcon_evaluate(context(n_jobs), floats(rows), integers(first), len(rows), floats(tests), integers(truth), len(tests), rows.shape[1],
-                              ctypes.byref(options), ctypes.byref(scores), integers(predictions), floats(shares), shares.size, integers(confusion),
-                              confusion.size))
-    return Evaluation(scores.top1, scores.top5, classes, classes[predictions], confusion, shares, seen)
+    check(
+        lib.supcon_evaluate(
+            context(n_jobs),
+            floats(rows),
+            integers(first),
+            len(rows),
+            floats(tests),
+            integers(truth),
+            len(tests),
+            rows.shape[1],
+            ctypes.byref(options),
+            ctypes.byref(scores),
+            integers(predictions),
+            floats(shares),
+            shares.size,
+            integers(confusion),
+            confusion.size,
+        )
+    )
+    return Evaluation(
+        scores.top1, scores.top5, classes, classes[predictions], confusion, shares, seen
+    )
 
 
 def _one_each(name: str, labels: np.ndarray, count: int) -> None:

@@ -1,4 +1,6 @@
-"""What the command reads and writes: data by a word of the command line, files whole or not at all, reports."""
+"""What the command reads and writes: data by a word of the command line, files whole or not at all,
+reports.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from csv import Error as CsvError, reader as csv_lines
 
 import numpy as np
 
-from ._data import Dataset, ImageFolder, labelled
+from ._data import Dataset, ImageFolder, labeled
 from ._errors import ArgumentError, FormatError, ShapeError
 from ._images import Pixels, channel_statistics
 
@@ -23,9 +25,12 @@ def read(spec: str, on_error: str | None = None, channels: int | None = None) ->
         return Dataset.from_cifar(files, int(kind[5:]))
     if colon and kind == "npy" and len(files) <= 2:
         arrays = [np.load(it, allow_pickle=False) for it in files]
-        return labelled(*arrays)[0] if len(arrays) == 1 else Dataset.from_images(*arrays)
+        return labeled(*arrays)[0] if len(arrays) == 1 else Dataset.from_images(*arrays)
     if colon and not os.path.exists(spec):
-        raise ArgumentError(f"data is {spec!r}; expected a folder, idx:IMAGES[,LABELS], cifar10:FILES, cifar100:FILES or npy:IMAGES[,LABELS]")
+        raise ArgumentError(
+            f"data is {spec!r}; expected a folder, idx:IMAGES[,LABELS], "
+            "cifar10:FILES, cifar100:FILES or npy:IMAGES[,LABELS]"
+        )
     channels = channels if channels in (1, 3) else None
     return ImageFolder(spec, on_error=on_error, channels=channels)
 
@@ -37,7 +42,9 @@ def statistics(data: Dataset) -> tuple[list[float] | None, list[float] | None]:
 
 
 def targets(path: str, data: Dataset, root: str) -> np.ndarray:
-    """The numbers of each image of `data` in a file of the form that `supcon train --help` tells; `root`: the folder that paths in it begin from."""
+    """The numbers of each image of `data` in a file of the form that `supcon train --help` tells;
+    `root`: the folder that paths in it begin from.
+    """
     if path.endswith(".npy"):
         return np.load(path, allow_pickle=False)
     if not path.endswith(".csv"):
@@ -47,10 +54,15 @@ def targets(path: str, data: Dataset, root: str) -> np.ndarray:
         if names is None:
             names, named = line, line[0] == "path"
             if named and data.paths is None:
-                raise ArgumentError(f"{at}: a column of paths, but the images of {root} are not files; expected numbers alone, in the images' order")
+                raise ArgumentError(
+                    f"{at}: a column of paths, but the images of {root} are not files; "
+                    "expected numbers alone, in the images' order"
+                )
             continue
         if len(line) != len(names):
-            raise FormatError(f"{at}: {len(line)} cells; expected {len(names)}, as in the line of names")
+            raise FormatError(
+                f"{at}: {len(line)} cells; expected {len(names)}, as in the line of names"
+            )
         if named and row_of.setdefault(os.path.normpath(line[0]), len(rows)) != len(rows):
             raise FormatError(f"{at}: {line[0]} has a line before this one")
         try:
@@ -63,7 +75,10 @@ def targets(path: str, data: Dataset, root: str) -> np.ndarray:
         wanted = [os.path.relpath(it, root) for it in data.paths]
         missing = [it for it in wanted if it not in row_of]
         if missing:
-            raise FormatError(f"{path} has no line for {len(missing)} of {len(wanted)} images; the first: {missing[0]}")
+            raise FormatError(
+                f"{path} has no line for {len(missing)} of {len(wanted)} images; the "
+                f"first: {missing[0]}"
+            )
         rows = [rows[row_of[it]] for it in wanted]
     if len(rows) != len(data):
         raise ShapeError(f"{path} has {len(rows)} lines of numbers for {len(data)} images")
@@ -72,7 +87,9 @@ def targets(path: str, data: Dataset, root: str) -> np.ndarray:
 
 def _lines(path: str):
     """Of each line of a CSV file that is not empty: where it is, in words, and its cells."""
-    with open(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as file:  # Excel's files begin with a mark
+    with open(
+        path, newline="", encoding="utf-8-sig", errors="surrogateescape"
+    ) as file:  # Excel's files begin with a mark
         table = csv_lines(file)
         try:
             for line in table:
@@ -83,11 +100,15 @@ def _lines(path: str):
 
 
 def label_names(data: Dataset, spec: str) -> np.ndarray:
-    """Each image's class by its name, since two folders may number their classes differently; numbers where all names are."""
+    """Each image's class by its name, since two folders may number their classes differently;
+    numbers where all names are.
+    """
     if data.labels is None:
         raise ArgumentError(f"{spec} has no labels, which evaluation needs")
     names = np.array(data.class_names)
-    return (names.astype(np.int64) if all(it.isdecimal() for it in data.class_names) else names)[data.labels]
+    return (names.astype(np.int64) if all(it.isdecimal() for it in data.class_names) else names)[
+        data.labels
+    ]
 
 
 def writable(path: str) -> None:
@@ -102,8 +123,12 @@ def writable(path: str) -> None:
 
 
 def write(path: str, save) -> None:
-    """Calls save(file) on a file of a temporary name in the same folder, which takes the name `path` when it is whole."""
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), prefix=".supcon-")
+    """Calls save(file) on a file of a temporary name in the same folder, which takes the name
+    `path` when it is whole.
+    """
+    descriptor, temporary = tempfile.mkstemp(
+        dir=os.path.dirname(os.path.abspath(path)), prefix=".supcon-"
+    )
     try:
         with os.fdopen(descriptor, "wb") as file:
             save(file)
@@ -120,7 +145,9 @@ def write(path: str, save) -> None:
 
 def csv(file, rows: np.ndarray, paths: list[str] | None) -> None:
     """A line of names, then a row per image: its path, where it has one, and its numbers."""
-    quote = lambda it: '"' + it.replace('"', '""') + '"' if any(mark in it for mark in ',"\n\r') else it
+    quote = lambda it: (
+        '"' + it.replace('"', '""') + '"' if any(mark in it for mark in ',"\n\r') else it
+    )
     names = (["path"] if paths else []) + [f"e{it}" for it in range(rows.shape[1])]
     file.write((",".join(names) + "\n").encode())
     for at, row in enumerate(rows.tolist()):
@@ -133,8 +160,12 @@ def report(method: str, found, confusion: bool) -> str:
     totals, right = found.confusion.sum(1), found.confusion.diagonal()
     names = [str(it) for it in found.classes]
     width = max(5, *map(len, names))
-    lines = [f"{method}: top-1 {found.top1:.2%}, top-5 {found.top5:.2%} of {len(found.predictions)} images", "",
-             f"{'class':{width}}  images  accuracy  mostly taken for"]
+    lines = [
+        f"{method}: top-1 {found.top1:.2%}, top-5 {found.top5:.2%} of "
+        f"{len(found.predictions)} images",
+        "",
+        f"{'class':{width}}  images  accuracy  mostly taken for",
+    ]
     for at, name in enumerate(names):
         wrong = found.confusion[at].copy()
         wrong[at] = 0
@@ -143,23 +174,41 @@ def report(method: str, found, confusion: bool) -> str:
         lines.append(f"{name:{width}}  {totals[at]:6}  {share:>8}  {taken}".rstrip())
     if confusion:
         cell = max(len(str(found.confusion.max())), *map(len, names))
-        lines += ["", "confusion (rows: the truth, columns: the guess)", " " * width + "".join(f" {it:>{cell}}" for it in names)]
-        lines += [f"{name:{width}}" + "".join(f" {it:>{cell}}" for it in row) for name, row in zip(names, found.confusion)]
+        lines += [
+            "",
+            "confusion (rows: the truth, columns: the guess)",
+            " " * width + "".join(f" {it:>{cell}}" for it in names),
+        ]
+        lines += [
+            f"{name:{width}}" + "".join(f" {it:>{cell}}" for it in row)
+            for name, row in zip(names, found.confusion)
+        ]
     return "\n".join(lines) + "\n"
 
 
 def plain(found) -> dict:
     """A dataclass of numbers and arrays as JSON has it."""
-    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(found).items()}
+    return {
+        name: value.tolist() if isinstance(value, np.ndarray) else value
+        for name, value in vars(found).items()
+    }
 
 
 def reliability(method: str, found) -> str:
     """Calibration errors, and a row per bin that has images."""
     bins = len(found.bin_counts)
-    lines = [f"{method}: expected calibration error {found.expected_error:.4f}, largest of a bin {found.maximum_error:.4f}, "
-             f"negative log-likelihood {found.negative_log_likelihood:.4f}, Brier score {found.brier_score:.4f}", "",
-             "confidence     images  mean confidence  accuracy"]
+    lines = [
+        f"{method}: expected calibration error {found.expected_calibration_error:.4f}, "
+        f"largest of a bin {found.maximum_calibration_error:.4f}, "
+        f"negative log-likelihood {found.negative_log_likelihood:.4f}, Brier "
+        f"score {found.brier_score:.4f}",
+        "",
+        "confidence     images  mean confidence  accuracy",
+    ]
     for at, count in enumerate(found.bin_counts):
         if count:
-            lines.append(f"{at / bins:5.3f} - {(at + 1) / bins:5.3f}  {count:6}  {found.bin_confidences[at]:15.2%}  {found.bin_accuracies[at]:8.2%}")
+            lines.append(
+                f"{at / bins:5.3f} - {(at + 1) / bins:5.3f}  {count:6}  "
+                f"{found.bin_confidences[at]:15.2%}  {found.bin_accuracies[at]:8.2%}"
+            )
     return "\n".join(lines) + "\n"

@@ -1,4 +1,6 @@
-"""numpy arrays of images as the library sees them: where they lie, without a copy wherever that can be."""
+"""numpy arrays of images as the library sees them: where they lie, without a copy wherever that can
+be.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +12,46 @@ import numpy as np
 from . import _abi
 from ._errors import ArgumentError, ElementTypeError, ShapeError
 
-EXPECTED = "expected images [n, height, width] or [n, height, width, channels], uint8 or float from 0 to 1, or a list of paths"
+EXPECTED = (
+    "expected images [n, height, width] or [n, height, width, channels], "
+    "uint8 or float from 0 to 1, or a list of paths"
+)
 
 
 def are_paths(images) -> bool:
     """Whether this is a sequence of paths (an empty one is not)."""
     if isinstance(images, np.ndarray) or hasattr(images, "__array__"):
         array = np.asarray(images)
-        return array.ndim == 1 and array.size > 0 and array.dtype.kind in "OUT" and isinstance(array[0], (str, os.PathLike))
-    return isinstance(images, (list, tuple)) and len(images) > 0 and all(isinstance(it, (str, os.PathLike)) for it in images)
+        return (
+            array.ndim == 1
+            and array.size > 0
+            and array.dtype.kind in "OUT"
+            and isinstance(array[0], (str, os.PathLike))
+        )
+    return (
+        isinstance(images, (list, tuple))
+        and len(images) > 0
+        and all(isinstance(it, (str, os.PathLike)) for it in images)
+    )
 
 
 class Pixels:
-    """A batch of images [n, height, width, channels], uint8 or float32, and the struct that tells the library where it lies."""
+    """A batch of images [n, height, width, channels], uint8 or float32, and the struct that tells
+    the library where it lies.
+    """
 
     def __init__(self, array: np.ndarray):
         self.array = array  # kept alive with the struct
         self.count, self.height, self.width, self.channels = array.shape
-        self.struct = _abi.Images(struct_size=ctypes.sizeof(_abi.Images), element_type=_abi.Element.U8 if array.dtype == np.uint8 else _abi.Element.F32,
-                                  data=array.ctypes.data, count=self.count, height=self.height, width=self.width, channels=self.channels)
+        self.struct = _abi.Images(
+            struct_size=ctypes.sizeof(_abi.Images),
+            element_type=_abi.Element.U8 if array.dtype == np.uint8 else _abi.Element.F32,
+            data=array.ctypes.data,
+            count=self.count,
+            height=self.height,
+            width=self.width,
+            channels=self.channels,
+        )
         names = ("image_stride", "row_stride", "column_stride", "channel_stride")
         for name, stride in zip(names, array.strides):
             setattr(self.struct, name, stride // array.itemsize)
@@ -42,44 +65,80 @@ class Pixels:
 
 
 def pixels(images, name: str = "images") -> Pixels:
-    """`images` checked: [n, h, w] (grey) or [n, h, w, c] with 1 to 4 channels; uint8, or floats within [0, 1], which become float32. Strided arrays
-    (crops, flips, transposed ones) are taken as they are."""
+    """`images` checked: [n, h, w] (gray) or [n, h, w, c] with 1 to 4 channels; uint8, or floats
+    within [0, 1], which become float32. Strided arrays (crops, flips, transposed ones) are taken as
+    they are.
+    """
     if isinstance(images, (str, bytes, os.PathLike)):
-        raise ElementTypeError(f"{name} is the path {images!r}; {EXPECTED}, or supcon.ImageFolder(path)")
+        raise ElementTypeError(
+            f"{name} is the path {images!r}; {EXPECTED}, or supcon.ImageFolder(path)"
+        )
     try:
         array = np.asarray(images)
     except ValueError:
         raise ShapeError(f"{name} are of different sizes; {EXPECTED}") from None
     if array.dtype.kind not in "uf" or (array.dtype.kind == "u" and array.dtype != np.uint8):
-        advice = "; use images.astype('uint8') if they are from 0 to 255" if array.dtype.kind in "iu" else ""
+        advice = (
+            "; use images.astype('uint8') if they are from 0 to 255"
+            if array.dtype.kind in "iu"
+            else ""
+        )
         raise ElementTypeError(f"{name} are of type {array.dtype}; {EXPECTED}{advice}")
     shape = list(array.shape)
     if array.ndim == 2:
-        raise ShapeError(f"{name} have the shape {shape}, one flat row per image; {EXPECTED}: use images.reshape(n, height, width)")
+        raise ShapeError(
+            f"{name} have the shape {shape}, one flat row per image; {EXPECTED}: "
+            "use images.reshape(n, height, width)"
+        )
     if array.ndim not in (3, 4):
         raise ShapeError(f"{name} have the shape {shape}; {EXPECTED}")
     if array.ndim == 4 and not 1 <= shape[3] <= 4:
-        advice = "; for [n, channels, height, width] use images.transpose(0, 2, 3, 1), which copies nothing" if 1 <= shape[1] <= 4 else ""
-        raise ShapeError(f"{name} have the shape {shape}, so {shape[3]} channels; expected 1 to 4{advice}")
+        advice = (
+            (
+                "; for [n, channels, height, width] use images.transpose(0, 2, 3, 1), "
+                "which copies nothing"
+            )
+            if 1 <= shape[1] <= 4
+            else ""
+        )
+        raise ShapeError(
+            f"{name} have the shape {shape}, so {shape[3]} channels; expected 1 to 4{advice}"
+        )
     if 0 in shape:
-        raise ShapeError(f"{name} have the shape {shape}; expected at least one image and one pixel")
+        raise ShapeError(
+            f"{name} have the shape {shape}; expected at least one image and one pixel"
+        )
     if array.dtype.kind == "f":
         low, high = float(array.min()), float(array.max())
         if not (0 <= low and high <= 1):
-            advice = "; use images.astype('uint8') or images / 255" if 1 < high <= 255 and low >= 0 else ""
-            raise ArgumentError(f"{name} go from {low:g} to {high:g}; expected floats from 0 to 1{advice}")
+            advice = (
+                "; use images.astype('uint8') or images / 255"
+                if 1 < high <= 255 and low >= 0
+                else ""
+            )
+            raise ArgumentError(
+                f"{name} go from {low:g} to {high:g}; expected floats from 0 to 1{advice}"
+            )
         array = array.astype(np.float32, copy=False)
-    if any(stride % array.itemsize or (stride == 0 and size > 1) for stride, size in zip(array.strides, shape)) or not array.flags.aligned:
+    if (
+        any(
+            stride % array.itemsize or (stride == 0 and size > 1)
+            for stride, size in zip(array.strides, shape)
+        )
+        or not array.flags.aligned
+    ):
         array = array.copy()
     return Pixels(array if array.ndim == 4 else array[..., None])
 
 
 def channel_statistics(array: np.ndarray) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel of images [n, h, w, c], on the scale 0 to 1; deviations are at least 1/255."""
+    """Mean and standard deviation per channel of images [n, h, w, c], on the scale 0 to 1;
+    deviations are at least 1/255.
+    """
     channels, block = array.shape[3], max(1, (1 << 22) // max(1, array[0].size))
     total, square, count = np.zeros(channels), np.zeros(channels), array.size // channels
     for start in range(0, len(array), block):
-        part = array[start:start + block].astype(np.float64).reshape(-1, channels)
+        part = array[start : start + block].astype(np.float64).reshape(-1, channels)
         total += part.sum(0)
         square += np.einsum("ij,ij->j", part, part)
     unit = 255.0 if array.dtype == np.uint8 else 1.0
@@ -104,14 +163,21 @@ def doubles(array: np.ndarray | None):
 
 
 def encode_labels(labels, count: int, name: str = "labels") -> tuple[np.ndarray, np.ndarray]:
-    """Labels of any kind, one per image, as (their classes in order, int64 numbers 0 … classes - 1)."""
+    """Labels of any kind, one per image, as (their classes in order, int64 numbers 0 … classes -
+    1).
+    """
     array = np.asarray(labels)
     if array.shape != (count,):
-        raise ShapeError(f"{name} have the shape {list(array.shape)}; expected [{count}], a label for each of the {count} images")
+        raise ShapeError(
+            f"{name} have the shape {list(array.shape)}; expected [{count}], a "
+            f"label for each of the {count} images"
+        )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ArgumentError(f"{name} hold NaN or infinity; expected a label for each image")
     try:
         classes, numbers = np.unique(array, return_inverse=True)
     except TypeError:
-        raise ElementTypeError(f"{name} are of mixed kinds that have no order; expected all numbers or all strings") from None
+        raise ElementTypeError(
+            f"{name} are of mixed kinds that have no order; expected all numbers or all strings"
+        ) from None
     return classes, np.ascontiguousarray(numbers.reshape(-1), np.int64)

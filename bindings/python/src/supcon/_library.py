@@ -1,4 +1,6 @@
-"""Finds libsupcon, loads it, gives every function its signature, and turns its statuses into exceptions."""
+"""Finds libsupcon, loads it, gives every function its signature, and turns its statuses into
+exceptions.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,17 @@ from pathlib import Path
 
 from . import _abi
 from ._convert import choice, integer
-from ._errors import BY_STATUS, CancelledError, InternalError
+from ._errors import BY_STATUS, CanceledError, InternalError
 from ._progress import clear_line
 
 NAME = "libsupcon.so.1"
 
 
 def candidates() -> list[Path]:
-    """Where the library may be, the first that is there wins: $SUPCON_LIBRARY alone if that is set, else the package's own copy, else (in a checkout of the
-    repository, such as after `pip install --editable`) what was built there."""
+    """Where the library may be, the first that is there wins: $SUPCON_LIBRARY alone if that is set,
+    else the package's own copy, else (in a checkout of the repository, such as after `pip install
+    --editable`) what was built there.
+    """
     if override := os.environ.get("SUPCON_LIBRARY"):
         return [Path(override)]
     package = Path(__file__).resolve().parent
@@ -34,31 +38,46 @@ def candidates() -> list[Path]:
 
 
 def load() -> tuple[ctypes.CDLL, Path]:
-    """The library and its path. ImportError, with what was tried, if there is none or it is too old."""
+    """The library and its path. ImportError, with what was tried, if there is none or it is too
+    old.
+    """
     tried = candidates()
     path = next((it for it in tried if it.is_file()), None)
     if path is None:
-        raise ImportError(f"libsupcon was not found at {', '.join(map(str, tried))}; reinstall the package, or let SUPCON_LIBRARY name the library")
+        raise ImportError(
+            f"libsupcon was not found at {', '.join(map(str, tried))}; reinstall "
+            "the package, or let SUPCON_LIBRARY name the library"
+        )
     try:
         loaded = ctypes.CDLL(str(path))  # releases the GIL during each call
     except OSError as error:
-        raise ImportError(f"libsupcon at {path} cannot be loaded: {error}; on Debian 12 it needs the packages "
-                          "libdnnl2, libopenblas0, libturbojpeg0 and libpng16-16") from None
+        raise ImportError(
+            f"libsupcon at {path} cannot be loaded: {error}; on Debian 12 it needs "
+            "the packages "
+            "libdnnl2, libopenblas0, libturbojpeg0 and libpng16-16"
+        ) from None
     for name, (result, arguments) in _abi.FUNCTIONS.items():
         try:
             function = getattr(loaded, name)
         except AttributeError:
-            raise ImportError(f"libsupcon at {path} lacks {name}(): it is not the version that this package was made for") from None
+            raise ImportError(
+                f"libsupcon at {path} lacks {name}(): it is not the version that this "
+                "package was made for"
+            ) from None
         function.restype, function.argtypes = result, arguments
     if (version := loaded.supcon_abi_version()) < _abi.ABI_VERSION:
-        raise ImportError(f"libsupcon at {path} has ABI version {version}, but this package needs {_abi.ABI_VERSION} or later")
+        raise ImportError(
+            f"libsupcon at {path} has ABI version {version}, but this package needs "
+            f"{_abi.ABI_VERSION} or later"
+        )
     return loaded, path
 
 
 lib, library_path = load()
 
 
-# ------------------------------------------------------------------------------------------------------------------------ status
+# ------------------------------------------------------------------------------------------------------------------------
+# status
 class _Pending(threading.local):
     """What this thread's callbacks raised during the library call at hand."""
 
@@ -74,11 +93,15 @@ def check(status: int) -> None:
     if error is not None:
         raise error
     if status != _abi.Status.OK:
-        raise BY_STATUS.get(status, InternalError)(lib.supcon_last_error().decode("utf-8", "replace"))
+        raise BY_STATUS.get(status, InternalError)(
+            lib.supcon_last_error().decode("utf-8", "replace")
+        )
 
 
 def guarded(function, stop=1):
-    """`function` for a callback of the library: what it raises comes out of the call of the library (`check`), which is told to stop."""
+    """`function` for a callback of the library: what it raises comes out of the call of the library
+    (`check`), which is told to stop.
+    """
 
     def callback(*arguments):
         try:
@@ -92,9 +115,15 @@ def guarded(function, stop=1):
 
 @contextlib.contextmanager
 def interruptible(stop):
-    """Within, an exception of the SIGINT handler (KeyboardInterrupt) calls `stop()` and is raised at the end. It could otherwise come while ctypes enters a
-    callback, and be lost. In other threads than the main one nothing is done: signals do not come there."""
-    handler = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
+    """Within, an exception of the SIGINT handler (KeyboardInterrupt) calls `stop()` and is raised
+    at the end. It could otherwise come while ctypes enters a callback, and be lost. In other
+    threads than the main one nothing is done: signals do not come there.
+    """
+    handler = (
+        signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is threading.main_thread()
+        else None
+    )
     if not callable(handler):
         yield
         return
@@ -110,7 +139,7 @@ def interruptible(stop):
     signal.signal(signal.SIGINT, note)
     try:
         yield
-    except CancelledError:
+    except CanceledError:
         if not raised:
             raise
     finally:
@@ -119,7 +148,8 @@ def interruptible(stop):
         raise raised[0]
 
 
-# --------------------------------------------------------------------------------------------------------------- structs, handles
+# ---------------------------------------------------------------------------------------------------------------
+# structs, handles
 def defaults(struct):
     """A new `struct` as the library's init function sets it; with the first, the log is set up."""
     global _is_used
@@ -140,7 +170,9 @@ def initial(struct):
 
 
 def own(owner, handle, free):
-    """Frees `handle` when `owner` is gone; not at exit, and not in a forked child, where the library's threads are gone."""
+    """Frees `handle` when `owner` is gone; not at exit, and not in a forked child, where the
+    library's threads are gone.
+    """
     finalizer = weakref.finalize(owner, _free, free, handle, os.getpid())
     finalizer.atexit = False
     return handle
@@ -166,12 +198,15 @@ _contexts: dict[tuple[int, int], Context] = {}
 
 
 def context(n_jobs=None, memory_limit=None):
-    """The handle of the context for `n_jobs` as scikit-learn counts (None and -1: every CPU this process may use; -2: all but one), made once; None: the
-    default."""
+    """The handle of the context for `n_jobs` as scikit-learn counts (None and -1: every CPU this
+    process may use; -2: all but one), made once; None: the default.
+    """
     jobs = 0 if n_jobs is None else integer("n_jobs", n_jobs, -(2**31), 2**31 - 1)
     if jobs < 0:
         jobs = max(1, len(os.sched_getaffinity(0)) + 1 + jobs)
-    limit = 0 if memory_limit is None else integer("memory_limit", memory_limit, -(2**63), 2**63 - 1)
+    limit = (
+        0 if memory_limit is None else integer("memory_limit", memory_limit, -(2**63), 2**63 - 1)
+    )
     if jobs == 0 and limit == 0:
         return None
     if (jobs, limit) not in _contexts:
@@ -179,7 +214,8 @@ def context(n_jobs=None, memory_limit=None):
     return _contexts[jobs, limit].handle
 
 
-# ----------------------------------------------------------------------------------------------------------------- versions, log
+# -----------------------------------------------------------------------------------------------------------------
+# versions, log
 def version() -> str:
     """The version of the library that is loaded, "major.minor.patch"."""
     return lib.supcon_version().decode()
@@ -194,18 +230,28 @@ _log_callbacks = []  # each that was ever set: another thread may be in it still
 
 
 def to_logging(level: str, message: str) -> None:
-    """Where messages go unless `set_log` says otherwise: the logger "supcon" of Python's logging, which shows warnings on standard error by itself."""
+    """Where messages go unless `set_log` says otherwise: the logger "supcon" of Python's logging,
+    which shows warnings on standard error by itself.
+    """
     clear_line()
     logging.getLogger("supcon").log(getattr(logging, level.upper()), message)
 
 
 def set_log(callback=to_logging, level: str = "info") -> None:
-    """Sends the library's messages of `level` ("debug", "info", "warning") and above to ``callback(level, message)``, both str; None: silence. The
-    default is the logger "supcon" of Python's logging. For the whole process; it may be called from any thread, one call at a time. What it raises is
-    printed by Python and otherwise ignored."""
+    """Sends the library's messages of `level` ("debug", "info", "warning") and above to
+    ``callback(level, message)``, both str; None: silence. The default is the logger "supcon" of
+    Python's logging. For the whole process; it may be called from any thread, one call at a time.
+    What it raises is printed by Python and otherwise ignored.
+    """
     global _is_used
     _is_used, number = True, choice("level", level, _abi.Log)
-    forward = _abi.LogCallback(lambda at, text, _: callback(_abi.Log(at).word, text.decode("utf-8", "replace"))) if callback else _abi.LogCallback()
+    forward = (
+        _abi.LogCallback(
+            lambda at, text, _: callback(_abi.Log(at).word, text.decode("utf-8", "replace"))
+        )
+        if callback
+        else _abi.LogCallback()
+    )
     _log_callbacks.append(forward)
     check(lib.supcon_set_log_callback(forward, number, None))
 

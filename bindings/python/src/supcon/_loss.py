@@ -14,36 +14,59 @@ from ._library import check, context, defaults, lib
 from ._options import LOSS, LOSS_ALONE, build
 
 
-def supcon_loss(features, labels=None, *, mask=None, temperature=0.1, form="out", denominator="all", anchors="all", scale=1.0, reduction="mean",
-                normalize=False, positives_cap=0, seed=0, return_gradient=False, n_jobs=None):
-    """The supervised contrastive loss (Khosla et al., arXiv:2004.11362) and its gradient, in O(n d) memory.
+def supcon_loss(
+    features,
+    labels=None,
+    *,
+    mask=None,
+    temperature=0.1,
+    form="out",
+    denominator="all",
+    anchors="all",
+    scale=1.0,
+    reduction="mean",
+    normalize=False,
+    positives_cap=0,
+    seed=0,
+    return_gradient=False,
+    n_jobs=None,
+):
+    """The supervised contrastive loss (Khosla et al., arXiv:2004.11362) and its gradient, in O(n d)
+    memory.
 
     Parameters
     ----------
     features : float array [n, d] or [batch, views, d]
         Embeddings, each of length 1 (or see `normalize`). Other floats than float32 are converted.
     labels : [n] or [batch], optional
-        Of any kind (integers, strings). Samples with the same label are positives of each other. None: only the views of one sample are (SimCLR).
+        Of any kind (integers, strings). Samples with the same label are positives of each other.
+        None: only the views of one sample are (SimCLR).
     mask : float array [batch, batch], optional
-        mask[i, j] >= 0 weighs j as a positive of i, 0 makes it a negative; it may be asymmetric. The entry [i, i] speaks of the other views of i.
-        Excludes `labels`. `mask_from_multilabel` and `mask_from_values` make one.
+        mask[i, j] >= 0 weighs j as a positive of i, 0 makes it a negative; it may be asymmetric.
+        The entry [i, i] speaks of the other views of i. Excludes `labels`. `mask_from_multilabel`
+        and `mask_from_values` make one.
     temperature : float, default 0.1
         Above 0.
     form : {"out", "in"}, default "out"
-        The mean over positives outside the logarithm (equation 2 of the paper; the one to use), or inside (equation 3).
+        The mean over positives outside the logarithm (equation 2 of the paper; the one to use), or
+        inside (equation 3).
     denominator : {"all", "one_positive", "negatives"}, default "all"
-        Every other view (the paper); the positive at hand and the negatives (SINCERE; form "out" only); the negatives alone (decoupled).
+        Every other view (the paper); the positive at hand and the negatives (SINCERE; form "out"
+        only); the negatives alone (decoupled).
     anchors : {"all", "first"}, default "all"
-        Every view of every sample is an anchor, or the first view of each; all views are contrasted with.
+        Every view of every sample is an anchor, or the first view of each; all views are contrasted
+        with.
     scale : float, default 1.0
         Factor on the loss. SupContrast's loss: temperature / 0.07; google-research's: temperature.
     reduction : {"mean", "mean_all", "sum", "none"}, default "mean"
-        Mean over the anchors that have a positive; over all anchors; sum; none: an array with the loss of each anchor.
+        Mean over the anchors that have a positive; over all anchors; sum; none: an array with the
+        loss of each anchor.
     normalize : bool, default False
         Divide each row by its length first, and differentiate through it.
     positives_cap : int, default 0
-        At most so many positives count for an anchor, the other views of its own sample first, then others at random; those that are not chosen take no part
-        at all, in no denominator. 0: all count. With 1, single views and temperature 1 the loss is N-pairs'.
+        At most so many positives count for an anchor, the other views of its own sample first, then
+        others at random; those that are not chosen take no part at all, in no denominator. 0: all
+        count. With 1, single views and temperature 1 the loss is N-pairs'.
     seed : int, default 0
         Of that choice.
     return_gradient : bool, default False
@@ -56,15 +79,19 @@ def supcon_loss(features, labels=None, *, mask=None, temperature=0.1, form="out"
     loss : float; with reduction "none" float32 [n], [batch, views], or [batch] with anchors "first"
         An anchor without a positive contributes 0, never NaN.
     gradient : float32, like features
-        Only with `return_gradient`: of the reduced loss (with "none": of the sum) with respect to `features` as passed.
+        Only with `return_gradient`: of the reduced loss (with "none": of the sum) with respect to
+        `features` as passed.
 
     Raises
     ------
-    ArgumentError (a ValueError), ShapeError (a ValueError), ElementTypeError (a TypeError), OutOfMemoryError (a MemoryError)
+    ArgumentError (a ValueError), ShapeError (a ValueError), ElementTypeError (a TypeError),
+    OutOfMemoryError (a MemoryError)
     """
     rows = _float32(features, "features")
     if rows.ndim not in (2, 3):
-        raise ShapeError(f"features have the shape {list(rows.shape)}; expected [n, d] or [batch, views, d]")
+        raise ShapeError(
+            f"features have the shape {list(rows.shape)}; expected [n, d] or [batch, views, d]"
+        )
     samples, views = rows.shape[0], rows.shape[1] if rows.ndim == 3 else 1
     numbers = weights = None
     if labels is not None:
@@ -74,23 +101,67 @@ def supcon_loss(features, labels=None, *, mask=None, temperature=0.1, form="out"
     if mask is not None:
         weights = _float32(mask, "mask")
         if weights.shape != (samples, samples):
-            raise ShapeError(f"mask has the shape {list(weights.shape)}; expected [{samples}, {samples}]")
-    options = build(LOSS | LOSS_ALONE, temperature=temperature, form=form, denominator=denominator, anchors=anchors, scale=scale, reduction=reduction,
-                    normalize=normalize, positives_cap=positives_cap, seed=seed)
+            raise ShapeError(
+                f"mask has the shape {list(weights.shape)}; expected [{samples}, {samples}]"
+            )
+    options = build(
+        LOSS | LOSS_ALONE,
+        temperature=temperature,
+        form=form,
+        denominator=denominator,
+        anchors=anchors,
+        scale=scale,
+        reduction=reduction,
+        normalize=normalize,
+        positives_cap=positives_cap,
+        seed=seed,
+    )
     result = defaults(_abi.LossResult)
     single = options.reduction == _abi.Reduction.NONE
-    shape = (samples,) if options.anchors == _abi.Anchors.FIRST or rows.ndim == 2 else (samples, views)
+    shape = (
+        (samples,) if options.anchors == _abi.Anchors.FIRST or rows.ndim == 2 else (samples, views)
+    )
     per_anchor = np.zeros(shape, np.float32) if single else None
     gradient = np.zeros(rows.shape, np.float32) if return_gradient else None
-    check(lib.supcon_loss(context(n_jobs), floats(rows), samples, views, rows.shape[-1], integers(numbers), None if weights is None else floats(weights),
-                          ctypes.byref(options), ctypes.byref(result), floats(per_anchor) if single else None, floats(gradient) if return_gradient else None))
+    check(
+        lib.supcon_loss(
+            context(n_jobs),
+            floats(rows),
+            samples,
+            views,
+            rows.shape[-1],
+            integers(numbers),
+            None if weights is None else floats(weights),
+            ctypes.byref(options),
+            ctypes.byref(result),
+            floats(per_anchor) if single else None,
+            floats(gradient) if return_gradient else None,
+        )
+    )
     loss = per_anchor if single else result.loss
     return (loss, gradient) if return_gradient else loss
 
 
-def supcon_loss_queue(queries, keys, labels=None, *, queue=None, queue_labels=None, queue_positives=True, temperature=0.1, form="out", denominator="all",
-                      scale=1.0, reduction="mean", positives_cap=0, seed=0, return_gradient=False, n_jobs=None):
-    """The loss of queries against keys, which learn nothing from it, and a queue of earlier keys: the memory variant (MoCo, arXiv:1911.05722; with labels Khosla et al.).
+def supcon_loss_queue(
+    queries,
+    keys,
+    labels=None,
+    *,
+    queue=None,
+    queue_labels=None,
+    queue_positives=True,
+    temperature=0.1,
+    form="out",
+    denominator="all",
+    scale=1.0,
+    reduction="mean",
+    positives_cap=0,
+    seed=0,
+    return_gradient=False,
+    n_jobs=None,
+):
+    """The loss of queries against keys, which learn nothing from it, and a queue of earlier keys:
+    the memory variant (MoCo, arXiv:1911.05722; with labels Khosla et al.).
 
     Parameters
     ----------
@@ -103,11 +174,13 @@ def supcon_loss_queue(queries, keys, labels=None, *, queue=None, queue_labels=No
     queue : float array [m, d], optional
         Earlier keys.
     queue_labels : [m], optional
-        Of the same kind. None: the queue holds negatives alone, as does an entry of a label that no query has, such as -1.
+        Of the same kind. None: the queue holds negatives alone, as does an entry of a label that no
+        query has, such as -1.
     queue_positives : bool, default True
         Entries of a query's label are its positives; False: they take no part for it.
 
-    The other parameters, what is returned (the gradient is that of `queries`) and what is raised are as in `supcon_loss`.
+    The other parameters, what is returned (the gradient is that of `queries`) and what is raised
+    are as in `supcon_loss`.
     """
     rows, own = _float32(queries, "queries"), _float32(keys, "keys")
     if rows.ndim != 2:
@@ -115,7 +188,10 @@ def supcon_loss_queue(queries, keys, labels=None, *, queue=None, queue_labels=No
     samples, dimension = rows.shape
     own = own[:, None] if own.ndim == 2 else own
     if own.ndim != 3 or own.shape[::2] != (samples, dimension):
-        raise ShapeError(f"keys have the shape {list(np.shape(keys))}; expected [{samples}, {dimension}] or [{samples}, keys, {dimension}]")
+        raise ShapeError(
+            f"keys have the shape {list(np.shape(keys))}; expected [{samples}, "
+            f"{dimension}] or [{samples}, keys, {dimension}]"
+        )
     others = np.zeros((0, dimension), np.float32) if queue is None else _float32(queue, "queue")
     if others.ndim != 2 or others.shape[1] != dimension:
         raise ShapeError(f"queue has the shape {list(others.shape)}; expected [m, {dimension}]")
@@ -124,19 +200,48 @@ def supcon_loss_queue(queries, keys, labels=None, *, queue=None, queue_labels=No
         every = [labels] if queue_labels is None else [labels, queue_labels]
         for name, values, count in zip(("labels", "queue_labels"), every, (samples, len(others))):
             if np.shape(values) != (count,):
-                raise ShapeError(f"{name} have the shape {list(np.shape(values))}; expected [{count}]")
+                raise ShapeError(
+                    f"{name} have the shape {list(np.shape(values))}; expected [{count}]"
+                )
         numbers = encode_labels(np.concatenate(every), sum(map(len, every)))[1]
-        numbers, other_numbers = numbers[:samples], None if queue_labels is None else numbers[samples:]
+        numbers, other_numbers = (
+            numbers[:samples],
+            None if queue_labels is None else numbers[samples:],
+        )
     elif queue_labels is not None:
         raise ArgumentError("queue_labels were given without labels; expected both or neither")
-    options = build(LOSS | LOSS_ALONE, temperature=temperature, form=form, denominator=denominator, scale=scale, reduction=reduction, positives_cap=positives_cap,
-                    seed=seed)
+    options = build(
+        LOSS | LOSS_ALONE,
+        temperature=temperature,
+        form=form,
+        denominator=denominator,
+        scale=scale,
+        reduction=reduction,
+        positives_cap=positives_cap,
+        seed=seed,
+    )
     result = defaults(_abi.LossResult)
     per_query = np.zeros(samples, np.float32) if options.reduction == _abi.Reduction.NONE else None
     gradient = np.zeros(rows.shape, np.float32) if return_gradient else None
-    check(lib.supcon_loss_queue(context(n_jobs), floats(rows), samples, dimension, floats(own), own.shape[1], integers(numbers), floats(others), len(others),
-                                integers(other_numbers), flag("queue_positives", queue_positives), ctypes.byref(options), ctypes.byref(result), floats(per_query),
-                                floats(gradient)))
+    check(
+        lib.supcon_loss_queue(
+            context(n_jobs),
+            floats(rows),
+            samples,
+            dimension,
+            floats(own),
+            own.shape[1],
+            integers(numbers),
+            floats(others),
+            len(others),
+            integers(other_numbers),
+            flag("queue_positives", queue_positives),
+            ctypes.byref(options),
+            ctypes.byref(result),
+            floats(per_query),
+            floats(gradient),
+        )
+    )
     loss = result.loss if per_query is None else per_query
     return (loss, gradient) if return_gradient else loss
 

@@ -19,14 +19,16 @@ def mask_from_multilabel(labels, rule="any", *, n_jobs=None) -> np.ndarray:
     ----------
     labels : [n, labels] of 0 and 1, or bool
     rule : {"any", "all", "jaccard"}, default "any"
-        1 if two samples share a label; 1 if they have the same labels; how many labels they share over how many either has.
+        1 if two samples share a label; 1 if they have the same labels; how many labels they share
+        over how many either has.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
 
     Returns
     -------
     float32 [n, n]
-        For the argument `mask` of `supcon_loss`. A sample without a label has no positives but its own views; the diagonal is 1.
+        For the argument `mask` of `supcon_loss`. A sample without a label has no positives but its
+        own views; the diagonal is 1.
     """
     array = np.asarray(labels)
     if array.ndim != 2:
@@ -38,13 +40,21 @@ def mask_from_multilabel(labels, rule="any", *, n_jobs=None) -> np.ndarray:
         raise ArgumentError(f"labels hold {wrong[0]!r}; expected 0 and 1")
     sets = np.ascontiguousarray(array, np.uint8)
     mask = np.zeros((len(sets), len(sets)), np.float32)
-    check(lib.supcon_mask_from_multilabel(context(n_jobs), sets.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)), *sets.shape,
-                                          _convert.choice("rule", rule, _abi.Rule), floats(mask)))
+    check(
+        lib.supcon_mask_from_multilabel(
+            context(n_jobs),
+            sets.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)),
+            *sets.shape,
+            _convert.choice("rule", rule, _abi.Rule),
+            floats(mask),
+        )
+    )
     return mask
 
 
 def mask_from_values(values, bandwidth, *, n_jobs=None) -> np.ndarray:
-    """A mask for samples whose labels are numbers: exp(-|y_i - y_j|^2 / (2 bandwidth^2)), as in arXiv:2106.08808.
+    """A mask for samples whose labels are numbers: exp(-|y_i - y_j|^2 / (2 bandwidth^2)), as in
+    arXiv:2106.08808.
 
     Parameters
     ----------
@@ -64,8 +74,17 @@ def mask_from_values(values, bandwidth, *, n_jobs=None) -> np.ndarray:
         raise ElementTypeError(f"values are of type {array.dtype}; expected numbers")
     if array.ndim not in (1, 2):
         raise ShapeError(f"values have the shape {list(array.shape)}; expected [n] or [n, d]")
-    rows = np.ascontiguousarray(array.reshape(len(array), -1) if len(array) else array.reshape(0, 1), np.float64)
+    rows = np.ascontiguousarray(
+        array.reshape(len(array), -1) if len(array) else array.reshape(0, 1), np.float64
+    )
     mask = np.zeros((len(rows), len(rows)), np.float32)
-    check(lib.supcon_mask_from_values(context(n_jobs), rows.ctypes.data_as(ctypes.POINTER(ctypes.c_double)), *rows.shape,
-                                      _convert.real("bandwidth", bandwidth), floats(mask)))
+    check(
+        lib.supcon_mask_from_values(
+            context(n_jobs),
+            rows.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
+            *rows.shape,
+            _convert.real("bandwidth", bandwidth),
+            floats(mask),
+        )
+    )
     return mask

@@ -1,4 +1,6 @@
-"""Measures of embeddings and of probabilities: retrieval, calibration, corruption errors, alignment and uniformity, strangeness."""
+"""Measures of embeddings and of probabilities: retrieval, calibration, corruption errors, alignment
+and uniformity, strangeness.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from ._options import CALIBRATION, OOD, build
 
 @dataclass(frozen=True)
 class Retrieval:
-    """What `retrieval` found: means over the queries that have a row to find; the others are counted in queries_without_match."""
+    """What `retrieval` found: means over the queries that have a row to find; the others are
+    counted in queries_without_match.
+    """
 
     precision_at_1: float
     r_precision: float
@@ -29,14 +33,15 @@ class Retrieval:
 class Calibration:
     """What `calibration` found.
 
-    expected_error, maximum_error : ECE and MCE
+    expected_calibration_error, maximum_calibration_error : ECE and MCE
     accuracy, confidence : means over all rows
     negative_log_likelihood, brier_score
-    bin_counts, bin_confidences, bin_accuracies : [bins], the reliability diagram; bin b holds confidences in (b / bins, (b + 1) / bins]
+    bin_counts, bin_confidences, bin_accuracies : [bins], the reliability diagram; bin b holds
+    confidences in (b / bins, (b + 1) / bins]
     """
 
-    expected_error: float
-    maximum_error: float
+    expected_calibration_error: float
+    maximum_calibration_error: float
     accuracy: float
     confidence: float
     negative_log_likelihood: float
@@ -64,7 +69,8 @@ class CorruptionError:
 class Detection:
     """What `ood_detection` found.
 
-    auroc : the chance that a row from outside scores higher than one from inside, half of it for equals
+    auroc : the chance that a row from outside scores higher than one from inside, half of it for
+    equals
     fpr95 : share of the rows from outside that are let in where 95 % of those inside are
     threshold : the score up to which rows are let in for that
     """
@@ -74,8 +80,11 @@ class Detection:
     threshold: float
 
 
-def retrieval(gallery, gallery_labels, queries=None, query_labels=None, *, n_jobs=None) -> Retrieval:
-    """How well embeddings find those of their label by cosine: precision@1, R-precision and MAP@R (Musgrave et al., arXiv:2003.08505).
+def retrieval(
+    gallery, gallery_labels, queries=None, query_labels=None, *, n_jobs=None
+) -> Retrieval:
+    """How well embeddings find those of their label by cosine: precision@1, R-precision and MAP@R
+    (Musgrave et al., arXiv:2003.08505).
 
     Parameters
     ----------
@@ -90,18 +99,43 @@ def retrieval(gallery, gallery_labels, queries=None, query_labels=None, *, n_job
         raise ArgumentError("of queries and query_labels one was given; expected both or neither")
     asked = None if queries is None else rows_of(queries, "queries")
     if asked is not None and asked.shape[1] != rows.shape[1]:
-        raise ShapeError(f"gallery rows have {rows.shape[1]} numbers and queries {asked.shape[1]}; expected the same")
+        raise ShapeError(
+            f"gallery rows have {rows.shape[1]} numbers and queries "
+            f"{asked.shape[1]}; expected the same"
+        )
     known = np.asarray(gallery_labels)
     labels = known if asked is None else np.concatenate([known, np.asarray(query_labels)])
     if known.shape != (len(rows),):
-        raise ShapeError(f"gallery_labels have the shape {list(known.shape)}; expected [{len(rows)}]")
+        raise ShapeError(
+            f"gallery_labels have the shape {list(known.shape)}; expected [{len(rows)}]"
+        )
     count = 0 if asked is None else len(asked)
     _, numbers = encode_labels(labels, len(rows) + count)
-    first, second = np.ascontiguousarray(numbers[:len(rows)]), np.ascontiguousarray(numbers[len(rows):])
+    first, second = (
+        np.ascontiguousarray(numbers[: len(rows)]),
+        np.ascontiguousarray(numbers[len(rows) :]),
+    )
     scores = defaults(_abi.RetrievalScores)
-    check(lib.supcon_retrieval(context(n_jobs), floats(rows), integers(first), len(rows), floats(asked), integers(second), count, rows.shape[1],
-                               ctypes.byref(scores)))
-    return Retrieval(scores.precision_at_1, scores.r_precision, scores.map_at_r, scores.queries, scores.queries_without_match)
+    check(
+        lib.supcon_retrieval(
+            context(n_jobs),
+            floats(rows),
+            integers(first),
+            len(rows),
+            floats(asked),
+            integers(second),
+            count,
+            rows.shape[1],
+            ctypes.byref(scores),
+        )
+    )
+    return Retrieval(
+        scores.precision_at_1,
+        scores.r_precision,
+        scores.map_at_r,
+        scores.queries,
+        scores.queries_without_match,
+    )
 
 
 def calibration(probabilities, labels, *, bins=None) -> Calibration:
@@ -116,20 +150,47 @@ def calibration(probabilities, labels, *, bins=None) -> Calibration:
     """
     rows, numbers = rows_of(probabilities, "probabilities"), np.asarray(labels)
     if numbers.dtype.kind not in "iu":
-        raise ElementTypeError(f"labels are of type {numbers.dtype}; expected integers, the columns of probabilities")
+        raise ElementTypeError(
+            f"labels are of type {numbers.dtype}; expected integers, the columns of probabilities"
+        )
     if numbers.shape != (len(rows),):
         raise ShapeError(f"labels have the shape {list(numbers.shape)}; expected [{len(rows)}]")
-    numbers, options, scores = np.ascontiguousarray(numbers, np.int64), build(CALIBRATION, bins=bins), defaults(_abi.CalibrationScores)
+    numbers, options, scores = (
+        np.ascontiguousarray(numbers, np.int64),
+        build(CALIBRATION, bins=bins),
+        defaults(_abi.CalibrationScores),
+    )
     room = min(max(options.bins, 0), 1_000_000)
     counts, confidences, accuracies = np.zeros(room, np.int64), np.zeros(room), np.zeros(room)
-    check(lib.supcon_calibration(floats(rows), integers(numbers), len(rows), rows.shape[1], ctypes.byref(options), ctypes.byref(scores), integers(counts),
-                                 doubles(confidences), doubles(accuracies)))
-    return Calibration(scores.expected_error, scores.maximum_error, scores.accuracy, scores.confidence, scores.negative_log_likelihood, scores.brier_score,
-                       counts, confidences, accuracies)
+    check(
+        lib.supcon_calibration(
+            floats(rows),
+            integers(numbers),
+            len(rows),
+            rows.shape[1],
+            ctypes.byref(options),
+            ctypes.byref(scores),
+            integers(counts),
+            doubles(confidences),
+            doubles(accuracies),
+        )
+    )
+    return Calibration(
+        scores.expected_calibration_error,
+        scores.maximum_calibration_error,
+        scores.accuracy,
+        scores.confidence,
+        scores.negative_log_likelihood,
+        scores.brier_score,
+        counts,
+        confidences,
+        accuracies,
+    )
 
 
 def corruption_error(errors, baseline, clean=None, clean_baseline=None) -> CorruptionError:
-    """Robustness to corruptions against a baseline's: mCE and relative mCE (Hendrycks and Dietterich, arXiv:1903.12261), ratios that papers print times 100.
+    """Robustness to corruptions against a baseline's: mCE and relative mCE (Hendrycks and
+    Dietterich, arXiv:1903.12261), ratios that papers print times 100.
 
     Parameters
     ----------
@@ -140,33 +201,68 @@ def corruption_error(errors, baseline, clean=None, clean_baseline=None) -> Corru
     """
     own, theirs = (np.ascontiguousarray(it, np.float64) for it in (errors, baseline))
     if own.ndim != 2 or own.shape != theirs.shape:
-        raise ShapeError(f"errors have the shape {list(own.shape)} and baseline {list(theirs.shape)}; expected [corruptions, severities] of both")
-    scores, ratios, relative = defaults(_abi.CorruptionScores), np.empty(len(own)), np.empty(len(own))
+        raise ShapeError(
+            f"errors have the shape {list(own.shape)} and baseline "
+            f"{list(theirs.shape)}; expected [corruptions, severities] of both"
+        )
+    scores, ratios, relative = (
+        defaults(_abi.CorruptionScores),
+        np.empty(len(own)),
+        np.empty(len(own)),
+    )
     plain = [np.nan if it is None else float(it) for it in (clean, clean_baseline)]
-    check(lib.supcon_corruption_error(doubles(own), doubles(theirs), *own.shape, *plain, ctypes.byref(scores), doubles(ratios), doubles(relative)))
+    check(
+        lib.supcon_corruption_error(
+            doubles(own),
+            doubles(theirs),
+            *own.shape,
+            *plain,
+            ctypes.byref(scores),
+            doubles(ratios),
+            doubles(relative),
+        )
+    )
     return CorruptionError(scores.mean, scores.relative_mean, ratios, relative)
 
 
 def alignment(embeddings, labels, *, n_jobs=None) -> float:
-    """Mean squared distance of two embeddings of one label, at length 1 (Wang and Isola, arXiv:2005.10242): 0 at best, 2 for unrelated ones; NaN if no two
-    share a label. embeddings : float [n, d]; labels : [n] of any kind."""
+    """Mean squared distance of two embeddings of one label, at length 1 (Wang and Isola,
+    arXiv:2005.10242): 0 at best, 2 for unrelated ones; NaN if no two share a label. embeddings :
+    float [n, d]; labels : [n] of any kind.
+    """
     rows, value = rows_of(embeddings, "embeddings"), ctypes.c_double()
     _, numbers = encode_labels(labels, len(rows))
-    check(lib.supcon_alignment(context(n_jobs), floats(rows), integers(numbers), len(rows), rows.shape[1], ctypes.byref(value)))
+    check(
+        lib.supcon_alignment(
+            context(n_jobs),
+            floats(rows),
+            integers(numbers),
+            len(rows),
+            rows.shape[1],
+            ctypes.byref(value),
+        )
+    )
     return value.value
 
 
 def uniformity(embeddings, *, n_jobs=None) -> float:
-    """log of the mean of exp(-2 distance squared) over pairs of embeddings at length 1 (Wang and Isola, arXiv:2005.10242): 0 if all are the same, about -4 if
-    they are spread evenly. Of more than 4096 it takes the first. embeddings : float [n, d]."""
+    """log of the mean of exp(-2 distance squared) over pairs of embeddings at length 1 (Wang and
+    Isola, arXiv:2005.10242): 0 if all are the same, about -4 if they are spread evenly. Of more
+    than 4096 it takes the first. embeddings : float [n, d].
+    """
     rows, value = rows_of(embeddings, "embeddings"), ctypes.c_double()
-    check(lib.supcon_uniformity(context(n_jobs), floats(rows), len(rows), rows.shape[1], ctypes.byref(value)))
+    check(
+        lib.supcon_uniformity(
+            context(n_jobs), floats(rows), len(rows), rows.shape[1], ctypes.byref(value)
+        )
+    )
     return value.value
 
 
 def ood_scores(train, queries=None, *, k=None, n_jobs=None) -> np.ndarray:
-    """How strange each query is: the distance to its k-th nearest training embedding, both at length 1, 0 to 2 (Sun et al., arXiv:2204.06507); the larger, the
-    more likely out of distribution.
+    """How strange each query is: the distance to its k-th nearest training embedding, both at
+    length 1, 0 to 2 (Sun et al., arXiv:2204.06507); the larger, the more likely out of
+    distribution.
 
     Parameters
     ----------
@@ -183,15 +279,30 @@ def ood_scores(train, queries=None, *, k=None, n_jobs=None) -> np.ndarray:
     rows = rows_of(train, "train")
     asked = None if queries is None else rows_of(queries, "queries")
     if asked is not None and asked.shape[1] != rows.shape[1]:
-        raise ShapeError(f"train rows have {rows.shape[1]} numbers and queries {asked.shape[1]}; expected the same")
+        raise ShapeError(
+            f"train rows have {rows.shape[1]} numbers and queries {asked.shape[1]}; "
+            "expected the same"
+        )
     options, scores = build(OOD, k=k), np.empty(len(rows if asked is None else asked), np.float32)
-    check(lib.supcon_ood_scores(context(n_jobs), floats(rows), len(rows), floats(asked), 0 if asked is None else len(asked), rows.shape[1],
-                                ctypes.byref(options), floats(scores)))
+    check(
+        lib.supcon_ood_scores(
+            context(n_jobs),
+            floats(rows),
+            len(rows),
+            floats(asked),
+            0 if asked is None else len(asked),
+            rows.shape[1],
+            ctypes.byref(options),
+            floats(scores),
+        )
+    )
     return scores
 
 
 def ood_detection(inside, outside) -> Detection:
-    """How well scores, larger outside, tell the two apart: AUROC and the false-positive rate where 95 % inside are let in. inside : [n]; outside : [m]."""
+    """How well scores, larger outside, tell the two apart: AUROC and the false-positive rate where
+    95 % inside are let in. inside : [n]; outside : [m].
+    """
     parts = []
     for name, values in (("inside", inside), ("outside", outside)):
         array = np.ascontiguousarray(values, np.float32)

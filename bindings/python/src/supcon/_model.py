@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _abi, _convert
 from ._augmentation import image_size as pair
-from ._data import Dataset, from_pixels, labelled, source
+from ._data import Dataset, from_pixels, labeled, source
 from ._errors import ArgumentError
 from ._images import Pixels, floats
 from ._library import check, context, defaults, guarded, interruptible, lib, own
@@ -20,8 +20,8 @@ from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documen
 
 @documented(MODEL)
 class Model:
-    """An image encoder with random weights, to be trained by `supcon.train`; `supcon.load` gives one from a file. Any number of threads may embed with one
-    model.
+    """An image encoder with random weights, to be trained by `supcon.train`; `supcon.load` gives
+    one from a file. Any number of threads may embed with one model.
 
     Parameters
     ----------
@@ -39,24 +39,68 @@ class Model:
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
     memory_limit : int, optional
-        Bytes that a step of training or a pass of embedding may take; None: what the machine has free then. OutOfMemoryError where it is too little.
+        Bytes that a step of training or a pass of embedding may take; None: what the machine has
+        free then. OutOfMemoryError where it is too little.
     """
 
-    def __init__(self, architecture=None, *, width=None, stem=None, head=None, head_hidden=None, head_output=None, normalize_features=None, zero_init_last_gamma=None, precision=None,
-                 image_size=None, channels=None, mean=None, std=None, classes=None, seed=None, n_jobs=None, memory_limit=None):
+    def __init__(
+        self,
+        architecture=None,
+        *,
+        width=None,
+        stem=None,
+        head=None,
+        head_hidden=None,
+        projection_dim=None,
+        normalize_features=None,
+        zero_init_last_gamma=None,
+        precision=None,
+        image_size=None,
+        channels=None,
+        mean=None,
+        std=None,
+        classes=None,
+        seed=None,
+        n_jobs=None,
+        memory_limit=None,
+    ):
         height, width_in_pixels = (None, None) if image_size is None else pair(image_size)
-        options = build(MODEL | MODEL_DATA, architecture=architecture, width=width, stem=stem, head=head, head_hidden=head_hidden, head_output=head_output, normalize_features=normalize_features,
-                        zero_init_last_gamma=zero_init_last_gamma, precision=precision, image_height=height, image_width=width_in_pixels, channels=channels,
-                        classes=classes, seed=seed)
+        options = build(
+            MODEL | MODEL_DATA,
+            architecture=architecture,
+            width=width,
+            stem=stem,
+            head=head,
+            head_hidden=head_hidden,
+            projection_dim=projection_dim,
+            normalize_features=normalize_features,
+            zero_init_last_gamma=zero_init_last_gamma,
+            precision=precision,
+            image_height=height,
+            image_width=width_in_pixels,
+            channels=channels,
+            classes=classes,
+            seed=seed,
+        )
         for name, values in (("mean", mean), ("std", std)):
             if values is not None:
-                getattr(options, name)[:options.channels] = _convert.per_channel(name, values, min(4, max(0, options.channels)))
+                getattr(options, name)[: options.channels] = _convert.per_channel(
+                    name, values, min(4, max(0, options.channels))
+                )
         handle = _abi.ModelHandle()
-        check(lib.supcon_model_create(context(n_jobs, memory_limit), ctypes.byref(options), ctypes.byref(handle)))
+        check(
+            lib.supcon_model_create(
+                context(n_jobs, memory_limit), ctypes.byref(options), ctypes.byref(handle)
+            )
+        )
         self._take(handle, n_jobs, memory_limit)
 
     def _take(self, handle, n_jobs, memory_limit):
-        self._handle, self.n_jobs, self.memory_limit = own(self, handle, lib.supcon_model_free), n_jobs, memory_limit
+        self._handle, self.n_jobs, self.memory_limit = (
+            own(self, handle, lib.supcon_model_free),
+            n_jobs,
+            memory_limit,
+        )
 
     @property
     def _info(self):
@@ -64,46 +108,101 @@ class Model:
         check(lib.supcon_model_get_info(self._handle, ctypes.byref(info)))
         return info
 
-    architecture = property(lambda self: self._info.architecture.decode(), doc='"resnet18" and so on.')
+    architecture = property(
+        lambda self: self._info.architecture.decode(), doc='"resnet18" and so on.'
+    )
     width = property(lambda self: self._info.width, doc="Channels of the first stage.")
     channels = property(lambda self: self._info.channels, doc="Of the images.")
-    image_size = property(lambda self: (lambda info: (info.image_height, info.image_width))(self._info), doc="(height, width) that the model is made for.")
+    image_size = property(
+        lambda self: (lambda info: (info.image_height, info.image_width))(self._info),
+        doc="(height, width) that the model is made for.",
+    )
     stem = property(lambda self: _abi.Stem(self._info.stem).word, doc='"imagenet" or "cifar".')
-    head = property(lambda self: _abi.Head(self._info.head).word, doc='"none", "linear", "mlp" or "mlp_bn".')
-    head_hidden = property(lambda self: self._info.head_hidden, doc="Width of the head's hidden layer.")
-    head_output = property(lambda self: self._info.head_output, doc="Dimension of the projection z; 0 without a head.")
-    classes = property(lambda self: self._info.classes, doc="Of the linear classifier; 0 without one.")
-    normalize_features = property(lambda self: bool(self._info.normalize_features), doc="Whether head and classifier take the encoder's output at length 1.")
-    precision = property(lambda self: _abi.Precision(self._info.precision).word, doc='"f32" or "bf16".')
-    int8 = property(lambda self: bool(self._info.int8), doc="Whether the encoder embeds in int8, after `quantize`.")
-    encoder_output = property(lambda self: self._info.encoder_output, doc="Dimension of the embedding r.")
+    head = property(
+        lambda self: _abi.Head(self._info.head).word, doc='"none", "linear", "mlp" or "mlp_bn".'
+    )
+    head_hidden = property(
+        lambda self: self._info.head_hidden, doc="Width of the head's hidden layer."
+    )
+    projection_dim = property(
+        lambda self: self._info.projection_dim,
+        doc="Dimension of the projection z; 0 without a head.",
+    )
+    classes = property(
+        lambda self: self._info.classes, doc="Of the linear classifier; 0 without one."
+    )
+    normalize_features = property(
+        lambda self: bool(self._info.normalize_features),
+        doc="Whether head and classifier take the encoder's output at length 1.",
+    )
+    precision = property(
+        lambda self: _abi.Precision(self._info.precision).word, doc='"f32" or "bf16".'
+    )
+    int8 = property(
+        lambda self: bool(self._info.int8),
+        doc="Whether the encoder embeds in int8, after `quantize`.",
+    )
+    embedding_dim = property(
+        lambda self: self._info.embedding_dim, doc="Dimension of the embedding r."
+    )
     parameters = property(lambda self: self._info.parameters, doc="How many numbers are trained.")
-    mean = property(lambda self: (lambda info: list(info.mean)[:info.channels])(self._info), doc="Per channel, of pixels from 0 to 1.")
-    std = property(lambda self: (lambda info: list(info.std)[:info.channels])(self._info), doc="Per channel, of pixels from 0 to 1.")
+    mean = property(
+        lambda self: (lambda info: list(info.mean)[: info.channels])(self._info),
+        doc="Per channel, of pixels from 0 to 1.",
+    )
+    std = property(
+        lambda self: (lambda info: list(info.std)[: info.channels])(self._info),
+        doc="Per channel, of pixels from 0 to 1.",
+    )
 
     @property
     def class_names(self) -> list[str]:
         """What the classifier's classes are called."""
         names = [lib.supcon_model_class_name(self._handle, it) for it in range(self.classes)]
-        return [str(at) if it is None else it.decode("utf-8", "replace") for at, it in enumerate(names)]
+        return [
+            str(at) if it is None else it.decode("utf-8", "replace") for at, it in enumerate(names)
+        ]
 
     def info(self) -> dict:
         """Everything above, as a dict."""
-        names = ("architecture", "width", "channels", "image_size", "stem", "head", "head_hidden", "head_output", "normalize_features", "classes", "precision", "int8",
-                 "encoder_output", "parameters", "mean", "std")
+        names = (
+            "architecture",
+            "width",
+            "channels",
+            "image_size",
+            "stem",
+            "head",
+            "head_hidden",
+            "projection_dim",
+            "normalize_features",
+            "classes",
+            "precision",
+            "int8",
+            "embedding_dim",
+            "parameters",
+            "mean",
+            "std",
+        )
         return {name: getattr(self, name) for name in names} | {"class_names": self.class_names}
 
     def __repr__(self) -> str:
         info = self._info
-        return (f"<supcon.Model {info.architecture.decode()} of width {info.width} for {info.image_height}x{info.image_width}x{info.channels}, "
-                f"{'int8' if info.int8 else _abi.Precision(info.precision).word}, embeddings of {info.encoder_output}, {info.classes or 'no'} classes>")
+        return (
+            f"<supcon.Model {info.architecture.decode()} of width {info.width} for "
+            f"{info.image_height}x{info.image_width}x{info.channels}, "
+            f"{'int8' if info.int8 else _abi.Precision(info.precision).word}, "
+            f"embeddings of {info.embedding_dim}, {info.classes or 'no'} classes>"
+        )
 
-    def embed(self, images, output="encoder", normalize=True, *, batch_size=None, progress=None) -> np.ndarray:
+    def embed(
+        self, images, output="encoder", normalize=True, *, batch_size=None, progress=None
+    ) -> np.ndarray:
         """Images to embeddings.
 
         Parameters
         ----------
-        images : uint8 [n, h, w] or [n, h, w, c], floats from 0 to 1 of those shapes, a list of paths, or a data set such as `ImageFolder`
+        images : uint8 [n, h, w] or [n, h, w, c], floats from 0 to 1 of those shapes, a list of
+        paths, or a data set such as `ImageFolder`
             Images of another size than `image_size` are resized (bilinear, antialiased).
         output : {"encoder", "projection", "logits", "probabilities"}, default "encoder"
             r, what to use; z, behind the projection head; the classifier's.
@@ -120,12 +219,16 @@ class Model:
 
         Raises
         ------
-        ValueError (shape, channels), TypeError, StateError (no such output, or training is under way), FileError (an OSError), FormatError (a ValueError)
+        ValueError (shape, channels), TypeError, StateError (no such output, or training is under
+        way), FileError (an OSError), FormatError (a ValueError)
         """
         options = build(EMBED, output=output, normalize=normalize, batch_size=batch_size)
         found = source(images, self.channels)
         dimension = lib.supcon_model_output_dimension(self._handle, options.output)
-        rows, step = np.empty((len(found), dimension), np.float32), self._piece(found, options.batch_size)
+        rows, step = (
+            np.empty((len(found), dimension), np.float32),
+            self._piece(found, options.batch_size),
+        )
         start = 0
         while True:  # once even for nothing to do: the library says what is wrong then
             stop = min(start + step, len(found))
@@ -133,10 +236,30 @@ class Model:
             with interruptible(lambda: None):
                 if isinstance(found, Pixels):
                     piece = found if stop - start == len(found) else found.slice(start, stop)
-                    check(lib.supcon_model_embed(self._handle, ctypes.byref(piece.struct), ctypes.byref(options), floats(part), part.size))
+                    check(
+                        lib.supcon_model_embed(
+                            self._handle,
+                            ctypes.byref(piece.struct),
+                            ctypes.byref(options),
+                            floats(part),
+                            part.size,
+                        )
+                    )
                 else:
-                    data = found if stop - start == len(found) else found.subset(np.arange(start, stop))
-                    check(lib.supcon_model_embed_dataset(self._handle, data._handle, ctypes.byref(options), floats(part), part.size))
+                    data = (
+                        found
+                        if stop - start == len(found)
+                        else found.subset(np.arange(start, stop))
+                    )
+                    check(
+                        lib.supcon_model_embed_dataset(
+                            self._handle,
+                            data._handle,
+                            ctypes.byref(options),
+                            floats(part),
+                            part.size,
+                        )
+                    )
             if progress:
                 progress(stop, len(found))
             start = stop
@@ -144,14 +267,21 @@ class Model:
                 return rows
 
     def _piece(self, found, batch_size: int) -> int:
-        """Images per call of the library: a few seconds of work, so that Ctrl-C is heard, in whole batches."""
+        """Images per call of the library: a few seconds of work, so that Ctrl-C is heard, in whole
+        batches.
+        """
         height, width = self.image_size
-        return (batch_size or 256) * max(1, (1 << 24) // max(1, (batch_size or 256) * height * width))
+        return (batch_size or 256) * max(
+            1, (1 << 24) // max(1, (batch_size or 256) * height * width)
+        )
 
     def quantize(self, images) -> Model:
-        """From here on the encoder embeds in int8, in about half of bf16's time, until it is trained; `save` keeps it. `images`: some hundreds such as will be
-        embedded, in any form that `embed` takes, to calibrate on; of more than 512, 512 from first to last are taken. None: back to `precision`. Nobody may use
-        the model meanwhile. UnsupportedError on a CPU that cannot."""
+        """From here on the encoder embeds in int8, in about half of bf16's time, until it is
+        trained; `save` keeps it. `images`: some hundreds such as will be embedded, in any form that
+        `embed` takes, to calibrate on; of more than 512, 512 from first to last are taken. None:
+        back to `precision`. Nobody may use the model meanwhile. UnsupportedError on a CPU that
+        cannot.
+        """
         data = None if images is None else source(images, self.channels)
         if isinstance(data, Pixels):
             data = from_pixels(data)
@@ -159,38 +289,61 @@ class Model:
             check(lib.supcon_model_quantize(self._handle, None if data is None else data._handle))
         return self
 
-    def fit_classifier(self, images, labels=None, *, iterations=None, l2=None, progress=None) -> Model:
-        """Fits the linear classifier on the frozen, unaugmented embeddings and keeps it. `labels`: [n] of any kind, numbered in their order; None: the data
-        set's own. Nobody may use the model meanwhile; after an exception it is as it was.
+    def fit_classifier(
+        self, images, labels=None, *, iterations=None, l2=None, progress=None
+    ) -> Model:
+        """Fits the linear classifier on the frozen, unaugmented embeddings and keeps it. `labels`:
+        [n] of any kind, numbered in their order; None: the data set's own. Nobody may use the model
+        meanwhile; after an exception it is as it was.
 
         progress : callable, optional
-            ``progress(phase, done, total)``, phase "embed" (images) or "fit" (iterations; it may end before total). Returning True stops it with
-            CancelledError, as Ctrl-C does with KeyboardInterrupt; what it raises comes out of this function."""
-        data = images if isinstance(images, Dataset) and labels is None else labelled(images, labels)[0]
+            ``progress(phase, done, total)``, phase "embed" (images) or "fit" (iterations; it may
+            end before total). Returning True stops it with CanceledError, as Ctrl-C does with
+            KeyboardInterrupt; what it raises comes out of this function.
+        """
+        data = (
+            images if isinstance(images, Dataset) and labels is None else labeled(images, labels)[0]
+        )
         options = build(CLASSIFIER, classifier_iterations=iterations, classifier_l2=l2)
         stopped = []
 
         def hear(phase, done, total, _) -> int:
-            return int(bool(progress and progress(_abi.Phase(phase).word, done, total)) or bool(stopped))
+            return int(
+                bool(progress and progress(_abi.Phase(phase).word, done, total)) or bool(stopped)
+            )
 
         options.progress = _abi.ProgressCallback(guarded(hear))
         with interruptible(lambda: stopped.append(True)):
-            check(lib.supcon_model_fit_classifier(self._handle, data._handle, ctypes.byref(options)))
+            check(
+                lib.supcon_model_fit_classifier(self._handle, data._handle, ctypes.byref(options))
+            )
         return self
 
     def reset_classifier(self, classes: int = 0) -> Model:
-        """Replaces the classifier by a new random one for `classes` classes; 0: takes it away, and `supcon.train` with the objective "cross_entropy" (full
-        fine-tuning) or "linear" makes one for its data."""
-        check(lib.supcon_model_reset_classifier(self._handle, _convert.integer("classes", classes, -(2**31), 2**31 - 1)))
+        """Replaces the classifier by a new random one for `classes` classes; 0: takes it away, and
+        `supcon.train` with the objective "cross_entropy" (full fine-tuning) or "linear" makes one
+        for its data.
+        """
+        check(
+            lib.supcon_model_reset_classifier(
+                self._handle, _convert.integer("classes", classes, -(2**31), 2**31 - 1)
+            )
+        )
         return self
 
     def copy(self) -> Model:
         """The same model in memory of its own."""
-        return _from_bytes(self.to_bytes(), "f32" if self.precision == "f32" else "auto", self.n_jobs, self.memory_limit)
+        return _from_bytes(
+            self.to_bytes(),
+            "f32" if self.precision == "f32" else "auto",
+            self.n_jobs,
+            self.memory_limit,
+        )
 
     def save(self, path) -> None:
-        """Writes a safetensors file with torchvision's parameter names and the configuration as metadata; whole or not at all. FileError (an OSError)
-        otherwise."""
+        """Writes a safetensors file with torchvision's parameter names and the configuration as
+        metadata; whole or not at all. FileError (an OSError) otherwise.
+        """
         check(lib.supcon_model_save(self._handle, _convert.path("path", path)))
 
     def to_bytes(self) -> bytes:
@@ -202,11 +355,28 @@ class Model:
 
     def __reduce__(self):
         # bf16 is asked for again only where it is the default: the reader's CPU may lack it
-        return _from_bytes, (self.to_bytes(), "f32" if self.precision == "f32" and not self.int8 else "auto", self.n_jobs, self.memory_limit)
+        return _from_bytes, (
+            self.to_bytes(),
+            "f32" if self.precision == "f32" and not self.int8 else "auto",
+            self.n_jobs,
+            self.memory_limit,
+        )
 
 
-def load(path, architecture=None, stem=None, mean=None, std=None, precision="auto", *, image_size=None, n_jobs=None, memory_limit=None) -> Model:
-    """A model from a safetensors file: ours, or one with the parameter names of torchvision, timm or SupContrast; "fc" becomes its classifier.
+def load(
+    path,
+    architecture=None,
+    stem=None,
+    mean=None,
+    std=None,
+    precision="auto",
+    *,
+    image_size=None,
+    n_jobs=None,
+    memory_limit=None,
+) -> Model:
+    """A model from a safetensors file: ours, or one with the parameter names of torchvision, timm
+    or SupContrast; "fc" becomes its classifier.
 
     Parameters
     ----------
@@ -224,24 +394,42 @@ def load(path, architecture=None, stem=None, mean=None, std=None, precision="aut
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
     memory_limit : int, optional
-        Bytes that a step of training or a pass of embedding may take; None: what the machine has free then. OutOfMemoryError where it is too little.
+        Bytes that a step of training or a pass of embedding may take; None: what the machine has
+        free then. OutOfMemoryError where it is too little.
 
     Raises
     ------
-    FileError (an OSError), FormatError (a ValueError), ArgumentError (a ValueError; a field that contradicts the file's metadata), OutOfMemoryError
+    FileError (an OSError), FormatError (a ValueError), ArgumentError (a ValueError; a field that
+    contradicts the file's metadata), OutOfMemoryError
     """
     height, width = (None, None) if image_size is None else pair(image_size)
-    options = build(LOAD, architecture=architecture, stem=stem, precision=precision, image_height=height, image_width=width)
+    options = build(
+        LOAD,
+        architecture=architecture,
+        stem=stem,
+        precision=precision,
+        image_height=height,
+        image_width=width,
+    )
     if (mean is None) != (std is None):
         raise ArgumentError("of mean and std one was given; expected both or neither")
     if mean is not None:
         options.has_mean_std = 1
         for name, values in (("mean", mean), ("std", std)):
             # how many channels there are the file says: a single number serves them all
-            numbers = _convert.per_channel(name, values, 4 if isinstance(values, (int, float)) else min(4, max(1, len(values))))
-            getattr(options, name)[:len(numbers)] = numbers
+            numbers = _convert.per_channel(
+                name, values, 4 if isinstance(values, (int, float)) else min(4, max(1, len(values)))
+            )
+            getattr(options, name)[: len(numbers)] = numbers
     model, handle = Model.__new__(Model), _abi.ModelHandle()
-    check(lib.supcon_model_load(context(n_jobs, memory_limit), _convert.path("path", path), ctypes.byref(options), ctypes.byref(handle)))
+    check(
+        lib.supcon_model_load(
+            context(n_jobs, memory_limit),
+            _convert.path("path", path),
+            ctypes.byref(options),
+            ctypes.byref(handle),
+        )
+    )
     model._take(handle, n_jobs, memory_limit)
     return model
 

@@ -1,6 +1,9 @@
-"""The options of the library, told once: the Python keyword, the field of the struct, and the words for docstrings and --help.
+"""The options of the library, told once: the Python keyword, the field of the struct, and the words
+for docstrings and --help.
 
-Defaults are not here: they are read from the library (`default_of`), and an option that is None stays as the library has it."""
+Defaults are not here: they are read from the library (`default_of`), and an option that is None
+stays as the library has it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ from ._library import defaults, initial
 
 @dataclass(frozen=True)
 class Option:
-    """One keyword. `kind`: int, float, bool, str ("word" of the library), bytes (a path), or an enumeration of the header."""
+    """One keyword. `kind`: int, float, bool, str ("word" of the library), bytes (a path), or an
+    enumeration of the header.
+    """
 
     name: str
     struct: type
@@ -40,13 +45,17 @@ class Option:
         if self.kind is bool:
             return _convert.flag(self.name, value)
         if self.kind is int:
-            return _convert.integer(self.name, value, *_convert.RANGES[dict(self.struct._fields_)[self.field]])
+            return _convert.integer(
+                self.name, value, *_convert.RANGES[dict(self.struct._fields_)[self.field]]
+            )
         if self.kind is float:
             return _convert.real(self.name, value)
         if self.kind is bytes:
             return _convert.path(self.name, value)
         if not isinstance(value, str) or "\0" in value:
-            raise ArgumentError(f"{self.name} is {value!r}; expected a word such as {self.default!r}")
+            raise ArgumentError(
+                f"{self.name} is {value!r}; expected a word such as {self.default!r}"
+            )
         return value.encode()
 
 
@@ -80,7 +89,9 @@ def shortest(value: float) -> float:
 
 
 def words(struct, table: dict[str, Option]) -> dict:
-    """Every option of the table by its name, as a filled struct has it: what `build` makes the struct of."""
+    """Every option of the table by its name, as a filled struct has it: what `build` makes the
+    struct of.
+    """
     return {name: _word(struct, option.field, option.kind) for name, option in table.items()}
 
 
@@ -95,13 +106,32 @@ def _table(struct, *rows) -> dict[str, Option]:
 
 MODEL = _table(
     _abi.ModelOptions,
-    ("architecture", str, "resnet18, 34, 50, 101, 152 or 200, resnext50_32x4d, resnext101_32x8d or _64x4d, wide_resnet50_2 or wide_resnet101_2"),
+    (
+        "architecture",
+        str,
+        "resnet18, 34, 50, 101, 152 or 200, resnext50_32x4d, resnext101_32x8d "
+        "or _64x4d, wide_resnet50_2 or wide_resnet101_2",
+    ),
     ("width", int, "channels of the first stage"),
-    ("stem", _abi.Stem, "first layers; auto: cifar (3x3, stride 1) up to 64 pixels, imagenet (7x7, stride 2, max pool) above"),
-    ("head", _abi.Head, "projection head behind the encoder while training; mlp: linear, ReLU, linear; mlp_bn: with batch norm; mlp3 and mlp3_bn: three layers"),
+    (
+        "stem",
+        _abi.Stem,
+        "first layers; auto: cifar (3x3, stride 1) up to 64 pixels, imagenet "
+        "(7x7, stride 2, max pool) above",
+    ),
+    (
+        "head",
+        _abi.Head,
+        "projection head behind the encoder while training; mlp: linear, ReLU, "
+        "linear; mlp_bn: with batch norm; mlp3 and mlp3_bn: three layers",
+    ),
     ("head_hidden", int, "width of the head's hidden layers; 0: as wide as the encoder's output"),
-    ("head_output", int, "dimension of the projection z"),
-    ("normalize_features", bool, "head and classifier take the encoder's output at length 1, as in the paper"),
+    ("projection_dim", int, "dimension of the projection z"),
+    (
+        "normalize_features",
+        bool,
+        "head and classifier take the encoder's output at length 1, as in the paper",
+    ),
     ("zero_init_last_gamma", bool, "each residual block begins as the identity"),
     ("precision", _abi.Precision, "auto: bf16 where the CPU has bf16 instructions, else f32"),
 )
@@ -116,65 +146,167 @@ MODEL_DATA = _table(
 )
 TRAIN = _table(
     _abi.TrainOptions,
-    ("objective", _abi.Objective, "supcon: the contrastive loss with labels; simclr: without; cross_entropy: the baseline; linear: the classifier alone; "
-     "max_margin: another baseline, the large-margin softmax"),
+    (
+        "objective",
+        _abi.Objective,
+        "supcon: the contrastive loss with labels; simclr: without; "
+        "cross_entropy: the baseline; linear: the classifier alone; "
+        "max_margin: another baseline, the large-margin softmax",
+    ),
     ("joint_classifier", bool, "train the classifier in the same run, behind a stop-gradient"),
     ("epochs", int, "passes over the training images"),
     ("batch_size", int, "images per step, before views"),
     ("views", int, "augmented views per image; 1 for cross_entropy, linear and max_margin"),
-    ("images_per_class", int, "0: plain shuffle; M: batches of batch_size / M classes with M images each"),
+    (
+        "images_per_class",
+        int,
+        "0: plain shuffle; M: batches of batch_size / M classes with M images each",
+    ),
     ("learning_rate", float, "of a batch of reference_batch images"),
-    ("reference_batch", int, "the rate used is learning_rate * batch_size / reference_batch; 0: learning_rate as it is"),
+    (
+        "reference_batch",
+        int,
+        "the rate used is learning_rate * batch_size / reference_batch; 0: learning_rate as it is",
+    ),
     ("schedule", _abi.Schedule, "of the learning rate"),
-    ("optimizer", _abi.Optimizer, "sgd; lars: layer-wise rates; rmsprop: TensorFlow's form; adamw (a learning_rate of 1e-3 and reference_batch 0 are usual)"),
+    (
+        "optimizer",
+        _abi.Optimizer,
+        "sgd; lars: layer-wise rates; rmsprop: TensorFlow's form; adamw (a "
+        "learning_rate of 1e-3 and reference_batch 0 are usual)",
+    ),
     ("momentum", float, "of sgd, lars and rmsprop"),
     ("nesterov", bool, "Nesterov's form of momentum (sgd, lars)"),
     ("weight_decay", float, "of the optimizer; adamw's is decoupled"),
-    ("decay_norm_and_bias", bool, "weight decay acts on batch norm and biases too (never with lars)"),
-    ("trust_coefficient", float, "lars: a weight's rate is multiplied by this * |weight| / |gradient + weight_decay * weight|"),
+    (
+        "decay_norm_and_bias",
+        bool,
+        "weight decay acts on batch norm and biases too (never with lars)",
+    ),
+    (
+        "trust_coefficient",
+        float,
+        "lars: a weight's rate is multiplied by this * |weight| / |gradient + "
+        "weight_decay * weight|",
+    ),
     ("rmsprop_decay", float, "rmsprop: of the mean of squared gradients"),
     ("beta1", float, "adamw: decay of the mean of gradients"),
     ("beta2", float, "adamw: decay of the mean of squared gradients"),
     ("epsilon", float, "adamw and rmsprop; -1: 1e-8 for adamw, 1e-3 for rmsprop"),
     ("warmup_steps", int, "steps of linear warm-up; -1: as many as warmup_epochs says"),
-    ("warmup_epochs", float, "epochs of linear warm-up, where warmup_steps is -1; -1: 10, but at most a tenth of the run"),
+    (
+        "warmup_epochs",
+        float,
+        "epochs of linear warm-up, where warmup_steps is -1; -1: 10, but at "
+        "most a tenth of the run",
+    ),
     ("warmup_start", float, "share of the rate that warm-up begins with"),
     ("schedule_after_warmup", bool, "the schedule begins when warm-up has ended, not with the run"),
     ("final_rate", float, "share of the rate that the cosine schedule ends with"),
-    ("step_factor", float, "step schedule: what the rate is multiplied by at each milestone"),
+    ("gamma", float, "step schedule: what the rate is multiplied by at each milestone"),
     ("exponential_factor", float, "exponential schedule: what the rate is multiplied by"),
     ("exponential_epochs", float, "exponential schedule: after so many epochs each"),
-    ("ema_decay", float, "validation and the model at the end have the moving average of the weights with this decay; 0: off"),
-    ("chunk_size", int, "images in the network at a time, a divisor of batch_size, for exact gradients of large batches in little memory; 0: batch_size"),
-    ("margin", int, "max_margin: the angle to the true class's weights counts so many times; 1: cross-entropy"),
+    (
+        "ema_decay",
+        float,
+        "validation and the model at the end have the moving average of the "
+        "weights with this decay; 0: off",
+    ),
+    (
+        "chunk_size",
+        int,
+        "images in the network at a time, a divisor of batch_size, for exact "
+        "gradients of large batches in little memory; 0: batch_size",
+    ),
+    (
+        "margin",
+        int,
+        "max_margin: the angle to the true class's weights counts so many times; 1: cross-entropy",
+    ),
     ("label_smoothing", float, "of the classifier's targets"),
-    ("mixup_alpha", float, "cross_entropy and linear: blend images of a batch, by a share from Beta(alpha, alpha); 0: not"),
-    ("cutmix_alpha", float, "cross_entropy and linear: paste a box of another image of the batch, its area by Beta(alpha, alpha); 0: not"),
-    ("positives", _abi.Positives, "supcon: what makes images positives of each other; classes: the same class; any, all, jaccard: targets of 0 and 1 that share a "
-     "label, are the same, or by how much they share; kernel: targets of real numbers, by a Gaussian of their distance"),
-    ("label_bandwidth", float, "kernel: the deviation of its Gaussian, above 0, in the targets' unit"),
-    ("queue_mode", _abi.Queue, "memory variant: contrast with a momentum encoder's keys and a queue of earlier ones; entries of the same label are positives, or "
-     "take no part (negatives)"),
+    (
+        "mixup_alpha",
+        float,
+        "cross_entropy and linear: blend images of a batch, by a share from "
+        "Beta(alpha, alpha); 0: not",
+    ),
+    (
+        "cutmix_alpha",
+        float,
+        "cross_entropy and linear: paste a box of another image of the batch, "
+        "its area by Beta(alpha, alpha); 0: not",
+    ),
+    (
+        "positives",
+        _abi.Positives,
+        "supcon: what makes images positives of each other; classes: the same "
+        "class; any, all, jaccard: targets of 0 and 1 that share a "
+        "label, are the same, or by how much they share; kernel: targets of "
+        "real numbers, by a Gaussian of their distance",
+    ),
+    (
+        "label_bandwidth",
+        float,
+        "kernel: the deviation of its Gaussian, above 0, in the targets' unit",
+    ),
+    (
+        "queue_mode",
+        _abi.Queue,
+        "memory variant: contrast with a momentum encoder's keys and a queue "
+        "of earlier ones; entries of the same label are positives, or "
+        "take no part (negatives)",
+    ),
     ("queue_size", int, "keys that the queue holds"),
     ("key_momentum", float, "of the momentum encoder"),
-    ("validation_fraction", float, "share of the images held out for kNN@1 and early stopping; 0: none"),
+    (
+        "validation_fraction",
+        float,
+        "share of the images held out for kNN@1 and early stopping; 0: none",
+    ),
     ("validation_every", int, "epochs between validations"),
     ("patience", int, "stop after so many validations without a better kNN@1; 0: never"),
-    ("checkpoint_folder", bytes, "folder that gets last.supcon after each epoch and best.safetensors"),
+    (
+        "checkpoint_folder",
+        bytes,
+        "folder that gets last.supcon after each epoch and best.safetensors",
+    ),
     ("resume", bool, "go on from last.supcon of the checkpoint folder if it is there"),
-    ("loader_threads", int, "threads that decode and augment ahead of the step; 0: as many as compute"),
+    (
+        "loader_threads",
+        int,
+        "threads that decode and augment ahead of the step; 0: as many as compute",
+    ),
     ("stop_on_collapse", bool, "a collapsed or diverged run is an error; otherwise it only warns"),
-    ("keep_best", bool, "at the end the model is the one with the best kNN@1, not the last"),
+    ("restore_best", bool, "at the end the model is the one with the best kNN@1, not the last"),
 )
 LOSS = _table(
     _abi.LossOptions,
     ("temperature", float, "temperature of the contrastive loss, above 0"),
-    ("form", _abi.Form, "out: mean over positives outside the logarithm (equation 2 of the paper); in: inside (equation 3)"),
-    ("denominator", _abi.Denominator, "all: every other view; one_positive: the positive at hand and the negatives; negatives: those alone"),
+    (
+        "form",
+        _abi.Form,
+        "out: mean over positives outside the logarithm (equation 2 of the "
+        "paper); in: inside (equation 3)",
+    ),
+    (
+        "denominator",
+        _abi.Denominator,
+        "all: every other view; one_positive: the positive at hand and the "
+        "negatives; negatives: those alone",
+    ),
     ("anchors", _abi.Anchors, "all: every view is an anchor; first: the first view of each image"),
-    ("reduction", _abi.Reduction, "mean: over the anchors that have a positive; mean_all: over all anchors"),
+    (
+        "reduction",
+        _abi.Reduction,
+        "mean: over the anchors that have a positive; mean_all: over all anchors",
+    ),
     ("scale", float, "factor on the loss"),
-    ("positives_cap", int, "most positives that count for an anchor, its image's other views first, then others at random anew in every step; 0: all"),
+    (
+        "positives_cap",
+        int,
+        "most positives that count for an anchor, its image's other views "
+        "first, then others at random anew in every step; 0: all",
+    ),
 )
 # those that training decides
 LOSS_ALONE = _table(
@@ -184,50 +316,92 @@ LOSS_ALONE = _table(
 )
 AUGMENTATION = _table(
     _abi.AugmentationOptions,
-    ("augmentation=kind", _abi.AugmentationKind, "none: resize; crop_flip; simclr: crop, flip, colour jitter, grey, and from 128 pixels on blur; autoaugment_...: crop, flip, a "
-     "sub-policy; randaugment: crop, flip, operations at one magnitude; simaugment: simclr with a warp; stacked_randaugment: both"),
+    (
+        "augmentation=kind",
+        _abi.AugmentationKind,
+        "none: resize; crop_flip; simclr: crop, flip, color jitter, gray, and "
+        "from 128 pixels on blur; autoaugment_...: crop, flip, a "
+        "sub-policy; randaugment: crop, flip, operations at one magnitude; "
+        "simaugment: simclr with a warp; stacked_randaugment: both",
+    ),
     ("crop_scale_min", float, "smallest share of the area that a crop keeps"),
     ("crop_scale_max", float, "largest share of the area that a crop keeps"),
     ("crop_ratio_min", float, "smallest width / height of a crop"),
     ("crop_ratio_max", float, "largest width / height of a crop"),
     ("flip_probability", float, "of a horizontal flip"),
-    ("jitter_probability", float, "of colour jitter"),
+    ("jitter_probability", float, "of color jitter"),
     ("brightness", float, "factor within 1 +- this"),
     ("contrast", float, "factor within 1 +- this"),
-    ("saturation", float, "factor within 1 +- this; colour images"),
-    ("hue", float, "shift within +- this, in turns, at most 0.5; colour images"),
-    ("grey_probability", float, "of turning grey; colour images"),
-    ("blur_probability", float, "of Gaussian blur; -1: 0.5 if the smaller side is 128 pixels or more, else 0"),
+    ("saturation", float, "factor within 1 +- this; color images"),
+    ("hue", float, "shift within +- this, in turns, at most 0.5; color images"),
+    ("gray_probability", float, "of turning gray; color images"),
+    (
+        "blur_probability",
+        float,
+        "of Gaussian blur; -1: 0.5 if the smaller side is 128 pixels or more, else 0",
+    ),
     ("blur_sigma_min", float, "smallest deviation of the blur, in pixels"),
     ("blur_sigma_max", float, "largest deviation of the blur, in pixels"),
     ("randaugment_operations", int, "operations that RandAugment draws, 0 to 16"),
     ("randaugment_magnitude", float, "of RandAugment's operations, 0 to 30"),
     ("warp_probability", float, "of a warp; simaugment and stacked_randaugment"),
-    ("warp_strength", float, "largest spread of the warp's control points, as a share of the smaller side"),
-    ("fill", float, "what shears, translations, rotations and cutout put outside the image, 0 to 1"),
-    ("cutout", float, "side of a square of fill, as a share of the smaller side; autoaugment and randaugment; 0: none"),
+    (
+        "warp_strength",
+        float,
+        "largest spread of the warp's control points, as a share of the smaller side",
+    ),
+    (
+        "fill",
+        float,
+        "what shears, translations, rotations and cutout put outside the image, 0 to 1",
+    ),
+    (
+        "cutout",
+        float,
+        "side of a square of fill, as a share of the smaller side; autoaugment "
+        "and randaugment; 0: none",
+    ),
 )
 CLASSIFIER = _table(
     _abi.ClassifierOptions,
-    ("classifier_iterations=iterations", int, "of L-BFGS at most, when the linear classifier is fitted"),
+    (
+        "classifier_iterations=iterations",
+        int,
+        "of L-BFGS at most, when the linear classifier is fitted",
+    ),
     ("classifier_l2=l2", float, "weight of the squared weights of the linear classifier"),
 )
 EMBED = _table(
     _abi.EmbedOptions,
-    ("output", _abi.Output, "encoder: r, what to use; projection: z, behind the head; logits and probabilities: of the classifier"),
+    (
+        "output",
+        _abi.Output,
+        "encoder: r, what to use; projection: z, behind the head; logits and "
+        "probabilities: of the classifier",
+    ),
     ("normalize", bool, "scale each row to length 1 (encoder and projection only)"),
     ("batch_size", int, "images per pass; 0: chosen by the library"),
 )
 EVALUATE = _table(
     _abi.EvaluateOptions,
-    ("method", _abi.Method, "linear: softmax regression; knn: vote of the k nearest by cosine; prototypes: the nearest class mean by cosine"),
-    ("k", int, "knn: neighbours"),
-    ("temperature", float, "knn: a neighbour's weight is exp(cosine / temperature); prototypes: probabilities are the softmax of cosine / temperature"),
+    (
+        "method",
+        _abi.Method,
+        "linear: softmax regression; knn: vote of the k nearest by cosine; "
+        "prototypes: the nearest class mean by cosine",
+    ),
+    ("k", int, "knn: neighbors"),
+    (
+        "temperature",
+        float,
+        "knn: a neighbor's weight is exp(cosine / temperature); prototypes: "
+        "probabilities are the softmax of cosine / temperature",
+    ),
     ("iterations", int, "linear: of L-BFGS at most"),
     ("l2", float, "linear: weight of the squared weights"),
 )
 CALIBRATION = _table(_abi.CalibrationOptions, ("bins", int, "of confidence, of equal width"))
-OOD = _table(_abi.OodOptions, ("k", int, "the neighbour whose distance counts"))
+OOD = _table(_abi.OodOptions, ("k", int, "the neighbor whose distance counts"))
 LOAD = _table(
     _abi.LoadOptions,
     ("architecture", str, "None: by the parameters' names and shapes"),
@@ -238,13 +412,23 @@ LOAD = _table(
 )
 DATASET = _table(
     _abi.DatasetOptions,
-    ("on_error", _abi.OnError, "of a file that is no readable image; skip: leave it out and say so; refuse: an error"),
-    ("channels", int, "of the images that come out: 1 (grey) or 3 (RGB); 0: 3 for files, as stored elsewhere"),
+    (
+        "on_error",
+        _abi.OnError,
+        "of a file that is no readable image; skip: leave it out and say so; refuse: an error",
+    ),
+    (
+        "channels",
+        int,
+        "of the images that come out: 1 (gray) or 3 (RGB); 0: 3 for files, as stored elsewhere",
+    ),
 )
 
 
 def fill(struct, table: dict[str, Option], values: dict):
-    """Sets the fields of `struct` whose option has a value in `values`; None leaves the default. ArgumentError for an unknown name."""
+    """Sets the fields of `struct` whose option has a value in `values`; None leaves the default.
+    ArgumentError for an unknown name.
+    """
     for name, value in values.items():
         if name not in table:
             raise ArgumentError(f"{name!r} is no option here; expected one of {', '.join(table)}")
@@ -262,13 +446,18 @@ def augmentations(value) -> tuple[_abi.AugmentationOptions | None, _abi.Augmenta
     """An augmentation, or a pair of them: of an image's first view and of the others."""
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
-            raise ArgumentError(f"augmentation has {len(value)} parts; expected one augmentation, or two: of an image's first view and of the others")
+            raise ArgumentError(
+                f"augmentation has {len(value)} parts; expected one augmentation, or "
+                "two: of an image's first view and of the others"
+            )
         return augmentation(value[0]), augmentation(value[1]) or defaults(_abi.AugmentationOptions)
     return augmentation(value), None
 
 
 def augmentation(value) -> _abi.AugmentationOptions | None:
-    """A kind such as "simclr", or a dict with "kind" and fields such as {"kind": "simclr", "crop_scale_min": 0.5}; None: the default."""
+    """A kind such as "simclr", or a dict with "kind" and fields such as {"kind": "simclr",
+    "crop_scale_min": 0.5}; None: the default.
+    """
     if value is None:
         return None
     fields = {"kind": value} if not isinstance(value, dict) else dict(value)
@@ -281,7 +470,11 @@ def describe(*tables: dict[str, Option]) -> str:
     lines = []
     for table in tables:
         for option in table.values():
-            kind = f"{{{', '.join(map(repr, option.choices))}}}" if option.choices else {bytes: "path"}.get(option.kind, option.kind.__name__)
+            kind = (
+                f"{{{', '.join(map(repr, option.choices))}}}"
+                if option.choices
+                else {bytes: "path"}.get(option.kind, option.kind.__name__)
+            )
             named = option.help.split()[0][-1] in ":,;"  # begins with a word of the library
             text = option.help if named else option.help[0].upper() + option.help[1:]
             lines.append(f"    {option.name} : {kind}, default {option.default!r}\n        {text}.")
@@ -289,13 +482,19 @@ def describe(*tables: dict[str, Option]) -> str:
 
 
 def documented(*tables: dict[str, Option]):
-    """A decorator that puts the options into the docstring in the place of "    {options}", and the library's {mean}, {std} and {side} of images."""
+    """A decorator that puts the options into the docstring in the place of "    {options}", and the
+    library's {mean}, {std} and {side} of images.
+    """
 
     def decorate(it):
         if it.__doc__:
             model = _library_defaults(_abi.ModelOptions)
             it.__doc__ = it.__doc__.replace("    {options}", describe(*tables))
-            for name, value in (("mean", model.mean[0]), ("std", model.std[0]), ("side", model.image_height)):
+            for name, value in (
+                ("mean", model.mean[0]),
+                ("std", model.std[0]),
+                ("side", model.image_height),
+            ):
                 it.__doc__ = it.__doc__.replace(f"{{{name}}}", f"{value:g}")
         return it
 

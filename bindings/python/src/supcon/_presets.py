@@ -15,8 +15,11 @@ from ._options import AUGMENTATION, LOSS, MODEL, MODEL_DATA, TRAIN, shortest, wo
 
 @dataclass(frozen=True, repr=False)
 class Preset:
-    """A published recipe: `name`; `description`, whose it is and what differs; every option of the model and of its training, in the form that
-    ``supcon.Model(**preset.model)`` and ``supcon.train(model, data, **preset.train)`` take. ``preset.train | {"epochs": 20}`` changes one."""
+    """A published recipe: `name`; `description`, whose it is and what differs; every option of the
+    model and of its training, in the form that ``supcon.Model(**preset.model)`` and
+    ``supcon.train(model, data, **preset.train)`` take. ``preset.train | {"epochs": 20}`` changes
+    one.
+    """
 
     name: str
     description: str
@@ -26,7 +29,9 @@ class Preset:
     def __repr__(self) -> str:
         parts = [f"<supcon.Preset {self.name}: {self.description}"]
         for part in ("model", "train"):
-            parts += [f"  {part}"] + [f"    {name} = {value!r}" for name, value in getattr(self, part).items()]
+            parts += [f"  {part}"] + [
+                f"    {name} = {value!r}" for name, value in getattr(self, part).items()
+            ]
         return "\n".join(parts) + ">"
 
 
@@ -43,11 +48,26 @@ def preset(name: str) -> Preset:
     check(lib.supcon_preset(name.encode(), ctypes.byref(model), ctypes.byref(train)))
     of_model = words(model, MODEL | MODEL_DATA)
     size = of_model.pop("image_height"), of_model.pop("image_width")
-    numbers = {it: [shortest(number) for number in getattr(model, it)[:model.channels]] for it in ("mean", "std")}
+    numbers = {
+        it: [shortest(number) for number in getattr(model, it)[: model.channels]]
+        for it in ("mean", "std")
+    }
     views, others = _views(train.augmentation), _views(train.augmentation_second)
-    of_train = words(train, TRAIN) | words(train.loss[0], LOSS) | {
-        "augmentation": (views, others) if others else views, "milestones": train.milestones[:train.milestone_count] or None, "seed": train.seed}
-    return Preset(name, lib.supcon_preset_description(name.encode()).decode(), of_model | {"image_size": size} | numbers, of_train)
+    of_train = (
+        words(train, TRAIN)
+        | words(train.loss[0], LOSS)
+        | {
+            "augmentation": (views, others) if others else views,
+            "milestones": train.milestones[: train.milestone_count] or None,
+            "seed": train.seed,
+        }
+    )
+    return Preset(
+        name,
+        lib.supcon_preset_description(name.encode()).decode(),
+        of_model | {"image_size": size} | numbers,
+        of_train,
+    )
 
 
 def _views(pointer) -> dict | None:
@@ -59,12 +79,19 @@ def _views(pointer) -> dict | None:
 
 
 def model_options(recipe: Preset | None, data: Dataset, given: dict) -> dict:
-    """What `Model` takes for these images: what is `given`, else the recipe's, else what the images say of themselves. None is not given. Mean and deviation of the
-    recipe are of images with its own number of channels."""
+    """What `Model` takes for these images: what is `given`, else the recipe's, else what the images
+    say of themselves. None is not given. Mean and deviation of the recipe are of images with its
+    own number of channels.
+    """
     options = dict(recipe.model) if recipe else {}
     if options.pop("channels", data.channels) != data.channels:
         del options["mean"], options["std"]
-    options = {"image_size": (data.height, data.width) if data.height else None} | options | only(given) | {"channels": data.channels}
+    options = (
+        {"image_size": (data.height, data.width) if data.height else None}
+        | options
+        | only(given)
+        | {"channels": data.channels}
+    )
     if options.keys() >= {"mean", "std"}:
         return options
     mean, std = statistics(data)  # looks at every pixel
@@ -72,11 +99,14 @@ def model_options(recipe: Preset | None, data: Dataset, given: dict) -> dict:
 
 
 def train_options(recipe: Preset | None, given: dict) -> dict:
-    """What `train` takes: what is `given`, else the recipe's. None is not given. A dict without "kind" for an augmentation, or for one of a pair, changes the
-    recipe's."""
+    """What `train` takes: what is `given`, else the recipe's. None is not given. A dict without
+    "kind" for an augmentation, or for one of a pair, changes the recipe's.
+    """
     options = (recipe.train if recipe else {}) | only(given)
     if recipe and given.get("augmentation") is not None:
-        options["augmentation"] = _augmentation_over(recipe.train["augmentation"] or {}, given["augmentation"])
+        options["augmentation"] = _augmentation_over(
+            recipe.train["augmentation"] or {}, given["augmentation"]
+        )
     return options
 
 
@@ -85,13 +115,19 @@ def _augmentation_over(base, given):
         return changed(base, given)
     if isinstance(given, (tuple, list)) and len(given) == 2:
         parts = base if isinstance(base, tuple) else (base, base)
-        return tuple(part if it is None else _augmentation_over(part, it) for part, it in zip(parts, given))
+        return tuple(
+            part if it is None else _augmentation_over(part, it) for part, it in zip(parts, given)
+        )
     return given
 
 
 def changed(augmentation, fields: dict):
     """An augmentation, a dict or a pair of them, with these fields in the place of its own."""
-    return tuple(changed(it, fields) for it in augmentation) if isinstance(augmentation, tuple) else augmentation | fields
+    return (
+        tuple(changed(it, fields) for it in augmentation)
+        if isinstance(augmentation, tuple)
+        else augmentation | fields
+    )
 
 
 def only(given: dict) -> dict:

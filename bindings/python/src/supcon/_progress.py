@@ -1,4 +1,6 @@
-"""A line of progress on standard error: a bar that is drawn over itself on a terminal, a line for each epoch elsewhere."""
+"""A line of progress on standard error: a bar that is drawn over itself on a terminal, a line for
+each epoch elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import time
 
 
 def clock(seconds: float) -> str:
-    """"4:05", "1:02:03"; "?" if unknown."""
+    """ "4:05", "1:02:03"; "?" if unknown."""
     if not math.isfinite(seconds):
         return "?"
     minutes, rest = divmod(int(max(0, seconds) + 0.5), 60)
@@ -40,15 +42,35 @@ class Progress:
 
     def __call__(self, event) -> None:
         if event.kind == "epoch":
-            measured = [("kNN@1", event.knn_accuracy, ".2%"), ("train", event.train_accuracy, ".2%"), ("alignment", event.alignment, ".3f"),
-                        ("uniformity", event.uniformity, ".3f")]
-            words = "".join(f"  {name} {value:{form}}" for name, value, form in measured if not math.isnan(value))
-            alone = f"  {event.anchors_without_positive} anchors without a positive" if event.anchors_without_positive else ""
-            self._line(f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.4f}{words}  {event.images_per_second:,.0f} images/s  "
-                       f"{clock(event.seconds_left)} left{alone}")
+            measured = [
+                ("kNN@1", event.knn_accuracy, ".2%"),
+                ("train", event.train_accuracy, ".2%"),
+                ("alignment", event.alignment, ".3f"),
+                ("uniformity", event.uniformity, ".3f"),
+            ]
+            words = "".join(
+                f"  {name} {value:{form}}"
+                for name, value, form in measured
+                if not math.isnan(value)
+            )
+            alone = (
+                f"  {event.anchors_without_positive} anchors without a positive"
+                if event.anchors_without_positive
+                else ""
+            )
+            self._line(
+                f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.4f}{words}  "
+                f"{event.images_per_second:,.0f} images/s  "
+                f"{clock(event.seconds_left)} left{alone}"
+            )
         elif event.kind == "step":  # a warning comes by the log too
-            self._draw(event.step / max(1, event.steps), f"epoch {event.epoch}/{event.epochs}",
-                       f"{event.step}/{event.steps}  loss {event.loss:.4f}  {event.images_per_second:,.0f} images/s  {clock(event.seconds_left)} left")
+            self._draw(
+                event.step / max(1, event.steps),
+                f"epoch {event.epoch}/{event.epochs}",
+                f"{event.step}/{event.steps}  loss {event.loss:.4f}  "
+                f"{event.images_per_second:,.0f} images/s  {clock(event.seconds_left)} "
+                "left",
+            )
 
     def _draw(self, share: float, before: str, after: str) -> None:
         if self.live and (time.monotonic() - self.last >= self.interval or share >= 1):
@@ -89,4 +111,9 @@ class Count(Progress):
 
     def __call__(self, done: int, total: int) -> None:
         spent = max(1e-9, time.monotonic() - self.start)
-        self._draw(done / max(1, total), self.what, f"{done}/{total}  {done / spent:,.0f} images/s  {clock((total - done) * spent / max(1, done))} left")
+        self._draw(
+            done / max(1, total),
+            self.what,
+            f"{done}/{total}  {done / spent:,.0f} images/s  {clock((total - done) * spent / max(1, done))} "
+            "left",
+        )

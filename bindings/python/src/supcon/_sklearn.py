@@ -1,4 +1,6 @@
-"""scikit-learn's base classes where it is installed, and as much of them as an estimator needs where it is not."""
+"""scikit-learn's base classes where it is installed, and as much of them as an estimator needs
+where it is not.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +29,20 @@ except ImportError:
             """Changes arguments of the constructor; returns self."""
             for name, value in params.items():
                 if name not in self._names():
-                    raise ValueError(f"Invalid parameter {name!r} for estimator {type(self).__name__}; it has {', '.join(self._names())}")
+                    raise ValueError(
+                        f"Invalid parameter {name!r} for estimator {type(self).__name__}; it "
+                        f"has {', '.join(self._names())}"
+                    )
                 setattr(self, name, value)
             return self
 
         def __repr__(self) -> str:
             signature = inspect.signature(type(self).__init__).parameters
-            changed = [f"{name}={value!r}" for name, value in self.get_params().items() if value is not signature[name].default]
+            changed = [
+                f"{name}={value!r}"
+                for name, value in self.get_params().items()
+                if value is not signature[name].default
+            ]
             return f"{type(self).__name__}({', '.join(changed)})"
 
     class TransformerMixin:

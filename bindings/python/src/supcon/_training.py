@@ -10,7 +10,7 @@ import numpy as np
 from . import _abi, _convert
 from . import _options
 from ._data import Dataset
-from ._errors import ArgumentError, CancelledError
+from ._errors import ArgumentError, CanceledError
 from ._library import check, context, guarded, interruptible, lib, own
 from ._model import Model
 from ._options import LOSS, TRAIN, build, documented
@@ -25,7 +25,8 @@ class Event:
     epoch, epochs, step, steps : from 1; steps are those of the epoch
     loss : of this step, or the epoch's mean
     learning_rate, images_per_second, seconds_left : of now; the last is of the whole run, estimated
-    knn_accuracy, alignment, uniformity, train_accuracy : of an epoch, NaN if not measured: kNN@1 on the validation split, mean squared distance of positives,
+    knn_accuracy, alignment, uniformity, train_accuracy : of an epoch, NaN if not measured: kNN@1 on
+    the validation split, mean squared distance of positives,
         log mean exp(-2 distance squared), the classifier's accuracy on the training batches
     anchors_without_positive : in this step or epoch
     message : of a warning, in words
@@ -53,14 +54,18 @@ _NAMES = [it.name for it in fields(Event)]
 
 def _event(struct) -> Event:
     values = {name: getattr(struct, name) for name in _NAMES}
-    values["kind"], values["message"] = _abi.EventKind(struct.kind).word, (struct.message or b"").decode("utf-8", "replace")
+    values["kind"], values["message"] = (
+        _abi.EventKind(struct.kind).word,
+        (struct.message or b"").decode("utf-8", "replace"),
+    )
     return Event(**values)
 
 
 @dataclass
 class Training:
-    """What a run came to: `history`, the event of each epoch; `steps`, how many there were; `stopped`, whether the callback ended it early; `memory`,
-    bytes that one step takes."""
+    """What a run came to: `history`, the event of each epoch; `steps`, how many there were;
+    `stopped`, whether the callback ended it early; `memory`, bytes that one step takes.
+    """
 
     memory: int = 0
     steps: int = 0
@@ -69,8 +74,18 @@ class Training:
 
 
 @documented(TRAIN, LOSS)
-def train(model: Model, data: Dataset, *, augmentation=None, milestones=None, seed=None, callback=None, verbose=0, training: Training | None = None,
-          **options) -> Training:
+def train(
+    model: Model,
+    data: Dataset,
+    *,
+    augmentation=None,
+    milestones=None,
+    seed=None,
+    callback=None,
+    verbose=0,
+    training: Training | None = None,
+    **options,
+) -> Training:
     """Trains a model, which keeps what it learns. Nobody else may use it meanwhile.
 
     Parameters
@@ -82,11 +97,12 @@ def train(model: Model, data: Dataset, *, augmentation=None, milestones=None, se
     augmentation : str, dict or a pair of them, optional
         As in `augment`; a pair: of an image's first view, and of its others.
     milestones : list of int, optional
-        Step schedule: epochs after which the rate is multiplied by step_factor.
+        Step schedule: epochs after which the rate is multiplied by gamma.
     seed : int, optional
         Of sampling, augmentation and the validation split.
     callback : callable, optional
-        ``callback(event)``; returning True ends the run after this step. What it raises comes out of this function.
+        ``callback(event)``; returning True ends the run after this step. What it raises comes out
+        of this function.
     verbose : int
         1: progress with loss, rate and time left on standard error.
 
@@ -96,14 +112,18 @@ def train(model: Model, data: Dataset, *, augmentation=None, milestones=None, se
 
     Raises
     ------
-    StateError if there are no labels or too few images, or if the run collapsed, diverged or became NaN (the text has the likely remedy); ArgumentError,
-    ShapeError, OutOfMemoryError, FileError, FormatError. A KeyboardInterrupt ends the run after the step at hand and is raised then: the model keeps what it
-    learnt, and the last checkpoint is kept.
+    StateError if there are no labels or too few images, or if the run collapsed, diverged or became
+    NaN (the text has the likely remedy); ArgumentError, ShapeError, OutOfMemoryError, FileError,
+    FormatError. A KeyboardInterrupt ends the run after the step at hand and is raised then: the
+    model keeps what it learned, and the last checkpoint is kept.
     """
     known = {**TRAIN, **LOSS}
     for name in options:
         if name not in known:
-            raise TypeError(f"train() has no option {name!r}; it has {', '.join(known)}, augmentation, milestones, seed, callback and verbose")
+            raise TypeError(
+                f"train() has no option {name!r}; it has {', '.join(known)}, "
+                "augmentation, milestones, seed, callback and verbose"
+            )
     struct = build(TRAIN, **{name: value for name, value in options.items() if name in TRAIN})
     loss = build(LOSS, **{name: value for name, value in options.items() if name in LOSS})
     views, others = _options.augmentations(augmentation)
@@ -117,8 +137,13 @@ def train(model: Model, data: Dataset, *, augmentation=None, milestones=None, se
     if milestones is not None:
         numbers = [_convert.integer("milestones", it, 0, 2**31 - 1) for it in milestones]
         epochs = (ctypes.c_int32 * max(1, len(numbers)))(*numbers)
-        struct.milestones, struct.milestone_count = ctypes.cast(epochs, ctypes.POINTER(ctypes.c_int32)), len(numbers)
-    return _run(model, data, struct, callback, Progress() if verbose else None, training or Training())
+        struct.milestones, struct.milestone_count = (
+            ctypes.cast(epochs, ctypes.POINTER(ctypes.c_int32)),
+            len(numbers),
+        )
+    return _run(
+        model, data, struct, callback, Progress() if verbose else None, training or Training()
+    )
 
 
 class _Trainer:
@@ -126,7 +151,15 @@ class _Trainer:
 
     def __init__(self, model: Model, data: Dataset, options):
         handle = _abi.TrainerHandle()
-        check(lib.supcon_trainer_create(context(model.n_jobs, model.memory_limit), model._handle, data._handle, ctypes.byref(options), ctypes.byref(handle)))
+        check(
+            lib.supcon_trainer_create(
+                context(model.n_jobs, model.memory_limit),
+                model._handle,
+                data._handle,
+                ctypes.byref(options),
+                ctypes.byref(handle),
+            )
+        )
         self.handle = own(self, handle, lib.supcon_trainer_free)
         self.keep = (model, data, options)
 
@@ -151,7 +184,7 @@ def _run(model, data, options, callback, progress, training: Training) -> Traini
     try:
         with interruptible(lambda: lib.supcon_trainer_cancel(trainer.handle)):
             check(lib.supcon_trainer_run(trainer.handle, _abi.TrainCallback(guarded(hear)), None))
-    except CancelledError:
+    except CanceledError:
         if not training.stopped:
             raise
     finally:
@@ -166,13 +199,20 @@ def trains_classifier(objective, joint_classifier) -> bool:
 
 
 def need_encoder(options: dict, init: str) -> None:
-    """ArgumentError where a run without `init`, what it is called there, would fit a classifier to random weights that stay as they are."""
+    """ArgumentError where a run without `init`, what it is called there, would fit a classifier to
+    random weights that stay as they are.
+    """
     if options.get("objective") == "linear":
-        raise ArgumentError(f"objective is 'linear', which trains the classifier alone and needs an encoder that has been trained; expected {init}, or another objective")
+        raise ArgumentError(
+            "objective is 'linear', which trains the classifier alone and needs an "
+            f"encoder that has been trained; expected {init}, or another objective"
+        )
 
 
 def suit_classifier(model: Model, data: Dataset) -> None:
-    """Takes away the classifier of a model that was fitted on other classes than the data's: the run makes one."""
+    """Takes away the classifier of a model that was fitted on other classes than the data's: the
+    run makes one.
+    """
     if model.classes and model.class_names != data.class_names:
         model.reset_classifier()
 
@@ -183,19 +223,29 @@ def by_targets(options: dict) -> bool:
 
 
 def objective_for(options: dict, data: Dataset):
-    """The objective of these options, for data without labels: SimCLR in the place of the supervised contrastive loss; cross-entropy needs labels."""
+    """The objective of these options, for data without labels: SimCLR in the place of the
+    supervised contrastive loss; cross-entropy needs labels.
+    """
     objective = options.get("objective")
     if data.labels is not None or (objective in (None, "supcon") and by_targets(options)):
         return objective
     if objective not in (None, "supcon", "simclr"):
-        raise ArgumentError(f"objective is {objective!r}, which needs labels; pass y, or use objective='simclr'")
+        raise ArgumentError(
+            f"objective is {objective!r}, which needs labels; pass y, or use objective='simclr'"
+        )
     return "simclr"
 
 
 def seed_of(random_state) -> int | None:
-    """None: the library's seed; an int: itself; a numpy RandomState or Generator: a number drawn from it."""
+    """None: the library's seed; an int: itself; a numpy RandomState or Generator: a number drawn
+    from it.
+    """
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**63 - 1))
-    return None if random_state is None else _convert.integer("random_state", random_state, 0, 2**64 - 1)
+    return (
+        None
+        if random_state is None
+        else _convert.integer("random_state", random_state, 0, 2**64 - 1)
+    )

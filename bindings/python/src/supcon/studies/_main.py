@@ -19,8 +19,16 @@ def run(arguments) -> str:
         if getattr(arguments, name) is not None:
             integer(f"--{name.replace('_', '-')}", getattr(arguments, name), 1, 2**31 - 1)
     settings = Settings(
-        arguments.data, arguments.test, arguments.epochs or (30 if small else 4), arguments.seeds, arguments.width or 8, arguments.architecture,
-        arguments.batch_size or (64 if small else 256), arguments.per_class, threads=arguments.threads)
+        arguments.data,
+        arguments.test,
+        arguments.epochs or (30 if small else 4),
+        arguments.seeds,
+        arguments.width or 8,
+        arguments.architecture,
+        arguments.batch_size or (64 if small else 256),
+        arguments.per_class,
+        threads=arguments.threads,
+    )
     start = time.monotonic()
 
     def say(text: str) -> None:
@@ -29,5 +37,11 @@ def run(arguments) -> str:
 
     runner = Runner(find(arguments.name), settings, arguments.output, say)
     names = ("data", "test", "epochs", "seeds", "architecture", "width", "batch_size", "per_class")
-    words = " ".join(f"--{it.replace('_', '-')} {shlex.quote(str(getattr(settings, it)))}" for it in names if getattr(settings, it) is not None)
-    return _report.write(runner, runner.run(), f"supcon study {arguments.name} {words} --output DIR")
+    words = " ".join(
+        f"--{it.replace('_', '-')} {shlex.quote(str(getattr(settings, it)))}"
+        for it in names
+        if getattr(settings, it) is not None
+    )
+    return _report.write(
+        runner, runner.run(), f"supcon study {arguments.name} {words} --output DIR"
+    )

@@ -12,8 +12,12 @@ from .._library import build_info
 from ._runner import Outcome, Runner
 from ._study import LOWER, MEASURES, Claim
 
-VERDICTS = ("*Agrees* and *contradicts*: the difference is larger than twice its standard error (spread over seeds and the number of test images together); "
-            "otherwise it is *undecided* at this size.")
+VERDICTS = (
+    "*Agrees* and *contradicts*: the difference is larger than twice its "
+    "standard error (spread over seeds and the number of test images "
+    "together); "
+    "otherwise it is *undecided* at this size."
+)
 
 
 def write(runner: Runner, outcomes: list[Outcome], command: str) -> str:
@@ -21,7 +25,9 @@ def write(runner: Runner, outcomes: list[Outcome], command: str) -> str:
     study, name = runner.study, os.path.join(runner.folder, runner.study.name)
     pictured = draw(study, outcomes, name + ".png")
     with open(name + ".md", "w", encoding="utf-8") as file:
-        file.write(text(runner, outcomes, command, os.path.basename(name) + ".png" if pictured else None))
+        file.write(
+            text(runner, outcomes, command, os.path.basename(name) + ".png" if pictured else None)
+        )
     return name + ".md"
 
 
@@ -29,20 +35,50 @@ def text(runner: Runner, outcomes: list[Outcome], command: str, picture: str | N
     study, settings = runner.study, runner.settings
     train, test = runner.parts(0).train, runner.parts(0).test
     validation, names = runner.parts(0).validation, test.class_names
-    lines = [f"# {study.title}", "", study.paper, "", "## How it was run here", "",
-             f"- Data: {settings.data}, {len(train):,} images to train on and {len(validation):,} to choose by (a split of its own for each seed), "
-             f"{len(test):,} to test with, {len(names)} classes. What was chosen was tested once, after all had been trained.",
-             f"- Model: {settings.architecture} of width {settings.width or 64}; {settings.epochs} epochs, batches of {settings.batch_size or 256}, "
-             "unless the row says otherwise.",
-             f"- {settings.seeds} {'seed' if settings.seeds == 1 else 'seeds'}: mean ± standard deviation over them.",
-             f"- {sum(it.seconds for it in outcomes) / 60:.0f} minutes of training, {date.today().isoformat()}; {build_info()}.", "", f"    {command}", "",
-             "## What came out", "", *table(study, outcomes), ""]
+    lines = [
+        f"# {study.title}",
+        "",
+        study.paper,
+        "",
+        "## How it was run here",
+        "",
+        f"- Data: {settings.data}, {len(train):,} images to train on and "
+        f"{len(validation):,} to choose by (a split of its own for each seed), "
+        f"{len(test):,} to test with, {len(names)} classes. What was chosen was "
+        "tested once, after all had been trained.",
+        f"- Model: {settings.architecture} of width {settings.width or 64}; "
+        f"{settings.epochs} epochs, batches of {settings.batch_size or 256}, "
+        "unless the row says otherwise.",
+        f"- {settings.seeds} {'seed' if settings.seeds == 1 else 'seeds'}: mean "
+        "± standard deviation over them.",
+        f"- {sum(it.seconds for it in outcomes) / 60:.0f} minutes of training, "
+        f"{date.today().isoformat()}; {build_info()}.",
+        "",
+        f"    {command}",
+        "",
+        "## What came out",
+        "",
+        *table(study, outcomes),
+        "",
+    ]
     failures = [it for outcome in outcomes for it in outcome.failures]
     if failures:
-        lines += ["Runs that collapsed or diverged count as 0 when the validation images choose:", "", *(f"- {it}" for it in failures), ""]
+        lines += [
+            "Runs that collapsed or diverged count as 0 when the validation images choose:",
+            "",
+            *(f"- {it}" for it in failures),
+            "",
+        ]
     claims = study.claims(settings)
     if claims:
-        lines += ["| claim | paper | here | |", "|---|---|---|---|", *(judge(it, outcomes) for it in claims), "", VERDICTS, ""]
+        lines += [
+            "| claim | paper | here | |",
+            "|---|---|---|---|",
+            *(judge(it, outcomes) for it in claims),
+            "",
+            VERDICTS,
+            "",
+        ]
     if study.summary:
         lines += [*study.summary(outcomes), ""]
     if picture:
@@ -58,12 +94,19 @@ def table(study, outcomes: list[Outcome]) -> list[str]:
     measures = [it for it in study.measures if any(it in outcome.measures for outcome in outcomes)]
     papers = [it for it in measures if any(it in outcome.arm.paper for outcome in outcomes)]
     chosen = any(len(it.arm.grid) > 1 for it in outcomes)
-    head = ["", *(f"paper: {MEASURES[it][0]}" for it in papers), *(MEASURES[it][0] for it in measures), "validation top-1 %"]
+    head = [
+        "",
+        *(f"paper: {MEASURES[it][0]}" for it in papers),
+        *(MEASURES[it][0] for it in measures),
+        "validation top-1 %",
+    ]
     head += ["chosen"] * chosen
     rows = [head, ["---"] + ["---:"] * (len(papers) + len(measures) + 1) + ["---"] * chosen]
     for it in outcomes:
         row = [it.arm.name, *(str(it.arm.paper.get(name, "")) for name in papers)]
-        row += [spread(name, it.measures.get(name, np.array([np.nan]))) for name in measures] + [spread("top1", it.validation)]
+        row += [spread(name, it.measures.get(name, np.array([np.nan]))) for name in measures] + [
+            spread("top1", it.validation)
+        ]
         if chosen:
             row.append(", ".join(f"{name} {value}" for name, value in it.chosen.items()))
         rows.append(row)
@@ -71,46 +114,73 @@ def table(study, outcomes: list[Outcome]) -> list[str]:
 
 
 def spread(name: str, values: np.ndarray) -> str:
-    """"91.23 ± 0.10"; failed runs are left out and counted."""
+    """ "91.23 ± 0.10"; failed runs are left out and counted."""
     _, factor, digits = MEASURES[name]
     sound = values[np.isfinite(values)] * factor
     if len(sound) == 0:
         return "failed"
-    words = f"{sound.mean():.{digits}f}" + (f" ± {sound.std(ddof=1):.{digits}f}" if len(sound) > 1 else "")
+    words = f"{sound.mean():.{digits}f}" + (
+        f" ± {sound.std(ddof=1):.{digits}f}" if len(sound) > 1 else ""
+    )
     return words + (f" ({len(values) - len(sound)} failed)" if len(sound) < len(values) else "")
 
 
 def judge(claim: Claim, outcomes: list[Outcome]) -> str:
     """A row: the claim, the paper's difference, ours with its standard error, the verdict."""
     by_name = {it.arm.name: it for it in outcomes}
-    first, second = (by_name[it].measures.get(claim.measure, np.array([np.nan])) for it in (claim.first, claim.second))
+    first, second = (
+        by_name[it].measures.get(claim.measure, np.array([np.nan]))
+        for it in (claim.first, claim.second)
+    )
     _, factor, digits = MEASURES[claim.measure]
     gaps = (first - second) * factor * (-1 if claim.measure in LOWER else 1)
     gaps = gaps[np.isfinite(gaps)]
     paper = "" if claim.paper is None else f"{claim.paper:+g}"
     if len(gaps) == 0:
         return f"| {claim.text} | {paper} | failed | undecided |"
-    mean, error = gaps.mean(), standard_error(claim.measure, gaps, first, second, factor, by_name[claim.first])
+    mean, error = (
+        gaps.mean(),
+        standard_error(claim.measure, gaps, first, second, factor, by_name[claim.first]),
+    )
     if claim.margin is not None:
-        verdict = "agrees" if abs(mean) + 2 * error <= claim.margin else "contradicts" if abs(mean) - 2 * error > claim.margin else "undecided"
+        verdict = (
+            "agrees"
+            if abs(mean) + 2 * error <= claim.margin
+            else "contradicts"
+            if abs(mean) - 2 * error > claim.margin
+            else "undecided"
+        )
     else:
-        verdict = "undecided" if not abs(mean) > 2 * error else "agrees" if mean > 0 else "**contradicts**"
+        verdict = (
+            "undecided"
+            if not abs(mean) > 2 * error
+            else "agrees"
+            if mean > 0
+            else "**contradicts**"
+        )
     better = " better" if claim.measure in LOWER else ""
-    return f"| {claim.text} | {paper} | {mean:+.{digits}f}{better} ± {error:.{digits}f} | {verdict} |"
+    return (
+        f"| {claim.text} | {paper} | {mean:+.{digits}f}{better} ± {error:.{digits}f} | {verdict} |"
+    )
 
 
 def standard_error(measure: str, gaps, first, second, factor: float, outcome: Outcome) -> float:
-    """Of the mean difference: over seeds; for shares of images at least that of drawing the test images, once for both arms as if they were independent."""
+    """Of the mean difference: over seeds; for shares of images at least that of drawing the test
+    images, once for both arms as if they were independent.
+    """
     over_seeds = gaps.std(ddof=1) / math.sqrt(len(gaps)) if len(gaps) > 1 else 0.0
     if measure not in ("top1", "top5", "knn", "corrupted"):
         return over_seeds if len(gaps) > 1 else math.inf
     shares = [float(np.nanmean(it)) for it in (first, second)]
-    return max(over_seeds, factor * math.sqrt(sum(it * (1 - it) for it in shares) / max(outcome.tested, 1)))
+    return max(
+        over_seeds, factor * math.sqrt(sum(it * (1 - it) for it in shares) / max(outcome.tested, 1))
+    )
 
 
 def draw(study, outcomes: list[Outcome], path: str) -> bool:
-    """Dots for seeds and their mean, on the study's axis or a row per arm, or boxes of many arms; beside it the paper's figures, where it has some. False without
-    matplotlib."""
+    """Dots for seeds and their mean, on the study's axis or a row per arm, or boxes of many arms;
+    beside it the paper's figures, where it has some. False without matplotlib.
+    """
     try:
         import matplotlib
 
@@ -123,26 +193,58 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
     if study.group:
         draw_boxes(plt, study, outcomes, measure, path)
         return True
-    paper = [(it, it.arm.paper[measure]) for it in outcomes if isinstance(it.arm.paper.get(measure), (int, float))]
+    paper = [
+        (it, it.arm.paper[measure])
+        for it in outcomes
+        if isinstance(it.arm.paper.get(measure), (int, float))
+    ]
     numeric = study.axis is not None and all(it.arm.x is not None for it in outcomes)
     high = 4.2 if numeric else 1.4 + 0.42 * len(outcomes)
-    figure, axes = plt.subplots(1, 2 if paper else 1, figsize=(11 if paper else 6.5, high), dpi=130, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        1,
+        2 if paper else 1,
+        figsize=(11 if paper else 6.5, high),
+        dpi=130,
+        squeeze=False,
+        layout="constrained",
+    )
     ours, ink = axes[0][0], "#1f5fa8"
     for at, it in enumerate(outcomes):
         values = factor * it.measures.get(measure, np.array([np.nan]))
         place = it.arm.x if numeric else len(outcomes) - 1 - at
         places = np.full(len(values), place, float)
-        ours.scatter(*((places, values) if numeric else (values, places)), s=18, color=ink, alpha=0.45, linewidths=0)
+        ours.scatter(
+            *((places, values) if numeric else (values, places)),
+            s=18,
+            color=ink,
+            alpha=0.45,
+            linewidths=0,
+        )
         mean = [np.nanmean(values) if np.isfinite(values).any() else np.nan]
-        ours.scatter(*(([place], mean) if numeric else (mean, [place])), s=60, color=ink, marker="D")
+        ours.scatter(
+            *(([place], mean) if numeric else (mean, [place])), s=60, color=ink, marker="D"
+        )
     if numeric:
-        means = [factor * np.nanmean(it.measures[measure]) if np.isfinite(it.measures.get(measure, [np.nan])).any() else np.nan for it in outcomes]
+        means = [
+            factor * np.nanmean(it.measures[measure])
+            if np.isfinite(it.measures.get(measure, [np.nan])).any()
+            else np.nan
+            for it in outcomes
+        ]
         ours.plot([it.arm.x for it in outcomes], means, color=ink, linewidth=1.2)
     ours.set_title("here", loc="left")
     if paper:
-        theirs, places = axes[0][1], [it.arm.x if numeric else len(outcomes) - 1 - outcomes.index(it) for it, _ in paper]
+        theirs, places = (
+            axes[0][1],
+            [it.arm.x if numeric else len(outcomes) - 1 - outcomes.index(it) for it, _ in paper],
+        )
         figures = [value for _, value in paper]
-        theirs.plot(*((places, figures) if numeric else (figures, places)), color="#8a4b08", marker="D", linestyle="-" if numeric else "none")
+        theirs.plot(
+            *((places, figures) if numeric else (figures, places)),
+            color="#8a4b08",
+            marker="D",
+            linestyle="-" if numeric else "none",
+        )
         theirs.set_title("the paper", loc="left")
     for axis in axes[0]:
         if numeric:
@@ -153,7 +255,12 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
                 axis.set_xticks([it.arm.x for it in outcomes], [f"{it.arm.x:g}" for it in outcomes])
                 axis.minorticks_off()
         else:
-            axis.set_yticks(range(len(outcomes)), [it.arm.name for it in reversed(outcomes)] if axis is ours else [""] * len(outcomes))
+            axis.set_yticks(
+                range(len(outcomes)),
+                [it.arm.name for it in reversed(outcomes)]
+                if axis is ours
+                else [""] * len(outcomes),
+            )
             axis.set_ylim(-0.6, len(outcomes) - 0.4)
             axis.set_xlabel(label)
         axis.grid(color="#dddddd", linewidth=0.6)
@@ -165,16 +272,37 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
 
 
 def draw_boxes(plt, study, outcomes: list[Outcome], measure: str, path: str) -> None:
-    """A box per group, from the lower to the upper quartile, with the median, and a dot per run beside it; a run that failed counts as 0."""
+    """A box per group, from the lower to the upper quartile, with the median, and a dot per run
+    beside it; a run that failed counts as 0.
+    """
     label, factor, _ = MEASURES[measure]
     groups: dict[str, list] = {}
     for it in outcomes:
-        groups.setdefault(study.group(it.arm), []).extend(factor * np.nan_to_num(it.measures.get(measure, np.zeros(1))))
-    figure, axes = plt.subplots(figsize=(1.6 + 1.8 * len(groups), 4.6), dpi=130, layout="constrained")
-    axes.boxplot(list(groups.values()), widths=0.4, showfliers=False, medianprops={"color": "#1f5fa8", "linewidth": 2})
+        groups.setdefault(study.group(it.arm), []).extend(
+            factor * np.nan_to_num(it.measures.get(measure, np.zeros(1)))
+        )
+    figure, axes = plt.subplots(
+        figsize=(1.6 + 1.8 * len(groups), 4.6), dpi=130, layout="constrained"
+    )
+    axes.boxplot(
+        list(groups.values()),
+        widths=0.4,
+        showfliers=False,
+        medianprops={"color": "#1f5fa8", "linewidth": 2},
+    )
     for place, values in enumerate(groups.values(), 1):
-        axes.scatter(place + np.linspace(-0.12, 0.12, len(values)), values, s=14, color="#1f5fa8", alpha=0.45, linewidths=0)
-    axes.set_xticks(range(1, len(groups) + 1), [f"{name}\n{len(values)} runs" for name, values in groups.items()])
+        axes.scatter(
+            place + np.linspace(-0.12, 0.12, len(values)),
+            values,
+            s=14,
+            color="#1f5fa8",
+            alpha=0.45,
+            linewidths=0,
+        )
+    axes.set_xticks(
+        range(1, len(groups) + 1),
+        [f"{name}\n{len(values)} runs" for name, values in groups.items()],
+    )
     axes.set_ylabel(label)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)

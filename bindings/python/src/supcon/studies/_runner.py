@@ -1,6 +1,9 @@
-"""Trains the arms of a study over seeds, lets the validation images choose, and touches the test images once, at the end.
+"""Trains the arms of a study over seeds, lets the validation images choose, and touches the test
+images once, at the end.
 
-What has been done is kept in NAME.json and NAME.models/ of the output folder: a study that was stopped goes on where it was."""
+What has been done is kept in NAME.json and NAME.models/ of the output folder: a study that was
+stopped goes on where it was.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ from ._study import Arm, Settings, Study
 
 @dataclass(frozen=True)
 class Parts:
-    """Images to train on, to choose by, and to test with; pretrain: what `prepare` set apart, such as the classes that transfer begins with."""
+    """Images to train on, to choose by, and to test with; pretrain: what `prepare` set apart, such
+    as the classes that transfer begins with.
+    """
 
     train: Dataset
     validation: Dataset
@@ -37,7 +42,9 @@ class Parts:
 
 @dataclass
 class Outcome:
-    """What an arm came to: the candidate that was chosen, measures by seed (NaN where a run failed)."""
+    """What an arm came to: the candidate that was chosen, measures by seed (NaN where a run
+    failed).
+    """
 
     arm: Arm
     chosen: dict
@@ -61,12 +68,20 @@ class Runner:
             with open(self.path, encoding="utf-8") as file:
                 self.done = json.load(file)
             if self.done["settings"] != plain:
-                raise ArgumentError(f"{self.path} is of a run with other settings, {self.done['settings']}; expected another --output, or that file deleted")
+                raise ArgumentError(
+                    f"{self.path} is of a run with other settings, {self.done['settings']}; "
+                    "expected another --output, or that file deleted"
+                )
 
     def run(self) -> list[Outcome]:
         """All arms, all candidates, all seeds; then the tests of the chosen."""
         arms = self.study.arms(self.settings)
-        jobs = [(arm, at, seed) for seed in range(self.settings.seeds) for arm in arms for at in range(len(arm.grid))]
+        jobs = [
+            (arm, at, seed)
+            for seed in range(self.settings.seeds)
+            for arm in arms
+            for at in range(len(arm.grid))
+        ]
         for number, (arm, at, seed) in enumerate(jobs):
             key = self.key(arm, at, seed)
             if key not in self.done["runs"]:
@@ -83,7 +98,11 @@ class Runner:
         return f"{arm.name}{f' [{words}]' if words else ''}, seed {seed}"
 
     def model_path(self, key: str) -> str:
-        return os.path.join(self.folder, f"{self.study.name}.models", "".join(it if it.isalnum() else "-" for it in key) + ".safetensors")
+        return os.path.join(
+            self.folder,
+            f"{self.study.name}.models",
+            "".join(it if it.isalnum() else "-" for it in key) + ".safetensors",
+        )
 
     def keep(self) -> None:
         _files.write(self.path, lambda file: file.write(json.dumps(self.done, indent=1).encode()))
@@ -94,53 +113,100 @@ class Runner:
         if self.study.prepare:
             return self.study.prepare(self.settings, known, test, seed)
         first, second = known.split(self.settings.validation, seed)
-        return Parts(first.per_class(self.settings.per_class, seed) if self.settings.per_class else first, second, test)
+        return Parts(
+            first.per_class(self.settings.per_class, seed) if self.settings.per_class else first,
+            second,
+            test,
+        )
 
     def train(self, arm: Arm, at: int, seed: int) -> dict:
         parts, start = self.parts(seed), time.monotonic()
         try:
-            model = (self.study.fit or fit)(self.settings, arm, arm.options | arm.grid[at], parts, seed)
+            model = (self.study.fit or fit)(
+                self.settings, arm, arm.options | arm.grid[at], parts, seed
+            )
         except StateError as error:  # collapsed or diverged: a result, too
             return {"validation": 0.0, "failed": str(error), "seconds": time.monotonic() - start}
         model.save(self.model_path(self.key(arm, at, seed)))
-        accuracy = float((model.embed(parts.validation, "probabilities", False).argmax(1) == parts.validation.labels).mean())
+        accuracy = float(
+            (
+                model.embed(parts.validation, "probabilities", False).argmax(1)
+                == parts.validation.labels
+            ).mean()
+        )
         return {"validation": accuracy, "seconds": time.monotonic() - start}
 
     def test(self, arm: Arm) -> Outcome:
         runs, seeds = self.done["runs"], range(self.settings.seeds)
-        table = np.array([[runs[self.key(arm, at, seed)]["validation"] for seed in seeds] for at in range(len(arm.grid))])
+        table = np.array(
+            [
+                [runs[self.key(arm, at, seed)]["validation"] for seed in seeds]
+                for at in range(len(arm.grid))
+            ]
+        )
         best = int(table.mean(1).argmax())
         keys = [self.key(arm, best, seed) for seed in seeds]
         for seed, key in zip(seeds, keys):
             if key not in self.done["tests"] and "failed" not in runs[key]:
                 model = load(self.model_path(key), n_jobs=self.settings.threads)
                 self.done["tests"][key] = measure(model, self.parts(seed), self.settings) | (
-                    self.study.extra(model, self.parts(seed), self.settings) if self.study.extra else {})
+                    self.study.extra(model, self.parts(seed), self.settings)
+                    if self.study.extra
+                    else {}
+                )
                 self.keep()
         found = [self.done["tests"].get(key, {}) for key in keys]
         names = sorted(set().union(*found))
         measures = {name: np.array([it.get(name, np.nan) for it in found]) for name in names}
-        failures = [f"{self.key(arm, at, seed)}: {runs[self.key(arm, at, seed)]['failed']}" for at in range(len(arm.grid)) for seed in seeds
-                    if "failed" in runs[self.key(arm, at, seed)]]
-        seconds = sum(runs[self.key(arm, at, seed)]["seconds"] for at in range(len(arm.grid)) for seed in seeds)
-        return Outcome(arm, arm.grid[best], table[best], measures, failures, seconds, len(self.parts(0).test))
+        failures = [
+            f"{self.key(arm, at, seed)}: {runs[self.key(arm, at, seed)]['failed']}"
+            for at in range(len(arm.grid))
+            for seed in seeds
+            if "failed" in runs[self.key(arm, at, seed)]
+        ]
+        seconds = sum(
+            runs[self.key(arm, at, seed)]["seconds"]
+            for at in range(len(arm.grid))
+            for seed in seeds
+        )
+        return Outcome(
+            arm, arm.grid[best], table[best], measures, failures, seconds, len(self.parts(0).test)
+        )
 
 
 def new_model(settings: Settings, options: dict, data: Dataset, seed: int) -> Model:
-    """The settings' architecture for the images of `data`; options: those of a run, which may have some of the model."""
-    given = {name: options.get(name) for name in ("head", "head_hidden", "head_output")}
+    """The settings' architecture for the images of `data`; options: those of a run, which may have
+    some of the model.
+    """
+    given = {name: options.get(name) for name in ("head", "head_hidden", "projection_dim")}
     given |= {"architecture": settings.architecture, "width": settings.width, "seed": seed}
     return Model(**model_options(None, data, given), n_jobs=settings.threads)
 
 
 def stage(settings: Settings, model: Model, data: Dataset, options: dict, seed: int) -> None:
     """One run of the trainer."""
-    known = {name: value for name, value in options.items() if name in TRAIN or name in LOSS or name in ("augmentation", "milestones")}
+    known = {
+        name: value
+        for name, value in options.items()
+        if name in TRAIN or name in LOSS or name in ("augmentation", "milestones")
+    }
     size = min(known.get("batch_size") or settings.batch_size or 256, len(data))
-    train(model, data, **known | {"batch_size": size, "validation_fraction": 0.0, "epochs": known.get("epochs") or settings.epochs}, seed=seed)
+    train(
+        model,
+        data,
+        **known
+        | {
+            "batch_size": size,
+            "validation_fraction": 0.0,
+            "epochs": known.get("epochs") or settings.epochs,
+        },
+        seed=seed,
+    )
 
 
-_encoders: dict[str, Model] = {}  # the last ones: arms that differ in the linear stage alone share theirs
+_encoders: dict[
+    str, Model
+] = {}  # the last ones: arms that differ in the linear stage alone share theirs
 
 
 def fit(settings: Settings, arm: Arm, options: dict, parts: Parts, seed: int) -> Model:
@@ -162,7 +228,9 @@ def encoder(settings: Settings, options: dict, data: Dataset, seed: int) -> Mode
     return _encoders[key].copy()
 
 
-def classify(settings: Settings, arm: Arm, options: dict, model: Model, data: Dataset, seed: int) -> None:
+def classify(
+    settings: Settings, arm: Arm, options: dict, model: Model, data: Dataset, seed: int
+) -> None:
     """The linear stage, unless the run trained a classifier."""
     if trains_classifier(options.get("objective"), options.get("joint_classifier")):
         return
@@ -178,7 +246,20 @@ def measure(model: Model, parts: Parts, settings: Settings) -> dict[str, float]:
     order = np.argsort(-probabilities, axis=1, kind="stable")
     calibrated, rows = calibration(probabilities, truth), model.embed(parts.test)
     known = parts.train.per_class(1000)
-    near = evaluate(model.embed(known), known.labels, rows, truth, "knn", k=min(20, len(known)), n_jobs=settings.threads)
-    return {"top1": float((order[:, 0] == truth).mean()), "top5": float((order[:, :5] == truth[:, None]).any(1).mean()), "knn": near.top1,
-            "map_at_r": retrieval(rows, truth, n_jobs=settings.threads).map_at_r, "ece": calibrated.expected_error,
-            "nll": calibrated.negative_log_likelihood}
+    near = evaluate(
+        model.embed(known),
+        known.labels,
+        rows,
+        truth,
+        "knn",
+        k=min(20, len(known)),
+        n_jobs=settings.threads,
+    )
+    return {
+        "top1": float((order[:, 0] == truth).mean()),
+        "top5": float((order[:, :5] == truth[:, None]).any(1).mean()),
+        "knn": near.top1,
+        "map_at_r": retrieval(rows, truth, n_jobs=settings.threads).map_at_r,
+        "ece": calibrated.expected_calibration_error,
+        "nll": calibrated.negative_log_likelihood,
+    }

@@ -9,8 +9,17 @@ from .. import _options
 from .._errors import UnsupportedError
 
 # measure → (its name in tables, factor, digits); smaller is better for those in LOWER
-MEASURES = {"top1": ("top-1 %", 100, 2), "top5": ("top-5 %", 100, 2), "knn": ("kNN@20 %", 100, 2), "map_at_r": ("MAP@R %", 100, 2), "ece": ("ECE", 1, 4),
-            "nll": ("NLL", 1, 3), "mce": ("mCE %", 100, 1), "relative_mce": ("relative mCE %", 100, 1), "corrupted": ("top-1 corrupted %", 100, 2)}
+MEASURES = {
+    "top1": ("top-1 %", 100, 2),
+    "top5": ("top-5 %", 100, 2),
+    "knn": ("kNN@20 %", 100, 2),
+    "map_at_r": ("MAP@R %", 100, 2),
+    "ece": ("ECE", 1, 4),
+    "nll": ("NLL", 1, 3),
+    "mce": ("mCE %", 100, 1),
+    "relative_mce": ("relative mCE %", 100, 1),
+    "corrupted": ("top-1 corrupted %", 100, 2),
+}
 LOWER = {"ece", "nll", "mce", "relative_mce"}
 
 
@@ -34,7 +43,8 @@ class Settings:
 class Arm:
     """A row of the table.
 
-    options : of `supcon.train`; `second`: of a linear stage by the trainer; None: the classifier is fitted by L-BFGS, unless the run trains it.
+    options : of `supcon.train`; `second`: of a linear stage by the trainer; None: the classifier is
+    fitted by L-BFGS, unless the run trains it.
     grid : what else is tried; the validation images choose among these, once for all seeds.
     paper : measure → the paper's figure, in the table's unit; x : the place on the plot's axis.
     """
@@ -49,8 +59,9 @@ class Arm:
 
 @dataclass(frozen=True)
 class Claim:
-    """`first` is better than `second` in `measure`, the paper found (None: it is not told by how much); by less than `margin` of the table's units for
-    a claim that both are equal."""
+    """`first` is better than `second` in `measure`, the paper found (None: it is not told by how
+    much); by less than `margin` of the table's units for a claim that both are equal.
+    """
 
     text: str
     first: str
@@ -64,11 +75,14 @@ class Claim:
 class Study:
     """What is compared.
 
-    arms, claims : of the settings. measures : columns, the first is drawn. axis : what the arms' x is.
-    notes : what differs from the paper; full : the commands for its size. needs : options that the library must have, such as "optimizer=lars".
-    prepare(settings, train, test, seed) : `Parts` of its own. fit(settings, arm, options, parts, seed) : a model with a classifier.
+    arms, claims : of the settings. measures : columns, the first is drawn. axis : what the arms' x
+    is.
+    notes : what differs from the paper; full : the commands for its size. needs : options that the
+    library must have, such as "optimizer=lars". prepare(settings, train, test, seed) : `Parts` of
+    its own. fit(settings, arm, options, parts, seed) : a model with a classifier.
     group(arm) : the name of the box that the arm is a dot of, for plots of many arms.
-    extra(model, parts, settings) : more measures on the test images. finish(outcomes) : measures that need all arms. summary(outcomes) : lines of the report.
+    extra(model, parts, settings) : more measures on the test images. finish(outcomes) : measures
+    that need all arms. summary(outcomes) : lines of the report.
     """
 
     name: str
@@ -95,14 +109,23 @@ class Study:
         for need in self.needs:
             name, _, word = need.partition("=")
             if name not in known or (word and word not in (known[name].choices or [])):
-                raise UnsupportedError(f"the study {self.name} needs the option {need}, which this library does not have")
+                raise UnsupportedError(
+                    f"the study {self.name} needs the option {need}, which this library "
+                    "does not have"
+                )
 
 
 def sgd(settings: Settings, rate: float = 0.2, **more) -> dict:
-    """The recipe that arms begin with: SGD, cosine, warm-up over a tenth of the run, crops of half the area or more, flips where the data may be flipped."""
+    """The recipe that arms begin with: SGD, cosine, warm-up over a tenth of the run, crops of half
+    the area or more, flips where the data may be flipped.
+    """
     return {"learning_rate": rate, "reference_batch": 0, "augmentation": crops(settings)} | more
 
 
 def crops(settings: Settings) -> dict:
     """Digits are not mirrored."""
-    return {"kind": "crop_flip", "crop_scale_min": 0.5, "flip_probability": 0 if settings.data == "digits" else 0.5}
+    return {
+        "kind": "crop_flip",
+        "crop_scale_min": 0.5,
+        "flip_probability": 0 if settings.data == "digits" else 0.5,
+    }

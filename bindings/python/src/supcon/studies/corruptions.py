@@ -20,24 +20,39 @@ def extra(model, parts, settings):
     for name in names():
         for severity in SEVERITIES:
             data = parts.test.corrupted(name, severity)
-            found[f"{name} {severity}"] = float((model.embed(data, "probabilities", False).argmax(1) != data.labels).mean())
+            found[f"{name} {severity}"] = float(
+                (model.embed(data, "probabilities", False).argmax(1) != data.labels).mean()
+            )
     return found | {"corrupted": 1 - float(np.mean(list(found.values())))}
 
 
 def arms(settings):
-    return [Arm("cross-entropy", sgd(settings, objective="cross_entropy"), paper={"mce": 68.6, "relative_mce": 96.2}),
-            Arm("SupCon", sgd(settings), paper={"mce": 67.2, "relative_mce": 94.6})]
+    return [
+        Arm(
+            "cross-entropy",
+            sgd(settings, objective="cross_entropy"),
+            paper={"mce": 68.6, "relative_mce": 96.2},
+        ),
+        Arm("SupCon", sgd(settings), paper={"mce": 67.2, "relative_mce": 94.6}),
+    ]
 
 
 def table(it, at):
     """Errors of a seed, [corruptions, severities]."""
-    return np.array([[it.measures[f"{name} {severity}"][at] for severity in SEVERITIES] for name in names()])
+    return np.array(
+        [[it.measures[f"{name} {severity}"][at] for severity in SEVERITIES] for name in names()]
+    )
 
 
 def baseline(outcomes):
-    """Mean errors of cross-entropy, on corrupted and on clean images; and which corruptions cost it LEAST or more, so that a share of the cost means something."""
+    """Mean errors of cross-entropy, on corrupted and on clean images; and which corruptions cost it
+    LEAST or more, so that a share of the cost means something.
+    """
     base = outcomes[0].measures
-    corrupted, clean = np.nanmean([table(outcomes[0], at) for at in range(len(base["top1"]))], axis=0), 1 - float(np.nanmean(base["top1"]))
+    corrupted, clean = (
+        np.nanmean([table(outcomes[0], at) for at in range(len(base["top1"]))], axis=0),
+        1 - float(np.nanmean(base["top1"])),
+    )
     return corrupted, clean, corrupted.mean(1) - clean >= LEAST
 
 
@@ -48,38 +63,86 @@ def finish(outcomes):
     corrupted, clean, costly = baseline(outcomes)
     seeds = range(len(outcomes[0].measures["top1"]))
     for it in outcomes:
-        it.measures["mce"], it.measures["relative_mce"] = np.full(len(seeds), np.nan), np.full(len(seeds), np.nan)
+        it.measures["mce"], it.measures["relative_mce"] = (
+            np.full(len(seeds), np.nan),
+            np.full(len(seeds), np.nan),
+        )
         for at in seeds:
             if "corrupted" in it.measures and np.isfinite(it.measures["corrupted"][at]):
                 own = table(it, at)
                 it.measures["mce"][at] = corruption_error(own, corrupted).mean
                 if costly.any():
-                    it.measures["relative_mce"][at] = corruption_error(own[costly], corrupted[costly], 1 - it.measures["top1"][at], clean).relative_mean
+                    it.measures["relative_mce"][at] = corruption_error(
+                        own[costly], corrupted[costly], 1 - it.measures["top1"][at], clean
+                    ).relative_mean
 
 
 def summary(outcomes):
-    lines = ["| accuracy % under | " + " | ".join(it.arm.name for it in outcomes) + " |", "|---|" + "---:|" * len(outcomes)]
+    lines = [
+        "| accuracy % under | " + " | ".join(it.arm.name for it in outcomes) + " |",
+        "|---|" + "---:|" * len(outcomes),
+    ]
     for name in names():
-        cells = [np.nanmean([1 - it.measures.get(f"{name} {severity}", np.array([np.nan])) for severity in SEVERITIES]) for it in outcomes]
-        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(f"{100 * it:.2f}" for it in cells) + " |")
+        cells = [
+            np.nanmean(
+                [
+                    1 - it.measures.get(f"{name} {severity}", np.array([np.nan]))
+                    for severity in SEVERITIES
+                ]
+            )
+            for it in outcomes
+        ]
+        lines.append(
+            f"| {name.replace('_', ' ')} | " + " | ".join(f"{100 * it:.2f}" for it in cells) + " |"
+        )
     if "corrupted" in outcomes[0].measures:
-        harmless = [name.replace("_", " ") for name, counts in zip(names(), baseline(outcomes)[2]) if not counts]
+        harmless = [
+            name.replace("_", " ")
+            for name, counts in zip(names(), baseline(outcomes)[2])
+            if not counts
+        ]
         if harmless:
-            lines += ["", f"The relative mCE leaves out what costs cross-entropy less than {100 * LEAST:g} point of accuracy: {', '.join(harmless)}."]
+            lines += [
+                "",
+                f"The relative mCE leaves out what costs cross-entropy less than {100 * LEAST:g} "
+                f"point of accuracy: {', '.join(harmless)}.",
+            ]
     return lines
 
 
 def claims(settings):
-    return [Claim("SupCon has the smaller mCE", "SupCon", "cross-entropy", 1.4, "mce"),
-            Claim("SupCon has the smaller relative mCE", "SupCon", "cross-entropy", 1.6, "relative_mce"),
-            Claim("SupCon is more accurate on corrupted images", "SupCon", "cross-entropy", None, "corrupted")]
+    return [
+        Claim("SupCon has the smaller mCE", "SupCon", "cross-entropy", 1.4, "mce"),
+        Claim(
+            "SupCon has the smaller relative mCE", "SupCon", "cross-entropy", 1.6, "relative_mce"
+        ),
+        Claim(
+            "SupCon is more accurate on corrupted images",
+            "SupCon",
+            "cross-entropy",
+            None,
+            "corrupted",
+        ),
+    ]
 
 
 STUDY = Study(
-    "corruptions", "Robustness to corruptions",
-    "The paper's mCE and relative mCE on ImageNet-C are 67.2 and 94.6 for SupCon, 68.6 and 96.2 for cross-entropy with ResNet-50 (ResNet-200: 50.6 and "
+    "corruptions",
+    "Robustness to corruptions",
+    "The paper's mCE and relative mCE on ImageNet-C are 67.2 and 94.6 for "
+    "SupCon, 68.6 and 96.2 for cross-entropy with ResNet-50 (ResNet-200: "
+    "50.6 and "
     "66.5, 52.4 and 69.1).",
-    arms, claims, measures=("corrupted", "mce", "relative_mce", "top1"), extra=extra, finish=finish, summary=summary,
-    notes="mCE divides by the errors of a baseline: AlexNet's in the paper, here the mean ones of cross-entropy, which therefore has 100. The fifteen "
-          "corruptions at five severities are computed from the test images.",
-    full="    supcon study corruptions --data imagenet/train --test imagenet/val --architecture resnet50 --width 64 --epochs 350 --batch-size 6144")
+    arms,
+    claims,
+    measures=("corrupted", "mce", "relative_mce", "top1"),
+    extra=extra,
+    finish=finish,
+    summary=summary,
+    notes="mCE divides by the errors of a baseline: AlexNet's in the paper, here "
+    "the mean ones of cross-entropy, which therefore has 100. The fifteen "
+    "corruptions at five severities are computed from the test images.",
+    full="    supcon study corruptions --data imagenet/train --test "
+    "imagenet/val --architecture resnet50 --width 64 --epochs 350 "
+    "--batch-size 6144",
+)

@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-/* Sixteen values at a time: by itself the compiler halves the vectors of AVX-512, as the first CPUs that had it wanted. */
+/* Sixteen values at a time: by itself the compiler halves the vectors of AVX-512, as the first CPUs
+ * that had it wanted. */
 #define WIDE SUPCON_CLONES __attribute__((min_vector_width(512)))
 #define LOOP _Pragma("clang loop vectorize_width(16) interleave_count(1)") for
 
@@ -14,26 +15,29 @@ static inline float clamped(float v) {
 }
 static inline float smaller(float a, float b) { return a < b ? a : b; }
 static inline float larger(float a, float b) { return a > b ? a : b; }
-static inline float grey(float r, float g, float b) { return 0.2989f * r + 0.587f * g + 0.114f * b; }
+static inline float gray(float r, float g, float b) {
+  return 0.2989f * r + 0.587f * g + 0.114f * b;
+}
 
 WIDE void sc_brightness(float *p, int64_t plane, int64_t channels, int64_t n, float factor) {
   for (int64_t c = 0; c < channels; c++)
-    LOOP (int64_t i = 0; i < n; i++) p[c * plane + i] = clamped(factor * p[c * plane + i]);
+    LOOP(int64_t i = 0; i < n; i++) p[c * plane + i] = clamped(factor * p[c * plane + i]);
 }
 
-WIDE void sc_contrast(float *p, int64_t plane, int64_t channels, int64_t n, float factor, float offset) {
+WIDE void sc_contrast(float *p, int64_t plane, int64_t channels, int64_t n, float factor,
+                      float offset) {
   for (int64_t c = 0; c < channels; c++)
-    LOOP (int64_t i = 0; i < n; i++) p[c * plane + i] = clamped(factor * p[c * plane + i] + offset);
+    LOOP(int64_t i = 0; i < n; i++) p[c * plane + i] = clamped(factor * p[c * plane + i] + offset);
 }
 
-SUPCON_CLONES double sc_grey_sum(const float *p, int64_t plane, int64_t channels, int64_t n) {
+SUPCON_CLONES double sc_gray_sum(const float *p, int64_t plane, int64_t channels, int64_t n) {
   float lanes[64] = {0}, sum = 0;
   int64_t i = 0;
   if (channels == 3) {
     const float *g = p + plane, *b = p + 2 * plane;
     for (; i + 64 <= n; i += 64)
-      for (int j = 0; j < 64; j++) lanes[j] += grey(p[i + j], g[i + j], b[i + j]);
-    for (; i < n; i++) sum += grey(p[i], g[i], b[i]);
+      for (int j = 0; j < 64; j++) lanes[j] += gray(p[i + j], g[i + j], b[i + j]);
+    for (; i < n; i++) sum += gray(p[i], g[i], b[i]);
   } else {
     for (int64_t c = 0; c < channels; c++) {
       for (i = 0; i + 64 <= n; i += 64)
@@ -48,22 +52,24 @@ SUPCON_CLONES double sc_grey_sum(const float *p, int64_t plane, int64_t channels
 
 WIDE void sc_saturation(float *p, int64_t plane, int64_t n, float factor) {
   float *restrict r = p, *restrict g = p + plane, *restrict b = p + 2 * plane;
-  LOOP (int64_t i = 0; i < n; i++) {
-    const float rest = (1 - factor) * grey(r[i], g[i], b[i]);
+  LOOP(int64_t i = 0; i < n; i++) {
+    const float rest = (1 - factor) * gray(r[i], g[i], b[i]);
     r[i] = clamped(factor * r[i] + rest);
     g[i] = clamped(factor * g[i] + rest);
     b[i] = clamped(factor * b[i] + rest);
   }
 }
 
-/* Value v and chroma c stay; the hue h, in sixths of a turn and times c, is shifted, so that nothing is divided. With h within 0 … 6c the channels lie below v
- * by 2c - |h - 3c|, |h - 2c| - c and |h - 4c| - c, clamped to 0 … c: the usual formula of the six sectors, scaled by c. */
+/* Value v and chroma c stay; the hue h, in sixths of a turn and times c, is shifted, so that
+ * nothing is divided. With h within 0 … 6c the channels lie below v by 2c - |h - 3c|, |h - 2c| - c
+ * and |h - 4c| - c, clamped to 0 … c: the usual formula of the six sectors, scaled by c. */
 WIDE void sc_hue(float *p, int64_t plane, int64_t n, float turns) {
   float *restrict r = p, *restrict g = p + plane, *restrict b = p + 2 * plane;
   const float shift = 6 * turns;
-  LOOP (int64_t i = 0; i < n; i++) {
+  LOOP(int64_t i = 0; i < n; i++) {
     const float red = r[i], green = g[i], blue = b[i];
-    const float v = larger(larger(red, green), blue), c = v - smaller(smaller(red, green), blue), round = 6 * c;
+    const float v = larger(larger(red, green), blue), c = v - smaller(smaller(red, green), blue),
+                round = 6 * c;
     const float not_red = v == green ? 2 * c + (blue - red) : 4 * c + (red - green);
     float h = (v == red ? green - blue : not_red) + shift * c;
     h = h < 0 ? h + round : h;
@@ -74,25 +80,27 @@ WIDE void sc_hue(float *p, int64_t plane, int64_t n, float turns) {
   }
 }
 
-WIDE void sc_grey(float *p, int64_t plane, int64_t n) {
+WIDE void sc_gray(float *p, int64_t plane, int64_t n) {
   float *restrict r = p, *restrict g = p + plane, *restrict b = p + 2 * plane;
-  LOOP (int64_t i = 0; i < n; i++) r[i] = g[i] = b[i] = grey(r[i], g[i], b[i]);
+  LOOP(int64_t i = 0; i < n; i++) r[i] = g[i] = b[i] = gray(r[i], g[i], b[i]);
 }
 
-WIDE void sc_interleave(const float *p, int64_t plane, int64_t channels, int64_t n, const float *scale, const float *shift, float *restrict out) {
+WIDE void sc_interleave(const float *p, int64_t plane, int64_t channels, int64_t n,
+                        const float *scale, const float *shift, float *restrict out) {
   if (channels == 3) {
     const float *restrict r = p, *restrict g = p + plane, *restrict b = p + 2 * plane;
-    const float r1 = scale[0], g1 = scale[1], b1 = scale[2], r0 = shift[0], g0 = shift[1], b0 = shift[2];
-    LOOP (int64_t i = 0; i < n; i++) {
+    const float r1 = scale[0], g1 = scale[1], b1 = scale[2], r0 = shift[0], g0 = shift[1],
+                b0 = shift[2];
+    LOOP(int64_t i = 0; i < n; i++) {
       out[3 * i] = r1 * r[i] + r0;
       out[3 * i + 1] = g1 * g[i] + g0;
       out[3 * i + 2] = b1 * b[i] + b0;
     }
   } else if (channels == 1) {
     const float s = scale[0], t = shift[0];
-    LOOP (int64_t i = 0; i < n; i++) out[i] = s * p[i] + t;
+    LOOP(int64_t i = 0; i < n; i++) out[i] = s * p[i] + t;
   } else {
-    for (int64_t c = 0; c < channels; c++)
-      LOOP (int64_t i = 0; i < n; i++) out[i * channels + c] = scale[c] * p[c * plane + i] + shift[c];
+    for (int64_t c = 0; c < channels; c++) LOOP(int64_t i = 0; i < n; i++)
+    out[i * channels + c] = scale[c] * p[c * plane + i] + shift[c];
   }
 }

@@ -3,13 +3,16 @@ import SupConTensor
 /// z = w / max(|w|, ε), row by row: w [rows, dimension]; ε = 1e-12, PyTorch's.
 ///
 /// Backward:   dw = (dz − z (z · dz)) / |w|.
-struct UnitLength {
+struct L2Normalize {
     static let smallest: Float = 1e-12
     var rows: Int
     var dimension: Int
 
     /// Keeps each row's length for backward.
-    func forward(w: UnsafePointer<Float>, z: UnsafeMutablePointer<Float>, lengths: UnsafeMutablePointer<Float>) {
+    func forward(
+        w: UnsafePointer<Float>, z: UnsafeMutablePointer<Float>,
+        lengths: UnsafeMutablePointer<Float>
+    ) {
         for row in 0..<rows {
             let (w, z) = (w + row * dimension, z + row * dimension)
             var squares: Float = 0
@@ -20,7 +23,10 @@ struct UnitLength {
         }
     }
 
-    func backward(z: UnsafePointer<Float>, dz: UnsafePointer<Float>, lengths: UnsafePointer<Float>, dw: UnsafeMutablePointer<Float>) {
+    func backward(
+        z: UnsafePointer<Float>, dz: UnsafePointer<Float>, lengths: UnsafePointer<Float>,
+        dw: UnsafeMutablePointer<Float>
+    ) {
         for row in 0..<rows {
             let (z, dz, dw) = (z + row * dimension, dz + row * dimension, dw + row * dimension)
             var along: Float = 0

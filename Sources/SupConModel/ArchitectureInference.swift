@@ -2,29 +2,51 @@ import SupConNetwork
 import SupConTensor
 
 extension NetworkConfiguration {
-    /// What network these tensors are the parameters of, by their names and shapes; `path` is for messages. Errors: format.
-    init(recognising tensors: ParameterNames, path: String) throws(SupConError) {
+    /// What network these tensors are the parameters of, by their names and shapes; `path` is for
+    /// messages. Errors: format.
+    init(recognizing tensors: ParameterNames, path: String) throws(SupConError) {
         self.init()
         func shape(_ name: String, rank: Int) throws(SupConError) -> [Int]? {
             guard let entry = tensors[name] else { return nil }
             try require(
-                entry.shape.count == rank && !entry.shape.contains(0), .format, "\(path): tensor \(name) has shape \(entry.shape.prefix(8)); expected \(rank) sides of 1 or more")
+                entry.shape.count == rank && !entry.shape.contains(0), .format,
+                """
+                \(path): tensor \(name) has shape \(entry.shape.prefix(8)); expected \(rank) \
+                sides of 1 or more
+                """
+            )
             return entry.shape
         }
         guard let first = try shape("conv1.weight", rank: 4) else {
             let some = tensors.names.prefix(3).map(SafetensorsFile.short).joined(separator: ", ")
-            throw SupConError(.format, "\(path) has no tensor conv1.weight, so that it is no ResNet that this library knows; its tensors are \(some)\(tensors.names.count > 3 ? ", …" : "")")
+            throw SupConError(
+                .format,
+                """
+                \(path) has no tensor conv1.weight, so that it is no ResNet that this library \
+                knows; its tensors are \(some)\(tensors.names.count > 3 ? ", …" : "")
+                """
+            )
         }
         (width, channels) = (first[0], first[1])
         switch (first[2], first[3]) {
         case (3, 3): stem = .cifar
         case (7, 7): stem = .imagenet
-        default: throw SupConError(.format, "\(path): tensor conv1.weight has shape \(first); expected a kernel of 3×3 (CIFAR stem) or 7×7 (ImageNet stem)")
+        default:
+            throw SupConError(
+                .format,
+                """
+                \(path): tensor conv1.weight has shape \(first); expected a kernel of 3×3 \
+                (CIFAR stem) or 7×7 (ImageNet stem)
+                """
+            )
         }
         let blocks = Self.blocks(tensors)
         let hasBottlenecks = tensors["layer1.0.conv3.weight"] != nil
-        let alike = Architecture.allCases.filter { $0.blocks == blocks && $0.hasBottlenecks == hasBottlenecks }
-        // Among those of as many blocks the shape of the 3×3 convolutions decides; if none fits, the check of all tensors says which does not.
+        let alike = Architecture.allCases.filter {
+            $0.blocks == blocks && $0.hasBottlenecks == hasBottlenecks
+        }
+        // Among those of as many blocks the shape of the 3×3 convolutions decides; if none fits,
+        // the check of all tensors says which does not.
         let second = try shape("layer1.0.conv2.weight", rank: 4)
         let width = width
         let fitting = alike.first {
@@ -34,7 +56,12 @@ extension NetworkConfiguration {
         guard let found = fitting ?? alike.first else {
             throw SupConError(
                 .format,
-                "\(path) has \(blocks) \(hasBottlenecks ? "bottleneck" : "basic") blocks in its stages; expected those of one of \(Architecture.allCases.map(\.rawValue).joined(separator: ", "))")
+                """
+                \(path) has \(blocks) \(hasBottlenecks ? "bottleneck" : "basic") blocks in \
+                its stages; expected those of one of \
+                \(Architecture.allCases.map(\.rawValue).joined(separator: ", "))
+                """
+            )
         }
         architecture = found
         let last: String
@@ -51,10 +78,14 @@ extension NetworkConfiguration {
         } else {
             (head, last) = (.none, "")
         }
-        if let shape = try shape(last, rank: 2) { headOutput = shape[0] }
-        if let shape = try shape("head.0.weight", rank: 2) { headHidden = shape[0] == encoderOutput ? 0 : shape[0] }
+        if let shape = try shape(last, rank: 2) { projectionDimension = shape[0] }
+        if let shape = try shape("head.0.weight", rank: 2) {
+            headHidden = shape[0] == embeddingDimension ? 0 : shape[0]
+        }
         if let shape = try shape("fc.weight", rank: 2) { classes = shape[0] }
-        do throws(SupConError) { try validate() } catch { throw SupConError(.format, "\(path): by its tensors' shapes \(error.message)") }
+        do throws(SupConError) { try validate() } catch {
+            throw SupConError(.format, "\(path): by its tensors' shapes \(error.message)")
+        }
     }
 
     /// Residual blocks per stage: one more than the largest M of "layerN.M.".
@@ -62,7 +93,9 @@ extension NetworkConfiguration {
         var blocks = [0, 0, 0, 0]
         for name in tensors.names where name.hasPrefix("layer") {
             let parts = name.dropFirst("layer".count).split(separator: ".", maxSplits: 2)
-            guard parts.count == 3, let stage = Int(parts[0]), (1...4).contains(stage), let block = Int(parts[1]), (0..<1000).contains(block) else { continue }
+            guard parts.count == 3, let stage = Int(parts[0]), (1...4).contains(stage),
+                let block = Int(parts[1]), (0..<1000).contains(block)
+            else { continue }
             blocks[stage - 1] = max(blocks[stage - 1], block + 1)
         }
         return blocks

@@ -1,9 +1,10 @@
 import SupConTensor
 
-/// Images on their way through an encoder together. A plan has one lane on which all threads work, or a lane for each thread, whose images need not wait for each other.
-final class EncoderLane {
+/// Images on their way through an encoder together. A plan has one worker on which all threads work,
+/// or a worker for each thread, whose images need not wait for each other.
+final class EncoderWorker {
     private enum Step {
-        case convolution(any Convolution, Memory, Blueprint.ConvolutionNorm)
+        case convolution(any Convolution, Memory, ComputeGraph.ConvolutionNorm)
         case maxPool(MaxPoolRows, x: UnsafeMutableRawPointer, y: UnsafeMutableRawPointer)
     }
     private struct Memory {
@@ -26,33 +27,40 @@ final class EncoderLane {
     private let features: UnsafeMutablePointer<Float>
 
     /// - Parameters:
-    ///   - weights: memory for the packed weights, which lanes share.
-    ///   - input: [images, height, width, channels] of this lane.
-    ///   - features: [images, channels] of this lane.
+    ///   - weights: memory for the packed weights, which workers share.
+    ///   - input: [images, height, width, channels] of this worker.
+    ///   - features: [images, channels] of this worker.
     /// Errors: memory.
     init(
-        _ layout: EncoderLayout, _ convolutions: [(any Convolution)?], weights: AlignedBuffer, input: UnsafeMutablePointer<Float>,
+        _ layout: EncoderLayout, _ convolutions: [(any Convolution)?], weights: AlignedBuffer,
+        input: UnsafeMutablePointer<Float>,
         features: UnsafeMutablePointer<Float>
     ) throws(SupConError) {
-        let (blueprint, stored, threads) = (layout.blueprint, layout.stored, layout.threads)
+        let (graph, stored, threads) = (layout.graph, layout.stored, layout.threads)
         let activations = try AlignedBuffer(byteCount: layout.activationArena.byteCount)
         (self.activations, self.weights, self.features) = (activations, weights, features)
         func at(_ value: Int) -> UnsafeMutableRawPointer {
-            layout.values[value].map { activations.pointer + layout.activationArena.offset($0) } ?? UnsafeMutableRawPointer(input)
+            layout.values[value].map { activations.pointer + layout.activationArena.offset($0) }
+                ?? UnsafeMutableRawPointer(input)
         }
-        func place(_ slot: Arena.Slot) -> UnsafeMutableRawPointer { weights.pointer + layout.weightArena.offset(slot) }
+        func place(_ slot: Arena.Slot) -> UnsafeMutableRawPointer {
+            weights.pointer + layout.weightArena.offset(slot)
+        }
         var steps: [Step] = []
-        for (index, layer) in blueprint.layers.enumerated() {
+        for (index, layer) in graph.layers.enumerated() {
             switch layer {
             case .convolutionNorm(let layer):
-                guard let convolution = convolutions[index], let weights = layout.weights[index] else { continue }
+                guard let convolution = convolutions[index], let weights = layout.weights[index]
+                else { continue }
                 let memory = Memory(
-                    x: at(layer.input), y: at(layer.output), packed: place(weights.packed), bias: f32(place(weights.bias)), count: layout.count(layer.output),
+                    x: at(layer.input), y: at(layer.output), packed: place(weights.packed),
+                    bias: f32(place(weights.bias)), count: layout.count(layer.output),
                     steps: weights.steps)
                 steps.append(.convolution(convolution, memory, layer))
             case .maxPool(let input, let output):
                 let pool = MaxPoolRows(
-                    images: layout.images, input: blueprint.values[input], output: blueprint.values[output], stored: stored, threads: threads)
+                    images: layout.images, input: graph.values[input],
+                    output: graph.values[output], stored: stored, threads: threads)
                 steps.append(.maxPool(pool, x: at(input), y: at(output)))
             }
         }
@@ -60,22 +68,27 @@ final class EncoderLane {
         scratch = activations.pointer + layout.activationArena.offset(layout.scratch)
         folded = f32(place(layout.folded))
         image = InputConversion(
-            from: input, to: at(0), count: layout.count(0), stored: stored, step: layout.quantization?.step(0, in: blueprint) ?? 1, threads: threads)
-        output = at(blueprint.output)
-        let last = blueprint.values[blueprint.output]
+            from: input, to: at(0), count: layout.count(0), stored: stored,
+            step: layout.quantization?.step(0, in: graph) ?? 1, threads: threads)
+        output = at(graph.output)
+        let last = graph.values[graph.output]
         pool = AveragePoolRows(
-            images: layout.images, area: last.area, channels: last.channels, stored: stored, step: layout.quantization?.step(blueprint.output, in: blueprint) ?? 1,
+            images: layout.images, area: last.area, channels: last.channels, stored: stored,
+            step: layout.quantization?.step(graph.output, in: graph) ?? 1,
             threads: threads)
     }
 
-    /// input → features; shows each value of the blueprint as it comes up, in f32: its number, its numbers, how many they are.
+    /// input → features; shows each value of the graph as it comes up, in f32: its number, its
+    /// numbers, how many they are.
     func run(observe: (Int, UnsafePointer<Float>, Int) -> Void = { _, _, _ in }) {
         image.run()
         observe(0, image.from, image.count)
         for step in steps {
             switch step {
             case .convolution(let convolution, let memory, let layer):
-                convolution.forward(x: memory.x, packed: memory.packed, bias: memory.bias, y: memory.y, scratch: scratch)
+                convolution.forward(
+                    x: memory.x, packed: memory.packed, bias: memory.bias, y: memory.y,
+                    scratch: scratch)
                 observe(layer.output, f32(UnsafeRawPointer(memory.y)), memory.count)
             case .maxPool(let pool, let x, let y):
                 pool.run(x: x, y: y)
@@ -84,7 +97,8 @@ final class EncoderLane {
         pool.run(x: output, y: features)
     }
 
-    /// Folds the batch norms into the weights and packs these, for all lanes that share them. In int8 the steps stay those of the weights that the plan was made with.
+    /// Folds the batch norms into the weights and packs these, for all workers that share them. In
+    /// int8 the steps stay those of the weights that the plan was made with.
     func reloadWeights(_ parameters: ParameterStore) {
         for step in steps {
             guard case .convolution(let convolution, let memory, let layer) = step else { continue }
@@ -93,7 +107,10 @@ final class EncoderLane {
             parameters.fold(layer.convolutionName, scale: memory.bias, into: folded)
             parameters.foldedBias(layer.normName, scaleToBias: memory.bias)
             if let steps = memory.steps {
-                steps.quantize(folded, bias: memory.bias, perOutput: parameters.declared(layer.convolutionName + ".weight").count / steps.weights.count)
+                steps.quantize(
+                    folded, bias: memory.bias,
+                    perOutput: parameters.declared(layer.convolutionName + ".weight").count
+                        / steps.weights.count)
                 convolution.prepare(bias: memory.bias)
             }
             convolution.pack(folded, into: memory.packed, forGradient: memory.packed)

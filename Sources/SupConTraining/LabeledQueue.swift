@@ -1,8 +1,8 @@
 import SupConTensor
 
-/// The last keys, with their labels, behind the keys of the batch at hand in one piece of memory: what queries are contrasted with. Empty at first; once full, the
-/// oldest leave.
-final class LabelledQueue {
+/// The last keys, with their labels, behind the keys of the batch at hand in one piece of memory:
+/// what queries are contrasted with. Empty at first; once full, the oldest leave.
+final class LabeledQueue {
     let capacity: Int
     let dimension: Int
     private let keys: Int
@@ -32,18 +32,24 @@ final class LabelledQueue {
     func push(labels: UnsafePointer<Int64>) {
         var place = next
         for key in 0..<keys {
-            (rows.floats + (keys + place) * dimension).update(from: rows.floats + key * dimension, count: dimension)
+            (rows.floats + (keys + place) * dimension).update(
+                from: rows.floats + key * dimension, count: dimension)
             labelMemory.values(of: Int64.self)[place] = labels[key]
             place = (place + 1) % capacity
         }
-        (positions.values(of: Int64.self)[0], positions.values(of: Int64.self)[1]) = (Int64(min(count + keys, capacity)), Int64(place))
+        (positions.values(of: Int64.self)[0], positions.values(of: Int64.self)[1]) = (
+            Int64(min(count + keys, capacity)), Int64(place)
+        )
     }
 
-    /// For a checkpoint to keep; integers as pairs of 32-bit words, which pass through it bit for bit.
+    /// For a checkpoint to keep; integers as pairs of 32-bit words, which pass through it bit for
+    /// bit.
     var state: [StateBuffer] {
         [
-            StateBuffer("queue.rows", shape: [capacity, dimension], rows.floats + keys * dimension),
-            StateBuffer("queue.labels", shape: [capacity, 2], labelMemory.floats), StateBuffer("queue.positions", shape: [2, 2], positions.floats),
+            StateBuffer(
+                "queue.rows", shape: [capacity, dimension], rows.floats + keys * dimension),
+            StateBuffer("queue.labels", shape: [capacity, 2], labelMemory.floats),
+            StateBuffer("queue.positions", shape: [2, 2], positions.floats),
         ]
     }
 }

@@ -1,5 +1,6 @@
-/// An encoder for one image size: the values that flow through it and the layers between them, in order. Value 0 is the image; the last layer's output is pooled to r.
-package struct Blueprint {
+/// An encoder for one image size: the values that flow through it and the layers between them, in
+/// order. Value 0 is the image; the last layer's output is pooled to r.
+package struct ComputeGraph {
     package struct Shape: Equatable {
         var height: Int
         var width: Int
@@ -7,7 +8,8 @@ package struct Blueprint {
         var area: Int { height * width }
     }
 
-    /// y = relu?(BN(convolution(x)) + residual?). Every convolution of a ResNet is followed by a batch norm.
+    /// y = relu?(BN(convolution(x)) + residual?). Every convolution of a ResNet is followed by a
+    /// batch norm.
     struct ConvolutionNorm {
         var input: Int
         var output: Int
@@ -39,7 +41,8 @@ package struct Blueprint {
     func consumers(of value: Int) -> Int {
         layers.reduce(0) { count, layer in
             switch layer {
-            case .convolutionNorm(let layer): count + (layer.input == value ? 1 : 0) + (layer.residual == value ? 1 : 0)
+            case .convolutionNorm(let layer):
+                count + (layer.input == value ? 1 : 0) + (layer.residual == value ? 1 : 0)
             case .maxPool(let input, _): count + (input == value ? 1 : 0)
             }
         }
@@ -57,19 +60,28 @@ package struct Blueprint {
 
     /// Appends a layer and returns its output.
     mutating func convolutionNorm(
-        _ input: Int, channels: Int, kernel: Int, stride: Int = 1, groups: Int = 1, residual: Int? = nil, relu: Bool = true, _ convolutionName: String, _ normName: String
+        _ input: Int, channels: Int, kernel: Int, stride: Int = 1, groups: Int = 1,
+        residual: Int? = nil, relu: Bool = true, _ convolutionName: String, _ normName: String
     ) -> Int {
-        values.append(Shape(height: reduced(values[input].height, stride), width: reduced(values[input].width, stride), channels: channels))
+        values.append(
+            Shape(
+                height: reduced(values[input].height, stride),
+                width: reduced(values[input].width, stride), channels: channels))
         layers.append(
             .convolutionNorm(
                 ConvolutionNorm(
-                    input: input, output: output, residual: residual, relu: relu, kernel: kernel, stride: stride, groups: groups,
-                    convolutionName: convolutionName, normName: normName, isLastOfBlock: residual != nil)))
+                    input: input, output: output, residual: residual, relu: relu, kernel: kernel,
+                    stride: stride, groups: groups,
+                    convolutionName: convolutionName, normName: normName,
+                    isLastOfBlock: residual != nil)))
         return output
     }
 
     mutating func maxPool(_ input: Int) -> Int {
-        values.append(Shape(height: reduced(values[input].height, 2), width: reduced(values[input].width, 2), channels: values[input].channels))
+        values.append(
+            Shape(
+                height: reduced(values[input].height, 2), width: reduced(values[input].width, 2),
+                channels: values[input].channels))
         layers.append(.maxPool(input: input, output: output))
         return output
     }

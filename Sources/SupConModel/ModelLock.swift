@@ -2,7 +2,7 @@ import SupConTensor
 import Synchronization
 
 /// Many at once, or one alone; nobody waits: who comes at the wrong time gets a state error.
-final class Usage: Sendable {
+final class ModelLock: Sendable {
     /// How many share; -1: one has it alone.
     private let users = Mutex(0)
 
@@ -14,7 +14,8 @@ final class Usage: Sendable {
             if users >= 0 { users += 1 }
             return users > 0
         }
-        try require(entered, .state, "the model is being trained or fitted; wait until that has ended")
+        try require(
+            entered, .state, "the model is being trained or fitted; wait until that has ended")
         defer { users.withLock { $0 -= 1 } }
         return try body()
     }
@@ -25,8 +26,16 @@ final class Usage: Sendable {
             defer { if users == 0 { users = -1 } }
             return users
         }
-        try require(former >= 0, .state, "the model is being trained or fitted already; wait until that has ended")
-        try require(former == 0, .state, "the model is in use by \(former) other \(former == 1 ? "call" : "calls"); training and fitting need it alone")
+        try require(
+            former >= 0, .state,
+            "the model is being trained or fitted already; wait until that has ended")
+        try require(
+            former == 0, .state,
+            """
+            the model is in use by \(former) other \(former == 1 ? "call" : "calls"); \
+            training and fitting need it alone
+            """
+        )
         defer { users.withLock { $0 = 0 } }
         return try body()
     }

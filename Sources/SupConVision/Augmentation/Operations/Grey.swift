@@ -1,6 +1,0 @@
-import CKernels
-
-/// R, G, B ← 0.2989 R + 0.587 G + 0.114 B; three channels stay three (torchvision's rgb_to_grayscale).
-struct Grey: ImageOperation {
-    func apply(_ pixels: PlanarPixels, greyMean: Float) { sc_grey(pixels.first, Int64(pixels.plane), Int64(pixels.count)) }
-}

@@ -69,22 +69,24 @@ let package = Package(
         floor("SupConNetwork", ["SupConTensor", "CKernels", "COneDNN"]),
         floor("SupConLoss", ["SupConTensor", "CKernels"]),
         floor("SupConVision", ["SupConTensor", "CKernels", "CTurboJPEG", "CPNG", "CZlib"]),
-        // 3: models, and how they are trained
+        // 3: models; evaluation of embeddings
         floor("SupConModel", ["SupConTensor", "SupConNetwork", "SupConVision", "CKernels"]),
+        floor("SupConEvaluation", ["SupConTensor", "CKernels"]),
+        // 4: training
         floor(
             "SupConTraining",
             [
                 "SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel",
-                "CKernels",
+                "SupConEvaluation", "CKernels",
             ]),
-        // 4: the Swift API
+        // 5: the Swift API
         floor(
             "SupCon",
             [
                 "SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel",
-                "SupConTraining",
+                "SupConEvaluation", "SupConTraining",
             ]),
-        // 5: the C API
+        // 6: the C API
         .target(
             name: "SupConC", dependencies: ["CSupCon", "SupCon"], exclude: ["exports.map"],
             swiftSettings: swiftSettings,
@@ -107,14 +109,21 @@ let package = Package(
             name: "benchmark", dependencies: ["SupCon", "CLimit", "CTurboJPEG"],
             path: "Benchmarks/swift", swiftSettings: swiftSettings),
 
+        .target(
+            name: "TestSupport", dependencies: ["SupConTensor"], path: "Tests/Support",
+            swiftSettings: swiftSettings),
         tests("SupConTensor", []),
         tests("SupConNetwork", ["SupConTensor"]),
         tests("SupConLoss", ["SupConTensor"]),
         tests("SupConVision", ["SupConTensor"]),
         tests("SupConModel", ["SupConTensor", "SupConNetwork", "SupConVision"]),
+        tests("SupConEvaluation", ["SupConTensor", "TestSupport"]),
         tests(
             "SupConTraining",
-            ["SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel"]),
+            [
+                "SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel",
+                "SupConEvaluation", "TestSupport",
+            ]),
     ],
     cLanguageStandard: .c11
 )

@@ -1,3 +1,4 @@
+import SupConEvaluation
 import SupConModel
 import SupConTensor
 import SupConVision

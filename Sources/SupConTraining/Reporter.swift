@@ -1,3 +1,4 @@
+import SupConEvaluation
 import SupConTensor
 
 /// Makes the events of a run and hands them to its caller; keeps the time.

@@ -1,4 +1,5 @@
 import CKernels
+import SupConEvaluation
 import SupConTensor
 import SupConVision
 
@@ -69,10 +70,10 @@ struct Embeddings {
     /// Mean squared distance of positives; nil: there are none. Errors: argument, memory.
     func alignment(context: ExecutionContext) throws(SupConError) -> Double? {
         guard let mask else {
-            return try SupConTraining.alignment(
+            return try SupConEvaluation.alignment(
                 rows, labels: groups, dimension: dimension, context: context)
         }
-        return try SupConTraining.alignment(
+        return try SupConEvaluation.alignment(
             rows, mask: mask, samples: count / views, views: views, dimension: dimension,
             context: context)
     }

@@ -1,6 +1,7 @@
 import SupConModel
 import SupConTensor
 import SupConVision
+import TestSupport
 import Testing
 
 @testable import SupConTraining

@@ -42,7 +42,7 @@ public func alignment(
 ///
 /// With Z_s = Σ_v z_sv the sum over pairs of w |zᵢ − zⱼ|² is  2 Σ_st w_st (V² − Z_s·Z_t): a row
 /// with itself, at distance 0, adds nothing. Errors: memory.
-func alignment(
+package func alignment(
     _ rows: UnsafePointer<Float>, mask: UnsafePointer<Float>, samples: Int, views: Int,
     dimension: Int, context: ExecutionContext
 ) throws(SupConError) -> Double? {

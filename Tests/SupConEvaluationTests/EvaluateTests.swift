@@ -1,8 +1,9 @@
 import Foundation
 import SupConTensor
+import TestSupport
 import Testing
 
-@testable import SupConTraining
+@testable import SupConEvaluation
 
 @Suite struct EvaluateTests {
     typealias Method = EvaluateOptions.Method

@@ -1,8 +1,9 @@
 import Foundation
 import SupConTensor
+import TestSupport
 import Testing
 
-@testable import SupConTraining
+@testable import SupConEvaluation
 
 @Suite struct CalibrationTests {
     func run(_ p: [Float], _ labels: [Int64], _ classes: Int, bins: Int = calibrationBins) throws

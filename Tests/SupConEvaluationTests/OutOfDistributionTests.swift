@@ -1,8 +1,9 @@
 import Foundation
 import SupConTensor
+import TestSupport
 import Testing
 
-@testable import SupConTraining
+@testable import SupConEvaluation
 
 @Suite struct OutOfDistributionTests {
     func scores(_ train: LabeledRows, _ queries: LabeledRows?, k: Int, threads: Int = 2) throws

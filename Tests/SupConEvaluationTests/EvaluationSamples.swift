@@ -2,7 +2,7 @@ import Foundation
 import SupConTensor
 import Testing
 
-@testable import SupConTraining
+@testable import SupConEvaluation
 
 /// Rows with labels, as the tests of evaluation use them.
 struct LabeledRows {
@@ -55,26 +55,6 @@ struct LabeledRows {
 func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
 func squaredDistance(_ a: [Double], _ b: [Double]) -> Double {
     zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
-}
-
-/// Expects an error of `kind` whose sentence holds every one of `words`.
-func expectError(
-    _ kind: SupConError.Kind, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation,
-    _ body: () throws -> Void
-) {
-    do {
-        try body()
-        Issue.record("no error; expected \(kind)", sourceLocation: sourceLocation)
-    } catch let error as SupConError {
-        #expect(error.kind == kind, "\(error)", sourceLocation: sourceLocation)
-        for word in words {
-            #expect(
-                error.message.contains(word), "\"\(error)\" lacks \"\(word)\"",
-                sourceLocation: sourceLocation)
-        }
-    } catch {
-        Issue.record("\(error)", sourceLocation: sourceLocation)
-    }
 }
 
 /// What scikit-learn says: Fixtures/make_evaluation_reference.py.

@@ -1,8 +1,9 @@
 import Foundation
 import SupConTensor
+import TestSupport
 import Testing
 
-@testable import SupConTraining
+@testable import SupConEvaluation
 
 @Suite struct EmbeddingGeometryTests {
     func measure(_ data: LabeledRows, threads: Int = 2) throws -> (

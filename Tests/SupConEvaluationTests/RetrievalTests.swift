@@ -1,7 +1,8 @@
 import SupConTensor
+import TestSupport
 import Testing
 
-@testable import SupConTraining
+@testable import SupConEvaluation
 
 @Suite struct RetrievalTests {
     /// By sorting all, in f64.

@@ -1,8 +1,9 @@
 import Foundation
 import SupConTensor
+import TestSupport
 import Testing
 
-@testable import SupConTraining
+@testable import SupConEvaluation
 
 @Suite struct SoftmaxRegressionTests {
     /// The least objective, weights and guesses are scikit-learn's.

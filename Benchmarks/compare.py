@@ -21,10 +21,18 @@ from cases import Case, chosen
 from run import ROOT, build, measure, parser, prepare
 from tables import ratios
 
-PACKAGES = (
-    "torch torchvision onnxruntime openvino onnx onnxscript "
-    "pytorch-metric-learning albumentations scikit-learn pillow"
-).split()
+PACKAGES = [
+    "torch",
+    "torchvision",
+    "onnxruntime",
+    "openvino",
+    "onnx",
+    "onnxscript",
+    "pytorch-metric-learning",
+    "albumentations",
+    "scikit-learn",
+    "pillow",
+]
 
 
 def environment() -> str:

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 import supcon
 
 FOLDER = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist

@@ -16,15 +16,27 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-import supcon
 from skimage import color, data, transform, util
 from sklearn.datasets import load_sample_images
 
-NAMES = (
-    "astronaut brick camera chelsea coffee coins grass gravel "
-    "hubble_deep_field immunohistochemistry moon retina rocket "
-    "stereo_motorcycle"
-).split()
+import supcon
+
+NAMES = [
+    "astronaut",
+    "brick",
+    "camera",
+    "chelsea",
+    "coffee",
+    "coins",
+    "grass",
+    "gravel",
+    "hubble_deep_field",
+    "immunohistochemistry",
+    "moon",
+    "retina",
+    "rocket",
+    "stereo_motorcycle",
+]
 SIDE = 224
 
 

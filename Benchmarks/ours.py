@@ -3,7 +3,6 @@
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def embed(architecture, batch, precision, threads=2, side=224, runs=9) -> None:
     """Images (u8, of the model's size) to embeddings. int8: calibrated on these images."""
     import numpy as np
+
     import supcon
 
     model = supcon.Model(
@@ -66,6 +66,7 @@ def overlap(
     network. The first epoch does not count.
     """
     import numpy as np
+
     import supcon
 
     random = np.random.default_rng(0)

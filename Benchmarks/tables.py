@@ -48,7 +48,7 @@ def megabytes(number) -> str:
     return f"{number / 1e6:.0f} MB"
 
 
-# -------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------
 # beside the peers
 def ratio_row(name, precision, ours, peer, which, goal, aim, form) -> list:
     """Marks: ✗ above the goal, ✓ the goal is reached, ✓✓ the aim too."""
@@ -119,7 +119,7 @@ def ratios(results) -> str:
     )
 
 
-# -------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------
 # layer by layer
 def whole_of(lines) -> dict:
     return next(line for line in lines if line["layer"] == "whole step")
@@ -184,7 +184,7 @@ def layers_summary(groups) -> str:
     )
 
 
-# --------------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------
 # curves
 def curves(lines, what: str) -> str:
     """A row per point, a column per precision: the median and, behind it, the peak of memory."""

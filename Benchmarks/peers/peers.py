@@ -12,12 +12,12 @@ import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from timing import main, report, timed  # noqa: E402
+from timing import main, report, timed
 
 warnings.filterwarnings("ignore")
 
 
-# ------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------
 # training steps
 def encoder(architecture, stem, width, channels):
     """torchvision's ResNet without its classifier, with the stem for small images and of another
@@ -89,7 +89,7 @@ def train_step(
     report(timed(step, runs, 2))
 
 
-# ---------------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------
 # loss
 def loss(n, form, threads, d=128):
     import torch
@@ -102,7 +102,7 @@ def loss(n, form, threads, d=128):
     report(timed(lambda: call(z, labels).backward(), 3 if n > 4000 else 7))
 
 
-# ----------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------
 # inference
 def embed(architecture, batch, precision, engine, threads, side=224, runs=9):
     import numpy as np
@@ -171,7 +171,7 @@ def startup(threads, runs=5):
         report(timed(lambda: subprocess.run([sys.executable, "-c", code], check=True), runs))
 
 
-# -------------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------
 # images
 def torchvision_views(side):
     from torchvision import transforms as t
@@ -231,7 +231,7 @@ def jpeg(file, side, threads=1):
     report(timed(view, 60, 5))
 
 
-# -------------------------------------------------------------------------------------------------------------------
+# ---------------------------------------------------------------------------------------------
 # whole program
 def fashion_mnist(threads, epochs=4, seeds=1, **more):
     """A process per seed, from its start to its end."""

@@ -34,6 +34,7 @@ struct Health {
     /// The loss counts as chance within this share of it.
     private static let nearChance = 2e-3
 
+    private var highestRate = 0.0
     private var average = 0.0
     private var lowest = Double.infinity
     private var steps = 0
@@ -55,18 +56,14 @@ struct Health {
     mutating func step(loss: Double, spread: Double, rate: Double, place: @autoclosure () -> String)
         -> Finding?
     {
+        highestRate = max(highestRate, rate)
         if !loss.isFinite || !spread.isFinite {
+            let sign = loss.isFinite ? "finite but the embeddings are not numbers" : "\(loss)"
             return Finding(
-                message:
-                    """
-                    the loss became \
-                    \(loss.isFinite ? "finite but the embeddings are not numbers" : "\(loss)") \
-                    \(place()): the weights have diverged. 
-                    """
-                        + """
-                        Likely remedy: a lower learning rate (it was \(short(rate))), a longer \
-                        warm-up, or images scaled to 0…1.
-                        """,
+                message: """
+                    the loss became \(sign) \(place()): the weights have diverged. Likely remedy: \
+                    \(lowerRate), a longer warm-up, or images scaled to 0…1.
+                    """,
                 weight: .fatal)
         }
         steps += 1
@@ -78,29 +75,26 @@ struct Health {
         if stepsDiverged == Self.stepsDiverging {
             hasReported = true
             return Finding(
-                message:
-                    """
+                message: """
                     the loss has grown to \(short(average)) from \(short(lowest)) \(place()), \
-                    chance is \(short(chance)): the run diverges. 
-                    """
-                        + """
-                        Likely remedy: a lower learning rate (it was \(short(rate))) or a longer \
-                        warm-up.
-                        """,
+                    where guessing gives \(short(chance)): the run diverges. Likely remedy: \
+                    \(lowerRate) or a longer warm-up.
+                    """,
                 weight: .stops)
         }
         if stepsCollapsed == Self.stepsAtOnePoint {
             hasReported = true
             return Finding(
                 message: collapse(
-                    "their variance is \(short(spread)) of what it should be", loss: loss,
-                    rate: rate, place: place()), weight: .stops)
+                    "their variance is \(short(spread)) of that of spread-out embeddings",
+                    place: place()),
+                weight: .stops)
         }
         return nil
     }
 
     /// After each epoch, with its mean loss.
-    mutating func epoch(loss: Double, rate: Double, isLast: Bool, place: @autoclosure () -> String)
+    mutating func epoch(loss: Double, isLast: Bool, place: @autoclosure () -> String)
         -> Finding?
     {
         let isAtChance =
@@ -113,22 +107,27 @@ struct Health {
         hasReported = true
         let sign =
             isAtChance
-            ? "the loss has stayed at ln(views − 1) for \(stepsAtChance) steps"
-            : "their variance is next to nothing"
+            ? """
+            the loss has stayed at \(short(chance)), its value where all embeddings are equal, \
+            for \(stepsAtChance) steps
+            """
+            : "their variance is nearly 0"
         return Finding(
-            message: collapse(sign, loss: loss, rate: rate, place: place()),
+            message: collapse(sign, place: place()),
             weight: stepsAtChance >= Self.stepsAtOnePoint ? .stops : .note)
     }
 
-    private func collapse(_ sign: String, loss: Double, rate: Double, place: String) -> String {
+    private func collapse(_ sign: String, place: String) -> String {
         """
-        the embeddings have collapsed to one point \(place): \(sign) (loss \(short(loss)), \
-        where all are equal it is \(short(chance))). 
+        the embeddings have collapsed to one point \(place): \(sign). Likely remedy: \
+        \(lowerRate), a longer warm-up, or a larger batch; images that are all alike cannot be \
+        told apart either.
         """
-            + """
-            Likely remedy: a lower learning rate (it was \(short(rate))), a longer warm-up, \
-            or a larger batch.
-            """
+    }
+
+    /// The remedy names the run's highest rate: at the end of a schedule the current one is near 0.
+    private var lowerRate: String {
+        "a lower learning rate (the highest so far was \(short(highestRate)))"
     }
 }
 

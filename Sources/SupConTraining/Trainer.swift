@@ -282,9 +282,8 @@ public final class Trainer: @unchecked Sendable {
                         .canceled, "the run was stopped \(place); the model keeps what it learned")
                 }
             }
-            let rate = rates.rate(epoch * stepsPerEpoch - 1)
             if let finding = health.epoch(
-                loss: sum.meanLoss, rate: rate, isLast: epoch == options.epochs,
+                loss: sum.meanLoss, isLast: epoch == options.epochs,
                 place: "by the end of epoch \(epoch)")
             {
                 try act(on: finding, epoch, stepsPerEpoch, reporter)
@@ -305,7 +304,8 @@ public final class Trainer: @unchecked Sendable {
             if let folder { try progress.write(folder.last, network.parameters, state) }
             sound = try withAverage { () throws(SupConError) in try model.snapshot() }
             let goesOn = try reporter.epoch(
-                epoch, sum, embeddings: step.embeddings, rate: rate, knnAccuracy: accuracy,
+                epoch, sum, embeddings: step.embeddings,
+                rate: rates.rate(epoch * stepsPerEpoch - 1), knnAccuracy: accuracy,
                 context: context)
             guard goesOn, !isCanceled.load(ordering: .relaxed) else {
                 throw SupConError(

@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+from picture import draw
 
 import supcon
-from picture import draw
 
 CLASSES = [
     "T-shirt/top",

@@ -8,8 +8,8 @@ import matplotlib
 import numpy as np
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-from sklearn.manifold import TSNE  # noqa: E402
+import matplotlib.pyplot as plt
+from sklearn.manifold import TSNE
 
 POINTS = 2000  # of the map: t-SNE takes seconds for these, minutes for all
 NEIGHBORS = 7

@@ -7,7 +7,9 @@ Row r of class c = labels[r], column k:  f32(3 sin(1.3 k c + c) / (1 + noise) + 
 i² + phase)),  i = r · dimension + k.
 """
 
-import json, math, pathlib
+import json
+import math
+import pathlib
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression

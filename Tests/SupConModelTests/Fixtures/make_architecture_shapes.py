@@ -4,7 +4,8 @@ wide ResNets.
     pip install torch torchvision && python make_architecture_shapes.py
 """
 
-import json, pathlib
+import json
+import pathlib
 
 import torch
 from torchvision import models

@@ -8,7 +8,9 @@ sin(0.7 i + 0.013 i² + p).  The objective is ½|z − c|² + ½|logits − d|²
 projection.
 """
 
-import json, math, pathlib
+import json
+import math
+import pathlib
 
 import torch
 from torch import nn

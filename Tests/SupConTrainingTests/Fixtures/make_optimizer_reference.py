@@ -7,7 +7,8 @@ Element i of the weights is wave(i, 1), of the gradient of step t (from 0) wave(
 p) = sin(0.7 i + 0.013 i² + p).
 """
 
-import json, pathlib
+import json
+import pathlib
 
 import torch
 

@@ -2,15 +2,15 @@
 images. pip install torch torchvision pillow numpy
 """
 
-import json, os
+import json
+import os
 
 import numpy as np
 import torch
 from PIL import Image
+from reference_images import image, numbers, tensor
 from torchvision.transforms import RandomResizedCrop
 from torchvision.transforms.v2 import functional as F
-
-from reference_images import image, numbers, tensor
 
 resizes = []
 for seed, (h, w, c, box, oh, ow) in enumerate(

@@ -6,7 +6,9 @@ it. pip install imagecorruptions numpy pillow scipy scikit-image opencv-python-h
 elastic, pixelate), and for CIFAR-10-C's numbers, the original's rule is written out here.
 """
 
-import json, os, sys
+import json
+import os
+import sys
 
 import cv2
 import numpy as np

@@ -7,10 +7,16 @@ PNG must decode to exactly these; JPEG within a few levels, as decoders may diff
 and interpolate chroma.
 """
 
-import base64, ctypes, gzip, io, json, pathlib, struct, zlib
+import base64
+import ctypes
+import gzip
+import json
+import pathlib
+import struct
+import zlib
+
 import numpy as np
 from PIL import Image, ImageOps
-from PIL.PngImagePlugin import PngInfo
 
 here = pathlib.Path(__file__).parent
 random = np.random.default_rng(20200423)

@@ -3,16 +3,16 @@ operations, its tables of sub-policies, and thin-plate splines by scipy. pip ins
 torchvision numpy scipy
 """
 
-import json, os
+import json
+import os
 
 import numpy as np
 import torch
+from reference_images import image, numbers, tensor
 from scipy.interpolate import RBFInterpolator
 from scipy.ndimage import map_coordinates
 from torchvision.transforms import InterpolationMode, autoaugment
 from torchvision.transforms.v2 import AutoAugment
-
-from reference_images import image, numbers, tensor
 
 policies = {
     name: [

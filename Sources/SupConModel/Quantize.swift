@@ -29,7 +29,7 @@ extension Model {
             count,
             BatchSizes(chosen: 0, pixels: imageHeight * imageWidth, threads: context.threads).next(
                 count))
-        let calibration = try Calibration(
+        let calibration = try RangeCalibration(
             network, images: batch, height: imageHeight, width: imageWidth, context: context)
         // The last batch begins earlier so that it is whole.
         for first in stride(from: 0, to: count, by: batch) {

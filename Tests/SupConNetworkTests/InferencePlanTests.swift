@@ -52,7 +52,7 @@ import Testing
             #expect(abs(one[0] - one[configuration.embeddingDimension]) > 1e-6)
         }
         guard (try? Engine.standard.checkInt8()) != nil else { return }
-        let calibration = try Calibration(
+        let calibration = try RangeCalibration(
             network, images: 2, height: 64, width: 48, context: ExecutionContext(threads: 2))
         for i in 0..<(2 * 64 * 48 * 3) {
             calibration.input[i] = Float((i * 37 + i / 9216 * 11) % 101) / 50 - 1

@@ -25,7 +25,7 @@ final class LoaderQueue: @unchecked Sendable {
     let dataset: Dataset
     let slotCount: Int
     private let grain: Int
-    private let monitor = Monitor()
+    private let condition = WorkCondition()
     // All of the following is the lock's.
     private var slots: [Slot]
     private var batches: [[Int]] = []
@@ -52,22 +52,22 @@ final class LoaderQueue: @unchecked Sendable {
 
     /// Forgets what was asked for before, once nobody works at it any more, and asks for these.
     func begin(epoch: Int, batches: [[Int]], repetitions: [[UInt32]], from first: Int) {
-        monitor.withLock {
+        condition.withLock {
             // Nothing is handed out meanwhile.
             reachable = 0
-            while active > 0 { monitor.waitUntilDone() }
+            while active > 0 { condition.waitUntilDone() }
             (self.batches, self.repetitions, self.epoch) = (batches, repetitions, epoch)
             (current, nextBatch, nextSample, failure) = (first, first, 0, nil)
             for i in 0..<slotCount { slots[i] = Slot() }
             reachable = dataset.needsCallingThread ? first : batches.count
-            monitor.announceWork()
+            condition.announceWork()
         }
     }
 
     /// Lets go of the batches before `batch`. Errors: state (no more batches, or an error before
     /// this).
     func release(before batch: Int) throws(SupConError) {
-        try monitor.withLock { () throws(SupConError) in
+        try condition.withLock { () throws(SupConError) in
             if let failure { throw failure }
             try require(
                 batch < batches.count, .state,
@@ -78,25 +78,25 @@ final class LoaderQueue: @unchecked Sendable {
                 slots[current % slotCount] = Slot()
                 current += 1
             }
-            monitor.announceWork()
+            condition.announceWork()
         }
     }
 
     /// Of a callback's data set, on the calling thread: fetches the pixels of the batches up to and
     /// with `batch`. Errors: the callback's.
     func fetch(upTo batch: Int) throws(SupConError) {
-        while let indices = monitor.withLock({
+        while let indices = condition.withLock({
             reachable <= batch && reachable < batches.count ? batches[reachable] : nil
         }) {
             do throws(SupConError) {
                 let images = try dataset.materialize(indices)
-                monitor.withLock {
+                condition.withLock {
                     slots[reachable % slotCount].materialized = images
                     reachable += 1
-                    monitor.announceWork()
+                    condition.announceWork()
                 }
             } catch {
-                monitor.withLock { failure = error }
+                condition.withLock { failure = error }
                 throw error
             }
         }
@@ -105,9 +105,9 @@ final class LoaderQueue: @unchecked Sendable {
     /// Waits until `batch` is made, and returns its images' indices. Errors: what its first bad
     /// image gave.
     func wait(for batch: Int) throws(SupConError) -> [Int] {
-        try monitor.withLock { () throws(SupConError) in
+        try condition.withLock { () throws(SupConError) in
             let (slot, count) = (batch % slotCount, batches[batch].count)
-            while slots[slot].finished < count { monitor.waitUntilDone() }
+            while slots[slot].finished < count { condition.waitUntilDone() }
             if let bad = slots[slot].failure {
                 failure = bad.error
                 throw bad.error
@@ -117,9 +117,9 @@ final class LoaderQueue: @unchecked Sendable {
     }
 
     func stop() {
-        monitor.withLock {
+        condition.withLock {
             isStopping = true
-            monitor.announceWork()
+            condition.announceWork()
         }
     }
 
@@ -127,8 +127,8 @@ final class LoaderQueue: @unchecked Sendable {
 
     /// Waits for work; nil: there will be none.
     func take() -> Task? {
-        monitor.withLock {
-            while !isStopping && !hasWork { monitor.waitForWork() }
+        condition.withLock {
+            while !isStopping && !hasWork { condition.waitForWork() }
             if isStopping { return nil }
             let (batch, first) = (nextBatch, nextSample)
             let indices = batches[batch]
@@ -148,14 +148,16 @@ final class LoaderQueue: @unchecked Sendable {
     /// A task is done; of several errors in a batch that of the first image counts, whoever came
     /// first.
     func finish(_ task: Task, _ error: (sample: Int, error: SupConError)?) {
-        monitor.withLock {
+        condition.withLock {
             let slot = task.batch % slotCount
             slots[slot].finished += task.samples.count
             if let error, error.sample < slots[slot].failure?.sample ?? .max {
                 slots[slot].failure = error
             }
             active -= 1
-            if active == 0 || slots[slot].finished == task.indices.count { monitor.announceDone() }
+            if active == 0 || slots[slot].finished == task.indices.count {
+                condition.announceDone()
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 import CKernels
 import SupConTensor
 
-/// Finds the ranges of a quantization: runs images through the encoder in f32, counts the
-/// magnitudes of every value, and takes for each the range that loses least in squares.
-public final class Calibration {
+/// The calibration of int8 runs images through the encoder in f32, counts the magnitudes of every
+/// value, and takes for each the range with the least squared error.
+public final class RangeCalibration {
     private let network: Network
     private let plan: InferencePlan
     private let graph: ComputeGraph

@@ -1,7 +1,7 @@
 import Glibc
 
-/// A lock with two conditions to wait for: there is work; something is done.
-final class Monitor: @unchecked Sendable {
+/// A lock with two conditions that threads wait for: work has come, and something is done.
+final class WorkCondition: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let work = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -23,7 +23,7 @@ final class Monitor: @unchecked Sendable {
 
     func lock() { pthread_mutex_lock(mutex) }
     func unlock() { pthread_mutex_unlock(mutex) }
-    /// The lock is held; it is released meanwhile.
+    /// Waits with the lock held, which is released meanwhile.
     func waitForWork() { pthread_cond_wait(work, mutex) }
     func waitUntilDone() { pthread_cond_wait(done, mutex) }
     func announceWork() { pthread_cond_broadcast(work) }

@@ -15,7 +15,7 @@ public final class Trainer: @unchecked Sendable {
     private let step: any TrainingStep
     private let sampler: BatchSampler
     private let rates: LearningRate
-    private let monitor: Monitor?
+    private let validationAccuracy: ValidationAccuracy?
     private let average: WeightAverage?
     private let folder: CheckpointFolder?
     private var hasRun = false
@@ -92,7 +92,7 @@ public final class Trainer: @unchecked Sendable {
             !total.overflow, .argument,
             "epochs is \(options.epochs): \(stepsPerEpoch) steps each are more than can be counted")
         rates = LearningRate(options, stepsPerEpoch: stepsPerEpoch)
-        (network, step, monitor) = try model.exclusive(keepsEncoder: true) {
+        (network, step, validationAccuracy) = try model.exclusive(keepsEncoder: true) {
             () throws(SupConError) in
             if trainsClassifier {
                 if configuration.classes == 0 {
@@ -119,14 +119,14 @@ public final class Trainer: @unchecked Sendable {
             try context.checkLimit(
                 step.memoryByteCount, for: "a training step of \(options.batchSize) images")
             // The frozen encoder's accuracy does not change.
-            let monitor =
+            let validationAccuracy =
                 try options.objective == .linear
                 ? nil
                 : validation.map { (part) throws(SupConError) in
-                    try Monitor(
+                    try ValidationAccuracy(
                         model, options, training: training, validation: part, context: context)
                 }
-            return (model.network, step, monitor)
+            return (model.network, step, validationAccuracy)
         }
         average =
             options.emaDecay > 0
@@ -289,9 +289,11 @@ public final class Trainer: @unchecked Sendable {
                 try act(on: finding, epoch, stepsPerEpoch, reporter)
             }
             var accuracy = Double.nan
-            if let monitor, epoch % options.validationEvery == 0 || epoch == options.epochs {
+            if let validationAccuracy,
+                epoch % options.validationEvery == 0 || epoch == options.epochs
+            {
                 try withAverage { () throws(SupConError) in
-                    accuracy = try monitor.accuracy()
+                    accuracy = try validationAccuracy.measure()
                     progress.validationsWithoutGain += 1
                     if accuracy > progress.bestAccuracy {
                         (progress.bestAccuracy, progress.validationsWithoutGain) = (accuracy, 0)

@@ -1,9 +1,9 @@
 import Glibc
 import SupConTensor
 
-/// How far a classifier's confidence is from its accuracy: Guo et al., "On Calibration of Modern
-/// Neural Networks" (arXiv:1706.04599, §2).
-public struct Calibration: Sendable {
+/// The calibration of a classifier measures how far its confidence is from its accuracy: Guo et
+/// al., "On Calibration of Modern Neural Networks" (arXiv:1706.04599, §2).
+public struct ConfidenceCalibration: Sendable {
     /// Rows whose largest probability, their confidence, lies in (index / bins, (index + 1) /
     /// bins].
     public struct Bin: Sendable, Equatable {
@@ -36,7 +36,7 @@ public let calibrationBins = 15
 public func calibration(
     probabilities: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, classes: Int,
     bins: Int = calibrationBins
-) throws(SupConError) -> Calibration {
+) throws(SupConError) -> ConfidenceCalibration {
     try require(
         labels.count >= 1, .shape,
         "there are \(labels.count) rows of probabilities; expected 1 or more")
@@ -49,7 +49,7 @@ public func calibration(
         "\(labels.count) rows of \(classes) classes are larger than memory")
     try require((1...1_000_000).contains(bins), .argument, "bins is \(bins); expected 1 to 1000000")
     try checkLabels(labels, count: labels.count, below: classes, name: "row")
-    var found = [Calibration.Bin](repeating: .init(), count: bins)
+    var found = [ConfidenceCalibration.Bin](repeating: .init(), count: bins)
     var (right, confidence, likelihood, brier) = (0, 0.0, 0.0, 0.0)
     for (row, label) in labels.enumerated() {
         let p = probabilities + row * classes
@@ -86,7 +86,7 @@ public func calibration(
         expected += count / n * gap
         maximum = max(maximum, gap)
     }
-    return Calibration(
+    return ConfidenceCalibration(
         expectedCalibrationError: expected, maximumCalibrationError: maximum,
         accuracy: Double(right) / n,
         confidence: confidence / n, negativeLogLikelihood: likelihood / n,

@@ -3,10 +3,10 @@ import SupConModel
 import SupConTensor
 import SupConVision
 
-/// What a run watches after an epoch: kNN@1 of a held-out split, by cosine of encoder outputs,
-/// against images that are trained on (unaugmented): the share of images whose nearest has their
-/// class. Where targets make positives, it is the mean of how much of a positive the nearest is.
-final class Monitor {
+/// The accuracy that a run watches after its epochs is kNN@1 of a held-out split: the fraction of
+/// its images whose nearest training image (unaugmented, by the cosine of encoder outputs) has
+/// their class. Where targets make positives, it is the mean weight of the nearest as a positive.
+final class ValidationAccuracy {
     /// More images would say little more and cost time: the standard error of an accuracy is below
     /// 0.8 % then.
     private static let mostImages = 4096
@@ -57,8 +57,9 @@ final class Monitor {
         return memory
     }
 
-    /// Inside the model's `exclusive`. Errors: as embedding.
-    func accuracy() throws(SupConError) -> Double {
+    /// Embeds both splits and compares them; inside the model's `exclusive`. Errors: those of
+    /// embedding.
+    func measure() throws(SupConError) -> Double {
         let options = EmbedOptions()
         try model.embedWhileExclusive(gallery, options, into: galleryRows.floats)
         try model.embedWhileExclusive(queries, options, into: queryRows.floats)

@@ -5,9 +5,9 @@ import Testing
 
 @testable import SupConEvaluation
 
-@Suite struct CalibrationTests {
+@Suite struct ConfidenceCalibrationTests {
     func run(_ p: [Float], _ labels: [Int64], _ classes: Int, bins: Int = calibrationBins) throws
-        -> Calibration
+        -> ConfidenceCalibration
     {
         try LabeledRows(rows: p, labels: labels, dimension: classes).with {
             try calibration(probabilities: $0, labels: $1, classes: classes, bins: bins)

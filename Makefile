@@ -1,7 +1,7 @@
 # libsupcon: build, test, install. `make demo` shows what it does; `make test` checks that it does.
 #
 #   make            the shared library: build/lib/libsupcon.so.1, and include/supcon.h beside it is all that a C program needs
-#   make demo       trains on Fashion-MNIST (about five minutes on two cores), prints accuracies, writes a picture of the embeddings
+#   make demo       trains on Fashion-MNIST (one to five minutes on two cores), prints accuracies, draws the embeddings
 #   make test       all tests: Swift, C, Python
 #   make install    PREFIX=/usr/local DESTDIR=: header, library, pkg-config and CMake files; make uninstall takes them away
 #   make bench      times everything: BENCH_CASES="…" chooses; make bench-compare: beside PyTorch and others (installs them in build/peers, some GB)

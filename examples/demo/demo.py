@@ -4,8 +4,9 @@ the 10,000 test images, embeds these once more through the C example, and draws 
 
     make demo
 
-The recipe: width 16, CIFAR stem, batches of 256 images in two views each, temperature 0.1; crops of
-half the area or more, and flips.
+The recipe is the shortest that passes 91 %: width 16, CIFAR stem, batches of 128 images, one view
+each, so that the positives of an image are the others of its class; temperature 0.1. Longer runs
+want two augmented views (`views=2`, `augmentation="crop_flip"`).
 """
 
 import argparse
@@ -61,7 +62,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--embed", type=Path, default="examples/c/build/embed_folder", help="the C example"
     )
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=2)
     return parser.parse_args()
 
 
@@ -108,17 +109,13 @@ def main() -> int:
         width=16,
         stem="cifar",
         epochs=options.epochs,
-        batch_size=256,
+        batch_size=128,
+        views=1,
+        augmentation="none",
         learning_rate=0.2,
         reference_batch=0,
         warmup_steps=100,
         temperature=0.1,
-        augmentation={
-            "kind": "crop_flip",
-            "crop_scale_min": 0.5,
-            "crop_ratio_min": 1,
-            "crop_ratio_max": 1,
-        },
         validation_fraction=0.02,
         random_state=0,
         verbose=1,

@@ -211,6 +211,29 @@ def test_a_terminal_gets_a_bar():
     ]
 
 
+def test_a_log_gets_a_line_within_ten_seconds(monkeypatch):
+    """Where there is no terminal, a long first epoch is not silent: how long the run will take is
+    said within ten seconds, and then once a minute.
+    """
+    import io
+
+    from supcon import _progress
+
+    now = [100.0]
+    monkeypatch.setattr(_progress.time, "monotonic", lambda: now[0])
+    log = io.StringIO()
+    progress = _progress.Progress(log)
+    for second in range(120):
+        now[0] = 100.0 + second
+        event = _training.Event(
+            "step", 1, 2, second, 999, 3.25, 0.1, 10.0, 61.0, *[float("nan")] * 4, 0, ""
+        )
+        progress(event)
+        if second == 10:
+            assert log.getvalue().count("1:01 left\n") == 1
+    assert log.getvalue().count("\n") == 2 and "\r" not in log.getvalue()
+
+
 def test_one_table_of_options():
     """The estimators' constructors have the options of the tables, and the words that they default
     to are the library's.

@@ -1,5 +1,5 @@
-"""A line of progress on standard error: a bar that is drawn over itself on a terminal, a line for
-each epoch elsewhere.
+"""Progress on standard error: a bar on a terminal; elsewhere (a log, a notebook) a plain line after
+the first seconds of a run, one a minute from then on, and one for each epoch.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def clear_line() -> None:
 class Progress:
     """Call it with each event of a run; `close` at the end."""
 
+    FIRST_LINE, NEXT_LINES = 5.0, 60.0  # seconds until plain lines where there is no terminal
+
     def __init__(self, stream=None, interval: float = 0.1):
+        self.next_line = time.monotonic() + self.FIRST_LINE
         self.stream = stream or sys.stderr
         self.live = bool(getattr(self.stream, "isatty", lambda: False)())
         self.interval, self.last, self.open = interval, 0.0, False
@@ -73,9 +76,14 @@ class Progress:
             )
 
     def _draw(self, share: float, before: str, after: str) -> None:
-        if self.live and (time.monotonic() - self.last >= self.interval or share >= 1):
+        now = time.monotonic()
+        if not self.live:
+            if now >= self.next_line:
+                self.next_line = now + self.NEXT_LINES
+                self._write(f"{before} {after}\n")
+        elif now - self.last >= self.interval or share >= 1:
             global _drawn
-            self.last, self.open, _drawn = time.monotonic(), True, self
+            self.last, self.open, _drawn = now, True, self
             self._write(f"\r{before} {bar(share)} {after}\x1b[K")
 
     def _line(self, text: str) -> None:
@@ -111,9 +119,9 @@ class Count(Progress):
 
     def __call__(self, done: int, total: int) -> None:
         spent = max(1e-9, time.monotonic() - self.start)
+        left = clock((total - done) * spent / max(1, done))
         self._draw(
             done / max(1, total),
             self.what,
-            f"{done}/{total}  {done / spent:,.0f} images/s  {clock((total - done) * spent / max(1, done))} "
-            "left",
+            f"{done}/{total}  {done / spent:,.0f} images/s  {left} left",
         )

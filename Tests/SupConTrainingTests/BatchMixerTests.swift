@@ -15,12 +15,14 @@ import Testing
         let count = shape.imageCount, images = (0..<5 * count).map { Float($0 % 97) - 40 },
             labels: [Int64] = [3, 1, 4, 1, 5]
         var (blends, cuts) = (0, 0)
-        for turn in 0..<60 {
-            let mixing = mixer.mixing(turn)
-            #expect(mixing.order.sorted() == Array(0..<5) && mixing.share >= 0 && mixing.share <= 1)
+        for step in 0..<60 {
+            let mixing = mixer.mixing(step: step)
+            #expect(
+                mixing.order.sorted() == Array(0..<5) && mixing.fraction >= 0
+                    && mixing.fraction <= 1)
             if mixing.box == nil { blends += 1 } else { cuts += 1 }
             var input = [Float](repeating: -999, count: 5 * count)
-            mixer.mix(images, labels: labels, turn: turn, into: &input)
+            mixer.mix(images, labels: labels, step: step, into: &input)
             for i in 0..<5 {
                 let j = mixing.order[i]
                 var own = 0
@@ -36,27 +38,27 @@ import Testing
                             } else {
                                 #expect(
                                     abs(
-                                        input[i * count + k] - Float(mixing.share) * a - Float(
-                                            1 - mixing.share) * b) < 1e-4)
+                                        input[i * count + k] - Float(mixing.fraction) * a - Float(
+                                            1 - mixing.fraction) * b) < 1e-4)
                             }
                         }
                     }
                 }
                 // CutMix: λ is the share of the area that is the image's own.
                 if mixing.box != nil {
-                    #expect(abs(mixing.share - Double(own) / Double(count)) < 1e-9)
+                    #expect(abs(mixing.fraction - Double(own) / Double(count)) < 1e-9)
                 }
                 // Each label with its share, the greater one first.
                 let (first, second, share) = (
-                    mixer.firstLabels[i], mixer.secondLabels[i], Double(mixer.firstShares[i])
+                    mixer.firstLabels[i], mixer.secondLabels[i], Double(mixer.firstFractions[i])
                 )
                 #expect(share >= 0.5)
-                let ownFirst = mixing.share >= 0.5
+                let ownFirst = mixing.fraction >= 0.5
                 #expect(
                     (first, second) == (
                         ownFirst ? labels[i] : labels[j], ownFirst ? labels[j] : labels[i]
                     ))
-                #expect(abs(share - max(mixing.share, 1 - mixing.share)) < 1e-6)
+                #expect(abs(share - max(mixing.fraction, 1 - mixing.fraction)) < 1e-6)
             }
         }
         #expect((blends > 0) == (alphas.0 > 0) && (cuts > 0) == (alphas.1 > 0))
@@ -68,10 +70,10 @@ import Testing
             try BatchMixer(shape, mixupAlpha: 0.2, cutmixAlpha: 1, seed: seed, threads: threads)
         }
         let (one, same, other) = (try mixer(1), try mixer(1, threads: 1), try mixer(2))
-        for turn in 0..<5 { #expect(one.mixing(turn) == same.mixing(turn)) }
+        for step in 0..<5 { #expect(one.mixing(step: step) == same.mixing(step: step)) }
         #expect(
-            (0..<5).contains { one.mixing($0) != other.mixing($0) }
-                && one.mixing(0) != one.mixing(1))
+            (0..<5).contains { one.mixing(step: $0) != other.mixing(step: $0) }
+                && one.mixing(step: 0) != one.mixing(step: 1))
     }
 
     /// Mean ½ and variance 1/(4(2α + 1)) of Beta(α, α).

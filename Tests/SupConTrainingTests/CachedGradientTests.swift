@@ -44,7 +44,7 @@ import Testing
         {
             var turn = 0
             let perImage = views * CachedGradientTests.side * CachedGradientTests.side
-            let outcome = try step.run(turn: 0, rate: rate) { () throws(SupConError) in
+            let outcome = try step.run(step: 0, rate: rate) { () throws(SupConError) in
                 let (chunk, chunks) = (step.chunks, labels.count / step.chunks.size)
                 let first = turn % chunks * chunk.size
                 turn += 1

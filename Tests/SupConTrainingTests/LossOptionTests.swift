@@ -153,7 +153,7 @@ import Testing
                 length = own.reduce(0) { $0 + $1 * $1 }.squareRoot()
             return own.map { $0 / length }
         }
-        for turn in 0..<6 {
+        for index in 0..<6 {
             let input = (0..<4 * 2 * 144).map { _ in random.normal() }
             // By hand: queries, keys, and the loss dense in double.
             fresh.parameters.values.update(
@@ -186,11 +186,11 @@ import Testing
             }
             let outcome = try input.withUnsafeBufferPointer { pixels in
                 let batch = LoadedBatch(pixels: pixels.baseAddress!, indices: [0, 1, 2, 3])
-                return try step.run(turn: turn, rate: 0.05) { batch }
+                return try step.run(step: index, rate: 0.05) { batch }
             }
             #expect(
                 abs(outcome.loss - expected) < 2e-4 * max(1, expected),
-                "turn \(turn): \(outcome.loss), expected \(expected)")
+                "index \(index): \(outcome.loss), expected \(expected)")
             // The queue keeps the last 11; the keys' network follows the model's.
             for i in 0..<4 {
                 (queue, queueLabels) = (queue + [contrasts[i]], queueLabels + [labels[i]])
@@ -200,7 +200,7 @@ import Testing
             for k in 0..<keyNetwork.parameters.count {
                 let m =
                     k < keyNetwork.parameters.trainableCount
-                    ? 0.5 : Float(min(0.5, Double(1 + turn) / Double(10 + turn)))
+                    ? 0.5 : Float(min(0.5, Double(1 + index) / Double(10 + index)))
                 keyNetwork.parameters.values[k] =
                     m * keyNetwork.parameters.values[k] + (1 - m)
                     * model.network.parameters.values[k]

@@ -1,7 +1,7 @@
 import Glibc
 import SupConTensor
 
-/// The learning rate of every step: base · warm-up · schedule.
+/// The learning rate of every step is base · warm-up · schedule.
 ///
 /// - Warm-up (Goyal et al., arXiv:1706.02677, §2.2): from `warmupStart` linearly to 1 over
 ///   `warmupSteps` steps.
@@ -11,7 +11,7 @@ import SupConTensor
 /// - exponential: `exponentialFactor` to the power of the whole intervals of `exponentialEpochs`
 ///   that have passed (a staircase).
 ///
-/// Steps count from the run's begin, or with `followsWarmup` (as in google-research's supcon) from
+/// Steps count from the beginning of the run, or with `followsWarmup` (as in google-research's supcon) from
 /// the end of warm-up; the cosine ends with the run either way.
 public struct LearningRate: Sendable {
     public enum Schedule: Int32, Sendable, CaseIterable {
@@ -23,7 +23,7 @@ public struct LearningRate: Sendable {
     var warmupSteps: Int
     var warmupStart: Double
     var followsWarmup = false
-    var finalShare: Double
+    var finalFraction: Double
     var milestones: [Int]
     var gamma: Double
     var exponentialFactor = 0.97
@@ -31,32 +31,32 @@ public struct LearningRate: Sendable {
     var stepsPerEpoch: Int
     var epochs: Int
 
-    /// The rate of step number `step` of the run, from 0.
+    /// The rate of the step of index `step` in the run, from 0.
     func rate(_ step: Int) -> Double {
         let delay = followsWarmup ? warmupSteps : 0
-        let (turn, total) = (max(step - delay, 0), max(stepsPerEpoch * epochs - delay, 1))
-        var share: Double
+        let (elapsed, total) = (max(step - delay, 0), max(stepsPerEpoch * epochs - delay, 1))
+        var factor: Double
         switch schedule {
-        case .constant: share = 1
+        case .constant: factor = 1
         case .cosine:
-            share =
-                finalShare + (1 - finalShare) * 0.5
-                * (1 + cos(Double.pi * Double(turn) / Double(total)))
-        case .step: share = pow(gamma, Double(milestones.count { turn >= $0 * stepsPerEpoch }))
+            factor =
+                finalFraction + (1 - finalFraction) * 0.5
+                * (1 + cos(Double.pi * Double(elapsed) / Double(total)))
+        case .step: factor = pow(gamma, Double(milestones.count { elapsed >= $0 * stepsPerEpoch }))
         case .exponential:
-            share = pow(
+            factor = pow(
                 exponentialFactor,
-                (Double(turn) / (exponentialEpochs * Double(stepsPerEpoch))).rounded(.down))
+                (Double(elapsed) / (exponentialEpochs * Double(stepsPerEpoch))).rounded(.down))
         }
         if step < warmupSteps {
-            share *= warmupStart + (1 - warmupStart) * Double(step + 1) / Double(warmupSteps)
+            factor *= warmupStart + (1 - warmupStart) * Double(step + 1) / Double(warmupSteps)
         }
-        return base * share
+        return base * factor
     }
 }
 
 extension LearningRate {
-    /// Of a run with these options, which are valid; stepsPerEpoch · epochs can be counted.
+    /// The rates of a run with these options, which are valid; stepsPerEpoch · epochs can be counted.
     init(_ options: TrainOptions, stepsPerEpoch: Int) {
         let warmup =
             if options.warmupSteps >= 0 {
@@ -73,7 +73,7 @@ extension LearningRate {
                     ? Double(options.batchSize) / Double(options.referenceBatch) : 1),
             schedule: options.schedule,
             warmupSteps: warmup, warmupStart: options.warmupStart,
-            followsWarmup: options.schedulesAfterWarmup, finalShare: options.finalRate,
+            followsWarmup: options.schedulesAfterWarmup, finalFraction: options.finalRate,
             milestones: options.milestones, gamma: options.gamma,
             exponentialFactor: options.exponentialFactor,
             exponentialEpochs: options.exponentialEpochs, stepsPerEpoch: stepsPerEpoch,

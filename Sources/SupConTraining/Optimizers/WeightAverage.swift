@@ -32,10 +32,10 @@ final class WeightAverage {
 
     /// After step number `step` of the run, from 1.
     func step(_ step: Int, threads: Int) {
-        let share = Float(1 - min(decay, Double(1 + step) / Double(10 + step)))
+        let fraction = Float(1 - min(decay, Double(1 + step) / Double(10 + step)))
         let (a, w) = (average.floats, parameters.values)
         Parallel.ranges(parameters.count, grain: 65536, threads: threads) {
-            sc_move_towards(a + $0.lowerBound, w + $0.lowerBound, Int64($0.count), share)
+            sc_move_towards(a + $0.lowerBound, w + $0.lowerBound, Int64($0.count), fraction)
         }
     }
 

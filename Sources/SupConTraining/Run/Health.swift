@@ -25,13 +25,13 @@ struct Health {
     /// False: a sound run's loss may lie there too, as where shared labels or a wide kernel make
     /// nearly all pairs positives.
     let chanceIsCollapse: Bool
-    /// Embeddings count as equal below this share of the variance that uniform ones have.
+    /// Embeddings count as equal below this fraction of the variance that uniform ones have.
     private static let leastSpread = 1e-3
     /// So many steps in a row make a verdict. Healthy runs may pass close to one point in their
     /// first hundred steps.
     private static let stepsDiverging = 20
     private static let stepsAtOnePoint = 300
-    /// The loss counts as chance within this share of it.
+    /// The loss counts as chance within this fraction of it.
     private static let nearChance = 2e-3
 
     private var highestRate = 0.0

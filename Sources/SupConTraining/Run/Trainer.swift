@@ -252,9 +252,9 @@ public final class Trainer: @unchecked Sendable {
                 epoch: epoch, batches: sampler.batches(epoch: epoch), chunks: step.chunks)
             var sum = EpochSum()
             for number in 0..<stepsPerEpoch {
-                let turn = (epoch - 1) * stepsPerEpoch + number
-                let rate = rates.rate(turn)
-                let outcome = try step.run(turn: turn, rate: rate) { () throws(SupConError) in
+                let index = (epoch - 1) * stepsPerEpoch + number
+                let rate = rates.rate(index)
+                let outcome = try step.run(step: index, rate: rate) { () throws(SupConError) in
                     try loader.next()
                 }
                 sum.add(outcome)
@@ -272,7 +272,7 @@ public final class Trainer: @unchecked Sendable {
                     }
                     try act(on: finding, epoch, number + 1, reporter)
                 }
-                average?.step(turn + 1, threads: context.threads)
+                average?.step(index + 1, threads: context.threads)
                 guard
                     reporter.step(
                         epoch: epoch, step: number + 1, outcome, rate: rate,

@@ -80,8 +80,8 @@ final class ValidationAccuracy {
         .predict(queryRows.floats, count: queries.count, vote: .init(k: 1), context: context)
         var sum = 0.0
         for (query, found) in nearest.enumerated() {
-            pair.place(wanted[query], at: 0)
-            pair.place(known[Int(found)], at: 1)
+            pair.set(wanted[query], at: 0)
+            pair.set(known[Int(found)], at: 1)
             sum += Double(try pair.fill()[1])
         }
         return sum / Double(queries.count)

@@ -19,13 +19,13 @@ final class BatchMixer {
     /// How a batch is mixed: image i with image order[i].
     struct Mixing: Equatable {
         var order: [Int]
-        /// λ: the image's own share.
-        var share: Double
+        /// λ: the image's own fraction.
+        var fraction: Double
         /// CutMix: rows and columns that come from the other.
         var box: (rows: Range<Int>, columns: Range<Int>)?
 
         static func == (a: Mixing, b: Mixing) -> Bool {
-            a.order == b.order && a.share == b.share && a.box?.rows == b.box?.rows
+            a.order == b.order && a.fraction == b.fraction && a.box?.rows == b.box?.rows
                 && a.box?.columns == b.box?.columns
         }
     }
@@ -35,15 +35,15 @@ final class BatchMixer {
     private let cutmixAlpha: Double
     private let seed: UInt64
     private let threads: Int
-    /// Of the mixed images, [batch]: the label of the greater share, the other, and the first one's
-    /// share.
+    /// Of the mixed images, [batch]: the label of the greater fraction, the other, and the first one's
+    /// fraction.
     private let first: AlignedBuffer
     private let second: AlignedBuffer
-    private let shares: AlignedBuffer
+    private let fractions: AlignedBuffer
 
     var firstLabels: UnsafePointer<Int64> { UnsafePointer(first.values(of: Int64.self)) }
     var secondLabels: UnsafePointer<Int64> { UnsafePointer(second.values(of: Int64.self)) }
-    var firstShares: UnsafePointer<Float> { UnsafePointer(shares.floats) }
+    var firstFractions: UnsafePointer<Float> { UnsafePointer(fractions.floats) }
 
     /// Nil if the options do not mix. Errors: memory.
     convenience init?(_ options: TrainOptions, height: Int, width: Int, channels: Int, threads: Int)
@@ -65,19 +65,19 @@ final class BatchMixer {
         )
         first = try AlignedBuffer(Int64.self, count: shape.batch)
         second = try AlignedBuffer(Int64.self, count: shape.batch)
-        shares = try AlignedBuffer(Float.self, count: shape.batch)
+        fractions = try AlignedBuffer(Float.self, count: shape.batch)
     }
 
-    /// The mixing of step `turn` of the run, from 0.
-    func mixing(_ turn: Int) -> Mixing {
-        var random = Philox(seed: seed, purpose: .mix, epoch: turn)
+    /// Draws the mixing of the step of index `step` in the run, from 0.
+    func mixing(step: Int) -> Mixing {
+        var random = Philox(seed: seed, purpose: .mix, epoch: step)
         let order = random.permutation(shape.batch)
         let cuts = cutmixAlpha > 0 && (mixupAlpha <= 0 || random.uniform() < 0.5)
-        let share = random.beta(cuts ? cutmixAlpha : mixupAlpha)
-        guard cuts else { return Mixing(order: order, share: share, box: nil) }
-        // A box of the other's share of the area around a uniform center; what hangs over the edge
+        let fraction = random.beta(cuts ? cutmixAlpha : mixupAlpha)
+        guard cuts else { return Mixing(order: order, fraction: fraction, box: nil) }
+        // A box of the other's fraction of the area around a uniform center; what hangs over the edge
         // is lost, and λ is what is left.
-        let side = (1 - share).squareRoot()
+        let side = (1 - fraction).squareRoot()
         func span(_ length: Int) -> Range<Int> {
             let (center, half) = (random.index(below: length), Int(Double(length) * side / 2))
             return max(center - half, 0)..<min(center + half, length)
@@ -85,32 +85,32 @@ final class BatchMixer {
         let (rows, columns) = (span(shape.height), span(shape.width))
         return Mixing(
             order: order,
-            share: 1 - Double(rows.count * columns.count) / Double(shape.height * shape.width),
+            fraction: 1 - Double(rows.count * columns.count) / Double(shape.height * shape.width),
             box: (rows, columns))
     }
 
-    /// `input` ← `images`, mixed as step `turn` is; labels [batch] likewise.
+    /// Writes the images to `input`, mixed as the step of index `step` is; labels [batch] likewise.
     func mix(
-        _ images: UnsafePointer<Float>, labels: UnsafePointer<Int64>, turn: Int,
+        _ images: UnsafePointer<Float>, labels: UnsafePointer<Int64>, step: Int,
         into input: UnsafeMutablePointer<Float>
     ) {
-        let mixing = mixing(turn)
-        let ownComesFirst = mixing.share >= 0.5
+        let mixing = mixing(step: step)
+        let ownComesFirst = mixing.fraction >= 0.5
         for i in 0..<shape.batch {
             let (own, other) = (labels[i], labels[mixing.order[i]])
             (first.values(of: Int64.self)[i], second.values(of: Int64.self)[i]) =
                 ownComesFirst ? (own, other) : (other, own)
-            shares.floats[i] = Float(ownComesFirst ? mixing.share : 1 - mixing.share)
+            fractions.floats[i] = Float(ownComesFirst ? mixing.fraction : 1 - mixing.fraction)
         }
         let (count, row) = (shape.imageCount, shape.width * shape.channels)
-        let (share, rest) = (Float(mixing.share), Float(1 - mixing.share))
+        let (fraction, rest) = (Float(mixing.fraction), Float(1 - mixing.fraction))
         Parallel.ranges(shape.batch, grain: max(1, 65536 / count), threads: threads) { range in
             for i in range {
                 let (own, other, to) = (
                     images + i * count, images + mixing.order[i] * count, input + i * count
                 )
                 guard let box = mixing.box else {
-                    for k in 0..<count { to[k] = share * own[k] + rest * other[k] }
+                    for k in 0..<count { to[k] = fraction * own[k] + rest * other[k] }
                     continue
                 }
                 to.update(from: own, count: count)

@@ -2,21 +2,21 @@ import SupConLoss
 import SupConTensor
 import SupConVision
 
-/// What is known of the rows of a batch: labels of its samples and of their views, and what makes
-/// rows positives of each other.
+/// The rows of a batch: the labels of its samples and of their views, and what makes rows
+/// positives of each other.
 final class BatchRows {
-    /// Samples times views.
+    /// Rows: samples times views.
     let count: Int
     private let labels: [Int]?
     private let targets: Targets?
-    /// The batch's, where targets make positives.
+    /// The mask of the batch, where targets make positives.
     private let mask: TargetMask?
     private let usesLabels: Bool
     private let views: Int
     private let dimension: Int
-    private let sampleNumbers: AlignedBuffer
-    private let rowNumbers: AlignedBuffer
-    private let groupNumbers: AlignedBuffer
+    private let sampleBuffer: AlignedBuffer
+    private let rowBuffer: AlignedBuffer
+    private let groupBuffer: AlignedBuffer
     private let sum: AlignedBuffer
 
     /// `labels`, `targets`: of the data set that samples index; `dimension`: of z. Errors: memory.
@@ -28,9 +28,9 @@ final class BatchRows {
             labels, targets, options.objective != .simclr, options.effectiveViews, dimension
         )
         count = options.batchSize * options.effectiveViews
-        sampleNumbers = try AlignedBuffer(Int64.self, count: options.batchSize)
-        rowNumbers = try AlignedBuffer(Int64.self, count: count)
-        groupNumbers = try AlignedBuffer(Int64.self, count: count)
+        sampleBuffer = try AlignedBuffer(Int64.self, count: options.batchSize)
+        rowBuffer = try AlignedBuffer(Int64.self, count: count)
+        groupBuffer = try AlignedBuffer(Int64.self, count: count)
         sum = try AlignedBuffer(Double.self, count: dimension)
         mask = try targets.flatMap { (targets) throws(SupConError) in
             try TargetMask(
@@ -38,9 +38,10 @@ final class BatchRows {
         }
     }
 
-    /// [samples]
-    var sampleLabels: UnsafePointer<Int64> { UnsafePointer(sampleNumbers.values(of: Int64.self)) }
-    /// What the contrastive loss takes. Errors: argument.
+    /// The labels of the samples, [samples].
+    var sampleLabels: UnsafePointer<Int64> { UnsafePointer(sampleBuffer.values(of: Int64.self)) }
+
+    /// The positives that the contrastive loss takes. Errors: argument.
     func positives() throws(SupConError) -> Positives {
         if let mask {
             .mask(try mask.fill())
@@ -51,32 +52,32 @@ final class BatchRows {
         }
     }
 
-    /// [count]
-    var rowLabels: UnsafePointer<Int64> { UnsafePointer(rowNumbers.values(of: Int64.self)) }
+    /// The labels of the rows, [count].
+    var rowLabels: UnsafePointer<Int64> { UnsafePointer(rowBuffer.values(of: Int64.self)) }
 
-    /// Samples `first`, `first` + 1, … of the batch are these of the data set.
+    /// Sets samples `first`, `first` + 1, … of the batch to these of the data set.
     func fill(_ samples: ArraySlice<Int>, at first: Int) {
         let (sampleLabels, rowLabels, groups) = (
-            sampleNumbers.values(of: Int64.self), rowNumbers.values(of: Int64.self),
-            groupNumbers.values(of: Int64.self)
+            sampleBuffer.values(of: Int64.self), rowBuffer.values(of: Int64.self),
+            groupBuffer.values(of: Int64.self)
         )
-        for (place, sample) in zip(first..., samples) {
-            sampleLabels[place] = Int64(labels?[sample] ?? 0)
-            if let targets { mask?.place(targets[sample], at: place) }
-            for row in (place * views)..<((place + 1) * views) {
-                rowLabels[row] = sampleLabels[place]
-                groups[row] = usesLabels ? sampleLabels[place] : Int64(place)
+        for (index, sample) in zip(first..., samples) {
+            sampleLabels[index] = Int64(labels?[sample] ?? 0)
+            if let targets { mask?.set(targets[sample], at: index) }
+            for row in (index * views)..<((index + 1) * views) {
+                rowLabels[row] = sampleLabels[index]
+                groups[row] = usesLabels ? sampleLabels[index] : Int64(index)
             }
         }
     }
 
     var memoryByteCount: Int { mask?.memoryByteCount ?? 0 }
 
-    /// z [count, dimension] with its groups.
+    /// The embeddings z [count, dimension] with their groups.
     func embeddings(_ z: UnsafePointer<Float>) -> Embeddings {
         Embeddings(
             rows: z, count: count, dimension: dimension,
-            groups: UnsafeBufferPointer(start: groupNumbers.values(of: Int64.self), count: count),
+            groups: UnsafeBufferPointer(start: groupBuffer.values(of: Int64.self), count: count),
             mask: mask?.weights,
             views: views)
     }

@@ -1,5 +1,4 @@
 import CKernels
-import Glibc
 import SupConLoss
 import SupConModel
 import SupConNetwork
@@ -19,21 +18,16 @@ import SupConVision
 /// the chunk. The running ones move in the first pass only. A classifier's loss is a mean over
 /// rows: without the contrastive loss one pass does.
 final class CachedGradientStep: TrainingStep {
-    private let network: Network
-    private let plan: TrainingPlan
+    private let pass: EncoderPass
     private let contrastive: ContrastiveLoss?
-    private let classifier: ClassifierObjective?
-    private let threads: Int
+    private let rows: BatchRows
     private let batchSize: Int
     private let chunkSize: Int
-    private let chunkRows: Int
-    private let inputCount: Int
-    private let dimension: Int
-    private let rows: BatchRows
+    /// Elements of z of one chunk.
+    private let chunkElements: Int
     /// z and dL/dz of all rows; nil without the contrastive loss.
     private let projections: (z: AlignedBuffer, dz: AlignedBuffer)?
     private let gradients: AlignedBuffer
-    let optimizer: any Optimizer
     let chance: Double
     let memoryByteCount: Int
 
@@ -43,21 +37,14 @@ final class CachedGradientStep: TrainingStep {
         _ model: Model, _ options: TrainOptions, labels: [Int]?, targets: Targets? = nil,
         context: ExecutionContext
     ) throws(SupConError) {
-        network = model.network
-        threads = context.threads
+        let configuration = model.network.configuration
+        let dimension = configuration.contrastedDimension
         (batchSize, chunkSize) = (options.batchSize, options.chunkSize)
         let views = options.effectiveViews
-        chunkRows = chunkSize * views
-        let parts = TrainedParts(options)
-        plan = try TrainingPlan(
-            network, images: chunkRows, height: model.imageHeight, width: model.imageWidth,
-            precision: model.precision, trained: parts.plan,
-            classifierGradientReachesEncoder: !options.objective.isContrastive, context: context)
-        optimizer = try SupConTraining.optimizer(
-            options, network.parameters, parts: parts.optimizer)
-        dimension = network.configuration.contrastedDimension
-        if options.objective.isContrastive {
-            contrastive = try parts.contrastiveLoss(options, dimension: dimension, context: context)
+        pass = try EncoderPass(model, options, images: chunkSize * views, context: context)
+        chunkElements = chunkSize * views * dimension
+        contrastive = try options.contrastiveLoss(dimension: dimension, context: context)
+        if contrastive != nil {
             let count = batchSize.multipliedReportingOverflow(by: views * dimension)
             try require(
                 !count.overflow, .memory,
@@ -67,110 +54,119 @@ final class CachedGradientStep: TrainingStep {
                 try AlignedBuffer(Float.self, count: count.partialValue)
             )
         } else {
-            (contrastive, projections) = (nil, nil)
+            projections = nil
         }
-        chance = parts.chance(options, classes: network.configuration.classes)
-        classifier =
-            parts.plan.contains(.classifier)
-            ? try ClassifierObjective(network, options, rows: chunkRows) : nil
-        inputCount =
-            chunkRows * model.imageHeight * model.imageWidth * network.configuration.channels
+        chance = options.chance(classes: configuration.classes)
         rows = try BatchRows(
             options, labels: labels, targets: targets, dimension: dimension, context: context)
-        gradients = try AlignedBuffer(Float.self, count: network.parameters.trainableCount)
+        gradients = try AlignedBuffer(
+            Float.self, count: model.network.parameters.trainableCount)
         memoryByteCount =
-            plan.memoryByteCount + (contrastive?.memoryByteCount ?? 0)
+            pass.memoryByteCount + (contrastive?.memoryByteCount ?? 0)
             + (projections.map { $0.z.byteCount + $0.dz.byteCount } ?? 0) + gradients.byteCount
-            + (classifier?.memoryByteCount ?? 0) + rows.memoryByteCount
+            + rows.memoryByteCount
         try context.checkMemory(
             memoryByteCount, for: "a training step of \(batchSize) images in chunks of \(chunkSize)"
         )
     }
 
+    var optimizer: any Optimizer { pass.optimizer }
     var chunks: Loader.Chunks { Loader.Chunks(size: chunkSize, passes: contrastive == nil ? 1 : 2) }
     var embeddings: Embeddings? { projections.map { rows.embeddings($0.z.floats) } }
     var spread: Double { projections.map { rows.spread($0.z.floats) } ?? 1 }
 
-    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
+    func run(step: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
         throws(SupConError) -> StepOutcome
     {
         var outcome = StepOutcome(loss: 0)
-        if let contrastive, let projections, let z = plan.projection {
-            try eachChunk(next) { place in
-                plan.forward()
-                (projections.z.floats + place * chunkRows * dimension).update(
-                    from: z, count: chunkRows * dimension)
-            }
+        if let contrastive, let projections {
+            try gatherProjections(next, into: projections.z.floats)
             outcome = try lossOrNaN { () throws(SupConError) in
                 let result = try contrastive.evaluate(
                     features: projections.z.floats, positives: rows.positives(), perAnchor: nil,
-                    gradient: projections.dz.floats, draw: turn)
+                    gradient: projections.dz.floats, draw: step)
                 return StepOutcome(
                     loss: result.loss, anchorsWithoutPositive: result.anchorsWithoutPositive)
             }
             guard outcome.loss.isFinite else { return outcome }
-            plan.movesStatistics = false
+            pass.plan.movesStatistics = false
         }
-        defer { plan.movesStatistics = true }
-        let sum = gradients.floats
-        sum.update(repeating: 0, count: network.parameters.trainableCount)
-        var isFinite = true
-        try eachChunk(next) { (place) throws(SupConError) in
-            plan.forward()
-            if let projections, let dz = plan.projectionGradient {
-                dz.update(
-                    from: projections.dz.floats + place * chunkRows * dimension,
-                    count: chunkRows * dimension)
-            }
-            let found = try lossOrNaN { () throws(SupConError) in try classify(place) }
-            outcome.classified += found.classified
-            outcome.correct += found.correct
-            if contrastive == nil { outcome.loss += found.loss * share }
-            isFinite = isFinite && found.loss.isFinite
-            guard isFinite else { return }
-            plan.backward(addedToFeatures: classifier?.featureGradient)
-            classifier?.finish(plan.gradients, labels: rows.rowLabels + place * chunkRows)
-            let (from, factor) = (plan.gradients, contrastive == nil ? Float(share) : 1)
-            Parallel.ranges(network.parameters.trainableCount, grain: 65536, threads: threads) {
-                sc_accumulate(sum + $0.lowerBound, from + $0.lowerBound, factor, Int64($0.count))
-            }
-        }
+        defer { pass.plan.movesStatistics = true }
+        let isFinite = try gatherGradients(next, &outcome)
         guard isFinite, outcome.loss.isFinite else {
             outcome.loss = .nan
             return outcome
         }
-        optimizer.step(gradients: sum, rate: rate, threads: threads)
+        optimizer.step(gradients: gradients.floats, rate: rate, threads: pass.threads)
         return outcome
     }
 
-    /// A chunk's part of the batch.
-    private var share: Double { Double(chunkSize) / Double(batchSize) }
+    /// The fraction of the batch that a chunk is.
+    private var fraction: Double { Double(chunkSize) / Double(batchSize) }
 
-    /// Puts chunk after chunk into the plan and calls `body` with its number. Errors: the loader's
-    /// and `body`'s.
-    private func eachChunk(
-        _ next: () throws(SupConError) -> LoadedBatch, _ body: (Int) throws(SupConError) -> Void
+    /// The first pass: z of all rows.
+    private func gatherProjections(
+        _ next: () throws(SupConError) -> LoadedBatch, into z: UnsafeMutablePointer<Float>
     ) throws(SupConError) {
-        for place in 0..<(batchSize / chunkSize) {
-            let chunk = try next()
-            rows.fill(chunk.indices[...], at: place * chunkSize)
-            plan.input.update(from: chunk.pixels, count: inputCount)
-            try body(place)
+        try eachChunk(next) { chunk in
+            guard let from = pass.plan.projection else { return }
+            (z + chunk * chunkElements).update(from: from, count: chunkElements)
         }
     }
 
-    /// The classifier's loss on a chunk and its gradient, if there is one. Beside the contrastive
-    /// loss the gradient gets its share here; alone all gradients get it.
-    private func classify(_ place: Int) throws(SupConError) -> StepOutcome {
-        guard let classifier, let logits = plan.logits, let gradient = plan.logitsGradient else {
-            return StepOutcome(loss: 0)
+    /// The pass that sums the gradients of all chunks, and what the classifier found into
+    /// `outcome`. False: a classifier's loss was not finite, and the sum is not complete.
+    private func gatherGradients(
+        _ next: () throws(SupConError) -> LoadedBatch, _ outcome: inout StepOutcome
+    ) throws(SupConError) -> Bool {
+        let (sum, count) = (gradients.floats, pass.network.parameters.trainableCount)
+        sum.update(repeating: 0, count: count)
+        var (total, isFinite) = (outcome, true)
+        try eachChunk(next) { (chunk) throws(SupConError) in
+            if let projections, let dz = pass.plan.projectionGradient {
+                dz.update(
+                    from: projections.dz.floats + chunk * chunkElements, count: chunkElements)
+            }
+            let labels = rows.rowLabels + chunk * pass.images
+            let found = try lossOrNaN { () throws(SupConError) in try classify(labels) }
+            total.classified += found.classified
+            total.correct += found.correct
+            if contrastive == nil { total.loss += found.loss * fraction }
+            isFinite = isFinite && found.loss.isFinite
+            guard isFinite else { return }
+            pass.backward(labels: labels)
+            let (from, factor) = (pass.plan.gradients, contrastive == nil ? Float(fraction) : 1)
+            Parallel.ranges(count, grain: 65536, threads: pass.threads) {
+                sc_accumulate(sum + $0.lowerBound, from + $0.lowerBound, factor, Int64($0.count))
+            }
         }
-        let result = try classifier.evaluate(
-            features: plan.headInput, logits: logits, labels: rows.rowLabels + place * chunkRows,
-            mixer: nil, gradient: gradient)
-        if contrastive != nil {
-            for i in 0..<(chunkRows * network.configuration.classes) { gradient[i] *= Float(share) }
+        outcome = total
+        return isFinite
+    }
+
+    /// Loads chunk after chunk, runs it forward, and calls `body` with its index. Errors: the
+    /// loader's and `body`'s.
+    private func eachChunk(
+        _ next: () throws(SupConError) -> LoadedBatch, _ body: (Int) throws(SupConError) -> Void
+    ) throws(SupConError) {
+        for index in 0..<(batchSize / chunkSize) {
+            let chunk = try next()
+            rows.fill(chunk.indices[...], at: index * chunkSize)
+            pass.load(chunk.pixels)
+            pass.plan.forward()
+            try body(index)
         }
-        return StepOutcome(loss: result.loss, classified: chunkRows, correct: result.correct)
+    }
+
+    /// Evaluates the classifier's loss on a chunk and its gradient, if there is one. Beside the
+    /// contrastive loss its gradient is weighted by the chunk's fraction here; alone all gradients
+    /// are.
+    private func classify(_ labels: UnsafePointer<Int64>) throws(SupConError) -> StepOutcome {
+        guard let found = try pass.classify(labels: labels) else { return StepOutcome(loss: 0) }
+        if contrastive != nil, let gradient = pass.plan.logitsGradient {
+            let classes = pass.network.configuration.classes
+            for i in 0..<(pass.images * classes) { gradient[i] *= Float(fraction) }
+        }
+        return found
     }
 }

@@ -2,8 +2,8 @@ import SupConLoss
 import SupConNetwork
 import SupConTensor
 
-/// What a classifier is trained with: cross-entropy, with smoothed or mixed labels, or the
-/// large-margin softmax. One for each step, with its workspaces.
+/// The objective of a classifier is cross-entropy, with smoothed or mixed labels, or the
+/// large-margin softmax. Each step has one of its own, with its workspaces.
 final class ClassifierObjective {
     private let rows: Int
     private let crossEntropy: CrossEntropy
@@ -11,7 +11,7 @@ final class ClassifierObjective {
     private let weight: ParameterStore.Entry
     private let bias: ParameterStore.Entry
     private let parameters: ParameterStore
-    /// What the margin adds to the gradient of the features, [rows, embeddingDimension].
+    /// The margin's addition to the gradient of the features, [rows, embeddingDimension].
     private let featureRest: AlignedBuffer?
 
     /// `rows`: that the classifier sees in a step. Errors: argument, state (no classifier), memory.
@@ -37,7 +37,7 @@ final class ClassifierObjective {
 
     var memoryByteCount: Int { featureRest.map { $0.byteCount + rows * 24 } ?? 0 }
 
-    /// The loss, and dL/dlogits as the classifier's backward takes it. `mixer`: has mixed the rows;
+    /// Computes the loss, and dL/dlogits as the classifier's backward takes it. `mixer`: has mixed the rows;
     /// its labels count then. Errors: argument.
     func evaluate(
         features: UnsafePointer<Float>, logits: UnsafeMutablePointer<Float>,
@@ -55,18 +55,19 @@ final class ClassifierObjective {
         if let mixer {
             return try crossEntropy.evaluate(
                 logits: logits, labels: mixer.firstLabels, count: rows,
-                mix: .init(labels: mixer.secondLabels, share: mixer.firstShares), gradient: gradient
+                mix: .init(labels: mixer.secondLabels, share: mixer.firstFractions),
+                gradient: gradient
             )
         }
         return try crossEntropy.evaluate(
             logits: logits, labels: labels, count: rows, gradient: gradient)
     }
 
-    /// What backward is to add to the gradient of the features, [rows, embeddingDimension]; nil:
-    /// nothing.
+    /// The addition to the gradient of the features that backward is to make, [rows,
+    /// embeddingDimension]; nil: none.
     var featureGradient: UnsafePointer<Float>? { featureRest.map { UnsafePointer($0.floats) } }
 
-    /// After backward: what the classifier's own gradients in `gradients` lack.
+    /// Adds, after backward, what the classifier's own gradients in `gradients` lack.
     func finish(_ gradients: UnsafeMutablePointer<Float>, labels: UnsafePointer<Int64>) {
         margin?.addRest(
             weight: parameters.pointer(weight), labels: labels,

@@ -5,8 +5,8 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// A step of stage 2: the encoder in evaluation mode, its output r, and the linear classifier
-/// trained on it with cross-entropy.
+/// A step of stage 2: the frozen encoder, in evaluation mode, computes r, and the linear classifier
+/// is trained on it with cross-entropy.
 final class ClassifierStep: TrainingStep {
     private let network: Network
     private let plan: InferencePlan
@@ -17,7 +17,7 @@ final class ClassifierStep: TrainingStep {
     private let batchSize: Int
     private let chunkSize: Int
     private let inputCount: Int
-    /// What the classifier takes, for the whole batch.
+    /// The classifier's input, for the whole batch: [batchSize, embeddingDimension].
     private let features: AlignedBuffer
     private let logits: AlignedBuffer
     private let logitsGradient: AlignedBuffer
@@ -75,27 +75,27 @@ final class ClassifierStep: TrainingStep {
     /// The frozen encoder may be a checkpoint's.
     func begin(resumed: Bool) { plan.reloadWeights() }
 
-    /// The encoder does not learn here: the rows of a chunk are what they are in a whole batch.
+    /// The encoder does not learn here, so that chunks do not change what the rows are.
     var chunks: Loader.Chunks { Loader.Chunks(size: chunkSize, passes: 1) }
 
-    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
+    func run(step: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
         throws(SupConError) -> StepOutcome
     {
         let rowLabels = rowLabels.values(of: Int64.self)
         let perChunk = chunkSize * network.configuration.embeddingDimension
-        for place in 0..<(batchSize / chunkSize) {
+        for index in 0..<(batchSize / chunkSize) {
             let chunk = try next()
             for (row, sample) in chunk.indices.enumerated() {
-                rowLabels[place * chunkSize + row] = Int64(labels[sample])
+                rowLabels[index * chunkSize + row] = Int64(labels[sample])
             }
             // Mixing takes the whole batch: it does not go with chunks.
             if let mixer {
-                mixer.mix(chunk.pixels, labels: rowLabels, turn: turn, into: plan.input)
+                mixer.mix(chunk.pixels, labels: rowLabels, step: step, into: plan.input)
             } else {
                 plan.input.update(from: chunk.pixels, count: inputCount)
             }
             plan.run(projection: false, logits: false)
-            (features.floats + place * perChunk).update(from: plan.headInput, count: perChunk)
+            (features.floats + index * perChunk).update(from: plan.headInput, count: perChunk)
         }
         layer.forward(x: features.floats, y: logits.floats)
         let outcome = try lossOrNaN { () throws(SupConError) in

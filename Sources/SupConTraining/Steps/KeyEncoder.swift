@@ -23,7 +23,7 @@ final class KeyEncoder {
     private let threads: Int
     let dimension: Int
 
-    /// Begins as a copy of the model's network. `images`: per step. Errors: argument, unsupported,
+    /// Copies the model's network. `images`: per step. Errors: argument, unsupported,
     /// memory.
     init(_ model: Model, images: Int, momentum: Double, context: ExecutionContext)
         throws(SupConError)
@@ -38,10 +38,10 @@ final class KeyEncoder {
 
     var memoryByteCount: Int { plan.memoryByteCount + network.parameters.count * 4 }
 
-    /// [images, height, width, channels], to be written.
+    /// The images [images, height, width, channels], to be written by the caller.
     var input: UnsafeMutablePointer<Float> { plan.input }
 
-    /// `input` → keys [images, dimension] of length 1.
+    /// Computes the keys [images, dimension] of `input`, at length 1.
     func run(into keys: UnsafeMutablePointer<Float>) {
         plan.reloadWeights()
         plan.run()
@@ -53,24 +53,24 @@ final class KeyEncoder {
         }
     }
 
-    /// After step number `turn` of the run, from 0.
-    func follow(_ parameters: ParameterStore, turn: Int) {
+    /// Moves the copy towards the parameters, after the step of index `step`, from 0.
+    func follow(_ parameters: ParameterStore, step: Int) {
         let (slow, ofStatistics) = (
-            Float(1 - momentum), Float(1 - min(momentum, Double(1 + turn) / Double(10 + turn)))
+            Float(1 - momentum), Float(1 - min(momentum, Double(1 + step) / Double(10 + step)))
         )
         for entry in network.parameters.entries {
             guard let source = parameters.entry(named: entry.name) else { continue }
-            let (to, from, share) = (
+            let (to, from, fraction) = (
                 network.parameters.pointer(entry), parameters.pointer(source),
                 entry.role.isTrainable ? slow : ofStatistics
             )
             Parallel.ranges(entry.count, grain: 65536, threads: threads) {
-                sc_move_towards(to + $0.lowerBound, from + $0.lowerBound, Int64($0.count), share)
+                sc_move_towards(to + $0.lowerBound, from + $0.lowerBound, Int64($0.count), fraction)
             }
         }
     }
 
-    /// Before the first step: the network as it is now.
+    /// Copies the network as it is now, before the first step.
     func begin(_ parameters: ParameterStore) {
         for entry in network.parameters.entries {
             guard let source = parameters.entry(named: entry.name) else { continue }
@@ -79,7 +79,7 @@ final class KeyEncoder {
         }
     }
 
-    /// For a checkpoint to keep.
+    /// The state that a checkpoint keeps.
     var state: [StateBuffer] {
         network.parameters.entries.map {
             StateBuffer("key." + $0.name, shape: $0.shape, network.parameters.pointer($0))

@@ -1,14 +1,15 @@
 import SupConTensor
 
-/// The last keys, with their labels, behind the keys of the batch at hand in one piece of memory:
-/// what queries are contrasted with. Empty at first; once full, the oldest leave.
+/// The queue holds the last keys, with their labels, behind the keys of the batch at hand in one
+/// buffer: all that queries are contrasted with. It is empty at first; once it is full, the oldest
+/// keys leave.
 final class LabeledQueue {
     let capacity: Int
     let dimension: Int
     private let keys: Int
     private let rows: AlignedBuffer
     private let labelMemory: AlignedBuffer
-    /// How many entries there are, and where the next one goes.
+    /// The number of entries, and the index of the next one.
     private let positions: AlignedBuffer
 
     /// `keys`: of a batch, at most the capacity. Errors: memory.
@@ -23,27 +24,27 @@ final class LabeledQueue {
 
     /// [keys + count, dimension]: the batch's keys, to be written, then the queue.
     var contrasts: UnsafeMutablePointer<Float> { rows.floats }
-    /// Of the queue's entries, [count].
+    /// The labels of the queue's entries, [count].
     var labels: UnsafePointer<Int64> { UnsafePointer(labelMemory.values(of: Int64.self)) }
     var count: Int { max(0, min(Int(positions.values(of: Int64.self)[0]), capacity)) }
     private var next: Int { max(0, min(Int(positions.values(of: Int64.self)[1]), capacity - 1)) }
 
-    /// Takes the batch's keys in. `labels`: [keys].
+    /// Appends the batch's keys. `labels`: [keys].
     func push(labels: UnsafePointer<Int64>) {
-        var place = next
+        var index = next
         for key in 0..<keys {
-            (rows.floats + (keys + place) * dimension).update(
+            (rows.floats + (keys + index) * dimension).update(
                 from: rows.floats + key * dimension, count: dimension)
-            labelMemory.values(of: Int64.self)[place] = labels[key]
-            place = (place + 1) % capacity
+            labelMemory.values(of: Int64.self)[index] = labels[key]
+            index = (index + 1) % capacity
         }
         (positions.values(of: Int64.self)[0], positions.values(of: Int64.self)[1]) = (
-            Int64(min(count + keys, capacity)), Int64(place)
+            Int64(min(count + keys, capacity)), Int64(index)
         )
     }
 
-    /// For a checkpoint to keep; integers as pairs of 32-bit words, which pass through it bit for
-    /// bit.
+    /// The state that a checkpoint keeps; integers are pairs of 32-bit words, which pass through it
+    /// bit for bit.
     var state: [StateBuffer] {
         [
             StateBuffer(

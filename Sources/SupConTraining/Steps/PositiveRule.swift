@@ -2,15 +2,17 @@ import SupConLoss
 import SupConTensor
 import SupConVision
 
-/// What makes images positives of each other; the raw values are those of the C header.
+/// The rule that makes images positives of each other; the raw values are those of the C header.
 public enum PositiveRule: Int32, Sendable, CaseIterable {
-    /// The same class.
+    /// Images of one class are positives.
     case classes = 0
-    /// By targets of 0 and 1, as `PositiveMasks.Rule`.
+    /// Targets of 0 and 1 are sets of labels, compared as `PositiveMasks.Rule.any` says.
     case any
+    /// … as `PositiveMasks.Rule.all` says.
     case all
+    /// … as `PositiveMasks.Rule.jaccard` says.
     case jaccard
-    /// By a Gaussian of the targets' distance.
+    /// A Gaussian of the targets' distance weighs each pair.
     case kernel
 
     /// The rule for sets of labels; nil: targets are no such sets.
@@ -23,19 +25,20 @@ public enum PositiveRule: Int32, Sendable, CaseIterable {
         }
     }
 
-    /// Errors: state (no targets), argument (not 0 or 1).
+    /// Checks that the targets are what the rule takes. Errors: state (no targets), argument (not 0
+    /// or 1).
     func check(_ targets: Targets?) throws(SupConError) {
         guard self != .classes else { return }
         guard let targets else {
             throw SupConError(.state, "the data set has no targets, which positives \(self) needs")
         }
         guard ofSets != nil else { return }
-        if let place = targets.values.firstIndex(where: { $0 != 0 && $0 != 1 }) {
-            let (image, label) = (place / targets.dimension, place % targets.dimension)
+        if let index = targets.values.firstIndex(where: { $0 != 0 && $0 != 1 }) {
+            let (image, label) = (index / targets.dimension, index % targets.dimension)
             throw SupConError(
                 .argument,
                 """
-                target \(label) of image \(image) is \(targets.values[place]); positives \
+                target \(label) of image \(image) is \(targets.values[index]); positives \
                 \(self) takes 0 and 1 (kernel takes other numbers)
                 """
             )
@@ -43,7 +46,7 @@ public enum PositiveRule: Int32, Sendable, CaseIterable {
     }
 }
 
-/// How much of a positive each of some images is of each other, by their targets.
+/// The mask of some images holds how much of a positive each is of each other, by their targets.
 final class TargetMask {
     private let samples: Int
     private let sets: PositiveMasks.Rule?
@@ -55,7 +58,7 @@ final class TargetMask {
     private let rows: AlignedBuffer
     private let mask: AlignedBuffer
 
-    /// Nil: classes make positives. Errors: memory.
+    /// Returns nil where classes make positives. Errors: memory.
     init?(_ options: TrainOptions, dimension: Int, samples: Int, context: ExecutionContext)
         throws(SupConError)
     {
@@ -74,11 +77,11 @@ final class TargetMask {
 
     var memoryByteCount: Int { rows.byteCount + mask.byteCount }
 
-    /// What `fill` has made, [samples, samples].
+    /// The weights as `fill` has left them, [samples, samples].
     var weights: UnsafePointer<Float> { UnsafePointer(mask.floats) }
 
-    /// Image number `sample` has these targets.
-    func place(_ targets: ArraySlice<Double>, at sample: Int) {
+    /// Sets the targets of the image of index `sample`.
+    func set(_ targets: ArraySlice<Double>, at sample: Int) {
         if sets == nil {
             for (k, value) in targets.enumerated() {
                 rows.values(of: Double.self)[sample * dimension + k] = value
@@ -92,7 +95,7 @@ final class TargetMask {
         }
     }
 
-    /// The weights, once all are placed. Errors: none but internal ones.
+    /// Computes the weights, once all targets are set. Errors: internal.
     func fill() throws(SupConError) -> UnsafePointer<Float> {
         if let sets {
             PositiveMasks.fill(

@@ -3,11 +3,11 @@ import SupConEvaluation
 import SupConTensor
 import SupConVision
 
-/// What one step found.
+/// The outcome of one step.
 struct StepOutcome {
     var loss: Double
     var anchorsWithoutPositive = 0
-    /// Rows that the classifier saw, and how many it got right.
+    /// Rows that the classifier saw, and those among them that it got right.
     var classified = 0
     var correct = 0
 }
@@ -18,7 +18,7 @@ protocol TrainingStep: AnyObject {
     /// Activations, gradients and workspaces, in bytes.
     var memoryByteCount: Int { get }
     var optimizer: any Optimizer { get }
-    /// What it remembers beside the parameters and the optimizer's, for a checkpoint to keep.
+    /// The state that a checkpoint keeps beside the parameters' and the optimizer's.
     var state: [StateBuffer] { get }
     /// Rows of the last step's embeddings (length 1), with what makes two of them a positive pair;
     /// nil where there are none.
@@ -28,16 +28,17 @@ protocol TrainingStep: AnyObject {
     /// The loss of guessing.
     var chance: Double { get }
 
-    /// How a batch comes.
+    /// The chunks in which a batch comes from the loader.
     var chunks: Loader.Chunks { get }
 
-    /// Before the first step, with the parameters it begins from; `resumed`: they and `state` are a
-    /// checkpoint's.
+    /// Prepares the first step, with the parameters that the run begins from; `resumed`: they and
+    /// `state` are a checkpoint's.
     func begin(resumed: Bool)
 
-    /// `next`: gives the batch's chunks, as many as there are in all passes; `turn`: the step's
-    /// number in the run, from 0, which names what it draws at random.
-    func run(turn: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
+    /// Runs a step. `next` gives the batch's chunks, as many as there are in all passes; `step` is
+    /// the step's index in the run, from 0, which names what it draws at random. Errors: the
+    /// loader's, argument, memory.
+    func run(step: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
         throws(SupConError) -> StepOutcome
 }
 
@@ -46,19 +47,21 @@ extension TrainingStep {
     func begin(resumed: Bool) {}
 }
 
+/// The embeddings of a step's rows, with what makes two of them a positive pair.
 struct Embeddings {
+    /// [count, dimension], rows of length 1.
     var rows: UnsafePointer<Float>
     var count: Int
     var dimension: Int
     /// [count]: rows of the same number are positives of each other.
     var groups: UnsafeBufferPointer<Int64>
-    /// [count / views, count / views], in their place: how much of a positive pair two samples are;
-    /// rows are those of samples, view after view.
+    /// [count / views, count / views], instead of `groups`: how much of a positive pair two samples
+    /// are; rows are those of samples, view after view.
     var mask: UnsafePointer<Float>?
     var views = 1
 
-    /// Their variance over that of rows spread evenly over the sphere. `sum`: [dimension], for
-    /// work.
+    /// The variance of the rows over that of rows spread evenly over the sphere. `sum`: a buffer
+    /// of [dimension].
     func spread(_ sum: UnsafeMutablePointer<Double>) -> Double {
         sum.update(repeating: 0, count: dimension)
         for row in 0..<count {
@@ -67,7 +70,7 @@ struct Embeddings {
         return 1 - sc_dot_f64(sum, sum, Int64(dimension)) / Double(count * count)
     }
 
-    /// Mean squared distance of positives; nil: there are none. Errors: argument, memory.
+    /// The mean squared distance of positives; nil: there are none. Errors: argument, memory.
     func alignment(context: ExecutionContext) throws(SupConError) -> Double? {
         guard let mask else {
             return try SupConEvaluation.alignment(
@@ -79,8 +82,8 @@ struct Embeddings {
     }
 }
 
-/// The losses refuse numbers that are not finite as a wrong argument; in a step they are what the
-/// network has come to: the loss is NaN.
+/// Runs `body`, and turns the refusal of features that are not finite into a loss of NaN: in a
+/// step they are no wrong argument, but what the network has come to.
 func lossOrNaN(_ body: () throws(SupConError) -> StepOutcome) throws(SupConError) -> StepOutcome {
     do throws(SupConError) {
         return try body()

@@ -33,7 +33,7 @@ final class EncoderPass {
             trained.insert(.head)
             parts.insert(.head)
         }
-        if options.jointClassifier || !isContrastive {
+        if options.trainsClassifier {
             trained.insert(.classifier)
             parts.insert(.classifier)
         }

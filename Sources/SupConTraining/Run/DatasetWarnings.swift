@@ -1,0 +1,45 @@
+import SupConTensor
+import SupConVision
+
+/// Warnings about a data set that a user may want before an hour has passed.
+enum DatasetWarnings {
+    /// Writes them to the log.
+    static func write(_ dataset: Dataset, _ options: TrainOptions) {
+        if options.positives.ofSets != nil, let targets = dataset.targets {
+            let bare = (0..<targets.count).count { targets[$0].allSatisfy { $0 == 0 } }
+            if bare > 0 {
+                Log.write(
+                    .warning,
+                    """
+                    \(bare) of \(targets.count) images have no label: their only positives \
+                    are their own views
+                    """
+                )
+            }
+        }
+        guard let labels = dataset.labels, options.objective == .supcon,
+            options.positives == .classes
+        else { return }
+        var counts: [Int: Int] = [:]
+        for label in labels { counts[label, default: 0] += 1 }
+        if counts.count == 1 {
+            Log.write(
+                .warning,
+                """
+                all images are of one class: every view is a positive of every other, and the \
+                loss can only pull them together
+                """
+            )
+        }
+        let single = counts.values.count { $0 == 1 }
+        if single > 0 {
+            Log.write(
+                .warning,
+                """
+                \(single) of \(counts.count) classes have one image: its only positives are \
+                its own views
+                """
+            )
+        }
+    }
+}

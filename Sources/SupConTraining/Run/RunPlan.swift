@@ -1,0 +1,130 @@
+import SupConModel
+import SupConNetwork
+import SupConTensor
+import SupConVision
+
+/// The plan of a run holds all that is checked and made before its first step.
+struct RunPlan {
+    let model: Model
+    let network: Network
+    let options: TrainOptions
+    let context: ExecutionContext
+    let training: Dataset
+    let step: any TrainingStep
+    let sampler: BatchSampler
+    let rates: LearningRate
+    /// nil: nothing is validated.
+    let validation: ValidationAccuracy?
+    /// nil: no average is kept.
+    let average: WeightAverage?
+    /// nil: no checkpoints are kept.
+    let folder: CheckpointFolder?
+    /// Batches per epoch.
+    let stepsPerEpoch: Int
+
+    /// Checks and plans, as `Trainer.init` says. Errors: as there.
+    init(_ model: Model, _ dataset: Dataset, _ options: TrainOptions, context: ExecutionContext)
+        throws(SupConError)
+    {
+        try options.validate()
+        let split = try TrainingSplit(
+            dataset, options, channels: model.network.configuration.channels)
+        let training = split.training
+        (self.training, self.options, self.context, self.model) = (
+            training, options, context, model
+        )
+        folder = try options.checkpointFolder.map { (path) throws(SupConError) in
+            try CheckpointFolder(path)
+        }
+        stepsPerEpoch = training.count / options.batchSize
+        sampler = try BatchSampler(
+            training, batchSize: options.batchSize, imagesPerClass: options.imagesPerClass,
+            seed: options.seed)
+        let total = stepsPerEpoch.multipliedReportingOverflow(by: options.epochs)
+        try require(
+            !total.overflow, .argument,
+            "epochs is \(options.epochs): \(stepsPerEpoch) steps each are more than can be counted")
+        rates = LearningRate(options, stepsPerEpoch: stepsPerEpoch)
+        (network, step, validation) = try model.exclusive(keepsEncoder: true) {
+            () throws(SupConError) in
+            if options.trainsClassifier {
+                try Self.prepareClassifier(model, dataset, seed: options.seed)
+            }
+            let step = try Self.step(model, options, training, context: context)
+            try context.checkLimit(
+                step.memoryByteCount, for: "a training step of \(options.batchSize) images")
+            // The frozen encoder's accuracy does not change.
+            let validation =
+                try options.objective == .linear
+                ? nil
+                : split.validation.map { (part) throws(SupConError) in
+                    try ValidationAccuracy(
+                        model, options, training: training, validation: part, context: context)
+                }
+            return (model.network, step, validation)
+        }
+        average =
+            options.emaDecay > 0
+            ? try WeightAverage(network.parameters, decay: options.emaDecay) : nil
+        // Before hours have been spent, and again when it runs.
+        _ = try findCheckpoint()
+    }
+
+    /// Gives the model a classifier with the data set's classes if it has none. Errors: argument,
+    /// state (one class), shape (more classes than the classifier has).
+    private static func prepareClassifier(_ model: Model, _ dataset: Dataset, seed: UInt64)
+        throws(SupConError)
+    {
+        if model.network.configuration.classes == 0 {
+            try require(
+                dataset.classes > 1, .state,
+                """
+                the data set has \(dataset.classes) class; expected 2 or more to \
+                train a classifier
+                """
+            )
+            try model.setClasses(dataset.classes, names: try dataset.classNameList(), seed: seed)
+        }
+        try require(
+            dataset.classes <= model.network.configuration.classes, .shape,
+            """
+            the data set has \(dataset.classes) classes; the model's classifier has \
+            \(model.network.configuration.classes): give it a new one \
+            (resetClassifier, supcon_model_reset_classifier)
+            """
+        )
+    }
+
+    /// Makes the step that the options ask for. Errors: argument, state, unsupported, memory.
+    private static func step(
+        _ model: Model, _ options: TrainOptions, _ training: Dataset, context: ExecutionContext
+    ) throws(SupConError) -> any TrainingStep {
+        let (labels, targets) = (training.labels, training.targets)
+        if options.objective == .linear {
+            return try ClassifierStep(model, options, labels: labels ?? [], context: context)
+        }
+        if options.queueMode != .off {
+            return try QueueStep(model, options, labels: labels, context: context)
+        }
+        if options.chunkSize > 0 && options.chunkSize < options.batchSize {
+            return try CachedGradientStep(
+                model, options, labels: labels, targets: targets, context: context)
+        }
+        return try EncoderStep(model, options, labels: labels, targets: targets, context: context)
+    }
+
+    /// The state that a checkpoint keeps beside the parameters.
+    var state: [StateBuffer] { step.optimizer.state + step.state + (average?.state ?? []) }
+
+    /// Finds the checkpoint to go on from, if that is wanted and there is one. Errors: io, format,
+    /// state (of another run).
+    func findCheckpoint() throws(SupConError) -> Checkpoint.Found? {
+        guard options.resume, let folder, folder.hasLast else { return nil }
+        return try Checkpoint.find(folder.last, network.parameters, state, run: runDescription)
+    }
+}
+
+extension TrainOptions {
+    /// Whether a classifier is trained: jointly, behind a stop-gradient, or as the objective.
+    var trainsClassifier: Bool { jointClassifier || !objective.isContrastive }
+}

@@ -1,0 +1,205 @@
+import SupConModel
+import SupConTensor
+import SupConVision
+
+/// A training run goes through the epochs of a plan: each trains, is judged, validated, kept,
+/// reported, and may be the last.
+final class TrainingRun {
+    private let plan: RunPlan
+    private let reporter: Reporter
+    private let isCanceled: () -> Bool
+    private var health: Health
+    /// Where the run is, as a checkpoint keeps it.
+    private var progress: Checkpoint
+    /// The parameters with the best validation so far, if they are to be restored.
+    private var best: Model.Snapshot?
+    /// The last state without NaN, to come back to.
+    private var sound: Model.Snapshot?
+    /// The model has been put back to an earlier state: the average is not to replace it.
+    private var isSettled = false
+
+    /// `isCanceled` is asked after each step and epoch.
+    init(_ plan: RunPlan, _ reporter: Reporter, isCanceled: @escaping () -> Bool) {
+        (self.plan, self.reporter, self.isCanceled) = (plan, reporter, isCanceled)
+        progress = Checkpoint(run: plan.runDescription)
+        health = Health(
+            chance: plan.step.chance, isContrastive: plan.options.objective.isContrastive,
+            chanceIsCollapse: plan.options.positives == .classes)
+    }
+
+    /// Runs all epochs that are left. However it ends, the model is the average of the weights, if
+    /// one is kept, unless it was put back to an earlier state. Errors: as `Trainer.run`.
+    func run() throws(SupConError) {
+        plan.average?.begin()
+        defer { if !isSettled { plan.average?.takeOver() } }
+        plan.step.begin(resumed: try resume())
+        sound = try plan.model.snapshot()
+        let loader = try makeLoader()
+        reporter.begin(epochsDone: progress.epoch)
+        while progress.epoch < plan.options.epochs {
+            let epoch = progress.epoch + 1
+            let sum = try train(epoch, loader)
+            try judge(epoch, sum)
+            let accuracy = try validate(epoch)
+            try keep(epoch)
+            try report(epoch, sum, accuracy)
+            if hasStoppedGaining(epoch) { break }
+        }
+        if let best { try putBack(best) }
+    }
+
+    // MARK: Resuming
+
+    /// Reads the checkpoint, if there is one to go on from. Returns whether there was.
+    private func resume() throws(SupConError) -> Bool {
+        guard let found = try plan.findCheckpoint(), let folder = plan.folder else { return false }
+        progress = try found.read(into: plan.network.parameters, plan.state)
+        if plan.options.restoresBest, progress.bestAccuracy >= 0 {
+            best = try folder.readBest(plan.model)
+        }
+        Log.write(.info, "goes on after epoch \(progress.epoch) of \(folder.last)")
+        return true
+    }
+
+    private func makeLoader() throws(SupConError) -> Loader {
+        let (options, model) = (plan.options, plan.model)
+        return try Loader(
+            plan.training, options.augmentation, second: options.augmentationSecond,
+            views: options.effectiveViews, height: model.imageHeight, width: model.imageWidth,
+            mean: model.mean, std: model.std, seed: options.seed,
+            threads: options.loaderThreads > 0 ? options.loaderThreads : plan.context.threads,
+            batchSize: plan.step.chunks.size)
+    }
+
+    // MARK: An epoch
+
+    /// Runs the steps of an epoch.
+    private func train(_ epoch: Int, _ loader: Loader) throws(SupConError) -> EpochSum {
+        let chunks = plan.step.chunks
+        try loader.begin(epoch: epoch, batches: plan.sampler.batches(epoch: epoch), chunks: chunks)
+        var sum = EpochSum()
+        for number in 0..<plan.stepsPerEpoch {
+            let (index, step) = ((epoch - 1) * plan.stepsPerEpoch + number, number + 1)
+            let rate = plan.rates.rate(index)
+            let outcome = try plan.step.run(step: index, rate: rate) { () throws(SupConError) in
+                try loader.next()
+            }
+            sum.add(outcome)
+            try judge(outcome, epoch, step, rate)
+            plan.average?.step(index + 1, threads: plan.context.threads)
+            let goesOn = reporter.step(
+                epoch: epoch, step: step, outcome, rate: rate, images: plan.options.batchSize)
+            try require(
+                goesOn && !isCanceled(), .canceled,
+                """
+                the run was stopped in epoch \(epoch), step \(step); the model keeps what it \
+                learned
+                """
+            )
+        }
+        return sum
+    }
+
+    /// Looks at a step's health. Errors: state (NaN, after which the model is put back; divergence,
+    /// collapse).
+    private func judge(_ outcome: StepOutcome, _ epoch: Int, _ step: Int, _ rate: Double)
+        throws(SupConError)
+    {
+        guard
+            let finding = health.step(
+                loss: outcome.loss, spread: plan.step.spread, rate: rate,
+                place: "in epoch \(epoch), step \(step)")
+        else { return }
+        if finding.weight == .fatal {
+            if let sound { try putBack(sound) }
+            throw SupConError(
+                .state,
+                finding.message + " The model was put back to the end of epoch \(epoch - 1).")
+        }
+        try act(on: finding, epoch, step)
+    }
+
+    /// Looks at an epoch's health. Errors: state (collapse).
+    private func judge(_ epoch: Int, _ sum: EpochSum) throws(SupConError) {
+        if let finding = health.epoch(
+            loss: sum.meanLoss, isLast: epoch == plan.options.epochs,
+            place: "by the end of epoch \(epoch)")
+        {
+            try act(on: finding, epoch, plan.stepsPerEpoch)
+        }
+    }
+
+    private func act(on finding: Health.Finding, _ epoch: Int, _ step: Int) throws(SupConError) {
+        try require(
+            !plan.options.stopsOnCollapse || finding.weight == .note, .state, finding.message)
+        Log.write(.warning, finding.message)
+        reporter.warn(finding.message, epoch: epoch, step: step)
+    }
+
+    // MARK: After an epoch
+
+    /// Measures the accuracy, where it is time to, and keeps the best model. Returns NaN where it
+    /// is not measured.
+    private func validate(_ epoch: Int) throws(SupConError) -> Double {
+        guard let validation = plan.validation,
+            epoch % plan.options.validationEvery == 0 || epoch == plan.options.epochs
+        else { return .nan }
+        return try withAverage { () throws(SupConError) in
+            let accuracy = try validation.measure()
+            progress.validationsWithoutGain += 1
+            if accuracy > progress.bestAccuracy {
+                (progress.bestAccuracy, progress.validationsWithoutGain) = (accuracy, 0)
+                if plan.options.restoresBest { best = try plan.model.snapshot() }
+                if let folder = plan.folder { try plan.model.saveWhileExclusive(folder.best) }
+            }
+            return accuracy
+        }
+    }
+
+    /// Counts the epoch as done, writes the checkpoint, and takes the state to come back to.
+    private func keep(_ epoch: Int) throws(SupConError) {
+        progress.epoch = epoch
+        if let folder = plan.folder {
+            try progress.write(folder.last, plan.network.parameters, plan.state)
+        }
+        sound = try withAverage { () throws(SupConError) in try plan.model.snapshot() }
+    }
+
+    /// Reports the epoch. Errors: canceled (the callback's answer, or `cancel`), memory.
+    private func report(_ epoch: Int, _ sum: EpochSum, _ accuracy: Double) throws(SupConError) {
+        let goesOn = try reporter.epoch(
+            epoch, sum, embeddings: plan.step.embeddings,
+            rate: plan.rates.rate(epoch * plan.stepsPerEpoch - 1), knnAccuracy: accuracy,
+            context: plan.context)
+        try require(
+            goesOn && !isCanceled(), .canceled,
+            "the run was stopped after epoch \(epoch); the model keeps what it learned")
+    }
+
+    /// Whether early stopping ends the run here.
+    private func hasStoppedGaining(_ epoch: Int) -> Bool {
+        let patience = plan.options.patience
+        guard patience > 0, progress.validationsWithoutGain >= patience else { return false }
+        Log.write(
+            .info,
+            """
+            stops after epoch \(epoch): kNN@1 has not risen above \
+            \(short(progress.bestAccuracy)) in \(patience) validations
+            """
+        )
+        return true
+    }
+
+    // MARK: The model's parameters
+
+    private func putBack(_ snapshot: Model.Snapshot) throws(SupConError) {
+        try plan.model.restore(snapshot)
+        isSettled = true
+    }
+
+    /// Runs `body` with the weights' average in the parameters' place, if there is one.
+    private func withAverage<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
+        guard let average = plan.average else { return try body() }
+        return try average.whileStandingIn(body)
+    }
+}

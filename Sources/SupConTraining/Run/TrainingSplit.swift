@@ -1,0 +1,58 @@
+import SupConTensor
+import SupConVision
+
+/// The split of a run's data set into images to train on and images held out for validation.
+struct TrainingSplit {
+    let training: Dataset
+    /// nil: nothing is held out.
+    let validation: Dataset?
+
+    /// Splits the data set, and checks that it has what the options need: channels, labels, targets,
+    /// enough images. Errors: argument (targets), shape (channels), state.
+    init(_ dataset: Dataset, _ options: TrainOptions, channels: Int) throws(SupConError) {
+        try require(
+            dataset.channels == channels, .shape,
+            """
+            the data set's images have \(dataset.channels) channels; expected \(channels), as the \
+            model takes
+            """
+        )
+        try options.positives.check(dataset.targets)
+        if options.trainsClassifier
+            || (options.objective == .supcon && options.positives == .classes)
+            || options.imagesPerClass > 0
+        {
+            try require(
+                dataset.labels != nil, .state,
+                """
+                the data set has no labels, which \
+                \(options.objective)\(options.jointClassifier ? " with joint_classifier" : "")\(options.imagesPerClass > 0 ? " with images_per_class" : "") \
+                needs
+                """
+            )
+        }
+        var (training, validation): (Dataset, Dataset?) = (dataset, nil)
+        if options.validationFraction > 0, dataset.labels != nil || options.positives != .classes {
+            let parts = try dataset.split(fraction: options.validationFraction, seed: options.seed)
+            training = parts.first
+            validation = parts.second.count > 0 ? parts.second : nil
+        }
+        try require(
+            validation != nil || (options.patience == 0 && !options.restoresBest), .state,
+            """
+            patience and restore_best need a validation split, but the data set has \
+            \(dataset.labels == nil && options.positives == .classes ? "no labels" : "too few images") \
+            for one
+            """
+        )
+        try require(
+            training.count >= options.batchSize, .state,
+            """
+            there are \(training.count) images to train \
+            on\(validation.map { " (\($0.count) more are held out)" } ?? ""), fewer than one \
+            batch of \(options.batchSize)
+            """
+        )
+        (self.training, self.validation) = (training, validation)
+    }
+}

@@ -5,6 +5,7 @@
 #   make test       all tests: Swift, C, Python
 #   make install    PREFIX=/usr/local DESTDIR=: header, library, pkg-config and CMake files; make uninstall takes them away
 #   make bench      times everything: BENCH_CASES="…" chooses; make bench-compare: beside PyTorch and others (installs them in build/peers, some GB)
+#   make lint       checks format, columns and style of Swift, C and Python; make format: mends what it can
 #   make deps       installs the Debian packages that are missing; every other target does so by itself (DEPS=none: never)
 #   make clean      removes what was built; distclean: and the virtual environment
 SHELL := /bin/bash
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-openblas test-c test-python examples install uninstall bench \
-        bench-compare clean distclean
+        bench-compare format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
 PREFIX ?= /usr/local
@@ -108,6 +109,28 @@ $(LIBRARY): lib ;
 
 examples: lib
 	@$(MAKE) -C examples/c
+
+# --------------------------------------------------------------------------------------------------------------------------- format
+
+# Pinned: each version formats a little differently.
+LINT_PACKAGES := ruff==0.17.6 clang-format==23.1.5 mypy==2.4.1
+SOURCES_SWIFT = $(shell git ls-files '*.swift')
+SOURCES_C = $(shell git ls-files '*.c' '*.h' '*.hpp')
+SOURCES_PYTHON = $(shell git ls-files '*.py')
+$(VENV)/lint: $(VENV)/ready
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(LINT_PACKAGES)
+	@touch $@
+
+format: swift $(VENV)/lint
+	@$(SWIFT) format --in-place --parallel $(SOURCES_SWIFT)
+	@$(VENV)/bin/clang-format -i $(SOURCES_C)
+	@$(VENV)/bin/ruff check --quiet --fix-only . && $(VENV)/bin/ruff format --quiet .
+
+lint: swift $(VENV)/lint
+	@$(SWIFT) format lint --strict --parallel $(SOURCES_SWIFT)
+	@$(VENV)/bin/clang-format --dry-run -Werror $(SOURCES_C)
+	@$(VENV)/bin/ruff check --quiet . && $(VENV)/bin/ruff format --quiet --check .
+	@$(VENV)/bin/python Tests/check_columns.py $(SOURCES_SWIFT) $(SOURCES_C) $(SOURCES_PYTHON)
 
 # -------------------------------------------------------------------------------------------------------------------- demo and tests
 

@@ -59,7 +59,8 @@ public func supcon_evaluate(
                 start: start, count: try count(probability_capacity, "probability_capacity"))
         }
         // All that can be refused is, before anything is computed or written.
-        if confusion != nil, max(train_count, test_count) < 1 << 31 {  // more rows are refused below
+        // More rows are refused below.
+        if confusion != nil, max(train_count, test_count) < 1 << 31 {
             let classes = max((trainLabels.max() ?? 0), (testLabels.max() ?? 0))
                 .addingReportingOverflow(1).partialValue
             let needed = classes.multipliedReportingOverflow(by: classes)

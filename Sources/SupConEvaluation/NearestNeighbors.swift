@@ -139,7 +139,8 @@ public struct NearestNeighbors: Sendable {
         _ votes: UnsafeMutablePointer<Double>
     ) -> Int {
         let own = votes[truth]
-        var before = own > 0 ? 0 : truth  // without votes: all lower classes, and the higher ones that have some
+        // Without votes: all lower classes, and the higher ones that have some.
+        var before = own > 0 ? 0 : truth
         for n in nearest {
             let p = Int(present.rowPlaces[Int(n.index)])
             if votes[p] > 0 && p != truth

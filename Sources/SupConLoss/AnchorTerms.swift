@@ -8,9 +8,11 @@ import SupConTensor
 /// With c = 1/anchors, σ the logistic function, n the logarithm of the sum over the negatives, and
 /// R_i = Σ_p w_ip/W_i σ(n_i − s_ip), the gradient of c·L_i is
 ///
-///     all          ∂/∂s_ij = c/D_i exp s_ij − (out: c/W_i w_ij; in: c/E_i w_ij exp s_ij)        E_i = Σ_p w_ip exp s_ip
+///     all          ∂/∂s_ij = c/D_i exp s_ij − (out: c/W_i w_ij; in: c/E_i w_ij exp s_ij)
+///                  with E_i = Σ_p w_ip exp s_ip
 ///     negatives    the same, the first term for negatives alone
-///     onePositive  ∂/∂s_in = c R_i/D_i exp s_in,   ∂/∂s_ip = −c/W_i w_ip σ(n_i − s_ip)          D_i over the negatives
+///     onePositive  ∂/∂s_in = c R_i/D_i exp s_in,   ∂/∂s_ip = −c/W_i w_ip σ(n_i − s_ip)
+///                  with D_i over the negatives
 struct AnchorTerms {
     let count: Int
     /// s is taken less these in exponents.

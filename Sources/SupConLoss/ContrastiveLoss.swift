@@ -8,7 +8,9 @@ import SupConTensor
 /// forgotten; made again, turned into the gradient with respect to s, and multiplied back onto the
 /// features:
 ///
-///     ∂L/∂z_i = 1/τ Σ_j (G_ij + G_ji) z_j,   G_ij = ∂L/∂s_ij      (z_i as an anchor, and as what other anchors are contrasted with)
+///     ∂L/∂z_i = 1/τ Σ_j (G_ij + G_ji) z_j,   G_ij = ∂L/∂s_ij
+///
+/// where z_i has two roles: it is an anchor, and other anchors are contrasted with it.
 ///
 /// Where all views are anchors and positives are mutual, s_ij serves both ends and only half of the
 /// tiles are made; features too long for that (exp would need a maximum to steady it), masks,

@@ -9,7 +9,9 @@ import SupConTensor
 ///
 ///     out   L_i = −1/W_i Σ_p w_ip log( exp s_ip / D_ip )
 ///     in    L_i = −log( 1/W_i Σ_p w_ip exp s_ip / D_i )
-///     all   D_i = Σ_{a∈A(i)} exp s_ia        onePositive   D_ip = exp s_ip + Σ_{n∈N(i)} exp s_in        negatives   D_i = Σ_{n∈N(i)} exp s_in
+///     all           D_i = Σ_{a∈A(i)} exp s_ia
+///     onePositive   D_ip = exp s_ip + Σ_{n∈N(i)} exp s_in
+///     negatives     D_i = Σ_{n∈N(i)} exp s_in
 ///
 /// `out` and `in` with `all` are equations 2 and 3 of Khosla et al., arXiv:2004.11362 (there w is 0
 /// or 1); `onePositive` is SINCERE, Feeney and Hughes, arXiv:2309.14277; `negatives` is decoupled

@@ -5,7 +5,8 @@ import SupConTensor
 /// Softmax cross-entropy of logits x [n, classes], averaged over the rows; with label smoothing ε
 /// (Szegedy et al., arXiv:1512.00567, §7) and, for MixUp and CutMix, two labels a row:
 ///
-///     q_k = (1 − ε)(λ [k = y] + (1 − λ) [k = y′]) + ε/classes,   L = log Σ_k exp x_k − Σ_k q_k x_k,   ∂L/∂x_k = softmax(x)_k − q_k
+///     q_k = (1 − ε)(λ [k = y] + (1 − λ) [k = y′]) + ε/classes
+///     L = log Σ_k exp x_k − Σ_k q_k x_k,   ∂L/∂x_k = softmax(x)_k − q_k
 public struct CrossEntropy: Sendable {
     /// ε, 0 to 1.
     public let labelSmoothing: Float

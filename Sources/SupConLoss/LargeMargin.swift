@@ -5,7 +5,8 @@ import SupConTensor
 /// Khosla et al., arXiv:2004.11362, table 2. Cross-entropy whose logit of the true class y is made
 /// smaller, so that the angle θ between row x and weight W_y must be m times smaller to be as good:
 ///
-///     f_y = |W_y| |x| ψ(θ) + b_y,   ψ(θ) = (−1)^k cos mθ − 2k for θ in [kπ/m, (k + 1)π/m];   f_j = W_j·x + b_j otherwise
+///     f_y = |W_y| |x| ψ(θ) + b_y,   ψ(θ) = (−1)^k cos mθ − 2k for θ in [kπ/m, (k + 1)π/m]
+///     f_j = W_j·x + b_j for the other classes j
 ///
 /// With c = cos θ, cos mθ = T_m(c) and ∂ψ/∂c = (−1)^k m U_{m−1}(c) (Chebyshev), so that
 ///

@@ -8,8 +8,8 @@ import SupConTensor
 /// layers backward from the last to the first. A value has at most two consumers, so its gradient
 /// is the sum of at most two buffers; the batch norm that consumes it adds them while it reads.
 ///
-/// What a convolution alone takes from the batch norm before it (`isRecomputed`) is not kept for the
-/// backward pass: normalizing once more costs less than the memory is worth.
+/// What a convolution alone takes from the batch norm before it (`isRecomputed`) is not kept for
+/// the backward pass: normalizing once more costs less than the memory is worth.
 final class EncoderTraining {
     let graph: ComputeGraph
     let images: Int

@@ -1,7 +1,7 @@
 import SupConTensor
 
-/// Images on their way through an encoder together. A plan has one worker on which all threads work,
-/// or a worker for each thread, whose images need not wait for each other.
+/// Images on their way through an encoder together. A plan has one worker on which all threads
+/// work, or a worker for each thread, whose images need not wait for each other.
 final class EncoderWorker {
     private enum Step {
         case convolution(any Convolution, Memory, ComputeGraph.ConvolutionNorm)

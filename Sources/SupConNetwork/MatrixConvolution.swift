@@ -4,7 +4,8 @@ import SupConTensor
 /// A convolution as matrix products: im2col and OpenBLAS, f32. With K = kernel²·inputs and P =
 /// outHeight·outWidth, per image and group
 ///
-///     y [P, outputs] = columns [P, K] · w [K, outputs],   dcolumns = dy · wᵀ,   dw = columnsᵀ · dy.
+///     y [P, outputs] = columns [P, K] · w [K, outputs]
+///     dcolumns = dy · wᵀ,   dw = columnsᵀ · dy.
 ///
 /// A row of columns holds the groups one after another, each [kernel², inputs of the group]; packed
 /// weights are [group, kernel², inputs, outputs of the group].

@@ -25,7 +25,8 @@ extension ImageView {
             return view
         }
         if wanted == 3 { return view }
-        let memory = try scratch.reserve(height * width * element.byteCount)  // an image of this size is in memory: no overflow
+        // An image of this size is in memory: no overflow.
+        let memory = try scratch.reserve(height * width * element.byteCount)
         switch element {
         case .u8: writeLuma(memory.assumingMemoryBound(to: UInt8.self)) { luma($0, $1, $2) }
         case .f32:

@@ -126,7 +126,8 @@ public final class Dataset: Sendable {
             "there are \(labels.count) labels for \(count) images; expected one each")
         var largest = -1
         for label in labels { largest = max(largest, label) }
-        if let place = labels.firstIndex(where: { $0 < 0 || $0 == Int.max }) {  // one more than Int.max is no number
+        // One more than Int.max is no number.
+        if let place = labels.firstIndex(where: { $0 < 0 || $0 == Int.max }) {
             throw SupConError(.argument, "label \(place) is \(labels[place]); expected 0 or more")
         }
         return largest + 1

@@ -50,7 +50,8 @@ import Testing
         // ½ Σ λᵢ (xᵢ − i)², λ from 1 to 10⁴
         let scales = (0..<30).map { pow(10, 4 * Double($0) / 29) }
         var search = LBFGS()
-        (search.gradientTolerance, search.valueTolerance, search.iterations) = (1e-8, 0, 1000)  // SciPy 1.17 takes 777 steps and 833 evaluations
+        // SciPy 1.17 takes 777 steps and 833 evaluations.
+        (search.gradientTolerance, search.valueTolerance, search.iterations) = (1e-8, 0, 1000)
         let (x, result) = try minimize([Double](repeating: 0, count: 30), search) { x in
             (
                 zip(x.indices, x).reduce(0) {

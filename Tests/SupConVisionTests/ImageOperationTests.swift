@@ -113,7 +113,8 @@ import Testing
             }
             #expect(largestDifference(out, pixels.map { Double($0) / 255 }) < 1e-7)
         }
-        let flat = GaussianBlur(sigma: .greatestFiniteMagnitude, height: 40, width: 60)  // a mean of 5×5
+        // A mean of 5×5.
+        let flat = GaussianBlur(sigma: .greatestFiniteMagnitude, height: 40, width: 60)
         let out = try withView(pixels, 40, 60, 3) {
             try workspace.rendered($0, operations: [flat], height: 40, width: 60)
         }

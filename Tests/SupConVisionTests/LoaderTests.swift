@@ -188,7 +188,8 @@ import Testing
             let loader = try Self.loader(dataset, threads: threads, batchSize: 2)
             try loader.begin(epoch: 0, batches: [[0, 1], [4, 3], [2, 5]])
             #expect(try loader.next().indices == [0, 1])
-            expectError(.format, "4.jpg") { () throws(SupConError) in try loader.next() }  // the first in the batch, whichever thread was faster
+            // The first in the batch, whichever thread was faster.
+            expectError(.format, "4.jpg") { () throws(SupConError) in try loader.next() }
             expectError(.format, "4.jpg") { () throws(SupConError) in try loader.next() }
             try loader.begin(epoch: 0, batches: [[2, 5]])
             #expect(try loader.next().indices == [2, 5])
@@ -232,7 +233,8 @@ import Testing
                     ((sample * 2 + view) * Self.perView)..<((sample * 2 + view + 1) * Self.perView)]
                 let difference =
                     zip(out, loaded).reduce(0) { $0 + abs($1.0 - $1.1) } / Float(Self.perView)
-                #expect(difference < 0.1, "sample \(sample), view \(view)")  // in deviations: 0.02 of the pixels' range
+                // In deviations: 0.02 of the pixels' range.
+                #expect(difference < 0.1, "sample \(sample), view \(view)")
             }
         }
     }
@@ -253,7 +255,8 @@ import Testing
             let batch = try loader.next()
             #expect(batch.indices == batches[0])
             if round % 4 == 2 { continue }
-            try loader.begin(epoch: round + 1, batches: batches.reversed())  // while the first is still being made
+            // While the first is still being made.
+            try loader.begin(epoch: round + 1, batches: batches.reversed())
             #expect(try loader.next().indices == batches[7])
         }
         // Other tests run beside this one: what counts is that 240 threads are not still there.

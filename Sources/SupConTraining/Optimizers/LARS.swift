@@ -5,7 +5,8 @@ import SupConTensor
 /// Layer-wise adaptive rates (You, Gitman and Ginsburg, arXiv:1708.03888), in the form of
 /// google-research's supcon: with a trust ratio ρ for each weight tensor,
 ///
-///     d = g + λ w,   ρ = trust · |w|/|d| (1 if either is 0),   v ← m v + η ρ d,   w ← w − v;   Nesterov: w ← w − (m v + η ρ d).
+///     d = g + λ w,   ρ = trust · |w|/|d| (1 if either is 0),   v ← m v + η ρ d,   w ← w − v
+///     Nesterov: w ← w − (m v + η ρ d)
 ///
 /// Batch norms and biases have ρ = 1 and λ = 0. Norms are sums in double over fixed pieces, in
 /// order: they do not depend on the number of threads.

@@ -11,8 +11,8 @@ import SupConTensor
 /// - exponential: `exponentialFactor` to the power of the whole intervals of `exponentialEpochs`
 ///   that have passed (a staircase).
 ///
-/// Steps count from the beginning of the run, or with `followsWarmup` (as in google-research's supcon) from
-/// the end of warm-up; the cosine ends with the run either way.
+/// Steps count from the beginning of the run, or with `followsWarmup` (as in google-research's
+/// supcon) from the end of warm-up; the cosine ends with the run either way.
 public struct LearningRate: Sendable {
     public enum Schedule: Int32, Sendable, CaseIterable {
         case constant = 0, cosine, step, exponential
@@ -56,7 +56,8 @@ public struct LearningRate: Sendable {
 }
 
 extension LearningRate {
-    /// The rates of a run with these options, which are valid; stepsPerEpoch · epochs can be counted.
+    /// The rates of a run with these options, which are valid; stepsPerEpoch · epochs can be
+    /// counted.
     init(_ options: TrainOptions, stepsPerEpoch: Int) {
         let warmup =
             if options.warmupSteps >= 0 {

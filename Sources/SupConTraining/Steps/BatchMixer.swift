@@ -35,8 +35,8 @@ final class BatchMixer {
     private let cutmixAlpha: Double
     private let seed: UInt64
     private let threads: Int
-    /// Of the mixed images, [batch]: the label of the greater fraction, the other, and the first one's
-    /// fraction.
+    /// Of the mixed images, [batch]: the label of the greater fraction, the other, and the first
+    /// one's fraction.
     private let first: AlignedBuffer
     private let second: AlignedBuffer
     private let fractions: AlignedBuffer
@@ -75,8 +75,8 @@ final class BatchMixer {
         let cuts = cutmixAlpha > 0 && (mixupAlpha <= 0 || random.uniform() < 0.5)
         let fraction = random.beta(cuts ? cutmixAlpha : mixupAlpha)
         guard cuts else { return Mixing(order: order, fraction: fraction, box: nil) }
-        // A box of the other's fraction of the area around a uniform center; what hangs over the edge
-        // is lost, and λ is what is left.
+        // A box of the other's fraction of the area around a uniform center; what hangs over the
+        // edge is lost, and λ is what is left.
         let side = (1 - fraction).squareRoot()
         func span(_ length: Int) -> Range<Int> {
             let (center, half) = (random.index(below: length), Int(Double(length) * side / 2))

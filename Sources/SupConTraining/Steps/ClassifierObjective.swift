@@ -37,8 +37,8 @@ final class ClassifierObjective {
 
     var memoryByteCount: Int { featureRest.map { $0.byteCount + rows * 24 } ?? 0 }
 
-    /// Computes the loss, and dL/dlogits as the classifier's backward takes it. `mixer`: has mixed the rows;
-    /// its labels count then. Errors: argument.
+    /// Computes the loss, and dL/dlogits as the classifier's backward takes it. `mixer`: has mixed
+    /// the rows; its labels count then. Errors: argument.
     func evaluate(
         features: UnsafePointer<Float>, logits: UnsafeMutablePointer<Float>,
         labels: UnsafePointer<Int64>, mixer: BatchMixer?, gradient: UnsafeMutablePointer<Float>

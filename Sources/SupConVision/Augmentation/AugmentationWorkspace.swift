@@ -82,7 +82,8 @@ public final class AugmentationWorkspace {
         _ strip: PlanarPixels, _ normalization: Normalization, _ to: UnsafeMutablePointer<Float>
     ) {
         withUnsafePointer(to: normalization) { pointer in
-            let factors = UnsafeRawPointer(pointer).assumingMemoryBound(to: Float.self)  // scale, then shift: four floats each
+            // Scale, then shift: four floats each.
+            let factors = UnsafeRawPointer(pointer).assumingMemoryBound(to: Float.self)
             sc_interleave(
                 strip.first, Int64(strip.plane), Int64(strip.channels), Int64(strip.count), factors,
                 factors + 4, to)

@@ -4,9 +4,9 @@ import SupConTensor
 /// The operations that AutoAugment and RandAugment choose from, with magnitudes as torchvision has
 /// them: a strength of 0…1 spans
 ///
-///     shear            ±0.3                          brightness, color, contrast, sharpness   1 ± 0.9
-///     translate        ±150/331 of the side          posterize                                 8 … 4 bits
-///     rotate           ±30°                          solarize                                  from 1 … 0 on
+///     shear      ±0.3                     brightness, color, contrast, sharpness   1 ± 0.9
+///     translate  ±150/331 of the side     posterize                                8 … 4 bits
+///     rotate     ±30°                     solarize                                 from 1 … 0 on
 ///
 /// the sign being drawn; autocontrast, equalize and invert have no magnitude.
 enum PolicyOperation: Sendable {

@@ -62,7 +62,8 @@ extension FloatImage {
     /// A camera that came nearer: the mean of the image and of its enlargements.
     mutating func blurZoom(_ zoom: CorruptionTables.Zoom) {
         let share = 1 / Float(zoom.count + 1)
-        let step = (1 + zoom.step) - 1  // as np.arange steps: a factor's last bit can decide a pixel
+        // As np.arange steps: a factor's last bit can decide a pixel.
+        let step = (1 + zoom.step) - 1
         for c in 0..<channels {
             var sum = planes[c]
             for i in 0..<zoom.count {

@@ -23,7 +23,7 @@ extension FloatImage {
         }
     }
 
-    /// FrostTexture on the lens: image · a + ice · b. The ice is computed (`ice`), not photographed as in
+    /// Ice on the lens: image · a + ice · b. The ice is computed (`ice`), not photographed as in
     /// the benchmark.
     mutating func addFrost(_ mix: CorruptionTables.Mix, _ random: inout Philox) {
         let ice = Self.ice(height, width, &random)

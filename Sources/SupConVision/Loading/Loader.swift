@@ -106,7 +106,8 @@ public final class Loader {
         let plan = LoaderWorker.Plan(
             augmentation: augmentation, second: other ?? augmentation, normalization: normalization,
             views: views, seed: seed, slots: memory.map(\.floats))
-        for _ in 0..<threads { self.threads.append(try Self.start(plan, queue)) }  // if one fails, deinit ends those before it
+        // If one fails, deinit ends those before it.
+        for _ in 0..<threads { self.threads.append(try Self.start(plan, queue)) }
     }
 
     /// Ends the threads: at the latest when each has finished the few images it is at.

@@ -3,7 +3,8 @@ import SupConTensor
 /// One thread's work: takes images off the queue and makes their views.
 final class LoaderWorker {
     /// What all workers of a loader have in common.
-    struct Plan: @unchecked Sendable {  // the memory is written in disjoint places, and read when they are done
+    // The memory is written in disjoint places, and read when they are done.
+    struct Plan: @unchecked Sendable {
         var augmentation: Augmentation
         /// Of the views after an image's first.
         var second: Augmentation

@@ -7,7 +7,7 @@ import torch
 
 
 def image(height, width, channels, seed):
-    """Bytes of a linear congruential generator (Numerical Recipes); the tests make the same ones."""
+    """Bytes of a linear congruential generator (Numerical Recipes), as in the tests."""
     x, out = seed, []
     for _ in range(height * width * channels):
         x = (x * 1664525 + 1013904223) % 2**32

@@ -94,7 +94,7 @@ def test_y_is_what_with_targets_takes(stripes):
 
 
 def test_the_targets_of_a_data_set_are_used_without_y(stripes):
-    """As y is: 0 and 1 mean "any"; other numbers need a word, and never become SimCLR without one."""
+    """As y is: 0 and 1 mean "any"; other numbers need a word and never become SimCLR."""
     images, labels = stripes
     data = supcon.Dataset.from_images(images)
 

@@ -11,7 +11,8 @@ FROM = {
     "cross-entropy": ("cross_entropy", 84.67),
     "SimCLR": ("simclr", 84.81),
 }
-FEW = 20  # images of each new class, unless --per-class says otherwise: where there are many, nothing has to be brought
+# Images of each new class, unless --per-class says otherwise; with many, nothing is transferred.
+FEW = 20
 
 
 def prepare(settings, train, test, seed):

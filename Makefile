@@ -3,6 +3,7 @@
 #   make            the shared library: build/lib/libsupcon.so.1, and include/supcon.h beside it is all that a C program needs
 #   make demo       trains on Fashion-MNIST (one to five minutes on two cores), prints accuracies, draws the embeddings
 #   make test       all tests: Swift, C, Python
+#   make test-exhaustive  compares every convolution that a network can ask for with the plain engine
 #   make install    PREFIX=/usr/local DESTDIR=: header, library, pkg-config and CMake files; make uninstall takes them away
 #   make bench      times everything: BENCH_CASES="…" chooses; make bench-compare: beside PyTorch and others (installs them in build/peers, some GB)
 #   make lint       checks format, columns and style of Swift, C and Python; make format: mends what it can
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := lib
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-openblas test-c test-python examples install uninstall bench \
+.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-openblas test-exhaustive test-c test-python examples install uninstall bench \
         bench-compare format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
@@ -146,6 +147,10 @@ test-swift: deps-build swift
 test-openblas: deps-build swift
 	$(SWIFT) test --disable-default-traits --scratch-path .build-openblas --filter 'SupConTensorTests|SupConNetworkTests'
 
+# Every convolution that a network can ask for, optimized; 100,000 shapes.
+test-exhaustive: deps-build swift
+	SUPCON_EXHAUSTIVE=1 $(SWIFT) test -c release -Xswiftc -enable-testing --scratch-path .build-exhaustive --filter ConvolutionSweepTests
+
 test-c: deps-build deps-test lib
 	Tests/C/run.sh
 
@@ -186,7 +191,7 @@ uninstall:
 	@echo "Removed libsupcon from $(ROOT)"
 
 clean:
-	@rm -rf .build .build-lib .build-openblas $(BUILD) examples/c/build bindings/python/build bindings/python/src/*.egg-info
+	@rm -rf .build .build-lib .build-openblas .build-exhaustive $(BUILD) examples/c/build bindings/python/build bindings/python/src/*.egg-info
 
 distclean: clean
 	@rm -rf $(VENV)

@@ -15,6 +15,16 @@ struct ConvolutionShape: Equatable {
     var outHeight: Int { (height + 2 * padding - kernel) / stride + 1 }
     var outWidth: Int { (width + 2 * padding - kernel) / stride + 1 }
     var weightCount: Int { outputs * (inputs / groups) * kernel * kernel }
+    /// Whether some weights meet padding alone, as the border of a 3×3 kernel on a single pixel:
+    /// their gradient is 0.
+    var hasIdleWeights: Bool {
+        func isIdle(_ size: Int, _ out: Int) -> Bool {
+            (0..<kernel).contains { tap in
+                !(0..<out).contains { (0..<size).contains($0 * stride + tap - padding) }
+            }
+        }
+        return isIdle(height, outHeight) || isIdle(width, outWidth)
+    }
     /// Multiplications of one pass.
     var multiplications: Int { images * outHeight * outWidth * weightCount }
 }

@@ -1,5 +1,6 @@
 #if OneDNN
 import COneDNN
+import Glibc
 import SupConTensor
 
 /// A convolution by oneDNN: one primitive each for forward, the input's gradient and the weights'.
@@ -11,8 +12,10 @@ final class OneDNNConvolution: Convolution {
     let packedByteCount: Int
     let packedForGradientByteCount: Int
     let scratchByteCount: Int
-    /// Where the packed gradient of the weights lies in the scratch, behind the primitives' own.
-    private let gradientOffset: Int
+    /// Bytes of the packed gradient of the weights, which begins the scratch. Each primitive's own
+    /// ends where the scratch ends, so that a test's guard behind it sees a write past the end.
+    private let gradientByteCount: Int
+    private let clearsScratch: Bool
 
     /// Errors: unsupported, memory.
     init(_ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, type: ElementType, threads: Int)
@@ -66,9 +69,21 @@ final class OneDNNConvolution: Convolution {
         weightPrimitive = weight
         packedByteCount = scd_convolution_packed_bytes(forwardPrimitive)
         packedForGradientByteCount = input.map { scd_convolution_packed_bytes($0) } ?? 0
-        let own = made.map { scd_convolution_scratch_bytes($0) }.max() ?? 0
-        gradientOffset = (own + 63) / 64 * 64
-        scratchByteCount = gradientOffset + (weight.map { scd_convolution_packed_bytes($0) } ?? 0)
+        let own = made.map { Self.scratchByteCount($0) }.max() ?? 0
+        gradientByteCount = weight.map { scd_convolution_packed_bytes($0) } ?? 0
+        clearsScratch = OneDNNFaults.readsUnwrittenWorkspace(shape, type)
+        scratchByteCount = (gradientByteCount + 63) / 64 * 64 + own
+    }
+
+    private static func scratchByteCount(_ primitive: OpaquePointer) -> Int {
+        (scd_convolution_scratch_bytes(primitive) + 63) / 64 * 64
+    }
+
+    /// A primitive's own part of the scratch.
+    private func own(_ primitive: OpaquePointer?, _ scratch: UnsafeMutableRawPointer)
+        -> UnsafeMutableRawPointer
+    {
+        scratch + scratchByteCount - (primitive.map { Self.scratchByteCount($0) } ?? 0)
     }
 
     private static func create(
@@ -122,7 +137,8 @@ final class OneDNNConvolution: Convolution {
         y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer
     ) {
         _ = scd_convolution_run(
-            forwardPrimitive, UnsafeMutableRawPointer(mutating: x), packed, bias, y, scratch)
+            forwardPrimitive, UnsafeMutableRawPointer(mutating: x), packed, bias, y,
+            own(forwardPrimitive, scratch))
     }
 
     func inputGradient(
@@ -130,18 +146,19 @@ final class OneDNNConvolution: Convolution {
         scratch: UnsafeMutableRawPointer
     ) {
         _ = scd_convolution_run(
-            inputPrimitive, dx, packed, nil, UnsafeMutableRawPointer(mutating: dy), scratch)
+            inputPrimitive, dx, packed, nil, UnsafeMutableRawPointer(mutating: dy),
+            own(inputPrimitive, scratch))
     }
 
     func weightGradient(
         x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>,
         scratch: UnsafeMutableRawPointer
     ) {
-        let packed = scratch + gradientOffset
+        if clearsScratch { memset(scratch, 0, scratchByteCount) }
         _ = scd_convolution_run(
-            weightPrimitive, UnsafeMutableRawPointer(mutating: x), packed, nil,
-            UnsafeMutableRawPointer(mutating: dy), scratch)
-        _ = scd_convolution_unpack(weightPrimitive, packed, dw)
+            weightPrimitive, UnsafeMutableRawPointer(mutating: x), scratch, nil,
+            UnsafeMutableRawPointer(mutating: dy), own(weightPrimitive, scratch))
+        _ = scd_convolution_unpack(weightPrimitive, scratch, dw)
     }
 }
 #endif

@@ -101,6 +101,32 @@ def train_steps():
             )
 
 
+def busy():
+    """A step while a foreign process computes beside it, and in quiet."""
+    for name, shape in NETWORKS.items():
+        if shape["architecture"] == "resnet50":
+            continue
+        for precision in ("f32", "bf16"):
+            yield Case(
+                "busy",
+                f"busy {name}",
+                swift("busy", **shape, precision=precision),
+                precision,
+                (
+                    peer(
+                        "torch eager nhwc",
+                        "busy",
+                        **shape,
+                        precision=precision,
+                        mode="eager",
+                        layout="nhwc",
+                        foreign="{benchmark}",
+                    ),
+                ),
+                rounds=1,
+            )
+
+
 def layers():
     for name, shape in NETWORKS.items():
         for precision in ("f32", "bf16"):
@@ -322,6 +348,7 @@ def all_cases() -> "list[Case]":
     makers = (
         limits,
         train_steps,
+        busy,
         losses,
         embeddings,
         views,

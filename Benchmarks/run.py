@@ -4,7 +4,7 @@ memory. Needs numpy only; builds what it measures.
 
     python3 Benchmarks/run.py [--threads 2] [--no-build] [CASE …]
 
-CASE: train-step, loss, embed, int8, augment, jpeg, startup, overlap, scaling, layers, limit,
+CASE: train-step, busy, loss, embed, int8, augment, jpeg, startup, overlap, scaling, layers, limit,
 fashion-mnist, or a part of a case's name; none: all but fashion-mnist, which takes half an hour.
 compare.py times the peers beside it.
 """
@@ -52,7 +52,7 @@ def command(contender: Contender, threads: int, peers: "str | None" = None) -> "
         "peers": [str(peers), str(ROOT / "Benchmarks" / "peers" / "peers.py")],
     }
     words = [
-        f"{name}={value}".replace("{scratch}", str(SCRATCH))
+        f"{name}={value}".replace("{scratch}", str(SCRATCH)).replace("{benchmark}", str(EXECUTABLE))
         for name, value in ({"threads": threads} | contender.arguments).items()
     ]
     return programs[contender.program] + [contender.work] + words

@@ -6,6 +6,7 @@ of threads, in the form that is fastest for that peer.
 """
 
 import os
+import statistics
 import subprocess
 import sys
 import warnings
@@ -64,9 +65,10 @@ def supcon(z, labels, temperature=0.1):
     return -((log_share * positives).sum(1) / positives.sum(1).clamp(min=1)).mean()
 
 
-def train_step(
-    architecture, stem, width, channels, side, views, precision, mode, layout, threads, runs=5
+def training_step(
+    architecture, stem, width, channels, side, views, precision, mode, layout, threads
 ):
+    """The call that does one step."""
     import torch
 
     torch.set_num_threads(threads)
@@ -86,7 +88,38 @@ def train_step(
         loss.backward()
         optimizer.step()
 
-    report(timed(step, runs, 2))
+    return step
+
+
+def train_step(runs=5, **shape):
+    report(timed(training_step(**shape), runs, 2))
+
+
+def busy(foreign, rounds=4, seconds=4, **shape):
+    """As Benchmarks/swift/busy.swift does it, with the same foreign process."""
+    step = training_step(**shape)
+
+    def lasting(limit):
+        times = []
+        while sum(times) < limit or len(times) < 3:
+            times += timed(step, 1, 0)
+        return times
+
+    step(), step()
+    quiet_times, busy_times = [], []
+    for _ in range(rounds):
+        quiet_times += lasting(seconds / 2)
+        process = subprocess.Popen([foreign, "foreign"])
+        try:
+            busy_times += lasting(seconds)
+        finally:
+            process.kill()
+            process.wait()
+    report(
+        busy_times,
+        quiet_s=statistics.median(quiet_times),
+        slowdown=statistics.mean(busy_times) / statistics.mean(quiet_times),
+    )
 
 
 # ---------------------------------------------------------------------------------------------
@@ -259,6 +292,7 @@ if __name__ == "__main__":
     main(
         {
             "train-step": train_step,
+            "busy": busy,
             "loss": loss,
             "embed": embed,
             "startup": startup,

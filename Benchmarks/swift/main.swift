@@ -4,8 +4,9 @@ import Glibc
 // Benchmarks/run.py has the table of cases.
 
 let works: [String: (Arguments) throws -> Void] = [
-    "limit": measureLimit, "train-step": trainStep, "layers": profileLayers, "loss": timeLoss,
-    "augment": timeAugmentation, "jpeg": timeJPEG, "write-jpeg": writeJPEG,
+    "limit": measureLimit, "train-step": trainStep, "busy": busy, "foreign": foreign,
+    "layers": profileLayers, "loss": timeLoss, "augment": timeAugmentation, "jpeg": timeJPEG,
+    "write-jpeg": writeJPEG,
 ]
 
 let words = CommandLine.arguments.dropFirst()

@@ -147,7 +147,8 @@ static dnnl_status_t set_scales(scd_convolution *c, const scd_quantization *q, i
 }
 
 int scd_convolution_create(const scd_convolution_shape *s, int what, int fused,
-                           const scd_quantization *q, int threads, scd_convolution **convolution) {
+                           const scd_quantization *q, int threads, const scd_convolution *like,
+                           scd_convolution **convolution) {
   *convolution = NULL;
   dnnl_engine_t engine = shared_engine();
   scd_convolution *c = calloc(1, sizeof *c);
@@ -210,7 +211,9 @@ int scd_convolution_create(const scd_convolution_shape *s, int what, int fused,
   if (what == SCD_INPUT_GRADIENT || what == SCD_WEIGHT_GRADIENT)
     TRY(describe(SCD_FORWARD, VIEW(x), VIEW(any_w), NULL, VIEW(y), strides, padding, NULL, NULL,
                  &hint));
-  TRY(describe(what, VIEW(x), VIEW(w), what == SCD_INFERENCE ? VIEW(bias) : NULL, VIEW(y), strides,
+  md_view w_view = VIEW(w);
+  if (like) TRY(dnnl_memory_get_memory_desc(like->weights, &w_view));
+  TRY(describe(what, VIEW(x), w_view, what == SCD_INFERENCE ? VIEW(bias) : NULL, VIEW(y), strides,
                padding, attributes, hint, &description));
   TRY(dnnl_primitive_create(&c->run, description));
   TRY(dnnl_stream_create(&c->stream, engine, dnnl_stream_default_flags));

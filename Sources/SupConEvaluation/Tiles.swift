@@ -1,5 +1,4 @@
 import SupConTensor
-import Synchronization
 
 /// Loops over tiles of rows on threads that have scratch memory of their own.
 ///
@@ -29,16 +28,11 @@ struct Tiles {
     /// Calls `body` once for each tile. `MatrixProduct` may be used inside.
     func run(_ body: (_ tile: Int, _ rows: Range<Int>, _ scratch: UnsafeMutableRawPointer) -> Void)
     {
-        let next = Atomic<Int>(0), tiles = (count + tileRows - 1) / tileRows
         MatrixProduct.withOneThreadPerCall {
-            Parallel.chunks(workers, threads: workers) { worker in
-                while true {
-                    let tile = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                    if tile >= tiles { return }
-                    body(
-                        tile, tile * tileRows..<min((tile + 1) * tileRows, count),
-                        scratch.pointer + worker * scratchBytes)
-                }
+            Parallel.pieces((count + tileRows - 1) / tileRows, threads: workers) { worker, tile in
+                body(
+                    tile, tile * tileRows..<min((tile + 1) * tileRows, count),
+                    scratch.pointer + worker * scratchBytes)
             }
         }
     }

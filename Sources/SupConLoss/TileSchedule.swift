@@ -61,15 +61,7 @@ final class TileSchedule: @unchecked Sendable {
     /// Calls `body` with each of `0..<count`, and with the number of the worker, below `threads`,
     /// who does it: whoever is free takes the next.
     func share(_ count: Int, _ body: (_ worker: Int, _ item: Int) -> Void) {
-        let workers = min(threads, count)
-        let next = Atomic<Int>(0)
-        Parallel.chunks(workers, threads: workers) { worker in
-            while true {
-                let item = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                if item >= count { return }
-                body(worker, item)
-            }
-        }
+        Parallel.pieces(count, threads: threads, body)
     }
 
     private func inOrder(_ count: Int, _ body: (_ worker: Int, _ item: Int) -> Void) {

@@ -25,6 +25,7 @@ public final class InferencePlan {
     private let network: Network
     /// That compute; and of them, that share a worker.
     private let (threads, threadsPerWorker): (Int, Int)
+    private let imagesPerWorker: Int
     private let workers: [EncoderWorker]
     private let (inputBuffer, featureBuffer): (AlignedBuffer, AlignedBuffer)
     private let featureUnit: (layer: L2Normalize, u: AlignedBuffer, lengths: AlignedBuffer)?
@@ -53,9 +54,10 @@ public final class InferencePlan {
             graph.multiplications(images: images) < Double(Self.smallWork) ? 1 : context.threads
         let workerCount = images % threads == 0 ? threads : 1
         threadsPerWorker = threads / workerCount
+        imagesPerWorker = images / workerCount
         var convolutions: [(any Convolution)?] = []
         let layout = try EncoderLayout(
-            network, graph, images: images / workerCount,
+            network, graph, images: imagesPerWorker,
             stored: quantization != nil ? .byte : precision == .f32 ? .f32 : .bf16,
             quantization: quantization,
             threads: threadsPerWorker, engine: engine, convolutions: &convolutions)
@@ -111,7 +113,7 @@ public final class InferencePlan {
     /// `input` → `features`, and where they are wanted `projection` and `logits`, for all images of
     /// the plan.
     public func run(projection: Bool = true, logits: Bool = true) {
-        EngineTeam.run(threads) {
+        EngineTeam.run(images: imagesPerWorker, threads: threadsPerWorker) {
             Parallel.chunks(workers.count, threads: workers.count) { workers[$0].run() }
             if let featureUnit {
                 featureUnit.layer.forward(
@@ -125,12 +127,14 @@ public final class InferencePlan {
     /// Runs the encoder of a plan in f32 and shows each value of the graph, but for pooled
     /// ones: its number, its numbers, how many they are; worker by worker.
     func run(observing observe: (Int, UnsafePointer<Float>, Int) -> Void) {
-        EngineTeam.run(threadsPerWorker) { for worker in workers { worker.run(observe: observe) } }
+        EngineTeam.run(images: imagesPerWorker, threads: threadsPerWorker) {
+            for worker in workers { worker.run(observe: observe) }
+        }
     }
 
     /// After the network's parameters have changed.
     public func reloadWeights() {
-        EngineTeam.run(threadsPerWorker) {
+        EngineTeam.run(images: imagesPerWorker, threads: threadsPerWorker) {
             workers[0].reloadWeights(network.parameters)
             head?.reloadWeights()
         }

@@ -25,7 +25,9 @@ extension TrainingPlan {
         var times = parts.map { ($0.0 + $0.1).map { _ in [Double]() } }
         let clock = ContinuousClock()
         func run(_ part: LayerPart) -> Double {
-            clock.measure { EngineTeam.run(threads) { part.run() } } / .seconds(1)
+            clock.measure {
+                EngineTeam.run(images: images, threads: threads) { part.run() }
+            } / .seconds(1)
         }
         for _ in 0..<runs {
             for (index, (forward, _)) in parts.enumerated() {

@@ -154,7 +154,7 @@ public final class TrainingPlan {
 
     /// `input` → `features`, `projection`, `logits`.
     public func forward() {
-        EngineTeam.run(threads) {
+        EngineTeam.run(images: encoder.images, threads: threads) {
             encoder.forward(features: features)
             if let featureUnit {
                 featureUnit.layer.forward(
@@ -173,7 +173,7 @@ public final class TrainingPlan {
     /// [images, embeddingDimension], added to the gradient that the classifier gives its input,
     /// `headInput`, for losses that are more than a function of the logits.
     public func backward(addedToFeatures: UnsafePointer<Float>? = nil) {
-        EngineTeam.run(threads) {
+        EngineTeam.run(images: encoder.images, threads: threads) {
             let featureGradient = featureGradientBuffer.floats
             if let unit {
                 unit.layer.backward(

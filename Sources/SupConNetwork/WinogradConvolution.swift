@@ -57,14 +57,15 @@ final class WinogradConvolution: Convolution {
     private var gradientBlock: Int {
         min(max(4_194_304 / (Self.planes * (shape.inputs + shape.outputs)), 64), tiles)
     }
-    private var parts: Int { min(threads, (tiles + forwardBlock - 1) / forwardBlock) }
+    /// Who have a block's V and M of their own.
+    private var workers: Int { min(threads, (tiles + forwardBlock - 1) / forwardBlock) }
 
     var packedByteCount: Int { keepsWeights ? transformedCount * 4 : 0 }
     let packedForGradientByteCount = 0
     var scratchByteCount: Int {
         let channels = shape.inputs + shape.outputs
         let forward =
-            (keepsWeights ? 0 : transformedCount) + parts * Self.planes * forwardBlock * channels
+            (keepsWeights ? 0 : transformedCount) + workers * Self.planes * forwardBlock * channels
         let gradient = keepsWeights ? 0 : transformedCount + Self.planes * gradientBlock * channels
         return max(forward, gradient) * 4
     }
@@ -126,37 +127,35 @@ final class WinogradConvolution: Convolution {
         bias: UnsafePointer<Float>?, y: UnsafeMutablePointer<Float>,
         scratch: UnsafeMutablePointer<Float>
     ) {
-        let (block, tiles, parts) = (forwardBlock, tiles, parts)
+        let (block, tiles) = (forwardBlock, tiles)
         let blocks = (tiles + block - 1) / block
         let (relu, adds) = (Int32(relu ? 1 : 0), Int32(addsToOutput ? 1 : 0))
         let (height, width) = (Int64(shape.height), Int64(shape.width))
         MatrixProduct.withOneThreadPerCall {
-            Parallel.chunks(parts, threads: threads) { part in
-                let v = scratch + part * Self.planes * block * (inputs + outputs)
+            Parallel.pieces(blocks, threads: workers) { worker, number in
+                let v = scratch + worker * Self.planes * block * (inputs + outputs)
                 let m = v + Self.planes * block * inputs
-                for number in Parallel.range(part, of: parts, count: blocks) {
-                    let range = (number * block)..<min((number + 1) * block, tiles)
-                    let count = range.count
-                    for tile in range {
-                        let (image, top, left) = place(tile)
-                        sc_winograd_input(
-                            x + image * shape.height * shape.width * inputs, height, width,
-                            Int64(inputs), top - 1, left - 1,
-                            v + (tile - range.lowerBound) * inputs, Int64(count * inputs))
-                    }
-                    for plane in 0..<Self.planes {
-                        MatrixProduct.multiply(
-                            m: count, n: outputs, k: inputs, a: v + plane * count * inputs,
-                            lda: inputs, b: u + plane * inputs * outputs, ldb: outputs,
-                            c: m + plane * count * outputs, ldc: outputs)
-                    }
-                    for tile in range {
-                        let (image, top, left) = place(tile)
-                        sc_winograd_output(
-                            m + (tile - range.lowerBound) * outputs, Int64(count * outputs), bias,
-                            adds, relu, y + image * shape.height * shape.width * outputs, height,
-                            width, Int64(outputs), top, left)
-                    }
+                let range = (number * block)..<min((number + 1) * block, tiles)
+                let count = range.count
+                for tile in range {
+                    let (image, top, left) = place(tile)
+                    sc_winograd_input(
+                        x + image * shape.height * shape.width * inputs, height, width,
+                        Int64(inputs), top - 1, left - 1,
+                        v + (tile - range.lowerBound) * inputs, Int64(count * inputs))
+                }
+                for plane in 0..<Self.planes {
+                    MatrixProduct.multiply(
+                        m: count, n: outputs, k: inputs, a: v + plane * count * inputs,
+                        lda: inputs, b: u + plane * inputs * outputs, ldb: outputs,
+                        c: m + plane * count * outputs, ldc: outputs)
+                }
+                for tile in range {
+                    let (image, top, left) = place(tile)
+                    sc_winograd_output(
+                        m + (tile - range.lowerBound) * outputs, Int64(count * outputs), bias,
+                        adds, relu, y + image * shape.height * shape.width * outputs, height,
+                        width, Int64(outputs), top, left)
                 }
             }
         }

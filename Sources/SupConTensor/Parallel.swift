@@ -1,15 +1,15 @@
 import CKernels
-import Dispatch
-import Synchronization
 #if OneDNN
 import COneDNN
+import Synchronization
 #endif
 
-/// Loops over chunks of work on the pool of threads that the engine computes on: one pool, never
-/// nested.
+/// Loops over pieces of work on the process's own threads (`ckernels_workers.h`): never nested, a
+/// loop inside a piece runs on the piece's thread.
 ///
-/// A chunk's number, not its thread, decides what it does, so that results do not depend on who ran
-/// first.
+/// A piece's number, not its thread, decides what it does, so that results do not depend on who ran
+/// first. Whoever is free takes the next piece: a thread that the system gives no core to holds up
+/// nobody but in the middle of a piece, and one that waits sleeps after some tens of microseconds.
 public enum Parallel {
     /// CPUs that this process may run on.
     public static let availableThreads = Int(sc_available_cpus())
@@ -17,17 +17,30 @@ public enum Parallel {
     /// Calls `body(0)` … `body(chunks - 1)`, each once, on up to `threads` threads, and returns
     /// when all are done.
     public static func chunks(_ chunks: Int, threads: Int, _ body: (Int) -> Void) {
-        let workers = min(threads, chunks)
-        if workers <= 1 {
-            for chunk in 0..<max(chunks, 0) { body(chunk) }
+        pieces(chunks, threads: threads) { _, chunk in body(chunk) }
+    }
+
+    /// The same, with the number of the worker who does a piece, for what it needs of its own:
+    /// below `threads`, and of one thread at a time.
+    public static func pieces(
+        _ count: Int, threads: Int, _ body: (_ worker: Int, _ piece: Int) -> Void
+    ) {
+        if threads <= 1 || count <= 1 {
+            for piece in 0..<max(count, 0) { body(0, piece) }
             return
         }
-        let next = Atomic<Int>(0)
-        team(workers) {
-            while true {
-                let chunk = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                if chunk >= chunks { return }
-                body(chunk)
+        #if OneDNN
+        if scd_uses_team() != 0 { return teamPieces(count, threads: threads, body) }
+        #endif
+        withoutActuallyEscaping(body) { escaping in
+            var closure = escaping
+            withUnsafeMutablePointer(to: &closure) { context in
+                sc_share(
+                    Int64(count), Int32(threads),
+                    { context, worker, piece in
+                        context?.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(
+                            Int(worker), Int(piece))
+                    }, context)
             }
         }
     }
@@ -50,23 +63,28 @@ public enum Parallel {
         (index * count / pieces)..<((index + 1) * count / pieces)
     }
 
-    /// Runs `body` once on each of `threads` threads.
-    private static func team(_ threads: Int, _ body: () -> Void) {
-        #if OneDNN
-        withoutActuallyEscaping(body) { escaping in
+    #if OneDNN
+    /// On oneDNN's threads, while it shares each convolution among them: two sets of threads would
+    /// take each other's cores.
+    private static func teamPieces(_ count: Int, threads: Int, _ body: (Int, Int) -> Void) {
+        let nextWorker = Atomic<Int>(0)
+        let next = Atomic<Int>(0)
+        let work = {
+            let worker = nextWorker.wrappingAdd(1, ordering: .relaxed).oldValue
+            while true {
+                let piece = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                if piece >= count { return }
+                body(worker, piece)
+            }
+        }
+        withoutActuallyEscaping(work) { escaping in
             var closure = escaping
             withUnsafeMutablePointer(to: &closure) { context in
                 scd_parallel(
-                    Int32(threads), { $0!.assumingMemoryBound(to: (() -> Void).self).pointee() },
-                    context)
+                    Int32(min(threads, count)),
+                    { $0?.assumingMemoryBound(to: (() -> Void).self).pointee() }, context)
             }
         }
-        #else
-        withoutActuallyEscaping(body) { escaping in
-            // concurrentPerform returns when all have: the closure does not outlive this call.
-            nonisolated(unsafe) let closure = escaping
-            DispatchQueue.concurrentPerform(iterations: threads) { _ in closure() }
-        }
-        #endif
     }
+    #endif
 }

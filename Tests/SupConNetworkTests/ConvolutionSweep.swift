@@ -165,7 +165,7 @@ struct ConvolutionCheck {
         var before: [[UInt8]] = []
         for (round, scratch) in workspaces.enumerated() {
             for buffer in [packed, packedForGradient, y, dx, dw] { buffer.poison() }
-            EngineTeam.run(threads) {
+            EngineTeam.run(images: shape.images, threads: threads) {
                 tested.pack(
                     w.plain.floats, into: packed.pointer, forGradient: packedForGradient.pointer)
                 scratch.poison()
@@ -234,7 +234,7 @@ struct ConvolutionCheck {
             packed.poison()
             scratch.poison()
             memcpy(y.pointer, residual.stored.pointer, y.byteCount)
-            EngineTeam.run(threads) {
+            EngineTeam.run(images: shape.images, threads: threads) {
                 tested.pack(w.plain.floats, into: packed.pointer, forGradient: packed.pointer)
                 tested.forward(
                     x: x.stored.pointer, packed: packed.pointer, bias: bias.plain.floats,
@@ -293,7 +293,7 @@ struct ConvolutionCheck {
         packed.poison()
         scratch.poison()
         memcpy(y.pointer, residual.stored.pointer, outputCount)
-        EngineTeam.run(threads) {
+        EngineTeam.run(images: shape.images, threads: threads) {
             tested.pack(w.plain.floats, into: packed.pointer, forGradient: packed.pointer)
             var prepared = bias
             tested.prepare(bias: &prepared)

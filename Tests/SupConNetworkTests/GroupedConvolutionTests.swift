@@ -69,7 +69,7 @@ import Testing
         let packedForGradient = try AlignedBuffer(byteCount: convolution.packedForGradientByteCount)
         let scratch = try AlignedBuffer(byteCount: convolution.scratchByteCount)
         let dw = try AlignedBuffer(Float.self, count: shape.weightCount)
-        EngineTeam.run(2) {
+        EngineTeam.run(images: shape.images, threads: 2) {
             convolution.pack(weights, into: packed.pointer, forGradient: packedForGradient.pointer)
             convolution.forward(
                 x: x.memory.pointer, packed: packed.pointer, bias: nil, y: y.memory.pointer,

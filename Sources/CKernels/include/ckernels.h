@@ -17,4 +17,5 @@
 #include "ckernels_policy.h"
 #include "ckernels_pool.h"
 #include "ckernels_winograd.h"
+#include "ckernels_workers.h"
 #endif

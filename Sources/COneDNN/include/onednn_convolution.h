@@ -36,10 +36,11 @@ typedef struct scd_quantization {
 typedef struct scd_convolution scd_convolution;
 
 /* 0, or oneDNN's status with *convolution NULL. quantization: NULL but for int8, where shape->type
- * is not used. threads: the team's size that it is planned for. */
+ * is not used. threads: the team's size that it is planned for. like: NULL, or one of other images
+ * whose packed weights it shall take, or give. */
 int scd_convolution_create(const scd_convolution_shape *shape, int what, int fused,
                            const scd_quantization *quantization, int threads,
-                           scd_convolution **convolution);
+                           const scd_convolution *like, scd_convolution **convolution);
 void scd_convolution_free(scd_convolution *convolution);
 size_t scd_convolution_packed_bytes(const scd_convolution *convolution); /* of w, or of dw */
 size_t scd_convolution_scratch_bytes(const scd_convolution *convolution);

@@ -1,0 +1,149 @@
+#if OneDNN
+import COneDNN
+import Glibc
+import SupConTensor
+
+/// One operation of a convolution by oneDNN (`SCD_FORWARD`, …), in pieces of the batch that any of
+/// the threads may take: each worker has a primitive for one thread. A batch with fewer images than
+/// there are threads is one piece, which the engine's team shares.
+final class OneDNNOperation {
+    let packedByteCount: Int
+    /// Scratch of all workers.
+    let scratchByteCount: Int
+
+    private let threads: Int
+    private let usesTeam: Bool
+    /// Whether the primitives read what they have not written.
+    private let clearsScratch: Bool
+    private let cut: BatchCut
+    /// Bytes of an image.
+    private let (xStride, yStride): (Int, Int)
+    private let scratchStride: Int
+    /// A primitive per worker for a piece, and where the last piece is smaller for that.
+    private let (primitives, lastPrimitives): ([OpaquePointer], [OpaquePointer])
+
+    /// Errors: unsupported, memory.
+    init(
+        _ shape: ConvolutionShape, _ what: Int, fused: Int, int8: QuantizedConvolution?,
+        type: ElementType, cut: BatchCut, threads: Int
+    ) throws(SupConError) {
+        usesTeam = EngineTeam.isUsed(images: shape.images, threads: threads)
+        (self.threads, self.cut) = (threads, cut)
+        clearsScratch =
+            what == SCD_WEIGHT_GRADIENT && OneDNNFaults.readsUnwrittenWorkspace(shape, type)
+        let (workers, usesTeam) = (min(threads, cut.count), usesTeam)
+        var made: [OpaquePointer] = []
+        func primitives(images: Int) throws(SupConError) -> [OpaquePointer] {
+            var piece = shape
+            piece.images = images
+            let first = made.count
+            for _ in 0..<workers {
+                var result: OpaquePointer?
+                let status = Self.create(
+                    piece, what, fused, int8, type, threads: usesTeam ? threads : 1,
+                    like: made.first, &result)
+                guard let result else {
+                    made.forEach { scd_convolution_free($0) }
+                    throw SupConError(
+                        status == 1 ? .memory : .unsupported,
+                        """
+                        oneDNN cannot prepare a \(shape.kernel)×\(shape.kernel) convolution of \
+                        \(shape.inputs) to \(shape.outputs) channels on \
+                        \(shape.height)×\(shape.width) in \(int8 == nil ? "\(type)" : "int8"): \
+                        status \(status)
+                        """
+                    )
+                }
+                made.append(result)
+            }
+            return Array(made[first...])
+        }
+        let whole = try primitives(images: cut.size)
+        self.primitives = whole
+        lastPrimitives =
+            cut.lastSize == cut.size ? whole : try primitives(images: cut.lastSize)
+        let bytes = int8 == nil ? type.byteCount : 1
+        xStride = shape.height * shape.width * shape.inputs * bytes
+        yStride = shape.outHeight * shape.outWidth * shape.outputs * bytes
+        packedByteCount = scd_convolution_packed_bytes(whole[0])
+        scratchStride =
+            ((made.map { scd_convolution_scratch_bytes($0) }.max() ?? 0) + 63) / 64 * 64
+        scratchByteCount = scratchStride * whole.count
+    }
+
+    deinit {
+        primitives.forEach { scd_convolution_free($0) }
+        if cut.lastSize != cut.size { lastPrimitives.forEach { scd_convolution_free($0) } }
+    }
+
+    private static func create(
+        _ shape: ConvolutionShape, _ what: Int, _ fused: Int, _ int8: QuantizedConvolution?,
+        _ type: ElementType, threads: Int, like: OpaquePointer?, _ result: inout OpaquePointer?
+    ) -> Int32 {
+        var shape = scd_convolution_shape(
+            images: Int64(shape.images), height: Int64(shape.height), width: Int64(shape.width),
+            inputs: Int64(shape.inputs), out_height: Int64(shape.outHeight),
+            out_width: Int64(shape.outWidth), outputs: Int64(shape.outputs),
+            kernel: Int64(shape.kernel), stride: Int64(shape.stride),
+            padding: Int64(shape.padding), groups: Int64(shape.groups),
+            type: Int32(type == .bf16 ? SCD_BF16 : SCD_F32))
+        guard let int8 else {
+            return scd_convolution_create(
+                &shape, Int32(what), Int32(fused), nil, Int32(threads), like, &result)
+        }
+        return int8.scales.withUnsafeBufferPointer { scales in
+            var quantization = scd_quantization(
+                x_signed: int8.xIsSigned ? 1 : 0, y_signed: int8.yIsSigned ? 1 : 0,
+                residual_signed: int8.residual?.isSigned == true ? 1 : 0,
+                residual_scale: int8.residual?.scale ?? 1, scales: scales.baseAddress)
+            return scd_convolution_create(
+                &shape, Int32(what), Int32(fused), &quantization, Int32(threads), like, &result)
+        }
+    }
+
+    /// The name of the implementation that oneDNN chose.
+    var implementation: String { String(cString: scd_convolution_implementation(primitives[0])) }
+
+    // The primitives were created for these sizes: running them cannot fail but by memory that is
+    // not there, which the plan has taken already.
+
+    /// Packs weights, or unpacks their gradient, on the calling thread.
+    func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer) {
+        onEngineThreads { _ = scd_convolution_pack(primitives[0], weights, packed) }
+    }
+    func unpack(_ packed: UnsafeRawPointer, into weights: UnsafeMutablePointer<Float>) {
+        onEngineThreads { _ = scd_convolution_unpack(primitives[0], packed, weights) }
+    }
+    func prepare(bias: UnsafeMutablePointer<Float>) {
+        scd_convolution_prepare_bias(primitives[0], bias)
+    }
+
+    /// Runs it on x, y and the packed weights; `weightStride`: bytes from the weights of a piece to
+    /// those of the next, where each has its own.
+    func run(
+        x: UnsafeRawPointer, weights: UnsafeMutableRawPointer, weightStride: Int = 0,
+        bias: UnsafePointer<Float>? = nil, y: UnsafeRawPointer, scratch: UnsafeMutableRawPointer
+    ) {
+        onEngineThreads {
+            Parallel.pieces(cut.count, threads: threads) { worker, piece in
+                let primitives = piece == cut.count - 1 ? lastPrimitives : primitives
+                let image = piece * cut.size
+                let own = scratch + worker * scratchStride
+                if clearsScratch { memset(own, 0, scratchStride) }
+                _ = scd_convolution_run(
+                    primitives[worker], UnsafeMutableRawPointer(mutating: x + image * xStride),
+                    weights + piece * weightStride, bias,
+                    UnsafeMutableRawPointer(mutating: y + image * yStride),
+                    own)
+            }
+        }
+    }
+
+    /// Sets the calling thread's team to what the primitives were created for.
+    private func onEngineThreads(_ body: () -> Void) {
+        let former = scd_enter(usesTeam ? Int32(threads) : 1)
+        body()
+        scd_leave(former)
+    }
+}
+#endif

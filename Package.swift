@@ -93,9 +93,13 @@ let package = Package(
             swiftSettings: swiftSettings,
             linkerSettings: [
                 .unsafeFlags(
-                    ["-soname", "libsupcon.so.1", "--version-script=\(exports)"].flatMap {
-                        ["-Xlinker", $0]
-                    })
+                    [
+                        "-soname", "libsupcon.so.1", "--version-script=\(exports)",
+                        // Its threads and thread-local data outlive dlclose(): it stays loaded.
+                        "-z", "nodelete",
+                        // The tables that calls go through are read-only once it is loaded.
+                        "-z", "relro", "-z", "now",
+                    ].flatMap { ["-Xlinker", $0] })
             ]),
 
         // Examples: swift run -c release supcon-train …

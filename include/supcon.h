@@ -55,10 +55,10 @@ extern "C" {
  * versions */
 
 #define SUPCON_VERSION_MAJOR 0
-#define SUPCON_VERSION_MINOR 1
+#define SUPCON_VERSION_MINOR 2
 #define SUPCON_VERSION_PATCH 0
-/* Grows when a struct or function is added; programs built for a smaller number go on working with
- * this SONAME. */
+/* Grows when a field, function or enumerator is added; programs built for a smaller number go on
+ * working with this SONAME (docs/versioning.md). */
 #define SUPCON_ABI_VERSION 1
 
 /* The version of the library that is loaded, "major.minor.patch". Static. */
@@ -117,7 +117,9 @@ typedef struct supcon_context_options {
                            (default): what the machine has free then */
 } supcon_context_options;
 
-void supcon_context_options_init(supcon_context_options *options);
+void supcon_context_options_init_sized(supcon_context_options *options, size_t size);
+#define supcon_context_options_init(options) \
+  supcon_context_options_init_sized((options), sizeof *(options))
 /* How to run. Wherever a context is asked for, NULL means one with the defaults. Errors: argument,
  * memory. */
 SUPCON_MUST_CHECK supcon_status supcon_context_create(const supcon_context_options *options,
@@ -151,9 +153,12 @@ typedef struct supcon_images {
 
 /* Fills *images for dense memory in layout (SUPCON_LAYOUT_...). Checks nothing: the functions that
  * take images do. */
-void supcon_images_init(supcon_images *images, const void *data, int32_t element_type,
-                        int32_t layout, int64_t count, int64_t height, int64_t width,
-                        int64_t channels);
+void supcon_images_init_sized(supcon_images *images, size_t size, const void *data,
+                              int32_t element_type, int32_t layout, int64_t count, int64_t height,
+                              int64_t width, int64_t channels);
+#define supcon_images_init(images, data, element_type, layout, count, height, width, channels)    \
+  supcon_images_init_sized((images), sizeof *(images), (data), (element_type), (layout), (count), \
+                           (height), (width), (channels))
 
 /* ----------------------------------------------------------------------------------------------------------------------
  * loss */
@@ -211,8 +216,17 @@ typedef struct supcon_loss_result {
   int64_t anchors_without_positive; /* they contribute nothing, and are never NaN */
 } supcon_loss_result;
 
-void supcon_loss_options_init(supcon_loss_options *options);
-void supcon_loss_result_init(supcon_loss_result *result);
+void supcon_loss_options_init_sized(supcon_loss_options *options, size_t size);
+#define supcon_loss_options_init(options) \
+  supcon_loss_options_init_sized((options), sizeof *(options))
+/* Sets *to to the options at from, which a later library may have made (supcon_preset): what *to
+ * has no field for is left out. */
+void supcon_loss_options_copy_sized(supcon_loss_options *to, size_t size,
+                                    const supcon_loss_options *from);
+#define supcon_loss_options_copy(to, from) \
+  supcon_loss_options_copy_sized((to), sizeof *(to), (from))
+void supcon_loss_result_init_sized(supcon_loss_result *result, size_t size);
+#define supcon_loss_result_init(result) supcon_loss_result_init_sized((result), sizeof *(result))
 
 /* The contrastive loss of samples*views embeddings and its gradient, in O(samples*views*dimension)
  * memory, f32 (sums in f64). features     [samples, views, dimension], dense labels [samples], or
@@ -289,7 +303,9 @@ typedef struct supcon_dataset_options {
   int32_t copy; /* 1: supcon_dataset_from_images copies; 0 (default): the pixels stay the caller's,
                    valid and unchanged until the data set, and what was made from it, is freed */
 } supcon_dataset_options;
-void supcon_dataset_options_init(supcon_dataset_options *options);
+void supcon_dataset_options_init_sized(supcon_dataset_options *options, size_t size);
+#define supcon_dataset_options_init(options) \
+  supcon_dataset_options_init_sized((options), sizeof *(options))
 
 /* Images in memory; labels: [images->count], or NULL (no labels). Labels are any int64 >= 0;
  * classes are 0 to the largest label. Errors: argument (also an f32 pixel that is not finite),
@@ -348,7 +364,8 @@ typedef struct supcon_dataset_info {
   int64_t skipped;          /* files left out as unreadable */
   int64_t target_dimension; /* numbers that an image has as targets; 0: there are none */
 } supcon_dataset_info;
-void supcon_dataset_info_init(supcon_dataset_info *info);
+void supcon_dataset_info_init_sized(supcon_dataset_info *info, size_t size);
+#define supcon_dataset_info_init(info) supcon_dataset_info_init_sized((info), sizeof *(info))
 SUPCON_MUST_CHECK supcon_status supcon_dataset_get_info(const supcon_dataset *dataset,
                                                         supcon_dataset_info *info);
 /* The name of a class: its folder, or its number. Valid until the data set is freed. NULL if there
@@ -470,7 +487,15 @@ typedef struct supcon_augmentation_options {
       cutout; /* AUTOAUGMENT_…, RANDAUGMENT: side of a square of fill, the last operation, as a
                  share of the smaller side (AutoAugment's recipe for CIFAR: 0.5); default 0: none */
 } supcon_augmentation_options;
-void supcon_augmentation_options_init(supcon_augmentation_options *options);
+void supcon_augmentation_options_init_sized(supcon_augmentation_options *options, size_t size);
+#define supcon_augmentation_options_init(options) \
+  supcon_augmentation_options_init_sized((options), sizeof *(options))
+/* Sets *to to the options at from, which a later library may have made (supcon_preset): what *to
+ * has no field for is left out. */
+void supcon_augmentation_options_copy_sized(supcon_augmentation_options *to, size_t size,
+                                            const supcon_augmentation_options *from);
+#define supcon_augmentation_options_copy(to, from) \
+  supcon_augmentation_options_copy_sized((to), sizeof *(to), (from))
 
 /* The views that training would make of these images: view number `view` in `epoch` of a run with
  * `seed`, image i being sample number i. views   [images->count, height, width, channels] f32, 0 to
@@ -581,8 +606,11 @@ typedef struct supcon_model_options {
   uint64_t seed;          /* of the initial weights; default 0 */
   int32_t normalize_features; /* 1: head and classifier take r at length 1, as in the paper; 0
                                  (default): r as it is, as in SupContrast */
+  int32_t reserved;           /* 0 */
 } supcon_model_options;
-void supcon_model_options_init(supcon_model_options *options);
+void supcon_model_options_init_sized(supcon_model_options *options, size_t size);
+#define supcon_model_options_init(options) \
+  supcon_model_options_init_sized((options), sizeof *(options))
 /* A new model with random weights (He, fan-out). Errors: argument, memory, unsupported (BF16 in a
  * build without oneDNN, or on a CPU that lacks it). */
 SUPCON_MUST_CHECK supcon_status supcon_model_create(supcon_context *context,
@@ -604,7 +632,9 @@ typedef struct supcon_load_options {
   float mean[4];
   float std[4];
 } supcon_load_options;
-void supcon_load_options_init(supcon_load_options *options);
+void supcon_load_options_init_sized(supcon_load_options *options, size_t size);
+#define supcon_load_options_init(options) \
+  supcon_load_options_init_sized((options), sizeof *(options))
 /* A safetensors file: ours, or one with the parameter names of torchvision, timm or SupContrast
  * ("encoder.", "module." prefixes). "fc" becomes the classifier. Errors: argument, io, format (says
  * which tensor), memory, unsupported. */
@@ -636,7 +666,8 @@ typedef struct supcon_model_info {
   int32_t int8; /* 1: the encoder embeds in int8, after supcon_model_quantize */
   int32_t normalize_features;
 } supcon_model_info;
-void supcon_model_info_init(supcon_model_info *info);
+void supcon_model_info_init_sized(supcon_model_info *info, size_t size);
+#define supcon_model_info_init(info) supcon_model_info_init_sized((info), sizeof *(info))
 SUPCON_MUST_CHECK supcon_status supcon_model_get_info(const supcon_model *model,
                                                       supcon_model_info *info);
 /* The name of a class, as the data set that the classifier was fitted on called it; valid until the
@@ -655,7 +686,9 @@ typedef struct supcon_embed_options {
   int32_t normalize;  /* 1 (default): to length 1 (ENCODER and PROJECTION only) */
   int32_t batch_size; /* images per pass; 0 (default): chosen by the library */
 } supcon_embed_options;
-void supcon_embed_options_init(supcon_embed_options *options);
+void supcon_embed_options_init_sized(supcon_embed_options *options, size_t size);
+#define supcon_embed_options_init(options) \
+  supcon_embed_options_init_sized((options), sizeof *(options))
 /* Dimension of one row of an output; 0 if the model does not have it. */
 int64_t supcon_model_output_dimension(const supcon_model *model, int32_t output);
 /* embeddings: [images->count, dimension] f32; capacity in floats. Images of another size than the
@@ -697,7 +730,9 @@ typedef struct supcon_classifier_options {
                                         iteration; NULL (default): nobody does */
   void *user_data;                   /* for progress */
 } supcon_classifier_options;
-void supcon_classifier_options_init(supcon_classifier_options *options);
+void supcon_classifier_options_init_sized(supcon_classifier_options *options, size_t size);
+#define supcon_classifier_options_init(options) \
+  supcon_classifier_options_init_sized((options), sizeof *(options))
 /* Fits the linear classifier "fc" on the frozen, unaugmented embeddings of a labeled data set and
  * keeps it in the model (its class names too). The model is unchanged after a failure. Errors:
  * argument, state (no labels, or in use), memory, canceled, io, format. */
@@ -862,7 +897,9 @@ typedef struct supcon_train_options {
                         weighed likewise. A wide kernel leaves hardly a negative to the denominators
                         that count those alone */
 } supcon_train_options;
-void supcon_train_options_init(supcon_train_options *options);
+void supcon_train_options_init_sized(supcon_train_options *options, size_t size);
+#define supcon_train_options_init(options) \
+  supcon_train_options_init_sized((options), sizeof *(options))
 
 /* Published recipes by name: cifar-pytorch, cifar-linear, cifar-cross-entropy, cifar-simclr,
  * cifar-simclr-linear (HobbitLong/SupContrast); imagenet-r50, imagenet-r50-linear, imagenet-r200,
@@ -876,9 +913,9 @@ const char *supcon_preset_name(int64_t index);
 const char *supcon_preset_description(const char *name);
 /* Sets every field of model and train, which their _init functions have made, to the recipe; either
  * may be NULL. Change what you need then: classes and channels are the data's. What train points to
- * is static and not to be written to; for another temperature: supcon_loss_options loss =
- * *train.loss;  loss.temperature = 0.2f;  train.loss = &loss; Errors: argument (another name: the
- * sentence has those that are; struct_size). */
+ * is static and not to be written to; for another temperature: supcon_loss_options loss;
+ * supcon_loss_options_copy(&loss, train.loss); loss.temperature = 0.2f; train.loss = &loss;
+ * Errors: argument (another name: the sentence has those that are; struct_size). */
 SUPCON_MUST_CHECK supcon_status supcon_preset(const char *name, supcon_model_options *model,
                                               supcon_train_options *train);
 
@@ -949,7 +986,9 @@ typedef struct supcon_evaluate_options {
   int32_t iterations; /* LINEAR; default 200 */
   float l2;           /* LINEAR; default 1e-4 */
 } supcon_evaluate_options;
-void supcon_evaluate_options_init(supcon_evaluate_options *options);
+void supcon_evaluate_options_init_sized(supcon_evaluate_options *options, size_t size);
+#define supcon_evaluate_options_init(options) \
+  supcon_evaluate_options_init_sized((options), sizeof *(options))
 typedef struct supcon_scores {
   uint32_t struct_size; /* in: sizeof; set by supcon_scores_init */
   int32_t reserved;
@@ -957,7 +996,8 @@ typedef struct supcon_scores {
   double top5;     /* … among the first five (all, if there are fewer classes) */
   int64_t classes; /* largest label + 1 */
 } supcon_scores;
-void supcon_scores_init(supcon_scores *scores);
+void supcon_scores_init_sized(supcon_scores *scores, size_t size);
+#define supcon_scores_init(scores) supcon_scores_init_sized((scores), sizeof *(scores))
 /* Judges embeddings: fits method on train rows, predicts test rows.
  *  train, test    [n, dimension] f32, labels [n] >= 0. Rows are normalized to length 1 first.
  *  predictions    [test_count] or NULL
@@ -986,7 +1026,9 @@ typedef struct supcon_retrieval_scores {
   int64_t queries; /* that the means are over */
   int64_t queries_without_match; /* no row has their label: left out */
 } supcon_retrieval_scores;
-void supcon_retrieval_scores_init(supcon_retrieval_scores *scores);
+void supcon_retrieval_scores_init_sized(supcon_retrieval_scores *scores, size_t size);
+#define supcon_retrieval_scores_init(scores) \
+  supcon_retrieval_scores_init_sized((scores), sizeof *(scores))
 /* How well rows find those of their label by cosine (arXiv:2003.08505, section 3.2). Rows are
  * normalized to length 1 first; no table of all similarities is made. gallery  [gallery_count,
  * dimension], labels of any value queries  [query_count, dimension]; NULL: the gallery's rows, each
@@ -1003,7 +1045,9 @@ typedef struct supcon_calibration_options {
   uint32_t struct_size;
   int32_t bins; /* of confidence, of equal width; default 15 */
 } supcon_calibration_options;
-void supcon_calibration_options_init(supcon_calibration_options *options);
+void supcon_calibration_options_init_sized(supcon_calibration_options *options, size_t size);
+#define supcon_calibration_options_init(options) \
+  supcon_calibration_options_init_sized((options), sizeof *(options))
 typedef struct supcon_calibration_scores {
   uint32_t struct_size; /* in: sizeof; set by supcon_calibration_scores_init */
   int32_t reserved;
@@ -1015,7 +1059,9 @@ typedef struct supcon_calibration_scores {
                                      0) */
   double brier_score; /* mean squared distance of the probabilities from the label's one-hot row */
 } supcon_calibration_scores;
-void supcon_calibration_scores_init(supcon_calibration_scores *scores);
+void supcon_calibration_scores_init_sized(supcon_calibration_scores *scores, size_t size);
+#define supcon_calibration_scores_init(scores) \
+  supcon_calibration_scores_init_sized((scores), sizeof *(scores))
 /* How far a classifier's confidence is from its accuracy (arXiv:1706.04599). Bin b holds the rows
  * whose largest probability lies in (b / bins, (b + 1) / bins]. probabilities  [count, classes]
  * f32, rows of sum 1; labels [count], 0 to classes - 1 bin_counts, bin_confidences, bin_accuracies
@@ -1034,7 +1080,9 @@ typedef struct supcon_corruption_scores {
   double
       relative_mean; /* the same of what is lost against clean images; NaN without clean errors */
 } supcon_corruption_scores;
-void supcon_corruption_scores_init(supcon_corruption_scores *scores);
+void supcon_corruption_scores_init_sized(supcon_corruption_scores *scores, size_t size);
+#define supcon_corruption_scores_init(scores) \
+  supcon_corruption_scores_init_sized((scores), sizeof *(scores))
 /* Robustness to corruptions against a baseline's (arXiv:1903.12261, section 4; papers take AlexNet
  * for the baseline). errors, baseline           [corruptions, severities], shares of images, 0 to 1
  *  clean, clean_baseline      errors on clean images; both NaN: no relative ones
@@ -1064,7 +1112,8 @@ typedef struct supcon_ood_options {
   uint32_t struct_size;
   int32_t k; /* the neighbor whose distance counts; default 50 */
 } supcon_ood_options;
-void supcon_ood_options_init(supcon_ood_options *options);
+void supcon_ood_options_init_sized(supcon_ood_options *options, size_t size);
+#define supcon_ood_options_init(options) supcon_ood_options_init_sized((options), sizeof *(options))
 /* How strange each query is: its distance to the k-th nearest training row, both at length 1, 0 to
  * 2; the larger, the more likely out of distribution (arXiv:2204.06507). train    [train_count,
  * dimension] queries  [query_count, dimension]; NULL: the training rows, each without itself;
@@ -1082,7 +1131,9 @@ typedef struct supcon_detection_scores {
   double fpr95; /* share of the rows from outside that are let in where 95 % of those inside are */
   double threshold; /* the score up to which rows are let in for that */
 } supcon_detection_scores;
-void supcon_detection_scores_init(supcon_detection_scores *scores);
+void supcon_detection_scores_init_sized(supcon_detection_scores *scores, size_t size);
+#define supcon_detection_scores_init(scores) \
+  supcon_detection_scores_init_sized((scores), sizeof *(scores))
 /* How well such scores tell outside from inside. Errors: argument (NaN), shape. */
 SUPCON_MUST_CHECK supcon_status supcon_detection(const float *inside, int64_t inside_count,
                                                  const float *outside, int64_t outside_count,

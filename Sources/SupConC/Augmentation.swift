@@ -49,10 +49,19 @@ extension AugmentationOptions {
 }
 
 @c @implementation
-public func supcon_augmentation_options_init(
-    _ options: UnsafeMutablePointer<supcon_augmentation_options>?
+public func supcon_augmentation_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_augmentation_options>?, _ size: Int
 ) {
-    options?.pointee = supcon_augmentation_options(.defaults(.simclr))
+    supcon_augmentation_options(.defaults(.simclr)).initialize(options, size)
+}
+
+@c @implementation
+public func supcon_augmentation_options_copy_sized(
+    _ to: UnsafeMutablePointer<supcon_augmentation_options>?, _ size: Int,
+    _ from: UnsafePointer<supcon_augmentation_options>?
+) {
+    supcon_augmentation_options.copy(
+        from, to, size, defaults: supcon_augmentation_options(.defaults(.simclr)))
 }
 
 @c @implementation

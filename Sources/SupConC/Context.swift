@@ -12,8 +12,10 @@ final class ContextHandle: Sendable {
 }
 
 @c @implementation
-public func supcon_context_options_init(_ options: UnsafeMutablePointer<supcon_context_options>?) {
-    options?.pointee = .empty
+public func supcon_context_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_context_options>?, _ size: Int
+) {
+    supcon_context_options.empty.initialize(options, size)
 }
 
 @c @implementation

@@ -15,8 +15,10 @@ final class DatasetHandle: Sendable {
 public func supcon_dataset_free(_ dataset: OpaquePointer?) { release(dataset, DatasetHandle.self) }
 
 @c @implementation
-public func supcon_dataset_info_init(_ info: UnsafeMutablePointer<supcon_dataset_info>?) {
-    info?.pointee = .empty
+public func supcon_dataset_info_init_sized(
+    _ info: UnsafeMutablePointer<supcon_dataset_info>?, _ size: Int
+) {
+    supcon_dataset_info.empty.initialize(info, size)
 }
 
 @c @implementation

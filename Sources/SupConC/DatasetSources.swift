@@ -42,8 +42,10 @@ private func paths(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: In
 }
 
 @c @implementation
-public func supcon_dataset_options_init(_ options: UnsafeMutablePointer<supcon_dataset_options>?) {
-    options?.pointee = supcon_dataset_options(DatasetOptions())
+public func supcon_dataset_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_dataset_options>?, _ size: Int
+) {
+    supcon_dataset_options(DatasetOptions()).initialize(options, size)
 }
 
 @c @implementation

@@ -22,8 +22,10 @@ extension EmbedOptions {
 }
 
 @c @implementation
-public func supcon_embed_options_init(_ options: UnsafeMutablePointer<supcon_embed_options>?) {
-    options?.pointee = supcon_embed_options(EmbedOptions())
+public func supcon_embed_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_embed_options>?, _ size: Int
+) {
+    supcon_embed_options(EmbedOptions()).initialize(options, size)
 }
 
 @c @implementation
@@ -108,10 +110,10 @@ extension supcon_classifier_options {
 }
 
 @c @implementation
-public func supcon_classifier_options_init(
-    _ options: UnsafeMutablePointer<supcon_classifier_options>?
+public func supcon_classifier_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_classifier_options>?, _ size: Int
 ) {
-    options?.pointee = supcon_classifier_options(ClassifierOptions())
+    supcon_classifier_options(ClassifierOptions()).initialize(options, size)
 }
 
 @c @implementation

@@ -23,14 +23,17 @@ extension EvaluateOptions {
 }
 
 @c @implementation
-public func supcon_evaluate_options_init(_ options: UnsafeMutablePointer<supcon_evaluate_options>?)
-{
-    options?.pointee = supcon_evaluate_options(EvaluateOptions())
+public func supcon_evaluate_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_evaluate_options>?, _ size: Int
+) {
+    supcon_evaluate_options(EvaluateOptions()).initialize(options, size)
 }
 
 @c @implementation
-public func supcon_scores_init(_ scores: UnsafeMutablePointer<supcon_scores>?) {
-    scores?.pointee = .empty
+public func supcon_scores_init_sized(
+    _ scores: UnsafeMutablePointer<supcon_scores>?, _ size: Int
+) {
+    supcon_scores.empty.initialize(scores, size)
 }
 
 @c @implementation

@@ -2,12 +2,11 @@ import CSupCon
 import SupCon
 
 @c @implementation
-public func supcon_images_init(
-    _ images: UnsafeMutablePointer<supcon_images>?, _ data: UnsafeRawPointer?,
+public func supcon_images_init_sized(
+    _ images: UnsafeMutablePointer<supcon_images>?, _ size: Int, _ data: UnsafeRawPointer?,
     _ element_type: Int32, _ layout: Int32, _ count: Int64, _ height: Int64, _ width: Int64,
     _ channels: Int64
 ) {
-    guard let images else { return }
     var value = supcon_images.empty
     (value.data, value.element_type) = (data, element_type)
     (value.count, value.height, value.width, value.channels) = (count, height, width, channels)
@@ -20,7 +19,7 @@ public func supcon_images_init(
             width &* channels, channels, 1
         )
     }
-    images.pointee = value
+    value.initialize(images, size)
 }
 
 extension ImageBatch {

@@ -43,13 +43,25 @@ extension supcon_loss_result {
 }
 
 @c @implementation
-public func supcon_loss_options_init(_ options: UnsafeMutablePointer<supcon_loss_options>?) {
-    options?.pointee = supcon_loss_options(ContrastiveOptions())
+public func supcon_loss_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_loss_options>?, _ size: Int
+) {
+    supcon_loss_options(ContrastiveOptions()).initialize(options, size)
 }
 
 @c @implementation
-public func supcon_loss_result_init(_ result: UnsafeMutablePointer<supcon_loss_result>?) {
-    result?.pointee = .empty
+public func supcon_loss_result_init_sized(
+    _ result: UnsafeMutablePointer<supcon_loss_result>?, _ size: Int
+) {
+    supcon_loss_result.empty.initialize(result, size)
+}
+
+@c @implementation
+public func supcon_loss_options_copy_sized(
+    _ to: UnsafeMutablePointer<supcon_loss_options>?, _ size: Int,
+    _ from: UnsafePointer<supcon_loss_options>?
+) {
+    supcon_loss_options.copy(from, to, size, defaults: supcon_loss_options(ContrastiveOptions()))
 }
 
 @c @implementation

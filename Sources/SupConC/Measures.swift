@@ -4,8 +4,10 @@ import SupCon
 // Retrieval, calibration, corruption errors, geometry and out-of-distribution scores.
 
 @c @implementation
-public func supcon_retrieval_scores_init(_ scores: UnsafeMutablePointer<supcon_retrieval_scores>?) {
-    scores?.pointee = .empty
+public func supcon_retrieval_scores_init_sized(
+    _ scores: UnsafeMutablePointer<supcon_retrieval_scores>?, _ size: Int
+) {
+    supcon_retrieval_scores.empty.initialize(scores, size)
 }
 
 @c @implementation
@@ -45,18 +47,18 @@ public func supcon_retrieval(
 }
 
 @c @implementation
-public func supcon_calibration_options_init(
-    _ options: UnsafeMutablePointer<supcon_calibration_options>?
+public func supcon_calibration_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_calibration_options>?, _ size: Int
 ) {
     var value = supcon_calibration_options.empty
     value.bins = Int32(calibrationBins)
-    options?.pointee = value
+    value.initialize(options, size)
 }
 
 @c @implementation
-public func supcon_calibration_scores_init(
-    _ scores: UnsafeMutablePointer<supcon_calibration_scores>?
-) { scores?.pointee = .empty }
+public func supcon_calibration_scores_init_sized(
+    _ scores: UnsafeMutablePointer<supcon_calibration_scores>?, _ size: Int
+) { supcon_calibration_scores.empty.initialize(scores, size) }
 
 @c @implementation
 public func supcon_calibration(
@@ -96,8 +98,9 @@ public func supcon_calibration(
 }
 
 @c @implementation
-public func supcon_corruption_scores_init(_ scores: UnsafeMutablePointer<supcon_corruption_scores>?)
-{ scores?.pointee = .empty }
+public func supcon_corruption_scores_init_sized(
+    _ scores: UnsafeMutablePointer<supcon_corruption_scores>?, _ size: Int
+) { supcon_corruption_scores.empty.initialize(scores, size) }
 
 @c @implementation
 public func supcon_corruption_error(
@@ -177,10 +180,12 @@ public func supcon_uniformity(
 }
 
 @c @implementation
-public func supcon_ood_options_init(_ options: UnsafeMutablePointer<supcon_ood_options>?) {
+public func supcon_ood_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_ood_options>?, _ size: Int
+) {
     var value = supcon_ood_options.empty
     value.k = Int32(outOfDistributionNeighbor)
-    options?.pointee = value
+    value.initialize(options, size)
 }
 
 @c @implementation
@@ -203,8 +208,10 @@ public func supcon_ood_scores(
 }
 
 @c @implementation
-public func supcon_detection_scores_init(_ scores: UnsafeMutablePointer<supcon_detection_scores>?) {
-    scores?.pointee = .empty
+public func supcon_detection_scores_init_sized(
+    _ scores: UnsafeMutablePointer<supcon_detection_scores>?, _ size: Int
+) {
+    supcon_detection_scores.empty.initialize(scores, size)
 }
 
 @c @implementation

@@ -78,6 +78,8 @@ extension ModelOptions {
         precision = try pick(precisions, options.precision, "precision")
         (mean, std, seed) = (array(options.mean), array(options.std), options.seed)
         normalizesFeatures = try flag(options.normalize_features, "normalize_features")
+        try require(
+            options.reserved == 0, .argument, "reserved is \(options.reserved); expected 0")
     }
 }
 
@@ -99,8 +101,10 @@ extension LoadOptions {
 }
 
 @c @implementation
-public func supcon_model_options_init(_ options: UnsafeMutablePointer<supcon_model_options>?) {
-    options?.pointee = supcon_model_options(ModelOptions())
+public func supcon_model_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_model_options>?, _ size: Int
+) {
+    supcon_model_options(ModelOptions()).initialize(options, size)
 }
 
 @c @implementation
@@ -114,8 +118,10 @@ public func supcon_model_create(
 }
 
 @c @implementation
-public func supcon_load_options_init(_ options: UnsafeMutablePointer<supcon_load_options>?) {
-    options?.pointee = .empty
+public func supcon_load_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_load_options>?, _ size: Int
+) {
+    supcon_load_options.empty.initialize(options, size)
 }
 
 @c @implementation
@@ -142,8 +148,10 @@ public func supcon_model_save(_ model: OpaquePointer?, _ path: UnsafePointer<CCh
 public func supcon_model_free(_ model: OpaquePointer?) { release(model, ModelHandle.self) }
 
 @c @implementation
-public func supcon_model_info_init(_ info: UnsafeMutablePointer<supcon_model_info>?) {
-    info?.pointee = .empty
+public func supcon_model_info_init_sized(
+    _ info: UnsafeMutablePointer<supcon_model_info>?, _ size: Int
+) {
+    supcon_model_info.empty.initialize(info, size)
 }
 
 @c @implementation

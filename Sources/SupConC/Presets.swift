@@ -66,7 +66,7 @@ public func supcon_preset(
         // Both or neither.
         try supcon_model_options.check(model)
         try supcon_train_options.check(train)
-        model?.pointee = preset.model
-        train?.pointee = preset.train
+        if let model { try supcon_model_options.write(preset.model, to: model) }
+        if let train { try supcon_train_options.write(preset.train, to: train) }
     }
 }

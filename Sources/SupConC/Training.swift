@@ -127,8 +127,10 @@ extension supcon_event {
 }
 
 @c @implementation
-public func supcon_train_options_init(_ options: UnsafeMutablePointer<supcon_train_options>?) {
-    options?.pointee = supcon_train_options(TrainOptions())
+public func supcon_train_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_train_options>?, _ size: Int
+) {
+    supcon_train_options(TrainOptions()).initialize(options, size)
 }
 
 @c @implementation

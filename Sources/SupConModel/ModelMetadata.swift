@@ -3,7 +3,7 @@ import SupConTensor
 
 /// The library, as files name it.
 public enum Library {
-    public static let version = "0.1.0"
+    public static let version = "0.2.0"
 }
 
 /// What a model is but for its numbers; in a file: strings under "supcon.…", lists as JSON.

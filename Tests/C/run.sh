@@ -76,8 +76,27 @@ needs_only() {
   [[ -z $others ]] || { echo "also needs: $others"; return 1; }
 }
 check "needs the system and its engines only" needs_only
+# It stays loaded until the process ends, and what calls go through is read-only by then.
+hardened() {
+  readelf -dW "$library" | grep -E 'FLAGS_1.*\bNOW\b' && readelf -dW "$library" | grep -E 'FLAGS_1.*\bNODELETE\b' &&
+    readelf -lW "$library" | grep GNU_RELRO
+}
+check "nodelete, full RELRO" hardened
 no_debris() { ! readelf -d "$library" | grep -E 'TEXTREL|RUNPATH.*/(home|root|build|opt)'; }
 check "no text relocations, no paths of this machine" no_debris
+
+# ------------------------------------------------------------------------------------------------------------- the released versions
+
+check "ABI: today's keeps the recorded ones" python3 Tests/ABI/abi.py check "$library"
+# The program of a released version; "future" is one of a header that has grown since.
+program_of() {
+  mkdir -p "$work/abi/$1" && gcc -std=c11 $strict -include "$2" -o "$work/abi/$1/program" Tests/ABI/program.c $link && "$work/abi/$1/program" "$work/abi/$1"
+}
+for header in Tests/ABI/*.h; do check "ABI: a program of $(basename "$header" .h)" program_of "$(basename "$header" .h)" "$header"; done
+sed -E 's/^\} (supcon_[a-z_]+);$/  int64_t later;\n} \1;/' include/supcon.h >"$work/future.h"
+# (All but the event, which the library makes.)
+sed -i '/^typedef struct supcon_event {/,/^} supcon_event;/{/int64_t later;/d}' "$work/future.h"
+check "ABI: a program of a later header" program_of future "$work/future.h"
 
 # ---------------------------------------------------------------------------------------------------------------------- the functions
 
@@ -88,7 +107,7 @@ build_tests() {
 check "build: test programs" build_tests
 [[ -x $work/api_test ]] || build_tests >/dev/null 2>&1
 data=$work/data
-for part in general loss datasets files augmentation models model_files training presets allocations evaluation measures threads fork; do
+for part in general sizes loss datasets files augmentation models model_files training presets allocations evaluation measures threads fork; do
   check "functions: $part" timeout 120 "$work/api_test" "$data" $part
 done
 # Other CPUs, emulated: without AVX, and with AVX2 alone. They share nothing with this one but the library.

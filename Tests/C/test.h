@@ -91,6 +91,7 @@ supcon_model_options small_model_options(void);
 supcon_model *small_model(void);
 
 void test_general(void);
+void test_sizes(void);
 void test_loss(void);
 void test_datasets(void);
 void test_files(void);

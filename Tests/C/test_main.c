@@ -75,13 +75,21 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     void (*run)(void);
-  } tests[] = {{"general", test_general},           {"loss", test_loss},
-               {"datasets", test_datasets},         {"files", test_files},
-               {"augmentation", test_augmentation}, {"models", test_models},
-               {"model_files", test_model_files},   {"training", test_training},
-               {"presets", test_presets},           {"allocations", test_allocations},
-               {"evaluation", test_evaluation},     {"measures", test_measures},
-               {"threads", test_threads},           {"fork", test_fork}};
+  } tests[] = {{"general", test_general},
+               {"sizes", test_sizes},
+               {"loss", test_loss},
+               {"datasets", test_datasets},
+               {"files", test_files},
+               {"augmentation", test_augmentation},
+               {"models", test_models},
+               {"model_files", test_model_files},
+               {"training", test_training},
+               {"presets", test_presets},
+               {"allocations", test_allocations},
+               {"evaluation", test_evaluation},
+               {"measures", test_measures},
+               {"threads", test_threads},
+               {"fork", test_fork}};
   if (argc > 2 && strcmp(argv[2], "full_disk") == 0) test_full_disk();
   else
     for (size_t i = 0; i < sizeof tests / sizeof *tests; ++i) {

@@ -6,17 +6,17 @@ from pathlib import Path
 HEADER = Path(__file__).resolve().parents[3] / "include" / "supcon.h"
 
 
-def read():
-    """(enumerators {name: value}, structs {name: [(type, name, array length)]}, functions {name:
+def read(path=HEADER):
+    """A header such as HEADER: (enumerators {name: value}, structs {name: [(type, name, array length)]}, functions {name:
     (result, [types])}, callbacks likewise, macros).
     """
-    text = HEADER.read_text(encoding="utf-8")
+    text = Path(path).read_text(encoding="utf-8")
     text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S)
     macros = {
         name: int(value)
         for name, value in re.findall(r"^#define (SUPCON_\w+) (\d+)\s*$", text, re.M)
     }
-    text = re.sub(r"^\s*#.*$", "", text, flags=re.M).replace('extern "C" {', "")
+    text = re.sub(r"^\s*#(.*\\\n)*.*$", "", text, flags=re.M).replace('extern "C" {', "")
     enumerators = {}
     for body in re.findall(r"\benum\s*\{(.*?)\}", text, re.S):
         for name, value in re.findall(r"(\w+)\s*=\s*(-?\d+)", body):

@@ -17,6 +17,7 @@ SCALARS = {
     "uint32_t": ctypes.c_uint32,
     "uint64_t": ctypes.c_uint64,
     "uint8_t": ctypes.c_uint8,
+    "size_t": ctypes.c_size_t,
     "float": ctypes.c_float,
     "double": ctypes.c_double,
     "int": ctypes.c_int,

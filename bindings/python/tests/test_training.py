@@ -306,6 +306,7 @@ def test_every_field_of_the_options_is_reachable():
         "copy",
         "progress",
         "user_data",
+        "reserved",
     }
     for struct, table in tables.items():
         assert {field for field, _ in struct._fields_} - apart == {

@@ -15,6 +15,7 @@ from ctypes import (
     c_int,
     c_int32,
     c_int64,
+    c_size_t,
     c_uint8,
     c_uint32,
     c_uint64,
@@ -339,6 +340,7 @@ class ModelOptions(Structure):
             ("std", c_float * 4),
             ("seed", c_uint64),
             ("normalize_features", c_int32),
+            ("reserved", c_int32),
         ]
     )
 
@@ -577,7 +579,7 @@ class DetectionScores(Structure):
     ]
 
 
-# struct → its name in the header; each but the last two is set to its defaults by <name>_init()
+# struct → its name in the header; each but the last two is set to its defaults by <name>_init_sized()
 STRUCTS = {
     ContextOptions: "supcon_context_options",
     LossOptions: "supcon_loss_options",
@@ -637,9 +639,17 @@ FUNCTIONS = {
     "supcon_context_create": (status, [POINTER(ContextOptions), _contexts]),
     "supcon_context_free": (None, [ContextHandle]),
     "supcon_context_threads": (c_int32, [ContextHandle]),
-    "supcon_images_init": (
+    "supcon_images_init_sized": (
         None,
-        [POINTER(Images), c_void_p, c_int32, c_int32, c_int64, c_int64, c_int64, c_int64],
+        [POINTER(Images), c_size_t, c_void_p, c_int32, c_int32, c_int64, c_int64, c_int64, c_int64],
+    ),
+    "supcon_loss_options_copy_sized": (
+        None,
+        [POINTER(LossOptions), c_size_t, POINTER(LossOptions)],
+    ),
+    "supcon_augmentation_options_copy_sized": (
+        None,
+        [POINTER(AugmentationOptions), c_size_t, POINTER(AugmentationOptions)],
     ),
     "supcon_loss": (
         status,
@@ -859,7 +869,7 @@ FUNCTIONS = {
     ),
     "supcon_detection": (status, [_floats, c_int64, _floats, c_int64, POINTER(DetectionScores)]),
 } | {
-    f"{name}_init": (None, [POINTER(struct)])
+    f"{name}_init_sized": (None, [POINTER(struct), c_size_t])
     for struct, name in STRUCTS.items()
     if struct not in (Images, EventStruct)
 }

@@ -165,7 +165,7 @@ _is_used = False
 def initial(struct):
     """A new `struct` as the library's init function sets it, and nothing else."""
     value = struct()
-    getattr(lib, _abi.STRUCTS[struct] + "_init")(ctypes.byref(value))
+    getattr(lib, _abi.STRUCTS[struct] + "_init_sized")(ctypes.byref(value), ctypes.sizeof(value))
     return value
 
 

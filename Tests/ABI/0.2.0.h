@@ -1,0 +1,1145 @@
+/* supcon.h: supervised contrastive learning on a CPU, from C, C++ and everything that can call C.
+ *
+ * libsupcon trains image encoders with the loss of Khosla et al., "Supervised Contrastive Learning"
+ * (arXiv:2004.11362), and turns images into embeddings. This header is the whole interface; it is
+ * C11 and C++17.
+ *
+ * RULES THAT HOLD FOR EVERY FUNCTION
+ *
+ *  Errors      A function that can fail returns a supcon_status; SUPCON_OK is 0. After a failure
+ * supcon_last_error() gives a sentence that names the value and what was expected, outputs are
+ * unchanged but for handles, which are NULL, and nothing half-written is left on disk. No input
+ * makes the library abort, exit or print. Handles     Every supcon_..._create, _load and _from_...
+ * gives a handle that the caller frees with the matching _free function. Freeing NULL is legal. An
+ * object keeps what it was made from alive: a data set may be freed while a trainer still uses it.
+ *  Options     Structs begin with struct_size. Call supcon_..._options_init(), which sets every
+ * field to its default, then change what you need. Passing NULL for options means the defaults.
+ * Fields are only ever appended. Buffers     The caller owns every buffer. Where a size is not
+ * known beforehand, pass the capacity; the needed size comes back even when the buffer is NULL
+ * (SUPCON_OK: it is a question) or too small (SUPCON_STATUS_SHAPE). Strings     UTF-8, ending in
+ * NUL. Strings that are returned are valid until the object is freed, or as stated.
+ *
+ *  Threads     object            what is allowed
+ *              ----------------
+ * -------------------------------------------------------------------------------------------------
+ *              distinct handles  independent of each other, from any threads
+ *              supcon_context    any number of threads
+ *              supcon_dataset    any number of threads (its contents never change); a callback's
+ * data set: one thread supcon_model      any number of threads may embed, save and ask for
+ * information at once; supcon_trainer_run(), supcon_model_fit_classifier(), _reset_classifier() and
+ * _quantize() are exclusive: others get SUPCON_STATUS_STATE supcon_trainer    one thread, but
+ * supcon_trainer_cancel() from any thread loss, evaluation  any number of threads Callbacks run on
+ * the thread that called the library, with no lock held, except the log callback, which may come
+ * from any thread. fork()      A process that has used the library and forks must not use it in the
+ * child (its threads are gone): every call there that can fail returns SUPCON_STATUS_FORK. fork
+ * followed by exec is fine. BLAS        A library built without oneDNN sets the process's OpenBLAS
+ * to one thread while a call computes; the former number comes back after.
+ */
+#ifndef SUPCON_H
+#define SUPCON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define SUPCON_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define SUPCON_MUST_CHECK
+#endif
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * versions */
+
+#define SUPCON_VERSION_MAJOR 0
+#define SUPCON_VERSION_MINOR 2
+#define SUPCON_VERSION_PATCH 0
+/* Grows when a field, function or enumerator is added; programs built for a smaller number go on
+ * working with this SONAME (docs/versioning.md). */
+#define SUPCON_ABI_VERSION 1
+
+/* The version of the library that is loaded, "major.minor.patch". Static. */
+const char *supcon_version(void);
+/* SUPCON_ABI_VERSION of the library that is loaded. */
+int32_t supcon_abi_version(void);
+/* One line for bug reports: version, engines and theirs, CPU features found. Static. */
+const char *supcon_build_info(void);
+
+/* --------------------------------------------------------------------------------------------------------------------
+ * status */
+
+typedef int32_t supcon_status;
+enum {
+  SUPCON_OK = 0,
+  SUPCON_STATUS_ARGUMENT = 1,    /* a value is out of its range, or a needed pointer is NULL */
+  SUPCON_STATUS_SHAPE = 2,       /* sizes do not fit each other */
+  SUPCON_STATUS_TYPE = 3,        /* an element type that is not accepted there */
+  SUPCON_STATUS_IO = 4,          /* the system could not read or write */
+  SUPCON_STATUS_FORMAT = 5,      /* a file is not what it should be */
+  SUPCON_STATUS_MEMORY = 6,      /* more memory than there is, or than the context's limit */
+  SUPCON_STATUS_CANCELED = 7,    /* a callback or supcon_trainer_cancel() stopped it */
+  SUPCON_STATUS_UNSUPPORTED = 8, /* right, but this build or CPU cannot */
+  SUPCON_STATUS_STATE = 9,       /* not now: the object is in use, or lacks what this needs */
+  SUPCON_STATUS_FORK = 10,       /* called in a forked child */
+  SUPCON_STATUS_INTERNAL = 11    /* a bug of ours; please report it */
+};
+
+/* "OK", "argument", "shape", …; "unknown" for other numbers. Static. */
+const char *supcon_status_name(supcon_status status);
+/* What went wrong in this thread's last failed call, in full; "" if none failed. Valid until this
+ * thread's next failed call. */
+const char *supcon_last_error(void);
+
+/* -----------------------------------------------------------------------------------------------------------------------
+ * log */
+
+enum { SUPCON_LOG_DEBUG = 0, SUPCON_LOG_INFO = 1, SUPCON_LOG_WARNING = 2 };
+/* message: valid during the call. May be called from any thread, one call at a time. */
+typedef void (*supcon_log_callback)(int32_t level, const char *message, void *user_data);
+/* Sends the library's messages of this level and above to callback; NULL: silence, the default. For
+ * the whole process. Errors: argument (a level other than those above). */
+SUPCON_MUST_CHECK supcon_status supcon_set_log_callback(supcon_log_callback callback, int32_t level,
+                                                        void *user_data);
+
+/* -------------------------------------------------------------------------------------------------------------------
+ * context */
+
+typedef struct supcon_context supcon_context;
+
+typedef struct supcon_context_options {
+  uint32_t struct_size;
+  int32_t threads; /* that compute; 0 (default): as many as the CPUs this process may run on; at
+                      most 1024 */
+  int64_t memory_limit; /* bytes that one plan (of a training step or an inference) may take; 0
+                           (default): what the machine has free then */
+} supcon_context_options;
+
+void supcon_context_options_init_sized(supcon_context_options *options, size_t size);
+#define supcon_context_options_init(options) \
+  supcon_context_options_init_sized((options), sizeof *(options))
+/* How to run. Wherever a context is asked for, NULL means one with the defaults. Errors: argument,
+ * memory. */
+SUPCON_MUST_CHECK supcon_status supcon_context_create(const supcon_context_options *options,
+                                                      supcon_context **context);
+void supcon_context_free(supcon_context *context);
+/* Number of threads that this context computes with (context may be NULL). */
+int32_t supcon_context_threads(const supcon_context *context);
+
+/* --------------------------------------------------------------------------------------------------------------------
+ * images */
+
+enum { SUPCON_ELEMENT_U8 = 0, SUPCON_ELEMENT_F32 = 1 };
+enum { SUPCON_LAYOUT_HWC = 0, SUPCON_LAYOUT_CHW = 1 };
+
+/* A batch of images of one size in the caller's memory. u8: 0 to 255; f32: 0 to 1 (normalization by
+ * mean and deviation is the model's). Strides count elements, not bytes, and may be negative; they
+ * allow HWC, CHW, crops and flips without a copy. */
+typedef struct supcon_images {
+  uint32_t struct_size;
+  int32_t element_type; /* SUPCON_ELEMENT_... */
+  const void *data;
+  int64_t count;
+  int64_t height;
+  int64_t width;
+  int64_t channels; /* 1 to 4 */
+  int64_t image_stride;
+  int64_t row_stride;
+  int64_t column_stride;
+  int64_t channel_stride;
+} supcon_images;
+
+/* Fills *images for dense memory in layout (SUPCON_LAYOUT_...). Checks nothing: the functions that
+ * take images do. */
+void supcon_images_init_sized(supcon_images *images, size_t size, const void *data,
+                              int32_t element_type, int32_t layout, int64_t count, int64_t height,
+                              int64_t width, int64_t channels);
+#define supcon_images_init(images, data, element_type, layout, count, height, width, channels)    \
+  supcon_images_init_sized((images), sizeof *(images), (data), (element_type), (layout), (count), \
+                           (height), (width), (channels))
+
+/* ----------------------------------------------------------------------------------------------------------------------
+ * loss */
+
+enum {
+  SUPCON_FORM_OUT = 0, /* L_out: mean over positives outside the logarithm (equation 2 of the
+                          paper); the one to use */
+  SUPCON_FORM_IN = 1   /* L_in: mean inside (equation 3) */
+};
+enum {
+  SUPCON_DENOMINATOR_ALL = 0, /* every other view: the paper */
+  SUPCON_DENOMINATOR_ONE_POSITIVE =
+      1, /* the positive at hand and the negatives (SINCERE, arXiv:2309.14277); form OUT only */
+  SUPCON_DENOMINATOR_NEGATIVES =
+      2 /* the negatives alone (decoupled contrastive learning, arXiv:2110.06848) */
+};
+enum {
+  SUPCON_ANCHORS_ALL = 0,  /* every view of every sample is an anchor */
+  SUPCON_ANCHORS_FIRST = 1 /* only the first view of each sample; all views are contrasted with */
+};
+enum {
+  SUPCON_REDUCTION_MEAN = 0,     /* over the anchors that have a positive */
+  SUPCON_REDUCTION_MEAN_ALL = 1, /* over all anchors */
+  SUPCON_REDUCTION_SUM = 2,
+  SUPCON_REDUCTION_NONE = 3 /* per anchor; a gradient then is that of the sum */
+};
+
+typedef struct supcon_loss_options {
+  uint32_t struct_size;
+  float temperature;   /* tau > 0; default 0.1 */
+  int32_t form;        /* default SUPCON_FORM_OUT */
+  int32_t denominator; /* default SUPCON_DENOMINATOR_ALL */
+  int32_t anchors;     /* default SUPCON_ANCHORS_ALL */
+  int32_t reduction;   /* default SUPCON_REDUCTION_MEAN */
+  float scale;         /* factor on the loss; default 1. SupContrast's loss: temperature / 0.07;
+                          google-research's: temperature */
+  int32_t normalize;   /* 0 (default): the features have length 1 already; 1: divide each by its
+                          length first, and differentiate through it */
+  int32_t
+      positives_cap; /* at most so many positives count for an anchor, the other views of its own
+                        sample first, then others at random; those that are not chosen take no part
+                        at all, in no denominator; 0 (default): all count. With 1 on one view per
+                        sample and temperature 1 the loss is N-pairs' (Sohn, NIPS 2016). (Of one
+                        positive p and one negative n, to first order, 2 tau (exp(loss) - 1) = |a -
+                        p|^2 - |a - n|^2 + 2 tau: the triplet loss of margin 2 tau) */
+  uint64_t seed; /* of that choice; default 0. In training the run's seed and the step's number name
+                    it */
+} supcon_loss_options;
+
+typedef struct supcon_loss_result {
+  uint32_t struct_size; /* in: sizeof; set by supcon_loss_result_init */
+  int32_t reserved;
+  double loss;                      /* reduced; for SUPCON_REDUCTION_NONE the sum */
+  int64_t anchors;                  /* how many */
+  int64_t anchors_without_positive; /* they contribute nothing, and are never NaN */
+} supcon_loss_result;
+
+void supcon_loss_options_init_sized(supcon_loss_options *options, size_t size);
+#define supcon_loss_options_init(options) \
+  supcon_loss_options_init_sized((options), sizeof *(options))
+/* Sets *to to the options at from, which a later library may have made (supcon_preset): what *to
+ * has no field for is left out. */
+void supcon_loss_options_copy_sized(supcon_loss_options *to, size_t size,
+                                    const supcon_loss_options *from);
+#define supcon_loss_options_copy(to, from) \
+  supcon_loss_options_copy_sized((to), sizeof *(to), (from))
+void supcon_loss_result_init_sized(supcon_loss_result *result, size_t size);
+#define supcon_loss_result_init(result) supcon_loss_result_init_sized((result), sizeof *(result))
+
+/* The contrastive loss of samples*views embeddings and its gradient, in O(samples*views*dimension)
+ * memory, f32 (sums in f64). features     [samples, views, dimension], dense labels [samples], or
+ * NULL: only the views of one sample are positives of each other (SimCLR) mask         [samples,
+ * samples] or NULL: mask[i][j] weighs j as a positive of i (0: a negative); it may be asymmetric;
+ * excludes labels. The entry [i][i] speaks of the other views of i. result       may be NULL
+ *  per_anchor   [samples*views] or [samples] (anchors FIRST), in the order of the features, or
+ * NULL; unscaled by the reduction, scaled by options.scale gradient     like features, or NULL: of
+ * the reduced loss with respect to features as passed Errors: argument (temperature, enumerations,
+ * non-finite features, a negative mask entry, both labels and mask), shape (sizes), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float *features,
+                                            int64_t samples, int64_t views, int64_t dimension,
+                                            const int64_t *labels, const float *mask,
+                                            const supcon_loss_options *options,
+                                            supcon_loss_result *result, float *per_anchor,
+                                            float *gradient);
+
+/* The memory variant (arXiv:1911.05722, and with labels arXiv:2004.11362): queries against keys,
+ * which learn nothing from it, and a queue of earlier keys, all of length 1. A query's positives
+ * are its own keys and, with labels, the keys of its label; what else it is contrasted with are all
+ * keys and the queue. queries       [samples, dimension] keys          [samples, keys_per_query,
+ * dimension] labels        [samples], any values, or NULL: only its own keys are a query's
+ * positives, and queue_labels is not looked at queue         [queue_count, dimension]; may be NULL
+ * if queue_count is 0 queue_labels  [queue_count], or NULL: the queue holds negatives alone, as
+ * does an entry of a label that no query has, such as -1 queue_positives  1: entries of a query's
+ * label are its positives too; 0: they take no part for it options       anchors and normalize do
+ * not apply, and must be ALL and 0 per_query     [samples], or NULL: like supcon_loss's per_anchor
+ *  gradient      like queries, or NULL: of the reduced loss with respect to queries
+ * Errors: as supcon_loss. */
+SUPCON_MUST_CHECK supcon_status
+supcon_loss_queue(supcon_context *context, const float *queries, int64_t samples, int64_t dimension,
+                  const float *keys, int64_t keys_per_query, const int64_t *labels,
+                  const float *queue, int64_t queue_count, const int64_t *queue_labels,
+                  int32_t queue_positives, const supcon_loss_options *options,
+                  supcon_loss_result *result, float *per_query, float *gradient);
+
+enum {
+  SUPCON_RULE_ANY = 0,    /* 1 if two samples share a label */
+  SUPCON_RULE_ALL = 1,    /* 1 if they have the same labels */
+  SUPCON_RULE_JACCARD = 2 /* how many labels they share, over how many either has */
+};
+/* Makes a mask for supcon_loss of samples with any number of labels: labels [samples, label_count]
+ * 0 or 1, mask [samples, samples], rule SUPCON_RULE_.... A sample without a label has no positives
+ * but its own views; mask[i][i] is 1. Errors: argument (another number), shape (sizes), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_mask_from_multilabel(supcon_context *context,
+                                                            const uint8_t *labels, int64_t samples,
+                                                            int64_t label_count, int32_t rule,
+                                                            float *mask);
+/* The same of samples whose labels are real numbers or vectors, by a Gaussian kernel (as in
+ * arXiv:2106.08808): values [samples, dimension], mask[i][j] = exp(-|y_i - y_j|^2 / (2
+ * bandwidth^2)); 0, a negative, beyond 13 bandwidths. Errors: argument (bandwidth, values not
+ * finite), shape. */
+SUPCON_MUST_CHECK supcon_status supcon_mask_from_values(supcon_context *context,
+                                                        const double *values, int64_t samples,
+                                                        int64_t dimension, double bandwidth,
+                                                        float *mask);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * data sets */
+
+typedef struct supcon_dataset supcon_dataset;
+
+enum {
+  SUPCON_ON_ERROR_SKIP =
+      0, /* leave unreadable files out, and report them with supcon_dataset_skipped() */
+  SUPCON_ON_ERROR_REFUSE = 1 /* the first one is an error */
+};
+
+typedef struct supcon_dataset_options {
+  uint32_t struct_size;
+  int32_t on_error; /* default SUPCON_ON_ERROR_SKIP */
+  int32_t channels; /* of the images that come out: 1 (gray) or 3 (RGB); 0 (default): 3 for files,
+                       as stored elsewhere */
+  int32_t copy; /* 1: supcon_dataset_from_images copies; 0 (default): the pixels stay the caller's,
+                   valid and unchanged until the data set, and what was made from it, is freed */
+} supcon_dataset_options;
+void supcon_dataset_options_init_sized(supcon_dataset_options *options, size_t size);
+#define supcon_dataset_options_init(options) \
+  supcon_dataset_options_init_sized((options), sizeof *(options))
+
+/* Images in memory; labels: [images->count], or NULL (no labels). Labels are any int64 >= 0;
+ * classes are 0 to the largest label. Errors: argument (also an f32 pixel that is not finite),
+ * shape, type, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_from_images(const supcon_images *images,
+                                                           const int64_t *labels,
+                                                           const supcon_dataset_options *options,
+                                                           supcon_dataset **dataset);
+/* A folder with a folder per class (classes in the byte order of their names), JPEG and PNG files
+ * found by their content, to any depth, links followed. A folder that holds files alone is a data
+ * set without labels. Names that begin with a dot are not looked at; files that are no image by
+ * content nor name are ignored. Every file is opened once to learn that it is a whole image,
+ * decoded when it is used; Exif's orientation is applied, alpha is dropped. Errors: argument, io,
+ * format (no image, or a bad one with REFUSE), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_from_folder(const char *path,
+                                                           const supcon_dataset_options *options,
+                                                           supcon_dataset **dataset);
+/* The given JPEG or PNG files, in that order; labels: [count] or NULL. Errors: as from_folder. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_from_files(const char *const *paths, int64_t count,
+                                                          const int64_t *labels,
+                                                          const supcon_dataset_options *options,
+                                                          supcon_dataset **dataset);
+/* MNIST's IDX files, gzipped or not; labels_path may be NULL. Errors: argument, io, format, memory.
+ */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_from_idx(const char *images_path,
+                                                        const char *labels_path,
+                                                        const supcon_dataset_options *options,
+                                                        supcon_dataset **dataset);
+/* CIFAR's binary files (data_batch_1.bin …, train.bin), put together in that order. classes: 10, or
+ * 100 (the fine labels). Errors: argument, io, format, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_from_cifar(const char *const *paths, int64_t count,
+                                                          int32_t classes,
+                                                          const supcon_dataset_options *options,
+                                                          supcon_dataset **dataset);
+/* Called with [count] indices; fills pixels [count, height, width, channels] u8. Non-zero stops:
+ * the library's call returns SUPCON_STATUS_CANCELED. Runs on the thread that called the library,
+ * ahead of the step that needs the batch. */
+typedef int (*supcon_batch_callback)(const int64_t *indices, int64_t count, uint8_t *pixels,
+                                     void *user_data);
+/* Images that the caller makes on demand. labels: [count] (copied) or NULL. Errors: argument,
+ * shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_from_callback(
+    supcon_batch_callback callback, void *user_data, int64_t count, int64_t height, int64_t width,
+    int64_t channels, const int64_t *labels, supcon_dataset **dataset);
+void supcon_dataset_free(supcon_dataset *dataset);
+
+typedef struct supcon_dataset_info {
+  uint32_t struct_size; /* in: sizeof; set by supcon_dataset_info_init */
+  int32_t labeled;      /* 1 if there are labels */
+  int64_t count;
+  int64_t classes; /* largest label + 1 (folders: number of class folders; CIFAR: 10 or 100; a
+                      subset: its parent's); 0 without labels */
+  int64_t height;  /* 0: the images differ in size */
+  int64_t width;
+  int64_t channels;
+  int64_t skipped;          /* files left out as unreadable */
+  int64_t target_dimension; /* numbers that an image has as targets; 0: there are none */
+} supcon_dataset_info;
+void supcon_dataset_info_init_sized(supcon_dataset_info *info, size_t size);
+#define supcon_dataset_info_init(info) supcon_dataset_info_init_sized((info), sizeof *(info))
+SUPCON_MUST_CHECK supcon_status supcon_dataset_get_info(const supcon_dataset *dataset,
+                                                        supcon_dataset_info *info);
+/* The name of a class: its folder, or its number. Valid until the data set is freed. NULL if there
+ * is no such class. */
+const char *supcon_dataset_class_name(const supcon_dataset *dataset, int64_t class_index);
+/* "path: reason" of a file that was left out. Valid until the data set is freed. NULL if there is
+ * no such file. */
+const char *supcon_dataset_skipped(const supcon_dataset *dataset, int64_t index);
+/* The file of an image; NULL for images that are not files. Valid until the data set is freed. */
+const char *supcon_dataset_path(const supcon_dataset *dataset, int64_t index);
+/* Copies [count] labels. Errors: shape (capacity < count), state (no labels). */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_get_labels(const supcon_dataset *dataset,
+                                                          int64_t *labels, int64_t capacity);
+/* The images at indices, in that order. Errors: argument (an index outside), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_subset(const supcon_dataset *dataset,
+                                                      const int64_t *indices, int64_t count,
+                                                      supcon_dataset **subset);
+/* Splits at random, class by class (each class with two images or more gives at least one to each
+ * part; without labels all images are one class): second gets about fraction (0 < fraction < 1) of
+ * the images. Errors: argument, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_split(const supcon_dataset *dataset, double fraction,
+                                                     uint64_t seed, supcon_dataset **first,
+                                                     supcon_dataset **second);
+
+/* The same images with these labels instead: [count of the data set], or NULL: none. Errors:
+ * argument, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_labels(const supcon_dataset *dataset,
+                                                           const int64_t *labels,
+                                                           supcon_dataset **changed);
+/* With these targets instead, which say how alike images are where classes do not, or do not alone:
+ * [count of the data set, dimension], copied, 0 and 1 for several labels an image, or real values;
+ * NULL: none. A run uses them by its option `positives`. Every data set made from this one keeps
+ * them. Errors: argument (dimension, not finite), shape (more than can be addressed), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_targets(const supcon_dataset *dataset,
+                                                            const double *targets,
+                                                            int64_t dimension,
+                                                            supcon_dataset **changed);
+/* Copies [count, target_dimension] targets. Errors: shape (capacity), state (no targets). */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_get_targets(const supcon_dataset *dataset,
+                                                           double *targets, int64_t capacity);
+/* With these names for its classes, which a model fitted on it keeps: one for each class, or more
+ * (then there are as many classes). Errors: argument, shape (fewer names than classes), state (no
+ * labels), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_class_names(const supcon_dataset *dataset,
+                                                                const char *const *names,
+                                                                int64_t count,
+                                                                supcon_dataset **changed);
+/* Symmetric label noise: rate (0 to 1) of the images, chosen at random, get one of the other
+ * classes that have images, each as likely. Errors: argument, state (no labels, fewer than two
+ * classes), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_label_noise(const supcon_dataset *dataset,
+                                                                double rate, uint64_t seed,
+                                                                supcon_dataset **changed);
+/* At most `images` of each class, at random, in the order they have; fewer are always among more of
+ * the same seed. Errors: argument, state (no labels), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_per_class(const supcon_dataset *dataset,
+                                                         int64_t images, uint64_t seed,
+                                                         supcon_dataset **subset);
+/* A long tail: of the C classes with images, number r (from 0) keeps floor(n * factor^(-r / (C -
+ * 1))) at random, at least 1 and at most what it has; n is the largest class's number, factor >= 1
+ * the first class's over the last's (arXiv:1901.05555, section 5.1). Errors: argument, state (no
+ * labels), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_long_tailed(const supcon_dataset *dataset,
+                                                           double factor, uint64_t seed,
+                                                           supcon_dataset **subset);
+
+/* --------------------------------------------------------------------------------------------------------------
+ * augmentation */
+
+enum {
+  SUPCON_AUGMENTATION_NONE = 0,      /* resize to the view's size */
+  SUPCON_AUGMENTATION_CROP_FLIP = 1, /* random resized crop, horizontal flip */
+  SUPCON_AUGMENTATION_SIMCLR = 2,    /* crop, flip, color jitter, gray, and from 128 pixels on
+                                        Gaussian blur (arXiv:2002.05709, appendix A) */
+  SUPCON_AUGMENTATION_AUTOAUGMENT_IMAGENET =
+      3, /* crop, flip, one of the 25 sub-policies found for ImageNet (arXiv:1805.09501) */
+  SUPCON_AUGMENTATION_AUTOAUGMENT_CIFAR10 = 4, /* … for CIFAR-10 */
+  SUPCON_AUGMENTATION_RANDAUGMENT = 5, /* crop, flip, randaugment_operations drawn from fourteen,
+                                          all at randaugment_magnitude (arXiv:1909.13719) */
+  SUPCON_AUGMENTATION_SIMAUGMENT =
+      6, /* crop, flip, color jitter, gray, random warp, blur (google-research/supcon) */
+  SUPCON_AUGMENTATION_STACKED_RANDAUGMENT =
+      7 /* crop, flip, color jitter, RandAugment, gray, random warp, blur (arXiv:2005.10243) */
+};
+/* The operations of AutoAugment and RandAugment have torchvision's magnitudes: shears up to 0.3,
+ * translations up to 150/331 of the side, rotations up to 30 degrees, factors of brightness,
+ * color, contrast and sharpness within 1 ± 0.9, 8 to 4 bits, solarize from 1 to 0 on. Geometry
+ * takes the nearest pixel, as the policies' own programs do, and `fill` outside the image; the warp
+ * is a thin-plate spline over 2×2 control points, bilinear, the border carried on. */
+
+typedef struct supcon_augmentation_options {
+  uint32_t struct_size;
+  int32_t kind; /* default SUPCON_AUGMENTATION_SIMCLR; supcon_augmentation_options_init sets the
+                   fields below to suit it */
+  float crop_scale_min;     /* share of the area; default 0.2 */
+  float crop_scale_max;     /* default 1 */
+  float crop_ratio_min;     /* width / height; default 3/4 */
+  float crop_ratio_max;     /* default 4/3 */
+  float flip_probability;   /* default 0.5 */
+  float jitter_probability; /* default 0.8 */
+  float brightness; /* factor within 1 ± this; default 0.4; contrast and saturation likewise (color
+                       images only: saturation, hue, gray) */
+  float contrast;
+  float saturation;
+  float hue;              /* shift within ± this, in turns; default 0.1, at most 0.5 */
+  float gray_probability; /* default 0.2 */
+  float blur_probability; /* default -1: 0.5 if the view's smaller side is 128 pixels or more, else
+                             0 */
+  float blur_sigma_min;   /* pixels; default 0.1 */
+  float blur_sigma_max;   /* default 2; the kernel is a tenth of the side, made odd */
+  int32_t randaugment_operations; /* RANDAUGMENT, STACKED_RANDAUGMENT: 0 to 16; default 2 */
+  float randaugment_magnitude;    /* 0 to 30; default 9 */
+  float warp_probability;         /* SIMAUGMENT, STACKED_RANDAUGMENT; default 0.5 */
+  float warp_strength; /* control points go by normal variates times a length of up to this share of
+                          the smaller side; default 23/224 */
+  float fill; /* where shears, translations, rotations and cutout leave no image; default 0.5, the
+                 gray of the policies' programs (torchvision: 0) */
+  float
+      cutout; /* AUTOAUGMENT_…, RANDAUGMENT: side of a square of fill, the last operation, as a
+                 share of the smaller side (AutoAugment's recipe for CIFAR: 0.5); default 0: none */
+} supcon_augmentation_options;
+void supcon_augmentation_options_init_sized(supcon_augmentation_options *options, size_t size);
+#define supcon_augmentation_options_init(options) \
+  supcon_augmentation_options_init_sized((options), sizeof *(options))
+/* Sets *to to the options at from, which a later library may have made (supcon_preset): what *to
+ * has no field for is left out. */
+void supcon_augmentation_options_copy_sized(supcon_augmentation_options *to, size_t size,
+                                            const supcon_augmentation_options *from);
+#define supcon_augmentation_options_copy(to, from) \
+  supcon_augmentation_options_copy_sized((to), sizeof *(to), (from))
+
+/* The views that training would make of these images: view number `view` in `epoch` of a run with
+ * `seed`, image i being sample number i. views   [images->count, height, width, channels] f32, 0 to
+ * 1, not normalized Errors: argument, shape, type, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_augment(supcon_context *context, const supcon_images *images,
+                                               const supcon_augmentation_options *options,
+                                               uint64_t seed, int64_t epoch, int64_t view,
+                                               int64_t height, int64_t width, float *views);
+/* The same of the images at indices of a data set, each under its own number: what a loader of that
+ * data set would make (kind NONE: its images, resized). views   [index_count, height, width,
+ * channels of the data set] Errors: argument, io, format (a file that has become unreadable),
+ * canceled (by a callback), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_augment_dataset(supcon_context *context,
+                                                       const supcon_dataset *dataset,
+                                                       const int64_t *indices, int64_t index_count,
+                                                       const supcon_augmentation_options *options,
+                                                       uint64_t seed, int64_t epoch, int64_t view,
+                                                       int64_t height, int64_t width, float *views);
+
+/* ----------------------------------------------------------------------------------------------------------------
+ * corruptions */
+
+/* The fifteen of ImageNet-C (Hendrycks and Dietterich, arXiv:1903.12261), computed here, at
+ * severities 1 to 5 with the published numbers: CIFAR-10-C's for images whose smaller side is at
+ * most 64 pixels, ImageNet-C's for larger ones. These count pixels: corrupt images of the size that
+ * the model sees. What differs: frost overlays a texture made by computation, not photographs of
+ * ice; motion blur (snow's too) is that of the imagecorruptions package, not ImageMagick's. As
+ * published, elastic's numbers (and CIFAR-10-C's for glass blur) do not grow steadily with the
+ * severity. */
+enum {
+  SUPCON_CORRUPTION_GAUSSIAN_NOISE = 0,
+  SUPCON_CORRUPTION_SHOT_NOISE = 1,
+  SUPCON_CORRUPTION_IMPULSE_NOISE = 2,
+  SUPCON_CORRUPTION_DEFOCUS_BLUR = 3,
+  SUPCON_CORRUPTION_GLASS_BLUR = 4,
+  SUPCON_CORRUPTION_MOTION_BLUR = 5,
+  SUPCON_CORRUPTION_ZOOM_BLUR = 6,
+  SUPCON_CORRUPTION_SNOW = 7,
+  SUPCON_CORRUPTION_FROST = 8,
+  SUPCON_CORRUPTION_FOG = 9,
+  SUPCON_CORRUPTION_BRIGHTNESS = 10,
+  SUPCON_CORRUPTION_CONTRAST = 11,
+  SUPCON_CORRUPTION_ELASTIC_TRANSFORM = 12,
+  SUPCON_CORRUPTION_PIXELATE = 13,
+  SUPCON_CORRUPTION_JPEG_COMPRESSION = 14
+};
+/* Corrupts images; image i is sample number i. The random numbers depend on (seed, corruption,
+ * sample) alone: severities of one image differ in strength only. corrupted   [images->count,
+ * height, width, channels] u8 Errors: argument (corruption, severity), shape, type, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_corrupt(supcon_context *context, const supcon_images *images,
+                                               int32_t corruption, int32_t severity, uint64_t seed,
+                                               uint8_t *corrupted);
+/* The same images, labels, targets and names, corrupted when they are used; an image's sample
+ * number is its index. height and width: what images are resized to before (bilinear, antialiased),
+ * or both 0: nothing. Errors: argument, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_corrupt(const supcon_dataset *dataset,
+                                                       int32_t corruption, int32_t severity,
+                                                       uint64_t seed, int64_t height, int64_t width,
+                                                       supcon_dataset **corrupted);
+
+/* --------------------------------------------------------------------------------------------------------------------
+ * models */
+
+typedef struct supcon_model supcon_model;
+
+enum {
+  SUPCON_STEM_AUTO = 0,     /* CIFAR up to 64 pixels, IMAGENET above */
+  SUPCON_STEM_IMAGENET = 1, /* 7×7 stride 2, 3×3 max pool stride 2 */
+  SUPCON_STEM_CIFAR = 2     /* 3×3 stride 1 */
+};
+enum {
+  SUPCON_HEAD_NONE = 0,
+  SUPCON_HEAD_LINEAR = 1,
+  SUPCON_HEAD_MLP = 2,    /* linear, ReLU, linear */
+  SUPCON_HEAD_MLP_BN = 3, /* linear, batch norm, ReLU, linear */
+  SUPCON_HEAD_MLP3 = 4,   /* linear, ReLU, linear, ReLU, linear */
+  SUPCON_HEAD_MLP3_BN = 5 /* linear, batch norm, ReLU, linear, batch norm, ReLU, linear */
+};
+enum {
+  SUPCON_PRECISION_AUTO =
+      0, /* BF16 where the CPU has bf16 instructions (AVX512-BF16 or AMX), else F32 */
+  SUPCON_PRECISION_F32 = 1,
+  SUPCON_PRECISION_BF16 = 2 /* activations bf16; weights, statistics, loss and optimizer f32 */
+};
+
+typedef struct supcon_model_options {
+  uint32_t struct_size;
+  int32_t stem; /* default SUPCON_STEM_AUTO */
+  const char
+      *architecture; /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200;
+                        resnext50_32x4d, resnext101_32x8d, resnext101_64x4d (arXiv:1611.05431);
+                        wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146): torchvision's names */
+  int32_t width;     /* channels of the first stage; default 64 */
+  int32_t channels;  /* of the images, 1 to 4; default 3 */
+  int32_t
+      image_height; /* that the model is made for; images of another size are resized; default 32 */
+  int32_t image_width;
+  int32_t zero_init_last_gamma; /* 1: each residual block begins as the identity; default 0:
+                                   embeddings would begin near one point, and contrastive training
+                                   leaves it slowly */
+  int32_t head;                 /* default SUPCON_HEAD_MLP */
+  int32_t head_hidden;    /* width of hidden layers; 0 (default): as wide as the encoder's output */
+  int32_t projection_dim; /* dimension of z; default 128 */
+  int32_t classes;        /* of the linear classifier "fc"; 0 (default): none yet */
+  int32_t precision;      /* default SUPCON_PRECISION_AUTO */
+  float mean[4];          /* per channel, of pixels scaled to 0…1; default 0.5 */
+  float std[4];           /* default 0.25 */
+  uint64_t seed;          /* of the initial weights; default 0 */
+  int32_t normalize_features; /* 1: head and classifier take r at length 1, as in the paper; 0
+                                 (default): r as it is, as in SupContrast */
+  int32_t reserved;           /* 0 */
+} supcon_model_options;
+void supcon_model_options_init_sized(supcon_model_options *options, size_t size);
+#define supcon_model_options_init(options) \
+  supcon_model_options_init_sized((options), sizeof *(options))
+/* A new model with random weights (He, fan-out). Errors: argument, memory, unsupported (BF16 in a
+ * build without oneDNN, or on a CPU that lacks it). */
+SUPCON_MUST_CHECK supcon_status supcon_model_create(supcon_context *context,
+                                                    const supcon_model_options *options,
+                                                    supcon_model **model);
+
+/* For files without our metadata; a field that is set must agree with the metadata where there is
+ * some. */
+typedef struct supcon_load_options {
+  uint32_t struct_size;
+  int32_t stem;             /* SUPCON_STEM_...; AUTO (default): by the first convolution's shape */
+  const char *architecture; /* NULL (default): by the parameters' names and shapes */
+  int32_t precision;        /* default SUPCON_PRECISION_AUTO: the file's, int8 too */
+  int32_t
+      image_height; /* 0 (default): by the metadata, else 32 for a CIFAR stem, 224 for ImageNet's */
+  int32_t image_width;
+  int32_t has_mean_std; /* 1: mean and std below are meant; 0 (default): by the metadata, else
+                           ImageNet's */
+  float mean[4];
+  float std[4];
+} supcon_load_options;
+void supcon_load_options_init_sized(supcon_load_options *options, size_t size);
+#define supcon_load_options_init(options) \
+  supcon_load_options_init_sized((options), sizeof *(options))
+/* A safetensors file: ours, or one with the parameter names of torchvision, timm or SupContrast
+ * ("encoder.", "module." prefixes). "fc" becomes the classifier. Errors: argument, io, format (says
+ * which tensor), memory, unsupported. */
+SUPCON_MUST_CHECK supcon_status supcon_model_load(supcon_context *context, const char *path,
+                                                  const supcon_load_options *options,
+                                                  supcon_model **model);
+/* Writes a safetensors file with torchvision's parameter names and the configuration as metadata:
+ * under a temporary name first, synced, renamed. Errors: io, state. */
+SUPCON_MUST_CHECK supcon_status supcon_model_save(const supcon_model *model, const char *path);
+void supcon_model_free(supcon_model *model);
+
+typedef struct supcon_model_info {
+  uint32_t struct_size;     /* in: sizeof; set by supcon_model_info_init */
+  int32_t stem;             /* IMAGENET or CIFAR */
+  const char *architecture; /* static */
+  int32_t width;
+  int32_t channels;
+  int32_t image_height;
+  int32_t image_width;
+  int32_t head;
+  int32_t head_hidden;
+  int32_t projection_dim; /* 0 without a head */
+  int32_t classes;        /* 0 without a classifier */
+  int32_t precision;      /* F32 or BF16 */
+  int32_t embedding_dim;  /* dimension of r */
+  int64_t parameters;     /* trainable numbers */
+  float mean[4];
+  float std[4];
+  int32_t int8; /* 1: the encoder embeds in int8, after supcon_model_quantize */
+  int32_t normalize_features;
+} supcon_model_info;
+void supcon_model_info_init_sized(supcon_model_info *info, size_t size);
+#define supcon_model_info_init(info) supcon_model_info_init_sized((info), sizeof *(info))
+SUPCON_MUST_CHECK supcon_status supcon_model_get_info(const supcon_model *model,
+                                                      supcon_model_info *info);
+/* The name of a class, as the data set that the classifier was fitted on called it; valid until the
+ * model is freed. NULL if there is none. */
+const char *supcon_model_class_name(const supcon_model *model, int64_t class_index);
+
+enum {
+  SUPCON_OUTPUT_ENCODER = 0,    /* r, the encoder's pooled output: what to use */
+  SUPCON_OUTPUT_PROJECTION = 1, /* z, behind the projection head */
+  SUPCON_OUTPUT_LOGITS = 2,     /* of the classifier */
+  SUPCON_OUTPUT_PROBABILITIES = 3
+};
+typedef struct supcon_embed_options {
+  uint32_t struct_size;
+  int32_t output;     /* default SUPCON_OUTPUT_ENCODER */
+  int32_t normalize;  /* 1 (default): to length 1 (ENCODER and PROJECTION only) */
+  int32_t batch_size; /* images per pass; 0 (default): chosen by the library */
+} supcon_embed_options;
+void supcon_embed_options_init_sized(supcon_embed_options *options, size_t size);
+#define supcon_embed_options_init(options) \
+  supcon_embed_options_init_sized((options), sizeof *(options))
+/* Dimension of one row of an output; 0 if the model does not have it. */
+int64_t supcon_model_output_dimension(const supcon_model *model, int32_t output);
+/* embeddings: [images->count, dimension] f32; capacity in floats. Images of another size than the
+ * model's are resized (bilinear, antialiased). Errors: argument, shape, type, state (no such
+ * output), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_model_embed(const supcon_model *model,
+                                                   const supcon_images *images,
+                                                   const supcon_embed_options *options,
+                                                   float *embeddings, int64_t capacity);
+/* The same for all images of a data set. Errors: also io and format: a file that has become
+ * unreadable. */
+SUPCON_MUST_CHECK supcon_status supcon_model_embed_dataset(const supcon_model *model,
+                                                           const supcon_dataset *dataset,
+                                                           const supcon_embed_options *options,
+                                                           float *embeddings, int64_t capacity);
+
+/* From here on the encoder embeds in int8, in about half of bf16's time: weights and activations in
+ * bytes, in ranges that are calibrated on dataset, some hundreds of images such as will be embedded
+ * (of more than 512, 512 from first to last are taken). Saved with the model; ends when the encoder
+ * is trained or a file is loaded with a precision. dataset NULL: back to the model's precision. The
+ * model is this call's alone meanwhile. Errors: argument (no image), shape, state (in use),
+ * unsupported (a build without oneDNN, or a CPU without AVX512-VNNI or AVX-VNNI), memory, io,
+ * format, canceled. */
+SUPCON_MUST_CHECK supcon_status supcon_model_quantize(supcon_model *model,
+                                                      const supcon_dataset *dataset);
+enum {
+  SUPCON_PHASE_EMBED = 0, /* done and total are images */
+  SUPCON_PHASE_FIT = 1    /* iterations; it may end before total */
+};
+/* Non-zero stops: the call returns SUPCON_STATUS_CANCELED. */
+typedef int (*supcon_progress_callback)(int32_t phase, int64_t done, int64_t total,
+                                        void *user_data);
+
+typedef struct supcon_classifier_options {
+  uint32_t struct_size;
+  int32_t iterations;                /* of L-BFGS at most; default 200 */
+  float l2;                          /* weight of the squared weights; default 1e-4 */
+  supcon_progress_callback progress; /* hears how far it is, after some hundreds of images and each
+                                        iteration; NULL (default): nobody does */
+  void *user_data;                   /* for progress */
+} supcon_classifier_options;
+void supcon_classifier_options_init_sized(supcon_classifier_options *options, size_t size);
+#define supcon_classifier_options_init(options) \
+  supcon_classifier_options_init_sized((options), sizeof *(options))
+/* Fits the linear classifier "fc" on the frozen, unaugmented embeddings of a labeled data set and
+ * keeps it in the model (its class names too). The model is unchanged after a failure. Errors:
+ * argument, state (no labels, or in use), memory, canceled, io, format. */
+SUPCON_MUST_CHECK supcon_status supcon_model_fit_classifier(
+    supcon_model *model, const supcon_dataset *dataset, const supcon_classifier_options *options);
+/* Replaces the classifier by a new random one for classes classes, called by their numbers. 0:
+ * takes it away; a run that trains one then makes it, with the data set's classes and names.
+ * Transfer to other classes is: load, reset to 0, then train with CROSS_ENTROPY at a small rate
+ * (full fine-tuning) or LINEAR (a probe), or supcon_model_fit_classifier, which needs no reset.
+ * Errors: argument, state (in use), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_model_reset_classifier(supcon_model *model, int32_t classes);
+
+/* ------------------------------------------------------------------------------------------------------------------
+ * training */
+
+typedef struct supcon_trainer supcon_trainer;
+
+enum {
+  SUPCON_OBJECTIVE_SUPCON = 0,        /* stage 1: the contrastive loss with labels */
+  SUPCON_OBJECTIVE_SIMCLR = 1,        /* the same without labels */
+  SUPCON_OBJECTIVE_CROSS_ENTROPY = 2, /* the baseline: encoder and classifier together */
+  SUPCON_OBJECTIVE_LINEAR =
+      3, /* stage 2: the classifier alone, on the frozen encoder (in evaluation mode) */
+  SUPCON_OBJECTIVE_MAX_MARGIN = 4 /* another baseline: encoder and classifier together, by the
+                                     large-margin softmax (arXiv:1612.02295) */
+};
+enum { /* what makes images positives of each other: their class, or the data set's targets
+          (supcon_dataset_with_targets) */
+       SUPCON_POSITIVES_CLASSES = 0,
+       SUPCON_POSITIVES_ANY = 1, /* targets of 0 and 1, as SUPCON_RULE_ANY of
+                                    supcon_mask_from_multilabel; so the next two */
+       SUPCON_POSITIVES_ALL = 2,
+       SUPCON_POSITIVES_JACCARD = 3,
+       SUPCON_POSITIVES_KERNEL = 4 /* targets of real numbers, as supcon_mask_from_values:
+                                      exp(-|difference|^2 / (2 label_bandwidth^2)) weighs a pair */
+};
+enum {
+  SUPCON_QUEUE_OFF = 0,
+  SUPCON_QUEUE_NEGATIVES =
+      1, /* entries of other labels are negatives; those of the query's own take no part */
+  SUPCON_QUEUE_POSITIVES_AND_NEGATIVES = 2 /* entries of the query's label are positives too */
+};
+enum {
+  SUPCON_SCHEDULE_CONSTANT = 0,
+  SUPCON_SCHEDULE_COSINE = 1,
+  SUPCON_SCHEDULE_STEP = 2,
+  SUPCON_SCHEDULE_EXPONENTIAL =
+      3 /* a staircase: exponential_factor after each exponential_epochs */
+};
+enum {
+  SUPCON_OPTIMIZER_SGD = 0,  /* with momentum, PyTorch's form */
+  SUPCON_OPTIMIZER_LARS = 1, /* layer-wise rates (arXiv:1708.03888); batch norm and biases have
+                                neither weight decay nor a rate of their own */
+  SUPCON_OPTIMIZER_RMSPROP =
+      2, /* TensorFlow's form: epsilon inside the root, mean squares begin at 1; with momentum */
+  SUPCON_OPTIMIZER_ADAMW = 3 /* decoupled weight decay (arXiv:1711.05101), PyTorch's form; a
+                                learning_rate of 1e-3 and reference_batch 0 are usual */
+};
+
+typedef struct supcon_train_options {
+  uint32_t struct_size;
+  int32_t objective;        /* default SUPCON_OBJECTIVE_SUPCON */
+  int32_t joint_classifier; /* 1: train the classifier in the same run on the features, behind a
+                               stop-gradient; default 0 */
+  int32_t epochs;           /* default 100 */
+  int32_t batch_size; /* images per step, before views; default 256; the last, smaller batch of an
+                         epoch is left out */
+  int32_t views;      /* per image; default 2 (contrastive), always 1 for CROSS_ENTROPY, LINEAR and
+                         MAX_MARGIN */
+  int32_t images_per_class; /* 0 (default): plain shuffle; M: batches of batch_size / M classes with
+                               M images each */
+  int32_t nesterov;         /* default 0 */
+  double learning_rate;     /* of a batch of reference_batch; default 0.1 */
+  int32_t reference_batch; /* the rate used is learning_rate * batch_size / reference_batch; default
+                              256; 0: learning_rate as it is */
+  int32_t schedule;        /* default SUPCON_SCHEDULE_COSINE */
+  double momentum;         /* default 0.9 */
+  double weight_decay;     /* default 1e-4 */
+  int32_t decay_norm_and_bias; /* 0: weight decay skips batch norm and biases; 1 (default): it does
+                                  not, as in the reference */
+  int32_t warmup_steps;        /* linear warm-up; -1 (default): as many as warmup_epochs says */
+  double warmup_start;         /* share of the rate to begin with; default 0.01 */
+  double final_rate;           /* share of the rate that COSINE ends with; default 0 */
+  const int32_t *milestones;   /* STEP: epochs after which the rate is multiplied by gamma;
+                                  [milestone_count] */
+  int64_t milestone_count;
+  double gamma; /* default 0.1 */
+  const supcon_loss_options
+      *loss; /* NULL: the defaults; reduction must be MEAN or MEAN_ALL; normalize is always done */
+  const supcon_augmentation_options *augmentation; /* NULL: the defaults */
+  uint64_t seed;              /* of sampling, augmentation and the validation split; default 0 */
+  double validation_fraction; /* of the images, held out for kNN@1 and early stopping; default 0.05;
+                                 0: none */
+  int32_t validation_every;   /* epochs; default 1 */
+  int32_t patience; /* stop after so many validations without a better kNN@1; 0 (default): never */
+  const char *checkpoint_folder; /* NULL (default): none. Gets last.supcon after each epoch and
+                                    best.safetensors, the model with the best kNN@1 */
+  int32_t resume; /* 1: go on from checkpoint_folder/last.supcon if it is there, of a run with these
+                     options, labels and targets; default 0 */
+  int32_t loader_threads;   /* that decode and augment ahead of the step; 0 (default): the context's
+                               number of threads */
+  int32_t stop_on_collapse; /* 1 (default): a collapsed, diverged or NaN run stops with
+                               SUPCON_STATUS_STATE and the likely remedy; 0: it only warns (NaN
+                               always stops) */
+  int32_t restore_best; /* 1: at the end the model is the one with the best kNN@1; 0 (default): the
+                           last */
+  int32_t optimizer;    /* default SUPCON_OPTIMIZER_SGD. momentum serves SGD, LARS and RMSPROP,
+                           nesterov SGD and LARS, weight_decay all */
+  double trust_coefficient; /* LARS: a weight's rate is multiplied by this * |weight| / |gradient +
+                               weight_decay * weight|; default 0.001 */
+  double rmsprop_decay;     /* RMSPROP: of the mean of squared gradients; default 0.9 */
+  double beta1;             /* ADAMW: decay of the mean of gradients; default 0.9 */
+  double beta2;             /* ADAMW: decay of the mean of their squares; default 0.999 */
+  double epsilon; /* ADAMW, RMSPROP; -1 (default): 1e-8 for ADAMW (PyTorch's), 1e-3 for RMSPROP
+                     (google-research's linear stage) */
+  double exponential_factor; /* EXPONENTIAL: what the rate is multiplied by; default 0.97 */
+  double exponential_epochs; /* EXPONENTIAL: after so many epochs each; default 0.5 */
+  double ema_decay; /* 0 (default): off. d: validation, best.safetensors and the model after the run
+                       have the moving average of the weights (and running statistics), a += (1 -
+                       min(d, (1 + step) / (10 + step))) (w - a) after each step; the checkpoint
+                       keeps both */
+  int32_t
+      chunk_size; /* images that are in the network at a time; a divisor of batch_size; 0 (default):
+                     batch_size. The step is that of the whole batch: gradient caching
+                     (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over
+                     all, and goes through the chunks once more, with the same augmented views
+                     (images are read twice), for the exact gradient, in the memory of one chunk and
+                     for about 4/3 of the work. Batch norm sees chunks: its statistics are those of
+                     chunk_size * views rows, and its running statistics move once per chunk */
+  const supcon_augmentation_options
+      *augmentation_second; /* of the views after an image's first; NULL (default): as the first */
+  int32_t margin; /* MAX_MARGIN: m, 1 (cross-entropy) to 8; the angle to the true class's weights
+                     counts m-fold; default 2 */
+  double label_smoothing; /* of the classifier's targets, 0 to below 1; default 0 */
+  double mixup_alpha;     /* CROSS_ENTROPY and LINEAR: blend each image of a batch with another, the
+                             share from Beta(alpha, alpha) once per batch (arXiv:1710.09412); 0
+                             (default): not. With cutmix_alpha too, a batch gets one of the two */
+  double
+      cutmix_alpha; /* paste a box of another image instead (arXiv:1905.04899); 0 (default): not */
+  double label_bandwidth; /* positives KERNEL: the deviation of its Gaussian, above 0, in the
+                             targets' unit; default 0: none */
+  double key_momentum; /* with a queue: of the momentum encoder: key = m key + (1 - m) query after
+                          each step; 0 to below 1; default 0.999, for runs of many thousand steps:
+                          0.99 suits some hundred, and much smaller ones let the run collapse */
+  int32_t
+      queue_mode;       /* SUPCON and SIMCLR, the memory variant (arXiv:1911.05722, and with labels
+                           arXiv:2004.11362): the first view of an image is the query; a momentum encoder,
+                           in evaluation mode with averaged batch-norm statistics (arXiv:2101.08482),
+                           makes keys of the other views, and the query is contrasted with the batch's
+                           keys and a queue of earlier ones. SUPCON_QUEUE_...; default OFF */
+  int32_t queue_size;   /* keys that the queue holds, at least those of a batch; default 8192 */
+  double warmup_epochs; /* where warmup_steps is -1: epochs of linear warm-up, rounded to steps; -1
+                           (default): 10, but at most a tenth of the run */
+  int32_t
+      schedule_after_warmup; /* 1: the schedule begins when warm-up has ended (google-research's); 0
+                                (default): with the run (SupContrast's) */
+  int32_t positives; /* SUPCON, without a queue: SUPCON_POSITIVES_...; default CLASSES. The others
+                        need no labels (but joint_classifier and images_per_class do); kNN@1 is then
+                        the mean, over the validation split, of how much of a positive the nearest
+                        training image is: the share that has a label in common with it, the mean
+                        Jaccard index or kernel; and the mean squared distance of positives is
+                        weighed likewise. A wide kernel leaves hardly a negative to the denominators
+                        that count those alone */
+} supcon_train_options;
+void supcon_train_options_init_sized(supcon_train_options *options, size_t size);
+#define supcon_train_options_init(options) \
+  supcon_train_options_init_sized((options), sizeof *(options))
+
+/* Published recipes by name: cifar-pytorch, cifar-linear, cifar-cross-entropy, cifar-simclr,
+ * cifar-simclr-linear (HobbitLong/SupContrast); imagenet-r50, imagenet-r50-linear, imagenet-r200,
+ * imagenet-r200-linear (google-research/supcon); memory-r50 (arXiv:2004.11362's momentum encoder
+ * with a queue). Where numbers are ours, because none are published, and where this library
+ * differs, the description says so. */
+int64_t supcon_preset_count(void);
+/* The name of preset number index, from 0; NULL beyond. Static. */
+const char *supcon_preset_name(int64_t index);
+/* Sentences: what it is, whose, and what differs; NULL for a name that is none. Static. */
+const char *supcon_preset_description(const char *name);
+/* Sets every field of model and train, which their _init functions have made, to the recipe; either
+ * may be NULL. Change what you need then: classes and channels are the data's. What train points to
+ * is static and not to be written to; for another temperature: supcon_loss_options loss;
+ * supcon_loss_options_copy(&loss, train.loss); loss.temperature = 0.2f; train.loss = &loss;
+ * Errors: argument (another name: the sentence has those that are; struct_size). */
+SUPCON_MUST_CHECK supcon_status supcon_preset(const char *name, supcon_model_options *model,
+                                              supcon_train_options *train);
+
+enum { SUPCON_EVENT_STEP = 0, SUPCON_EVENT_EPOCH = 1, SUPCON_EVENT_WARNING = 2 };
+
+typedef struct supcon_event {
+  uint32_t struct_size;
+  int32_t kind;  /* SUPCON_EVENT_... */
+  int64_t epoch; /* from 1 */
+  int64_t epochs;
+  int64_t step;  /* in this epoch, from 1 */
+  int64_t steps; /* per epoch */
+  double loss;   /* STEP: of this step; EPOCH: the epoch's mean */
+  double learning_rate;
+  double images_per_second; /* images before views; STEP: lately; EPOCH: over the epoch */
+  double seconds_left;      /* of the whole run, estimated */
+  double knn_accuracy;      /* EPOCH: kNN@1 on the validation split, 0 to 1 (by targets: see
+                               `positives`); NaN if not measured */
+  double alignment;  /* EPOCH: mean squared distance of positives among the projections of its last
+                        batch (arXiv:2005.10242); NaN if not measured */
+  double uniformity; /* EPOCH: log mean exp(-2 |difference|^2) of the same (same paper); NaN if not
+                        measured */
+  double train_accuracy; /* EPOCH: of the classifier on the training batches; NaN without one */
+  int64_t anchors_without_positive; /* in this step, or the epoch */
+  const char *message;              /* WARNING: in words; "" otherwise; valid during the call */
+} supcon_event;
+/* Non-zero stops the run after this step: supcon_trainer_run returns SUPCON_STATUS_CANCELED, the
+ * model keeps what it learned, the last checkpoint is kept. */
+typedef int (*supcon_train_callback)(const supcon_event *event, void *user_data);
+
+/* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR,
+ * CROSS_ENTROPY, MAX_MARGIN and joint_classifier the model gets a classifier with the data set's
+ * classes if it has none (supcon_model_reset_classifier takes one away). Errors: argument, shape
+ * (channels), state (no labels, or targets, that the options need, too few images or classes, in
+ * use, a checkpoint of another run), memory, io (of checkpoint_folder), format (of a checkpoint to
+ * resume). */
+SUPCON_MUST_CHECK supcon_status supcon_trainer_create(supcon_context *context, supcon_model *model,
+                                                      const supcon_dataset *dataset,
+                                                      const supcon_train_options *options,
+                                                      supcon_trainer **trainer);
+/* Trains; callback may be NULL. A run that ended is not run again (state). With resume it first
+ * takes up checkpoint_folder/last.supcon. After a NaN the model is what it was at the end of the
+ * epoch before. Errors: canceled, state (collapse, divergence, in use, a checkpoint of another
+ * run), memory, io, format (of the checkpoint). */
+SUPCON_MUST_CHECK supcon_status supcon_trainer_run(supcon_trainer *trainer,
+                                                   supcon_train_callback callback, void *user_data);
+/* Asks a run to stop after the step at hand; from any thread, or a signal handler. */
+void supcon_trainer_cancel(supcon_trainer *trainer);
+/* Bytes that one training step takes: activations, gradients and workspaces (not the weights and
+ * the data set). */
+int64_t supcon_trainer_memory(const supcon_trainer *trainer);
+void supcon_trainer_free(supcon_trainer *trainer);
+
+/* ----------------------------------------------------------------------------------------------------------------
+ * evaluation */
+
+enum {
+  SUPCON_METHOD_LINEAR = 0, /* softmax regression, by L-BFGS */
+  SUPCON_METHOD_KNN = 1, /* vote of the k nearest by cosine, weighted by exp(cosine / temperature)
+                            (arXiv:1805.01978) */
+  SUPCON_METHOD_PROTOTYPES = 2 /* the nearest class mean by cosine */
+};
+typedef struct supcon_evaluate_options {
+  uint32_t struct_size;
+  int32_t method;     /* default SUPCON_METHOD_LINEAR */
+  int32_t k;          /* KNN; default 20 */
+  float temperature;  /* KNN, and PROTOTYPES' probabilities; default 0.1 */
+  int32_t iterations; /* LINEAR; default 200 */
+  float l2;           /* LINEAR; default 1e-4 */
+} supcon_evaluate_options;
+void supcon_evaluate_options_init_sized(supcon_evaluate_options *options, size_t size);
+#define supcon_evaluate_options_init(options) \
+  supcon_evaluate_options_init_sized((options), sizeof *(options))
+typedef struct supcon_scores {
+  uint32_t struct_size; /* in: sizeof; set by supcon_scores_init */
+  int32_t reserved;
+  double top1;     /* share of the test rows whose label is the first guess */
+  double top5;     /* … among the first five (all, if there are fewer classes) */
+  int64_t classes; /* largest label + 1 */
+} supcon_scores;
+void supcon_scores_init_sized(supcon_scores *scores, size_t size);
+#define supcon_scores_init(scores) supcon_scores_init_sized((scores), sizeof *(scores))
+/* Judges embeddings: fits method on train rows, predicts test rows.
+ *  train, test    [n, dimension] f32, labels [n] >= 0. Rows are normalized to length 1 first.
+ *  predictions    [test_count] or NULL
+ *  probabilities  [test_count, classes] or NULL: softmax of the logits (LINEAR), share of the votes
+ * (KNN), softmax of cosine / temperature (PROTOTYPES); a class without train rows gets 0.
+ * probability_capacity in numbers confusion      [classes, classes] or NULL: rows the truth,
+ * columns the guess; confusion_capacity in numbers Errors: argument (non-finite rows, negative
+ * labels, k), shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_evaluate(supcon_context *context, const float *train,
+                                                const int64_t *train_labels, int64_t train_count,
+                                                const float *test, const int64_t *test_labels,
+                                                int64_t test_count, int64_t dimension,
+                                                const supcon_evaluate_options *options,
+                                                supcon_scores *scores, int64_t *predictions,
+                                                float *probabilities, int64_t probability_capacity,
+                                                int64_t *confusion, int64_t confusion_capacity);
+
+typedef struct supcon_retrieval_scores {
+  uint32_t struct_size; /* in: sizeof; set by supcon_retrieval_scores_init */
+  int32_t reserved;
+  double precision_at_1; /* share of the queries whose nearest row has their label */
+  double r_precision;    /* mean share of the query's label among its R nearest rows, R being the
+                            number of rows with that label */
+  double map_at_r; /* mean over queries of 1/R times the sum, over ranks i up to R with the label,
+                      of the precision among the first i */
+  int64_t queries; /* that the means are over */
+  int64_t queries_without_match; /* no row has their label: left out */
+} supcon_retrieval_scores;
+void supcon_retrieval_scores_init_sized(supcon_retrieval_scores *scores, size_t size);
+#define supcon_retrieval_scores_init(scores) \
+  supcon_retrieval_scores_init_sized((scores), sizeof *(scores))
+/* How well rows find those of their label by cosine (arXiv:2003.08505, section 3.2). Rows are
+ * normalized to length 1 first; no table of all similarities is made. gallery  [gallery_count,
+ * dimension], labels of any value queries  [query_count, dimension]; NULL: the gallery's rows, each
+ * of which looks for the others; query_labels and query_count are not looked at then Errors:
+ * argument (non-finite rows; no query has a row of its label), shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_retrieval(supcon_context *context, const float *gallery,
+                                                 const int64_t *gallery_labels,
+                                                 int64_t gallery_count, const float *queries,
+                                                 const int64_t *query_labels, int64_t query_count,
+                                                 int64_t dimension,
+                                                 supcon_retrieval_scores *scores);
+
+typedef struct supcon_calibration_options {
+  uint32_t struct_size;
+  int32_t bins; /* of confidence, of equal width; default 15 */
+} supcon_calibration_options;
+void supcon_calibration_options_init_sized(supcon_calibration_options *options, size_t size);
+#define supcon_calibration_options_init(options) \
+  supcon_calibration_options_init_sized((options), sizeof *(options))
+typedef struct supcon_calibration_scores {
+  uint32_t struct_size; /* in: sizeof; set by supcon_calibration_scores_init */
+  int32_t reserved;
+  double expected_calibration_error; /* ECE: sum over bins of count/n |accuracy - confidence| */
+  double maximum_calibration_error;  /* MCE: the largest |accuracy - confidence| of a bin */
+  double accuracy;
+  double confidence;              /* mean of the largest probability */
+  double negative_log_likelihood; /* mean of -log of the label's probability (FLT_MIN's where it is
+                                     0) */
+  double brier_score; /* mean squared distance of the probabilities from the label's one-hot row */
+} supcon_calibration_scores;
+void supcon_calibration_scores_init_sized(supcon_calibration_scores *scores, size_t size);
+#define supcon_calibration_scores_init(scores) \
+  supcon_calibration_scores_init_sized((scores), sizeof *(scores))
+/* How far a classifier's confidence is from its accuracy (arXiv:1706.04599). Bin b holds the rows
+ * whose largest probability lies in (b / bins, (b + 1) / bins]. probabilities  [count, classes]
+ * f32, rows of sum 1; labels [count], 0 to classes - 1 bin_counts, bin_confidences, bin_accuracies
+ * [bins] or NULL: the reliability diagram; means are 0 in a bin without rows Errors: argument
+ * (numbers that are no probabilities, labels, bins), shape. */
+SUPCON_MUST_CHECK supcon_status supcon_calibration(
+    const float *probabilities, const int64_t *labels, int64_t count, int64_t classes,
+    const supcon_calibration_options *options, supcon_calibration_scores *scores,
+    int64_t *bin_counts, double *bin_confidences, double *bin_accuracies);
+
+typedef struct supcon_corruption_scores {
+  uint32_t struct_size; /* in: sizeof; set by supcon_corruption_scores_init */
+  int32_t reserved;
+  double mean; /* mCE: mean over corruptions of the ratio of summed errors to the baseline's; 1: as
+                  bad as it (papers print it times 100) */
+  double
+      relative_mean; /* the same of what is lost against clean images; NaN without clean errors */
+} supcon_corruption_scores;
+void supcon_corruption_scores_init_sized(supcon_corruption_scores *scores, size_t size);
+#define supcon_corruption_scores_init(scores) \
+  supcon_corruption_scores_init_sized((scores), sizeof *(scores))
+/* Robustness to corruptions against a baseline's (arXiv:1903.12261, section 4; papers take AlexNet
+ * for the baseline). errors, baseline           [corruptions, severities], shares of images, 0 to 1
+ *  clean, clean_baseline      errors on clean images; both NaN: no relative ones
+ *  ratios, relative_ratios    [corruptions] or NULL: of each corruption
+ * Errors: argument (a number outside 0 to 1; a baseline without errors, or one that loses nothing
+ * to a corruption), shape. */
+SUPCON_MUST_CHECK supcon_status supcon_corruption_error(const double *errors,
+                                                        const double *baseline, int64_t corruptions,
+                                                        int64_t severities, double clean,
+                                                        double clean_baseline,
+                                                        supcon_corruption_scores *scores,
+                                                        double *ratios, double *relative_ratios);
+
+/* Mean squared distance of two rows of one label, at length 1 (arXiv:2005.10242): 0 at best, 2 for
+ * unrelated rows; NaN if no two rows share a label. rows [count, dimension], labels [count] of any
+ * value. Errors: argument, shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_alignment(supcon_context *context, const float *rows,
+                                                 const int64_t *labels, int64_t count,
+                                                 int64_t dimension, double *value);
+/* log of the mean of exp(-2 |difference|^2) over pairs of rows at length 1 (same paper): 0 if all
+ * are the same, about -4 if they are spread evenly; NaN for one row. Of more than 4096 rows it
+ * takes the first. rows [count, dimension]. Errors: argument, shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_uniformity(supcon_context *context, const float *rows,
+                                                  int64_t count, int64_t dimension, double *value);
+
+typedef struct supcon_ood_options {
+  uint32_t struct_size;
+  int32_t k; /* the neighbor whose distance counts; default 50 */
+} supcon_ood_options;
+void supcon_ood_options_init_sized(supcon_ood_options *options, size_t size);
+#define supcon_ood_options_init(options) supcon_ood_options_init_sized((options), sizeof *(options))
+/* How strange each query is: its distance to the k-th nearest training row, both at length 1, 0 to
+ * 2; the larger, the more likely out of distribution (arXiv:2204.06507). train    [train_count,
+ * dimension] queries  [query_count, dimension]; NULL: the training rows, each without itself;
+ * query_count is not looked at then scores   [query_count], or [train_count] Errors: argument
+ * (non-finite rows, k), shape, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_ood_scores(supcon_context *context, const float *train,
+                                                  int64_t train_count, const float *queries,
+                                                  int64_t query_count, int64_t dimension,
+                                                  const supcon_ood_options *options, float *scores);
+typedef struct supcon_detection_scores {
+  uint32_t struct_size; /* in: sizeof; set by supcon_detection_scores_init */
+  int32_t reserved;
+  double auroc; /* chance that a row from outside scores higher than one from inside, half of it for
+                   equals */
+  double fpr95; /* share of the rows from outside that are let in where 95 % of those inside are */
+  double threshold; /* the score up to which rows are let in for that */
+} supcon_detection_scores;
+void supcon_detection_scores_init_sized(supcon_detection_scores *scores, size_t size);
+#define supcon_detection_scores_init(scores) \
+  supcon_detection_scores_init_sized((scores), sizeof *(scores))
+/* How well such scores tell outside from inside. Errors: argument (NaN), shape. */
+SUPCON_MUST_CHECK supcon_status supcon_detection(const float *inside, int64_t inside_count,
+                                                 const float *outside, int64_t outside_count,
+                                                 supcon_detection_scores *scores);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

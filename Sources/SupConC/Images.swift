@@ -42,8 +42,9 @@ extension ImageBatch {
         try require(
             images.data != nil || images.count == 0, .argument,
             "images.data is NULL; expected \(images.count) images")
-        // No image, no pixel: any pointer serves.
-        let data = images.data ?? UnsafeRawPointer(StaticStrings.empty.unsafelyUnwrapped)
+        guard let data = images.data ?? UnsafeRawPointer(StaticStrings.empty) else {
+            throw SupConError(.internal, "there is no empty string")
+        }
         self.init(
             data: data, element: element, count: Int(images.count), height: Int(images.height),
             width: Int(images.width), channels: Int(images.channels),

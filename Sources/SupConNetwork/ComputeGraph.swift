@@ -6,6 +6,8 @@ package struct ComputeGraph {
         var width: Int
         var channels: Int
         var area: Int { height * width }
+        /// Elements of one image's value.
+        var elements: Int { area * channels }
     }
 
     /// y = relu?(BN(convolution(x)) + residual?). Every convolution of a ResNet is followed by a
@@ -48,7 +50,7 @@ package struct ComputeGraph {
         }
     }
 
-    /// Of one pass.
+    /// Multiplications of one pass over `images` images.
     func multiplications(images: Int) -> Double {
         layers.reduce(0) { sum, layer in
             guard case .convolutionNorm(let layer) = layer else { return sum }

@@ -1,18 +1,18 @@
 import SupConTensor
 
-/// Images on their way through an encoder together. A plan has one worker on which all threads
+/// A worker takes images through an encoder together. A plan has one worker on which all threads
 /// work, or a worker for each thread, whose images need not wait for each other.
 final class EncoderWorker {
     private enum Step {
-        case convolution(any Convolution, Memory, ComputeGraph.ConvolutionNorm)
+        case convolution(any Convolution, Memory, PlannedConvolution)
         case maxPool(MaxPoolRows, x: UnsafeMutableRawPointer, y: UnsafeMutableRawPointer)
     }
     private struct Memory {
         var x, y, packed: UnsafeMutableRawPointer
         var bias: UnsafeMutablePointer<Float>
-        /// Numbers in y.
+        /// Elements of y.
         var count: Int
-        /// Of int8.
+        /// The steps of int8.
         var steps: ByteSteps?
     }
     private let activations: AlignedBuffer
@@ -27,14 +27,14 @@ final class EncoderWorker {
     private let features: UnsafeMutablePointer<Float>
 
     /// - Parameters:
+    ///   - isFirst: takes the layout's convolutions; other workers make their own.
     ///   - weights: memory for the packed weights, which workers share.
     ///   - input: [images, height, width, channels] of this worker.
     ///   - features: [images, channels] of this worker.
-    /// Errors: memory.
+    /// Errors: memory, unsupported.
     init(
-        _ layout: EncoderLayout, _ convolutions: [(any Convolution)?], weights: AlignedBuffer,
-        input: UnsafeMutablePointer<Float>,
-        features: UnsafeMutablePointer<Float>
+        _ layout: EncoderLayout, isFirst: Bool, weights: AlignedBuffer,
+        input: UnsafeMutablePointer<Float>, features: UnsafeMutablePointer<Float>
     ) throws(SupConError) {
         let (graph, stored, threads) = (layout.graph, layout.stored, layout.threads)
         let activations = try AlignedBuffer(byteCount: layout.activationArena.byteCount)
@@ -43,30 +43,30 @@ final class EncoderWorker {
             layout.values[value].map { activations.pointer + layout.activationArena.offset($0) }
                 ?? UnsafeMutableRawPointer(input)
         }
-        func place(_ slot: Arena.Slot) -> UnsafeMutableRawPointer {
+        func at(_ slot: Arena.Slot) -> UnsafeMutableRawPointer {
             weights.pointer + layout.weightArena.offset(slot)
         }
         var steps: [Step] = []
-        for (index, layer) in graph.layers.enumerated() {
+        for layer in layout.layers {
             switch layer {
-            case .convolutionNorm(let layer):
-                guard let convolution = convolutions[index], let weights = layout.weights[index]
-                else { continue }
+            case .convolution(let planned, let slots):
+                let (input, output) = (planned.layer.input, planned.layer.output)
                 let memory = Memory(
-                    x: at(layer.input), y: at(layer.output), packed: place(weights.packed),
-                    bias: f32(place(weights.bias)), count: layout.count(layer.output),
-                    steps: weights.steps)
-                steps.append(.convolution(convolution, memory, layer))
-            case .maxPool(let input, let output):
+                    x: at(input), y: at(output), packed: at(slots.packed),
+                    bias: f32(at(slots.bias)), count: layout.count(output), steps: slots.steps)
+                let convolution =
+                    isFirst ? planned.convolution : try layout.anotherConvolution(planned)
+                steps.append(.convolution(convolution, memory, planned))
+            case .maxPool(let planned, _):
                 let pool = MaxPoolRows(
-                    images: layout.images, input: graph.values[input],
-                    output: graph.values[output], stored: stored, threads: threads)
-                steps.append(.maxPool(pool, x: at(input), y: at(output)))
+                    images: layout.images, input: graph.values[planned.input],
+                    output: graph.values[planned.output], stored: stored, threads: threads)
+                steps.append(.maxPool(pool, x: at(planned.input), y: at(planned.output)))
             }
         }
         self.steps = steps
         scratch = activations.pointer + layout.activationArena.offset(layout.scratch)
-        folded = f32(place(layout.folded))
+        folded = f32(at(layout.folded))
         image = InputConversion(
             from: input, to: at(0), count: layout.count(0), stored: stored,
             step: layout.quantization?.step(0, in: graph) ?? 1, threads: threads)
@@ -78,18 +78,18 @@ final class EncoderWorker {
             threads: threads)
     }
 
-    /// input → features; shows each value of the graph as it comes up, in f32: its number, its
-    /// numbers, how many they are.
+    /// Computes the features of the input; shows each value of the graph as it comes up, in f32: its
+    /// index, its elements, and how many they are.
     func run(observe: (Int, UnsafePointer<Float>, Int) -> Void = { _, _, _ in }) {
         image.run()
         observe(0, image.from, image.count)
         for step in steps {
             switch step {
-            case .convolution(let convolution, let memory, let layer):
+            case .convolution(let convolution, let memory, let planned):
                 convolution.forward(
                     x: memory.x, packed: memory.packed, bias: memory.bias, y: memory.y,
                     scratch: scratch)
-                observe(layer.output, f32(UnsafeRawPointer(memory.y)), memory.count)
+                observe(planned.layer.output, f32(UnsafeRawPointer(memory.y)), memory.count)
             case .maxPool(let pool, let x, let y):
                 pool.run(x: x, y: y)
             }
@@ -101,16 +101,18 @@ final class EncoderWorker {
     /// int8 the steps stay those of the weights that the plan was made with.
     func reloadWeights(_ parameters: ParameterStore) {
         for step in steps {
-            guard case .convolution(let convolution, let memory, let layer) = step else { continue }
+            // A pool has no weights.
+            guard case .convolution(let convolution, let memory, let planned) = step else {
+                continue
+            }
+            let (weight, norm) = (planned.parameters.weight, planned.parameters.norm)
             // The bias's memory holds the scale first.
-            parameters.foldedNorm(layer.normName, scale: memory.bias)
-            parameters.fold(layer.convolutionName, scale: memory.bias, into: folded)
-            parameters.foldedBias(layer.normName, scaleToBias: memory.bias)
+            parameters.foldedNorm(norm, scale: memory.bias)
+            parameters.fold(weight, scale: memory.bias, into: folded)
+            parameters.foldedBias(norm, scaleToBias: memory.bias)
             if let steps = memory.steps {
                 steps.quantize(
-                    folded, bias: memory.bias,
-                    perOutput: parameters.declared(layer.convolutionName + ".weight").count
-                        / steps.weights.count)
+                    folded, bias: memory.bias, perOutput: weight.count / steps.weights.count)
                 convolution.prepare(bias: memory.bias)
             }
             convolution.pack(folded, into: memory.packed, forGradient: memory.packed)

@@ -1,29 +1,26 @@
 import SupConTensor
 
 extension ParameterStore {
-    /// scale[c] = γ / √(running variance + ε).
-    func foldedNorm(_ name: String, scale: UnsafeMutablePointer<Float>) {
-        let (gamma, variance) = (
-            declared(name + ".weight"), pointer(declared(name + ".running_var"))
-        )
-        for c in 0..<gamma.count {
+    /// Computes scale[c] = γ / √(running variance + ε).
+    func foldedNorm(_ norm: NormEntries, scale: UnsafeMutablePointer<Float>) {
+        let (gamma, variance) = (pointer(norm.gamma), pointer(norm.runningVariance))
+        for c in 0..<norm.gamma.count {
             scale[c] = Float(
-                Double(pointer(gamma)[c]) / (Double(variance[c]) + BatchNorm.epsilon).squareRoot())
+                Double(gamma[c]) / (Double(variance[c]) + BatchNorm.epsilon).squareRoot())
         }
     }
 
     /// Turns that scale into the bias β − scale · running mean.
-    func foldedBias(_ name: String, scaleToBias bias: UnsafeMutablePointer<Float>) {
-        let (beta, mean) = (declared(name + ".bias"), pointer(declared(name + ".running_mean")))
-        for c in 0..<beta.count { bias[c] = pointer(beta)[c] - bias[c] * mean[c] }
+    func foldedBias(_ norm: NormEntries, scaleToBias bias: UnsafeMutablePointer<Float>) {
+        let (beta, mean) = (pointer(norm.beta), pointer(norm.runningMean))
+        for c in 0..<norm.beta.count { bias[c] = beta[c] - bias[c] * mean[c] }
     }
 
-    /// A convolution's weights, times `scale` [outputs], → folded [outputs, inputs, kernel,
-    /// kernel].
+    /// Writes a convolution's weights [outputs, inputs / groups, kernel, kernel], times `scale`
+    /// [outputs], to `folded`.
     func fold(
-        _ convolution: String, scale: UnsafePointer<Float>, into folded: UnsafeMutablePointer<Float>
+        _ weight: Entry, scale: UnsafePointer<Float>, into folded: UnsafeMutablePointer<Float>
     ) {
-        let weight = declared(convolution + ".weight")
         let from = pointer(weight)
         let perOutput = weight.count / weight.shape[0]
         for o in 0..<weight.shape[0] {
@@ -31,14 +28,14 @@ extension ParameterStore {
         }
     }
 
-    /// The step in which each output channel of the folded weights is told in bytes: its largest
-    /// magnitude / 127.
-    func weightSteps(_ layer: ComputeGraph.ConvolutionNorm) -> [Float] {
-        let weight = declared(layer.convolutionName + ".weight")
+    /// Computes the int8 step of each output channel of the folded weights: its largest magnitude /
+    /// 127.
+    func weightSteps(_ layer: ConvolutionNormEntries) -> [Float] {
+        let weight = layer.weight
         let from = pointer(weight)
         let perOutput = weight.count / weight.shape[0]
         var steps = [Float](repeating: 0, count: weight.shape[0])
-        foldedNorm(layer.normName, scale: &steps)
+        foldedNorm(layer.norm, scale: &steps)
         for o in steps.indices {
             var largest: Float = 0
             for i in (o * perOutput)..<((o + 1) * perOutput) {

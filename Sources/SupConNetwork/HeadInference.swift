@@ -6,8 +6,8 @@ import SupConTensor
 final class HeadInference {
     private enum Step {
         case linear(LinearLayer)
-        /// The norm's name, its channels, and [scale, shift].
-        case norm(String, Int, AlignedBuffer)
+        /// The norm's parameters, its channels, and [scale, shift].
+        case norm(NormEntries, Int, AlignedBuffer)
     }
     private let steps: [Step]
     private let rows: Int
@@ -29,12 +29,14 @@ final class HeadInference {
                     .linear(
                         LinearLayer(
                             rows: rows, inputs: inputs, outputs: outputs, relu: relu,
-                            weight: parameters.pointer(parameters.declared(name + ".weight")),
-                            bias: parameters.pointer(parameters.declared(name + ".bias")),
+                            weight: parameters.pointer(try parameters.declared(name + ".weight")),
+                            bias: parameters.pointer(try parameters.declared(name + ".bias")),
                             threads: threads)))
             case .norm(let name, let channels):
                 steps.append(
-                    .norm(name, channels, try AlignedBuffer(Float.self, count: 2 * channels)))
+                    .norm(
+                        try parameters.norm(name), channels,
+                        try AlignedBuffer(Float.self, count: 2 * channels)))
             }
             values.append(try AlignedBuffer(Float.self, count: rows * layer.outputs))
         }
@@ -60,11 +62,11 @@ final class HeadInference {
 
     /// After the parameters have changed. Linear layers read theirs in place.
     func reloadWeights() {
-        for case .norm(let name, let channels, let coefficients) in steps {
+        for case .norm(let norm, let channels, let coefficients) in steps {
             let (scale, shift) = (coefficients.floats, coefficients.floats + channels)
-            parameters.foldedNorm(name, scale: scale)
+            parameters.foldedNorm(norm, scale: scale)
             shift.update(from: scale, count: channels)
-            parameters.foldedBias(name, scaleToBias: shift)
+            parameters.foldedBias(norm, scaleToBias: shift)
         }
     }
 }

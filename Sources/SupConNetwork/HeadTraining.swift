@@ -32,7 +32,8 @@ final class HeadTraining {
             switch layer {
             case .linear(let name, let inputs, let outputs, let relu):
                 let (weight, bias) = (
-                    parameters.declared(name + ".weight"), parameters.declared(name + ".bias")
+                    try parameters.declared(name + ".weight"),
+                    try parameters.declared(name + ".bias")
                 )
                 steps.append(
                     .linear(
@@ -46,8 +47,10 @@ final class HeadTraining {
                 steps.append(
                     .norm(
                         try BatchNorm(
-                            parameters.norm(name, gradients: gradients), rows: rows,
-                            channels: channels, type: .f32, relu: true, threads: threads)))
+                            parameters.pointers(
+                                try parameters.norm(name), gradients: gradients),
+                            rows: rows, channels: channels, type: .f32, relu: true, threads: threads
+                        )))
             }
             values.append(try AlignedBuffer(Float.self, count: rows * layer.outputs))
             valueGradients.append(try AlignedBuffer(Float.self, count: rows * layer.outputs))

@@ -55,17 +55,15 @@ public final class InferencePlan {
         let workerCount = images % threads == 0 ? threads : 1
         threadsPerWorker = threads / workerCount
         imagesPerWorker = images / workerCount
-        var convolutions: [(any Convolution)?] = []
         let layout = try EncoderLayout(
             network, graph, images: imagesPerWorker,
             stored: quantization != nil ? .byte : precision == .f32 ? .f32 : .bf16,
-            quantization: quantization,
-            threads: threadsPerWorker, engine: engine, convolutions: &convolutions)
+            quantization: quantization, threads: threadsPerWorker, engine: engine)
 
         let headLayers = HeadLayer.head(of: configuration)
         let classifierLayers = [HeadLayer.classifier(of: configuration)].compactMap { $0 }
         let (imageCount, features) = (
-            graph.values[0].area * graph.values[0].channels, configuration.embeddingDimension
+            graph.values[0].elements, configuration.embeddingDimension
         )
         let total =
             layout.weightArena.byteCount + workerCount * layout.activationArena.byteCount + images
@@ -88,8 +86,8 @@ public final class InferencePlan {
             let first = worker * layout.images
             workers.append(
                 try EncoderWorker(
-                    layout, worker == 0 ? convolutions : try layout.moreConvolutions(),
-                    weights: weights, input: inputBuffer.floats + first * imageCount,
+                    layout, isFirst: worker == 0, weights: weights,
+                    input: inputBuffer.floats + first * imageCount,
                     features: featureBuffer.floats + first * features))
         }
         self.workers = workers
@@ -124,8 +122,8 @@ public final class InferencePlan {
         }
     }
 
-    /// Runs the encoder of a plan in f32 and shows each value of the graph, but for pooled
-    /// ones: its number, its numbers, how many they are; worker by worker.
+    /// Runs the encoder of a plan in f32 and shows each value of the graph, but for pooled ones: its
+    /// index, its elements, and how many they are; worker by worker.
     func run(observing observe: (Int, UnsafePointer<Float>, Int) -> Void) {
         EngineTeam.run(images: imagesPerWorker, threads: threadsPerWorker) {
             for worker in workers { worker.run(observe: observe) }

@@ -1,7 +1,8 @@
 import SupConTensor
 
-/// An encoder, its projection head and its classifier: a configuration and its numbers. Plans run
-/// it.
+/// A network is an encoder, its projection head and its classifier: a configuration and its
+/// parameters. Plans run it. Its parameters may be read by many threads, and changed by one while
+/// no other reads.
 public final class Network: Sendable {
     public let configuration: NetworkConfiguration
     public let parameters: ParameterStore
@@ -13,11 +14,11 @@ public final class Network: Sendable {
         self.configuration = configuration
         parameters = try ParameterStore(Self.declarations(configuration))
         for (index, entry) in parameters.entries.enumerated() {
-            initialize(entry, index: index, seed: seed)
+            try initialize(entry, index: index, seed: seed)
         }
     }
 
-    /// A network of zeros, for numbers that are read into it. Errors: argument, memory.
+    /// A network of zeros, for parameters that are read into it. Errors: argument, memory.
     package init(zeros configuration: NetworkConfiguration) throws(SupConError) {
         try configuration.validate()
         self.configuration = configuration
@@ -41,27 +42,30 @@ public final class Network: Sendable {
         parameters.copyValues(from: other)
     }
 
-    /// The same network in memory of its own. Errors: memory.
+    /// Returns a copy with memory of its own. Errors: memory.
     public func copy() throws(SupConError) -> Network {
         try Network(configuration, copying: parameters)
     }
 
-    /// The same encoder and head with a new random classifier for `classes` classes; 0: with none.
-    /// Errors: argument, memory.
+    /// Returns a copy of encoder and head with a new random classifier for `classes` classes; 0:
+    /// with none. Errors: argument, memory.
     public func withClassifier(classes: Int, seed: UInt64) throws(SupConError) -> Network {
         var changed = configuration
         changed.classes = classes
         try changed.validate()
         let network = try Network(changed, copying: parameters)
         for (index, entry) in network.parameters.entries.enumerated()
-        where entry.part == .classifier { network.initialize(entry, index: index, seed: seed) }
+        where entry.part == .classifier { try network.initialize(entry, index: index, seed: seed) }
         return network
     }
 
-    /// Numbers that one stream fills: a parameter's are the same on any number of threads.
+    /// Elements that one random stream fills: a parameter's are the same on any number of threads.
     private static let chunk = 1 << 16
 
-    private func initialize(_ entry: ParameterStore.Entry, index: Int, seed: UInt64) {
+    /// Errors: internal.
+    private func initialize(_ entry: ParameterStore.Entry, index: Int, seed: UInt64)
+        throws(SupConError)
+    {
         let values = parameters.pointer(entry)
         switch entry.role {
         case .convolution:
@@ -74,7 +78,7 @@ public final class Network: Sendable {
             let inputs =
                 entry.role == .linearWeight
                 ? entry.shape[1]
-                : parameters.declared(entry.name.dropLast("bias".count) + "weight").shape[1]
+                : try parameters.declared(entry.name.dropLast("bias".count) + "weight").shape[1]
             let bound = 1 / Float(inputs).squareRoot()
             eachChunk(entry, index, seed) { random, range in
                 for i in range { values[i] = random.uniform(-bound, bound) }

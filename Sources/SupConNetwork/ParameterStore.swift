@@ -1,9 +1,9 @@
 import SupConTensor
 
-/// A network's numbers: f32, one after another in one piece of memory, the trainable ones first, so
+/// The parameters of a network: f32, one after another in one buffer, the trainable ones first, so
 /// that an optimizer is one loop and a copy is one memcpy.
 public final class ParameterStore: @unchecked Sendable {
-    /// What a parameter does; decides how it begins and whether weight decay may skip it.
+    /// The role of a parameter decides how it begins and whether weight decay may skip it.
     public enum Role: Sendable {
         /// [out, in, height, width]
         case convolution
@@ -25,7 +25,7 @@ public final class ParameterStore: @unchecked Sendable {
         public let shape: [Int]
         public let role: Role
         public let part: Part
-        /// Where it begins in `values`, in floats.
+        /// Where it begins in `values`, in elements.
         public let offset: Int
         public let count: Int
         /// Batch norm's γ that ends a residual block.
@@ -35,16 +35,16 @@ public final class ParameterStore: @unchecked Sendable {
     }
 
     public let entries: [Entry]
-    /// Floats that are trained; they come first.
+    /// Elements that are trained; they come first.
     public let trainableCount: Int
-    /// Floats in all.
+    /// Elements in all.
     public let count: Int
     private let memory: AlignedBuffer
     private let byName: [String: Int]
 
     public var values: UnsafeMutablePointer<Float> { memory.floats }
 
-    /// A parameter before it has a place.
+    /// A parameter before it has an offset.
     struct Declaration {
         var name: String
         var shape: [Int]
@@ -78,13 +78,10 @@ public final class ParameterStore: @unchecked Sendable {
 
     public func entry(named name: String) -> Entry? { byName[name].map { entries[$0] } }
 
-    /// The parameter's numbers, row-major in its shape.
+    /// The parameter's elements, row-major in its shape.
     public func pointer(_ entry: Entry) -> UnsafeMutablePointer<Float> { values + entry.offset }
 
-    /// For names that the graph itself declared.
-    func declared(_ name: String) -> Entry { entries[byName[name].unsafelyUnwrapped] }
-
-    /// Takes over every number of `other` that has the same name and shape here.
+    /// Copies every parameter of `other` that has the same name and shape here.
     func copyValues(from other: ParameterStore) {
         for entry in entries {
             guard let source = other.entry(named: entry.name), source.shape == entry.shape else {

@@ -10,16 +10,16 @@ struct MaxPool {
     var type: ElementType
     var threads: Int
 
-    /// Bytes that remember, for backward, which of the nine was the largest.
-    var whereByteCount: Int { images * output.area * output.channels }
+    /// Bytes of `argmax`, which remembers for backward which of the nine was the largest.
+    var argmaxByteCount: Int { images * output.area * output.channels }
 
-    func forward(x: UnsafeRawPointer, y: UnsafeMutableRawPointer, places: UnsafeMutableRawPointer) {
+    func forward(x: UnsafeRawPointer, y: UnsafeMutableRawPointer, argmax: UnsafeMutableRawPointer) {
         let (height, width, channels) = (
             Int64(input.height), Int64(input.width), Int64(input.channels)
         )
         let (xCount, yCount) = (input.area * input.channels, output.area * output.channels)
         Parallel.chunks(images, threads: threads) { image in
-            let which = (places + image * yCount).assumingMemoryBound(to: UInt8.self)
+            let which = (argmax + image * yCount).assumingMemoryBound(to: UInt8.self)
             switch type {
             case .f32:
                 sc_max_pool_f32(
@@ -35,7 +35,7 @@ struct MaxPool {
 
     /// dx from dy (+ dy2).
     func backward(
-        dy: UnsafeRawPointer, dy2: UnsafeRawPointer?, places: UnsafeRawPointer,
+        dy: UnsafeRawPointer, dy2: UnsafeRawPointer?, argmax: UnsafeRawPointer,
         dx: UnsafeMutableRawPointer
     ) {
         let (height, width, channels) = (
@@ -43,7 +43,7 @@ struct MaxPool {
         )
         let (xCount, yCount) = (input.area * input.channels, output.area * output.channels)
         Parallel.chunks(images, threads: threads) { image in
-            let which = (places + image * yCount).assumingMemoryBound(to: UInt8.self)
+            let which = (argmax + image * yCount).assumingMemoryBound(to: UInt8.self)
             let at = image * yCount
             switch type {
             case .f32:

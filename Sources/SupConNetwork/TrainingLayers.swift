@@ -1,8 +1,8 @@
 import SupConTensor
 
-/// Something that a layer does in a step.
+/// A part of the work that a layer does in a step.
 struct LayerPart {
-    /// For profiles.
+    /// The name that profiles show.
     var name: String
     var isConvolution = false
     var run: () -> Void
@@ -11,7 +11,7 @@ struct LayerPart {
 /// A layer of an encoder with its memory: forward, and backward from the gradient of its output to
 /// that of its input.
 protocol TrainingLayer: AnyObject {
-    /// What a step does, in order.
+    /// The parts of a step's work, in order.
     var forwardParts: [LayerPart] { get }
     var backwardParts: [LayerPart] { get }
     /// Whether forward moves running statistics; at first it does.
@@ -25,7 +25,7 @@ extension TrainingLayer {
 
 /// c = convolution(x),  y = relu?(BN(c) + residual?).
 final class ConvolutionNormTraining: TrainingLayer {
-    /// Where everything lies. dy2, residual, g, dx and xAgain are nil where there is none.
+    /// The buffers of the layer. dy2, residual, g, dx and recomputed are nil where there is none.
     struct Memory {
         var x, c, y: UnsafeMutableRawPointer
         var residual: UnsafeMutableRawPointer?
@@ -36,10 +36,16 @@ final class ConvolutionNormTraining: TrainingLayer {
         var g: UnsafeMutableRawPointer?
         var dc: UnsafeMutableRawPointer
         var dx: UnsafeMutableRawPointer?
-        /// Where x was given up after forward: how it is made anew, and its place then.
-        var xAgain: (norm: BatchNorm, c: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer)?
+        /// How x is recomputed where it was given up after forward.
+        var recomputed: RecomputedInput?
         var packed, packedForGradient, scratch: UnsafeMutableRawPointer
         var weights, weightGradient: UnsafeMutablePointer<Float>
+    }
+
+    /// The batch norm that recomputes x from its own input c.
+    struct RecomputedInput {
+        var norm: BatchNorm
+        var c, x: UnsafeMutableRawPointer
     }
 
     let forwardParts: [LayerPart]
@@ -70,13 +76,13 @@ final class ConvolutionNormTraining: TrainingLayer {
                     dx: memory.dc)
             }
         ]
-        if let again = memory.xAgain {
+        if let again = memory.recomputed {
             backward.append(
                 LayerPart(name: "norm_again") {
                     again.norm.apply(x: again.c, residual: nil, y: again.x)
                 })
         }
-        let x = memory.xAgain?.x ?? memory.x
+        let x = memory.recomputed?.x ?? memory.x
         backward.append(
             LayerPart(name: "weight_gradient", isConvolution: true) {
                 convolution.weightGradient(
@@ -101,7 +107,7 @@ final class ConvolutionNormTraining: TrainingLayer {
 /// y = max pool(x).
 final class MaxPoolTraining: TrainingLayer {
     struct Memory {
-        var x, y, places, dy: UnsafeMutableRawPointer
+        var x, y, argmax, dy: UnsafeMutableRawPointer
         var dy2: UnsafeMutableRawPointer?
         var dx: UnsafeMutableRawPointer
     }
@@ -112,12 +118,12 @@ final class MaxPoolTraining: TrainingLayer {
     init(_ pool: MaxPool, _ memory: Memory) {
         forwardParts = [
             LayerPart(name: "pool_forward") {
-                pool.forward(x: memory.x, y: memory.y, places: memory.places)
+                pool.forward(x: memory.x, y: memory.y, argmax: memory.argmax)
             }
         ]
         backwardParts = [
             LayerPart(name: "pool_backward") {
-                pool.backward(dy: memory.dy, dy2: memory.dy2, places: memory.places, dx: memory.dx)
+                pool.backward(dy: memory.dy, dy2: memory.dy2, argmax: memory.argmax, dx: memory.dx)
             }
         ]
     }

@@ -79,8 +79,8 @@ public final class TrainingPlan {
             "the network has no classifier to train")
         threads = context.threads
         classifierReachesEncoder = classifierGradientReachesEncoder
-        encoder = try EncoderTraining(
-            configuration, images: images, height: height, width: width,
+        let layout = try TrainingLayout(
+            network, images: images, height: height, width: width,
             type: precision.activations, threads: threads, engine: engine)
 
         let headLayers = trained.contains(.head) ? HeadLayer.head(of: configuration) : []
@@ -89,7 +89,7 @@ public final class TrainingPlan {
             ? [HeadLayer.classifier(of: configuration)].compactMap { $0 } : []
         let zDimension = configuration.contrastedDimension
         memoryByteCount =
-            encoder.byteCount + network.parameters.trainableCount * 4 + 2 * images
+            layout.byteCount + network.parameters.trainableCount * 4 + 2 * images
             * configuration.embeddingDimension * 4
             + HeadTraining.byteCount(headLayers + classifierLayers, rows: images)
             + (trained.contains(.head) ? images * (2 * zDimension + 1) * 4 : 0)
@@ -106,11 +106,8 @@ public final class TrainingPlan {
             Float.self, count: images * configuration.embeddingDimension)
         featureGradientBuffer = try AlignedBuffer(
             Float.self, count: images * configuration.embeddingDimension)
-        try encoder.allocate(network, gradients: gradientBuffer.floats)
-        guard let input = encoder.input else {
-            throw SupConError(.internal, "an encoder without input")
-        }
-        self.input = input
+        encoder = try EncoderTraining(layout, network, gradients: gradientBuffer.floats)
+        input = encoder.input
         func part(_ layers: [HeadLayer], _ gradients: UnsafeMutablePointer<Float>)
             throws(SupConError) -> HeadTraining?
         {

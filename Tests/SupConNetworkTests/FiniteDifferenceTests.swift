@@ -143,15 +143,15 @@ import Testing
         let x = order.permutation(count).map { Float($0) }
         let dy = random(2 * output.area * output.channels, 2)
         let pool = MaxPool(images: 2, input: input, output: output, type: .f32, threads: 2)
-        var places = [UInt8](repeating: 0, count: pool.whereByteCount)
+        var argmax = [UInt8](repeating: 0, count: pool.argmaxByteCount)
         func forward(_ x: [Float]) -> [Float] {
             var y = dy
-            pool.forward(x: x, y: &y, places: &places)
+            pool.forward(x: x, y: &y, argmax: &argmax)
             return y
         }
         _ = forward(x)
         var dx = x
-        pool.backward(dy: dy, dy2: nil, places: places, dx: &dx)
+        pool.backward(dy: dy, dy2: nil, argmax: argmax, dx: &dx)
         try expectDerivative("max pool", at: x, dy: dy, gradient: dx, forward)
 
         let average = AveragePool(

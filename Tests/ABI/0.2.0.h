@@ -1,40 +1,52 @@
-/* supcon.h: supervised contrastive learning on a CPU, from C, C++ and everything that can call C.
+/* clang-format off */
+/* supcon.h: supervised contrastive learning on a CPU, from C, C++ and every language that can call C.
  *
  * libsupcon trains image encoders with the loss of Khosla et al., "Supervised Contrastive Learning"
  * (arXiv:2004.11362), and turns images into embeddings. This header is the whole interface; it is
  * C11 and C++17.
  *
- * RULES THAT HOLD FOR EVERY FUNCTION
+ * RULES FOR EVERY FUNCTION
  *
- *  Errors      A function that can fail returns a supcon_status; SUPCON_OK is 0. After a failure
- * supcon_last_error() gives a sentence that names the value and what was expected, outputs are
- * unchanged but for handles, which are NULL, and nothing half-written is left on disk. No input
- * makes the library abort, exit or print. Handles     Every supcon_..._create, _load and _from_...
- * gives a handle that the caller frees with the matching _free function. Freeing NULL is legal. An
- * object keeps what it was made from alive: a data set may be freed while a trainer still uses it.
- *  Options     Structs begin with struct_size. Call supcon_..._options_init(), which sets every
- * field to its default, then change what you need. Passing NULL for options means the defaults.
- * Fields are only ever appended. Buffers     The caller owns every buffer. Where a size is not
- * known beforehand, pass the capacity; the needed size comes back even when the buffer is NULL
- * (SUPCON_OK: it is a question) or too small (SUPCON_STATUS_SHAPE). Strings     UTF-8, ending in
- * NUL. Strings that are returned are valid until the object is freed, or as stated.
+ *  Errors    A function that can fail returns a supcon_status; SUPCON_OK is 0. After a failure,
+ *            supcon_last_error() returns a sentence that names the value and what was expected.
+ *            Outputs are then unchanged, except handles, which are NULL, and nothing half-written
+ *            is left on disk. No input makes the library abort, exit or print. Small allocations of
+ *            fixed size are the exception: like every Swift program, the library aborts when the
+ *            system refuses one of those.
+ *  Handles   Every supcon_..._create, _load and _from_... function returns a handle that the caller
+ *            frees with the matching _free function. Freeing NULL is legal. An object keeps alive
+ *            what it was made from: a data set may be freed while a trainer still uses it.
+ *  Options   Structs begin with struct_size. Call supcon_..._init(&options), which sets every field
+ *            to its default, then change what you need. NULL in place of options means the
+ *            defaults. Fields are only ever appended; programs that were compiled against an older
+ *            header keep working (docs/versioning.md).
+ *  Buffers   The caller owns every buffer. Where a size is not known beforehand, pass the capacity;
+ *            a buffer that is too small is SUPCON_STATUS_SHAPE, and the message says what is needed.
+ *  Strings   Strings are UTF-8 and end in NUL. Returned strings are valid until the object is freed,
+ *            unless stated otherwise.
+ *  Threads   Callbacks run on the thread that called the library, with no lock held, except the log
+ *            callback, which may be called from any thread.
  *
- *  Threads     object            what is allowed
- *              ----------------
- * -------------------------------------------------------------------------------------------------
- *              distinct handles  independent of each other, from any threads
- *              supcon_context    any number of threads
- *              supcon_dataset    any number of threads (its contents never change); a callback's
- * data set: one thread supcon_model      any number of threads may embed, save and ask for
- * information at once; supcon_trainer_run(), supcon_model_fit_classifier(), _reset_classifier() and
- * _quantize() are exclusive: others get SUPCON_STATUS_STATE supcon_trainer    one thread, but
- * supcon_trainer_cancel() from any thread loss, evaluation  any number of threads Callbacks run on
- * the thread that called the library, with no lock held, except the log callback, which may come
- * from any thread. fork()      A process that has used the library and forks must not use it in the
- * child (its threads are gone): every call there that can fail returns SUPCON_STATUS_FORK. fork
- * followed by exec is fine. BLAS        A library built without oneDNN sets the process's OpenBLAS
- * to one thread while a call computes; the former number comes back after.
+ *              object              allowed
+ *              ------------------  ------------------------------------------------------------
+ *              distinct handles    independent of each other, from any threads
+ *              supcon_context      any number of threads
+ *              supcon_dataset      any number of threads (its contents never change); a data set
+ *                                  of a callback: one thread
+ *              supcon_model        any number of threads may embed, save and query it at once;
+ *                                  supcon_trainer_run(), supcon_model_fit_classifier(),
+ *                                  _reset_classifier() and _quantize() are exclusive: other calls
+ *                                  get SUPCON_STATUS_STATE
+ *              supcon_trainer      one thread, but supcon_trainer_cancel() from any thread
+ *              loss, evaluation    any number of threads
+ *
+ *  fork()    A process that has used the library and forks must not use it in the child, where its
+ *            threads are gone: every call there that can fail returns SUPCON_STATUS_FORK. fork
+ *            followed by exec is fine.
+ *  BLAS      A library built without oneDNN sets the process's OpenBLAS to one thread while a call
+ *            computes, and restores the former number afterwards.
  */
+/* clang-format on */
 #ifndef SUPCON_H
 #define SUPCON_H
 

@@ -15,7 +15,7 @@ ${SWIFT:-swift} build --package-path "$grown" --product supcon --quiet
 for header in include/supcon.h Tests/ABI/*.h; do
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' EXIT
-  gcc -std=c11 -Wall -Wextra -Wpedantic -Werror -include "$header" Tests/ABI/program.c -o "$folder/program" \
+  gcc -std=gnu11 -Wall -Wextra -Wpedantic -Werror -include "$header" Tests/ABI/program.c -o "$folder/program" \
     -L"$grown/.build/debug" -Wl,-rpath,"$grown/.build/debug" -lsupcon
   mkdir "$folder/run"
   LD_LIBRARY_PATH="$grown/.build/debug" "$folder/program" "$folder/run"

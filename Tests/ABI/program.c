@@ -2,7 +2,6 @@
  * with today's library. Every struct ends where the next page may not be touched, so a library that
  * reads or writes past what this program's header knows ends it.
  *   program FOLDER     an empty folder for its files */
-#define _DEFAULT_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

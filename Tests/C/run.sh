@@ -90,7 +90,7 @@ check "no text relocations, no paths of this machine" no_debris
 check "ABI: today's keeps the recorded ones" python3 Tests/ABI/abi.py check "$library"
 # The program of a released version; "future" is one of a header that has grown since.
 program_of() {
-  mkdir -p "$work/abi/$1" && gcc -std=c11 $strict -include "$2" -o "$work/abi/$1/program" Tests/ABI/program.c $link && "$work/abi/$1/program" "$work/abi/$1"
+  mkdir -p "$work/abi/$1" && gcc -std=gnu11 $strict -include "$2" -o "$work/abi/$1/program" Tests/ABI/program.c $link && "$work/abi/$1/program" "$work/abi/$1"
 }
 for header in Tests/ABI/*.h; do check "ABI: a program of $(basename "$header" .h)" program_of "$(basename "$header" .h)" "$header"; done
 sed -E 's/^\} (supcon_[a-z_]+);$/  int64_t later;\n} \1;/' include/supcon.h >"$work/future.h"

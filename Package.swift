@@ -71,7 +71,9 @@ let package = Package(
         floor("SupConLoss", ["SupConTensor", "CKernels"]),
         floor("SupConVision", ["SupConTensor", "CKernels", "CTurboJPEG", "CPNG", "CZlib"]),
         // 3: models; evaluation of embeddings
-        floor("SupConModel", ["SupConTensor", "SupConNetwork", "SupConVision", "CKernels"]),
+        floor(
+            "SupConModel",
+            ["SupConTensor", "SupConNetwork", "SupConVision", "CKernels", "CZlib"]),
         floor("SupConEvaluation", ["SupConTensor", "CKernels"]),
         // 4: training
         floor(
@@ -89,7 +91,8 @@ let package = Package(
             ]),
         // 6: the C API
         .target(
-            name: "SupConC", dependencies: ["CSupCon", "SupCon"], exclude: ["exports.map"],
+            name: "SupConC", dependencies: ["CSupCon", "CKernels", "SupCon"],
+            exclude: ["exports.map"],
             swiftSettings: swiftSettings,
             linkerSettings: [
                 .unsafeFlags(

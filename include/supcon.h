@@ -139,6 +139,10 @@ SUPCON_MUST_CHECK supcon_status supcon_context_create(const supcon_context_optio
 void supcon_context_free(supcon_context *context);
 /* Number of threads that this context computes with (context may be NULL). */
 int32_t supcon_context_threads(const supcon_context *context);
+/* Stops the calls that run with this context at the moment (NULL: with the default one), those of
+ * models and trainers made with it too: each returns SUPCON_STATUS_CANCELED, as a rule within a
+ * second. Calls that begin later run. From any thread, or a signal handler; it waits for nothing. */
+void supcon_context_cancel(supcon_context *context);
 
 /* --------------------------------------------------------------------------------------------------------------------
  * images */

@@ -75,7 +75,7 @@ public func supcon_augment(
         try augment(
             try ImageBatch(images), try AugmentationOptions(options), seed: seed, epoch: Int(epoch),
             view: Int(view), height: Int(height), width: Int(width),
-            into: try needed(views, "views"), context: ContextHandle.context(context))
+            into: try needed(views, "views"), context: try ContextHandle.context(context))
     }
 }
 
@@ -95,6 +95,6 @@ public func supcon_augment_dataset(
             dataset, indices: (0..<number).map { Int(indices[$0]) },
             try AugmentationOptions(options), seed: seed, epoch: Int(epoch), view: Int(view),
             height: Int(height), width: Int(width), into: try needed(views, "views"),
-            context: ContextHandle.context(context))
+            context: try ContextHandle.context(context))
     }
 }

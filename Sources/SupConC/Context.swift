@@ -5,9 +5,16 @@ final class ContextHandle: Sendable {
     let context: ExecutionContext
     init(_ context: ExecutionContext) { self.context = context }
 
-    /// The handle's context, or the default for NULL.
-    static func context(_ handle: OpaquePointer?) -> ExecutionContext {
-        object(ifAny: handle, ContextHandle.self)?.context ?? .default
+    /// The handle's context, or the default for NULL. Errors: argument.
+    static func context(_ handle: OpaquePointer?) throws(SupConError) -> ExecutionContext {
+        guard let handle else { return .default }
+        return try object(handle, ContextHandle.self, "context").context
+    }
+
+    /// Nil for what is no context.
+    static func context(ifAny handle: OpaquePointer?) -> ExecutionContext? {
+        guard let handle else { return .default }
+        return object(ifAny: handle, ContextHandle.self)?.context
     }
 }
 
@@ -36,5 +43,10 @@ public func supcon_context_free(_ context: OpaquePointer?) { release(context, Co
 
 @c @implementation
 public func supcon_context_threads(_ context: OpaquePointer?) -> Int32 {
-    Int32(ContextHandle.context(context).threads)
+    Int32(ContextHandle.context(ifAny: context)?.threads ?? 0)
+}
+
+@c @implementation
+public func supcon_context_cancel(_ context: OpaquePointer?) {
+    ContextHandle.context(ifAny: context)?.cancel()
 }

@@ -11,7 +11,7 @@ public func supcon_corrupt(
         try corrupt(
             try ImageBatch(images), try choice(corruption, "corruption"), severity: Int(severity),
             seed: seed, into: try needed(corrupted, "corrupted"),
-            context: ContextHandle.context(context))
+            context: try ContextHandle.context(context))
     }
 }
 

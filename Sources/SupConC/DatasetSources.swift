@@ -27,11 +27,6 @@ private func numbers(_ pointer: UnsafePointer<Int64>?, _ count: Int) -> [Int]? {
     pointer.map { labels in (0..<count).map { Int(labels[$0]) } }
 }
 
-/// The bytes as they are: a name need not be UTF-8.
-private func path(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(SupConError) -> RawPath {
-    RawPath(cString: try needed(pointer, name))
-}
-
 private func paths(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int)
     throws(SupConError) -> [RawPath]
 {

@@ -79,7 +79,7 @@ public func supcon_evaluate(
         let found = try evaluate(
             train: train, trainLabels: trainLabels, test: test, testLabels: testLabels,
             dimension: try count(dimension, "dimension", least: 1), options: options,
-            probabilities: shares, context: ContextHandle.context(context))
+            probabilities: shares, context: try ContextHandle.context(context))
         if let confusion { found.writeConfusion(confusion) }
         if let predictions {
             predictions.update(from: found.predictions, count: found.predictions.count)

@@ -7,21 +7,38 @@ func retained(_ object: AnyObject) -> OpaquePointer {
     OpaquePointer(Unmanaged.passRetained(object).toOpaque())
 }
 
-/// What `retained` made, once more in Swift. A pointer that is no handle cannot be told from one:
-/// it is the caller's promise.
+/// What `retained` made, once more in Swift. Errors: argument (NULL; a pointer to something else, or,
+/// as a rule, to what was freed).
 func object<Object: AnyObject>(_ handle: OpaquePointer?, _: Object.Type, _ name: String)
     throws(SupConError) -> Object
 {
-    Unmanaged<Object>.fromOpaque(UnsafeRawPointer(try needed(handle, name))).takeUnretainedValue()
+    guard let object = object(ifAny: try needed(handle, name), Object.self) else {
+        throw SupConError(
+            .argument,
+            "\(name) is no handle of its kind; expected one that this library made and nobody freed"
+        )
+    }
+    return object
 }
 
+/// Nil for NULL, and for a pointer to something else. A Swift object begins with the address of its
+/// class, which is nowhere else in memory by chance; what the allocator takes back it overwrites.
 func object<Object: AnyObject>(ifAny handle: OpaquePointer?, _: Object.Type) -> Object? {
-    handle.map { Unmanaged<Object>.fromOpaque(UnsafeRawPointer($0)).takeUnretainedValue() }
+    guard let handle else { return nil }
+    let pointer = UnsafeRawPointer(handle)
+    guard Int(bitPattern: pointer) % MemoryLayout<UnsafeRawPointer>.alignment == 0,
+        pointer.load(as: UnsafeRawPointer.self)
+            == unsafeBitCast(
+                Object.self, to: UnsafeRawPointer.self)
+    else { return nil }
+    return Unmanaged<Object>.fromOpaque(pointer).takeUnretainedValue()
 }
 
-/// Freeing NULL is legal.
+/// Freeing NULL is legal; freeing what is no such handle does nothing.
 func release<Object: AnyObject>(_ handle: OpaquePointer?, _: Object.Type) {
-    if let handle { Unmanaged<Object>.fromOpaque(UnsafeRawPointer(handle)).release() }
+    if let object = object(ifAny: handle, Object.self) {
+        Unmanaged.passUnretained(object).release()
+    }
 }
 
 /// Errors: argument.
@@ -33,6 +50,11 @@ func needed<P>(_ pointer: P?, _ name: String) throws(SupConError) -> P {
 /// Errors: argument.
 func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(SupConError) -> String {
     String(cString: try needed(pointer, name))
+}
+
+/// A path, byte for byte: it need not be UTF-8. Errors: argument.
+func path(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(SupConError) -> RawPath {
+    RawPath(cString: try needed(pointer, name))
 }
 
 /// Strings that are handed to C and live as long as their owner: each is made once.

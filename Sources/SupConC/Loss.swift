@@ -82,7 +82,7 @@ public func supcon_loss(
         let loss = try ContrastiveLoss(
             options, samples: try count(samples, "samples"), views: try count(views, "views"),
             dimension: try count(dimension, "dimension"),
-            context: ContextHandle.context(context))
+            context: try ContextHandle.context(context))
         let positives: Positives =
             if let labels { .labels(labels) } else if let mask { .mask(mask) } else { .views }
         let found = try loss.evaluate(
@@ -103,7 +103,9 @@ public func supcon_loss_queue(
 ) -> supcon_status {
     status { () throws(SupConError) in
         let (queries, keys) = (try needed(queries, "queries"), try needed(keys, "keys"))
-        let (options, context) = (try ContrastiveOptions(options), ContextHandle.context(context))
+        let (options, context) = (
+            try ContrastiveOptions(options), try ContextHandle.context(context)
+        )
         try require(
             options.anchors == .all, .argument,
             "anchors is \(options.anchors); expected all: every query is an anchor")

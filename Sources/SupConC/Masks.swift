@@ -11,7 +11,7 @@ public func supcon_mask_from_multilabel(
         try PositiveMasks.fill(
             mask, multilabel: labels, samples: try count(samples, "samples"),
             count: try count(label_count, "label_count"), rule: try choice(rule, "rule"),
-            context: ContextHandle.context(context))
+            context: try ContextHandle.context(context))
     }
 }
 
@@ -25,6 +25,6 @@ public func supcon_mask_from_values(
         try PositiveMasks.fill(
             mask, values: values, samples: try count(samples, "samples"),
             count: try count(dimension, "dimension"), bandwidth: bandwidth,
-            context: ContextHandle.context(context))
+            context: try ContextHandle.context(context))
     }
 }

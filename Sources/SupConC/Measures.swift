@@ -34,7 +34,7 @@ public func supcon_retrieval(
             gallery: try needed(gallery, "gallery"), galleryLabels: galleryLabels, queries: queries,
             queryLabels: queryLabels,
             dimension: try count(dimension, "dimension", least: 1),
-            context: ContextHandle.context(context))
+            context: try ContextHandle.context(context))
         var value = supcon_retrieval_scores.empty
         (value.precision_at_1, value.r_precision, value.map_at_r) = (
             found.precisionAt1, found.rPrecision, found.mapAtR
@@ -160,7 +160,7 @@ public func supcon_alignment(
         value.pointee =
             try alignment(
                 rows, labels: labels, dimension: try count(dimension, "dimension", least: 1),
-                context: ContextHandle.context(context)) ?? .nan
+                context: try ContextHandle.context(context)) ?? .nan
     }
 }
 
@@ -175,7 +175,7 @@ public func supcon_uniformity(
             try uniformity(
                 rows, count: try count(row_count, "count", least: 1),
                 dimension: try count(dimension, "dimension", least: 1),
-                context: ContextHandle.context(context)) ?? .nan
+                context: try ContextHandle.context(context)) ?? .nan
     }
 }
 
@@ -203,7 +203,7 @@ public func supcon_ood_scores(
             trainCount: try count(train_count, "train_count", least: 1), queries: queries,
             queryCount: queries == nil ? 0 : try count(query_count, "query_count", least: 1),
             dimension: try count(dimension, "dimension", least: 1), k: k,
-            into: try needed(scores, "scores"), context: ContextHandle.context(context))
+            into: try needed(scores, "scores"), context: try ContextHandle.context(context))
     }
 }
 

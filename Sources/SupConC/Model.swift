@@ -113,7 +113,8 @@ public func supcon_model_create(
     _ model: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(model, "model") { () throws(SupConError) in
-        ModelHandle(try Model(try ModelOptions(options), context: ContextHandle.context(context)))
+        ModelHandle(
+            try Model(try ModelOptions(options), context: try ContextHandle.context(context)))
     }
 }
 
@@ -132,8 +133,8 @@ public func supcon_model_load(
     handle(model, "model") { () throws(SupConError) in
         ModelHandle(
             try Model.load(
-                try text(path, "path"), try LoadOptions(options),
-                context: ContextHandle.context(context)))
+                try SupConC.path(path, "path"), try LoadOptions(options),
+                context: try ContextHandle.context(context)))
     }
 }
 
@@ -141,7 +142,9 @@ public func supcon_model_load(
 public func supcon_model_save(_ model: OpaquePointer?, _ path: UnsafePointer<CChar>?)
     -> supcon_status
 {
-    status { () throws(SupConError) in try ModelHandle.model(model).save(try text(path, "path")) }
+    status { () throws(SupConError) in
+        try ModelHandle.model(model).save(try SupConC.path(path, "path"))
+    }
 }
 
 @c @implementation

@@ -1,3 +1,4 @@
+import CKernels
 import CSupCon
 import Glibc
 import SupCon
@@ -10,35 +11,15 @@ public func supcon_status_name(_ status: supcon_status) -> UnsafePointer<CChar>?
 }
 
 @c @implementation
-public func supcon_last_error() -> UnsafePointer<CChar>? { LastError.pointer }
+public func supcon_last_error() -> UnsafePointer<CChar>? { sc_last_error() }
 
 /// C strings that live as long as the library.
 enum StaticStrings {
     /// The statuses by number, and "unknown".
     nonisolated(unsafe) static let statusNames =
         (["OK"] + SupConError.Kind.allCases.map { "\($0)" } + ["unknown"]).map { immortal($0) }
-    nonisolated(unsafe) static let empty = immortal("")
 
     static func immortal(_ text: String) -> UnsafePointer<CChar>? { UnsafePointer(strdup(text)) }
-}
-
-/// The sentence of this thread's last failure; its memory goes with the thread.
-enum LastError {
-    private static let key: pthread_key_t = {
-        var key = pthread_key_t()
-        pthread_key_create(&key) { free($0) }
-        return key
-    }()
-
-    static var pointer: UnsafePointer<CChar>? {
-        pthread_getspecific(key).map { UnsafePointer($0.assumingMemoryBound(to: CChar.self)) }
-            ?? StaticStrings.empty
-    }
-
-    static func set(_ message: String) {
-        free(pthread_getspecific(key))
-        pthread_setspecific(key, strdup(message))
-    }
 }
 
 /// Runs the body of a function that can fail, and translates what it throws.
@@ -48,7 +29,10 @@ func status(_ body: () throws(SupConError) -> Void) -> supcon_status {
         try body()
         return supcon_status(SUPCON_OK)
     } catch {
-        LastError.set(error.message)
+        var message = error.message
+        message.withUTF8 { text in
+            text.withMemoryRebound(to: CChar.self) { sc_set_last_error($0.baseAddress, $0.count) }
+        }
         return error.kind.rawValue
     }
 }

@@ -81,7 +81,7 @@ extension TrainOptions {
         (validationFraction, validationEvery, patience) = (
             options.validation_fraction, Int(options.validation_every), Int(options.patience)
         )
-        checkpointFolder = options.checkpoint_folder.map { String(cString: $0) }
+        checkpointFolder = options.checkpoint_folder.map { RawPath(cString: $0) }
         resume = try flag(options.resume, "resume")
         loaderThreads = Int(options.loader_threads)
         stopsOnCollapse = try flag(options.stop_on_collapse, "stop_on_collapse")
@@ -142,7 +142,7 @@ public func supcon_trainer_create(
     handle(trainer, "trainer") { () throws(SupConError) in
         try Trainer(
             try ModelHandle.model(model), try DatasetHandle.dataset(dataset),
-            try TrainOptions(options), context: ContextHandle.context(context))
+            try TrainOptions(options), context: try ContextHandle.context(context))
     }
 }
 

@@ -93,7 +93,8 @@ public final class ContrastiveLoss {
         sweep = try TileSweep(sizes, kind: options.kind, alpha: 1 / options.temperature)
     }
 
-    /// The loss and, if asked for, its gradient; nothing is written if it throws.
+    /// The loss and, if asked for, its gradient; nothing is written if it throws anything but
+    /// `canceled`.
     /// - Parameters:
     ///   - features: [samples, views, dimension]: view v of sample s is row s·views + v.
     ///   - perAnchor: the losses of [samples·views] or (anchors `first`) [samples] anchors, times
@@ -103,25 +104,29 @@ public final class ContrastiveLoss {
     ///   - draw: numbers the choice among more positives than the cap lets count; another number,
     ///     another choice.
     /// Errors: argument (features that are not finite, or too long for the temperature; a mask
-    /// entry below 0 or not finite).
+    /// entry below 0 or not finite), canceled.
     public func evaluate(
         features: UnsafePointer<Float>, positives: Positives,
         perAnchor: UnsafeMutablePointer<Float>?, gradient: UnsafeMutablePointer<Float>?,
         draw: Int = 0
     ) throws(SupConError) -> ContrastiveResult {
+        let watch = context.watch()
         let longest = try measureRows(features)
         try weights.prepare(positives, draw: draw, threads: context.threads)
         if options.normalize { scaleRows(features) }
         let both =
             options.anchors == .all && weights.mask == nil && weights.choice == nil
             && longest / Double(options.temperature) <= Self.unshiftedBound
-        return MatrixProduct.withOneThreadPerCall {
+        try watch.check()
+        let result = MatrixProduct.withOneThreadPerCall {
             let rows = options.normalize ? UnsafePointer(unit.start) : features
             let problem = TileSweep.Problem(
                 anchors: rows, anchorStride: layout.selfStride, contrasts: rows, weights: weights,
-                both: both)
+                both: both, watch: watch)
             return compute(problem, perAnchor, gradient)
         }
+        try watch.check()
+        return result
     }
 
     private func compute(

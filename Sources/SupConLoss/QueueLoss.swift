@@ -101,7 +101,7 @@ public final class QueueLoss {
     ///   - gradient: [queries, dimension], of the reduced loss.
     ///   - draw: numbers the choice of positives, where they are capped.
     /// Errors: argument (rows that are not finite, or too long for the temperature; a mask), shape
-    /// (queue).
+    /// (queue), canceled.
     public func evaluate(
         queries rows: UnsafePointer<Float>, contrasts: UnsafePointer<Float>, queue: Queue,
         positives: Positives, perAnchor: UnsafeMutablePointer<Float>?,
@@ -114,6 +114,7 @@ public final class QueueLoss {
             throw SupConError(
                 .argument, "a mask says nothing of a queue's entries; expected labels, or neither")
         }
+        let watch = context.watch()
         let bySample = if case .views = positives { true } else { false }
         let keys = queries * keysPerQuery
         // By Cauchy and Schwarz, the similarities stay below the product of the greatest lengths.
@@ -133,12 +134,14 @@ public final class QueueLoss {
             count: queue.count, labels: bySample ? nil : queue.labels,
             arePositives: queue.arePositives && !bySample && queue.labels != nil)
         try weights.prepare(positives, extra: extra, draw: draw, threads: context.threads)
-        return MatrixProduct.withOneThreadPerCall {
+        let result = MatrixProduct.withOneThreadPerCall {
             compute(
                 TileSweep.Problem(
                     anchors: rows, anchorStride: 1, contrasts: contrasts, weights: weights,
-                    both: false), perAnchor, gradient)
+                    both: false, watch: watch), perAnchor, gradient)
         }
+        try watch.check()
+        return result
     }
 
     private func compute(

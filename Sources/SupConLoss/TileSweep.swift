@@ -26,6 +26,8 @@ struct TileSweep {
         var weights: PairWeights
         /// Tiles serve both ways.
         var both: Bool
+        /// Once it is canceled, the tiles that are left are left out: sums and gradients are void.
+        var watch: CancelWatch
         var contrastCount: Int { weights.contrasts }
     }
 
@@ -56,12 +58,14 @@ struct TileSweep {
         )
         if problem.both {
             schedule.pairs(blocks: blocks(problem.contrastCount)) { worker, row, column in
+                if problem.watch.isCanceled { return }
                 var tile = similarities(problem, worker, row, column)
                 sc_loss_sums_both(&tile, kind, sum, positive)
             }
         } else {
             schedule.share(blocks(sizes.anchors)) { worker, row in
                 for column in 0..<blocks(problem.contrastCount) {
+                    if problem.watch.isCanceled { return }
                     var tile = similarities(problem, worker, row, column)
                     sc_loss_sums(&tile, kind, shift, sum, positiveShift, positive)
                 }
@@ -81,6 +85,7 @@ struct TileSweep {
         schedule.share(blocks(sizes.anchors)) { worker, row in
             for column in 0..<blocks(problem.contrastCount)
             where mayHavePositives(problem, row, column) {
+                if problem.watch.isCanceled { return }
                 var tile = similarities(problem, worker, row, column)
                 sc_loss_one_positive(&tile, negatives, rest, loss, share)
             }
@@ -100,6 +105,7 @@ struct TileSweep {
         )
         if let gradient, problem.both {
             schedule.pairs(blocks: blocks(problem.contrastCount)) { worker, row, column in
+                if problem.watch.isCanceled { return }
                 var tile = similarities(problem, worker, row, column)
                 sc_loss_gradient_both(&tile, kind, weight, positiveWeight, negativeSum)
                 addRows(tile, problem, into: gradient)
@@ -109,6 +115,7 @@ struct TileSweep {
             anchorGradient.start.update(repeating: 0, count: sizes.anchors * sizes.dimension)
             schedule.grid(rows: blocks(sizes.anchors), columns: blocks(problem.contrastCount)) {
                 worker, row, column in
+                if problem.watch.isCanceled { return }
                 var tile = similarities(problem, worker, row, column)
                 sc_loss_gradient(
                     &tile, kind, shift, weight, positiveShift, positiveWeight, negatives, rest)

@@ -1,10 +1,11 @@
 import SupConNetwork
 import SupConTensor
+import SupConVision
 
 extension NetworkConfiguration {
     /// What network these tensors are the parameters of, by their names and shapes; `path` is for
     /// messages. Errors: format.
-    init(recognizing tensors: ParameterNames, path: String) throws(SupConError) {
+    init(recognizing tensors: ParameterNames, path: RawPath) throws(SupConError) {
         self.init()
         func shape(_ name: String, rank: Int) throws(SupConError) -> [Int]? {
             guard let entry = tensors[name] else { return nil }

@@ -4,7 +4,7 @@ import SupConVision
 
 extension Model {
     /// Embeds images → [count, outputDimension]. Any number of threads at once. Errors: argument,
-    /// shape, state (no such output; training), memory; nothing is written then.
+    /// shape, state (no such output; training), memory, and nothing is written then; canceled.
     public func embed(
         _ images: ImageBatch, _ options: EmbedOptions = EmbedOptions(),
         into rows: UnsafeMutablePointer<Float>
@@ -13,7 +13,7 @@ extension Model {
     }
 
     /// Embeds all images of a data set, in their order → [count, outputDimension]. Errors: also io
-    /// and format (a file that has become unreadable), canceled (by a callback).
+    /// and format (a file that has become unreadable), canceled (by a callback, or the context).
     public func embed(
         _ dataset: Dataset, _ options: EmbedOptions = EmbedOptions(),
         into rows: UnsafeMutablePointer<Float>
@@ -108,6 +108,7 @@ extension Model {
         _ fill: (Range<Int>, UnsafeMutablePointer<Float>) throws(SupConError) -> Void
     ) throws(SupConError) {
         let (network, quantization) = (network, quantization)
+        let watch = context.watch()
         let output = OutputRows(
             options: options, dimension: try Self.check(options, network.configuration))
         var batches = BatchSizes(
@@ -122,10 +123,14 @@ extension Model {
                         network, images: size, height: imageHeight, width: imageWidth,
                         precision: precision, quantization: quantization, context: context)
                 } _: { plan throws(SupConError) in
+                    try watch.check()
                     try fill(done..<(done + used), plan.input)
+                    try watch.check()
                     plan.run(
                         projection: options.output == .projection,
-                        logits: options.output == .logits || options.output == .probabilities)
+                        logits: options.output == .logits || options.output == .probabilities,
+                        watch: watch)
+                    try watch.check()
                     output.copy(used, of: plan, to: rows + done * output.dimension)
                 }
                 done += used

@@ -1,18 +1,18 @@
 import Glibc
 import SupConTensor
+import SupConVision
 
 /// A regular file, read at any place. Read and not mapped: a mapped file that another process cuts
 /// short would end this one with a bus error.
 final class FileReader {
-    let path: String
+    let path: RawPath
     let byteCount: Int
     private let descriptor: Int32
 
     /// Errors: argument, io.
-    init(_ path: String) throws(SupConError) {
-        try FileSystem.check(path)
+    init(_ path: RawPath) throws(SupConError) {
         // Without O_NONBLOCK, opening a pipe would wait for a writer.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = try path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
         try require(descriptor >= 0, .io, FileSystem.failure("read", path, "open"))
         var status = stat()
         let failure: String? =

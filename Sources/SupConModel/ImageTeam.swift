@@ -13,10 +13,11 @@ struct ImageTeam: @unchecked Sendable {
     private let members: [Member]
     private let pixels: PixelNormalization
     private let threads: Int
+    private let watch: CancelWatch
 
     /// For `count` images: of `dataset`, or of batches.
     init(_ model: Model, _ dataset: Dataset? = nil, count: Int) {
-        threads = model.context.threads
+        (threads, watch) = (model.context.threads, model.context.watch())
         // A few for each thread, as images differ in cost.
         members = (0..<(threads <= 1 ? 1 : max(min(threads * 2, count), 0))).map { _ in
             Member(reader: dataset.map(ImageReader.init))
@@ -55,6 +56,7 @@ struct ImageTeam: @unchecked Sendable {
         let pieces = min(members.count, range.count)
         Parallel.chunks(pieces, threads: threads) { chunk in
             for i in Parallel.range(chunk, of: pieces, count: range.count) {
+                if watch.isCanceled { return }
                 let index = range.lowerBound + i
                 do throws(SupConError) {
                     try body(index, members[chunk], input + i * pixels.imageCount)
@@ -64,6 +66,7 @@ struct ImageTeam: @unchecked Sendable {
                 }
             }
         }
+        try watch.check()
         if let (_, error) = failure.withLock({ $0 }) { throw error }
     }
 }

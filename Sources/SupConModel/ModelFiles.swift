@@ -1,5 +1,6 @@
 import SupConNetwork
 import SupConTensor
+import SupConVision
 
 // MARK: saving
 
@@ -13,17 +14,19 @@ extension Model {
 
     /// Writes a safetensors file that PyTorch reads with `load_state_dict`: torchvision's parameter
     /// names, our configuration as metadata. Errors: argument, io, state (training).
-    public func save(_ path: String) throws(SupConError) {
+    public func save(_ path: RawPath) throws(SupConError) {
         try shared { () throws(SupConError) in try write(path) }
     }
 
+    public func save(_ path: String) throws(SupConError) { try save(RawPath(path)) }
+
     /// The same inside `exclusive`, for who has the model alone. Errors: argument, io, state.
-    public func saveWhileExclusive(_ path: String) throws(SupConError) {
+    public func saveWhileExclusive(_ path: RawPath) throws(SupConError) {
         try requireExclusive("saving while training")
         try write(path)
     }
 
-    private func write(_ path: String) throws(SupConError) {
+    private func write(_ path: RawPath) throws(SupConError) {
         // Each batch norm of PyTorch has a count of its steps as well, and load_state_dict misses
         // it.
         let steps = try AlignedBuffer(byteCount: 8)
@@ -53,6 +56,13 @@ extension Model {
     /// or SupContrast. Errors: argument (an option contradicts the file), io, format, memory,
     /// unsupported.
     public static func load(_ path: String, _ options: LoadOptions, context: ExecutionContext)
+        throws(SupConError) -> Model
+    {
+        try load(RawPath(path), options, context: context)
+    }
+
+    /// The same of a path that need not be UTF-8.
+    public static func load(_ path: RawPath, _ options: LoadOptions, context: ExecutionContext)
         throws(SupConError) -> Model
     {
         let file = try SafetensorsFile(path)
@@ -90,7 +100,7 @@ extension Model {
     }
 
     /// For files that are not ours. Errors: argument, format.
-    private static func recognized(_ tensors: ParameterNames, _ options: LoadOptions, path: String)
+    private static func recognized(_ tensors: ParameterNames, _ options: LoadOptions, path: RawPath)
         throws(SupConError) -> ModelMetadata
     {
         let configuration = try NetworkConfiguration(recognizing: tensors, path: path)
@@ -115,7 +125,9 @@ extension Model {
     }
 
     /// Errors: argument.
-    private static func check(_ options: LoadOptions, against metadata: ModelMetadata, path: String)
+    private static func check(
+        _ options: LoadOptions, against metadata: ModelMetadata, path: RawPath
+    )
         throws(SupConError)
     {
         let configuration = metadata.configuration
@@ -145,7 +157,7 @@ extension Model {
     }
 
     /// Errors: unsupported.
-    private static func precision(_ wanted: Precision?, _ said: Precision?, path: String)
+    private static func precision(_ wanted: Precision?, _ said: Precision?, path: RawPath)
         throws(SupConError) -> Precision
     {
         if let wanted {
@@ -162,7 +174,7 @@ extension Model {
     }
 
     /// The file's, where this machine can.
-    private static func usable(_ quantization: Quantization?, path: String) -> Quantization? {
+    private static func usable(_ quantization: Quantization?, path: RawPath) -> Quantization? {
         guard let quantization else { return nil }
         do throws(SupConError) { try Engine.standard.checkInt8() } catch {
             Log.write(.warning, "\(path) is for int8, but \(error.message); embedding in floats")
@@ -173,7 +185,7 @@ extension Model {
 
     /// Every parameter is there in its shape, and nothing else. Errors: format.
     private static func check(
-        _ tensors: ParameterNames, against configuration: NetworkConfiguration, path: String
+        _ tensors: ParameterNames, against configuration: NetworkConfiguration, path: RawPath
     ) throws(SupConError) {
         let expected = try Network.parameterShapes(of: configuration)
         let what = "a \(configuration.architecture.rawValue) of width \(configuration.width)"
@@ -215,7 +227,7 @@ extension Model {
 
     /// Numbers that a network can compute with. Errors: format.
     private static func check(
-        _ values: UnsafePointer<Float>, _ entry: ParameterStore.Entry, path: String
+        _ values: UnsafePointer<Float>, _ entry: ParameterStore.Entry, path: RawPath
     ) throws(SupConError) {
         // Bits without the sign order like the numbers; infinity and NaN come last.
         var largest: UInt32 = 0

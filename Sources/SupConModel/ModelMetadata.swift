@@ -86,6 +86,11 @@ extension ModelMetadata {
             guard let number = Int(text) else { throw bad(key, text, "an integer") }
             return number
         }
+        func flag(_ key: String) throws(SupConError) -> Bool {
+            let number = try integer(key)
+            guard number == 0 || number == 1 else { throw bad(key, "\(number)", "0 or 1") }
+            return number == 1
+        }
         func choice<T: RawRepresentable & CaseIterable>(_ key: String, _ type: T.Type)
             throws(SupConError) -> T where T.RawValue == String
         {
@@ -112,7 +117,7 @@ extension ModelMetadata {
         configuration.stem = try choice("stem", Stem.self)
         configuration.width = try integer("width")
         configuration.channels = try integer("channels")
-        configuration.zeroInitLastGamma = try integer("zero_init_last_gamma") != 0
+        configuration.zeroInitLastGamma = try flag("zero_init_last_gamma")
         configuration.head = try choice("head", HeadKind.self)
         configuration.headHidden = try integer("head_hidden")
         configuration.projectionDimension = try integer("projection_dim")
@@ -120,7 +125,7 @@ extension ModelMetadata {
         // Files from before there was a choice lack it.
         configuration.normalizesFeatures =
             pairs["supcon.normalize_features"] == nil
-            ? false : try integer("normalize_features") != 0
+            ? false : try flag("normalize_features")
         (imageHeight, imageWidth) = (try integer("image_height"), try integer("image_width"))
         (mean, std) = (try numbers("mean"), try numbers("std"))
         let ranges = pairs["supcon.int8_ranges"] == nil ? nil : try numbers("int8_ranges")

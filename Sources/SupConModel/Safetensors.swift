@@ -1,4 +1,5 @@
 import SupConTensor
+import SupConVision
 
 /// The file format of github.com/huggingface/safetensors: the header's length (8 bytes,
 /// little-endian), a JSON header, numbers.
@@ -50,20 +51,24 @@ public enum Safetensors {
     static let longestHeader = 100_000_000
 
     /// Writes a file, whole or not at all. Wide numbers come first, so that every tensor is
-    /// aligned; tensors of one width are in the order of their names. Errors: argument, io.
+    /// aligned; tensors of one width are in the order of their names. A checksum is added to the
+    /// metadata. Errors: argument, io.
     public static func write(
-        _ path: String, _ tensors: [Tensor], metadata: [(key: String, value: String)] = []
+        _ path: RawPath, _ tensors: [Tensor], metadata: [(key: String, value: String)] = []
     ) throws(SupConError) {
         let ordered = tensors.sorted {
             ($1.dtype.byteCount, $0.name) < ($0.dtype.byteCount, $1.name)
         }
-        let header = try header(ordered, metadata: metadata)
-        var (result, parts): (Result<Void, SupConError>, [UnsafeRawBufferPointer]) = (
-            .success(()), []
-        )
+        var header = try header(
+            ordered,
+            metadata: metadata.filter { $0.key != Checksum.key } + [(Checksum.key, Checksum.blank)])
+        let numbers = ordered.map(\.bytes)
+        Checksum.fill(&header, followedBy: numbers)
+        var result = Result<Void, SupConError>.success(())
         header.withUnsafeBytes { header in
-            parts = [header] + ordered.map(\.bytes)
-            result = Result { () throws(SupConError) in try AtomicFile.write(path, parts) }
+            result = Result { () throws(SupConError) in
+                try AtomicFile.write(path, [header] + numbers)
+            }
         }
         try result.get()
     }

@@ -1,5 +1,6 @@
 import CKernels
 import SupConTensor
+import SupConVision
 
 /// A safetensors file that was opened and whose header holds together; numbers are read when they
 /// are asked for.
@@ -13,7 +14,7 @@ public final class SafetensorsFile {
         public var count: Int { range.count / dtype.byteCount }
     }
 
-    public var path: String { file.path }
+    public var path: RawPath { file.path }
     /// In the order of their numbers.
     public let entries: [Entry]
     public let metadata: [String: String]
@@ -21,18 +22,19 @@ public final class SafetensorsFile {
     private let dataStart: Int
 
     /// Opens a file and checks what the reference implementation checks: lengths, types, shapes,
-    /// and that the tensors' ranges fill the file without gap and overlap. Errors: argument, io,
-    /// format.
-    public init(_ path: String) throws(SupConError) {
+    /// and that the tensors' ranges fill the file without gap and overlap; and the checksum, if there
+    /// is one, for which the file is read through. Errors: argument, io, format, memory.
+    public init(_ path: RawPath) throws(SupConError) {
         let file = try FileReader(path)
         let header = try Self.header(file)
-        dataStart = 8 + header.byteCount
+        dataStart = header.byteCount
         let bytes = file.byteCount - dataStart
         var (entries, metadata): ([Entry], [String: String]) = ([], [:])
         do throws(SupConError) {
             guard
                 case .object(let members) = try JSON(
-                    parsing: UnsafeRawBufferPointer(start: header.pointer, count: header.byteCount))
+                    parsing: UnsafeRawBufferPointer(
+                        start: header.pointer + 8, count: header.byteCount - 8))
             else {
                 throw SupConError(.format, "its header is not a JSON object")
             }
@@ -62,6 +64,12 @@ public final class SafetensorsFile {
             try require(
                 end == bytes, .format,
                 "its tensors end at byte \(end), but \(bytes) bytes follow the header")
+            if let checksum = metadata[Checksum.key] {
+                try Checksum.check(
+                    file, checksum,
+                    header: UnsafeMutableRawBufferPointer(
+                        start: header.pointer, count: header.byteCount))
+            }
         } catch {
             throw SupConError(
                 error.kind, "\(path) is not a valid safetensors file: \(error.message)")
@@ -69,9 +77,11 @@ public final class SafetensorsFile {
         (self.file, self.entries, self.metadata) = (file, entries, metadata)
     }
 
+    public convenience init(_ path: String) throws(SupConError) { try self.init(RawPath(path)) }
+
     public func entry(named name: String) -> Entry? { entries.first { $0.name == name } }
 
-    /// Errors: io, format, memory.
+    /// With its length, 8 bytes, before it. Errors: io, format, memory.
     private static func header(_ file: FileReader) throws(SupConError) -> AlignedBuffer {
         var length: UInt64 = 0
         if file.byteCount >= 8 {
@@ -93,14 +103,14 @@ public final class SafetensorsFile {
             \(length > UInt64(Safetensors.longestHeader) ? "\(Safetensors.longestHeader) is the most" : "the file has \(file.byteCount)")
             """
         )
-        let header = try AlignedBuffer(byteCount: Int(length))
-        try file.read(header.byteCount, at: 8, into: header.pointer)
+        let header = try AlignedBuffer(byteCount: 8 + Int(length))
+        try file.read(header.byteCount, at: 0, into: header.pointer)
         return header
     }
 
     /// What PyTorch itself saves: a zip archive or a bare pickle, which is a program and is not run
     /// here. Errors: format.
-    private static func refusePickle(_ first: UnsafeRawBufferPointer, length: UInt64, path: String)
+    private static func refusePickle(_ first: UnsafeRawBufferPointer, length: UInt64, path: RawPath)
         throws(SupConError)
     {
         let isZip = first.starts(with: [0x50, 0x4B, 0x03, 0x04])

@@ -79,11 +79,16 @@ final class EncoderWorker {
     }
 
     /// Computes the features of the input; shows each value of the graph as it comes up, in f32: its
-    /// index, its elements, and how many they are.
-    func run(observe: (Int, UnsafePointer<Float>, Int) -> Void = { _, _, _ in }) {
+    /// index, its elements, and how many they are. Once `watch` is canceled, the layers that are left
+    /// are left out.
+    func run(
+        watch: CancelWatch? = nil,
+        observe: (Int, UnsafePointer<Float>, Int) -> Void = { _, _, _ in }
+    ) {
         image.run()
         observe(0, image.from, image.count)
         for step in steps {
+            if watch?.isCanceled == true { return }
             switch step {
             case .convolution(let convolution, let memory, let planned):
                 convolution.forward(

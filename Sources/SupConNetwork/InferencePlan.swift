@@ -109,10 +109,12 @@ public final class InferencePlan {
     }
 
     /// `input` → `features`, and where they are wanted `projection` and `logits`, for all images of
-    /// the plan.
-    public func run(projection: Bool = true, logits: Bool = true) {
+    /// the plan. Once `watch` is canceled, the layers that are left are left out.
+    public func run(projection: Bool = true, logits: Bool = true, watch: CancelWatch? = nil) {
         EngineTeam.run(images: imagesPerWorker, threads: threadsPerWorker) {
-            Parallel.chunks(workers.count, threads: workers.count) { workers[$0].run() }
+            Parallel.chunks(workers.count, threads: workers.count) {
+                workers[$0].run(watch: watch)
+            }
             if let featureUnit {
                 featureUnit.layer.forward(
                     w: features, z: featureUnit.u.floats, lengths: featureUnit.lengths.floats)

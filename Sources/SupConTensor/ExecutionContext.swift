@@ -4,6 +4,7 @@ import Glibc
 public struct ExecutionContext: Sendable {
     public let threads: Int
     private let limit: Int
+    private let cancellation = Cancellation()
 
     /// - Parameters:
     ///   - threads: 1 to 1024; 0: as many as the CPUs this process may run on.
@@ -26,6 +27,13 @@ public struct ExecutionContext: Sendable {
     }
     /// All CPUs, all memory.
     public static let `default` = ExecutionContext()
+
+    /// Stops the calls that run with this context now, each at its next look: they throw `canceled`.
+    /// Calls that begin later run. From any thread, or a signal handler.
+    public func cancel() { cancellation.cancel() }
+
+    /// For a call that begins now to see whether it is to stop.
+    public func watch() -> CancelWatch { cancellation.watch() }
 
     /// Throws a memory error that says what was asked for, if `bytes` are more than may be taken.
     /// Errors: memory.
@@ -79,9 +87,13 @@ enum MachineMemory {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        var bytes = [UInt8](repeating: 0, count: 8192)
-        let count = read(descriptor, &bytes, bytes.count)
-        return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
+        // Not an array: that the allocation may fail must not end the process.
+        guard let memory = try? AlignedBuffer(byteCount: 8192) else { return nil }
+        let count = read(descriptor, memory.pointer, memory.byteCount)
+        return count > 0
+            ? String(
+                decoding: UnsafeRawBufferPointer(start: memory.pointer, count: count),
+                as: UTF8.self) : nil
     }
 }
 

@@ -52,7 +52,7 @@ public struct TrainOptions: Sendable {
     public var validationEvery = 1
     /// 0: never stop early.
     public var patience = 0
-    public var checkpointFolder: String?
+    public var checkpointFolder: RawPath?
     public var resume = false
     /// 0: as many as compute.
     public var loaderThreads = 0

@@ -63,7 +63,7 @@ func retrying(_ call: () -> Int) -> (result: Int, reason: Int32) {
 }
 
 /// What the system calls an error number: "No such file or directory".
-func systemMessage(_ number: Int32) -> String {
+package func systemMessage(_ number: Int32) -> String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
         guard let start = buffer.baseAddress, strerror_r(number, start, 256) == 0 else {
             return "error \(number)"

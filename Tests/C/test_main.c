@@ -89,6 +89,7 @@ int main(int argc, char **argv) {
                {"evaluation", test_evaluation},
                {"measures", test_measures},
                {"threads", test_threads},
+               {"process", test_process},
                {"fork", test_fork}};
   if (argc > 2 && strcmp(argv[2], "full_disk") == 0) test_full_disk();
   else

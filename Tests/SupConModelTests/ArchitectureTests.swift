@@ -1,6 +1,7 @@
 import Foundation
 import SupConNetwork
 import SupConTensor
+import SupConVision
 import Testing
 
 @testable import SupConModel
@@ -52,7 +53,7 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: path) }
         let parameters = model.network.parameters
         try Safetensors.write(
-            path,
+            RawPath(path),
             parameters.entries.map {
                 Safetensors.Tensor($0.name, shape: $0.shape, parameters.pointer($0))
             }, metadata: [])

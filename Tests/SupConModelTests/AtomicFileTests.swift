@@ -1,5 +1,6 @@
 import Foundation
 import SupConTensor
+import SupConVision
 import Testing
 
 @testable import SupConModel
@@ -16,7 +17,7 @@ import Testing
             return buffer
         }
         defer { for buffer in buffers { buffer.deallocate() } }
-        try AtomicFile.write(path, buffers.map { UnsafeRawBufferPointer($0) }, by: put)
+        try AtomicFile.write(RawPath(path), buffers.map { UnsafeRawBufferPointer($0) }, by: put)
     }
     func text(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
 

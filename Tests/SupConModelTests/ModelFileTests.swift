@@ -1,6 +1,7 @@
 import Foundation
 import SupConNetwork
 import SupConTensor
+import SupConVision
 import Testing
 
 @testable import SupConModel
@@ -147,7 +148,7 @@ import Testing
             }
             defer { for piece in memory { piece.deallocate() } }
             try Safetensors.write(
-                path,
+                RawPath(path),
                 zip(tensors, memory).map {
                     .init($0.name, $0.dtype, $0.shape, UnsafeRawBufferPointer($1))
                 }, metadata: metadata.map { ($0.key, $0.value) })

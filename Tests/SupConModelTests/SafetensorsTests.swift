@@ -1,5 +1,6 @@
 import Foundation
 import SupConTensor
+import SupConVision
 import Testing
 
 @testable import SupConModel
@@ -51,7 +52,7 @@ import Testing
             try steps.withUnsafeBytes { steps in
                 try bytes.withUnsafeBytes { bytes in
                     try Safetensors.write(
-                        path,
+                        RawPath(path),
                         [
                             .init("bytes", .u8, [3], bytes),
                             .init("b", shape: [2, 3], floats.baseAddress!),
@@ -70,7 +71,8 @@ import Testing
         #expect(length % 8 == 0)
         let header = try #require(
             JSONSerialization.jsonObject(with: data[8..<(8 + length)]) as? [String: [String: Any]])
-        #expect(header["__metadata__"] as? [String: String] == ["key": "ü\n"])
+        let metadata = try #require(header["__metadata__"] as? [String: String])
+        #expect(metadata["key"] == "ü\n" && Set(metadata.keys) == ["key", "supcon.crc32"])
         func stored(_ name: String, _ dtype: String, _ shape: [Int]) -> Data? {
             guard let entry = header[name], entry["dtype"] as? String == dtype,
                 entry["shape"] as? [Int] == shape, let range = entry["data_offsets"] as? [Int]
@@ -95,13 +97,15 @@ import Testing
         value.withUnsafeBytes { bytes in
             expectError(.argument, "two tensors are called \"a\"") {
                 try Safetensors.write(
-                    folder.file("x"), [.init("a", .f32, [1], bytes), .init("a", .f32, [1], bytes)])
+                    RawPath(folder.file("x")),
+                    [.init("a", .f32, [1], bytes), .init("a", .f32, [1], bytes)])
             }
             expectError(.argument, "tensor a", "[2]") {
-                try Safetensors.write(folder.file("x"), [.init("a", .f32, [2], bytes)])
+                try Safetensors.write(RawPath(folder.file("x")), [.init("a", .f32, [2], bytes)])
             }
             expectError(.argument, "tensor a") {
-                try Safetensors.write(folder.file("x"), [.init("a", .f32, [.max, .max], bytes)])
+                try Safetensors.write(
+                    RawPath(folder.file("x")), [.init("a", .f32, [.max, .max], bytes)])
             }
         }
         #expect(folder.contents == [])

@@ -249,14 +249,15 @@ import Testing
         }
         #expect(accuracy > 0.8, "\(accuracy)")
         let first = try Trainer(
-            try TrainerTests.model(), dataset, options { $0.checkpointFolder = folder },
+            try TrainerTests.model(), dataset, options { $0.checkpointFolder = RawPath(folder) },
             context: TrainerTests.context)
         #expect(throws: SupConError.self) {
             try first.run { !($0.kind == .epoch && $0.epoch == 3) }
         }
         let resumed = try TrainerTests.model(seed: 77)
         try Trainer(
-            resumed, dataset, options { ($0.checkpointFolder, $0.resume) = (folder, true) },
+            resumed, dataset,
+            options { ($0.checkpointFolder, $0.resume) = (RawPath(folder), true) },
             context: TrainerTests.context
         ).run(nil)
         #expect(values(whole) == values(resumed))

@@ -87,7 +87,7 @@ import Testing
             try Trainer(
                 try Run.model(classes: 3), dataset,
                 Run.options {
-                    change(&$0); $0.checkpointFolder = folder
+                    change(&$0); $0.checkpointFolder = RawPath(folder)
                 }, context: Self.context
             )
             .run { !($0.epoch == 3 && $0.step == 2) }
@@ -97,7 +97,7 @@ import Testing
         try Trainer(
             resumed, dataset,
             Run.options {
-                change(&$0); ($0.checkpointFolder, $0.resume) = (folder, true)
+                change(&$0); ($0.checkpointFolder, $0.resume) = (RawPath(folder), true)
             }, context: Self.context
         ).run(nil)
         #expect(values(whole) == values(resumed), "\(name)")
@@ -292,7 +292,7 @@ import Testing
         func options(_ size: Int, resume: Bool) -> TrainOptions {
             Run.options {
                 ($0.queueMode, $0.queueSize, $0.epochs, $0.checkpointFolder, $0.resume) = (
-                    .negatives, size, 1, folder, resume
+                    .negatives, size, 1, RawPath(folder), resume
                 )
             }
         }

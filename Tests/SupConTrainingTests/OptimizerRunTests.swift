@@ -2,6 +2,7 @@ import Foundation
 import SupConModel
 import SupConNetwork
 import SupConTensor
+import SupConVision
 import Testing
 
 @testable import SupConTraining
@@ -56,7 +57,7 @@ import Testing
         let stopped = try TrainerTests.model()
         let first = try Trainer(
             stopped, dataset,
-            Self.options(kind) { ($0.emaDecay, $0.checkpointFolder) = (emaDecay, folder) },
+            Self.options(kind) { ($0.emaDecay, $0.checkpointFolder) = (emaDecay, RawPath(folder)) },
             context: TrainerTests.context)
         #expect { try first.run { !($0.kind == .epoch && $0.epoch == 2) } } throws: {
             ($0 as? SupConError)?.kind == .canceled
@@ -65,7 +66,7 @@ import Testing
         try Trainer(
             resumed, dataset,
             Self.options(kind) {
-                ($0.emaDecay, $0.checkpointFolder, $0.resume) = (emaDecay, folder, true)
+                ($0.emaDecay, $0.checkpointFolder, $0.resume) = (emaDecay, RawPath(folder), true)
             }, context: TrainerTests.context
         ).run(nil)
         #expect(values(whole) == values(resumed))
@@ -73,7 +74,7 @@ import Testing
         #expect {
             _ = try Trainer(
                 resumed, dataset,
-                Self.options(other) { ($0.checkpointFolder, $0.resume) = (folder, true) },
+                Self.options(other) { ($0.checkpointFolder, $0.resume) = (RawPath(folder), true) },
                 context: TrainerTests.context)
         } throws: { ($0 as? SupConError)?.kind == .state && "\($0)".contains("optimizer") }
     }

@@ -331,7 +331,7 @@ import Testing
                 try TrainerTests.model(), dataset,
                 TrainerTests.options {
                     ($0.positives, $0.labelBandwidth, $0.epochs, $0.checkpointFolder, $0.resume) = (
-                        rule, bandwidth, 1, folder, resume
+                        rule, bandwidth, 1, RawPath(folder), resume
                     )
                 }, context: Self.context)
         }

@@ -192,7 +192,9 @@ import Testing
         let error = #expect(throws: SupConError.self) {
             try Trainer(
                 stopped, dataset,
-                Self.options { ($0.jointClassifier, $0.checkpointFolder) = (true, folder) },
+                Self.options {
+                    ($0.jointClassifier, $0.checkpointFolder) = (true, RawPath(folder))
+                },
                 context: Self.context
             )
             .run { !($0.epoch == 3 && $0.step == 2) }
@@ -203,7 +205,7 @@ import Testing
         try Trainer(
             resumed, dataset,
             Self.options {
-                ($0.jointClassifier, $0.checkpointFolder, $0.resume) = (true, folder, true)
+                ($0.jointClassifier, $0.checkpointFolder, $0.resume) = (true, RawPath(folder), true)
             }, context: Self.context
         ).run(nil)
         #expect(values(whole) == values(resumed))
@@ -216,7 +218,7 @@ import Testing
         func run(_ epochs: Int, _ model: Model, _ folder: String?, resume: Bool) throws {
             let options = Self.options {
                 ($0.epochs, $0.schedule, $0.warmupSteps, $0.checkpointFolder, $0.resume) = (
-                    epochs, .constant, 3, folder, resume
+                    epochs, .constant, 3, folder.map { RawPath($0) }, resume
                 )
             }
             try Trainer(model, dataset, options, context: Self.context).run(nil)
@@ -258,7 +260,8 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: folder) }
         try Trainer(
             try Self.model(), dataset,
-            Self.options { ($0.epochs, $0.checkpointFolder) = (1, folder) }, context: Self.context
+            Self.options { ($0.epochs, $0.checkpointFolder) = (1, RawPath(folder)) },
+            context: Self.context
         ).run(nil)
         let model = try Self.model()
         let before = values(model)
@@ -269,7 +272,7 @@ import Testing
                 try Trainer(
                     model, dataset,
                     Self.options {
-                        ($0.checkpointFolder, $0.resume) = (folder, true); change(&$0)
+                        ($0.checkpointFolder, $0.resume) = (RawPath(folder), true); change(&$0)
                     }, context: Self.context
                 ).run(nil)
             }
@@ -280,7 +283,7 @@ import Testing
         // One label is enough; targets do not matter to a run that goes by labels.
         var labels = try #require(dataset.labels)
         labels[0] = labels[0] == 0 ? 1 : 0
-        let options = Self.options { ($0.checkpointFolder, $0.resume) = (folder, true) }
+        let options = Self.options { ($0.checkpointFolder, $0.resume) = (RawPath(folder), true) }
         let error = #expect(throws: SupConError.self) {
             try Trainer(model, try dataset.with(labels: labels), options, context: Self.context)
         }
@@ -299,7 +302,7 @@ import Testing
             let error = #expect(throws: SupConError.self) {
                 try Trainer(
                     model, dataset,
-                    Self.options { ($0.checkpointFolder, $0.resume) = (folder, true) },
+                    Self.options { ($0.checkpointFolder, $0.resume) = (RawPath(folder), true) },
                     context: Self.context
                 ).run(nil)
             }
@@ -315,7 +318,9 @@ import Testing
         var accuracies: [Double] = []
         try Trainer(
             model, dataset,
-            Self.options { ($0.epochs, $0.restoresBest, $0.checkpointFolder) = (6, true, folder) },
+            Self.options {
+                ($0.epochs, $0.restoresBest, $0.checkpointFolder) = (6, true, RawPath(folder))
+            },
             context: Self.context
         ).run { event in
             if event.kind == .epoch { accuracies.append(event.knnAccuracy) }

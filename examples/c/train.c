@@ -44,7 +44,8 @@ static void interrupt(int number) {
 
 /* What the callback needs to know. */
 struct progress {
-  int terminal; /* whether stderr is one: a bar is redrawn there, else each epoch gets a line */
+  int terminal;    /* whether stderr is one: a bar is redrawn there, else each epoch gets a line */
+  int has_learned; /* whether there was a step */
 };
 
 static void print_time(double seconds) {
@@ -58,10 +59,11 @@ static void print_time(double seconds) {
 /* Called by supcon_trainer_run() after every step and every epoch, on our own thread. Returning
  * something else than 0 would stop the run. */
 static int on_event(const supcon_event *event, void *user_data) {
-  const struct progress *progress = user_data;
+  struct progress *progress = user_data;
   enum { BAR = 24 };
   switch (event->kind) {
     case SUPCON_EVENT_STEP: {
+      progress->has_learned = 1;
       if (!progress->terminal) break;
       const int done = event->steps > 0 ? (int)(event->step * BAR / event->steps) : BAR;
       fprintf(stderr, "\repoch %lld/%lld [", (long long)event->epoch, (long long)event->epochs);
@@ -209,6 +211,8 @@ int main(int argc, char **argv) {
   const int canceled = status == SUPCON_STATUS_CANCELED;
   if (status != SUPCON_OK && progress.terminal) fputc('\n', stderr);
   if (canceled) fputs("Stopped. What was learned so far is kept.\n", stderr);
+  else if (status != SUPCON_OK && progress.has_learned)
+    fprintf(stderr, "Training ended: %s\nWhat was learned so far is kept.\n", supcon_last_error());
   else check(status, "Training");
 
   check(supcon_model_fit_classifier(model, dataset, NULL), "Fitting the classifier");
@@ -219,5 +223,5 @@ int main(int argc, char **argv) {
   supcon_model_free(model);
   supcon_dataset_free(dataset);
   supcon_context_free(context);
-  return canceled ? 128 + SIGINT : EXIT_SUCCESS;
+  return canceled ? 128 + SIGINT : status == SUPCON_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -5,9 +5,11 @@
 #define SUPCON_CKERNELS_H
 #include "ckernels_convert.h"
 #include "ckernels_evaluation.h"
+#include "ckernels_files.h"
 #include "ckernels_filter.h"
 #include "ckernels_image.h"
 #include "ckernels_int8.h"
+#include "ckernels_last_error.h"
 #include "ckernels_loss.h"
 #include "ckernels_machine.h"
 #include "ckernels_norm.h"

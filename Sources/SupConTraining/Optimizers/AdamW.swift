@@ -35,8 +35,9 @@ package final class AdamW: Optimizer {
 
     package var state: [StateBuffer] {
         [
-            StateBuffer("optimizer.mean", mean), StateBuffer("optimizer.mean_square", squares),
-            StateBuffer("optimizer.steps", steps),
+            StateBuffer("optimizer.mean", mean),
+            StateBuffer("optimizer.mean_square", squares, .notNegative),
+            StateBuffer("optimizer.steps", steps, .count),
         ]
     }
 

@@ -24,14 +24,62 @@ package struct StateBuffer {
     package var name: String
     package var shape: [Int]
     package var values: UnsafeMutablePointer<Float>
+    /// What the numbers can be; others mean that the file is damaged.
+    package var range: Range
+
+    /// Of the numbers of a buffer.
+    package enum Range: Sendable {
+        case finite
+        /// Finite and not negative: means of squares, variances.
+        case notNegative
+        /// A count that is kept as a float, from 0 on.
+        case count
+        /// Int64s, each as two words that pass through f32 bit for bit, within these bounds.
+        case integers(ClosedRange<Int64>)
+    }
 
     package var count: Int { shape.reduce(1, *) }
 
-    package init(_ name: String, _ buffer: AlignedBuffer) {
-        (self.name, shape, values) = (name, [buffer.byteCount / 4], buffer.floats)
+    package init(_ name: String, _ buffer: AlignedBuffer, _ range: Range = .finite) {
+        self.init(name, shape: [buffer.byteCount / 4], buffer.floats, range)
     }
-    package init(_ name: String, shape: [Int], _ values: UnsafeMutablePointer<Float>) {
-        (self.name, self.shape, self.values) = (name, shape, values)
+    package init(
+        _ name: String, shape: [Int], _ values: UnsafeMutablePointer<Float>,
+        _ range: Range = .finite
+    ) {
+        (self.name, self.shape, self.values, self.range) = (name, shape, values, range)
+    }
+    /// A network's parameter, or an average of it.
+    package init(
+        _ name: String, _ entry: ParameterStore.Entry, _ values: UnsafeMutablePointer<Float>
+    ) {
+        self.init(
+            name, shape: entry.shape, values,
+            entry.role == .runningVariance ? .notNegative : .finite)
+    }
+
+    /// A number that cannot be among `candidates`, [count], in words; nil: there is none.
+    func impossible(in candidates: UnsafePointer<Float>) -> String? {
+        func first(_ expected: String, _ isPossible: (Float) -> Bool) -> String? {
+            (0..<count).first { !isPossible(candidates[$0]) }.map {
+                "\(name) has \(candidates[$0]) as element \($0); expected \(expected)"
+            }
+        }
+        switch range {
+        case .finite: return first("a finite number", \.isFinite)
+        case .notNegative: return first("a finite number from 0 on") { $0.isFinite && $0 >= 0 }
+        case .count:
+            return first("a count from 0 to 2^24") {
+                $0 >= 0 && $0 <= 0x1p24 && $0 == $0.rounded()
+            }
+        case .integers(let bounds):
+            let words = UnsafeRawPointer(candidates)
+            return (0..<count / 2).lazy.map {
+                words.loadUnaligned(fromByteOffset: $0 * 8, as: Int64.self)
+            }.first { !bounds.contains($0) }.map {
+                "\(name) has \($0); expected \(bounds.lowerBound) to \(bounds.upperBound)"
+            }
+        }
     }
 }
 

@@ -31,7 +31,7 @@ package final class RMSProp: Optimizer {
 
     package var state: [StateBuffer] {
         [
-            StateBuffer("optimizer.mean_square", squares),
+            StateBuffer("optimizer.mean_square", squares, .notNegative),
             StateBuffer("optimizer.velocity", velocity),
         ]
     }

@@ -26,7 +26,7 @@ final class WeightAverage {
     /// For a checkpoint to keep.
     var state: [StateBuffer] {
         parameters.entries.map {
-            StateBuffer("average." + $0.name, shape: $0.shape, average.floats + $0.offset)
+            StateBuffer("average." + $0.name, $0, average.floats + $0.offset)
         }
     }
 

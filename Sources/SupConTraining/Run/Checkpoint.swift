@@ -1,6 +1,7 @@
 import SupConModel
 import SupConNetwork
 import SupConTensor
+import SupConVision
 
 /// Everything that a run needs to go on: parameters, what the optimizer and the weights' average
 /// remember, and where it was. A safetensors file, written whole or not at all; random numbers need
@@ -19,7 +20,7 @@ struct Checkpoint {
     var run: [(key: String, value: String)] = []
 
     /// Errors: io.
-    func write(_ path: String, _ parameters: ParameterStore, _ state: [StateBuffer])
+    func write(_ path: RawPath, _ parameters: ParameterStore, _ state: [StateBuffer])
         throws(SupConError)
     {
         let metadata =
@@ -48,7 +49,7 @@ struct Checkpoint {
     /// Opens the file and sees that it is of this run and model. `state`: what was kept beside the
     /// parameters; `run`: what this run is. Errors: io, format, state (of another run).
     static func find(
-        _ path: String, _ parameters: ParameterStore, _ state: [StateBuffer],
+        _ path: RawPath, _ parameters: ParameterStore, _ state: [StateBuffer],
         run: [(key: String, value: String)]
     ) throws(SupConError) -> Found {
         let file = try SafetensorsFile(path)
@@ -70,26 +71,30 @@ struct Checkpoint {
                 """
             )
         }
-        func number<N: LosslessStringConvertible>(_ key: String, _: N.Type) throws(SupConError) -> N
-        {
-            guard let value = metadata[key].flatMap({ N($0) }) else {
+        func number<N: LosslessStringConvertible>(
+            _ key: String, _ expected: String, _ isPossible: (N) -> Bool
+        ) throws(SupConError) -> N {
+            guard let value = metadata[key].flatMap({ N($0) }), isPossible(value) else {
                 throw SupConError(
                     .format,
                     """
-                    \(path): \(key) is \(metadata[key].map { "\"\($0)\"" } ?? "not there"); \
-                    expected a number
+                    \(path): \(key) is \(metadata[key].map { "\"\($0.prefix(40))\"" } ?? "not there"); \
+                    expected \(expected)
                     """
                 )
             }
             return value
         }
         var checkpoint = Checkpoint(run: run)
-        checkpoint.epoch = try number("epoch", Int.self)
-        checkpoint.bestAccuracy = try number("best_accuracy", Double.self)
-        checkpoint.validationsWithoutGain = try number("validations_without_gain", Int.self)
-        try require(
-            checkpoint.epoch >= 0, .format,
-            "\(path): epoch is \(checkpoint.epoch); expected 0 or more")
+        checkpoint.epoch = try number("epoch", "0 to \(Int32.max)") {
+            (0...Int(Int32.max)).contains($0)
+        }
+        checkpoint.bestAccuracy = try number("best_accuracy", "0 to 1, or -1 for none") {
+            (0...1).contains($0) || $0 == -1
+        }
+        checkpoint.validationsWithoutGain = try number(
+            "validations_without_gain", "0 to the \(checkpoint.epoch) epochs that are done"
+        ) { (0...checkpoint.epoch).contains($0) }
         let wanted =
             parameters.entries.map { (name: parameterPrefix + $0.name, shape: $0.shape) }
             + state.map { (name: $0.name, shape: $0.shape) }
@@ -117,19 +122,21 @@ extension Checkpoint.Found {
     func read(into parameters: ParameterStore, _ state: [StateBuffer]) throws(SupConError)
         -> Checkpoint
     {
-        let places =
-            parameters.entries.map { StateBuffer($0.name, shape: $0.shape, parameters.pointer($0)) }
-            + state
-        let values = try AlignedBuffer(Float.self, count: places.reduce(0) { $0 + $1.count })
+        let buffers =
+            parameters.entries.map { StateBuffer($0.name, $0, parameters.pointer($0)) } + state
+        let values = try AlignedBuffer(Float.self, count: buffers.reduce(0) { $0 + $1.count })
         var offset = 0
-        for (place, entry) in zip(places, entries) {
+        for (buffer, entry) in zip(buffers, entries) {
             try file.read(entry, into: values.floats + offset)
-            offset += place.count
+            if let impossible = buffer.impossible(in: values.floats + offset) {
+                throw SupConError(.format, "\(file.path): \(impossible)")
+            }
+            offset += buffer.count
         }
         offset = 0
-        for place in places {
-            place.values.update(from: values.floats + offset, count: place.count)
-            offset += place.count
+        for buffer in buffers {
+            buffer.values.update(from: values.floats + offset, count: buffer.count)
+            offset += buffer.count
         }
         return checkpoint
     }

@@ -1,43 +1,49 @@
 import Glibc
 import SupConModel
 import SupConTensor
+import SupConVision
 
 /// Where a run keeps last.supcon, to go on from, and best.safetensors, the model with the best
 /// kNN@1.
 struct CheckpointFolder {
-    let last: String
-    let best: String
+    let last: RawPath
+    let best: RawPath
 
     /// Makes the folder, its parents too, and sees that it can be written to, before hours have
-    /// been spent. Errors: io.
-    init(_ path: String) throws(SupConError) {
-        var made = path.hasPrefix("/") ? "/" : ""
-        for part in path.split(separator: "/") {
-            made += (made.isEmpty || made.hasSuffix("/") ? "" : "/") + part
-            if mkdir(made, 0o777) != 0, errno != EEXIST {
+    /// been spent. Errors: argument, io.
+    init(_ path: RawPath) throws(SupConError) {
+        let slash = UInt8(ascii: "/")
+        var made: [UInt8] = path.bytes.first == slash ? [slash] : []
+        for part in path.bytes.split(separator: slash) {
+            made += (made.isEmpty || made.last == slash ? [] : [slash]) + part
+            let folder = RawPath(bytes: made)
+            if try folder.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST {
                 throw SupConError(
-                    .io,
-                    "cannot make the checkpoint folder \(made): \(String(cString: strerror(errno)))"
-                )
+                    .io, "cannot make the checkpoint folder \(folder): \(systemMessage(errno))")
             }
         }
         var information = stat()
         try require(
-            stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR, .io,
+            try path.withCString({ stat($0, &information) }) == 0
+                && information.st_mode & S_IFMT == S_IFDIR, .io,
             "checkpoint_folder \"\(path)\" is not a folder")
         try require(
-            access(path, W_OK | X_OK) == 0, .io,
-            "cannot write into the checkpoint folder \(path): \(String(cString: strerror(errno)))")
-        last = path + "/" + Checkpoint.fileName
-        best = path + "/" + Checkpoint.bestFileName
+            try path.withCString({ access($0, W_OK | X_OK) }) == 0, .io,
+            "cannot write into the checkpoint folder \(path): \(systemMessage(errno))")
+        last = path.appending(Array(Checkpoint.fileName.utf8))
+        best = path.appending(Array(Checkpoint.bestFileName.utf8))
     }
 
-    var hasLast: Bool { access(last, F_OK) == 0 }
+    var hasLast: Bool { Self.exists(last) }
+
+    private static func exists(_ path: RawPath) -> Bool {
+        (try? path.withCString { access($0, F_OK) == 0 }) ?? false
+    }
 
     /// The best model's parameters so far, in the form of `model`, which keeps its own; nil if they
     /// are not there. Errors: io, format, memory.
     func readBest(_ model: Model) throws(SupConError) -> Model.Snapshot? {
-        guard access(best, F_OK) == 0 else { return nil }
+        guard Self.exists(best) else { return nil }
         let file = try SafetensorsFile(best)
         let parameters = model.network.parameters
         let now = try model.snapshot()
@@ -47,7 +53,11 @@ struct CheckpointFolder {
                     .format,
                     "\(best) lacks \(entry.name) of shape \(entry.shape): it is of another model")
             }
-            try file.read(stored, into: now.values.floats + entry.offset)
+            let values = now.values.floats + entry.offset
+            try file.read(stored, into: values)
+            if let impossible = StateBuffer(entry.name, entry, values).impossible(in: values) {
+                throw SupConError(.format, "\(best): \(impossible)")
+            }
         }
         return now
     }

@@ -44,8 +44,10 @@ public final class Trainer: @unchecked Sendable {
                 plan.model.network === plan.network, .state,
                 "the model's classifier was replaced after this trainer was made; make another one")
             let reporter = Reporter(callback, options: plan.options, steps: plan.stepsPerEpoch)
+            let watch = plan.context.watch()
             try TrainingRun(
-                plan, reporter, isCanceled: { self.isCanceled.load(ordering: .relaxed) }
+                plan, reporter,
+                isCanceled: { self.isCanceled.load(ordering: .relaxed) || watch.isCanceled }
             ).run()
         }
     }

@@ -82,7 +82,7 @@ final class KeyEncoder {
     /// The state that a checkpoint keeps.
     var state: [StateBuffer] {
         network.parameters.entries.map {
-            StateBuffer("key." + $0.name, shape: $0.shape, network.parameters.pointer($0))
+            StateBuffer("key." + $0.name, $0, network.parameters.pointer($0))
         }
     }
 }

@@ -49,8 +49,12 @@ final class LabeledQueue {
         [
             StateBuffer(
                 "queue.rows", shape: [capacity, dimension], rows.floats + keys * dimension),
-            StateBuffer("queue.labels", shape: [capacity, 2], labelMemory.floats),
-            StateBuffer("queue.positions", shape: [2, 2], positions.floats),
+            StateBuffer(
+                "queue.labels", shape: [capacity, 2], labelMemory.floats,
+                .integers(.min...Int64.max)),
+            StateBuffer(
+                "queue.positions", shape: [2, 2], positions.floats,
+                .integers(0...Int64(capacity))),
         ]
     }
 }

@@ -639,6 +639,7 @@ FUNCTIONS = {
     "supcon_context_create": (status, [POINTER(ContextOptions), _contexts]),
     "supcon_context_free": (None, [ContextHandle]),
     "supcon_context_threads": (c_int32, [ContextHandle]),
+    "supcon_context_cancel": (None, [ContextHandle]),
     "supcon_images_init_sized": (
         None,
         [POINTER(Images), c_size_t, c_void_p, c_int32, c_int32, c_int64, c_int64, c_int64, c_int64],

@@ -480,7 +480,7 @@ def _train(arguments) -> int:
     training = Training()
     try:
         train(model, data, **options, verbose=not arguments.quiet, training=training)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SupConError) as reason:
         if not training.steps:
             raise
         model.save(arguments.output)
@@ -491,7 +491,8 @@ def _train(arguments) -> int:
             else ""
         )
         print(
-            f"supcon: stopped in epoch {len(training.history) + 1}; the model "
+            f"supcon: {'stopped' if isinstance(reason, KeyboardInterrupt) else 'the run ended'} "
+            f"in epoch {len(training.history) + 1}; the model "
             f"learned so far is in {arguments.output}{where}",
             file=sys.stderr,
         )

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from ._data import Dataset, labeled
-from ._errors import ArgumentError, ShapeError, SupConError, SupConWarning
+from ._errors import ArgumentError, ShapeError, SupConWarning
 from ._model import Model, load
 from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, documented
 from ._presets import Preset, model_options, only, preset, train_options
@@ -198,8 +198,9 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         Returns
         -------
         self
-            After a KeyboardInterrupt or an exception of the callback, which come out of `fit`,
-            `model_` is what was learned until then.
+            However training ends (a KeyboardInterrupt, an exception of the callback, a file that
+            cannot be read any more, a full disk), that comes out of `fit`, and `model_` is what was
+            learned until then.
         """
         self._fit(X, y)
         return self
@@ -249,10 +250,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
                 training=training,
             )
             keep = True
-        except SupConError:
-            raise
         except BaseException:
-            keep = training.steps > 0  # stopped from outside: what was learned is kept
+            keep = training.steps > 0  # however a run ends: what was learned is kept
             raise
         finally:
             if keep:

@@ -148,6 +148,42 @@ def interruptible(stop):
         raise raised[0]
 
 
+def call(function, *arguments, context=None, is_long=True, calls_back=False):
+    """Calls `function`, which may take long and runs with `context`, and checks its status. In the
+    main thread, Ctrl-C cancels it: Python hears signals only between its own instructions, so that
+    the call is made in a thread of its own meanwhile. `calls_back`: it runs Python by itself now and
+    then, on this thread; `is_long=False`: it is over before anybody could press a key.
+    """
+
+    def cancel():
+        lib.supcon_context_cancel(context)
+
+    in_main = threading.current_thread() is threading.main_thread()
+    if not is_long or not in_main or calls_back:
+        with interruptible(cancel) if is_long else contextlib.nullcontext():
+            check(function(*arguments))
+        return
+    raised: list[BaseException] = []
+
+    def work():
+        try:
+            check(function(*arguments))
+        except BaseException as error:
+            raised.append(error)
+
+    with interruptible(cancel):
+        thread = threading.Thread(target=work, name="supcon")
+        thread.start()
+        try:
+            thread.join()
+        finally:  # of another signal's handler that raised: the buffers are the call's until it ends
+            while thread.is_alive():
+                cancel()
+                thread.join(0.1)
+        if raised:
+            raise raised[0]
+
+
 # ---------------------------------------------------------------------------------------------------------------
 # structs, handles
 def defaults(struct):

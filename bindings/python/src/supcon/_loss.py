@@ -10,7 +10,7 @@ from . import _abi
 from ._convert import flag
 from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import encode_labels, floats, integers
-from ._library import check, context, defaults, lib
+from ._library import call, context, defaults, lib
 from ._options import LOSS, LOSS_ALONE, build
 
 
@@ -123,20 +123,22 @@ def supcon_loss(
     )
     per_anchor = np.zeros(shape, np.float32) if single else None
     gradient = np.zeros(rows.shape, np.float32) if return_gradient else None
-    check(
-        lib.supcon_loss(
-            context(n_jobs),
-            floats(rows),
-            samples,
-            views,
-            rows.shape[-1],
-            integers(numbers),
-            None if weights is None else floats(weights),
-            ctypes.byref(options),
-            ctypes.byref(result),
-            floats(per_anchor) if single else None,
-            floats(gradient) if return_gradient else None,
-        )
+    how = context(n_jobs)
+    call(
+        lib.supcon_loss,
+        how,
+        floats(rows),
+        samples,
+        views,
+        rows.shape[-1],
+        integers(numbers),
+        None if weights is None else floats(weights),
+        ctypes.byref(options),
+        ctypes.byref(result),
+        floats(per_anchor) if single else None,
+        floats(gradient) if return_gradient else None,
+        context=how,
+        is_long=_is_long(samples * views, samples * views, rows.shape[-1]),
     )
     loss = per_anchor if single else result.loss
     return (loss, gradient) if return_gradient else loss
@@ -223,27 +225,34 @@ def supcon_loss_queue(
     result = defaults(_abi.LossResult)
     per_query = np.zeros(samples, np.float32) if options.reduction == _abi.Reduction.NONE else None
     gradient = np.zeros(rows.shape, np.float32) if return_gradient else None
-    check(
-        lib.supcon_loss_queue(
-            context(n_jobs),
-            floats(rows),
-            samples,
-            dimension,
-            floats(own),
-            own.shape[1],
-            integers(numbers),
-            floats(others),
-            len(others),
-            integers(other_numbers),
-            flag("queue_positives", queue_positives),
-            ctypes.byref(options),
-            ctypes.byref(result),
-            floats(per_query),
-            floats(gradient),
-        )
+    how = context(n_jobs)
+    call(
+        lib.supcon_loss_queue,
+        how,
+        floats(rows),
+        samples,
+        dimension,
+        floats(own),
+        own.shape[1],
+        integers(numbers),
+        floats(others),
+        len(others),
+        integers(other_numbers),
+        flag("queue_positives", queue_positives),
+        ctypes.byref(options),
+        ctypes.byref(result),
+        floats(per_query),
+        floats(gradient),
+        context=how,
+        is_long=_is_long(samples, samples * own.shape[1] + len(others), dimension),
     )
     loss = result.loss if per_query is None else per_query
     return (loss, gradient) if return_gradient else loss
+
+
+def _is_long(anchors: int, contrasts: int, dimension: int) -> bool:
+    """Whether a loss takes more than some tens of milliseconds."""
+    return anchors * contrasts * max(dimension, 16) > 1 << 30
 
 
 def _float32(values, name: str) -> np.ndarray:

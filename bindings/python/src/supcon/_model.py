@@ -12,9 +12,9 @@ import numpy as np
 from . import _abi, _convert
 from ._augmentation import image_size as pair
 from ._data import Dataset, from_pixels, labeled, source
-from ._errors import ArgumentError
+from ._errors import ArgumentError, ForkError
 from ._images import Pixels, floats
-from ._library import check, context, defaults, guarded, interruptible, lib, own
+from ._library import call, check, context, defaults, guarded, interruptible, lib, own
 from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
 
 
@@ -101,6 +101,13 @@ class Model:
             n_jobs,
             memory_limit,
         )
+        self._context = context(n_jobs, memory_limit)
+
+    def __getattr__(self, name):
+        # Only of what is not there: a model that was unpickled where the library cannot be used.
+        if name == "_handle" and "_failure" in self.__dict__:
+            raise self._failure
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def _info(self):
@@ -229,37 +236,29 @@ class Model:
             np.empty((len(found), dimension), np.float32),
             self._piece(found, options.batch_size),
         )
-        start = 0
+        start, (height, width) = 0, self.image_size
         while True:  # once even for nothing to do: the library says what is wrong then
             stop = min(start + step, len(found))
             part = rows[start:stop]
-            with interruptible(lambda: None):
-                if isinstance(found, Pixels):
-                    piece = found if stop - start == len(found) else found.slice(start, stop)
-                    check(
-                        lib.supcon_model_embed(
-                            self._handle,
-                            ctypes.byref(piece.struct),
-                            ctypes.byref(options),
-                            floats(part),
-                            part.size,
-                        )
-                    )
-                else:
-                    data = (
-                        found
-                        if stop - start == len(found)
-                        else found.subset(np.arange(start, stop))
-                    )
-                    check(
-                        lib.supcon_model_embed_dataset(
-                            self._handle,
-                            data._handle,
-                            ctypes.byref(options),
-                            floats(part),
-                            part.size,
-                        )
-                    )
+            if isinstance(found, Pixels):
+                piece = found if stop - start == len(found) else found.slice(start, stop)
+                function, images = lib.supcon_model_embed, ctypes.byref(piece.struct)
+            else:
+                piece = (
+                    found if stop - start == len(found) else found.subset(np.arange(start, stop))
+                )
+                function, images = lib.supcon_model_embed_dataset, piece._handle
+            call(
+                function,
+                self._handle,
+                images,
+                ctypes.byref(options),
+                floats(part),
+                part.size,
+                context=self._context,
+                is_long=(stop - start) * height * width > 1 << 18,
+                calls_back=_calls_back(found),
+            )
             if progress:
                 progress(stop, len(found))
             start = stop
@@ -267,7 +266,7 @@ class Model:
                 return rows
 
     def _piece(self, found, batch_size: int) -> int:
-        """Images per call of the library: a few seconds of work, so that Ctrl-C is heard, in whole
+        """Images per call of the library: a few seconds of work, so that progress is told, in whole
         batches.
         """
         height, width = self.image_size
@@ -285,8 +284,13 @@ class Model:
         data = None if images is None else source(images, self.channels)
         if isinstance(data, Pixels):
             data = from_pixels(data)
-        with interruptible(lambda: None):
-            check(lib.supcon_model_quantize(self._handle, None if data is None else data._handle))
+        call(
+            lib.supcon_model_quantize,
+            self._handle,
+            None if data is None else data._handle,
+            context=self._context,
+            calls_back=_calls_back(data),
+        )
         return self
 
     def fit_classifier(
@@ -355,7 +359,7 @@ class Model:
 
     def __reduce__(self):
         # bf16 is asked for again only where it is the default: the reader's CPU may lack it
-        return _from_bytes, (
+        return _unpickled, (
             self.to_bytes(),
             "f32" if self.precision == "f32" and not self.int8 else "auto",
             self.n_jobs,
@@ -439,3 +443,21 @@ def _from_bytes(content: bytes, precision: str, n_jobs, memory_limit) -> Model:
         path = os.path.join(folder, "model.safetensors")
         Path(path).write_bytes(content)
         return load(path, precision=precision, n_jobs=n_jobs, memory_limit=memory_limit)
+
+
+def _calls_back(data) -> bool:
+    """Whether images are made by a function of Python's."""
+    return any(isinstance(it, _abi.BatchCallback) for it in getattr(data, "_keep", ()))
+
+
+def _unpickled(*arguments) -> Model:
+    """A model from a pickle. In a forked child, where the library cannot be used, its methods raise
+    the ForkError: an exception while unpickling would end a worker of multiprocessing's pool, which
+    would start another for ever.
+    """
+    try:
+        return _from_bytes(*arguments)
+    except ForkError as error:
+        model = Model.__new__(Model)
+        model._failure = error
+        return model

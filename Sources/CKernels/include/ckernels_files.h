@@ -1,0 +1,11 @@
+#ifndef SUPCON_CKERNELS_FILES_H
+#define SUPCON_CKERNELS_FILES_H
+#include <stddef.h>
+#include <stdint.h>
+
+/* Fills bytes[count], at most 256, with numbers that nobody can guess. Returns 0, or -1 with errno.
+ */
+int sc_random_bytes(void *bytes, size_t count);
+/* The offset of what[length] in memory[count], or -1. */
+int64_t sc_find_bytes(const void *memory, size_t count, const void *what, size_t length);
+#endif

@@ -1,0 +1,23 @@
+#include "ckernels_last_error.h"
+
+#include <string.h>
+
+/* Storage of the loader's for each thread: no pthread key that could run out or be the host's, no
+ * destructor that could outlive the library, no allocation that could fail. */
+static _Thread_local char message[SC_LAST_ERROR_BYTES];
+
+const char *sc_last_error(void) { return message; }
+
+void sc_set_last_error(const char *text, size_t length) {
+  static const char more[] = "…";
+  if (length < sizeof message) {
+    memmove(message, text, length);
+    message[length] = '\0';
+    return;
+  }
+  length = sizeof message - sizeof more;
+  /* Not in the middle of a character, whose later bytes are 10xxxxxx. */
+  while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80) --length;
+  memmove(message, text, length);
+  memcpy(message + length, more, sizeof more);
+}

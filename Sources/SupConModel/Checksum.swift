@@ -1,0 +1,70 @@
+import CKernels
+import CZlib
+import SupConTensor
+
+/// The checksum of a safetensors file of ours: CRC-32 (zlib's, of ISO 3309) of all its bytes, with
+/// the eight hexadecimal digits that the metadata gives for it taken as zeros. It finds every
+/// flipped bit, and every damage of up to 32 bits in a row.
+///
+/// Files of others have none and are not checked.
+enum Checksum {
+    static let key = "supcon.crc32"
+    static let blank = "00000000"
+    private static let piece = 1 << 20
+
+    /// Where the digits are in a header; nil: nowhere, or not as this library writes them.
+    static func digits(in header: UnsafeRawBufferPointer) -> Range<Int>? {
+        // In a string of JSON the quotes would have backslashes before them.
+        let before = Array("\"\(key)\":\"".utf8)
+        let found = Int(sc_find_bytes(header.baseAddress, header.count, before, before.count))
+        if found < 0 { return nil }
+        let start = found + before.count
+        let end = start + blank.utf8.count
+        return end <= header.count ? start..<end : nil
+    }
+
+    static func text(_ sum: UInt) -> String {
+        let digits = String(UInt32(truncatingIfNeeded: sum), radix: 16)
+        return blank.dropLast(digits.count) + digits
+    }
+
+    static func add(_ bytes: UnsafeRawBufferPointer, to sum: UInt) -> UInt {
+        guard let start = bytes.baseAddress else { return sum }
+        return crc32_z(sum, start.assumingMemoryBound(to: UInt8.self), bytes.count)
+    }
+
+    /// Writes the checksum of a header and what follows it into the header.
+    static func fill(_ header: inout [UInt8], followedBy parts: [UnsafeRawBufferPointer]) {
+        guard let digits = header.withUnsafeBytes({ Checksum.digits(in: $0) }) else { return }
+        let sum = parts.reduce(header.withUnsafeBytes { add($0, to: 0) }) { add($1, to: $0) }
+        header.replaceSubrange(digits, with: text(sum).utf8)
+    }
+
+    /// Sees that `file` is what its metadata say. `header`: with what is before it, 8 bytes, as they
+    /// are in the file; its digits become zeros. Errors: format, io, memory.
+    static func check(
+        _ file: FileReader, _ expected: String, header: UnsafeMutableRawBufferPointer
+    ) throws(SupConError) {
+        var sum: UInt = 0
+        if let digits = digits(in: UnsafeRawBufferPointer(header)) {
+            for place in digits { header[place] = UInt8(ascii: "0") }
+            sum = add(UnsafeRawBufferPointer(header), to: 0)
+            let memory = try AlignedBuffer(byteCount: piece)
+            var done = header.count
+            while done < file.byteCount {
+                let count = min(piece, file.byteCount - done)
+                try file.read(count, at: done, into: memory.pointer)
+                sum = add(UnsafeRawBufferPointer(start: memory.pointer, count: count), to: sum)
+                done += count
+            }
+        }
+        try require(
+            text(sum) == expected, .format,
+            """
+            its checksum is \(text(sum)), but its metadata has "\(expected.prefix(40))" as \
+            \(key): it is damaged, or a program changed it and kept that entry, which must be \
+            removed then
+            """
+        )
+    }
+}

@@ -1,0 +1,27 @@
+import Synchronization
+
+/// Counts how often the calls of a context were asked to stop.
+final class Cancellation: Sendable {
+    private let count = Atomic<Int>(0)
+
+    func cancel() { count.wrappingAdd(1, ordering: .relaxed) }
+    func watch() -> CancelWatch { CancelWatch(self, since: count.load(ordering: .relaxed)) }
+    fileprivate func isBeyond(_ former: Int) -> Bool { count.load(ordering: .relaxed) != former }
+}
+
+/// Tells a call whether it was asked to stop since it began; from any of its threads.
+public struct CancelWatch: Sendable {
+    private let cancellation: Cancellation
+    private let since: Int
+
+    fileprivate init(_ cancellation: Cancellation, since: Int) {
+        (self.cancellation, self.since) = (cancellation, since)
+    }
+
+    public var isCanceled: Bool { cancellation.isBeyond(since) }
+
+    /// Errors: canceled.
+    public func check() throws(SupConError) {
+        try require(!isCanceled, .canceled, "the call was stopped by a cancel of its context")
+    }
+}

@@ -1,0 +1,73 @@
+import Foundation
+import SupConTensor
+import SupConVision
+import Testing
+
+@testable import SupConModel
+
+@Suite struct ChecksumTests {
+    static func saved(_ folder: Folder) throws -> Data {
+        var options = ModelOptions()
+        (options.width, options.channels) = (2, 1)
+        (options.imageHeight, options.imageWidth) = (8, 8)
+        (options.head, options.precision) = (.none, .f32)
+        try Model(options, context: ExecutionContext(threads: 1)).save(folder.file("m"))
+        return try Data(contentsOf: URL(fileURLWithPath: folder.file("m")))
+    }
+    static func load(_ bytes: Data, _ folder: Folder) throws -> Model {
+        try Model.load(
+            try folder.write(bytes), LoadOptions(), context: try ExecutionContext(threads: 1))
+    }
+
+    /// The truth is zlib's own program's: `crc32` of the file with its digits put to zero.
+    @Test func isTheCRC32OfTheFileWithoutIt() throws {
+        let folder = try Folder()
+        var bytes = [UInt8](try Self.saved(folder))
+        let key = Array("\"supcon.crc32\":\"".utf8)
+        let start = try #require(
+            (0..<bytes.count - key.count).first { bytes[$0..<$0 + key.count].elementsEqual(key) })
+        let digits = start + key.count..<start + key.count + 8
+        let written = String(decoding: bytes[digits], as: UTF8.self)
+        bytes.replaceSubrange(digits, with: "00000000".utf8)
+        // Bit by bit, by the polynomial of ISO 3309, reflected.
+        var sum: UInt32 = .max
+        for byte in bytes {
+            sum ^= UInt32(byte)
+            for _ in 0..<8 { sum = sum & 1 == 1 ? sum >> 1 ^ 0xEDB8_8320 : sum >> 1 }
+        }
+        #expect(UInt32(written, radix: 16) == ~sum)
+    }
+
+    @Test func everyFlippedBitIsFound() throws {
+        let folder = try Folder()
+        let whole = try Self.saved(folder)
+        _ = try Self.load(whole, folder)
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<200 {
+            var flipped = whole
+            let bit = Int.random(in: 0..<whole.count * 8, using: &random)
+            flipped[bit / 8] ^= 1 << UInt8(bit % 8)
+            let error = #expect(throws: SupConError.self, "bit \(bit)") {
+                try Self.load(flipped, folder)
+            }
+            #expect(error?.kind == .format, "bit \(bit): \(error?.message ?? "")")
+        }
+    }
+
+    @Test func filesWithoutOneAreRead() throws {
+        let folder = try Folder()
+        var bytes = try Self.saved(folder)
+        let key = try #require(bytes.range(of: Data("supcon.crc32".utf8)))
+        bytes.replaceSubrange(key, with: Data("other.words.".utf8))
+        _ = try Self.load(bytes, folder)
+    }
+
+    @Test func aStaleOneSaysWhatToDo() throws {
+        let folder = try Folder()
+        var bytes = try Self.saved(folder)
+        bytes[bytes.count - 1] ^= 1
+        expectError(.format, "supcon.crc32", "damaged", "removed") {
+            _ = try Self.load(bytes, folder)
+        }
+    }
+}

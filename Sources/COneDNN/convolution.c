@@ -1,6 +1,7 @@
 #include "onednn_convolution.h"
 
 #ifdef SUPCON_ONEDNN
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -146,6 +147,12 @@ static dnnl_status_t set_scales(scd_convolution *c, const scd_quantization *q, i
 #endif
 }
 
+/* oneDNN 2.6.3 sometimes generates a wrong kernel when two threads create primitives at the same
+ * time: the primitive then gives wrong results for as long as it lives, as does every other that
+ * the primitive cache makes of it. Without this lock, one of 2,000 convolutions created by two
+ * threads was wrong; with it, none of 40,000. */
+static pthread_mutex_t creation = PTHREAD_MUTEX_INITIALIZER;
+
 int scd_convolution_create(const scd_convolution_shape *s, int what, int fused,
                            const scd_quantization *q, int threads, const scd_convolution *like,
                            scd_convolution **convolution) {
@@ -156,6 +163,7 @@ int scd_convolution_create(const scd_convolution_shape *s, int what, int fused,
     free(c);
     return dnnl_out_of_memory;
   }
+  pthread_mutex_lock(&creation);
   const int former = scd_enter(threads);
   c->what = what;
   dnnl_status_t status = dnnl_success;
@@ -246,6 +254,7 @@ cleanup:
   if (attributes) dnnl_primitive_attr_destroy(attributes);
   FREE_MD(x), FREE_MD(w), FREE_MD(any_w), FREE_MD(bias), FREE_MD(y), FREE_MD(plain);
   scd_leave(former);
+  pthread_mutex_unlock(&creation);
   if (status == dnnl_success) *convolution = c;
   else scd_convolution_free(c);
   return status;

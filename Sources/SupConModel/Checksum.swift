@@ -6,7 +6,9 @@ import SupConTensor
 /// the eight hexadecimal digits that the metadata gives for it taken as zeros. It finds every
 /// flipped bit, and every damage of up to 32 bits in a row.
 ///
-/// Files of others have none and are not checked.
+/// Files of others have none and are not checked. A program that changes tensors and keeps the
+/// metadata, as Python's safetensors lets one do, leaves a checksum that no longer holds; its files
+/// are told from damaged ones by the order of the metadata (`isRewritten`).
 enum Checksum {
     static let key = "supcon.crc32"
     static let blank = "00000000"
@@ -21,6 +23,21 @@ enum Checksum {
         let start = found + before.count
         let end = start + blank.utf8.count
         return end <= header.count ? start..<end : nil
+    }
+
+    /// The metadata in the order in which this library writes it: by falling keys, an order that no
+    /// other program has.
+    static func ordered(_ metadata: [(key: String, value: String)]) -> [(
+        key: String, value: String
+    )] {
+        metadata.sorted { $0.key > $1.key }
+    }
+
+    /// Whether another program has written the metadata anew: by rising keys, or in the arbitrary
+    /// order of a hash table, so that many neighbors are out of our order. Damage to one key puts
+    /// at most two pairs out of order.
+    static func isRewritten(_ keys: [String]) -> Bool {
+        zip(keys, keys.dropFirst()).count { $0 <= $1 } > 2
     }
 
     static func text(_ sum: UInt) -> String {

@@ -61,7 +61,8 @@ public enum Safetensors {
         }
         var header = try header(
             ordered,
-            metadata: metadata.filter { $0.key != Checksum.key } + [(Checksum.key, Checksum.blank)])
+            metadata: Checksum.ordered(
+                metadata.filter { $0.key != Checksum.key } + [(Checksum.key, Checksum.blank)]))
         let numbers = ordered.map(\.bytes)
         Checksum.fill(&header, followedBy: numbers)
         var result = Result<Void, SupConError>.success(())

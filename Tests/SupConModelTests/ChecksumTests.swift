@@ -70,4 +70,31 @@ import Testing
             _ = try Self.load(bytes, folder)
         }
     }
+
+    /// Python's safetensors writes what it was given as metadata in an order of its own: the numbers
+    /// are meant to differ then.
+    @Test func aFileRewrittenByAnotherProgramIsRead() throws {
+        let folder = try Folder()
+        let bytes = try Self.saved(folder)
+        let length = Int(bytes.prefix(8).withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) })
+        var members = try #require(
+            try JSONSerialization.jsonObject(with: bytes[8..<8 + length]) as? [String: Any])
+        let metadata = try #require(
+            members.removeValue(forKey: "__metadata__") as? [String: String])
+        try #require(metadata.count > 8 && metadata["supcon.crc32"] != nil)
+        func text(_ value: Any) throws -> String {
+            String(
+                decoding: try JSONSerialization.data(
+                    withJSONObject: value, options: [.sortedKeys]), as: UTF8.self)
+        }
+        var header = "{\"__metadata__\":\(try text(metadata)),\(try text(members).dropFirst())"
+        while header.utf8.count % 8 != 0 { header += " " }
+        var rewritten = Data()
+        withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) {
+            rewritten.append(contentsOf: $0)
+        }
+        rewritten += Data(header.utf8) + bytes[(8 + length)...]
+        rewritten[rewritten.count - 1] ^= 1
+        _ = try Self.load(rewritten, folder)
+    }
 }

@@ -1,5 +1,7 @@
+import Dispatch
 import Glibc
 import SupConTensor
+import Synchronization
 import Testing
 
 @testable import SupConNetwork
@@ -88,5 +90,26 @@ import Testing
                 }
             }
         }
+    }
+
+    /// Programs embed from many threads at once, each of which plans for itself.
+    @Test func convolutionsCreatedAtTheSameTimeAreRight() throws {
+        let shapes = ConvolutionSweep.shapes(kernel: 3, stride: 1)
+        let failures = Mutex<[String]>([])
+        DispatchQueue.concurrentPerform(iterations: 4) { worker in
+            for index in stride(from: worker % 2, to: shapes.count, by: 83) {
+                var check = ConvolutionCheck(shapes[index], .standard, threads: 1)
+                do throws(SupConError) {
+                    try check.inference(.f32, relu: true, addsToOutput: true)
+                } catch {
+                    failures.withLock { $0.append(error.message) }
+                }
+                let faults = check.faults
+                if !faults.isEmpty {
+                    failures.withLock { $0.append("\(shapes[index]): \(faults)") }
+                }
+            }
+        }
+        #expect(failures.withLock { $0 } == [])
     }
 }

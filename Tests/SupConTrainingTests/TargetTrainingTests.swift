@@ -338,13 +338,16 @@ import Testing
         #expect(
             try trainer(.any).memoryByteCount - trainer(.classes).memoryByteCount >= 20 * 20 * 4)
         try trainer(.kernel, 2).run(nil)
-        for (rule, bandwidth) in [(PositiveRule.kernel, 3.0), (.any, 0), (.classes, 0)] {
+        for (rule, bandwidth, words) in [
+            (PositiveRule.kernel, 3.0, "its label_bandwidth is 2.0"),
+            (.any, 0, "its positives is kernel"), (.classes, 0, "its positives is kernel"),
+        ] {
             let error = #expect(throws: SupConError.self) {
                 try trainer(rule, bandwidth, resume: true)
             }
             #expect(
                 error?.kind == .state
-                    && error?.message.contains("its positives is kernel 2.0") == true,
+                    && error?.message.contains(words) == true,
                 "\(error?.message ?? "")")
         }
         _ = try trainer(.kernel, 2, resume: true)

@@ -54,25 +54,12 @@ public final class Trainer: @unchecked Sendable {
 }
 
 extension RunPlan {
-    /// What a checkpoint's run and this one must share. Rates, epochs and what watches the run may
-    /// differ.
+    /// What a checkpoint's run and this one must share.
     var runDescription: [(key: String, value: String)] {
-        [
-            ("objective", "\(options.objective)"), ("batch_size", "\(options.batchSize)"),
-            ("views", "\(options.effectiveViews)"),
-            ("images_per_class", "\(options.imagesPerClass)"), ("seed", "\(options.seed)"),
+        var options = options
+        (options.views, options.chunkSize) = (options.effectiveViews, step.chunks.size)
+        return RunFingerprint.entries(options) + [
             ("training images", "\(training.count)"),
-            ("joint_classifier", "\(options.jointClassifier)"),
-            ("chunk_size", "\(step.chunks.size)"), ("optimizer", "\(options.optimizer)"),
-            (
-                "positives",
-                options.positives == .kernel
-                    ? "kernel \(options.labelBandwidth)" : "\(options.positives)"
-            ), ("averages weights", "\(options.emaDecay > 0)"),
-            (
-                "queue",
-                options.queueMode == .off ? "off" : "\(options.queueMode) \(options.queueSize)"
-            ),
             (
                 "fingerprint of labels and targets",
                 String(

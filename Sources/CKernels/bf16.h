@@ -2,12 +2,14 @@
  * can do. */
 #ifndef SUPCON_BF16_H
 #define SUPCON_BF16_H
+#include "kernel.h"
+
 #include <stdint.h>
 #include <string.h>
 
 typedef uint16_t bf16;
 
-static inline __attribute__((always_inline)) float bf16_to_f32(bf16 x) {
+INLINE float bf16_to_f32(bf16 x) {
   uint32_t bits = (uint32_t)x << 16;
   float f;
   memcpy(&f, &bits, 4);
@@ -15,7 +17,7 @@ static inline __attribute__((always_inline)) float bf16_to_f32(bf16 x) {
 }
 
 /* Rounds to nearest, ties to even; a NaN stays one. */
-static inline __attribute__((always_inline)) bf16 f32_to_bf16(float f) {
+INLINE bf16 f32_to_bf16(float f) {
   uint32_t bits;
   memcpy(&bits, &f, 4);
   uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;

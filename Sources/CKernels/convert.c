@@ -1,11 +1,13 @@
 #include "ckernels_convert.h"
 #include "bf16.h"
-#include "clones.h"
+#include "kernel.h"
 
-SUPCON_CLONES void sc_f32_to_bf16(const float *restrict from, uint16_t *restrict to, int64_t n) {
+SC_KERNEL(void, sc_f32_to_bf16, (const float *restrict from, uint16_t *restrict to, int64_t n),
+          (from, to, n)) {
   for (int64_t i = 0; i < n; i++) to[i] = f32_to_bf16(from[i]);
 }
 
-SUPCON_CLONES void sc_bf16_to_f32(const uint16_t *restrict from, float *restrict to, int64_t n) {
+SC_KERNEL(void, sc_bf16_to_f32, (const uint16_t *restrict from, float *restrict to, int64_t n),
+          (from, to, n)) {
   for (int64_t i = 0; i < n; i++) to[i] = bf16_to_f32(from[i]);
 }

@@ -1,46 +1,49 @@
 #include "ckernels_evaluation.h"
-#include "clones.h"
+#include "kernel.h"
 
 #include <math.h>
 #include <string.h>
 
-SUPCON_CLONES double sc_sum_of_squares(const float *x, int64_t count) {
+SC_KERNEL(double, sc_sum_of_squares, (const float *x, int64_t count), (x, count)) {
 #pragma clang fp reassociate(on)
   double sum = 0;
   for (int64_t i = 0; i < count; i++) sum += (double)x[i] * (double)x[i];
   return sum;
 }
 
-SUPCON_CLONES void sc_scale_f32(const float *x, double factor, float *y, int64_t count) {
+SC_KERNEL(void, sc_scale_f32, (const float *x, double factor, float *y, int64_t count),
+          (x, factor, y, count)) {
 #pragma clang loop vectorize(assume_safety)
   for (int64_t i = 0; i < count; i++) y[i] = (float)((double)x[i] * factor);
 }
 
-SUPCON_CLONES void sc_add_scaled_f32_to_f64(const float *restrict x, double factor,
-                                            double *restrict sum, int64_t count) {
+SC_KERNEL(void, sc_add_scaled_f32_to_f64,
+          (const float *restrict x, double factor, double *restrict sum, int64_t count),
+          (x, factor, sum, count)) {
   for (int64_t i = 0; i < count; i++) sum[i] += (double)x[i] * factor;
 }
 
-SUPCON_CLONES double sc_dot_f64(const double *x, const double *y, int64_t count) {
+SC_KERNEL(double, sc_dot_f64, (const double *x, const double *y, int64_t count), (x, y, count)) {
 #pragma clang fp reassociate(on)
   double sum = 0;
   for (int64_t i = 0; i < count; i++) sum += x[i] * y[i];
   return sum;
 }
 
-SUPCON_CLONES void sc_add_scaled_f64(const double *restrict x, double factor, double *restrict y,
-                                     int64_t count) {
+SC_KERNEL(void, sc_add_scaled_f64,
+          (const double *restrict x, double factor, double *restrict y, int64_t count),
+          (x, factor, y, count)) {
   for (int64_t i = 0; i < count; i++) y[i] += factor * x[i];
 }
 
-SUPCON_CLONES void sc_scale_f64(double *x, double factor, int64_t count) {
+SC_KERNEL(void, sc_scale_f64, (double *x, double factor, int64_t count), (x, factor, count)) {
   for (int64_t i = 0; i < count; i++) x[i] *= factor;
 }
 
 /* exp(x) for x ≤ 0 to 2 ulp; what would be below 2^-126 is about that. x = n ln 2 + r, |r| ≤ ln 2 /
  * 2 (ln 2 in two parts, Cody and Waite), exp(r) by a polynomial with the coefficients of Cephes'
  * expf, 2ⁿ put together from bits. */
-static inline __attribute__((always_inline)) float exp_of_nonpositive(float x) {
+INLINE float exp_of_nonpositive(float x) {
   x = x < -87.0f ? -87.0f : x;
   const float shifted =
       x * 1.44269504f +
@@ -66,9 +69,9 @@ static inline __attribute__((always_inline)) float exp_of_nonpositive(float x) {
 
 /* A strip of rows side by side in the vectors' lanes: three passes down the classes, for the
  * maximum, the sum, the gradient. */
-static inline __attribute__((always_inline)) double softmax_strip(
-    float *restrict z, int64_t stride, const int width, int64_t classes, const float *restrict bias,
-    const int32_t *restrict labels, float factor, double *restrict bias_gradient) {
+INLINE double softmax_strip(float *restrict z, int64_t stride, const int width, int64_t classes,
+                            const float *restrict bias, const int32_t *restrict labels,
+                            float factor, double *restrict bias_gradient) {
   float most[STRIP], sum[STRIP] = {0}, right[STRIP];
   for (int r = 0; r < width; r++) {
     most[r] = z[r] + bias[0];
@@ -102,9 +105,10 @@ static inline __attribute__((always_inline)) double softmax_strip(
   return loss;
 }
 
-SUPCON_CLONES double sc_softmax_residual(float *z, int64_t stride, int64_t rows, int64_t classes,
-                                         const float *bias, const int32_t *labels, float factor,
-                                         double *bias_gradient) {
+SC_KERNEL(double, sc_softmax_residual,
+          (float *z, int64_t stride, int64_t rows, int64_t classes, const float *bias,
+           const int32_t *labels, float factor, double *bias_gradient),
+          (z, stride, rows, classes, bias, labels, factor, bias_gradient)) {
   double loss = 0;
   int64_t r = 0;
   for (; r + STRIP <= rows; r += STRIP)
@@ -116,9 +120,10 @@ SUPCON_CLONES double sc_softmax_residual(float *z, int64_t stride, int64_t rows,
 }
 #undef STRIP
 
-SUPCON_CLONES double sc_gaussian_sum(const float *dots, int64_t stride, int64_t rows,
-                                     int64_t columns, const float *square_a, const float *square_b,
-                                     float scale, int upper) {
+SC_KERNEL(double, sc_gaussian_sum,
+          (const float *dots, int64_t stride, int64_t rows, int64_t columns, const float *square_a,
+           const float *square_b, float scale, int upper),
+          (dots, stride, rows, columns, square_a, square_b, scale, upper)) {
   double sum = 0;
   for (int64_t r = 0; r < rows; r++) {
 #pragma clang fp reassociate(on)
@@ -135,12 +140,12 @@ SUPCON_CLONES double sc_gaussian_sum(const float *dots, int64_t stride, int64_t 
 }
 
 /* Whether a comes behind b in the order of nearness. */
-static inline int behind(sc_neighbor a, sc_neighbor b) {
+INLINE int behind(sc_neighbor a, sc_neighbor b) {
   return a.similarity < b.similarity || (a.similarity == b.similarity && a.index > b.index);
 }
 
 /* Lets `entry` sink from the root of a heap whose root is behind all others. */
-static inline void sink(sc_neighbor *heap, int64_t count, sc_neighbor entry) {
+INLINE void sink(sc_neighbor *heap, int64_t count, sc_neighbor entry) {
   int64_t at = 0;
   for (;;) {
     int64_t child = 2 * at + 1;
@@ -155,8 +160,10 @@ static inline void sink(sc_neighbor *heap, int64_t count, sc_neighbor entry) {
 
 #define BLOCK 32
 
-SUPCON_CLONES void sc_nearest_scan(const float *similarities, int64_t count, int32_t first,
-                                   int32_t skip, int64_t k, sc_neighbor *heap, int64_t *held) {
+SC_KERNEL(void, sc_nearest_scan,
+          (const float *similarities, int64_t count, int32_t first, int32_t skip, int64_t k,
+           sc_neighbor *heap, int64_t *held),
+          (similarities, count, first, skip, k, heap, held)) {
   int64_t i = 0, n = *held;
   for (; i < count && n < k; i++) {
     const sc_neighbor entry = {similarities[i], first + (int32_t)i};

@@ -1,16 +1,16 @@
 #include "ckernels_image.h"
-#include "clones.h"
+#include "kernel.h"
 
-static inline int64_t reflected(int64_t i, int64_t n) {
-  return i < 0 ? -i : i >= n ? 2 * n - 2 - i : i;
-}
+INLINE int64_t reflected(int64_t i, int64_t n) { return i < 0 ? -i : i >= n ? 2 * n - 2 - i : i; }
 
 /* 64 sums at a time stay in registers while the kernel passes. */
 #define BLOCK 64
 typedef float lanes __attribute__((vector_size(64), aligned(4)));
 
-SUPCON_CLONES void sc_blur(const float *in, int64_t height, int64_t width, const float *weights,
-                           int64_t radius, float *row, float *out) {
+SC_KERNEL(void, sc_blur,
+          (const float *in, int64_t height, int64_t width, const float *weights, int64_t radius,
+           float *row, float *out),
+          (in, height, width, weights, radius, row, out)) {
   for (int64_t y = 0; y < height; y++) {
     float *middle = row + radius; /* row y, blurred down; BLOCK floats of room behind it */
     for (int64_t x = 0; x < width; x += BLOCK) {

@@ -1,36 +1,35 @@
 #include "ckernels_image.h"
-#include "clones.h"
+#include "kernel.h"
 
 #include <math.h>
 
-/* Sixteen values at a time: by itself the compiler halves the vectors of AVX-512, as the first CPUs
- * that had it wanted. */
-#define WIDE SUPCON_CLONES __attribute__((min_vector_width(512)))
+/* Sixteen values at a time. */
 #define LOOP _Pragma("clang loop vectorize_width(16) interleave_count(1)") for
 
 /* Written so that a NaN becomes 0 and the compiler sees max and min instructions. */
-static inline float clamped(float v) {
+INLINE float clamped(float v) {
   v = v > 0 ? v : 0;
   return v < 1 ? v : 1;
 }
-static inline float smaller(float a, float b) { return a < b ? a : b; }
-static inline float larger(float a, float b) { return a > b ? a : b; }
-static inline float gray(float r, float g, float b) {
-  return 0.2989f * r + 0.587f * g + 0.114f * b;
-}
+INLINE float smaller(float a, float b) { return a < b ? a : b; }
+INLINE float larger(float a, float b) { return a > b ? a : b; }
+INLINE float gray(float r, float g, float b) { return 0.2989f * r + 0.587f * g + 0.114f * b; }
 
-WIDE void sc_brightness(float *p, int64_t plane, int64_t channels, int64_t n, float factor) {
+SC_KERNEL(void, sc_brightness, (float *p, int64_t plane, int64_t channels, int64_t n, float factor),
+          (p, plane, channels, n, factor)) {
   for (int64_t c = 0; c < channels; c++)
     LOOP(int64_t i = 0; i < n; i++) p[c * plane + i] = clamped(factor * p[c * plane + i]);
 }
 
-WIDE void sc_contrast(float *p, int64_t plane, int64_t channels, int64_t n, float factor,
-                      float offset) {
+SC_KERNEL(void, sc_contrast,
+          (float *p, int64_t plane, int64_t channels, int64_t n, float factor, float offset),
+          (p, plane, channels, n, factor, offset)) {
   for (int64_t c = 0; c < channels; c++)
     LOOP(int64_t i = 0; i < n; i++) p[c * plane + i] = clamped(factor * p[c * plane + i] + offset);
 }
 
-SUPCON_CLONES double sc_gray_sum(const float *p, int64_t plane, int64_t channels, int64_t n) {
+SC_KERNEL(double, sc_gray_sum, (const float *p, int64_t plane, int64_t channels, int64_t n),
+          (p, plane, channels, n)) {
   float lanes[64] = {0}, sum = 0;
   int64_t i = 0;
   if (channels == 3) {
@@ -50,7 +49,8 @@ SUPCON_CLONES double sc_gray_sum(const float *p, int64_t plane, int64_t channels
   return total;
 }
 
-WIDE void sc_saturation(float *p, int64_t plane, int64_t n, float factor) {
+SC_KERNEL(void, sc_saturation, (float *p, int64_t plane, int64_t n, float factor),
+          (p, plane, n, factor)) {
   float *restrict r = p, *restrict g = p + plane, *restrict b = p + 2 * plane;
   LOOP(int64_t i = 0; i < n; i++) {
     const float rest = (1 - factor) * gray(r[i], g[i], b[i]);
@@ -63,7 +63,7 @@ WIDE void sc_saturation(float *p, int64_t plane, int64_t n, float factor) {
 /* Value v and chroma c stay; the hue h, in sixths of a turn and times c, is shifted, so that
  * nothing is divided. With h within 0 … 6c the channels lie below v by 2c - |h - 3c|, |h - 2c| - c
  * and |h - 4c| - c, clamped to 0 … c: the usual formula of the six sectors, scaled by c. */
-WIDE void sc_hue(float *p, int64_t plane, int64_t n, float turns) {
+SC_KERNEL(void, sc_hue, (float *p, int64_t plane, int64_t n, float turns), (p, plane, n, turns)) {
   float *restrict r = p, *restrict g = p + plane, *restrict b = p + 2 * plane;
   const float shift = 6 * turns;
   LOOP(int64_t i = 0; i < n; i++) {
@@ -80,13 +80,15 @@ WIDE void sc_hue(float *p, int64_t plane, int64_t n, float turns) {
   }
 }
 
-WIDE void sc_gray(float *p, int64_t plane, int64_t n) {
+SC_KERNEL(void, sc_gray, (float *p, int64_t plane, int64_t n), (p, plane, n)) {
   float *restrict r = p, *restrict g = p + plane, *restrict b = p + 2 * plane;
   LOOP(int64_t i = 0; i < n; i++) r[i] = g[i] = b[i] = gray(r[i], g[i], b[i]);
 }
 
-WIDE void sc_interleave(const float *p, int64_t plane, int64_t channels, int64_t n,
-                        const float *scale, const float *shift, float *restrict out) {
+SC_KERNEL(void, sc_interleave,
+          (const float *p, int64_t plane, int64_t channels, int64_t n, const float *scale,
+           const float *shift, float *restrict out),
+          (p, plane, channels, n, scale, shift, out)) {
   if (channels == 3) {
     const float *restrict r = p, *restrict g = p + plane, *restrict b = p + 2 * plane;
     const float r1 = scale[0], g1 = scale[1], b1 = scale[2], r0 = shift[0], g0 = shift[1],

@@ -1,5 +1,5 @@
 #include "ckernels_filter.h"
-#include "clones.h"
+#include "kernel.h"
 
 #include <math.h>
 #include <string.h>
@@ -20,7 +20,8 @@ static void load_row(const float *in, int64_t width, int64_t radius, int border,
     row[x + radius] = in[sc_border(x, width, border)];
 }
 
-SUPCON_CLONES static void add(const float *in, int64_t n, float weight, float *out) {
+static SC_KERNEL(void, add, (const float *in, int64_t n, float weight, float *out),
+                 (in, n, weight, out)) {
   for (int64_t x = 0; x < n; x++) out[x] += weight * in[x];
 }
 

@@ -1,17 +1,18 @@
 #include "ckernels_policy.h"
-#include "clones.h"
+#include "kernel.h"
 
 #include <math.h>
 #include <string.h>
 
-static inline float clamped(float v) {
+INLINE float clamped(float v) {
   v = v > 0 ? v : 0;
   return v < 1 ? v : 1;
 }
 
-SUPCON_CLONES void sc_affine(const float *in, int64_t plane, int64_t channels, int64_t height,
-                             int64_t width, const float *matrix, float fill, int64_t *index,
-                             float *out) {
+SC_KERNEL(void, sc_affine,
+          (const float *in, int64_t plane, int64_t channels, int64_t height, int64_t width,
+           const float *matrix, float fill, int64_t *index, float *out),
+          (in, plane, channels, height, width, matrix, fill, index, out)) {
   for (int64_t y = 0; y < height; y++) {
     const float x0 = matrix[1] * ((float)y + 0.5f) + matrix[2] - 0.5f,
                 y0 = matrix[4] * ((float)y + 0.5f) + matrix[5] - 0.5f;
@@ -30,8 +31,9 @@ SUPCON_CLONES void sc_affine(const float *in, int64_t plane, int64_t channels, i
   }
 }
 
-SUPCON_CLONES void sc_sharpen(const float *in, int64_t height, int64_t width, float factor,
-                              float *out) {
+SC_KERNEL(void, sc_sharpen,
+          (const float *in, int64_t height, int64_t width, float factor, float *out),
+          (in, height, width, factor, out)) {
   memcpy(out, in, (size_t)(height * width) * sizeof(float));
   if (height <= 2 || width <= 2) return;
   for (int64_t y = 1; y < height - 1; y++) {
@@ -46,7 +48,7 @@ SUPCON_CLONES void sc_sharpen(const float *in, int64_t height, int64_t width, fl
   }
 }
 
-SUPCON_CLONES void sc_posterize(float *p, int64_t n, float levels) {
+SC_KERNEL(void, sc_posterize, (float *p, int64_t n, float levels), (p, n, levels)) {
   const float share = 1 / levels;
   for (int64_t i = 0; i < n; i++) {
     const float level = floorf(p[i] * levels);
@@ -54,11 +56,11 @@ SUPCON_CLONES void sc_posterize(float *p, int64_t n, float levels) {
   }
 }
 
-SUPCON_CLONES void sc_solarize(float *p, int64_t n, float threshold) {
+SC_KERNEL(void, sc_solarize, (float *p, int64_t n, float threshold), (p, n, threshold)) {
   for (int64_t i = 0; i < n; i++) p[i] = p[i] >= threshold ? 1 - p[i] : p[i];
 }
 
-SUPCON_CLONES void sc_stretch(const float *in, int64_t n, float *out) {
+SC_KERNEL(void, sc_stretch, (const float *in, int64_t n, float *out), (in, n, out)) {
   float low = in[0], high = in[0];
   for (int64_t i = 0; i < n; i++) {
     low = in[i] < low ? in[i] : low;
@@ -93,7 +95,7 @@ void sc_equalize(const float *in, int64_t n, float *out) {
 
 /* ln of a positive normal number: its exponent, and 2 artanh(t) of the rest within sqrt(1/2) …
  * sqrt(2), by the series up to t^9: an error below 4e-8. */
-static inline float log_f32(float x) {
+INLINE float log_f32(float x) {
   uint32_t bits, rest;
   memcpy(&bits, &x, 4);
   const int32_t exponent = (int32_t)(bits - 0x3f3504f3u) >> 23;
@@ -109,8 +111,9 @@ static inline float log_f32(float x) {
 }
 
 /* Each point adds weight * r² ln r = weight/2 * d ln d, d = r²; near 0 that is 0. */
-SUPCON_CLONES static void displacements(const sc_spline *s, float y, int64_t width, float *dy,
-                                        float *dx) {
+static SC_KERNEL(void, displacements,
+                 (const sc_spline *s, float y, int64_t width, float *dy, float *dx),
+                 (s, y, width, dy, dx)) {
   for (int64_t x = 0; x < width; x++) {
     float a = s->affine_y[0] + s->affine_y[1] * y + s->affine_y[2] * (float)x,
           b = s->affine_x[0] + s->affine_x[1] * y + s->affine_x[2] * (float)x;

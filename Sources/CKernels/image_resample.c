@@ -1,5 +1,5 @@
 #include "ckernels_image.h"
-#include "clones.h"
+#include "kernel.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,10 +12,11 @@ int64_t sc_triangle_taps(double scale, int64_t size) {
   return taps < (double)size ? (int64_t)taps : size;
 }
 
-SUPCON_CLONES void sc_triangle_weights(double low, double scale, int64_t size, int flip,
-                                       float factor, int64_t count, int64_t taps, int64_t pitch,
-                                       int32_t *restrict start, float *restrict weights,
-                                       float *restrict sums) {
+SC_KERNEL(void, sc_triangle_weights,
+          (double low, double scale, int64_t size, int flip, float factor, int64_t count,
+           int64_t taps, int64_t pitch, int32_t *restrict start, float *restrict weights,
+           float *restrict sums),
+          (low, scale, size, flip, factor, count, taps, pitch, start, weights, sums)) {
   const double support = scale > 1 ? scale : 1, most = (double)(size - taps);
   const float inverse = (float)(1 / support);
   const double first = flip ? low + ((double)count - 0.5) * scale : low + 0.5 * scale,
@@ -62,14 +63,13 @@ SUPCON_CLONES void sc_triangle_weights(double low, double scale, int64_t size, i
 #undef NAME
 #pragma clang attribute pop
 
-void sc_resample_rows(sc_resampler *r, int64_t first, int64_t last, float *out, int64_t plane) {
-  if (r->portable) return sc_resample_rows_portable(r, first, last, out, plane);
-  if (__builtin_cpu_supports("x86-64-v4")) return sc_resample_rows_v4(r, first, last, out, plane);
-  if (__builtin_cpu_supports("x86-64-v3")) return sc_resample_rows_v3(r, first, last, out, plane);
-  sc_resample_rows_portable(r, first, last, out, plane);
-}
-#else
-void sc_resample_rows(sc_resampler *r, int64_t first, int64_t last, float *out, int64_t plane) {
-  sc_resample_rows_portable(r, first, last, out, plane);
-}
 #endif
+
+void sc_resample_rows(sc_resampler *r, int64_t first, int64_t last, float *out, int64_t plane) {
+#if defined(__x86_64__)
+  const int level = r->portable ? SC_BASELINE : current_level();
+  if (level == SC_AVX512) return sc_resample_rows_v4(r, first, last, out, plane);
+  if (level == SC_AVX2) return sc_resample_rows_v3(r, first, last, out, plane);
+#endif
+  sc_resample_rows_portable(r, first, last, out, plane);
+}

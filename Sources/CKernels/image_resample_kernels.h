@@ -49,9 +49,7 @@ static inline void NAME(load_row)(const sc_resampler *r, int64_t y) {
 #ifdef AVX512
 /* Sixteen outputs draw on at most 32 neighboring inputs: two loads and one permutation per tap
  * stand in for gathers. */
-static inline __attribute__((always_inline)) void NAME(across_window)(const sc_resampler *r,
-                                                                      float *out,
-                                                                      const int64_t taps) {
+INLINE void NAME(across_window)(const sc_resampler *r, float *out, const int64_t taps) {
   for (int64_t x = 0; x < r->out_width; x += 16) {
     const int32_t a = r->start_x[x], b = r->start_x[x + 15], base = a < b ? a : b;
     const __m512i index =
@@ -73,9 +71,8 @@ static inline __attribute__((always_inline)) void NAME(across_window)(const sc_r
 
 /* The same for stronger shrinking: as many windows of 32 inputs as it takes, each giving the
  * outputs whose input lies in it. */
-static inline __attribute__((always_inline)) void NAME(across_windows)(const sc_resampler *r,
-                                                                       int windows, float *out,
-                                                                       const int64_t channels) {
+INLINE void NAME(across_windows)(const sc_resampler *r, int windows, float *out,
+                                 const int64_t channels) {
   for (int64_t x = 0; x < r->out_width; x += 16) {
     const int32_t a = r->start_x[x], b = r->start_x[x + 15], base = a < b ? a : b;
     __m512i index = _mm512_sub_epi32(_mm512_loadu_si512(r->start_x + x), _mm512_set1_epi32(base));
@@ -137,10 +134,8 @@ static inline void NAME(across)(const sc_resampler *r, int windows, float *restr
 }
 
 /* out[x] = sum over taps (at most 4) of w[k * pitch] * rows[k][x]. */
-static inline __attribute__((always_inline)) void NAME(down)(const float *const *rows,
-                                                             const float *w, int64_t pitch,
-                                                             const int64_t taps, int64_t n,
-                                                             float *restrict out) {
+INLINE void NAME(down)(const float *const *rows, const float *w, int64_t pitch, const int64_t taps,
+                       int64_t n, float *restrict out) {
 #ifdef AVX512
   __m512 factor[4];
   for (int64_t k = 0; k < taps; k++) factor[k] = _mm512_set1_ps(w[k * pitch]);

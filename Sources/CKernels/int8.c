@@ -1,18 +1,21 @@
 #include "ckernels_int8.h"
-#include "clones.h"
+#include "kernel.h"
 
 #include <string.h>
 
-SUPCON_CLONES void sc_f32_to_s8(const float *restrict from, float factor, int8_t *restrict to,
-                                int64_t n) {
+SC_KERNEL(void, sc_f32_to_s8,
+          (const float *restrict from, float factor, int8_t *restrict to, int64_t n),
+          (from, factor, to, n)) {
   for (int64_t i = 0; i < n; i++) {
     const float v = from[i] * factor, low = v > -127 ? v : -127, bounded = low < 127 ? low : 127;
     to[i] = (int8_t)__builtin_rintf(bounded);
   }
 }
 
-SUPCON_CLONES void sc_average_pool_u8(const uint8_t *restrict x, int64_t area, int64_t channels,
-                                      float factor, float *restrict y) {
+SC_KERNEL(void, sc_average_pool_u8,
+          (const uint8_t *restrict x, int64_t area, int64_t channels, float factor,
+           float *restrict y),
+          (x, area, channels, factor, y)) {
   for (int64_t c0 = 0; c0 < channels; c0 += 64) {
     const int64_t n = channels - c0 < 64 ? channels - c0 : 64;
     uint32_t sums[64] = {0};

@@ -1,5 +1,5 @@
 #include "ckernels_loss.h"
-#include "clones.h"
+#include "kernel.h"
 #include "loss_math.h"
 
 /* Rows whose column sums are gathered in f32. */
@@ -47,8 +47,9 @@ INLINE void sums_both(const sc_loss_tile *tile, const int negatives, const int i
   }
 }
 
-SUPCON_CLONES void sc_loss_sums_both(const sc_loss_tile *tile, int kind, double *sum,
-                                     double *positive) {
+SC_KERNEL(void, sc_loss_sums_both,
+          (const sc_loss_tile *tile, int kind, double *sum, double *positive),
+          (tile, kind, sum, positive)) {
   switch (kind) {
     case SC_LOSS_OUT_ALL:
       sums_both(tile, 0, 0, sum, positive);
@@ -105,8 +106,10 @@ INLINE void gradient_both(const sc_loss_tile *tile, const int kind, const float 
   }
 }
 
-SUPCON_CLONES void sc_loss_gradient_both(const sc_loss_tile *tile, int kind, const float *weight,
-                                         const float *positive, const float *negative_sum) {
+SC_KERNEL(void, sc_loss_gradient_both,
+          (const sc_loss_tile *tile, int kind, const float *weight, const float *positive,
+           const float *negative_sum),
+          (tile, kind, weight, positive, negative_sum)) {
   switch (kind) {
     case SC_LOSS_OUT_ALL:
       gradient_both(tile, SC_LOSS_OUT_ALL, weight, positive, negative_sum);

@@ -2,10 +2,10 @@
  * branches, no calls. */
 #ifndef SUPCON_LOSS_MATH_H
 #define SUPCON_LOSS_MATH_H
+#include "kernel.h"
+
 #include <stdint.h>
 #include <string.h>
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2; exp(r) = 1 + r + r^2 q(r) with the
  * minimax q of degree 4 (relative error 3e-9 before rounding). ln 2 is subtracted in two parts, the

@@ -1,5 +1,5 @@
 #include "ckernels_loss.h"
-#include "clones.h"
+#include "kernel.h"
 #include "loss_math.h"
 #include <float.h>
 #include <math.h>
@@ -132,8 +132,10 @@ INLINE void sums(const sc_loss_tile *tile, const int negatives, const int inside
   }
 }
 
-SUPCON_CLONES void sc_loss_sums(const sc_loss_tile *tile, int kind, float *shift, double *sum,
-                                float *positive_shift, double *positive) {
+SC_KERNEL(void, sc_loss_sums,
+          (const sc_loss_tile *tile, int kind, float *shift, double *sum, float *positive_shift,
+           double *positive),
+          (tile, kind, shift, sum, positive_shift, positive)) {
   switch (kind) {
     case SC_LOSS_OUT_ALL:
       sums(tile, 0, 0, shift, sum, positive_shift, positive);
@@ -169,8 +171,10 @@ INLINE void one_positive_row(const float *restrict s, const float *restrict w, c
   *share += r;
 }
 
-SUPCON_CLONES void sc_loss_one_positive(const sc_loss_tile *tile, const float *negatives,
-                                        const float *rest, double *loss, double *share) {
+SC_KERNEL(void, sc_loss_one_positive,
+          (const sc_loss_tile *tile, const float *negatives, const float *rest, double *loss,
+           double *share),
+          (tile, negatives, rest, loss, share)) {
   float w[SC_LOSS_TILE];
   for (int64_t i = 0; i < tile->rows; i++) {
     const int64_t a = tile->first_anchor + i, own = own_column(tile, a);
@@ -225,10 +229,11 @@ INLINE void gradient(const sc_loss_tile *tile, const int kind, const float *shif
   }
 }
 
-SUPCON_CLONES void sc_loss_gradient(const sc_loss_tile *tile, int kind, const float *shift,
-                                    const float *weight, const float *positive_shift,
-                                    const float *positive_weight, const float *negatives,
-                                    const float *rest) {
+SC_KERNEL(void, sc_loss_gradient,
+          (const sc_loss_tile *tile, int kind, const float *shift, const float *weight,
+           const float *positive_shift, const float *positive_weight, const float *negatives,
+           const float *rest),
+          (tile, kind, shift, weight, positive_shift, positive_weight, negatives, rest)) {
   switch (kind) {
     case SC_LOSS_OUT_ALL:
       gradient(tile, SC_LOSS_OUT_ALL, shift, weight, positive_shift, positive_weight, negatives,

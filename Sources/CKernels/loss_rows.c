@@ -1,10 +1,11 @@
 #include "ckernels_loss.h"
-#include "clones.h"
+#include "kernel.h"
 #include "loss_math.h"
 #include <float.h>
 
-SUPCON_CLONES void sc_row_squares(const float *restrict x, int64_t rows, int64_t dimension,
-                                  double *restrict squares) {
+SC_KERNEL(void, sc_row_squares,
+          (const float *restrict x, int64_t rows, int64_t dimension, double *restrict squares),
+          (x, rows, dimension, squares)) {
 #pragma clang fp reassociate(on)
   for (int64_t i = 0; i < rows; i++) {
     double sum = 0;
@@ -14,8 +15,9 @@ SUPCON_CLONES void sc_row_squares(const float *restrict x, int64_t rows, int64_t
   }
 }
 
-SUPCON_CLONES int sc_mask_part(const float *w, int64_t n, float *maximum, double *sum,
-                               int64_t *positives) {
+SC_KERNEL(int, sc_mask_part,
+          (const float *w, int64_t n, float *maximum, double *sum, int64_t *positives),
+          (w, n, maximum, sum, positives)) {
 #pragma clang fp reassociate(on)
   int bad = 0, count = 0;
   double all = 0;
@@ -30,8 +32,10 @@ SUPCON_CLONES int sc_mask_part(const float *w, int64_t n, float *maximum, double
   return !bad;
 }
 
-SUPCON_CLONES void sc_loss_finish_row(float *restrict g, const float *restrict more,
-                                      const float *restrict z, int64_t dimension, double factor) {
+SC_KERNEL(void, sc_loss_finish_row,
+          (float *restrict g, const float *restrict more, const float *restrict z,
+           int64_t dimension, double factor),
+          (g, more, z, dimension, factor)) {
 #pragma clang fp reassociate(on)
   if (more)
     for (int64_t j = 0; j < dimension; j++) g[j] += more[j];
@@ -45,16 +49,18 @@ SUPCON_CLONES void sc_loss_finish_row(float *restrict g, const float *restrict m
   }
 }
 
-SUPCON_CLONES void sc_exp_f32(const float *restrict x, float *restrict y, int64_t n) {
+SC_KERNEL(void, sc_exp_f32, (const float *restrict x, float *restrict y, int64_t n), (x, y, n)) {
   for (int64_t i = 0; i < n; i++) y[i] = exp_f32(x[i]);
 }
 
-SUPCON_CLONES void sc_log1p_f32(const float *restrict x, float *restrict y, int64_t n) {
+SC_KERNEL(void, sc_log1p_f32, (const float *restrict x, float *restrict y, int64_t n), (x, y, n)) {
   for (int64_t i = 0; i < n; i++) y[i] = log1p_f32(x[i]);
 }
 
-SUPCON_CLONES void sc_softmax_row(const float *restrict x, int64_t n, float *maximum,
-                                  int64_t *place, double *exponentials, double *sum) {
+SC_KERNEL(void, sc_softmax_row,
+          (const float *restrict x, int64_t n, float *maximum, int64_t *place, double *exponentials,
+           double *sum),
+          (x, n, maximum, place, exponentials, sum)) {
 #pragma clang fp reassociate(on)
   float most = -FLT_MAX;
   int64_t where = 0;
@@ -67,7 +73,9 @@ SUPCON_CLONES void sc_softmax_row(const float *restrict x, int64_t n, float *max
   *maximum = most, *place = where, *exponentials = e, *sum = all;
 }
 
-SUPCON_CLONES void sc_softmax_gradient_row(const float *restrict x, int64_t n, float maximum,
-                                           float factor, float offset, float *restrict g) {
+SC_KERNEL(void, sc_softmax_gradient_row,
+          (const float *restrict x, int64_t n, float maximum, float factor, float offset,
+           float *restrict g),
+          (x, n, maximum, factor, offset, g)) {
   for (int64_t i = 0; i < n; i++) g[i] = exp_f32(x[i] - maximum) * factor - offset;
 }

@@ -1,9 +1,10 @@
 /* Max pooling without memory of where, for one element type: T, LOAD, NAME(f) are defined by the
  * includer. */
 
-SUPCON_CLONES void NAME(sc_max_pool_rows)(const T *restrict x, int64_t height, int64_t width,
-                                          int64_t channels, int64_t first, int64_t end,
-                                          T *restrict y) {
+SC_KERNEL(void, NAME(sc_max_pool_rows),
+          (const T *restrict x, int64_t height, int64_t width, int64_t channels, int64_t first,
+           int64_t end, T *restrict y),
+          (x, height, width, channels, first, end, y)) {
   const int64_t out_width = (width + 1) / 2;
   for (int64_t i = first; i < end; i++)
     for (int64_t j = 0; j < out_width; j++) {

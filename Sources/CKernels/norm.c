@@ -1,11 +1,9 @@
 #include "ckernels_norm.h"
 #include "bf16.h"
-#include "clones.h"
+#include "kernel.h"
 
 /* Rows of a block: about 16,384 values. */
-static inline int64_t block_rows(int64_t channels) {
-  return channels >= 1024 ? 16 : 16384 / channels;
-}
+INLINE int64_t block_rows(int64_t channels) { return channels >= 1024 ? 16 : 16384 / channels; }
 
 #define T float
 #define LOAD(v) (v)

@@ -4,20 +4,16 @@
 
 #define STRIP 64
 
-static inline __attribute__((always_inline)) void NAME(sum_strip)(const T *restrict x, int64_t rows,
-                                                                  int64_t channels, const int width,
-                                                                  float *restrict sum) {
+INLINE void NAME(sum_strip)(const T *restrict x, int64_t rows, int64_t channels, const int width,
+                            float *restrict sum) {
   float s[STRIP] = {0};
   for (int64_t r = 0; r < rows; r++)
     for (int c = 0; c < width; c++) s[c] += LOAD(x[r * channels + c]);
   for (int c = 0; c < width; c++) sum[c] = s[c];
 }
 
-static inline __attribute__((always_inline)) void NAME(square_strip)(const T *restrict x,
-                                                                     int64_t rows, int64_t channels,
-                                                                     const int width,
-                                                                     const float *restrict mean,
-                                                                     float *restrict sum) {
+INLINE void NAME(square_strip)(const T *restrict x, int64_t rows, int64_t channels, const int width,
+                               const float *restrict mean, float *restrict sum) {
   float s[STRIP] = {0};
   for (int64_t r = 0; r < rows; r++)
     for (int c = 0; c < width; c++) {
@@ -29,8 +25,10 @@ static inline __attribute__((always_inline)) void NAME(square_strip)(const T *re
 
 /* Chan, Golub and LeVeque's pairwise update: block by block, each block in two passes around its
  * own mean. */
-SUPCON_CLONES void NAME(sc_norm_moments)(const T *restrict x, int64_t rows, int64_t channels,
-                                         double *restrict mean, double *restrict m2) {
+SC_KERNEL(void, NAME(sc_norm_moments),
+          (const T *restrict x, int64_t rows, int64_t channels, double *restrict mean,
+           double *restrict m2),
+          (x, rows, channels, mean, m2)) {
   for (int64_t c = 0; c < channels; c++) mean[c] = m2[c] = 0;
   const int64_t step = block_rows(channels);
   for (int64_t start = 0; start < rows; start += step) {
@@ -54,9 +52,9 @@ SUPCON_CLONES void NAME(sc_norm_moments)(const T *restrict x, int64_t rows, int6
   }
 }
 
-static inline __attribute__((always_inline)) void NAME(apply)(
-    const T *restrict x, const T *restrict residual, const float *restrict scale,
-    const float *restrict shift, const int relu, T *restrict y, int64_t rows, int64_t channels) {
+INLINE void NAME(apply)(const T *restrict x, const T *restrict residual,
+                        const float *restrict scale, const float *restrict shift, const int relu,
+                        T *restrict y, int64_t rows, int64_t channels) {
   for (int64_t r = 0; r < rows; r++) {
     const T *xr = x + r * channels, *rr = residual ? residual + r * channels : 0;
     T *yr = y + r * channels;
@@ -68,9 +66,10 @@ static inline __attribute__((always_inline)) void NAME(apply)(
   }
 }
 
-SUPCON_CLONES void NAME(sc_norm_apply)(const T *restrict x, const T *restrict residual,
-                                       const float *restrict scale, const float *restrict shift,
-                                       int relu, T *restrict y, int64_t rows, int64_t channels) {
+SC_KERNEL(void, NAME(sc_norm_apply),
+          (const T *restrict x, const T *restrict residual, const float *restrict scale,
+           const float *restrict shift, int relu, T *restrict y, int64_t rows, int64_t channels),
+          (x, residual, scale, shift, relu, y, rows, channels)) {
   if (residual) {
     if (relu) NAME(apply)(x, residual, scale, shift, 1, y, rows, channels);
     else NAME(apply)(x, residual, scale, shift, 0, y, rows, channels);
@@ -80,11 +79,11 @@ SUPCON_CLONES void NAME(sc_norm_apply)(const T *restrict x, const T *restrict re
   }
 }
 
-static inline __attribute__((always_inline)) void NAME(reduce_strip)(
-    const T *dy, const T *restrict dy2, const T *restrict x, const T *restrict y,
-    const float *restrict scale, const float *restrict shift, const float *restrict mean,
-    const int mask, T *g, float *restrict sum_g, float *restrict sum_gx, int64_t rows,
-    int64_t channels, const int width) {
+INLINE void NAME(reduce_strip)(const T *dy, const T *restrict dy2, const T *restrict x,
+                               const T *restrict y, const float *restrict scale,
+                               const float *restrict shift, const float *restrict mean,
+                               const int mask, T *g, float *restrict sum_g, float *restrict sum_gx,
+                               int64_t rows, int64_t channels, const int width) {
   float s[STRIP] = {0}, t[STRIP] = {0};
   for (int64_t r = 0; r < rows; r++) {
     const int64_t o = r * channels;
@@ -103,10 +102,10 @@ static inline __attribute__((always_inline)) void NAME(reduce_strip)(
   for (int c = 0; c < width; c++) sum_g[c] = s[c], sum_gx[c] = t[c];
 }
 
-static inline __attribute__((always_inline)) void NAME(reduce)(
-    const T *dy, const T *dy2, const T *x, const T *y, const float *scale, const float *shift,
-    const float *mean, const int mask, T *g, double *restrict sum_g, double *restrict sum_gx,
-    int64_t rows, int64_t channels) {
+INLINE void NAME(reduce)(const T *dy, const T *dy2, const T *x, const T *y, const float *scale,
+                         const float *shift, const float *mean, const int mask, T *g,
+                         double *restrict sum_g, double *restrict sum_gx, int64_t rows,
+                         int64_t channels) {
   const int64_t step = block_rows(channels);
   for (int64_t start = 0; start < rows; start += step) {
     const int64_t n = rows - start < step ? rows - start : step;
@@ -128,10 +127,11 @@ static inline __attribute__((always_inline)) void NAME(reduce)(
 }
 
 /* The cases that a ResNet has get loops of their own. */
-SUPCON_CLONES void NAME(sc_norm_reduce)(const T *dy, const T *dy2, const T *x, const T *y,
-                                        const float *scale, const float *shift, const float *mean,
-                                        int relu, T *g, double *sum_g, double *sum_gx, int64_t rows,
-                                        int64_t channels) {
+SC_KERNEL(void, NAME(sc_norm_reduce),
+          (const T *dy, const T *dy2, const T *x, const T *y, const float *scale,
+           const float *shift, const float *mean, int relu, T *g, double *sum_g, double *sum_gx,
+           int64_t rows, int64_t channels),
+          (dy, dy2, x, y, scale, shift, mean, relu, g, sum_g, sum_gx, rows, channels)) {
   const int mask = !relu ? 0 : y ? 2 : 1;
   if (mask == 1 && !dy2 && !g)
     NAME(reduce)(dy, 0, x, 0, scale, shift, mean, 1, 0, sum_g, sum_gx, rows, channels);
@@ -146,11 +146,11 @@ SUPCON_CLONES void NAME(sc_norm_reduce)(const T *dy, const T *dy2, const T *x, c
   else NAME(reduce)(dy, dy2, x, y, scale, shift, mean, mask, g, sum_g, sum_gx, rows, channels);
 }
 
-SUPCON_CLONES void NAME(sc_norm_input_gradient)(const T *g, const T *x, const float *restrict scale,
-                                                const float *restrict shift,
-                                                const float *restrict factor,
-                                                const float *restrict offset, int relu, T *dx,
-                                                int64_t rows, int64_t channels) {
+SC_KERNEL(void, NAME(sc_norm_input_gradient),
+          (const T *g, const T *x, const float *restrict scale, const float *restrict shift,
+           const float *restrict factor, const float *restrict offset, int relu, T *dx,
+           int64_t rows, int64_t channels),
+          (g, x, scale, shift, factor, offset, relu, dx, rows, channels)) {
   for (int64_t r = 0; r < rows; r++) {
     const int64_t o = r * channels;
     if (relu) {

@@ -1,12 +1,11 @@
 #include "ckernels_normal.h"
-#include "clones.h"
+#include "kernel.h"
 
 #include <string.h>
 
 /* The same numbers on every machine: no product is fused with a sum. */
 #pragma clang fp contract(off)
 
-#define INLINE static inline __attribute__((always_inline))
 #define LANES 16
 
 /* ln u, 0 < u <= 1: u = 2^e m with m about 1, and ln m = 2 artanh((m - 1) / (m + 1)) by its series.
@@ -40,8 +39,10 @@ INLINE void turn_f32(uint32_t w, float *cosine, float *sine) {
   *sine = quarter >= 2 ? -y : y;
 }
 
-SUPCON_CLONES void sc_normals(uint64_t key, uint64_t stream_low, uint32_t stream_high,
-                              float deviation, float *y, int64_t n) {
+SC_KERNEL(void, sc_normals,
+          (uint64_t key, uint64_t stream_low, uint32_t stream_high, float deviation, float *y,
+           int64_t n),
+          (key, stream_low, stream_high, deviation, y, n)) {
   for (int64_t first = 0; first < n; first += 4 * LANES) {
     uint32_t a[LANES], b[LANES], c[LANES], d[LANES];
     float numbers[4 * LANES];

@@ -2,10 +2,12 @@
 
 #include <math.h>
 
-#include "clones.h"
+#include "kernel.h"
 
-SUPCON_CLONES void sc_sgd(float *restrict w, const float *restrict g, float *restrict v, int64_t n,
-                          float rate, float momentum, float decay, int nesterov) {
+SC_KERNEL(void, sc_sgd,
+          (float *restrict w, const float *restrict g, float *restrict v, int64_t n, float rate,
+           float momentum, float decay, int nesterov),
+          (w, g, v, n, rate, momentum, decay, nesterov)) {
   if (nesterov) {
     for (int64_t i = 0; i < n; i++) {
       const float d = g[i] + decay * w[i];
@@ -20,8 +22,10 @@ SUPCON_CLONES void sc_sgd(float *restrict w, const float *restrict g, float *res
   }
 }
 
-SUPCON_CLONES void sc_lars_norms(const float *restrict w, const float *restrict g, int64_t n,
-                                 float decay, double *restrict squares) {
+SC_KERNEL(void, sc_lars_norms,
+          (const float *restrict w, const float *restrict g, int64_t n, float decay,
+           double *restrict squares),
+          (w, g, n, decay, squares)) {
   double ww = 0, dd = 0;
   int64_t i = 0;
   /* Sixteen sums side by side, so that the compiler may use vectors without changing the order that
@@ -43,8 +47,10 @@ SUPCON_CLONES void sc_lars_norms(const float *restrict w, const float *restrict 
   squares[1] = dd;
 }
 
-SUPCON_CLONES void sc_lars(float *restrict w, const float *restrict g, float *restrict v, int64_t n,
-                           float rate, float momentum, float decay, int nesterov) {
+SC_KERNEL(void, sc_lars,
+          (float *restrict w, const float *restrict g, float *restrict v, int64_t n, float rate,
+           float momentum, float decay, int nesterov),
+          (w, g, v, n, rate, momentum, decay, nesterov)) {
   for (int64_t i = 0; i < n; i++) {
     const float d = rate * (g[i] + decay * w[i]);
     v[i] = momentum * v[i] + d;
@@ -52,9 +58,10 @@ SUPCON_CLONES void sc_lars(float *restrict w, const float *restrict g, float *re
   }
 }
 
-SUPCON_CLONES void sc_rmsprop(float *restrict w, const float *restrict g, float *restrict s,
-                              float *restrict v, int64_t n, float rate, float rho, float momentum,
-                              float epsilon, float decay) {
+SC_KERNEL(void, sc_rmsprop,
+          (float *restrict w, const float *restrict g, float *restrict s, float *restrict v,
+           int64_t n, float rate, float rho, float momentum, float epsilon, float decay),
+          (w, g, s, v, n, rate, rho, momentum, epsilon, decay)) {
   for (int64_t i = 0; i < n; i++) {
     const float d = g[i] + decay * w[i];
     s[i] = rho * s[i] + (1 - rho) * (d * d);
@@ -63,9 +70,11 @@ SUPCON_CLONES void sc_rmsprop(float *restrict w, const float *restrict g, float 
   }
 }
 
-SUPCON_CLONES void sc_adamw(float *restrict w, const float *restrict g, float *restrict m,
-                            float *restrict s, int64_t n, float shrink, float rate, float beta1,
-                            float beta2, float root_correction, float epsilon) {
+SC_KERNEL(void, sc_adamw,
+          (float *restrict w, const float *restrict g, float *restrict m, float *restrict s,
+           int64_t n, float shrink, float rate, float beta1, float beta2, float root_correction,
+           float epsilon),
+          (w, g, m, s, n, shrink, rate, beta1, beta2, root_correction, epsilon)) {
   for (int64_t i = 0; i < n; i++) {
     m[i] = beta1 * m[i] + (1 - beta1) * g[i];
     s[i] = beta2 * s[i] + (1 - beta2) * (g[i] * g[i]);
@@ -73,12 +82,13 @@ SUPCON_CLONES void sc_adamw(float *restrict w, const float *restrict g, float *r
   }
 }
 
-SUPCON_CLONES void sc_move_towards(float *restrict a, const float *restrict w, int64_t n,
-                                   float share) {
+SC_KERNEL(void, sc_move_towards,
+          (float *restrict a, const float *restrict w, int64_t n, float share), (a, w, n, share)) {
   for (int64_t i = 0; i < n; i++) a[i] += share * (w[i] - a[i]);
 }
 
-SUPCON_CLONES void sc_accumulate(float *restrict sum, const float *restrict g, float factor,
-                                 int64_t n) {
+SC_KERNEL(void, sc_accumulate,
+          (float *restrict sum, const float *restrict g, float factor, int64_t n),
+          (sum, g, factor, n)) {
   for (int64_t i = 0; i < n; i++) sum[i] += factor * g[i];
 }

@@ -1,6 +1,6 @@
 #include "ckernels_pool.h"
 #include "bf16.h"
-#include "clones.h"
+#include "kernel.h"
 
 #include <string.h>
 

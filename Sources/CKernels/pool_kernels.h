@@ -2,8 +2,10 @@
  */
 #include "max_pool_kernel.h"
 
-SUPCON_CLONES void NAME(sc_max_pool)(const T *restrict x, int64_t height, int64_t width,
-                                     int64_t channels, T *restrict y, uint8_t *restrict where) {
+SC_KERNEL(void, NAME(sc_max_pool),
+          (const T *restrict x, int64_t height, int64_t width, int64_t channels, T *restrict y,
+           uint8_t *restrict where),
+          (x, height, width, channels, y, where)) {
   const int64_t out_height = (height + 1) / 2, out_width = (width + 1) / 2;
   for (int64_t i = 0; i < out_height; i++)
     for (int64_t j = 0; j < out_width; j++) {
@@ -30,9 +32,10 @@ SUPCON_CLONES void NAME(sc_max_pool)(const T *restrict x, int64_t height, int64_
 }
 
 /* Gathers: an input lies in at most four windows. */
-SUPCON_CLONES void NAME(sc_max_pool_gradient)(const T *restrict dy, const T *restrict dy2,
-                                              const uint8_t *restrict where, int64_t height,
-                                              int64_t width, int64_t channels, T *restrict dx) {
+SC_KERNEL(void, NAME(sc_max_pool_gradient),
+          (const T *restrict dy, const T *restrict dy2, const uint8_t *restrict where,
+           int64_t height, int64_t width, int64_t channels, T *restrict dx),
+          (dy, dy2, where, height, width, channels, dx)) {
   const int64_t out_height = (height + 1) / 2, out_width = (width + 1) / 2;
   for (int64_t r = 0; r < height; r++)
     for (int64_t s = 0; s < width; s++) {
@@ -54,16 +57,18 @@ SUPCON_CLONES void NAME(sc_max_pool_gradient)(const T *restrict dy, const T *res
     }
 }
 
-SUPCON_CLONES void NAME(sc_average_pool)(const T *restrict x, int64_t area, int64_t channels,
-                                         float *restrict y) {
+SC_KERNEL(void, NAME(sc_average_pool),
+          (const T *restrict x, int64_t area, int64_t channels, float *restrict y),
+          (x, area, channels, y)) {
   for (int64_t c = 0; c < channels; c++) y[c] = 0;
   for (int64_t p = 0; p < area; p++)
     for (int64_t c = 0; c < channels; c++) y[c] += LOAD(x[p * channels + c]);
   for (int64_t c = 0; c < channels; c++) y[c] /= (float)area;
 }
 
-SUPCON_CLONES void NAME(sc_average_pool_gradient)(const float *restrict dy, int64_t area,
-                                                  int64_t channels, T *restrict dx) {
+SC_KERNEL(void, NAME(sc_average_pool_gradient),
+          (const float *restrict dy, int64_t area, int64_t channels, T *restrict dx),
+          (dy, area, channels, dx)) {
   const float share = 1 / (float)area;
   for (int64_t p = 0; p < area; p++)
     for (int64_t c = 0; c < channels; c++) dx[p * channels + c] = STORE(dy[c] * share);

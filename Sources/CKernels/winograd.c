@@ -1,5 +1,5 @@
 #include "ckernels_winograd.h"
-#include "clones.h"
+#include "kernel.h"
 
 #include <string.h>
 
@@ -25,9 +25,10 @@ typedef int32_t bits __attribute__((vector_size(64), aligned(4), may_alias));
     (t)[5 * to] = 4 * (d)[from] - 5 * (d)[3 * from] + (d)[5 * from]; \
   } while (0)
 
-SUPCON_CLONES void sc_winograd_input(const float *x, int64_t height, int64_t width,
-                                     int64_t channels, int64_t top, int64_t left, float *v,
-                                     int64_t plane) {
+SC_KERNEL(void, sc_winograd_input,
+          (const float *x, int64_t height, int64_t width, int64_t channels, int64_t top,
+           int64_t left, float *v, int64_t plane),
+          (x, height, width, channels, top, left, v, plane)) {
   for (int64_t c = 0; c < channels; c += LANES) {
     lanes d[36], t[36];
     for (int r = 0; r < 6; r++)
@@ -55,9 +56,10 @@ SUPCON_CLONES void sc_winograd_input(const float *x, int64_t height, int64_t wid
     (y)[3 * to] = difference + 8 * difference2 + (m)[5 * from]; \
   } while (0)
 
-SUPCON_CLONES void sc_winograd_output(const float *m, int64_t plane, const float *bias, int add,
-                                      int relu, float *y, int64_t height, int64_t width,
-                                      int64_t channels, int64_t top, int64_t left) {
+SC_KERNEL(void, sc_winograd_output,
+          (const float *m, int64_t plane, const float *bias, int add, int relu, float *y,
+           int64_t height, int64_t width, int64_t channels, int64_t top, int64_t left),
+          (m, plane, bias, add, relu, y, height, width, channels, top, left)) {
   const int rows = height - top < 4 ? (int)(height - top) : 4,
             columns = width - left < 4 ? (int)(width - left) : 4;
   for (int64_t c = 0; c < channels; c += LANES) {
@@ -92,9 +94,10 @@ SUPCON_CLONES void sc_winograd_output(const float *m, int64_t plane, const float
     (m)[5 * to] = (y)[3 * from];                              \
   } while (0)
 
-SUPCON_CLONES void sc_winograd_output_gradient(const float *dy, int64_t height, int64_t width,
-                                               int64_t channels, int64_t top, int64_t left,
-                                               float *m, int64_t plane) {
+SC_KERNEL(void, sc_winograd_output_gradient,
+          (const float *dy, int64_t height, int64_t width, int64_t channels, int64_t top,
+           int64_t left, float *m, int64_t plane),
+          (dy, height, width, channels, top, left, m, plane)) {
   const int rows = height - top < 4 ? (int)(height - top) : 4,
             columns = width - left < 4 ? (int)(width - left) : 4;
   for (int64_t c = 0; c < channels; c += LANES) {
@@ -124,16 +127,16 @@ SUPCON_CLONES void sc_winograd_output_gradient(const float *dy, int64_t height, 
     (u)[5 * to] = (g)[2 * from];                                                                \
   } while (0)
 
-static inline
-    __attribute__((always_inline)) void transform_weights(const lanes *g, float *u, int64_t plane) {
+INLINE void transform_weights(const lanes *g, float *u, int64_t plane) {
   lanes t[18], o[36];
   for (int s = 0; s < 3; s++) WEIGHT_TRANSFORM(g + s, 3, t + s, 3);
   for (int r = 0; r < 6; r++) WEIGHT_TRANSFORM(t + r * 3, 1, o + r * 6, 1);
   for (int k = 0; k < 36; k++) STORE(u + k * plane, o[k]);
 }
 
-SUPCON_CLONES void sc_winograd_weights(const float *w, int64_t outputs, int64_t inputs,
-                                       int64_t first, int64_t last, float *u) {
+SC_KERNEL(void, sc_winograd_weights,
+          (const float *w, int64_t outputs, int64_t inputs, int64_t first, int64_t last, float *u),
+          (w, outputs, inputs, first, last, u)) {
   for (int64_t o = 0; o < outputs; o += LANES)
     for (int64_t i = first; i < last; i++) {
       float g[9][LANES];
@@ -145,8 +148,9 @@ SUPCON_CLONES void sc_winograd_weights(const float *w, int64_t outputs, int64_t 
     }
 }
 
-SUPCON_CLONES void sc_winograd_turned_weights(const float *w, int64_t outputs, int64_t inputs,
-                                              int64_t first, int64_t last, float *u) {
+SC_KERNEL(void, sc_winograd_turned_weights,
+          (const float *w, int64_t outputs, int64_t inputs, int64_t first, int64_t last, float *u),
+          (w, outputs, inputs, first, last, u)) {
   for (int64_t o = first; o < last; o++)
     for (int64_t i = 0; i < inputs; i += LANES) {
       float g[9][LANES];
@@ -170,8 +174,10 @@ SUPCON_CLONES void sc_winograd_turned_weights(const float *w, int64_t outputs, i
     (g)[2 * to] = 4 * sum2 - sum + (u)[5 * from];                            \
   } while (0)
 
-SUPCON_CLONES void sc_winograd_weight_gradient(const float *du, int64_t outputs, int64_t inputs,
-                                               int64_t first, int64_t last, float *dw) {
+SC_KERNEL(void, sc_winograd_weight_gradient,
+          (const float *du, int64_t outputs, int64_t inputs, int64_t first, int64_t last,
+           float *dw),
+          (du, outputs, inputs, first, last, dw)) {
   const int64_t plane = inputs * outputs;
   for (int64_t i = first; i < last; i++)
     for (int64_t o = 0; o < outputs; o += LANES) {

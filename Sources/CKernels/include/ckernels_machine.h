@@ -3,6 +3,13 @@
 
 /* CPUs that this process may run on; at least 1. */
 int sc_available_cpus(void);
+/* The instruction sets that kernels are compiled for, each containing the one before it. */
+enum { SC_BASELINE = 0, SC_AVX2 = 1 /* x86-64-v3 */, SC_AVX512 = 2 /* x86-64-v4 */ };
+/* The one of them that every kernel of this process runs at: the CPU's highest, or the limit. */
+int sc_instruction_level(void);
+/* Lowers the level, for tests and benchmarks: a higher one than the CPU's changes nothing. It is to
+ * be called before anything else of the library; the functions below obey it. */
+void sc_limit_instruction_set(int level);
 /* 1 if the CPU multiplies bf16 by itself (AVX512-BF16 or AMX). */
 int sc_has_bf16(void);
 /* 1 if it multiplies bytes by itself (AVX512-VNNI or AVX-VNNI). */

@@ -2,7 +2,7 @@
 #
 #   make            the shared library: build/lib/libsupcon.so.1, and include/supcon.h beside it is all that a C program needs
 #   make demo       trains on Fashion-MNIST (one to five minutes on two cores), prints accuracies, draws the embeddings
-#   make test       all tests: Swift, C, Python
+#   make test       all tests: Swift (and again at each lower instruction set of this CPU, down to the baseline), C, Python
 #   make test-exhaustive  compares every convolution that a network can ask for with the plain engine
 #   make install    PREFIX=/usr/local DESTDIR=: header, library, pkg-config and CMake files; make uninstall takes them away
 #   make bench      times everything: BENCH_CASES="…" chooses; make bench-compare: beside PyTorch and others (installs them in build/peers, some GB)
@@ -14,7 +14,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := lib
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-openblas test-exhaustive test-c test-python examples install uninstall bench \
+.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-exhaustive test-c test-python examples install uninstall bench \
         bench-compare format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
@@ -138,10 +138,31 @@ lint: swift $(VENV)/lint
 demo: deps-demo examples python-package
 	@$(VENV)/bin/python examples/demo/demo.py --output $(BUILD)/demo --embed examples/c/build/embed_folder
 
-test: deps test-swift test-openblas test-c test-python
+test: deps test-swift test-levels test-openblas test-c test-python
 
 test-swift: deps-build swift
 	$(SWIFT) test
+
+# What computes, again at each instruction set below this CPU's own (which test-swift has run at): SUPCON_TEST_LEVEL bounds our kernels and oneDNN,
+# OPENBLAS_CORETYPE bounds OpenBLAS. Only what links Tests/CTestLevel reads the former; it ends a process that cannot run at its level.
+LEVEL_NAMES := baseline AVX2 AVX-512
+LEVEL_CORES := Nehalem Haswell SkylakeX
+test-levels: deps-build swift
+	@$(SWIFT) build --build-tests --quiet
+	@names=($(LEVEL_NAMES)); cores=($(LEVEL_CORES)); own=; ran=; lacks=; \
+	for level in 2 1 0; do \
+	  at="env SUPCON_TEST_LEVEL=$$level OPENBLAS_CORETYPE=$${cores[level]} $(SWIFT) test --skip-build --filter"; \
+	  if [ -z "$$own" ]; then \
+	    if out=$$($$at InstructionSetTests 2>&1); then own=$$level; ran="$${names[level]} (all tests)"; \
+	    elif grep -q 'does not run at it' <<<"$$out"; then lacks="$$lacks $${names[level]}"; \
+	    else echo "$$out"; exit 1; fi; \
+	  else \
+	    echo "At the instruction set $${names[level]}:"; \
+	    $$at 'InstructionSetTests|SupConNetworkTests|SupConLossTests|SupConVisionTests|SupConTrainingTests'; ran="$$ran, $${names[level]}"; \
+	  fi; \
+	done; \
+	[ -n "$$own" ] || { echo "This CPU runs at none of the levels$$lacks" >&2; exit 1; }; \
+	echo "levels run: $$ran; this CPU lacks: $${lacks:- none}" | sed 's/lacks:  */lacks: /'
 
 # The other engine: convolutions by im2col and OpenBLAS.
 test-openblas: deps-build swift

@@ -19,7 +19,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
             atPath: Context.packageDirectory + "/Tests/" + name + "Tests/Fixtures")
         ? ["Fixtures"] : []
     return .testTarget(
-        name: name + "Tests", dependencies: dependencies + [.target(name: name)], exclude: fixtures,
+        name: name + "Tests", dependencies: dependencies + [.target(name: name), "CTestLevel"],
+        exclude: fixtures,
         swiftSettings: swiftSettings)
 }
 
@@ -114,13 +115,16 @@ let package = Package(
         example("evaluate"),
         .target(name: "CLimit", path: "Benchmarks/limit"),
         .executableTarget(
-            name: "benchmark", dependencies: ["SupCon", "CLimit", "CTurboJPEG"],
+            name: "benchmark", dependencies: ["SupCon", "CLimit", "CTurboJPEG", "CTestLevel"],
             path: "Benchmarks/swift", swiftSettings: swiftSettings),
 
+        // Tests and benchmarks run at the instruction set that SUPCON_TEST_LEVEL names.
+        .target(
+            name: "CTestLevel", dependencies: ["CKernels", "COneDNN"], path: "Tests/CTestLevel"),
         .target(
             name: "TestSupport", dependencies: ["SupConTensor"], path: "Tests/Support",
             swiftSettings: swiftSettings),
-        tests("SupConTensor", []),
+        tests("SupConTensor", ["CKernels"]),
         tests("SupConNetwork", ["SupConTensor"]),
         tests("SupConLoss", ["SupConTensor"]),
         tests("SupConVision", ["SupConTensor"]),

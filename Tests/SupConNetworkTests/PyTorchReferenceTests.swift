@@ -60,6 +60,11 @@ import Testing
         return network
     }
 
+    /// A ReLU of ResNet-50's first block has an input within f32's rounding of 0: on the one side of
+    /// it or the other, which changes with the instruction set and with the last bit of an image,
+    /// gradients in front of it differ by up to 2.4e-3 of their lengths.
+    private static let gradientTolerance = 4e-3
+
     @Test(arguments: combinations)
     func agreesWithTorchvision(_ reference: Reference, _ engine: Engine) throws {
         let network = try network(reference)
@@ -106,11 +111,13 @@ import Testing
                     }.squareRoot()
                     // Some gradients vanish in exact arithmetic: a bias in front of a batch norm.
                     #expect(
-                        abs(length - expected.length) < 1e-3 * expected.length + 1e-5,
+                        abs(length - expected.length) < Self.gradientTolerance * expected.length
+                            + 1e-5,
                         "length of the gradient of \(name)")
                     for (i, value) in expected.first.enumerated() {
                         #expect(
-                            abs(Double(gradient[i]) - value) < 1e-3 * expected.length + 1e-5,
+                            abs(Double(gradient[i]) - value) < Self.gradientTolerance
+                                * expected.length + 1e-5,
                             "gradient of \(name)[\(i)]")
                     }
                 }

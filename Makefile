@@ -153,8 +153,8 @@ test-levels: deps-build swift
 	for level in 2 1 0; do \
 	  at="env SUPCON_TEST_LEVEL=$$level OPENBLAS_CORETYPE=$${cores[level]} $(SWIFT) test --skip-build --filter"; \
 	  if [ -z "$$own" ]; then \
-	    if out=$$($$at InstructionSetTests 2>&1); then own=$$level; ran="$${names[level]} (all tests)"; \
-	    elif grep -q 'does not run at it' <<<"$$out"; then lacks="$$lacks $${names[level]}"; \
+	    if out=$$($$at InstructionSetTests 2>&1); then own=$$level; ran="$${names[level]} (by test-swift)"; \
+	    elif grep -q 'this CPU lacks that level' <<<"$$out"; then lacks="$$lacks $${names[level]}"; \
 	    else echo "$$out"; exit 1; fi; \
 	  else \
 	    echo "At the instruction set $${names[level]}:"; \

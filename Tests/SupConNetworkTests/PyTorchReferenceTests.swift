@@ -60,9 +60,9 @@ import Testing
         return network
     }
 
-    /// A ReLU of ResNet-50's first block has an input within f32's rounding of 0: on the one side of
-    /// it or the other, which changes with the instruction set and with the last bit of an image,
-    /// gradients in front of it differ by up to 2.7e-3 of their lengths.
+    /// A ReLU of ResNet-50's first block has an input within f32's rounding of 0. On which side it
+    /// falls changes with the instruction set and with the last bit of an image; gradients in front
+    /// of it then differ by up to 2.7e-3 of their lengths.
     private static let gradientTolerance = 4e-3
 
     @Test(arguments: combinations)

@@ -51,13 +51,17 @@ SC_KERNEL(void, sc_sharpen,
 SC_KERNEL(void, sc_posterize, (float *p, int64_t n, float levels), (p, n, levels)) {
   const float share = 1 / levels;
   for (int64_t i = 0; i < n; i++) {
-    const float level = floorf(p[i] * levels);
-    p[i] = (level < levels - 1 ? level : levels - 1) * share;
+    /* Rounding on the way here may have left a pixel a hair outside 0 to 1. */
+    const float level = floorf(p[i] * levels), low = level > 0 ? level : 0;
+    p[i] = (low < levels - 1 ? low : levels - 1) * share;
   }
 }
 
 SC_KERNEL(void, sc_solarize, (float *p, int64_t n, float threshold), (p, n, threshold)) {
-  for (int64_t i = 0; i < n; i++) p[i] = p[i] >= threshold ? 1 - p[i] : p[i];
+  for (int64_t i = 0; i < n; i++) {
+    const float inverted = p[i] < 1 ? 1 - p[i] : 0;
+    p[i] = p[i] >= threshold ? inverted : p[i];
+  }
 }
 
 SC_KERNEL(void, sc_stretch, (const float *in, int64_t n, float *out), (in, n, out)) {

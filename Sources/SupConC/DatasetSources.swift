@@ -119,6 +119,7 @@ public func supcon_dataset_from_callback(
     handle(dataset, "dataset") { () throws(SupConError) in
         let callback = try needed(callback, "callback")
         let number = try count(image_count, "count", least: 1)
+        try Dataset.checkCount(number)
         // It is called on the thread that called the library, so what it points to stays with that
         // thread.
         nonisolated(unsafe) let data = user_data

@@ -38,6 +38,7 @@ extension Model {
         _ images: ImageBatch, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>
     ) throws(SupConError) {
         try images.validate()
+        try images.checkValues(warns: false)
         try checkChannels(images.channels)
         let team = ImageTeam(self, count: images.count)
         let mayFail = images.height != imageHeight || images.width != imageWidth

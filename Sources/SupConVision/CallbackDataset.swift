@@ -8,7 +8,7 @@ extension Dataset {
         count: Int, height: Int, width: Int, channels: Int, labels: [Int]? = nil,
         _ fill: @escaping (_ indices: [Int], _ pixels: UnsafeMutablePointer<UInt8>) -> Bool
     ) throws(SupConError) -> Dataset {
-        try require(count >= 0, .argument, "count is \(count); expected 0 or more images")
+        try checkCount(count)
         try require(
             height > 0 && width > 0 && height <= 65536 && width <= 65536, .argument,
             "images are \(height)×\(width); expected 1 to 65536 pixels a side")

@@ -79,6 +79,26 @@ public final class Dataset: Sendable {
 
     func sourceIndex(_ index: Int) -> Int { picks.map { $0[index] } ?? index }
 
+    /// The most images that a data set may claim: more would be lists that no memory holds.
+    public static let mostImages = 1 << 31
+
+    /// Errors: argument (negative, or more than `mostImages`).
+    public static func checkCount(_ count: Int) throws(SupConError) {
+        try require(
+            (0...mostImages).contains(count), .argument,
+            "count is \(count); expected 0 to \(mostImages) images")
+    }
+
+    /// Refuses what makes lists of `count` indices while there is no memory for them: the lists are
+    /// Swift arrays, which abort where an allocation fails. Errors: memory.
+    static func checkListMemory(_ count: Int, for what: @autoclosure () -> String)
+        throws(SupConError)
+    {
+        // Sixty-four bytes: the list, its copies while it grows, and sets of members.
+        guard count > 1 << 20 else { return }
+        try ExecutionContext.default.checkMemory(count * 64, for: what())
+    }
+
     /// The images at `indices`, in that order; one may come more than once. Errors: argument,
     /// memory.
     public func subset(_ indices: [Int]) throws(SupConError) -> Dataset {

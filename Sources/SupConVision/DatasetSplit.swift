@@ -17,6 +17,7 @@ extension Dataset {
             fraction > 0 && fraction < 1, .argument,
             "fraction is \(fraction); expected more than 0 and less than 1")
         try require(count >= 2, .argument, "\(count) images cannot be split; expected two or more")
+        try Self.checkListMemory(count, for: "splitting \(count) images")
         var members: [Int: [Int]] = [:]
         if let labels {
             for (index, label) in labels.enumerated() { members[label, default: []].append(index) }

@@ -40,7 +40,7 @@ public struct ImageBatch: @unchecked Sendable {
     /// Sizes that are possible, and products of sizes and strides that do not overflow. Errors:
     /// argument, shape.
     public func validate() throws(SupConError) {
-        try require(count >= 0, .argument, "images: count is \(count); expected 0 or more")
+        try Dataset.checkCount(count)
         try require(
             height > 0 && width > 0 && height <= 65536 && width <= 65536, .argument,
             "images are \(height)×\(width); expected 1 to 65536 pixels a side")

@@ -41,6 +41,9 @@ enum ImageSource: Sendable {
     func commonSize(of picks: [Int]?) -> (height: Int, width: Int)? {
         switch self {
         case .batch, .callback: return size(0)
+        case .corrupted(let corrupted)
+        where corrupted.size != nil || corrupted.dataset.height != nil:
+            return size(0)
         case .ragged, .files, .corrupted:
             let count = picks?.count ?? count
             guard count > 0 else { return nil }

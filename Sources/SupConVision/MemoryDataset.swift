@@ -13,25 +13,32 @@ extension Dataset {
         try options.validate()
         try batch.validate()
         let classes = try classes(labels, count: batch.count)
-        if batch.element == .f32 { try checkValues(batch) }
+        try batch.checkValues(warns: true)
         let borrowed = Dataset(
             source: .batch(batch, owner: nil), labels: labels, classes: classes,
             channels: options.channels(stored: batch.channels))
+        if options.copies {
+            try checkListMemory(batch.count, for: "copying \(batch.count) images")
+        }
         return options.copies ? try borrowed.materialize(Array(0..<batch.count)) : borrowed
     }
+}
 
-    /// Errors: argument (a value that is not finite).
-    private static func checkValues(_ batch: ImageBatch) throws(SupConError) {
-        let grain = max(1, 1 << 16 / max(batch.height * batch.width, 1))
+extension ImageBatch {
+    /// Looks at every pixel of f32 images; u8 pass. `warns`: a warning is logged where they reach far
+    /// outside 0 to 1. Errors: argument (a pixel that is not finite).
+    package func checkValues(warns: Bool) throws(SupConError) {
+        guard element == .f32 else { return }
+        let grain = max(1, 1 << 16 / max(height * width, 1))
         let threads = ExecutionContext.default.threads
-        let pieces = Parallel.rangeCount(batch.count, grain: grain, threads: threads)
+        let pieces = Parallel.rangeCount(count, grain: grain, threads: threads)
         /// Per range: the largest magnitude, as bits, and the first image with one that is not
         /// finite.
         let found = Collected<(largest: UInt32, bad: Int?)>(count: pieces, (0, nil))
         Parallel.chunks(pieces, threads: threads) { piece in
             var largest: UInt32 = 0
-            for i in Parallel.range(piece, of: pieces, count: batch.count) {
-                let magnitude = batch[i].largestMagnitude()
+            for i in Parallel.range(piece, of: pieces, count: count) {
+                let magnitude = self[i].largestMagnitude()
                 if magnitude >= Float.infinity.bitPattern {
                     found[piece] = (largest, i)
                     return
@@ -49,7 +56,7 @@ extension Dataset {
             }
             largest = max(largest, found[piece].largest)
         }
-        if Float(bitPattern: largest) > 2 {
+        if warns, Float(bitPattern: largest) > 2 {
             Log.write(
                 .warning,
                 """

@@ -2,6 +2,8 @@
  */
 #include "test.h"
 
+#include <math.h>
+
 static void in_memory(void) {
   supcon_dataset *dataset = small_dataset();
   supcon_dataset_info info;
@@ -208,13 +210,52 @@ static void from_callback(void) {
       ARGUMENT | SHAPE, "9");
   REFUSES(supcon_dataset_from_callback(fill, &calls, IMAGES, SIDE, SIDE, 1, labels, NULL), ARGUMENT,
           "dataset");
+  /* Counts that no memory holds are refused, and what makes lists of many asks for memory first. */
+  const int64_t huge[] = {INT64_MAX, INT64_MAX / 2 + 1, 1LL << 40, (1LL << 31) + 1};
+  for (size_t i = 0; i < sizeof huge / sizeof *huge; i++)
+    REFUSES_HANDLE(
+        supcon_dataset_from_callback(fill, &calls, huge[i], SIDE, SIDE, 1, NULL, &dataset), dataset,
+        ARGUMENT, "count");
+  WORKS(supcon_dataset_from_callback(fill, &calls, 1LL << 31, SIDE, SIDE, 1, NULL, &dataset));
+  supcon_dataset *first = NULL, *second = NULL;
+  REFUSES(supcon_dataset_split(dataset, 0.5, 1, &first, &second), BIT(SUPCON_STATUS_MEMORY),
+          "splitting");
+  supcon_dataset *corrupted = NULL;
+  WORKS(supcon_dataset_corrupt(dataset, 0, 1, 0, 0, 0, &corrupted));
+  supcon_dataset_free(corrupted);
+  supcon_dataset_free(dataset);
   supcon_model_free(model);
   supcon_dataset_free(same);
   free(called);
   free(stored);
 }
 
+/* A pixel that is not a number would spread over the whole embedding. */
+static void not_finite(void) {
+  float pixels[SIDE * SIDE];
+  for (int i = 0; i < SIDE * SIDE; i++) pixels[i] = 0.5f;
+  supcon_images images;
+  supcon_images_init(&images, pixels, SUPCON_ELEMENT_F32, SUPCON_LAYOUT_HWC, 1, SIDE, SIDE, 1);
+  supcon_model_options options;
+  supcon_model_options_init(&options);
+  options.width = 2, options.channels = 1;
+  supcon_model *model = NULL;
+  WORKS(supcon_model_create(NULL, &options, &model));
+  float row[64], views[SIDE * SIDE];
+  uint8_t corrupted[SIDE * SIDE];
+  WORKS(supcon_model_embed(model, &images, NULL, row, 64));
+  const float bad[] = {NAN, INFINITY, -INFINITY};
+  for (int i = 0; i < 3; i++) {
+    pixels[7] = bad[i];
+    REFUSES(supcon_model_embed(model, &images, NULL, row, 64), ARGUMENT, "finite");
+    REFUSES(supcon_augment(NULL, &images, NULL, 0, 0, 0, SIDE, SIDE, views), ARGUMENT, "finite");
+    REFUSES(supcon_corrupt(NULL, &images, 0, 1, 0, corrupted), ARGUMENT, "finite");
+  }
+  supcon_model_free(model);
+}
+
 void test_datasets(void) {
+  not_finite();
   in_memory();
   parts();
   targets();

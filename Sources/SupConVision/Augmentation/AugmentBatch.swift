@@ -10,6 +10,7 @@ public func augment(
     context: ExecutionContext
 ) throws(SupConError) {
     try images.validate()
+    try images.checkValues(warns: false)
     try require(
         images.count <= 1 << 32, .argument, "there are \(images.count) images; expected at most 2³²"
     )

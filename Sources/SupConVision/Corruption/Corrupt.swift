@@ -9,6 +9,7 @@ public func corrupt(
     into: UnsafeMutablePointer<UInt8>, context: ExecutionContext
 ) throws(SupConError) {
     try images.validate()
+    try images.checkValues(warns: false)
     try checkSeverity(severity)
     try require(
         images.count <= 1 << 32, .argument, "there are \(images.count) images; expected at most 2³²"

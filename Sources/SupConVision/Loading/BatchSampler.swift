@@ -34,6 +34,8 @@ public struct BatchSampler: Sendable {
         try require(
             dataset.count >= batchSize, .state,
             "there are \(dataset.count) images; expected at least one batch of \(batchSize)")
+        try Dataset.checkListMemory(
+            dataset.count, for: "shuffling \(dataset.count) images in every epoch")
         var members: [[Int]] = []
         if imagesPerClass > 0 {
             guard let labels = dataset.labels else {

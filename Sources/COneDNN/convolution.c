@@ -1,3 +1,5 @@
+#include "signals.h"
+
 #include "onednn_convolution.h"
 
 #ifdef SUPCON_ONEDNN
@@ -266,7 +268,10 @@ const char *scd_convolution_implementation(const scd_convolution *c) { return c-
 
 static int reorder(scd_convolution *c, dnnl_memory_t from, dnnl_memory_t to) {
   const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};
-  return dnnl_primitive_execute(c->reorder, c->stream, 2, arguments);
+  const scd_signals former = scd_hold_signals();
+  const int status = dnnl_primitive_execute(c->reorder, c->stream, 2, arguments);
+  scd_release_signals(former);
+  return status;
 }
 
 int scd_convolution_pack(scd_convolution *c, const float *weights, void *packed) {
@@ -306,10 +311,13 @@ int scd_convolution_run(scd_convolution *c, void *x, void *weights, const float 
       {x_argument[c->what], c->x}, {w_argument[c->what], c->weights},
       {y_argument[c->what], c->y}, {DNNL_ARG_SCRATCHPAD, c->scratch},
       {DNNL_ARG_BIAS, c->bias},    {SCALES_ARGUMENT, c->scale_memory}};
-  return dnnl_primitive_execute(c->run, c->stream,
-                                c->what != SCD_INFERENCE ? 4
-                                : c->scale_memory        ? 6
-                                                         : 5,
-                                arguments);
+  const scd_signals former = scd_hold_signals();
+  const int status = dnnl_primitive_execute(c->run, c->stream,
+                                            c->what != SCD_INFERENCE ? 4
+                                            : c->scale_memory        ? 6
+                                                                     : 5,
+                                            arguments);
+  scd_release_signals(former);
+  return status;
 }
 #endif

@@ -9,9 +9,9 @@ enum RunFingerprint {
     /// A resumed run may be longer, take other rates from here on, and be watched otherwise.
     static let free: Set<String> = [
         "epochs", "learning_rate", "reference_batch", "schedule", "warmup_steps", "warmup_epochs",
-        "warmup_start", "schedules_after_warmup", "final_rate", "milestones", "gamma",
+        "warmup_start", "schedule_after_warmup", "final_rate", "milestones", "gamma",
         "exponential_factor", "exponential_epochs", "validation_every", "patience",
-        "checkpoint_folder", "resume", "loader_threads", "stops_on_collapse", "restores_best",
+        "checkpoint_folder", "resume", "loader_threads", "stop_on_collapse", "restore_best",
     ]
     /// Options of the loss that training sets itself, or does not use.
     private static let unusedInLoss: Set<String> = ["seed", "normalize"]
@@ -46,15 +46,23 @@ enum RunFingerprint {
         fields(augmentation).map { ("\(prefix).\($0.name)", "\($0.value)") }
     }
 
+    /// Options whose names are not those of their properties.
+    private static let names = [
+        "decays_norm_and_bias": "decay_norm_and_bias",
+        "schedules_after_warmup": "schedule_after_warmup",
+        "stops_on_collapse": "stop_on_collapse", "restores_best": "restore_best",
+        "rand_augment_operations": "randaugment_operations",
+        "rand_augment_magnitude": "randaugment_magnitude",
+    ]
+
     /// The stored properties by the names of the options: "batchSize" is batch_size.
-    private static func fields(_ value: Any) -> [(name: String, value: Any)] {
+    static func fields(_ value: Any) -> [(name: String, value: Any)] {
         Mirror(reflecting: value).children.compactMap { child in
             child.label.map { label in
-                (
-                    label.reduce(into: "") { name, letter in
-                        name += letter.isUppercase ? "_" + letter.lowercased() : String(letter)
-                    }, child.value
-                )
+                let name = label.reduce(into: "") { name, letter in
+                    name += letter.isUppercase ? "_" + letter.lowercased() : String(letter)
+                }
+                return (names[name] ?? name, child.value)
             }
         }
     }

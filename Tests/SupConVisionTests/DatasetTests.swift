@@ -212,7 +212,9 @@ import Testing
                 true
             }
         }
-        let huge = try Dataset.callback(count: Dataset.mostImages, height: 65536, width: 65536, channels: 4) {
+        let huge = try Dataset.callback(
+            count: Dataset.mostImages, height: 65536, width: 65536, channels: 4
+        ) {
             _, _ in true
         }
         expectError(.memory) { () throws(SupConError) in

@@ -125,7 +125,8 @@ typedef struct supcon_context_options {
   uint32_t struct_size;
   int32_t threads; /* that compute; 0 (default): as many as the CPUs this process may run on; at
                       most 1024 */
-  int64_t memory_limit; /* bytes that one plan (of a training step or an inference) may take; 0
+  int64_t memory_limit; /* bytes that one plan (of a training step or an inference) may take, and
+                           that decoding an image may (large ones are decoded one at a time); 0
                            (default): what the machine has free then */
 } supcon_context_options;
 
@@ -141,7 +142,8 @@ void supcon_context_free(supcon_context *context);
 int32_t supcon_context_threads(const supcon_context *context);
 /* Stops the calls that run with this context at the moment (NULL: with the default one), those of
  * models and trainers made with it too: each returns SUPCON_STATUS_CANCELED, as a rule within a
- * second. Calls that begin later run. From any thread, or a signal handler; it waits for nothing. */
+ * second. Calls that begin later run. From any thread, or a signal handler; it waits for nothing.
+ */
 void supcon_context_cancel(supcon_context *context);
 
 /* --------------------------------------------------------------------------------------------------------------------
@@ -318,6 +320,8 @@ typedef struct supcon_dataset_options {
                        as stored elsewhere */
   int32_t copy; /* 1: supcon_dataset_from_images copies; 0 (default): the pixels stay the caller's,
                    valid and unchanged until the data set, and what was made from it, is freed */
+  int64_t max_pixels; /* that an image in a file may have: one that claims more counts as
+                         unreadable; at most 2^32; 0 (default): 178956970 */
 } supcon_dataset_options;
 void supcon_dataset_options_init_sized(supcon_dataset_options *options, size_t size);
 #define supcon_dataset_options_init(options) \

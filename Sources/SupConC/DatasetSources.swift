@@ -7,6 +7,7 @@ extension supcon_dataset_options {
         on_error = options.onError.rawValue
         channels = Int32(options.channels)
         copy = options.copies ? 1 : 0
+        max_pixels = Int64(options.maxPixels)
     }
 }
 
@@ -17,7 +18,7 @@ extension DatasetOptions {
             pointer, defaults: supcon_dataset_options(DatasetOptions()))
         self.init(
             onError: try choice(options.on_error, "on_error"), channels: Int(options.channels),
-            copies: try flag(options.copy, "copy"))
+            copies: try flag(options.copy, "copy"), maxPixels: Int(options.max_pixels))
         try validate()
     }
 }

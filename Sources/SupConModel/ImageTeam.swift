@@ -18,9 +18,10 @@ struct ImageTeam: @unchecked Sendable {
     /// For `count` images: of `dataset`, or of batches.
     init(_ model: Model, _ dataset: Dataset? = nil, count: Int) {
         (threads, watch) = (model.context.threads, model.context.watch())
+        let gate = DecodeGate(model.context)
         // A few for each thread, as images differ in cost.
         members = (0..<(threads <= 1 ? 1 : max(min(threads * 2, count), 0))).map { _ in
-            Member(reader: dataset.map(ImageReader.init))
+            Member(reader: dataset.map { ImageReader($0, gate) })
         }
         pixels = PixelNormalization(model)
     }
@@ -30,6 +31,7 @@ struct ImageTeam: @unchecked Sendable {
     func read(_ range: Range<Int>, to input: UnsafeMutablePointer<Float>) throws(SupConError) {
         try share(range, input) { (index, member, floats) throws(SupConError) in
             guard let reader = member.reader else { return }
+            defer { reader.close() }
             let (height, width) = try reader.open(index)
             // Of a large photograph no more is decoded than the model sees.
             let fraction = max(

@@ -41,6 +41,18 @@ public struct ExecutionContext: Sendable {
         try check(bytes, limit > 0 ? limit : MachineMemory.available(), what)
     }
 
+    /// The same of memory that is taken again and again, such as for images: without a limit the
+    /// machine is only asked about more than 64 MiB. Errors: memory.
+    public func checkOften(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
+        if limit > 0 || bytes > 64 << 20 { try checkMemory(bytes, for: what()) }
+    }
+
+    /// Bytes that one of the many things that threads hold at the same time may take before it
+    /// counts as large: 64 MiB, or less where a limit leaves less for each thread.
+    public var largeByteCount: Int {
+        limit > 0 ? min(64 << 20, limit / (4 * threads)) : 64 << 20
+    }
+
     /// The same of what has been taken in parts: the limit alone counts, as the parts are no longer
     /// free. Errors: memory.
     public func checkLimit(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {

@@ -85,14 +85,20 @@ extension ImageView {
 /// Memory that grows and is used again and again; its contents do not outlive the next `reserve`.
 final class Scratch {
     private var buffer: AlignedBuffer?
+    private let context: ExecutionContext
+
+    init(_ context: ExecutionContext = .default) { self.context = context }
+
+    /// Gives the memory back.
+    func release() { buffer = nil }
 
     /// At least `bytes` bytes. Errors: memory.
     func reserve(_ bytes: Int) throws(SupConError) -> UnsafeMutableRawPointer {
         if let buffer, buffer.byteCount >= bytes { return buffer.pointer }
         buffer = nil
-        // Photographs take hundreds of megabytes at most; what is small needs no question.
-        if bytes > 64 << 20 { try ExecutionContext.default.checkMemory(bytes, for: "an image") }
-        let new = try AlignedBuffer(byteCount: bytes + bytes / 4)
+        try context.checkOften(bytes, for: "an image")
+        // A little more, so that images of about one size share it.
+        let new = try AlignedBuffer(byteCount: bytes + (bytes > 64 << 20 ? 0 : bytes / 4))
         buffer = new
         return new.pointer
     }

@@ -38,6 +38,7 @@ struct FoundFiles {
         var header: ImageHeader
     }
     private let paths: [RawPath]
+    private let mostPixels: Int
     private(set) var kept: [Image] = []
     /// "path: reason".
     private(set) var skipped: [String] = []
@@ -46,12 +47,12 @@ struct FoundFiles {
     ///   image's name either is no concern of ours.
     /// Errors: with `refuse` that of the first bad file.
     init(_ paths: [RawPath], options: DatasetOptions, ignoresOthers: Bool) throws(SupConError) {
-        self.paths = paths
+        (self.paths, mostPixels) = (paths, options.mostPixels)
         let threads = ExecutionContext.default.threads
         let results = Collected<Result<ImageFile.Inspection, SupConError>>(
             count: paths.count, .success(.other("")))
         Parallel.ranges(paths.count, grain: 8, threads: threads) { range in
-            let file = ImageFile()
+            let file = ImageFile(mostPixels: options.mostPixels)
             for index in range {
                 results[index] = Result { () throws(SupConError) in try file.inspect(paths[index]) }
             }
@@ -83,7 +84,7 @@ struct FoundFiles {
             entries: kept.map {
                 FileSource.Entry(height: Int32($0.header.height), width: Int32($0.header.width))
             },
-            paths: try PathTable(kept.map { paths[$0.index] }))
+            paths: try PathTable(kept.map { paths[$0.index] }), mostPixels: mostPixels)
     }
 
     /// Does the name end like an image's, of whatever kind?

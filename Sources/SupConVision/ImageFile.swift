@@ -3,11 +3,18 @@ import SupConTensor
 
 /// Looks at image files, one after the other, and holds the bytes of one. One thread.
 final class ImageFile {
+    /// More pixels in an image are taken for an attack on the memory.
+    private let mostPixels: Int
+    private let memory: Scratch
     /// A file of more bytes is no image that we would decode.
     static let mostBytes = 1 << 30
 
-    private let memory = Scratch()
     private(set) var bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+
+    /// - Parameter context: whose memory limit holds for the bytes of a file.
+    init(mostPixels: Int, context: ExecutionContext = .default) {
+        (self.mostPixels, memory) = (mostPixels, Scratch(context))
+    }
 
     enum Inspection {
         case image(ImageHeader)
@@ -29,19 +36,20 @@ final class ImageFile {
                 let whole =
                     head.count == file.size
                     ? head : try load(file, offset: 0, count: file.size).bytes
-                return .image(try PNGHeader.parse(whole, checksSums: true))
+                return .image(try PNGHeader.parse(whole, checksSums: true, mostPixels: mostPixels))
             }
 
-            var header = try JPEGHeader.parse(head)
+            var header = try JPEGHeader.parse(head, mostPixels: mostPixels)
             var whole = head
             if header == nil && head.count < file.size {
                 whole = try load(file, offset: 0, count: file.size).bytes
-                header = try JPEGHeader.parse(whole)
+                header = try JPEGHeader.parse(whole, mostPixels: mostPixels)
             }
             guard let header else {
                 throw SupConError(
                     .format, "is cut off: it ends after \(file.size) bytes, within its header")
             }
+            try header.checkData(file.size - header.scan)
             if whole.count == file.size {
                 try checkEnd(whole, from: header.scan)
             } else {
@@ -65,9 +73,13 @@ final class ImageFile {
             let (all, start) = try load(file, offset: 0, count: file.size)
             bytes = UnsafeMutableRawBufferPointer(start: start, count: file.size)
             switch ImageHeader.kind(all) {
-            case .png: return try PNGHeader.parse(all, checksSums: false)
+            case .png:
+                return try PNGHeader.parse(all, checksSums: false, mostPixels: mostPixels)
             case .jpeg:
-                if let header = try JPEGHeader.parse(all) { return header }
+                if let header = try JPEGHeader.parse(all, mostPixels: mostPixels) {
+                    try header.checkData(file.size - header.scan)
+                    return header
+                }
                 throw SupConError(
                     .format, "is cut off: it ends after \(file.size) bytes, within its header")
             case nil: throw SupConError(.format, Self.noImage(all))

@@ -4,9 +4,8 @@ import SupConTensor
 struct ImageHeader: Sendable, Equatable {
     enum Kind: Sendable, Equatable { case jpeg, png }
 
-    /// More pixels than these are taken for an attack on the memory: a side, and altogether.
+    /// A longer side is taken for an attack on the memory.
     static let longestSide = 1 << 16
-    static let mostPixels = 1 << 28
 
     var kind: Kind
     var storedHeight: Int
@@ -16,6 +15,10 @@ struct ImageHeader: Sendable, Equatable {
     var orientation: Orientation
     /// Of a JPEG: where the first scan begins.
     var scan = 0
+    /// Bytes that the compressed pixels have at least, if they are all there; 0: not known.
+    var leastData = 0
+    /// Bytes that a decoder holds besides the pixels: a progressive JPEG's coefficients.
+    var extraMemory = 0
 
     var height: Int { orientation.swapsSides ? storedWidth : storedHeight }
     var width: Int { orientation.swapsSides ? storedHeight : storedWidth }
@@ -27,14 +30,44 @@ struct ImageHeader: Sendable, Equatable {
         return nil
     }
 
+    /// The stored size that an image comes in if it need not have more than `fraction` of its
+    /// pixels along each side: a JPEG at the smallest of the scales 1, 1/2, 1/4 and 1/8 that is not
+    /// below `fraction`, anything else as it is.
+    func decodedSize(atLeast fraction: Double) -> (height: Int, width: Int) {
+        let denominator =
+            kind == .jpeg ? [8, 4, 2].first { 1 / Double($0) >= fraction } ?? 1 : 1
+        // As libjpeg rounds.
+        return (
+            (storedHeight + denominator - 1) / denominator,
+            (storedWidth + denominator - 1) / denominator
+        )
+    }
+
+    /// Bytes that decoding to `height`×`width` takes at most: pixels with an alpha channel, a gray
+    /// copy of them, and what the decoder holds. Sides are at most 65,536: no overflow.
+    func memory(height: Int, width: Int) -> Int {
+        height * width * (components == 1 ? 3 : 5) + extraMemory
+    }
+
+    /// Refuses an image whose data are too short for the size that it claims. Errors: format.
+    func checkData(_ bytes: Int) throws(SupConError) {
+        try require(
+            bytes >= leastData, .format,
+            """
+            claims to be \(storedHeight)×\(storedWidth) pixels large, but has \(max(bytes, 0)) \
+            bytes of image data; expected \(leastData) or more
+            """
+        )
+    }
+
     /// Errors: format.
-    static func checkSize(height: Int, width: Int) throws(SupConError) {
+    static func checkSize(height: Int, width: Int, most mostPixels: Int) throws(SupConError) {
         try require(height > 0 && width > 0, .format, "is \(height)×\(width) pixels large")
         try require(
             height <= longestSide && width <= longestSide && height * width <= mostPixels, .format,
             """
             is \(height)×\(width) pixels large; expected at most \(longestSide) a side and \
-            \(mostPixels) altogether
+            \(mostPixels) altogether (max_pixels)
             """
         )
     }

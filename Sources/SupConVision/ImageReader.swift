@@ -5,9 +5,11 @@ import SupConTensor
 public final class ImageReader {
     private let dataset: Dataset
     private var opened = Opened.nothing
-    private let decoded = Scratch()
-    private let converted = Scratch()
-    private let file = ImageFile()
+    private let decoded: Scratch
+    private let converted: Scratch
+    private let file: ImageFile
+    private let gate: DecodeGate
+    private var hasTurn = false
     private var jpeg: JPEGDecoder?
     private var corrupted: CorruptedReader?
 
@@ -19,13 +21,35 @@ public final class ImageReader {
         case corrupted(CorruptedReader, Int)
     }
 
-    public init(_ dataset: Dataset) { self.dataset = dataset }
+    /// - Parameter gate: what the readers of one call share; nil: this one is alone, and all of the
+    ///   machine's memory may be taken.
+    public init(_ dataset: Dataset, _ gate: DecodeGate? = nil) {
+        self.dataset = dataset
+        self.gate = gate ?? DecodeGate(.default)
+        let context = self.gate.context
+        (decoded, converted) = (Scratch(context), Scratch(context))
+        file = ImageFile(mostPixels: dataset.source.mostPixels, context: context)
+    }
+
+    deinit { close() }
+
+    /// Lets the opened image go. One that is large keeps other readers of the same gate waiting
+    /// until then, or until the next `open`.
+    public func close() {
+        opened = .nothing
+        corrupted?.close()
+        guard hasTurn else { return }
+        decoded.release()
+        converted.release()
+        hasTurn = false
+        gate.leave()
+    }
 
     /// Opens image `index` and tells its size; of a file it reads the bytes and the header only.
     /// Errors: argument (no such image), io, format (a file that has become unreadable or has
     /// changed its size), memory.
     public func open(_ index: Int) throws(SupConError) -> (height: Int, width: Int) {
-        opened = .nothing
+        close()
         try require(
             (0..<dataset.count).contains(index), .argument,
             """
@@ -56,7 +80,7 @@ public final class ImageReader {
             opened = .file(header, path)
         case .callback(let callback): opened = .callback(callback, place)
         case .corrupted(let source):
-            let reader = corrupted ?? CorruptedReader(source)
+            let reader = corrupted ?? CorruptedReader(source, gate)
             corrupted = reader
             try reader.open(place)
             opened = .corrupted(reader, place)
@@ -75,8 +99,7 @@ public final class ImageReader {
         case .view(let view): return try view.converted(to: dataset.channels, scratch: converted)
         case .file(let header, let path):
             let view = try naming(path) { () throws(SupConError) in
-                try header.kind == .png
-                    ? decodePNG(header, path) : decodeJPEG(header, path, atLeast: fraction)
+                try decode(header, path, atLeast: fraction)
             }
             return try header.orientation.apply(view).converted(
                 to: dataset.channels, scratch: converted)
@@ -90,18 +113,21 @@ public final class ImageReader {
         }
     }
 
-    private func decodePNG(_ header: ImageHeader, _ path: RawPath) throws(SupConError) -> ImageView
-    {
-        try PNGDecoder.decode(file.bytes, header, scratch: decoded, path: path.description)
-    }
-
-    private func decodeJPEG(_ header: ImageHeader, _ path: RawPath, atLeast fraction: Double)
+    private func decode(_ header: ImageHeader, _ path: RawPath, atLeast fraction: Double)
         throws(SupConError) -> ImageView
     {
+        let size = header.decodedSize(atLeast: fraction)
+        hasTurn = try gate.enter(
+            header.memory(height: size.height, width: size.width), hasTurn: hasTurn,
+            for: "decoding an image of \(header.height)×\(header.width)")
+        if header.kind == .png {
+            return try PNGDecoder.decode(
+                file.bytes, header, scratch: decoded, path: path.description)
+        }
         let decoder = if let jpeg { jpeg } else { try JPEGDecoder() }
         jpeg = decoder
         return try decoder.decode(
-            UnsafeRawBufferPointer(file.bytes), header, channels: dataset.channels,
-            atLeast: fraction, scratch: decoded, path: path.description)
+            UnsafeRawBufferPointer(file.bytes), header, channels: dataset.channels, size: size,
+            scratch: decoded, path: path.description)
     }
 }

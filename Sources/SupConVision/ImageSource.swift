@@ -25,6 +25,12 @@ enum ImageSource: Sendable {
         }
     }
 
+    /// That one image may have; where images are in memory, no matter.
+    var mostPixels: Int {
+        if case .files(let files) = self { return files.mostPixels }
+        return DatasetOptions.defaultMostPixels
+    }
+
     func size(_ index: Int) -> (height: Int, width: Int) {
         switch self {
         case .batch(let batch, _): (batch.height, batch.width)
@@ -62,6 +68,8 @@ struct FileSource: Sendable {
     }
     var entries: [Entry]
     var paths: PathTable
+    /// That one image may have.
+    var mostPixels: Int
 }
 
 /// The images of a data set, resized if there is a size, and corrupted under their numbers in it.

@@ -16,16 +16,14 @@ final class JPEGDecoder {
 
     deinit { tjDestroy(handle) }
 
-    /// Decodes to u8 with 1 or 3 channels, as stored (not oriented), at the smallest of the scales
-    /// 1, 1/2, 1/4 and 1/8 that is not below `fraction`. A damaged file whose image comes out all
+    /// Decodes to u8 with 1 or 3 channels, as stored (not oriented), in a `size` that
+    /// `ImageHeader.decodedSize` gave. A damaged file whose image comes out all
     /// the same is logged as a warning. Errors: format (without the file's name), memory.
     func decode(
         _ bytes: UnsafeRawBufferPointer, _ header: ImageHeader, channels: Int,
-        atLeast fraction: Double, scratch: Scratch, path: @autoclosure () -> String
+        size: (height: Int, width: Int), scratch: Scratch, path: @autoclosure () -> String
     ) throws(SupConError) -> ImageView {
-        let denominator = [8, 4, 2].first { 1 / Double($0) >= fraction } ?? 1
-        let height = (header.storedHeight + denominator - 1) / denominator  // as libjpeg rounds
-        let width = (header.storedWidth + denominator - 1) / denominator
+        let (height, width) = size
         // Gray to RGB is a matter of strides; CMYK comes as it is stored.
         let (format, stored): (TJPF, Int) =
             switch (header.components, channels) {

@@ -4,9 +4,12 @@ import SupConTensor
 /// orientation.
 enum JPEGHeader {
     /// nil: the header goes on beyond `bytes`. Errors: format (without the file's name).
-    static func parse(_ bytes: UnsafeRawBufferPointer) throws(SupConError) -> ImageHeader? {
+    static func parse(_ bytes: UnsafeRawBufferPointer, mostPixels: Int) throws(SupConError)
+        -> ImageHeader?
+    {
         var header: ImageHeader?
         var orientation: Orientation?
+        var isProgressive = false
         var at = 2  // behind the start-of-image marker
         while true {
             // Anything before a marker is skipped, and a marker may have any number of fill bytes
@@ -29,13 +32,18 @@ enum JPEGHeader {
             switch marker {
             case 0xc0...0xcf where marker != 0xc4 && marker != 0xc8 && marker != 0xcc:
                 try require(header == nil, .format, "has two frames; expected one")
-                header = try frame(marker, segment)
+                header = try frame(marker, segment, mostPixels)
+                isProgressive = marker == 0xc2 || marker == 0xca
             case 0xe1 where segment.starts(with: "Exif\0\0") && orientation == nil:
                 orientation = Orientation.parse(tiff: segment.part(6, segment.count - 6))
             case 0xda:
                 guard var header else { throw SupConError(.format, "has a scan before its frame") }
                 header.orientation = orientation ?? .topLeft
                 header.scan = at + length
+                // Sequential, and all components in one scan: decoded row by row.
+                if !isProgressive && segment.byte(0) == header.components {
+                    header.extraMemory = 0
+                }
                 return header
             default: break
             }
@@ -43,9 +51,9 @@ enum JPEGHeader {
         }
     }
 
-    private static func frame(_ marker: Int, _ segment: UnsafeRawBufferPointer) throws(SupConError)
-        -> ImageHeader
-    {
+    private static func frame(
+        _ marker: Int, _ segment: UnsafeRawBufferPointer, _ mostPixels: Int
+    ) throws(SupConError) -> ImageHeader {
         guard let precision = segment.byte(0), let height = segment.bigEndian16(1),
             let width = segment.bigEndian16(3), let components = segment.byte(5)
         else {
@@ -63,10 +71,35 @@ enum JPEGHeader {
         try require(
             segment.count >= 6 + 3 * components, .format,
             "has a frame header of \(segment.count) bytes; expected \(6 + 3 * components)")
-        try ImageHeader.checkSize(height: height, width: width)
-        return ImageHeader(
+        try ImageHeader.checkSize(height: height, width: width, most: mostPixels)
+        var header = ImageHeader(
             kind: .jpeg, storedHeight: height, storedWidth: width, components: components,
             orientation: .topLeft)
+        let blocks = blocks(height, width, segment.part(6, 3 * components))
+        // A Huffman code has a bit or more, and each block a code or more.
+        if marker <= 0xc2 { header.leastData = (blocks + 7) / 8 }
+        header.extraMemory = blocks * 64 * 2
+        return header
+    }
+
+    /// How many blocks of 8×8 coefficients all components have; `specifications`: three bytes each,
+    /// the second the sampling factors. Factors that there are not count as 1: the decoder refuses
+    /// them.
+    private static func blocks(
+        _ height: Int, _ width: Int, _ specifications: UnsafeRawBufferPointer
+    ) -> Int {
+        let factors = stride(from: 1, to: specifications.count, by: 3).map { at in
+            let byte = Int(specifications[at])
+            return (across: max(byte >> 4, 1), down: max(byte & 15, 1))
+        }
+        let across = factors.map(\.across).max() ?? 1
+        let down = factors.map(\.down).max() ?? 1
+        func blocks(_ length: Int, _ factor: Int, _ most: Int) -> Int {
+            ((length * factor + most - 1) / most + 7) / 8
+        }
+        return factors.reduce(0) {
+            $0 + blocks(width, $1.across, across) * blocks(height, $1.down, down)
+        }
     }
 
     /// Is there an end-of-image marker? Within a scan 0xff is followed by 0x00 or a restart marker,

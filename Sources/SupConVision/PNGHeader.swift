@@ -7,32 +7,33 @@ import SupConTensor
 enum PNGHeader {
     /// Walks through all chunks up to IEND. `checksSums`: by their CRC-32 as well. Errors: format
     /// (without the file's name).
-    static func parse(_ bytes: UnsafeRawBufferPointer, checksSums: Bool) throws(SupConError)
-        -> ImageHeader
+    static func parse(_ bytes: UnsafeRawBufferPointer, checksSums: Bool, mostPixels: Int)
+        throws(SupConError) -> ImageHeader
     {
         var header: ImageHeader?
         var hasPalette = false
-        var hasData = false
+        var data = 0
         var needsPalette = false
-        try walk(bytes, checksSums: checksSums) { type, data throws(SupConError) in
+        try walk(bytes, checksSums: checksSums) { type, content throws(SupConError) in
             if header == nil {
                 try require(
                     type == Chunk.ihdr, .format,
                     "begins with a chunk “\(name(type))”; expected IHDR")
-                (header, needsPalette) = try parse(header: data)
+                (header, needsPalette) = try parse(header: content, mostPixels)
             }
             switch type {
             case Chunk.plte: hasPalette = true
-            case Chunk.idat: hasData = true
-            case Chunk.exif: header?.orientation = Orientation.parse(tiff: data)
+            case Chunk.idat: data += content.count
+            case Chunk.exif: header?.orientation = Orientation.parse(tiff: content)
             default: break
             }
         }
-        guard let header, hasData else {
+        guard let header, data > 0 else {
             throw SupConError(.format, "has no image data (no IDAT chunk)")
         }
         try require(
             hasPalette || !needsPalette, .format, "has no palette (no PLTE chunk), but needs one")
+        try header.checkData(data)
         return header
     }
 
@@ -97,9 +98,9 @@ enum PNGHeader {
         }
     }
 
-    private static func parse(header data: UnsafeRawBufferPointer) throws(SupConError) -> (
-        ImageHeader, needsPalette: Bool
-    ) {
+    private static func parse(header data: UnsafeRawBufferPointer, _ mostPixels: Int)
+        throws(SupConError) -> (ImageHeader, needsPalette: Bool)
+    {
         guard data.count == 13, let width = data.bigEndian32(0), let height = data.bigEndian32(4)
         else {
             throw SupConError(.format, "has a header of \(data.count) bytes; expected 13")
@@ -118,10 +119,17 @@ enum PNGHeader {
         try require(
             data[10] == 0 && data[11] == 0 && data[12] <= 1, .format,
             "is compressed, filtered or interlaced in a way that PNG does not know")
-        try ImageHeader.checkSize(height: height, width: width)
-        let header = ImageHeader(
+        try ImageHeader.checkSize(height: height, width: width, most: mostPixels)
+        var header = ImageHeader(
             kind: .png, storedHeight: height, storedWidth: width,
             components: color & 2 != 0 ? 3 : 1, orientation: .topLeft)
+        // Deflate makes at most 1032 bytes of one (zlib, "Maximum Compression Factor"); a row has its
+        // filter's byte, unless passes share it out.
+        let samples = [0: 1, 2: 3, 3: 1, 4: 2, 6: 4][color] ?? 1
+        let row = (width * samples * Int(depth) + 7) / 8 + (data[12] == 0 ? 1 : 0)
+        let packed =
+            data[12] == 0 ? height * row : (height * width * samples * Int(depth) + 7) / 8
+        header.leastData = (packed + 1031) / 1032
         return (header, needsPalette: color == 3)
     }
 }

@@ -68,7 +68,7 @@ final class TrainingRun {
             views: options.effectiveViews, height: model.imageHeight, width: model.imageWidth,
             mean: model.mean, std: model.std, seed: options.seed,
             threads: options.loaderThreads > 0 ? options.loaderThreads : plan.context.threads,
-            batchSize: plan.step.chunks.size)
+            batchSize: plan.step.chunks.size, context: plan.context)
     }
 
     // MARK: An epoch

@@ -55,11 +55,12 @@ public func augment(
     let perView = height * width * dataset.channels
     let failure = Mutex<SupConError?>(nil)
     nonisolated(unsafe) let output = into
+    let gate = DecodeGate(context)
     Parallel.ranges(
         indices.count, grain: max(1, 65536 / perView),
         threads: dataset.needsCallingThread ? 1 : context.threads
     ) { range in
-        let (workspace, reader) = (AugmentationWorkspace(), ImageReader(dataset))
+        let (workspace, reader) = (AugmentationWorkspace(), ImageReader(dataset, gate))
         do throws(SupConError) {
             for i in range {
                 let size = try reader.open(indices[i])

@@ -25,13 +25,15 @@ final class CorruptedReader {
     private let workspace = AugmentationWorkspace()
     private let (resized, bytes) = (Scratch(), Scratch())
 
-    init(_ source: CorruptedSource) {
+    init(_ source: CorruptedSource, _ gate: DecodeGate) {
         self.source = source
-        reader = ImageReader(source.dataset)
+        reader = ImageReader(source.dataset, gate)
     }
 
     /// Errors: those of the image.
     func open(_ index: Int) throws(SupConError) { _ = try reader.open(index) }
+
+    func close() { reader.close() }
 
     /// The opened image, number `index`, corrupted; valid until the next call. Errors: those of the
     /// image, memory.

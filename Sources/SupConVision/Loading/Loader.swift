@@ -50,12 +50,12 @@ public final class Loader {
     ///   - second: how the views after an image's first are made; nil: as the first.
     ///   - mean, std: one per channel.
     ///   - threads: 1 to 1024.
+    ///   - context: whose memory limit holds for the images that are decoded.
     /// Errors: argument, shape, memory.
     public init(
         _ dataset: Dataset, _ options: AugmentationOptions, second: AugmentationOptions? = nil,
         views: Int, height: Int, width: Int, mean: [Float], std: [Float], seed: UInt64,
-        threads: Int,
-        batchSize: Int
+        threads: Int, batchSize: Int, context: ExecutionContext = .default
     ) throws(SupConError) {
         let augmentation = try Augmentation(
             options, height: height, width: width, channels: dataset.channels)
@@ -105,7 +105,8 @@ public final class Loader {
             dataset, slots: slots, grain: max(1, min(16, batchSize / (threads * 4))))
         let plan = LoaderWorker.Plan(
             augmentation: augmentation, second: other ?? augmentation, normalization: normalization,
-            views: views, seed: seed, slots: memory.map(\.floats))
+            views: views, seed: seed, slots: memory.map(\.floats),
+            gate: DecodeGate(context))
         // If one fails, deinit ends those before it.
         for _ in 0..<threads { self.threads.append(try Self.start(plan, queue)) }
     }

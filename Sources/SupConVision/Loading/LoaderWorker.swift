@@ -12,6 +12,7 @@ final class LoaderWorker {
         var views: Int
         var seed: UInt64
         var slots: [UnsafeMutablePointer<Float>]
+        var gate: DecodeGate
 
         var perView: Int { augmentation.height * augmentation.width * augmentation.channels }
     }
@@ -26,13 +27,15 @@ final class LoaderWorker {
     init(_ plan: Plan, _ queue: LoaderQueue) {
         (self.plan, self.queue) = (plan, queue)
         recipes = (0..<plan.views).map { _ in ViewRecipe() }
-        reader = ImageReader(queue.dataset)
+        reader = ImageReader(queue.dataset, plan.gate)
         read = queue.dataset
     }
 
     func run() {
         while let task = queue.take() {
-            if task.dataset !== read { (reader, read) = (ImageReader(task.dataset), task.dataset) }
+            if task.dataset !== read {
+                (reader, read) = (ImageReader(task.dataset, plan.gate), task.dataset)
+            }
             var failure: (sample: Int, error: SupConError)?
             for sample in task.samples {
                 do throws(SupConError) {
@@ -49,6 +52,7 @@ final class LoaderWorker {
     /// All views of one image, decoded once: as small as the most demanding view allows.
     private func make(_ task: LoaderQueue.Task, _ sample: Int) throws(SupConError) {
         let index = task.indices[sample]
+        defer { reader.close() }
         let size = try reader.open(task.isMaterialized ? sample : index)
         // An image's second turn in an epoch goes on with the views after those of its first. 24
         // bits.

@@ -208,6 +208,9 @@ exif[0x0112] = 6
 Image.fromarray(noise(3).astype(np.uint8)).save(here / "orientation6.png", exif=exif)
 by_pillow("orientation6.png")
 
+# As small as deflate can be for its size; its pixels are all 0.
+Image.new("L", (3000, 3000)).save(here / "black.png", compress_level=9)
+
 # IDX
 pixels = random.integers(0, 256, (5, 4, 3), np.uint8)
 labels = np.array([3, 0, 2, 2, 1], np.uint8)

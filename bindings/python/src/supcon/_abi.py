@@ -263,7 +263,13 @@ class LossResult(Structure):
 
 
 class DatasetOptions(Structure):
-    _fields_ = [_size, ("on_error", c_int32), ("channels", c_int32), ("copy", c_int32)]
+    _fields_ = [
+        _size,
+        ("on_error", c_int32),
+        ("channels", c_int32),
+        ("copy", c_int32),
+        ("max_pixels", c_int64),
+    ]
 
 
 class DatasetInfo(Structure):

@@ -89,15 +89,19 @@ class Dataset:
         return from_pixels(pixels(images), _numbers(labels))
 
     @classmethod
-    def from_files(cls, paths, labels=None, *, on_error=None, channels=None) -> Dataset:
+    def from_files(
+        cls, paths, labels=None, *, on_error=None, channels=None, max_pixels=None
+    ) -> Dataset:
         """JPEG and PNG files, in that order. Labels: int [n] >= 0. `on_error`: "skip" leaves
-        unreadable files out, "refuse" raises; `channels`: 1 (gray) or 3 (RGB).
+        unreadable files out, "refuse" raises; `channels`: 1 (gray) or 3 (RGB); `max_pixels`: an
+        image that claims more is unreadable (None: 178,956,970).
         """
         encoded = [_convert.path("paths", it) for it in paths]
         numbers = _numbers(labels)
         if numbers is not None and len(numbers) != len(encoded):
             raise ShapeError(f"there are {len(numbers)} labels for {len(encoded)} paths")
-        options, handle = build(DATASET, on_error=on_error, channels=channels), _abi.DatasetHandle()
+        options = build(DATASET, on_error=on_error, channels=channels, max_pixels=max_pixels)
+        handle = _abi.DatasetHandle()
         check(
             lib.supcon_dataset_from_files(
                 _strings(encoded),
@@ -309,10 +313,13 @@ class ImageFolder(Dataset):
         Leave unreadable files out and list them in `skipped`, or raise `FormatError`.
     channels : int, default 3
         1: gray; 3: RGB.
+    max_pixels : int, default 178956970
+        An image that claims more pixels is unreadable.
     """
 
-    def __init__(self, path, on_error=None, channels=None):
-        options, handle = build(DATASET, on_error=on_error, channels=channels), _abi.DatasetHandle()
+    def __init__(self, path, on_error=None, channels=None, *, max_pixels=None):
+        options = build(DATASET, on_error=on_error, channels=channels, max_pixels=max_pixels)
+        handle = _abi.DatasetHandle()
         check(
             lib.supcon_dataset_from_folder(
                 _convert.path("path", path), ctypes.byref(options), ctypes.byref(handle)

@@ -422,6 +422,11 @@ DATASET = _table(
         int,
         "of the images that come out: 1 (gray) or 3 (RGB); 0: 3 for files, as stored elsewhere",
     ),
+    (
+        "max_pixels",
+        int,
+        "that an image in a file may have: one that claims more counts as unreadable; 0: 178956970",
+    ),
 )
 
 

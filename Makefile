@@ -78,7 +78,7 @@ define find-python
 	[ -n "$$python" ] || { echo "No Python 3.9 or later with venv, ssl and ctypes: name one with make PYTHON=/path/to/python3" >&2; exit 1; }
 endef
 
-PYTHON_PACKAGES := numpy pytest scikit-learn matplotlib safetensors
+PYTHON_PACKAGES := numpy pytest scikit-learn matplotlib safetensors tensorboard
 venv: $(VENV)/ready
 $(VENV)/ready: Makefile
 	@$(find-python); \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from ._data import Dataset
 from ._errors import ArgumentError, CanceledError
 from ._library import check, context, guarded, interruptible, lib, own
 from ._model import Model
-from ._options import LOSS, TRAIN, build, documented
+from ._options import LOSS, MODEL_DATA, TRAIN, build, documented
 from ._progress import Progress
 
 
@@ -64,12 +65,14 @@ def _event(struct) -> Event:
 @dataclass
 class Training:
     """What a run came to: `history`, the event of each epoch; `steps`, how many there were;
-    `stopped`, whether the callback ended it early; `memory`, bytes that one step takes.
+    `stopped`, whether the callback ended it early; `memory`, bytes that one step takes; `run`, the
+    run's folder.
     """
 
     memory: int = 0
     steps: int = 0
     stopped: bool = False
+    run: Path | None = None
     history: list[Event] = field(default_factory=list)
 
 
@@ -83,6 +86,8 @@ def train(
     seed=None,
     callback=None,
     verbose=0,
+    run=None,
+    test: Dataset | None = None,
     training: Training | None = None,
     **options,
 ) -> Training:
@@ -105,6 +110,14 @@ def train(
         of this function.
     verbose : int
         1: progress with loss, rate and time left on standard error.
+    run : path, optional
+        Folder for everything that tells of the run: config.toml, summary.csv, TensorBoard's events
+        where that is installed, checkpoints/, model.safetensors, and README.md (a model card).
+        A folder that holds a run already is left alone: "runs/first" becomes
+        "runs/first-2", and so on, unless `resume` is set. The result's `run` says which it is.
+    test : Dataset, optional
+        Images that the run's card judges the model by; None: those that
+        validation_fraction holds out.
 
     Returns
     -------
@@ -122,8 +135,11 @@ def train(
         if name not in known:
             raise TypeError(
                 f"train() has no option {name!r}; it has {', '.join(known)}, "
-                "augmentation, milestones, seed, callback and verbose"
+                "augmentation, milestones, seed, callback, verbose, run and test"
             )
+    if run is not None:
+        given = options | {"augmentation": augmentation, "milestones": milestones, "seed": seed}
+        return _in_folder(run, model, data, test, given, callback, verbose, training or Training())
     struct = build(TRAIN, **{name: value for name, value in options.items() if name in TRAIN})
     loss = build(LOSS, **{name: value for name, value in options.items() if name in LOSS})
     views, others = _options.augmentations(augmentation)
@@ -144,6 +160,43 @@ def train(
     return _run(
         model, data, struct, callback, Progress() if verbose else None, training or Training()
     )
+
+
+def _in_folder(run, model, data, test, options, callback, verbose, training) -> Training:
+    """A run with a folder. What was learned is kept there however the run ends."""
+    from ._run import Run
+
+    folder = Run(run, resume=bool(options.get("resume")))
+    options = folder.begin(model, data, options)
+    training.run = folder.path
+
+    def hear(event):
+        folder(event)
+        return callback(event) if callback else False
+
+    try:
+        train(model, data, **options, callback=hear, verbose=verbose, training=training)
+    except BaseException:
+        if training.steps:
+            folder.finish(model, data, assess=False)
+        raise
+    folder.finish(model, data, test)
+    return training
+
+
+def validation_split(data: Dataset, options: dict) -> tuple[Dataset, Dataset | None]:
+    """The images that a run with these options trains on, and those that it holds out, if any."""
+    fraction = options.get("validation_fraction")
+    fraction = TRAIN["validation_fraction"].default if fraction is None else fraction
+    if not fraction or len(data) < 2 or (data.labels is None and not by_targets(options)):
+        return data, None
+    training, validation = data.split(fraction, seed_number(options))
+    return training, validation if len(validation) else None
+
+
+def seed_number(options: dict) -> int:
+    """The seed of a run with these options."""
+    return MODEL_DATA["seed"].default if options.get("seed") is None else options["seed"]
 
 
 class _Trainer:

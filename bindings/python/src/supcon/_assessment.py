@@ -1,0 +1,265 @@
+"""What a trained model makes of images that it has not seen: the figures of a model card and the
+material of a report, kept in evaluation.npz of a run's folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from . import _files
+from ._augmentation import augment
+from ._data import Dataset
+from ._errors import ArgumentError, FormatError
+from ._evaluation import evaluate
+from ._measures import alignment, calibration, retrieval, uniformity
+from ._model import Model
+from ._training import seed_number, validation_split
+
+MOST_JUDGED, MOST_KNOWN = 10_000, 10_000  # images: the standard error of a fraction is 0.5 % then
+MOST_MAPPED, MOST_MISTAKES, MOST_QUERIES = 1000, 24, 12
+NEIGHBORS, VIEWS, VIEW_ROWS, THUMB = 6, 6, 6, 64
+
+
+@dataclass
+class Assessment:
+    """The judged images, n of them, and what is shown of them; without labels all that needs them
+    is empty.
+
+    judged : in words, which images; held_out : whether training saw none of them
+    guesser : in words, what predicted
+    class_names : [c]; metrics : name → number
+    names, labels, predictions, confidences : [n]
+    confusion : int [c, c], rows the truth
+    bin_counts, bin_confidences, bin_accuracies : the reliability diagram
+    mapped : [m], which images the map has; embeddings : float16 [m, d]
+    mistakes, queries : which images were taken for another class, the surest first; which ask for
+    neighbors
+    thumbs : uint8 [m + mistakes + queries, h, w, 3] in that order, as the model sees them
+    neighbor_names, neighbor_labels, neighbor_cosines : [queries, k], among training images;
+    neighbor_thumbs : uint8 [queries, k, h, w, 3]
+    view_names : [r]; views : uint8 [r, 1 + v, h, w, 3], the image and the views that training sees
+    """
+
+    judged: str = ""
+    held_out: bool = False
+    guesser: str = ""
+    class_names: list = field(default_factory=list)
+    metrics: dict = field(default_factory=dict)
+    names: np.ndarray = field(default_factory=lambda: np.empty(0, str))
+    labels: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    predictions: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    confidences: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    confusion: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.int64))
+    bin_counts: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    bin_confidences: np.ndarray = field(default_factory=lambda: np.empty(0))
+    bin_accuracies: np.ndarray = field(default_factory=lambda: np.empty(0))
+    mapped: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    embeddings: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float16))
+    mistakes: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    queries: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    thumbs: np.ndarray = field(default_factory=lambda: np.empty((0, 1, 1, 3), np.uint8))
+    neighbor_names: np.ndarray = field(default_factory=lambda: np.empty((0, 0), str))
+    neighbor_labels: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.int64))
+    neighbor_cosines: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    neighbor_thumbs: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 1, 1, 3), np.uint8))
+    view_names: np.ndarray = field(default_factory=lambda: np.empty(0, str))
+    views: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 1, 1, 3), np.uint8))
+
+    def save(self, path) -> None:
+        values = {it.name: getattr(self, it.name) for it in fields(self)}
+        for name in ("class_names", "metrics"):
+            values[name] = json.dumps(values[name])
+        _files.write(os.fspath(path), lambda file: np.savez_compressed(file, **values))
+
+    @classmethod
+    def load(cls, path) -> Assessment:
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                values = {it.name: file[it.name] for it in fields(cls)}
+        except (ValueError, KeyError, EOFError) as error:
+            raise FormatError(f"{os.fspath(path)} is no evaluation of a run: {error}") from None
+        for name in ("class_names", "metrics"):
+            values[name] = json.loads(str(values[name]))
+        values["judged"], values["guesser"] = str(values["judged"]), str(values["guesser"])
+        values["held_out"] = bool(values["held_out"])
+        return cls(**values)
+
+
+def assess(
+    model: Model, data: Dataset, options: dict, test: Dataset | None = None, progress=None
+) -> Assessment:
+    """Judges a model on `test`, else on the validation split of its run (`options`: those of
+    `supcon.train`), else on its training images. progress(what) gives what `Model.embed` takes.
+    """
+    known, judged, words, held_out = _parts(data, options, test)
+    known, judged = _some(known, MOST_KNOWN), _some(judged, MOST_JUDGED)
+    tell = progress or (lambda what: None)
+    rows = model.embed(judged, progress=tell("held-out images" if held_out else "images"))
+    known_rows = model.embed(known, progress=tell("training images")) if held_out else rows
+    found = Assessment(words, held_out, names=_names(judged))
+    if judged.labels is not None:
+        found.class_names, found.labels = list(data.class_names), judged.labels
+        _classify(found, model, known, known_rows, judged, rows)
+    found.metrics["uniformity"] = uniformity(rows, n_jobs=model.n_jobs)
+    found.metrics["images"] = len(judged)
+    found.mapped = _spread(len(judged), MOST_MAPPED)
+    found.embeddings = rows[found.mapped].astype(np.float16)
+    found.queries = _queries(found, len(judged))
+    _neighbors(found, model, known, known_rows, rows, itself=not held_out)
+    shown = np.concatenate([found.mapped, found.mistakes, found.queries])
+    found.thumbs = _pictures(model, judged, shown)
+    _views(found, model, known, options)
+    return found
+
+
+def _parts(data, options, test):
+    """(training images, judged images, their name in words, whether training saw none of them)."""
+    train, validation = validation_split(data, options)
+    if test is not None:
+        return train, _numbered_alike(test, data), "test images", True
+    if validation is not None:
+        return train, validation, "held-out images", True
+    return data, data, "training images, since none were held out", False
+
+
+def _numbered_alike(test: Dataset, data: Dataset) -> Dataset:
+    """The test images with the classes' numbers in the training data."""
+    if data.labels is None or test.labels is None:
+        return test.with_labels(None) if test.labels is not None else test
+    numbers = {name: at for at, name in enumerate(data.class_names)}
+    present = [test.class_names[it] for it in np.unique(test.labels)]
+    unknown = [it for it in present if it not in numbers]
+    if unknown:
+        raise ArgumentError(
+            f"the test images have the class {unknown[0]!r}, which the training images do not "
+            f"have; these have {', '.join(data.class_names[:20])}"
+        )
+    order = np.array([numbers.get(it, 0) for it in test.class_names], np.int64)
+    return test.with_labels(order[test.labels]).with_class_names(data.class_names)
+
+
+def _some(data: Dataset, most: int) -> Dataset:
+    return data if len(data) <= most else data.subset(_spread(len(data), most))
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    """At most `most` of `count` indices, evenly spread."""
+    return np.arange(min(count, most), dtype=np.int64) * count // max(1, min(count, most))
+
+
+def _names(data: Dataset) -> np.ndarray:
+    paths = data.paths
+    if paths is None:
+        return np.array([f"image {it}" for it in range(len(data))])
+    root = os.path.commonpath(map(os.path.dirname, map(os.path.abspath, paths)))
+    names = [os.path.relpath(it, root) for it in paths]
+    return np.array([os.fsencode(it).decode("utf-8", "replace") for it in names])
+
+
+def _classify(found: Assessment, model: Model, known, known_rows, judged, rows) -> None:
+    """Predictions of the model's classifier, or of a linear probe on the training images where it
+    has none for these classes, and all that follows from them.
+    """
+    classes, own = len(found.class_names), model.class_names == found.class_names
+    several = len(np.unique(known.labels)) > 1
+    found.guesser = "the model's classifier" if own else "a linear probe on the training images"
+    if own:
+        probabilities = model.embed(judged, "probabilities", False)
+    elif several:
+        probe = evaluate(
+            known_rows, known.labels, rows, judged.labels, "linear", n_jobs=model.n_jobs
+        )
+        probabilities = np.zeros((len(judged), classes), np.float32)
+        probabilities[:, probe.classes] = probe.probabilities
+    else:
+        return
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    found.predictions = order[:, 0]
+    found.confidences = np.take_along_axis(probabilities, order[:, :1], 1)[:, 0]
+    found.confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(found.confusion, (judged.labels, found.predictions), 1)
+    calibrated = calibration(probabilities, judged.labels)
+    found.bin_counts, found.bin_confidences, found.bin_accuracies = (
+        calibrated.bin_counts,
+        calibrated.bin_confidences,
+        calibrated.bin_accuracies,
+    )
+    right = order == judged.labels[:, None]
+    found.metrics |= {"top1": float(right[:, 0].mean()), "top5": float(right[:, :5].any(1).mean())}
+    if found.held_out and several:
+        near = evaluate(
+            known_rows,
+            known.labels,
+            rows,
+            judged.labels,
+            "knn",
+            k=min(20, len(known_rows)),
+            n_jobs=model.n_jobs,
+        )
+        found.metrics["knn_top1"] = near.top1
+    within = retrieval(rows, judged.labels, n_jobs=model.n_jobs)
+    found.metrics |= {
+        "map_at_r": within.map_at_r,
+        "expected_calibration_error": calibrated.expected_calibration_error,
+        "negative_log_likelihood": calibrated.negative_log_likelihood,
+        "alignment": alignment(rows, judged.labels, n_jobs=model.n_jobs),
+    }
+    wrong = np.flatnonzero(found.predictions != judged.labels)
+    surest = np.argsort(-found.confidences[wrong], kind="stable")
+    found.mistakes = wrong[surest[:MOST_MISTAKES]]
+
+
+def _queries(found: Assessment, count: int) -> np.ndarray:
+    """Images that ask for neighbors: of as many classes as there is space for."""
+    if len(found.labels) == 0:
+        return _spread(count, MOST_QUERIES)
+    _, first = np.unique(found.labels, return_index=True)
+    first = first[_spread(len(first), MOST_QUERIES)]
+    more = np.setdiff1d(_spread(count, MOST_QUERIES), first)[: MOST_QUERIES - len(first)]
+    return np.concatenate([first, more]).astype(np.int64)
+
+
+def _neighbors(found: Assessment, model, known, known_rows, rows, itself: bool) -> None:
+    cosines = rows[found.queries] @ known_rows.T
+    if itself:  # the judged images are the known ones
+        cosines[np.arange(len(found.queries)), found.queries] = -np.inf
+    count = min(NEIGHBORS, len(known_rows) - itself)
+    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
+    found.neighbor_cosines = np.take_along_axis(cosines, nearest, 1)
+    found.neighbor_names = _names(known)[nearest]
+    if len(found.labels):
+        found.neighbor_labels = known.labels[nearest]
+    pictures = _pictures(model, known, nearest.reshape(-1))
+    found.neighbor_thumbs = pictures.reshape(*nearest.shape, *pictures.shape[1:])
+
+
+def _views(found: Assessment, model: Model, known: Dataset, options: dict) -> None:
+    chosen = _spread(len(known), VIEW_ROWS)
+    some, given = known.subset(chosen), options.get("augmentation")
+    pair = given if isinstance(given, (tuple, list)) else (given, given)
+    common = dict(seed=seed_number(options), size=model.image_size, n_jobs=model.n_jobs)
+    columns = [augment(some, "none", **common)]
+    columns += [augment(some, pair[min(it, 1)], view=it, **common) for it in range(VIEWS)]
+    found.views, found.view_names = _bytes(np.stack(columns, 1)), _names(some)
+
+
+def _pictures(model: Model, data: Dataset, indices) -> np.ndarray:
+    """Small pictures [n, h, w, 3], with the sides' ratio that the model sees."""
+    height, width = model.image_size
+    factor = min(1.0, THUMB / max(height, width))
+    size = max(1, round(height * factor)), max(1, round(width * factor))
+    if len(indices) == 0:
+        return np.empty((0, *size, 3), np.uint8)
+    unique, back = np.unique(indices, return_inverse=True)
+    pixels = augment(data.subset(unique), "none", size=size, n_jobs=model.n_jobs)
+    return _bytes(pixels)[back.reshape(-1)]
+
+
+def _bytes(pixels: np.ndarray) -> np.ndarray:
+    """Floats from 0 to 1 as uint8 with three channels: of two the first, of four three."""
+    shown = pixels[..., :3] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, -1)
+    return np.rint(shown * 255).astype(np.uint8)

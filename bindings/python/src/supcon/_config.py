@@ -1,0 +1,120 @@
+"""config.toml: every option of a run, written so that `supcon train --config` reads it back."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+
+import numpy as np
+
+from . import _abi
+from ._errors import ArgumentError, FormatError, UnsupportedError
+from ._library import defaults
+from ._model import Model
+from ._options import (
+    AUGMENTATION,
+    CLASSIFIER,
+    LOSS,
+    MODEL,
+    MODEL_DATA,
+    TRAIN,
+    augmentations,
+    build,
+    words,
+)
+
+SECTIONS = ("data", "model", "train", "loss", "augmentation", "augmentation_second", "classifier")
+ELSEWHERE = ("checkpoint_folder", "resume")  # the run's own folder, not a property of its recipe
+
+
+def of_run(model: Model, options: dict) -> dict[str, dict]:
+    """The sections that a model and the options of `supcon.train` make: each option with the value
+    that holds, the library's default where none was given.
+    """
+    train = words(build(TRAIN, **{it: options.get(it) for it in TRAIN}), TRAIN)
+    loss = words(build(LOSS, **{it: options.get(it) for it in LOSS}), LOSS)
+    for name in ("milestones", "seed"):
+        if options.get(name) is not None:
+            train[name] = options[name]
+    train.setdefault("seed", MODEL_DATA["seed"].default)
+    known = model.info()
+    described = {it: known[it] for it in known if it in MODEL or it in ("image_size", "channels")}
+    described |= {it: [float(f"{x:.6g}") for x in known[it]] for it in ("mean", "std")}
+    first, second = augmentations(options.get("augmentation"))
+    return {
+        "model": described,
+        "train": {it: value for it, value in train.items() if it not in ELSEWHERE},
+        "loss": loss,
+        "augmentation": _views(first or defaults(_abi.AugmentationOptions)),
+        "augmentation_second": {} if second is None else _views(second),
+        "classifier": words(build(CLASSIFIER), CLASSIFIER),
+    }
+
+
+def _views(struct) -> dict:
+    fields = words(struct, AUGMENTATION)
+    return {"kind": fields.pop("augmentation"), **fields}
+
+
+def text(sections: dict[str, dict], comment: str) -> str:
+    """The file. What has no value is a comment: TOML has no word for none."""
+    lines = [f"# {it}" for it in comment.splitlines()]
+    for section in SECTIONS:
+        values = sections.get(section)
+        if values:
+            lines += ["", f"[{section}]"]
+            lines += [_line(name, value) for name, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, value) -> str:
+    return f"# {name} is not set" if value is None else f"{name} = {_value(value)}"
+
+
+def _value(value) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "true" if value else "false"
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    if isinstance(value, (float, np.floating)):
+        value = float(value)
+        return repr(value) if math.isfinite(value) else str(value)
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    # JSON's escapes are TOML's, but for DEL
+    encoded = os.fspath(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return json.dumps(encoded, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def read(path) -> dict[str, dict]:
+    """The sections of a file; FormatError where it is no such file."""
+    try:
+        import tomllib
+    except ImportError:
+        try:
+            import tomli as tomllib
+        except ImportError:
+            raise UnsupportedError(
+                "reading TOML needs Python 3.11, or the package tomli: pip install tomli"
+            ) from None
+    try:
+        with open(path, "rb") as file:
+            found = tomllib.load(file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FormatError(f"{os.fspath(path)}: {error}") from None
+    for name, values in found.items():
+        if name not in SECTIONS or not isinstance(values, dict):
+            raise ArgumentError(
+                f"{os.fspath(path)} has {name!r} at its top; expected the sections "
+                f"{', '.join(SECTIONS)}"
+            )
+    return found
+
+
+def suggestion(word: str, known) -> str:
+    """ "; did you mean X?" where a known word is near."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {near[0]}?" if near else ""

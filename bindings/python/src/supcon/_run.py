@@ -1,0 +1,156 @@
+"""The folder of a run: what was asked for, how it went, what came out.
+
+runs/NAME/
+  config.toml         every option; `supcon train --config` reads it
+  summary.csv         a row per epoch, in timm's form
+  events.out.tfevents…  the same for TensorBoard, where that is installed
+  checkpoints/        last.supcon to go on from, best.safetensors
+  model.safetensors   what was learned
+  evaluation.npz      what it makes of images that it has not seen
+  README.md           the model card
+  report.html         the report
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import time
+from datetime import date
+from pathlib import Path
+
+from . import _assessment, _card, _config, _files, _tensorboard
+from ._convert import path as encoded_path
+from ._library import version
+
+COLUMNS = (
+    "epoch",
+    "train_loss",
+    "train_top1",
+    "eval_knn_top1",
+    "eval_alignment",
+    "eval_uniformity",
+    "lr",
+    "images_per_second",
+    "seconds",
+)
+
+
+class Run:
+    """Writes the folder. `begin`, then an event at a time, then `finish`.
+
+    Parameters
+    ----------
+    path : path
+        A folder that already holds a run is left alone: "first" becomes "first-2", and so on; see
+        `path` of the object. With `resume` that run goes on.
+    sections : dict, optional
+        More of config.toml than the options of `supcon.train` say: {"data": {"path": "photos"}}.
+    title : str, optional
+        A line for the head of config.toml and the card, such as the command.
+    """
+
+    def __init__(self, path, *, resume: bool = False, sections=None, title: str = ""):
+        encoded_path("run", path)  # of its errors' words
+        self.path = Path(path) if resume else free(Path(path))
+        self.resume, self.sections, self.title = resume, dict(sections or {}), title
+        self.started, self.events, self.options = time.monotonic(), None, {}
+        self.assessment = None
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    config = property(lambda self: self.path / "config.toml")
+    summary = property(lambda self: self.path / "summary.csv")
+    model = property(lambda self: self.path / "model.safetensors")
+    checkpoints = property(lambda self: self.path / "checkpoints")
+    evaluation = property(lambda self: self.path / "evaluation.npz")
+    card = property(lambda self: self.path / "README.md")
+
+    def begin(self, model, data, options: dict) -> dict:
+        """Writes config.toml; the options to train with, whose checkpoints are in the folder."""
+        found = _config.of_run(model, options)
+        for name, values in self.sections.items():
+            found[name] = found.get(name, {}) | values
+        self.sections, self.options = found, options
+        head = f"supcon {version()}, {date.today().isoformat()}"
+        head += f": {self.title}" if self.title else ""
+        content = _config.text(found, f"{head}\n{_describe(data)}")
+        _files.write(str(self.config), lambda file: file.write(content.encode()))
+        self.checkpoints.mkdir(exist_ok=True)
+        self.events = _tensorboard.writer(self.path)
+        if not (self.resume and self.summary.exists()):
+            self._rows([])
+        return options | {
+            "checkpoint_folder": options.get("checkpoint_folder") or str(self.checkpoints)
+        }
+
+    def __call__(self, event) -> None:
+        """Notes an epoch."""
+        if event.kind != "epoch":
+            return
+        values = (
+            event.epoch,
+            event.loss,
+            100 * event.train_accuracy,
+            100 * event.knn_accuracy,
+            event.alignment,
+            event.uniformity,
+            event.learning_rate,
+            event.images_per_second,
+            time.monotonic() - self.started,
+        )
+        # what an earlier run did after its last checkpoint is done again
+        rows = [it for it in read_summary(self.summary) if it["epoch"] < event.epoch]
+        self._rows([*rows, dict(zip(COLUMNS, values))])
+        if self.events:
+            _tensorboard.add(self.events, event)
+            self.events.flush()
+
+    def _rows(self, rows: list[dict]) -> None:
+        lines = [",".join(COLUMNS)]
+        for row in rows:
+            cells = [str(row["epoch"])]
+            for name in COLUMNS[1:]:
+                cells.append("" if math.isnan(row[name]) else f"{row[name]:.6g}")
+            lines.append(",".join(cells))
+        content = "\n".join(lines) + "\n"
+        _files.write(str(self.summary), lambda file: file.write(content.encode()))
+
+    def finish(self, model, data, test=None, *, progress=None, assess: bool = True) -> None:
+        """Writes the model, its evaluation, the card and the report. Without `assess` (a run that
+        was interrupted) the model and a card without figures.
+        """
+        if self.events:
+            self.events.close()
+        model.save(self.model)
+        if assess:
+            self.assessment = _assessment.assess(model, data, self.options, test, progress)
+            self.assessment.save(self.evaluation)
+        content = _card.text(self, model, data)
+        _files.write(str(self.card), lambda file: file.write(content.encode()))
+
+
+def free(path: Path) -> Path:
+    """`path`, or the first of path-2, path-3, … that holds no run yet."""
+    number, found = 1, path
+    while found.exists() and (not found.is_dir() or any(found.iterdir())):
+        number += 1
+        found = path.with_name(f"{path.name}-{number}")
+    return found
+
+
+def read_summary(path) -> list[dict]:
+    """The rows of a summary.csv; NaN where nothing was measured."""
+    if not os.path.exists(path):
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return [
+            {name: float(row.get(name) or "nan") for name in COLUMNS} | {"epoch": int(row["epoch"])}
+            for row in csv.DictReader(file)
+        ]
+
+
+def _describe(data) -> str:
+    size = f"{data.height}x{data.width} pixels" if data.height else "different sizes"
+    classes = f", {len(data.class_names)} classes" if data.labels is not None else ", no labels"
+    return f"{len(data):,} images of {size}, {data.channels} channels{classes}"

@@ -1,0 +1,30 @@
+"""TensorBoard's events, written by its own library where that is installed."""
+
+from __future__ import annotations
+
+import math
+
+
+def writer(folder):
+    """``writer.add_scalar(tag, value, step)`` and ``close()``; None without tensorboard."""
+    try:
+        from tensorboard.summary import Writer
+    except ImportError:
+        return None
+    return Writer(str(folder))
+
+
+def add(events, event) -> None:
+    """The figures of an epoch, in the tags that torch's examples have."""
+    tags = {
+        "train/loss": event.loss,
+        "train/learning_rate": event.learning_rate,
+        "train/images_per_second": event.images_per_second,
+        "train/top1": event.train_accuracy,
+        "validation/knn_top1": event.knn_accuracy,
+        "validation/alignment": event.alignment,
+        "validation/uniformity": event.uniformity,
+    }
+    for tag, value in tags.items():
+        if math.isfinite(value):
+            events.add_scalar(tag, value, event.epoch)

@@ -314,7 +314,9 @@ def test_an_estimator_takes_what_is_none_from_the_preset(color):
     assert model.mean == pytest.approx([0.4914, 0.4822, 0.4465]) and model.std == pytest.approx(
         [0.2023, 0.1994, 0.2010]
     )
-    assert estimator.history_[0].train_accuracy >= 0  # cross-entropy trains the classifier itself
+    assert (
+        estimator.history_["train_accuracy"][0] >= 0
+    )  # cross-entropy trains the classifier itself
     # what is given comes first; 10 epochs of warm-up at two steps each, from 0.01 / 0.8 of the rate
     keep = lambda event: rates.append(event.learning_rate) if event.kind == "step" else None
     supcon.SupConEncoder(
@@ -449,7 +451,7 @@ def test_two_stages(color):
         images, labels
     )
     np.testing.assert_array_equal(second.model_.embed(images), first.embed(images))
-    assert second.model_.classes == 2 and second.history_[-1].train_accuracy >= 0
+    assert second.model_.classes == 2 and list(second.history_["train_accuracy"])[-1] >= 0
 
 
 def test_a_linear_stage_needs_an_encoder(color, asked, tmp_path):

@@ -223,4 +223,4 @@ def test_a_classifier_takes_one_class(stripes):
     # Classes for the classifier, targets for the encoder.
     data = supcon.Dataset.from_images(images, labels[:, 0]).with_targets(labels)
     classifier = supcon.SupConClassifier(**FAST, positives="jaccard").fit(data)
-    assert set(classifier.predict(images)) <= {0, 1} and np.isfinite(classifier.history_[0].loss)
+    assert set(classifier.predict(images)) <= {0, 1} and np.isfinite(classifier.history_["loss"][0])

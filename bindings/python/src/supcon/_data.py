@@ -15,7 +15,8 @@ from ._options import DATASET, build
 
 class Dataset:
     """Images and, maybe, labels, that never change. Make one by a `from_` method, or by
-    `ImageFolder`.
+    `ImageFolder`. ``data[indices]`` is a data set of some of them (see `subset`): a slice,
+    integers, or a bool for each image; so scikit-learn splits it like an array.
 
     Attributes
     ----------
@@ -69,6 +70,20 @@ class Dataset:
 
     def __len__(self) -> int:
         return self.count
+
+    @property
+    def shape(self) -> tuple[int]:
+        """(images,), by which scikit-learn takes it for something to index."""
+        return (self.count,)
+
+    def __getitem__(self, key) -> Dataset:
+        if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
+            key = key[0]  # as scikit-learn writes it
+        try:
+            indices = np.arange(self.count)[key]
+        except IndexError as error:
+            raise IndexError(f"{error}: the data set has {self.count} images") from None
+        return self.subset(np.atleast_1d(indices))
 
     def __repr__(self) -> str:
         size = f"{self.height}x{self.width}" if self.height else "different sizes"

@@ -6,15 +6,25 @@ import warnings
 
 import numpy as np
 
+from ._augmentation import image_size as pair
 from ._data import Dataset, labeled
 from ._errors import ArgumentError, ShapeError, SupConWarning
 from ._model import Model, load
 from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, documented
 from ._presets import Preset, model_options, only, preset, train_options
-from ._sklearn import BaseEstimator, ClassifierMixin, NotFittedError, TransformerMixin
+from ._sklearn import (
+    BaseEstimator,
+    ClassifierMixin,
+    NotFittedError,
+    TransformerMixin,
+    class_labels,
+    column_or_1d,
+)
+from ._tables import Table, is_table, rows_of_table
 from ._training import (
     Training,
     by_targets,
+    history_table,
     need_encoder,
     objective_for,
     seed_of,
@@ -34,8 +44,11 @@ def _keep(estimator, arguments: dict) -> None:
 
 
 def _columns(y) -> bool:
-    """Whether y, a sparse matrix too, is a table."""
-    return y is not None and len(y.shape if hasattr(y, "shape") else np.shape(y)) == 2
+    """Whether y, a sparse matrix too, is a table of two columns or more."""
+    if y is None:
+        return False
+    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    return len(shape) == 2 and shape[1] != 1
 
 
 @documented(MODEL, TRAIN, LOSS)
@@ -91,12 +104,15 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         ``model_.save(path)`` writes it.
     classes_ : [classes]
         The labels in order; None after a fit without labels.
-    history_ : list of Event
-        What each epoch came to.
+    history_ : pandas DataFrame, or dict of lists without pandas
+        What each epoch came to: epoch, loss, learning_rate, knn_accuracy, train_accuracy,
+        alignment, uniformity, anchors_without_positive, images_per_second; NaN if not measured.
     image_shape_ : (height, width, channels)
         Of the images in `fit`; height and width are 0 for files of different sizes.
     n_features_in_ : int
         height * width * channels; not set for files of different sizes.
+    feature_names_in_ : [n_features_in_]
+        The columns of a DataFrame in `fit`.
     """
 
     def __init__(
@@ -186,8 +202,13 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : uint8 [n, h, w] or [n, h, w, c], floats from 0 to 1 of those shapes, a list of paths, or
-        a data set such as `supcon.ImageFolder`
+        X : uint8 [n, h, w] or [n, h, w, c], floats from 0 to 1 of those shapes, a list of paths, a
+        data set such as `supcon.ImageFolder`, or a table [n, features]
+            A row of a table is a gray image, flattened: of `image_size`, if that has as many pixels
+            as there are features; else a square, if they are a square number; else one of a single
+            row of pixels. Its values are bytes from 0 to 255 if the table is uint8, floats from 0
+            to 1 if all lie there; any others are mapped to 0 … 1, the smallest and the largest of
+            the table to these, and are clipped there in `transform`.
         y : [n] or [n, dimension], optional
             [n]: labels of any kind. [n, dimension] of 0 and 1, several labels an image: positives
             share a label, or go by what `positives` says ("any" if it is None). With
@@ -213,7 +234,9 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         if unsaid and _columns(y):
             options["positives"] = "any"
         if y is None or not by_targets(options):
-            data, classes = labeled(X, y)
+            data, classes = labeled(
+                X, y if y is None or _columns(y) else column_or_1d(y, warn=True)
+            )
             if unsaid and data.labels is None and data.targets is not None:
                 if not np.isin(data.targets, (0, 1)).all():
                     raise ArgumentError(
@@ -236,6 +259,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         )
         if self.init is None:
             need_encoder(options, "init=MODEL or a file of one")
+        X, table = self._seen(X)
         data, classes = self._data(X, y, options)
         options["objective"] = objective_for(options, data)
         model = self._start(data, recipe, options)
@@ -255,9 +279,10 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             raise
         finally:
             if keep:
-                self.model_, self.classes_, self.history_ = model, classes, training.history
+                self.model_, self.classes_ = model, classes
+                self.history_ = history_table(training.history)
+                self._table = table
                 self.image_shape_ = (data.height, data.width, data.channels)
-                self.__dict__.pop("n_features_in_", None)
                 if data.height:
                     self.n_features_in_ = data.height * data.width * data.channels
         return data, options
@@ -299,9 +324,31 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             suit_classifier(model, data)
         return model
 
+    def _seen(self, X) -> tuple[object, Table | None]:
+        """X of `fit` as images, and how the rows of a table become such."""
+        for name in ("n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)
+        if not is_table(X):
+            return X, None
+        rows = rows_of_table(self, X, reset=True)
+        table = Table(rows, None if self.image_size is None else pair(self.image_size))
+        return table.images(rows), table
+
+    def _embed(self, X, output: str, normalize: bool) -> np.ndarray:
+        """`Model.embed` of X as in `fit`."""
+        model = self._model
+        if is_table(X):
+            if self._table is None:
+                raise ShapeError(
+                    f"X has the shape {list(np.shape(X))}, and {type(self).__name__} was fitted on "
+                    "images; expected images here too"
+                )
+            X = self._table.images(rows_of_table(self, X, reset=False))
+        return model.embed(X, output, normalize)
+
     def transform(self, X) -> np.ndarray:
         """Embeddings of images, float32 [n, dimension]; X as in `fit`."""
-        return self._model.embed(X, self.output, self.normalize)
+        return self._embed(X, self.output, self.normalize)
 
     @property
     def _model(self) -> Model:
@@ -325,8 +372,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array, tags.input_tags.three_d_array = False, True
-        tags.no_validation = True
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
 
@@ -445,22 +492,38 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
                 "one class of an image. SupConEncoder takes several labels; targets "
                 "beside the classes go into the data set (with_targets)"
             )
-        data, classes = labeled(X, y)
+        data, classes = labeled(X, None if y is None else class_labels(y))
         if classes is None:
             raise ArgumentError(
-                "y is None and the images have no labels; a classifier needs a label for each image"
+                f"{type(self).__name__} requires y to be passed, but the target y is None: the "
+                "images have no labels of their own"
+            )
+        if len(classes) < 2:
+            raise ArgumentError(
+                f"all {len(data)} images are of one class, {str(classes[0])!r}; expected labels "
+                "of 2 classes or more"
             )
         return data, classes
 
     def decision_function(self, X) -> np.ndarray:
-        """The classifier's logits, float32 [n, classes]."""
-        return self._model.embed(X, "logits", False)
+        """The classifier's logits, float32 [n, classes]; of two classes, [n]: the second's less the
+        first's, which is above 0 where the second is the likelier.
+        """
+        logits = self._embed(X, "logits", False)
+        return logits if logits.shape[1] != 2 else logits[:, 1] - logits[:, 0]
 
     def predict_proba(self, X) -> np.ndarray:
         """Probability of each of `classes_`, float32 [n, classes]."""
-        return self._model.embed(X, "probabilities", False)
+        return self._embed(X, "probabilities", False)
+
+    def score(self, X, y=None, sample_weight=None) -> float:
+        """Mean accuracy on images; y None: the labels of a data set."""
+        if y is None:
+            data, classes = labeled(X)
+            y = None if classes is None else classes[data.labels]
+        return super().score(X, y, sample_weight)
 
     def predict(self, X) -> np.ndarray:
         """The likeliest of `classes_` for each image, [n]."""
-        logits = self.decision_function(X)
-        return self.classes_[logits.argmax(1)]
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(1)]

@@ -76,6 +76,27 @@ class Training:
     history: list[Event] = field(default_factory=list)
 
 
+def history_table(events: list[Event]):
+    """A row for each epoch: a pandas DataFrame where pandas is installed, else a dict of lists."""
+    columns = (
+        "epoch",
+        "loss",
+        "learning_rate",
+        "knn_accuracy",
+        "train_accuracy",
+        "alignment",
+        "uniformity",
+        "anchors_without_positive",
+        "images_per_second",
+    )
+    table = {name: [getattr(it, name) for it in events] for name in columns}
+    try:
+        from pandas import DataFrame
+    except ImportError:
+        return table
+    return DataFrame(table)
+
+
 @documented(TRAIN, LOSS)
 def train(
     model: Model,

@@ -49,6 +49,20 @@ public func supcon_dataset_class_name(_ dataset: OpaquePointer?, _ class_index: 
 }
 
 @c @implementation
+public func supcon_dataset_get_class_labels(
+    _ dataset: OpaquePointer?, _ labels: UnsafeMutablePointer<Int64>?, _ capacity: Int64
+) -> supcon_status {
+    status { () throws(SupConError) in
+        let own = try DatasetHandle.dataset(dataset).classLabels
+        let labels = try needed(labels, "labels")
+        try require(
+            capacity >= Int64(own.count), .shape,
+            "capacity is \(capacity); expected \(own.count), one for each class")
+        for (i, label) in own.enumerated() { labels[i] = Int64(label) }
+    }
+}
+
+@c @implementation
 public func supcon_dataset_skipped(_ dataset: OpaquePointer?, _ index: Int64) -> UnsafePointer<
     CChar
 >? {

@@ -64,15 +64,14 @@ public func supcon_evaluate(
         // All that can be refused is, before anything is computed or written.
         // More rows are refused below.
         if confusion != nil, max(train_count, test_count) < 1 << 31 {
-            let classes = max((trainLabels.max() ?? 0), (testLabels.max() ?? 0))
-                .addingReportingOverflow(1).partialValue
-            let needed = classes.multipliedReportingOverflow(by: classes)
+            let classes = try evaluationClasses(
+                trainLabels, testLabels, context: try ContextHandle.context(context)
+            ).count
             try require(
-                classes > 0 && !needed.overflow && confusion_capacity >= needed.partialValue,
-                .shape,
+                confusion_capacity >= Int64(classes * classes), .shape,
                 """
-                confusion_capacity is \(confusion_capacity); expected \(needed.partialValue) \
-                for \(classes) classes
+                confusion_capacity is \(confusion_capacity); expected \(classes * classes) for \
+                \(classes) classes
                 """
             )
         }

@@ -32,19 +32,23 @@ public struct Evaluation: Sendable {
     public let top1: Double
     /// … among the first five guesses, or among all, if there are fewer classes with training rows.
     public let top5: Double
-    /// The largest label of training and test rows, and 1.
-    public let classes: Int
-    /// The first guess for each test row.
+    /// The labels that training or test rows have, ascending: class c is the c-th.
+    public let classLabels: [Int64]
+    /// The label that is guessed first for each test row.
     public let predictions: [Int64]
     /// The labels of the test rows.
     public let labels: [Int64]
+    fileprivate let guesses: [Int64]
+    fileprivate let truths: [Int64]
 
-    /// Counts test rows into [classes, classes], row by their label, column by the guess;
-    /// overwrites what was there.
+    public var classes: Int { classLabels.count }
+
+    /// Counts test rows into [classes, classes], row by their class, column by the
+    /// guessed one; overwrites what was there.
     public func writeConfusion(_ counts: UnsafeMutablePointer<Int64>) {
         counts.update(repeating: 0, count: classes * classes)
-        for (label, guess) in zip(labels, predictions) {
-            counts[Int(label) * classes + Int(guess)] += 1
+        for (truth, guess) in zip(truths, guesses) {
+            counts[Int(truth) * classes + Int(guess)] += 1
         }
     }
 
@@ -64,12 +68,12 @@ public struct Evaluation: Sendable {
 ///
 /// - Parameters:
 ///   - train, test: [labels.count, dimension] f32
-///   - trainLabels, testLabels: 0 to mostClasses − 1
+///   - trainLabels, testLabels: any; class c is the c-th of the labels that occur, ascending
 ///   - probabilities: nil, or [testLabels.count, classes] to fill: softmax of the linear method's
 ///     logits; knn's share of the votes; softmax of the prototypes' cosine / temperature. A class
 ///     without training rows gets 0.
 ///   - stop: called after each iteration of the linear method; true ends it with an error.
-/// Errors: argument (numbers that are not finite, labels, options of the method), shape, memory,
+/// Errors: argument (numbers that are not finite, options of the method), shape, memory,
 /// canceled.
 public func evaluate(
     train: UnsafePointer<Float>, trainLabels: UnsafeBufferPointer<Int64>,
@@ -93,13 +97,16 @@ public func evaluate(
         context: context)
     let testRows = try CheckedRows(
         test, count: testLabels.count, dimension: dimension, name: "test row", context: context)
-    try checkLabels(trainLabels, count: trainRows.count, below: mostClasses, name: "training row")
-    try checkLabels(testLabels, count: testRows.count, below: mostClasses, name: "test row")
-    let present = PresentClasses(trainLabels)
-    let truth = { (row: Int) in present.place(of: testLabels[row]) }
-    let classes = Int(max(trainLabels.max() ?? 0, testLabels.max() ?? 0)) + 1
+    let classLabels = try evaluationClasses(trainLabels, testLabels, context: context)
+    // From here on a class is its index among them.
+    let known = Dictionary(uniqueKeysWithValues: zip(classLabels, Int64(0)...))
+    let truths = testLabels.map { known[$0] ?? 0 }
+    let present = try trainLabels.map { known[$0] ?? 0 }.withUnsafeBufferPointer {
+        (labels) throws(SupConError) in try PresentClasses(labels, context: context)
+    }
+    let truth = { (row: Int) in present.place(of: truths[row]) }
     let shares = try probabilities.map { (buffer) throws(SupConError) in
-        try ProbabilityRows(buffer, rows: testRows.count, classes: classes)
+        try ProbabilityRows(buffer, rows: testRows.count, classes: classLabels.count)
     }
 
     let guesses: Guesses
@@ -121,8 +128,20 @@ public func evaluate(
     }
     return Evaluation(
         top1: Double(guesses.first) / Double(testRows.count),
-        top5: Double(guesses.firstFive) / Double(testRows.count), classes: classes,
-        predictions: guesses.predictions, labels: Array(testLabels))
+        top5: Double(guesses.firstFive) / Double(testRows.count), classLabels: classLabels,
+        predictions: guesses.predictions.map { classLabels[Int($0)] }, labels: Array(testLabels),
+        guesses: guesses.predictions, truths: truths)
+}
+
+/// The classes of an evaluation: the labels that training or test rows have, ascending. Errors:
+/// memory.
+public func evaluationClasses(
+    _ trainLabels: UnsafeBufferPointer<Int64>, _ testLabels: UnsafeBufferPointer<Int64>,
+    context: ExecutionContext = .default
+) throws(SupConError) -> [Int64] {
+    let train = try differentLabels(trainLabels, context: context)
+    let test = try differentLabels(testLabels, context: context)
+    return train == test ? train : Set(train).union(test).sorted()
 }
 
 /// The same for arrays. Errors: also shape, if the numbers are not as many as labels times

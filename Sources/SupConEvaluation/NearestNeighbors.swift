@@ -14,8 +14,7 @@ public struct NearestNeighbors: Sendable {
     public var count: Int { gallery.count }
     public var dimension: Int { gallery.dimension }
 
-    /// gallery: [labels.count, dimension]; labels: 0 to mostClasses − 1. Errors: argument, shape,
-    /// memory.
+    /// gallery: [labels.count, dimension]; labels: any. Errors: argument, shape, memory.
     public init(
         gallery: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
         context: ExecutionContext = .default
@@ -23,8 +22,7 @@ public struct NearestNeighbors: Sendable {
         let checked = try CheckedRows(
             gallery, count: labels.count, dimension: dimension, name: "training row",
             context: context)
-        try checkLabels(labels, count: checked.count, below: mostClasses, name: "training row")
-        try self.init(checked, PresentClasses(labels), context: context)
+        try self.init(checked, PresentClasses(labels, context: context), context: context)
     }
 
     init(_ rows: CheckedRows, _ present: PresentClasses, context: ExecutionContext)

@@ -1,36 +1,37 @@
 import SupConTensor
 
-/// The classes that have training rows, in order; the others are never guessed.
+/// The classes that have training rows, by ascending label; the others are never guessed.
 ///
 /// A class's place among them stands for it inside: the work depends on the classes there are, not
 /// on the largest label.
 struct PresentClasses: Sendable {
-    /// Class numbers, ascending.
+    /// Their labels, ascending: any integers.
     let classes: [Int64]
     /// Each row's place in `classes`.
     let rowPlaces: [Int32]
-    private let places: [Int32]  // by class number; −1: absent
+    private let places: [Int64: Int32]
 
-    /// labels: checked, 0 to mostClasses − 1.
-    init(_ labels: UnsafeBufferPointer<Int64>) {
-        var places = [Int32](repeating: -1, count: Int(labels.max() ?? -1) + 1)
-        for label in labels { places[Int(label)] = 0 }
-        var classes: [Int64] = []
-        for number in places.indices where places[number] == 0 {
-            places[number] = Int32(classes.count)
-            classes.append(Int64(number))
-        }
-        (self.classes, self.places) = (classes, places)
-        rowPlaces = labels.map { places[Int($0)] }
+    /// labels: fewer than 2³¹. Errors: memory.
+    init(_ labels: UnsafeBufferPointer<Int64>, context: ExecutionContext) throws(SupConError) {
+        classes = try differentLabels(labels, context: context)
+        let places = Dictionary(uniqueKeysWithValues: zip(classes, Int32(0)...))
+        rowPlaces = labels.map { places[$0] ?? 0 }
+        self.places = places
     }
 
     var count: Int { classes.count }
 
     /// nil: the class has no training rows.
-    func place(of label: Int64) -> Int? {
-        label >= 0 && label < places.count && places[Int(label)] >= 0
-            ? Int(places[Int(label)]) : nil
-    }
+    func place(of label: Int64) -> Int? { places[label].map { Int($0) } }
+}
+
+/// The labels that occur, ascending. Errors: memory.
+func differentLabels(_ labels: UnsafeBufferPointer<Int64>, context: ExecutionContext)
+    throws(SupConError) -> [Int64]
+{
+    // A set while it grows, and the lists made of it.
+    try context.checkMemory(labels.count * 64, for: "finding the classes of \(labels.count) labels")
+    return Set(labels).sorted()
 }
 
 /// What was guessed for each row, and how many guesses hold.

@@ -8,16 +8,15 @@ public struct Prototypes: Sendable {
     let dimension: Int
     private let means: [Float]  // [classes present, dimension]
 
-    /// rows: [labels.count, dimension]; labels: any from 0 to mostClasses − 1. Errors: argument,
-    /// shape, memory.
+    /// rows: [labels.count, dimension]; labels: any. Errors: argument, shape,
+    /// memory.
     public init(
         rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
         context: ExecutionContext = .default
     ) throws(SupConError) {
         let checked = try CheckedRows(
             rows, count: labels.count, dimension: dimension, name: "training row", context: context)
-        try checkLabels(labels, count: checked.count, below: mostClasses, name: "training row")
-        try self.init(checked, PresentClasses(labels), context: context)
+        try self.init(checked, PresentClasses(labels, context: context), context: context)
     }
 
     init(_ rows: CheckedRows, _ present: PresentClasses, context: ExecutionContext)

@@ -26,7 +26,7 @@ extension Model {
         stop: (FitProgress) -> Bool = { _ in false }
     ) throws(SupConError) {
         try options.validate()
-        guard let labels = dataset.labels else {
+        guard let indices = dataset.classIndices else {
             throw SupConError(
                 .state,
                 "the data set has no labels; expected one for each image to fit a classifier on")
@@ -45,7 +45,7 @@ extension Model {
                 count.partialValue * 4, for: "the encoder's output for \(dataset.count) images")
             let rows = try AlignedBuffer(Float.self, count: count.partialValue)
             try embedInPieces(dataset, into: rows.floats, dimension: dimension, stop: stop)
-            let numbers = labels.map { Int64($0) }
+            let numbers = indices.map { Int64($0) }
             let fitted = try numbers.withUnsafeBufferPointer { (labels) throws(SupConError) in
                 try SoftmaxRegression(
                     rows: rows.floats, labels: labels, dimension: dimension,
@@ -92,19 +92,5 @@ extension Model {
             (0...mostClasses).contains(classes), .argument,
             "classes is \(classes); expected 0 to \(mostClasses)")
         try exclusive { () throws(SupConError) in try setClasses(classes, names: [], seed: seed) }
-    }
-}
-
-extension Dataset {
-    /// The names of all classes. Errors: argument (more classes than a classifier can have).
-    func classNameList() throws(SupConError) -> [String] {
-        try require(
-            classes <= mostClasses, .argument,
-            """
-            the largest label is \(classes - 1); expected at most \(mostClasses - 1) where a \
-            classifier is trained
-            """
-        )
-        return (0..<classes).map { className($0) ?? "\($0)" }
     }
 }

@@ -67,7 +67,8 @@ extension Dataset {
             width: side, channels: channels, imageStride: record,
             rowStride: side, columnStride: 1, channelStride: side * side)
         return Dataset(
-            source: .batch(batch, owner: memory), labels: labels, classes: classes,
+            source: .batch(batch, owner: memory), labels: labels,
+            classTable: ClassTable(count: classes),
             channels: options.channels(stored: channels))
     }
     public static func cifar(

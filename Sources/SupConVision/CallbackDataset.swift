@@ -15,10 +15,10 @@ extension Dataset {
         try require(
             (1...4).contains(channels), .argument,
             "images have \(channels) channels; expected 1 to 4")
-        let classes = try classes(labels, count: count)
+        let table = try ClassTable(labels, images: count)
         let source = CallbackSource(
             count: count, height: height, width: width, channels: channels, fill: fill)
         return Dataset(
-            source: .callback(source), labels: labels, classes: classes, channels: channels)
+            source: .callback(source), labels: labels, classTable: table, channels: channels)
     }
 }

@@ -8,13 +8,10 @@ import SupConTensor
 /// long as any of them.
 public final class Dataset: Sendable {
     public let count: Int
-    /// One per image; nil: there are none.
+    /// One per image, as they were given: any integers; nil: there are none.
     public let labels: [Int]?
     /// A row per image, which subsets keep; nil: there are none.
     public let targets: Targets?
-    /// Largest label + 1; of a folder the number of class folders, of CIFAR 10 or 100; a subset
-    /// keeps its parent's; 0 without labels.
-    public let classes: Int
     /// nil, both: the images differ in size.
     public let height: Int?
     public let width: Int?
@@ -26,33 +23,47 @@ public final class Dataset: Sendable {
     let source: ImageSource
     /// Image i is image picks[i] of the source; nil: i.
     let picks: [Int]?
-    /// nil: classes are called by their numbers.
-    let classNames: [String]?
+    /// A subset keeps its parent's.
+    let classTable: ClassTable
 
     init(
         source: ImageSource, picks: [Int]? = nil, labels: [Int]?, targets: Targets? = nil,
-        classes: Int, classNames: [String]? = nil, channels: Int,
-        skipped: [String] = []
+        classTable: ClassTable, channels: Int, skipped: [String] = []
     ) {
         count = picks?.count ?? source.count
         self.labels = labels
         self.targets = targets
-        self.classes = classes
+        self.classTable = classTable
         self.channels = channels
         self.skipped = skipped
         self.source = source
         self.picks = picks
-        self.classNames = classNames
         let size = source.commonSize(of: picks)
         height = size?.height
         width = size?.width
     }
 
-    /// The name of a class: its folder's, or its number; nil: there is no such class.
-    public func className(_ index: Int) -> String? {
-        guard (0..<classes).contains(index) else { return nil }
-        return classNames.map { $0[index] } ?? String(index)
+    /// The number of classes: of the different labels that occur; of a folder the class folders, of
+    /// CIFAR 10 or 100; a subset has its parent's; 0 without labels.
+    public var classes: Int { classTable.count }
+
+    /// The label of each class, ascending: class c is the c-th.
+    public var classLabels: [Int] { classTable.labels }
+
+    /// The class of each image, 0 to `classes` - 1; nil: there are no labels.
+    public var classIndices: [Int]? { labels.map(classTable.indices) }
+
+    /// The images of each class that has some, in the order of classes and of images; nil: there are
+    /// no labels.
+    func classMembers() -> [(index: Int, images: [Int])]? {
+        guard let classIndices else { return nil }
+        var members = [[Int]](repeating: [], count: classes)
+        for (image, index) in classIndices.enumerated() { members[index].append(image) }
+        return members.enumerated().filter { !$0.element.isEmpty }.map { ($0.offset, $0.element) }
     }
+
+    /// The name of a class: its folder's, or its label; nil: there is no such class.
+    public func className(_ index: Int) -> String? { classTable.name(index) }
 
     /// The file of an image; bytes that are not UTF-8 are repaired. nil: not a file, or no such
     /// image.
@@ -110,8 +121,7 @@ public final class Dataset: Sendable {
         Dataset(
             source: source, picks: indices.map(sourceIndex),
             labels: labels.map { all in indices.map { all[$0] } },
-            targets: targets?.picked(indices),
-            classes: classes, classNames: classNames, channels: channels)
+            targets: targets?.picked(indices), classTable: classTable, channels: channels)
     }
 
     /// Errors: argument, memory (of their targets).
@@ -135,21 +145,5 @@ public final class Dataset: Sendable {
                     numbers.partialValue * 8, for: "targets of \(indices.count) images")
             }
         }
-    }
-
-    /// The number of classes that `labels` speak of. Errors: shape (not as many as images),
-    /// argument (a negative one).
-    static func classes(_ labels: [Int]?, count: Int) throws(SupConError) -> Int {
-        guard let labels else { return 0 }
-        try require(
-            labels.count == count, .shape,
-            "there are \(labels.count) labels for \(count) images; expected one each")
-        var largest = -1
-        for label in labels { largest = max(largest, label) }
-        // One more than Int.max is no number.
-        if let place = labels.firstIndex(where: { $0 < 0 || $0 == Int.max }) {
-            throw SupConError(.argument, "label \(place) is \(labels[place]); expected 0 or more")
-        }
-        return largest + 1
     }
 }

@@ -18,20 +18,15 @@ extension Dataset {
             "fraction is \(fraction); expected more than 0 and less than 1")
         try require(count >= 2, .argument, "\(count) images cannot be split; expected two or more")
         try Self.checkListMemory(count, for: "splitting \(count) images")
-        var members: [Int: [Int]] = [:]
-        if let labels {
-            for (index, label) in labels.enumerated() { members[label, default: []].append(index) }
-        } else {
-            members[0] = Array(0..<count)
-        }
+        let members = classMembers() ?? [(0, Array(0..<count))]
         var isSecond = [Bool](repeating: false, count: count)
         var remainder = 0.0
-        for (label, indices) in members.sorted(by: { $0.key < $1.key }) where indices.count >= 2 {
+        for (index, indices) in members where indices.count >= 2 {
             let exact = Double(indices.count) * fraction + remainder
             let rounded = (exact + 0.5).rounded(.down)
             remainder = exact - rounded
             let taken = min(max(Int(rounded), 1), indices.count - 1)
-            var stream = Philox(seed: seed, purpose: .split, sample: label)
+            var stream = Philox(seed: seed, purpose: .split, sample: index)
             for place in stream.permutation(indices.count).prefix(taken) {
                 isSecond[indices[place]] = true
             }

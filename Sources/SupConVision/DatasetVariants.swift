@@ -3,26 +3,24 @@ import SupConTensor
 
 /// The same images told otherwise: other labels, other names. The pixels stay where they are.
 extension Dataset {
-    private func relabeled(_ labels: [Int]?, classes: Int, names: [String]?) -> Dataset {
+    private func relabeled(_ labels: [Int]?, _ classTable: ClassTable) -> Dataset {
         Dataset(
-            source: source, picks: picks, labels: labels, targets: targets, classes: classes,
-            classNames: names, channels: channels, skipped: skipped)
+            source: source, picks: picks, labels: labels, targets: targets, classTable: classTable,
+            channels: channels, skipped: skipped)
     }
 
-    /// With these labels instead: one for each image; nil: none. Classes are called by their
-    /// numbers. Errors: shape, argument.
+    /// With these labels instead: one for each image, any integers; nil: none. Classes are called by
+    /// their labels. Errors: shape, memory.
     public func with(labels: [Int]?) throws(SupConError) -> Dataset {
-        relabeled(labels, classes: try Self.classes(labels, count: count), names: nil)
+        relabeled(labels, try ClassTable(labels, images: count))
     }
 
-    /// With these names for its classes: one for each, or more (then there are as many classes).
-    /// Errors: state (no labels), shape.
+    /// With these names for its classes: one for each, in the order of `classLabels`; or more, and
+    /// then labels are indices into the names, and there are as many classes. Errors: state (no
+    /// labels), shape.
     public func with(classNames names: [String]) throws(SupConError) -> Dataset {
         try require(labels != nil, .state, "the data set has no labels, and so no classes to name")
-        try require(
-            names.count >= classes, .shape,
-            "there are \(names.count) names for \(classes) classes; expected one each")
-        return relabeled(labels, classes: names.count, names: names)
+        return relabeled(labels, try classTable.named(names))
     }
 
     /// Symmetric label noise: ⌊rate · n + ½⌋ images, chosen at random, get one of the other classes
@@ -46,7 +44,7 @@ extension Dataset {
             let other = stream.index(below: present.count - 1)
             labels[index] = present[other < place[labels[index], default: 0] ? other : other + 1]
         }
-        return relabeled(labels, classes: classes, names: classNames)
+        return relabeled(labels, classTable)
     }
 
     /// Streams of random numbers of their own.
@@ -83,15 +81,13 @@ extension Dataset {
         _ variant: Variant, seed: UInt64,
         _ wanted: (_ rank: Int, _ classes: Int, _ largest: Int) -> Int
     ) throws(SupConError) -> Dataset {
-        guard let labels else {
+        guard let members = classMembers() else {
             throw SupConError(.state, "the data set has no labels to choose images by")
         }
-        var members: [Int: [Int]] = [:]
-        for (index, label) in labels.enumerated() { members[label, default: []].append(index) }
-        let largest = members.values.reduce(0) { max($0, $1.count) }
+        let largest = members.reduce(0) { max($0, $1.images.count) }
         var isKept = [Bool](repeating: false, count: count)
-        for (rank, (label, indices)) in members.sorted(by: { $0.key < $1.key }).enumerated() {
-            var stream = Philox(seed: seed, purpose: .split, sample: label, view: variant.rawValue)
+        for (rank, (index, indices)) in members.enumerated() {
+            var stream = Philox(seed: seed, purpose: .split, sample: index, view: variant.rawValue)
             for place in stream.permutation(indices.count).prefix(
                 wanted(rank, members.count, largest))
             { isKept[indices[place]] = true }

@@ -9,7 +9,7 @@ extension Dataset {
     ) throws(SupConError) -> Dataset {
         try options.validate()
         try require(!paths.isEmpty, .argument, "there are no paths; expected one or more")
-        let classes = try classes(labels, count: paths.count)
+        let table = try ClassTable(labels, images: paths.count)
         let found = try FoundFiles(paths, options: options, ignoresOthers: false)
         try require(
             !found.kept.isEmpty, .format,
@@ -20,7 +20,7 @@ extension Dataset {
         )
         return Dataset(
             source: .files(try found.source()),
-            labels: labels.map { all in found.kept.map { all[$0.index] } }, classes: classes,
+            labels: labels.map { all in found.kept.map { all[$0.index] } }, classTable: table,
             channels: options.channels(stored: 3), skipped: found.skipped)
     }
     public static func files(

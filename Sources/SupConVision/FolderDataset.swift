@@ -41,15 +41,16 @@ extension Dataset {
         }
         if folders.isEmpty {
             return Dataset(
-                source: .files(try found.source()), labels: nil, classes: 0,
+                source: .files(try found.source()), labels: nil, classTable: .none,
                 channels: options.channels(stored: 3), skipped: skipped)
         }
         let labels = found.kept.map { walk.files[$0.index].label }
         let names = folders.map { String(decoding: $0.path.name, as: UTF8.self) }
         describe(path, labels: labels, names: names, strays: strays.count)
         return Dataset(
-            source: .files(try found.source()), labels: labels, classes: folders.count,
-            classNames: names, channels: options.channels(stored: 3),
+            source: .files(try found.source()), labels: labels,
+            classTable: ClassTable(count: folders.count, names: names),
+            channels: options.channels(stored: 3),
             skipped: skipped)
     }
     public static func folder(_ path: String, options: DatasetOptions = DatasetOptions())

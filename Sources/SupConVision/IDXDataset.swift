@@ -38,7 +38,7 @@ extension Dataset {
                 ImageBatch(
                     dense: pixels.pointer, element: .u8, count: count, height: height, width: width,
                     channels: channels), owner: pixels),
-            labels: numbers, classes: try classes(numbers, count: count),
+            labels: numbers, classTable: try ClassTable(numbers, images: count),
             channels: options.channels(stored: channels))
     }
     public static func idx(

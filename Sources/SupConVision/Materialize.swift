@@ -49,7 +49,6 @@ extension Dataset {
             }
         return Dataset(
             source: copied, labels: labels.map { all in indices.map { all[$0] } },
-            targets: targets?.picked(indices), classes: classes,
-            classNames: classNames, channels: channels)
+            targets: targets?.picked(indices), classTable: classTable, channels: channels)
     }
 }

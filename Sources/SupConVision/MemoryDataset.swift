@@ -12,10 +12,10 @@ extension Dataset {
     ) throws(SupConError) -> Dataset {
         try options.validate()
         try batch.validate()
-        let classes = try classes(labels, count: batch.count)
+        let table = try ClassTable(labels, images: batch.count)
         try batch.checkValues(warns: true)
         let borrowed = Dataset(
-            source: .batch(batch, owner: nil), labels: labels, classes: classes,
+            source: .batch(batch, owner: nil), labels: labels, classTable: table,
             channels: options.channels(stored: batch.channels))
         if options.copies {
             try checkListMemory(batch.count, for: "copying \(batch.count) images")

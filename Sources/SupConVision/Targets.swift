@@ -55,8 +55,8 @@ extension Dataset {
                 "there are \(targets.count) rows of targets for \(count) images; expected one each")
         }
         return Dataset(
-            source: source, picks: picks, labels: labels, targets: targets, classes: classes,
-            classNames: classNames, channels: channels, skipped: skipped)
+            source: source, picks: picks, labels: labels, targets: targets, classTable: classTable,
+            channels: channels, skipped: skipped)
     }
 }
 

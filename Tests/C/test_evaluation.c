@@ -42,11 +42,11 @@ void test_evaluation(void) {
                           shares, -1, NULL, 0),
           ARGUMENT | SHAPE, "-1");
 
-  int64_t negative[ROWS];
+  int64_t ids[ROWS];
   float broken[ROWS * COLUMNS];
-  memcpy(negative, truth, sizeof truth);
+  for (int i = 0; i < ROWS; ++i)
+    ids[i] = truth[i] == 0 ? INT64_MIN : truth[i] == 1 ? -1 : INT64_MAX;
   memcpy(broken, rows, sizeof rows);
-  negative[3] = -1;
   broken[5] = NAN;
   scores.top1 = 42;
 #define EVALUATE(train, train_labels, n, test, test_labels, m, d, room)                     \
@@ -62,8 +62,6 @@ void test_evaluation(void) {
   REFUSES(EVALUATE(rows, truth, ROWS, rows, truth, ROWS, 0, 9), ARGUMENT | SHAPE, "0");
   REFUSES(EVALUATE(rows, truth, INT64_MAX, rows, truth, ROWS, COLUMNS, 9),
           ARGUMENT | SHAPE | MEMORY, "");
-  REFUSES(EVALUATE(rows, negative, ROWS, rows, truth, ROWS, COLUMNS, 9), ARGUMENT, "-1");
-  REFUSES(EVALUATE(rows, truth, ROWS, rows, negative, ROWS, COLUMNS, 9), ARGUMENT, "-1");
   REFUSES(EVALUATE(broken, truth, ROWS, rows, truth, ROWS, COLUMNS, 9), ARGUMENT, "");
   REFUSES(EVALUATE(rows, truth, ROWS, broken, truth, ROWS, COLUMNS, 9), ARGUMENT, "");
   REFUSES(EVALUATE(rows, truth, ROWS, rows, truth, ROWS, COLUMNS, 8), SHAPE, "9");
@@ -81,6 +79,13 @@ void test_evaluation(void) {
   for (uint32_t size = 0; size < sizeof options; size += 4)
     REFUSES_OPTION(options.struct_size = size, "struct_size");
   supcon_evaluate_options_init(&options);
+  memset(confusion, 0, sizeof confusion);
+  WORKS(EVALUATE(rows, ids, ROWS, rows, ids, ROWS, COLUMNS, 9));
+  EXPECT(scores.classes == CLASSES && memcmp(predictions, ids, sizeof ids) == 0 &&
+             confusion[0] == 10 && confusion[4] == 10 && confusion[8] == 10,
+         "labels of any value: %lld classes", (long long)scores.classes);
+  REFUSES(EVALUATE(rows, ids, ROWS, rows, truth, ROWS, COLUMNS, 35), SHAPE, "36");
+  scores.top1 = 42;
   scores.struct_size = 8;
   REFUSES(EVALUATE(rows, truth, ROWS, rows, truth, ROWS, COLUMNS, 9), ARGUMENT, "struct_size");
   EXPECT(scores.top1 == 42, "a failed call changed the scores");

@@ -186,14 +186,17 @@ static void variants(void) {
   for (int i = 0; i < IMAGES; ++i) after[i] = 7;
   WORKS(supcon_dataset_with_labels(dataset, after, &other));
   WORKS(supcon_dataset_get_info(other, &info));
-  EXPECT(info.classes == 8, "%lld classes", (long long)info.classes);
+  int64_t label = 0;
+  WORKS(supcon_dataset_get_class_labels(other, &label, 1));
+  EXPECT(info.classes == 1 && label == 7, "%lld classes, the first %lld", (long long)info.classes,
+         (long long)label);
+  REFUSES(supcon_dataset_get_class_labels(other, &label, 0), SHAPE, "expected 1");
+  REFUSES(supcon_dataset_get_class_labels(NULL, &label, 1), ARGUMENT, "dataset");
   supcon_dataset_free(other);
   supcon_dataset *plain = NULL;
   WORKS(supcon_dataset_with_labels(dataset, NULL, &plain));
   REFUSES_HANDLE(supcon_dataset_with_label_noise(plain, 0.1, 0, &other), other, STATE, "no labels");
   supcon_dataset_free(plain);
-  after[3] = -2;
-  REFUSES_HANDLE(supcon_dataset_with_labels(dataset, after, &other), other, ARGUMENT, "-2");
   REFUSES_HANDLE(supcon_dataset_with_class_names(dataset, names, 2, &other), other, SHAPE,
                  "2 names");
   REFUSES_HANDLE(supcon_dataset_with_class_names(dataset, broken, 3, &other), other, ARGUMENT,

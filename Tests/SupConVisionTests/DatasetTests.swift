@@ -102,12 +102,6 @@ import Testing
         expectError(.shape, "5 labels for 6") { () throws(SupConError) in
             try Dataset.images(good, labels: [0, 1, 2, 3, 4])
         }
-        expectError(.argument, "label 2 is -1") { () throws(SupConError) in
-            try Dataset.images(good, labels: [0, 1, -1, 3, 4, 5])
-        }
-        expectError(.argument, "label 0") { () throws(SupConError) in
-            try Dataset.images(good, labels: [.max, 1, 1, 3, 4, 5])
-        }
         expectError(.argument, "channels is 4") { () throws(SupConError) in
             try Dataset.images(good, options: DatasetOptions(channels: 4))
         }
@@ -117,8 +111,6 @@ import Testing
         wrong = good
         wrong.imageStride = .max
         expectError(.shape, "stride") { () throws(SupConError) in try Dataset.images(wrong) }
-        let big = try Dataset.images(good, labels: [0, 1 << 60, 1, 3, 4, 5])
-        #expect(big.classes == 1 << 60 + 1 && big.className(1 << 60) == "\(1 << 60)")
 
         for bad in [Float.nan, .infinity, -.infinity, .signalingNaN] {
             for place in [0, 13, 23] {

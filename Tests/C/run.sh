@@ -239,6 +239,13 @@ uninstalled() { make uninstall PREFIX="$prefix" && same "" "$(find "$prefix" -no
 check "install into a prefix" make install SWIFT= DEPS=none PREFIX="$prefix"
 check "install: a program by pkg-config" by_pkg_config
 command -v cmake >/dev/null && check "install: a program by CMake" by_cmake
+# The manual page names the header's functions, and man has nothing to complain of.
+manual() {
+  local page=$prefix/share/man/man3/supcon.3
+  same "$(header_functions)" "$(sed -nE 's/^\.BR (supcon_[a-z0-9_]+) \(\)$/\1/p' "$page" | sort -u)" && grep -q "libsupcon $version" "$page" || return 1
+  ! command -v man >/dev/null || same "" "$(MANROFFSEQ='' MANWIDTH=100 man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null)"
+}
+check "install: the manual page" manual
 check "install: the example programs" examples_installed
 check "install for a package (DESTDIR)" staged
 check "uninstall leaves nothing" uninstalled

@@ -166,7 +166,7 @@ import Testing
             (0..<6).reduce(0) { $0 + Double(x[i * 6 + $1]) * Double(x[j * 6 + $1]) }
         }
         for i in 0..<12 {
-            // Sohn's form: log(1 + Σ_n exp(a·n − a·p)).
+            // log(1 + Σ_n exp(a·n − a·p)) over all 2(N − 1) rows of other pairs.
             let p = i ^ 1,
                 expected = log(
                     1

@@ -5,6 +5,7 @@ The library is $SUPCON_LIBRARY if that is set, else the one that is built in the
 this folder, else it is built there by `make lib`.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -42,25 +43,61 @@ def library() -> Path:
         return Path(override)
     built = ROOT / "build" / "lib" / "libsupcon.so.1"
     if not built.is_file():
-        # as root it installs missing Debian packages; nobody is asked for a password in the middle
-        # of pip
-        command = ["make", "-C", str(ROOT), "lib"] + ([] if os.geteuid() == 0 else ["DEPS=none"])
-        print("building libsupcon:", *command, flush=True)
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
-        }
-        if (
-            shutil.which("make") is None
-            or subprocess.run(command, env=environment).returncode != 0
-            or not built.is_file()
-        ):
-            sys.exit(
-                f"libsupcon could not be built; run `make lib` in {ROOT}, or set "
-                "SUPCON_LIBRARY to a libsupcon.so.1"
-            )
+        build(built)
     return built
+
+
+def build(built: Path) -> None:
+    """Runs `make lib`, and tells how far it is: on the terminal, because pip keeps what its builds
+    print to itself; on the standard output where there is none.
+    """
+    if shutil.which("make") is None:
+        sys.exit(
+            f"libsupcon is built by make, which is not here; install it and run `make lib` in "
+            f"{ROOT}, or set SUPCON_LIBRARY to a libsupcon.so.1"
+        )
+    # As root it installs missing Debian packages; nobody is asked for a password in the middle of
+    # pip.
+    command = ["make", "-C", str(ROOT), "lib", "QUIET="]
+    command += [] if os.geteuid() == 0 else ["DEPS=none"]
+    left_out = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    said = []
+    with terminal() as tell:
+        tell("libsupcon: building the library, which takes some minutes")
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        for line in process.stdout:
+            said = [*said[-40:], line.rstrip()]
+            if line.strip():
+                tell(f"libsupcon: {line.strip()}")
+        failed = process.wait() != 0 or not built.is_file()
+        tell("libsupcon: the build failed" if failed else f"libsupcon: built {built}", last=True)
+    if failed:
+        sys.exit("\n".join([*said, f"libsupcon could not be built by: {' '.join(command)}"]))
+
+
+@contextlib.contextmanager
+def terminal():
+    """A function that shows a line: in one place on the terminal, or below the former line."""
+    try:
+        screen = open("/dev/tty", "w")
+    except OSError:
+        yield lambda line, last=False: print(line, flush=True)
+        return
+
+    def tell(line, last=False):
+        width = shutil.get_terminal_size().columns - 1
+        print(f"\r\033[K{line[:width]}", end="\n" if last else "", file=screen, flush=True)
+
+    with screen:
+        yield tell
 
 
 class BuildWithLibrary(build_py):

@@ -398,3 +398,28 @@ def test_queue_errors(change, error, words):
     )
     with pytest.raises(error, match=words):
         supcon.supcon_loss_queue(**given)
+
+
+def test_n_pairs_of_sohn_and_of_the_paper():
+    """Sohn's loss (NIPS 2016, equation 6) has N anchors and N − 1 negatives; one positive a row is
+    the paper's reading of it: 2N anchors, 2(N − 1) negatives.
+    """
+    z, _ = case(samples=20, views=2, dimension=8, seed=4)
+    anchors, positives = z[:, 0].astype(np.float64), z[:, 1].astype(np.float64)
+    scores = anchors @ positives.T
+    sohn = np.log(np.exp(scores - scores.diagonal()[:, None]).sum(1))
+    found = supcon.supcon_loss_queue(z[:, 0], z[:, 1], temperature=1, reduction="none")
+    np.testing.assert_allclose(found, sohn, atol=1e-6)
+
+    rows, labels = z.reshape(40, 8), np.arange(40) // 2
+    losses = []
+    for i, row in enumerate(rows.astype(np.float64)):
+        negatives = rows[labels != labels[i]].astype(np.float64)
+        assert len(negatives) == 2 * (20 - 1)
+        losses.append(
+            np.log(1 + np.exp(negatives @ row - rows[i ^ 1].astype(np.float64) @ row).sum())
+        )
+    found = supcon.supcon_loss(rows, labels, temperature=1, positives_cap=1)
+    np.testing.assert_allclose(found, np.mean(losses), atol=1e-6)
+    # Twice the negatives at random directions: about log 2 more.
+    assert 0.5 < np.mean(losses) - sohn.mean() < 0.9

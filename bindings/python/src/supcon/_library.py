@@ -9,7 +9,9 @@ import contextlib
 import ctypes
 import logging
 import os
+import re
 import signal
+import subprocess
 import threading
 import weakref
 from pathlib import Path
@@ -37,6 +39,36 @@ def candidates() -> list[Path]:
     return places
 
 
+# The Debian packages of the libraries that libsupcon loads.
+PACKAGES = {
+    "libdnnl": "libdnnl{}",
+    "libopenblas": "libopenblas{}",
+    "libturbojpeg": "libturbojpeg{}",
+    "libpng16": "libpng16-{}",
+    "libwebp": "libwebp{}",
+    "libz": "zlib1g",
+    "libgomp": "libgomp{}",
+    "libstdc++": "libstdc++{}",
+}
+
+
+def _why(path: Path, error: OSError) -> str:
+    """The libraries that the one at `path` needs and that are missing, with Debian's packages of
+    those; what the loader says where none is.
+    """
+    try:
+        said = subprocess.run(["ldd", str(path)], capture_output=True, text=True).stdout
+    except OSError:
+        said = ""
+    missing = re.findall(r"^\s*(\S+) => not found", said, re.M)
+    if not missing:
+        return str(error)
+    names = (name.partition(".so.") for name in missing)
+    packages = [PACKAGES[stem].format(number) for stem, _, number in names if stem in PACKAGES]
+    advice = f"; on Debian: apt-get install {' '.join(packages)}" if packages else ""
+    return f"it needs {', '.join(missing)}, which this system lacks{advice}"
+
+
 def load() -> tuple[ctypes.CDLL, Path]:
     """The library and its path. ImportError, with what was tried, if there is none or it is too
     old.
@@ -51,11 +83,7 @@ def load() -> tuple[ctypes.CDLL, Path]:
     try:
         loaded = ctypes.CDLL(str(path))  # releases the GIL during each call
     except OSError as error:
-        raise ImportError(
-            f"libsupcon at {path} cannot be loaded: {error}; on Debian 12 it needs "
-            "the packages "
-            "libdnnl2, libopenblas0, libturbojpeg0 and libpng16-16"
-        ) from None
+        raise ImportError(f"libsupcon at {path} cannot be loaded: {_why(path, error)}") from None
     for name, (result, arguments) in _abi.FUNCTIONS.items():
         try:
             function = getattr(loaded, name)

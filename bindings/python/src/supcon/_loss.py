@@ -66,7 +66,9 @@ def supcon_loss(
     positives_cap : int, default 0
         At most so many positives count for an anchor, the other views of its own sample first, then
         others at random; those that are not chosen take no part at all, in no denominator. 0: all
-        count. With 1, single views and temperature 1 the loss is N-pairs'.
+        count. With 1, single views and temperature 1 the loss is N-pairs' with 2(N - 1)
+        negatives, as arXiv:2004.11362 has it; with Sohn's own N - 1 (NIPS 2016) it is
+        ``supcon_loss_queue(anchors, positives, temperature=1)``, without the positives' gradient.
     seed : int, default 0
         Of that choice.
     return_gradient : bool, default False

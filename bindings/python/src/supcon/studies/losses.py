@@ -3,6 +3,8 @@
 from .. import _options
 from ._study import Arm, Claim, Study, sgd
 
+# arXiv:2004.11362's form. Sohn's own (NIPS 2016) has N anchors and N − 1 negatives.
+N_PAIRS = "N-pairs, 2(N − 1) negatives"
 GRID = tuple({"learning_rate": it} for it in (0.1, 0.3))
 
 
@@ -36,14 +38,14 @@ def arms(settings):
         )
     if "positives_cap" in _options.LOSS:
         found.append(
-            Arm("N-pairs", sgd(settings, views=1, positives_cap=1, temperature=1.0), grid=GRID)
+            Arm(N_PAIRS, sgd(settings, views=1, positives_cap=1, temperature=1.0), grid=GRID)
         )
     return found
 
 
 def claims(settings):
     names, first = [it.name for it in arms(settings)], "SupCon, L_out"
-    others = (("cross-entropy", 1.0), ("SimCLR", 2.4), ("max-margin", 3.6), ("N-pairs", None))
+    others = (("cross-entropy", 1.0), ("SimCLR", 2.4), ("max-margin", 3.6), (N_PAIRS, None))
     return [
         Claim(f"SupCon is better than {it}", first, it, paper)
         for it, paper in others
@@ -65,7 +67,10 @@ STUDY = Study(
     "encoder. SimCLR's temperature is 0.5, as in the reference; its loss "
     "is scaled by 5 to have the gradients of temperature 0.1. All augment "
     "alike "
-    "(crops and flips), where the paper's SimCLR has color jitter besides.",
+    "(crops and flips), where the paper's SimCLR has color jitter besides. "
+    "N-pairs is the paper's reading of it: every image is an anchor, with one positive and all "
+    "images of other classes as negatives (2(N − 1) of N pairs); Sohn's own loss (NIPS 2016) has "
+    "N anchors and N − 1 negatives.",
     full="CIFAR-10, for OBJECTIVE in supcon, simclr, cross_entropy, "
     "max_margin:\n\n    supcon train "
     "cifar10:data_batch_1.bin,data_batch_2.bin,data_batch_3.bin,data_batch_4.bin,data_batch_5.bin "

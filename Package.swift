@@ -125,7 +125,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["SupConTensor"], path: "Tests/Support",
             swiftSettings: swiftSettings),
         tests("SupConTensor", ["CKernels"]),
-        tests("SupConNetwork", ["SupConTensor"]),
+        tests("SupConNetwork", ["SupConTensor", "TestSupport"]),
         tests("SupConLoss", ["SupConTensor"]),
         tests("SupConVision", ["SupConTensor"]),
         tests("SupConModel", ["SupConTensor", "SupConNetwork", "SupConVision"]),

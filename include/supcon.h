@@ -930,6 +930,17 @@ typedef struct supcon_train_options {
                         Jaccard index or kernel; and the mean squared distance of positives is
                         weighed likewise. A wide kernel leaves hardly a negative to the denominators
                         that count those alone */
+  int32_t freeze_stages; /* all but LINEAR: the stem and the encoder's stages up to this one are not
+                            trained: their parameters and running statistics keep every bit, and
+                            they run in inference form, in int8 if the model embeds in int8
+                            (supcon_model_quantize) when the trainer is made; 0 (default): none, 1:
+                            the stem and the first stage, ... 4: the whole encoder */
+  int32_t freeze_norm;   /* all but LINEAR, 1: the encoder's batch norms use their running statistics
+                            and leave them as they are, as for small batches from given weights;
+                            gamma and beta are trained; default 0 */
+  double layer_decay;    /* all but LINEAR: the learning rate of a stage over that of the one behind
+                            it: head and classifier have the full rate, the last stage this fraction
+                            of it, the stem its 5th power; 0.001 to 1; default 1 */
 } supcon_train_options;
 void supcon_train_options_init_sized(supcon_train_options *options, size_t size);
 #define supcon_train_options_init(options) \

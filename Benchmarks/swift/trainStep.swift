@@ -26,7 +26,7 @@ final class Step {
             dimension: configuration.projectionDimension,
             context: context)
         sgd = try SGD(
-            network.parameters, parts: [.encoder, .head], momentum: 0.9, nesterov: false,
+            network.parameters, trained: [.encoder, .head], momentum: 0.9, nesterov: false,
             weightDecay: 1e-4, decaysNormAndBias: true)
         var random = Philox(seed: 1, purpose: .test)
         for i in 0..<(views * side * side * configuration.channels) {

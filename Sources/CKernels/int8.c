@@ -1,4 +1,5 @@
 #include "ckernels_int8.h"
+#include "bf16.h"
 #include "kernel.h"
 
 #include <string.h>
@@ -10,6 +11,18 @@ SC_KERNEL(void, sc_f32_to_s8,
     const float v = from[i] * factor, low = v > -127 ? v : -127, bounded = low < 127 ? low : 127;
     to[i] = (int8_t)__builtin_rintf(bounded);
   }
+}
+
+SC_KERNEL(void, sc_u8_to_f32,
+          (const uint8_t *restrict from, float factor, float *restrict to, int64_t n),
+          (from, factor, to, n)) {
+  for (int64_t i = 0; i < n; i++) to[i] = from[i] * factor;
+}
+
+SC_KERNEL(void, sc_u8_to_bf16,
+          (const uint8_t *restrict from, float factor, uint16_t *restrict to, int64_t n),
+          (from, factor, to, n)) {
+  for (int64_t i = 0; i < n; i++) to[i] = f32_to_bf16(from[i] * factor);
 }
 
 SC_KERNEL(void, sc_average_pool_u8,

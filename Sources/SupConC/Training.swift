@@ -44,6 +44,9 @@ extension supcon_train_options {
         (warmup_epochs, schedule_after_warmup) = (
             options.warmupEpochs, options.schedulesAfterWarmup ? 1 : 0
         )
+        (freeze_stages, freeze_norm, layer_decay) = (
+            Int32(options.freezeStages), options.freezesNorm ? 1 : 0, options.layerDecay
+        )
     }
 }
 
@@ -104,6 +107,10 @@ extension TrainOptions {
         )
         (warmupEpochs, schedulesAfterWarmup) = (
             options.warmup_epochs, try flag(options.schedule_after_warmup, "schedule_after_warmup")
+        )
+        (freezeStages, freezesNorm, layerDecay) = (
+            Int(options.freeze_stages), try flag(options.freeze_norm, "freeze_norm"),
+            options.layer_decay
         )
     }
 }

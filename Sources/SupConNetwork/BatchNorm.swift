@@ -11,6 +11,9 @@ import SupConTensor
 /// μ)/√(σ² + ε):
 ///
 ///     dβ = Σ g,   dγ = Σ g x̂,   dx = γ/√(σ² + ε) · (g − dβ/rows − x̂ dγ/rows),   dresidual = g.
+///
+/// With frozen statistics μ and σ² are the running ones, which stay as they are, and dx = γ/√(σ² +
+/// ε) · g.
 final class BatchNorm {
     static let epsilon = 1e-5
     private static let momentum = 0.1
@@ -25,6 +28,7 @@ final class BatchNorm {
     private let channels: Int
     private let type: ElementType
     private let relu: Bool
+    private let usesRunningStatistics: Bool
     private let threads: Int
     // Narrow rows are taken several at a time, as rows of `period` channels: the memory is the
     // same, and the loops over it become long enough for vectors.
@@ -41,13 +45,14 @@ final class BatchNorm {
     /// Errors: memory.
     init(
         _ parameters: Parameters, rows: Int, channels: Int, type: ElementType, relu: Bool,
-        threads: Int
+        usesRunningStatistics: Bool = false, threads: Int
     ) throws(SupConError) {
         self.parameters = parameters
         self.rows = rows
         self.channels = channels
         self.type = type
         self.relu = relu
+        self.usesRunningStatistics = usesRunningStatistics
         self.threads = threads
         var period = channels
         while period < 64 && rows % (2 * period / channels) == 0 { period *= 2 }
@@ -70,7 +75,7 @@ final class BatchNorm {
 
     /// y may not be x.
     func forward(x: UnsafeRawPointer, residual: UnsafeRawPointer?, y: UnsafeMutableRawPointer) {
-        gatherMoments(x)
+        if usesRunningStatistics { takeRunningMoments() } else { gatherMoments(x) }
         apply(x: x, residual: residual, y: y)
     }
 
@@ -182,13 +187,26 @@ final class BatchNorm {
                 p.runningVariance[channel] += Float(
                     Self.momentum * (m2 / max(count - 1, 1) - Double(p.runningVariance[channel])))
             }
-            let scale = Double(p.gamma[channel]) * inverseDeviation[channel]
-            let shift = Double(p.beta[channel]) - mean * scale
-            for repetition in stride(from: channel, to: period, by: channels) {
-                self.scale[repetition] = Float(scale)
-                self.shift[repetition] = Float(shift)
-                self.mean[repetition] = Float(mean)
-            }
+            setCoefficients(channel, mean: mean)
+        }
+    }
+
+    /// Sets scale and shift by the running statistics.
+    private func takeRunningMoments() {
+        for channel in 0..<channels {
+            let variance = Double(parameters.runningVariance[channel])
+            inverseDeviation[channel] = 1 / (variance + Self.epsilon).squareRoot()
+            setCoefficients(channel, mean: Double(parameters.runningMean[channel]))
+        }
+    }
+
+    private func setCoefficients(_ channel: Int, mean: Double) {
+        let scale = Double(parameters.gamma[channel]) * inverseDeviation[channel]
+        let shift = Double(parameters.beta[channel]) - mean * scale
+        for repetition in stride(from: channel, to: period, by: channels) {
+            self.scale[repetition] = Float(scale)
+            self.shift[repetition] = Float(shift)
+            self.mean[repetition] = Float(mean)
         }
     }
 
@@ -207,8 +225,11 @@ final class BatchNorm {
             parameters.betaGradient[channel] = Float(sumG)
             parameters.gammaGradient[channel] = Float(sumGX * inverse)
             let scale = Double(parameters.gamma[channel]) * inverse
-            let factor = -scale * inverse * inverse * sumGX / Double(rows)
-            let offset = -scale * sumG / Double(rows) - factor * Double(mean[channel])
+            var (factor, offset) = (0.0, 0.0)
+            if !usesRunningStatistics {
+                factor = -scale * inverse * inverse * sumGX / Double(rows)
+                offset = -scale * sumG / Double(rows) - factor * Double(mean[channel])
+            }
             for repetition in stride(from: channel, to: period, by: channels) {
                 self.factor[repetition] = Float(factor)
                 self.offset[repetition] = Float(offset)

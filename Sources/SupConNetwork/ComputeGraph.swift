@@ -20,6 +20,8 @@ package struct ComputeGraph {
         var kernel: Int
         var stride: Int
         var groups = 1
+        /// 0: the stem; 1 to 4: the stage.
+        var stage = 0
         /// Parameter names: "layer1.0.conv1" and "layer1.0.bn1".
         var convolutionName: String
         var normName: String
@@ -36,6 +38,9 @@ package struct ComputeGraph {
 
     var values: [Shape]
     var layers: [Layer] = []
+    /// The values that the stem and the stages end with: n stages (and the stem) are the layers up
+    /// to `borders[n]`.
+    var borders: [Int] = []
 
     var output: Int { values.count - 1 }
 
@@ -73,7 +78,7 @@ package struct ComputeGraph {
             .convolutionNorm(
                 ConvolutionNorm(
                     input: input, output: output, residual: residual, relu: relu, kernel: kernel,
-                    stride: stride, groups: groups,
+                    stride: stride, groups: groups, stage: borders.count,
                     convolutionName: convolutionName, normName: normName,
                     isLastOfBlock: residual != nil)))
         return output
@@ -90,4 +95,32 @@ package struct ComputeGraph {
 
     /// An odd kernel, padded by half of itself, leaves a side over the stride, rounded up.
     private func reduced(_ side: Int, _ stride: Int) -> Int { (side + stride - 1) / stride }
+}
+
+extension ComputeGraph {
+    /// Returns the graph of the layers that make the values up to `border`.
+    func upTo(_ border: Int) -> ComputeGraph {
+        var part = self
+        (part.values, part.layers) = (Array(values[...border]), Array(layers[..<border]))
+        return part
+    }
+
+    /// Returns the graph of the layers behind the value `border`, which is its value 0. No layer
+    /// behind a border takes a value before it.
+    func from(_ border: Int) -> ComputeGraph {
+        var part = self
+        part.values = Array(values[border...])
+        part.layers = layers[border...].map { layer in
+            switch layer {
+            case .convolutionNorm(var layer):
+                layer.input -= border
+                layer.output -= border
+                layer.residual = layer.residual.map { $0 - border }
+                return .convolutionNorm(layer)
+            case .maxPool(let input, let output):
+                return .maxPool(input: input - border, output: output - border)
+            }
+        }
+        return part
+    }
 }

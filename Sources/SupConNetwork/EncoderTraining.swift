@@ -6,8 +6,9 @@ final class EncoderTraining {
     let graph: ComputeGraph
     let images: Int
     let layers: [any TrainingLayer]
-    /// The images, for the caller to write: [images, height, width, channels] f32.
-    let input: UnsafeMutablePointer<Float>
+    /// For the caller to write: the images [images, height, width, channels] f32, or the frozen
+    /// stages' output in the type of the activations.
+    let input: UnsafeMutableRawPointer
     private let type: ElementType
     private let threads: Int
     private let pool: AveragePool
@@ -17,13 +18,16 @@ final class EncoderTraining {
     private let outputGradient: UnsafeMutableRawPointer
 
     /// Takes the memory of a layout and builds the layers. `gradients`: [trainableCount], where the
-    /// parameters' gradients go. Errors: memory.
-    init(_ layout: TrainingLayout, _ network: Network, gradients: UnsafeMutablePointer<Float>)
-        throws(SupConError)
-    {
+    /// parameters' gradients go; `freezesNorm`: batch norms keep their running statistics and use
+    /// them. Errors: memory.
+    init(
+        _ layout: TrainingLayout, _ network: Network, gradients: UnsafeMutablePointer<Float>,
+        freezesNorm: Bool
+    ) throws(SupConError) {
         let memory = try AlignedBuffer(byteCount: layout.arena.byteCount)
         let builder = LayerBuilder(
-            layout: layout, memory: memory, parameters: network.parameters, gradients: gradients)
+            layout: layout, memory: memory, parameters: network.parameters, gradients: gradients,
+            freezesNorm: freezesNorm)
         (graph, images, type, threads) = (
             layout.graph, layout.images, layout.type, layout.threads
         )
@@ -32,7 +36,7 @@ final class EncoderTraining {
         pool = AveragePool(
             images: images, area: last.area, channels: last.channels, type: type, threads: threads)
         layers = try builder.layers()
-        input = f32(builder.at(layout.input))
+        input = builder.at(layout.input)
         (image, output, outputGradient) = (
             builder.at(layout.image), builder.at(layout.output), builder.at(layout.outputGradient)
         )
@@ -44,12 +48,13 @@ final class EncoderTraining {
 
     /// Computes the features [images, embeddingDimension] of `input`.
     func forward(features: UnsafeMutablePointer<Float>) {
-        if type == .bf16 {
+        if input != image {
             Parallel.ranges(
                 images * graph.values[0].elements, grain: 65536, threads: threads
             ) { range in
                 sc_f32_to_bf16(
-                    input + range.lowerBound, bf16(image) + range.lowerBound, Int64(range.count))
+                    f32(input) + range.lowerBound, bf16(image) + range.lowerBound,
+                    Int64(range.count))
             }
         }
         for layer in layers { layer.forward() }
@@ -69,6 +74,7 @@ private struct LayerBuilder {
     let memory: AlignedBuffer
     let parameters: ParameterStore
     let gradients: UnsafeMutablePointer<Float>
+    let freezesNorm: Bool
 
     func at(_ slot: Arena.Slot) -> UnsafeMutableRawPointer {
         memory.pointer + layout.arena.offset(slot)
@@ -107,7 +113,7 @@ private struct LayerBuilder {
         return try BatchNorm(
             parameters.pointers(planned.parameters.norm, gradients: gradients),
             rows: layout.images * shape.area, channels: shape.channels, type: layout.type,
-            relu: planned.layer.relu, threads: layout.threads)
+            relu: planned.layer.relu, usesRunningStatistics: freezesNorm, threads: layout.threads)
     }
 
     private func memory(

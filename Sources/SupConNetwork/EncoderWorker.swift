@@ -23,18 +23,19 @@ final class EncoderWorker {
     private let folded: UnsafeMutablePointer<Float>
     private let image: InputConversion
     private let pool: AveragePoolRows
-    private let output: UnsafeMutableRawPointer
-    private let features: UnsafeMutablePointer<Float>
+    /// The graph's last value, after `run`.
+    let output: UnsafeMutableRawPointer
+    private let features: UnsafeMutablePointer<Float>?
 
     /// - Parameters:
     ///   - isFirst: takes the layout's convolutions; other workers make their own.
     ///   - weights: memory for the packed weights, which workers share.
     ///   - input: [images, height, width, channels] of this worker.
-    ///   - features: [images, channels] of this worker.
+    ///   - features: [images, channels] of this worker; nil: the last value is not pooled.
     /// Errors: memory, unsupported.
     init(
         _ layout: EncoderLayout, isFirst: Bool, weights: AlignedBuffer,
-        input: UnsafeMutablePointer<Float>, features: UnsafeMutablePointer<Float>
+        input: UnsafeMutablePointer<Float>, features: UnsafeMutablePointer<Float>?
     ) throws(SupConError) {
         let (graph, stored, threads) = (layout.graph, layout.stored, layout.threads)
         let activations = try AlignedBuffer(byteCount: layout.activationArena.byteCount)
@@ -99,7 +100,7 @@ final class EncoderWorker {
                 pool.run(x: x, y: y)
             }
         }
-        pool.run(x: output, y: features)
+        if let features { pool.run(x: output, y: features) }
     }
 
     /// Folds the batch norms into the weights and packs these, for all workers that share them. In

@@ -104,7 +104,7 @@ struct AveragePoolRows {
     }
 }
 
-@inline(__always) private func u8(_ pointer: UnsafeRawPointer) -> UnsafePointer<UInt8> {
+@inline(__always) func u8(_ pointer: UnsafeRawPointer) -> UnsafePointer<UInt8> {
     pointer.assumingMemoryBound(to: UInt8.self)
 }
 @inline(__always) private func u8(_ pointer: UnsafeMutableRawPointer) -> UnsafeMutablePointer<UInt8>

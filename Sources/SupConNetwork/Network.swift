@@ -110,21 +110,19 @@ public final class Network: Sendable {
     {
         var all: [ParameterStore.Declaration] = []
         func norm(
-            _ name: String, _ channels: Int, _ part: ParameterStore.Part, isLast: Bool = false
+            _ name: String, _ channels: Int, _ part: ParameterStore.Part, depth: Int,
+            isLast: Bool = false
         ) {
-            all.append(
-                .init(
-                    name: name + ".weight", shape: [channels], role: .normWeight, part: part,
-                    isLastGamma: isLast))
-            all.append(.init(name: name + ".bias", shape: [channels], role: .normBias, part: part))
-            all.append(
-                .init(
-                    name: name + ".running_mean", shape: [channels], role: .runningMean, part: part)
-            )
-            all.append(
-                .init(
-                    name: name + ".running_var", shape: [channels], role: .runningVariance,
-                    part: part))
+            let roles: [(String, ParameterStore.Role)] = [
+                ("weight", .normWeight), ("bias", .normBias), ("running_mean", .runningMean),
+                ("running_var", .runningVariance),
+            ]
+            for (suffix, role) in roles {
+                all.append(
+                    .init(
+                        name: "\(name).\(suffix)", shape: [channels], role: role, part: part,
+                        depth: depth, isLastGamma: isLast && role == .normWeight))
+            }
         }
         // Shapes of parameters do not depend on the image's size: any will do.
         let graph = ComputeGraph(configuration, height: 64, width: 64)
@@ -137,8 +135,9 @@ public final class Network: Sendable {
                         outputs, graph.values[layer.input].channels / layer.groups,
                         layer.kernel, layer.kernel,
                     ],
-                    role: .convolution, part: .encoder))
-            norm(layer.normName, outputs, .encoder, isLast: layer.isLastOfBlock)
+                    role: .convolution, part: .encoder, depth: layer.stage))
+            norm(
+                layer.normName, outputs, .encoder, depth: layer.stage, isLast: layer.isLastOfBlock)
         }
         for layer in HeadLayer.layers(of: configuration) {
             switch layer {
@@ -151,7 +150,7 @@ public final class Network: Sendable {
                         part: part))
                 all.append(.init(name: name + ".bias", shape: [outputs], role: .bias, part: part))
             case .norm(let name, let channels):
-                norm(name, channels, .head)
+                norm(name, channels, .head, depth: ParameterStore.headDepth)
             }
         }
         return all

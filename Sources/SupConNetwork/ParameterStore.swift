@@ -19,12 +19,17 @@ public final class ParameterStore: @unchecked Sendable {
 
     public enum Part: Sendable { case encoder, head, classifier }
 
+    /// The depth of head and classifier.
+    public static let headDepth = 5
+
     public struct Entry: Sendable {
         /// torchvision's for the encoder and "fc", SupContrast's for the head.
         public let name: String
         public let shape: [Int]
         public let role: Role
         public let part: Part
+        /// How far from the image: 0 the stem, 1 to 4 the encoder's stages, 5 head and classifier.
+        public let depth: Int
         /// Where it begins in `values`, in elements.
         public let offset: Int
         public let count: Int
@@ -50,6 +55,7 @@ public final class ParameterStore: @unchecked Sendable {
         var shape: [Int]
         var role: Role
         var part: Part
+        var depth = ParameterStore.headDepth
         var isLastGamma = false
     }
 
@@ -65,7 +71,7 @@ public final class ParameterStore: @unchecked Sendable {
             placed.append(
                 Entry(
                     name: declaration.name, shape: declaration.shape, role: declaration.role,
-                    part: declaration.part, offset: offset, count: count,
+                    part: declaration.part, depth: declaration.depth, offset: offset, count: count,
                     isLastGamma: declaration.isLastGamma))
             offset += count
         }

@@ -20,7 +20,8 @@ extension TrainingPlan {
     /// layer's parts one after the other in the order of a step, and times them. What a step does
     /// is in `forward` and `backward`; this is beside it and costs it nothing.
     package func profile(runs: Int) -> [LayerProfile] {
-        let (layers, images) = (encoder.layers, encoder.images)
+        guard let encoder else { return [] }
+        let layers = encoder.layers
         let parts = layers.map { ($0.forwardParts, $0.backwardParts) }
         var times = parts.map { ($0.0 + $0.1).map { _ in [Double]() } }
         let clock = ContinuousClock()

@@ -12,6 +12,7 @@ extension ComputeGraph {
                 0, channels: configuration.width, kernel: 7, stride: 2, "conv1", "bn1")
             x = maxPool(x)
         }
+        borders.append(x)
         for (stage, count) in configuration.architecture.blocks.enumerated() {
             for block in 0..<count {
                 x = residualBlock(
@@ -20,6 +21,7 @@ extension ComputeGraph {
                     architecture: configuration.architecture,
                     name: "layer\(stage + 1).\(block)")
             }
+            borders.append(x)
         }
     }
 

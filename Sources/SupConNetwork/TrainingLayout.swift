@@ -60,18 +60,19 @@ struct TrainingLayout {
     let threads: Int
     let arena: Arena
     let layers: [PlannedLayer<ConvolutionSlots, PoolSlots>]
-    /// The images as the caller writes them (f32), and as the encoder takes them.
+    /// The images as the caller writes them (f32), and as the encoder takes them; behind frozen
+    /// stages both are their output, in `type`.
     let input, image: Arena.Slot
     let output, outputGradient: Arena.Slot
     let scratch: Arena.Slot
 
-    /// Plans, and makes the convolutions; takes no memory for buffers. Errors: unsupported, memory.
+    /// Plans, and makes the convolutions; takes no memory for buffers. `graph`: of the encoder, or
+    /// of what is behind its frozen stages (`takesImages` false). Errors: unsupported, memory.
     init(
-        _ network: Network, images: Int, height: Int, width: Int, type: ElementType, threads: Int,
-        engine: Engine
+        _ network: Network, _ graph: ComputeGraph, takesImages: Bool, images: Int,
+        type: ElementType, threads: Int, engine: Engine
     ) throws(SupConError) {
-        let graph = ComputeGraph(network.configuration, height: height, width: width)
-        var forward = ForwardSlots(graph, images: images, type: type)
+        var forward = ForwardSlots(graph, takesImages: takesImages, images: images, type: type)
         try forward.reserve(network.parameters, engine: engine, threads: threads)
         var backward = BackwardSlots(forward)
         layers = try backward.reserve(forward.layers)
@@ -101,9 +102,15 @@ private struct ForwardSlots {
     var layers: [Layer] = []
     private(set) var scratch: Arena.Slot
 
-    init(_ graph: ComputeGraph, images: Int, type: ElementType) {
+    init(_ graph: ComputeGraph, takesImages: Bool, images: Int, type: ElementType) {
         (self.graph, self.images, self.type) = (graph, images, type)
         let (elements, last) = (images * graph.values[0].elements, graph.lastTick)
+        guard takesImages else {
+            input = arena.reserve(byteCount: elements * type.byteCount, first: 0, last: 0)
+            values = [input]
+            scratch = input
+            return
+        }
         input = arena.reserve(byteCount: elements * 4, first: 0, last: last)
         values = [
             type == .f32

@@ -18,10 +18,31 @@ public final class TrainingPlan {
         public static let classifier = Trained(rawValue: 4)
     }
 
+    /// The part of the encoder that a plan runs but does not train.
+    public struct Frozen: Sendable, Equatable {
+        /// 0: none; 1: the stem and the first stage; … 4: all. They run in inference form.
+        public var stages: Int
+        /// The batch norms behind them use their running statistics and leave them as they are;
+        /// γ and β are trained.
+        public var normStatistics: Bool
+        /// The frozen stages compute in int8; nil: in the plan's precision.
+        public var quantization: Quantization?
+
+        public init(
+            stages: Int = 0, normStatistics: Bool = false, quantization: Quantization? = nil
+        ) {
+            (self.stages, self.normStatistics, self.quantization) = (
+                stages, normStatistics, quantization
+            )
+        }
+    }
+
     /// Bytes of activations, gradients, workspaces and packed weights.
     public let memoryByteCount: Int
     /// [images, height, width, channels], normalized.
     public let input: UnsafeMutablePointer<Float>
+    /// Views per step.
+    public let images: Int
     /// r [images, embeddingDimension], after `forward`.
     public var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
     /// z [images, projectionDimension], rows of length 1, after `forward`; nil without `.head`.
@@ -37,7 +58,11 @@ public final class TrainingPlan {
     public var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
 
     let threads: Int
-    let encoder: EncoderTraining
+    /// nil: no stage is frozen.
+    private let frozen: (stages: FrozenStages, input: AlignedBuffer)?
+    /// nil: all stages are frozen.
+    let encoder: EncoderTraining?
+    private let type: ElementType
     private let head: HeadTraining?
     private let classifier: HeadTraining?
     private let classifierReachesEncoder: Bool
@@ -55,13 +80,14 @@ public final class TrainingPlan {
     ///   - images: views per step.
     ///   - trained: contrastive `[.encoder, .head]`; jointly with a classifier all three;
     ///     cross-entropy `[.encoder, .classifier]`. Without `.encoder` there is nothing to plan.
+    ///   - frozen: stages whose parameters stay as they are.
     ///   - classifierGradientReachesEncoder: false puts a stop-gradient between r and the
     ///     classifier.
     /// Errors: argument, unsupported (precision), memory (more than the context allows; says how
     /// much).
     public init(
         _ network: Network, images: Int, height: Int, width: Int, precision: Precision,
-        trained: Trained, classifierGradientReachesEncoder: Bool,
+        trained: Trained, frozen: Frozen = Frozen(), classifierGradientReachesEncoder: Bool,
         context: ExecutionContext, engine: Engine = .standard
     ) throws(SupConError) {
         let configuration = network.configuration
@@ -77,11 +103,31 @@ public final class TrainingPlan {
         try require(
             !trained.contains(.classifier) || configuration.classes > 0, .argument,
             "the network has no classifier to train")
-        threads = context.threads
+        try require(
+            (0...4).contains(frozen.stages), .argument,
+            "freeze_stages is \(frozen.stages); expected 0 to 4")
+        try require(
+            frozen.stages < 4 || trained.contains(.classifier) || configuration.head != .none,
+            .argument,
+            "all 4 stages are frozen and there is no projection head: nothing is left to train")
+        if frozen.stages > 0, frozen.quantization != nil { try engine.checkInt8() }
+        (threads, type, self.images) = (context.threads, precision.activations, images)
         classifierReachesEncoder = classifierGradientReachesEncoder
-        let layout = try TrainingLayout(
-            network, images: images, height: height, width: width,
-            type: precision.activations, threads: threads, engine: engine)
+        let graph = ComputeGraph(configuration, height: height, width: width)
+        let frozenLayout =
+            frozen.stages == 0
+            ? nil
+            : try FrozenLayout(
+                network, graph, stages: frozen.stages, images: images, type: type,
+                quantization: frozen.quantization, threads: threads, engine: engine)
+        let layout =
+            frozenLayout?.isPooled == true
+            ? nil
+            : try TrainingLayout(
+                network, frozen.stages == 0 ? graph : graph.from(graph.borders[frozen.stages]),
+                takesImages: frozen.stages == 0, images: images, type: type, threads: threads,
+                engine: engine)
+        let inputCount = images * graph.values[0].elements
 
         let headLayers = trained.contains(.head) ? HeadLayer.head(of: configuration) : []
         let classifierLayers =
@@ -89,7 +135,8 @@ public final class TrainingPlan {
             ? [HeadLayer.classifier(of: configuration)].compactMap { $0 } : []
         let zDimension = configuration.contrastedDimension
         memoryByteCount =
-            layout.byteCount + network.parameters.trainableCount * 4 + 2 * images
+            (layout?.byteCount ?? 0) + (frozenLayout.map { $0.byteCount + inputCount * 4 } ?? 0)
+            + network.parameters.trainableCount * 4 + 2 * images
             * configuration.embeddingDimension * 4
             + HeadTraining.byteCount(headLayers + classifierLayers, rows: images)
             + (trained.contains(.head) ? images * (2 * zDimension + 1) * 4 : 0)
@@ -106,8 +153,18 @@ public final class TrainingPlan {
             Float.self, count: images * configuration.embeddingDimension)
         featureGradientBuffer = try AlignedBuffer(
             Float.self, count: images * configuration.embeddingDimension)
-        encoder = try EncoderTraining(layout, network, gradients: gradientBuffer.floats)
-        input = encoder.input
+        let gradients = gradientBuffer.floats
+        encoder = try layout.map { (layout) throws(SupConError) in
+            try EncoderTraining(
+                layout, network, gradients: gradients, freezesNorm: frozen.normStatistics)
+        }
+        self.frozen = try frozenLayout.map { (layout) throws(SupConError) in
+            (
+                try FrozenStages(layout, network),
+                try AlignedBuffer(Float.self, count: inputCount)
+            )
+        }
+        input = self.frozen?.input.floats ?? encoder.map { f32($0.input) } ?? featureBuffer.floats
         func part(_ layers: [HeadLayer], _ gradients: UnsafeMutablePointer<Float>)
             throws(SupConError) -> HeadTraining?
         {
@@ -144,15 +201,25 @@ public final class TrainingPlan {
     public var movesStatistics = true {
         didSet {
             guard movesStatistics != oldValue else { return }
-            encoder.setMovesStatistics(movesStatistics)
+            encoder?.setMovesStatistics(movesStatistics)
             head?.setMovesStatistics(movesStatistics)
         }
     }
 
     /// `input` → `features`, `projection`, `logits`.
     public func forward() {
-        EngineTeam.run(images: encoder.images, threads: threads) {
-            encoder.forward(features: features)
+        if let frozen {
+            runFrozenStages(images: images) { first, count, output in
+                frozen.stages.convert(output, images: count, to: border(of: first), type: type)
+            }
+        }
+        forwardFromBorder()
+    }
+
+    /// The rest of `forward`, behind the frozen stages.
+    private func forwardFromBorder() {
+        EngineTeam.run(images: images, threads: threads) {
+            encoder?.forward(features: features)
             if let featureUnit {
                 featureUnit.layer.forward(
                     w: features, z: featureUnit.u.floats, lengths: featureUnit.lengths.floats)
@@ -170,7 +237,7 @@ public final class TrainingPlan {
     /// [images, embeddingDimension], added to the gradient that the classifier gives its input,
     /// `headInput`, for losses that are more than a function of the logits.
     public func backward(addedToFeatures: UnsafePointer<Float>? = nil) {
-        EngineTeam.run(images: encoder.images, threads: threads) {
+        EngineTeam.run(images: images, threads: threads) {
             let featureGradient = featureGradientBuffer.floats
             if let unit {
                 unit.layer.backward(
@@ -192,7 +259,39 @@ public final class TrainingPlan {
                     z: featureUnit.u.floats, dz: featureGradient,
                     lengths: featureUnit.lengths.floats, dw: featureGradient)
             }
-            encoder.backward(featureGradient: featureGradient)
+            encoder?.backward(featureGradient: featureGradient)
         }
+    }
+}
+
+// MARK: The frozen stages
+
+extension TrainingPlan {
+    /// Takes over the frozen stages' parameters, after they have changed.
+    public func reloadFrozenStages() {
+        guard let frozen else { return }
+        let encoder = frozen.stages.layout.encoder
+        EngineTeam.run(images: encoder.images, threads: encoder.threads) {
+            frozen.stages.reloadWeights()
+        }
+    }
+
+    /// Runs the frozen stages on the first images of `input`, and hands on their output.
+    private func runFrozenStages(
+        images: Int, _ body: (_ first: Int, _ images: Int, _ output: UnsafeRawPointer) -> Void
+    ) {
+        guard let frozen else { return }
+        let encoder = frozen.stages.layout.encoder
+        EngineTeam.run(images: encoder.images, threads: encoder.threads) {
+            frozen.stages.run(input, count: images, body)
+        }
+    }
+
+    /// Where training takes the frozen stages' output of an image.
+    private func border(of image: Int) -> UnsafeMutableRawPointer {
+        guard let frozen else { return UnsafeMutableRawPointer(input) }
+        let elements = image * frozen.stages.layout.outputElements
+        guard let encoder else { return UnsafeMutableRawPointer(features + elements) }
+        return encoder.input + elements * type.byteCount
     }
 }

@@ -89,6 +89,15 @@ public struct TrainOptions: Sendable {
     public var queueMode = QueueMode.off
     public var queueSize = 8192
     public var keyMomentum = 0.999
+    /// The stem and the encoder's stages up to this one are not trained and run in inference form,
+    /// in int8 if the model embeds in int8; 0: none, 4: all.
+    public var freezeStages = 0
+    /// The epochs after which one more of the frozen stages is trained, the last one first.
+    public var unfreezeEpochs: [Int] = []
+    /// The encoder's batch norms use their running statistics and leave them as they are.
+    public var freezesNorm = false
+    /// The rate of a stage over that of the one behind it; head and classifier have the full rate.
+    public var layerDecay = 1.0
 
     public init() {}
 
@@ -195,6 +204,7 @@ public struct TrainOptions: Sendable {
         try validateClassifierOptions()
         try validateQueue()
         try validatePositives()
+        try validateFreezing()
         if objective.isContrastive {
             try loss.validate()
             try require(
@@ -261,6 +271,40 @@ public struct TrainOptions: Sendable {
             classes, no targets
             """
         )
+    }
+
+    /// Errors: argument.
+    private func validateFreezing() throws(SupConError) {
+        try require(
+            (0...4).contains(freezeStages), .argument,
+            "freeze_stages is \(freezeStages); expected 0 to 4")
+        try require(
+            layerDecay >= 1e-3 && layerDecay <= 1, .argument,
+            "layer_decay is \(layerDecay); expected 0.001 to 1")
+        try require(
+            objective != .linear || (freezeStages == 0 && !freezesNorm && layerDecay == 1),
+            .argument,
+            """
+            freeze_stages, freeze_norm and layer_decay are for runs that train the encoder; \
+            objective linear trains the classifier alone
+            """
+        )
+        try require(
+            unfreezeEpochs.count <= freezeStages, .argument,
+            """
+            unfreeze_epochs has \(unfreezeEpochs.count) epochs; expected at most one for each of \
+            the \(freezeStages) stages that freeze_stages freezes
+            """
+        )
+        for (a, b) in zip([0] + unfreezeEpochs, unfreezeEpochs) {
+            try require(
+                b > a, .argument,
+                """
+                unfreeze_epochs has \(b) after \(a); expected epochs above 0, each larger than \
+                the one before
+                """
+            )
+        }
     }
 
     /// Errors: argument.

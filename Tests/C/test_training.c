@@ -211,6 +211,11 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(options.warmup_start = 2, "warmup_start");
   REFUSES_OPTION(options.warmup_epochs = -2, "warmup_epochs");
   REFUSES_OPTION(options.schedule_after_warmup = 2, "schedule_after_warmup");
+  REFUSES_OPTION(options.freeze_stages = 5, "freeze_stages");
+  REFUSES_OPTION(options.freeze_stages = -1, "freeze_stages");
+  REFUSES_OPTION(options.freeze_norm = 2, "freeze_norm");
+  REFUSES_OPTION(options.layer_decay = 0, "layer_decay");
+  REFUSES_OPTION(options.layer_decay = 1.5, "layer_decay");
   REFUSES_OPTION(options.final_rate = NAN, "final_rate");
   REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2),
                  "milestones");

@@ -55,7 +55,7 @@ import Testing
         network.parameters.pointer(zero).update(repeating: 0, count: zero.count)
         let (momentum, decay, trust, rate) = (0.9, 0.05, 0.02, 0.3)
         let lars = try LARS(
-            network.parameters, parts: [.encoder, .head], momentum: momentum, nesterov: nesterov,
+            network.parameters, trained: [.encoder, .head], momentum: momentum, nesterov: nesterov,
             weightDecay: decay, trust: trust)
         var velocity: [String: [Double]] = [:]
         compare(network, lars, rate: rate) { entry, w, g, _ in
@@ -81,7 +81,7 @@ import Testing
         let network = try Self.network()
         let (rho, momentum, decay, rate) = (0.7, 0.8, 0.02, 0.01)
         let rmsprop = try RMSProp(
-            network.parameters, parts: [.encoder, .head], decay: rho, momentum: momentum,
+            network.parameters, trained: [.encoder, .head], decay: rho, momentum: momentum,
             epsilon: epsilon, weightDecay: decay, decaysNormAndBias: decaysAll)
         var state: [String: [(s: Double, v: Double)]] = [:]
         compare(network, rmsprop, rate: rate) { entry, w, g, _ in
@@ -100,7 +100,7 @@ import Testing
         let network = try Self.network()
         let (beta1, beta2, epsilon, decay, rate) = (0.9, 0.999, 1e-8, 0.1, 0.01)
         let adamW = try AdamW(
-            network.parameters, parts: [.encoder, .head], beta1: beta1, beta2: beta2,
+            network.parameters, trained: [.encoder, .head], beta1: beta1, beta2: beta2,
             epsilon: epsilon, weightDecay: decay, decaysNormAndBias: false)
         var state: [String: [(m: Double, s: Double)]] = [:]
         compare(network, adamW, rate: rate) { entry, w, g, step in
@@ -149,7 +149,7 @@ import Testing
                 0.8, 0.95, 1e-3, 0.1, 0.01
             )
         }
-        let made = try optimizer(options, parameters, parts: [.encoder, .head])
+        let made = try optimizer(options, parameters, trained: [.encoder, .head])
         for step in 0..<reference.steps {
             let gradients = (0..<parameters.trainableCount).map { wave($0, 2 + Double(step)) }
             gradients.withUnsafeBufferPointer {
@@ -170,7 +170,7 @@ import Testing
             let network = try Network(configuration, seed: 1)
             var options = TrainOptions()
             options.optimizer = kind
-            let made = try optimizer(options, network.parameters, parts: [.encoder, .head])
+            let made = try optimizer(options, network.parameters, trained: [.encoder, .head])
             var random = Philox(seed: 2, purpose: .test)
             let gradients = (0..<network.parameters.trainableCount).map { _ in random.uniform(-1, 1)
             }

@@ -19,7 +19,7 @@ import Testing
         let parameters = network.parameters
         let (rate, decay) = (0.1, 0.01)
         let sgd = try SGD(
-            parameters, parts: [.encoder, .head], momentum: momentum, nesterov: nesterov,
+            parameters, trained: [.encoder, .head], momentum: momentum, nesterov: nesterov,
             weightDecay: decay, decaysNormAndBias: decaysAll)
         var random = Philox(seed: 2, purpose: .test)
         let gradients = (0..<parameters.trainableCount).map { _ in random.uniform(-1, 1) }

@@ -14,23 +14,24 @@ package final class AdamW: Optimizer {
     private let parameters: ParameterStore
     private let mean: AlignedBuffer
     private let squares: AlignedBuffer
-    /// t, a single number: exact up to 2²⁴, by when the corrections have long been 1.
+    /// t of each depth, since a stage that was frozen begins later: exact up to 2²⁴, by when the
+    /// corrections have long been 1.
     private let steps: AlignedBuffer
 
     /// Errors: memory.
     package init(
-        _ parameters: ParameterStore, parts: Set<ParameterStore.Part>, beta1: Double, beta2: Double,
+        _ parameters: ParameterStore, trained: TrainedParameters, beta1: Double, beta2: Double,
         epsilon: Double, weightDecay: Double, decaysNormAndBias: Bool
     ) throws(SupConError) {
         groups = ParameterGroups(
-            parameters, parts: parts, weightDecay: weightDecay, decaysNormAndBias: decaysNormAndBias
+            parameters, trained, weightDecay: weightDecay, decaysNormAndBias: decaysNormAndBias
         )
         (self.parameters, self.beta1, self.beta2, self.epsilon) = (
             parameters, beta1, beta2, epsilon
         )
         mean = try AlignedBuffer(Float.self, count: parameters.trainableCount)
         squares = try AlignedBuffer(Float.self, count: parameters.trainableCount)
-        steps = try AlignedBuffer(Float.self, count: 1)
+        steps = try AlignedBuffer(Float.self, count: ParameterStore.headDepth + 1)
     }
 
     package var state: [StateBuffer] {
@@ -43,14 +44,15 @@ package final class AdamW: Optimizer {
 
     package func step(gradients: UnsafePointer<Float>, rate: Double, threads: Int) {
         let (w, m, s) = (parameters.values, mean.floats, squares.floats)
-        steps.floats[0] += 1
-        let t = Double(steps.floats[0])
-        let correctedRate = Float(rate / (1 - pow(beta1, t)))
-        let rootCorrection = Float(1 / (1 - pow(beta2, t)).squareRoot())
-        groups.eachPiece(threads: threads) { at, count, decay in
+        for depth in Set(groups.all.map(\.depth)) { steps.floats[depth] += 1 }
+        groups.eachPiece(threads: threads) { at, count, group in
+            let (t, rate) = (Double(steps.floats[group.depth]), rate * group.rateFactor)
+            let correctedRate = Float(rate / (1 - pow(beta1, t)))
+            let rootCorrection = Float(1 / (1 - pow(beta2, t)).squareRoot())
             sc_adamw(
-                w + at, gradients + at, m + at, s + at, count, Float(1 - rate * Double(decay)),
-                correctedRate, Float(beta1), Float(beta2), rootCorrection, Float(epsilon))
+                w + at, gradients + at, m + at, s + at, count,
+                Float(1 - rate * Double(group.decay)), correctedRate, Float(beta1), Float(beta2),
+                rootCorrection, Float(epsilon))
         }
     }
 }

@@ -27,12 +27,12 @@ package final class LARS: Optimizer {
 
     /// Errors: memory.
     package init(
-        _ parameters: ParameterStore, parts: Set<ParameterStore.Part>, momentum: Double,
+        _ parameters: ParameterStore, trained: TrainedParameters, momentum: Double,
         nesterov: Bool, weightDecay: Double, trust: Double
     ) throws(SupConError) {
         groups =
             ParameterGroups(
-                parameters, parts: parts, weightDecay: weightDecay, decaysNormAndBias: false,
+                parameters, trained, weightDecay: weightDecay, decaysNormAndBias: false,
                 merges: false
             ).all
         pieces = groups.enumerated().flatMap { number, group in
@@ -68,6 +68,7 @@ package final class LARS: Optimizer {
                 dd += squares[2 * next + 1]
                 next += 1
             }
+            let rate = rate * group.rateFactor
             rates[number] = Float(
                 group.isWeight && ww > 0 && dd > 0 ? rate * trust * (ww / dd).squareRoot() : rate)
         }

@@ -1,3 +1,4 @@
+import Glibc
 import SupConNetwork
 import SupConTensor
 
@@ -83,6 +84,29 @@ package struct StateBuffer {
     }
 }
 
+/// The parameters that are trained, and how the learning rate falls towards the image.
+package struct TrainedParameters: ExpressibleByArrayLiteral {
+    package var parts: Set<ParameterStore.Part>
+    /// The stem and the stages up to this one stay as they are; 0: none.
+    package var frozenStages = 0
+    /// The rate of a stage over that of the one behind it: `layerDecay` to the power of the stages
+    /// that lie behind, head and classifier counting as the last (Howard and Ruder,
+    /// arXiv:1801.06146, §3.2; as in timm, with a stage for a layer).
+    package var layerDecay = 1.0
+
+    package init(arrayLiteral parts: ParameterStore.Part...) { self.parts = Set(parts) }
+
+    func contains(_ entry: ParameterStore.Entry) -> Bool {
+        entry.role.isTrainable && parts.contains(entry.part)
+            && (frozenStages == 0 || entry.depth > frozenStages)
+    }
+
+    /// The fraction of the learning rate at a depth.
+    func rateFactor(depth: Int) -> Double {
+        pow(layerDecay, Double(ParameterStore.headDepth - depth))
+    }
+}
+
 /// Runs of neighboring parameters that an optimizer treats alike.
 struct ParameterGroups {
     struct Group {
@@ -91,23 +115,27 @@ struct ParameterGroups {
         var decay: Float
         /// A weight of a convolution or a linear layer: not a batch norm, not a bias.
         var isWeight: Bool
+        var depth: Int
+        /// The fraction of the learning rate.
+        var rateFactor: Double
     }
     let all: [Group]
 
-    /// The trainable parameters of `parts`; `decaysNormAndBias` false spares batch norms and biases
+    /// The parameters of `trained`; `decaysNormAndBias` false spares batch norms and biases
     /// the weight decay. `merges`: neighbors that are alike become one group.
     init(
-        _ parameters: ParameterStore, parts: Set<ParameterStore.Part>, weightDecay: Double,
+        _ parameters: ParameterStore, _ trained: TrainedParameters, weightDecay: Double,
         decaysNormAndBias: Bool, merges: Bool = true
     ) {
         var groups: [Group] = []
-        for entry in parameters.entries where entry.role.isTrainable && parts.contains(entry.part) {
+        for entry in parameters.entries where trained.contains(entry) {
             let isWeight = entry.role == .convolution || entry.role == .linearWeight
             let group = Group(
                 range: entry.range, decay: isWeight || decaysNormAndBias ? Float(weightDecay) : 0,
-                isWeight: isWeight)
+                isWeight: isWeight, depth: entry.depth,
+                rateFactor: trained.rateFactor(depth: entry.depth))
             if merges, let last = groups.last, last.range.upperBound == group.range.lowerBound,
-                last.decay == group.decay
+                last.decay == group.decay, last.depth == group.depth
             {
                 groups[groups.count - 1].range = last.range.lowerBound..<group.range.upperBound
             } else {
@@ -117,39 +145,40 @@ struct ParameterGroups {
         all = groups
     }
 
-    /// Calls `body(offset, count, λ)` for all parameters, in pieces, on `threads`.
-    func eachPiece(threads: Int, _ body: (Int, Int64, Float) -> Void) {
+    /// Calls `body(offset, count, group)` for all parameters, in pieces, on `threads`.
+    func eachPiece(threads: Int, _ body: (Int, Int64, Group) -> Void) {
         for group in all {
             Parallel.ranges(group.range.count, grain: 65536, threads: threads) {
-                body(group.range.lowerBound + $0.lowerBound, Int64($0.count), group.decay)
+                body(group.range.lowerBound + $0.lowerBound, Int64($0.count), group)
             }
         }
     }
 }
 
-/// The optimizer that the options ask for, on the parameters of `parts`. Errors: memory.
+/// The optimizer that the options ask for, on `trained`. Errors: memory.
 func optimizer(
-    _ options: TrainOptions, _ parameters: ParameterStore, parts: Set<ParameterStore.Part>
+    _ options: TrainOptions, _ parameters: ParameterStore, trained: TrainedParameters
 ) throws(SupConError) -> any Optimizer {
     let epsilon = options.epsilon >= 0 ? options.epsilon : options.optimizer.usualEpsilon
     switch options.optimizer {
     case .sgd:
         return try SGD(
-            parameters, parts: parts, momentum: options.momentum, nesterov: options.nesterov,
+            parameters, trained: trained, momentum: options.momentum, nesterov: options.nesterov,
             weightDecay: options.weightDecay,
             decaysNormAndBias: options.decaysNormAndBias)
     case .lars:
         return try LARS(
-            parameters, parts: parts, momentum: options.momentum, nesterov: options.nesterov,
+            parameters, trained: trained, momentum: options.momentum, nesterov: options.nesterov,
             weightDecay: options.weightDecay, trust: options.trustCoefficient)
     case .rmsprop:
         return try RMSProp(
-            parameters, parts: parts, decay: options.rmspropDecay, momentum: options.momentum,
+            parameters, trained: trained, decay: options.rmspropDecay, momentum: options.momentum,
             epsilon: epsilon, weightDecay: options.weightDecay,
             decaysNormAndBias: options.decaysNormAndBias)
     case .adamw:
         return try AdamW(
-            parameters, parts: parts, beta1: options.beta1, beta2: options.beta2, epsilon: epsilon,
+            parameters, trained: trained, beta1: options.beta1, beta2: options.beta2,
+            epsilon: epsilon,
             weightDecay: options.weightDecay,
             decaysNormAndBias: options.decaysNormAndBias)
     }

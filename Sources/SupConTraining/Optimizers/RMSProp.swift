@@ -15,11 +15,11 @@ package final class RMSProp: Optimizer {
 
     /// `decay`: ρ. Errors: memory.
     package init(
-        _ parameters: ParameterStore, parts: Set<ParameterStore.Part>, decay: Double,
+        _ parameters: ParameterStore, trained: TrainedParameters, decay: Double,
         momentum: Double, epsilon: Double, weightDecay: Double, decaysNormAndBias: Bool
     ) throws(SupConError) {
         groups = ParameterGroups(
-            parameters, parts: parts, weightDecay: weightDecay, decaysNormAndBias: decaysNormAndBias
+            parameters, trained, weightDecay: weightDecay, decaysNormAndBias: decaysNormAndBias
         )
         (self.parameters, self.decay, self.momentum, self.epsilon) = (
             parameters, Float(decay), Float(momentum), Float(epsilon)
@@ -38,10 +38,10 @@ package final class RMSProp: Optimizer {
 
     package func step(gradients: UnsafePointer<Float>, rate: Double, threads: Int) {
         let (w, s, v) = (parameters.values, squares.floats, velocity.floats)
-        groups.eachPiece(threads: threads) { at, count, weightDecay in
+        groups.eachPiece(threads: threads) { at, count, group in
             sc_rmsprop(
-                w + at, gradients + at, s + at, v + at, count, Float(rate), decay, momentum,
-                epsilon, weightDecay)
+                w + at, gradients + at, s + at, v + at, count, Float(rate * group.rateFactor),
+                decay, momentum, epsilon, group.decay)
         }
     }
 }

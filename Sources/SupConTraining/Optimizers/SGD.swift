@@ -14,14 +14,14 @@ package final class SGD: Optimizer {
     /// v
     private let velocity: AlignedBuffer
 
-    /// Trains the parameters of `parts`; `decaysNormAndBias` false spares batch norms and biases
+    /// Trains the parameters of `trained`; `decaysNormAndBias` false spares batch norms and biases
     /// the weight decay λ. Errors: memory.
     package init(
-        _ parameters: ParameterStore, parts: Set<ParameterStore.Part>, momentum: Double,
+        _ parameters: ParameterStore, trained: TrainedParameters, momentum: Double,
         nesterov: Bool, weightDecay: Double, decaysNormAndBias: Bool
     ) throws(SupConError) {
         groups = ParameterGroups(
-            parameters, parts: parts, weightDecay: weightDecay, decaysNormAndBias: decaysNormAndBias
+            parameters, trained, weightDecay: weightDecay, decaysNormAndBias: decaysNormAndBias
         )
         self.parameters = parameters
         self.momentum = Float(momentum)
@@ -33,10 +33,10 @@ package final class SGD: Optimizer {
 
     package func step(gradients: UnsafePointer<Float>, rate: Double, threads: Int) {
         let (w, v) = (parameters.values, velocity.floats)
-        groups.eachPiece(threads: threads) { at, count, decay in
+        groups.eachPiece(threads: threads) { at, count, group in
             sc_sgd(
-                w + at, gradients + at, v + at, count, Float(rate), momentum, decay,
-                nesterov ? 1 : 0)
+                w + at, gradients + at, v + at, count, Float(rate * group.rateFactor), momentum,
+                group.decay, nesterov ? 1 : 0)
         }
     }
 }

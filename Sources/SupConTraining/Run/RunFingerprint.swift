@@ -50,7 +50,8 @@ enum RunFingerprint {
     private static let names = [
         "decays_norm_and_bias": "decay_norm_and_bias",
         "schedules_after_warmup": "schedule_after_warmup",
-        "stops_on_collapse": "stop_on_collapse", "restores_best": "restore_best",
+        "freezes_norm": "freeze_norm", "stops_on_collapse": "stop_on_collapse",
+        "restores_best": "restore_best",
         "rand_augment_operations": "randaugment_operations",
         "rand_augment_magnitude": "randaugment_magnitude",
     ]

@@ -10,7 +10,9 @@ struct RunPlan {
     let options: TrainOptions
     let context: ExecutionContext
     let training: Dataset
-    let step: any TrainingStep
+    let step: PhasedStep
+    /// How the model embeds in int8 before the run; nil: it does not.
+    let quantization: Quantization?
     let sampler: BatchSampler
     let rates: LearningRate
     /// nil: nothing is validated.
@@ -45,14 +47,21 @@ struct RunPlan {
             !total.overflow, .argument,
             "epochs is \(options.epochs): \(stepsPerEpoch) steps each are more than can be counted")
         rates = LearningRate(options, stepsPerEpoch: stepsPerEpoch)
+        let quantization = model.quantization
+        self.quantization = quantization
         (network, step, validation) = try model.exclusive(keepsEncoder: true) {
             () throws(SupConError) in
             if options.trainsClassifier {
                 try Self.prepareClassifier(model, dataset, seed: options.seed)
             }
-            let step = try Self.step(model, options, training, context: context)
-            try context.checkLimit(
-                step.memoryByteCount, for: "a training step of \(options.batchSize) images")
+            let step = try PhasedStep(
+                phases: options.phaseStarts.map { options.phase(epoch: $0, quantization) }
+            ) { (phase) throws(SupConError) in
+                let step = try Self.step(model, options, phase, training, context: context)
+                try context.checkLimit(
+                    step.memoryByteCount, for: "a training step of \(options.batchSize) images")
+                return step
+            }
             // The frozen encoder's accuracy does not change.
             let validation =
                 try options.objective == .linear
@@ -90,7 +99,8 @@ struct RunPlan {
     /// Makes the step that the options ask for. Errors: argument, shape (a class that
     /// the classifier lacks), state, unsupported, memory.
     private static func step(
-        _ model: Model, _ options: TrainOptions, _ training: Dataset, context: ExecutionContext
+        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase, _ training: Dataset,
+        context: ExecutionContext
     ) throws(SupConError) -> any TrainingStep {
         let targets = training.targets
         // Both tell classes apart, from 0 on.
@@ -101,17 +111,18 @@ struct RunPlan {
             return try ClassifierStep(model, options, labels: labels ?? [], context: context)
         }
         if options.queueMode != .off {
-            return try QueueStep(model, options, labels: labels, context: context)
+            return try QueueStep(model, options, phase, labels: labels, context: context)
         }
         if options.chunkSize > 0 && options.chunkSize < options.batchSize {
             return try CachedGradientStep(
-                model, options, labels: labels, targets: targets, context: context)
+                model, options, phase, labels: labels, targets: targets, context: context)
         }
-        return try EncoderStep(model, options, labels: labels, targets: targets, context: context)
+        return try EncoderStep(
+            model, options, phase, labels: labels, targets: targets, context: context)
     }
 
     /// The state that a checkpoint keeps beside the parameters.
-    var state: [StateBuffer] { step.optimizer.state + step.state + (average?.state ?? []) }
+    var state: [StateBuffer] { step.state + (average?.state ?? []) }
 
     /// Finds the checkpoint to go on from, if that is wanted and there is one. Errors: io, format,
     /// state (of another run).

@@ -66,6 +66,10 @@ extension RunPlan {
                     training.labelFingerprint(withTargets: options.positives != .classes), radix: 16
                 )
             ),
+            (
+                "int8 of the frozen stages",
+                options.freezeStages > 0 && quantization != nil ? "on" : "off"
+            ),
         ]
     }
 }

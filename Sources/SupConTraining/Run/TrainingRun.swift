@@ -32,12 +32,13 @@ final class TrainingRun {
     func run() throws(SupConError) {
         plan.average?.begin()
         defer { if !isSettled { plan.average?.takeOver() } }
-        plan.step.begin(resumed: try resume())
+        try plan.step.begin(resumed: try resume())
         sound = try plan.model.snapshot()
         let loader = try makeLoader()
         reporter.begin(epochsDone: progress.epoch)
         while progress.epoch < plan.options.epochs {
             let epoch = progress.epoch + 1
+            try plan.step.enter(plan.options.phase(epoch: epoch, plan.quantization))
             let sum = try train(epoch, loader)
             try judge(epoch, sum)
             let accuracy = try validate(epoch)

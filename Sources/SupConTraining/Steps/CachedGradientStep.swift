@@ -34,14 +34,15 @@ final class CachedGradientStep: TrainingStep {
     /// `labels`, `targets`: of the data set that samples index. Errors: argument, state,
     /// unsupported, memory.
     init(
-        _ model: Model, _ options: TrainOptions, labels: [Int]?, targets: Targets? = nil,
+        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase = TrainingPhase(),
+        labels: [Int]?, targets: Targets? = nil,
         context: ExecutionContext
     ) throws(SupConError) {
         let configuration = model.network.configuration
         let dimension = configuration.contrastedDimension
         (batchSize, chunkSize) = (options.batchSize, options.chunkSize)
         let views = options.effectiveViews
-        pass = try EncoderPass(model, options, images: chunkSize * views, context: context)
+        pass = try EncoderPass(model, options, phase, images: chunkSize * views, context: context)
         chunkElements = chunkSize * views * dimension
         contrastive = try options.contrastiveLoss(dimension: dimension, context: context)
         if contrastive != nil {
@@ -74,6 +75,8 @@ final class CachedGradientStep: TrainingStep {
     var chunks: Loader.Chunks { Loader.Chunks(size: chunkSize, passes: contrastive == nil ? 1 : 2) }
     var embeddings: Embeddings? { projections.map { rows.embeddings($0.z.floats) } }
     var spread: Double { projections.map { rows.spread($0.z.floats) } ?? 1 }
+
+    func begin(resumed: Bool) { pass.begin() }
 
     func run(step: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
         throws(SupConError) -> StepOutcome

@@ -57,7 +57,8 @@ final class ClassifierStep: TrainingStep {
             outputs: configuration.classes,
             weight: network.parameters.pointer(weight),
             bias: network.parameters.pointer(bias), threads: threads)
-        optimizer = try SupConTraining.optimizer(options, network.parameters, parts: [.classifier])
+        optimizer = try SupConTraining.optimizer(
+            options, network.parameters, trained: [.classifier])
         inputCount = chunkSize * model.imageHeight * model.imageWidth * configuration.channels
         features = try AlignedBuffer(
             Float.self, count: batchSize * configuration.embeddingDimension)

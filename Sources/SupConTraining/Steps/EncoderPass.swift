@@ -19,35 +19,41 @@ final class EncoderPass {
     private let classifier: ClassifierObjective?
 
     /// Plans passes of `images` images. Errors: argument, state, unsupported, memory.
-    init(_ model: Model, _ options: TrainOptions, images: Int, context: ExecutionContext)
-        throws(SupConError)
-    {
+    init(
+        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase, images: Int,
+        context: ExecutionContext
+    ) throws(SupConError) {
         network = model.network
         threads = context.threads
         self.images = images
         imageElements = model.imageHeight * model.imageWidth * network.configuration.channels
         let isContrastive = options.objective.isContrastive
         var trained: TrainingPlan.Trained = [.encoder]
-        var parts: Set<ParameterStore.Part> = [.encoder]
+        var optimized: TrainedParameters = [.encoder]
         if isContrastive {
             trained.insert(.head)
-            parts.insert(.head)
+            optimized.parts.insert(.head)
         }
         if options.trainsClassifier {
             trained.insert(.classifier)
-            parts.insert(.classifier)
+            optimized.parts.insert(.classifier)
         }
         plan = try TrainingPlan(
             network, images: images, height: model.imageHeight, width: model.imageWidth,
-            precision: model.precision, trained: trained,
+            precision: model.precision, trained: trained, frozen: phase.frozen(options),
             classifierGradientReachesEncoder: !isContrastive, context: context)
-        optimizer = try SupConTraining.optimizer(options, network.parameters, parts: parts)
+        (optimized.frozenStages, optimized.layerDecay) = (phase.frozenStages, options.layerDecay)
+        optimizer = try SupConTraining.optimizer(
+            options, network.parameters, trained: optimized)
         classifier =
             trained.contains(.classifier)
             ? try ClassifierObjective(network, options, rows: images) : nil
     }
 
     var memoryByteCount: Int { plan.memoryByteCount + (classifier?.memoryByteCount ?? 0) }
+
+    /// Prepares the first step, with the parameters as they are now.
+    func begin() { plan.reloadFrozenStages() }
 
     /// Copies the pixels [images, height, width, channels] into the plan.
     func load(_ pixels: UnsafePointer<Float>) {

@@ -17,7 +17,8 @@ final class EncoderStep: TrainingStep {
     /// `labels`, `targets`: of the data set that samples index. Errors: argument, state,
     /// unsupported, memory.
     init(
-        _ model: Model, _ options: TrainOptions, labels: [Int]?, targets: Targets? = nil,
+        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase = TrainingPhase(),
+        labels: [Int]?, targets: Targets? = nil,
         context: ExecutionContext
     ) throws(SupConError) {
         let configuration = model.network.configuration
@@ -25,7 +26,7 @@ final class EncoderStep: TrainingStep {
         batchSize = options.batchSize
         rows = try BatchRows(
             options, labels: labels, targets: targets, dimension: dimension, context: context)
-        pass = try EncoderPass(model, options, images: rows.count, context: context)
+        pass = try EncoderPass(model, options, phase, images: rows.count, context: context)
         contrastive = try options.contrastiveLoss(dimension: dimension, context: context)
         chance = options.chance(classes: configuration.classes)
         mixer = try BatchMixer(
@@ -40,6 +41,8 @@ final class EncoderStep: TrainingStep {
     var embeddings: Embeddings? { pass.plan.projection.map { rows.embeddings($0) } }
     var spread: Double { pass.plan.projection.map { rows.spread($0) } ?? 1 }
     var chunks: Loader.Chunks { Loader.Chunks(size: batchSize, passes: 1) }
+
+    func begin(resumed: Bool) { pass.begin() }
 
     func run(step: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
         throws(SupConError) -> StepOutcome

@@ -36,14 +36,17 @@ final class QueueStep: TrainingStep {
     private let keyLabels: AlignedBuffer
 
     /// `labels`: of the data set that samples index. Errors: argument, state, unsupported, memory.
-    init(_ model: Model, _ options: TrainOptions, labels: [Int]?, context: ExecutionContext)
+    init(
+        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase = TrainingPhase(),
+        labels: [Int]?, context: ExecutionContext
+    )
         throws(SupConError)
     {
         mode = options.queueMode
         (batchSize, views) = (options.batchSize, options.views)
         usesLabels = options.objective != .simclr
         let keyCount = batchSize * (views - 1)
-        pass = try EncoderPass(model, options, images: batchSize, context: context)
+        pass = try EncoderPass(model, options, phase, images: batchSize, context: context)
         keys = try KeyEncoder(
             model, images: keyCount, momentum: options.keyMomentum, context: context)
         let dimension = keys.dimension
@@ -76,7 +79,10 @@ final class QueueStep: TrainingStep {
     var chunks: Loader.Chunks { Loader.Chunks(size: batchSize, passes: 1) }
 
     /// The slow copy begins as the network is when the run begins.
-    func begin(resumed: Bool) { if !resumed { keys.begin(pass.network.parameters) } }
+    func begin(resumed: Bool) {
+        pass.begin()
+        if !resumed { keys.begin(pass.network.parameters) }
+    }
 
     func run(step: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
         throws(SupConError) -> StepOutcome

@@ -44,7 +44,6 @@ protocol TrainingStep: AnyObject {
 
 extension TrainingStep {
     var state: [StateBuffer] { [] }
-    func begin(resumed: Bool) {}
 }
 
 /// The embeddings of a step's rows, with what makes two of them a positive pair.

@@ -485,6 +485,9 @@ class TrainOptions(Structure):
             ("warmup_epochs", c_double),
             ("schedule_after_warmup", c_int32),
             ("positives", c_int32),
+            ("freeze_stages", c_int32),
+            ("freeze_norm", c_int32),
+            ("layer_decay", c_double),
         ]
     )
 

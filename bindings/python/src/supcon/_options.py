@@ -259,6 +259,23 @@ TRAIN = _table(
     ("queue_size", int, "keys that the queue holds"),
     ("key_momentum", float, "of the momentum encoder"),
     (
+        "freeze_stages",
+        int,
+        "the stem and the encoder's stages up to this one are not trained and run in inference "
+        "form, in int8 if the model embeds in int8; 0: none, 4: the whole encoder",
+    ),
+    (
+        "freeze_norm",
+        bool,
+        "the encoder's batch norms use their running statistics and leave them as they are",
+    ),
+    (
+        "layer_decay",
+        float,
+        "learning rate of a stage over that of the one behind it; head and classifier have the "
+        "full rate",
+    ),
+    (
         "validation_fraction",
         float,
         "share of the images held out for kNN@1 and early stopping; 0: none",

@@ -1,0 +1,133 @@
+import CKernels
+import SupConTensor
+
+/// The first stages of an encoder whose parameters are not trained, laid out in inference form:
+/// batch norms folded into the convolutions, and nothing kept for a backward pass.
+struct FrozenLayout {
+    let encoder: EncoderLayout
+    /// Images that a worker takes through the stages at a time.
+    let images: Int
+    /// The stages are the whole encoder: its output is pooled to r.
+    let isPooled: Bool
+
+    /// Images of a piece, at most: enough for the late stages, whose weights are large and whose
+    /// images are small.
+    private static let mostImages = 4
+
+    /// `stages`: 1 to 4; `images`: of a step. Errors: unsupported, memory.
+    init(
+        _ network: Network, _ graph: ComputeGraph, stages: Int, images: Int,
+        type: ElementType, quantization: Quantization?, threads: Int, engine: Engine
+    ) throws(SupConError) {
+        // Pieces of one size, so that an image's output does not depend on the batch it is in.
+        let most = max(1, min(Self.mostImages, images / threads))
+        let piece = (1...most).last { images % $0 == 0 } ?? 1
+        let workers = min(threads, images / piece)
+        isPooled = graph.borders[stages] == graph.output
+        encoder = try EncoderLayout(
+            network, graph.upTo(graph.borders[stages]), images: piece,
+            stored: quantization != nil ? .byte : type == .f32 ? .f32 : .bf16,
+            quantization: quantization, threads: max(1, threads / workers), engine: engine)
+        self.images = piece
+        self.workers = workers
+    }
+
+    let workers: Int
+
+    private var imageElements: Int { encoder.graph.values[0].elements }
+
+    /// Elements of an image's output.
+    var outputElements: Int {
+        let last = encoder.graph.values[encoder.graph.output]
+        return isPooled ? last.channels : last.elements
+    }
+
+    /// Bytes of an image's output as it is stored: pooled f32, or the last value in the type that
+    /// the stages are computed in.
+    var outputByteCount: Int { outputElements * (isPooled ? 4 : encoder.stored.byteCount) }
+
+    /// Bytes of everything that `FrozenStages` takes.
+    var byteCount: Int {
+        encoder.weightArena.byteCount
+            + workers
+            * (encoder.activationArena.byteCount + images * (imageElements + outputElements) * 4)
+    }
+}
+
+/// The frozen first stages of an encoder, with their memory: images → the output of the last one.
+///
+/// A batch is cut into pieces, which the threads take one after another: a piece's values stay in
+/// the caches, and memory does not grow with the batch.
+final class FrozenStages {
+    let layout: FrozenLayout
+    private let workers: [Worker]
+    private let network: Network
+
+    private struct Worker {
+        var encoder: EncoderWorker
+        var input: AlignedBuffer
+        var features: AlignedBuffer?
+    }
+
+    /// Errors: memory, unsupported.
+    init(_ layout: FrozenLayout, _ network: Network) throws(SupConError) {
+        (self.layout, self.network) = (layout, network)
+        let encoder = layout.encoder
+        let weights = try AlignedBuffer(byteCount: encoder.weightArena.byteCount)
+        var workers: [Worker] = []
+        for index in 0..<layout.workers {
+            let input = try AlignedBuffer(Float.self, count: encoder.count(0))
+            let features =
+                layout.isPooled
+                ? try AlignedBuffer(Float.self, count: layout.images * layout.outputElements) : nil
+            workers.append(
+                Worker(
+                    encoder: try EncoderWorker(
+                        encoder, isFirst: index == 0, weights: weights, input: input.floats,
+                        features: features?.floats),
+                    input: input, features: features))
+        }
+        self.workers = workers
+        reloadWeights()
+    }
+
+    /// Folds and packs the parameters, after they have changed.
+    func reloadWeights() { workers[0].encoder.reloadWeights(network.parameters) }
+
+    /// Computes the output of images [count, height, width, channels], as it is stored, and hands
+    /// it on piece by piece: the index of the first image, how many there are, and their output.
+    /// `count`: a multiple of the layout's images.
+    func run(
+        _ pixels: UnsafePointer<Float>, count: Int,
+        _ body: (_ first: Int, _ images: Int, _ output: UnsafeRawPointer) -> Void
+    ) {
+        let (images, elements) = (layout.images, layout.encoder.count(0))
+        Parallel.pieces(count / images, threads: workers.count) { index, piece in
+            let worker = workers[index]
+            worker.input.floats.update(from: pixels + piece * elements, count: elements)
+            worker.encoder.run()
+            body(
+                piece * images, images,
+                UnsafeRawPointer(worker.features?.pointer ?? worker.encoder.output))
+        }
+    }
+
+    /// Converts the stored output of `images` images to `type`, in which training goes on; pooled
+    /// output stays f32.
+    func convert(
+        _ output: UnsafeRawPointer, images: Int, to: UnsafeMutableRawPointer, type: ElementType
+    ) {
+        let (count, encoder) = (images * layout.outputElements, layout.encoder)
+        switch (layout.isPooled ? .f32 : encoder.stored, layout.isPooled ? .f32 : type) {
+        case (.byte, .f32): sc_u8_to_f32(u8(output), step, f32(to), Int64(count))
+        case (.byte, .bf16): sc_u8_to_bf16(u8(output), step, bf16(to), Int64(count))
+        // The same type: quantization is the only thing that changes it.
+        default: to.copyMemory(from: output, byteCount: images * layout.outputByteCount)
+        }
+    }
+
+    private var step: Float {
+        layout.encoder.quantization?.step(layout.encoder.graph.output, in: layout.encoder.graph)
+            ?? 1
+    }
+}

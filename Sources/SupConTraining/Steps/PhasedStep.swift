@@ -1,0 +1,76 @@
+import SupConTensor
+import SupConVision
+
+/// The step of a run that is planned anew where a phase ends, and goes on with all that it
+/// remembers. Two plans are never in memory at once.
+final class PhasedStep {
+    private let make: (TrainingPhase) throws(SupConError) -> any TrainingStep
+    private var phase: TrainingPhase
+    /// nil: while one gives way to the next, and if the next could not be made.
+    private var planned: (any TrainingStep)?
+    /// The most that the step of any phase takes.
+    let memoryByteCount: Int
+    /// The chunks in which a batch comes from the loader.
+    let chunks: Loader.Chunks
+    /// The loss of guessing.
+    let chance: Double
+
+    /// Begins with the first of the phases. Plans each once, so that what cannot be planned is an error now. Errors: those
+    /// of `make`.
+    init(
+        phases: [TrainingPhase],
+        _ make: @escaping (TrainingPhase) throws(SupConError) -> any TrainingStep
+    ) throws(SupConError) {
+        var bytes = 0
+        for later in phases.dropFirst() { bytes = max(bytes, try make(later).memoryByteCount) }
+        let step = try make(phases[0])
+        (self.make, phase, chunks, chance) = (make, phases[0], step.chunks, step.chance)
+        (planned, memoryByteCount) = (step, max(bytes, step.memoryByteCount))
+    }
+
+    /// What a checkpoint keeps beside the parameters.
+    var state: [StateBuffer] { planned.map { $0.optimizer.state + $0.state } ?? [] }
+    var embeddings: Embeddings? { planned?.embeddings }
+    var spread: Double { planned?.spread ?? 1 }
+
+    /// Prepares the first step; `resumed`: the parameters and `state` are a checkpoint's. Errors:
+    /// memory, unsupported.
+    func begin(resumed: Bool) throws(SupConError) {
+        // A convolution in int8 is made with the steps of its weights.
+        if resumed, phase.quantization != nil { try plan(phase) }
+        planned?.begin(resumed: resumed)
+    }
+
+    /// Plans the step anew if the phase is another one. Errors: memory, unsupported.
+    func enter(_ next: TrainingPhase) throws(SupConError) {
+        guard next != phase else { return }
+        try plan(next)
+        planned?.begin(resumed: true)
+    }
+
+    private func plan(_ next: TrainingPhase) throws(SupConError) {
+        let former = state
+        let kept = try AlignedBuffer(Float.self, count: former.reduce(0) { $0 + $1.count })
+        var offset = 0
+        for buffer in former {
+            (kept.floats + offset).update(from: buffer.values, count: buffer.count)
+            offset += buffer.count
+        }
+        planned = nil
+        let step = try make(next)
+        offset = 0
+        for buffer in step.optimizer.state + step.state {
+            buffer.values.update(from: kept.floats + offset, count: buffer.count)
+            offset += buffer.count
+        }
+        (planned, phase) = (step, next)
+    }
+
+    /// As `TrainingStep.run`. Errors: the loader's, argument, memory, internal.
+    func run(step: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
+        throws(SupConError) -> StepOutcome
+    {
+        guard let planned else { throw SupConError(.internal, "no step is planned") }
+        return try planned.run(step: step, rate: rate, next: next)
+    }
+}

@@ -165,6 +165,12 @@ def test_without_labels_and_with_test_images(shapes, tmp_path):
     np.testing.assert_array_equal(found.labels, labels[:30])
     assert found.judged == "test images"
     assert found.metrics["top1"] == np.mean(found.predictions == labels[:30])
+    # labels that are any numbers
+    odd = supcon.Dataset.from_images(images, 7 * labels - 3)
+    folder = supcon.train(model(), odd, run=tmp_path / "odd", **options).run
+    found, held = Assessment.load(folder / "evaluation.npz"), odd.split(0.25, 0)[1]
+    assert found.class_names == ["-3", "4"]
+    np.testing.assert_array_equal(found.labels, held.labels == 4)
     other = test.with_class_names(["upright", "slanted"])
     with pytest.raises(supcon.ArgumentError, match="'slanted'"):
         supcon.train(model(), data, run=tmp_path / "other", test=other, **options)

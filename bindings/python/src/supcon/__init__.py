@@ -95,6 +95,7 @@ __all__ = [
     "ood_scores",
     "preset",
     "presets",
+    "report",
     "retrieval",
     "set_log",
     "supcon_loss",
@@ -105,14 +106,20 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
-    if name in (
-        "SupConEncoder",
-        "SupConClassifier",
-    ):  # on first use: they import scikit-learn where it is installed, which takes a second
-        from . import _estimators
+# on first use: some import packages that take a second
+_LATER = {
+    "SupConClassifier": "_estimators",
+    "SupConEncoder": "_estimators",
+    "report": "_report",
+}
 
-        globals()[name] = value = getattr(_estimators, name)
+
+def __getattr__(name):
+    if name in _LATER:
+        import importlib
+
+        module = importlib.import_module(f".{_LATER[name]}", __name__)
+        globals()[name] = value = getattr(module, name)
         return value
     raise AttributeError(f"module 'supcon' has no attribute {name!r}")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field, fields
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -80,7 +81,7 @@ class Assessment:
         try:
             with np.load(path, allow_pickle=False) as file:
                 values = {it.name: file[it.name] for it in fields(cls)}
-        except (ValueError, KeyError, EOFError) as error:
+        except (ValueError, KeyError, EOFError, BadZipFile) as error:
             raise FormatError(f"{os.fspath(path)} is no evaluation of a run: {error}") from None
         for name in ("class_names", "metrics"):
             values[name] = json.loads(str(values[name]))
@@ -97,19 +98,20 @@ def assess(
     """
     known, judged, words, held_out = _parts(data, options, test)
     known, judged = _some(known, MOST_KNOWN), _some(judged, MOST_JUDGED)
+    known_labels, labels = _classes_of(known, data), _classes_of(judged, data)
     tell = progress or (lambda what: None)
     rows = model.embed(judged, progress=tell("held-out images" if held_out else "images"))
     known_rows = model.embed(known, progress=tell("training images")) if held_out else rows
     found = Assessment(words, held_out, names=_names(judged))
-    if judged.labels is not None:
-        found.class_names, found.labels = list(data.class_names), judged.labels
-        _classify(found, model, known, known_rows, judged, rows)
+    if labels is not None:
+        found.class_names, found.labels = list(data.class_names), labels
+        _classify(found, model, known_labels, known_rows, judged, rows)
     found.metrics["uniformity"] = uniformity(rows, n_jobs=model.n_jobs)
     found.metrics["images"] = len(judged)
     found.mapped = _spread(len(judged), MOST_MAPPED)
     found.embeddings = rows[found.mapped].astype(np.float16)
     found.queries = _queries(found, len(judged))
-    _neighbors(found, model, known, known_rows, rows, itself=not held_out)
+    _neighbors(found, model, known, known_labels, known_rows, rows, itself=not held_out)
     shown = np.concatenate([found.mapped, found.mistakes, found.queries])
     found.thumbs = _pictures(model, judged, shown)
     _views(found, model, known, options)
@@ -120,26 +122,27 @@ def _parts(data, options, test):
     """(training images, judged images, their name in words, whether training saw none of them)."""
     train, validation = validation_split(data, options)
     if test is not None:
-        return train, _numbered_alike(test, data), "test images", True
+        return train, test, "test images", True
     if validation is not None:
         return train, validation, "held-out images", True
     return data, data, "training images, since none were held out", False
 
 
-def _numbered_alike(test: Dataset, data: Dataset) -> Dataset:
-    """The test images with the classes' numbers in the training data."""
-    if data.labels is None or test.labels is None:
-        return test.with_labels(None) if test.labels is not None else test
-    numbers = {name: at for at, name in enumerate(data.class_names)}
-    present = [test.class_names[it] for it in np.unique(test.labels)]
-    unknown = [it for it in present if it not in numbers]
-    if unknown:
-        raise ArgumentError(
-            f"the test images have the class {unknown[0]!r}, which the training images do not "
-            f"have; these have {', '.join(data.class_names[:20])}"
-        )
-    order = np.array([numbers.get(it, 0) for it in test.class_names], np.int64)
-    return test.with_labels(order[test.labels]).with_class_names(data.class_names)
+def _classes_of(some: Dataset, data: Dataset) -> np.ndarray | None:
+    """Which of the classes of `data` each image is of: by the classes' names, since two data sets
+    may number theirs differently.
+    """
+    if some.labels is None or data.labels is None:
+        return None
+    at = {name: index for index, name in enumerate(data.class_names)}
+    own = np.searchsorted(some.class_labels, some.labels)
+    for index in np.unique(own):
+        if some.class_names[index] not in at:
+            raise ArgumentError(
+                f"the test images have the class {some.class_names[index]!r}, which the training "
+                f"images do not have; these have {', '.join(data.class_names[:20])}"
+            )
+    return np.array([at.get(it, 0) for it in some.class_names], np.int64)[own]
 
 
 def _some(data: Dataset, most: int) -> Dataset:
@@ -160,18 +163,18 @@ def _names(data: Dataset) -> np.ndarray:
     return np.array([os.fsencode(it).decode("utf-8", "replace") for it in names])
 
 
-def _classify(found: Assessment, model: Model, known, known_rows, judged, rows) -> None:
+def _classify(found: Assessment, model: Model, known_labels, known_rows, judged, rows) -> None:
     """Predictions of the model's classifier, or of a linear probe on the training images where it
     has none for these classes, and all that follows from them.
     """
     classes, own = len(found.class_names), model.class_names == found.class_names
-    several = len(np.unique(known.labels)) > 1
+    several = len(np.unique(known_labels)) > 1
     found.guesser = "the model's classifier" if own else "a linear probe on the training images"
     if own:
         probabilities = model.embed(judged, "probabilities", False)
     elif several:
         probe = evaluate(
-            known_rows, known.labels, rows, judged.labels, "linear", n_jobs=model.n_jobs
+            known_rows, known_labels, rows, found.labels, "linear", n_jobs=model.n_jobs
         )
         probabilities = np.zeros((len(judged), classes), np.float32)
         probabilities[:, probe.classes] = probe.probabilities
@@ -181,34 +184,34 @@ def _classify(found: Assessment, model: Model, known, known_rows, judged, rows) 
     found.predictions = order[:, 0]
     found.confidences = np.take_along_axis(probabilities, order[:, :1], 1)[:, 0]
     found.confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(found.confusion, (judged.labels, found.predictions), 1)
-    calibrated = calibration(probabilities, judged.labels)
+    np.add.at(found.confusion, (found.labels, found.predictions), 1)
+    calibrated = calibration(probabilities, found.labels)
     found.bin_counts, found.bin_confidences, found.bin_accuracies = (
         calibrated.bin_counts,
         calibrated.bin_confidences,
         calibrated.bin_accuracies,
     )
-    right = order == judged.labels[:, None]
+    right = order == found.labels[:, None]
     found.metrics |= {"top1": float(right[:, 0].mean()), "top5": float(right[:, :5].any(1).mean())}
     if found.held_out and several:
         near = evaluate(
             known_rows,
-            known.labels,
+            known_labels,
             rows,
-            judged.labels,
+            found.labels,
             "knn",
             k=min(20, len(known_rows)),
             n_jobs=model.n_jobs,
         )
         found.metrics["knn_top1"] = near.top1
-    within = retrieval(rows, judged.labels, n_jobs=model.n_jobs)
+    within = retrieval(rows, found.labels, n_jobs=model.n_jobs)
     found.metrics |= {
         "map_at_r": within.map_at_r,
         "expected_calibration_error": calibrated.expected_calibration_error,
         "negative_log_likelihood": calibrated.negative_log_likelihood,
-        "alignment": alignment(rows, judged.labels, n_jobs=model.n_jobs),
+        "alignment": alignment(rows, found.labels, n_jobs=model.n_jobs),
     }
-    wrong = np.flatnonzero(found.predictions != judged.labels)
+    wrong = np.flatnonzero(found.predictions != found.labels)
     surest = np.argsort(-found.confidences[wrong], kind="stable")
     found.mistakes = wrong[surest[:MOST_MISTAKES]]
 
@@ -223,7 +226,9 @@ def _queries(found: Assessment, count: int) -> np.ndarray:
     return np.concatenate([first, more]).astype(np.int64)
 
 
-def _neighbors(found: Assessment, model, known, known_rows, rows, itself: bool) -> None:
+def _neighbors(
+    found: Assessment, model, known, known_labels, known_rows, rows, itself: bool
+) -> None:
     cosines = rows[found.queries] @ known_rows.T
     if itself:  # the judged images are the known ones
         cosines[np.arange(len(found.queries)), found.queries] = -np.inf
@@ -232,7 +237,7 @@ def _neighbors(found: Assessment, model, known, known_rows, rows, itself: bool) 
     found.neighbor_cosines = np.take_along_axis(cosines, nearest, 1)
     found.neighbor_names = _names(known)[nearest]
     if len(found.labels):
-        found.neighbor_labels = known.labels[nearest]
+        found.neighbor_labels = known_labels[nearest]
     pictures = _pictures(model, known, nearest.reshape(-1))
     found.neighbor_thumbs = pictures.reshape(*nearest.shape, *pictures.shape[1:])
 

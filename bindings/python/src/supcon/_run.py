@@ -22,6 +22,7 @@ from pathlib import Path
 
 from . import _assessment, _card, _config, _files, _tensorboard
 from ._convert import path as encoded_path
+from ._errors import ArgumentError
 from ._library import version
 
 COLUMNS = (
@@ -59,12 +60,23 @@ class Run:
         self.assessment = None
         self.path.mkdir(parents=True, exist_ok=True)
 
+    @classmethod
+    def at(cls, path) -> Run:
+        """The run that a folder holds, to read."""
+        encoded_path("run", path)
+        found = cls.__new__(cls)
+        found.path = Path(path)
+        if not found.config.is_file():
+            raise ArgumentError(f"{found.path} is no folder of a run: there is no {found.config}")
+        return found
+
     config = property(lambda self: self.path / "config.toml")
     summary = property(lambda self: self.path / "summary.csv")
     model = property(lambda self: self.path / "model.safetensors")
     checkpoints = property(lambda self: self.path / "checkpoints")
     evaluation = property(lambda self: self.path / "evaluation.npz")
     card = property(lambda self: self.path / "README.md")
+    report = property(lambda self: self.path / "report.html")
 
     def begin(self, model, data, options: dict) -> dict:
         """Writes config.toml; the options to train with, whose checkpoints are in the folder."""
@@ -153,4 +165,5 @@ def read_summary(path) -> list[dict]:
 def _describe(data) -> str:
     size = f"{data.height}x{data.width} pixels" if data.height else "different sizes"
     classes = f", {len(data.class_names)} classes" if data.labels is not None else ", no labels"
-    return f"{len(data):,} images of {size}, {data.channels} channels{classes}"
+    channels = f"{data.channels} channel{'' if data.channels == 1 else 's'}"
+    return f"{len(data):,} images of {size}, {channels}{classes}"

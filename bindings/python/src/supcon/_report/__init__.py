@@ -1,0 +1,69 @@
+"""The report of a run: one page with everything in it, for any browser, no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .. import _files
+from .._assessment import Assessment, assess
+from .._config import read
+from .._data import Dataset
+from .._errors import ArgumentError
+from .._model import load
+from .._run import Run, read_summary
+from ._page import Page
+from ._projection import project
+
+
+def report(run, data=None, test=None, *, projections=None) -> Path:
+    """Writes report.html into a run's folder: curves, confusion matrix, a map of the embeddings,
+    nearest neighbors, the worst mistakes, calibration, the views that training saw. One file that
+    needs no network.
+
+    Parameters
+    ----------
+    run : path or Training
+        The folder that `supcon.train(…, run=…)` wrote, or what it returned.
+    data : Dataset, optional
+        The images that the run trained on. Needed only with `test`, and for a run that was stopped
+        before its end.
+    test : Dataset, optional
+        Labeled images to judge the model by, in the place of those that the run held out.
+    projections : list of {"pca", "umap", "tsne"}, optional
+        Of the map. None: PCA, and UMAP or else t-SNE where umap-learn or scikit-learn is installed.
+
+    Returns
+    -------
+    pathlib.Path
+        Of the page.
+
+    Raises
+    ------
+    ArgumentError if the folder holds no run, or if the images are needed and were not given;
+    FileError, FormatError.
+    """
+    folder = Run.at(getattr(run, "run", run))
+    if test is not None or not folder.evaluation.exists():
+        _assess(folder, data, test)
+    found = Assessment.load(folder.evaluation)
+    config = folder.config.read_text(encoding="utf-8")
+    name = folder.path.resolve().name
+    made = project(found.embeddings, projections)
+    page = Page(name, found, read_summary(folder.summary), config, made).html()
+    _files.write(str(folder.report), lambda file: file.write(page.encode("utf-8", "replace")))
+    return folder.report
+
+
+def _assess(folder: Run, data: Dataset | None, test: Dataset | None) -> None:
+    """Judges the model of a folder anew."""
+    if data is None:
+        raise ArgumentError(
+            f"{folder.path} has no evaluation of its model; expected data=, the images that the "
+            "run trained on"
+        )
+    sections = read(folder.config)
+    model = folder.model if folder.model.exists() else folder.checkpoints / "best.safetensors"
+    options = sections.get("train", {}) | {"augmentation": sections.get("augmentation")}
+    if sections.get("augmentation_second"):
+        options["augmentation"] = options["augmentation"], sections["augmentation_second"]
+    assess(load(model), data, options, test).save(folder.evaluation)

@@ -1,0 +1,73 @@
+"""Embeddings in two dimensions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._errors import ArgumentError
+
+NAMES = ("pca", "umap", "tsne")
+
+
+def project(rows: np.ndarray, names=None) -> dict[str, np.ndarray]:
+    """A name in words → float [n, 2], scaled to -1 … 1. `names` of `NAMES`; None: PCA, and UMAP
+    or else t-SNE, whichever is installed.
+    """
+    rows = np.asarray(rows, np.float64)
+    known = {"pca": pca, "umap": umap, "tsne": tsne}
+    if names is not None:
+        for name in names:
+            if name not in known:
+                raise ArgumentError(f"projection is {name!r}; expected one of {', '.join(NAMES)}")
+    found = {}
+    for name in ("pca", "umap", "tsne") if names is None else names:
+        if names is None and name == "tsne" and "UMAP" in found:
+            continue
+        made = known[name](rows)
+        if made is not None:
+            found[{"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}[name]] = _scaled(made)
+        elif names is not None:
+            package = {"umap": "umap-learn", "tsne": "scikit-learn"}[name]
+            raise ArgumentError(f"projection {name!r} needs {package}: pip install {package}")
+    return found
+
+
+def pca(rows: np.ndarray) -> np.ndarray:
+    """The two directions of most variance, each signed so that its largest weight is positive."""
+    if len(rows) == 0:
+        return np.empty((0, 2))
+    centered = rows - rows.mean(0)
+    _, _, directions = np.linalg.svd(centered, full_matrices=False)
+    directions = directions[:2]
+    largest = np.abs(directions).argmax(1)
+    directions = directions * np.sign(directions[np.arange(len(directions)), largest])[:, None]
+    found = centered @ directions.T
+    return np.pad(found, ((0, 0), (0, 2 - found.shape[1])))
+
+
+def umap(rows: np.ndarray) -> np.ndarray | None:
+    if len(rows) < 20:
+        return None
+    try:
+        from umap import UMAP
+    except ImportError:
+        return None
+    return UMAP(metric="cosine", n_neighbors=15, random_state=0).fit_transform(rows)
+
+
+def tsne(rows: np.ndarray) -> np.ndarray | None:
+    if len(rows) < 20:
+        return None
+    try:
+        from sklearn.manifold import TSNE
+    except ImportError:
+        return None
+    perplexity = min(30, (len(rows) - 1) / 3)
+    return TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(rows)
+
+
+def _scaled(points: np.ndarray) -> np.ndarray:
+    if len(points) == 0:
+        return points
+    low, high = points.min(0), points.max(0)
+    return (points - (low + high) / 2) / max(float((high - low).max()) / 2, 1e-12)

@@ -1185,6 +1185,33 @@ SUPCON_MUST_CHECK supcon_status supcon_detection(const float *inside, int64_t in
                                                  const float *outside, int64_t outside_count,
                                                  supcon_detection_scores *scores);
 
+typedef struct supcon_nearest_options {
+  uint32_t struct_size;
+  int32_t k;         /* neighbors of a query; default 10 */
+  int32_t normalize; /* 1 (default): rows are divided by their lengths, similarities are cosines;
+                        0: they are products of the rows as they are, and the gallery is not
+                        copied: for rows that have length 1 already */
+} supcon_nearest_options;
+void supcon_nearest_options_init_sized(supcon_nearest_options *options, size_t size);
+#define supcon_nearest_options_init(options) \
+  supcon_nearest_options_init_sized((options), sizeof *(options))
+/* The k nearest rows of a gallery for each query, the nearest first, by comparing it with every
+ * row. Similarities of what is found are computed in f64 and rounded; among equals the lower index
+ * comes first. The same for any number of threads. To search one gallery often, embed with
+ * supcon_embed_options.normalize and pass normalize = 0 here.
+ *  gallery       [gallery_count, dimension]
+ *  queries       [query_count, dimension]; NULL: the gallery's rows, each of which looks for the
+ *                others; query_count is not looked at then
+ *  indices       int64 [query_count, k]
+ *  similarities  f32 [query_count, k]
+ * Errors: argument (rows or products that are not finite, k above the number of rows), shape,
+ * memory, canceled. */
+SUPCON_MUST_CHECK supcon_status supcon_nearest(supcon_context *context, const float *gallery,
+                                               int64_t gallery_count, const float *queries,
+                                               int64_t query_count, int64_t dimension,
+                                               const supcon_nearest_options *options,
+                                               int64_t *indices, float *similarities);
+
 #ifdef __cplusplus
 }
 #endif

@@ -15,16 +15,7 @@ struct CheckedRows {
         _ rows: UnsafePointer<Float>, count: Int, dimension: Int, name: String,
         context: ExecutionContext
     ) throws(SupConError) {
-        try require(count >= 1, .shape, "the number of \(name)s is \(count); expected 1 or more")
-        try require(
-            dimension >= 1, .shape, "the dimension of \(name)s is \(dimension); expected 1 or more")
-        // Below 2³¹ rows, so that an index fits 32 bits; below 2⁴⁴ numbers, so that no size of
-        // tiles and sums overflows.
-        let (numbers, overflow) = count.multipliedReportingOverflow(by: dimension)
-        try require(
-            count < 1 << 31 && !overflow && numbers < 1 << 44, .shape,
-            "\(count) \(name)s of dimension \(dimension) are too many; expected fewer than 2³¹ rows"
-        )
+        try checkRowCount(count, dimension: dimension, name: name)
         try context.checkMemory(count * 8, for: "looking through \(count) \(name)s")
         (self.rows, self.count, self.dimension) = (rows, count, dimension)
         lengths = [Double](unsafeUninitializedCapacity: count) { buffer, filled in
@@ -59,6 +50,12 @@ struct CheckedRows {
         }
     }
 
+    /// The same, or for `unit` false the rows as they are.
+    func copy(_ range: Range<Int>, into memory: UnsafeMutablePointer<Float>, unit: Bool) {
+        if unit { return copyUnit(range, into: memory) }
+        memory.update(from: rows + range.lowerBound * dimension, count: range.count * dimension)
+    }
+
     /// 1 over the length; 0 for a row of zeros.
     func inverseLength(_ row: Int) -> Double { lengths[row] > 0 ? 1 / lengths[row] : 0 }
 
@@ -86,4 +83,18 @@ func checkLabels(_ labels: UnsafeBufferPointer<Int64>, count: Int, below most: I
         throw SupConError(
             .argument, "the label of \(name) \(bad) is \(labels[bad]); expected 0 to \(most - 1)")
     }
+}
+
+/// Throws unless there are rows, and neither too many nor too large ones. Errors: shape.
+func checkRowCount(_ count: Int, dimension: Int, name: String) throws(SupConError) {
+    try require(count >= 1, .shape, "the number of \(name)s is \(count); expected 1 or more")
+    try require(
+        dimension >= 1, .shape, "the dimension of \(name)s is \(dimension); expected 1 or more")
+    // Below 2³¹ rows, so that an index fits 32 bits; below 2⁴⁴ numbers, so that no size of
+    // tiles and sums overflows.
+    let (numbers, overflow) = count.multipliedReportingOverflow(by: dimension)
+    try require(
+        count < 1 << 31 && !overflow && numbers < 1 << 44, .shape,
+        "\(count) \(name)s of dimension \(dimension) are too many; expected fewer than 2³¹ rows"
+    )
 }

@@ -277,6 +277,60 @@ static void transfer(void) {
   supcon_dataset_free(other);
 }
 
+static void nearest_rows(void) {
+  const float gallery[] = {3, 0, 0, 1, 1, 0, -2, 0}, queries[] = {7, 0, -1, 1e-3f};
+  int64_t indices[8];
+  float similarities[8];
+  supcon_nearest_options options;
+  supcon_nearest_options_init(&options);
+  EXPECT(options.k == 10 && options.normalize == 1, "k %d, normalize %d", options.k,
+         options.normalize);
+  REFUSES(supcon_nearest(NULL, gallery, 4, queries, 2, 2, NULL, indices, similarities), ARGUMENT,
+          "k is 10");
+  options.k = 3;
+  WORKS(supcon_nearest(NULL, gallery, 4, queries, 2, 2, &options, indices, similarities));
+  /* Rows 0 and 2 point the same way: the lower index comes first. */
+  EXPECT(indices[0] == 0 && indices[1] == 2 && indices[2] == 1, "%lld %lld %lld",
+         (long long)indices[0], (long long)indices[1], (long long)indices[2]);
+  EXPECT(similarities[0] == 1 && similarities[1] == 1 && similarities[2] == 0, "%f %f %f",
+         similarities[0], similarities[1], similarities[2]);
+  EXPECT(indices[3] == 3 && indices[4] == 1, "%lld %lld", (long long)indices[3],
+         (long long)indices[4]);
+  options.normalize = 0;
+  WORKS(supcon_nearest(NULL, gallery, 4, queries, 2, 2, &options, indices, similarities));
+  EXPECT(indices[0] == 0 && indices[1] == 2 && similarities[0] == 21 && similarities[1] == 7,
+         "products %f %f", similarities[0], similarities[1]);
+  options.k = 1;
+  WORKS(supcon_nearest(NULL, gallery, 4, NULL, 0, 2, &options, indices, similarities));
+  EXPECT(indices[0] == 2 && indices[2] == 0, "among themselves: %lld, %lld", (long long)indices[0],
+         (long long)indices[2]);
+  const float bad[] = {1, 0, NAN, 1, 1, 0, -2, 0};
+  indices[0] = 42;
+  REFUSES(supcon_nearest(NULL, bad, 4, queries, 1, 2, &options, indices, similarities), ARGUMENT,
+          "gallery row 1");
+  EXPECT(indices[0] == 42, "a failed call changed the indices");
+  options.k = 5;
+  REFUSES(supcon_nearest(NULL, gallery, 4, queries, 2, 2, &options, indices, similarities),
+          ARGUMENT, "k is 5");
+  options.k = 1;
+  options.normalize = 2;
+  REFUSES(supcon_nearest(NULL, gallery, 4, queries, 2, 2, &options, indices, similarities),
+          ARGUMENT, "normalize");
+  options.normalize = 1;
+  REFUSES(supcon_nearest(NULL, NULL, 4, queries, 2, 2, &options, indices, similarities), ARGUMENT,
+          "gallery");
+  REFUSES(supcon_nearest(NULL, gallery, 4, queries, 2, 2, &options, NULL, similarities), ARGUMENT,
+          "indices");
+  REFUSES(supcon_nearest(NULL, gallery, 4, queries, 2, 2, &options, indices, NULL), ARGUMENT,
+          "similarities");
+  REFUSES(supcon_nearest(NULL, gallery, INT64_MAX, queries, 2, 2, &options, indices, similarities),
+          SHAPE | MEMORY, "");
+  REFUSES(supcon_nearest(NULL, gallery, 4, queries, INT64_MAX, 2, &options, indices, similarities),
+          SHAPE | MEMORY, "");
+  REFUSES(supcon_nearest(NULL, gallery, 4, queries, -1, 2, &options, indices, similarities),
+          ARGUMENT, "-1");
+}
+
 void test_measures(void) {
   retrieval();
   calibration();
@@ -285,4 +339,5 @@ void test_measures(void) {
   strangeness();
   variants();
   transfer();
+  nearest_rows();
 }

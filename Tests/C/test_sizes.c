@@ -48,7 +48,8 @@ static void guarded(const char *name, init_function init, size_t whole) {
   DO(supcon_calibration_scores)   \
   DO(supcon_corruption_scores)    \
   DO(supcon_ood_options)          \
-  DO(supcon_detection_scores)
+  DO(supcon_detection_scores)     \
+  DO(supcon_nearest_options)
 ALL(INIT)
 static void init_images(void *p, size_t size) {
   supcon_images_init_sized(p, size, pixels, SUPCON_ELEMENT_U8, SUPCON_LAYOUT_HWC, 1, 2, 3, 4);

@@ -12,6 +12,7 @@
 #include "ckernels_last_error.h"
 #include "ckernels_loss.h"
 #include "ckernels_machine.h"
+#include "ckernels_nearest.h"
 #include "ckernels_norm.h"
 #include "ckernels_normal.h"
 #include "ckernels_optimizer.h"

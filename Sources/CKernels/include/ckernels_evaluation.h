@@ -1,5 +1,4 @@
-/* What judging embeddings needs: lengths, a softmax and its gradient, the k largest of a stream of
- * similarities, and vectors in f64. */
+/* What judging embeddings needs: lengths, a softmax and its gradient, and vectors in f64. */
 #ifndef SUPCON_CKERNELS_EVALUATION_H
 #define SUPCON_CKERNELS_EVALUATION_H
 #include <stdint.h>
@@ -28,16 +27,4 @@ double sc_softmax_residual(float *z, int64_t stride, int64_t rows, int64_t class
  * 2 dot[r][c]. upper: only columns behind the row (c > r). */
 double sc_gaussian_sum(const float *dots, int64_t stride, int64_t rows, int64_t columns,
                        const float *square_a, const float *square_b, float scale, int upper);
-
-typedef struct sc_neighbor {
-  float similarity;
-  int32_t index;
-} sc_neighbor;
-/* Keeps the k largest of what has been seen in a heap of room for k, of which *held are used; among
- * equals the lowest index stays. similarities[i] belongs to index first + i (call with growing
- * indices); the index `skip` is left out. No NaN. */
-void sc_nearest_scan(const float *similarities, int64_t count, int32_t first, int32_t skip,
-                     int64_t k, sc_neighbor *heap, int64_t *held);
-/* Sorts such a heap: the most similar first, among equals the lowest index. */
-void sc_nearest_sort(sc_neighbor *heap, int64_t held);
 #endif

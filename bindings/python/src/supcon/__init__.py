@@ -30,6 +30,7 @@ from ._errors import (
     UnsupportedError,
 )
 from ._evaluation import Evaluation, evaluate
+from ._index import Index, Neighbors
 from ._library import build_info, library_path, set_log, version
 from ._loss import supcon_loss, supcon_loss_queue
 from ._masks import mask_from_multilabel, mask_from_values
@@ -47,6 +48,7 @@ from ._measures import (
     uniformity,
 )
 from ._model import Model, load
+from ._nearest import nearest
 from ._presets import Preset, preset, presets
 from ._training import Event, Training, train
 
@@ -66,8 +68,10 @@ __all__ = [
     "ForkError",
     "FormatError",
     "ImageFolder",
+    "Index",
     "InternalError",
     "Model",
+    "Neighbors",
     "OutOfMemoryError",
     "Preset",
     "Retrieval",
@@ -91,6 +95,7 @@ __all__ = [
     "load",
     "mask_from_multilabel",
     "mask_from_values",
+    "nearest",
     "ood_detection",
     "ood_scores",
     "preset",

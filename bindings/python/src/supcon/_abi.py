@@ -588,6 +588,10 @@ class DetectionScores(Structure):
     ]
 
 
+class NearestOptions(Structure):
+    _fields_ = [_size, ("k", c_int32), ("normalize", c_int32)]
+
+
 # struct → its name in the header; each but the last two is set to its defaults by <name>_init_sized()
 STRUCTS = {
     ContextOptions: "supcon_context_options",
@@ -610,6 +614,7 @@ STRUCTS = {
     CorruptionScores: "supcon_corruption_scores",
     OodOptions: "supcon_ood_options",
     DetectionScores: "supcon_detection_scores",
+    NearestOptions: "supcon_nearest_options",
     Images: "supcon_images",
     EventStruct: "supcon_event",
 }
@@ -877,6 +882,20 @@ FUNCTIONS = {
     "supcon_ood_scores": (
         status,
         [ContextHandle, _floats, c_int64, _floats, c_int64, c_int64, POINTER(OodOptions), _floats],
+    ),
+    "supcon_nearest": (
+        status,
+        [
+            ContextHandle,
+            _floats,
+            c_int64,
+            _floats,
+            c_int64,
+            c_int64,
+            POINTER(NearestOptions),
+            _integers,
+            _floats,
+        ],
     ),
     "supcon_detection": (status, [_floats, c_int64, _floats, c_int64, POINTER(DetectionScores)]),
 } | {

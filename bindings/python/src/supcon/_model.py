@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from . import _abi, _convert
+from . import _abi, _convert, _safetensors
 from ._augmentation import image_size as pair
 from ._data import Dataset, from_pixels, labeled, source
 from ._errors import ArgumentError, ForkError
@@ -169,6 +170,22 @@ class Model:
         return [
             str(at) if it is None else it.decode("utf-8", "replace") for at, it in enumerate(names)
         ]
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of a SHA-256 over what an embedding depends on: the encoder's
+        parameters, the images' size, mean and deviation. Precision and int8 are left out.
+        """
+        tensors, metadata = _safetensors.parsed(self.to_bytes())
+        digest = hashlib.sha256()
+        for name in sorted(tensors):
+            if name.startswith(("conv1.", "bn1.", "layer")) and not name.endswith(
+                "batches_tracked"
+            ):
+                digest.update(name.encode() + tensors[name].tobytes())
+        for key in ("architecture", "stem", "image_height", "image_width", "mean", "std"):
+            digest.update(metadata["supcon." + key].encode() + b"\0")
+        return digest.hexdigest()[:16]
 
     def info(self) -> dict:
         """Everything above, as a dict."""

@@ -419,6 +419,11 @@ EVALUATE = _table(
 )
 CALIBRATION = _table(_abi.CalibrationOptions, ("bins", int, "of confidence, of equal width"))
 OOD = _table(_abi.OodOptions, ("k", int, "the neighbor whose distance counts"))
+NEAREST = _table(
+    _abi.NearestOptions,
+    ("k", int, "neighbors of a query"),
+    ("normalize", bool, "divide rows by their lengths: similarities are cosines"),
+)
 LOAD = _table(
     _abi.LoadOptions,
     ("architecture", str, "None: by the parameters' names and shapes"),

@@ -1,0 +1,17 @@
+"""Packages that only some functions need."""
+
+from __future__ import annotations
+
+import importlib
+
+
+def needed(module: str, extra: str, what: str):
+    """The module, or an ImportError that says what needs it and how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise  # it is there, and lacks something itself
+        raise ImportError(
+            f"{what} needs the package {error.name}: pip install 'supcon[{extra}]'", name=error.name
+        ) from None

@@ -615,13 +615,13 @@ enum {
 
 typedef struct supcon_model_options {
   uint32_t struct_size;
-  int32_t stem; /* default SUPCON_STEM_AUTO */
-  const char
-      *architecture; /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200;
-                        resnext50_32x4d, resnext101_32x8d, resnext101_64x4d (arXiv:1611.05431);
-                        wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146): torchvision's names */
-  int32_t width;     /* channels of the first stage; default 64 */
-  int32_t channels;  /* of the images, 1 to 4; default 3 */
+  int32_t stem;             /* default SUPCON_STEM_AUTO */
+  const char *architecture; /* resnet18 (default), resnet34, resnet50, resnet101, resnet152,
+                               resnet200; resnext50_32x4d, resnext101_32x8d, resnext101_64x4d
+                               (arXiv:1611.05431); wide_resnet50_2, wide_resnet101_2
+                               (arXiv:1605.07146): torchvision's names; resnet26: timm's */
+  int32_t width;            /* channels of the first stage; default 64 */
+  int32_t channels;         /* of the images, 1 to 4; default 3 */
   int32_t
       image_height; /* that the model is made for; images of another size are resized; default 32 */
   int32_t image_width;

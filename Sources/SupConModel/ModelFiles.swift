@@ -183,17 +183,33 @@ extension Model {
         return quantization
     }
 
-    /// Every parameter is there in its shape, and nothing else. Errors: format.
+    /// Every parameter is there in its shape, and nothing else; of what is missing and of what is
+    /// none, the message lists the first. Errors: format.
     private static func check(
         _ tensors: ParameterNames, against configuration: NetworkConfiguration, path: RawPath
     ) throws(SupConError) {
         let expected = try Network.parameterShapes(of: configuration)
         let what = "a \(configuration.architecture.rawValue) of width \(configuration.width)"
+        let missing = expected.filter { tensors[$0.name] == nil }
+        let known = Set(expected.map(\.name))
+        let unknown = tensors.names.filter { !known.contains($0) }.compactMap { tensors[$0] }
+        var complaints: [String] = []
+        if !missing.isEmpty {
+            complaints.append(
+                "has no tensor \(listed(missing.map { ($0.name, $0.shape) })), which \(what) needs")
+        }
+        if !unknown.isEmpty {
+            complaints.append(
+                """
+                has tensor \(listed(unknown.map { (SafetensorsFile.short($0.name), $0.shape) })), \
+                none that \(what) has
+                """
+            )
+        }
+        try require(
+            complaints.isEmpty, .format, "\(path) \(complaints.joined(separator: "; it "))")
         for (name, shape) in expected {
-            guard let entry = tensors[name] else {
-                throw SupConError(
-                    .format, "\(path) has no tensor \(name) of shape \(shape), which \(what) needs")
-            }
+            guard let entry = tensors[name] else { continue }
             let stored =
                 entry.name == name ? name : "\(SafetensorsFile.short(entry.name)) (\(name))"
             try require(
@@ -211,18 +227,14 @@ extension Model {
                 """
             )
         }
-        let known = Set(expected.map(\.name))
-        if let unknown = tensors.names.first(where: { !known.contains($0) }),
-            let entry = tensors[unknown]
-        {
-            throw SupConError(
-                .format,
-                """
-                \(path): tensor \(SafetensorsFile.short(entry.name)) of shape \
-                \(entry.shape.prefix(8)) is none that \(what) has
-                """
-            )
-        }
+    }
+
+    /// The first eight tensors, and how many more there are.
+    private static func listed(_ tensors: [(name: String, shape: [Int])]) -> String {
+        let most = 8
+        let named = tensors.prefix(most).map { "\($0.name) of shape \($0.shape.prefix(8))" }
+        return named.joined(separator: ", ")
+            + (tensors.count > most ? " and \(tensors.count - most) more" : "")
     }
 
     /// Numbers that a network can compute with. Errors: format.

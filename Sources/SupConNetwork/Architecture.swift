@@ -3,16 +3,18 @@ import SupConTensor
 /// The residual networks of He et al., "Deep residual learning for image recognition"
 /// (arXiv:1512.03385), and ResNet-200 of the paper's TensorFlow reference; ResNeXts (Xie et al.,
 /// arXiv:1611.05431), whose 3×3 convolutions are grouped; wide ones (Zagoruyko and Komodakis,
-/// arXiv:1605.07146), whose 3×3 convolutions are wider. Names are torchvision's.
+/// arXiv:1605.07146), whose 3×3 convolutions are wider; timm's ResNet-26.
+/// Names are torchvision's and timm's.
 public enum Architecture: String, CaseIterable, Sendable {
     case resnet18, resnet34, resnet50, resnet101, resnet152, resnet200
     case resnext50_32x4d, resnext101_32x8d, resnext101_64x4d
     case wide_resnet50_2, wide_resnet101_2
+    case resnet26
 
     /// Residual blocks in each of the four stages.
     public var blocks: [Int] {
         switch self {
-        case .resnet18: [2, 2, 2, 2]
+        case .resnet18, .resnet26: [2, 2, 2, 2]
         case .resnet34, .resnet50, .resnext50_32x4d, .wide_resnet50_2: [3, 4, 6, 3]
         case .resnet101, .resnext101_32x8d, .resnext101_64x4d, .wide_resnet101_2: [3, 4, 23, 3]
         case .resnet152: [3, 8, 36, 3]

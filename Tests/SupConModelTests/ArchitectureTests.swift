@@ -6,7 +6,7 @@ import Testing
 
 @testable import SupConModel
 
-/// ResNeXts, wide ResNets and the heads: names and shapes are torchvision's
+/// ResNeXts, wide ResNets, ResNet-26 and the heads: names and shapes are torchvision's and timm's
 /// (Fixtures/make_architecture_shapes.py wrote them), and files without our metadata are
 /// recognized.
 @Suite struct ArchitectureTests {
@@ -19,9 +19,9 @@ import Testing
 
     @Test(arguments: [
         "resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d", "wide_resnet50_2",
-        "wide_resnet101_2",
+        "wide_resnet101_2", "resnet26",
     ])
-    func parametersAreTorchvisions(_ name: String) throws {
+    func parametersAreTheirs(_ name: String) throws {
         var configuration = NetworkConfiguration()
         configuration.architecture = try Architecture(named: name)
         (configuration.stem, configuration.head, configuration.classes) = (.imagenet, .none, 1000)
@@ -35,7 +35,7 @@ import Testing
     static let cases: [(Architecture, Int, HeadKind)] = [
         (.resnet50, 8, .mlp), (.resnext50_32x4d, 16, .mlp3), (.wide_resnet50_2, 8, .mlp3BN),
         (.resnet101, 4, .linear), (.resnext101_32x8d, 8, .none),
-        (.resnext101_64x4d, 16, .mlpBN), (.wide_resnet101_2, 4, .mlp),
+        (.resnext101_64x4d, 16, .mlpBN), (.wide_resnet101_2, 4, .mlp), (.resnet26, 8, .mlp),
     ]
 
     @Test(arguments: cases.indices) func filesWithoutMetadataAreRecognized(_ index: Int) throws {

@@ -49,7 +49,9 @@ from ._measures import (
 )
 from ._model import Model, load
 from ._nearest import nearest
+from ._onnx import export_onnx, export_openvino
 from ._presets import Preset, preset, presets
+from ._torch import export_torchvision, import_torch
 from ._training import Event, Training, train
 
 __version__ = version()
@@ -91,6 +93,10 @@ __all__ = [
     "corrupt",
     "corruption_error",
     "evaluate",
+    "export_onnx",
+    "export_openvino",
+    "export_torchvision",
+    "import_torch",
     "library_path",
     "load",
     "mask_from_multilabel",

@@ -109,7 +109,7 @@ MODEL = _table(
     (
         "architecture",
         str,
-        "resnet18, 34, 50, 101, 152 or 200, resnext50_32x4d, resnext101_32x8d "
+        "resnet18, 26, 34, 50, 101, 152 or 200, resnext50_32x4d, resnext101_32x8d "
         "or _64x4d, wide_resnet50_2 or wide_resnet101_2",
     ),
     ("width", int, "channels of the first stage"),

@@ -1,0 +1,132 @@
+"""A model's file taken apart for exports: its parameters under torchvision's names, its metadata,
+and the layers in the order in which images pass them.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _safetensors
+
+EPSILON = 1e-5  # of batch norms
+SMALLEST = 1e-12  # that a row is divided by
+
+
+class Convolution(NamedTuple):
+    """y = relu?(norm(convolution(x)) + residual?), values by number; 0 is the image."""
+
+    x: int
+    y: int
+    convolution: str
+    norm: str
+    stride: int
+    groups: int
+    relu: bool
+    residual: int | None = None
+
+
+class MaxPool(NamedTuple):
+    """3x3, stride 2, padding 1."""
+
+    x: int
+    y: int
+
+
+class Parts:
+    """`tensors`, `metadata` of a model (without the prefix "supcon."), and `layers`."""
+
+    def __init__(self, model):
+        self.tensors, metadata = _safetensors.parsed(model.to_bytes())
+        self.metadata = {key[len("supcon.") :]: it for key, it in metadata.items()}
+        self.mean = json.loads(self.metadata["mean"])
+        self.std = json.loads(self.metadata["std"])
+        # Of int8: the largest magnitude of each value; None for a model without calibration.
+        ranges = self.metadata.get("int8_ranges")
+        self.ranges = None if ranges is None else json.loads(ranges)
+        self.normalizes_features = self.metadata["normalize_features"] == "1"
+        self.layers: list[Convolution | MaxPool] = []
+        self._values = 0
+        x = self._convolution(0, "conv1", "bn1", 2 if self.stem == "imagenet" else 1)
+        if self.stem == "imagenet":
+            x = self._add(MaxPool, x)
+        for stage in range(1, 5):
+            block = 0
+            while f"layer{stage}.{block}.conv1.weight" in self.tensors:
+                x = self._block(x, f"layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1)
+                block += 1
+        self.output = x
+
+    stem = property(lambda self: self.metadata["stem"])
+    architecture = property(lambda self: self.metadata["architecture"])
+    channels = property(lambda self: int(self.metadata["channels"]))
+    width = property(lambda self: int(self.metadata["width"]))
+    classes = property(lambda self: int(self.metadata["classes"]))
+    image_size = property(
+        lambda self: (int(self.metadata["image_height"]), int(self.metadata["image_width"]))
+    )
+
+    @property
+    def embedding_dim(self) -> int:
+        return len(self.tensors[self.layers[-1].convolution + ".weight"])
+
+    def folded(self, layer: Convolution) -> tuple[np.ndarray, np.ndarray]:
+        """Weights and bias of a convolution with its batch norm inside, float64."""
+        scale, shift = self.norm(layer.norm)
+        weight = self.tensors[layer.convolution + ".weight"].astype(np.float64)
+        return weight * scale[:, None, None, None], shift
+
+    def norm(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and shift of a batch norm by its running statistics, float64."""
+        gamma, beta, mean, variance = (
+            self.tensors[f"{name}.{it}"].astype(np.float64)
+            for it in ("weight", "bias", "running_mean", "running_var")
+        )
+        scale = gamma / np.sqrt(variance + EPSILON)
+        return scale, beta - scale * mean
+
+    def head(self) -> list[tuple[str, str]]:
+        """The projection head: ("linear" or "norm" or "relu", name)."""
+        kind = self.metadata["head"]
+        steps = {
+            "none": [],
+            "linear": ["linear"],
+            "mlp": ["linear", "relu", "linear"],
+            "mlp_bn": ["linear", "norm", "relu", "linear"],
+            "mlp3": ["linear", "relu", "linear", "relu", "linear"],
+            "mlp3_bn": ["linear", "norm", "relu", "linear", "norm", "relu", "linear"],
+        }[kind]
+        return [(it, "head" if kind == "linear" else f"head.{at}") for at, it in enumerate(steps)]
+
+    def is_signed(self, value: int) -> bool:
+        """Whether a value may be negative: the image, and what no ReLU follows."""
+        layer = None if value == 0 else self.layers[value - 1]
+        return layer is None or (isinstance(layer, Convolution) and not layer.relu)
+
+    def _add(self, kind, x: int, *rest, **named) -> int:
+        self._values += 1
+        self.layers.append(kind(x, self._values, *rest, **named))
+        return self._values
+
+    def _convolution(self, x, name, norm, stride=1, relu=True, residual=None, inputs=None) -> int:
+        weight = self.tensors[name + ".weight"]
+        groups = 1 if inputs is None else inputs // weight.shape[1]
+        return self._add(Convolution, x, name, norm, stride, groups, relu, residual)
+
+    def _block(self, x: int, name: str, stride: int) -> int:
+        # The stride is on the first 3x3 convolution, the shortcut between the last two.
+        if f"{name}.conv3.weight" in self.tensors:
+            inner = len(self.tensors[f"{name}.conv1.weight"])
+            y = self._convolution(x, f"{name}.conv1", f"{name}.bn1")
+            y = self._convolution(y, f"{name}.conv2", f"{name}.bn2", stride, inputs=inner)
+            last = 3
+        else:
+            y = self._convolution(x, f"{name}.conv1", f"{name}.bn1", stride)
+            last = 2
+        if f"{name}.downsample.0.weight" in self.tensors:
+            x = self._convolution(
+                x, f"{name}.downsample.0", f"{name}.downsample.1", stride, relu=False
+            )
+        return self._convolution(y, f"{name}.conv{last}", f"{name}.bn{last}", residual=x)

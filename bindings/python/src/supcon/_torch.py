@@ -1,0 +1,269 @@
+"""Weights from PyTorch and to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from . import _safetensors
+from ._architecture import Parts
+from ._errors import ArgumentError, FileError, FormatError, UnsupportedError
+from ._extras import needed
+from ._files import write as write_whole
+from ._model import Model, load
+
+# Of several networks in one checkpoint the one that is trained by gradients, before its average.
+PREFIXES = (
+    "encoder_q.",  # MoCo v1, v2
+    "base_encoder.",  # MoCo v3
+    "online_encoder.",  # BYOL
+    "student.",
+    "backbone.",  # lightly, SimCLR in PyTorch
+    "encoder.",  # SupContrast
+    "resnet.",
+    "convnet.",
+    "net.",
+    "model.",
+    "module.",
+    "_orig_mod.",
+    "f.",
+)
+AVERAGES = re.compile(
+    r"(^|\.)(encoder_k|momentum_encoder|target_encoder|target_network|teacher|backbone_momentum|"
+    r"projection_head_momentum|projector_momentum)\."
+)
+# Parts beside the encoder that no model of ours has.
+OTHERS = re.compile(r"(^|\.)(queue|queue_ptr|predictor|prediction_head|prototypes)(\.|$)")
+# A checkpoint's dictionary of weights.
+INSIDE = ("state_dict", "model_state_dict", "model", "net", "weights", "teacher")
+# Of timm: the shapes of resnet50, other layers between.
+BLURRED = re.compile(r"(aa|blur)\d|avgpool_?aa|blurpool")
+HEAD = re.compile(r"^(head|fc|projection_head|projector|projection|g|contrastive_head)\.(.+)$")
+
+
+def import_torch(
+    source, path, *, architecture=None, stem=None, image_size=None, mean=None, std=None, n_jobs=None
+) -> Model:
+    """Reads an encoder that PyTorch trained and writes it as a model of this library.
+
+    `source` is a file that torch.save() wrote (.pth, .pt, .bin, .tar; read with
+    ``weights_only=True``, so that it runs no code) or a safetensors file, of the ResNets of
+    torchvision and timm, or of a training by SupContrast, SimCLR, MoCo or BYOL: wrappers' prefixes
+    ("module.encoder_q."), an nn.Sequential's numbers and averaged copies of the network are seen
+    to. The projection head comes along where it is one that this library has.
+
+    timm's resnetaa50 and resnetblur50 have resnet50's parameters and other layers between them:
+    they are refused where a config.json beside `source` names them, and cannot be told otherwise.
+    Their embeddings would be wrong.
+
+    Parameters
+    ----------
+    source, path : path
+    architecture, stem, image_size, mean, std, n_jobs
+        As of `supcon.load`; None: by the parameters, ImageNet's mean and deviation.
+
+    Returns
+    -------
+    Model, which `path` holds.
+
+    Raises
+    ------
+    ImportError without torch, for a file of torch.save(); FormatError, which lists parameters that
+    are missing and parameters that have no place; FileError (an OSError).
+    """
+    _refuse_blurred(source)
+    tensors, metadata = _read(source)
+    if any(it.startswith("supcon.") for it in metadata):
+        raise ArgumentError(f"{os.fspath(source)!r} is a model of this library; use supcon.load")
+    named = _named(tensors, os.fspath(source))
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, Path(os.fspath(source)).stem + ".safetensors")
+        _safetensors.write(file, named, {"format": "pt"})
+        try:
+            model = load(
+                file,
+                architecture=architecture,
+                stem=stem,
+                mean=mean,
+                std=std,
+                image_size=image_size,
+                n_jobs=n_jobs,
+            )
+        except FormatError as error:
+            told = str(error).replace(os.fspath(file), os.fspath(source))
+            raise FormatError(told) from None
+    model.save(path)
+    return model
+
+
+def export_torchvision(model, path) -> None:
+    """Writes `model` as a state_dict (torch.save; safetensors for a name that ends so) that a
+    ResNet of torchvision takes with ``load_state_dict(..., strict=True)``:
+
+        net = torchvision.models.resnet50(num_classes=classes)   # a model with a classifier
+        net.fc = torch.nn.Identity()                             # one without
+
+    The projection head stays behind. A CIFAR stem or other than three channels need
+    ``net.conv1 = torch.nn.Conv2d(channels, 64, 3, padding=1, bias=False)`` and ``net.maxpool =
+    torch.nn.Identity()`` first. torchvision has no ResNet of another width than 64:
+    UnsupportedError.
+    """
+    parts = Parts(model)
+    if parts.width != 64:
+        raise UnsupportedError(
+            f"the model has width {parts.width}; torchvision's ResNets have width 64"
+        )
+    tensors = {
+        name: tensor for name, tensor in parts.tensors.items() if not name.startswith("head.")
+    }
+    path = os.fspath(path)
+    if path.endswith(".safetensors"):
+        _safetensors.write(path, tensors, {"format": "pt"})
+        return
+    torch = needed("torch", "torch", "an export to torchvision")
+    state = {name: torch.from_numpy(np.array(tensor)) for name, tensor in tensors.items()}
+    write_whole(path, lambda file: torch.save(state, file))
+
+
+def _refuse_blurred(source) -> None:
+    """By a configuration of timm's beside the file."""
+    beside = Path(os.fspath(source)).parent / "config.json"
+    try:
+        told = json.loads(beside.read_text())
+        name = told.get("architecture") or told.get("pretrained_cfg", {}).get("architecture") or ""
+    except (OSError, ValueError, AttributeError):
+        return
+    if isinstance(name, str) and BLURRED.search(name):
+        raise FormatError(
+            f"{os.fspath(source)!r} is a {name}, by {beside}: its anti-aliased layers are "
+            "none that this library has"
+        )
+
+
+def _read(source) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    path = os.fspath(source)
+    if path.endswith(".safetensors"):
+        return _safetensors.read(path)
+    torch = needed("torch", "torch", "an import from PyTorch")
+    if not os.path.isfile(path):
+        raise FileError(f"cannot read {path!r}: there is no such file")
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # pickle's, zipfile's, torch's own
+        told = str(error).strip().splitlines() or [type(error).__name__]
+        raise FormatError(f"{path!r} cannot be read with weights_only: {told[0]}") from None
+    while isinstance(found, dict) and not any(
+        isinstance(it, torch.Tensor) for it in found.values()
+    ):
+        inner = next((it for it in INSIDE if isinstance(found.get(it), dict)), None)
+        if inner is None:
+            break
+        found = found[inner]
+    if not isinstance(found, dict):
+        raise FormatError(f"{path!r} holds a {type(found).__name__}; expected a state_dict")
+    tensors = {}
+    for name, tensor in found.items():
+        if isinstance(name, str) and isinstance(tensor, torch.Tensor):
+            tensor = tensor.detach()
+            tensors[name] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    if not tensors:
+        raise FormatError(f"{path!r} holds no tensors by name; expected a state_dict")
+    return tensors, {}
+
+
+def _named(tensors: dict[str, np.ndarray], path: str) -> dict[str, np.ndarray]:
+    """The tensors under the names that this library reads."""
+    kept = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if not AVERAGES.search(name)
+        and not OTHERS.search(name)
+        and not name.endswith("num_batches_tracked")
+    }
+    stripped: dict[str, tuple[str, np.ndarray, bool]] = {}
+    for name, tensor in kept.items():
+        short, contrastive = _stripped(name)
+        if short in stripped:
+            raise FormatError(
+                f"{path!r}: tensors {stripped[short][0]} and {name} are both {short}; expected one "
+                "network"
+            )
+        stripped[short] = (name, tensor, contrastive)
+    numbered = _sequential(stripped)
+    named, head, is_projection = {}, {}, False
+    for short, (_, tensor, contrastive) in stripped.items():
+        found = HEAD.match(short)
+        if found and not (found[1] == "fc" and found[2] in ("weight", "bias") and not contrastive):
+            head[short] = tensor
+            is_projection = True
+            continue
+        parts = short.split(".")
+        if parts[0] in numbered:
+            parts[0] = numbered[parts[0]]
+        named[".".join(parts)] = tensor
+    if is_projection:
+        named |= _head(head, path)
+    return named
+
+
+def _stripped(name: str) -> tuple[str, bool]:
+    """The name without wrappers' prefixes, and whether "fc" is a projection there, as MoCo's is."""
+    contrastive, rest = False, name
+    while True:
+        prefix = next((it for it in PREFIXES if rest.startswith(it)), None)
+        if prefix is None:
+            return rest, contrastive
+        contrastive |= prefix in ("encoder_q.", "base_encoder.", "online_encoder.")
+        rest = rest[len(prefix) :]
+
+
+def _sequential(names) -> dict[str, str]:
+    """The children of an nn.Sequential by their numbers: convolution, norm, four stages, fc."""
+    numbers = sorted({int(it.split(".")[0]) for it in names if it.split(".")[0].isdecimal()})
+    stages = [it for it in numbers if f"{it}.0.conv1.weight" in names]
+    plain = [it for it in numbers if it not in stages]
+    if len(stages) != 4 or not 2 <= len(plain) <= 3:
+        return {}
+    found = {str(plain[0]): "conv1", str(plain[1]): "bn1"}
+    found |= {str(it): f"layer{at}" for at, it in enumerate(stages, 1)}
+    return found | ({str(plain[2]): "fc"} if len(plain) == 3 else {})
+
+
+def _head(tensors: dict[str, np.ndarray], path: str) -> dict[str, np.ndarray]:
+    """A projection head under SupContrast's names: its linear layers and norms in order."""
+    modules: dict[str, dict[str, np.ndarray]] = {}
+    for name, tensor in tensors.items():
+        module, _, parameter = name.rpartition(".")
+        modules.setdefault(module, {})[parameter] = tensor
+    order = sorted(modules, key=lambda it: [int(n) for n in re.findall(r"\d+", it)])
+    kinds = "".join(
+        "n" if "running_mean" in modules[it] else "l" if modules[it]["weight"].ndim == 2 else "?"
+        for it in order
+        if "weight" in modules[it]
+    )
+    slots = {
+        "l": ("head",),
+        "ll": ("head.0", "head.2"),
+        "lnl": ("head.0", "head.1", "head.3"),
+        "lll": ("head.0", "head.2", "head.4"),
+        "lnlnl": ("head.0", "head.1", "head.3", "head.4", "head.6"),
+    }.get(kinds)
+    if slots is None or len(kinds) != len(order):
+        raise FormatError(
+            f"{path!r} has a head of {', '.join(sorted(tensors)[:8])}, which is none that this "
+            "library has; leave it out"
+        )
+    named = {}
+    for slot, module in zip(slots, order):
+        found = modules[module]
+        if "bias" not in found:  # before a norm it is of no account, and PyTorch's lack it often
+            found["bias"] = np.zeros(len(found["weight"]), np.float32)
+        named |= {f"{slot}.{parameter}": tensor for parameter, tensor in found.items()}
+    return named

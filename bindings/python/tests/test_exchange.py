@@ -2,6 +2,7 @@
 reads or made them. What is not installed is skipped.
 """
 
+import argparse
 import json
 import tempfile
 from pathlib import Path
@@ -269,7 +270,9 @@ def wrapped(kind, state):
         head = {"head.0.weight": make(512, 512), "head.0.bias": make(512)}
         head |= {"head.2.weight": make(128, 512), "head.2.bias": make(128)}
         renamed = {it.replace("downsample", "shortcut"): value for it, value in bare.items()}
-        return {"model": prefix("encoder.module.", renamed) | head, "epoch": 3}, "mlp"
+        # The arguments of its program are beside them.
+        told = {"opt": argparse.Namespace(model="resnet18", temp=0.07), "best": np.float64(0.5)}
+        return told | {"model": prefix("encoder.module.", renamed) | head, "epoch": 3}, "mlp"
     if kind == "moco":
         both = prefix("module.encoder_q.") | prefix("module.encoder_k.", wrong)
         both |= {

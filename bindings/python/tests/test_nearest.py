@@ -146,6 +146,10 @@ def test_what_an_index_refuses(tmp_path):
         index.search(bad)
     with pytest.raises(supcon.ShapeError, match="24"):
         index.search(rows(1, 3))
+    for k, error in ((0, supcon.ArgumentError), (2.5, supcon.ElementTypeError)):
+        with pytest.raises(error, match="k is"):
+            index.search(rows(1), k=k)
+    assert index.search(rows(1), k=np.int64(2)).ids.shape == (1, 2)
     assert len(index) == 3 and index.search(rows(1), k=100).ids.shape == (1, 3)
     with pytest.raises(supcon.FileError):
         supcon.Index.load(tmp_path / "none.index")

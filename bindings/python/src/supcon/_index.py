@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._convert import integer
 from ._errors import ArgumentError, ElementTypeError, FormatError, ShapeError, StateError
 from ._extras import needed
 from ._measures import rows_of
@@ -133,7 +134,7 @@ class Index:
         similarities, indices = nearest(
             self._rows[: self._count],
             unit,
-            k=min(k, self._count) if isinstance(k, int) else k,
+            k=min(integer("k", k, 1, 2**31 - 1), self._count),
             normalize=False,
             n_jobs=self.n_jobs,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
 import os
 import re
@@ -153,7 +155,8 @@ def _read(source) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     if not os.path.isfile(path):
         raise FileError(f"cannot read {path!r}: there is no such file")
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with _harmless(torch):
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # pickle's, zipfile's, torch's own
@@ -176,6 +179,17 @@ def _read(source) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     if not tensors:
         raise FormatError(f"{path!r} holds no tensors by name; expected a state_dict")
     return tensors, {}
+
+
+def _harmless(torch):
+    """A context in which weights_only also lets through what trainings keep beside the weights and
+    what runs no code: parsed arguments (SupContrast's), numpy's numbers. Torch before 2.5 has none.
+    """
+    if not hasattr(torch.serialization, "safe_globals"):
+        return contextlib.nullcontext()
+    number = np.float64(0).__reduce__()[0]  # the function that makes one
+    kinds = {type(np.dtype(it)) for it in (np.float64, np.float32, np.int64, np.int32, np.bool_)}
+    return torch.serialization.safe_globals([argparse.Namespace, np.dtype, number, *kinds])
 
 
 def _named(tensors: dict[str, np.ndarray], path: str) -> dict[str, np.ndarray]:

@@ -115,6 +115,7 @@ struct Gallery: @unchecked Sendable {
             let pieces = try Tiles(
                 count: queryTiles * parts.count, tileRows: 1, scratchBytes: productBytes,
                 for: what, context: context)
+            try context.checkMemory(pieces.count * heapBytes, for: what)
             let found = try AlignedBuffer(byteCount: pieces.count * heapBytes)
             pieces.run { piece, _, scratch in
                 if watch.isCanceled { return }

@@ -27,3 +27,18 @@ func count(_ value: Int64, _ name: String, least: Int = 0) throws(SupConError) -
     try require(value >= Int64(least), .argument, "\(name) is \(value); expected \(least) or more")
     return Int(value)
 }
+
+/// The numbers of a list that the caller holds. Errors: argument.
+func integers(_ list: UnsafePointer<Int32>?, _ number: Int64, _ name: String) throws(SupConError)
+    -> [Int]
+{
+    let number = try count(number, "the number of \(name)")
+    guard number > 0 else { return [] }
+    let list = try needed(list, name)
+    return (0..<number).map { Int(list[$0]) }
+}
+
+/// A field that is kept free. Errors: argument.
+func zero(_ value: Int32, _ name: String) throws(SupConError) {
+    try require(value == 0, .argument, "\(name) is \(value); expected 0")
+}

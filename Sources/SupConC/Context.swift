@@ -19,19 +19,12 @@ final class ContextHandle: Sendable {
 }
 
 @c @implementation
-public func supcon_context_options_init_sized(
-    _ options: UnsafeMutablePointer<supcon_context_options>?, _ size: Int
-) {
-    supcon_context_options.empty.initialize(options, size)
-}
-
-@c @implementation
 public func supcon_context_create(
     _ options: UnsafePointer<supcon_context_options>?,
     _ context: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(context, "context") { () throws(SupConError) in
-        let options = try supcon_context_options.read(options, defaults: .empty)
+        let options = try supcon_context_options.read(options)
         return ContextHandle(
             try ExecutionContext(
                 threads: Int(options.threads), memoryLimit: Int(options.memory_limit)))

@@ -1,28 +1,6 @@
 import CSupCon
 import SupCon
 
-extension supcon_dataset_options {
-    init(_ options: DatasetOptions) {
-        self = .empty
-        on_error = options.onError.rawValue
-        channels = Int32(options.channels)
-        copy = options.copies ? 1 : 0
-        max_pixels = Int64(options.maxPixels)
-    }
-}
-
-extension DatasetOptions {
-    /// NULL: the defaults. Errors: argument.
-    init(_ pointer: UnsafePointer<supcon_dataset_options>?) throws(SupConError) {
-        let options = try supcon_dataset_options.read(
-            pointer, defaults: supcon_dataset_options(DatasetOptions()))
-        self.init(
-            onError: try choice(options.on_error, "on_error"), channels: Int(options.channels),
-            copies: try flag(options.copy, "copy"), maxPixels: Int(options.max_pixels))
-        try validate()
-    }
-}
-
 /// [count] labels, copied; NULL: none.
 private func numbers(_ pointer: UnsafePointer<Int64>?, _ count: Int) -> [Int]? {
     pointer.map { labels in (0..<count).map { Int(labels[$0]) } }
@@ -35,13 +13,6 @@ private func paths(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: In
     var all: [RawPath] = []
     for i in 0..<count { all.append(try path(pointer[i], "paths[\(i)]")) }
     return all
-}
-
-@c @implementation
-public func supcon_dataset_options_init_sized(
-    _ options: UnsafeMutablePointer<supcon_dataset_options>?, _ size: Int
-) {
-    supcon_dataset_options(DatasetOptions()).initialize(options, size)
 }
 
 @c @implementation

@@ -1,33 +1,6 @@
 import CSupCon
 import SupCon
 
-extension supcon_embed_options {
-    init(_ options: EmbedOptions) {
-        self = .empty
-        output = options.output.rawValue
-        normalize = options.normalize ? 1 : 0
-        batch_size = Int32(options.batchSize)
-    }
-}
-
-extension EmbedOptions {
-    /// NULL: the defaults. Errors: argument.
-    init(_ pointer: UnsafePointer<supcon_embed_options>?) throws(SupConError) {
-        self.init()
-        let options = try supcon_embed_options.read(pointer, defaults: supcon_embed_options(self))
-        output = try choice(options.output, "output")
-        normalize = try flag(options.normalize, "normalize")
-        batchSize = Int(options.batch_size)
-    }
-}
-
-@c @implementation
-public func supcon_embed_options_init_sized(
-    _ options: UnsafeMutablePointer<supcon_embed_options>?, _ size: Int
-) {
-    supcon_embed_options(EmbedOptions()).initialize(options, size)
-}
-
 @c @implementation
 public func supcon_model_output_dimension(_ model: OpaquePointer?, _ output: Int32) -> Int64 {
     guard let handle = object(ifAny: model, ModelHandle.self),
@@ -102,30 +75,14 @@ public func supcon_model_quantize(_ model: OpaquePointer?, _ dataset: OpaquePoin
     }
 }
 
-extension supcon_classifier_options {
-    init(_ options: ClassifierOptions) {
-        self = .empty
-        (iterations, l2) = (Int32(options.iterations), options.l2)
-    }
-}
-
-@c @implementation
-public func supcon_classifier_options_init_sized(
-    _ options: UnsafeMutablePointer<supcon_classifier_options>?, _ size: Int
-) {
-    supcon_classifier_options(ClassifierOptions()).initialize(options, size)
-}
-
 @c @implementation
 public func supcon_model_fit_classifier(
     _ model: OpaquePointer?, _ dataset: OpaquePointer?,
     _ options: UnsafePointer<supcon_classifier_options>?
 ) -> supcon_status {
     status { () throws(SupConError) in
-        var own = ClassifierOptions()
-        let options = try supcon_classifier_options.read(
-            options, defaults: supcon_classifier_options(own))
-        (own.iterations, own.l2) = (Int(options.iterations), options.l2)
+        let own = try ClassifierOptions(options)
+        let options = try supcon_classifier_options.read(options)
         try ModelHandle.model(model).fitClassifier(try DatasetHandle.dataset(dataset), own) {
             progress in
             guard let hear = options.progress else { return false }

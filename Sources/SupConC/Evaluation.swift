@@ -1,34 +1,6 @@
 import CSupCon
 import SupCon
 
-extension supcon_evaluate_options {
-    init(_ options: EvaluateOptions) {
-        self = .empty
-        method = options.method.rawValue
-        (k, temperature) = (Int32(options.k), options.temperature)
-        (iterations, l2) = (Int32(options.iterations), options.l2)
-    }
-}
-
-extension EvaluateOptions {
-    /// NULL: the defaults. Errors: argument.
-    init(_ pointer: UnsafePointer<supcon_evaluate_options>?) throws(SupConError) {
-        self.init()
-        let options = try supcon_evaluate_options.read(
-            pointer, defaults: supcon_evaluate_options(self))
-        method = try choice(options.method, "method")
-        (k, temperature) = (Int(options.k), options.temperature)
-        (iterations, l2) = (Int(options.iterations), options.l2)
-    }
-}
-
-@c @implementation
-public func supcon_evaluate_options_init_sized(
-    _ options: UnsafeMutablePointer<supcon_evaluate_options>?, _ size: Int
-) {
-    supcon_evaluate_options(EvaluateOptions()).initialize(options, size)
-}
-
 @c @implementation
 public func supcon_scores_init_sized(
     _ scores: UnsafeMutablePointer<supcon_scores>?, _ size: Int

@@ -1,38 +1,6 @@
 import CSupCon
 import SupCon
 
-extension supcon_loss_options {
-    init(_ options: ContrastiveOptions) {
-        self = .empty
-        temperature = options.temperature
-        form = options.form.rawValue
-        denominator = options.denominator.rawValue
-        anchors = options.anchors.rawValue
-        reduction = options.reduction.rawValue
-        scale = options.scale
-        normalize = options.normalize ? 1 : 0
-        (positives_cap, seed) = (Int32(options.positivesCap), options.seed)
-    }
-}
-
-extension ContrastiveOptions {
-    /// NULL: the defaults. Errors: argument.
-    init(_ pointer: UnsafePointer<supcon_loss_options>?) throws(SupConError) {
-        let options = try supcon_loss_options.read(
-            pointer, defaults: supcon_loss_options(ContrastiveOptions()))
-        self.init()
-        temperature = options.temperature
-        form = try choice(options.form, "form")
-        denominator = try choice(options.denominator, "denominator")
-        anchors = try choice(options.anchors, "anchors")
-        reduction = try choice(options.reduction, "reduction")
-        scale = options.scale
-        normalize = try flag(options.normalize, "normalize")
-        (positivesCap, seed) = (Int(options.positives_cap), options.seed)
-        try validate()
-    }
-}
-
 extension supcon_loss_result {
     init(_ found: ContrastiveResult) {
         self = .empty
@@ -40,13 +8,6 @@ extension supcon_loss_result {
             found.loss, Int64(found.anchors), Int64(found.anchorsWithoutPositive)
         )
     }
-}
-
-@c @implementation
-public func supcon_loss_options_init_sized(
-    _ options: UnsafeMutablePointer<supcon_loss_options>?, _ size: Int
-) {
-    supcon_loss_options(ContrastiveOptions()).initialize(options, size)
 }
 
 @c @implementation
@@ -61,7 +22,7 @@ public func supcon_loss_options_copy_sized(
     _ to: UnsafeMutablePointer<supcon_loss_options>?, _ size: Int,
     _ from: UnsafePointer<supcon_loss_options>?
 ) {
-    supcon_loss_options.copy(from, to, size, defaults: supcon_loss_options(ContrastiveOptions()))
+    supcon_loss_options.copy(from, to, size)
 }
 
 @c @implementation

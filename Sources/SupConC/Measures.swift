@@ -47,15 +47,6 @@ public func supcon_retrieval(
 }
 
 @c @implementation
-public func supcon_calibration_options_init_sized(
-    _ options: UnsafeMutablePointer<supcon_calibration_options>?, _ size: Int
-) {
-    var value = supcon_calibration_options.empty
-    value.bins = Int32(calibrationBins)
-    value.initialize(options, size)
-}
-
-@c @implementation
 public func supcon_calibration_scores_init_sized(
     _ scores: UnsafeMutablePointer<supcon_calibration_scores>?, _ size: Int
 ) { supcon_calibration_scores.empty.initialize(scores, size) }
@@ -70,15 +61,13 @@ public func supcon_calibration(
     _ bin_accuracies: UnsafeMutablePointer<Double>?
 ) -> supcon_status {
     status { () throws(SupConError) in
-        var own = supcon_calibration_options.empty
-        own.bins = Int32(calibrationBins)
-        let bins = Int(try supcon_calibration_options.read(options, defaults: own).bins)
+        let options = try CalibrationOptions(options)
         try supcon_calibration_scores.check(scores)
         let labels = UnsafeBufferPointer(
             start: try needed(labels, "labels"), count: try count(row_count, "count", least: 1))
         let found = try calibration(
             probabilities: try needed(probabilities, "probabilities"), labels: labels,
-            classes: try count(classes, "classes", least: 1), bins: bins)
+            classes: try count(classes, "classes", least: 1), bins: options.bins)
         for (b, bin) in found.bins.enumerated() {
             bin_counts?[b] = Int64(bin.count)
             bin_confidences?[b] = bin.confidence
@@ -180,29 +169,18 @@ public func supcon_uniformity(
 }
 
 @c @implementation
-public func supcon_ood_options_init_sized(
-    _ options: UnsafeMutablePointer<supcon_ood_options>?, _ size: Int
-) {
-    var value = supcon_ood_options.empty
-    value.k = Int32(outOfDistributionNeighbor)
-    value.initialize(options, size)
-}
-
-@c @implementation
 public func supcon_ood_scores(
     _ context: OpaquePointer?, _ train: UnsafePointer<Float>?, _ train_count: Int64,
     _ queries: UnsafePointer<Float>?, _ query_count: Int64, _ dimension: Int64,
     _ options: UnsafePointer<supcon_ood_options>?, _ scores: UnsafeMutablePointer<Float>?
 ) -> supcon_status {
     status { () throws(SupConError) in
-        var own = supcon_ood_options.empty
-        own.k = Int32(outOfDistributionNeighbor)
-        let k = Int(try supcon_ood_options.read(options, defaults: own).k)
+        let options = try OutOfDistributionOptions(options)
         try outOfDistributionScores(
             train: try needed(train, "train"),
             trainCount: try count(train_count, "train_count", least: 1), queries: queries,
             queryCount: queries == nil ? 0 : try count(query_count, "query_count", least: 1),
-            dimension: try count(dimension, "dimension", least: 1), k: k,
+            dimension: try count(dimension, "dimension", least: 1), k: options.k,
             into: try needed(scores, "scores"), context: try ContextHandle.context(context))
     }
 }

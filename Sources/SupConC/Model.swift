@@ -12,28 +12,28 @@ final class ModelHandle: Sendable {
 }
 
 /// C's numbers of what Swift calls by names: the order is the header's.
-private let stems: [Stem?] = [nil, .imagenet, .cifar]
-private let heads: [HeadKind] = [.none, .linear, .mlp, .mlpBN, .mlp3, .mlp3BN]
-private let precisions: [Precision?] = [nil, .f32, .bf16]
+let stems: [Stem?] = [nil, .imagenet, .cifar]
+let heads: [HeadKind] = [.none, .linear, .mlp, .mlpBN, .mlp3, .mlp3BN]
+let precisions: [Precision?] = [nil, .f32, .bf16]
 
-private func pick<T>(_ all: [T], _ number: Int32, _ field: String) throws(SupConError) -> T {
+func pick<T>(_ all: [T], _ number: Int32, _ field: String) throws(SupConError) -> T {
     try require(
         all.indices.contains(Int(number)), .argument,
         "\(field) is \(number); expected 0 to \(all.count - 1)")
     return all[Int(number)]
 }
-private func number<T: Equatable>(_ all: [T], _ value: T) -> Int32 {
+func number<T: Equatable>(_ all: [T], _ value: T) -> Int32 {
     Int32(all.firstIndex(of: value) ?? 0)
 }
 
 typealias FourFloats = (Float, Float, Float, Float)
-private func array(_ four: FourFloats) -> [Float] { [four.0, four.1, four.2, four.3] }
-private func four(_ values: [Float]) -> FourFloats {
+func array(_ four: FourFloats) -> [Float] { [four.0, four.1, four.2, four.3] }
+func four(_ values: [Float]) -> FourFloats {
     func at(_ i: Int) -> Float { values.indices.contains(i) ? values[i] : 0 }
     return (at(0), at(1), at(2), at(3))
 }
 
-private enum ArchitectureNames {
+enum ArchitectureNames {
     nonisolated(unsafe) static let byName = Dictionary(
         uniqueKeysWithValues: Architecture.allCases.map {
             ($0, StaticStrings.immortal($0.rawValue))
@@ -43,51 +43,11 @@ private enum ArchitectureNames {
     }
 }
 
-extension supcon_model_options {
-    init(_ options: ModelOptions) {
-        self = .empty
-        stem = number(stems, options.stem)
-        architecture = ArchitectureNames[options.architecture]
-        (width, channels) = (Int32(options.width), Int32(options.channels))
-        (image_height, image_width) = (Int32(options.imageHeight), Int32(options.imageWidth))
-        zero_init_last_gamma = options.zeroInitLastGamma ? 1 : 0
-        head = number(heads, options.head)
-        (head_hidden, projection_dim, classes) = (
-            Int32(options.headHidden), Int32(options.projectionDimension), Int32(options.classes)
-        )
-        precision = number(precisions, options.precision)
-        (mean, std, seed) = (four(options.mean), four(options.std), options.seed)
-        normalize_features = options.normalizesFeatures ? 1 : 0
-    }
-}
-
-extension ModelOptions {
-    /// NULL: the defaults. Errors: argument.
-    init(_ pointer: UnsafePointer<supcon_model_options>?) throws(SupConError) {
-        self.init()
-        let options = try supcon_model_options.read(pointer, defaults: supcon_model_options(self))
-        stem = try pick(stems, options.stem, "stem")
-        architecture = try Architecture(named: try text(options.architecture, "architecture"))
-        (width, channels) = (Int(options.width), Int(options.channels))
-        (imageHeight, imageWidth) = (Int(options.image_height), Int(options.image_width))
-        zeroInitLastGamma = try flag(options.zero_init_last_gamma, "zero_init_last_gamma")
-        head = try pick(heads, options.head, "head")
-        (headHidden, projectionDimension, classes) = (
-            Int(options.head_hidden), Int(options.projection_dim), Int(options.classes)
-        )
-        precision = try pick(precisions, options.precision, "precision")
-        (mean, std, seed) = (array(options.mean), array(options.std), options.seed)
-        normalizesFeatures = try flag(options.normalize_features, "normalize_features")
-        try require(
-            options.reserved == 0, .argument, "reserved is \(options.reserved); expected 0")
-    }
-}
-
 extension LoadOptions {
     /// NULL: the defaults. Errors: argument.
     init(_ pointer: UnsafePointer<supcon_load_options>?) throws(SupConError) {
         self.init()
-        let options = try supcon_load_options.read(pointer, defaults: .empty)
+        let options = try supcon_load_options.read(pointer)
         stem = try pick(stems, options.stem, "stem")
         if let name = options.architecture {
             architecture = try Architecture(named: String(cString: name))
@@ -101,13 +61,6 @@ extension LoadOptions {
 }
 
 @c @implementation
-public func supcon_model_options_init_sized(
-    _ options: UnsafeMutablePointer<supcon_model_options>?, _ size: Int
-) {
-    supcon_model_options(ModelOptions()).initialize(options, size)
-}
-
-@c @implementation
 public func supcon_model_create(
     _ context: OpaquePointer?, _ options: UnsafePointer<supcon_model_options>?,
     _ model: UnsafeMutablePointer<OpaquePointer?>?
@@ -116,13 +69,6 @@ public func supcon_model_create(
         ModelHandle(
             try Model(try ModelOptions(options), context: try ContextHandle.context(context)))
     }
-}
-
-@c @implementation
-public func supcon_load_options_init_sized(
-    _ options: UnsafeMutablePointer<supcon_load_options>?, _ size: Int
-) {
-    supcon_load_options.empty.initialize(options, size)
 }
 
 @c @implementation

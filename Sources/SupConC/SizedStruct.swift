@@ -36,8 +36,8 @@ extension SizedStruct {
         bytes.storeBytes(of: UInt32(clamping: size), as: UInt32.self)
     }
 
-    /// The caller's struct over `defaults`, which stand for what a shorter one lacks and for NULL.
-    /// Errors: argument; unsupported (a field that only a newer version has is set).
+    /// Returns the caller's struct over `defaults`, which stand for what a shorter one lacks and
+    /// for NULL. Errors: argument; unsupported (a field that only a newer version has is set).
     static func read(_ pointer: UnsafePointer<Self>?, defaults: Self) throws(SupConError) -> Self {
         guard let pointer else { return defaults }
         let bytes = UnsafeRawPointer(pointer)
@@ -58,14 +58,6 @@ extension SizedStruct {
         }
         value.struct_size = UInt32(whole)
         return value
-    }
-
-    /// Copies one caller's struct, made by any version, into another's of `size` bytes. What cannot
-    /// be read (NULL, a wrong size) leaves the defaults.
-    static func copy(
-        _ from: UnsafePointer<Self>?, _ to: UnsafeMutablePointer<Self>?, _ size: Int, defaults: Self
-    ) {
-        ((try? read(from, defaults: defaults)) ?? defaults).initialize(to, size)
     }
 
     /// Fills the caller's struct as far as it goes; its `struct_size` stays. Errors: argument.
@@ -100,26 +92,46 @@ extension SizedStruct {
     }
 }
 
-extension supcon_context_options: SizedStruct { static var firstSize: Int { 16 } }
+/// Options, which Sources/Options describes.
+protocol OptionStruct: SizedStruct {
+    static var defaults: Self { get }
+}
+
+extension OptionStruct {
+    /// Returns the caller's struct over the defaults. Errors: as above.
+    static func read(_ pointer: UnsafePointer<Self>?) throws(SupConError) -> Self {
+        try read(pointer, defaults: .defaults)
+    }
+
+    /// Copies one caller's struct, made by any version, into another's of `size` bytes. What cannot
+    /// be read (NULL, a wrong size) leaves the defaults.
+    static func copy(
+        _ from: UnsafePointer<Self>?, _ to: UnsafeMutablePointer<Self>?, _ size: Int
+    ) {
+        ((try? read(from)) ?? defaults).initialize(to, size)
+    }
+}
+
+extension supcon_context_options { static var firstSize: Int { 16 } }
 extension supcon_images: SizedStruct { static var firstSize: Int { 80 } }
-extension supcon_loss_options: SizedStruct { static var firstSize: Int { 48 } }
+extension supcon_loss_options { static var firstSize: Int { 48 } }
 extension supcon_loss_result: SizedStruct { static var firstSize: Int { 32 } }
-extension supcon_dataset_options: SizedStruct { static var firstSize: Int { 16 } }
+extension supcon_dataset_options { static var firstSize: Int { 16 } }
 extension supcon_dataset_info: SizedStruct { static var firstSize: Int { 64 } }
-extension supcon_augmentation_options: SizedStruct { static var firstSize: Int { 88 } }
-extension supcon_model_options: SizedStruct { static var firstSize: Int { 104 } }
-extension supcon_load_options: SizedStruct { static var firstSize: Int { 64 } }
+extension supcon_augmentation_options { static var firstSize: Int { 88 } }
+extension supcon_model_options { static var firstSize: Int { 104 } }
+extension supcon_load_options { static var firstSize: Int { 64 } }
 extension supcon_model_info: SizedStruct { static var firstSize: Int { 104 } }
-extension supcon_embed_options: SizedStruct { static var firstSize: Int { 16 } }
-extension supcon_classifier_options: SizedStruct { static var firstSize: Int { 32 } }
-extension supcon_train_options: SizedStruct { static var firstSize: Int { 336 } }
+extension supcon_embed_options { static var firstSize: Int { 16 } }
+extension supcon_classifier_options { static var firstSize: Int { 32 } }
+extension supcon_train_options { static var firstSize: Int { 336 } }
 extension supcon_event: SizedStruct { static var firstSize: Int { 120 } }
-extension supcon_evaluate_options: SizedStruct { static var firstSize: Int { 24 } }
+extension supcon_evaluate_options { static var firstSize: Int { 24 } }
 extension supcon_scores: SizedStruct { static var firstSize: Int { 32 } }
 extension supcon_retrieval_scores: SizedStruct { static var firstSize: Int { 48 } }
-extension supcon_calibration_options: SizedStruct { static var firstSize: Int { 8 } }
+extension supcon_calibration_options { static var firstSize: Int { 8 } }
 extension supcon_calibration_scores: SizedStruct { static var firstSize: Int { 56 } }
 extension supcon_corruption_scores: SizedStruct { static var firstSize: Int { 24 } }
-extension supcon_ood_options: SizedStruct { static var firstSize: Int { 8 } }
+extension supcon_ood_options { static var firstSize: Int { 8 } }
 extension supcon_detection_scores: SizedStruct { static var firstSize: Int { 32 } }
 extension supcon_nearest_options: SizedStruct { static var firstSize: Int { 12 } }

@@ -27,15 +27,12 @@ public struct ConfidenceCalibration: Sendable {
     public let bins: [Bin]
 }
 
-/// Bins of confidence unless the caller says otherwise: the paper's.
-public let calibrationBins = 15
-
 /// Calibration of probabilities [labels.count, classes], each row of sum 1. Among equal
 /// probabilities the lowest class is the guess. Errors: argument (numbers that are no
 /// probabilities, labels outside, bins), shape.
 public func calibration(
     probabilities: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, classes: Int,
-    bins: Int = calibrationBins
+    bins: Int = CalibrationOptions().bins
 ) throws(SupConError) -> ConfidenceCalibration {
     try require(
         labels.count >= 1, .shape,
@@ -47,7 +44,9 @@ public func calibration(
     try require(
         !numbers.overflow && numbers.partialValue < 1 << 44, .shape,
         "\(labels.count) rows of \(classes) classes are larger than memory")
-    try require((1...1_000_000).contains(bins), .argument, "bins is \(bins); expected 1 to 1000000")
+    var options = CalibrationOptions()
+    options.bins = bins
+    try options.validateRanges()
     try checkLabels(labels, count: labels.count, below: classes, name: "row")
     var found = [ConfidenceCalibration.Bin](repeating: .init(), count: bins)
     var (right, confidence, likelihood, brier) = (0, 0.0, 0.0, 0.0)

@@ -1,31 +1,5 @@
 import SupConTensor
 
-/// How embeddings are judged.
-public struct EvaluateOptions: Sendable, Equatable {
-    /// The raw values are those of the C header.
-    public enum Method: Int32, Sendable, CaseIterable {
-        /// Softmax regression.
-        case linear = 0
-        /// The vote of the k nearest.
-        case knn
-        /// The nearest class mean.
-        case prototypes
-    }
-
-    public var method = Method.linear
-    /// knn: how many vote.
-    public var k = 20
-    /// knn: a neighbor's vote weighs exp(cosine / temperature); prototypes: probabilities are the
-    /// softmax of cosine / temperature.
-    public var temperature: Float = 0.1
-    /// linear: of L-BFGS, at most.
-    public var iterations = 200
-    /// linear: weight of the squared weights.
-    public var l2: Float = 1e-4
-
-    public init(method: Method = .linear) { self.method = method }
-}
-
 /// What came out.
 public struct Evaluation: Sendable {
     /// Share of the test rows whose label is the first guess.
@@ -82,7 +56,7 @@ public func evaluate(
     probabilities: UnsafeMutableBufferPointer<Float>? = nil, context: ExecutionContext = .default,
     stop: (Int) -> Bool = { _ in false }
 ) throws(SupConError) -> Evaluation {
-    let regression = SoftmaxRegression.Options(iterations: options.iterations, l2: options.l2)
+    let regression = ClassifierOptions(iterations: options.iterations, l2: options.l2)
     let vote = NearestNeighbors.Vote(k: options.k, temperature: options.temperature)
     switch options.method {
     case .linear: try regression.validate()

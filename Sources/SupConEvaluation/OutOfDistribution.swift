@@ -1,10 +1,6 @@
 import CKernels
 import SupConTensor
 
-/// Neighbors to the one whose distance counts, unless the caller says otherwise: what Sun et al.
-/// use for CIFAR.
-public let outOfDistributionNeighbor = 50
-
 /// How strange each query is: the distance |q − x| to its k-th nearest training row, both at length
 /// 1, 0 to 2 (Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors",
 /// arXiv:2204.06507, §3: the larger, the more likely out of distribution).
@@ -16,7 +12,7 @@ public let outOfDistributionNeighbor = 50
 /// Errors: argument (numbers that are not finite, k), shape, memory.
 public func outOfDistributionScores(
     train: UnsafePointer<Float>, trainCount: Int, queries: UnsafePointer<Float>?,
-    queryCount: Int = 0, dimension: Int, k: Int = outOfDistributionNeighbor,
+    queryCount: Int = 0, dimension: Int, k: Int = OutOfDistributionOptions().k,
     into scores: UnsafeMutablePointer<Float>, context: ExecutionContext = .default
 ) throws(SupConError) {
     let rows = try CheckedRows(

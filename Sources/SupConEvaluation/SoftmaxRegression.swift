@@ -19,23 +19,6 @@ public struct SoftmaxRegression: Sendable {
         case scaled
     }
 
-    public struct Options: Sendable, Equatable {
-        /// Of L-BFGS, at most.
-        public var iterations = 200
-        /// Weight of the squared weights.
-        public var l2: Float = 1e-4
-        public init(iterations: Int = 200, l2: Float = 1e-4) {
-            (self.iterations, self.l2) = (iterations, l2)
-        }
-
-        /// Errors: argument.
-        public func validate() throws(SupConError) {
-            try require(
-                iterations >= 1, .argument, "iterations is \(iterations); expected 1 or more")
-            try require(l2 >= 0 && l2.isFinite, .argument, "l2 is \(l2); expected 0 or more")
-        }
-    }
-
     public static let scale = 10.0
 
     public let classes: Int
@@ -53,7 +36,7 @@ public struct SoftmaxRegression: Sendable {
     /// Errors: argument, shape, memory, canceled.
     public init(
         rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
-        classes: Int, scaling: Scaling, options: Options = Options(),
+        classes: Int, scaling: Scaling, options: ClassifierOptions = ClassifierOptions(),
         context: ExecutionContext = .default, stop: (Int) -> Bool = { _ in false }
     ) throws(SupConError) {
         try options.validate()
@@ -70,7 +53,8 @@ public struct SoftmaxRegression: Sendable {
 
     /// The same for what has been checked.
     init(
-        _ rows: CheckedRows, labels: [Int32], classes: Int, scaling: Scaling, options: Options,
+        _ rows: CheckedRows, labels: [Int32], classes: Int, scaling: Scaling,
+        options: ClassifierOptions,
         context: ExecutionContext, stop: (Int) -> Bool = { _ in false }
     ) throws(SupConError) {
         let unit = scaling == .unit ? try rows.unitCopy(context: context) : nil

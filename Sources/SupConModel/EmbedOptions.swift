@@ -1,30 +1,6 @@
 import SupConNetwork
 import SupConTensor
 
-/// What a model computes of an image. The raw values are those of the C header.
-public enum EmbedOutput: Int32, Sendable, CaseIterable {
-    /// r, the encoder's pooled output.
-    case encoder = 0
-    /// z, behind the projection head.
-    case projection
-    /// Of the classifier.
-    case logits
-    /// Their softmax.
-    case probabilities
-}
-
-public struct EmbedOptions: Sendable, Equatable {
-    public var output = EmbedOutput.encoder
-    /// To length 1; r and z only.
-    public var normalize = true
-    /// Images per pass; 0: chosen by the library.
-    public var batchSize = 0
-
-    public init(output: EmbedOutput = .encoder, normalize: Bool = true, batchSize: Int = 0) {
-        (self.output, self.normalize, self.batchSize) = (output, normalize, batchSize)
-    }
-}
-
 extension Model {
     /// Dimension of one row of an output; 0: the model does not have it.
     public func outputDimension(_ output: EmbedOutput) -> Int {
@@ -44,10 +20,7 @@ extension Model {
     static func check(_ options: EmbedOptions, _ configuration: NetworkConfiguration)
         throws(SupConError) -> Int
     {
-        try require(
-            (0...65536).contains(options.batchSize), .argument,
-            "batch_size is \(options.batchSize); expected 1 to 65536, or 0 for the library's choice"
-        )
+        try options.validateRanges()
         let dimension = dimension(options.output, configuration)
         switch options.output {
         case .encoder: break

@@ -1,39 +1,7 @@
 import SupConNetwork
 import SupConTensor
 
-/// A new model: the encoder, its head, and the images it is made for.
-public struct ModelOptions: Sendable, Equatable {
-    /// nil: `Stem.suiting` the image size.
-    public var stem: Stem?
-    public var architecture = Architecture.resnet18
-    /// Channels of the first stage.
-    public var width = 64
-    /// Of the images: 1 to 4.
-    public var channels = 3
-    /// Images of another size are resized.
-    public var imageHeight = 32
-    public var imageWidth = 32
-    /// Each residual block begins as the identity.
-    public var zeroInitLastGamma = NetworkConfiguration().zeroInitLastGamma
-    public var head = HeadKind.mlp
-    /// 0: as wide as the encoder's output.
-    public var headHidden = 0
-    /// Dimension of z.
-    public var projectionDimension = 128
-    /// Of the linear classifier "fc"; 0: none yet.
-    public var classes = 0
-    /// Head and classifier take r/|r| instead of r.
-    public var normalizesFeatures = false
-    /// nil: bf16 where the CPU multiplies it by itself, else f32.
-    public var precision: Precision?
-    /// Per channel, of pixels scaled to 0…1; one for each channel or more.
-    public var mean: [Float] = [0.5, 0.5, 0.5, 0.5]
-    public var std: [Float] = [0.25, 0.25, 0.25, 0.25]
-    /// Of the initial weights.
-    public var seed: UInt64 = 0
-
-    public init() {}
-
+extension ModelOptions {
     /// What the network is, its stem chosen.
     public var configuration: NetworkConfiguration {
         var configuration = NetworkConfiguration()

@@ -4,9 +4,6 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// How the linear classifier of a model is fitted: the options of the linear probe.
-public typealias ClassifierOptions = SoftmaxRegression.Options
-
 /// How far a fit of the classifier is: images embedded, then iterations (of at most so many; it may
 /// end before).
 public enum FitProgress: Sendable, Equatable {

@@ -73,7 +73,7 @@ public struct Preset: Sendable {
             (train.epochs, train.loss, train.augmentation.kind) = (
                 500, TrainOptions().loss, .cropFlip
             )
-            (train.learningRate, train.warmupStart) = (0.8, 0.01 / 0.8)
+            (train.learningRate, train.minLr, train.warmupStart) = (0.8, 1e-3 * 0.8, 0.01 / 0.8)
         },
         Preset(
             "cifar-simclr",
@@ -108,8 +108,8 @@ public struct Preset: Sendable {
             1024, 0.5, 0, 1000
         )
         // The rate falls to a thousandth (0.1³), and rises from 0.01 before.
-        (train.schedule, train.finalRate, train.warmupEpochs, train.warmupStart) = (
-            .cosine, 1e-3, 10, 0.01 / 0.5
+        (train.schedule, train.minLr, train.warmupEpochs, train.warmupStart) = (
+            .cosine, 1e-3 * 0.5, 10, 0.01 / 0.5
         )
         (train.loss.temperature, train.loss.scale) = (0.1, 0.1 / 0.07)
         train.augmentation.blurProbability = 0
@@ -123,7 +123,7 @@ public struct Preset: Sendable {
         (train.epochs, train.loss, train.augmentation.kind) = (100, TrainOptions().loss, .cropFlip)
         (
             train.batchSize, train.learningRate, train.weightDecay, train.warmupEpochs,
-            train.finalRate
+            train.minLr
         ) = (512, rate, 0, 0, 0)
         (train.schedule, train.milestones, train.gamma) = (.step, [60, 75, 90], 0.2)
     }

@@ -47,12 +47,12 @@ struct FoundFiles {
     ///   image's name either is no concern of ours.
     /// Errors: with `refuse` that of the first bad file.
     init(_ paths: [RawPath], options: DatasetOptions, ignoresOthers: Bool) throws(SupConError) {
-        (self.paths, mostPixels) = (paths, options.mostPixels)
+        (self.paths, mostPixels) = (paths, options.maxPixels)
         let threads = ExecutionContext.default.threads
         let results = Collected<Result<ImageFile.Inspection, SupConError>>(
             count: paths.count, .success(.other("")))
         Parallel.ranges(paths.count, grain: 8, threads: threads) { range in
-            let file = ImageFile(mostPixels: options.mostPixels)
+            let file = ImageFile(mostPixels: options.maxPixels)
             for index in range {
                 results[index] = Result { () throws(SupConError) in try file.inspect(paths[index]) }
             }

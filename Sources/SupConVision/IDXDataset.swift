@@ -19,7 +19,7 @@ extension Dataset {
         try naming(images) { () throws(SupConError) in
             try require(count > 0, .format, "has no image")
             try ImageHeader.checkSize(
-                height: height, width: width, most: options.mostPixels)
+                height: height, width: width, most: options.maxPixels)
             try require(
                 (1...4).contains(channels), .format,
                 "has images of \(channels) channels; expected 1 to 4")

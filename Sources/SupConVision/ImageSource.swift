@@ -28,7 +28,7 @@ enum ImageSource: Sendable {
     /// That one image may have; where images are in memory, no matter.
     var mostPixels: Int {
         if case .files(let files) = self { return files.mostPixels }
-        return DatasetOptions.defaultMostPixels
+        return DatasetOptions().maxPixels
     }
 
     func size(_ index: Int) -> (height: Int, width: Int) {

@@ -216,7 +216,7 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(options.freeze_norm = 2, "freeze_norm");
   REFUSES_OPTION(options.layer_decay = 0, "layer_decay");
   REFUSES_OPTION(options.layer_decay = 1.5, "layer_decay");
-  REFUSES_OPTION(options.final_rate = NAN, "final_rate");
+  REFUSES_OPTION(options.min_lr = NAN, "min_lr");
   REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2),
                  "milestones");
   REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2,

@@ -6,7 +6,8 @@ import Testing
 @testable import SupConEvaluation
 
 @Suite struct ConfidenceCalibrationTests {
-    func run(_ p: [Float], _ labels: [Int64], _ classes: Int, bins: Int = calibrationBins) throws
+    func run(_ p: [Float], _ labels: [Int64], _ classes: Int, bins: Int = CalibrationOptions().bins)
+        throws
         -> ConfidenceCalibration
     {
         try LabeledRows(rows: p, labels: labels, dimension: classes).with {

@@ -168,7 +168,7 @@ import Testing
         let data = LabeledRows(random: 10, dimension: 2, classes: 3, seed: 7)
         func fit(
             _ data: LabeledRows, classes: Int = 3, dimension: Int = 2,
-            _ options: SoftmaxRegression.Options = .init(), context: ExecutionContext = .default,
+            _ options: ClassifierOptions = .init(), context: ExecutionContext = .default,
             stop: (Int) -> Bool = { _ in false }
         ) throws {
             _ = try data.with {

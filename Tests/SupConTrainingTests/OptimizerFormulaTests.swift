@@ -186,7 +186,7 @@ import Testing
 
     @Test func exponentialIsAStaircase() {
         var rates = LearningRate(
-            base: 2, schedule: .exponential, warmupSteps: 0, warmupStart: 0.1, finalFraction: 0,
+            base: 2, schedule: .exponential, warmupSteps: 0, warmupStart: 0.1, minimumFraction: 0,
             milestones: [], gamma: 0.5, stepsPerEpoch: 10, epochs: 4)
         (rates.exponentialFactor, rates.exponentialEpochs) = (0.97, 0.5)
         for (step, power) in [(0, 0), (4, 0), (5, 1), (9, 1), (10, 2), (39, 7)] {

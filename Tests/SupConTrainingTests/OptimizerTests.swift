@@ -46,7 +46,8 @@ import Testing
 
     func rates(_ schedule: LearningRate.Schedule, warmup: Int = 0) -> LearningRate {
         LearningRate(
-            base: 2, schedule: schedule, warmupSteps: warmup, warmupStart: 0.1, finalFraction: 0.2,
+            base: 2, schedule: schedule, warmupSteps: warmup, warmupStart: 0.1,
+            minimumFraction: 0.2,
             milestones: [2, 3], gamma: 0.5, stepsPerEpoch: 5, epochs: 4)
     }
 

@@ -55,10 +55,4 @@ import Testing
                 $0.augmentationSecond = $0.augmentation
             }, epochs: 2, resume: true)
     }
-
-    /// The names in `free` are options: a renamed one would be compared without a word.
-    @Test func whatMayChangeAreOptions() {
-        let names = Set(RunFingerprint.fields(TrainOptions()).map(\.name))
-        #expect(RunFingerprint.free.subtracting(names) == [])
-    }
 }

@@ -252,55 +252,49 @@ import Testing
         #expect(message { _ in } == "fine")
         #expect(
             message { $0.cropScaleMin = 0 }
-                == "argument: crop scale min is 0.0; expected more than 0 and at most 1")
+                == "argument: crop_scale_min is 0.0; expected a number above 0, at most 1")
         #expect(
             message { $0.cropScaleMax = 1.5 }
-                == """
-                argument: crop scale max is 1.5; expected the minimum, 0.2, or more and at \
-                most 1
-                """
+                == "argument: crop_scale_max is 1.5; expected a number above 0, at most 1"
         )
         #expect(
             message { $0.cropScaleMax = 0.1 }
-                == """
-                argument: crop scale max is 0.1; expected the minimum, 0.2, or more and at \
-                most 1
-                """
+                == "argument: crop_scale_max is 0.1; expected crop_scale_min, 0.2, or more"
         )
         #expect(
             message { $0.cropRatioMin = -1 }
-                == "argument: crop ratio min is -1.0; expected more than 0 and finite")
+                == "argument: crop_ratio_min is -1.0; expected a number above 0")
         #expect(
-            message { $0.cropRatioMax = .infinity }.hasPrefix("argument: crop ratio max is inf; "))
+            message { $0.cropRatioMax = .infinity }.hasPrefix("argument: crop_ratio_max is inf; "))
         #expect(
             message { $0.flipProbability = 1.01 }
-                == "argument: flip probability is 1.01; expected 0 to 1")
+                == "argument: flip_probability is 1.01; expected 0 to 1")
         #expect(
             message { $0.jitterProbability = .nan }
-                == "argument: jitter probability is nan; expected 0 to 1")
+                == "argument: jitter_probability is nan; expected 0 to 1")
         #expect(
             message { $0.grayProbability = -0.5 }
-                == "argument: gray probability is -0.5; expected 0 to 1")
+                == "argument: gray_probability is -0.5; expected 0 to 1")
         #expect(
             message { $0.brightness = -1 } == "argument: brightness is -1.0; expected 0 or more")
         #expect(
             message { $0.contrast = .infinity } == "argument: contrast is inf; expected 0 or more")
         #expect(
             message { $0.saturation = .nan } == "argument: saturation is nan; expected 0 or more")
-        #expect(message { $0.hue = 0.6 } == "argument: hue is 0.6; expected 0 to 0.5 turns")
+        #expect(message { $0.hue = 0.6 } == "argument: hue is 0.6; expected 0 to 0.5")
         #expect(
             message { $0.blurProbability = -0.5 }
                 == """
-                argument: blur probability is -0.5; expected 0 to 1, or -1 for 0.5 from 128 \
-                pixels on
+                argument: blur_probability is -0.5; expected 0 to 1, or -1 for 0.5 if \
+                the view's smaller side is 128 pixels or more, else 0
                 """
         )
         #expect(
             message { $0.blurSigmaMin = 0 }
-                == "argument: blur sigma min is 0.0; expected more than 0 and finite")
+                == "argument: blur_sigma_min is 0.0; expected a number above 0")
         #expect(
             message { $0.blurSigmaMax = 0.05 }
-                == "argument: blur sigma max is 0.05; expected the minimum, 0.1, or more and finite"
+                == "argument: blur_sigma_max is 0.05; expected blur_sigma_min, 0.1, or more"
         )
         for (epoch, view) in [(-1, 0), (0, -1), (0, 256), (1 << 32, 0)] {
             #expect(throws: SupConError.self) {

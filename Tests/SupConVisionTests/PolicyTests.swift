@@ -255,20 +255,21 @@ import Testing
         }
         #expect(
             message { $0.randAugmentOperations = -1 }
-                == "argument: randaugment operations is -1; expected 0 to 16")
+                == "argument: randaugment_operations is -1; expected 0 to 16")
         #expect(
             message { $0.randAugmentMagnitude = 31 }
-                == "argument: randaugment magnitude is 31.0; expected 0 to 30")
+                == "argument: randaugment_magnitude is 31.0; expected 0 to 30")
         #expect(
             message { $0.randAugmentMagnitude = .nan }
-                == "argument: randaugment magnitude is nan; expected 0 to 30")
+                == "argument: randaugment_magnitude is nan; expected 0 to 30")
         #expect(
             message { $0.warpProbability = 2 }
-                == "argument: warp probability is 2.0; expected 0 to 1")
+                == "argument: warp_probability is 2.0; expected 0 to 1")
         #expect(
-            message { $0.warpStrength = -1 } == "argument: warp strength is -1.0; expected 0 to 1")
+            message { $0.warpStrength = -1 } == "argument: warp_strength is -1.0; expected 0 to 1")
         #expect(message { $0.fill = .infinity } == "argument: fill is inf; expected 0 to 1")
-        #expect(message { $0.cutout = 1.5 } == "argument: cutout is 1.5; expected 0 to 1")
+        #expect(
+            message { $0.cutout = 1.5 } == "argument: cutout is 1.5; expected 0 to 1, 0 for none")
     }
 
     /// A loader's first view is made by one augmentation, the others by the other; each as

@@ -5,8 +5,8 @@ import SupConTensor
 ///
 /// - Warm-up (Goyal et al., arXiv:1706.02677, §2.2): from `warmupStart` linearly to 1 over
 ///   `warmupSteps` steps.
-/// - cosine (Loshchilov and Hutter, arXiv:1608.03983, without restarts): final + (1 − final) · ½ (1
-///   + cos(π step/steps)).
+/// - cosine (Loshchilov and Hutter, arXiv:1608.03983, without restarts): m + (1 − m) · ½ (1 + cos(π
+///   step/steps)), with m = `minimumFraction`, that of the smallest rate.
 /// - step: `gamma` to the power of the milestones (in epochs) that have passed.
 /// - exponential: `exponentialFactor` to the power of the whole intervals of `exponentialEpochs`
 ///   that have passed (a staircase).
@@ -14,16 +14,12 @@ import SupConTensor
 /// Steps count from the beginning of the run, or with `followsWarmup` (as in google-research's
 /// supcon) from the end of warm-up; the cosine ends with the run either way.
 public struct LearningRate: Sendable {
-    public enum Schedule: Int32, Sendable, CaseIterable {
-        case constant = 0, cosine, step, exponential
-    }
-
     var base: Double
     var schedule: Schedule
     var warmupSteps: Int
     var warmupStart: Double
     var followsWarmup = false
-    var finalFraction: Double
+    var minimumFraction: Double
     var milestones: [Int]
     var gamma: Double
     var exponentialFactor = 0.97
@@ -40,7 +36,7 @@ public struct LearningRate: Sendable {
         case .constant: factor = 1
         case .cosine:
             factor =
-                finalFraction + (1 - finalFraction) * 0.5
+                minimumFraction + (1 - minimumFraction) * 0.5
                 * (1 + cos(Double.pi * Double(elapsed) / Double(total)))
         case .step: factor = pow(gamma, Double(milestones.count { elapsed >= $0 * stepsPerEpoch }))
         case .exponential:
@@ -74,7 +70,8 @@ extension LearningRate {
                     ? Double(options.batchSize) / Double(options.referenceBatch) : 1),
             schedule: options.schedule,
             warmupSteps: warmup, warmupStart: options.warmupStart,
-            followsWarmup: options.schedulesAfterWarmup, finalFraction: options.finalRate,
+            followsWarmup: options.schedulesAfterWarmup,
+            minimumFraction: options.minLr / options.learningRate,
             milestones: options.milestones, gamma: options.gamma,
             exponentialFactor: options.exponentialFactor,
             exponentialEpochs: options.exponentialEpochs, stepsPerEpoch: stepsPerEpoch,

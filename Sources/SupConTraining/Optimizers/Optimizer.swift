@@ -2,10 +2,7 @@ import Glibc
 import SupConNetwork
 import SupConTensor
 
-/// How gradients become steps; the raw values are those of the C header.
-public enum OptimizerKind: Int32, Sendable, CaseIterable {
-    case sgd = 0, lars, rmsprop, adamw
-
+extension OptimizerKind {
     /// ε where the caller did not choose: AdamW's is PyTorch's, RMSProp's that of the linear stage
     /// of google-research's recipe.
     var usualEpsilon: Double { self == .rmsprop ? 1e-3 : 1e-8 }

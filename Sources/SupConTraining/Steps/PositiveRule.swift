@@ -2,19 +2,7 @@ import SupConLoss
 import SupConTensor
 import SupConVision
 
-/// The rule that makes images positives of each other; the raw values are those of the C header.
-public enum PositiveRule: Int32, Sendable, CaseIterable {
-    /// Images of one class are positives.
-    case classes = 0
-    /// Targets of 0 and 1 are sets of labels, compared as `PositiveMasks.Rule.any` says.
-    case any
-    /// … as `PositiveMasks.Rule.all` says.
-    case all
-    /// … as `PositiveMasks.Rule.jaccard` says.
-    case jaccard
-    /// A Gaussian of the targets' distance weighs each pair.
-    case kernel
-
+extension PositiveRule {
     /// The rule for sets of labels; nil: targets are no such sets.
     var ofSets: PositiveMasks.Rule? {
         switch self {

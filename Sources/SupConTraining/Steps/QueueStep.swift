@@ -4,17 +4,6 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// The mode says how a queue of earlier keys takes part in the loss; the raw values are those of
-/// the C header.
-public enum QueueMode: Int32, Sendable, CaseIterable {
-    /// There is no queue.
-    case off = 0
-    /// Entries of other labels are negatives; those of the anchor's label take no part.
-    case negatives
-    /// Entries of the anchor's label are positives too.
-    case positivesAndNegatives
-}
-
 /// A step with a MoCo-style queue (Khosla et al., arXiv:2004.11362, §"memory"; MoCo,
 /// arXiv:1911.05722): the first view of each image goes through the network, the other views
 /// through its slow copy, and each query is contrasted with the batch's keys and the queue of

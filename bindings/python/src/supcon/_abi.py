@@ -4,7 +4,6 @@ with the header.
 
 from __future__ import annotations
 
-import enum
 from ctypes import (
     CFUNCTYPE,
     POINTER,
@@ -22,21 +21,45 @@ from ctypes import (
     c_void_p,
 )
 
+from . import _generated
+from ._generated import (
+    Anchors,
+    AugmentationKind,
+    AugmentationOptions,
+    CalibrationOptions,
+    Choice,
+    ClassifierOptions,
+    ContextOptions,
+    DatasetOptions,
+    Denominator,
+    EmbedOptions,
+    EvaluateOptions,
+    Form,
+    Head,
+    LoadOptions,
+    LossOptions,
+    Method,
+    ModelOptions,
+    Objective,
+    OnError,
+    OodOptions,
+    Optimizer,
+    Output,
+    Positives,
+    Precision,
+    ProgressCallback,
+    Queue,
+    Reduction,
+    Schedule,
+    Stem,
+    TrainOptions,
+)
+
 ABI_VERSION = 1
 
 
 # ------------------------------------------------------------------------------------------------------------------
 # enumerations
-class Choice(enum.IntEnum):
-    """An enumeration of the header; members are written in small letters in Python: ``Form.OUT`` is
-    ``"out"``.
-    """
-
-    @property
-    def word(self) -> str:
-        return self.name.lower()
-
-
 class Status(Choice):
     OK, ARGUMENT, SHAPE, TYPE, IO, FORMAT, MEMORY, CANCELED, UNSUPPORTED, STATE, FORK, INTERNAL = (
         range(12)
@@ -55,41 +78,8 @@ class Layout(Choice):
     HWC, CHW = range(2)
 
 
-class Form(Choice):
-    OUT, IN = range(2)
-
-
-class Denominator(Choice):
-    ALL, ONE_POSITIVE, NEGATIVES = range(3)
-
-
-class Anchors(Choice):
-    ALL, FIRST = range(2)
-
-
-class Reduction(Choice):
-    MEAN, MEAN_ALL, SUM, NONE = range(4)
-
-
 class Rule(Choice):
     ANY, ALL, JACCARD = range(3)
-
-
-class OnError(Choice):
-    SKIP, REFUSE = range(2)
-
-
-class AugmentationKind(Choice):
-    (
-        NONE,
-        CROP_FLIP,
-        SIMCLR,
-        AUTOAUGMENT_IMAGENET,
-        AUTOAUGMENT_CIFAR10,
-        RANDAUGMENT,
-        SIMAUGMENT,
-        STACKED_RANDAUGMENT,
-    ) = range(8)
 
 
 class Corruption(Choice):
@@ -112,48 +102,8 @@ class Corruption(Choice):
     ) = range(15)
 
 
-class Stem(Choice):
-    AUTO, IMAGENET, CIFAR = range(3)
-
-
-class Head(Choice):
-    NONE, LINEAR, MLP, MLP_BN, MLP3, MLP3_BN = range(6)
-
-
-class Precision(Choice):
-    AUTO, F32, BF16 = range(3)
-
-
-class Output(Choice):
-    ENCODER, PROJECTION, LOGITS, PROBABILITIES = range(4)
-
-
-class Objective(Choice):
-    SUPCON, SIMCLR, CROSS_ENTROPY, LINEAR, MAX_MARGIN = range(5)
-
-
-class Queue(Choice):
-    OFF, NEGATIVES, POSITIVES_AND_NEGATIVES = range(3)
-
-
-class Positives(Choice):
-    CLASSES, ANY, ALL, JACCARD, KERNEL = range(5)
-
-
-class Schedule(Choice):
-    CONSTANT, COSINE, STEP, EXPONENTIAL = range(4)
-
-
-class Optimizer(Choice):
-    SGD, LARS, RMSPROP, ADAMW = range(4)
-
-
 class EventKind(Choice):
     STEP, EPOCH, WARNING = range(3)
-
-
-class Method(Choice):
-    LINEAR, KNN, PROTOTYPES = range(3)
 
 
 class Phase(Choice):
@@ -161,30 +111,14 @@ class Phase(Choice):
 
 
 # enumeration → the prefix of its names in the header (SUPCON_OK is the one without)
-PREFIXES = {
+PREFIXES = _generated.PREFIXES | {
     Status: "SUPCON_STATUS_",
     Log: "SUPCON_LOG_",
     Element: "SUPCON_ELEMENT_",
     Layout: "SUPCON_LAYOUT_",
-    Form: "SUPCON_FORM_",
-    Denominator: "SUPCON_DENOMINATOR_",
-    Anchors: "SUPCON_ANCHORS_",
-    Reduction: "SUPCON_REDUCTION_",
     Rule: "SUPCON_RULE_",
-    OnError: "SUPCON_ON_ERROR_",
-    AugmentationKind: "SUPCON_AUGMENTATION_",
     Corruption: "SUPCON_CORRUPTION_",
-    Stem: "SUPCON_STEM_",
-    Head: "SUPCON_HEAD_",
-    Precision: "SUPCON_PRECISION_",
-    Output: "SUPCON_OUTPUT_",
-    Objective: "SUPCON_OBJECTIVE_",
-    Queue: "SUPCON_QUEUE_",
-    Positives: "SUPCON_POSITIVES_",
-    Schedule: "SUPCON_SCHEDULE_",
-    Optimizer: "SUPCON_OPTIMIZER_",
     EventKind: "SUPCON_EVENT_",
-    Method: "SUPCON_METHOD_",
     Phase: "SUPCON_PHASE_",
 }
 
@@ -217,10 +151,6 @@ HANDLES = (supcon_context, supcon_dataset, supcon_model, supcon_trainer)
 _size = ("struct_size", c_uint32)
 
 
-class ContextOptions(Structure):
-    _fields_ = [_size, ("threads", c_int32), ("memory_limit", c_int64)]
-
-
 class Images(Structure):
     _fields_ = [_size, ("element_type", c_int32), ("data", c_void_p)] + [
         (name, c_int64)
@@ -237,21 +167,6 @@ class Images(Structure):
     ]
 
 
-class LossOptions(Structure):
-    _fields_ = [
-        _size,
-        ("temperature", c_float),
-        ("form", c_int32),
-        ("denominator", c_int32),
-        ("anchors", c_int32),
-        ("reduction", c_int32),
-        ("scale", c_float),
-        ("normalize", c_int32),
-        ("positives_cap", c_int32),
-        ("seed", c_uint64),
-    ]
-
-
 class LossResult(Structure):
     _fields_ = [
         _size,
@@ -259,16 +174,6 @@ class LossResult(Structure):
         ("loss", c_double),
         ("anchors", c_int64),
         ("anchors_without_positive", c_int64),
-    ]
-
-
-class DatasetOptions(Structure):
-    _fields_ = [
-        _size,
-        ("on_error", c_int32),
-        ("channels", c_int32),
-        ("copy", c_int32),
-        ("max_pixels", c_int64),
     ]
 
 
@@ -284,84 +189,6 @@ class DatasetInfo(Structure):
             "skipped",
             "target_dimension",
         )
-    ]
-
-
-class AugmentationOptions(Structure):
-    _fields_ = (
-        [_size, ("kind", c_int32)]
-        + [
-            (name, c_float)
-            for name in (
-                "crop_scale_min",
-                "crop_scale_max",
-                "crop_ratio_min",
-                "crop_ratio_max",
-                "flip_probability",
-                "jitter_probability",
-                "brightness",
-                "contrast",
-                "saturation",
-                "hue",
-                "gray_probability",
-                "blur_probability",
-                "blur_sigma_min",
-                "blur_sigma_max",
-            )
-        ]
-        + [("randaugment_operations", c_int32)]
-        + [
-            (name, c_float)
-            for name in (
-                "randaugment_magnitude",
-                "warp_probability",
-                "warp_strength",
-                "fill",
-                "cutout",
-            )
-        ]
-    )
-
-
-class ModelOptions(Structure):
-    _fields_ = (
-        [_size, ("stem", c_int32), ("architecture", c_char_p)]
-        + [
-            (name, c_int32)
-            for name in (
-                "width",
-                "channels",
-                "image_height",
-                "image_width",
-                "zero_init_last_gamma",
-                "head",
-                "head_hidden",
-                "projection_dim",
-                "classes",
-                "precision",
-            )
-        ]
-        + [
-            ("mean", c_float * 4),
-            ("std", c_float * 4),
-            ("seed", c_uint64),
-            ("normalize_features", c_int32),
-            ("reserved", c_int32),
-        ]
-    )
-
-
-class LoadOptions(Structure):
-    _fields_ = [
-        _size,
-        ("stem", c_int32),
-        ("architecture", c_char_p),
-        ("precision", c_int32),
-        ("image_height", c_int32),
-        ("image_width", c_int32),
-        ("has_mean_std", c_int32),
-        ("mean", c_float * 4),
-        ("std", c_float * 4),
     ]
 
 
@@ -393,105 +220,6 @@ class ModelInfo(Structure):
     )
 
 
-class EmbedOptions(Structure):
-    _fields_ = [_size, ("output", c_int32), ("normalize", c_int32), ("batch_size", c_int32)]
-
-
-ProgressCallback = CFUNCTYPE(c_int, c_int32, c_int64, c_int64, c_void_p)
-
-
-class ClassifierOptions(Structure):
-    _fields_ = [
-        _size,
-        ("iterations", c_int32),
-        ("l2", c_float),
-        ("progress", ProgressCallback),
-        ("user_data", c_void_p),
-    ]
-
-
-class TrainOptions(Structure):
-    _fields_ = (
-        [_size]
-        + [
-            (name, c_int32)
-            for name in (
-                "objective",
-                "joint_classifier",
-                "epochs",
-                "batch_size",
-                "views",
-                "images_per_class",
-                "nesterov",
-            )
-        ]
-        + [
-            ("learning_rate", c_double),
-            ("reference_batch", c_int32),
-            ("schedule", c_int32),
-            ("momentum", c_double),
-            ("weight_decay", c_double),
-            ("decay_norm_and_bias", c_int32),
-            ("warmup_steps", c_int32),
-            ("warmup_start", c_double),
-            ("final_rate", c_double),
-            ("milestones", POINTER(c_int32)),
-            ("milestone_count", c_int64),
-            ("gamma", c_double),
-            ("loss", POINTER(LossOptions)),
-            ("augmentation", POINTER(AugmentationOptions)),
-            ("seed", c_uint64),
-            ("validation_fraction", c_double),
-            ("validation_every", c_int32),
-            ("patience", c_int32),
-            ("checkpoint_folder", c_char_p),
-            ("resume", c_int32),
-            ("loader_threads", c_int32),
-            ("stop_on_collapse", c_int32),
-            ("restore_best", c_int32),
-            ("optimizer", c_int32),
-        ]
-        + [
-            (name, c_double)
-            for name in (
-                "trust_coefficient",
-                "rmsprop_decay",
-                "beta1",
-                "beta2",
-                "epsilon",
-                "exponential_factor",
-                "exponential_epochs",
-                "ema_decay",
-            )
-        ]
-        + [
-            ("chunk_size", c_int32),
-            ("augmentation_second", POINTER(AugmentationOptions)),
-            ("margin", c_int32),
-        ]
-        + [
-            (name, c_double)
-            for name in (
-                "label_smoothing",
-                "mixup_alpha",
-                "cutmix_alpha",
-                "label_bandwidth",
-                "key_momentum",
-            )
-        ]
-        + [
-            ("queue_mode", c_int32),
-            ("queue_size", c_int32),
-            ("warmup_epochs", c_double),
-            ("schedule_after_warmup", c_int32),
-            ("positives", c_int32),
-            ("freeze_stages", c_int32),
-            ("freeze_norm", c_int32),
-            ("layer_decay", c_double),
-        ]
-    )
-
-
 class EventStruct(Structure):
     _fields_ = (
         [
@@ -519,17 +247,6 @@ class EventStruct(Structure):
     )
 
 
-class EvaluateOptions(Structure):
-    _fields_ = [
-        _size,
-        ("method", c_int32),
-        ("k", c_int32),
-        ("temperature", c_float),
-        ("iterations", c_int32),
-        ("l2", c_float),
-    ]
-
-
 class Scores(Structure):
     _fields_ = [
         _size,
@@ -552,10 +269,6 @@ class RetrievalScores(Structure):
     ]
 
 
-class CalibrationOptions(Structure):
-    _fields_ = [_size, ("bins", c_int32)]
-
-
 class CalibrationScores(Structure):
     _fields_ = [_size, ("reserved", c_int32)] + [
         (name, c_double)
@@ -574,10 +287,6 @@ class CorruptionScores(Structure):
     _fields_ = [_size, ("reserved", c_int32), ("mean", c_double), ("relative_mean", c_double)]
 
 
-class OodOptions(Structure):
-    _fields_ = [_size, ("k", c_int32)]
-
-
 class DetectionScores(Structure):
     _fields_ = [
         _size,
@@ -593,26 +302,14 @@ class NearestOptions(Structure):
 
 
 # struct → its name in the header; each but the last two is set to its defaults by <name>_init_sized()
-STRUCTS = {
-    ContextOptions: "supcon_context_options",
-    LossOptions: "supcon_loss_options",
+STRUCTS = _generated.STRUCTS | {
     LossResult: "supcon_loss_result",
-    DatasetOptions: "supcon_dataset_options",
     DatasetInfo: "supcon_dataset_info",
-    AugmentationOptions: "supcon_augmentation_options",
-    ModelOptions: "supcon_model_options",
-    LoadOptions: "supcon_load_options",
     ModelInfo: "supcon_model_info",
-    EmbedOptions: "supcon_embed_options",
-    ClassifierOptions: "supcon_classifier_options",
-    TrainOptions: "supcon_train_options",
-    EvaluateOptions: "supcon_evaluate_options",
     Scores: "supcon_scores",
     RetrievalScores: "supcon_retrieval_scores",
-    CalibrationOptions: "supcon_calibration_options",
     CalibrationScores: "supcon_calibration_scores",
     CorruptionScores: "supcon_corruption_scores",
-    OodOptions: "supcon_ood_options",
     DetectionScores: "supcon_detection_scores",
     NearestOptions: "supcon_nearest_options",
     Images: "supcon_images",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _abi, _convert, _safetensors
+from . import _abi, _convert, _generated, _safetensors
 from ._augmentation import image_size as pair
 from ._data import Dataset, from_pixels, labeled, source
 from ._errors import ArgumentError, ForkError
@@ -46,16 +46,18 @@ class Model:
 
     def __init__(
         self,
-        architecture=None,
+        architecture: str | None = None,
         *,
-        width=None,
-        stem=None,
-        head=None,
-        head_hidden=None,
-        projection_dim=None,
-        normalize_features=None,
-        zero_init_last_gamma=None,
-        precision=None,
+        # generated: MODEL -architecture
+        stem: _generated.StemName | None = None,
+        width: int | None = None,
+        zero_init_last_gamma: bool | None = None,
+        head: _generated.HeadName | None = None,
+        head_hidden: int | None = None,
+        projection_dim: int | None = None,
+        precision: _generated.PrecisionName | None = None,
+        normalize_features: bool | None = None,
+        # end of generated
         image_size=None,
         channels=None,
         mean=None,
@@ -65,24 +67,10 @@ class Model:
         n_jobs=None,
         memory_limit=None,
     ):
-        height, width_in_pixels = (None, None) if image_size is None else pair(image_size)
-        options = build(
-            MODEL | MODEL_DATA,
-            architecture=architecture,
-            width=width,
-            stem=stem,
-            head=head,
-            head_hidden=head_hidden,
-            projection_dim=projection_dim,
-            normalize_features=normalize_features,
-            zero_init_last_gamma=zero_init_last_gamma,
-            precision=precision,
-            image_height=height,
-            image_width=width_in_pixels,
-            channels=channels,
-            classes=classes,
-            seed=seed,
-        )
+        given = {name: value for name, value in locals().items() if name in MODEL | MODEL_DATA}
+        if image_size is not None:
+            given["image_height"], given["image_width"] = pair(image_size)
+        options = build(MODEL | MODEL_DATA, **given)
         for name, values in (("mean", mean), ("std", std)):
             if values is not None:
                 getattr(options, name)[: options.channels] = _convert.per_channel(

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
-from . import _abi, _convert
-from . import _options
+from . import _abi, _convert, _generated, _options
 from ._data import Dataset
 from ._errors import ArgumentError, CanceledError
 from ._library import check, context, guarded, interruptible, lib, own
 from ._model import Model
-from ._options import LOSS, MODEL_DATA, TRAIN, build, documented
+from ._options import LOSS, MODEL_DATA, TRAIN, TRAIN_DATA, build, documented
 from ._progress import Progress
 
 
@@ -102,6 +102,64 @@ def train(
     model: Model,
     data: Dataset,
     *,
+    # generated: TRAIN LOSS
+    objective: _generated.ObjectiveName | None = None,
+    joint_classifier: bool | None = None,
+    views: int | None = None,
+    positives: _generated.PositivesName | None = None,
+    label_bandwidth: float | None = None,
+    margin: int | None = None,
+    label_smoothing: float | None = None,
+    mixup_alpha: float | None = None,
+    cutmix_alpha: float | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    images_per_class: int | None = None,
+    chunk_size: int | None = None,
+    queue_mode: _generated.QueueName | None = None,
+    queue_size: int | None = None,
+    key_momentum: float | None = None,
+    loader_threads: int | None = None,
+    optimizer: _generated.OptimizerName | None = None,
+    momentum: float | None = None,
+    weight_decay: float | None = None,
+    nesterov: bool | None = None,
+    decay_norm_and_bias: bool | None = None,
+    trust_coefficient: float | None = None,
+    rmsprop_decay: float | None = None,
+    beta1: float | None = None,
+    beta2: float | None = None,
+    epsilon: float | None = None,
+    ema_decay: float | None = None,
+    learning_rate: float | None = None,
+    min_lr: float | None = None,
+    reference_batch: int | None = None,
+    schedule: _generated.ScheduleName | None = None,
+    warmup_epochs: float | None = None,
+    warmup_steps: int | None = None,
+    schedule_after_warmup: bool | None = None,
+    warmup_start: float | None = None,
+    gamma: float | None = None,
+    exponential_factor: float | None = None,
+    exponential_epochs: float | None = None,
+    freeze_stages: int | None = None,
+    freeze_norm: bool | None = None,
+    layer_decay: float | None = None,
+    validation_fraction: float | None = None,
+    validation_every: int | None = None,
+    patience: int | None = None,
+    checkpoint_folder: str | os.PathLike[str] | None = None,
+    resume: bool | None = None,
+    restore_best: bool | None = None,
+    stop_on_collapse: bool | None = None,
+    temperature: float | None = None,
+    form: _generated.FormName | None = None,
+    denominator: _generated.DenominatorName | None = None,
+    anchors: _generated.AnchorsName | None = None,
+    reduction: _generated.ReductionName | None = None,
+    scale: float | None = None,
+    positives_cap: int | None = None,
+    # end of generated
     augmentation=None,
     milestones=None,
     seed=None,
@@ -110,7 +168,6 @@ def train(
     run=None,
     test: Dataset | None = None,
     training: Training | None = None,
-    **options,
 ) -> Training:
     """Trains a model, which keeps what it learns. Nobody else may use it meanwhile.
 
@@ -151,18 +208,13 @@ def train(
     FormatError. A KeyboardInterrupt ends the run after the step at hand and is raised then: the
     model keeps what it learned, and the last checkpoint is kept.
     """
-    known = {**TRAIN, **LOSS}
-    for name in options:
-        if name not in known:
-            raise TypeError(
-                f"train() has no option {name!r}; it has {', '.join(known)}, "
-                "augmentation, milestones, seed, callback, verbose, run and test"
-            )
+    scope = locals()
+    given = {name: scope[name] for name in (*TRAIN, *LOSS) if scope[name] is not None}
     if run is not None:
-        given = options | {"augmentation": augmentation, "milestones": milestones, "seed": seed}
+        given |= {"augmentation": augmentation, "milestones": milestones, "seed": seed}
         return _in_folder(run, model, data, test, given, callback, verbose, training or Training())
-    struct = build(TRAIN, **{name: value for name, value in options.items() if name in TRAIN})
-    loss = build(LOSS, **{name: value for name, value in options.items() if name in LOSS})
+    struct = build(TRAIN, **{name: it for name, it in given.items() if name in TRAIN})
+    loss = build(LOSS, **{name: it for name, it in given.items() if name in LOSS})
     views, others = _options.augmentations(augmentation)
     struct.loss = ctypes.pointer(loss)
     if views is not None:

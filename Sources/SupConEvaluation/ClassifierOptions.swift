@@ -1,0 +1,6 @@
+import SupConTensor
+
+extension ClassifierOptions {
+    /// Errors: argument.
+    public func validate() throws(SupConError) { try validateRanges() }
+}

@@ -8,6 +8,7 @@
 #   make wheel      a wheel for machines without Swift and Debian's libraries, in build/wheel; make test-wheel tries it with each Python there is (PYTHONS="…": these)
 #   make deb        Debian packages libsupcon1 and libsupcon-dev, in build/deb; make test-deb installs them into a root of its own and builds against them
 #   make bench      times everything: BENCH_CASES="…" chooses; make bench-compare: beside PyTorch and others (installs them in build/peers, some GB)
+#   make generate   writes what Sources/Options tells at each place where it is needed
 #   make lint       checks format, columns and style of Swift, C and Python; make format: mends what it can
 #   make deps       installs the Debian packages that are missing; every other target does so by itself (DEPS=none: never)
 #   make clean      removes what was built; distclean: and the virtual environment
@@ -17,7 +18,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-exhaustive test-c test-python examples install uninstall wheel test-wheel deb test-deb bench \
-        bench-compare format lint clean distclean
+        bench-compare generate format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
 PREFIX ?= /usr/local
@@ -82,7 +83,7 @@ define find-python
 	[ -n "$$python" ] || { echo "No Python 3.9 or later with venv, ssl and ctypes: name one with make PYTHON=/path/to/python3" >&2; exit 1; }
 endef
 
-PYTHON_PACKAGES := setuptools numpy pytest scikit-learn matplotlib safetensors tensorboard
+PYTHON_PACKAGES := setuptools numpy pytest scikit-learn matplotlib safetensors tensorboard "tomli; python_version < '3.11'"
 venv: $(VENV)/ready
 $(VENV)/ready: Makefile
 	@$(find-python); \
@@ -151,12 +152,16 @@ $(VENV)/lint: $(VENV)/ready
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(LINT_PACKAGES)
 	@touch $@
 
+generate: venv
+	@$(VENV)/bin/python Sources/Options/generate.py
+
 format: swift $(VENV)/lint
 	@$(SWIFT) format --in-place --parallel $(SOURCES_SWIFT)
 	@$(VENV)/bin/clang-format -i $(SOURCES_C)
 	@$(VENV)/bin/ruff check --quiet --fix-only . && $(VENV)/bin/ruff format --quiet .
 
 lint: swift $(VENV)/lint
+	@$(VENV)/bin/python Sources/Options/generate.py --check
 	@$(SWIFT) format lint --strict --parallel $(SOURCES_SWIFT)
 	@$(VENV)/bin/clang-format --dry-run -Werror $(SOURCES_C)
 	@$(VENV)/bin/ruff check --quiet . && $(VENV)/bin/ruff format --quiet --check .

@@ -1267,14 +1267,15 @@ typedef struct supcon_evaluate_options {
   uint32_t struct_size;
   /* Classifier that is fitted on the training rows. Default SUPCON_METHOD_LINEAR. */
   int32_t method;
-  /* Neighbors that vote. Applies to knn. Default 20. */
+  /* Neighbors that vote. Applies to knn. Default 20; 1 or more. */
   int32_t k;
   /* A neighbor's vote weighs exp(cosine / temperature); the probabilities of prototypes are the
-   * softmax of cosine / temperature. Applies to knn and prototypes. Default 0.1. */
+   * softmax of cosine / temperature. Applies to knn and prototypes. Default 0.1; a number above
+   * 0. */
   float temperature;
-  /* Iterations of L-BFGS at most. Applies to linear. Default 200. */
+  /* Iterations of L-BFGS at most. Applies to linear. Default 200; 1 or more. */
   int32_t iterations;
-  /* Weight of the squared weights. Applies to linear. Default 0.0001. */
+  /* Weight of the squared weights. Applies to linear. Default 0.0001; 0 or more. */
   float l2;
 } supcon_evaluate_options;
 /* end of generated */

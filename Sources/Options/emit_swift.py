@@ -79,8 +79,9 @@ def check(option: Option) -> list[str]:
 
 def struct(it: Struct, swift_of: dict[str, str]) -> str:
     lines = [HEAD.format(sources=f"Sources/Options/{it.name}.toml")]
-    lines += [f"import {name}" for name in it.imports]
-    if it.imports:
+    imports = sorted({*it.imports, *(["SupConTensor"] if it.checked else [])})
+    lines += [f"import {name}" for name in imports]
+    if imports:
         lines.append("")
     for enum in it.enums:
         lines += enumeration(enum)

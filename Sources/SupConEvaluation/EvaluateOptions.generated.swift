@@ -19,14 +19,15 @@ extension EvaluateOptions {
 public struct EvaluateOptions: Sendable, Equatable {
     /// Classifier that is fitted on the training rows.
     public var method: EvaluateOptions.Method
-    /// Neighbors that vote. Applies to knn.
+    /// Neighbors that vote. Applies to knn. Default 20; 1 or more.
     public var k: Int
     /// A neighbor's vote weighs exp(cosine / temperature); the probabilities of prototypes are the
-    /// softmax of cosine / temperature. Applies to knn and prototypes.
+    /// softmax of cosine / temperature. Applies to knn and prototypes. Default 0.1; a number above
+    /// 0.
     public var temperature: Float
-    /// Iterations of L-BFGS at most. Applies to linear.
+    /// Iterations of L-BFGS at most. Applies to linear. Default 200; 1 or more.
     public var iterations: Int
-    /// Weight of the squared weights. Applies to linear.
+    /// Weight of the squared weights. Applies to linear. Default 0.0001; 0 or more.
     public var l2: Float
 
     public init(method: EvaluateOptions.Method = .linear, k: Int = 20, temperature: Float = 0.1,

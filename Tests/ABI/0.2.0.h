@@ -121,13 +121,19 @@ SUPCON_MUST_CHECK supcon_status supcon_set_log_callback(supcon_log_callback call
 
 typedef struct supcon_context supcon_context;
 
+/* generated from Sources/Options/context.toml (make generate) */
+/* How to compute. */
 typedef struct supcon_context_options {
   uint32_t struct_size;
-  int32_t threads; /* that compute; 0 (default): as many as the CPUs this process may run on; at
-                      most 1024 */
-  int64_t memory_limit; /* bytes that one plan (of a training step or an inference) may take; 0
-                           (default): what the machine has free then */
+  /* Threads that compute. Default 0: as many as the CPUs that this process may run on; 0 to
+   * 1024. */
+  int32_t threads;
+  /* Bytes that one plan, of a training step or an inference, may take, and that decoding an
+   * image may. Large images are decoded one at a time. Default 0: what the machine has free
+   * then; 0 or more. */
+  int64_t memory_limit;
 } supcon_context_options;
+/* end of generated */
 
 void supcon_context_options_init_sized(supcon_context_options *options, size_t size);
 #define supcon_context_options_init(options) \
@@ -139,6 +145,11 @@ SUPCON_MUST_CHECK supcon_status supcon_context_create(const supcon_context_optio
 void supcon_context_free(supcon_context *context);
 /* Number of threads that this context computes with (context may be NULL). */
 int32_t supcon_context_threads(const supcon_context *context);
+/* Stops the calls that run with this context at the moment (NULL: with the default one), those of
+ * models and trainers made with it too: each returns SUPCON_STATUS_CANCELED, as a rule within a
+ * second. Calls that begin later run. From any thread, or a signal handler; it waits for nothing.
+ */
+void supcon_context_cancel(supcon_context *context);
 
 /* --------------------------------------------------------------------------------------------------------------------
  * images */
@@ -175,50 +186,71 @@ void supcon_images_init_sized(supcon_images *images, size_t size, const void *da
 /* ----------------------------------------------------------------------------------------------------------------------
  * loss */
 
+
+/* generated from Sources/Options/loss.toml (make generate) */
+/* Where the mean over an anchor's positives is taken. */
 enum {
-  SUPCON_FORM_OUT = 0, /* L_out: mean over positives outside the logarithm (equation 2 of the
-                          paper); the one to use */
-  SUPCON_FORM_IN = 1   /* L_in: mean inside (equation 3) */
+  /* Outside the logarithm: L_out, equation 2 of arXiv:2004.11362; the one to use. */
+  SUPCON_FORM_OUT = 0,
+  /* Inside the logarithm: L_in, equation 3. */
+  SUPCON_FORM_IN = 1
 };
+/* The views that the denominator sums over. */
 enum {
-  SUPCON_DENOMINATOR_ALL = 0, /* every other view: the paper */
-  SUPCON_DENOMINATOR_ONE_POSITIVE =
-      1, /* the positive at hand and the negatives (SINCERE, arXiv:2309.14277); form OUT only */
-  SUPCON_DENOMINATOR_NEGATIVES =
-      2 /* the negatives alone (decoupled contrastive learning, arXiv:2110.06848) */
+  /* Every other view, as in the paper. */
+  SUPCON_DENOMINATOR_ALL = 0,
+  /* The positive at hand and the negatives: SINCERE (arXiv:2309.14277); with form out only. */
+  SUPCON_DENOMINATOR_ONE_POSITIVE = 1,
+  /* The negatives alone: decoupled contrastive learning, DCL (arXiv:2110.06848). */
+  SUPCON_DENOMINATOR_NEGATIVES = 2
 };
+/* The views that are anchors. */
 enum {
-  SUPCON_ANCHORS_ALL = 0,  /* every view of every sample is an anchor */
-  SUPCON_ANCHORS_FIRST = 1 /* only the first view of each sample; all views are contrasted with */
+  /* Every view of every image. */
+  SUPCON_ANCHORS_ALL = 0,
+  /* The first view of each image; all views are contrasted with. */
+  SUPCON_ANCHORS_FIRST = 1
 };
+/* How the losses of the anchors become one number. */
 enum {
-  SUPCON_REDUCTION_MEAN = 0,     /* over the anchors that have a positive */
-  SUPCON_REDUCTION_MEAN_ALL = 1, /* over all anchors */
+  /* The mean over the anchors that have a positive. */
+  SUPCON_REDUCTION_MEAN = 0,
+  /* The mean over all anchors. */
+  SUPCON_REDUCTION_MEAN_ALL = 1,
+  /* The sum. */
   SUPCON_REDUCTION_SUM = 2,
-  SUPCON_REDUCTION_NONE = 3 /* per anchor; a gradient then is that of the sum */
+  /* A loss per anchor; the gradient is that of the sum. */
+  SUPCON_REDUCTION_NONE = 3
 };
 
+/* The member of the contrastive family, and how its terms are put together. */
 typedef struct supcon_loss_options {
   uint32_t struct_size;
-  float temperature;   /* tau > 0; default 0.1 */
-  int32_t form;        /* default SUPCON_FORM_OUT */
-  int32_t denominator; /* default SUPCON_DENOMINATOR_ALL */
-  int32_t anchors;     /* default SUPCON_ANCHORS_ALL */
-  int32_t reduction;   /* default SUPCON_REDUCTION_MEAN */
-  float scale;         /* factor on the loss; default 1. SupContrast's loss: temperature / 0.07;
-                          google-research's: temperature */
-  int32_t normalize;   /* 0 (default): the features have length 1 already; 1: divide each by its
-                          length first, and differentiate through it */
-  int32_t
-      positives_cap; /* at most so many positives count for an anchor, the other views of its own
-                        sample first, then others at random; those that are not chosen take no part
-                        at all, in no denominator; 0 (default): all count. With 1 on one view per
-                        sample and temperature 1 the loss is N-pairs' (Sohn, NIPS 2016). (Of one
-                        positive p and one negative n, to first order, 2 tau (exp(loss) - 1) = |a -
-                        p|^2 - |a - n|^2 + 2 tau: the triplet loss of margin 2 tau) */
-  uint64_t seed; /* of that choice; default 0. In training the run's seed and the step's number name
-                    it */
+  /* Temperature tau of the similarities, above 0. Default 0.1. */
+  float temperature;
+  /* Where the mean over an anchor's positives is taken. Default SUPCON_FORM_OUT. */
+  int32_t form;
+  /* Views that the denominator sums over. Default SUPCON_DENOMINATOR_ALL. */
+  int32_t denominator;
+  /* Views that are anchors. Default SUPCON_ANCHORS_ALL. */
+  int32_t anchors;
+  /* How the losses of the anchors become one number. Default SUPCON_REDUCTION_MEAN. */
+  int32_t reduction;
+  /* Factor on the loss. SupContrast's loss has temperature / 0.07, google-research's has
+   * temperature. Default 1. */
+  float scale;
+  /* Divides each row by its length first, and differentiates through it; otherwise rows have
+   * length 1 already. Training always normalizes. Default 0; 0 or 1. */
+  int32_t normalize;
+  /* Most positives that count for an anchor: the other views of its own image first, then others
+   * at random, anew in every step. Those that are not chosen take no part at all, in no
+   * denominator. Default 0: all; 0 to 2147483647. */
+  int32_t positives_cap;
+  /* Seed of the choice among more positives than positives_cap. In training the run's seed and
+   * the step's number name it. Default 0. */
+  uint64_t seed;
 } supcon_loss_options;
+/* end of generated */
 
 typedef struct supcon_loss_result {
   uint32_t struct_size; /* in: sizeof; set by supcon_loss_result_init */
@@ -301,20 +333,33 @@ SUPCON_MUST_CHECK supcon_status supcon_mask_from_values(supcon_context *context,
 
 typedef struct supcon_dataset supcon_dataset;
 
+
+/* generated from Sources/Options/dataset.toml (make generate) */
+/* What happens to a file that is no readable image. */
 enum {
-  SUPCON_ON_ERROR_SKIP =
-      0, /* leave unreadable files out, and report them with supcon_dataset_skipped() */
-  SUPCON_ON_ERROR_REFUSE = 1 /* the first one is an error */
+  /* It is left out and reported (supcon_dataset_skipped). */
+  SUPCON_ON_ERROR_SKIP = 0,
+  /* The first one, in the data set's order, is an error. */
+  SUPCON_ON_ERROR_REFUSE = 1
 };
 
+/* The options of a data set. */
 typedef struct supcon_dataset_options {
   uint32_t struct_size;
-  int32_t on_error; /* default SUPCON_ON_ERROR_SKIP */
-  int32_t channels; /* of the images that come out: 1 (gray) or 3 (RGB); 0 (default): 3 for files,
-                       as stored elsewhere */
-  int32_t copy; /* 1: supcon_dataset_from_images copies; 0 (default): the pixels stay the caller's,
-                   valid and unchanged until the data set, and what was made from it, is freed */
+  /* What happens to a file that is no readable image. Default SUPCON_ON_ERROR_SKIP. */
+  int32_t on_error;
+  /* Channels of the images that come out: 1 (gray) or 3 (RGB); 0 (default): 3 for files, as
+   * stored elsewhere. Default 0. */
+  int32_t channels;
+  /* Copies images in memory; otherwise the pixels stay the caller's, valid and unchanged until
+   * the data set, and what was made from it, is freed. Default 0; 0 or 1. */
+  int32_t copy;
+  /* Pixels that an image in a file may have; one that claims more counts as unreadable. The
+   * default is what Pillow takes for an attack; the limit is two sides of 65536. Default
+   * 178956970; 1 to 4294967296. */
+  int64_t max_pixels;
 } supcon_dataset_options;
+/* end of generated */
 void supcon_dataset_options_init_sized(supcon_dataset_options *options, size_t size);
 #define supcon_dataset_options_init(options) \
   supcon_dataset_options_init_sized((options), sizeof *(options))
@@ -447,58 +492,101 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_long_tailed(const supcon_dataset 
 /* --------------------------------------------------------------------------------------------------------------
  * augmentation */
 
-enum {
-  SUPCON_AUGMENTATION_NONE = 0,      /* resize to the view's size */
-  SUPCON_AUGMENTATION_CROP_FLIP = 1, /* random resized crop, horizontal flip */
-  SUPCON_AUGMENTATION_SIMCLR = 2,    /* crop, flip, color jitter, gray, and from 128 pixels on
-                                        Gaussian blur (arXiv:2002.05709, appendix A) */
-  SUPCON_AUGMENTATION_AUTOAUGMENT_IMAGENET =
-      3, /* crop, flip, one of the 25 sub-policies found for ImageNet (arXiv:1805.09501) */
-  SUPCON_AUGMENTATION_AUTOAUGMENT_CIFAR10 = 4, /* … for CIFAR-10 */
-  SUPCON_AUGMENTATION_RANDAUGMENT = 5, /* crop, flip, randaugment_operations drawn from fourteen,
-                                          all at randaugment_magnitude (arXiv:1909.13719) */
-  SUPCON_AUGMENTATION_SIMAUGMENT =
-      6, /* crop, flip, color jitter, gray, random warp, blur (google-research/supcon) */
-  SUPCON_AUGMENTATION_STACKED_RANDAUGMENT =
-      7 /* crop, flip, color jitter, RandAugment, gray, random warp, blur (arXiv:2005.10243) */
-};
 /* The operations of AutoAugment and RandAugment have torchvision's magnitudes: shears up to 0.3,
  * translations up to 150/331 of the side, rotations up to 30 degrees, factors of brightness,
  * color, contrast and sharpness within 1 ± 0.9, 8 to 4 bits, solarize from 1 to 0 on. Geometry
  * takes the nearest pixel, as the policies' own programs do, and `fill` outside the image; the warp
  * is a thin-plate spline over 2×2 control points, bilinear, the border carried on. */
 
+/* generated from Sources/Options/augmentation.toml (make generate) */
+/* The operations that make a view of an image. */
+enum {
+  /* The whole image, resized. */
+  SUPCON_AUGMENTATION_NONE = 0,
+  /* Random resized crop, horizontal flip. */
+  SUPCON_AUGMENTATION_CROP_FLIP = 1,
+  /* Crop, flip, color jitter, gray, and from 128 pixels on Gaussian blur (arXiv:2002.05709,
+   * appendix A). */
+  SUPCON_AUGMENTATION_SIMCLR = 2,
+  /* Crop, flip, one of the 25 sub-policies found for ImageNet (arXiv:1805.09501). */
+  SUPCON_AUGMENTATION_AUTOAUGMENT_IMAGENET = 3,
+  /* Crop, flip, one of the 25 sub-policies found for CIFAR-10 (arXiv:1805.09501). */
+  SUPCON_AUGMENTATION_AUTOAUGMENT_CIFAR10 = 4,
+  /* Crop, flip, some operations drawn at one magnitude (arXiv:1909.13719). */
+  SUPCON_AUGMENTATION_RANDAUGMENT = 5,
+  /* Crop, flip, color jitter, gray, random warp, blur (arXiv:2004.11362,
+   * google-research/supcon). */
+  SUPCON_AUGMENTATION_SIMAUGMENT = 6,
+  /* Crop, flip, color jitter, RandAugment, gray, random warp, blur (arXiv:2004.11362,
+   * arXiv:2005.10243). */
+  SUPCON_AUGMENTATION_STACKED_RANDAUGMENT = 7
+};
+
+/* How views are made of an image. Fields that a kind does not use are checked and otherwise
+ * ignored. */
 typedef struct supcon_augmentation_options {
   uint32_t struct_size;
-  int32_t kind; /* default SUPCON_AUGMENTATION_SIMCLR; supcon_augmentation_options_init sets the
-                   fields below to suit it */
-  float crop_scale_min;     /* share of the area; default 0.2 */
-  float crop_scale_max;     /* default 1 */
-  float crop_ratio_min;     /* width / height; default 3/4 */
-  float crop_ratio_max;     /* default 4/3 */
-  float flip_probability;   /* default 0.5 */
-  float jitter_probability; /* default 0.8 */
-  float brightness; /* factor within 1 ± this; default 0.4; contrast and saturation likewise (color
-                       images only: saturation, hue, gray) */
+  /* Operations that make a view. Default SUPCON_AUGMENTATION_SIMCLR. */
+  int32_t kind;
+  /* Smallest fraction of the area that a crop keeps. Applies to all kinds but none. Default 0.2;
+   * a number above 0, at most 1. */
+  float crop_scale_min;
+  /* Largest fraction of the area that a crop keeps. Applies to all kinds but none. Default 1; a
+   * number above 0, at most 1. */
+  float crop_scale_max;
+  /* Smallest width / height of a crop. Applies to all kinds but none. Default 3 / 4; a number
+   * above 0. */
+  float crop_ratio_min;
+  /* Largest width / height of a crop. Applies to all kinds but none. Default 4 / 3; a number
+   * above 0. */
+  float crop_ratio_max;
+  /* Probability of a horizontal flip. Applies to all kinds but none. Default 0.5; 0 to 1. */
+  float flip_probability;
+  /* Probability of color jitter. Applies to simclr, simaugment and stacked_randaugment. Default
+   * 0.8; 0 to 1. */
+  float jitter_probability;
+  /* Color jitter multiplies the brightness by a factor within 1 +- this, not below 0. Default
+   * 0.4; 0 or more. */
+  float brightness;
+  /* Color jitter multiplies the contrast by a factor within 1 +- this, not below 0. Default 0.4;
+   * 0 or more. */
   float contrast;
+  /* Color jitter multiplies the saturation by a factor within 1 +- this, not below 0. Applies to
+   * color images. Default 0.4; 0 or more. */
   float saturation;
-  float hue;              /* shift within ± this, in turns; default 0.1, at most 0.5 */
-  float gray_probability; /* default 0.2 */
-  float blur_probability; /* default -1: 0.5 if the view's smaller side is 128 pixels or more, else
-                             0 */
-  float blur_sigma_min;   /* pixels; default 0.1 */
-  float blur_sigma_max;   /* default 2; the kernel is a tenth of the side, made odd */
-  int32_t randaugment_operations; /* RANDAUGMENT, STACKED_RANDAUGMENT: 0 to 16; default 2 */
-  float randaugment_magnitude;    /* 0 to 30; default 9 */
-  float warp_probability;         /* SIMAUGMENT, STACKED_RANDAUGMENT; default 0.5 */
-  float warp_strength; /* control points go by normal variates times a length of up to this share of
-                          the smaller side; default 23/224 */
-  float fill; /* where shears, translations, rotations and cutout leave no image; default 0.5, the
-                 gray of the policies' programs (torchvision: 0) */
-  float
-      cutout; /* AUTOAUGMENT_…, RANDAUGMENT: side of a square of fill, the last operation, as a
-                 share of the smaller side (AutoAugment's recipe for CIFAR: 0.5); default 0: none */
+  /* Color jitter shifts the hue within +- this, as a fraction of the color circle. Applies to
+   * color images. Default 0.1; 0 to 0.5. */
+  float hue;
+  /* Probability of turning gray. Applies to color images. Default 0.2; 0 to 1. */
+  float gray_probability;
+  /* Probability of Gaussian blur. Default -1: 0.5 if the view's smaller side is 128 pixels or
+   * more, else 0; 0 to 1. */
+  float blur_probability;
+  /* Smallest standard deviation of the blur, in pixels. Default 0.1; a number above 0. */
+  float blur_sigma_min;
+  /* Largest standard deviation of the blur, in pixels. Default 2; a number above 0. */
+  float blur_sigma_max;
+  /* Number of operations that RandAugment draws. Applies to randaugment and stacked_randaugment.
+   * Default 2; 0 to 16. */
+  int32_t randaugment_operations;
+  /* Magnitude of RandAugment's operations. Applies to randaugment and stacked_randaugment.
+   * Default 9; 0 to 30. */
+  float randaugment_magnitude;
+  /* Probability of a random warp. Applies to simaugment and stacked_randaugment. Default 0.5; 0
+   * to 1. */
+  float warp_probability;
+  /* Largest spread of the warp's control points, as a fraction of the smaller side. Each
+   * coordinate moves by a normal variate times a length of up to that. Applies to simaugment and
+   * stacked_randaugment. Default 23 / 224; 0 to 1. */
+  float warp_strength;
+  /* Gray level that shears, translations, rotations and cutout put where there is no image.
+   * Default 0.5; 0 to 1. */
+  float fill;
+  /* Side of a square of fill, as a fraction of the smaller side; the last operation. Applies to
+   * autoaugment_imagenet, autoaugment_cifar10 and randaugment. Default 0: none; 0 to 1. */
+  float cutout;
 } supcon_augmentation_options;
+/* end of generated */
 void supcon_augmentation_options_init_sized(supcon_augmentation_options *options, size_t size);
 #define supcon_augmentation_options_init(options) \
   supcon_augmentation_options_init_sized((options), sizeof *(options))
@@ -573,53 +661,86 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_corrupt(const supcon_dataset *dat
 
 typedef struct supcon_model supcon_model;
 
+
+/* generated from Sources/Options/model.toml (make generate) */
+/* The first layers. */
 enum {
-  SUPCON_STEM_AUTO = 0,     /* CIFAR up to 64 pixels, IMAGENET above */
-  SUPCON_STEM_IMAGENET = 1, /* 7×7 stride 2, 3×3 max pool stride 2 */
-  SUPCON_STEM_CIFAR = 2     /* 3×3 stride 1 */
+  /* Cifar up to 64 pixels, imagenet above. */
+  SUPCON_STEM_AUTO = 0,
+  /* 7x7 convolution of stride 2, 3x3 max pool of stride 2. */
+  SUPCON_STEM_IMAGENET = 1,
+  /* 3x3 convolution of stride 1. */
+  SUPCON_STEM_CIFAR = 2
 };
+/* The projection head behind the encoder while training. */
 enum {
+  /* No head. */
   SUPCON_HEAD_NONE = 0,
+  /* A linear layer. */
   SUPCON_HEAD_LINEAR = 1,
-  SUPCON_HEAD_MLP = 2,    /* linear, ReLU, linear */
-  SUPCON_HEAD_MLP_BN = 3, /* linear, batch norm, ReLU, linear */
-  SUPCON_HEAD_MLP3 = 4,   /* linear, ReLU, linear, ReLU, linear */
-  SUPCON_HEAD_MLP3_BN = 5 /* linear, batch norm, ReLU, linear, batch norm, ReLU, linear */
+  /* Linear, ReLU, linear. */
+  SUPCON_HEAD_MLP = 2,
+  /* Linear, batch norm, ReLU, linear. */
+  SUPCON_HEAD_MLP_BN = 3,
+  /* Linear, ReLU, linear, ReLU, linear. */
+  SUPCON_HEAD_MLP3 = 4,
+  /* Linear, batch norm, ReLU, linear, batch norm, ReLU, linear. */
+  SUPCON_HEAD_MLP3_BN = 5
 };
+/* The precision that the network computes in. */
 enum {
-  SUPCON_PRECISION_AUTO =
-      0, /* BF16 where the CPU has bf16 instructions (AVX512-BF16 or AMX), else F32 */
+  /* Bf16 where the CPU has bf16 instructions (AVX512-BF16 or AMX), else f32. */
+  SUPCON_PRECISION_AUTO = 0,
+  /* F32 throughout. */
   SUPCON_PRECISION_F32 = 1,
-  SUPCON_PRECISION_BF16 = 2 /* activations bf16; weights, statistics, loss and optimizer f32 */
+  /* Activations in bf16; weights, statistics, loss and optimizer in f32. */
+  SUPCON_PRECISION_BF16 = 2
 };
 
+/* The options of a new model: the encoder, its head, and the images that it is made for. */
 typedef struct supcon_model_options {
   uint32_t struct_size;
-  int32_t stem; /* default SUPCON_STEM_AUTO */
-  const char
-      *architecture; /* resnet18 (default), resnet34, resnet50, resnet101, resnet152, resnet200;
-                        resnext50_32x4d, resnext101_32x8d, resnext101_64x4d (arXiv:1611.05431);
-                        wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146): torchvision's names */
-  int32_t width;     /* channels of the first stage; default 64 */
-  int32_t channels;  /* of the images, 1 to 4; default 3 */
-  int32_t
-      image_height; /* that the model is made for; images of another size are resized; default 32 */
+  /* First layers of the network. Default SUPCON_STEM_AUTO. */
+  int32_t stem;
+  /* Name of the network, torchvision's. resnet18, resnet34, resnet50, resnet101, resnet152,
+   * resnet200; resnext50_32x4d, resnext101_32x8d, resnext101_64x4d (arXiv:1611.05431);
+   * wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146). Default resnet18. */
+  const char *architecture;
+  /* Channels of the first stage. Default 64; 1 to 1024. */
+  int32_t width;
+  /* Channels of the images. Default 3; 1 to 4. */
+  int32_t channels;
+  /* Height that the model is made for, in pixels; images of another size are resized. Default
+   * 32; 1 to 65536. */
+  int32_t image_height;
+  /* Width that the model is made for, in pixels. Default 32; 1 to 65536. */
   int32_t image_width;
-  int32_t zero_init_last_gamma; /* 1: each residual block begins as the identity; default 0:
-                                   embeddings would begin near one point, and contrastive training
-                                   leaves it slowly */
-  int32_t head;                 /* default SUPCON_HEAD_MLP */
-  int32_t head_hidden;    /* width of hidden layers; 0 (default): as wide as the encoder's output */
-  int32_t projection_dim; /* dimension of z; default 128 */
-  int32_t classes;        /* of the linear classifier "fc"; 0 (default): none yet */
-  int32_t precision;      /* default SUPCON_PRECISION_AUTO */
-  float mean[4];          /* per channel, of pixels scaled to 0…1; default 0.5 */
-  float std[4];           /* default 0.25 */
-  uint64_t seed;          /* of the initial weights; default 0 */
-  int32_t normalize_features; /* 1: head and classifier take r at length 1, as in the paper; 0
-                                 (default): r as it is, as in SupContrast */
-  int32_t reserved;           /* 0 */
+  /* Begins each residual block as the identity. Embeddings then begin near one point, and
+   * contrastive training of a thin network leaves it slowly. Default 0; 0 or 1. */
+  int32_t zero_init_last_gamma;
+  /* Projection head behind the encoder while training. Default SUPCON_HEAD_MLP. */
+  int32_t head;
+  /* Width of the head's hidden layers. Default 0: as wide as the encoder's output; 0 to 65536. */
+  int32_t head_hidden;
+  /* Dimension of the projection z. Default 128; 1 to 65536. */
+  int32_t projection_dim;
+  /* Classes of the linear classifier. Default 0: none yet; 0 to 1000000. */
+  int32_t classes;
+  /* Precision that the network computes in. Default SUPCON_PRECISION_AUTO. */
+  int32_t precision;
+  /* Mean of each channel, of pixels scaled to 0 to 1. Default 0.5. */
+  float mean[4];
+  /* Standard deviation of each channel, of pixels scaled to 0 to 1. Default 0.25. */
+  float std[4];
+  /* Seed of the initial weights. Default 0. */
+  uint64_t seed;
+  /* Head and classifier take the encoder's output at length 1, as in the paper, instead of as it
+   * is, as in SupContrast. Default 0; 0 or 1. */
+  int32_t normalize_features;
+  /* Must be 0. */
+  int32_t reserved;
 } supcon_model_options;
+/* end of generated */
 void supcon_model_options_init_sized(supcon_model_options *options, size_t size);
 #define supcon_model_options_init(options) \
   supcon_model_options_init_sized((options), sizeof *(options))
@@ -631,19 +752,32 @@ SUPCON_MUST_CHECK supcon_status supcon_model_create(supcon_context *context,
 
 /* For files without our metadata; a field that is set must agree with the metadata where there is
  * some. */
+/* generated from Sources/Options/load.toml (make generate) */
+/* How a model's file is loaded. What is set must agree with the file's own metadata where there
+ * is some; the precision overrules it. */
 typedef struct supcon_load_options {
   uint32_t struct_size;
-  int32_t stem;             /* SUPCON_STEM_...; AUTO (default): by the first convolution's shape */
-  const char *architecture; /* NULL (default): by the parameters' names and shapes */
-  int32_t precision;        /* default SUPCON_PRECISION_AUTO: the file's, int8 too */
-  int32_t
-      image_height; /* 0 (default): by the metadata, else 32 for a CIFAR stem, 224 for ImageNet's */
+  /* First layers of the network; auto goes by the first convolution's shape. Default
+   * SUPCON_STEM_AUTO. */
+  int32_t stem;
+  /* Name of the network; NULL (default): by the parameters' names and shapes. */
+  const char *architecture;
+  /* Precision to compute in; auto is the file's, int8 too. Default SUPCON_PRECISION_AUTO. */
+  int32_t precision;
+  /* Height that the model is made for, in pixels. Default 0: by the metadata, else 32 for a
+   * CIFAR stem and 224 for ImageNet's; 1 to 65536. */
+  int32_t image_height;
+  /* Width that the model is made for, in pixels. Default 0: like image_height; 1 to 65536. */
   int32_t image_width;
-  int32_t has_mean_std; /* 1: mean and std below are meant; 0 (default): by the metadata, else
-                           ImageNet's */
+  /* mean and std are meant; otherwise the metadata's count, or else ImageNet's. Default 0; 0 or
+   * 1. */
+  int32_t has_mean_std;
+  /* Mean of each channel, of pixels scaled to 0 to 1. Default 0. */
   float mean[4];
+  /* Standard deviation of each channel, of pixels scaled to 0 to 1. Default 0. */
   float std[4];
 } supcon_load_options;
+/* end of generated */
 void supcon_load_options_init_sized(supcon_load_options *options, size_t size);
 #define supcon_load_options_init(options) \
   supcon_load_options_init_sized((options), sizeof *(options))
@@ -686,18 +820,30 @@ SUPCON_MUST_CHECK supcon_status supcon_model_get_info(const supcon_model *model,
  * model is freed. NULL if there is none. */
 const char *supcon_model_class_name(const supcon_model *model, int64_t class_index);
 
+/* generated from Sources/Options/embed.toml (make generate) */
+/* The output that is taken of the network. */
 enum {
-  SUPCON_OUTPUT_ENCODER = 0,    /* r, the encoder's pooled output: what to use */
-  SUPCON_OUTPUT_PROJECTION = 1, /* z, behind the projection head */
-  SUPCON_OUTPUT_LOGITS = 2,     /* of the classifier */
+  /* R, the encoder's pooled output: what to use. */
+  SUPCON_OUTPUT_ENCODER = 0,
+  /* Z, behind the projection head. */
+  SUPCON_OUTPUT_PROJECTION = 1,
+  /* The classifier's logits. */
+  SUPCON_OUTPUT_LOGITS = 2,
+  /* The classifier's probabilities. */
   SUPCON_OUTPUT_PROBABILITIES = 3
 };
+
+/* The options of an embedding. */
 typedef struct supcon_embed_options {
   uint32_t struct_size;
-  int32_t output;     /* default SUPCON_OUTPUT_ENCODER */
-  int32_t normalize;  /* 1 (default): to length 1 (ENCODER and PROJECTION only) */
-  int32_t batch_size; /* images per pass; 0 (default): chosen by the library */
+  /* Output that is taken of the network. Default SUPCON_OUTPUT_ENCODER. */
+  int32_t output;
+  /* Scales each row to length 1. Applies to encoder and projection. Default 1; 0 or 1. */
+  int32_t normalize;
+  /* Images per pass. Default 0: chosen by the library; 0 to 65536. */
+  int32_t batch_size;
 } supcon_embed_options;
+/* end of generated */
 void supcon_embed_options_init_sized(supcon_embed_options *options, size_t size);
 #define supcon_embed_options_init(options) \
   supcon_embed_options_init_sized((options), sizeof *(options))
@@ -734,14 +880,21 @@ enum {
 typedef int (*supcon_progress_callback)(int32_t phase, int64_t done, int64_t total,
                                         void *user_data);
 
+/* generated from Sources/Options/classifier.toml (make generate) */
+/* How a linear classifier is fitted. */
 typedef struct supcon_classifier_options {
   uint32_t struct_size;
-  int32_t iterations;                /* of L-BFGS at most; default 200 */
-  float l2;                          /* weight of the squared weights; default 1e-4 */
-  supcon_progress_callback progress; /* hears how far it is, after some hundreds of images and each
-                                        iteration; NULL (default): nobody does */
-  void *user_data;                   /* for progress */
+  /* Iterations of L-BFGS at most, when the linear classifier is fitted. Default 200; 1 or more. */
+  int32_t iterations;
+  /* Weight of the squared weights of the linear classifier. Default 0.0001; 0 or more. */
+  float l2;
+  /* Hears of the progress, after some hundreds of images and each iteration; NULL (default):
+   * nobody does. */
+  supcon_progress_callback progress;
+  /* Passed to progress. */
+  void *user_data;
 } supcon_classifier_options;
+/* end of generated */
 void supcon_classifier_options_init_sized(supcon_classifier_options *options, size_t size);
 #define supcon_classifier_options_init(options) \
   supcon_classifier_options_init_sized((options), sizeof *(options))
@@ -762,153 +915,232 @@ SUPCON_MUST_CHECK supcon_status supcon_model_reset_classifier(supcon_model *mode
 
 typedef struct supcon_trainer supcon_trainer;
 
+
+/* generated from Sources/Options/train.toml (make generate) */
+/* The quantity that a run minimizes. */
 enum {
-  SUPCON_OBJECTIVE_SUPCON = 0,        /* stage 1: the contrastive loss with labels */
-  SUPCON_OBJECTIVE_SIMCLR = 1,        /* the same without labels */
-  SUPCON_OBJECTIVE_CROSS_ENTROPY = 2, /* the baseline: encoder and classifier together */
-  SUPCON_OBJECTIVE_LINEAR =
-      3, /* stage 2: the classifier alone, on the frozen encoder (in evaluation mode) */
-  SUPCON_OBJECTIVE_MAX_MARGIN = 4 /* another baseline: encoder and classifier together, by the
-                                     large-margin softmax (arXiv:1612.02295) */
+  /* The contrastive loss with labels (the paper's stage 1). */
+  SUPCON_OBJECTIVE_SUPCON = 0,
+  /* The contrastive loss without labels. */
+  SUPCON_OBJECTIVE_SIMCLR = 1,
+  /* A baseline: encoder and classifier together, by cross-entropy. */
+  SUPCON_OBJECTIVE_CROSS_ENTROPY = 2,
+  /* The classifier alone, on the frozen encoder (the paper's stage 2). */
+  SUPCON_OBJECTIVE_LINEAR = 3,
+  /* A baseline: encoder and classifier together, by the large-margin softmax (arXiv:1612.02295). */
+  SUPCON_OBJECTIVE_MAX_MARGIN = 4
 };
-enum { /* what makes images positives of each other: their class, or the data set's targets
-          (supcon_dataset_with_targets) */
-       SUPCON_POSITIVES_CLASSES = 0,
-       SUPCON_POSITIVES_ANY = 1, /* targets of 0 and 1, as SUPCON_RULE_ANY of
-                                    supcon_mask_from_multilabel; so the next two */
-       SUPCON_POSITIVES_ALL = 2,
-       SUPCON_POSITIVES_JACCARD = 3,
-       SUPCON_POSITIVES_KERNEL = 4 /* targets of real numbers, as supcon_mask_from_values:
-                                      exp(-|difference|^2 / (2 label_bandwidth^2)) weighs a pair */
-};
+/* The rule that makes two images positives of each other. */
 enum {
+  /* Images of one class. */
+  SUPCON_POSITIVES_CLASSES = 0,
+  /* Images whose targets of 0 and 1 share a label. */
+  SUPCON_POSITIVES_ANY = 1,
+  /* Images whose targets of 0 and 1 are the same. */
+  SUPCON_POSITIVES_ALL = 2,
+  /* All images, weighted by the Jaccard index of their targets of 0 and 1. */
+  SUPCON_POSITIVES_JACCARD = 3,
+  /* All images, weighted by exp(-|difference|^2 / (2 label_bandwidth^2)) of their real targets. */
+  SUPCON_POSITIVES_KERNEL = 4
+};
+/* The part that a queue of earlier keys takes. */
+enum {
+  /* There is no queue. */
   SUPCON_QUEUE_OFF = 0,
-  SUPCON_QUEUE_NEGATIVES =
-      1, /* entries of other labels are negatives; those of the query's own take no part */
-  SUPCON_QUEUE_POSITIVES_AND_NEGATIVES = 2 /* entries of the query's label are positives too */
+  /* Entries of other labels are negatives; those of the query's own take no part. */
+  SUPCON_QUEUE_NEGATIVES = 1,
+  /* Entries of the query's label are positives too. */
+  SUPCON_QUEUE_POSITIVES_AND_NEGATIVES = 2
 };
+/* The course of the learning rate. */
 enum {
+  /* The rate stays. */
   SUPCON_SCHEDULE_CONSTANT = 0,
+  /* The rate falls to min_lr along half a cosine (arXiv:1608.03983, without restarts). */
   SUPCON_SCHEDULE_COSINE = 1,
+  /* The rate is multiplied by gamma after each of the milestones. */
   SUPCON_SCHEDULE_STEP = 2,
-  SUPCON_SCHEDULE_EXPONENTIAL =
-      3 /* a staircase: exponential_factor after each exponential_epochs */
+  /* The rate is multiplied by exponential_factor after each exponential_epochs. */
+  SUPCON_SCHEDULE_EXPONENTIAL = 3
 };
+/* The rule that updates the weights. */
 enum {
-  SUPCON_OPTIMIZER_SGD = 0,  /* with momentum, PyTorch's form */
-  SUPCON_OPTIMIZER_LARS = 1, /* layer-wise rates (arXiv:1708.03888); batch norm and biases have
-                                neither weight decay nor a rate of their own */
-  SUPCON_OPTIMIZER_RMSPROP =
-      2, /* TensorFlow's form: epsilon inside the root, mean squares begin at 1; with momentum */
-  SUPCON_OPTIMIZER_ADAMW = 3 /* decoupled weight decay (arXiv:1711.05101), PyTorch's form; a
-                                learning_rate of 1e-3 and reference_batch 0 are usual */
+  /* Stochastic gradient descent with momentum, in PyTorch's form. */
+  SUPCON_OPTIMIZER_SGD = 0,
+  /* Layer-wise rates (arXiv:1708.03888); batch norm and biases have neither weight decay nor a
+   * rate of their own. */
+  SUPCON_OPTIMIZER_LARS = 1,
+  /* TensorFlow's form: epsilon inside the root, mean squares begin at 1; with momentum. */
+  SUPCON_OPTIMIZER_RMSPROP = 2,
+  /* Decoupled weight decay (arXiv:1711.05101), in PyTorch's form; a learning_rate of 1e-3 and
+   * reference_batch 0 are usual. */
+  SUPCON_OPTIMIZER_ADAMW = 3
 };
 
+/* The options of a training run. */
 typedef struct supcon_train_options {
   uint32_t struct_size;
-  int32_t objective;        /* default SUPCON_OBJECTIVE_SUPCON */
-  int32_t joint_classifier; /* 1: train the classifier in the same run on the features, behind a
-                               stop-gradient; default 0 */
-  int32_t epochs;           /* default 100 */
-  int32_t batch_size; /* images per step, before views; default 256; the last, smaller batch of an
-                         epoch is left out */
-  int32_t views;      /* per image; default 2 (contrastive), always 1 for CROSS_ENTROPY, LINEAR and
-                         MAX_MARGIN */
-  int32_t images_per_class; /* 0 (default): plain shuffle; M: batches of batch_size / M classes with
-                               M images each */
-  int32_t nesterov;         /* default 0 */
-  double learning_rate;     /* of a batch of reference_batch; default 0.1 */
-  int32_t reference_batch; /* the rate used is learning_rate * batch_size / reference_batch; default
-                              256; 0: learning_rate as it is */
-  int32_t schedule;        /* default SUPCON_SCHEDULE_COSINE */
-  double momentum;         /* default 0.9 */
-  double weight_decay;     /* default 1e-4 */
-  int32_t decay_norm_and_bias; /* 0: weight decay skips batch norm and biases; 1 (default): it does
-                                  not, as in the reference */
-  int32_t warmup_steps;        /* linear warm-up; -1 (default): as many as warmup_epochs says */
-  double warmup_start;         /* share of the rate to begin with; default 0.01 */
-  double final_rate;           /* share of the rate that COSINE ends with; default 0 */
-  const int32_t *milestones;   /* STEP: epochs after which the rate is multiplied by gamma;
-                                  [milestone_count] */
+
+  /* --- Objective --- */
+  /* Quantity that the run minimizes. Default SUPCON_OBJECTIVE_SUPCON. */
+  int32_t objective;
+  /* Trains the classifier in the same run, behind a stop-gradient. Applies to supcon and simclr.
+   * Default 0; 0 or 1. */
+  int32_t joint_classifier;
+  /* Augmented views per image. With the other objectives it is always 1. Applies to supcon and
+   * simclr. Default 2; 1 to 64. */
+  int32_t views;
+  /* Rule that makes two images positives of each other. All rules but classes need targets
+   * instead of labels (supcon_dataset_with_targets), and no queue. The kNN accuracy of
+   * validation is then the mean, over the validation images, of how much of a positive the
+   * nearest training image is. Applies to supcon. Default SUPCON_POSITIVES_CLASSES. */
+  int32_t positives;
+  /* Standard deviation of the kernel, in the targets' unit. Applies to positives kernel, which
+   * needs a number above 0. Default 0; 0 or more. */
+  double label_bandwidth;
+  /* Factor on the angle to the true class's weights; 1 is cross-entropy. Applies to max_margin.
+   * Default 2; 1 to 8. */
+  int32_t margin;
+  /* Probability mass that the classifier's targets spread over all classes. Applies to runs that
+   * train a classifier. Default 0; 0 to below 1. */
+  double label_smoothing;
+  /* Blends each image of a batch with another, the fraction drawn from Beta(alpha, alpha) once
+   * per batch (arXiv:1710.09412). With cutmix_alpha too, a batch gets one of the two. Applies to
+   * cross_entropy and linear. Default 0: no mixup; 0.001 to 1000. */
+  double mixup_alpha;
+  /* Pastes a box of another image of the batch, its area drawn by Beta(alpha, alpha)
+   * (arXiv:1905.04899). Applies to cross_entropy and linear. Default 0: no CutMix; 0.001 to
+   * 1000. */
+  double cutmix_alpha;
+  /* Options of the contrastive loss. The reduction must be mean or mean_all; rows are always
+   * normalized. Applies to supcon and simclr. NULL: the defaults. */
+  const supcon_loss_options *loss;
+
+  /* --- Batches --- */
+  /* Passes over the training images. Default 100; 1 to 1000000. */
+  int32_t epochs;
+  /* Images per step, before views. The last, smaller batch of an epoch is left out. Default 256;
+   * 2 to 1000000. */
+  int32_t batch_size;
+  /* Images of each class in a batch, which then holds batch_size / images_per_class classes.
+   * Default 0: a plain shuffle; 0 to 1000000. */
+  int32_t images_per_class;
+  /* Images that are in the network at a time, for exact gradients of large batches in little
+   * memory. It divides batch_size. Gradient caching (arXiv:2101.06983) embeds chunk by chunk,
+   * takes the loss and its gradient over the whole batch, and goes through the chunks once more
+   * with the same views, for about 4/3 of the work. Batch norm sees chunks: its statistics are
+   * those of chunk_size * views rows, and its running statistics move once per chunk. Default 0:
+   * batch_size; 0 to 1000000. */
+  int32_t chunk_size;
+  /* Contrasts with the keys of a momentum encoder and a queue of earlier ones, as MoCo does. The
+   * first view of an image is the query; the momentum encoder, in evaluation mode with averaged
+   * batch-norm statistics (arXiv:2101.08482), makes keys of the other views (arXiv:1911.05722,
+   * and with labels arXiv:2004.11362). Applies to supcon and simclr. Default SUPCON_QUEUE_OFF. */
+  int32_t queue_mode;
+  /* Keys that the queue holds, at least those of a batch. Applies to runs with a queue. Default
+   * 8192; 1 to 268435456. */
+  int32_t queue_size;
+  /* Momentum m of the key encoder: key = m * key + (1 - m) * query after each step. The default
+   * is for runs of many thousand steps: 0.99 suits some hundred, and much smaller ones let the
+   * run collapse. Applies to runs with a queue. Default 0.999; 0 to below 1. */
+  double key_momentum;
+  /* How views are made of an image. NULL: the defaults. */
+  const supcon_augmentation_options *augmentation;
+  /* How the views after an image's first are made; NULL (default): as the first. */
+  const supcon_augmentation_options *augmentation_second;
+  /* Seed of sampling, augmentation and the validation split. Default 0. */
+  uint64_t seed;
+  /* Threads that decode and augment ahead of the step. Default 0: as many as compute; 0 to 1024. */
+  int32_t loader_threads;
+
+  /* --- Optimizer --- */
+  /* Rule that updates the weights. Default SUPCON_OPTIMIZER_SGD. */
+  int32_t optimizer;
+  /* Momentum of the updates. Applies to sgd, lars and rmsprop. Default 0.9; 0 to 0.9999. */
+  double momentum;
+  /* Weight decay; that of adamw is decoupled. Default 0.0001; 0 to 10. */
+  double weight_decay;
+  /* Takes Nesterov's form of momentum. Applies to sgd and lars. Default 0; 0 or 1. */
+  int32_t nesterov;
+  /* Weight decay acts on batch norm and biases too, as in the reference code; never with lars.
+   * Default 1; 0 or 1. */
+  int32_t decay_norm_and_bias;
+  /* Multiplies a weight's rate, together with |weight| / |gradient + weight_decay * weight|.
+   * Applies to lars. Default 0.001; a number above 0, at most 1000. */
+  double trust_coefficient;
+  /* Decay of the mean of squared gradients. Applies to rmsprop. Default 0.9; 0 to 0.999999. */
+  double rmsprop_decay;
+  /* Decay of the mean of gradients. Applies to adamw. Default 0.9; 0 to 0.999999. */
+  double beta1;
+  /* Decay of the mean of squared gradients. Applies to adamw. Default 0.999; 0 to 0.999999. */
+  double beta2;
+  /* Term that keeps the denominator of an update above 0. Applies to adamw and rmsprop. Default
+   * -1: 1e-8 with adamw (PyTorch's), 1e-3 with rmsprop (google-research's linear stage); 0 to
+   * 10. */
+  double epsilon;
+  /* Decay d of a moving average of the weights, which validation, best.safetensors and the final
+   * model then have. After each step a += (1 - min(d, (1 + step) / (10 + step))) (w - a),
+   * running statistics included; a checkpoint keeps both. Default 0: no average; 0 to 0.9999999. */
+  double ema_decay;
+
+  /* --- Learning rate --- */
+  /* Learning rate of a batch of reference_batch images. Default 0.1; a number above 0, at most
+   * 1e6. */
+  double learning_rate;
+  /* Learning rate that the cosine schedule ends with, in the unit of learning_rate and not above
+   * it. Applies to schedule cosine. Default 0; 0 to 1e6. */
+  double min_lr;
+  /* Batch size that learning_rate is for: the rate of a run is learning_rate * batch_size /
+   * reference_batch. Default 256; 0 to 1000000; 0: learning_rate as it is. */
+  int32_t reference_batch;
+  /* Course of the learning rate after warm-up. Default SUPCON_SCHEDULE_COSINE. */
+  int32_t schedule;
+  /* Epochs of linear warm-up (arXiv:1706.02677), rounded to steps. Default -1: 10, but at most a
+   * tenth of the run; 0 to 1e6. */
+  double warmup_epochs;
+  /* Steps of linear warm-up. Default -1: as many as warmup_epochs says; 0 to 1000000000. */
+  int32_t warmup_steps;
+  /* The schedule begins when warm-up has ended, as google-research's does, instead of with the
+   * run, as SupContrast's does. Default 0; 0 or 1. */
+  int32_t schedule_after_warmup;
+  /* Fraction of the rate that warm-up begins with. Default 0.01; 0 to 1. */
+  double warmup_start;
+  /* Epochs after which the rate is multiplied by gamma, each larger than the one before. Applies
+   * to schedule step. NULL (default): none. [milestone_count] */
+  const int32_t *milestones;
   int64_t milestone_count;
-  double gamma; /* default 0.1 */
-  const supcon_loss_options
-      *loss; /* NULL: the defaults; reduction must be MEAN or MEAN_ALL; normalize is always done */
-  const supcon_augmentation_options *augmentation; /* NULL: the defaults */
-  uint64_t seed;              /* of sampling, augmentation and the validation split; default 0 */
-  double validation_fraction; /* of the images, held out for kNN@1 and early stopping; default 0.05;
-                                 0: none */
-  int32_t validation_every;   /* epochs; default 1 */
-  int32_t patience; /* stop after so many validations without a better kNN@1; 0 (default): never */
-  const char *checkpoint_folder; /* NULL (default): none. Gets last.supcon after each epoch and
-                                    best.safetensors, the model with the best kNN@1 */
-  int32_t resume; /* 1: go on from checkpoint_folder/last.supcon if it is there, of a run with these
-                     options, labels and targets; default 0 */
-  int32_t loader_threads;   /* that decode and augment ahead of the step; 0 (default): the context's
-                               number of threads */
-  int32_t stop_on_collapse; /* 1 (default): a collapsed, diverged or NaN run stops with
-                               SUPCON_STATUS_STATE and the likely remedy; 0: it only warns (NaN
-                               always stops) */
-  int32_t restore_best; /* 1: at the end the model is the one with the best kNN@1; 0 (default): the
-                           last */
-  int32_t optimizer;    /* default SUPCON_OPTIMIZER_SGD. momentum serves SGD, LARS and RMSPROP,
-                           nesterov SGD and LARS, weight_decay all */
-  double trust_coefficient; /* LARS: a weight's rate is multiplied by this * |weight| / |gradient +
-                               weight_decay * weight|; default 0.001 */
-  double rmsprop_decay;     /* RMSPROP: of the mean of squared gradients; default 0.9 */
-  double beta1;             /* ADAMW: decay of the mean of gradients; default 0.9 */
-  double beta2;             /* ADAMW: decay of the mean of their squares; default 0.999 */
-  double epsilon; /* ADAMW, RMSPROP; -1 (default): 1e-8 for ADAMW (PyTorch's), 1e-3 for RMSPROP
-                     (google-research's linear stage) */
-  double exponential_factor; /* EXPONENTIAL: what the rate is multiplied by; default 0.97 */
-  double exponential_epochs; /* EXPONENTIAL: after so many epochs each; default 0.5 */
-  double ema_decay; /* 0 (default): off. d: validation, best.safetensors and the model after the run
-                       have the moving average of the weights (and running statistics), a += (1 -
-                       min(d, (1 + step) / (10 + step))) (w - a) after each step; the checkpoint
-                       keeps both */
-  int32_t
-      chunk_size; /* images that are in the network at a time; a divisor of batch_size; 0 (default):
-                     batch_size. The step is that of the whole batch: gradient caching
-                     (arXiv:2101.06983) embeds chunk by chunk, takes the loss and its gradient over
-                     all, and goes through the chunks once more, with the same augmented views
-                     (images are read twice), for the exact gradient, in the memory of one chunk and
-                     for about 4/3 of the work. Batch norm sees chunks: its statistics are those of
-                     chunk_size * views rows, and its running statistics move once per chunk */
-  const supcon_augmentation_options
-      *augmentation_second; /* of the views after an image's first; NULL (default): as the first */
-  int32_t margin; /* MAX_MARGIN: m, 1 (cross-entropy) to 8; the angle to the true class's weights
-                     counts m-fold; default 2 */
-  double label_smoothing; /* of the classifier's targets, 0 to below 1; default 0 */
-  double mixup_alpha;     /* CROSS_ENTROPY and LINEAR: blend each image of a batch with another, the
-                             share from Beta(alpha, alpha) once per batch (arXiv:1710.09412); 0
-                             (default): not. With cutmix_alpha too, a batch gets one of the two */
-  double
-      cutmix_alpha; /* paste a box of another image instead (arXiv:1905.04899); 0 (default): not */
-  double label_bandwidth; /* positives KERNEL: the deviation of its Gaussian, above 0, in the
-                             targets' unit; default 0: none */
-  double key_momentum; /* with a queue: of the momentum encoder: key = m key + (1 - m) query after
-                          each step; 0 to below 1; default 0.999, for runs of many thousand steps:
-                          0.99 suits some hundred, and much smaller ones let the run collapse */
-  int32_t
-      queue_mode;       /* SUPCON and SIMCLR, the memory variant (arXiv:1911.05722, and with labels
-                           arXiv:2004.11362): the first view of an image is the query; a momentum encoder,
-                           in evaluation mode with averaged batch-norm statistics (arXiv:2101.08482),
-                           makes keys of the other views, and the query is contrasted with the batch's
-                           keys and a queue of earlier ones. SUPCON_QUEUE_...; default OFF */
-  int32_t queue_size;   /* keys that the queue holds, at least those of a batch; default 8192 */
-  double warmup_epochs; /* where warmup_steps is -1: epochs of linear warm-up, rounded to steps; -1
-                           (default): 10, but at most a tenth of the run */
-  int32_t
-      schedule_after_warmup; /* 1: the schedule begins when warm-up has ended (google-research's); 0
-                                (default): with the run (SupContrast's) */
-  int32_t positives; /* SUPCON, without a queue: SUPCON_POSITIVES_...; default CLASSES. The others
-                        need no labels (but joint_classifier and images_per_class do); kNN@1 is then
-                        the mean, over the validation split, of how much of a positive the nearest
-                        training image is: the share that has a label in common with it, the mean
-                        Jaccard index or kernel; and the mean squared distance of positives is
-                        weighed likewise. A wide kernel leaves hardly a negative to the denominators
-                        that count those alone */
+  /* Factor on the rate at each milestone. Applies to schedule step. Default 0.1; 1e-6 to 1. */
+  double gamma;
+  /* Factor on the rate after each exponential_epochs, a staircase. Applies to schedule
+   * exponential. Default 0.97; 1e-6 to 1. */
+  double exponential_factor;
+  /* Epochs between two steps of the staircase. Applies to schedule exponential. Default 0.5;
+   * 0.001 to 1e6. */
+  double exponential_epochs;
+
+  /* --- Validation and checkpoints --- */
+  /* Fraction of the images that is held out for kNN@1 and early stopping. Default 0.05; 0 to
+   * 0.9; 0: none. */
+  double validation_fraction;
+  /* Epochs between two validations. Default 1; 1 to 1000000. */
+  int32_t validation_every;
+  /* Stops the run after so many validations without a better kNN@1. Default 0: never; 0 to
+   * 1000000. */
+  int32_t patience;
+  /* Folder that gets last.supcon after each epoch, and best.safetensors, the model with the best
+   * kNN@1. NULL (default): none. */
+  const char *checkpoint_folder;
+  /* Goes on from last.supcon in checkpoint_folder, if it is there, of a run with the same
+   * options, labels and targets. docs/options.md says which options may differ. Default 0; 0 or
+   * 1. */
+  int32_t resume;
+  /* The model at the end is the one with the best kNN@1 instead of the last. Default 0; 0 or 1. */
+  int32_t restore_best;
+  /* A collapsed or diverged run stops with an error that names the likely remedy; otherwise it
+   * only warns. A loss that is not a number always stops it. Default 1; 0 or 1. */
+  int32_t stop_on_collapse;
 } supcon_train_options;
+/* end of generated */
 void supcon_train_options_init_sized(supcon_train_options *options, size_t size);
 #define supcon_train_options_init(options) \
   supcon_train_options_init_sized((options), sizeof *(options))
@@ -984,20 +1216,34 @@ void supcon_trainer_free(supcon_trainer *trainer);
 /* ----------------------------------------------------------------------------------------------------------------
  * evaluation */
 
+/* generated from Sources/Options/evaluate.toml (make generate) */
+/* The classifier that is fitted on the training rows. */
 enum {
-  SUPCON_METHOD_LINEAR = 0, /* softmax regression, by L-BFGS */
-  SUPCON_METHOD_KNN = 1, /* vote of the k nearest by cosine, weighted by exp(cosine / temperature)
-                            (arXiv:1805.01978) */
-  SUPCON_METHOD_PROTOTYPES = 2 /* the nearest class mean by cosine */
+  /* Softmax regression, by L-BFGS. */
+  SUPCON_METHOD_LINEAR = 0,
+  /* The vote of the k nearest by cosine, weighted by exp(cosine / temperature)
+   * (arXiv:1805.01978). */
+  SUPCON_METHOD_KNN = 1,
+  /* The nearest class mean by cosine. */
+  SUPCON_METHOD_PROTOTYPES = 2
 };
+
+/* How embeddings are judged. */
 typedef struct supcon_evaluate_options {
   uint32_t struct_size;
-  int32_t method;     /* default SUPCON_METHOD_LINEAR */
-  int32_t k;          /* KNN; default 20 */
-  float temperature;  /* KNN, and PROTOTYPES' probabilities; default 0.1 */
-  int32_t iterations; /* LINEAR; default 200 */
-  float l2;           /* LINEAR; default 1e-4 */
+  /* Classifier that is fitted on the training rows. Default SUPCON_METHOD_LINEAR. */
+  int32_t method;
+  /* Neighbors that vote. Applies to knn. Default 20. */
+  int32_t k;
+  /* A neighbor's vote weighs exp(cosine / temperature); the probabilities of prototypes are the
+   * softmax of cosine / temperature. Applies to knn and prototypes. Default 0.1. */
+  float temperature;
+  /* Iterations of L-BFGS at most. Applies to linear. Default 200. */
+  int32_t iterations;
+  /* Weight of the squared weights. Applies to linear. Default 0.0001. */
+  float l2;
 } supcon_evaluate_options;
+/* end of generated */
 void supcon_evaluate_options_init_sized(supcon_evaluate_options *options, size_t size);
 #define supcon_evaluate_options_init(options) \
   supcon_evaluate_options_init_sized((options), sizeof *(options))
@@ -1053,10 +1299,14 @@ SUPCON_MUST_CHECK supcon_status supcon_retrieval(supcon_context *context, const 
                                                  int64_t dimension,
                                                  supcon_retrieval_scores *scores);
 
+/* generated from Sources/Options/calibration.toml (make generate) */
+/* How a classifier's confidence is measured. */
 typedef struct supcon_calibration_options {
   uint32_t struct_size;
-  int32_t bins; /* of confidence, of equal width; default 15 */
+  /* Bins of confidence, of equal width. Default 15; 1 to 1000000. */
+  int32_t bins;
 } supcon_calibration_options;
+/* end of generated */
 void supcon_calibration_options_init_sized(supcon_calibration_options *options, size_t size);
 #define supcon_calibration_options_init(options) \
   supcon_calibration_options_init_sized((options), sizeof *(options))
@@ -1120,10 +1370,15 @@ SUPCON_MUST_CHECK supcon_status supcon_alignment(supcon_context *context, const 
 SUPCON_MUST_CHECK supcon_status supcon_uniformity(supcon_context *context, const float *rows,
                                                   int64_t count, int64_t dimension, double *value);
 
+/* generated from Sources/Options/ood.toml (make generate) */
+/* How strange a query is. */
 typedef struct supcon_ood_options {
   uint32_t struct_size;
-  int32_t k; /* the neighbor whose distance counts; default 50 */
+  /* Rank of the neighbor whose distance counts; 50 is what Sun et al. (arXiv:2204.06507) use for
+   * CIFAR. Default 50. */
+  int32_t k;
 } supcon_ood_options;
+/* end of generated */
 void supcon_ood_options_init_sized(supcon_ood_options *options, size_t size);
 #define supcon_ood_options_init(options) supcon_ood_options_init_sized((options), sizeof *(options))
 /* How strange each query is: its distance to the k-th nearest training row, both at length 1, 0 to

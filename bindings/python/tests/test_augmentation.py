@@ -79,7 +79,7 @@ def test_fields_of_policies(images):
     for fields, words in (
         ({"randaugment_magnitude": 31}, "0 to 30"),
         ({"fill": 2}, "fill is 2"),
-        ({"warp_probability": -1}, "warp probability"),
+        ({"warp_probability": -1}, "warp_probability is -1"),
         ({"randaugment_operations": 99}, "0 to 16"),
         ({"kind": "autoaugment"}, "'autoaugment_cifar10'"),
     ):

@@ -386,7 +386,7 @@ def test_help_has_the_librarys_defaults(command):
     if command == "train":
         for words in (
             "(default: resnet18)",
-            "temperature of the contrastive loss, above 0 (default: 0.1)",
+            "temperature tau of the similarities, above 0 (default: 0.1)",
             "{supcon,simclr,cross_entropy,linear,max_margin}",
             "(default: 256)",
             "idx:IMAGES",

@@ -700,6 +700,7 @@ TRAIN = (
     Row('queue_mode', 'queue_mode', Queue, '', 'Batches', 'Contrasts with the keys of a momentum encoder and a queue of earlier ones, as MoCo does.', 'supcon and simclr', None),
     Row('queue_size', 'queue_size', int, '', 'Batches', 'Keys that the queue holds, at least those of a batch.', 'runs with a queue', None),
     Row('key_momentum', 'key_momentum', float, '', 'Batches', 'Momentum m of the key encoder: key = m * key + (1 - m) * query after each step.', 'runs with a queue', None),
+    Row('seed', 'seed', int, 'data', 'Batches', 'Seed of sampling, augmentation and the validation split.', '', None),
     Row('loader_threads', 'loader_threads', int, '', 'Batches', 'Threads that decode and augment ahead of the step.', '', (0, 'as many as compute')),
     Row('optimizer', 'optimizer', Optimizer, '', 'Optimizer', 'Rule that updates the weights.', '', None),
     Row('momentum', 'momentum', float, '', 'Optimizer', 'Momentum of the updates.', 'sgd, lars and rmsprop', None),

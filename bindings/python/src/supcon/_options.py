@@ -116,7 +116,7 @@ def _table(rows, table: str = "") -> dict[str, Option]:
 
 
 MODEL, MODEL_DATA = _table(_generated.MODEL), _table(_generated.MODEL, "data")
-TRAIN = _table(_generated.TRAIN)
+TRAIN, TRAIN_DATA = _table(_generated.TRAIN), _table(_generated.TRAIN, "data")
 LOSS, LOSS_ALONE = _table(_generated.LOSS), _table(_generated.LOSS, "alone")
 AUGMENTATION = _table(_generated.AUGMENTATION)
 CLASSIFIER = _table(_generated.CLASSIFIER)

@@ -213,7 +213,9 @@ def train(
     if run is not None:
         given |= {"augmentation": augmentation, "milestones": milestones, "seed": seed}
         return _in_folder(run, model, data, test, given, callback, verbose, training or Training())
-    struct = build(TRAIN, **{name: it for name, it in given.items() if name in TRAIN})
+    struct = build(
+        TRAIN | TRAIN_DATA, **{name: it for name, it in given.items() if name in TRAIN}, seed=seed
+    )
     loss = build(LOSS, **{name: it for name, it in given.items() if name in LOSS})
     views, others = _options.augmentations(augmentation)
     struct.loss = ctypes.pointer(loss)
@@ -221,8 +223,6 @@ def train(
         struct.augmentation = ctypes.pointer(views)
     if others is not None:
         struct.augmentation_second = ctypes.pointer(others)
-    if seed is not None:
-        struct.seed = _convert.integer("seed", seed, 0, 2**64 - 1)
     if milestones is not None:
         numbers = [_convert.integer("milestones", it, 0, 2**31 - 1) for it in milestones]
         epochs = (ctypes.c_int32 * max(1, len(numbers)))(*numbers)

@@ -186,7 +186,6 @@ void supcon_images_init_sized(supcon_images *images, size_t size, const void *da
 /* ----------------------------------------------------------------------------------------------------------------------
  * loss */
 
-
 /* generated from Sources/Options/loss.toml (make generate) */
 /* Where the mean over an anchor's positives is taken. */
 enum {
@@ -335,7 +334,6 @@ SUPCON_MUST_CHECK supcon_status supcon_mask_from_values(supcon_context *context,
  * data sets */
 
 typedef struct supcon_dataset supcon_dataset;
-
 
 /* generated from Sources/Options/dataset.toml (make generate) */
 /* What happens to a file that is no readable image. */
@@ -673,7 +671,6 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_corrupt(const supcon_dataset *dat
 
 typedef struct supcon_model supcon_model;
 
-
 /* generated from Sources/Options/model.toml (make generate) */
 /* The first layers. */
 enum {
@@ -929,7 +926,6 @@ SUPCON_MUST_CHECK supcon_status supcon_model_reset_classifier(supcon_model *mode
  * training */
 
 typedef struct supcon_trainer supcon_trainer;
-
 
 /* generated from Sources/Options/train.toml (make generate) */
 /* The quantity that a run minimizes. */

@@ -244,7 +244,10 @@ typedef struct supcon_loss_options {
   int32_t normalize;
   /* Most positives that count for an anchor: the other views of its own image first, then others
    * at random, anew in every step. Those that are not chosen take no part at all, in no
-   * denominator. Default 0: all; 0 to 2147483647. */
+   * denominator. With 1 on one view per sample and temperature 1 the loss is N-pairs' as
+   * arXiv:2004.11362 has it, with 2(N - 1) negatives; with Sohn's own N - 1 (NIPS 2016) it is
+   * supcon_loss_queue's of anchors and, as keys, their positives, which get no gradient. Default
+   * 0: all; 0 to 2147483647. */
   int32_t positives_cap;
   /* Seed of the choice among more positives than positives_cap. In training the run's seed and
    * the step's number name it. Default 0. */
@@ -364,9 +367,14 @@ void supcon_dataset_options_init_sized(supcon_dataset_options *options, size_t s
 #define supcon_dataset_options_init(options) \
   supcon_dataset_options_init_sized((options), sizeof *(options))
 
-/* Images in memory; labels: [images->count], or NULL (no labels). Labels are any int64 >= 0;
- * classes are 0 to the largest label. Errors: argument (also an f32 pixel that is not finite),
- * shape, type, memory. */
+/* Labels and classes: a label is any int64, an id as well as a number; no value means "none". The
+ * classes of a data set are the labels that occur, in ascending order: class c, 0 to classes - 1,
+ * is the c-th (supcon_dataset_get_class_labels), and is called by its label until it gets a name.
+ * What is made from a data set keeps its classes, those without images too. A classifier has an
+ * output for each class, in this order, and keeps the names. */
+
+/* Images in memory; labels: [images->count], or NULL (no labels). Errors: argument (also an f32
+ * pixel that is not finite), shape, type, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_images(const supcon_images *images,
                                                            const int64_t *labels,
                                                            const supcon_dataset_options *options,
@@ -413,7 +421,7 @@ typedef struct supcon_dataset_info {
   uint32_t struct_size; /* in: sizeof; set by supcon_dataset_info_init */
   int32_t labeled;      /* 1 if there are labels */
   int64_t count;
-  int64_t classes; /* largest label + 1 (folders: number of class folders; CIFAR: 10 or 100; a
+  int64_t classes; /* different labels (folders: number of class folders; CIFAR: 10 or 100; a
                       subset: its parent's); 0 without labels */
   int64_t height;  /* 0: the images differ in size */
   int64_t width;
@@ -425,7 +433,7 @@ void supcon_dataset_info_init_sized(supcon_dataset_info *info, size_t size);
 #define supcon_dataset_info_init(info) supcon_dataset_info_init_sized((info), sizeof *(info))
 SUPCON_MUST_CHECK supcon_status supcon_dataset_get_info(const supcon_dataset *dataset,
                                                         supcon_dataset_info *info);
-/* The name of a class: its folder, or its number. Valid until the data set is freed. NULL if there
+/* The name of a class: its folder, or its label. Valid until the data set is freed. NULL if there
  * is no such class. */
 const char *supcon_dataset_class_name(const supcon_dataset *dataset, int64_t class_index);
 /* "path: reason" of a file that was left out. Valid until the data set is freed. NULL if there is
@@ -436,6 +444,9 @@ const char *supcon_dataset_path(const supcon_dataset *dataset, int64_t index);
 /* Copies [count] labels. Errors: shape (capacity < count), state (no labels). */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_get_labels(const supcon_dataset *dataset,
                                                           int64_t *labels, int64_t capacity);
+/* Copies [classes] labels: that of each class, ascending. Errors: shape (capacity < classes). */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_get_class_labels(const supcon_dataset *dataset,
+                                                                int64_t *labels, int64_t capacity);
 /* The images at indices, in that order. Errors: argument (an index outside), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_subset(const supcon_dataset *dataset,
                                                       const int64_t *indices, int64_t count,
@@ -447,8 +458,8 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_split(const supcon_dataset *datas
                                                      uint64_t seed, supcon_dataset **first,
                                                      supcon_dataset **second);
 
-/* The same images with these labels instead: [count of the data set], or NULL: none. Errors:
- * argument, memory. */
+/* The same images with these labels instead, and the classes that they make: [count of the data
+ * set], or NULL: none. Errors: argument, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_labels(const supcon_dataset *dataset,
                                                            const int64_t *labels,
                                                            supcon_dataset **changed);
@@ -463,8 +474,9 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_with_targets(const supcon_dataset
 /* Copies [count, target_dimension] targets. Errors: shape (capacity), state (no targets). */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_get_targets(const supcon_dataset *dataset,
                                                            double *targets, int64_t capacity);
-/* With these names for its classes, which a model fitted on it keeps: one for each class, or more
- * (then there are as many classes). Errors: argument, shape (fewer names than classes), state (no
+/* With these names for its classes, which a model fitted on it keeps: one for each class, in order;
+ * or more, and then labels are indices into the names, and there are as many classes. Errors:
+ * argument, shape (fewer names than classes; a label that is no index into more), state (no
  * labels), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_class_names(const supcon_dataset *dataset,
                                                                 const char *const *names,
@@ -903,11 +915,13 @@ void supcon_classifier_options_init_sized(supcon_classifier_options *options, si
  * argument, state (no labels, or in use), memory, canceled, io, format. */
 SUPCON_MUST_CHECK supcon_status supcon_model_fit_classifier(
     supcon_model *model, const supcon_dataset *dataset, const supcon_classifier_options *options);
-/* Replaces the classifier by a new random one for classes classes, called by their numbers. 0:
- * takes it away; a run that trains one then makes it, with the data set's classes and names.
- * Transfer to other classes is: load, reset to 0, then train with CROSS_ENTROPY at a small rate
- * (full fine-tuning) or LINEAR (a probe), or supcon_model_fit_classifier, which needs no reset.
- * Errors: argument, state (in use), memory. */
+/* Replaces the classifier by a new random one for classes classes without names: a run then takes
+ * labels, 0 to classes - 1, for outputs. 0: takes it away; a run that trains one then makes it,
+ * with the data set's classes and names. A run on a classifier with names goes by them: a data
+ * set's class is trained where the classifier has that name, and one that it lacks is a shape
+ * error. Transfer to other classes is: load, reset to 0, then train with CROSS_ENTROPY at a small
+ * rate (full fine-tuning) or LINEAR (a probe), or supcon_model_fit_classifier, which needs no
+ * reset. Errors: argument, state (in use), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_model_reset_classifier(supcon_model *model, int32_t classes);
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -1233,14 +1247,15 @@ typedef struct supcon_evaluate_options {
   uint32_t struct_size;
   /* Classifier that is fitted on the training rows. Default SUPCON_METHOD_LINEAR. */
   int32_t method;
-  /* Neighbors that vote. Applies to knn. Default 20. */
+  /* Neighbors that vote. Applies to knn. Default 20; 1 or more. */
   int32_t k;
   /* A neighbor's vote weighs exp(cosine / temperature); the probabilities of prototypes are the
-   * softmax of cosine / temperature. Applies to knn and prototypes. Default 0.1. */
+   * softmax of cosine / temperature. Applies to knn and prototypes. Default 0.1; a number above
+   * 0. */
   float temperature;
-  /* Iterations of L-BFGS at most. Applies to linear. Default 200. */
+  /* Iterations of L-BFGS at most. Applies to linear. Default 200; 1 or more. */
   int32_t iterations;
-  /* Weight of the squared weights. Applies to linear. Default 0.0001. */
+  /* Weight of the squared weights. Applies to linear. Default 0.0001; 0 or more. */
   float l2;
 } supcon_evaluate_options;
 /* end of generated */
@@ -1252,18 +1267,19 @@ typedef struct supcon_scores {
   int32_t reserved;
   double top1;     /* share of the test rows whose label is the first guess */
   double top5;     /* … among the first five (all, if there are fewer classes) */
-  int64_t classes; /* largest label + 1 */
+  int64_t classes; /* different labels of train and test rows together */
 } supcon_scores;
 void supcon_scores_init_sized(supcon_scores *scores, size_t size);
 #define supcon_scores_init(scores) supcon_scores_init_sized((scores), sizeof *(scores))
 /* Judges embeddings: fits method on train rows, predicts test rows.
- *  train, test    [n, dimension] f32, labels [n] >= 0. Rows are normalized to length 1 first.
- *  predictions    [test_count] or NULL
+ *  train, test    [n, dimension] f32, labels [n] of any value: class c is the c-th of the labels
+ * that occur in either, ascending. Rows are normalized to length 1 first.
+ *  predictions    [test_count] labels or NULL
  *  probabilities  [test_count, classes] or NULL: softmax of the logits (LINEAR), share of the votes
  * (KNN), softmax of cosine / temperature (PROTOTYPES); a class without train rows gets 0.
  * probability_capacity in numbers confusion      [classes, classes] or NULL: rows the truth,
- * columns the guess; confusion_capacity in numbers Errors: argument (non-finite rows, negative
- * labels, k), shape, memory. */
+ * columns the guess; confusion_capacity in numbers Errors: argument (non-finite rows, k), shape,
+ * memory. */
 SUPCON_MUST_CHECK supcon_status supcon_evaluate(supcon_context *context, const float *train,
                                                 const int64_t *train_labels, int64_t train_count,
                                                 const float *test, const int64_t *test_labels,

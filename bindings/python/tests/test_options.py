@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import supcon
 from supcon import _options
 
@@ -33,7 +34,9 @@ def beyond(option) -> list:
     step = 1 if number is int else 1e-6
     found = [low if limits.low_open else low - step]
     if high is not None and not (number is int and high >= 2**31 - 1):
-        found.append(high if limits.high_open else high + step if number is int else high * (1 + 1e-6))
+        found.append(
+            high if limits.high_open else high + step if number is int else high * (1 + 1e-6)
+        )
     if option.special is not None:
         found = [it for it in found if it != option.special[0]]
     return found
@@ -80,7 +83,9 @@ def test_a_value_beyond_its_range_is_refused_by_name(struct, option, value, mode
         ),
         "classifier": lambda: model.fit_classifier(data, **{option.name: value}),
     }
-    with pytest.raises(supcon.ArgumentError, match=rf"{option.name.replace('_', '[_ ]')} is ") as told:
+    with pytest.raises(
+        supcon.ArgumentError, match=rf"{option.name.replace('_', '[_ ]')} is "
+    ) as told:
         calls[struct]()
     assert "expected" in str(told.value)
 
@@ -101,7 +106,9 @@ def test_defaults_are_the_library_s(struct):
         elif isinstance(said, str):
             above, _, below = said.partition("/")
             said = float(above) / float(below)
-        assert math.isclose(found, said, rel_tol=1e-6) if option.real else found == said, option.name
+        assert math.isclose(found, said, rel_tol=1e-6) if option.real else found == said, (
+            option.name
+        )
 
 
 def test_an_unknown_keyword_is_a_type_error(model):

@@ -1,4 +1,4 @@
-"""The options of the library by their Python keywords, from the rows that Sources/Options generates.
+"""The options of the library by their Python keywords; Sources/Options generates the rows.
 
 Defaults are not here: they are read from the library (`default_of`), and an option that is None
 stays as the library has it.
@@ -71,7 +71,7 @@ class Option:
         return value.encode()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _library_defaults(struct):
     return initial(struct)
 
@@ -108,8 +108,8 @@ def words(struct, table: dict[str, Option]) -> dict:
 
 
 def _table(rows, table: str = "") -> dict[str, Option]:
-    """The options of a struct by their names: those that a caller gives or, of `table` "data", those
-    that the data decide, or, "alone", those that training decides.
+    """The options of a struct by their names: those that a caller gives, or in the table "data" those
+    that the data decide, in "alone" those that training decides.
     """
     struct, *rows = rows
     return {it.name: Option(struct, it) for it in rows if it.table == table}

@@ -186,7 +186,6 @@ void supcon_images_init_sized(supcon_images *images, size_t size, const void *da
 /* ----------------------------------------------------------------------------------------------------------------------
  * loss */
 
-
 /* generated from Sources/Options/loss.toml (make generate) */
 /* Where the mean over an anchor's positives is taken. */
 enum {
@@ -335,7 +334,6 @@ SUPCON_MUST_CHECK supcon_status supcon_mask_from_values(supcon_context *context,
  * data sets */
 
 typedef struct supcon_dataset supcon_dataset;
-
 
 /* generated from Sources/Options/dataset.toml (make generate) */
 /* What happens to a file that is no readable image. */
@@ -673,7 +671,6 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_corrupt(const supcon_dataset *dat
 
 typedef struct supcon_model supcon_model;
 
-
 /* generated from Sources/Options/model.toml (make generate) */
 /* The first layers. */
 enum {
@@ -929,7 +926,6 @@ SUPCON_MUST_CHECK supcon_status supcon_model_reset_classifier(supcon_model *mode
 
 typedef struct supcon_trainer supcon_trainer;
 
-
 /* generated from Sources/Options/train.toml (make generate) */
 /* The quantity that a run minimizes. */
 enum {
@@ -1131,6 +1127,25 @@ typedef struct supcon_train_options {
   /* Epochs between two steps of the staircase. Applies to schedule exponential. Default 0.5;
    * 0.001 to 1e6. */
   double exponential_epochs;
+
+  /* --- Fine-tuning --- */
+  /* Stages of the encoder, and with them the stem, that are not trained; 4 is the whole encoder.
+   * Their parameters and running statistics keep every bit, and they run in inference form, in
+   * int8 if the model embeds in int8 (supcon_model_quantize) when the trainer is made. Applies
+   * to all objectives but linear. Default 0; 0 to 4. */
+  int32_t freeze_stages;
+  /* Epochs after which one more of the frozen stages is trained, the last one first. Applies to
+   * freeze_stages above 0. NULL (default): none. [unfreeze_epoch_count] */
+  const int32_t *unfreeze_epochs;
+  int64_t unfreeze_epoch_count;
+  /* The encoder's batch norms use their running statistics and leave them as they are; gamma and
+   * beta are trained. Applies to all objectives but linear; it suits small batches from given
+   * weights. Default 0; 0 or 1. */
+  int32_t freeze_norm;
+  /* Learning rate of a stage over that of the one behind it. Head and classifier have the full
+   * rate, the last stage this fraction of it, the stem its 5th power. Applies to all objectives
+   * but linear. Default 1; 0.001 to 1. */
+  double layer_decay;
 
   /* --- Validation and checkpoints --- */
   /* Fraction of the images that is held out for kNN@1 and early stopping. Default 0.05; 0 to

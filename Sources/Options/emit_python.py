@@ -34,7 +34,7 @@ class Choice(enum.IntEnum):
 
 class Row(NamedTuple):
     """An option: Python's keyword, the struct's field, its kind (int, float, bool, str, bytes for a
-    path, or an enumeration), the table it belongs to, the group it is shown in, a sentence, whom it
+    path, list for integers, or an enumeration), the table it belongs to, the group it is shown in, a sentence, whom it
     serves, what a value means.
     """
 
@@ -59,7 +59,7 @@ CTYPES = {
 }  # fmt: skip
 KINDS = {
     "int": "int", "int64": "int", "uint64": "int", "float": "float", "double": "float",
-    "bool": "bool", "path": "bytes", "architecture": "str",
+    "bool": "bool", "path": "bytes", "architecture": "str", "ints": "list",
 }  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def annotation(option: Option) -> str:
     if option.enum:
         return f"_generated.{option.enum.python}Name"
     kind = KINDS[option.type]
-    return "str | os.PathLike[str]" if kind == "bytes" else kind
+    return {"bytes": "str | os.PathLike[str]", "list": "Sequence[int]"}.get(kind, kind)
 
 
 def module(structs: list[Struct]) -> str:

@@ -254,7 +254,7 @@ def test_nothing_is_left_out(name):
     fields = dict(found.train)
     views = _options.augmentation(fields.pop("augmentation"))
     assert not train.augmentation_second and bytes(views) == bytes(train.augmentation[0])
-    assert fields.pop("milestones") == (train.milestones[: train.milestone_count] or None)
+    assert fields["milestones"] == (train.milestones[: train.milestone_count] or None)
     made = _options.build(
         _options.TRAIN | _options.TRAIN_DATA,
         **{it: value for it, value in fields.items() if it not in _options.LOSS},

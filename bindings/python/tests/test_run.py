@@ -57,6 +57,7 @@ def test_config_has_every_option(made):
     assert set(recipe.train) - whole <= {
         "augmentation",
         "milestones",
+        "unfreeze_epochs",
         "checkpoint_folder",
         "resume",
     }

@@ -44,7 +44,7 @@ def test_every_study_is_whole(name):
     arms = study.arms(SETTINGS)
     names = [it.name for it in arms]
     assert len(set(names)) == len(names) >= 2
-    known = set(_runner.TRAIN) | set(_runner.LOSS) | {"augmentation", "milestones", "from"}
+    known = set(_runner.TRAIN) | set(_runner.LOSS) | {"augmentation", "from"}
     for arm in arms:
         assert all(set(it) <= known for it in (arm.options, arm.second or {}, *arm.grid)), arm
     for claim in study.claims(SETTINGS):

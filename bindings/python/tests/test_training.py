@@ -243,7 +243,6 @@ def test_one_table_of_options():
         known = tables | (_options.CLASSIFIER if estimator is supcon.SupConClassifier else {})
         others = {
             "self",
-            "milestones",
             "augmentation",
             "preset",
             "init",
@@ -262,7 +261,7 @@ def test_one_table_of_options():
         # None, so that what is given can be told from what a preset may say
         assert all(
             parameters[it].default is None
-            for it in (*known, "milestones", "augmentation", "image_size", "mean", "std")
+            for it in (*known, "augmentation", "image_size", "mean", "std")
         )
         for name, option in {**known, **_options.AUGMENTATION, **_options.EMBED}.items():
             if name in parameters and parameters[name].default is not None:
@@ -296,8 +295,8 @@ def test_every_field_of_the_options_is_reachable():
         "mean",
         "std",
         "has_mean_std",
-        "milestones",
         "milestone_count",
+        "unfreeze_epoch_count",
         "loss",
         "augmentation",
         "augmentation_second",

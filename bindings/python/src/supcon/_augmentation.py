@@ -6,8 +6,7 @@ import ctypes
 
 import numpy as np
 
-from . import _abi, _convert
-from . import _options
+from . import _abi, _convert, _options
 from ._data import Dataset
 from ._images import floats, integers, pixels
 from ._library import check, context, lib

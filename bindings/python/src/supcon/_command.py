@@ -138,12 +138,6 @@ def parser() -> argparse.ArgumentParser:
     )
     group = it.add_argument_group("training")
     _flags(group, TRAIN)
-    group.add_argument(
-        "--milestones",
-        type=_epochs,
-        metavar="EPOCH[,EPOCH...]",
-        help="step schedule: epochs after which the rate is multiplied by --gamma",
-    )
     _flag(group, MODEL_DATA["seed"], "of weights, sampling, augmentation and the validation split")
     _flags(it.add_argument_group("loss"), LOSS)
     _augmentation_flags(it)
@@ -390,6 +384,8 @@ def _flag(group, option: Option, text: str | None = None) -> None:
         words["action"] = argparse.BooleanOptionalAction
     elif option.choices:
         words["choices"] = option.choices
+    elif option.kind is list:
+        words["type"], words["metavar"] = _epochs, "N[,N...]"
     else:
         words["type"] = option.kind if option.kind in (int, float) else str
         words["metavar"] = {int: "N", float: "X", bytes: "PATH"}.get(option.kind, "NAME")
@@ -452,7 +448,7 @@ def _epochs(text: str) -> list[int]:
 def _train(arguments) -> int:
     _files.writable(arguments.output)
     recipe = preset(arguments.preset) if arguments.preset else None
-    options = train_options(recipe, _given(arguments, (*TRAIN, *LOSS, "milestones", "seed")))
+    options = train_options(recipe, _given(arguments, (*TRAIN, *LOSS, "seed")))
     options["augmentation"] = _augmentation(arguments, options.get("augmentation"))
     begun = _begin(arguments)
     if begun is None:

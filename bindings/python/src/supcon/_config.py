@@ -34,10 +34,7 @@ def of_run(model: Model, options: dict) -> dict[str, dict]:
     """
     train = words(build(TRAIN, **{it: options.get(it) for it in TRAIN}), TRAIN)
     loss = words(build(LOSS, **{it: options.get(it) for it in LOSS}), LOSS)
-    for name in ("milestones", "seed"):
-        if options.get(name) is not None:
-            train[name] = options[name]
-    train.setdefault("seed", MODEL_DATA["seed"].default)
+    train["seed"] = MODEL_DATA["seed"].default if options.get("seed") is None else options["seed"]
     known = model.info()
     described = {it: known[it] for it in known if it in MODEL or it in ("image_size", "channels")}
     described |= {it: [float(f"{x:.6g}") for x in known[it]] for it in ("mean", "std")}

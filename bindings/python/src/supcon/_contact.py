@@ -8,8 +8,7 @@ import zlib
 
 import numpy as np
 
-from . import _convert, _files
-from . import _options
+from . import _convert, _files, _options
 from ._augmentation import augment, image_size
 from ._data import Dataset, source
 

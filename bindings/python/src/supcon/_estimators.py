@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -36,7 +37,7 @@ from ._training import (
 )
 
 _MODEL = (*MODEL, "image_size", "mean", "std")
-_TRAINING = (*TRAIN, *LOSS, "milestones", "augmentation")
+_TRAINING = (*TRAIN, *LOSS, "augmentation")
 
 
 def _keep(estimator, arguments: dict) -> None:
@@ -63,8 +64,6 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     here.
 
     {options}
-    milestones : list of int, optional
-        Step schedule: epochs after which the rate is multiplied by gamma.
     augmentation : str, dict or a pair of them, default "simclr"
         As in `augment`; a pair: of an image's first view, and of its others. Beside a preset, a
         dict without "kind" changes fields of the preset's.
@@ -166,10 +165,12 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         warmup_steps: int | None = None,
         schedule_after_warmup: bool | None = None,
         warmup_start: float | None = None,
+        milestones: Sequence[int] | None = None,
         gamma: float | None = None,
         exponential_factor: float | None = None,
         exponential_epochs: float | None = None,
         freeze_stages: int | None = None,
+        unfreeze_epochs: Sequence[int] | None = None,
         freeze_norm: bool | None = None,
         layer_decay: float | None = None,
         validation_fraction: float | None = None,
@@ -187,7 +188,6 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         scale: float | None = None,
         positives_cap: int | None = None,
         # end of generated
-        milestones=None,
         augmentation=None,
         preset=None,
         init=None,
@@ -446,10 +446,12 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         warmup_steps: int | None = None,
         schedule_after_warmup: bool | None = None,
         warmup_start: float | None = None,
+        milestones: Sequence[int] | None = None,
         gamma: float | None = None,
         exponential_factor: float | None = None,
         exponential_epochs: float | None = None,
         freeze_stages: int | None = None,
+        unfreeze_epochs: Sequence[int] | None = None,
         freeze_norm: bool | None = None,
         layer_decay: float | None = None,
         validation_fraction: float | None = None,
@@ -467,7 +469,6 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         scale: float | None = None,
         positives_cap: int | None = None,
         # end of generated
-        milestones=None,
         augmentation=None,
         preset=None,
         init=None,

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from csv import Error as CsvError, reader as csv_lines
+from csv import Error as CsvError
+from csv import reader as csv_lines
 
 import numpy as np
 

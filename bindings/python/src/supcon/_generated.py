@@ -24,7 +24,7 @@ class Choice(enum.IntEnum):
 
 class Row(NamedTuple):
     """An option: Python's keyword, the struct's field, its kind (int, float, bool, str, bytes for a
-    path, or an enumeration), the table it belongs to, the group it is shown in, a sentence, whom it
+    path, list for integers, or an enumeration), the table it belongs to, the group it is shown in, a sentence, whom it
     serves, what a value means.
     """
 
@@ -721,10 +721,12 @@ TRAIN = (
     Row('warmup_steps', 'warmup_steps', int, '', 'Learning rate', 'Steps of linear warm-up.', '', (-1, 'as many as warmup_epochs says')),
     Row('schedule_after_warmup', 'schedule_after_warmup', bool, '', 'Learning rate', "The schedule begins when warm-up has ended, as google-research's does, instead of with the run, as SupContrast's does.", '', None),
     Row('warmup_start', 'warmup_start', float, '', 'Learning rate', 'Fraction of the rate that warm-up begins with.', '', None),
+    Row('milestones', 'milestones', list, '', 'Learning rate', 'Epochs after which the rate is multiplied by gamma, each larger than the one before.', 'schedule step', None),
     Row('gamma', 'gamma', float, '', 'Learning rate', 'Factor on the rate at each milestone.', 'schedule step', None),
     Row('exponential_factor', 'exponential_factor', float, '', 'Learning rate', 'Factor on the rate after each exponential_epochs, a staircase.', 'schedule exponential', None),
     Row('exponential_epochs', 'exponential_epochs', float, '', 'Learning rate', 'Epochs between two steps of the staircase.', 'schedule exponential', None),
     Row('freeze_stages', 'freeze_stages', int, '', 'Fine-tuning', 'Stages of the encoder, and with them the stem, that are not trained; 4 is the whole encoder.', 'all objectives but linear', None),
+    Row('unfreeze_epochs', 'unfreeze_epochs', list, '', 'Fine-tuning', 'Epochs after which one more of the frozen stages is trained, the last one first.', 'freeze_stages above 0', None),
     Row('freeze_norm', 'freeze_norm', bool, '', 'Fine-tuning', "The encoder's batch norms use their running statistics and leave them as they are; gamma and beta are trained.", 'all objectives but linear; it suits small batches from given weights', None),
     Row('layer_decay', 'layer_decay', float, '', 'Fine-tuning', 'Learning rate of a stage over that of the one behind it.', 'all objectives but linear', None),
     Row('validation_fraction', 'validation_fraction', float, '', 'Validation and checkpoints', 'Fraction of the images that is held out for kNN@1 and early stopping.', '', (0, 'none')),

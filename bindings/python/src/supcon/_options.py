@@ -64,6 +64,9 @@ class Option:
             return _convert.real(self.name, value)
         if self.kind is bytes:
             return _convert.path(self.name, value)
+        if self.kind is list:
+            low, high = _convert.RANGES[ctypes.c_int32]
+            return [_convert.integer(self.name, it, low, high) for it in value]
         if not isinstance(value, str) or "\0" in value:
             raise ArgumentError(
                 f"{self.name} is {value!r}; expected a word such as {self.default!r}"
@@ -84,6 +87,8 @@ def default_of(struct, field: str, kind: type):
 def _word(struct, field: str, kind: type):
     """The field of a filled struct, as Python writes it."""
     value = getattr(struct, field)
+    if kind is list:
+        return value[: getattr(struct, _count(field))] or None
     if value is None:
         return None
     if issubclass(kind, _abi.Choice):
@@ -93,6 +98,11 @@ def _word(struct, field: str, kind: type):
     if kind is float and dict(struct._fields_)[field] is ctypes.c_float:
         return shortest(value)
     return value.decode() if isinstance(value, bytes) else value
+
+
+def _count(field: str) -> str:
+    """The field beside a list that says how long it is: of milestones it is milestone_count."""
+    return f"{field[:-1]}_count"
 
 
 def shortest(value: float) -> float:
@@ -135,8 +145,14 @@ def fill(struct, table: dict[str, Option], values: dict):
     for name, value in values.items():
         if name not in table:
             raise ArgumentError(f"{name!r} is no option here; expected one of {', '.join(table)}")
-        if value is not None:
-            setattr(struct, table[name].field, table[name].number(value))
+        if value is None:
+            continue
+        option, number = table[name], table[name].number(value)
+        if option.kind is list:
+            array = (ctypes.c_int32 * len(number))(*number)
+            setattr(struct, _count(option.field), len(number))
+            number = ctypes.cast(array, ctypes.POINTER(ctypes.c_int32))  # keeps the array
+        setattr(struct, option.field, number)
     return struct
 
 

@@ -58,7 +58,6 @@ def preset(name: str) -> Preset:
         | words(train.loss[0], LOSS)
         | {
             "augmentation": (views, others) if others else views,
-            "milestones": train.milestones[: train.milestone_count] or None,
             "seed": train.seed,
         }
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -139,10 +140,12 @@ def train(
     warmup_steps: int | None = None,
     schedule_after_warmup: bool | None = None,
     warmup_start: float | None = None,
+    milestones: Sequence[int] | None = None,
     gamma: float | None = None,
     exponential_factor: float | None = None,
     exponential_epochs: float | None = None,
     freeze_stages: int | None = None,
+    unfreeze_epochs: Sequence[int] | None = None,
     freeze_norm: bool | None = None,
     layer_decay: float | None = None,
     validation_fraction: float | None = None,
@@ -161,7 +164,6 @@ def train(
     positives_cap: int | None = None,
     # end of generated
     augmentation=None,
-    milestones=None,
     seed=None,
     callback=None,
     verbose=0,
@@ -179,8 +181,6 @@ def train(
     {options}
     augmentation : str, dict or a pair of them, optional
         As in `augment`; a pair: of an image's first view, and of its others.
-    milestones : list of int, optional
-        Step schedule: epochs after which the rate is multiplied by gamma.
     seed : int, optional
         Of sampling, augmentation and the validation split.
     callback : callable, optional
@@ -211,7 +211,7 @@ def train(
     scope = locals()
     given = {name: scope[name] for name in (*TRAIN, *LOSS) if scope[name] is not None}
     if run is not None:
-        given |= {"augmentation": augmentation, "milestones": milestones, "seed": seed}
+        given |= {"augmentation": augmentation, "seed": seed}
         return _in_folder(run, model, data, test, given, callback, verbose, training or Training())
     struct = build(
         TRAIN | TRAIN_DATA, **{name: it for name, it in given.items() if name in TRAIN}, seed=seed
@@ -223,13 +223,6 @@ def train(
         struct.augmentation = ctypes.pointer(views)
     if others is not None:
         struct.augmentation_second = ctypes.pointer(others)
-    if milestones is not None:
-        numbers = [_convert.integer("milestones", it, 0, 2**31 - 1) for it in milestones]
-        epochs = (ctypes.c_int32 * max(1, len(numbers)))(*numbers)
-        struct.milestones, struct.milestone_count = (
-            ctypes.cast(epochs, ctypes.POINTER(ctypes.c_int32)),
-            len(numbers),
-        )
     return _run(
         model, data, struct, callback, Progress() if verbose else None, training or Training()
     )

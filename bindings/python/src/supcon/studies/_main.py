@@ -6,8 +6,8 @@ import shlex
 import sys
 import time
 
-from . import _report, find
 from .._convert import integer
+from . import _report, find
 from ._runner import Runner
 from ._study import Settings
 

@@ -188,7 +188,7 @@ def stage(settings: Settings, model: Model, data: Dataset, options: dict, seed: 
     known = {
         name: value
         for name, value in options.items()
-        if name in TRAIN or name in LOSS or name in ("augmentation", "milestones")
+        if name in TRAIN or name in LOSS or name == "augmentation"
     }
     size = min(known.get("batch_size") or settings.batch_size or 256, len(data))
     train(

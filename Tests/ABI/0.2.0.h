@@ -674,7 +674,7 @@ typedef struct supcon_model supcon_model;
 /* generated from Sources/Options/model.toml (make generate) */
 /* The first layers. */
 enum {
-  /* Cifar up to 64 pixels, imagenet above. */
+  /* cifar up to 64 pixels, imagenet above. */
   SUPCON_STEM_AUTO = 0,
   /* 7x7 convolution of stride 2, 3x3 max pool of stride 2. */
   SUPCON_STEM_IMAGENET = 1,
@@ -687,20 +687,20 @@ enum {
   SUPCON_HEAD_NONE = 0,
   /* A linear layer. */
   SUPCON_HEAD_LINEAR = 1,
-  /* Linear, ReLU, linear. */
+  /* linear, ReLU, linear. */
   SUPCON_HEAD_MLP = 2,
-  /* Linear, batch norm, ReLU, linear. */
+  /* linear, batch norm, ReLU, linear. */
   SUPCON_HEAD_MLP_BN = 3,
-  /* Linear, ReLU, linear, ReLU, linear. */
+  /* linear, ReLU, linear, ReLU, linear. */
   SUPCON_HEAD_MLP3 = 4,
-  /* Linear, batch norm, ReLU, linear, batch norm, ReLU, linear. */
+  /* linear, batch norm, ReLU, linear, batch norm, ReLU, linear. */
   SUPCON_HEAD_MLP3_BN = 5
 };
 /* The precision that the network computes in. */
 enum {
-  /* Bf16 where the CPU has bf16 instructions (AVX512-BF16 or AMX), else f32. */
+  /* bf16 where the CPU has bf16 instructions (AVX512-BF16 or AMX), else f32. */
   SUPCON_PRECISION_AUTO = 0,
-  /* F32 throughout. */
+  /* f32 throughout. */
   SUPCON_PRECISION_F32 = 1,
   /* Activations in bf16; weights, statistics, loss and optimizer in f32. */
   SUPCON_PRECISION_BF16 = 2
@@ -711,9 +711,10 @@ typedef struct supcon_model_options {
   uint32_t struct_size;
   /* First layers of the network. Default SUPCON_STEM_AUTO. */
   int32_t stem;
-  /* Name of the network, torchvision's. resnet18, resnet34, resnet50, resnet101, resnet152,
-   * resnet200; resnext50_32x4d, resnext101_32x8d, resnext101_64x4d (arXiv:1611.05431);
-   * wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146). Default resnet18. */
+  /* Name of the network, as torchvision and timm call it. resnet18, resnet26 (timm's), resnet34,
+   * resnet50, resnet101, resnet152, resnet200; resnext50_32x4d, resnext101_32x8d,
+   * resnext101_64x4d (arXiv:1611.05431); wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146).
+   * Default resnet18. */
   const char *architecture;
   /* Channels of the first stage. Default 64; 1 to 1024. */
   int32_t width;
@@ -948,9 +949,9 @@ enum {
   SUPCON_POSITIVES_ANY = 1,
   /* Images whose targets of 0 and 1 are the same. */
   SUPCON_POSITIVES_ALL = 2,
-  /* All images, weighted by the Jaccard index of their targets of 0 and 1. */
+  /* all images, weighted by the Jaccard index of their targets of 0 and 1. */
   SUPCON_POSITIVES_JACCARD = 3,
-  /* All images, weighted by exp(-|difference|^2 / (2 label_bandwidth^2)) of their real targets. */
+  /* all images, weighted by exp(-|difference|^2 / (2 label_bandwidth^2)) of their real targets. */
   SUPCON_POSITIVES_KERNEL = 4
 };
 /* The part that a queue of earlier keys takes. */
@@ -1436,6 +1437,33 @@ void supcon_detection_scores_init_sized(supcon_detection_scores *scores, size_t 
 SUPCON_MUST_CHECK supcon_status supcon_detection(const float *inside, int64_t inside_count,
                                                  const float *outside, int64_t outside_count,
                                                  supcon_detection_scores *scores);
+
+typedef struct supcon_nearest_options {
+  uint32_t struct_size;
+  int32_t k;         /* neighbors of a query; default 10 */
+  int32_t normalize; /* 1 (default): rows are divided by their lengths, similarities are cosines;
+                        0: they are products of the rows as they are, and the gallery is not
+                        copied: for rows that have length 1 already */
+} supcon_nearest_options;
+void supcon_nearest_options_init_sized(supcon_nearest_options *options, size_t size);
+#define supcon_nearest_options_init(options) \
+  supcon_nearest_options_init_sized((options), sizeof *(options))
+/* The k nearest rows of a gallery for each query, the nearest first, by comparing it with every
+ * row. Similarities of what is found are computed in f64 and rounded; among equals the lower index
+ * comes first. The same for any number of threads. To search one gallery often, embed with
+ * supcon_embed_options.normalize and pass normalize = 0 here.
+ *  gallery       [gallery_count, dimension]
+ *  queries       [query_count, dimension]; NULL: the gallery's rows, each of which looks for the
+ *                others; query_count is not looked at then
+ *  indices       int64 [query_count, k]
+ *  similarities  f32 [query_count, k]
+ * Errors: argument (rows or products that are not finite, k above the number of rows), shape,
+ * memory, canceled. */
+SUPCON_MUST_CHECK supcon_status supcon_nearest(supcon_context *context, const float *gallery,
+                                               int64_t gallery_count, const float *queries,
+                                               int64_t query_count, int64_t dimension,
+                                               const supcon_nearest_options *options,
+                                               int64_t *indices, float *similarities);
 
 #ifdef __cplusplus
 }

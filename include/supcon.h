@@ -1438,13 +1438,18 @@ SUPCON_MUST_CHECK supcon_status supcon_detection(const float *inside, int64_t in
                                                  const float *outside, int64_t outside_count,
                                                  supcon_detection_scores *scores);
 
+/* generated from Sources/Options/nearest.toml (make generate) */
+/* How nearest neighbors are found. */
 typedef struct supcon_nearest_options {
   uint32_t struct_size;
-  int32_t k;         /* neighbors of a query; default 10 */
-  int32_t normalize; /* 1 (default): rows are divided by their lengths, similarities are cosines;
-                        0: they are products of the rows as they are, and the gallery is not
-                        copied: for rows that have length 1 already */
+  /* Neighbors of a query. Default 10; 1 or more. */
+  int32_t k;
+  /* Divides rows by their lengths, so that similarities are cosines; otherwise they are products
+   * of the rows as they are. Rows that have length 1 already need no copy of the gallery without
+   * it. Default 1; 0 or 1. */
+  int32_t normalize;
 } supcon_nearest_options;
+/* end of generated */
 void supcon_nearest_options_init_sized(supcon_nearest_options *options, size_t size);
 #define supcon_nearest_options_init(options) \
   supcon_nearest_options_init_sized((options), sizeof *(options))

@@ -17,7 +17,7 @@ ROOT = FOLDER.parents[1]
 # In the order of the header: a struct comes after those that it points to.
 NAMES = (
     "context", "loss", "dataset", "augmentation", "model", "load", "embed", "classifier", "train",
-    "evaluate", "calibration", "ood",
+    "evaluate", "calibration", "ood", "nearest",
 )  # fmt: skip
 WIDTH = 100
 

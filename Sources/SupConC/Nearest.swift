@@ -1,31 +1,6 @@
 import CSupCon
 import SupCon
 
-extension supcon_nearest_options {
-    init(_ options: NearestOptions) {
-        self = .empty
-        (k, normalize) = (Int32(options.k), options.normalize ? 1 : 0)
-    }
-}
-
-extension NearestOptions {
-    /// NULL: the defaults. Errors: argument.
-    init(_ pointer: UnsafePointer<supcon_nearest_options>?) throws(SupConError) {
-        self.init()
-        let options = try supcon_nearest_options.read(
-            pointer, defaults: supcon_nearest_options(self))
-        k = Int(options.k)
-        normalize = try flag(options.normalize, "normalize")
-    }
-}
-
-@c @implementation
-public func supcon_nearest_options_init_sized(
-    _ options: UnsafeMutablePointer<supcon_nearest_options>?, _ size: Int
-) {
-    supcon_nearest_options(NearestOptions()).initialize(options, size)
-}
-
 @c @implementation
 public func supcon_nearest(
     _ context: OpaquePointer?, _ gallery: UnsafePointer<Float>?, _ gallery_count: Int64,

@@ -463,3 +463,28 @@ extension OutOfDistributionOptions {
 public func supcon_ood_options_init_sized(
     _ options: UnsafeMutablePointer<supcon_ood_options>?, _ size: Int
 ) { supcon_ood_options.defaults.initialize(options, size) }
+
+extension supcon_nearest_options: OptionStruct {
+    /// Pointers stay NULL, which means the defaults of what they point to.
+    init(_ options: NearestOptions) {
+        self = .empty
+        k = Int32(options.k)
+        normalize = options.normalize ? 1 : 0
+    }
+    static var defaults: Self { Self(NearestOptions()) }
+}
+
+extension NearestOptions {
+    /// Reads C's options over the defaults; NULL: those. Errors: argument.
+    init(_ pointer: UnsafePointer<supcon_nearest_options>?) throws(SupConError) {
+        self.init()
+        let options = try supcon_nearest_options.read(pointer)
+        k = Int(options.k)
+        normalize = try flag(options.normalize, "normalize")
+    }
+}
+
+@c @implementation
+public func supcon_nearest_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_nearest_options>?, _ size: Int
+) { supcon_nearest_options.defaults.initialize(options, size) }

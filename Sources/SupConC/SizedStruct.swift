@@ -134,4 +134,4 @@ extension supcon_calibration_scores: SizedStruct { static var firstSize: Int { 5
 extension supcon_corruption_scores: SizedStruct { static var firstSize: Int { 24 } }
 extension supcon_ood_options { static var firstSize: Int { 8 } }
 extension supcon_detection_scores: SizedStruct { static var firstSize: Int { 32 } }
-extension supcon_nearest_options: SizedStruct { static var firstSize: Int { 12 } }
+extension supcon_nearest_options { static var firstSize: Int { 12 } }

@@ -1,17 +1,6 @@
 import CKernels
 import SupConTensor
 
-/// How `nearest` searches.
-public struct NearestOptions: Sendable, Equatable {
-    /// Neighbors of a query: 1 to the number of rows (without the query's own, if it is one).
-    public var k: Int
-    /// True: rows are divided by their lengths first, and similarities are cosines. False: they are
-    /// products of the rows as they are, which saves a copy of the gallery where all have length 1.
-    public var normalize: Bool
-
-    public init(k: Int = 10, normalize: Bool = true) { (self.k, self.normalize) = (k, normalize) }
-}
-
 /// Finds the k nearest rows of a gallery for each query, by comparing it with every row.
 ///
 /// Products are computed in f32; of the k largest they are computed again in f64, rounded to f32,

@@ -40,6 +40,7 @@ from ._generated import (
     LossOptions,
     Method,
     ModelOptions,
+    NearestOptions,
     Objective,
     OnError,
     OodOptions,
@@ -297,10 +298,6 @@ class DetectionScores(Structure):
     ]
 
 
-class NearestOptions(Structure):
-    _fields_ = [_size, ("k", c_int32), ("normalize", c_int32)]
-
-
 # struct → its name in the header; each but the last two is set to its defaults by <name>_init_sized()
 STRUCTS = _generated.STRUCTS | {
     LossResult: "supcon_loss_result",
@@ -311,7 +308,6 @@ STRUCTS = _generated.STRUCTS | {
     CalibrationScores: "supcon_calibration_scores",
     CorruptionScores: "supcon_corruption_scores",
     DetectionScores: "supcon_detection_scores",
-    NearestOptions: "supcon_nearest_options",
     Images: "supcon_images",
     EventStruct: "supcon_event",
 }

@@ -458,6 +458,16 @@ class OodOptions(Structure):
     ]
 
 
+class NearestOptions(Structure):
+    """How nearest neighbors are found."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("k", c_int32),
+        ("normalize", c_int32),
+    ]
+
+
 # enumeration → the prefix of its names in the header
 PREFIXES = {
     Form: "SUPCON_FORM_",
@@ -492,6 +502,7 @@ STRUCTS = {
     EvaluateOptions: "supcon_evaluate_options",
     CalibrationOptions: "supcon_calibration_options",
     OodOptions: "supcon_ood_options",
+    NearestOptions: "supcon_nearest_options",
 }
 
 # what each value of a choice means
@@ -755,4 +766,10 @@ CALIBRATION = (
 OOD = (
     OodOptions,
     Row('k', 'k', int, '', 'Out-of-distribution scores', 'Rank of the neighbor whose distance counts; 50 is what Sun et al. (arXiv:2204.06507) use for CIFAR.', '', None),
+)
+
+NEAREST = (
+    NearestOptions,
+    Row('k', 'k', int, '', 'Nearest neighbors', 'Neighbors of a query.', '', None),
+    Row('normalize', 'normalize', bool, '', 'Nearest neighbors', 'Divides rows by their lengths, so that similarities are cosines; otherwise they are products of the rows as they are.', '', None),
 )

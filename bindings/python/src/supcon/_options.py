@@ -134,6 +134,7 @@ EMBED = _table(_generated.EMBED)
 EVALUATE = _table(_generated.EVALUATE)
 CALIBRATION = _table(_generated.CALIBRATION)
 OOD = _table(_generated.OOD)
+NEAREST = _table(_generated.NEAREST)
 LOAD = _table(_generated.LOAD)
 DATASET = _table(_generated.DATASET)
 

@@ -711,10 +711,11 @@ typedef struct supcon_model_options {
   uint32_t struct_size;
   /* First layers of the network. Default SUPCON_STEM_AUTO. */
   int32_t stem;
-  /* Name of the network, as torchvision and timm call it. resnet18, resnet26 (timm's), resnet34,
-   * resnet50, resnet101, resnet152, resnet200; resnext50_32x4d, resnext101_32x8d,
-   * resnext101_64x4d (arXiv:1611.05431); wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146).
-   * Default resnet18. */
+  /* Name of the network, as torchvision and timm call it. resnet18, resnet34, resnet50,
+   * resnet101, resnet152, resnet200; resnext50_32x4d, resnext101_32x8d, resnext101_64x4d
+   * (arXiv:1611.05431); wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146); timm's resnet26,
+   * and with deep stems resnet10t, 14t, 26t, 18d, 26d, 34d, 50d, 101d, 152d, 200d. Default
+   * resnet18. */
   const char *architecture;
   /* Channels of the first stage. Default 64; 1 to 1024. */
   int32_t width;

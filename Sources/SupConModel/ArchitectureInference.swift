@@ -18,7 +18,10 @@ extension NetworkConfiguration {
             )
             return entry.shape
         }
-        guard let first = try shape("conv1.weight", rank: 4) else {
+        let deep = try shape("conv1.0.weight", rank: 4)
+        let deepest = try shape("conv1.6.weight", rank: 4)
+        let plain = try shape("conv1.weight", rank: 4)
+        guard let first = deep ?? plain else {
             let some = tensors.names.prefix(3).map(SafetensorsFile.short).joined(separator: ", ")
             throw SupConError(
                 .format,
@@ -28,23 +31,26 @@ extension NetworkConfiguration {
                 """
             )
         }
-        (width, channels) = (first[0], first[1])
+        (width, channels) = (deepest?[0] ?? first[0], first[1])
         switch (first[2], first[3]) {
-        case (3, 3): stem = .cifar
-        case (7, 7): stem = .imagenet
+        case (3, 3): stem = deep == nil ? .cifar : .imagenet
+        case (7, 7) where deep == nil: stem = .imagenet
         default:
             throw SupConError(
                 .format,
                 """
-                \(path): tensor conv1.weight has shape \(first); expected a kernel of 3×3 \
-                (CIFAR stem) or 7×7 (ImageNet stem)
+                \(path): tensor conv1\(deep == nil ? "" : ".0").weight has shape \(first); expected \
+                a kernel of 3×3 (CIFAR stem, deep stem) or 7×7 (ImageNet stem)
                 """
             )
         }
         let blocks = Self.blocks(tensors)
         let hasBottlenecks = tensors["layer1.0.conv3.weight"] != nil
+        // With a CIFAR stem the 3×3 shortcuts tell a deep variant.
+        let shortcut = try shape("layer2.0.downsample.0.weight", rank: 4)
+        let isDeep = deep != nil || shortcut?[2] == 3
         let alike = Architecture.allCases.filter {
-            $0.blocks == blocks && $0.hasBottlenecks == hasBottlenecks
+            $0.blocks == blocks && $0.hasBottlenecks == hasBottlenecks && $0.isDeep == isDeep
         }
         // Among those of as many blocks the shape of the 3×3 convolutions decides; if none fits,
         // the check of all tensors says which does not.
@@ -53,6 +59,8 @@ extension NetworkConfiguration {
         let fitting = alike.first {
             let inner = $0.innerChannels(stageWidth: width)
             return second.map { [$0[0], $0[1]] } == [inner, inner / $0.groups]
+                && (deep.map { $0[0] } ?? 0)
+                    == (deep == nil ? 0 : $0.deepStemChannels(width: width).first)
         }
         guard let found = fitting ?? alike.first else {
             throw SupConError(

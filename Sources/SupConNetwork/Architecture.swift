@@ -3,27 +3,51 @@ import SupConTensor
 /// The residual networks of He et al., "Deep residual learning for image recognition"
 /// (arXiv:1512.03385), and ResNet-200 of the paper's TensorFlow reference; ResNeXts (Xie et al.,
 /// arXiv:1611.05431), whose 3×3 convolutions are grouped; wide ones (Zagoruyko and Komodakis,
-/// arXiv:1605.07146), whose 3×3 convolutions are wider; timm's ResNet-26.
-/// Names are torchvision's and timm's.
+/// arXiv:1605.07146), whose 3×3 convolutions are wider. Names are torchvision's.
+///
+/// ResNet-26 and those that end in d or t are timm's: "d" (He et al., arXiv:1812.01187) begins with
+/// three 3×3 convolutions in place of one of 7×7, and its shortcuts see all of what they reduce, not
+/// a quarter; "t" is the same with fewer channels in the first convolution.
 public enum Architecture: String, CaseIterable, Sendable {
     case resnet18, resnet34, resnet50, resnet101, resnet152, resnet200
     case resnext50_32x4d, resnext101_32x8d, resnext101_64x4d
     case wide_resnet50_2, wide_resnet101_2
     case resnet26
+    case resnet10t, resnet14t, resnet26t
+    case resnet18d, resnet26d, resnet34d, resnet50d, resnet101d, resnet152d, resnet200d
 
     /// Residual blocks in each of the four stages.
     public var blocks: [Int] {
         switch self {
-        case .resnet18, .resnet26: [2, 2, 2, 2]
-        case .resnet34, .resnet50, .resnext50_32x4d, .wide_resnet50_2: [3, 4, 6, 3]
-        case .resnet101, .resnext101_32x8d, .resnext101_64x4d, .wide_resnet101_2: [3, 4, 23, 3]
-        case .resnet152: [3, 8, 36, 3]
-        case .resnet200: [3, 24, 36, 3]
+        case .resnet10t, .resnet14t: [1, 1, 1, 1]
+        case .resnet18, .resnet26, .resnet18d, .resnet26d, .resnet26t: [2, 2, 2, 2]
+        case .resnet34, .resnet34d, .resnet50, .resnet50d, .resnext50_32x4d, .wide_resnet50_2:
+            [3, 4, 6, 3]
+        case .resnet101, .resnet101d, .resnext101_32x8d, .resnext101_64x4d, .wide_resnet101_2:
+            [3, 4, 23, 3]
+        case .resnet152, .resnet152d: [3, 8, 36, 3]
+        case .resnet200, .resnet200d: [3, 24, 36, 3]
         }
     }
 
     /// Bottleneck blocks (1×1, 3×3, 1×1) instead of basic ones (3×3, 3×3).
-    public var hasBottlenecks: Bool { self != .resnet18 && self != .resnet34 }
+    public var hasBottlenecks: Bool {
+        switch self {
+        case .resnet10t, .resnet18, .resnet18d, .resnet34, .resnet34d: false
+        default: true
+        }
+    }
+
+    /// The "d" and "t" variants: a deep stem for large images, and shortcuts with a 3×3 convolution
+    /// where they have stride 2, of which timm's mean over 2×2 before a 1×1 convolution is a case.
+    public var isDeep: Bool { isTiered || rawValue.hasSuffix("d") && groups == 1 }
+
+    private var isTiered: Bool { rawValue.hasSuffix("t") }
+
+    /// Channels of the first two of a deep stem's three convolutions; the third has `width`.
+    public func deepStemChannels(width: Int) -> (first: Int, second: Int) {
+        (isTiered ? width * 3 / 8 : width / 2, width / 2)
+    }
 
     /// A block's output channels over the stage's.
     public var expansion: Int { hasBottlenecks ? 4 : 1 }

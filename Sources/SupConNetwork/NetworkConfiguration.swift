@@ -48,6 +48,11 @@ public struct NetworkConfiguration: Sendable, Equatable {
             """
         )
         try require(
+            !architecture.isDeep || architecture.deepStemChannels(width: width).first > 0,
+            .argument,
+            "width is \(width); expected 3 or more for \(architecture.rawValue), which has a deep stem"
+        )
+        try require(
             (0...65536).contains(headHidden), .argument,
             "head_hidden is \(headHidden); expected up to 65536, or 0 for the encoder's width")
         try require(

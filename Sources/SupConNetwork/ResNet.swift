@@ -7,6 +7,13 @@ extension ComputeGraph {
         switch configuration.stem {
         case .cifar:
             x = convolutionNorm(0, channels: configuration.width, kernel: 3, "conv1", "bn1")
+        case .imagenet where configuration.architecture.isDeep:
+            let (first, second) = configuration.architecture.deepStemChannels(
+                width: configuration.width)
+            x = convolutionNorm(0, channels: first, kernel: 3, stride: 2, "conv1.0", "conv1.1")
+            x = convolutionNorm(x, channels: second, kernel: 3, "conv1.3", "conv1.4")
+            x = convolutionNorm(x, channels: configuration.width, kernel: 3, "conv1.6", "bn1")
+            x = maxPool(x)
         case .imagenet:
             x = convolutionNorm(
                 0, channels: configuration.width, kernel: 7, stride: 2, "conv1", "bn1")
@@ -26,7 +33,7 @@ extension ComputeGraph {
     }
 
     /// x ↦ relu(f(x) + x), where f is two 3×3 convolutions, or 1×1, 3×3, 1×1; x passes a 1×1
-    /// convolution where its shape changes.
+    /// convolution where its shape changes (3×3 in deep variants where its area does).
     private mutating func residualBlock(
         _ x: Int, channels: Int, stride: Int, architecture: Architecture, name: String
     ) -> Int {
@@ -46,8 +53,8 @@ extension ComputeGraph {
         }
         if stride != 1 || values[x].channels != outer {
             shortcut = convolutionNorm(
-                x, channels: outer, kernel: 1, stride: stride, relu: false, "\(name).downsample.0",
-                "\(name).downsample.1")
+                x, channels: outer, kernel: architecture.isDeep && stride > 1 ? 3 : 1,
+                stride: stride, relu: false, "\(name).downsample.0", "\(name).downsample.1")
         }
         let last = architecture.hasBottlenecks ? 3 : 2
         return convolutionNorm(

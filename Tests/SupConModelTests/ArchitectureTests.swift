@@ -36,6 +36,7 @@ import Testing
         (.resnet50, 8, .mlp), (.resnext50_32x4d, 16, .mlp3), (.wide_resnet50_2, 8, .mlp3BN),
         (.resnet101, 4, .linear), (.resnext101_32x8d, 8, .none),
         (.resnext101_64x4d, 16, .mlpBN), (.wide_resnet101_2, 4, .mlp), (.resnet26, 8, .mlp),
+        (.resnet10t, 8, .mlp), (.resnet26d, 4, .linear), (.resnet26t, 16, .none),
     ]
 
     @Test(arguments: cases.indices) func filesWithoutMetadataAreRecognized(_ index: Int) throws {
@@ -45,6 +46,8 @@ import Testing
             options.architecture, options.width, options.head, options.headHidden,
             options.projectionDimension
         ) = (architecture, width, head, 12, 5)
+        // Without their stem, "d" and "t" are the same network.
+        if architecture.isDeep { options.stem = .imagenet }
         options.precision = .f32
         let model = try Model(options, context: .default)
         let path = FileManager.default.temporaryDirectory.appendingPathComponent(

@@ -49,7 +49,12 @@ class Parts:
         self.normalizes_features = self.metadata["normalize_features"] == "1"
         self.layers: list[Convolution | MaxPool] = []
         self._values = 0
-        x = self._convolution(0, "conv1", "bn1", 2 if self.stem == "imagenet" else 1)
+        if "conv1.6.weight" in self.tensors:
+            x = self._convolution(0, "conv1.0", "conv1.1", 2)
+            x = self._convolution(x, "conv1.3", "conv1.4")
+            x = self._convolution(x, "conv1.6", "bn1")
+        else:
+            x = self._convolution(0, "conv1", "bn1", 2 if self.stem == "imagenet" else 1)
         if self.stem == "imagenet":
             x = self._add(MaxPool, x)
         for stage in range(1, 5):

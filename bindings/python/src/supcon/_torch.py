@@ -116,6 +116,8 @@ def export_torchvision(model, path) -> None:
     UnsupportedError.
     """
     parts = Parts(model)
+    if re.fullmatch(r"resnet\d+[dt]", parts.architecture):
+        raise UnsupportedError(f"torchvision has no {parts.architecture}")
     if parts.width != 64:
         raise UnsupportedError(
             f"the model has width {parts.width}; torchvision's ResNets have width 64"
@@ -224,7 +226,27 @@ def _named(tensors: dict[str, np.ndarray], path: str) -> dict[str, np.ndarray]:
         named[".".join(parts)] = tensor
     if is_projection:
         named |= _head(head, path)
-    return named
+    return _with_shortcuts(named)
+
+
+def _with_shortcuts(named: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """timm's shortcuts of mean over 2x2, 1x1 convolution and norm as ours of convolution and norm:
+    a mean and a 1x1 convolution are a 3x3 convolution of stride 2 whose first row and column are 0.
+    """
+    found = {}
+    for name, tensor in named.items():
+        place = re.fullmatch(r"(layer(\d)\.0\.downsample)\.([12])\.(\w+)", name)
+        if place is None or f"{place[1]}.2.weight" not in named:
+            found[name] = tensor
+        elif place[3] == "2":
+            found[f"{place[1]}.1.{place[4]}"] = tensor
+        elif place[2] == "1":  # of stride 1: no mean
+            found[f"{place[1]}.0.{place[4]}"] = tensor
+        else:
+            wide = np.zeros((*tensor.shape[:2], 3, 3), np.float32)
+            wide[:, :, 1:, 1:] = tensor / 4
+            found[f"{place[1]}.0.{place[4]}"] = wide
+    return found
 
 
 def _stripped(name: str) -> tuple[str, bool]:

@@ -8,7 +8,7 @@ public struct Philox: RandomNumberGenerator, Sendable {
     /// What the numbers are for; keeps streams of equal indices apart.
     public enum Purpose: UInt32, Sendable {
         case initialWeights = 1, shuffle, augmentation, split, sampler, test, positives, mix,
-            corruption = 32
+            corruption = 32, replacement
     }
 
     let key: SIMD2<UInt32>

@@ -23,11 +23,9 @@ extension Model {
         stop: (FitProgress) -> Bool = { _ in false }
     ) throws(SupConError) {
         try options.validate()
-        guard let indices = dataset.classIndices else {
-            throw SupConError(
-                .state,
-                "the data set has no labels; expected one for each image to fit a classifier on")
-        }
+        try require(
+            dataset.labels != nil, .state,
+            "the data set has no labels; expected one for each image to fit a classifier on")
         try require(
             dataset.classes > 1, .state,
             "the data set has \(dataset.classes) class; expected 2 or more to fit a classifier")
@@ -41,8 +39,8 @@ extension Model {
             try context.checkMemory(
                 count.partialValue * 4, for: "the encoder's output for \(dataset.count) images")
             let rows = try AlignedBuffer(Float.self, count: count.partialValue)
-            try embedInPieces(dataset, into: rows.floats, dimension: dimension, stop: stop)
-            let numbers = indices.map { Int64($0) }
+            let numbers = try embedInPieces(
+                dataset, into: rows.floats, dimension: dimension, stop: stop)
             let fitted = try numbers.withUnsafeBufferPointer { (labels) throws(SupConError) in
                 try SoftmaxRegression(
                     rows: rows.floats, labels: labels, dimension: dimension,
@@ -61,24 +59,29 @@ extension Model {
         }
     }
 
-    /// r of all images, a second's work or so at a time. Errors: canceled, and those of embedding.
+    /// Writes r of all images that can be read, a second's work or so at a time, and returns their
+    /// classes. Errors: canceled, and those of embedding.
     private func embedInPieces(
         _ dataset: Dataset, into rows: UnsafeMutablePointer<Float>, dimension: Int,
         stop: (FitProgress) -> Bool
-    ) throws(SupConError) {
+    ) throws(SupConError) -> [Int64] {
         var embedding = EmbedOptions()
         // What the classifier takes.
         embedding.normalize = configuration.normalizesFeatures
         let piece = 256 * max(1, (1 << 22) / (256 * imageHeight * imageWidth))
+        var classes: [Int64] = []
         for start in stride(from: 0, to: dataset.count, by: piece) {
             let end = min(start + piece, dataset.count)
             let part =
                 end - start == dataset.count ? dataset : try dataset.subset(Array(start..<end))
-            try embedWhileExclusive(part, embedding, into: rows + start * dimension)
+            let found = try embedReadable(
+                part, embedding, into: rows + classes.count * dimension)
+            classes += (found.classIndices ?? []).map { Int64($0) }
             try require(
                 !stop(.embedding(done: end, of: dataset.count)), .canceled,
                 "stopped after embedding \(end) of \(dataset.count) images")
         }
+        return classes
     }
 
     /// Replaces the classifier by a new random one for `classes` classes, called by their numbers;

@@ -53,13 +53,17 @@ public final class Dataset: Sendable {
     /// The class of each image, 0 to `classes` - 1; nil: there are no labels.
     public var classIndices: [Int]? { labels.map(classTable.indices) }
 
-    /// The images of each class that has some, in the order of classes and of images; nil: there are
-    /// no labels.
-    func classMembers() -> [(index: Int, images: [Int])]? {
+    /// The images of each class, in their order; nil: there are no labels.
+    func imagesByClass() -> [[Int]]? {
         guard let classIndices else { return nil }
         var members = [[Int]](repeating: [], count: classes)
         for (image, index) in classIndices.enumerated() { members[index].append(image) }
-        return members.enumerated().filter { !$0.element.isEmpty }.map { ($0.offset, $0.element) }
+        return members
+    }
+
+    /// The same of the classes that have images.
+    func classMembers() -> [(index: Int, images: [Int])]? {
+        imagesByClass()?.enumerated().filter { !$0.element.isEmpty }.map { ($0.offset, $0.element) }
     }
 
     /// The name of a class: its folder's, or its label; nil: there is no such class.
@@ -88,6 +92,15 @@ public final class Dataset: Sendable {
         }
     }
 
+    /// Whether a file that has become unreadable is skipped, where that is possible: in a run.
+    package var skipsUnreadable: Bool {
+        switch source {
+        case .files(let files): files.onError == .skip
+        case .corrupted(let corrupted): corrupted.dataset.skipsUnreadable
+        default: false
+        }
+    }
+
     func sourceIndex(_ index: Int) -> Int { picks.map { $0[index] } ?? index }
 
     /// The most images that a data set may claim: more would be lists that no memory holds.
@@ -102,22 +115,24 @@ public final class Dataset: Sendable {
 
     /// Refuses what makes lists of `count` indices while there is no memory for them: the lists are
     /// Swift arrays, which abort where an allocation fails. Errors: memory.
-    static func checkListMemory(_ count: Int, for what: @autoclosure () -> String)
-        throws(SupConError)
-    {
+    public static func checkListMemory(
+        _ count: Int, for what: @autoclosure () -> String, context: ExecutionContext = .default
+    ) throws(SupConError) {
         // Sixty-four bytes: the list, its copies while it grows, and sets of members.
         guard count > 1 << 20 else { return }
-        try ExecutionContext.default.checkMemory(count * 64, for: what())
+        try context.checkMemory(count * 64, for: what())
     }
 
     /// The images at `indices`, in that order; one may come more than once. Errors: argument,
     /// memory.
     public func subset(_ indices: [Int]) throws(SupConError) -> Dataset {
         try checkIndices(indices)
-        return unchecked(indices)
+        try Self.checkListMemory(indices.count, for: "a part of \(indices.count) images")
+        return part(indices)
     }
 
-    func unchecked(_ indices: [Int]) -> Dataset {
+    /// The images at `indices`, which are within, and for whose lists there is memory.
+    func part(_ indices: [Int]) -> Dataset {
         Dataset(
             source: source, picks: indices.map(sourceIndex),
             labels: labels.map { all in indices.map { all[$0] } },

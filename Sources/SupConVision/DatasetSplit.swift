@@ -10,14 +10,14 @@ extension Dataset {
     /// A class of n images gives ⌊n·fraction + r + ½⌋ of them, r being what rounding has left over
     /// from the classes before: so many small classes do not add up to a part that is too small or
     /// too large. Errors: argument (fraction not within 0 to 1, fewer than two images).
-    public func split(fraction: Double, seed: UInt64) throws(SupConError) -> (
-        first: Dataset, second: Dataset
-    ) {
+    public func split(
+        fraction: Double, seed: UInt64, context: ExecutionContext = .default
+    ) throws(SupConError) -> (first: Dataset, second: Dataset) {
         try require(
             fraction > 0 && fraction < 1, .argument,
             "fraction is \(fraction); expected more than 0 and less than 1")
         try require(count >= 2, .argument, "\(count) images cannot be split; expected two or more")
-        try Self.checkListMemory(count, for: "splitting \(count) images")
+        try Self.checkListMemory(count, for: "splitting \(count) images", context: context)
         let members = classMembers() ?? [(0, Array(0..<count))]
         var isSecond = [Bool](repeating: false, count: count)
         var remainder = 0.0
@@ -32,8 +32,8 @@ extension Dataset {
             }
         }
         return (
-            unchecked((0..<count).filter { !isSecond[$0] }),
-            unchecked((0..<count).filter { isSecond[$0] })
+            part((0..<count).filter { !isSecond[$0] }),
+            part((0..<count).filter { isSecond[$0] })
         )
     }
 }

@@ -26,12 +26,13 @@ extension Dataset {
     /// Symmetric label noise: ⌊rate · n + ½⌋ images, chosen at random, get one of the other classes
     /// at random, each as likely. Classes without images are not chosen. The same seed gives the
     /// same noise. Errors: argument (rate not within 0 to 1), state (no labels, fewer than two
-    /// classes with images).
+    /// classes with images), memory.
     public func withLabelNoise(rate: Double, seed: UInt64) throws(SupConError) -> Dataset {
         try require(rate >= 0 && rate <= 1, .argument, "rate is \(rate); expected 0 to 1")
         guard var labels else {
             throw SupConError(.state, "the data set has no labels to put noise on")
         }
+        try Self.checkListMemory(count, for: "label noise of \(count) images")
         let present = Set(labels).sorted()
         try require(
             present.count >= 2, .state,
@@ -81,6 +82,7 @@ extension Dataset {
         _ variant: Variant, seed: UInt64,
         _ wanted: (_ rank: Int, _ classes: Int, _ largest: Int) -> Int
     ) throws(SupConError) -> Dataset {
+        try Self.checkListMemory(count, for: "choosing from \(count) images")
         guard let members = classMembers() else {
             throw SupConError(.state, "the data set has no labels to choose images by")
         }
@@ -92,6 +94,6 @@ extension Dataset {
                 wanted(rank, members.count, largest))
             { isKept[indices[place]] = true }
         }
-        return unchecked((0..<count).filter { isKept[$0] })
+        return part((0..<count).filter { isKept[$0] })
     }
 }

@@ -38,7 +38,7 @@ struct FoundFiles {
         var header: ImageHeader
     }
     private let paths: [RawPath]
-    private let mostPixels: Int
+    private let options: DatasetOptions
     private(set) var kept: [Image] = []
     /// "path: reason".
     private(set) var skipped: [String] = []
@@ -47,7 +47,7 @@ struct FoundFiles {
     ///   image's name either is no concern of ours.
     /// Errors: with `refuse` that of the first bad file.
     init(_ paths: [RawPath], options: DatasetOptions, ignoresOthers: Bool) throws(SupConError) {
-        (self.paths, mostPixels) = (paths, options.maxPixels)
+        (self.paths, self.options) = (paths, options)
         let threads = ExecutionContext.default.threads
         let results = Collected<Result<ImageFile.Inspection, SupConError>>(
             count: paths.count, .success(.other("")))
@@ -84,7 +84,8 @@ struct FoundFiles {
             entries: kept.map {
                 FileSource.Entry(height: Int32($0.header.height), width: Int32($0.header.width))
             },
-            paths: try PathTable(kept.map { paths[$0.index] }), mostPixels: mostPixels)
+            paths: try PathTable(kept.map { paths[$0.index] }), mostPixels: options.maxPixels,
+            onError: options.onError)
     }
 
     /// Does the name end like an image's, of whatever kind?

@@ -70,6 +70,8 @@ struct FileSource: Sendable {
     var paths: PathTable
     /// That one image may have.
     var mostPixels: Int
+    /// What becomes of a file that is unreadable.
+    var onError: DatasetOptions.OnError
 }
 
 /// The images of a data set, resized if there is a size, and corrupted under their numbers in it.

@@ -30,7 +30,7 @@ struct RunPlan {
     {
         try options.validate()
         let split = try TrainingSplit(
-            dataset, options, channels: model.network.configuration.channels)
+            dataset, options, channels: model.network.configuration.channels, context: context)
         let training = split.training
         (self.training, self.options, self.context, self.model) = (
             training, options, context, model
@@ -41,7 +41,7 @@ struct RunPlan {
         stepsPerEpoch = training.count / options.batchSize
         sampler = try BatchSampler(
             training, batchSize: options.batchSize, imagesPerClass: options.imagesPerClass,
-            seed: options.seed)
+            seed: options.seed, context: context)
         let total = stepsPerEpoch.multipliedReportingOverflow(by: options.epochs)
         try require(
             !total.overflow, .argument,

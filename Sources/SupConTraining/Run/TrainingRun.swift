@@ -15,6 +15,8 @@ final class TrainingRun {
     private var best: Model.Snapshot?
     /// The last state without NaN, to come back to.
     private var sound: Model.Snapshot?
+    /// Images that have become unreadable, as far as they have been told of.
+    private var unreadable = 0
     /// The model has been put back to an earlier state: the average is not to replace it.
     private var isSettled = false
 
@@ -86,6 +88,7 @@ final class TrainingRun {
                 try loader.next()
             }
             sum.add(outcome)
+            tell(of: loader.unreadable(from: unreadable), epoch, step)
             try judge(outcome, epoch, step, rate)
             plan.average?.step(index + 1, threads: plan.context.threads)
             let goesOn = reporter.step(
@@ -99,6 +102,23 @@ final class TrainingRun {
             )
         }
         return sum
+    }
+
+    /// Tells of images that have become unreadable, whose places others have taken: of the first few
+    /// each, then of every tenth, hundredth and so on.
+    private func tell(of reasons: [String], _ epoch: Int, _ step: Int) {
+        for reason in reasons {
+            unreadable += 1
+            var power = 1
+            while power * 10 <= unreadable { power *= 10 }
+            guard unreadable % power == 0 else { continue }
+            let message = """
+                \(unreadable) \(unreadable == 1 ? "image has" : "images have") become unreadable; \
+                another of the class takes its place. The last: \(reason)
+                """
+            Log.write(.warning, message)
+            reporter.warn(message, epoch: epoch, step: step)
+        }
     }
 
     /// Looks at a step's health. Errors: state (NaN, after which the model is put back; divergence,

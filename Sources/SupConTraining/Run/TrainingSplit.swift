@@ -9,7 +9,9 @@ struct TrainingSplit {
 
     /// Splits the data set, and checks that it has what the options need: channels, labels, targets,
     /// enough images. Errors: argument (targets), shape (channels), state.
-    init(_ dataset: Dataset, _ options: TrainOptions, channels: Int) throws(SupConError) {
+    init(
+        _ dataset: Dataset, _ options: TrainOptions, channels: Int, context: ExecutionContext
+    ) throws(SupConError) {
         try require(
             dataset.channels == channels, .shape,
             """
@@ -33,7 +35,8 @@ struct TrainingSplit {
         }
         var (training, validation): (Dataset, Dataset?) = (dataset, nil)
         if options.validationFraction > 0, dataset.labels != nil || options.positives != .classes {
-            let parts = try dataset.split(fraction: options.validationFraction, seed: options.seed)
+            let parts = try dataset.split(
+                fraction: options.validationFraction, seed: options.seed, context: context)
             training = parts.first
             validation = parts.second.count > 0 ? parts.second : nil
         }

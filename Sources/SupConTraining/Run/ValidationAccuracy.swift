@@ -12,13 +12,11 @@ final class ValidationAccuracy {
     private static let mostImages = 4096
 
     private let model: Model
-    private let gallery: Dataset
-    private let queries: Dataset
+    private var gallery: Dataset
+    private var queries: Dataset
     private let dimension: Int
     private let galleryRows: AlignedBuffer
     private let queryRows: AlignedBuffer
-    private let galleryLabels: AlignedBuffer
-    private let queryLabels: AlignedBuffer
     /// Of two images; nil: labels say what is right.
     private let pair: TargetMask?
     private let context: ExecutionContext
@@ -32,7 +30,8 @@ final class ValidationAccuracy {
         func sample(_ dataset: Dataset) throws(SupConError) -> Dataset {
             guard dataset.count > Self.mostImages else { return dataset }
             return try dataset.split(
-                fraction: Double(Self.mostImages) / Double(dataset.count), seed: options.seed
+                fraction: Double(Self.mostImages) / Double(dataset.count), seed: options.seed,
+                context: context
             ).second
         }
         gallery = try sample(training)
@@ -45,40 +44,31 @@ final class ValidationAccuracy {
         pair = try gallery.targets.flatMap { (targets) throws(SupConError) in
             try TargetMask(options, dimension: targets.dimension, samples: 2, context: context)
         }
-        // Each a class of its own: the nearest is found by it.
-        galleryLabels = try Self.numbers(
-            pair == nil ? gallery.classIndices ?? [] : Array(0..<gallery.count),
-            count: gallery.count)
-        queryLabels = try Self.numbers(queries.classIndices ?? [], count: queries.count)
     }
 
-    private static func numbers(_ labels: [Int], count: Int) throws(SupConError) -> AlignedBuffer {
-        let memory = try AlignedBuffer(Int64.self, count: count)
-        for (i, label) in labels.enumerated() { memory.values(of: Int64.self)[i] = Int64(label) }
-        return memory
-    }
-
-    /// Embeds both splits and compares them; inside the model's `exclusive`. Errors: those of
-    /// embedding.
+    /// Embeds both splits and compares them; inside the model's `exclusive`. Images that have become
+    /// unreadable are left out from here on. Errors: those of embedding.
     func measure() throws(SupConError) -> Double {
         let options = EmbedOptions()
-        try model.embedWhileExclusive(gallery, options, into: galleryRows.floats)
-        try model.embedWhileExclusive(queries, options, into: queryRows.floats)
-        let galleryLabels = UnsafeBufferPointer(
-            start: UnsafePointer(galleryLabels.values(of: Int64.self)), count: gallery.count)
+        gallery = try model.embedReadable(gallery, options, into: galleryRows.floats)
+        queries = try model.embedReadable(queries, options, into: queryRows.floats)
         guard let pair, let wanted = queries.targets, let known = gallery.targets else {
-            return try knnAccuracy(
-                queries: queryRows.floats,
-                labels: UnsafeBufferPointer(
-                    start: queryLabels.values(of: Int64.self), count: queries.count),
-                gallery: galleryRows.floats,
-                galleryLabels: galleryLabels, dimension: dimension, context: context)
+            return try Self.withLabels(gallery.classIndices ?? []) { (known) throws(SupConError) in
+                try Self.withLabels(queries.classIndices ?? []) { (wanted) throws(SupConError) in
+                    try knnAccuracy(
+                        queries: queryRows.floats, labels: wanted, gallery: galleryRows.floats,
+                        galleryLabels: known, dimension: dimension, context: context)
+                }
+            }
         }
-        let nearest = try NearestNeighbors(
-            gallery: galleryRows.floats, labels: galleryLabels, dimension: dimension,
-            context: context
-        )
-        .predict(queryRows.floats, count: queries.count, vote: .init(k: 1), context: context)
+        // Each image a class of its own: the nearest is found by it.
+        let nearest = try Self.withLabels(Array(0..<gallery.count)) {
+            (labels) throws(SupConError) in
+            try NearestNeighbors(
+                gallery: galleryRows.floats, labels: labels, dimension: dimension, context: context
+            )
+            .predict(queryRows.floats, count: queries.count, vote: .init(k: 1), context: context)
+        }
         var sum = 0.0
         for (query, found) in nearest.enumerated() {
             pair.set(wanted[query], at: 0)
@@ -86,5 +76,11 @@ final class ValidationAccuracy {
             sum += Double(try pair.fill()[1])
         }
         return sum / Double(queries.count)
+    }
+
+    private static func withLabels<R>(
+        _ labels: [Int], _ body: (UnsafeBufferPointer<Int64>) throws(SupConError) -> R
+    ) throws(SupConError) -> R {
+        try labels.map { Int64($0) }.withUnsafeBufferPointer(body)
     }
 }

@@ -19,10 +19,12 @@ public struct BatchSampler: Sendable {
     /// The images of each class that has any; empty if the shuffle is plain.
     private let members: [[Int]]
 
-    /// Errors: argument (batch size, divisibility), state (no labels, too few images or classes).
-    public init(_ dataset: Dataset, batchSize: Int, imagesPerClass: Int = 0, seed: UInt64)
-        throws(SupConError)
-    {
+    /// Errors: argument (batch size, divisibility), state (no labels, too few images or classes),
+    /// memory.
+    public init(
+        _ dataset: Dataset, batchSize: Int, imagesPerClass: Int = 0, seed: UInt64,
+        context: ExecutionContext = .default
+    ) throws(SupConError) {
         try require(batchSize > 0, .argument, "batch_size is \(batchSize); expected 1 or more")
         try require(
             imagesPerClass >= 0 && batchSize % max(imagesPerClass, 1) == 0, .argument,
@@ -35,7 +37,8 @@ public struct BatchSampler: Sendable {
             dataset.count >= batchSize, .state,
             "there are \(dataset.count) images; expected at least one batch of \(batchSize)")
         try Dataset.checkListMemory(
-            dataset.count, for: "shuffling \(dataset.count) images in every epoch")
+            dataset.count, for: "shuffling \(dataset.count) images in every epoch",
+            context: context)
         var members: [[Int]] = []
         if imagesPerClass > 0 {
             guard let found = dataset.classMembers() else {

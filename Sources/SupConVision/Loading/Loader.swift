@@ -7,7 +7,7 @@ import SupConTensor
 public struct LoadedBatch {
     /// Valid until the loader's next `next()` or `begin`, and while it lives.
     public let pixels: UnsafePointer<Float>
-    /// Of the images, in the data set given to the loader.
+    /// Of the images that it has, in the data set given to the loader.
     public let indices: [Int]
 
     package init(pixels: UnsafePointer<Float>, indices: [Int]) {
@@ -21,12 +21,14 @@ public struct LoadedBatch {
 /// What comes out does not depend on the threads: sample number = index in the data set, as in
 /// `augment`. An image that an epoch has twice (of a class smaller than `imagesPerClass`) gets new
 /// views the second time: view r · views + v of its repetition r. JPEGs are decoded only as large
-/// as the crops need. Use one from one thread; a callback's data set is asked on it, within
+/// as the crops need. In a data set that skips unreadable files, one that has become so is replaced
+/// by another image of its class, and its index in the batch too. Use one from one thread; a callback's data set is asked on it, within
 /// `next()`, one batch ahead.
 public final class Loader {
     public let batchSize: Int
     public let views: Int
     private let queue: LoaderQueue
+    private let replacements: Replacements
     private let memory: [AlignedBuffer]
     private var threads: [pthread_t] = []
     private let process = getpid()
@@ -103,10 +105,11 @@ public final class Loader {
         (self.memory, self.batchSize, self.views) = (memory, batchSize, views)
         queue = LoaderQueue(
             dataset, slots: slots, grain: max(1, min(16, batchSize / (threads * 4))))
+        replacements = Replacements(dataset, seed: seed)
         let plan = LoaderWorker.Plan(
             augmentation: augmentation, second: other ?? augmentation, normalization: normalization,
             views: views, seed: seed, slots: memory.map(\.floats),
-            gate: DecodeGate(context))
+            gate: DecodeGate(context), replacements: replacements)
         // If one fails, deinit ends those before it.
         for _ in 0..<threads { self.threads.append(try Self.start(plan, queue)) }
     }
@@ -180,7 +183,7 @@ public final class Loader {
     }
 
     /// The next batch; waits until it is made. Errors: io, format (an image that has become
-    /// unreadable), canceled (by a callback), memory: then `begin` again; state (no batch is
+    /// unreadable, where that is an error, or where those tried in its place are as well), canceled (by a callback), memory: then `begin` again; state (no batch is
     /// left), fork.
     public func next() throws(SupConError) -> LoadedBatch {
         try checkProcess()
@@ -192,6 +195,10 @@ public final class Loader {
         return LoadedBatch(
             pixels: UnsafePointer(memory[batch % memory.count].floats), indices: indices)
     }
+
+    /// What has become unreadable since the data set was made, "path: reason" of each image, from
+    /// number `first` on: others took its place.
+    public func unreadable(from first: Int = 0) -> [String] { replacements.reasons(from: first) }
 
     /// Batches that `next()` has not yet given.
     public var remaining: Int { end - position }

@@ -19,6 +19,8 @@ final class LoaderQueue: @unchecked Sendable {
     private struct Slot {
         var finished = 0
         var materialized: Dataset?
+        /// Images that took the place of others.
+        var replaced: [(sample: Int, index: Int)] = []
         var failure: (sample: Int, error: SupConError)?
     }
 
@@ -102,7 +104,7 @@ final class LoaderQueue: @unchecked Sendable {
         }
     }
 
-    /// Waits until `batch` is made, and returns its images' indices. Errors: what its first bad
+    /// Waits until `batch` is made, and returns the indices of the images that it has. Errors: what its first bad
     /// image gave.
     func wait(for batch: Int) throws(SupConError) -> [Int] {
         try condition.withLock { () throws(SupConError) in
@@ -112,7 +114,9 @@ final class LoaderQueue: @unchecked Sendable {
                 failure = bad.error
                 throw bad.error
             }
-            return batches[batch]
+            var indices = batches[batch]
+            for (sample, index) in slots[slot].replaced { indices[sample] = index }
+            return indices
         }
     }
 
@@ -147,9 +151,13 @@ final class LoaderQueue: @unchecked Sendable {
 
     /// A task is done; of several errors in a batch that of the first image counts, whoever came
     /// first.
-    func finish(_ task: Task, _ error: (sample: Int, error: SupConError)?) {
+    func finish(
+        _ task: Task, _ replaced: [(sample: Int, index: Int)],
+        _ error: (sample: Int, error: SupConError)?
+    ) {
         condition.withLock {
             let slot = task.batch % slotCount
+            slots[slot].replaced += replaced
             slots[slot].finished += task.samples.count
             if let error, error.sample < slots[slot].failure?.sample ?? .max {
                 slots[slot].failure = error

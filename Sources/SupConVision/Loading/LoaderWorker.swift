@@ -13,6 +13,7 @@ final class LoaderWorker {
         var seed: UInt64
         var slots: [UnsafeMutablePointer<Float>]
         var gate: DecodeGate
+        var replacements: Replacements
 
         var perView: Int { augmentation.height * augmentation.width * augmentation.channels }
     }
@@ -37,23 +38,30 @@ final class LoaderWorker {
                 (reader, read) = (ImageReader(task.dataset, plan.gate), task.dataset)
             }
             var failure: (sample: Int, error: SupConError)?
+            var replaced: [(sample: Int, index: Int)] = []
             for sample in task.samples {
                 do throws(SupConError) {
-                    try make(task, sample)
+                    let index = task.indices[sample]
+                    let made = try plan.replacements.make(index, epoch: task.epoch) {
+                        (image) throws(SupConError) in try make(task, sample, image)
+                    }
+                    if made != index { replaced.append((sample, made)) }
                 } catch {
                     failure = (sample, error)
                     break
                 }
             }
-            queue.finish(task, failure)
+            queue.finish(task, replaced, failure)
         }
     }
 
-    /// All views of one image, decoded once: as small as the most demanding view allows.
-    private func make(_ task: LoaderQueue.Task, _ sample: Int) throws(SupConError) {
+    /// All views of one image, decoded once: as small as the most demanding view allows. A
+    /// replacement gets the random numbers of what it replaces, so that its views are others than
+    /// those where it is itself.
+    private func make(_ task: LoaderQueue.Task, _ sample: Int, _ image: Int) throws(SupConError) {
         let index = task.indices[sample]
         defer { reader.close() }
-        let size = try reader.open(task.isMaterialized ? sample : index)
+        let size = try reader.open(task.isMaterialized ? sample : image)
         // An image's second turn in an epoch goes on with the views after those of its first. 24
         // bits.
         let firstView = Int(task.repetitions[sample] & 0xFFFF) * plan.views

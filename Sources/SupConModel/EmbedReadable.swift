@@ -1,0 +1,37 @@
+import SupConTensor
+import SupConVision
+
+extension Model {
+    /// Embeds as `embedWhileExclusive`, but leaves out the images that have become unreadable, where
+    /// the data set skips such. Returns the images that the rows are of, in order. Errors: as there;
+    /// format, if no image is left.
+    package func embedReadable(
+        _ dataset: Dataset, _ options: EmbedOptions, into rows: UnsafeMutablePointer<Float>
+    ) throws(SupConError) -> Dataset {
+        var (images, hiccups) = (dataset, 0)
+        while true {
+            do throws(SupConError) {
+                try embedWhileExclusive(images, options, into: rows)
+                return images
+            } catch {
+                guard dataset.skipsUnreadable, error.isOfFile else { throw error }
+                let found = try images.readable(context: context)
+                if found.images.count == images.count {
+                    // Readable again: of a file system, that is. But not for ever.
+                    hiccups += 1
+                    guard hiccups < 4 else { throw error }
+                    continue
+                }
+                guard found.images.count > 0 else { throw error }
+                Log.write(
+                    .warning,
+                    """
+                    \(found.unreadable.count) of \(images.count) images have become unreadable and \
+                    are left out; the first: \(found.unreadable[0])
+                    """
+                )
+                images = found.images
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import SupConTensor
+import Synchronization
+
+/// Images that take the place of those that have become unreadable since the data set was made,
+/// where it skips what is unreadable: others of the same class (without labels, any others), chosen
+/// by (seed, epoch, index) alone, so that threads and resuming change nothing. Any threads.
+final class Replacements: Sendable {
+    /// That are tried before the first error counts.
+    private static let attempts = 16
+
+    private let dataset: Dataset
+    private let seed: UInt64
+    private let found = Mutex(Found())
+
+    private struct Found {
+        /// By class; nil: not looked up yet.
+        var members: [[Int]]?
+        var images: Set<Int> = []
+        /// Of each of them, in the order in which they were found.
+        var reasons: [String] = []
+    }
+
+    init(_ dataset: Dataset, seed: UInt64) { (self.dataset, self.seed) = (dataset, seed) }
+
+    /// Makes image `index` by `make`, or another in its place. Returns the one that was made.
+    /// Errors: those of `make` that are not the file's; that of image `index` where a file that is
+    /// unreadable is an error, or the others are unreadable as well.
+    func make(_ index: Int, epoch: Int, by make: (Int) throws(SupConError) -> Void)
+        throws(SupConError) -> Int
+    {
+        do throws(SupConError) {
+            try make(index)
+            return index
+        } catch {
+            guard dataset.skipsUnreadable, error.isOfFile else { throw error }
+            var stream = Philox(seed: seed, purpose: .replacement, epoch: epoch, sample: index)
+            for _ in 0..<Self.attempts {
+                guard let other = draw(index, &stream) else { break }
+                do throws(SupConError) {
+                    try make(other)
+                    record(index, error.message)
+                    return other
+                } catch {
+                    guard error.isOfFile else { throw error }
+                    record(other, error.message)
+                }
+            }
+            throw error
+        }
+    }
+
+    /// What has become unreadable, "path: reason" of each image, from number `first` on.
+    func reasons(from first: Int) -> [String] {
+        found.withLock { Array($0.reasons.dropFirst(first)) }
+    }
+
+    /// Another image of the class; nil: there is none.
+    private func draw(_ index: Int, _ stream: inout Philox) -> Int? {
+        guard let labels = dataset.labels else {
+            guard dataset.count > 1 else { return nil }
+            let other = stream.index(below: dataset.count - 1)
+            return other < index ? other : other + 1
+        }
+        let members = found.withLock { found in
+            if found.members == nil { found.members = dataset.imagesByClass() }
+            return found.members?[dataset.classTable.index(of: labels[index]) ?? 0] ?? []
+        }
+        guard members.count > 1 else { return nil }
+        let other = members[stream.index(below: members.count - 1)]
+        return other == index ? members[members.count - 1] : other
+    }
+
+    private func record(_ image: Int, _ reason: String) {
+        found.withLock {
+            if $0.images.insert(image).inserted { $0.reasons.append(reason) }
+        }
+    }
+}
+
+extension SupConError {
+    /// A file's: it has vanished, or its content is no longer an image.
+    package var isOfFile: Bool { kind == .io || kind == .format }
+}

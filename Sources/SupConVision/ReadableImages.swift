@@ -1,0 +1,23 @@
+import SupConTensor
+
+extension Dataset {
+    /// The images that can be decoded now, and "path: reason" of each of the others. Errors: those
+    /// of decoding that are not a file's.
+    package func readable(context: ExecutionContext = .default) throws(SupConError) -> (
+        images: Dataset, unreadable: [String]
+    ) {
+        let reader = ImageReader(self, DecodeGate(context))
+        var (kept, unreadable): ([Int], [String]) = ([], [])
+        for index in 0..<count {
+            do throws(SupConError) {
+                _ = try reader.open(index)
+                _ = try reader.pixels(atLeast: 1)
+                kept.append(index)
+            } catch {
+                guard error.isOfFile else { throw error }
+                unreadable.append(error.message)
+            }
+        }
+        return (try subset(kept), unreadable)
+    }
+}

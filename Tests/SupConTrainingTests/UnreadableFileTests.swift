@@ -1,0 +1,66 @@
+import Foundation
+import SupConModel
+import SupConTensor
+import SupConVision
+import TestSupport
+import Testing
+
+@testable import SupConTraining
+
+/// Files that vanish while a run uses them.
+@Suite struct UnreadableFileTests {
+    /// 24 PNG files of two classes.
+    func dataset(_ folder: String) throws -> Dataset {
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent("SupConVisionTests/Fixtures")
+        let fixtures = ["rgb8.png", "palette8.png"]
+        var paths: [String] = []
+        for i in 0..<24 {
+            paths.append("\(folder)/\(i).png")
+            try FileManager.default.copyItem(
+                atPath: source.appendingPathComponent(fixtures[i % 2]).path, toPath: paths[i])
+        }
+        return try Dataset.files(paths, labels: (0..<24).map { $0 % 2 })
+    }
+
+    @Test(
+        arguments: [
+            { _ in }, { $0.chunkSize = 4 }, { ($0.queueMode, $0.queueSize) = (.negatives, 16) },
+            { $0.objective = .crossEntropy }, { $0.validationFraction = 0.3 },
+        ] as [@Sendable (inout TrainOptions) -> Void])
+    func theRunGoesOn(_ change: @Sendable (inout TrainOptions) -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "supcon-test-\(UUID().uuidString)"
+        ).path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let dataset = try dataset(folder), model = try TrainerTests.model(channels: 3)
+        let options = TrainerTests.options {
+            ($0.epochs, $0.batchSize, $0.validationFraction) = (4, 8, 0); change(&$0)
+        }
+        var (warnings, epochs): ([String], Int) = ([], 0)
+        try Trainer(model, dataset, options, context: TrainerTests.context).run { event in
+            if event.kind == .warning { warnings.append(event.message) }
+            if event.kind == .epoch { epochs = event.epoch }
+            if event.kind == .epoch, event.epoch == 1 {
+                for i in 0..<8 { try? FileManager.default.removeItem(atPath: "\(folder)/\(i).png") }
+            }
+            return true
+        }
+        #expect(epochs == 4)
+        let told = warnings.filter { $0.contains("become unreadable") }
+        #expect(
+            (1...8).contains(told.count) && told.allSatisfy { $0.contains(folder) }, "\(warnings)")
+        if options.validationFraction == 0 { #expect(told.last?.hasPrefix("8 images") == true) }
+
+        // Fitting leaves them out: the others' classifier.
+        let rest = try dataset.subset(Array(8..<24))
+        try model.save("\(folder)/model.safetensors")
+        let other = try Model.load(
+            "\(folder)/model.safetensors", LoadOptions(), context: TrainerTests.context)
+        try model.fitClassifier(dataset)
+        try other.fitClassifier(rest)
+        #expect(TransferTests().values(model) == TransferTests().values(other))
+    }
+}

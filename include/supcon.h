@@ -10,9 +10,12 @@
  *  Errors    A function that can fail returns a supcon_status; SUPCON_OK is 0. After a failure,
  *            supcon_last_error() returns a sentence that names the value and what was expected.
  *            Outputs are then unchanged, except handles, which are NULL, and nothing half-written
- *            is left on disk. No input makes the library abort, exit or print. Small allocations of
- *            fixed size are the exception: like every Swift program, the library aborts when the
- *            system refuses one of those.
+ *            is left on disk. No input makes the library abort, exit or print. One thing does: like
+ *            every Swift program, the library aborts when the system refuses a small allocation of
+ *            fixed size, or a list of a few numbers for each image, row or class. Before it makes a
+ *            list of more than a million entries it looks whether the system has memory for it, and
+ *            returns SUPCON_STATUS_MEMORY if not. Pixels, weights, activations, embeddings and files
+ *            are never among these.
  *  Handles   Every supcon_..._create, _load and _from_... function returns a handle that the caller
  *            frees with the matching _free function. Freeing NULL is legal. An object keeps alive
  *            what it was made from: a data set may be freed while a trainer still uses it.
@@ -20,8 +23,11 @@
  *            to its default, then change what you need. NULL in place of options means the
  *            defaults. Fields are only ever appended; programs that were compiled against an older
  *            header keep working (docs/versioning.md).
- *  Buffers   The caller owns every buffer. Where a size is not known beforehand, pass the capacity;
- *            a buffer that is too small is SUPCON_STATUS_SHAPE, and the message says what is needed.
+ *  Buffers   The caller owns every buffer, and asks for its size before: supcon_dataset_get_info,
+ *            supcon_model_output_dimension and the shapes below tell. NULL is no question, but
+ *            SUPCON_STATUS_ARGUMENT, whatever the capacity, unless the parameter says "or NULL": not
+ *            wanted. A capacity that is too small is SUPCON_STATUS_SHAPE, and the message says what
+ *            is needed. Counts are at most 2^31.
  *  Strings   Strings are UTF-8 and end in NUL. Returned strings are valid until the object is freed,
  *            unless stated otherwise.
  *  Threads   Callbacks run on the thread that called the library, with no lock held, except the log
@@ -129,8 +135,8 @@ typedef struct supcon_context_options {
    * 1024. */
   int32_t threads;
   /* Bytes that one plan, of a training step or an inference, may take, and that decoding an
-   * image may. Large images are decoded one at a time. Default 0: what the machine has free
-   * then; 0 or more. */
+   * image may. Large images are decoded one at a time. A run looks at it before it makes lists
+   * of more than a million images. Default 0: what the machine has free then; 0 or more. */
   int64_t memory_limit;
 } supcon_context_options;
 /* end of generated */
@@ -338,7 +344,9 @@ typedef struct supcon_dataset supcon_dataset;
 /* generated from Sources/Options/dataset.toml (make generate) */
 /* What happens to a file that is no readable image. */
 enum {
-  /* It is left out and reported (supcon_dataset_skipped). */
+  /* It is left out and reported (supcon_dataset_skipped); one that turns unreadable later is
+   * replaced in a run by another image of its class, chosen by (seed, epoch, image), with a
+   * warning event, and left out where a classifier is fitted. */
   SUPCON_ON_ERROR_SKIP = 0,
   /* The first one, in the data set's order, is an error. */
   SUPCON_ON_ERROR_REFUSE = 1

@@ -32,7 +32,7 @@ public func supcon_augment_dataset(
     _ views: UnsafeMutablePointer<Float>?
 ) -> supcon_status {
     status { () throws(SupConError) in
-        let number = try count(index_count, "index_count", least: 1)
+        let number = try listCount(index_count, "index_count")
         let (dataset, indices) = (
             try DatasetHandle.dataset(dataset), try needed(indices, "indices")
         )

@@ -32,8 +32,8 @@ func count(_ value: Int64, _ name: String, least: Int = 0) throws(SupConError) -
 func integers(_ list: UnsafePointer<Int32>?, _ number: Int64, _ name: String) throws(SupConError)
     -> [Int]
 {
-    let number = try count(number, "the number of \(name)")
-    guard number > 0 else { return [] }
+    guard number != 0 else { return [] }
+    let number = try listCount(number, "the number of \(name)")
     let list = try needed(list, name)
     return (0..<number).map { Int(list[$0]) }
 }
@@ -41,4 +41,15 @@ func integers(_ list: UnsafePointer<Int32>?, _ number: Int64, _ name: String) th
 /// A field that is kept free. Errors: argument.
 func zero(_ value: Int32, _ name: String) throws(SupConError) {
     try require(value == 0, .argument, "\(name) is \(value); expected 0")
+}
+
+/// The length of a list that is copied: 1 to `Dataset.mostImages`, with memory for it. Errors:
+/// argument, memory.
+func listCount(_ value: Int64, _ name: String) throws(SupConError) -> Int {
+    let number = try count(value, name, least: 1)
+    try require(
+        number <= Dataset.mostImages, .argument,
+        "\(name) is \(value); expected 1 to \(Dataset.mostImages)")
+    try Dataset.checkListMemory(number, for: "a list of \(number) entries")
+    return number
 }

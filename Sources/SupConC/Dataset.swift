@@ -117,7 +117,7 @@ public func supcon_dataset_subset(
     _ subset: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(subset, "subset") { () throws(SupConError) in
-        let number = try count(index_count, "count", least: 1)
+        let number = try listCount(index_count, "count")
         let (dataset, indices) = (
             try DatasetHandle.dataset(dataset), try needed(indices, "indices")
         )

@@ -46,7 +46,7 @@ public func supcon_dataset_from_files(
     _ dataset: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(dataset, "dataset") { () throws(SupConError) in
-        let number = try count(file_count, "count", least: 1)
+        let number = try listCount(file_count, "count")
         return DatasetHandle(
             try .files(
                 try paths(file_paths, number), labels: numbers(labels, number),
@@ -77,7 +77,7 @@ public func supcon_dataset_from_cifar(
     handle(dataset, "dataset") { () throws(SupConError) in
         DatasetHandle(
             try .cifar(
-                try paths(file_paths, try count(file_count, "count", least: 1)),
+                try paths(file_paths, try listCount(file_count, "count")),
                 classes: Int(classes), options: DatasetOptions(options)))
     }
 }
@@ -90,8 +90,7 @@ public func supcon_dataset_from_callback(
 ) -> supcon_status {
     handle(dataset, "dataset") { () throws(SupConError) in
         let callback = try needed(callback, "callback")
-        let number = try count(image_count, "count", least: 1)
-        try Dataset.checkCount(number)
+        let number = try listCount(image_count, "count")
         // It is called on the thread that called the library, so what it points to stays with that
         // thread.
         nonisolated(unsafe) let data = user_data

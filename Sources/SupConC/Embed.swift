@@ -9,11 +9,12 @@ public func supcon_model_output_dimension(_ model: OpaquePointer?, _ output: Int
     return Int64(handle.model.outputDimension(output))
 }
 
-/// Room for `rows` rows of the output. Errors: argument, state, shape.
+/// Room for `rows` rows of the output. Errors: argument (NULL), state, shape.
 private func room(
     _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int64, rows: Int, _ model: Model,
     _ options: EmbedOptions
 ) throws(SupConError) -> UnsafeMutablePointer<Float> {
+    let embeddings = try SupConC.needed(embeddings, "embeddings")
     let dimension = model.outputDimension(options.output)
     try require(
         dimension > 0, .state,
@@ -30,7 +31,7 @@ private func room(
         \(dimension)
         """
     )
-    return try SupConC.needed(embeddings, "embeddings")
+    return embeddings
 }
 
 @c @implementation

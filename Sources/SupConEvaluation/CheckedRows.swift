@@ -94,7 +94,10 @@ func checkRowCount(_ count: Int, dimension: Int, name: String) throws(SupConErro
     // tiles and sums overflows.
     let (numbers, overflow) = count.multipliedReportingOverflow(by: dimension)
     try require(
-        count < 1 << 31 && !overflow && numbers < 1 << 44, .shape,
-        "\(count) \(name)s of dimension \(dimension) are too many; expected fewer than 2³¹ rows"
+        count < 1 << 31 && dimension < 1 << 31 && !overflow && numbers < 1 << 44, .shape,
+        """
+        \(count) \(name)s of dimension \(dimension) are too many; expected fewer than 2³¹ rows of \
+        fewer than 2³¹ numbers
+        """
     )
 }

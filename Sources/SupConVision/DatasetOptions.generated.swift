@@ -6,7 +6,9 @@ import SupConTensor
 extension DatasetOptions {
     /// What happens to a file that is no readable image. The raw values are those of the C header.
     public enum OnError: Int32, Sendable, CaseIterable {
-        /// It is left out and reported (supcon_dataset_skipped).
+        /// It is left out and reported (supcon_dataset_skipped); one that turns unreadable later is
+        /// replaced in a run by another image of its class, chosen by (seed, epoch, image), with a
+        /// warning event, and left out where a classifier is fitted.
         case skip = 0
         /// The first one, in the data set's order, is an error.
         case refuse = 1

@@ -107,7 +107,7 @@ build_tests() {
 check "build: test programs" build_tests
 [[ -x $work/api_test ]] || build_tests >/dev/null 2>&1
 data=$work/data
-for part in general sizes loss datasets files augmentation models model_files training presets allocations evaluation measures threads process fork; do
+for part in general sizes buffers loss datasets files augmentation models model_files training presets allocations evaluation measures threads process fork; do
   check "functions: $part" timeout 120 "$work/api_test" "$data" $part
 done
 # Other CPUs, emulated: without AVX, and with AVX2 alone. They share nothing with this one but the library.

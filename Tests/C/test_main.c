@@ -77,6 +77,7 @@ int main(int argc, char **argv) {
     void (*run)(void);
   } tests[] = {{"general", test_general},
                {"sizes", test_sizes},
+               {"buffers", test_buffers},
                {"loss", test_loss},
                {"datasets", test_datasets},
                {"files", test_files},

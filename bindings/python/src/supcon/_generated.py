@@ -527,7 +527,7 @@ MEANINGS = {
         'none': 'a loss per anchor; the gradient is that of the sum',
     },
     OnError: {
-        'skip': 'it is left out and reported (supcon_dataset_skipped)',
+        'skip': 'it is left out and reported (supcon_dataset_skipped); one that turns unreadable later is replaced in a run by another image of its class, chosen by (seed, epoch, image), with a warning event, and left out where a classifier is fitted',
         'refuse': "the first one, in the data set's order, is an error",
     },
     AugmentationKind: {

@@ -3,6 +3,7 @@
 #   make            the shared library: build/lib/libsupcon.so.1, and include/supcon.h beside it is all that a C program needs
 #   make demo       trains on Fashion-MNIST (one to five minutes on two cores), prints accuracies, draws the embeddings
 #   make test       all tests: Swift (and again at each lower instruction set of this CPU, down to the baseline), C, Python
+#   make soak       damaged files, random calls, failures of the system, kills and misuse, at length: SOAK_MINUTES (180) at most; goes on where it stopped
 #   make test-exhaustive  compares every convolution that a network can ask for with the plain engine
 #   make install    PREFIX=/usr/local DESTDIR=: header, library, pkg-config and CMake files; make uninstall takes them away
 #   make wheel      a wheel for machines without Swift and Debian's libraries, in build/wheel; make test-wheel tries it with each Python there is (PYTHONS="…": these)
@@ -17,7 +18,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := lib
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-exhaustive test-c test-python examples install uninstall wheel test-wheel deb test-deb bench \
+.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-exhaustive test-c test-soak test-grown test-python soak examples install uninstall wheel test-wheel deb test-deb bench \
         bench-compare generate format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
@@ -37,7 +38,7 @@ SWIFT ?= $(firstword $(shell command -v swift) $(wildcard /opt/swift/usr/bin/swi
 SWIFT_MINIMUM := 6.3
 
 PACKAGES_BUILD := g++ binutils pkg-config libdnnl-dev libopenblas-dev libturbojpeg0-dev libpng-dev zlib1g-dev
-PACKAGES_TEST := cmake qemu-user
+PACKAGES_TEST := cmake qemu-user valgrind locales
 PACKAGES_DEB := dpkg-dev
 PACKAGES_DEMO := dataset-fashion-mnist
 
@@ -172,7 +173,7 @@ lint: swift $(VENV)/lint
 demo: deps-demo examples python-package
 	@$(VENV)/bin/python examples/demo/demo.py --output $(BUILD)/demo --embed examples/c/build/embed_folder
 
-test: deps test-swift test-levels test-openblas test-c test-python
+test: deps test-swift test-levels test-openblas test-c test-soak test-python
 
 test-swift: deps-build swift
 	$(SWIFT) test
@@ -208,6 +209,17 @@ test-exhaustive: deps-build swift
 
 test-c: deps-build deps-test lib
 	Tests/C/run.sh
+
+# The beginning of each part of what `make soak` does.
+test-soak: deps-build deps-test lib
+	Tests/Soak/run.sh short
+
+soak: deps-build deps-test lib
+	Tests/Soak/run.sh long
+
+# A library of tomorrow, built from a header with more fields, under the programs of today and of the released versions.
+test-grown: deps-build swift
+	SWIFT=$(SWIFT) Tests/ABI/grown.sh
 
 test-python: python-package
 	$(VENV)/bin/python -m pytest -q bindings/python/tests

@@ -1,9 +1,11 @@
 import CSupCon
 import SupCon
 
-/// [count] labels, copied; NULL: none.
-private func numbers(_ pointer: UnsafePointer<Int64>?, _ count: Int) -> [Int]? {
-    pointer.map { labels in (0..<count).map { Int(labels[$0]) } }
+/// [count] labels, copied; NULL: none. Errors: memory.
+private func numbers(_ pointer: UnsafePointer<Int64>?, _ count: Int) throws(SupConError) -> [Int]? {
+    guard let labels = pointer else { return nil }
+    try Dataset.checkListMemory(count, for: "\(count) labels")
+    return (0..<count).map { Int(labels[$0]) }
 }
 
 private func paths(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int)
@@ -25,7 +27,7 @@ public func supcon_dataset_from_images(
         let batch = try ImageBatch(images)
         return DatasetHandle(
             try .images(
-                batch, labels: numbers(labels, batch.count), options: DatasetOptions(options)))
+                batch, labels: try numbers(labels, batch.count), options: DatasetOptions(options)))
     }
 }
 
@@ -49,7 +51,7 @@ public func supcon_dataset_from_files(
         let number = try listCount(file_count, "count")
         return DatasetHandle(
             try .files(
-                try paths(file_paths, number), labels: numbers(labels, number),
+                try paths(file_paths, number), labels: try numbers(labels, number),
                 options: DatasetOptions(options)))
     }
 }
@@ -90,14 +92,15 @@ public func supcon_dataset_from_callback(
 ) -> supcon_status {
     handle(dataset, "dataset") { () throws(SupConError) in
         let callback = try needed(callback, "callback")
-        let number = try listCount(image_count, "count")
+        let number = try count(image_count, "count", least: 1)
+        try Dataset.checkCount(number)
         // It is called on the thread that called the library, so what it points to stays with that
         // thread.
         nonisolated(unsafe) let data = user_data
         return DatasetHandle(
             try .callback(
                 count: number, height: Int(height), width: Int(width), channels: Int(channels),
-                labels: numbers(labels, number)
+                labels: try numbers(labels, number)
             ) { indices, pixels in
                 indices.map { Int64($0) }.withUnsafeBufferPointer {
                     callback($0.baseAddress, Int64($0.count), pixels, data)

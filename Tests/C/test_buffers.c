@@ -57,7 +57,7 @@ void test_buffers(void) {
   REFUSES(supcon_alignment(NULL, rows, classes, 3, 2, NULL), ARGUMENT, "NULL");
   REFUSES(supcon_uniformity(NULL, rows, 3, 2, NULL), ARGUMENT, "NULL");
   REFUSES(supcon_mask_from_multilabel(NULL, sets, 3, 1, SUPCON_RULE_ANY, NULL), ARGUMENT, "NULL");
-  REFUSES(supcon_mask_from_values(NULL, rows, 3, 1, 1, NULL), ARGUMENT, "NULL");
+  REFUSES(supcon_mask_from_values(NULL, targets, 3, 1, 1, NULL), ARGUMENT, "NULL");
   REFUSES(supcon_dataset_get_info(dataset, NULL), ARGUMENT, "NULL");
   REFUSES(supcon_model_get_info(model, NULL), ARGUMENT, "NULL");
 

@@ -2,8 +2,9 @@
  *   fuzz TARGET SEED_FILE FOLDER COUNT [FIRST]
  * Mutates SEED_FILE COUNT times (number FIRST on, each number a mutation of its own, so that a run
  * can be taken up and a finding repeated) and lets the library read it as TARGET: model,
- * checkpoint, idx, labels, cifar, image. The input at hand is FOLDER/input: after a crash it is the
- * finding. Whatever the status, the handle is NULL or works. */
+ * checkpoint, idx, labels, cifar, png…, jpeg…. The input at hand is FOLDER/input: after a crash it
+ * is the finding. Whatever the status, the handle is NULL or works. */
+#define _GNU_SOURCE
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,7 +98,24 @@ static size_t mutate(uint8_t *bytes, size_t size, size_t room, uint64_t *random)
   return size;
 }
 
-static void use_dataset(supcon_status status, supcon_dataset *dataset) {
+/* The sums of a PNG's chunks made right, so that damage gets to what is behind them. */
+static void mend_sums(uint8_t *bytes, size_t size) {
+  for (size_t at = 8; at + 12 <= size;) {
+    const size_t length = (size_t)bytes[at] << 24 | (size_t)bytes[at + 1] << 16 |
+                          (size_t)bytes[at + 2] << 8 | bytes[at + 3];
+    if (length > size - at - 12) return;
+    uint32_t sum = UINT32_MAX;
+    for (size_t i = at + 4; i < at + 8 + length; ++i) {
+      sum ^= bytes[i];
+      for (int bit = 0; bit < 8; ++bit) sum = sum >> 1 ^ (sum & 1 ? 0xEDB88320u : 0);
+    }
+    for (int i = 0; i < 4; ++i) bytes[at + 8 + length + i] = (uint8_t)(~sum >> (24 - 8 * i));
+    at += 12 + length;
+  }
+}
+
+static void use_dataset(supcon_status status, supcon_dataset **made) {
+  supcon_dataset *dataset = *made;
   count(status);
   DEMAND((status == SUPCON_OK) == (dataset != NULL), "status %d", status);
   if (!dataset) return;
@@ -155,15 +173,15 @@ static void read_input(const char *target) {
     supcon_trainer_free(trainer);
     supcon_model_free(model);
   } else if (!strcmp(target, "idx")) {
-    use_dataset(supcon_dataset_from_idx(input, NULL, &options, &dataset), dataset);
+    use_dataset(supcon_dataset_from_idx(input, NULL, &options, &dataset), &dataset);
   } else if (!strcmp(target, "labels")) {
     char images[4200];
     snprintf(images, sizeof images, "%s/images.idx", folder);
-    use_dataset(supcon_dataset_from_idx(images, input, &options, &dataset), dataset);
+    use_dataset(supcon_dataset_from_idx(images, input, &options, &dataset), &dataset);
   } else if (!strcmp(target, "cifar")) {
-    use_dataset(supcon_dataset_from_cifar(paths, 1, 10, &options, &dataset), dataset);
+    use_dataset(supcon_dataset_from_cifar(paths, 1, 10, &options, &dataset), &dataset);
   } else {
-    use_dataset(supcon_dataset_from_files(paths, 1, NULL, &options, &dataset), dataset);
+    use_dataset(supcon_dataset_from_files(paths, 1, NULL, &options, &dataset), &dataset);
   }
 }
 
@@ -189,6 +207,7 @@ int main(int argc, char **argv) {
     uint8_t *key = below(&random, 4) ? memmem(bytes, size, "supcon.crc32", 12) : NULL;
     if (key) memcpy(key, "supcon.other", 12);
     const size_t mutated = mutate(bytes, size, room, &random);
+    if (!strncmp(argv[1], "png", 3) && below(&random, 4)) mend_sums(bytes, mutated);
     write_file(input, bytes, mutated);
     read_input(argv[1]);
   }

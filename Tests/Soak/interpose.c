@@ -29,7 +29,7 @@ void fault_begin(void) {
   const char *name = getenv("FAULT"), *number = getenv("FAULT_AT"), *size = getenv("FAULT_BYTES");
   at = number ? atol(number) : 0;
   from = getenv("FAULT_FROM") != NULL;
-  bytes = size ? atol(size) : 16384;
+  bytes = size ? atol(size) : 65536;
   for (int i = 1; name && i < 7; ++i)
     if (!strcmp(name, names[i])) kind = (enum fault)i;
 }

@@ -1,10 +1,11 @@
 /* What hosts do to a library, each in a process of its own.
  *   misuse CASE FOLDER [ROUNDS]
- * CASE: reentry, fork, locale, rounding, stacks, threads, flat. */
+ * CASE: reentry, fork, locale, rounding, stacks, threads, again, flat, folder. */
 #define _GNU_SOURCE
 #include <fenv.h>
 #include <locale.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -151,6 +152,7 @@ static void other_locale(const char *folder) {
       ++found;
       same_bytes(folder, "locale");
     }
+  DEMAND(found > 0, "there is no locale with a decimal comma");
   printf("%d locales with a decimal comma; ", found);
 }
 
@@ -237,6 +239,103 @@ static void stays_flat(int rounds) {
   DEMAND(late - early < 2048, "grew by %ld kB", late - early);
 }
 
+/* The bytes of a run, after whatever else the process has done, with as many threads. */
+static uint8_t *run_bytes(const char *folder, int threads, size_t *size) {
+  char path[4200];
+  snprintf(path, sizeof path, "%.4000s/run", folder);
+  supcon_context_options how;
+  supcon_context_options_init(&how);
+  how.threads = threads;
+  supcon_context *context = NULL;
+  WORKS(supcon_context_create(&how, &context));
+  supcon_model *own = small_model(context);
+  supcon_train_options train = small_train_options();
+  train.joint_classifier = 1;
+  supcon_trainer *trainer = NULL;
+  WORKS(supcon_trainer_create(context, own, dataset, &train, &trainer));
+  WORKS(supcon_trainer_run(trainer, NULL, NULL));
+  WORKS(supcon_model_save(own, path));
+  supcon_trainer_free(trainer);
+  supcon_model_free(own);
+  supcon_context_free(context);
+  return read_file(path, size);
+}
+
+static void same_again(const char *folder) {
+  int differ = 0;
+  size_t sizes[2] = {0, 0};
+  uint8_t *first = run_bytes(folder, 2, &sizes[0]), *second;
+  for (int i = 0; i < 8; ++i) {
+    call_everything();
+    second = run_bytes(folder, 2, &sizes[1]);
+    DEMAND(sizes[0] && sizes[0] == sizes[1] && !memcmp(first, second, sizes[0]),
+           "run %d gave another model", i + 2);
+    free(second);
+  }
+  for (int threads = 1; threads <= 8; threads *= 2) {
+    second = run_bytes(folder, threads, &sizes[1]);
+    differ += sizes[0] != sizes[1] || memcmp(first, second, sizes[0]);
+    free(second);
+  }
+  free(first);
+  printf("9 runs of 2 threads alike; of 1, 2, 4, 8 threads %d differ from them; ", differ);
+}
+
+/* A folder of so many links to one image, four fifths of them in one class. */
+static void large_folder(const char *folder, int entries) {
+  static const uint8_t png[] = {
+      0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48,
+      0x44, 0x52, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x00, 0x00, 0x00,
+      0x00, 0x3a, 0x7e, 0x9b, 0x55, 0x00, 0x00, 0x00, 0x0a, 0x49, 0x44, 0x41, 0x54, 0x78,
+      0x9c, 0x63, 0x68, 0x00, 0x00, 0x00, 0x82, 0x00, 0x81, 0x77, 0xcd, 0x72, 0xb6, 0x00,
+      0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82};
+  char path[4200];
+  snprintf(path, sizeof path, "%.4000s/image", folder);
+  write_file(path, png, sizeof png);
+  const char *const classes[] = {"large", "small"};
+  for (int i = 0; i < 2; ++i) {
+    snprintf(path, sizeof path, "%.4000s/all", folder);
+    mkdir(path, 0777);
+    snprintf(path, sizeof path, "%.4000s/all/%s", folder, classes[i]);
+    mkdir(path, 0777);
+  }
+  for (int i = 0; i < entries; ++i) {
+    snprintf(path, sizeof path, "%.4000s/all/%s/%d.png", folder, classes[i % 5 == 0], i);
+    DEMAND(!symlink("../../image", path), "link %d", i);
+  }
+  snprintf(path, sizeof path, "%.4000s/all", folder);
+  const double start = seconds();
+  const long before = resident();
+  supcon_dataset *all = NULL, *first = NULL, *second = NULL, *few = NULL;
+  WORKS(supcon_dataset_from_folder(path, NULL, &all));
+  printf("%d entries in %.1f s and %ld MB; ", entries, seconds() - start,
+         (resident() - before) / 1024);
+  supcon_dataset_info info;
+  supcon_dataset_info_init(&info);
+  WORKS(supcon_dataset_get_info(all, &info));
+  DEMAND(info.count == entries && info.classes == 2, "%lld images", (long long)info.count);
+  WORKS(supcon_dataset_split(all, 0.1, 1, &first, &second));
+  WORKS(supcon_dataset_per_class(all, 100, 1, &few));
+  supcon_model_options options = small_model_options();
+  options.channels = 3;
+  supcon_model *own = NULL;
+  WORKS(supcon_model_create(NULL, &options, &own));
+  float rows[200 * 16];
+  WORKS(supcon_model_embed_dataset(own, few, NULL, rows, 200 * 16));
+  supcon_train_options train = small_train_options();
+  train.epochs = 1;
+  train.images_per_class = 4;
+  supcon_trainer *trainer = NULL;
+  WORKS(supcon_trainer_create(NULL, own, few, &train, &trainer));
+  WORKS(supcon_trainer_run(trainer, NULL, NULL));
+  supcon_trainer_free(trainer);
+  supcon_model_free(own);
+  supcon_dataset_free(few);
+  supcon_dataset_free(first);
+  supcon_dataset_free(second);
+  supcon_dataset_free(all);
+}
+
 int main(int argc, char **argv) {
   if (argc < 3) return 2;
   const char *name = argv[1];
@@ -253,6 +352,8 @@ int main(int argc, char **argv) {
   else if (!strcmp(name, "rounding")) other_rounding(argv[2]);
   else if (!strcmp(name, "stacks")) in_threads(4, 128 * 1024, argv[2]);
   else if (!strcmp(name, "threads")) in_threads(64, 0, argv[2]);
+  else if (!strcmp(name, "again")) same_again(argv[2]);
+  else if (!strcmp(name, "folder")) large_folder(argv[2], argc > 3 ? atoi(argv[3]) : 1000);
   else if (!strcmp(name, "flat")) stays_flat(argc > 3 ? atoi(argv[3]) : 500);
   else return 2;
   printf("%s: fine, %.1f s\n", name, seconds() - start);

@@ -37,7 +37,8 @@ import Testing
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let dataset = try dataset(folder), model = try TrainerTests.model(channels: 3)
         let options = TrainerTests.options {
-            ($0.epochs, $0.batchSize, $0.validationFraction) = (4, 8, 0); change(&$0)
+            ($0.epochs, $0.batchSize, $0.validationFraction, $0.stopsOnCollapse) = (4, 8, 0, false);
+            change(&$0)
         }
         var (warnings, epochs): ([String], Int) = ([], 0)
         try Trainer(model, dataset, options, context: TrainerTests.context).run { event in

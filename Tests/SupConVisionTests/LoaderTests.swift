@@ -176,12 +176,13 @@ import Testing
         #expect(try loader.next().indices == [0, 1])
     }
 
-    /// A file that goes bad after the data set was made: the error names it, comes with its batch,
-    /// and a new beginning without it works.
+    /// A file that goes bad after the data set was made, where that is refused: the error names it,
+    /// comes with its batch, and a new beginning without it works.
     @Test func errorsReachTheUser() throws {
         let folder = try TemporaryFolder()
         for i in 0..<6 { try folder.copy("rgb444.jpg", to: "\(i).jpg") }
-        let dataset = try Dataset.files((0..<6).map { folder.path("\($0).jpg") })
+        let dataset = try Dataset.files(
+            (0..<6).map { folder.path("\($0).jpg") }, options: DatasetOptions(onError: .refuse))
         try folder.write("3.jpg", [1, 2, 3])
         try folder.write("4.jpg", [1, 2, 3])
         for threads in [1, 3] {

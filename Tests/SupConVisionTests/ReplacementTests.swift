@@ -54,7 +54,7 @@ import Testing
             #expect(labels[before] == labels[after] && ![4, 7, 9].contains(after))
         }
         #expect(found.told.count == 3)
-        for (name, word) in [("4.png", "No such file"), ("7.png", ""), ("9.png", "neither")] {
+        for (name, word) in [("4.png", "No such file"), ("7.png", "7.png"), ("9.png", "neither")] {
             #expect(found.told.contains { $0.contains("/\(name): ") && $0.contains(word) })
         }
         // The views are those of an image that had been in that place all along.

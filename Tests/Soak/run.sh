@@ -1,0 +1,211 @@
+#!/usr/bin/env bash
+# What an unfriendly world does to the library: damaged files, calls of any kind, a system that says no, kills, misuse.
+#   Tests/Soak/run.sh short [WORD]   two minutes of each kind's beginning; only the parts whose names have WORD in them
+#   Tests/Soak/run.sh long [WORD]    all of it, within SOAK_MINUTES (default 180) of wall clock; what is done stays done in build/soak, and another
+#                                    run goes on from there; SOAK_FRESH=1 begins anew; SOAK_SECONDS (default 600) of CPU time for each target that
+#                                    is fuzzed. build/soak/figures holds a line for each part
+# Needs `make lib` to have run. Ends with "N passed, N failed".
+set -u
+cd "$(dirname "$0")/../.."
+form=${1:-short}
+only=${2:-}
+library=$PWD/build/lib/libsupcon.so.1
+[[ -f $library ]] || { echo "Nothing is built yet: run make first" >&2; exit 1; }
+if [[ $form == long ]]; then
+  state=$PWD/build/soak
+  [[ -z ${SOAK_FRESH:-} ]] || rm -rf "$state"
+  # What was found out about another build of the library does not count.
+  mkdir -p "$state"
+  sum=$(sha256sum "$library" | cut -d' ' -f1)
+  [[ $(cat "$state/library" 2>/dev/null) == "$sum" ]] || rm -rf "$state"/{done,next,figures}
+  echo "$sum" >"$state/library"
+else
+  state=$(mktemp -d)
+  trap 'rm -rf "$state"' EXIT
+fi
+trap 'exit 1' INT TERM
+bin=$state/bin
+work=$state/work
+rm -rf "$work"
+mkdir -p "$bin" "$work" "$state/done" "$state/next"
+minutes=${SOAK_MINUTES:-180}
+long=${SOAK_SECONDS:-600}
+passed=0
+failed=0
+left=0
+
+for name in calls faults fuzz kill misuse; do
+  gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror -Iinclude "Tests/Soak/$name.c" -o "$bin/$name" -Lbuild/lib -Wl,-rpath,"$PWD/build/lib" -lsupcon -lpthread -lm || exit 1
+done
+gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror Tests/Soak/unload.c -o "$bin/unload" -lpthread -ldl || exit 1
+gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror -shared -fPIC Tests/Soak/interpose.c -o "$bin/interpose.so" -ldl || exit 1
+
+# part NAME COMMAND...: runs it if it has not been done, and there is time; what it says last is its figure.
+part() {
+  local name=$1
+  shift
+  [[ $name == *"$only"* ]] || return 0
+  [[ ! -f $state/done/$name ]] || return 0
+  if [[ $form == long ]] && ((SECONDS > minutes * 60)); then
+    left=$((left + 1))
+    return 0
+  fi
+  local start=$SECONDS status=0
+  rm -rf "${work:?}/$name"
+  mkdir -p "$work/$name"
+  ("$@") >"$work/$name/said" 2>&1 </dev/null || status=$?
+  local said
+  said=$(tail -n 1 "$work/$name/said" | cut -c1-200)
+  if ((status == 0)); then
+    passed=$((passed + 1))
+    printf 'ok      %-22s %4d s  %s\n' "$name" $((SECONDS - start)) "$said"
+    echo "$name: $said" >>"$state/figures"
+    touch "$state/done/$name"
+    rm -rf "${work:?}/$name"
+  else
+    failed=$((failed + 1))
+    printf 'FAILED  %-22s %4d s (status %d)\n' "$name" $((SECONDS - start)) "$status"
+    tail -n 20 "$work/$name/said" | cut -c1-300 | sed 's/^/        /'
+  fi
+}
+either() { if [[ $form == long ]]; then echo "$2"; else echo "$1"; fi; }
+
+# ---------------------------------------------------------------------------------------------------------------------------- damage
+
+# fuzzed TARGET SEED_FILE SECONDS: mutations of the file until so many seconds of CPU time are used, 500 a process; takes up where the last run
+# ended. A crash ends it, and leaves the input.
+fuzzed() {
+  local target=$1 seed=$2 seconds=$3 folder=$work/fuzz-$1 total=0 used=0 slice=${SLICE:-500} begun=$SECONDS
+  [[ -f $state/next/$target ]] && read -r total used <"$state/next/$target"
+  prepare_fuzz "$target" "$folder"
+  while ((used < seconds)) && ! late "$begun"; do
+    local before after
+    before=$(child_seconds)
+    (ulimit -v 16000000; "$bin/fuzz" "$target" "$seed" "$folder" "$slice" "$total") >"$folder/line" 2>&1 || { cat "$folder/line"; return 1; }
+    after=$(child_seconds)
+    total=$((total + slice)) used=$((used + (after > before ? after - before : 1)))
+    echo "$total $used" >"$state/next/$target"
+    if [[ $form == long ]] && ((SECONDS > minutes * 60)) && ((used < seconds)); then echo "time is over after $total inputs"; return 3; fi
+  done
+  echo "$total inputs in $used s of CPU time; of the last $slice:$(sed 's/.* s://' "$folder/line")"
+}
+# late START: the short form does not wait for CPU time on a busy machine.
+late() { [[ $form == short ]] && ((SECONDS - $1 > 15)); }
+# Whole seconds of CPU time that children of this shell have used.
+child_seconds() { times | tail -n 1 | awk '{ n = 0; for (i = 1; i <= 2; ++i) { split($i, t, /[ms]/); n += t[1] * 60 + t[2] } printf "%d", n }'; }
+prepare_fuzz() { [[ $1 != labels ]] || cp "$seeds/images.idx" "$2/images.idx"; }
+
+make_seeds() {
+  local fixtures=Tests/SupConVisionTests/Fixtures
+  cp $fixtures/{images.idx,labels.idx,rgb8.png,rgb8_interlaced.png,rgb420.jpg,progressive.jpg,orientation6.jpg} "$seeds"
+  head -c 9219 /dev/urandom | python3 -c 'import sys; b = bytearray(sys.stdin.buffer.read()); b[0::3073] = bytes([0, 1, 9]); sys.stdout.buffer.write(b)' >"$seeds/cifar.bin"
+  "$bin/kill" --run joint 1 f32 "$seeds/run" "$seeds/model.safetensors" 2
+}
+seeds=$state/seeds
+if [[ fuzz == *"$only"* || $only == fuzz* ]] && [[ ! -f $seeds/model.safetensors ]]; then
+  mkdir -p "$seeds"
+  make_seeds || exit 1
+fi
+seconds=$(either 3 "$long")
+part fuzz-model fuzzed model "$seeds/model.safetensors" "$seconds"
+SLICE=$(either 60 200) part fuzz-checkpoint fuzzed checkpoint "$seeds/run/last.supcon" "$seconds"
+part fuzz-idx fuzzed idx "$seeds/images.idx" "$seconds"
+part fuzz-labels fuzzed labels "$seeds/labels.idx" "$seconds"
+part fuzz-cifar fuzzed cifar "$seeds/cifar.bin" "$seconds"
+part fuzz-png fuzzed png "$seeds/rgb8.png" "$seconds"
+part fuzz-png-interlaced fuzzed png-interlaced "$seeds/rgb8_interlaced.png" "$(either 1 "$long")"
+part fuzz-jpeg fuzzed jpeg "$seeds/rgb420.jpg" "$seconds"
+part fuzz-jpeg-progressive fuzzed jpeg-progressive "$seeds/progressive.jpg" "$(either 1 "$long")"
+part fuzz-jpeg-exif fuzzed jpeg-exif "$seeds/orientation6.jpg" "$(either 1 "$long")"
+
+# Random sequences of calls, likewise.
+called() {
+  local seconds=$1 total=0 used=0 slice begun=$SECONDS
+  slice=$(either 20 100)
+  [[ -f $state/next/calls ]] && read -r total used <"$state/next/calls"
+  while ((used < seconds)) && ! late "$begun"; do
+    local before after
+    before=$(child_seconds)
+    (ulimit -v 16000000; "$bin/calls" "$work/calls" "$slice" "$total") >"$work/calls/line" 2>&1 || { cat "$work/calls/line"; echo "sequences $total to $((total + slice - 1))"; return 1; }
+    after=$(child_seconds)
+    total=$((total + slice)) used=$((used + (after > before ? after - before : 1)))
+    echo "$total $used" >"$state/next/calls"
+    if [[ $form == long ]] && ((SECONDS > minutes * 60)) && ((used < seconds)); then echo "time is over after $total sequences"; return 3; fi
+  done
+  echo "$total sequences of 48 steps in $used s of CPU time; of the last $slice:$(sed 's/.* s://' "$work/calls/line")"
+}
+part calls called "$(either 5 "$long")"
+
+# ---------------------------------------------------------------------------------------------------------------------------- faults
+
+# refused WORK: every request of each kind fails in turn (in the short form, at most five of them), alone and with all that follow.
+refused() {
+  local walk=$1 folder=$work/faults-$1 tried=0 survived=0 kind total at from
+  for kind in malloc write fsync rename open thread; do
+    total=$(FAULT=$kind LD_PRELOAD=$bin/interpose.so "$bin/faults" "$walk" "$folder" 2>&1) || { echo "$kind: $total"; return 1; }
+    total=${total%% *}
+    for at in $(chosen "$total"); do
+      for from in "" 1; do
+        local said
+        said=$(FAULT=$kind FAULT_AT=$at ${from:+env FAULT_FROM=1} env LD_PRELOAD="$bin/interpose.so" "$bin/faults" "$walk" "$folder" 2>&1) || {
+          echo "$kind $at of $total${from:+ and all that follow}: status $?: $said"
+          return 1
+        }
+        tried=$((tried + 1))
+        [[ $said == *" OK "* ]] && survived=$((survived + 1))
+      done
+    done
+  done
+  echo "$tried failures, $survived of which the work did not need; a status each time, and the same work goes through after it"
+}
+# The numbers 1 to $1: all of up to 400; in the short form, and of more, a choice.
+chosen() {
+  local most
+  most=$(either 5 400)
+  if (($1 <= most)); then seq 1 "$1"; else seq 1 $((($1 + most - 1) / most)) "$1"; fi
+}
+for walk in load save embed train loss evaluate; do part "faults-$walk" refused $walk; done
+
+# ----------------------------------------------------------------------------------------------------------------------------- kills
+
+killed() { "$bin/kill" "$1" "$2" "$3" "$work/kill-$1-$2-$3" "$4"; }
+if [[ $form == long ]]; then
+  for what in sgd adamw rmsprop lars ema queue chunks joint; do
+    for threads in 1 2; do for precision in f32 bf16; do part "kill-$what-$threads-$precision" killed $what $threads $precision 12; done; done
+  done
+else
+  part kill-ema-2-bf16 killed ema 2 bf16 6
+  part kill-queue-1-f32 killed queue 1 f32 6
+fi
+
+# ---------------------------------------------------------------------------------------------------------------------------- misuse
+
+misused() { "$bin/misuse" "$1" "$work/misuse-$1" "${@:2}"; }
+in_locale() {
+  localedef -i de_DE -f UTF-8 "$work/misuse-locale/de_DE.UTF-8" >/dev/null 2>&1 || { echo "no locale with a decimal comma can be made here: not tried"; return 0; }
+  LOCPATH=$work/misuse-locale misused locale
+}
+for how in reentry fork rounding stacks threads again; do part misuse-$how misused $how; done
+part misuse-locale in_locale
+part misuse-flat misused flat "$(either 300 100000)"
+part misuse-unload "$bin/unload" "$library"
+[[ $form != long ]] || part misuse-folder misused folder 1000000
+
+# -------------------------------------------------------------------------------------------------------------------------- valgrind
+
+# Invalid reads and writes, and lost blocks, of the library as it ships. valgrind knows no AVX-512: the kernels choose AVX2. Values that are not
+# initialized are not looked for: Swift copies enums with their padding.
+checked() {
+  valgrind --quiet --undef-value-errors=no --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite "$@" 2>&1
+}
+if command -v valgrind >/dev/null; then
+  part valgrind-again checked "$bin/misuse" again "$work/valgrind-again"
+  if [[ $form == long ]]; then
+    for how in reentry threads stacks; do part valgrind-$how checked "$bin/misuse" $how "$work/valgrind-$how"; done
+    part valgrind-calls checked "$bin/calls" "$work/valgrind-calls" 20
+  fi
+fi
+
+((left == 0)) || echo "$left parts are left: run it again to go on"
+echo "$passed passed, $failed failed"
+exit $((failed > 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Sequence
 
@@ -15,6 +16,7 @@ from ._errors import ArgumentError, ShapeError, SupConWarning
 from ._model import Model, load
 from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, documented
 from ._presets import Preset, model_options, only, preset, train_options
+from ._recipe import suited
 from ._sklearn import (
     BaseEstimator,
     ClassifierMixin,
@@ -60,8 +62,9 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    An option that is None is as `preset` has it, or else the library: that is the default named
-    here.
+    An option that is None is as `preset` has it. Without a preset, batch_size, epochs,
+    augmentation, reference_batch and validation_fraction that are None are chosen for the images
+    (`recipe_` says what and why); all others have the library's default, named here.
 
     {options}
     augmentation : str, dict or a pair of them, default "simclr"
@@ -103,6 +106,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     ----------
     model_ : Model
         ``model_.save(path)`` writes it.
+    recipe_ : str
+        The preset's name, or what was chosen for these images, and why.
     classes_ : [classes]
         The labels in order; None after a fit without labels.
     history_ : pandas DataFrame, or dict of lists without pandas
@@ -269,6 +274,11 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         X, table = self._seen(X)
         data, classes = self._data(X, y, options)
         options["objective"] = objective_for(options, data)
+        self.recipe_ = self.preset or ""
+        if recipe is None:
+            options, self.recipe_ = suited(data, only(options), begun=self.init is not None)
+            if self.verbose:
+                print(self.recipe_, file=sys.stderr)
         model = self._start(data, recipe, options)
         training, keep = Training(), False
         try:

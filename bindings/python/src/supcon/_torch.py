@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -189,9 +188,11 @@ def _harmless(torch):
     """
     if not hasattr(torch.serialization, "safe_globals"):
         return contextlib.nullcontext()
+    from argparse import Namespace
+
     number = np.float64(0).__reduce__()[0]  # the function that makes one
     kinds = {type(np.dtype(it)) for it in (np.float64, np.float32, np.int64, np.int32, np.bool_)}
-    return torch.serialization.safe_globals([argparse.Namespace, np.dtype, number, *kinds])
+    return torch.serialization.safe_globals([Namespace, np.dtype, number, *kinds])
 
 
 def _named(tensors: dict[str, np.ndarray], path: str) -> dict[str, np.ndarray]:

@@ -1,0 +1,108 @@
+"""The recipe that a careful person would begin with, from the data at hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ._augmentation import augment
+from ._data import Dataset
+
+SAMPLE = 500  # images that are looked at
+SIDE = 32  # pixels that they are compared at
+CROPS = (0.2, 0.35, 0.5, 0.7)
+# A view whose nearest image has its class this often, against the image itself, is still of its
+# class. Mirrored Fashion-MNIST has 0.74, mirrored digits have 0.35 to 0.51.
+KEEPS_CLASS = 0.65
+
+
+def suited(data: Dataset, options: dict, *, begun: bool) -> tuple[dict, str]:
+    """The options of `train` with those that are not given chosen for these images, and a sentence
+    that says what was chosen and why.
+
+    options : what the caller gave, without None
+    begun : whether training starts from given weights
+    """
+    chosen: dict = {}
+    told: list[str] = []
+    classes = len(data.class_names) if data.labels is not None else 0
+    held_out = options.get("validation_fraction")
+    if held_out is None and not options.get("patience") and not options.get("restore_best"):
+        held_out = 0.05 if data.count >= 1000 else 0.0
+        if data.count < 1000:
+            chosen["validation_fraction"] = held_out
+            told.append("no image is held out, of fewer than 1000")
+    count = data.count - int(data.count * (0.05 if held_out is None else held_out))
+    if "batch_size" not in options:
+        chosen["batch_size"] = batch_size(count, classes, options.get("images_per_class") or 0)
+        told.append(
+            f"batches of {chosen['batch_size']}, so that an epoch of {count} images has "
+            f"{count // chosen['batch_size']} steps"
+        )
+    if not begun and not {"learning_rate", "reference_batch", "optimizer"} & options.keys():
+        # Linear scaling (arXiv:1706.02677) is for large batches; it starves small ones.
+        if chosen.get("batch_size", 256) < 256:
+            chosen["reference_batch"] = 0
+            told.append("the learning rate as it is, for small batches")
+    if "epochs" not in options:
+        chosen["epochs"] = epochs(count, begun)
+        told.append(f"{chosen['epochs']} epochs, fewer the more images there are")
+    if "augmentation" not in options:
+        found, why = augmentation(data)
+        if found is not None:
+            chosen["augmentation"] = found
+        told.append(why)
+    return options | chosen, "; ".join(told)
+
+
+def batch_size(count: int, classes: int, per_class: int) -> int:
+    """About eight steps an epoch and four images of a class in a batch, within 2 and 256."""
+    wanted = max(16, count / 8, min(4 * classes, count / 2))
+    size = min(256, 2 ** round(math.log2(wanted)), max(2, count))
+    return max(per_class, size // per_class * per_class) if per_class else size
+
+
+def epochs(count: int, begun: bool) -> int:
+    """Passes over the images: their number falls with the square root of the images'."""
+    passes = 2000 / math.sqrt(max(1, count))
+    return max(5, min(50, round(passes / 4))) if begun else max(10, min(200, round(passes)))
+
+
+def augmentation(data: Dataset) -> tuple[dict | None, str]:
+    """Whether mirroring, and how much cropping, leaves images in their class, by the class of the
+    nearest image (1-NN on pixels, each image without itself). None: the library's default.
+    """
+    if data.labels is None:
+        return None, "SimCLR's views, as there are no labels to judge views by"
+    rows = np.random.default_rng(0).permutation(data.count)[:SAMPLE]
+    sample, labels = data.subset(rows), data.labels[rows]
+    side = (min(SIDE, data.height), min(SIDE, data.width)) if data.height else (SIDE, SIDE)
+
+    def agreement(kind: str, **fields) -> float:
+        """Fraction of the views whose nearest image has their class."""
+        views = augment(sample, {"kind": kind, **fields}, size=side).reshape(len(rows), -1)
+        distances = (gallery**2).sum(1) - 2 * views @ gallery.T
+        np.fill_diagonal(distances, np.inf)
+        return float((labels[distances.argmin(1)] == labels).mean())
+
+    gallery = augment(sample, "none", size=side).reshape(len(rows), -1)
+    plain = agreement("none")
+    largest = np.unique(labels, return_counts=True)[1].max() / len(labels)
+    if len(rows) < 50 or plain < max(0.5, 2 * largest) or plain <= largest:
+        return None, "SimCLR's views, as photographs have them: pixels alone do not tell the class"
+    whole = dict(crop_ratio_min=1, crop_ratio_max=1, crop_scale_min=1)
+    mirrored = agreement("crop_flip", flip_probability=1, **whole) / plain
+    found: dict = {"kind": "crop_flip"}
+    if mirrored < KEEPS_CLASS:
+        found["flip_probability"] = 0.0
+    why = (
+        f"views {'without' if mirrored < KEEPS_CLASS else 'with'} mirroring: of mirrored images "
+        f"{mirrored:.0%} as many are nearest to their class as of the images themselves"
+    )
+    for scale in CROPS:
+        kept = agreement("crop_flip", flip_probability=0, crop_scale_min=scale) / plain
+        if kept >= KEEPS_CLASS or scale == CROPS[-1]:
+            found["crop_scale_min"] = scale
+            return found, f"{why}; crops of at least {scale:.0%} of the area, with {kept:.0%}"
+    raise AssertionError("the last crop is taken")

@@ -129,7 +129,7 @@ static dnnl_status_t describe(int what, md_view x, md_view w, md_view bias, md_v
 /* Puts the factors of an int8 convolution's sums into the attributes and, for 3.x, into memory: 2.x
  * knows them when it is made. */
 static dnnl_status_t set_scales(scd_convolution *c, const scd_quantization *q, int64_t outputs,
-                                dnnl_primitive_attr_t attributes) {
+                                int grouped, dnnl_primitive_attr_t attributes) {
   c->outputs = outputs;
   c->scales = malloc((size_t)outputs * sizeof *c->scales);
   if (!c->scales) return dnnl_out_of_memory;
@@ -143,8 +143,10 @@ static dnnl_status_t set_scales(scd_convolution *c, const scd_quantization *q, i
   FREE_MD(md);
   return status != dnnl_success
              ? status
-             : dnnl_primitive_attr_set_scales_mask(attributes, DNNL_ARG_WEIGHTS, 1 << 0);
+             : dnnl_primitive_attr_set_scales_mask(attributes, DNNL_ARG_WEIGHTS,
+                                                   grouped ? 1 << 0 | 1 << 1 : 1 << 0);
 #else
+  (void)grouped;
   return dnnl_primitive_attr_set_output_scales(attributes, outputs, 1 << 1, c->scales);
 #endif
 }
@@ -204,7 +206,7 @@ int scd_convolution_create(const scd_convolution_shape *s, int what, int fused,
   TRY(MAKE_MD(bias, 1, bias_dims, dnnl_f32, dnnl_x));
   TRY(dnnl_primitive_attr_create(&attributes));
   TRY(dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user));
-  if (q) TRY(set_scales(c, q, s->outputs, attributes));
+  if (q) TRY(set_scales(c, q, s->outputs, grouped, attributes));
   if (fused) {
     TRY(dnnl_post_ops_create(&post_ops));
 #if DNNL_VERSION_MAJOR >= 3

@@ -276,7 +276,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         options["objective"] = objective_for(options, data)
         self.recipe_ = self.preset or ""
         if recipe is None:
-            options, self.recipe_ = suited(data, only(options), begun=self.init is not None)
+            found, self.recipe_ = suited(data, only(options), begun=self.init is not None)
+            options |= found
             if self.verbose:
                 print(self.recipe_, file=sys.stderr)
         model = self._start(data, recipe, options)

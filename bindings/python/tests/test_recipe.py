@@ -1,0 +1,74 @@
+"""What is chosen for images where the caller chooses nothing."""
+
+import numpy as np
+import pytest
+import supcon
+from supcon import _recipe
+
+
+def letters(count: int, mirrored: bool, seed: int = 0):
+    """Images of two classes: corners that differ by a mirror, or bars that no mirror changes."""
+    random = np.random.default_rng(seed)
+    images, labels = random.integers(0, 40, (count, 16, 16)).astype(np.uint8), np.arange(count) % 2
+    for image, label in zip(images, labels):
+        at = random.integers(0, 3, 2)
+        if mirrored:
+            image[3 + at[0] : 13 + at[0], (3 if label else 11) + at[1] - 1] = 230
+            image[11 + at[0], 3 + at[1] : 11 + at[1]] = 230
+        else:
+            (image if label else image.T)[5 + at[0] : 8 + at[0], 2:14] = 230
+    return images, labels
+
+
+def chosen(images, labels, **options):
+    data = supcon.Dataset.from_images(images, labels)
+    return _recipe.suited(data, options, begun=False)
+
+
+def test_mirrors_are_left_out_where_they_change_the_class():
+    found, why = chosen(*letters(200, mirrored=True))
+    assert found["augmentation"]["flip_probability"] == 0 and "without mirroring" in why
+    found, why = chosen(*letters(200, mirrored=False))
+    assert "flip_probability" not in found["augmentation"] and "with mirroring" in why
+
+
+def test_images_whose_pixels_do_not_tell_the_class_keep_simclr():
+    random = np.random.default_rng(3)
+    found, why = chosen(random.integers(0, 256, (100, 16, 16)).astype(np.uint8), np.arange(100) % 5)
+    assert "augmentation" not in found and "SimCLR" in why
+
+
+@pytest.mark.parametrize("count", [8, 30, 100, 255, 800, 3000])
+def test_every_number_of_images_has_a_batch(count):
+    images, labels = letters(count, mirrored=True)
+    found, _ = chosen(images, labels)
+    held_out = found.get("validation_fraction", 0.05)
+    assert 2 <= found["batch_size"] <= count - int(count * held_out)
+    assert 10 <= found["epochs"] <= 200
+
+
+def test_what_is_given_stays():
+    given = dict(
+        batch_size=24, epochs=3, augmentation="none", validation_fraction=0.2, learning_rate=0.5
+    )
+    found, _ = chosen(*letters(100, mirrored=True), **given)
+    assert found == given
+
+
+def test_a_few_images_train_without_options(small):
+    images, labels = letters(40, mirrored=True)
+    estimator = supcon.SupConClassifier(width=4, epochs=5).fit(images, labels)
+    assert "batches of 16" in estimator.recipe_
+    assert estimator.predict(images).shape == (40,)
+
+
+def test_eight_hundred_digits_without_options_beat_logistic_regression(digits):
+    """The default of a thin network, a minute of training less."""
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    images, labels = digits
+    order = np.random.default_rng(0).permutation(len(images))
+    train, test = order[:800], order[800:]
+    estimator = supcon.SupConClassifier(width=8, epochs=30).fit(images[train], labels[train])
+    flat = images.reshape(len(images), -1) / 255
+    other = linear_model.LogisticRegression(max_iter=2000).fit(flat[train], labels[train])
+    assert estimator.score(images[test], labels[test]) > other.score(flat[test], labels[test])

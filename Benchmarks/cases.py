@@ -101,6 +101,57 @@ def train_steps():
             )
 
 
+FROZEN_GOALS = {  # frozen stages, int8 → goal and aim
+    (3, False): (0.80, 0.65),
+    (3, True): (0.55, 0.45),
+}
+
+
+def frozen_steps():
+    """Fine-tuning steps of a ResNet-50 whose first stages are frozen."""
+    shape = NETWORKS["resnet50 224x224 16 views"]
+    for freeze, int8 in ((3, False), (3, True), (4, False)):
+        for precision in ("f32", "bf16"):
+            yield Case(
+                "frozen",
+                f"frozen step resnet50 224x224 16 views, stages 1 to {freeze} frozen"
+                + (" in int8" if int8 else ""),
+                swift("train-step", **shape, precision=precision, freeze=freeze, int8=int(int8)),
+                precision,
+                tuple(
+                    peer(
+                        f"torch eager {layout}",
+                        "train-step",
+                        **shape,
+                        precision=precision,
+                        mode="eager",
+                        layout=layout,
+                        freeze=freeze,
+                    )
+                    for layout in ("nhwc", "nchw")
+                ),
+                *FROZEN_GOALS.get((freeze, int8), (None, None)),
+            )
+
+
+CACHE_GOALS = {3: (0.50, 0.40), 4: (0.05, 0.02)}  # frozen stages → goal and aim
+
+
+def cached_epochs():
+    """Epochs of the whole trainer over the feature cache, and without it."""
+    for freeze, goals in CACHE_GOALS.items():
+        for precision in ("f32", "bf16"):
+            work = dict(freeze=freeze, precision=precision)
+            yield Case(
+                "cached",
+                f"epoch over the feature cache, resnet50 224x224, stages 1 to {freeze} frozen",
+                ours("epoch", **work, cache=1),
+                precision,
+                (replace(ours("epoch", **work, cache=0), subject="libsupcon without the cache"),),
+                *goals,
+            )
+
+
 def busy():
     """A step while a foreign process computes beside it, and in quiet."""
     for name, shape in NETWORKS.items():
@@ -348,6 +399,8 @@ def all_cases() -> "list[Case]":
     makers = (
         limits,
         train_steps,
+        frozen_steps,
+        cached_epochs,
         busy,
         losses,
         embeddings,

@@ -108,6 +108,41 @@ def overlap(
     report(between, epoch_end_s=round(statistics.median(ends), 6), training_images=batch * steps)
 
 
+def epoch(freeze, precision, cache, images=96, batch=16, side=224, threads=2, epochs=3) -> None:
+    """Epochs of the whole trainer with frozen stages, SimCLR views of random images of 256 pixels;
+    the first, which fills the cache, does not count.
+    """
+    import numpy as np
+
+    import supcon
+
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 255, (images, 256, 256, 3), dtype=np.uint8)
+    model = supcon.Model(
+        "resnet50", stem="imagenet", image_size=side, precision=precision, n_jobs=threads
+    )
+    times, last = [], time.perf_counter()
+
+    def hear(event):
+        nonlocal last
+        if event.kind == "epoch":
+            times.append(time.perf_counter() - last)
+            last = time.perf_counter()
+
+    supcon.train(
+        model,
+        supcon.Dataset.from_images(pixels, np.arange(images) % 8),
+        epochs=epochs,
+        batch_size=batch,
+        freeze_stages=freeze,
+        feature_cache=cache,
+        validation_fraction=0,
+        stop_on_collapse=False,
+        callback=hear,
+    )
+    report(times[1:], images=images)
+
+
 def fashion_mnist(threads=2, seeds=1, **options) -> None:
     """The whole program, a process per seed: seconds from its start to its end, and the accuracy
     that it reaches. Options are those of fashion_mnist.py.
@@ -136,4 +171,12 @@ def fashion_mnist(threads=2, seeds=1, **options) -> None:
 
 
 if __name__ == "__main__":
-    main({"embed": embed, "startup": startup, "overlap": overlap, "fashion-mnist": fashion_mnist})
+    main(
+        {
+            "embed": embed,
+            "startup": startup,
+            "overlap": overlap,
+            "epoch": epoch,
+            "fashion-mnist": fashion_mnist,
+        }
+    )

@@ -1156,6 +1156,20 @@ typedef struct supcon_train_options {
    * rate, the last stage this fraction of it, the stem its 5th power. Applies to all objectives
    * but linear. Default 1; 0.001 to 1. */
   double layer_decay;
+  /* Rounds of views of each image for which what the frozen stages make of them is computed once
+   * and kept. It is kept in the type that they compute in. Epoch e takes the views of epoch (e -
+   * 1) mod feature_cache + 1: with as many rounds as epochs a run comes to the same bytes as
+   * without, but for images that images_per_class takes twice in an epoch. Applies to
+   * freeze_stages above 0. Default 0: in each step; 0 to 1000000. */
+  int32_t feature_cache;
+  /* Folder for a file without a name that keeps the feature cache, gone with the trainer;
+   * without one it is in memory, within the context's limit. NULL (default): none. */
+  const char *feature_cache_folder;
+  /* Heights of the views over the run, 1 to 65536, each for an equal part of the epochs; the
+   * width goes with them. At most epochs of them; none: the model's size throughout. The model
+   * keeps its own size. NULL (default): none. [image_size_schedule_count] */
+  const int32_t *image_size_schedule;
+  int64_t image_size_schedule_count;
 
   /* --- Validation and checkpoints --- */
   /* Fraction of the images that is held out for kNN@1 and early stopping. Default 0.05; 0 to

@@ -65,10 +65,37 @@ def supcon(z, labels, temperature=0.1):
     return -((log_share * positives).sum(1) / positives.sum(1).clamp(min=1)).mean()
 
 
+def partly_frozen(net, stages):
+    """The encoder of `encoder` and its head, cut behind the frozen stages."""
+    import torch
+    from torch import nn
+
+    resnet, *head = net
+
+    class Cut(nn.Module):
+        def __init__(self):
+            super().__init__()
+            parts = [getattr(resnet, f"layer{i}") for i in range(1, 5)]
+            self.frozen = nn.Sequential(
+                resnet.conv1, resnet.bn1, resnet.relu, resnet.maxpool, *parts[:stages]
+            )
+            self.frozen.requires_grad_(False).eval()
+            self.trained = nn.Sequential(*parts[stages:], resnet.avgpool, nn.Flatten(), *head)
+
+        def forward(self, x):
+            with torch.no_grad():
+                x = self.frozen(x)
+            return self.trained(x)
+
+    return Cut()
+
+
 def training_step(
-    architecture, stem, width, channels, side, views, precision, mode, layout, threads
+    architecture, stem, width, channels, side, views, precision, mode, layout, threads, freeze=0
 ):
-    """The call that does one step."""
+    """The call that does one step. freeze: the stem and so many stages are not trained: they run in
+    evaluation mode and without a graph.
+    """
     import torch
 
     torch.set_num_threads(threads)
@@ -77,7 +104,11 @@ def training_step(
     net = encoder(architecture, stem, width, channels).to(memory_format=order)
     images = torch.randn(views, channels, side, side).contiguous(memory_format=order)
     labels = torch.randint(10, (views // 2,)).repeat(2)
-    optimizer = torch.optim.SGD(net.parameters(), 0.05, momentum=0.9, weight_decay=1e-4)
+    if freeze:
+        net = partly_frozen(net, freeze)
+    optimizer = torch.optim.SGD(
+        [it for it in net.parameters() if it.requires_grad], 0.05, momentum=0.9, weight_decay=1e-4
+    )
     forward = torch.compile(net) if mode == "compile" else net
 
     def step():

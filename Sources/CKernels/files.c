@@ -2,8 +2,12 @@
 #include "ckernels_files.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 int sc_random_bytes(void *bytes, size_t count) {
   ssize_t got;
@@ -15,4 +19,18 @@ int sc_random_bytes(void *bytes, size_t count) {
 int64_t sc_find_bytes(const void *memory, size_t count, const void *what, size_t length) {
   const char *found = memmem(memory, count, what, length);
   return found ? found - (const char *)memory : -1;
+}
+
+int sc_unnamed_file(const char *folder) {
+  const int unnamed = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (unnamed >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return unnamed;
+  /* A file system that knows no such files. */
+  char path[4096];
+  if (snprintf(path, sizeof path, "%s/.supcon-XXXXXX", folder) >= (int)sizeof path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  const int named = mkostemp(path, O_CLOEXEC);
+  if (named >= 0) unlink(path);
+  return named;
 }

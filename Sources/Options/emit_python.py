@@ -97,7 +97,8 @@ def module(structs: list[Struct]) -> str:
             found = f"POINTER({names[detail]})" if kind == "options" else CTYPES[kind]
             lines.append(f'        ("{option.name}", {found}),')
             if kind == "ints":
-                lines.append(f'        ("{option.name[:-1]}_count", c_int64),')
+                count = f"{option.name.removesuffix('s')}_count"
+                lines.append(f'        ("{count}", c_int64),')
         lines += ["    ]", ""]
     lines += ["", "# enumeration → the prefix of its names in the header", "PREFIXES = {"]
     lines += [*prefixes, "}", "", "# struct → its name in the header", "STRUCTS = {"]

@@ -154,6 +154,7 @@ def from_c(option: Option, swift_of: dict[str, str]) -> list[str]:
         return [f'{name} = try {function}options.{field}, "{field}")']
     if first == "options" and option.optional:
         return [f"if let given = options.{field} {{ {name} = try {swift_of[detail]}(given) }}"]
+    count = f"{field.removesuffix('s')}_count"
     return {
         "int": [f"{name} = Int(options.{field})"],
         "int64": [f"{name} = Int(options.{field})"],
@@ -164,7 +165,7 @@ def from_c(option: Option, swift_of: dict[str, str]) -> list[str]:
         "channels": [f"{name} = array(options.{field})"],
         "architecture": [f'{name} = try Architecture(named: try text(options.{field}, "{field}"))'],
         "path": [f"{name} = options.{field}.map {{ RawPath(cString: $0) }}"],
-        "ints": [f'{name} = try integers(options.{field}, options.{field[:-1]}_count, "{field}")'],
+        "ints": [f'{name} = try integers(options.{field}, options.{count}, "{field}")'],
         "options": [f"{name} = try {swift_of.get(detail)}(options.{field})"],
         "reserved": [f'try zero(options.{field}, "{field}")'],
     }.get(first, [])

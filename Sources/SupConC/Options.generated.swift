@@ -309,6 +309,7 @@ extension supcon_train_options: OptionStruct {
         freeze_stages = Int32(options.freezeStages)
         freeze_norm = options.freezesNorm ? 1 : 0
         layer_decay = options.layerDecay
+        feature_cache = Int32(options.featureCache)
         validation_fraction = options.validationFraction
         validation_every = Int32(options.validationEvery)
         patience = Int32(options.patience)
@@ -372,6 +373,9 @@ extension TrainOptions {
         unfreezeEpochs = try integers(options.unfreeze_epochs, options.unfreeze_epoch_count, "unfreeze_epochs")
         freezesNorm = try flag(options.freeze_norm, "freeze_norm")
         layerDecay = options.layer_decay
+        featureCache = Int(options.feature_cache)
+        featureCacheFolder = options.feature_cache_folder.map { RawPath(cString: $0) }
+        imageSizeSchedule = try integers(options.image_size_schedule, options.image_size_schedule_count, "image_size_schedule")
         validationFraction = options.validation_fraction
         validationEvery = Int(options.validation_every)
         patience = Int(options.patience)

@@ -95,19 +95,21 @@ final class FrozenStages {
     func reloadWeights() { workers[0].encoder.reloadWeights(network.parameters) }
 
     /// Computes the output of images [count, height, width, channels], as it is stored, and hands
-    /// it on piece by piece: the index of the first image, how many there are, and their output.
-    /// `count`: a multiple of the layout's images.
+    /// it on piece by piece, on several threads: the index of the first image, how many there are,
+    /// and their output.
     func run(
         _ pixels: UnsafePointer<Float>, count: Int,
         _ body: (_ first: Int, _ images: Int, _ output: UnsafeRawPointer) -> Void
     ) {
-        let (images, elements) = (layout.images, layout.encoder.count(0))
-        Parallel.pieces(count / images, threads: workers.count) { index, piece in
-            let worker = workers[index]
-            worker.input.floats.update(from: pixels + piece * elements, count: elements)
+        let (most, elements) = (layout.images, layout.encoder.graph.values[0].elements)
+        Parallel.pieces((count + most - 1) / most, threads: workers.count) { index, piece in
+            let (worker, first) = (workers[index], piece * most)
+            // Behind the last image lies what was there before, and is computed for nobody.
+            let images = min(most, count - first)
+            worker.input.floats.update(from: pixels + first * elements, count: images * elements)
             worker.encoder.run()
             body(
-                piece * images, images,
+                first, images,
                 UnsafeRawPointer(worker.features?.pointer ?? worker.encoder.output))
         }
     }
@@ -121,7 +123,8 @@ final class FrozenStages {
         switch (layout.isPooled ? .f32 : encoder.stored, layout.isPooled ? .f32 : type) {
         case (.byte, .f32): sc_u8_to_f32(u8(output), step, f32(to), Int64(count))
         case (.byte, .bf16): sc_u8_to_bf16(u8(output), step, bf16(to), Int64(count))
-        // The same type: quantization is the only thing that changes it.
+        case (.bf16, .f32): sc_bf16_to_f32(bf16(output), f32(to), Int64(count))
+        // The same type.
         default: to.copyMemory(from: output, byteCount: images * layout.outputByteCount)
         }
     }

@@ -11,7 +11,7 @@ import SupConTensor
 public final class InferencePlan {
     /// Bytes of activations, workspaces and weights.
     public let memoryByteCount: Int
-    /// [images, height, width, channels], normalized.
+    /// [images, height, width, channels], normalized; behind frozen stages their output.
     public var input: UnsafeMutablePointer<Float> { inputBuffer.floats }
     /// r [images, embeddingDimension], not normalized, after `run`.
     public var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
@@ -35,12 +35,14 @@ public final class InferencePlan {
     /// Multiplications of a pass, below which it is one thread's.
     static let smallWork = 50_000_000
 
-    /// - Parameter quantization: nil: the encoder computes in `precision`.
+    /// - Parameters:
+    ///   - stages: that are left out, with the stem; `input` is what they make. 0: none.
+    ///   - quantization: nil: the encoder computes in `precision`.
     /// Errors: argument, unsupported (precision, int8), memory (more than the context allows; says
     /// how much).
     public init(
-        _ network: Network, images: Int, height: Int, width: Int, precision: Precision,
-        quantization: Quantization? = nil, context: ExecutionContext,
+        _ network: Network, behind stages: Int = 0, images: Int, height: Int, width: Int,
+        precision: Precision, quantization: Quantization? = nil, context: ExecutionContext,
         engine: Engine = .standard
     ) throws(SupConError) {
         try checkPlanSizes(
@@ -48,7 +50,10 @@ public final class InferencePlan {
             engine: engine)
         if quantization != nil { try engine.checkInt8() }
         let configuration = network.configuration
-        let graph = ComputeGraph(configuration, height: height, width: width)
+        var graph = ComputeGraph(configuration, height: height, width: width)
+        if stages > 0 { graph = graph.from(graph.borders[stages]) }
+        // All stages make r, of which the mean over one pixel is a copy.
+        if graph.layers.isEmpty { (graph.values[0].height, graph.values[0].width) = (1, 1) }
         self.network = network
         threads =
             graph.multiplications(images: images) < Double(Self.smallWork) ? 1 : context.threads
@@ -57,7 +62,8 @@ public final class InferencePlan {
         imagesPerWorker = images / workerCount
         let layout = try EncoderLayout(
             network, graph, images: imagesPerWorker,
-            stored: quantization != nil ? .byte : precision == .f32 ? .f32 : .bf16,
+            stored: quantization != nil
+                ? .byte : precision == .f32 || graph.layers.isEmpty ? .f32 : .bf16,
             quantization: quantization, threads: threadsPerWorker, engine: engine)
 
         let headLayers = HeadLayer.head(of: configuration)

@@ -208,16 +208,16 @@ public final class TrainingPlan {
 
     /// `input` → `features`, `projection`, `logits`.
     public func forward() {
-        if let frozen {
-            runFrozenStages(images: images) { first, count, output in
-                frozen.stages.convert(output, images: count, to: border(of: first), type: type)
+        runFrozenStages(input, images: images) { first, count, output in
+            for i in 0..<count {
+                takeFrozenOutput(output + i * frozenOutputByteCount, image: first + i)
             }
         }
-        forwardFromBorder()
+        forwardFromFrozenOutput()
     }
 
-    /// The rest of `forward`, behind the frozen stages.
-    private func forwardFromBorder() {
+    /// `forward` without the frozen stages, whose output has been taken.
+    public func forwardFromFrozenOutput() {
         EngineTeam.run(images: images, threads: threads) {
             encoder?.forward(features: features)
             if let featureUnit {
@@ -276,22 +276,41 @@ extension TrainingPlan {
         }
     }
 
-    /// Runs the frozen stages on the first images of `input`, and hands on their output.
-    private func runFrozenStages(
-        images: Int, _ body: (_ first: Int, _ images: Int, _ output: UnsafeRawPointer) -> Void
+    /// Bytes of what the frozen stages make of a view; 0: none are frozen.
+    public var frozenOutputByteCount: Int { frozen?.stages.layout.outputByteCount ?? 0 }
+    /// Elements of what the frozen stages make of a view; 0: none are frozen.
+    public var frozenOutputElements: Int { frozen?.stages.layout.outputElements ?? 0 }
+
+    /// Runs the frozen stages on views [images, height, width, channels], any number of them, and
+    /// hands on what they make piece by piece, on several threads: the index of the first view, how
+    /// many there are, and their output, in bytes that `takeFrozenOutput` understands.
+    public func runFrozenStages(
+        _ pixels: UnsafePointer<Float>, images: Int,
+        _ body: (_ first: Int, _ images: Int, _ output: UnsafeRawPointer) -> Void
     ) {
         guard let frozen else { return }
         let encoder = frozen.stages.layout.encoder
         EngineTeam.run(images: encoder.images, threads: encoder.threads) {
-            frozen.stages.run(input, count: images, body)
+            frozen.stages.run(pixels, count: images, body)
         }
     }
 
-    /// Where training takes the frozen stages' output of an image.
-    private func border(of image: Int) -> UnsafeMutableRawPointer {
-        guard let frozen else { return UnsafeMutableRawPointer(input) }
+    /// Takes the output of the frozen stages as that of view `image`, for
+    /// `forwardFromFrozenOutput`.
+    public func takeFrozenOutput(_ output: UnsafeRawPointer, image: Int) {
+        guard let frozen else { return }
         let elements = image * frozen.stages.layout.outputElements
-        guard let encoder else { return UnsafeMutableRawPointer(features + elements) }
-        return encoder.input + elements * type.byteCount
+        let to =
+            encoder.map { $0.input + elements * type.byteCount }
+            ?? UnsafeMutableRawPointer(features + elements)
+        frozen.stages.convert(output, images: 1, to: to, type: type)
+    }
+
+    /// Writes the output of the frozen stages for one view as floats, [frozenOutputElements].
+    public func convertFrozenOutput(
+        _ output: UnsafeRawPointer, to floats: UnsafeMutablePointer<Float>
+    ) {
+        frozen?.stages.convert(
+            output, images: 1, to: UnsafeMutableRawPointer(floats), type: .f32)
     }
 }

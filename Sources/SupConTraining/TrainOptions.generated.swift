@@ -216,6 +216,19 @@ public struct TrainOptions: Sendable {
     /// rate, the last stage this fraction of it, the stem its 5th power. Applies to all objectives
     /// but linear. Default 1; 0.001 to 1.
     public var layerDecay: Double = 1
+    /// Rounds of views of each image for which what the frozen stages make of them is computed once
+    /// and kept. It is kept in the type that they compute in. Epoch e takes the views of epoch (e -
+    /// 1) mod feature_cache + 1: with as many rounds as epochs a run comes to the same bytes as
+    /// without, but for images that images_per_class takes twice in an epoch. Applies to
+    /// freeze_stages above 0. Default 0: in each step; 0 to 1000000.
+    public var featureCache: Int = 0
+    /// Folder for a file without a name that keeps the feature cache, gone with the trainer;
+    /// without one it is in memory, within the context's limit.
+    public var featureCacheFolder: RawPath? = nil
+    /// Heights of the views over the run, 1 to 65536, each for an equal part of the epochs; the
+    /// width goes with them. At most epochs of them; none: the model's size throughout. The model
+    /// keeps its own size.
+    public var imageSizeSchedule: [Int] = []
     /// Fraction of the images that is held out for kNN@1 and early stopping. Default 0.05; 0 to
     /// 0.9; 0: none.
     public var validationFraction: Double = 0.05
@@ -351,6 +364,9 @@ extension TrainOptions {
             layerDecay >= 0.001 && layerDecay <= 1, .argument,
             "layer_decay is \(layerDecay); expected 0.001 to 1")
         try require(
+            featureCache == 0 || (featureCache >= 0 && featureCache <= 1_000_000), .argument,
+            "feature_cache is \(featureCache); expected 0 to 1000000, 0 for in each step")
+        try require(
             validationFraction == 0 || (validationFraction >= 0 && validationFraction <= 0.9), .argument,
             "validation_fraction is \(validationFraction); expected 0 to 0.9, 0 for none")
         try require(
@@ -397,6 +413,8 @@ extension TrainOptions {
             ("unfreeze_epochs", "\(unfreezeEpochs)"),
             ("freeze_norm", "\(freezesNorm)"),
             ("layer_decay", "\(layerDecay)"),
+            ("feature_cache", "\(featureCache)"),
+            ("image_size_schedule", "\(imageSizeSchedule)"),
             ("validation_fraction", "\(validationFraction)"),
         ]
     }

@@ -71,6 +71,7 @@ extension TrainOptions {
         try validateQueue()
         try validatePositives()
         try validateFreezing()
+        try validateImageSizes()
         if objective.isContrastive {
             try loss.validate()
             try require(
@@ -134,6 +135,22 @@ extension TrainOptions {
     }
 
     /// Errors: argument.
+    private func validateImageSizes() throws(SupConError) {
+        for size in imageSizeSchedule {
+            try require(
+                (1...65536).contains(size), .argument,
+                "a size of image_size_schedule is \(size); expected 1 to 65536 pixels")
+        }
+        try require(
+            imageSizeSchedule.count <= epochs, .argument,
+            """
+            image_size_schedule has \(imageSizeSchedule.count) sizes; expected at most one for \
+            each of the \(epochs) epochs
+            """
+        )
+    }
+
+    /// Errors: argument.
     private func validateFreezing() throws(SupConError) {
         try require(
             objective != .linear || (freezeStages == 0 && !freezesNorm && layerDecay == 1),
@@ -143,6 +160,23 @@ extension TrainOptions {
             objective linear trains the classifier alone
             """
         )
+        try require(
+            featureCache == 0 || freezeStages > 0, .argument,
+            """
+            feature_cache is \(featureCache) but freeze_stages is 0: there is nothing that stays \
+            as it is
+            """
+        )
+        try require(
+            featureCache == 0 || (mixupAlpha == 0 && cutmixAlpha == 0), .argument,
+            """
+            feature_cache is \(featureCache) beside mixup_alpha or cutmix_alpha, which mix the \
+            images anew in each step; expected one of the two
+            """
+        )
+        try require(
+            featureCacheFolder == nil || featureCache > 0, .argument,
+            "feature_cache_folder is set but feature_cache is 0: there is nothing to keep there")
         try require(
             unfreezeEpochs.count <= freezeStages, .argument,
             """

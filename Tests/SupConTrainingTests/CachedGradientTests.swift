@@ -48,9 +48,10 @@ import Testing
                 let (chunk, chunks) = (step.chunks, labels.count / step.chunks.size)
                 let first = turn % chunks * chunk.size
                 turn += 1
-                return LoadedBatch(
-                    pixels: pixels.floats + first * perImage,
-                    indices: Array(first..<(first + chunk.size)))
+                return StepBatch(
+                    LoadedBatch(
+                        pixels: pixels.floats + first * perImage,
+                        indices: Array(first..<(first + chunk.size))))
             }
             #expect(
                 turn == labels.count / step.chunks.size * step.chunks.passes,

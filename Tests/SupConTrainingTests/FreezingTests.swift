@@ -72,7 +72,8 @@ import Testing
             let options = CachedGradientTests.options(chunk: 0) { $0.layerDecay = decay }
             _ = try batch.run(
                 try EncoderStep(
-                    model, options, TrainingPhase(frozenStages: stages), labels: batch.labels,
+                    model, options, TrainingPhase(model, frozenStages: stages),
+                    labels: batch.labels,
                     context: TrainerTests.context), rate: 1)
             var moves = [Double](repeating: 0, count: ParameterStore.headDepth + 1)
             for entry in model.network.parameters.entries where entry.role.isTrainable {
@@ -216,7 +217,8 @@ import Testing
         let model = try CachedGradientTests.model()
         let parameters = model.network.parameters
         let step = try CachedGradientStep(
-            model, CachedGradientTests.options(chunk: 4), TrainingPhase(frozenStages: stages),
+            model, CachedGradientTests.options(chunk: 4),
+            TrainingPhase(model, frozenStages: stages),
             labels: batch.labels, context: TrainerTests.context)
         let before = Self.values(model)
         _ = try batch.run(step, rate: 1)

@@ -185,7 +185,8 @@ import Testing
                     } / Double(positives.count)) / 4
             }
             let outcome = try input.withUnsafeBufferPointer { pixels in
-                let batch = LoadedBatch(pixels: pixels.baseAddress!, indices: [0, 1, 2, 3])
+                let batch = StepBatch(
+                    LoadedBatch(pixels: pixels.baseAddress!, indices: [0, 1, 2, 3]))
                 return try step.run(step: index, rate: 0.05) { batch }
             }
             #expect(

@@ -11,8 +11,7 @@ struct RunPlan {
     let context: ExecutionContext
     let training: Dataset
     let step: PhasedStep
-    /// How the model embeds in int8 before the run; nil: it does not.
-    let quantization: Quantization?
+    let phases: TrainingPhases
     let sampler: BatchSampler
     let rates: LearningRate
     /// nil: nothing is validated.
@@ -47,16 +46,14 @@ struct RunPlan {
             !total.overflow, .argument,
             "epochs is \(options.epochs): \(stepsPerEpoch) steps each are more than can be counted")
         rates = LearningRate(options, stepsPerEpoch: stepsPerEpoch)
-        let quantization = model.quantization
-        self.quantization = quantization
+        let phases = TrainingPhases(model, options, samples: training.count)
+        self.phases = phases
         (network, step, validation) = try model.exclusive(keepsEncoder: true) {
             () throws(SupConError) in
             if options.trainsClassifier {
                 try Self.prepareClassifier(model, dataset, seed: options.seed)
             }
-            let step = try PhasedStep(
-                phases: options.phaseStarts.map { options.phase(epoch: $0, quantization) }
-            ) { (phase) throws(SupConError) in
+            let step = try PhasedStep(phases: phases.all) { (phase) throws(SupConError) in
                 let step = try Self.step(model, options, phase, training, context: context)
                 try context.checkLimit(
                     step.memoryByteCount, for: "a training step of \(options.batchSize) images")
@@ -108,7 +105,8 @@ struct RunPlan {
             options.trainsClassifier
             ? try model.classifierOutputs(of: training) : training.classIndices
         if options.objective == .linear {
-            return try ClassifierStep(model, options, labels: labels ?? [], context: context)
+            return try ClassifierStep(
+                model, options, phase, labels: labels ?? [], context: context)
         }
         if options.queueMode != .off {
             return try QueueStep(model, options, phase, labels: labels, context: context)

@@ -68,7 +68,7 @@ extension RunPlan {
             ),
             (
                 "int8 of the frozen stages",
-                options.freezeStages > 0 && quantization != nil ? "on" : "off"
+                options.freezeStages > 0 && phases.quantization != nil ? "on" : "off"
             ),
         ]
     }

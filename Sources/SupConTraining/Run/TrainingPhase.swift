@@ -1,3 +1,4 @@
+import SupConModel
 import SupConNetwork
 
 /// A phase of a run holds what a step is planned for: the epochs between two changes of it.
@@ -6,6 +7,16 @@ struct TrainingPhase: Equatable {
     var frozenStages = 0
     /// The frozen stages compute in int8; nil: in the model's precision.
     var quantization: Quantization?
+    /// Of the views.
+    var height: Int
+    var width: Int
+    /// Images of the training set, for a feature cache.
+    var samples = 0
+
+    /// The phase of a model's own image size.
+    init(_ model: Model, frozenStages: Int = 0) {
+        (self.frozenStages, height, width) = (frozenStages, model.imageHeight, model.imageWidth)
+    }
 
     /// The frozen part of a plan for it.
     func frozen(_ options: TrainOptions) -> TrainingPlan.Frozen {
@@ -14,14 +25,41 @@ struct TrainingPhase: Equatable {
     }
 }
 
-extension TrainOptions {
-    /// The phase of an epoch, from 1 on. `quantization`: of the model, if it embeds in int8.
-    func phase(epoch: Int, _ quantization: Quantization?) -> TrainingPhase {
-        let stages = freezeStages - unfreezeEpochs.count { $0 < epoch }
-        return TrainingPhase(
-            frozenStages: stages, quantization: stages > 0 ? quantization : nil)
+/// The phases of a run.
+struct TrainingPhases {
+    private let options: TrainOptions
+    private var model: TrainingPhase
+    /// Of the model before the run, if it embeds in int8.
+    let quantization: Quantization?
+
+    /// `samples`: of the training set.
+    init(_ model: Model, _ options: TrainOptions, samples: Int) {
+        (self.options, quantization) = (options, model.quantization)
+        self.model = TrainingPhase(model)
+        self.model.samples = samples
     }
 
-    /// The epochs with which the phases of the run begin, in order.
-    var phaseStarts: [Int] { [1] + unfreezeEpochs.filter { $0 < epochs }.map { $0 + 1 } }
+    /// The phase of an epoch, from 1 on.
+    func phase(epoch: Int) -> TrainingPhase {
+        var phase = model
+        phase.frozenStages = options.freezeStages - options.unfreezeEpochs.count { $0 < epoch }
+        if phase.frozenStages > 0 { phase.quantization = quantization }
+        let sizes = options.imageSizeSchedule
+        if !sizes.isEmpty {
+            // Each size for its part of the run.
+            phase.height = sizes[(epoch - 1) * sizes.count / options.epochs]
+            phase.width = max(1, (model.width * phase.height + model.height / 2) / model.height)
+        }
+        return phase
+    }
+
+    /// All of them, each once, the first one first.
+    var all: [TrainingPhase] {
+        var all: [TrainingPhase] = []
+        for epoch in 1...options.epochs {
+            let phase = phase(epoch: epoch)
+            if phase != all.last && !all.contains(phase) { all.append(phase) }
+        }
+        return all
+    }
 }

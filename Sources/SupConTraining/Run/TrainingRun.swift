@@ -36,11 +36,17 @@ final class TrainingRun {
         defer { if !isSettled { plan.average?.takeOver() } }
         try plan.step.begin(resumed: try resume())
         sound = try plan.model.snapshot()
-        let loader = try makeLoader()
+        var phase = plan.phases.phase(epoch: min(progress.epoch + 1, plan.options.epochs))
+        var loader = try makeLoader(phase)
         reporter.begin(epochsDone: progress.epoch)
         while progress.epoch < plan.options.epochs {
             let epoch = progress.epoch + 1
-            try plan.step.enter(plan.options.phase(epoch: epoch, plan.quantization))
+            let next = plan.phases.phase(epoch: epoch)
+            if (next.height, next.width) != (phase.height, phase.width) {
+                loader = try makeLoader(next)
+            }
+            try plan.step.enter(next)
+            phase = next
             let sum = try train(epoch, loader)
             try judge(epoch, sum)
             let accuracy = try validate(epoch)
@@ -64,11 +70,11 @@ final class TrainingRun {
         return true
     }
 
-    private func makeLoader() throws(SupConError) -> Loader {
+    private func makeLoader(_ phase: TrainingPhase) throws(SupConError) -> Loader {
         let (options, model) = (plan.options, plan.model)
         return try Loader(
             plan.training, options.augmentation, second: options.augmentationSecond,
-            views: options.effectiveViews, height: model.imageHeight, width: model.imageWidth,
+            views: options.effectiveViews, height: phase.height, width: phase.width,
             mean: model.mean, std: model.std, seed: options.seed,
             threads: options.loaderThreads > 0 ? options.loaderThreads : plan.context.threads,
             batchSize: plan.step.chunks.size, context: plan.context)
@@ -78,15 +84,12 @@ final class TrainingRun {
 
     /// Runs the steps of an epoch.
     private func train(_ epoch: Int, _ loader: Loader) throws(SupConError) -> EpochSum {
-        let chunks = plan.step.chunks
-        try loader.begin(epoch: epoch, batches: plan.sampler.batches(epoch: epoch), chunks: chunks)
+        let next = try batches(epoch, loader)
         var sum = EpochSum()
         for number in 0..<plan.stepsPerEpoch {
             let (index, step) = ((epoch - 1) * plan.stepsPerEpoch + number, number + 1)
             let rate = plan.rates.rate(index)
-            let outcome = try plan.step.run(step: index, rate: rate) { () throws(SupConError) in
-                try loader.next()
-            }
+            let outcome = try plan.step.run(step: index, rate: rate, next: next)
             sum.add(outcome)
             tell(of: loader.unreadable(from: unreadable), epoch, step)
             try judge(outcome, epoch, step, rate)
@@ -118,6 +121,41 @@ final class TrainingRun {
                 """
             Log.write(.warning, message)
             reporter.warn(message, epoch: epoch, step: step)
+        }
+    }
+
+    /// Begins the epoch's batches, out of the loader or the feature cache, and returns what gives
+    /// them. Errors: the loader's, canceled.
+    private func batches(_ epoch: Int, _ loader: Loader) throws(SupConError)
+        -> () throws(SupConError) -> StepBatch
+    {
+        let (batches, chunks) = (plan.sampler.batches(epoch: epoch), plan.step.chunks)
+        guard let pass = plan.step.cachingPass, let cache = pass.cache else {
+            try loader.begin(epoch: epoch, batches: batches, chunks: chunks)
+            return { () throws(SupConError) in StepBatch(try loader.next()) }
+        }
+        let entries = cache.entries(epoch: epoch, batches)
+        try fill(pass, cache.missing(entries), loader)
+        var cached = CachedBatches(cache, entries, chunks: chunks)
+        return { () throws(SupConError) in cached.next() }
+    }
+
+    /// Fills the feature cache. Errors: the loader's, io (of the cache), canceled.
+    private func fill(
+        _ pass: EncoderPass, _ missing: [(epoch: Int, samples: [Int])], _ loader: Loader
+    ) throws(SupConError) {
+        let size = plan.step.chunks.size
+        for (epoch, samples) in missing {
+            let batches = stride(from: 0, to: samples.count, by: size).map {
+                Array(samples[$0..<min($0 + size, samples.count)])
+            }
+            try loader.begin(epoch: epoch, batches: batches)
+            for batch in batches {
+                try pass.fillCache(try loader.next(), batch, epoch: epoch)
+                try require(
+                    !isCanceled(), .canceled,
+                    "the run was stopped while the feature cache was filled")
+            }
         }
     }
 

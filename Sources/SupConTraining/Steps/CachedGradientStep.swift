@@ -34,10 +34,11 @@ final class CachedGradientStep: TrainingStep {
     /// `labels`, `targets`: of the data set that samples index. Errors: argument, state,
     /// unsupported, memory.
     init(
-        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase = TrainingPhase(),
+        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
         labels: [Int]?, targets: Targets? = nil,
         context: ExecutionContext
     ) throws(SupConError) {
+        let phase = phase ?? TrainingPhase(model)
         let configuration = model.network.configuration
         let dimension = configuration.contrastedDimension
         (batchSize, chunkSize) = (options.batchSize, options.chunkSize)
@@ -72,13 +73,14 @@ final class CachedGradientStep: TrainingStep {
     }
 
     var optimizer: any Optimizer { pass.optimizer }
+    var encoderPass: EncoderPass? { pass }
     var chunks: Loader.Chunks { Loader.Chunks(size: chunkSize, passes: contrastive == nil ? 1 : 2) }
     var embeddings: Embeddings? { projections.map { rows.embeddings($0.z.floats) } }
     var spread: Double { projections.map { rows.spread($0.z.floats) } ?? 1 }
 
     func begin(resumed: Bool) { pass.begin() }
 
-    func run(step: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
+    func run(step: Int, rate: Double, next: () throws(SupConError) -> StepBatch)
         throws(SupConError) -> StepOutcome
     {
         var outcome = StepOutcome(loss: 0)
@@ -109,7 +111,7 @@ final class CachedGradientStep: TrainingStep {
 
     /// The first pass: z of all rows.
     private func gatherProjections(
-        _ next: () throws(SupConError) -> LoadedBatch, into z: UnsafeMutablePointer<Float>
+        _ next: () throws(SupConError) -> StepBatch, into z: UnsafeMutablePointer<Float>
     ) throws(SupConError) {
         try eachChunk(next) { chunk in
             guard let from = pass.plan.projection else { return }
@@ -120,7 +122,7 @@ final class CachedGradientStep: TrainingStep {
     /// The pass that sums the gradients of all chunks, and what the classifier found into
     /// `outcome`. False: a classifier's loss was not finite, and the sum is not complete.
     private func gatherGradients(
-        _ next: () throws(SupConError) -> LoadedBatch, _ outcome: inout StepOutcome
+        _ next: () throws(SupConError) -> StepBatch, _ outcome: inout StepOutcome
     ) throws(SupConError) -> Bool {
         let (sum, count) = (gradients.floats, pass.network.parameters.trainableCount)
         sum.update(repeating: 0, count: count)
@@ -150,13 +152,13 @@ final class CachedGradientStep: TrainingStep {
     /// Loads chunk after chunk, runs it forward, and calls `body` with its index. Errors: the
     /// loader's and `body`'s.
     private func eachChunk(
-        _ next: () throws(SupConError) -> LoadedBatch, _ body: (Int) throws(SupConError) -> Void
+        _ next: () throws(SupConError) -> StepBatch, _ body: (Int) throws(SupConError) -> Void
     ) throws(SupConError) {
         for index in 0..<(batchSize / chunkSize) {
             let chunk = try next()
             rows.fill(chunk.indices[...], at: index * chunkSize)
-            pass.load(chunk.pixels)
-            pass.plan.forward()
+            try pass.load(chunk)
+            pass.forward()
             try body(index)
         }
     }

@@ -32,9 +32,11 @@ final class ClassifierStep: TrainingStep {
     var spread: Double { 1 }
 
     /// Errors: argument, state, unsupported, memory.
-    init(_ model: Model, _ options: TrainOptions, labels: [Int], context: ExecutionContext)
-        throws(SupConError)
-    {
+    init(
+        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil, labels: [Int],
+        context: ExecutionContext
+    ) throws(SupConError) {
+        let phase = phase ?? TrainingPhase(model)
         network = model.network
         let configuration = network.configuration
         guard let weight = network.parameters.entry(named: HeadLayer.classifierName + ".weight"),
@@ -45,11 +47,11 @@ final class ClassifierStep: TrainingStep {
         chunkSize = options.chunkSize > 0 ? options.chunkSize : batchSize
         threads = context.threads
         plan = try InferencePlan(
-            network, images: chunkSize, height: model.imageHeight, width: model.imageWidth,
+            network, images: chunkSize, height: phase.height, width: phase.width,
             precision: model.precision, context: context)
         objective = try ClassifierObjective(network, options, rows: batchSize)
         mixer = try BatchMixer(
-            options, height: model.imageHeight, width: model.imageWidth,
+            options, height: phase.height, width: phase.width,
             channels: configuration.channels, threads: context.threads)
         chance = log(Double(configuration.classes))
         layer = LinearLayer(
@@ -59,7 +61,7 @@ final class ClassifierStep: TrainingStep {
             bias: network.parameters.pointer(bias), threads: threads)
         optimizer = try SupConTraining.optimizer(
             options, network.parameters, trained: [.classifier])
-        inputCount = chunkSize * model.imageHeight * model.imageWidth * configuration.channels
+        inputCount = chunkSize * phase.height * phase.width * configuration.channels
         features = try AlignedBuffer(
             Float.self, count: batchSize * configuration.embeddingDimension)
         logits = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)
@@ -79,21 +81,24 @@ final class ClassifierStep: TrainingStep {
     /// The encoder does not learn here, so that chunks do not change what the rows are.
     var chunks: Loader.Chunks { Loader.Chunks(size: chunkSize, passes: 1) }
 
-    func run(step: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
+    func run(step: Int, rate: Double, next: () throws(SupConError) -> StepBatch)
         throws(SupConError) -> StepOutcome
     {
         let rowLabels = rowLabels.values(of: Int64.self)
         let perChunk = chunkSize * network.configuration.embeddingDimension
         for index in 0..<(batchSize / chunkSize) {
             let chunk = try next()
+            guard case .pixels(let pixels) = chunk.views else {
+                throw SupConError(.internal, "the linear objective has no feature cache")
+            }
             for (row, sample) in chunk.indices.enumerated() {
                 rowLabels[index * chunkSize + row] = Int64(labels[sample])
             }
             // Mixing takes the whole batch: it does not go with chunks.
             if let mixer {
-                mixer.mix(chunk.pixels, labels: rowLabels, step: step, into: plan.input)
+                mixer.mix(pixels, labels: rowLabels, step: step, into: plan.input)
             } else {
-                plan.input.update(from: chunk.pixels, count: inputCount)
+                plan.input.update(from: pixels, count: inputCount)
             }
             plan.run(projection: false, logits: false)
             (features.floats + index * perChunk).update(from: plan.headInput, count: perChunk)

@@ -3,6 +3,8 @@ import SupConLoss
 import SupConModel
 import SupConNetwork
 import SupConTensor
+import SupConVision
+import Synchronization
 
 /// An encoder pass takes a group of images forward and backward through the network. It is the
 /// set-up that all steps share that train an encoder: the plan, the optimizer of the parts that
@@ -17,6 +19,12 @@ final class EncoderPass {
     let imageElements: Int
     let threads: Int
     private let classifier: ClassifierObjective?
+    /// nil: the frozen stages run in each step.
+    let cache: FeatureCache?
+    /// Of each thread, for a view of the cache.
+    private let scratch: AlignedBuffer
+    /// The frozen stages' output has been loaded.
+    private var isPastFrozenStages = false
 
     /// Plans passes of `images` images. Errors: argument, state, unsupported, memory.
     init(
@@ -26,7 +34,7 @@ final class EncoderPass {
         network = model.network
         threads = context.threads
         self.images = images
-        imageElements = model.imageHeight * model.imageWidth * network.configuration.channels
+        imageElements = phase.height * phase.width * network.configuration.channels
         let isContrastive = options.objective.isContrastive
         var trained: TrainingPlan.Trained = [.encoder]
         var optimized: TrainedParameters = [.encoder]
@@ -39,7 +47,7 @@ final class EncoderPass {
             optimized.parts.insert(.classifier)
         }
         plan = try TrainingPlan(
-            network, images: images, height: model.imageHeight, width: model.imageWidth,
+            network, images: images, height: phase.height, width: phase.width,
             precision: model.precision, trained: trained, frozen: phase.frozen(options),
             classifierGradientReachesEncoder: !isContrastive, context: context)
         (optimized.frozenStages, optimized.layerDecay) = (phase.frozenStages, options.layerDecay)
@@ -48,16 +56,87 @@ final class EncoderPass {
         classifier =
             trained.contains(.classifier)
             ? try ClassifierObjective(network, options, rows: images) : nil
+        cache = try FeatureCache(
+            options, samples: phase.samples, viewByteCount: plan.frozenOutputByteCount,
+            context: context)
+        scratch = try AlignedBuffer(
+            byteCount: cache == nil ? 0 : threads * plan.frozenOutputByteCount)
     }
 
-    var memoryByteCount: Int { plan.memoryByteCount + (classifier?.memoryByteCount ?? 0) }
+    var memoryByteCount: Int {
+        plan.memoryByteCount + (classifier?.memoryByteCount ?? 0) + (cache?.memoryByteCount ?? 0)
+    }
 
     /// Prepares the first step, with the parameters as they are now.
     func begin() { plan.reloadFrozenStages() }
 
-    /// Copies the pixels [images, height, width, channels] into the plan.
-    func load(_ pixels: UnsafePointer<Float>) {
-        plan.input.update(from: pixels, count: images * imageElements)
+    /// Loads the views of a batch, [images], into the plan. Errors: io (of the feature cache).
+    func load(_ batch: StepBatch) throws(SupConError) {
+        switch batch.views {
+        case .pixels(let pixels):
+            plan.input.update(from: pixels, count: images * imageElements)
+            isPastFrozenStages = false
+        case .cached:
+            try eachFrozenOutput(batch, views: images / batch.indices.count) {
+                plan.takeFrozenOutput($1, image: $0)
+            }
+        }
+    }
+
+    /// Loads images that the caller has written to the plan's input.
+    func loadInput() { isPastFrozenStages = false }
+
+    /// Runs forward on what was loaded.
+    func forward() {
+        if isPastFrozenStages { plan.forwardFromFrozenOutput() } else { plan.forward() }
+    }
+
+    // MARK: The frozen stages
+
+    /// Hands on what the frozen stages make of each of a batch's rows, on several threads;
+    /// `forward` goes on from there, once the plan has taken what it needs. `views`: of each sample. Errors:
+    /// io (of the feature cache).
+    func eachFrozenOutput(
+        _ batch: StepBatch, views: Int, _ body: (_ row: Int, _ output: UnsafeRawPointer) -> Void
+    ) throws(SupConError) {
+        isPastFrozenStages = true
+        let (rows, bytes) = (batch.indices.count * views, plan.frozenOutputByteCount)
+        switch batch.views {
+        case .pixels(let pixels):
+            plan.runFrozenStages(pixels, images: rows) { first, count, output in
+                for i in 0..<count { body(first + i, output + i * bytes) }
+            }
+        case .cached(let entries):
+            guard let cache else { throw SupConError(.internal, "there is no feature cache") }
+            let failure = FirstError()
+            Parallel.pieces(rows, threads: threads) { worker, row in
+                failure.catching { () throws(SupConError) in
+                    let (sample, view) = row.quotientAndRemainder(dividingBy: views)
+                    body(
+                        row,
+                        try cache.read(
+                            entries[sample], view: view,
+                            scratch: scratch.pointer + worker * bytes))
+                }
+            }
+            try failure.check()
+        }
+    }
+
+    /// Puts into the cache what the frozen stages make of the views of `samples` in epoch `epoch`.
+    /// Errors: io, internal.
+    func fillCache(_ batch: LoadedBatch, _ samples: [Int], epoch: Int) throws(SupConError) {
+        guard let cache else { return }
+        try cache.open()
+        let failure = FirstError()
+        try eachFrozenOutput(StepBatch(batch), views: cache.views) { row, output in
+            let (sample, view) = row.quotientAndRemainder(dividingBy: cache.views)
+            failure.catching { () throws(SupConError) in
+                try cache.write(output, epoch: epoch, sample: samples[sample], view: view)
+            }
+        }
+        try failure.check()
+        cache.setFilled(epoch: epoch, samples, with: batch.indices)
     }
 
     /// Evaluates the classifier's loss after `forward`, and its gradient where the plan takes it;
@@ -104,5 +183,23 @@ extension TrainOptions {
         objective.isContrastive
             ? ContrastiveLoss.collapsedLoss(loss, samples: batchSize, views: effectiveViews)
             : log(Double(classes))
+    }
+}
+
+/// The first error of several threads.
+private final class FirstError: Sendable {
+    private let error = Mutex<SupConError?>(nil)
+
+    func catching(_ body: () throws(SupConError) -> Void) {
+        do throws(SupConError) {
+            try body()
+        } catch {
+            let caught = error
+            self.error.withLock { $0 = $0 ?? caught }
+        }
+    }
+
+    func check() throws(SupConError) {
+        if let error = error.withLock({ $0 }) { throw error }
     }
 }

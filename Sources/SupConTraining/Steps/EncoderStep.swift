@@ -17,10 +17,11 @@ final class EncoderStep: TrainingStep {
     /// `labels`, `targets`: of the data set that samples index. Errors: argument, state,
     /// unsupported, memory.
     init(
-        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase = TrainingPhase(),
+        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
         labels: [Int]?, targets: Targets? = nil,
         context: ExecutionContext
     ) throws(SupConError) {
+        let phase = phase ?? TrainingPhase(model)
         let configuration = model.network.configuration
         let dimension = configuration.contrastedDimension
         batchSize = options.batchSize
@@ -30,11 +31,12 @@ final class EncoderStep: TrainingStep {
         contrastive = try options.contrastiveLoss(dimension: dimension, context: context)
         chance = options.chance(classes: configuration.classes)
         mixer = try BatchMixer(
-            options, height: model.imageHeight, width: model.imageWidth,
+            options, height: phase.height, width: phase.width,
             channels: configuration.channels, threads: context.threads)
     }
 
     var optimizer: any Optimizer { pass.optimizer }
+    var encoderPass: EncoderPass? { pass }
     var memoryByteCount: Int {
         pass.memoryByteCount + (contrastive?.memoryByteCount ?? 0) + rows.memoryByteCount
     }
@@ -44,17 +46,18 @@ final class EncoderStep: TrainingStep {
 
     func begin(resumed: Bool) { pass.begin() }
 
-    func run(step: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
+    func run(step: Int, rate: Double, next: () throws(SupConError) -> StepBatch)
         throws(SupConError) -> StepOutcome
     {
         let batch = try next()
         rows.fill(batch.indices[...], at: 0)
-        if let mixer {
-            mixer.mix(batch.pixels, labels: rows.rowLabels, step: step, into: pass.plan.input)
+        if let mixer, case .pixels(let pixels) = batch.views {
+            mixer.mix(pixels, labels: rows.rowLabels, step: step, into: pass.plan.input)
+            pass.loadInput()
         } else {
-            pass.load(batch.pixels)
+            try pass.load(batch)
         }
-        pass.plan.forward()
+        pass.forward()
         let outcome = try lossOrNaN { () throws(SupConError) in try evaluate(step) }
         guard outcome.loss.isFinite else { return outcome }
         pass.backward(labels: rows.rowLabels)

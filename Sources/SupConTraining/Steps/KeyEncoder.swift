@@ -23,14 +23,16 @@ final class KeyEncoder {
     private let threads: Int
     let dimension: Int
 
-    /// Copies the model's network. `images`: per step. Errors: argument, unsupported,
-    /// memory.
-    init(_ model: Model, images: Int, momentum: Double, context: ExecutionContext)
-        throws(SupConError)
-    {
+    /// Copies the model's network. `images`: per step. The phase's frozen stages are not run
+    /// here, since they are the network's own, bit for bit. Errors: argument, unsupported, memory.
+    init(
+        _ model: Model, _ phase: TrainingPhase, images: Int, momentum: Double,
+        context: ExecutionContext
+    ) throws(SupConError) {
         network = try model.network.withClassifier(classes: 0, seed: 0)
         plan = try InferencePlan(
-            network, images: images, height: model.imageHeight, width: model.imageWidth,
+            network, behind: phase.frozenStages, images: images, height: phase.height,
+            width: phase.width,
             precision: model.precision, context: context)
         (self.momentum, self.images, threads) = (momentum, images, context.threads)
         dimension = network.configuration.contrastedDimension
@@ -38,7 +40,8 @@ final class KeyEncoder {
 
     var memoryByteCount: Int { plan.memoryByteCount + network.parameters.count * 4 }
 
-    /// The images [images, height, width, channels], to be written by the caller.
+    /// The images [images, height, width, channels], or what the frozen stages make of them, to be
+    /// written by the caller.
     var input: UnsafeMutablePointer<Float> { plan.input }
 
     /// Computes the keys [images, dimension] of `input`, at length 1.

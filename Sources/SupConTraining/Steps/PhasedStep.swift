@@ -15,8 +15,8 @@ final class PhasedStep {
     /// The loss of guessing.
     let chance: Double
 
-    /// Begins with the first of the phases. Plans each once, so that what cannot be planned is an error now. Errors: those
-    /// of `make`.
+    /// Begins with the first of the phases. Plans each once, so that what cannot be planned is an
+    /// error now. Errors: those of `make`.
     init(
         phases: [TrainingPhase],
         _ make: @escaping (TrainingPhase) throws(SupConError) -> any TrainingStep
@@ -30,6 +30,10 @@ final class PhasedStep {
 
     /// What a checkpoint keeps beside the parameters.
     var state: [StateBuffer] { planned.map { $0.optimizer.state + $0.state } ?? [] }
+    /// The pass that has a feature cache; nil: there is none.
+    var cachingPass: EncoderPass? {
+        planned?.encoderPass.flatMap { $0.cache == nil ? nil : $0 }
+    }
     var embeddings: Embeddings? { planned?.embeddings }
     var spread: Double { planned?.spread ?? 1 }
 
@@ -67,7 +71,7 @@ final class PhasedStep {
     }
 
     /// As `TrainingStep.run`. Errors: the loader's, argument, memory, internal.
-    func run(step: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
+    func run(step: Int, rate: Double, next: () throws(SupConError) -> StepBatch)
         throws(SupConError) -> StepOutcome
     {
         guard let planned else { throw SupConError(.internal, "no step is planned") }

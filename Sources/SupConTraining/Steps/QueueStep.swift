@@ -26,18 +26,19 @@ final class QueueStep: TrainingStep {
 
     /// `labels`: of the data set that samples index. Errors: argument, state, unsupported, memory.
     init(
-        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase = TrainingPhase(),
+        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
         labels: [Int]?, context: ExecutionContext
     )
         throws(SupConError)
     {
+        let phase = phase ?? TrainingPhase(model)
         mode = options.queueMode
         (batchSize, views) = (options.batchSize, options.views)
         usesLabels = options.objective != .simclr
         let keyCount = batchSize * (views - 1)
         pass = try EncoderPass(model, options, phase, images: batchSize, context: context)
         keys = try KeyEncoder(
-            model, images: keyCount, momentum: options.keyMomentum, context: context)
+            model, phase, images: keyCount, momentum: options.keyMomentum, context: context)
         let dimension = keys.dimension
         try context.checkMemory(
             (keyCount + options.queueSize) * (dimension * 4 + 8),
@@ -58,6 +59,7 @@ final class QueueStep: TrainingStep {
     }
 
     var optimizer: any Optimizer { pass.optimizer }
+    var encoderPass: EncoderPass? { pass }
     var memoryByteCount: Int {
         pass.memoryByteCount + keys.memoryByteCount + queue.memoryByteCount + loss.memoryByteCount
             + rowEmbeddings.byteCount
@@ -73,13 +75,13 @@ final class QueueStep: TrainingStep {
         if !resumed { keys.begin(pass.network.parameters) }
     }
 
-    func run(step: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
+    func run(step: Int, rate: Double, next: () throws(SupConError) -> StepBatch)
         throws(SupConError) -> StepOutcome
     {
         let batch = try next()
         rows.fill(batch.indices[...], at: 0)
-        distribute(batch.pixels)
-        pass.plan.forward()
+        try distribute(batch)
+        pass.forward()
         keys.run(into: queue.contrasts)
         gatherEmbeddings()
         let outcome = try lossOrNaN { () throws(SupConError) in try evaluate(step) }
@@ -91,17 +93,32 @@ final class QueueStep: TrainingStep {
         return outcome
     }
 
-    /// Copies the first view of each image to the network, the others to its slow copy.
-    private func distribute(_ pixels: UnsafePointer<Float>) {
-        let (others, count) = (views - 1, pass.imageElements)
-        let keyLabels = keyLabels.values(of: Int64.self)
-        for image in 0..<batchSize {
-            let first = pixels + image * views * count
-            (pass.plan.input + image * count).update(from: first, count: count)
-            (keys.input + image * others * count).update(
-                from: first + count, count: others * count)
-            for key in (image * others)..<((image + 1) * others) {
-                keyLabels[key] = rows.sampleLabels[image]
+    /// Hands the first view of each image to the network, the others to its slow copy; behind
+    /// frozen stages what these make of them. Errors: io (of the feature cache).
+    private func distribute(_ batch: StepBatch) throws(SupConError) {
+        let others = views - 1
+        for key in 0..<(batchSize * others) {
+            keyLabels.values(of: Int64.self)[key] = rows.sampleLabels[key / others]
+        }
+        if pass.plan.frozenOutputElements == 0, case .pixels(let pixels) = batch.views {
+            let count = pass.imageElements
+            for image in 0..<batchSize {
+                let first = pixels + image * views * count
+                (pass.plan.input + image * count).update(from: first, count: count)
+                (keys.input + image * others * count).update(
+                    from: first + count, count: others * count)
+            }
+            pass.loadInput()
+            return
+        }
+        let count = pass.plan.frozenOutputElements
+        try pass.eachFrozenOutput(batch, views: views) { row, output in
+            let (image, view) = row.quotientAndRemainder(dividingBy: views)
+            if view == 0 {
+                pass.plan.takeFrozenOutput(output, image: image)
+            } else {
+                pass.plan.convertFrozenOutput(
+                    output, to: keys.input + (image * others + view - 1) * count)
             }
         }
     }

@@ -18,6 +18,8 @@ protocol TrainingStep: AnyObject {
     /// Activations, gradients and workspaces, in bytes.
     var memoryByteCount: Int { get }
     var optimizer: any Optimizer { get }
+    /// How it takes images through the encoder; nil: in evaluation mode.
+    var encoderPass: EncoderPass? { get }
     /// The state that a checkpoint keeps beside the parameters' and the optimizer's.
     var state: [StateBuffer] { get }
     /// Rows of the last step's embeddings (length 1), with what makes two of them a positive pair;
@@ -38,12 +40,13 @@ protocol TrainingStep: AnyObject {
     /// Runs a step. `next` gives the batch's chunks, as many as there are in all passes; `step` is
     /// the step's index in the run, from 0, which names what it draws at random. Errors: the
     /// loader's, argument, memory.
-    func run(step: Int, rate: Double, next: () throws(SupConError) -> LoadedBatch)
+    func run(step: Int, rate: Double, next: () throws(SupConError) -> StepBatch)
         throws(SupConError) -> StepOutcome
 }
 
 extension TrainingStep {
     var state: [StateBuffer] { [] }
+    var encoderPass: EncoderPass? { nil }
 }
 
 /// The embeddings of a step's rows, with what makes two of them a positive pair.

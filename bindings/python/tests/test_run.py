@@ -58,7 +58,9 @@ def test_config_has_every_option(made):
         "augmentation",
         "milestones",
         "unfreeze_epochs",
+        "image_size_schedule",
         "checkpoint_folder",
+        "feature_cache_folder",
         "resume",
     }
     assert set(recipe.train["augmentation"]) == set(found["augmentation"])

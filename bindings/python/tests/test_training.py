@@ -297,6 +297,7 @@ def test_every_field_of_the_options_is_reachable():
         "has_mean_std",
         "milestone_count",
         "unfreeze_epoch_count",
+        "image_size_schedule_count",
         "loss",
         "augmentation",
         "augmentation_second",
@@ -411,3 +412,36 @@ def test_a_new_classifier_for_other_classes(shapes, small):
     assert model.reset_classifier(7).class_names == list("0123456")
     with pytest.raises(supcon.ArgumentError, match="-1"):
         model.reset_classifier(-1)
+
+
+def test_fine_tuning(shapes, tmp_path):
+    """The feature cache changes nothing where views are the same; lists and their errors."""
+    images, labels = shapes
+    data = supcon.Dataset.from_images(images, labels)
+
+    def embeddings(**options):
+        found = supcon.Model(width=4, image_size=12, channels=1, precision="f32", seed=1)
+        supcon.train(found, data, **dict(epochs=3, batch_size=16, validation_fraction=0) | options)
+        return found.embed(images)
+
+    frozen = dict(freeze_stages=3, unfreeze_epochs=[2], layer_decay=0.7)
+    fresh = embeddings(**frozen)
+    np.testing.assert_array_equal(fresh, embeddings(**frozen, feature_cache=3))
+    np.testing.assert_array_equal(
+        fresh, embeddings(**frozen, feature_cache=3, feature_cache_folder=tmp_path)
+    )
+    assert not list(tmp_path.iterdir())
+    for other in (
+        dict(freeze_stages=3),
+        dict(freeze_stages=3, unfreeze_epochs=[2]),
+        dict(freeze_norm=True),
+        dict(image_size_schedule=[8, 12]),
+    ):
+        assert np.abs(fresh - embeddings(**other)).max() > 0
+    for options, words in (
+        (dict(freeze_stages=2, unfreeze_epochs=[3, 2]), "unfreeze_epochs"),
+        (dict(image_size_schedule=[0]), "image_size_schedule is 0"),
+        (dict(feature_cache=2), "freeze_stages is 0"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            embeddings(**options)

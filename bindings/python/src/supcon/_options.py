@@ -102,7 +102,7 @@ def _word(struct, field: str, kind: type):
 
 def _count(field: str) -> str:
     """The field beside a list that says how long it is: of milestones it is milestone_count."""
-    return f"{field[:-1]}_count"
+    return f"{field.removesuffix('s')}_count"
 
 
 def shortest(value: float) -> float:

@@ -1,0 +1,141 @@
+import Glibc
+import SupConNetwork
+import SupConTensor
+import SupConVision
+
+/// The output of the frozen stages for some rounds of views of each image: computed once, kept in
+/// memory or in a file, and read in every epoch after.
+///
+/// Epoch e, from 1, takes the views of epoch (e − 1) mod `rounds` + 1, so that with as many rounds
+/// as epochs a run comes to the bytes that it comes to without the cache. An image that an epoch
+/// has again takes the next round's views. What is kept has the type that the frozen stages compute
+/// in, which loses nothing.
+final class FeatureCache {
+    let rounds: Int
+    let views: Int
+    private let samples: Int
+    private let viewByteCount: Int
+    private let byteCount: Int
+    private let folder: RawPath?
+    /// nil: before the first view is kept.
+    private var storage: Storage?
+    /// By entries: the image whose views are there, which is another one where the entry's own has
+    /// become unreadable; -1: none yet.
+    private var images: [Int]
+
+    private enum Storage {
+        case memory(AlignedBuffer)
+        case file(ScratchFile)
+    }
+
+    /// nil: no cache is wanted, or no stage is frozen. `viewByteCount`: of the stored output of a
+    /// view. Errors: memory, io.
+    init?(
+        _ options: TrainOptions, samples: Int, viewByteCount: Int, context: ExecutionContext
+    ) throws(SupConError) {
+        guard options.featureCache > 0, viewByteCount > 0 else { return nil }
+        // More rounds than epochs would not be filled.
+        (rounds, views) = (min(options.featureCache, options.epochs), options.effectiveViews)
+        (self.samples, self.viewByteCount) = (samples, viewByteCount)
+        var bytes = viewByteCount
+        for factor in [views, rounds, samples] {
+            let (product, overflow) = bytes.multipliedReportingOverflow(by: factor)
+            try require(!overflow, .memory, "the feature cache is larger than memory")
+            bytes = product
+        }
+        (byteCount, folder) = (bytes, options.featureCacheFolder)
+        if let folder {
+            try ScratchFile.checkSpace(in: folder, byteCount: bytes)
+        } else {
+            try context.checkMemory(
+                bytes,
+                for:
+                    """
+                    a feature cache of \(rounds) rounds of \(views) views of \(samples) images \
+                    (feature_cache_folder keeps it in a file)
+                    """
+            )
+        }
+        images = Array(repeating: -1, count: rounds * samples)
+    }
+
+    /// Bytes of memory that it takes.
+    var memoryByteCount: Int { folder == nil ? byteCount : 0 }
+
+    /// Takes the memory or the disk space, before anything is kept. Errors: memory, io.
+    func open() throws(SupConError) {
+        guard storage == nil else { return }
+        if let folder {
+            storage = .file(try ScratchFile(in: folder, byteCount: byteCount))
+        } else {
+            storage = .memory(try AlignedBuffer(byteCount: byteCount))
+        }
+    }
+
+    // MARK: Entries
+
+    /// The round whose views an image's appearance of index `repetition` in an epoch takes.
+    private func round(epoch: Int, repetition: Int) -> Int { (epoch - 1 + repetition) % rounds }
+
+    /// The entries of the images of an epoch's batches, in their order.
+    func entries(epoch: Int, _ batches: [[Int]]) -> [[Int]] {
+        var repetitions = [Int: Int]()
+        return batches.map { batch in
+            batch.map { sample in
+                let repetition = repetitions[sample, default: 0]
+                repetitions[sample] = repetition + 1
+                return round(epoch: epoch, repetition: repetition) * samples + sample
+            }
+        }
+    }
+
+    /// The images among these entries that are not there yet, by rounds.
+    func missing(_ entries: [[Int]]) -> [(epoch: Int, samples: [Int])] {
+        var missing = [[Int]](repeating: [], count: rounds)
+        var seen = Set<Int>()
+        for entry in entries.joined() where images[entry] < 0 && seen.insert(entry).inserted {
+            missing[entry / samples].append(entry % samples)
+        }
+        return missing.enumerated().compactMap { $1.isEmpty ? nil : ($0 + 1, $1) }
+    }
+
+    /// Counts the entries of these samples in a round, from 1 on, as there: with the views of
+    /// `others`.
+    func setFilled(epoch: Int, _ indices: [Int], with others: [Int]) {
+        for (sample, other) in zip(indices, others) {
+            images[(epoch - 1) * samples + sample] = other
+        }
+    }
+
+    /// The image whose views an entry has.
+    func image(_ entry: Int) -> Int { images[entry] }
+
+    // MARK: Bytes
+
+    private func offset(_ entry: Int, view: Int) -> Int { (entry * views + view) * viewByteCount }
+
+    /// Keeps the output of a view; views may be written at the same time. Errors: io.
+    func write(_ output: UnsafeRawPointer, epoch: Int, sample: Int, view: Int) throws(SupConError) {
+        let offset = offset((epoch - 1) * samples + sample, view: view)
+        switch storage {
+        case .memory(let buffer):
+            (buffer.pointer + offset).copyMemory(from: output, byteCount: viewByteCount)
+        case .file(let file): try file.write(output, count: viewByteCount, at: offset)
+        case nil: throw SupConError(.internal, "the feature cache is not open")
+        }
+    }
+
+    /// Reads the output of a view. `scratch`: of a view's bytes, for what is in a file. Errors: io.
+    func read(_ entry: Int, view: Int, scratch: UnsafeMutableRawPointer) throws(SupConError)
+        -> UnsafeRawPointer
+    {
+        let offset = offset(entry, view: view)
+        switch storage {
+        case .memory(let buffer): return UnsafeRawPointer(buffer.pointer + offset)
+        case .file(let file):
+            try file.read(into: scratch, count: viewByteCount, at: offset)
+            return UnsafeRawPointer(scratch)
+        case nil: throw SupConError(.internal, "the feature cache is not open")
+        }
+    }
+}

@@ -136,7 +136,12 @@ def test_two_augmentations(shapes):
 
 def test_contact_sheet(images, tmp_path):
     sheet = supcon.contact_sheet(
-        images, ("none", "autoaugment_cifar10"), views=3, seed=5, path=tmp_path / "sheet.png"
+        images,
+        ("none", "autoaugment_cifar10"),
+        views=3,
+        seed=5,
+        path=tmp_path / "sheet.png",
+        scale=1,
     )
     assert sheet.shape == (5 * 34 + 2, 4 * 34 + 2, 3)
     np.testing.assert_array_equal(unpacked((tmp_path / "sheet.png").read_bytes()), sheet)
@@ -146,13 +151,29 @@ def test_contact_sheet(images, tmp_path):
     np.testing.assert_array_equal(
         sheet[2 + 4 * 34 : 34 + 4 * 34, 2 + 3 * 34 : 34 + 3 * 34], np.rint(third * 255)
     )
-    assert (sheet[:2] == 255).all() and (sheet[:, 34:36] == 255).all()
-    assert supcon.contact_sheet(images[..., 0], size=20, views=1).shape == (
-        5 * 21 + 1,
-        2 * 21 + 1,
-        3,
+    assert (sheet[:2, 36:] == 255).all() and (sheet[:, 68:70] == 255).all()
+    assert (sheet[:2, :36] == (31, 95, 168)).all()  # the original's frame
+    # small views are drawn large
+    large = supcon.contact_sheet(images[..., 0], "none", size=20, views=1)
+    assert large.shape == (5 * 85 + 5, 2 * 85 + 5, 3)
+    small = supcon.augment(images[..., 0], "none", size=20)[0, ..., 0]
+    np.testing.assert_array_equal(
+        large[5:85, 90:170, 0], np.rint(small * 255).repeat(4, 0).repeat(4, 1)
     )
     np.testing.assert_array_equal(unpacked(png(images[0])), images[0])
+
+
+def test_contact_sheet_names_its_rows(images):
+    pytest.importorskip("PIL")
+    data = supcon.Dataset.from_images(images, np.arange(5)).with_class_names("abcde")
+    plain = supcon.contact_sheet(images, "none", views=1)
+    named = supcon.contact_sheet(data, "none", views=1)
+    margin = named.shape[1] - plain.shape[1]
+    assert margin > 0
+    np.testing.assert_array_equal(named[:, margin:], plain)
+    rows = named[4:, :margin].reshape(5, 68, margin, 3)
+    assert ((rows < 128).any((1, 2, 3))).all()  # each has ink
+    assert not np.array_equal(rows[0], rows[1])
 
 
 @pytest.mark.parametrize("name", supcon.CORRUPTIONS)
@@ -255,5 +276,5 @@ def test_views_command(images, tmp_path):
         ("", "'simclr'"),
     ):
         assert words in run("--augmentation-second", second, code=2)
-    assert run("--corruption", "snow", "--images", 3).shape == (3 * 34 + 2, 6 * 34 + 2, 3)
+    assert run("--corruption", "snow", "--images", 3).shape == (3 * 68 + 4, 6 * 68 + 4, 3)
     assert "expected an integer from 1" in run("--views", 0, code=1)

@@ -159,8 +159,7 @@ def test_evaluate(model, photos):
         photos / "train",
         photos / "test",
         "--method",
-        "linear",
-        "knn",
+        "linear,knn",
         "--k",
         "5",
     ).stdout
@@ -195,8 +194,7 @@ def test_evaluate_measures(model, photos, tmp_path):
         photos / "train",
         photos / "test",
         "--method",
-        "knn",
-        "linear",
+        "knn,linear",
         "--calibration",
         "--retrieval",
         "--geometry",
@@ -382,12 +380,18 @@ def test_info(model):
 
 @pytest.mark.parametrize("command", ["train", "embed", "evaluate", "info"])
 def test_help_has_the_librarys_defaults(command):
-    text = " ".join(run(command, "--help").stdout.split())
+    shown = subprocess.run(
+        [*COMMAND, command, "--help-all"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "400"},
+    ).stdout
+    text = " ".join(shown.replace("│", " ").split())
     if command == "train":
         for words in (
             "(default: resnet18)",
             "temperature tau of the similarities, above 0 (default: 0.1)",
-            "{supcon,simclr,cross_entropy,linear,max_margin}",
+            "[supcon|simclr|cross_entropy|linear|max_margin]",
             "(default: 256)",
             "idx:IMAGES",
         ):
@@ -454,12 +458,12 @@ def test_memory_limit(model, photos, tmp_path):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["train", "absent", "-o", "{tmp}/m"], "absent"),
-        (["train", "idx:absent", "-o", "{tmp}/m"], "absent"),
-        (["train", "{photos}/train", "-o", "{tmp}/absent/m"], "absent"),
-        (["train", "{photos}/train", "-o", "{tmp}/m", "--epochs", "0"], "epochs"),
-        (["train", "what:ever", "-o", "{tmp}/m"], "what:ever"),
-        (["train", "{photos}/train", "-o", "{tmp}/m", "--threads", "0"], "threads"),
+        (["train", "absent", "-o", "{tmp}/m.safetensors"], "absent"),
+        (["train", "idx:absent", "-o", "{tmp}/m.safetensors"], "absent"),
+        (["train", "{photos}/train", "-o", "{tmp}/absent/m.safetensors"], "absent"),
+        (["train", "{photos}/train", "-o", "{tmp}/m.safetensors", "--epochs", "0"], "epochs"),
+        (["train", "what:ever", "-o", "{tmp}/m.safetensors"], "what:ever"),
+        (["train", "{photos}/train", "-o", "{tmp}/m.safetensors", "--threads", "0"], "threads"),
         (["embed", "absent", "{photos}/test", "-o", "{tmp}/e.npy"], "absent"),
         (["embed", "{model}", "{photos}/test", "-o", "{tmp}/e.txt"], ".npy"),
         (
@@ -468,7 +472,7 @@ def test_memory_limit(model, photos, tmp_path):
         ),
         (["evaluate", "{model}", "{photos}/train", "{photos}/test/lying"], "labels"),
         (["info", "/dev/null"], "/dev/null"),
-        (["train", "npy:absent.npy", "-o", "{tmp}/m"], "absent.npy"),
+        (["train", "npy:absent.npy", "-o", "{tmp}/m.safetensors"], "absent.npy"),
     ],
 )
 def test_errors_are_one_line(arguments, words, model, photos, tmp_path):
@@ -487,8 +491,15 @@ def test_errors_are_one_line(arguments, words, model, photos, tmp_path):
 
 
 def test_wrong_usage():
-    assert "usage: supcon" in run(code=2).stderr
-    assert "invalid choice" in run("train", "x", "-o", "y", "--form", "sideways", code=2).stderr
+    for words, said in (
+        (["train", "x", "--form", "sideways"], "'sideways' is not one of 'out', 'in'"),
+        (["trian", "x"], "no command 'trian'; did you mean train?"),
+        (["train", "x", "--epoch", "3"], "no option --epoch; did you mean --epochs?"),
+        (["embed", "m"], "missing argument 'IMAGES'"),
+        (["train", "x", "--epochs", "many"], "'many'"),
+    ):
+        lines = run(*words, code=2).stderr.splitlines()
+        assert len(lines) == 1 and lines[0].startswith("supcon: error: ") and said in lines[0]
 
 
 def test_interrupt_on_a_terminal(photos, tmp_path):
@@ -499,12 +510,10 @@ def test_interrupt_on_a_terminal(photos, tmp_path):
         "train",
         photos / "train",
         "-o",
-        tmp_path / "m.safetensors",
+        tmp_path / "run",
         *TRAIN,
         "--epochs",
         "100000",
-        "--checkpoint-folder",
-        tmp_path / "run",
     ]
     child = subprocess.Popen(
         list(map(str, command)), stderr=theirs, stdout=subprocess.DEVNULL, start_new_session=True
@@ -523,15 +532,16 @@ def test_interrupt_on_a_terminal(photos, tmp_path):
     assert child.wait(60) == 130, written
     os.close(ours)
     assert (
-        "█" in written
+        "━" in written
+        and "preparing" in written
         and "images/s" in written
         and "--resume" in written
         and "interrupted" in written
         and "Traceback" not in written
     )
     assert (
-        supcon.load(tmp_path / "m.safetensors").width == 4
-        and (tmp_path / "run" / "last.supcon").is_file()
+        supcon.load(tmp_path / "run" / "model.safetensors").width == 4
+        and (tmp_path / "run" / "checkpoints" / "last.supcon").is_file()
     )
 
 
@@ -556,7 +566,7 @@ def test_targets(photos, tmp_path):
             "train",
             photos / "train",
             "--output",
-            tmp_path / "m",
+            tmp_path / "m.safetensors",
             *TRAIN,
             "--targets",
             tmp_path / name,
@@ -564,7 +574,7 @@ def test_targets(photos, tmp_path):
             "jaccard",
             "--no-classifier",
         )
-        rows.append(supcon.load(tmp_path / "m", precision="f32").embed(data))
+        rows.append(supcon.load(tmp_path / "m.safetensors", precision="f32").embed(data))
     np.testing.assert_array_equal(rows[0], rows[1])
     np.testing.assert_array_equal(rows[0], rows[2])
     np.testing.assert_array_equal(rows[0], rows[3])
@@ -585,7 +595,7 @@ def test_targets(photos, tmp_path):
         "train",
         flat,
         "--output",
-        tmp_path / "m",
+        tmp_path / "m.safetensors",
         *TRAIN,
         "--targets",
         tmp_path / "f.npy",
@@ -598,7 +608,7 @@ def test_targets(photos, tmp_path):
         "train",
         flat,
         "--output",
-        tmp_path / "m",
+        tmp_path / "m.safetensors",
         *TRAIN,
         "--targets",
         tmp_path / "f.npy",
@@ -607,7 +617,7 @@ def test_targets(photos, tmp_path):
         "--label-bandwidth",
         "0.2",
     )
-    assert supcon.load(tmp_path / "m").classes == 0
+    assert supcon.load(tmp_path / "m.safetensors").classes == 0
 
     for text, words in (
         ("path,a\n" + "x.png,1\n", "no line for 64 of 64 images; the first: lying"),
@@ -624,7 +634,7 @@ def test_targets(photos, tmp_path):
             "train",
             photos / "train",
             "--output",
-            tmp_path / "m",
+            tmp_path / "m.safetensors",
             *TRAIN,
             "--targets",
             tmp_path / "bad.csv",
@@ -641,6 +651,179 @@ def test_targets(photos, tmp_path):
         assert (
             words
             in run(
-                "train", photos / "train", "--output", tmp_path / "m", *TRAIN, *options, code=1
+                "train",
+                photos / "train",
+                "--output",
+                tmp_path / "m.safetensors",
+                *TRAIN,
+                *options,
+                code=1,
             ).stderr
         )
+
+
+def test_help_is_short_and_bare_supcon_prints_it():
+    narrow = os.environ | {"COLUMNS": "80"}
+    short = subprocess.run(
+        [*COMMAND, "train", "--help"], capture_output=True, text=True, env=narrow
+    ).stdout
+    assert len(short.splitlines()) <= 40
+    for name in ("--output", "--config", "--epochs", "--learning-rate", "--help-all"):
+        assert name in short
+    assert "--trust-coefficient" not in short
+    bare = run().stdout
+    for name in (
+        "train",
+        "embed",
+        "evaluate",
+        "classify",
+        "index",
+        "search",
+        "report",
+        "export",
+        "import",
+        "study",
+        "views",
+        "info",
+    ):
+        assert re.search(rf"^. {name} ", bare, re.M), name
+
+
+def test_every_option_of_the_library_is_a_flag():
+    from supcon import _options
+
+    shown = run("train", "--help-all").stdout
+    tables = (_options.TRAIN, _options.LOSS, _options.MODEL, _options.AUGMENTATION)
+    for name in [it for table in tables for it in table]:
+        assert f"--{name.replace('_', '-')}" in re.sub(r"[\s│]+", " ", shown), name
+
+
+def test_a_run_with_everything(photos, tmp_path):
+    """`supcon train photos` works and says where things went; its config.toml makes it again."""
+    both = tmp_path / "animals"
+    both.mkdir()
+    (both / "train").symlink_to(photos / "train")
+    (both / "val").symlink_to(photos / "test")
+    command = [*COMMAND, "train", str(both), *TRAIN]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stderr
+    folder = tmp_path / found.stdout.strip()
+    assert folder == tmp_path / "runs" / "animals"
+    assert "of 24 test images" in found.stderr and "report.html" in found.stderr
+    assert {"config.toml", "summary.csv", "model.safetensors", "README.md", "report.html"} <= {
+        it.name for it in folder.iterdir()
+    }
+    again = [*COMMAND, "train", str(both), "--config", str(folder / "config.toml"), "--no-report"]
+    found = subprocess.run(
+        [*again, "--threads", "1"], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert found.returncode == 0, found.stderr
+    other = tmp_path / found.stdout.strip()
+    assert other == tmp_path / "runs" / "animals-2"
+    first, second = (
+        supcon.load(it / "model.safetensors", precision="f32").embed(photos_of(photos))
+        for it in (folder, other)
+    )
+    np.testing.assert_array_equal(first, second)
+    (tmp_path / "bad.toml").write_text("[train]\nepoch = 3\n")
+    said = run("train", both, "--config", tmp_path / "bad.toml", code=1).stderr
+    assert "'epoch', which is no option; did you mean epochs?" in said
+    # what is done with a run's folder
+    said = json.loads(run("info", folder, "--json").stdout)
+    assert said["class_names"] == ["lying", "upright"]
+    assert run("report", folder, "-q").stdout.strip() == str(folder / "report.html")
+    assert "top-1" in run("evaluate", folder, both, "-q").stdout
+
+
+def test_classify(model, photos, tmp_path):
+    paths = supcon.ImageFolder(photos / "test").paths
+    loaded = supcon.load(model, precision="f32")
+    best = loaded.embed(paths, "probabilities", False).argmax(1)
+    shown = run("classify", model, *paths[:3], "-q", "--precision", "f32").stdout.splitlines()
+    for path, line, at in zip(paths, shown, best):
+        assert line.startswith(f"{path}  {loaded.class_names[at]} ")
+    output = tmp_path / "c.csv"
+    run("classify", model, photos / "test", "-o", output, "--top", "2", "--precision", "f32")
+    lines = output.read_text().splitlines()
+    assert lines[0] == "path,class1,probability1,class2,probability2" and len(lines) == 25
+    assert [it.split(",")[1] for it in lines[1:]] == [loaded.class_names[it] for it in best]
+
+
+def test_kinds_of_data(shapes, tmp_path):
+    from supcon import _sources
+
+    images, labels = shapes
+    np.savez(tmp_path / "a.npz", x_train=images, y_train=labels[:, None], x_test=images[:9])
+    data, test = _sources.read(str(tmp_path / "a.npz"))
+    np.testing.assert_array_equal(data.labels, labels)
+    assert len(test) == 9 and test.labels is None
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for part, count in (("train", 96), ("t10k", 10)):
+        files.idx(folder / f"{part}-images-idx3-ubyte", images[:count])
+        files.idx(folder / f"{part}-labels-idx1-ubyte", labels[:count])
+    data, test = _sources.read(str(folder))
+    assert (len(data), len(test)) == (96, 10)
+    np.testing.assert_array_equal(test.labels, labels[:10])
+    data, test = _sources.read(str(folder / "train-images-idx3-ubyte"))
+    assert test is None and len(data) == 96 and data.labels is not None
+    cifar = tmp_path / "cifar"
+    cifar.mkdir()
+    random = np.random.default_rng(0)
+    rows = random.integers(0, 10, (7, 3073)).astype(np.uint8)
+    for name in [*(f"data_batch_{it}.bin" for it in range(1, 6)), "test_batch.bin"]:
+        (cifar / name).write_bytes(rows.tobytes())
+    data, test = _sources.read(str(cifar))
+    assert (len(data), len(test)) == (35, 7)
+    np.testing.assert_array_equal(test.labels, rows[:, 0])
+    np.save(tmp_path / "b.npy", images)
+    assert len(_sources.read(str(tmp_path / "b.npy"))[0]) == 96
+    paths = files.folder(tmp_path / "files", images[:4], labels[:4])
+    found = _sources.images([str(it) for it in paths])
+    assert found.paths == [str(it) for it in paths]
+    for wrong, said in (
+        ("fashion-mnits", "did you mean fashion-mnist"),
+        (str(tmp_path / "a.zip"), "there is no"),
+    ):
+        with pytest.raises(OSError, match=said):
+            _sources.read(wrong)
+    with pytest.raises(supcon.ArgumentError, match="among 2 images"):
+        _sources.images([str(paths[0]), str(cifar)])
+
+
+def test_index_and_search(model, photos, tmp_path):
+    """The images of an index find themselves first, then what is nearest by numpy."""
+    output = tmp_path / "p.index"
+    run("index", model, photos / "test", "-o", output, "--precision", "f32", "-q")
+    data = photos_of(photos)
+    rows = supcon.load(model, precision="f32").embed(data)
+    order = np.argsort(-(rows[:2] @ rows.T), axis=1, kind="stable")[:, :4]
+    words = ["search", output, *data.paths[:2], "--k", "4", "--json", "--precision", "f32", "-q"]
+    for at, line in enumerate(run(*words).stdout.splitlines()):
+        found = json.loads(line)
+        assert found["image"] == data.paths[at] and len(found["neighbors"]) == 4
+        assert found["neighbors"][0]["similarity"] == pytest.approx(1, abs=1e-5)
+        cosines = [it["similarity"] for it in found["neighbors"]]
+        np.testing.assert_allclose(cosines, (rows[at] @ rows.T)[order[at]], atol=1e-5)
+        for it in found["neighbors"]:
+            row = rows[data.paths.index(it["id"])]
+            assert it["similarity"] == pytest.approx(float(rows[at] @ row), abs=1e-5)
+    os.unlink(f"{output}.model")
+    said = run("search", output, data.paths[0], "-q", code=1).stderr
+    assert "expected --model" in said
+
+
+def test_export_and_import(model, tmp_path):
+    said = run("export", model, "-o", tmp_path / "m.pth", "-q", code=1).stderr
+    assert "width 4" in said  # torchvision has no ResNet of that width
+    said = run("export", model, "--to", "onnxx", code=2).stderr
+    assert "'onnxx'" in said
+    said = run("import", model, "-o", tmp_path / "x.safetensors", "-q", code=1).stderr
+    assert "is a model of this library" in said
+    assert "over itself" in run("import", model, "-q", code=1).stderr
+
+
+def test_without_typer():
+    script = "import sys; sys.modules['typer'] = None; from supcon._command import main; main([])"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "pip install 'supcon[cli]'" in found.stderr and "Traceback" not in found.stderr

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import supcon
 from supcon import _abi, _command, _estimators, _library, _options, _presets
+from supcon._command import _train
 
 # name: architecture, objective, batch_size, learning_rate, reference_batch, temperature, epochs,
 # weight_decay, warmup_epochs, optimizer, schedule, augmentation, image side
@@ -341,7 +342,7 @@ def test_an_estimator_takes_what_is_none_from_the_preset(color):
 def asked(monkeypatch):
     """What the runs of the estimators and of the command are asked for; nothing is trained."""
     found = []
-    for module in (_estimators, _command):
+    for module in (_estimators, _train):
         monkeypatch.setattr(module, "train", lambda *arguments, **options: found.append(options))
     yield found
     supcon.set_log()  # the command sends it to standard error
@@ -381,7 +382,7 @@ def test_an_augmentation_beside_a_preset(color, asked, tmp_path):
             "train",
             f"npy:{tmp_path}/x.npy,{tmp_path}/y.npy",
             "-o",
-            str(tmp_path / "m"),
+            str(tmp_path / "m.safetensors"),
             "--no-classifier",
             "--width",
             "4",
@@ -524,7 +525,7 @@ def test_info():
         and shown["normalize_features"] == "yes"
     )
     assert [line.split()[0] for line in run("info", "--presets").stdout.splitlines()] == list(TABLE)
-    assert "invalid choice" in run("info", "--preset", "imagenet-r34", code=2).stderr
+    assert "is not one of" in run("info", "--preset", "imagenet-r34", code=2).stderr
 
 
 def test_train_command(color, tmp_path):

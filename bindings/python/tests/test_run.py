@@ -151,6 +151,13 @@ def test_a_stopped_run_goes_on_in_its_folder(shapes, tmp_path, stop):
     assert "held-out images" in (tmp_path / "r" / "README.md").read_text()
 
 
+def test_a_run_that_never_began_leaves_nothing(shapes, tmp_path):
+    data = supcon.Dataset.from_images(*shapes)
+    with pytest.raises(supcon.StateError):  # fewer images than a batch
+        supcon.train(model(), data, run=tmp_path / "r", **RUN | {"batch_size": 500})
+    assert not list(tmp_path.iterdir())
+
+
 def test_without_labels_and_with_test_images(shapes, tmp_path):
     images, labels = shapes
     plain = supcon.Dataset.from_images(images)

@@ -210,6 +210,27 @@ def test_plots(tmp_path):
     assert all((tmp_path / it).read_bytes()[:4] == b"\x89PNG" for it in ("n.png", "m.png", "b.png"))
 
 
+def test_plots_have_a_title_a_legend_error_bars_and_two_scales(tmp_path, monkeypatch):
+    plt = pytest.importorskip("matplotlib.pyplot")
+    kept = []
+    monkeypatch.setattr(plt, "close", kept.append)
+    study = _study.Study("n", "Numbers", "", lambda settings: [], axis="n")
+    arms = [
+        outcome("a", [0.5, 0.6], x=1.0, paper={"top1": 70.0}),
+        outcome("b", [0.6, 0.7], x=2.0, paper={"top1": 75.0}),
+    ]
+    assert _report.draw(study, arms, str(tmp_path / "n.png"))
+    (figure,) = kept
+    ours, theirs = figure.axes
+    assert study.title in figure.get_suptitle()
+    words = {it.get_text() for it in figure.legends[0].get_texts()}
+    assert words == {"a seed", "mean ± standard deviation", "the paper"}
+    bars = [it for it in ours.containers if it.has_yerr]
+    ends = bars[0].lines[2][0].get_segments()[0][:, 1]  # 55 ± the deviation of 50 and 60
+    np.testing.assert_allclose(ends, [55 - 50**0.5, 55 + 50**0.5])
+    assert ours.get_ylim() != theirs.get_ylim()
+
+
 def test_data(tmp_path, shapes):
     train, test = _data.load("digits", None)
     assert len(train) + len(test) == 1797 and train.class_names == test.class_names == [

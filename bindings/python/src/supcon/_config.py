@@ -37,6 +37,8 @@ def of_run(model: Model, options: dict) -> dict[str, dict]:
     train["seed"] = MODEL_DATA["seed"].default if options.get("seed") is None else options["seed"]
     known = model.info()
     described = {it: known[it] for it in known if it in MODEL or it in ("image_size", "channels")}
+    if known["head"] == "none":  # which has no sizes
+        described = {it: described[it] for it in described if it[:5] not in ("head_", "proje")}
     described |= {it: [float(f"{x:.6g}") for x in known[it]] for it in ("mean", "std")}
     first, second = augmentations(options.get("augmentation"))
     return {

@@ -13,10 +13,24 @@ from ._augmentation import augment, image_size
 from ._data import Dataset, source
 
 
+LEAST, FRAME = 64, (31, 95, 168)  # pixels of a view; the color around the original
+
+
 def contact_sheet(
-    images, augmentation="simclr", *, path=None, views=8, seed=0, epoch=1, size=None, n_jobs=None
+    images,
+    augmentation="simclr",
+    *,
+    path=None,
+    views=8,
+    seed=0,
+    epoch=1,
+    size=None,
+    scale=None,
+    names=None,
+    n_jobs=None,
 ) -> np.ndarray:
-    """A row per image: the image itself, resized, then views as training would make them.
+    """A row per image: the image itself in a blue frame, resized, then views as training would make
+    them.
 
     Parameters
     ----------
@@ -30,6 +44,10 @@ def contact_sheet(
         As in `augment`.
     size : int or (height, width), optional
         Of a view; None: as large as the images, or, if they differ, 224.
+    scale : int, optional
+        How many pixels wide and high a pixel is drawn; None: so many that a view has 64 at least.
+    names : list of str, optional
+        Of the rows, written before them where Pillow is installed; None: a data set's classes.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
 
@@ -51,27 +69,66 @@ def contact_sheet(
     _options.augmentations(augmentation)  # of its errors' words
     count = _convert.integer("views", views, 1, 256)
     common = dict(seed=seed, epoch=epoch, size=(height, width), n_jobs=n_jobs)
+    if names is None and isinstance(found, Dataset):
+        names = row_names(found)
     columns = [augment(found, "none", **common)] + [
         augment(found, pair[min(it, 1)], view=it, **common) for it in range(count)
     ]
-    return sheet(np.stack(columns, 1), path)
+    return sheet(np.stack(columns, 1), path, scale=scale, names=names)
 
 
-def sheet(cells: np.ndarray, path=None) -> np.ndarray:
-    """Images [rows, columns, h, w, c] from 0 to 1 as one picture; of two channels the first is
-    shown, of four three.
+def row_names(data: Dataset) -> list[str] | None:
+    """The class of each image."""
+    if data.labels is None:
+        return None
+    return [data.class_names[it] for it in np.searchsorted(data.class_labels, data.labels)]
+
+
+def sheet(cells: np.ndarray, path=None, *, scale=None, names=None) -> np.ndarray:
+    """Images [rows, columns, h, w, c] from 0 to 1 as one picture, the first column in a frame; of
+    two channels the first is shown, of four three.
     """
+    if scale is None:
+        scale = max(1, -(-LEAST // max(1, min(cells.shape[2:4]))))
+    scale = _convert.integer("scale", scale, 1, 64)
+    cells = cells.repeat(scale, 2).repeat(scale, 3)
     rows, columns, height, width, channels = cells.shape
-    gap = max(1, min(height, width) // 16)
+    gap = max(2, min(height, width) // 16)
     shown = cells[..., :3] if channels >= 3 else np.repeat(cells[..., :1], 3, -1)
     out = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
     for row in range(rows):
         for column in range(columns):
             top, left = gap + row * (height + gap), gap + column * (width + gap)
+            if column == 0:  # the original
+                edge = min(gap, 4)
+                out[top - edge : top + height + edge, left - edge : left + width + edge] = FRAME
             out[top : top + height, left : left + width] = np.rint(shown[row, column] * 255)
+    if names is not None:
+        out = _named(out, names, gap, height)
     if path is not None:
         _files.write(os.fspath(path), lambda file: file.write(png(out)))
     return out
+
+
+def _named(picture: np.ndarray, names, gap: int, height: int) -> np.ndarray:
+    """With the rows' names before them; without Pillow as it is."""
+    try:
+        from PIL import Image, ImageDraw, ImageFont
+    except ImportError:
+        return picture
+    font = ImageFont.load_default()
+    names = [it if len(it) <= 24 else it[:23] + "…" for it in names]
+    names = [it.encode("latin-1", "replace").decode("latin-1") for it in names]
+    margin = 2 * gap + max(int(font.getbbox(it)[2]) for it in names)
+    wide = np.full((len(picture), picture.shape[1] + margin, 3), 255, np.uint8)
+    wide[:, margin:] = picture
+    image = Image.fromarray(wide)
+    draw = ImageDraw.Draw(image)
+    for row, name in enumerate(names):
+        _, top, _, bottom = font.getbbox(name)
+        middle = gap + row * (height + gap) + height / 2
+        draw.text((gap, middle - (top + bottom) / 2), name, fill=(30, 34, 40), font=font)
+    return np.asarray(image)
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -1,6 +1,4 @@
-"""What the command reads and writes: data by a word of the command line, files whole or not at all,
-reports.
-"""
+"""What the command reads and writes: targets, files whole or not at all, tables."""
 
 from __future__ import annotations
 
@@ -11,29 +9,9 @@ from csv import reader as csv_lines
 
 import numpy as np
 
-from ._data import Dataset, ImageFolder, labeled
+from ._data import Dataset
 from ._errors import ArgumentError, FormatError, ShapeError
 from ._images import Pixels, channel_statistics
-
-
-def read(spec: str, on_error: str | None = None, channels: int | None = None) -> Dataset:
-    """A folder, or idx:, cifar10:, cifar100:, npy: and files with commas between."""
-    kind, colon, rest = spec.partition(":")
-    files = rest.split(",")
-    if colon and kind == "idx" and len(files) <= 2:
-        return Dataset.from_idx(*files)
-    if colon and kind in ("cifar10", "cifar100"):
-        return Dataset.from_cifar(files, int(kind[5:]))
-    if colon and kind == "npy" and len(files) <= 2:
-        arrays = [np.load(it, allow_pickle=False) for it in files]
-        return labeled(*arrays)[0] if len(arrays) == 1 else Dataset.from_images(*arrays)
-    if colon and not os.path.exists(spec):
-        raise ArgumentError(
-            f"data is {spec!r}; expected a folder, idx:IMAGES[,LABELS], "
-            "cifar10:FILES, cifar100:FILES or npy:IMAGES[,LABELS]"
-        )
-    channels = channels if channels in (1, 3) else None
-    return ImageFolder(spec, on_error=on_error, channels=channels)
 
 
 def statistics(data: Dataset) -> tuple[list[float] | None, list[float] | None]:
@@ -146,15 +124,18 @@ def write(path: str, save) -> None:
         raise
 
 
+def quoted(cell: str) -> str:
+    """A cell of a CSV file."""
+    marks = any(mark in cell for mark in ',"\n\r')
+    return '"' + cell.replace('"', '""') + '"' if marks else cell
+
+
 def csv(file, rows: np.ndarray, paths: list[str] | None) -> None:
     """A line of names, then a row per image: its path, where it has one, and its numbers."""
-    quote = lambda it: (
-        '"' + it.replace('"', '""') + '"' if any(mark in it for mark in ',"\n\r') else it
-    )
     names = (["path"] if paths else []) + [f"e{it}" for it in range(rows.shape[1])]
     file.write((",".join(names) + "\n").encode())
     for at, row in enumerate(rows.tolist()):
-        cells = ([quote(paths[at])] if paths else []) + [f"{it:.8g}" for it in row]
+        cells = ([quoted(paths[at])] if paths else []) + [f"{it:.8g}" for it in row]
         file.write(os.fsencode(",".join(cells) + "\n"))
 
 

@@ -42,30 +42,13 @@ class Progress:
         self.stream = stream or sys.stderr
         self.live = bool(getattr(self.stream, "isatty", lambda: False)())
         self.interval, self.last, self.open = interval, 0.0, False
+        if self.live and type(self) is Progress:  # a first step may take a minute
+            self._draw(0, "preparing", "")
+            self.last = 0.0
 
     def __call__(self, event) -> None:
         if event.kind == "epoch":
-            measured = [
-                ("kNN@1", event.knn_accuracy, ".2%"),
-                ("train", event.train_accuracy, ".2%"),
-                ("alignment", event.alignment, ".3f"),
-                ("uniformity", event.uniformity, ".3f"),
-            ]
-            words = "".join(
-                f"  {name} {value:{form}}"
-                for name, value, form in measured
-                if not math.isnan(value)
-            )
-            alone = (
-                f"  {event.anchors_without_positive} anchors without a positive"
-                if event.anchors_without_positive
-                else ""
-            )
-            self._line(
-                f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.4f}{words}  "
-                f"{event.images_per_second:,.0f} images/s  "
-                f"{clock(event.seconds_left)} left{alone}"
-            )
+            self._line(self.words(event))
         elif event.kind == "step":  # a warning comes by the log too
             self._draw(
                 event.step / max(1, event.steps),
@@ -74,6 +57,28 @@ class Progress:
                 f"{event.images_per_second:,.0f} images/s  {clock(event.seconds_left)} "
                 "left",
             )
+
+    @staticmethod
+    def words(event) -> str:
+        """What an epoch came to, in a line."""
+        measured = [
+            ("kNN@1", event.knn_accuracy, ".2%"),
+            ("train", event.train_accuracy, ".2%"),
+            ("alignment", event.alignment, ".3f"),
+            ("uniformity", event.uniformity, ".3f"),
+        ]
+        words = "".join(
+            f"  {name} {value:{form}}" for name, value, form in measured if not math.isnan(value)
+        )
+        alone = (
+            f"  {event.anchors_without_positive} anchors without a positive"
+            if event.anchors_without_positive
+            else ""
+        )
+        return (
+            f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.4f}{words}  "
+            f"{event.images_per_second:,.0f} images/s  {clock(event.seconds_left)} left{alone}"
+        )
 
     def _draw(self, share: float, before: str, after: str) -> None:
         now = time.monotonic()

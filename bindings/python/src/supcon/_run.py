@@ -16,6 +16,7 @@ from __future__ import annotations
 import csv
 import math
 import os
+import shutil
 import time
 from datetime import date
 from pathlib import Path
@@ -127,6 +128,13 @@ class Run:
             lines.append(",".join(cells))
         content = "\n".join(lines) + "\n"
         _files.write(str(self.summary), lambda file: file.write(content.encode()))
+
+    def discard(self) -> None:
+        """Takes the folder away again: of a run that never began."""
+        if self.events:
+            self.events.close()
+        if not self.resume:
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def finish(self, model, data, test=None, *, progress=None, assess: bool = True) -> None:
         """Writes the model, its evaluation, the card and the report. Without `assess` (a run that

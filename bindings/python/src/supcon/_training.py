@@ -248,6 +248,8 @@ def _in_folder(run, model, data, test, options, callback, verbose, training) -> 
     except BaseException:
         if training.steps:
             folder.finish(model, data, assess=False)
+        else:
+            folder.discard()
         raise
     folder.finish(model, data, test)
     return training

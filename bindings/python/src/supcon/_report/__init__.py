@@ -54,6 +54,32 @@ def report(run, data=None, test=None, *, projections=None) -> Path:
     return folder.report
 
 
+def sources(run, data: str | None, test: str | None) -> tuple[Dataset | None, Dataset | None]:
+    """The images of DATA and TEST, words of the command line, or else of a run's config.toml; None,
+    both, where the report needs none.
+    """
+    from .. import _sources
+
+    folder = Run.at(run)
+    if test is None and data is None and folder.evaluation.exists():
+        return None, None
+    known = read(folder.config).get("data", {})
+    path = known.get("path") if data is None else data
+    if path is None:
+        raise ArgumentError(f"{folder.config} does not say where the images are; expected --data")
+    found, own = _sources.read(path, known.get("on_error"), known.get("channels"))
+    for name, change in (
+        ("long_tailed", "long_tailed"),
+        ("per_class", "per_class"),
+        ("label_noise", "with_label_noise"),
+    ):
+        if known.get(name) is not None:
+            seed = read(folder.config).get("train", {}).get("seed", 0)
+            found = getattr(found, change)(known[name], seed)
+    held = test or known.get("val")
+    return found, _sources.read(held)[0] if held else own
+
+
 def _assess(folder: Run, data: Dataset | None, test: Dataset | None) -> None:
     """Judges the model of a folder anew."""
     if data is None:

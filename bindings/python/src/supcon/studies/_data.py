@@ -1,55 +1,30 @@
-"""Data by a word: scikit-learn's digits, Fashion-MNIST, or anything the command reads."""
+"""The data of a study."""
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
-from .. import _files
+from .. import _sources
 from .._data import Dataset
-from .._errors import ArgumentError, UnsupportedError
-
-FASHION = "/usr/share/datasets/fashion-mnist"  # Debian's package dataset-fashion-mnist
-HELP = (
-    "digits (scikit-learn's), fashion-mnist[:FOLDER] (of the four IDX "
-    f"files; default {FASHION}), or as for `supcon train`, with --test"
-)
+from .._errors import ArgumentError
 
 
 def load(data: str, test: str | None) -> tuple[Dataset, Dataset]:
     """(to train on, to test with), both labeled, of the same classes."""
-    if data == "digits":
-        try:
-            from sklearn.datasets import load_digits
-        except ImportError:
-            raise UnsupportedError(
-                "the data 'digits' are scikit-learn's, which is not installed"
-            ) from None
-        found = load_digits()
-        whole = Dataset.from_images((found.images * (255 / 16)).astype(np.uint8), found.target)
-        parts = whole.split(0.25, 2004)  # always the same
-    elif data.partition(":")[0] == "fashion-mnist":
-        folder = data.partition(":")[2] or FASHION
-        names = {
-            part: [
-                os.path.join(folder, f"{part}-{what}-ubyte.gz")
-                for what in ("images-idx3", "labels-idx1")
-            ]
-            for part in ("train", "t10k")
-        }
-        parts = tuple(Dataset.from_idx(*names[part]) for part in ("train", "t10k"))
-    elif test is None:
+    train, own = _sources.read(data)
+    if test is not None:
+        own = _sources.read(test)[0]
+    if own is None:
         raise ArgumentError(
-            f"data is {data!r} without --test; expected the images to test with too, or {HELP}"
+            f"data is {data!r} without --test; expected the images to test with too, or data that "
+            "have them, such as digits, fashion-mnist, or a folder of train/ and val/"
         )
-    else:
-        parts = (_files.read(data), _files.read(test))
+    parts = train, own
     for name, part in zip((data, test or data), parts):
         if part.labels is None:
             raise ArgumentError(f"{name} has no labels, which a study needs")
     if parts[0].class_names != parts[1].class_names:
-        raise ArgumentError(f"{data} and {test} have different classes")
+        raise ArgumentError(f"{data} and {test or 'its test images'} have different classes")
     return parts
 
 

@@ -178,8 +178,8 @@ def standard_error(measure: str, gaps, first, second, factor: float, outcome: Ou
 
 
 def draw(study, outcomes: list[Outcome], path: str) -> bool:
-    """Dots for seeds and their mean, on the study's axis or a row per arm, or boxes of many arms;
-    beside it the paper's figures, where it has some. False without matplotlib.
+    """Dots for seeds, their mean and standard deviation, on the study's axis or a row per arm, or
+    boxes of many arms; beside it the paper's figures, where it has some. False without matplotlib.
     """
     try:
         import matplotlib
@@ -199,7 +199,7 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
         if isinstance(it.arm.paper.get(measure), (int, float))
     ]
     numeric = study.axis is not None and all(it.arm.x is not None for it in outcomes)
-    high = 4.2 if numeric else 1.4 + 0.42 * len(outcomes)
+    high = 4.6 if numeric else 2.0 + 0.42 * len(outcomes)
     figure, axes = plt.subplots(
         1,
         2 if paper else 1,
@@ -211,6 +211,7 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
     ours, ink = axes[0][0], "#1f5fa8"
     for at, it in enumerate(outcomes):
         values = factor * it.measures.get(measure, np.array([np.nan]))
+        sound = values[np.isfinite(values)]
         place = it.arm.x if numeric else len(outcomes) - 1 - at
         places = np.full(len(values), place, float)
         ours.scatter(
@@ -219,10 +220,19 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
             color=ink,
             alpha=0.45,
             linewidths=0,
+            label="a seed" if at == 0 else None,
         )
-        mean = [np.nanmean(values) if np.isfinite(values).any() else np.nan]
-        ours.scatter(
-            *(([place], mean) if numeric else (mean, [place])), s=60, color=ink, marker="D"
+        mean = [sound.mean() if len(sound) else np.nan]
+        deviation = sound.std(ddof=1) if len(sound) > 1 else 0.0
+        ours.errorbar(
+            *(([place], mean) if numeric else (mean, [place])),
+            **{"yerr" if numeric else "xerr": [deviation]},
+            color=ink,
+            marker="D",
+            markersize=7,
+            capsize=4,
+            linestyle="none",
+            label="mean ± standard deviation" if at == 0 else None,
         )
     if numeric:
         means = [
@@ -232,7 +242,8 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
             for it in outcomes
         ]
         ours.plot([it.arm.x for it in outcomes], means, color=ink, linewidth=1.2)
-    ours.set_title("here", loc="left")
+    figure.suptitle(f"{study.title}: {label}", x=0.01, ha="left", fontweight="bold")
+    ours.set_title("measured here", loc="left", fontsize=10)
     if paper:
         theirs, places = (
             axes[0][1],
@@ -244,8 +255,10 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
             color="#8a4b08",
             marker="D",
             linestyle="-" if numeric else "none",
+            label="the paper",
         )
-        theirs.set_title("the paper", loc="left")
+        theirs.set_title("the paper's figures, on a scale of their own", loc="left", fontsize=10)
+    figure.legend(loc="outside lower left", ncols=3, fontsize=8, frameon=False)
     for axis in axes[0]:
         if numeric:
             axis.set_xlabel(study.axis)
@@ -290,6 +303,8 @@ def draw_boxes(plt, study, outcomes: list[Outcome], measure: str, path: str) -> 
         showfliers=False,
         medianprops={"color": "#1f5fa8", "linewidth": 2},
     )
+    axes.set_title(f"{study.title}: {label}", loc="left", fontweight="bold", fontsize=11)
+    axes.plot([], [], color="#1f5fa8", linewidth=2, label="median; box: quartiles")
     for place, values in enumerate(groups.values(), 1):
         axes.scatter(
             place + np.linspace(-0.12, 0.12, len(values)),
@@ -298,7 +313,9 @@ def draw_boxes(plt, study, outcomes: list[Outcome], measure: str, path: str) -> 
             color="#1f5fa8",
             alpha=0.45,
             linewidths=0,
+            label="a run" if place == 1 else None,
         )
+    figure.legend(loc="outside lower left", ncols=2, fontsize=8, frameon=False)
     axes.set_xticks(
         range(1, len(groups) + 1),
         [f"{name}\n{len(values)} runs" for name, values in groups.items()],

@@ -1,0 +1,132 @@
+"""The commands put together."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+
+import rich  # noqa: F401 typer's help has it
+import typer
+
+from .._convert import integer
+from .._errors import SupConError
+from .._library import set_log, version
+from . import _exchange, _look, _train, _use
+from ._flags import COMMAND_LINE, Flag, command
+from ._say import log
+
+COMMANDS = {
+    **_train.COMMANDS,
+    **_use.COMMANDS,
+    **_exchange.COMMANDS,
+    **_look.COMMANDS,
+}
+EPILOG = "Exit status: 0; 1 after an error; 2 for wrong usage; 130 after Ctrl-C."
+RENAMED = {  # what is not told by likeness
+    "fit": "train",
+    "predict": "classify",
+    "transform": "embed",
+    "test": "evaluate",
+    "query": "search",
+}
+
+
+def app(whole: bool) -> typer.Typer:
+    """whole : help has every option."""
+    made = typer.Typer(
+        name="supcon",
+        help="Supervised contrastive learning on a CPU: trains image encoders, and turns images "
+        "into embeddings.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @made.callback()
+    def top(
+        version_: bool = typer.Option(
+            False, "--version", help="Print the version.", is_eager=True, callback=_version
+        ),
+    ):
+        pass
+
+    for name, (function, flags, text) in COMMANDS.items():
+        hidden = any(not it.common for it in flags)
+        epilog = f"All options: supcon {name} --help-all" if hidden and not whole else None
+        if hidden:
+            help_all = Flag("help_all", "Show every option.", bool, default=False)
+            flags = [*flags, help_all]
+        made.command(name, help=text, epilog=epilog)(command(_guarded(function), flags, whole))
+    return made
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"supcon {version()}")
+        raise typer.Exit
+
+
+def _guarded(function):
+    """Errors of the library and of files as one line, and their exit status."""
+
+    def run(given):
+        set_log(log, "warning" if getattr(given, "quiet", True) else "info")
+        try:
+            if getattr(given, "threads", None) is not None:
+                integer("--threads", given.threads, 1, 1024)
+            code = function(given)
+        except KeyboardInterrupt:
+            print("supcon: interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            raise
+        except (SupConError, ImportError, OSError, ValueError, MemoryError) as error:
+            words = " ".join(str(error).split()) or type(error).__name__
+            print(f"supcon: error: {words}", file=sys.stderr)
+            raise typer.Exit(1) from None
+        raise typer.Exit(code or 0)
+
+    run.__name__, run.__doc__ = function.__name__, function.__doc__
+    return run
+
+
+def run(given: list[str]) -> int:
+    COMMAND_LINE[:] = given
+    whole = "--help-all" in given
+    given = ["--help" if it == "--help-all" else it for it in given]
+    if given and not given[0].startswith("-") and given[0] not in COMMANDS:
+        near = RENAMED.get(given[0]) or next(
+            iter(difflib.get_close_matches(given[0], COMMANDS, 1)), None
+        )
+        advice = f"; did you mean {near}?" if near else f"; expected {', '.join(COMMANDS)}"
+        print(f"supcon: error: there is no command {given[0]!r}{advice}", file=sys.stderr)
+        return 2
+    try:
+        return app(whole)(given or ["--help"], prog_name="supcon", standalone_mode=False) or 0
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 1
+    except Exception as error:
+        # of typer's parser, whose classes are click's in older releases
+        if not hasattr(error, "format_message"):
+            raise
+        print(f"supcon: error: {_usage(error)}", file=sys.stderr)
+        return 2
+
+
+def _usage(error) -> str:
+    """What is wrong with the command line, in one sentence."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "supcon"
+    words = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
+    near = getattr(error, "possibilities", None)
+    if near is not None:
+        name = error.option_name
+        best = difflib.get_close_matches(name, near, 1) or sorted(near)[:1]
+        words = f"{path} has no option {name}"
+        words += f"; did you mean {best[0]}?" if best else ""
+    elif words:
+        words = words[0].lower() + words[1:] if not words[1:2].isupper() else words
+    return f"{words} ({path} --help)"

@@ -1,0 +1,200 @@
+"""Flags of the command, made of the library's tables of options and of a few words more, for
+typer, which makes the parser of them.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Optional
+
+import typer
+
+from .._options import AUGMENTATION, Option, augmentation
+
+COMMAND_LINE: list[str] = []  # as it was given, for who keeps it
+COMMON = 44  # characters of help in the short form of --help
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One argument or option. common : shown by --help, where the command has more than fit;
+    parse : of the text, a ValueError says what is wrong; brief : help in a few
+    words.
+    """
+
+    name: str
+    help: str
+    kind: type = str
+    metavar: str | None = None
+    panel: str = "Options"
+    default: object = None
+    short: str | None = None
+    choices: list | None = None
+    parse: Callable | None = None
+    several: bool = False
+    positional: bool = False
+    optional: bool = False
+    common: bool = True
+    brief: str | None = None
+
+
+def argument(name: str, help: str, **more) -> Flag:
+    return Flag(name, help, metavar=more.pop("metavar", name.upper()), positional=True, **more)
+
+
+def of(option: Option, panel: str, common=(), text: str | None = None, name=None) -> Flag:
+    """The flag of an option of the library, with its default in the help; None if not given."""
+    return Flag(
+        name or option.name,
+        f"{text or option.help} (default: {say(option.default)})",
+        {int: int, float: float, bool: bool}.get(option.kind, str),
+        {int: "N", float: "X", bytes: "PATH", list: "N[,N...]"}.get(option.kind, "NAME"),
+        panel,
+        choices=option.choices,
+        parse=epochs if option.kind is list else None,
+        common=option.name in common,
+    )
+
+
+def table(options: dict[str, Option], panel: str, common=()) -> list[Flag]:
+    return [of(it, panel, common) for it in options.values()]
+
+
+def say(value) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(say, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
+
+
+def command(function, flags: list[Flag], whole: bool):
+    """What typer takes for a command: a function whose signature has the flags. `function` gets
+    them as one object. whole : every option is shown by --help, with all its words.
+    """
+    parameters, annotations = [], {}
+
+    def run(**given):
+        plain = lambda it: it.value if isinstance(it, enum.Enum) else it
+        values = {
+            name: [plain(it) for it in value] if isinstance(value, (list, tuple)) else plain(value)
+            for name, value in given.items()
+        }
+        return function(SimpleNamespace(command_line=COMMAND_LINE, **values))
+
+    for flag in flags:
+        kind, default = _typed(flag), _info(flag, whole)
+        annotations[flag.name] = kind
+        parameters.append(
+            inspect.Parameter(
+                flag.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
+            )
+        )
+    run.__signature__, run.__annotations__ = inspect.Signature(parameters), annotations
+    run.__name__, run.__doc__ = function.__name__, inspect.getdoc(function)
+    return run
+
+
+def _typed(flag: Flag):
+    if flag.choices and flag.parse is None:
+        kind = enum.Enum(flag.name, {it: it for it in flag.choices}, type=str)
+    else:
+        kind = flag.kind
+    if flag.several:
+        return list[kind] if flag.positional and not flag.optional else Optional[list[kind]]
+    return kind if flag.positional and not flag.optional else Optional[kind]
+
+
+def _info(flag: Flag, whole: bool):
+    words = dict(help=flag.help if whole else brief(flag), show_default=False)
+    if flag.parse:
+        words["parser"] = parser(flag.parse)
+    if flag.metavar and (flag.positional or flag.parse or not flag.choices or not whole):
+        words["metavar"] = flag.metavar if flag.kind is not bool else None
+    if flag.positional:
+        return typer.Argument(None if flag.optional else ..., **words)
+    words["rich_help_panel"] = flag.panel if whole else "Options"
+    dashed = "--" + flag.name.replace("_", "-")
+    names = [f"{dashed}/--no-{dashed[2:]}"] if _negatable(flag) else [dashed]
+    names += [flag.short] if flag.short else []
+    return typer.Option(flag.default, *names, hidden=not (flag.common or whole), **words)
+
+
+def _negatable(flag: Flag) -> bool:
+    return flag.kind is bool and flag.default is None and flag.name != "resume"
+
+
+def brief(flag: Flag) -> str:
+    """The first words of a help, or the choices, and the default, in one line."""
+    text, _, default = flag.help.partition(" (default: ")
+    default = default.rstrip(")")
+    text = flag.brief or text.split("; ")[0].split(" (")[0]
+    if flag.choices:
+        text = ", ".join(it for it in flag.choices if it != default)
+        text = f"{default}, {text}" if default in flag.choices else text
+    most = COMMON
+    if default and len(default) < 14 and not flag.choices:
+        most -= len(default) + 3
+    if len(text) > most:
+        text = text[: most - 2].rsplit(" ", 1)[0].rstrip(",:") + " …"
+    return text if most == COMMON else f"{text} [{default}]"
+
+
+def parser(parse: Callable):
+    """typer's form of it: what is wrong is said as wrong usage."""
+
+    def read(text):
+        if not isinstance(text, str):
+            return text
+        try:
+            return parse(text)
+        except ValueError as error:
+            said = str(error)
+            raise typer.BadParameter(said if text in said else f"{text!r}: {said}") from None
+
+    read.__name__ = parse.__name__.strip("_")
+    return read
+
+
+# ------------------------------------------------------------------------------------- texts
+def size(text: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) not in (1, 2) or not all(it.isdecimal() for it in parts):
+        raise ValueError("expected pixels, such as 224 or 192x256")
+    return (int(parts[0]), int(parts[-1]))
+
+
+def byte_count(text: str) -> int:
+    unit = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}.get(text[-1:].upper())
+    try:
+        number = float(text[:-1]) * unit if unit else int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number < 2**63:
+        raise ValueError(f"{text!r}: expected bytes above 0, such as 500M or 8G")
+    return int(number)
+
+
+def numbers(text: str):
+    found = [float(it) for it in text.split(",")]
+    return found if len(found) > 1 else found[0]
+
+
+def epochs(text: str) -> list[int]:
+    return [int(it) for it in text.split(",")]
+
+
+def second_augmentation(text: str) -> dict:
+    fields = {}
+    for number, part in enumerate(text.split(",")):
+        name, equals, value = part.partition("=")
+        name, value = (
+            (name.strip().replace("-", "_"), value) if equals or number else ("kind", part)
+        )
+        fields[name] = AUGMENTATION[name].kind(value) if name in AUGMENTATION else value
+    augmentation(fields)  # says what is wrong
+    return fields

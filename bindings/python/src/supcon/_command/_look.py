@@ -1,0 +1,195 @@
+"""What only looks: `supcon views`, `info`, `report`, `study`."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from .. import _abi, _files, _sources, studies
+from .._augmentation import augment
+from .._contact import contact_sheet, row_names, sheet
+from .._convert import integer
+from .._library import build_info, context, lib, library_path, set_log, version
+from .._model import load
+from .._options import AUGMENTATION, DATASET
+from .._presets import preset, presets
+from . import _flags
+from ._flags import Flag, argument, say
+from ._say import log, note, note_skipped
+from ._train import augmentation_flags, augmentation_of, given_of, threads_and_quiet
+from ._use import flag, model_path
+
+
+def views(given) -> int:
+    output = given.output or "views.png"
+    _files.writable(output)
+    data = _sources.read(given.data, **given_of(given, DATASET))[0]
+    note_skipped(given, data)
+    count = min(integer("--images", given.images, 1, 256), len(data))
+    chosen = np.arange(count) * len(data) // count
+    common = dict(
+        seed=integer("--seed", given.seed, 0, 2**64 - 1),
+        epoch=given.epoch,
+        size=given.size,
+        n_jobs=given.threads,
+    )
+    if given.corruption:
+        size = given.size or ((data.height, data.width) if data.height else (224, 224))
+        cells = [augment(data.subset(chosen), "none", size=size, n_jobs=given.threads)]
+        for severity in range(1, 6):
+            corrupted = data.corrupted(given.corruption, severity, seed=common["seed"], size=size)
+            cells.append(augment(corrupted.subset(chosen), "none", n_jobs=given.threads))
+        sheet(np.stack(cells, 1), output, names=row_names(data.subset(chosen)))
+    else:
+        contact_sheet(
+            data.subset(chosen),
+            augmentation_of(given) or AUGMENTATION["augmentation"].default,
+            path=output,
+            views=given.views,
+            **common,
+        )
+    print(output)
+    return 0
+
+
+def info(given) -> int:
+    if given.preset:
+        known = vars(preset(given.preset))
+    elif given.presets:
+        known = {name: preset(name).description for name in presets()}
+    elif given.model:
+        known = load(model_path(given.model)).info()
+        known["image_size"] = list(known["image_size"])
+        known["mean"], known["std"] = (
+            [float(f"{it:.6g}") for it in known[name]] for name in ("mean", "std")
+        )
+    else:
+        known = {
+            "version": version(),
+            "library": str(library_path),
+            "build": build_info(),
+            "threads": lib.supcon_context_threads(context()),
+        }
+    if given.json:
+        print(json.dumps(known))
+    else:
+        _show(known)
+    return 0
+
+
+def _show(known: dict, margin: str = "") -> None:
+    """A line for each name; those of a dict within stand below its name, further right."""
+    for name, value in known.items():
+        print(f"{margin + name:26} {'' if isinstance(value, dict) else say(value)}".rstrip())
+        if isinstance(value, dict):
+            _show(value, margin + "  ")
+
+
+def report(given) -> int:
+    from .._report import report as make
+    from .._report import sources
+
+    data, test = sources(given.run, given.data, given.test)
+    names = None if given.projection is None else given.projection.split(",")
+    note(given, "making the report")
+    print(make(given.run, data, test, projections=names))
+    return 0
+
+
+def study(given) -> int:
+    from ..studies._main import run  # with what it needs only here
+
+    set_log(log, "warning")  # a line for each run is enough
+    given.output = given.output or "studies"
+    print(run(given))
+    return 0
+
+
+COMMANDS = {
+    "views": (
+        views,
+        [
+            argument("data", _sources.HELP),
+            Flag("output", "PNG file (default: views.png)", metavar="FILE", short="-o"),
+            Flag("images", "Rows: images, spread over DATA (default: 8)", int, "N", default=8),
+            Flag("views", "Columns: views of each (default: 8)", int, "N", default=8),
+            Flag(
+                "size",
+                "Pixels of a view (default: as large as the images; 224 if they differ)",
+                parse=_flags.size,
+                metavar="N|HxW",
+            ),
+            Flag("seed", "Of the augmentation (default: 0)", int, "N", default=0),
+            Flag("epoch", "Whose views (default: 1)", int, "N", default=1),
+            Flag(
+                "corruption",
+                "Show the image at severities 1 to 5 instead of views",
+                choices=[it.word for it in _abi.Corruption],
+                metavar="NAME",
+            ),
+            *augmentation_flags(("augmentation",)),
+            *_flags.table(DATASET, "Options"),
+            *threads_and_quiet(),
+        ],
+        "Draws images beside the views that training makes of them.",
+    ),
+    "info": (
+        info,
+        [
+            argument(
+                "model",
+                "A safetensors file or the folder of a run; without it: the library, its engines "
+                "and the CPU's features",
+                optional=True,
+            ),
+            Flag("preset", "All options of a published recipe", choices=presets(), metavar="NAME"),
+            flag("presets", "What each preset is."),
+            flag("json", "A JSON object."),
+        ],
+        "Tells what a model or a preset is, or what this library is.",
+    ),
+    "report": (
+        report,
+        [
+            argument("run", "The folder of a run"),
+            Flag(
+                "data",
+                "The images that it trained on (default: as config.toml says)",
+                metavar="DATA",
+            ),
+            Flag("test", "Labeled images to judge the model by instead", metavar="DATA"),
+            Flag(
+                "projection",
+                "Of the map: pca, umap, tsne, with commas between (default: pca, and umap or tsne "
+                "where installed)",
+                metavar="NAME[,NAME...]",
+            ),
+            *threads_and_quiet(),
+        ],
+        "Makes report.html of a run: curves, map, mistakes and more.",
+    ),
+    "study": (
+        study,
+        [
+            argument("name", ", ".join(studies.NAMES), choices=list(studies.NAMES)),
+            Flag(
+                "output",
+                "Folder for NAME.md, NAME.png (with matplotlib) and NAME.json, from which a study "
+                "that was stopped goes on (default: studies)",
+                metavar="DIR",
+                short="-o",
+            ),
+            Flag("data", f"{_sources.HELP} (default: digits)", metavar="DATA", default="digits"),
+            Flag("test", "Images to test with (default: DATA's own)", metavar="DATA"),
+            Flag("epochs", "Of the first stage (default: 30 for digits, else 4)", int, "N"),
+            Flag("seeds", "Runs of each arm (default: 3)", int, "N", default=3),
+            Flag("architecture", "As for train (default: resnet18)", default="resnet18"),
+            Flag("width", "Channels of the first stage (default: 8)", int, "N"),
+            Flag("batch_size", "Images per step (default: 64 for digits, else 256)", int, "N"),
+            Flag("per_class", "Train on at most N images of each class", int, "N"),
+            *threads_and_quiet(),
+        ],
+        "Runs one claim of the paper at a small size: a table and a plot.",
+    ),
+}

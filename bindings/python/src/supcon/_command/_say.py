@@ -1,0 +1,90 @@
+"""What the command tells while it works, on standard error."""
+
+from __future__ import annotations
+
+import math
+import sys
+
+from .._progress import Count, Progress, clear_line, clock
+
+
+def log(level: str, text: str) -> None:
+    clear_line()
+    print(f"supcon: {'warning: ' if level == 'warning' else ''}{text}", file=sys.stderr)
+
+
+def note(given, text: str) -> None:
+    if not given.quiet:
+        print(text, file=sys.stderr)
+
+
+def note_skipped(given, data) -> None:
+    for text in data.skipped[:20]:
+        note(given, f"supcon: skipped {text}")
+    if len(data.skipped) > 20:
+        note(given, f"supcon: skipped {len(data.skipped) - 20} more files")
+
+
+def counted(given, what: str):
+    """A `progress` for `Model.embed`; None where nothing is to be said."""
+    return None if given.quiet else Count(what)
+
+
+class Bar:
+    """The bar of a run: rich's on a terminal, from the first second; elsewhere plain lines."""
+
+    def __init__(self, quiet: bool):
+        self.plain = self.bar = None
+        if quiet:
+            return
+        if not sys.stderr.isatty():
+            self.plain = Progress()
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Rich
+
+        self.bar = Rich(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[words]}"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self.task = self.bar.add_task("preparing", total=None, words="")
+        self.bar.start()
+
+    def __call__(self, event) -> bool:
+        if self.plain:
+            self.plain(event)
+        elif self.bar and event.kind == "step":
+            self.bar.update(
+                self.task,
+                description=f"epoch {event.epoch}/{event.epochs}",
+                total=event.steps,
+                completed=event.step,
+                words=f"{event.step}/{event.steps}  loss {event.loss:.4f}  "
+                f"{event.images_per_second:,.0f} images/s  {clock(event.seconds_left)} left",
+            )
+        elif self.bar and event.kind == "epoch":
+            self.bar.console.print(Progress.words(event), highlight=False, markup=False)
+        return False
+
+    def stage(self, what: str) -> None:
+        """What happens now, without an end that is known."""
+        if self.bar:
+            self.bar.reset(self.task, total=None, description=what, words="")
+        elif self.plain:
+            print(what, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self.plain:
+            self.plain.close()
+        if self.bar:
+            self.bar.stop()
+
+
+def percent(value: float) -> str:
+    return "" if not math.isfinite(value) else f"{value:.2%}"

@@ -1,0 +1,429 @@
+"""`supcon train`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+
+from .. import _config, _files, _sources
+from .._errors import ArgumentError, SupConError
+from .._model import Model, load
+from .._options import AUGMENTATION, CLASSIFIER, DATASET, LOSS, MODEL, MODEL_DATA, TRAIN
+from .._presets import changed, model_options, only, preset, presets, train_options
+from .._run import Run
+from .._training import (
+    Training,
+    need_encoder,
+    objective_for,
+    suit_classifier,
+    train,
+    trains_classifier,
+    validation_split,
+)
+from . import _flags
+from ._flags import Flag, argument
+from ._say import Bar, note, note_skipped
+
+SHORT = (
+    "objective",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "optimizer",
+    "temperature",
+    "architecture",
+    "width",
+    "augmentation",
+    "precision",
+    "resume",
+)
+
+
+def threads_and_quiet() -> list[Flag]:
+    return [
+        Flag("threads", "Threads that compute (default: all)", int, "N"),
+        Flag("quiet", "Warnings and errors alone.", bool, default=False, short="-q"),
+    ]
+
+
+def memory_limit() -> Flag:
+    return Flag(
+        "memory_limit",
+        "Memory that a step of training or a pass of embedding may take, such as 500M (500 "
+        "million) or 8G; an error where it is too little (default: what the machine has free then)",
+        parse=_flags.byte_count,
+        metavar="BYTES",
+        common=False,
+    )
+
+
+def augmentation_flags(common=()) -> list[Flag]:
+    return [
+        *_flags.table(AUGMENTATION, "Augmentation", common),
+        Flag(
+            "augmentation_second",
+            "How the views after an image's first differ: another kind, and fields by the names "
+            "above, such as crop_flip,crop_scale_min=0.5 or hue=0 (default: not)",
+            parse=_flags.second_augmentation,
+            metavar="[KIND][,FIELD=X...]",
+            panel="Augmentation",
+            common=False,
+        ),
+    ]
+
+
+def flags() -> list[Flag]:
+    data = dict(panel="Images", common=False)
+    made = [
+        argument("data", _sources.HELP, brief="folder, IDX, CIFAR, .npz, name"),
+        Flag(
+            "output",
+            "Folder of the run; or NAME.safetensors, for the model alone (default: runs/NAME of "
+            "the data; a folder that holds a run is left alone)",
+            metavar="PATH",
+            short="-o",
+        ),
+        Flag(
+            "config",
+            "Options from a TOML file such as a run's config.toml; the command line's win",
+            metavar="FILE",
+        ),
+        Flag("preset", "A published recipe, see info --presets", metavar="NAME"),
+        *[it for it in _flags.table(TRAIN, "Training", SHORT) if it.name != "checkpoint_folder"],
+        *_flags.table(LOSS, "Loss", SHORT),
+        *_flags.table(MODEL, "Model", SHORT),
+        Flag(
+            "image_size",
+            "Pixels that the model is made for; other images are resized (default: as large as "
+            "the images; if they differ in size, the library's)",
+            parse=_flags.size,
+            metavar="N|HxW",
+            panel="Model",
+        ),
+        Flag(
+            "init",
+            "Begin with this model; what describes a model, and the "
+            "size and statistics of its images, are the file's then. With --objective "
+            "cross_entropy and a small --learning-rate: transfer by fine-tuning. --objective "
+            "linear and the presets that have it need this",
+            metavar="MODEL",
+            panel="Model",
+        ),
+        *augmentation_flags(SHORT),
+        _flags.of(
+            MODEL_DATA["seed"],
+            "Training",
+            ("seed",),
+            "Of weights, sampling, augmentation and the validation split",
+        ),
+        _flags.of(TRAIN["checkpoint_folder"], "Training", text="The run's own, if it has a folder"),
+        Flag(
+            "val",
+            "Labeled images to judge the model by at the end (default: val/ beside train/, else "
+            "those that --validation-fraction holds out)",
+            metavar="DATA",
+            **data,
+        ),
+        Flag(
+            "mean",
+            "Per channel, of pixels from 0 to 1 (default: computed for images in memory, else the "
+            "library's)",
+            parse=_flags.numbers,
+            metavar="M[,M...]",
+            **data,
+        ),
+        Flag(
+            "std",
+            "Per channel, of pixels from 0 to 1 (default: like --mean)",
+            parse=_flags.numbers,
+            metavar="S[,S...]",
+            **data,
+        ),
+        *_flags.table(DATASET, "Images"),
+        Flag(
+            "targets",
+            "For --positives any, all, jaccard or kernel: numbers for each image, 0 and 1 for "
+            "several labels, or real values. FILE.npy: [n] or [n, k], in the images' order; "
+            "FILE.csv: a line of names, then a line per image; a first column called path is that "
+            "of the image in the folder DATA, without it lines are in the images' order",
+            metavar="FILE",
+            **data,
+        ),
+        Flag(
+            "long_tailed",
+            "Keep all images of the first class, 1/FACTOR as many of the last, exponentially "
+            "between",
+            float,
+            "FACTOR",
+            **data,
+        ),
+        Flag("per_class", "Keep at most N images of each class, at random", int, "N", **data),
+        Flag(
+            "label_noise",
+            "Give this fraction of the images a wrong label, at random (after the two above)",
+            float,
+            "RATE",
+            **data,
+        ),
+        Flag(
+            "classifier",
+            "Fit a linear classifier on the frozen embeddings of the images that are not held out "
+            "afterwards (default: if there are labels)",
+            bool,
+            panel="Classifier",
+            common=False,
+        ),
+        *_flags.table(CLASSIFIER, "Classifier"),
+        Flag(
+            "report",
+            "Make report.html at the end (default: yes)",
+            bool,
+            panel="Options",
+            common=False,
+        ),
+        memory_limit(),
+        *threads_and_quiet(),
+    ]
+    return made
+
+
+def given_of(arguments, table) -> dict:
+    """The options of a table that are on the command line, or in its configuration."""
+    return only({name: getattr(arguments, name, None) for name in table})
+
+
+def augmentation_of(arguments, base=None):
+    """What `train` takes: a dict, a pair of them, or None; `base` with what was given."""
+    fields = given_of(arguments, AUGMENTATION)
+    if "augmentation" in fields:
+        fields["kind"] = fields.pop("augmentation")
+    found = changed(base or {}, fields)
+    if arguments.augmentation_second is not None:
+        first = found[0] if isinstance(found, tuple) else found
+        found = first, changed(first, arguments.augmentation_second)
+    return found or None
+
+
+def configured(arguments) -> None:
+    """Fills what the command line leaves open from the file of --config."""
+    for section, values in _config.read(arguments.config).items():
+        if section == "augmentation_second":
+            if arguments.augmentation_second is None:
+                arguments.augmentation_second = values
+            continue
+        names = {"kind": "augmentation"} if section == "augmentation" else {}
+        if section == "model" and (arguments.init or "init" in values):  # the file says the rest
+            values = {it: values[it] for it in ("init", "precision", "channels") if it in values}
+        for key, value in values.items():
+            name = names.get(key, key)
+            if section == "data" and key == "path":
+                continue  # DATA is on the command line
+            if not hasattr(arguments, name):
+                near = _config.suggestion(name, vars(arguments))
+                raise ArgumentError(
+                    f"{arguments.config}: [{section}] has {key!r}, which is no option{near}"
+                )
+            if getattr(arguments, name) is None:
+                setattr(arguments, name, value)
+
+
+def run(arguments) -> int:
+    """Trains an encoder on labeled or unlabeled images."""
+    if arguments.config:
+        configured(arguments)
+    if arguments.preset and arguments.preset not in presets():
+        near = (
+            _config.suggestion(arguments.preset, presets()) or f"; expected {', '.join(presets())}"
+        )
+        raise ArgumentError(f"--preset is {arguments.preset!r}{near}")
+    alone = (arguments.output or "").endswith(".safetensors")
+    if alone:
+        _files.writable(arguments.output)
+    recipe = preset(arguments.preset) if arguments.preset else None
+    options = train_options(recipe, given_of(arguments, (*TRAIN, *LOSS, "seed")))
+    options["augmentation"] = augmentation_of(arguments, options.get("augmentation"))
+    begun = _begin(arguments)
+    if begun is None:
+        need_encoder(options, "--init MODEL")
+    bar = Bar(arguments.quiet)
+    try:
+        return _train(arguments, recipe, options, begun, alone, bar)
+    finally:
+        bar.close()
+
+
+def _train(arguments, recipe, options, begun, alone: bool, bar: Bar) -> int:
+    reading = given_of(arguments, DATASET)
+    if begun is not None:
+        reading = {"channels": begun.channels} | reading
+    data, test = _sources.read(arguments.data, **reading)
+    if arguments.val is not None:
+        test = _sources.read(arguments.val, **reading)[0]
+    for part in (data, test) if test is not None else (data,):
+        note_skipped(arguments, part)
+    if arguments.targets is not None:
+        if arguments.positives in (None, "classes"):
+            raise ArgumentError(
+                "--targets was given without --positives any, all, jaccard or kernel, "
+                "which says what they mean"
+            )
+        data = data.with_targets(_files.targets(arguments.targets, data, arguments.data))
+    data = _variant(arguments, data)
+    labels = data.labels is not None
+    if arguments.classifier and not labels:
+        raise ArgumentError(f"--classifier needs labels, and {arguments.data} has none")
+    options["objective"] = objective_for(options, data)
+    described = {}
+    if begun is None:
+        described = model_options(
+            recipe, data, given_of(arguments, (*MODEL, "image_size", "mean", "std", "seed"))
+        )
+        model = Model(**described, n_jobs=arguments.threads, memory_limit=arguments.memory_limit)
+    else:
+        model = begun
+    learns_classes = trains_classifier(options["objective"], options.get("joint_classifier"))
+    if labels and learns_classes:
+        suit_classifier(model, data)
+    said = f"{data!r}; {model!r}".replace("<supcon.", "").replace(">", "")
+    bar.stage(said) if bar.plain else note(arguments, said)
+    folder, given = None, options
+    if not alone:
+        folder = Run(
+            arguments.output or os.path.join("runs", _name(arguments.data)),
+            resume=bool(arguments.resume),
+            sections=_sections(arguments, described),
+            title="supcon " + " ".join(map(shlex.quote, arguments.command_line)),
+        )
+        given = folder.begin(model, data, options)
+        note(arguments, f"the run is kept in {folder.path}")
+    training = Training()
+
+    def hear(event) -> bool:
+        if folder:
+            folder(event)
+        return bar(event)
+
+    try:
+        train(model, data, **given, callback=hear, training=training)
+    except (KeyboardInterrupt, SupConError) as reason:
+        bar.close()
+        if training.steps:
+            _stopped(arguments, reason, model, data, training, folder, given)
+        elif folder:
+            folder.discard()
+        raise
+    if labels and not learns_classes and arguments.classifier is not False:
+        bar.stage("fitting the linear classifier")
+        fit = given_of(arguments, CLASSIFIER)
+        known = validation_split(data, options)[0]  # what is held out judges the classifier, too
+        model.fit_classifier(
+            known, iterations=fit.get("classifier_iterations"), l2=fit.get("classifier_l2")
+        )
+    if alone:
+        model.save(arguments.output)
+        print(arguments.output)
+        return 0
+    bar.stage("judging the model")
+    folder.finish(model, data, test)
+    made = ["model.safetensors", "README.md"]
+    if arguments.report is not False:
+        from .._report import report
+
+        bar.stage("making the report")
+        report(folder.path)
+        made.append("report.html")
+    bar.close()
+    _summary(arguments, folder, made)
+    print(folder.path)
+    return 0
+
+
+def _stopped(arguments, reason, model, data, training, folder, options) -> None:
+    where, again = arguments.output, options.get("checkpoint_folder")
+    if folder:
+        folder.finish(model, data, assess=False)
+        where = folder.model
+    else:
+        model.save(where)
+    go_on = ""
+    if again and training.history:
+        go_on = f"; go on from the checkpoint in {again} with --resume"
+        go_on += f" -o {folder.path}" if folder else ""
+    print(
+        f"supcon: {'stopped' if isinstance(reason, KeyboardInterrupt) else 'the run ended'} "
+        f"in epoch {len(training.history) + 1}; the model learned so far is in {where}{go_on}",
+        file=sys.stderr,
+    )
+
+
+def _summary(arguments, folder, made) -> None:
+    metrics = folder.assessment.metrics
+    words = [
+        f"{name} {metrics[key]:.2%}"
+        for key, name in (("top1", "top-1"), ("knn_top1", "kNN"), ("map_at_r", "MAP@R"))
+        if key in metrics
+    ]
+    if words:
+        judged = f"{metrics['images']:,} {folder.assessment.judged}"
+        note(arguments, f"{', '.join(words)} of {judged}")
+    note(arguments, f"in {folder.path}: {', '.join(made)}")
+
+
+def _sections(arguments, described: dict) -> dict:
+    """What config.toml has beside the options of the run and what the model says of itself."""
+    names = ("val", "targets", "long_tailed", "per_class", "label_noise", *DATASET)
+    found = {"path": arguments.data} | only({it: getattr(arguments, it) for it in names})
+    model = {"init": arguments.init} if arguments.init else {}
+    name = "zero_init_last_gamma"
+    if name in MODEL and not arguments.init:
+        model[name] = described.get(name, MODEL[name].default)
+    return {
+        "data": found,
+        "model": model,
+        "classifier": given_of(arguments, CLASSIFIER),
+    }
+
+
+def _name(data: str) -> str:
+    """What a run on this DATA is called."""
+    kind, colon, rest = data.partition(":")
+    path = rest.split(",")[0] if colon and not os.path.exists(data) else data
+    name = os.path.basename(os.path.abspath(path or kind)).split(".")[0]
+    return kind if not rest and colon else name or "run"
+
+
+def _begin(arguments) -> Model | None:
+    """The model of --init."""
+    if arguments.init is None:
+        return None
+    for name in (*MODEL, "image_size", "mean", "std"):
+        if name != "precision" and getattr(arguments, name) is not None:
+            raise ArgumentError(
+                f"--{name.replace('_', '-')} and --init were given; expected one of the "
+                "two: the file says what its model is"
+            )
+    return load(
+        arguments.init,
+        precision=arguments.precision,
+        n_jobs=arguments.threads,
+        memory_limit=arguments.memory_limit,
+    )
+
+
+def _variant(arguments, data):
+    """The data set, with its tail cut, thinned out, its labels spoilt, as asked for."""
+    seed = MODEL_DATA["seed"].default if arguments.seed is None else arguments.seed
+    for value, change in (
+        (arguments.long_tailed, "long_tailed"),
+        (arguments.per_class, "per_class"),
+        (arguments.label_noise, "with_label_noise"),
+    ):
+        if value is not None:
+            data = getattr(data, change)(value, seed)
+    return data
+
+
+COMMANDS = {
+    "train": (run, flags(), "Trains an encoder on labeled or unlabeled images."),
+}

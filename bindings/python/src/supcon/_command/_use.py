@@ -1,0 +1,328 @@
+"""What is done with a model: `supcon embed`, `classify`, `evaluate`."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+
+from .. import _files, _sources
+from .._config import suggestion
+from .._errors import ArgumentError, StateError
+from .._evaluation import evaluate as judge
+from .._measures import alignment, ood_detection, ood_scores, retrieval, uniformity
+from .._model import Model, load
+from .._options import DATASET, EMBED, EVALUATE, MODEL, OOD
+from . import _flags
+from ._flags import Flag, argument
+from ._say import counted, note, note_skipped
+from ._train import given_of, memory_limit, threads_and_quiet
+
+IMAGES = "JPEG and PNG files, or one DATA: " + _sources.HELP
+
+
+def model_argument() -> Flag:
+    return argument("model", "A safetensors file, or the folder of a run")
+
+
+def model_flags() -> list[Flag]:
+    return [
+        _flags.of(MODEL["precision"], "Options"),
+        Flag(
+            "int8",
+            "Embed in int8, in about half of the time, calibrated on these images: some hundreds "
+            "such as will be embedded",
+            metavar="DATA",
+            common=False,
+        ),
+        _flags.of(DATASET["on_error"], "Options"),
+        memory_limit(),
+        *threads_and_quiet(),
+    ]
+
+
+def embedding_flags() -> list[Flag]:
+    option = EMBED["output"]
+    rest = {name: it for name, it in EMBED.items() if name != "output"}
+    return [
+        _flags.of(option, "Options", ("output",), name="layer"),
+        *_flags.table(rest, "Options"),
+        *model_flags(),
+    ]
+
+
+def model_path(path: str) -> str:
+    """The model of a run's folder; other paths as they are."""
+    inside = os.path.join(path, "model.safetensors")
+    return inside if os.path.isdir(path) and os.path.exists(inside) else path
+
+
+def load_model(given) -> Model:
+    model = load(
+        model_path(given.model),
+        precision=given.precision,
+        n_jobs=given.threads,
+        memory_limit=given.memory_limit,
+    )
+    if given.int8:
+        model.quantize(_sources.read(given.int8, given.on_error, model.channels)[0])
+    return model
+
+
+def rows_of(given, model, data, what: str, output=None, normalize=None) -> np.ndarray:
+    count = counted(given, what)
+    options = given_of(given, EMBED)
+    layer = output or getattr(given, "layer", None) or EMBED["output"].default
+    scaled = (
+        options.get("normalize", EMBED["normalize"].default) if normalize is None else normalize
+    )
+    try:
+        return model.embed(
+            data, layer, scaled, batch_size=options.get("batch_size"), progress=count
+        )
+    finally:
+        if count:
+            count.close()
+
+
+def images_of(given, model):
+    data = _sources.images(given.images, given.on_error, model.channels)
+    note_skipped(given, data)
+    return data
+
+
+def embed(given) -> int:
+    output = given.output or "embeddings.npy"
+    _files.writable(output)
+    if not output.endswith((".npy", ".csv")):
+        raise ArgumentError(f"--output is {output!r}; expected a name that ends in .npy or .csv")
+    model = load_model(given)
+    data = images_of(given, model)
+    paths = data.paths
+    if given.paths and paths is None:
+        raise ArgumentError(
+            f"--paths needs images that are files, which {given.images[0]} does not have"
+        )
+    rows = rows_of(given, model, data, "embedding")
+    if output.endswith(".npy"):
+        _files.write(output, lambda file: np.save(file, rows))
+    else:
+        _files.write(output, lambda file: _files.csv(file, rows, paths))
+    if given.paths:
+        _files.write(
+            given.paths, lambda file: file.writelines(os.fsencode(it) + b"\n" for it in paths)
+        )
+    note(given, f"{len(rows):,} embeddings of {rows.shape[1]} numbers are in {output}")
+    return 0
+
+
+def classify(given) -> int:
+    if given.output:
+        _files.writable(given.output)
+    model = load_model(given)
+    if not model.classes:
+        raise StateError(
+            f"{given.model} has no classifier; train it with labels, or with --classifier"
+        )
+    if given.top < 1:
+        raise ArgumentError(f"--top is {given.top}; expected 1 or more")
+    data = images_of(given, model)
+    found = rows_of(given, model, data, "classifying", "probabilities", False)
+    names, top = model.class_names, min(given.top, model.classes)
+    best = np.argsort(-found, axis=1, kind="stable")[:, :top]
+    paths = data.paths or [str(it) for it in range(len(found))]
+    if given.json:
+        for at, path in enumerate(paths):
+            guesses = [{"class": names[it], "probability": float(found[at, it])} for it in best[at]]
+            print(json.dumps({"image": path, "classes": guesses}))
+    elif given.output:
+        head = "path," + ",".join(f"class{it + 1},probability{it + 1}" for it in range(top))
+        lines = [head]
+        for at, path in enumerate(paths):
+            cells = [_files.quoted(path)]
+            for it in best[at]:
+                cells += [_files.quoted(names[it]), f"{found[at, it]:.6g}"]
+            lines.append(",".join(cells))
+        text = "\n".join(lines) + "\n"
+        _files.write(given.output, lambda file: file.write(os.fsencode(text)))
+        note(given, f"the classes of {len(paths):,} images are in {given.output}")
+    else:
+        for at, path in enumerate(paths):
+            guesses = "  ".join(f"{names[it]} {found[at, it]:.1%}" for it in best[at])
+            print(f"{path}  {guesses}")
+    return 0
+
+
+def evaluate(given) -> int:
+    model = load_model(given)
+    parts = []
+    first, own = _sources.read(given.train, given.on_error, model.channels)
+    if given.test is None and own is None:
+        raise ArgumentError(
+            f"{given.train} has no images to test with; expected TEST, or data that have them, "
+            "such as a folder of train/ and val/"
+        )
+    second = own
+    if given.test is not None:
+        second = _sources.read(given.test, given.on_error, model.channels)[0]
+    for data, spec in ((first, given.train), (second, given.test or given.train)):
+        note_skipped(given, data)
+        parts += [data, _files.label_names(data, spec)]
+    train_data, train_labels, test_data, test_labels = parts
+    methods = _methods(given.method)
+    train_rows = rows_of(given, model, train_data, "training images")
+    test_rows = rows_of(given, model, test_data, "test images")
+    for method in methods:
+        found = judge(
+            train_rows,
+            train_labels,
+            test_rows,
+            test_labels,
+            method,
+            **given_of(given, [it for it in EVALUATE if it != "method"]),
+            n_jobs=given.threads,
+        )
+        _tell(given, method, found)
+    for name, values in _measures(given, model, train_rows, test_rows, test_labels):
+        words = ", ".join(
+            f"{key.replace('_', ' ')} {value:.4f}"
+            if isinstance(value, float)
+            else f"{key.replace('_', ' ')} {value}"
+            for key, value in values.items()
+        )
+        print(json.dumps({name: values}) if given.json else f"{name}: {words}", flush=True)
+    return 0
+
+
+def _methods(words) -> list[str]:
+    option = EVALUATE["method"]
+    methods = [it for word in words or [option.default] for it in word.split(",")]
+    for it in methods:
+        if it not in option.choices:
+            near = suggestion(it, option.choices)
+            raise ArgumentError(
+                f"--method is {it!r}; expected one of {', '.join(option.choices)}{near}"
+            )
+    return methods
+
+
+def _tell(given, method: str, found) -> None:
+    calibration = found.calibration() if given.calibration else None
+    if given.json:
+        known = {
+            "method": method,
+            "top1": found.top1,
+            "top5": found.top5,
+            "classes": found.classes.tolist(),
+            "confusion": found.confusion.tolist(),
+        }
+        known |= {"calibration": _files.plain(calibration)} if calibration else {}
+        print(json.dumps(known), flush=True)
+        return
+    show = given.confusion if given.confusion is not None else len(found.classes) <= 20
+    print(_files.report(method, found, show), flush=True)
+    if calibration:
+        print(_files.reliability(method, calibration), flush=True)
+
+
+def _measures(given, model, train_rows, test_rows, test_labels):
+    """What was asked for beside the methods: (name, {measure: value})."""
+    jobs = given.threads
+    if given.retrieval:
+        yield "retrieval", _files.plain(retrieval(test_rows, test_labels, n_jobs=jobs))
+    if given.geometry:
+        yield (
+            "geometry",
+            {
+                "alignment": alignment(test_rows, test_labels, n_jobs=jobs),
+                "uniformity": uniformity(test_rows, n_jobs=jobs),
+            },
+        )
+    if given.outside:
+        data = _sources.read(given.outside, given.on_error, model.channels)[0]
+        note_skipped(given, data)
+        outside = rows_of(given, model, data, "images from outside")
+        scores = [
+            ood_scores(train_rows, it, k=min(OOD["k"].default, len(train_rows)), n_jobs=jobs)
+            for it in (test_rows, outside)
+        ]
+        yield "outside", _files.plain(ood_detection(*scores))
+
+
+def flag(name: str, help: str) -> Flag:
+    return Flag(name, help, bool, default=False)
+
+
+COMMANDS = {
+    "embed": (
+        embed,
+        [
+            model_argument(),
+            argument("images", IMAGES, several=True),
+            Flag(
+                "output",
+                "NAME.npy (float32 [n, dimension]) or NAME.csv (a row per image) (default: "
+                "embeddings.npy)",
+                metavar="FILE",
+                short="-o",
+            ),
+            Flag(
+                "paths",
+                "Write the images' paths to this file too, a line per row of the output",
+                metavar="FILE",
+            ),
+            *embedding_flags(),
+        ],
+        "Turns images into embeddings.",
+    ),
+    "classify": (
+        classify,
+        [
+            model_argument(),
+            argument("images", IMAGES, several=True),
+            Flag(
+                "output",
+                "A CSV file instead of lines on standard output",
+                metavar="FILE.csv",
+                short="-o",
+            ),
+            Flag("top", "So many classes of each image (default: 1)", int, "N", default=1),
+            flag("json", "A JSON object per image."),
+            _flags.of(EMBED["batch_size"], "Options"),
+            *model_flags(),
+        ],
+        "Tells the classes of images.",
+    ),
+    "evaluate": (
+        evaluate,
+        [
+            model_argument(),
+            argument("train", "Labeled images to fit on: " + _sources.HELP),
+            argument("test", "Labeled images to predict (default: TRAIN's own)", optional=True),
+            Flag(
+                "method",
+                f"{EVALUATE['method'].help}; several with commas between (default: "
+                f"{EVALUATE['method'].default})",
+                metavar="NAME[,NAME...]",
+                several=True,
+            ),
+            flag("calibration", "Calibration error and bins of each method."),
+            flag("retrieval", "Precision@1, R-precision and MAP@R of TEST."),
+            flag("geometry", "Alignment and uniformity of TEST."),
+            Flag(
+                "outside",
+                "How well the distance to the 50th nearest training image tells these images from "
+                "the test images",
+                metavar="DATA",
+            ),
+            Flag("confusion", "Print the confusion matrix (default: up to 20 classes)", bool),
+            flag("json", "A JSON object per method."),
+            *_flags.table(
+                {n: it for n, it in EVALUATE.items() if n != "method"}, "Options", ("k",)
+            ),
+            *embedding_flags(),
+        ],
+        "Measures embeddings: accuracy on TEST of what is fitted on TRAIN.",
+    ),
+}

@@ -1,0 +1,179 @@
+"""Data by a word of the command line: folders, files, names of installed data sets."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import numpy as np
+
+from ._data import Dataset, ImageFolder, labeled
+from ._errors import ArgumentError, FormatError, UnsupportedError
+
+FASHION = "/usr/share/datasets/fashion-mnist"  # Debian's package dataset-fashion-mnist
+FASHION_CLASSES = (
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+HELD_OUT = ("val", "valid", "validation", "test")
+HELP = (
+    "a folder with a folder of JPEG or PNG files per class; a folder of train/ and val/ (or "
+    "valid/, validation/, test/) with such folders; MNIST's IDX files, gzipped or not, or their "
+    "folder; CIFAR's binary files or their folder; .npz; .npy (idx:, cifar10:, cifar100:, npy: and "
+    "files with commas between name images and labels); fashion-mnist[:FOLDER] (Debian's package "
+    "dataset-fashion-mnist); digits (scikit-learn's)"
+)
+NPZ_IMAGES = ("images", "x_train", "train_images", "x", "X", "data", "arr_0")
+NPZ_LABELS = ("labels", "y_train", "train_labels", "y", "Y", "target", "arr_1")
+NPZ_TEST = (("test_images", "x_test"), ("test_labels", "y_test"))
+IDX = re.compile(r"^(.*)images[-.]idx3-ubyte(\.gz)?$")
+
+
+def read(
+    spec: str, on_error: str | None = None, channels: int | None = None
+) -> tuple[Dataset, Dataset | None]:
+    """The images of DATA, and those that it has to test with, if any."""
+    kind, colon, rest = spec.partition(":")
+    files = rest.split(",")
+    there = os.path.exists(spec)
+    if colon and not there:
+        if kind == "idx" and len(files) <= 2:
+            return Dataset.from_idx(*files), None
+        if kind in ("cifar10", "cifar100"):
+            return Dataset.from_cifar(files, int(kind[5:])), None
+        if kind == "npy" and len(files) <= 2:
+            return _arrays(*(np.load(it, allow_pickle=False) for it in files)), None
+        if kind != "fashion-mnist":
+            raise ArgumentError(f"data is {spec!r}; expected {HELP}")
+    if not there and kind == "fashion-mnist":
+        return _fashion(rest or FASHION)
+    if not there and spec == "digits":
+        return _digits()
+    if os.path.isdir(spec):
+        return _folder(spec, on_error, channels if channels in (1, 3) else None)
+    if there:
+        return _file(spec)
+    near = "; did you mean fashion-mnist?" if "fashion" in spec else ""
+    raise FileNotFoundError(f"there is no {spec}{near}; expected {HELP}")
+
+
+def images(specs: list[str], on_error: str | None = None, channels: int | None = None) -> Dataset:
+    """IMAGES: files, or one DATA, whose images to train on come."""
+    channels = channels if channels in (1, 3) else None
+    if all(_is_picture(it) for it in specs):
+        # every file that is named must be readable: rows of results belong to them
+        return Dataset.from_files(list(specs), on_error=on_error or "refuse", channels=channels)
+    if len(specs) == 1:
+        return read(specs[0], on_error, channels)[0]
+    other = next(it for it in specs if not _is_picture(it))
+    raise ArgumentError(f"{other!r} is among {len(specs)} images; expected files, or one data set")
+
+
+def _is_picture(path: str) -> bool:
+    return os.path.isfile(path) and not (
+        path.endswith((".npy", ".npz", ".bin")) or IDX.match(os.path.basename(path))
+    )
+
+
+def _folder(path, on_error, channels) -> tuple[Dataset, Dataset | None]:
+    inside = set(os.listdir(path))
+    for name in sorted(inside):
+        if IDX.match(name) and name.startswith("train"):
+            test = next(
+                (it for it in sorted(inside) if IDX.match(it) and it.startswith("t10k")), None
+            )
+            return tuple(it and _idx(os.path.join(path, it)) for it in (name, test))
+    for parts, test, classes in (
+        ([f"data_batch_{it}.bin" for it in range(1, 6)], "test_batch.bin", 10),
+        (["train.bin"], "test.bin", 100),
+    ):
+        if set(parts) <= inside:
+            names = [os.path.join(path, it) for it in parts]
+            held = os.path.join(path, test)
+            return Dataset.from_cifar(names, classes), (
+                Dataset.from_cifar([held], classes) if test in inside else None
+            )
+    held = [it for it in HELD_OUT if os.path.isdir(os.path.join(path, it))]
+    if held and os.path.isdir(os.path.join(path, "train")):
+        return tuple(
+            ImageFolder(os.path.join(path, it), on_error=on_error, channels=channels)
+            for it in ("train", held[0])
+        )
+    return ImageFolder(path, on_error=on_error, channels=channels), None
+
+
+def _file(path: str) -> tuple[Dataset, Dataset | None]:
+    if path.endswith(".npz"):
+        return _npz(path)
+    if path.endswith(".npy"):
+        return _arrays(np.load(path, allow_pickle=False)), None
+    if IDX.match(os.path.basename(path)):
+        return _idx(path), None
+    if path.endswith(".bin"):
+        size = os.path.getsize(path)
+        classes = 100 if size % 3074 == 0 and size % 3073 else 10
+        return Dataset.from_cifar([path], classes), None
+    raise ArgumentError(f"data is the file {path!r}; expected {HELP}")
+
+
+def _idx(path: str) -> Dataset:
+    """An IDX file of images, and that of its labels where it lies beside."""
+    folder, name = os.path.split(path)
+    for mark in ("-", "."):
+        labels = name.replace(f"images{mark}idx3", f"labels{mark}idx1")
+        if labels != name and os.path.exists(os.path.join(folder, labels)):
+            return Dataset.from_idx(path, os.path.join(folder, labels))
+    return Dataset.from_idx(path)
+
+
+def _npz(path: str) -> tuple[Dataset, Dataset | None]:
+    with np.load(path, allow_pickle=False) as file:
+        pick = lambda names: next((file[it] for it in names if it in file.files), None)
+        found = pick(NPZ_IMAGES)
+        if found is None:
+            raise FormatError(
+                f"{path} has {', '.join(file.files) or 'nothing'}; expected images, and labels, as "
+                f"{' or '.join(NPZ_IMAGES[:4])} and {' or '.join(NPZ_LABELS[:4])}"
+            )
+        data, test = _arrays(found, pick(NPZ_LABELS)), pick(NPZ_TEST[0])
+        return data, None if test is None else _arrays(test, pick(NPZ_TEST[1]))
+
+
+def _arrays(pixels: np.ndarray, labels: np.ndarray | None = None) -> Dataset:
+    if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels is not None and labels.dtype.kind in "iu":
+        return Dataset.from_images(pixels, labels)
+    return labeled(pixels, labels)[0]
+
+
+def _digits() -> tuple[Dataset, Dataset]:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise UnsupportedError(
+            "the data 'digits' are scikit-learn's, which is not installed: pip install scikit-learn"
+        ) from None
+    found = load_digits()
+    whole = Dataset.from_images((found.images * (255 / 16)).astype(np.uint8), found.target)
+    return whole.split(0.25, 2004)  # always the same
+
+
+def _fashion(folder: str) -> tuple[Dataset, Dataset]:
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"there is no folder {folder} of Fashion-MNIST: apt-get install dataset-fashion-mnist, "
+            "or name the folder of the four IDX files, fashion-mnist:FOLDER"
+        )
+    return tuple(
+        _idx(os.path.join(folder, f"{part}-images-idx3-ubyte.gz")).with_class_names(FASHION_CLASSES)
+        for part in ("train", "t10k")
+    )

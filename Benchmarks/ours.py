@@ -100,7 +100,7 @@ def overlap(
             epochs=epochs,
             batch_size=batch,
             augmentation=augmentation,
-            callback=hear,
+            callbacks=hear,
             validation_fraction=0.1 if monitor else 0,
             checkpoint_folder=folder if checkpoint else None,
             stop_on_collapse=False,

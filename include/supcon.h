@@ -1225,7 +1225,8 @@ typedef struct supcon_event {
   int64_t epochs;
   int64_t step;  /* in this epoch, from 1 */
   int64_t steps; /* per epoch */
-  double loss;   /* STEP: of this step; EPOCH: the epoch's mean */
+  double loss;   /* STEP: of this step; EPOCH: the epoch's mean; WARNING: NaN if the run ends for
+                    it, because the loss became NaN */
   double learning_rate;
   double images_per_second; /* images before views; STEP: lately; EPOCH: over the epoch */
   double seconds_left;      /* of the whole run, estimated */
@@ -1264,6 +1265,19 @@ void supcon_trainer_cancel(supcon_trainer *trainer);
 /* Bytes that one training step takes: activations, gradients and workspaces (not the weights and
  * the data set). */
 int64_t supcon_trainer_memory(const supcon_trainer *trainer);
+/* The three below are for the callback of supcon_trainer_run, on its thread; outside a run they are
+ * SUPCON_STATUS_STATE.
+ *
+ * Multiplies the learning rate of the steps to come by factor, such as 0.1 where the loss has stopped
+ * falling. Checkpoints keep it: a resumed run goes on with the same rates. Errors: argument (factor,
+ * or the product of all of them, not within 1e-12 to 1e12), io (of the checkpoint), state. */
+SUPCON_MUST_CHECK supcon_status supcon_trainer_scale_rate(supcon_trainer *trainer, double factor);
+/* Writes the model as it is now, with ema_decay the average of its weights, as supcon_model_save
+ * does. Errors: argument, io, state. */
+SUPCON_MUST_CHECK supcon_status supcon_trainer_save(supcon_trainer *trainer, const char *path);
+/* Takes the model as it is now for what the run leaves behind, however the run ends; the last call
+ * counts. Errors: memory, state. */
+SUPCON_MUST_CHECK supcon_status supcon_trainer_keep(supcon_trainer *trainer);
 void supcon_trainer_free(supcon_trainer *trainer);
 
 /* ----------------------------------------------------------------------------------------------------------------

@@ -50,6 +50,29 @@ public func supcon_trainer_run(
 }
 
 @c @implementation
+public func supcon_trainer_scale_rate(_ trainer: OpaquePointer?, _ factor: Double) -> supcon_status
+{
+    status { () throws(SupConError) in
+        try object(trainer, Trainer.self, "trainer").scaleRate(by: factor)
+    }
+}
+
+@c @implementation
+public func supcon_trainer_save(_ trainer: OpaquePointer?, _ path: UnsafePointer<CChar>?)
+    -> supcon_status
+{
+    status { () throws(SupConError) in
+        try object(trainer, Trainer.self, "trainer").save(
+            RawPath(cString: try needed(path, "path")))
+    }
+}
+
+@c @implementation
+public func supcon_trainer_keep(_ trainer: OpaquePointer?) -> supcon_status {
+    status { () throws(SupConError) in try object(trainer, Trainer.self, "trainer").keep() }
+}
+
+@c @implementation
 public func supcon_trainer_cancel(_ trainer: OpaquePointer?) {
     object(ifAny: trainer, Trainer.self)?.cancel()
 }

@@ -52,6 +52,7 @@ import Testing
     @Test(arguments: [
         ("epoch", "9223372036854775807"), ("epoch", "-1"), ("epoch", "2147483648"),
         ("epoch", "1.5"), ("validations_without_gain", "9223372036854775807"),
+        ("rate_factor", "nan"), ("rate_factor", "0"), ("rate_factor", "1e13"),
         ("validations_without_gain", "-1"), ("validations_without_gain", "2"),
         ("best_accuracy", "nan"), ("best_accuracy", "1.5"), ("best_accuracy", "-0.5"),
         ("best_accuracy", "inf"),

@@ -16,6 +16,9 @@ struct Checkpoint {
     var epoch = 0
     var bestAccuracy = -1.0
     var validationsWithoutGain = 0
+    /// What the callback has multiplied the learning rate by.
+    var rateFactor = 1.0
+    static let rateFactors = 1e-12...1e12
     /// What must not change between a run and its continuation, in words.
     var run: [(key: String, value: String)] = []
 
@@ -28,6 +31,7 @@ struct Checkpoint {
                 (key: "supcon.checkpoint", value: Self.formatVersion),
                 (key: "epoch", value: "\(epoch)"), (key: "best_accuracy", value: "\(bestAccuracy)"),
                 (key: "validations_without_gain", value: "\(validationsWithoutGain)"),
+                (key: "rate_factor", value: "\(rateFactor)"),
             ] + run
         let tensors =
             parameters.entries.map {
@@ -95,6 +99,9 @@ struct Checkpoint {
         checkpoint.validationsWithoutGain = try number(
             "validations_without_gain", "0 to the \(checkpoint.epoch) epochs that are done"
         ) { (0...checkpoint.epoch).contains($0) }
+        checkpoint.rateFactor = try number("rate_factor", "1e-12 to 1e12") {
+            rateFactors.contains($0)
+        }
         let wanted =
             parameters.entries.map { (name: parameterPrefix + $0.name, shape: $0.shape) }
             + state.map { (name: $0.name, shape: $0.shape) }

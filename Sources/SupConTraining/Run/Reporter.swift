@@ -78,10 +78,11 @@ final class Reporter {
         return send(event)
     }
 
-    func warn(_ message: String, epoch: Int, step: Int) {
+    /// `loss`: NaN for what ends the run.
+    func warn(_ message: String, epoch: Int, step: Int, loss: Double) {
         var event = TrainEvent(
             kind: .warning, epoch: epoch, epochs: options.epochs, step: step, steps: steps)
-        event.message = message
+        (event.message, event.loss) = (message, loss)
         _ = send(event)
     }
 

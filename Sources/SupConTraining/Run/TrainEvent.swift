@@ -9,7 +9,7 @@ public struct TrainEvent: Sendable {
     /// In this epoch, from 1.
     public var step: Int
     public var steps: Int
-    /// Of this step, or the epoch's mean.
+    /// Of this step, or the epoch's mean; of a warning NaN, if the run ends for it.
     public var loss = Double.nan
     public var learningRate = 0.0
     /// Before views: lately, or over the epoch.

@@ -8,6 +8,8 @@ import Synchronization
 public final class Trainer: @unchecked Sendable {
     private let plan: RunPlan
     private var hasRun = false
+    /// The run at hand; nil outside `run`.
+    private var active: TrainingRun?
     private let isCanceled = Atomic<Bool>(false)
 
     /// Checks the options and the memory and plans; trains nothing. Where a classifier is trained
@@ -45,11 +47,39 @@ public final class Trainer: @unchecked Sendable {
                 "the model's classifier was replaced after this trainer was made; make another one")
             let reporter = Reporter(callback, options: plan.options, steps: plan.stepsPerEpoch)
             let watch = plan.context.watch()
-            try TrainingRun(
+            let run = TrainingRun(
                 plan, reporter,
-                isCanceled: { self.isCanceled.load(ordering: .relaxed) || watch.isCanceled }
-            ).run()
+                isCanceled: { self.isCanceled.load(ordering: .relaxed) || watch.isCanceled })
+            active = run
+            defer { active = nil }
+            try run.run()
         }
+    }
+
+    /// Multiplies the learning rate of the steps to come by `factor`; checkpoints keep it. From the
+    /// callback of `run`. Errors: argument, state (no run at hand), io (of the checkpoint).
+    public func scaleRate(by factor: Double) throws(SupConError) {
+        try running("the learning rate is scaled").scaleRate(by: factor)
+    }
+
+    /// Writes the model as it is now: the average of the weights, if one is kept. From the callback
+    /// of `run`. Errors: argument, io, state (no run at hand).
+    public func save(_ path: RawPath) throws(SupConError) {
+        try running("a model in training is saved").save(path)
+    }
+
+    /// Takes the model as it is now for what the run leaves behind, however it ends. From the
+    /// callback of `run`. Errors: memory, state (no run at hand).
+    public func keep() throws(SupConError) {
+        try running("a model in training is kept").keepModel()
+    }
+
+    private func running(_ what: String) throws(SupConError) -> TrainingRun {
+        guard let active else {
+            throw SupConError(
+                .state, "the trainer is not running; \(what) from the callback of a run")
+        }
+        return active
     }
 }
 

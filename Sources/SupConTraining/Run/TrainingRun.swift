@@ -13,10 +13,14 @@ final class TrainingRun {
     private var progress: Checkpoint
     /// The parameters with the best validation so far, if they are to be restored.
     private var best: Model.Snapshot?
+    /// The parameters that the callback wants to be left with.
+    private var kept: Model.Snapshot?
     /// The last state without NaN, to come back to.
     private var sound: Model.Snapshot?
     /// Images that have become unreadable, as far as they have been told of.
     private var unreadable = 0
+    /// The callback hears of an epoch, whose checkpoint has been written.
+    private var isReporting = false
     /// The model has been put back to an earlier state: the average is not to replace it.
     private var isSettled = false
 
@@ -29,9 +33,20 @@ final class TrainingRun {
             chanceIsCollapse: plan.options.positives == .classes)
     }
 
-    /// Runs all epochs that are left. However it ends, the model is the average of the weights, if
-    /// one is kept, unless it was put back to an earlier state. Errors: as `Trainer.run`.
+    /// Runs all epochs that are left. However it ends, the model is what the callback kept, or else
+    /// the average of the weights, if there is one, unless it was put back to an earlier state.
+    /// Errors: as `Trainer.run`.
     func run() throws(SupConError) {
+        do throws(SupConError) {
+            try runEpochs()
+        } catch {
+            if let kept { try putBack(kept) }
+            throw error
+        }
+        if let kept { try putBack(kept) }
+    }
+
+    private func runEpochs() throws(SupConError) {
         plan.average?.begin()
         defer { if !isSettled { plan.average?.takeOver() } }
         try plan.step.begin(resumed: try resume())
@@ -88,7 +103,7 @@ final class TrainingRun {
         var sum = EpochSum()
         for number in 0..<plan.stepsPerEpoch {
             let (index, step) = ((epoch - 1) * plan.stepsPerEpoch + number, number + 1)
-            let rate = plan.rates.rate(index)
+            let rate = plan.rates.rate(index) * progress.rateFactor
             let outcome = try plan.step.run(step: index, rate: rate, next: next)
             sum.add(outcome)
             tell(of: loader.unreadable(from: unreadable), epoch, step)
@@ -171,11 +186,12 @@ final class TrainingRun {
         else { return }
         if finding.weight == .fatal {
             if let sound { try putBack(sound) }
-            throw SupConError(
-                .state,
-                finding.message + " The model was put back to the end of epoch \(epoch - 1).")
+            let message =
+                finding.message + " The model was put back to the end of epoch \(epoch - 1)."
+            reporter.warn(message, epoch: epoch, step: step, loss: .nan)
+            throw SupConError(.state, message)
         }
-        try act(on: finding, epoch, step)
+        try act(on: finding, epoch, step, loss: outcome.loss)
     }
 
     /// Looks at an epoch's health. Errors: state (collapse).
@@ -184,15 +200,17 @@ final class TrainingRun {
             loss: sum.meanLoss, isLast: epoch == plan.options.epochs,
             place: "by the end of epoch \(epoch)")
         {
-            try act(on: finding, epoch, plan.stepsPerEpoch)
+            try act(on: finding, epoch, plan.stepsPerEpoch, loss: sum.meanLoss)
         }
     }
 
-    private func act(on finding: Health.Finding, _ epoch: Int, _ step: Int) throws(SupConError) {
+    private func act(on finding: Health.Finding, _ epoch: Int, _ step: Int, loss: Double)
+        throws(SupConError)
+    {
         try require(
             !plan.options.stopsOnCollapse || finding.weight == .note, .state, finding.message)
         Log.write(.warning, finding.message)
-        reporter.warn(finding.message, epoch: epoch, step: step)
+        reporter.warn(finding.message, epoch: epoch, step: step, loss: loss)
     }
 
     // MARK: After an epoch
@@ -226,9 +244,12 @@ final class TrainingRun {
 
     /// Reports the epoch. Errors: canceled (the callback's answer, or `cancel`), memory.
     private func report(_ epoch: Int, _ sum: EpochSum, _ accuracy: Double) throws(SupConError) {
+        isReporting = true
+        defer { isReporting = false }
         let goesOn = try reporter.epoch(
             epoch, sum, embeddings: plan.step.embeddings,
-            rate: plan.rates.rate(epoch * plan.stepsPerEpoch - 1), knnAccuracy: accuracy,
+            rate: plan.rates.rate(epoch * plan.stepsPerEpoch - 1) * progress.rateFactor,
+            knnAccuracy: accuracy,
             context: plan.context)
         try require(
             goesOn && !isCanceled(), .canceled,
@@ -247,6 +268,35 @@ final class TrainingRun {
             """
         )
         return true
+    }
+
+    // MARK: From the callback
+
+    /// A checkpoint that was written before the callback of its epoch is written again. Errors:
+    /// argument, io.
+    func scaleRate(by factor: Double) throws(SupConError) {
+        let product = progress.rateFactor * factor
+        try require(
+            Checkpoint.rateFactors.contains(product), .argument,
+            """
+            the learning rate is scaled by \(factor), and by \(product) since the run began; \
+            expected numbers above 0, from 1e-12 to 1e12 together
+            """
+        )
+        progress.rateFactor = product
+        if isReporting, let folder = plan.folder {
+            try progress.write(folder.last, plan.network.parameters, plan.state)
+        }
+    }
+
+    /// Errors: argument, io.
+    func save(_ path: RawPath) throws(SupConError) {
+        try withAverage { () throws(SupConError) in try plan.model.saveWhileExclusive(path) }
+    }
+
+    /// Errors: memory.
+    func keepModel() throws(SupConError) {
+        kept = try withAverage { () throws(SupConError) in try plan.model.snapshot() }
     }
 
     // MARK: The model's parameters

@@ -39,7 +39,7 @@ def test_the_exponential_schedule_is_a_staircase(shapes):
         reference_batch=0,
         validation_fraction=0,
         augmentation="crop_flip",
-        callback=lambda it: heard.append(it),
+        callbacks=lambda it: heard.append(it),
     )
     rates = [it.learning_rate for it in heard if it.kind == "step"]
     assert rates == pytest.approx([0.01 * 0.5 ** (step // 3) for step in range(12)])

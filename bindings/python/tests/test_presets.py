@@ -324,7 +324,7 @@ def test_an_estimator_takes_what_is_none_from_the_preset(color):
         preset="cifar-cross-entropy",
         **SMALL | dict(architecture="resnet18", head="linear"),
         projection_dim=8,
-        callback=keep,
+        callbacks=keep,
     ).fit(images, labels)
     start = 0.01 / 0.8
     assert rates[0] == pytest.approx(0.05 * (start + (1 - start) / 20))

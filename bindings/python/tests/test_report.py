@@ -220,7 +220,7 @@ def test_a_run_without_labels_and_one_that_was_stopped(shapes, tmp_path, stop):
 
     data = supcon.Dataset.from_images(images, labels)
     with pytest.raises(stop):
-        supcon.train(make(), data, run=tmp_path / "stopped", callback=end, **options)
+        supcon.train(make(), data, run=tmp_path / "stopped", callbacks=end, **options)
     with pytest.raises(supcon.ArgumentError, match="expected data="):
         supcon.report(tmp_path / "stopped")
     if sys.version_info >= (3, 11):

@@ -140,7 +140,7 @@ def test_a_stopped_run_goes_on_in_its_folder(shapes, tmp_path, stop):
             raise stop
 
     with pytest.raises(stop):
-        supcon.train(model(), data, run=tmp_path / "r", callback=end, **RUN | {"epochs": 4})
+        supcon.train(model(), data, run=tmp_path / "r", callbacks=end, **RUN | {"epochs": 4})
     assert supcon.load(tmp_path / "r" / "model.safetensors").width == 4
     assert "stopped before its end" in (tmp_path / "r" / "README.md").read_text()
     rows = lambda: (tmp_path / "r" / "summary.csv").read_text().splitlines()

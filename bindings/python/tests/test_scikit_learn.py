@@ -181,6 +181,9 @@ def test_cross_validation_over_a_folder(shapes, small, tmp_path):
     assert (np.array(test.class_names)[test.labels] == test_names).all()
     fitted = supcon.SupConClassifier(**small).fit(train)
     assert fitted.score(test) == fitted.score(test, test_names)
+    ids = supcon.Dataset.from_images(images, labels * 7 - 3)
+    fitted = supcon.SupConClassifier(**small).fit(ids)
+    assert fitted.score(ids) == fitted.score(images, labels * 7 - 3) > 0
 
 
 def test_indices_of_a_data_set(shapes):

@@ -152,7 +152,7 @@ def test_a_runs_positives_are_those_of_the_rule():
             augmentation="none",
             temperature=temperature,
             stop_on_collapse=False,
-            callback=heard.append,
+            callbacks=heard.append,
             **options,
         )
         return next(it for it in heard if it.kind == "step")

@@ -13,7 +13,7 @@ from supcon import _options, _training
 
 def test_events_and_history(shapes, small):
     heard = []
-    options = small | dict(validation_fraction=0.25, callback=heard.append)
+    options = small | dict(validation_fraction=0.25, callbacks=heard.append)
     encoder = supcon.SupConEncoder(**options).fit(*shapes)
     steps = [it for it in heard if it.kind == "step"]
     assert [(it.epoch, it.step) for it in steps] == [
@@ -34,7 +34,7 @@ def test_events_and_history(shapes, small):
 
 def test_a_callback_that_returns_true_ends_the_run(shapes, small):
     encoder = supcon.SupConEncoder(
-        **small | dict(epochs=50, callback=lambda it: it.kind == "step" and it.step == 3)
+        **small | dict(epochs=50, callbacks=lambda it: it.kind == "step" and it.step == 3)
     ).fit(*shapes)
     assert len(encoder.history_["epoch"]) == 0 and encoder.transform(shapes[0]).shape == (96, 32)
 
@@ -43,7 +43,7 @@ def test_an_exception_of_a_callback_comes_out(shapes, small, stop):
     def fails(event):
         raise stop(f"at step {event.step}")
 
-    encoder = supcon.SupConEncoder(**small | dict(callback=fails))
+    encoder = supcon.SupConEncoder(**small | dict(callbacks=fails))
     with pytest.raises(stop, match="at step 1") as raised:
         encoder.fit(*shapes)
     assert any(it.name == "fails" for it in raised.traceback) and encoder.model_.embedding_dim == 32
@@ -61,7 +61,7 @@ def test_keyboard_interrupt(way, shapes, small, tmp_path):
 
     before = signal.getsignal(signal.SIGINT)
     encoder = supcon.SupConEncoder(
-        **small | dict(epochs=10_000, callback=interrupt, checkpoint_folder=str(tmp_path))
+        **small | dict(epochs=10_000, callbacks=interrupt, checkpoint_folder=str(tmp_path))
     )
     with pytest.raises(KeyboardInterrupt):
         encoder.fit(*shapes)
@@ -81,7 +81,7 @@ def test_a_handler_that_raises_nothing_stops_nothing(shapes, small):
 
     before = signal.signal(signal.SIGINT, lambda *_: heard.append(1))
     try:
-        encoder = supcon.SupConEncoder(**small | dict(callback=send)).fit(*shapes)
+        encoder = supcon.SupConEncoder(**small | dict(callbacks=send)).fit(*shapes)
     finally:
         signal.signal(signal.SIGINT, before)
     assert len(heard) == 2 and len(encoder.history_["epoch"]) == 2
@@ -111,7 +111,7 @@ def test_resume_is_exact(shapes, small, tmp_path, stop):
             raise stop
 
     with pytest.raises(stop):
-        supcon.SupConEncoder(**options, checkpoint_folder=folder, callback=after_two).fit(
+        supcon.SupConEncoder(**options, checkpoint_folder=folder, callbacks=after_two).fit(
             images, labels
         )
     rest = supcon.SupConEncoder(**options, checkpoint_folder=folder, resume=True).fit(
@@ -255,7 +255,7 @@ def test_one_table_of_options():
             "n_jobs",
             "memory_limit",
             "verbose",
-            "callback",
+            "callbacks",
         }
         assert set(parameters) == set(known) | others
         # None, so that what is given can be told from what a preset may say

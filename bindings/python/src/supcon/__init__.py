@@ -11,6 +11,7 @@ Options that are None are as the library has them; every default in the document
 it.
 """
 
+from . import callbacks
 from ._augmentation import CORRUPTIONS, augment, corrupt
 from ._contact import contact_sheet
 from ._data import Dataset, ImageFolder
@@ -89,6 +90,7 @@ __all__ = [
     "augment",
     "build_info",
     "calibration",
+    "callbacks",
     "contact_sheet",
     "corrupt",
     "corruption_error",

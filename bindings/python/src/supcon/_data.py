@@ -80,6 +80,11 @@ class Dataset:
         return self.count
 
     @property
+    def class_indices(self) -> np.ndarray | None:
+        """The class of each image, [n]: an index into `class_names`; None without labels."""
+        return None if self.labels is None else np.searchsorted(self.class_labels, self.labels)
+
+    @property
     def shape(self) -> tuple[int]:
         """(images,), by which scikit-learn takes it for something to index."""
         return (self.count,)

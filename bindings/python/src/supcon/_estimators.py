@@ -98,9 +98,9 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         free then, or as a model in `init` has it. OutOfMemoryError where it is too little.
     verbose : int, default 0
         1: progress with loss, rate and time left on standard error.
-    callback : callable, optional
-        ``callback(event)`` after each step and epoch (see `supcon.Event`); returning True ends the
-        training there.
+    callbacks : list, optional
+        Of `supcon.callbacks` and functions ``f(event)``, called after each step and epoch (see
+        `supcon.Event`); one that returns True ends the training there. One alone is taken too.
 
     Attributes
     ----------
@@ -208,7 +208,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         n_jobs=None,
         memory_limit=None,
         verbose=0,
-        callback=None,
+        callbacks=None,
     ):
         _keep(self, locals())
 
@@ -290,7 +290,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
                 model,
                 data,
                 **options,
-                callback=self.callback,
+                callbacks=self.callbacks,
                 verbose=self.verbose,
                 training=training,
             )
@@ -498,7 +498,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         n_jobs=None,
         memory_limit=None,
         verbose=0,
-        callback=None,
+        callbacks=None,
         # generated: CLASSIFIER
         classifier_iterations: int | None = None,
         classifier_l2: float | None = None,
@@ -552,7 +552,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         """Mean accuracy on images; y None: the labels of a data set."""
         if y is None:
             data, classes = labeled(X)
-            y = None if classes is None else classes[data.labels]
+            y = None if classes is None else classes[data.class_indices]
         return super().score(X, y, sample_weight)
 
     def predict(self, X) -> np.ndarray:

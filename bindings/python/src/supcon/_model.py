@@ -44,6 +44,8 @@ class Model:
         free then. OutOfMemoryError where it is too little.
     """
 
+    stop_training = False  # set by a callback to end the run (`supcon.callbacks`)
+
     def __init__(
         self,
         architecture: str | None = None,

@@ -12,11 +12,11 @@ import numpy as np
 
 from . import _abi, _convert, _generated, _options
 from ._data import Dataset
-from ._errors import ArgumentError, CanceledError
+from ._errors import ArgumentError, CanceledError, StateError
+from .callbacks import Callback, ProgressBar, listed
 from ._library import check, context, guarded, interruptible, lib, own
 from ._model import Model
 from ._options import LOSS, MODEL_DATA, TRAIN, TRAIN_DATA, build, documented
-from ._progress import Progress
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def train(
     # end of generated
     augmentation=None,
     seed=None,
-    callback=None,
+    callbacks=None,
     verbose=0,
     run=None,
     test: Dataset | None = None,
@@ -186,9 +186,10 @@ def train(
         As in `augment`; a pair: of an image's first view, and of its others.
     seed : int, optional
         Of sampling, augmentation and the validation split.
-    callback : callable, optional
-        ``callback(event)``; returning True ends the run after this step. What it raises comes out
-        of this function.
+    callbacks : list, optional
+        Of `supcon.callbacks` and functions ``f(event)``, called in this order after each step and
+        epoch; one that returns True ends the run after this step. What they raise comes out of this
+        function. One alone is taken too.
     verbose : int
         1: progress with loss, rate and time left on standard error.
     run : path, optional
@@ -215,7 +216,7 @@ def train(
     given = {name: scope[name] for name in (*TRAIN, *LOSS) if scope[name] is not None}
     if run is not None:
         given |= {"augmentation": augmentation, "seed": seed}
-        return _in_folder(run, model, data, test, given, callback, verbose, training or Training())
+        return _in_folder(run, model, data, test, given, callbacks, verbose, training or Training())
     struct = build(
         TRAIN | TRAIN_DATA, **{name: it for name, it in given.items() if name in TRAIN}, seed=seed
     )
@@ -226,12 +227,11 @@ def train(
         struct.augmentation = ctypes.pointer(views)
     if others is not None:
         struct.augmentation_second = ctypes.pointer(others)
-    return _run(
-        model, data, struct, callback, Progress() if verbose else None, training or Training()
-    )
+    heard = ([ProgressBar()] if verbose else []) + listed(callbacks)
+    return _run(model, data, struct, heard, training or Training())
 
 
-def _in_folder(run, model, data, test, options, callback, verbose, training) -> Training:
+def _in_folder(run, model, data, test, options, callbacks, verbose, training) -> Training:
     """A run with a folder. What was learned is kept there however the run ends."""
     from ._run import Run
 
@@ -239,12 +239,9 @@ def _in_folder(run, model, data, test, options, callback, verbose, training) -> 
     options = folder.begin(model, data, options)
     training.run = folder.path
 
-    def hear(event):
-        folder(event)
-        return callback(event) if callback else False
-
+    heard = [folder, *listed(callbacks)]
     try:
-        train(model, data, **options, callback=hear, verbose=verbose, training=training)
+        train(model, data, **options, callbacks=heard, verbose=verbose, training=training)
     except BaseException:
         if training.steps:
             folder.finish(model, data, assess=False)
@@ -285,10 +282,22 @@ class _Trainer:
             )
         )
         self.handle = own(self, handle, lib.supcon_trainer_free)
-        self.keep = (model, data, options)
+        self.objects = (model, data, options)
+
+    def scale_rate(self, factor: float) -> None:
+        """Multiplies the learning rate of the steps to come; checkpoints keep it."""
+        check(lib.supcon_trainer_scale_rate(self.handle, _convert.real("factor", factor)))
+
+    def save(self, path) -> None:
+        """Writes the model as it is now."""
+        check(lib.supcon_trainer_save(self.handle, _convert.path("path", path)))
+
+    def keep(self) -> None:
+        """Takes the model as it is now for what the run leaves behind."""
+        check(lib.supcon_trainer_keep(self.handle))
 
 
-def _run(model, data, options, callback, progress, training: Training) -> Training:
+def _run(model, data, options, callbacks: list, training: Training) -> Training:
     with interruptible(lambda: None):
         trainer = _Trainer(model, data, options)
     training.memory = lib.supcon_trainer_memory(trainer.handle)
@@ -299,21 +308,25 @@ def _run(model, data, options, callback, progress, training: Training) -> Traini
             training.steps += 1
         elif event.kind == "epoch":
             training.history.append(event)
-        if progress:
-            progress(event)
-        if callback and callback(event):
-            training.stopped = True
+        for callback in callbacks:
+            if callback(event):
+                training.stopped = True
         return int(training.stopped)
 
+    params, begun = {"epochs": options.epochs, "batch_size": options.batch_size}, []
     try:
+        for hook in callbacks:
+            if isinstance(hook, Callback):
+                hook.begin(model, trainer, params)
+                begun.append(hook)
         with interruptible(lambda: lib.supcon_trainer_cancel(trainer.handle)):
             check(lib.supcon_trainer_run(trainer.handle, _abi.TrainCallback(guarded(hear)), None))
-    except CanceledError:
+    except (CanceledError, StateError):  # NaN, where a callback takes that for an end
         if not training.stopped:
             raise
     finally:
-        if progress:
-            progress.close()
+        for hook in begun:
+            hook.end()
     return training
 
 

@@ -296,6 +296,16 @@ SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float
                                             supcon_loss_result *result, float *per_anchor,
                                             float *gradient);
 
+/* supcon_loss with sample_weights [samples], finite and 0 or more (NULL: 1 each): the losses of a
+ * sample's anchors are multiplied by its weight, per_anchor's too. A mean stays one over anchors:
+ * weights of mean 1 keep its size. Errors: as supcon_loss; argument (a weight below 0 or not finite,
+ * all 0). */
+SUPCON_MUST_CHECK supcon_status supcon_loss_weighted(
+    supcon_context *context, const float *features, int64_t samples, int64_t views,
+    int64_t dimension, const int64_t *labels, const float *mask, const float *sample_weights,
+    const supcon_loss_options *options, supcon_loss_result *result, float *per_anchor,
+    float *gradient);
+
 /* The memory variant (arXiv:1911.05722, and with labels arXiv:2004.11362): queries against keys,
  * which learn nothing from it, and a queue of earlier keys, all of length 1. A query's positives
  * are its own keys and, with labels, the keys of its label; what else it is contrasted with are all
@@ -476,6 +486,19 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_with_labels(const supcon_dataset 
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_targets(const supcon_dataset *dataset,
                                                             const double *targets,
                                                             int64_t dimension,
+                                                            supcon_dataset **changed);
+/* The same images with these weights instead: [count], what each image counts in a loss, finite and 0
+ * or more; NULL: all count the same. Sample weights, or the weights of classes, image by image.
+ *
+ * supcon_trainer: weights are scaled to a mean of 1 over the images that are trained on; the losses
+ * of an image's anchors (supcon, simclr), or of its views (classifiers), are multiplied by its
+ * weight, and a batch's loss stays the mean over anchors or views. An image of weight 0 is still
+ * contrasted with. MixUp and CutMix multiply each of the two labels' losses by its own image's.
+ * supcon_model_fit_classifier: the mean of the rows' losses is the weighted one, so that an image of
+ * weight 2 is as good as two images. Nothing else looks at weights; subsets keep them. Errors:
+ * argument (a weight below 0 or not finite, all 0), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_weights(const supcon_dataset *dataset,
+                                                            const float *weights,
                                                             supcon_dataset **changed);
 /* Copies [count, target_dimension] targets. Errors: shape (capacity), state (no targets). */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_get_targets(const supcon_dataset *dataset,

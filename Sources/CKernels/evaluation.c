@@ -71,7 +71,7 @@ INLINE float exp_of_nonpositive(float x) {
  * maximum, the sum, the gradient. */
 INLINE double softmax_strip(float *restrict z, int64_t stride, const int width, int64_t classes,
                             const float *restrict bias, const int32_t *restrict labels,
-                            float factor, double *restrict bias_gradient) {
+                            const float *restrict parts, double *restrict bias_gradient) {
   float most[STRIP], sum[STRIP] = {0}, right[STRIP];
   for (int r = 0; r < width; r++) {
     most[r] = z[r] + bias[0];
@@ -90,12 +90,12 @@ INLINE double softmax_strip(float *restrict z, int64_t stride, const int width, 
     }
   double loss = 0;
   for (int r = 0; r < width; r++) {
-    loss += log((double)sum[r]) + ((double)most[r] - (double)right[r]);
-    sum[r] = factor / sum[r];
+    loss += (double)parts[r] * (log((double)sum[r]) + ((double)most[r] - (double)right[r]));
+    sum[r] = parts[r] / sum[r];
   }
   for (int64_t c = 0; c < classes; c++)
     for (int r = 0; r < width; r++) z[c * stride + r] *= sum[r];
-  for (int r = 0; r < width; r++) z[labels[r] * stride + r] -= factor;
+  for (int r = 0; r < width; r++) z[labels[r] * stride + r] -= parts[r];
   for (int64_t c = 0; c < classes; c++) {
 #pragma clang fp reassociate(on)
     float total = 0;
@@ -107,14 +107,15 @@ INLINE double softmax_strip(float *restrict z, int64_t stride, const int width, 
 
 SC_KERNEL(double, sc_softmax_residual,
           (float *z, int64_t stride, int64_t rows, int64_t classes, const float *bias,
-           const int32_t *labels, float factor, double *bias_gradient),
-          (z, stride, rows, classes, bias, labels, factor, bias_gradient)) {
+           const int32_t *labels, const float *parts, double *bias_gradient),
+          (z, stride, rows, classes, bias, labels, parts, bias_gradient)) {
   double loss = 0;
   int64_t r = 0;
   for (; r + STRIP <= rows; r += STRIP)
-    loss += softmax_strip(z + r, stride, STRIP, classes, bias, labels + r, factor, bias_gradient);
+    loss +=
+        softmax_strip(z + r, stride, STRIP, classes, bias, labels + r, parts + r, bias_gradient);
   if (r < rows)
-    loss += softmax_strip(z + r, stride, (int)(rows - r), classes, bias, labels + r, factor,
+    loss += softmax_strip(z + r, stride, (int)(rows - r), classes, bias, labels + r, parts + r,
                           bias_gradient);
   return loss;
 }

@@ -15,6 +15,22 @@ public func supcon_dataset_with_labels(
 }
 
 @c @implementation
+public func supcon_dataset_with_weights(
+    _ dataset: OpaquePointer?, _ weights: UnsafePointer<Float>?,
+    _ changed: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
+    handle(changed, "changed") { () throws(SupConError) in
+        let dataset = try DatasetHandle.dataset(dataset)
+        guard let weights else { return DatasetHandle(try dataset.with(weights: nil)) }
+        try ExecutionContext.default.checkMemory(
+            dataset.count * 4, for: "weights of \(dataset.count) images")
+        return DatasetHandle(
+            try dataset.with(
+                weights: Array(UnsafeBufferPointer(start: weights, count: dataset.count))))
+    }
+}
+
+@c @implementation
 public func supcon_dataset_with_targets(
     _ dataset: OpaquePointer?, _ targets: UnsafePointer<Double>?, _ dimension: Int64,
     _ changed: UnsafeMutablePointer<OpaquePointer?>?

@@ -33,6 +33,20 @@ public func supcon_loss(
     _ result: UnsafeMutablePointer<supcon_loss_result>?,
     _ per_anchor: UnsafeMutablePointer<Float>?, _ gradient: UnsafeMutablePointer<Float>?
 ) -> supcon_status {
+    supcon_loss_weighted(
+        context, features, samples, views, dimension, labels, mask, nil, options, result,
+        per_anchor, gradient)
+}
+
+@c @implementation
+public func supcon_loss_weighted(
+    _ context: OpaquePointer?, _ features: UnsafePointer<Float>?, _ samples: Int64, _ views: Int64,
+    _ dimension: Int64, _ labels: UnsafePointer<Int64>?,
+    _ mask: UnsafePointer<Float>?, _ sample_weights: UnsafePointer<Float>?,
+    _ options: UnsafePointer<supcon_loss_options>?,
+    _ result: UnsafeMutablePointer<supcon_loss_result>?,
+    _ per_anchor: UnsafeMutablePointer<Float>?, _ gradient: UnsafeMutablePointer<Float>?
+) -> supcon_status {
     status { () throws(SupConError) in
         let features = try needed(features, "features")
         let options = try ContrastiveOptions(options)
@@ -46,8 +60,12 @@ public func supcon_loss(
             context: try ContextHandle.context(context))
         let positives: Positives =
             if let labels { .labels(labels) } else if let mask { .mask(mask) } else { .views }
+        if let sample_weights {
+            try checkWeights(UnsafeBufferPointer(start: sample_weights, count: loss.samples))
+        }
         let found = try loss.evaluate(
-            features: features, positives: positives, perAnchor: per_anchor, gradient: gradient)
+            features: features, positives: positives, perAnchor: per_anchor, gradient: gradient,
+            sampleWeights: sample_weights)
         if let result { try supcon_loss_result.write(supcon_loss_result(found), to: result) }
     }
 }

@@ -1,10 +1,10 @@
 import CKernels
 import SupConTensor
 
-/// The objective of softmax regression and its gradient, f(W, b) = 1/n Σ −log softmax(z)[label] +
-/// l2 Σ W² with z = factor · W x + b:
+/// The objective of softmax regression and its gradient, f(W, b) = Σ p −log softmax(z)[label] + l2
+/// Σ W² with z = factor · W x + b, p a row's part of all weights, 1/n without them:
 ///
-///     dz = (softmax(z) − one-hot) / n,   dW = factor · Σ dz xᵀ + 2 l2 W,   db = Σ dz
+///     dz = p (softmax(z) − one-hot),   dW = factor · Σ dz xᵀ + 2 l2 W,   db = Σ dz
 ///
 /// Logits are kept transposed, [classes, rows of a tile], so that the softmax runs down the classes
 /// with rows in the vectors' lanes, and both matrix products are thin ones with the rows along
@@ -16,6 +16,8 @@ final class SoftmaxObjective {
     let variables: Int
     private let rows: UnsafePointer<Float>
     private let labels: [Int32]
+    /// What each row counts; the sum is 1.
+    private let parts: [Float]
     private let dimension: Int
     private let classes: Int
     private let factor: Double
@@ -30,11 +32,13 @@ final class SoftmaxObjective {
     private let biasSums: AlignedBuffer  // f64 [slices, classes]
     private let losses: AlignedBuffer  // f64 [slices]
 
-    /// rows: [labels.count, dimension], finite, the caller's. Errors: memory.
+    /// rows: [labels.count, dimension], finite, the caller's; parts: [labels.count]. Errors: memory.
     init(
-        rows: UnsafePointer<Float>, labels: [Int32], dimension: Int, classes: Int, factor: Double,
+        rows: UnsafePointer<Float>, labels: [Int32], parts: [Float], dimension: Int, classes: Int,
+        factor: Double,
         l2: Double, context: ExecutionContext
     ) throws(SupConError) {
+        self.parts = parts
         (self.rows, self.labels, self.dimension, self.classes) = (rows, labels, dimension, classes)
         (self.factor, self.l2, threads) = (factor, l2, context.threads)
         let what = "softmax regression of \(classes) classes on dimension \(dimension)"
@@ -73,13 +77,15 @@ final class SoftmaxObjective {
         for i in 0..<weights { weight[i] = Float(factor * x[i]) }
         for c in 0..<classes { bias[c] = Float(x[weights + c]) }
         labels.withUnsafeBufferPointer { labels in
-            guard let labels = labels.baseAddress else { return }
-            tiles.run { slice, _, scratch in
-                losses[slice] = evaluate(
-                    slice: slice, labels: labels,
-                    logits: scratch.assumingMemoryBound(to: Float.self),
-                    weightSum: weightSums + slice * weights,
-                    biasSum: biasSums + slice * classes)
+            parts.withUnsafeBufferPointer { parts in
+                guard let labels = labels.baseAddress, let parts = parts.baseAddress else { return }
+                tiles.run { slice, _, scratch in
+                    losses[slice] = evaluate(
+                        slice: slice, labels: labels, parts: parts,
+                        logits: scratch.assumingMemoryBound(to: Float.self),
+                        weightSum: weightSums + slice * weights,
+                        biasSum: biasSums + slice * classes)
+                }
             }
         }
         Parallel.ranges(weights, grain: 16_384, threads: threads) { range in
@@ -96,13 +102,14 @@ final class SoftmaxObjective {
         }
         var loss = 0.0
         for slice in 0..<slices { loss += losses[slice] }
-        return loss / Double(labels.count) + l2 * sc_dot_f64(x, x, Int64(weights))
+        return loss + l2 * sc_dot_f64(x, x, Int64(weights))
     }
 
     /// The loss of a slice's rows, summed; their gradients overwrite weightSum [classes, dimension]
     /// and biasSum [classes].
     private func evaluate(
-        slice: Int, labels: UnsafePointer<Int32>, logits: UnsafeMutablePointer<Float>,
+        slice: Int, labels: UnsafePointer<Int32>, parts: UnsafePointer<Float>,
+        logits: UnsafeMutablePointer<Float>,
         weightSum: UnsafeMutablePointer<Float>,
         biasSum: UnsafeMutablePointer<Double>
     ) -> Double {
@@ -120,7 +127,7 @@ final class SoftmaxObjective {
                 ldb: dimension, c: logits, ldc: n)
             loss += sc_softmax_residual(
                 logits, Int64(n), Int64(n), Int64(classes), bias, labels + start,
-                Float(1 / Double(count)), biasSum)
+                parts + start, biasSum)
             MatrixProduct.multiply(
                 m: classes, n: dimension, k: n, a: logits, lda: n, b: x, ldb: dimension,
                 beta: piece == 0 ? 0 : 1, c: weightSum, ldc: dimension)

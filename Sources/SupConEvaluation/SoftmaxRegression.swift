@@ -3,7 +3,7 @@ import SupConTensor
 
 /// A linear classifier, logits = W x + b with W [classes, dimension], fitted by minimizing
 ///
-///     mean over rows of −log softmax(W x̂ + b)[label]  +  l2 · Σ W²
+///     (weighted) mean over rows of −log softmax(W x̂ + b)[label]  +  l2 · Σ W²
 ///
 /// (the bias is free) by L-BFGS from zero: a convex problem, so the answer does not depend on where
 /// it begins. x̂ is the row at a common scale of 10: lengths of 1 would hold logits, and with them
@@ -32,11 +32,14 @@ public struct SoftmaxRegression: Sendable {
     /// - Parameters:
     ///   - rows: [labels.count, dimension]
     ///   - labels: 0 to classes − 1; a class may be empty.
+    ///   - weights: [labels.count], what each row counts, 0 or more: a row of weight 2 is as good as
+    ///     two of weight 1. nil: all the same.
     ///   - stop: called after each iteration with its number; true ends the fit with an error.
     /// Errors: argument, shape, memory, canceled.
     public init(
         rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
-        classes: Int, scaling: Scaling, options: ClassifierOptions = ClassifierOptions(),
+        classes: Int, scaling: Scaling, weights: [Float]? = nil,
+        options: ClassifierOptions = ClassifierOptions(),
         context: ExecutionContext = .default, stop: (Int) -> Bool = { _ in false }
     ) throws(SupConError) {
         try options.validate()
@@ -48,19 +51,21 @@ public struct SoftmaxRegression: Sendable {
         try checkLabels(labels, count: checked.count, below: classes, name: "training row")
         try self.init(
             checked, labels: labels.map { Int32($0) }, classes: classes, scaling: scaling,
+            weights: weights,
             options: options, context: context, stop: stop)
     }
 
     /// The same for what has been checked.
     init(
         _ rows: CheckedRows, labels: [Int32], classes: Int, scaling: Scaling,
-        options: ClassifierOptions,
+        weights: [Float]? = nil, options: ClassifierOptions,
         context: ExecutionContext, stop: (Int) -> Bool = { _ in false }
     ) throws(SupConError) {
         let unit = scaling == .unit ? try rows.unitCopy(context: context) : nil
-        let factor = scaling == .unit ? Self.scale : Self.commonFactor(rows)
+        let parts = try Self.parts(weights, count: rows.count)
+        let factor = scaling == .unit ? Self.scale : Self.commonFactor(rows, parts)
         let problem = try SoftmaxObjective(
-            rows: unit.map { UnsafePointer($0.floats) } ?? rows.rows, labels: labels,
+            rows: unit.map { UnsafePointer($0.floats) } ?? rows.rows, labels: labels, parts: parts,
             dimension: rows.dimension, classes: classes, factor: factor,
             l2: Double(options.l2),
             context: context)
@@ -85,10 +90,21 @@ public struct SoftmaxRegression: Sendable {
         fit = result
     }
 
+    /// What each row counts, of a sum of 1. Errors: shape, argument.
+    private static func parts(_ weights: [Float]?, count: Int) throws(SupConError) -> [Float] {
+        guard let weights else { return [Float](repeating: Float(1 / Double(count)), count: count) }
+        try require(
+            weights.count == count, .shape,
+            "there are \(weights.count) weights for \(count) rows; expected one each")
+        try checkWeights(weights)
+        let sum = weights.reduce(0.0) { $0 + Double($1) }
+        return weights.map { Float(Double($0) / sum) }
+    }
+
     /// Rows so small that the factor would leave f32's range are taken for zeros.
-    private static func commonFactor(_ rows: CheckedRows) -> Double {
-        let squares = rows.lengths.reduce(0) { $0 + $1 * $1 }
-        let length = (squares / Double(rows.count)).squareRoot()
+    private static func commonFactor(_ rows: CheckedRows, _ parts: [Float]) -> Double {
+        let squares = zip(rows.lengths, parts).reduce(0) { $0 + $1.0 * $1.0 * Double($1.1) }
+        let length = squares.squareRoot()
         return length > 1e-30 ? scale / length : 1
     }
 }

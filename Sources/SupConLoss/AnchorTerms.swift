@@ -72,10 +72,12 @@ struct AnchorTerms {
     }
 
     /// The losses, by the sums, and the gradients' factors; `each` gets every anchor's loss.
+    /// `importance`: what an anchor's loss is multiplied by.
     /// - Returns: the losses' sum, and how many anchors have no positive.
-    func close(_ weights: PairWeights, kind: Int32, each: (_ anchor: Int, _ loss: Double) -> Void)
-        -> (loss: Double, without: Int)
-    {
+    func close(
+        _ weights: PairWeights, kind: Int32, importance: (_ anchor: Int) -> Double,
+        each: (_ anchor: Int, _ loss: Double) -> Void
+    ) -> (loss: Double, without: Int) {
         let share = 1 / Double(count)
         var (total, without) = (0.0, 0)
         for anchor in 0..<count {
@@ -103,8 +105,10 @@ struct AnchorTerms {
                     (weight, positiveWeight) = (share / sum, share / positive)
                 }
             }
-            self.weight.start[anchor] = Float(weight)
-            self.positiveWeight.start[anchor] = Float(positiveWeight)
+            let factor = importance(anchor)
+            loss *= factor
+            self.weight.start[anchor] = Float(factor * weight)
+            self.positiveWeight.start[anchor] = Float(factor * positiveWeight)
             total += loss
             each(anchor, loss)
         }

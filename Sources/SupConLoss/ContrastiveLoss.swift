@@ -101,6 +101,8 @@ public final class ContrastiveLoss {
     ///     the scale, whatever the reduction; 0 without a positive.
     ///   - gradient: like the features (and apart from them): of the reduced loss with respect to
     ///     the features as passed.
+    ///   - sampleWeights: [samples], 0 or more: what the losses of a sample's anchors are multiplied
+    ///     by, everywhere; a mean stays one over anchors, not over weights. nil: 1.
     ///   - draw: numbers the choice among more positives than the cap lets count; another number,
     ///     another choice.
     /// Errors: argument (features that are not finite, or too long for the temperature; a mask
@@ -108,7 +110,7 @@ public final class ContrastiveLoss {
     public func evaluate(
         features: UnsafePointer<Float>, positives: Positives,
         perAnchor: UnsafeMutablePointer<Float>?, gradient: UnsafeMutablePointer<Float>?,
-        draw: Int = 0
+        sampleWeights: UnsafePointer<Float>? = nil, draw: Int = 0
     ) throws(SupConError) -> ContrastiveResult {
         let watch = context.watch()
         let longest = try measureRows(features)
@@ -123,21 +125,24 @@ public final class ContrastiveLoss {
             let problem = TileSweep.Problem(
                 anchors: rows, anchorStride: layout.selfStride, contrasts: rows, weights: weights,
                 both: both, watch: watch)
-            return compute(problem, perAnchor, gradient)
+            return compute(problem, sampleWeights, perAnchor, gradient)
         }
         try watch.check()
         return result
     }
 
     private func compute(
-        _ problem: TileSweep.Problem, _ perAnchor: UnsafeMutablePointer<Float>?,
-        _ gradient: UnsafeMutablePointer<Float>?
+        _ problem: TileSweep.Problem, _ sampleWeights: UnsafePointer<Float>?,
+        _ perAnchor: UnsafeMutablePointer<Float>?, _ gradient: UnsafeMutablePointer<Float>?
     ) -> ContrastiveResult {
         let (anchors, scale) = (sweep.terms.count, Double(options.scale))
         sweep.gatherSums(problem)
-        let (sum, without) = sweep.terms.close(weights, kind: options.kind) { anchor, loss in
-            perAnchor?[anchor] = Float(scale * loss)
-        }
+        let anchorsPerSample = anchors / samples
+        let (sum, without) = sweep.terms.close(
+            weights, kind: options.kind,
+            importance: { anchor in sampleWeights.map { Double($0[anchor / anchorsPerSample]) } ?? 1
+            },
+            each: { anchor, loss in perAnchor?[anchor] = Float(scale * loss) })
         let share = options.reduction.share(anchors: anchors, without: without)
         if let gradient {
             sweep.gatherGradient(problem, into: gradient)

@@ -7,6 +7,9 @@ import SupConTensor
 ///
 ///     q_k = (1 − ε)(λ [k = y] + (1 − λ) [k = y′]) + ε/classes
 ///     L = log Σ_k exp x_k − Σ_k q_k x_k,   ∂L/∂x_k = softmax(x)_k − q_k
+///
+/// With weights, w for y and w′ for y′, L = λ w L(y) + (1 − λ) w′ L(y′), where L(y) is the loss with
+/// λ = 1: of a row without a second label, w times its loss. The mean stays one over rows.
 public struct CrossEntropy: Sendable {
     /// ε, 0 to 1.
     public let labelSmoothing: Float
@@ -17,8 +20,13 @@ public struct CrossEntropy: Sendable {
         public var labels: UnsafePointer<Int64>
         /// λ, 0 to 1.
         public var share: UnsafePointer<Float>
-        public init(labels: UnsafePointer<Int64>, share: UnsafePointer<Float>) {
-            (self.labels, self.share) = (labels, share)
+        /// Of the second labels; nil: 1.
+        public var weights: UnsafePointer<Float>?
+        public init(
+            labels: UnsafePointer<Int64>, share: UnsafePointer<Float>,
+            weights: UnsafePointer<Float>? = nil
+        ) {
+            (self.labels, self.share, self.weights) = (labels, share, weights)
         }
     }
 
@@ -34,6 +42,7 @@ public struct CrossEntropy: Sendable {
     /// - Parameters:
     ///   - logits: [n, classes]
     ///   - labels: [n], 0 to classes − 1
+    ///   - weights: [n], of the (first) labels; nil: 1.
     ///   - gradient: like the logits (and apart from them), or nil: of the mean loss; untouched
     ///     after an error.
     /// - Returns: the mean loss, and in how many rows the (first) greatest logit is that of
@@ -41,14 +50,15 @@ public struct CrossEntropy: Sendable {
     /// Errors: shape (n), argument (logits that are not finite, labels out of range).
     public func evaluate(
         logits: UnsafePointer<Float>, labels: UnsafePointer<Int64>, count: Int, mix: Mix? = nil,
-        gradient: UnsafeMutablePointer<Float>?
+        weights: UnsafePointer<Float>? = nil, gradient: UnsafeMutablePointer<Float>?
     ) throws(SupConError) -> (loss: Double, correct: Int) {
         try require(count >= 1, .shape, "there are \(count) rows of logits; expected at least 1")
         let (share, uniform) = (1 / Double(count), Double(labelSmoothing) / Double(classes))
         var (total, correct) = (0.0, 0)
         for row in 0..<count {
             let (x, targets, sums) = (
-                logits + row * classes, try targets(row, labels, mix), sums(logits + row * classes)
+                logits + row * classes, try targets(row, labels, mix, weights),
+                sums(logits + row * classes)
             )
             try require(
                 sums.all.isFinite, .argument,
@@ -60,17 +70,20 @@ public struct CrossEntropy: Sendable {
                 targets.first.share * (Double(x[targets.first.label]) - maximum) + targets.second
                 .share * (Double(x[targets.second.label]) - maximum)
             total +=
-                log(sums.exponentials) - expected - uniform * (sums.all - Double(classes) * maximum)
+                targets.weight
+                * (log(sums.exponentials) - uniform * (sums.all - Double(classes) * maximum))
+                - expected
         }
         guard let gradient else { return (total * share, correct) }
         for row in 0..<count {
             let (g, targets, sums) = (
-                gradient + row * classes, try targets(row, labels, mix),
+                gradient + row * classes, try targets(row, labels, mix, weights),
                 sums(logits + row * classes)
             )
             sc_softmax_gradient_row(
                 logits + row * classes, Int64(classes), sums.maximum,
-                Float(share / sums.exponentials), Float(share * uniform), g)
+                Float(share * targets.weight / sums.exponentials),
+                Float(share * targets.weight * uniform), g)
             g[targets.first.label] -= Float(share * targets.first.share)
             g[targets.second.label] -= Float(share * targets.second.share)
         }
@@ -86,17 +99,20 @@ public struct CrossEntropy: Sendable {
         return (maximum, Int(place), exponentials, all)
     }
 
-    /// The labels of a row and their shares of the target, smoothing's apart.
-    private func targets(_ row: Int, _ labels: UnsafePointer<Int64>, _ mix: Mix?)
-        throws(SupConError) -> (
-            first: (label: Int, share: Double), second: (label: Int, share: Double)
-        )
-    {
+    /// The labels of a row with their shares of the target, smoothing's apart, times their weights;
+    /// and the weight of the whole row.
+    private func targets(
+        _ row: Int, _ labels: UnsafePointer<Int64>, _ mix: Mix?, _ weights: UnsafePointer<Float>?
+    ) throws(SupConError) -> (
+        first: (label: Int, share: Double), second: (label: Int, share: Double), weight: Double
+    ) {
         try require(
             labels[row] >= 0 && labels[row] < Int64(classes), .argument,
             "label \(row) is \(labels[row]); expected 0 to \(classes - 1)")
-        let certain = 1 - Double(labelSmoothing)
-        guard let mix else { return ((Int(labels[row]), certain), (Int(labels[row]), 0)) }
+        let (certain, own) = (1 - Double(labelSmoothing), weights.map { Double($0[row]) } ?? 1)
+        guard let mix else {
+            return ((Int(labels[row]), certain * own), (Int(labels[row]), 0), own)
+        }
         let (second, share) = (mix.labels[row], mix.share[row])
         try require(
             second >= 0 && second < Int64(classes), .argument,
@@ -104,9 +120,10 @@ public struct CrossEntropy: Sendable {
         try require(
             share >= 0 && share <= 1, .argument,
             "share \(row) of the first label is \(share); expected 0 to 1")
+        let first = Double(share) * own
+        let other = (1 - Double(share)) * (mix.weights.map { Double($0[row]) } ?? 1)
         return (
-            (Int(labels[row]), certain * Double(share)),
-            (Int(second), certain * (1 - Double(share)))
+            (Int(labels[row]), certain * first), (Int(second), certain * other), first + other
         )
     }
 }

@@ -48,6 +48,7 @@ public final class LargeMargin {
     ///   - logits: x Wᵀ + b [rows, classes]; those of the true classes become f_y.
     ///   - weight, bias: [classes, inputs], [classes]
     ///   - labels: [rows]
+    ///   - weights: [rows], what the rows' losses are multiplied by; nil: 1.
     ///   - gradient: like the logits: dL/df.
     /// - Returns: the mean loss, and in how many rows the greatest logit, before the margin, is the
     ///   true class's.
@@ -55,7 +56,8 @@ public final class LargeMargin {
     public func evaluate(
         features: UnsafePointer<Float>, logits: UnsafeMutablePointer<Float>,
         weight: UnsafePointer<Float>, bias: UnsafePointer<Float>,
-        labels: UnsafePointer<Int64>, gradient: UnsafeMutablePointer<Float>
+        labels: UnsafePointer<Int64>, weights: UnsafePointer<Float>? = nil,
+        gradient: UnsafeMutablePointer<Float>
     ) throws(SupConError) -> (loss: Double, correct: Int) {
         let correct = try crossEntropy.evaluate(
             logits: logits, labels: labels, count: rows, gradient: nil
@@ -84,7 +86,7 @@ public final class LargeMargin {
         }
         return (
             try crossEntropy.evaluate(
-                logits: logits, labels: labels, count: rows, gradient: gradient
+                logits: logits, labels: labels, count: rows, weights: weights, gradient: gradient
             ).loss, correct
         )
     }

@@ -99,13 +99,15 @@ public final class QueueLoss {
     ///     then the queue.
     ///   - positives: `views` or `labels` [queries]; a mask is refused.
     ///   - gradient: [queries, dimension], of the reduced loss.
+    ///   - sampleWeights: [queries], as `ContrastiveLoss.evaluate` takes them.
     ///   - draw: numbers the choice of positives, where they are capped.
     /// Errors: argument (rows that are not finite, or too long for the temperature; a mask), shape
     /// (queue), canceled.
     public func evaluate(
         queries rows: UnsafePointer<Float>, contrasts: UnsafePointer<Float>, queue: Queue,
         positives: Positives, perAnchor: UnsafeMutablePointer<Float>?,
-        gradient: UnsafeMutablePointer<Float>?, draw: Int = 0
+        gradient: UnsafeMutablePointer<Float>?, sampleWeights: UnsafePointer<Float>? = nil,
+        draw: Int = 0
     ) throws(SupConError) -> ContrastiveResult {
         try require(
             (0...queueCapacity).contains(queue.count), .shape,
@@ -138,21 +140,22 @@ public final class QueueLoss {
             compute(
                 TileSweep.Problem(
                     anchors: rows, anchorStride: 1, contrasts: contrasts, weights: weights,
-                    both: false, watch: watch), perAnchor, gradient)
+                    both: false, watch: watch), sampleWeights, perAnchor, gradient)
         }
         try watch.check()
         return result
     }
 
     private func compute(
-        _ problem: TileSweep.Problem, _ perAnchor: UnsafeMutablePointer<Float>?,
-        _ gradient: UnsafeMutablePointer<Float>?
+        _ problem: TileSweep.Problem, _ sampleWeights: UnsafePointer<Float>?,
+        _ perAnchor: UnsafeMutablePointer<Float>?, _ gradient: UnsafeMutablePointer<Float>?
     ) -> ContrastiveResult {
         let scale = Double(options.scale)
         sweep.gatherSums(problem)
-        let (sum, without) = sweep.terms.close(weights, kind: options.kind) { anchor, loss in
-            perAnchor?[anchor] = Float(scale * loss)
-        }
+        let (sum, without) = sweep.terms.close(
+            weights, kind: options.kind,
+            importance: { query in sampleWeights.map { Double($0[query]) } ?? 1 },
+            each: { query, loss in perAnchor?[query] = Float(scale * loss) })
         let share = options.reduction.share(anchors: queries, without: without)
         if let gradient {
             sweep.gatherGradient(problem, into: nil)

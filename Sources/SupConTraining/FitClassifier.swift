@@ -44,7 +44,8 @@ extension Model {
             let fitted = try numbers.withUnsafeBufferPointer { (labels) throws(SupConError) in
                 try SoftmaxRegression(
                     rows: rows.floats, labels: labels, dimension: dimension,
-                    classes: dataset.classes, scaling: .scaled, options: options, context: context,
+                    classes: dataset.classes, scaling: .scaled, weights: dataset.weights,
+                    options: options, context: context,
                     stop: { stop(.fitting(iteration: $0, of: options.iterations)) })
             }
             try setClasses(dataset.classes, names: names, seed: 0)

@@ -12,6 +12,8 @@ public final class Dataset: Sendable {
     public let labels: [Int]?
     /// A row per image, which subsets keep; nil: there are none.
     public let targets: Targets?
+    /// How much each image counts in a loss, as given; nil: as much as any other.
+    public let weights: [Float]?
     /// nil, both: the images differ in size.
     public let height: Int?
     public let width: Int?
@@ -28,11 +30,12 @@ public final class Dataset: Sendable {
 
     init(
         source: ImageSource, picks: [Int]? = nil, labels: [Int]?, targets: Targets? = nil,
-        classTable: ClassTable, channels: Int, skipped: [String] = []
+        weights: [Float]? = nil, classTable: ClassTable, channels: Int, skipped: [String] = []
     ) {
         count = picks?.count ?? source.count
         self.labels = labels
         self.targets = targets
+        self.weights = weights
         self.classTable = classTable
         self.channels = channels
         self.skipped = skipped
@@ -136,7 +139,9 @@ public final class Dataset: Sendable {
         Dataset(
             source: source, picks: indices.map(sourceIndex),
             labels: labels.map { all in indices.map { all[$0] } },
-            targets: targets?.picked(indices), classTable: classTable, channels: channels)
+            targets: targets?.picked(indices),
+            weights: weights.map { all in indices.map { all[$0] } }, classTable: classTable,
+            channels: channels)
     }
 
     /// Errors: argument, memory (of their targets).

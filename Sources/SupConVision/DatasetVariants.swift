@@ -5,7 +5,8 @@ import SupConTensor
 extension Dataset {
     private func relabeled(_ labels: [Int]?, _ classTable: ClassTable) -> Dataset {
         Dataset(
-            source: source, picks: picks, labels: labels, targets: targets, classTable: classTable,
+            source: source, picks: picks, labels: labels, targets: targets, weights: weights,
+            classTable: classTable,
             channels: channels, skipped: skipped)
     }
 

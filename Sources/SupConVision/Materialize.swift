@@ -49,6 +49,8 @@ extension Dataset {
             }
         return Dataset(
             source: copied, labels: labels.map { all in indices.map { all[$0] } },
-            targets: targets?.picked(indices), classTable: classTable, channels: channels)
+            targets: targets?.picked(indices),
+            weights: weights.map { all in indices.map { all[$0] } }, classTable: classTable,
+            channels: channels)
     }
 }

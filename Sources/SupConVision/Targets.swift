@@ -55,13 +55,13 @@ extension Dataset {
                 "there are \(targets.count) rows of targets for \(count) images; expected one each")
         }
         return Dataset(
-            source: source, picks: picks, labels: labels, targets: targets, classTable: classTable,
-            channels: channels, skipped: skipped)
+            source: source, picks: picks, labels: labels, targets: targets, weights: weights,
+            classTable: classTable, channels: channels, skipped: skipped)
     }
 }
 
 extension Dataset {
-    /// A number that labels and, if asked for, targets determine; others nearly always have
+    /// A number that labels, weights and, if asked for, targets determine; others nearly always have
     /// another.
     public func labelFingerprint(withTargets: Bool) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
@@ -76,6 +76,7 @@ extension Dataset {
             add(UInt64(targets.dimension))
             for value in targets.values { add(value.bitPattern) }
         }
+        for weight in weights ?? [] { add(UInt64(weight.bitPattern)) }
         return hash
     }
 }

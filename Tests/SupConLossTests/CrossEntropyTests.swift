@@ -63,6 +63,48 @@ import Testing
             try loss.evaluate(logits: x, labels: labels, count: n, gradient: nil).correct == right)
     }
 
+    /// λ w L(y) + (1 − λ) w′ L(y′), by the unweighted formula row by row.
+    @Test(arguments: [Float(0), 0.2])
+    func weightsMultiplyTheLossesOfTheirLabels(_ smoothing: Float) throws {
+        let (n, classes) = (5, 4)
+        var random = Philox(seed: 3, purpose: .test)
+        let x = (0..<n * classes).map { _ in 2 * random.normal() }
+        let labels: [Int64] = [0, 3, 1, 2, 2], second: [Int64] = [1, 3, 0, 3, 0]
+        let (own, other): ([Float], [Float]) = ([0, 1, 2.5, 0.5, 3], [2, 0.25, 0, 1, 4])
+        let share = (0..<n).map { _ in random.uniform() }
+        var gradient = [Float](repeating: 9, count: x.count)
+        let outcome = try second.withUnsafeBufferPointer { second in
+            try share.withUnsafeBufferPointer { share in
+                try other.withUnsafeBufferPointer { other in
+                    try CrossEntropy(classes: classes, labelSmoothing: smoothing).evaluate(
+                        logits: x, labels: labels, count: n,
+                        mix: .init(
+                            labels: second.baseAddress!, share: share.baseAddress!,
+                            weights: other.baseAddress!), weights: own, gradient: &gradient)
+                }
+            }
+        }
+        func value(_ x: [Double]) -> Double {
+            (0..<n).reduce(0) { sum, row in
+                func single(_ label: Int64) -> Double {
+                    reference(
+                        Array(x[row * classes..<(row + 1) * classes]), [label], [label], [1],
+                        classes: classes, smoothing: Double(smoothing))
+                }
+                let first = Double(share[row]) * Double(own[row]) * single(labels[row])
+                return sum + first + (1 - Double(share[row])) * Double(other[row])
+                    * single(second[row])
+            } / Double(n)
+        }
+        let exact = x.map(Double.init)
+        #expect(abs(outcome.loss - value(exact)) < 1e-6)
+        for k in x.indices {
+            var (up, down) = (exact, exact)
+            (up[k], down[k]) = (up[k] + 1e-5, down[k] - 1e-5)
+            #expect(abs(Double(gradient[k]) - (value(up) - value(down)) / 2e-5) < 1e-6)
+        }
+    }
+
     @Test func equalLogitsGiveTheLogarithmOfTheClasses() throws {
         for value in [Float(0), 1e6, -3e38, .greatestFiniteMagnitude, -.greatestFiniteMagnitude] {
             let outcome = try CrossEntropy(classes: 17, labelSmoothing: 0.2).evaluate(

@@ -16,11 +16,11 @@ void sc_add_scaled_f64(const double *x, double factor, double *y, int64_t count)
 void sc_scale_f64(double *x, double factor, int64_t count);
 
 /* Softmax regression on the logits z[c][r] + bias[c] of `rows` rows, z [classes, rows] with rows
- * `stride` apart: returns the sum over rows of log Σ exp(z) − z[label], overwrites z by factor
+ * `stride` apart: returns the sum over rows of part (log Σ exp(z) − z[label]), overwrites z by part
  * (softmax(z) − one-hot(label)), and adds the sum of that over rows to bias_gradient[c]. labels: 0
- * to classes − 1. */
+ * to classes − 1; parts: [rows]. */
 double sc_softmax_residual(float *z, int64_t stride, int64_t rows, int64_t classes,
-                           const float *bias, const int32_t *labels, float factor,
+                           const float *bias, const int32_t *labels, const float *parts,
                            double *bias_gradient);
 
 /* sum over rows and columns of exp(−scale |a_r − b_c|²) with |a − b|² = square_a[r] + square_b[c] −

@@ -101,22 +101,26 @@ struct RunPlan {
     ) throws(SupConError) -> any TrainingStep {
         let targets = training.targets
         // Both tell classes apart, from 0 on.
+        let weights = training.weightsOfMeanOne
         let labels =
             options.trainsClassifier
             ? try model.classifierOutputs(of: training) : training.classIndices
         if options.objective == .linear {
             return try ClassifierStep(
-                model, options, phase, labels: labels ?? [], context: context)
+                model, options, phase, labels: labels ?? [], weights: weights, context: context)
         }
         if options.queueMode != .off {
-            return try QueueStep(model, options, phase, labels: labels, context: context)
+            return try QueueStep(
+                model, options, phase, labels: labels, weights: weights, context: context)
         }
         if options.chunkSize > 0 && options.chunkSize < options.batchSize {
             return try CachedGradientStep(
-                model, options, phase, labels: labels, targets: targets, context: context)
+                model, options, phase, labels: labels, targets: targets, weights: weights,
+                context: context)
         }
         return try EncoderStep(
-            model, options, phase, labels: labels, targets: targets, context: context)
+            model, options, phase, labels: labels, targets: targets, weights: weights,
+            context: context)
     }
 
     /// The state that a checkpoint keeps beside the parameters.

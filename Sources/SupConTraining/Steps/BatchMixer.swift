@@ -40,9 +40,14 @@ final class BatchMixer {
     private let first: AlignedBuffer
     private let second: AlignedBuffer
     private let fractions: AlignedBuffer
+    /// Of the images whose labels those are.
+    private let weightsOfFirst: AlignedBuffer
+    private let weightsOfSecond: AlignedBuffer
 
     var firstLabels: UnsafePointer<Int64> { UnsafePointer(first.values(of: Int64.self)) }
     var secondLabels: UnsafePointer<Int64> { UnsafePointer(second.values(of: Int64.self)) }
+    var firstWeights: UnsafePointer<Float> { UnsafePointer(weightsOfFirst.floats) }
+    var secondWeights: UnsafePointer<Float> { UnsafePointer(weightsOfSecond.floats) }
     var firstFractions: UnsafePointer<Float> { UnsafePointer(fractions.floats) }
 
     /// Nil if the options do not mix. Errors: memory.
@@ -66,6 +71,8 @@ final class BatchMixer {
         first = try AlignedBuffer(Int64.self, count: shape.batch)
         second = try AlignedBuffer(Int64.self, count: shape.batch)
         fractions = try AlignedBuffer(Float.self, count: shape.batch)
+        weightsOfFirst = try AlignedBuffer(Float.self, count: shape.batch)
+        weightsOfSecond = try AlignedBuffer(Float.self, count: shape.batch)
     }
 
     /// Draws the mixing of the step of index `step` in the run, from 0.
@@ -89,9 +96,11 @@ final class BatchMixer {
             box: (rows, columns))
     }
 
-    /// Writes the images to `input`, mixed as the step of index `step` is; labels [batch] likewise.
+    /// Writes the images to `input`, mixed as the step of index `step` is; labels [batch] and
+    /// weights [batch], if there are any, likewise.
     func mix(
-        _ images: UnsafePointer<Float>, labels: UnsafePointer<Int64>, step: Int,
+        _ images: UnsafePointer<Float>, labels: UnsafePointer<Int64>,
+        weights: UnsafePointer<Float>? = nil, step: Int,
         into input: UnsafeMutablePointer<Float>
     ) {
         let mixing = mixing(step: step)
@@ -100,6 +109,11 @@ final class BatchMixer {
             let (own, other) = (labels[i], labels[mixing.order[i]])
             (first.values(of: Int64.self)[i], second.values(of: Int64.self)[i]) =
                 ownComesFirst ? (own, other) : (other, own)
+            if let weights {
+                let (own, other) = (weights[i], weights[mixing.order[i]])
+                (weightsOfFirst.floats[i], weightsOfSecond.floats[i]) =
+                    ownComesFirst ? (own, other) : (other, own)
+            }
             fractions.floats[i] = Float(ownComesFirst ? mixing.fraction : 1 - mixing.fraction)
         }
         let (count, row) = (shape.imageCount, shape.width * shape.channels)

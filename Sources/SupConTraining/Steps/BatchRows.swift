@@ -9,6 +9,8 @@ final class BatchRows {
     let count: Int
     private let labels: [Int]?
     private let targets: Targets?
+    /// Of mean 1; nil: all samples count the same.
+    private let weights: [Float]?
     /// The mask of the batch, where targets make positives.
     private let mask: TargetMask?
     private let usesLabels: Bool
@@ -16,20 +18,26 @@ final class BatchRows {
     private let dimension: Int
     private let sampleBuffer: AlignedBuffer
     private let rowBuffer: AlignedBuffer
+    private let sampleWeightBuffer: AlignedBuffer
+    private let rowWeightBuffer: AlignedBuffer
     private let groupBuffer: AlignedBuffer
     private let sum: AlignedBuffer
 
-    /// `labels`, `targets`: of the data set that samples index; `dimension`: of z. Errors: memory.
+    /// `labels`, `targets`, `weights`: of the data set that samples index; `dimension`: of z. Errors: memory.
     init(
-        _ options: TrainOptions, labels: [Int]?, targets: Targets?, dimension: Int,
+        _ options: TrainOptions, labels: [Int]?, targets: Targets?, weights: [Float]?,
+        dimension: Int,
         context: ExecutionContext
     ) throws(SupConError) {
+        self.weights = weights
         (self.labels, self.targets, usesLabels, views, self.dimension) = (
             labels, targets, options.objective != .simclr, options.effectiveViews, dimension
         )
         count = options.batchSize * options.effectiveViews
         sampleBuffer = try AlignedBuffer(Int64.self, count: options.batchSize)
         rowBuffer = try AlignedBuffer(Int64.self, count: count)
+        sampleWeightBuffer = try AlignedBuffer(Float.self, count: options.batchSize)
+        rowWeightBuffer = try AlignedBuffer(Float.self, count: count)
         groupBuffer = try AlignedBuffer(Int64.self, count: count)
         sum = try AlignedBuffer(Double.self, count: dimension)
         mask = try targets.flatMap { (targets) throws(SupConError) in
@@ -40,6 +48,16 @@ final class BatchRows {
 
     /// The labels of the samples, [samples].
     var sampleLabels: UnsafePointer<Int64> { UnsafePointer(sampleBuffer.values(of: Int64.self)) }
+
+    /// The weights of the samples, [samples]; nil: all count the same.
+    var sampleWeights: UnsafePointer<Float>? {
+        weights == nil ? nil : UnsafePointer(sampleWeightBuffer.floats)
+    }
+
+    /// The weights of the rows, [count]; nil: all count the same.
+    var rowWeights: UnsafePointer<Float>? {
+        weights == nil ? nil : UnsafePointer(rowWeightBuffer.floats)
+    }
 
     /// The positives that the contrastive loss takes. Errors: argument.
     func positives() throws(SupConError) -> Positives {
@@ -63,9 +81,11 @@ final class BatchRows {
         )
         for (index, sample) in zip(first..., samples) {
             sampleLabels[index] = Int64(labels?[sample] ?? 0)
+            if let weights { sampleWeightBuffer.floats[index] = weights[sample] }
             if let targets { mask?.set(targets[sample], at: index) }
             for row in (index * views)..<((index + 1) * views) {
                 rowLabels[row] = sampleLabels[index]
+                if let weights { rowWeightBuffer.floats[row] = weights[sample] }
                 groups[row] = usesLabels ? sampleLabels[index] : Int64(index)
             }
         }

@@ -31,11 +31,11 @@ final class CachedGradientStep: TrainingStep {
     let chance: Double
     let memoryByteCount: Int
 
-    /// `labels`, `targets`: of the data set that samples index. Errors: argument, state,
+    /// `labels`, `targets`, `weights`: of the data set that samples index. Errors: argument, state,
     /// unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
-        labels: [Int]?, targets: Targets? = nil,
+        labels: [Int]?, targets: Targets? = nil, weights: [Float]? = nil,
         context: ExecutionContext
     ) throws(SupConError) {
         let phase = phase ?? TrainingPhase(model)
@@ -60,7 +60,8 @@ final class CachedGradientStep: TrainingStep {
         }
         chance = options.chance(classes: configuration.classes)
         rows = try BatchRows(
-            options, labels: labels, targets: targets, dimension: dimension, context: context)
+            options, labels: labels, targets: targets, weights: weights, dimension: dimension,
+            context: context)
         gradients = try AlignedBuffer(
             Float.self, count: model.network.parameters.trainableCount)
         memoryByteCount =
@@ -89,7 +90,7 @@ final class CachedGradientStep: TrainingStep {
             outcome = try lossOrNaN { () throws(SupConError) in
                 let result = try contrastive.evaluate(
                     features: projections.z.floats, positives: rows.positives(), perAnchor: nil,
-                    gradient: projections.dz.floats, draw: step)
+                    gradient: projections.dz.floats, sampleWeights: rows.sampleWeights, draw: step)
                 return StepOutcome(
                     loss: result.loss, anchorsWithoutPositive: result.anchorsWithoutPositive)
             }
@@ -133,7 +134,9 @@ final class CachedGradientStep: TrainingStep {
                     from: projections.dz.floats + chunk * chunkElements, count: chunkElements)
             }
             let labels = rows.rowLabels + chunk * pass.images
-            let found = try lossOrNaN { () throws(SupConError) in try classify(labels) }
+            let found = try lossOrNaN { () throws(SupConError) in
+                try classify(labels, rows.rowWeights.map { $0 + chunk * pass.images })
+            }
             total.classified += found.classified
             total.correct += found.correct
             if contrastive == nil { total.loss += found.loss * fraction }
@@ -166,8 +169,12 @@ final class CachedGradientStep: TrainingStep {
     /// Evaluates the classifier's loss on a chunk and its gradient, if there is one. Beside the
     /// contrastive loss its gradient is weighted by the chunk's fraction here; alone all gradients
     /// are.
-    private func classify(_ labels: UnsafePointer<Int64>) throws(SupConError) -> StepOutcome {
-        guard let found = try pass.classify(labels: labels) else { return StepOutcome(loss: 0) }
+    private func classify(_ labels: UnsafePointer<Int64>, _ weights: UnsafePointer<Float>?)
+        throws(SupConError) -> StepOutcome
+    {
+        guard let found = try pass.classify(labels: labels, weights: weights) else {
+            return StepOutcome(loss: 0)
+        }
         if contrastive != nil, let gradient = pass.plan.logitsGradient {
             let classes = pass.network.configuration.classes
             for i in 0..<(pass.images * classes) { gradient[i] *= Float(fraction) }

@@ -38,15 +38,17 @@ final class ClassifierObjective {
     var memoryByteCount: Int { featureRest.map { $0.byteCount + rows * 24 } ?? 0 }
 
     /// Computes the loss, and dL/dlogits as the classifier's backward takes it. `mixer`: has mixed
-    /// the rows; its labels count then. Errors: argument.
+    /// the rows; its labels and weights count then. `weights`: of the rows; nil: 1. Errors: argument.
     func evaluate(
         features: UnsafePointer<Float>, logits: UnsafeMutablePointer<Float>,
-        labels: UnsafePointer<Int64>, mixer: BatchMixer?, gradient: UnsafeMutablePointer<Float>
+        labels: UnsafePointer<Int64>, weights: UnsafePointer<Float>?, mixer: BatchMixer?,
+        gradient: UnsafeMutablePointer<Float>
     ) throws(SupConError) -> (loss: Double, correct: Int) {
         if let margin, let featureRest {
             let outcome = try margin.evaluate(
                 features: features, logits: logits, weight: parameters.pointer(weight),
-                bias: parameters.pointer(bias), labels: labels, gradient: gradient)
+                bias: parameters.pointer(bias), labels: labels, weights: weights,
+                gradient: gradient)
             margin.chain(
                 gradient: gradient, features: features, labels: labels,
                 featureGradient: featureRest.floats)
@@ -55,12 +57,13 @@ final class ClassifierObjective {
         if let mixer {
             return try crossEntropy.evaluate(
                 logits: logits, labels: mixer.firstLabels, count: rows,
-                mix: .init(labels: mixer.secondLabels, share: mixer.firstFractions),
-                gradient: gradient
-            )
+                mix: .init(
+                    labels: mixer.secondLabels, share: mixer.firstFractions,
+                    weights: weights == nil ? nil : mixer.secondWeights),
+                weights: weights == nil ? nil : mixer.firstWeights, gradient: gradient)
         }
         return try crossEntropy.evaluate(
-            logits: logits, labels: labels, count: rows, gradient: gradient)
+            logits: logits, labels: labels, count: rows, weights: weights, gradient: gradient)
     }
 
     /// The addition to the gradient of the features that backward is to make, [rows,

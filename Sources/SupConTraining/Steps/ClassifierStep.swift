@@ -14,6 +14,8 @@ final class ClassifierStep: TrainingStep {
     private let mixer: BatchMixer?
     private let layer: LinearLayer
     private let labels: [Int]
+    /// Of mean 1; nil: all samples count the same.
+    private let weights: [Float]?
     private let batchSize: Int
     private let chunkSize: Int
     private let inputCount: Int
@@ -25,6 +27,7 @@ final class ClassifierStep: TrainingStep {
     private let weight: ParameterStore.Entry
     private let bias: ParameterStore.Entry
     private let rowLabels: AlignedBuffer
+    private let rowWeightBuffer: AlignedBuffer
     private let threads: Int
     let optimizer: any Optimizer
     let chance: Double
@@ -34,7 +37,7 @@ final class ClassifierStep: TrainingStep {
     /// Errors: argument, state, unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil, labels: [Int],
-        context: ExecutionContext
+        weights: [Float]?, context: ExecutionContext
     ) throws(SupConError) {
         let phase = phase ?? TrainingPhase(model)
         network = model.network
@@ -42,7 +45,7 @@ final class ClassifierStep: TrainingStep {
         guard let weight = network.parameters.entry(named: HeadLayer.classifierName + ".weight"),
             let bias = network.parameters.entry(named: HeadLayer.classifierName + ".bias")
         else { throw SupConError(.state, "the model has no classifier to train") }
-        (self.weight, self.bias, self.labels) = (weight, bias, labels)
+        (self.weight, self.bias, self.labels, self.weights) = (weight, bias, labels, weights)
         batchSize = options.batchSize
         chunkSize = options.chunkSize > 0 ? options.chunkSize : batchSize
         threads = context.threads
@@ -68,6 +71,7 @@ final class ClassifierStep: TrainingStep {
         logitsGradient = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)
         gradients = try AlignedBuffer(Float.self, count: network.parameters.trainableCount)
         rowLabels = try AlignedBuffer(Int64.self, count: batchSize)
+        rowWeightBuffer = try AlignedBuffer(Float.self, count: batchSize)
     }
 
     var memoryByteCount: Int {
@@ -85,6 +89,7 @@ final class ClassifierStep: TrainingStep {
         throws(SupConError) -> StepOutcome
     {
         let rowLabels = rowLabels.values(of: Int64.self)
+        let rowWeights = weights == nil ? nil : UnsafePointer(rowWeightBuffer.floats)
         let perChunk = chunkSize * network.configuration.embeddingDimension
         for index in 0..<(batchSize / chunkSize) {
             let chunk = try next()
@@ -93,10 +98,14 @@ final class ClassifierStep: TrainingStep {
             }
             for (row, sample) in chunk.indices.enumerated() {
                 rowLabels[index * chunkSize + row] = Int64(labels[sample])
+                if let weights {
+                    rowWeightBuffer.floats[index * chunkSize + row] = weights[sample]
+                }
             }
             // Mixing takes the whole batch: it does not go with chunks.
             if let mixer {
-                mixer.mix(pixels, labels: rowLabels, step: step, into: plan.input)
+                mixer.mix(
+                    pixels, labels: rowLabels, weights: rowWeights, step: step, into: plan.input)
             } else {
                 plan.input.update(from: pixels, count: inputCount)
             }
@@ -106,7 +115,8 @@ final class ClassifierStep: TrainingStep {
         layer.forward(x: features.floats, y: logits.floats)
         let outcome = try lossOrNaN { () throws(SupConError) in
             let result = try objective.evaluate(
-                features: features.floats, logits: logits.floats, labels: rowLabels, mixer: mixer,
+                features: features.floats, logits: logits.floats, labels: rowLabels,
+                weights: rowWeights, mixer: mixer,
                 gradient: logitsGradient.floats)
             return StepOutcome(loss: result.loss, classified: batchSize, correct: result.correct)
         }

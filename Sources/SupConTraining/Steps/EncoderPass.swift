@@ -140,17 +140,17 @@ final class EncoderPass {
     }
 
     /// Evaluates the classifier's loss after `forward`, and its gradient where the plan takes it;
-    /// nil if no classifier is trained. `labels`: [images]; `mixer`: it has mixed the images, and
+    /// nil if no classifier is trained. `labels`, `weights`: [images]; `mixer`: it has mixed the images, and
     /// its labels count. Errors: argument.
-    func classify(labels: UnsafePointer<Int64>, mixer: BatchMixer? = nil) throws(SupConError)
-        -> StepOutcome?
-    {
+    func classify(
+        labels: UnsafePointer<Int64>, weights: UnsafePointer<Float>?, mixer: BatchMixer? = nil
+    ) throws(SupConError) -> StepOutcome? {
         guard let classifier, let logits = plan.logits, let gradient = plan.logitsGradient else {
             return nil
         }
         let result = try classifier.evaluate(
-            features: plan.headInput, logits: logits, labels: labels, mixer: mixer,
-            gradient: gradient)
+            features: plan.headInput, logits: logits, labels: labels, weights: weights,
+            mixer: mixer, gradient: gradient)
         return StepOutcome(loss: result.loss, classified: images, correct: result.correct)
     }
 

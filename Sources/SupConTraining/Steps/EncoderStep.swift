@@ -14,11 +14,11 @@ final class EncoderStep: TrainingStep {
     private let batchSize: Int
     let chance: Double
 
-    /// `labels`, `targets`: of the data set that samples index. Errors: argument, state,
+    /// `labels`, `targets`, `weights`: of the data set that samples index. Errors: argument, state,
     /// unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
-        labels: [Int]?, targets: Targets? = nil,
+        labels: [Int]?, targets: Targets? = nil, weights: [Float]? = nil,
         context: ExecutionContext
     ) throws(SupConError) {
         let phase = phase ?? TrainingPhase(model)
@@ -26,7 +26,8 @@ final class EncoderStep: TrainingStep {
         let dimension = configuration.contrastedDimension
         batchSize = options.batchSize
         rows = try BatchRows(
-            options, labels: labels, targets: targets, dimension: dimension, context: context)
+            options, labels: labels, targets: targets, weights: weights, dimension: dimension,
+            context: context)
         pass = try EncoderPass(model, options, phase, images: rows.count, context: context)
         contrastive = try options.contrastiveLoss(dimension: dimension, context: context)
         chance = options.chance(classes: configuration.classes)
@@ -52,7 +53,9 @@ final class EncoderStep: TrainingStep {
         let batch = try next()
         rows.fill(batch.indices[...], at: 0)
         if let mixer, case .pixels(let pixels) = batch.views {
-            mixer.mix(pixels, labels: rows.rowLabels, step: step, into: pass.plan.input)
+            mixer.mix(
+                pixels, labels: rows.rowLabels, weights: rows.rowWeights, step: step,
+                into: pass.plan.input)
             pass.loadInput()
         } else {
             try pass.load(batch)
@@ -70,11 +73,14 @@ final class EncoderStep: TrainingStep {
         var outcome = StepOutcome(loss: 0)
         if let contrastive, let z = pass.plan.projection, let dz = pass.plan.projectionGradient {
             let result = try contrastive.evaluate(
-                features: z, positives: rows.positives(), perAnchor: nil, gradient: dz, draw: step)
+                features: z, positives: rows.positives(), perAnchor: nil, gradient: dz,
+                sampleWeights: rows.sampleWeights, draw: step)
             outcome.loss = result.loss
             outcome.anchorsWithoutPositive = result.anchorsWithoutPositive
         }
-        if let found = try pass.classify(labels: rows.rowLabels, mixer: mixer) {
+        if let found = try pass.classify(
+            labels: rows.rowLabels, weights: rows.rowWeights, mixer: mixer)
+        {
             if contrastive == nil { outcome.loss = found.loss }
             (outcome.classified, outcome.correct) = (found.classified, found.correct)
         }

@@ -24,10 +24,10 @@ final class QueueStep: TrainingStep {
     private let rowEmbeddings: AlignedBuffer
     private let keyLabels: AlignedBuffer
 
-    /// `labels`: of the data set that samples index. Errors: argument, state, unsupported, memory.
+    /// `labels`, `weights`: of the data set that samples index. Errors: argument, state, unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
-        labels: [Int]?, context: ExecutionContext
+        labels: [Int]?, weights: [Float]?, context: ExecutionContext
     )
         throws(SupConError)
     {
@@ -53,7 +53,8 @@ final class QueueStep: TrainingStep {
         chance = ContrastiveLoss.collapsedLoss(
             lossOptions, samples: keyCount + options.queueSize + 1, views: 1, positives: views - 1)
         rows = try BatchRows(
-            options, labels: labels, targets: nil, dimension: dimension, context: context)
+            options, labels: labels, targets: nil, weights: weights, dimension: dimension,
+            context: context)
         rowEmbeddings = try AlignedBuffer(Float.self, count: rows.count * dimension)
         keyLabels = try AlignedBuffer(Int64.self, count: keyCount)
     }
@@ -132,12 +133,15 @@ final class QueueStep: TrainingStep {
                 queue: .init(
                     count: queue.count, labels: usesLabels ? queue.labels : nil,
                     arePositives: mode == .positivesAndNegatives),
-                positives: rows.positives(), perAnchor: nil, gradient: dz, draw: step)
+                positives: rows.positives(), perAnchor: nil, gradient: dz,
+                sampleWeights: rows.sampleWeights, draw: step)
             (outcome.loss, outcome.anchorsWithoutPositive) = (
                 result.loss, result.anchorsWithoutPositive
             )
         }
-        if let found = try pass.classify(labels: rows.sampleLabels) {
+        if let found = try pass.classify(
+            labels: rows.sampleLabels, weights: rows.sampleWeights)
+        {
             (outcome.classified, outcome.correct) = (found.classified, found.correct)
         }
         return outcome

@@ -13,8 +13,8 @@ extension Dataset {
             dataset: self, size: size.map { .init(height: $0.height, width: $0.width) },
             corruption: corruption, severity: severity, seed: seed)
         return Dataset(
-            source: .corrupted(source), labels: labels, targets: targets, classTable: classTable,
-            channels: channels)
+            source: .corrupted(source), labels: labels, targets: targets, weights: weights,
+            classTable: classTable, channels: channels)
     }
 }
 

@@ -256,6 +256,7 @@ def test_one_table_of_options():
             "memory_limit",
             "verbose",
             "callbacks",
+            "class_weight",
         }
         assert set(parameters) == set(known) | others
         # None, so that what is given can be told from what a preset may say

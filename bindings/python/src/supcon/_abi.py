@@ -375,6 +375,23 @@ FUNCTIONS = {
             _floats,
         ],
     ),
+    "supcon_loss_weighted": (
+        status,
+        [
+            ContextHandle,
+            _floats,
+            c_int64,
+            c_int64,
+            c_int64,
+            _integers,
+            _floats,
+            _floats,
+            POINTER(LossOptions),
+            POINTER(LossResult),
+            _floats,
+            _floats,
+        ],
+    ),
     "supcon_loss_queue": (
         status,
         [
@@ -432,6 +449,7 @@ FUNCTIONS = {
     "supcon_dataset_split": (status, [DatasetHandle, c_double, c_uint64, _datasets, _datasets]),
     "supcon_dataset_with_labels": (status, [DatasetHandle, _integers, _datasets]),
     "supcon_dataset_with_targets": (status, [DatasetHandle, _doubles, c_int64, _datasets]),
+    "supcon_dataset_with_weights": (status, [DatasetHandle, _floats, _datasets]),
     "supcon_dataset_get_class_labels": (status, [DatasetHandle, _integers, c_int64]),
     "supcon_dataset_with_class_names": (status, [DatasetHandle, _paths, c_int64, _datasets]),
     "supcon_dataset_with_label_noise": (status, [DatasetHandle, c_double, c_uint64, _datasets]),

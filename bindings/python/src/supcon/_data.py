@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _abi, _convert
 from ._errors import ArgumentError, ElementTypeError, ShapeError, StateError
-from ._images import Pixels, are_paths, doubles, encode_labels, integers, pixels
+from ._images import Pixels, are_paths, doubles, encode_labels, floats, integers, pixels
 from ._library import check, defaults, guarded, lib, own
 from ._options import DATASET, build
 
@@ -297,6 +297,23 @@ class Dataset:
             )
         rows = np.ascontiguousarray(array.reshape(self.count, -1), np.float64)
         return self._changed(lib.supcon_dataset_with_targets, doubles(rows), rows.shape[1])
+
+    def with_weights(self, weights) -> Dataset:
+        """The same images with these weights, [n] of 0 or more: what each counts in the losses of
+        `train` and in the classifier's fit; None: all count the same. In training they are scaled
+        to a mean of 1, and multiply the losses of an image's anchors, or of its views (objective
+        "cross_entropy" and so on). An image of weight 0 is still contrasted with.
+        """
+        if weights is None:
+            return self._changed(lib.supcon_dataset_with_weights, None)
+        array = np.asarray(weights)
+        if array.dtype.kind not in "buif" or array.shape != (self.count,):
+            raise ShapeError(
+                f"weights are {array.dtype} {list(array.shape)}; expected numbers [{self.count}]"
+            )
+        with np.errstate(over="ignore"):
+            rows = np.ascontiguousarray(array, np.float32)
+        return self._changed(lib.supcon_dataset_with_weights, floats(rows))
 
     def with_class_names(self, names) -> Dataset:
         """With these names for its classes, which a model fitted on it keeps: one for each of

@@ -37,6 +37,7 @@ from ._training import (
     train,
     trains_classifier,
 )
+from ._weights import weighted
 
 _MODEL = (*MODEL, "image_size", "mean", "std")
 _TRAINING = (*TRAIN, *LOSS, "augmentation")
@@ -98,6 +99,10 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         free then, or as a model in `init` has it. OutOfMemoryError where it is too little.
     verbose : int, default 0
         1: progress with loss, rate and time left on standard error.
+    class_weight : dict, "balanced" or [classes], optional
+        What images of a class count in the losses: by label, 1 where it is not in the dict; images
+        / (classes * images of the class); or in the order of `classes_`. Multiplies the losses of
+        the anchors of that class, and of its rows where a classifier is trained or fitted.
     callbacks : list, optional
         Of `supcon.callbacks` and functions ``f(event)``, called after each step and epoch (see
         `supcon.Event`); one that returns True ends the training there. One alone is taken too.
@@ -209,10 +214,11 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         memory_limit=None,
         verbose=0,
         callbacks=None,
+        class_weight=None,
     ):
         _keep(self, locals())
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Trains the encoder.
 
         Parameters
@@ -230,6 +236,9 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             positives="kernel" real numbers, [n] or [n, dimension]. None: the labels of the data
             set, or else its targets, as if they were y; without any, the objective "supcon" becomes
             "simclr".
+        sample_weight : [n], optional
+            What each image counts in the losses, 0 or more, beside `class_weight`; scaled to a mean
+            of 1 together.
 
         Returns
         -------
@@ -238,7 +247,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             cannot be read any more, a full disk), that comes out of `fit`, and `model_` is what was
             learned until then.
         """
-        self._fit(X, y)
+        self._fit(X, y, sample_weight)
         return self
 
     def _data(self, X, y, options: dict) -> tuple[Dataset, np.ndarray | None]:
@@ -264,7 +273,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         data, classes = labeled(X)
         return data.with_targets(y), classes
 
-    def _fit(self, X, y) -> tuple[Dataset, dict]:
+    def _fit(self, X, y, sample_weight) -> tuple[Dataset, dict]:
         """The data, and the options that it was trained on with."""
         recipe = None if self.preset is None else preset(self.preset)
         options = train_options(
@@ -276,6 +285,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             need_encoder(options, "init=MODEL or a file of one")
         X, table = self._seen(X)
         data, classes = self._data(X, y, options)
+        data = weighted(data, classes, self.class_weight, sample_weight)
         options["objective"] = objective_for(options, data)
         self.recipe_ = self.preset or ""
         if recipe is None:
@@ -499,6 +509,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         memory_limit=None,
         verbose=0,
         callbacks=None,
+        class_weight=None,
         # generated: CLASSIFIER
         classifier_iterations: int | None = None,
         classifier_l2: float | None = None,
@@ -506,11 +517,11 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
     ):
         _keep(self, locals())
 
-    def fit(self, X, y=None):
+    def fit(self, X, y=None, sample_weight=None):
         """Trains encoder and classifier. As `SupConEncoder.fit`, but labels are needed: y, or the
         data set's.
         """
-        data, options = self._fit(X, y)
+        data, options = self._fit(X, y, sample_weight)
         if not trains_classifier(options["objective"], options.get("joint_classifier")):
             self.model_.fit_classifier(
                 data, iterations=self.classifier_iterations, l2=self.classifier_l2

@@ -12,6 +12,7 @@ from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import encode_labels, floats, integers
 from ._library import call, context, defaults, lib
 from ._options import LOSS, LOSS_ALONE, build
+from ._weights import sample_weights
 
 
 def supcon_loss(
@@ -19,6 +20,7 @@ def supcon_loss(
     labels=None,
     *,
     mask=None,
+    sample_weight=None,
     temperature=0.1,
     form="out",
     denominator="all",
@@ -45,6 +47,9 @@ def supcon_loss(
         mask[i, j] >= 0 weighs j as a positive of i, 0 makes it a negative; it may be asymmetric.
         The entry [i, i] speaks of the other views of i. Excludes `labels`. `mask_from_multilabel`
         and `mask_from_values` make one.
+    sample_weight : [n] or [batch], optional
+        What the losses of a sample's anchors are multiplied by, 0 or more. A mean stays one over
+        anchors: weights of mean 1 keep its size.
     temperature : float, default 0.1
         Above 0.
     form : {"out", "in"}, default "out"
@@ -106,6 +111,8 @@ def supcon_loss(
             raise ShapeError(
                 f"mask has the shape {list(weights.shape)}; expected [{samples}, {samples}]"
             )
+    if sample_weight is not None:
+        importance = sample_weights(sample_weight, samples)
     options = build(
         LOSS | LOSS_ALONE,
         temperature=temperature,
@@ -127,7 +134,7 @@ def supcon_loss(
     gradient = np.zeros(rows.shape, np.float32) if return_gradient else None
     how = context(n_jobs)
     call(
-        lib.supcon_loss,
+        lib.supcon_loss_weighted,
         how,
         floats(rows),
         samples,
@@ -135,6 +142,7 @@ def supcon_loss(
         rows.shape[-1],
         integers(numbers),
         None if weights is None else floats(weights),
+        None if sample_weight is None else floats(importance),
         ctypes.byref(options),
         ctypes.byref(result),
         floats(per_anchor) if single else None,

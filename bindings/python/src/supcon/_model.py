@@ -12,11 +12,12 @@ import numpy as np
 
 from . import _abi, _convert, _generated, _safetensors
 from ._augmentation import image_size as pair
-from ._data import Dataset, from_pixels, labeled, source
+from ._data import from_pixels, labeled, source
 from ._errors import ArgumentError, ForkError
 from ._images import Pixels, floats
 from ._library import call, check, context, defaults, guarded, interruptible, lib, own
 from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
+from ._weights import weighted
 
 
 @documented(MODEL)
@@ -301,20 +302,31 @@ class Model:
         return self
 
     def fit_classifier(
-        self, images, labels=None, *, iterations=None, l2=None, progress=None
+        self,
+        images,
+        labels=None,
+        *,
+        class_weight=None,
+        sample_weight=None,
+        iterations=None,
+        l2=None,
+        progress=None,
     ) -> Model:
         """Fits the linear classifier on the frozen, unaugmented embeddings and keeps it. `labels`:
         [n] of any kind, numbered in their order; None: the data set's own. Nobody may use the model
         meanwhile; after an exception it is as it was.
 
+        class_weight : dict, "balanced" or [classes], optional
+            As in `SupConEncoder`.
+        sample_weight : [n], optional
+            What each image counts, 0 or more: one of weight 2 is as good as two.
         progress : callable, optional
             ``progress(phase, done, total)``, phase "embed" (images) or "fit" (iterations; it may
             end before total). Returning True stops it with CanceledError, as Ctrl-C does with
             KeyboardInterrupt; what it raises comes out of this function.
         """
-        data = (
-            images if isinstance(images, Dataset) and labels is None else labeled(images, labels)[0]
-        )
+        data, classes = labeled(images, labels)
+        data = weighted(data, classes, class_weight, sample_weight)
         options = build(CLASSIFIER, classifier_iterations=iterations, classifier_l2=l2)
         stopped = []
 

@@ -135,7 +135,7 @@ final class TrainingRun {
                 another of the class takes its place. The last: \(reason)
                 """
             Log.write(.warning, message)
-            reporter.warn(message, epoch: epoch, step: step)
+            reporter.warn(message, epoch: epoch, step: step, loss: .nan)
         }
     }
 

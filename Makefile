@@ -2,7 +2,7 @@
 #
 #   make            the shared library: build/lib/libsupcon.so.1, and include/supcon.h beside it is all that a C program needs
 #   make demo       trains on Fashion-MNIST (one to five minutes on two cores), prints accuracies, draws the embeddings
-#   make test       all tests: Swift (and again at each lower instruction set of this CPU, down to the baseline), C, Python
+#   make test       all tests: Swift (and again at each lower instruction set of this CPU, down to the baseline), C, C++, Python, every code block of the documents
 #   make test-onednn3     the network on oneDNN 3.2 (from PyPI) in the place of Debian's 2.x
 #   make soak       damaged files, random calls, failures of the system, kills and misuse, at length: SOAK_MINUTES (180) at most; goes on where it stopped
 #   make test-exhaustive  compares every convolution that a network can ask for with the plain engine
@@ -19,7 +19,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := lib
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-onednn3 test-exhaustive test-c test-soak test-grown test-python soak examples install uninstall wheel test-wheel deb test-deb bench \
+.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-onednn3 test-exhaustive test-c test-soak test-grown test-python test-docs soak examples install uninstall wheel test-wheel deb test-deb bench \
         bench-compare generate format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
@@ -148,7 +148,7 @@ test-deb: deb
 # Pinned: each version formats a little differently.
 LINT_PACKAGES := ruff==0.17.6 clang-format==23.1.5 mypy==2.4.1
 SOURCES_SWIFT = $(shell git ls-files '*.swift')
-SOURCES_C = $(shell git ls-files '*.c' '*.h' '*.hpp')
+SOURCES_C = $(shell git ls-files '*.c' '*.h' '*.cpp' '*.hpp')
 SOURCES_PYTHON = $(shell git ls-files '*.py')
 $(VENV)/lint: $(VENV)/ready
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(LINT_PACKAGES)
@@ -174,7 +174,7 @@ lint: swift $(VENV)/lint
 demo: deps-demo examples python-package
 	@$(VENV)/bin/python examples/demo/demo.py --output $(BUILD)/demo --embed examples/c/build/embed_folder
 
-test: deps test-swift test-levels test-openblas test-c test-soak test-python
+test: deps test-swift test-levels test-openblas test-c test-soak test-python test-docs
 
 test-swift: deps-build swift
 	$(SWIFT) test
@@ -236,6 +236,11 @@ test-grown: deps-build swift
 test-python: python-package
 	$(VENV)/bin/python -m pytest -q bindings/python/tests
 
+# Every code block of README.md and docs.
+test-docs: deps-test python-package
+	@rm -rf $(BUILD)/documents && $(MAKE) install SWIFT= DEPS=none PREFIX=$(abspath $(BUILD))/documents >/dev/null
+	SWIFTC=$(SWIFT)c $(VENV)/bin/python Tests/Docs/run.py --prefix $(BUILD)/documents
+
 bench: python-package deps-demo
 	SWIFT=$(SWIFT) $(VENV)/bin/python Benchmarks/run.py $(BENCH_CASES)
 
@@ -257,8 +262,9 @@ ROOT := $(DESTDIR)$(prefix)
 # Without Swift at hand (sudo may have another PATH) the library that is already built is installed.
 install: $(if $(SWIFT),lib)
 	@[ -f $(LIBRARY) ] || { echo "Nothing is built yet: run make first" >&2; exit 1; }
-	@install -d $(ROOT)/include $(ROOT)/$(LIBDIR)/pkgconfig $(ROOT)/$(LIBDIR)/cmake/supcon $(ROOT)/share/man/man3
-	@install -m 644 include/supcon.h $(ROOT)/include/
+	@install -d $(ROOT)/include/supcon $(ROOT)/$(LIBDIR)/pkgconfig $(ROOT)/$(LIBDIR)/cmake/supcon $(ROOT)/share/man/man3
+	@install -m 644 include/supcon.h include/supcon.hpp $(ROOT)/include/
+	@install -m 644 include/supcon/*.hpp $(ROOT)/include/supcon/
 	@awk -f docs/man/functions.awk include/supcon.h | $(FILL) -e '/^@FUNCTIONS@$$/ { r /dev/stdin' -e 'd; }' docs/man/supcon.3.in > $(ROOT)/share/man/man3/supcon.3
 	@install -m 755 $(LIBRARY) $(ROOT)/$(LIBDIR)/libsupcon.so.1
 	@ln -sf libsupcon.so.1 $(ROOT)/$(LIBDIR)/libsupcon.so
@@ -269,8 +275,8 @@ install: $(if $(SWIFT),lib)
 	@echo "Installed libsupcon $(VERSION) in $(ROOT)"
 
 uninstall:
-	@rm -f $(addprefix $(ROOT)/,include/supcon.h share/man/man3/supcon.3 $(LIBDIR)/libsupcon.so.1 $(LIBDIR)/libsupcon.so $(LIBDIR)/pkgconfig/supcon.pc)
-	@rm -rf $(ROOT)/$(LIBDIR)/cmake/supcon
+	@rm -f $(addprefix $(ROOT)/,include/supcon.h include/supcon.hpp share/man/man3/supcon.3 $(LIBDIR)/libsupcon.so.1 $(LIBDIR)/libsupcon.so $(LIBDIR)/pkgconfig/supcon.pc)
+	@rm -rf $(ROOT)/include/supcon $(ROOT)/$(LIBDIR)/cmake/supcon
 	@echo "Removed libsupcon from $(ROOT)"
 
 clean:

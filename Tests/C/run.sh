@@ -57,14 +57,28 @@ header_in_cxx() {
   printf '#include <supcon.h>\n#include <supcon.h>\nint main() { supcon_loss_options o; supcon_loss_options_init(&o); return o.form; }\n' >"$work/header.cpp"
   "$1" -std=c++17 $strict -o "$work/header" "$work/header.cpp" $link && "$work/header"
 }
+hpp_in() {
+  printf '#include <supcon.hpp>\n#include <supcon.hpp>\nint main() { supcon::TrainOptions o; return o.epochs == 0; }\n' >"$work/header.cpp"
+  "$1" "-std=$2" $strict -Wshadow -I include -fsyntax-only "$work/header.cpp" || return 1
+  for part in include/supcon/*.hpp; do "$1" "-std=$2" $strict -Wno-pragma-once-outside-header -x c++ -I include -fsyntax-only "$part" || return 1; done
+}
 for compiler in gcc clang; do command -v $compiler >/dev/null && check "header as C11 ($compiler)" header_in $compiler c c11; done
 for compiler in g++ clang++; do command -v $compiler >/dev/null && check "header as C++17 ($compiler)" header_in_cxx $compiler; done
+for compiler in g++ clang++; do for standard in c++17 c++20; do command -v $compiler >/dev/null && check "supcon.hpp as $standard ($compiler)" hpp_in $compiler $standard; done; done
 
 # ----------------------------------------------------------------------------------------------------------------------- the library
 
 # A name followed by "(" in the preprocessed header is a function; a callback's type is written (*name)( there.
 header_functions() { gcc -E -P -x c include/supcon.h | grep -oE '\bsupcon_[a-z0-9_]+ *\(' | tr -d ' (' | sort -u; }
 exported() { nm -D --defined-only "$library" | awk '$2 ~ /[A-Z]/ { print $3 }' | sort; }
+# (What fills structs is called by a macro, where each struct is named; copying them is the language's.)
+wrapped() {
+  local missing
+  missing=$(header_functions | grep -vE '_(init|copy)_sized$' | while read -r name; do grep -qw "$name" include/supcon/*.hpp || echo "$name"; done
+    sed -nE 's/^void (supcon_[a-z_]+)_init_sized\(\1 \*.*/\1/p' include/supcon.h | while read -r name; do grep -qw "$name" include/supcon/*.hpp || echo "$name"; done)
+  [[ -z $missing ]] || { echo "include/supcon/*.hpp lacks:" $missing; return 1; }
+}
+check "supcon.hpp wraps the header's functions and structs" wrapped
 check "exports are the header's functions" same "$(header_functions)" "$(exported)"
 soname() { readelf -d "$library" | sed -nE 's/.*\(SONAME\).*\[(.*)\]/\1/p'; }
 check "soname" same libsupcon.so.1 "$(soname)"
@@ -110,6 +124,11 @@ data=$work/data
 for part in general sizes buffers loss datasets files augmentation models model_files training presets allocations evaluation measures threads process fork; do
   check "functions: $part" timeout 120 "$work/api_test" "$data" $part
 done
+cxx_test() {
+  "$1" "-std=$2" $strict -O1 -g -pthread -o "$work/cxx_test" Tests/CXX/test_cxx.cpp $link && timeout 120 "$work/cxx_test" "$data"
+}
+check "supcon.hpp (g++, C++17)" cxx_test g++ c++17
+command -v clang++ >/dev/null && check "supcon.hpp (clang++, C++20)" cxx_test clang++ c++20
 # Other CPUs, emulated: without AVX, and with AVX2 alone. They share nothing with this one but the library.
 emulated() { timeout 180 qemu-x86_64 -cpu "$1" "$work/api_test" "$data" "$2" 2>&1; }
 emulates() {
@@ -230,7 +249,24 @@ by_cmake() {
   sed -i "s/supcon $version/supcon 99/" CMakeLists.txt
   ! cmake -S . -B build2 -DCMAKE_PREFIX_PATH="$prefix"
 }
-examples_installed() { PKG_CONFIG_PATH=$prefix/lib/pkgconfig make -C examples/c OUT="$work/installed" SUPCON=installed CC=gcc && "$work/installed/loss"; }
+# The examples, copied out of the tree.
+examples_installed() {
+  cp -r examples/c examples/cpp "$work/" && export PKG_CONFIG_PATH=$prefix/lib/pkgconfig && make -C "$work/c" OUT="$work/installed" CC=gcc && "$work/installed/loss" &&
+    make -C "$work/cpp" OUT="$work/installed" CXX="g++ -Werror" && similar "$work/installed/similar"
+}
+examples_by_cmake() {
+  local language
+  for language in c cpp; do
+    cmake -S "examples/$language" -B "$work/by_cmake/$language" -DCMAKE_PREFIX_PATH="$prefix" && cmake --build "$work/by_cmake/$language" || return 1
+  done
+  "$work/by_cmake/c/loss" && similar "$work/by_cmake/cpp/similar"
+}
+# A red image's nearest are red, and the broken file is named.
+similar() {
+  "$1" --epochs 2 --size 16 "$data/folder" "$data/folder/red/1.jpg" >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
+  grep -q 'left out: .*broken.png' "$work/said" && same 1 "$(grep -c "^$data/folder/red/1.jpg\$" "$work/said")" && same 5 "$(grep -c '^  [a-z]*  /' "$work/said")" &&
+    same "  red  $data/folder/red/1.jpg" "$(grep -m 1 '^  ' "$work/said")" && refuses 1 usage "$1" && refuses 1 "nowhere" "$1" "$data/nowhere" x.jpg
+}
 staged() {
   make install SWIFT= DEPS=none PREFIX=/usr DESTDIR="$work/stage" && [[ -f $work/stage/usr/lib/libsupcon.so.1 ]] &&
     ! grep -E "rpath|$work" "$work/stage/usr/lib/pkgconfig/supcon.pc"
@@ -247,6 +283,7 @@ manual() {
 }
 check "install: the manual page" manual
 check "install: the example programs" examples_installed
+command -v cmake >/dev/null && check "install: the example programs by CMake" examples_by_cmake
 check "install for a package (DESTDIR)" staged
 check "uninstall leaves nothing" uninstalled
 

@@ -35,7 +35,7 @@ sed -i '/^Package: libsupcon\(1\|-dev\)$/,/^$/d' "$root/var/lib/dpkg/status"
 in_root() { unshare --user --map-root-user dpkg --root="$root" --no-triggers "$@" >"$work/said" 2>&1 || { cat "$work/said"; fail "dpkg $*"; }; }
 ! unshare --user --map-root-user dpkg --root="$root" --no-triggers --install "${development[0]}" >/dev/null 2>&1 || fail "libsupcon-dev was configured without libsupcon1"
 in_root --install "${runtime[0]}" "${development[0]}"
-for file in "$libdir/libsupcon.so.1" "$libdir/libsupcon.so" /usr/include/supcon.h "$libdir/pkgconfig/supcon.pc" "$libdir/cmake/supcon/supconConfig.cmake" \
+for file in "$libdir/libsupcon.so.1" "$libdir/libsupcon.so" /usr/include/supcon.h /usr/include/supcon.hpp /usr/include/supcon/core.hpp "$libdir/pkgconfig/supcon.pc" "$libdir/cmake/supcon/supconConfig.cmake" \
   /usr/share/man/man3/supcon.3.gz /usr/share/doc/libsupcon1/copyright /usr/share/doc/libsupcon-dev/copyright /usr/share/doc/libsupcon1/changelog.gz; do
   [[ -s $root$file ]] || fail "$file is missing"
 done
@@ -47,6 +47,8 @@ export PKG_CONFIG_SYSROOT_DIR=$root PKG_CONFIG_LIBDIR=$root$libdir/pkgconfig LD_
 same "$version" "$(pkg-config --modversion supcon)"
 make -C examples/c OUT="$work/examples" SUPCON=installed CC=gcc >"$work/said" 2>&1 || { cat "$work/said"; fail "the examples"; }
 same "$root$libdir/libsupcon.so.1" "$(ldd "$work/examples/loss" | sed -nE 's/.*libsupcon.so.1 => ([^ ]+) .*/\1/p')"
+make -C examples/cpp OUT="$work/examples" CXX=g++ >"$work/said" 2>&1 || { cat "$work/said"; fail "the C++ example"; }
+[[ $("$work/examples/similar" 2>&1) == usage* ]] || fail "the C++ example does not run"
 [[ $("$work/examples/loss") == "loss "* ]] || fail "the example's loss"
 mkdir "$work/cmake"
 cat >"$work/cmake/outside.c" <<'END'

@@ -18,6 +18,8 @@ def main(path):
     names = wheel.namelist()
     info = next(name.split("/")[0] for name in names if ".dist-info/" in name)
 
+    assert any(name.endswith("/data/share/man/man1/supcon.1") for name in names), "no manual page"
+
     metadata = message_from_bytes(wheel.read(f"{info}/METADATA"))
     assert metadata["License-Expression"] == "MIT", metadata["License-Expression"]
     assert metadata["Author"] or metadata["Author-email"], "no author"

@@ -130,4 +130,5 @@ setup(
     version=version(),
     cmdclass={"build_py": BuildWithLibrary, "bdist_wheel": PlatformWheel},
     distclass=PlatformDistribution,
+    data_files=[("share/man/man1", ["supcon.1"])],
 )

@@ -1,0 +1,73 @@
+// Runs, and published recipes.
+#ifndef SUPCON_TRAINING_HPP
+#define SUPCON_TRAINING_HPP
+
+#include "model.hpp"
+
+namespace supcon {
+
+using Event = supcon_event;
+
+/// A run of a model on a data set. It keeps both alive.
+class Trainer {
+ public:
+  /// Hears of steps, epochs and warnings. false stops the run after this step.
+  using Callback = std::function<bool(const Event &event)>;
+
+  Trainer(const Model &model, const Dataset &dataset, const TrainOptions &options = {},
+          const Context &context = {})
+      : kept_(dataset.kept()) {
+    supcon_trainer *handle = nullptr;
+    detail::check(
+        supcon_trainer_create(context.get(), model.get(), dataset.get(), &options, &handle));
+    handle_.reset(handle);
+  }
+  /// Trains. true: to the end; false: it was stopped, by the callback, cancel() or the context.
+  bool run(const Callback &callback = {}) {
+    auto call = [](const supcon_event *event, void *user_data) noexcept {
+      return detail::guarded([&] { return (*static_cast<const Callback *>(user_data))(*event); });
+    };
+    const supcon_status status =
+        supcon_trainer_run(get(), callback ? static_cast<supcon_train_callback>(call) : nullptr,
+                           const_cast<Callback *>(&callback));
+    if (status == SUPCON_STATUS_CANCELED && !detail::pending()) return false;
+    detail::check(status);
+    return true;
+  }
+  /// Asks the run to stop after the step at hand; from any thread, or a signal handler.
+  void cancel() const { supcon_trainer_cancel(get()); }
+  /// Bytes that one step takes.
+  std::int64_t memory() const { return supcon_trainer_memory(get()); }
+
+  supcon_trainer *get() const noexcept { return handle_.get(); }
+
+ private:
+  std::shared_ptr<void> kept_;  // outlives the handle
+  detail::Handle<supcon_trainer, supcon_trainer_free> handle_;
+};
+
+/// The names of the published recipes.
+inline std::vector<std::string> preset_names() {
+  std::vector<std::string> names;
+  for (std::int64_t i = 0, n = supcon_preset_count(); i < n; ++i)
+    names.push_back(detail::text(supcon_preset_name(i)));
+  return names;
+}
+/// Sentences about a recipe; "" for a name that is none.
+inline std::string preset_description(const std::string &name) {
+  return detail::text(supcon_preset_description(name.c_str()));
+}
+/// A recipe's options.
+struct Preset {
+  ModelOptions model;
+  TrainOptions train;
+};
+inline Preset preset(const std::string &name) {
+  Preset found;
+  detail::check(supcon_preset(name.c_str(), &found.model, &found.train));
+  return found;
+}
+
+}  // namespace supcon
+
+#endif

@@ -10,9 +10,12 @@
  *  Errors    A function that can fail returns a supcon_status; SUPCON_OK is 0. After a failure,
  *            supcon_last_error() returns a sentence that names the value and what was expected.
  *            Outputs are then unchanged, except handles, which are NULL, and nothing half-written
- *            is left on disk. No input makes the library abort, exit or print. Small allocations of
- *            fixed size are the exception: like every Swift program, the library aborts when the
- *            system refuses one of those.
+ *            is left on disk. No input makes the library abort, exit or print. One thing does: like
+ *            every Swift program, the library aborts when the system refuses a small allocation of
+ *            fixed size, or a list of a few numbers for each image, row or class. Before it makes a
+ *            list of more than a million entries it looks whether the system has memory for it, and
+ *            returns SUPCON_STATUS_MEMORY if not. Pixels, weights, activations, embeddings and files
+ *            are never among these.
  *  Handles   Every supcon_..._create, _load and _from_... function returns a handle that the caller
  *            frees with the matching _free function. Freeing NULL is legal. An object keeps alive
  *            what it was made from: a data set may be freed while a trainer still uses it.
@@ -20,8 +23,11 @@
  *            to its default, then change what you need. NULL in place of options means the
  *            defaults. Fields are only ever appended; programs that were compiled against an older
  *            header keep working (docs/versioning.md).
- *  Buffers   The caller owns every buffer. Where a size is not known beforehand, pass the capacity;
- *            a buffer that is too small is SUPCON_STATUS_SHAPE, and the message says what is needed.
+ *  Buffers   The caller owns every buffer, and asks for its size before: supcon_dataset_get_info,
+ *            supcon_model_output_dimension and the shapes below tell. NULL is no question, but
+ *            SUPCON_STATUS_ARGUMENT, whatever the capacity, unless the parameter says "or NULL": not
+ *            wanted. A capacity that is too small is SUPCON_STATUS_SHAPE, and the message says what
+ *            is needed. Counts are at most 2^31.
  *  Strings   Strings are UTF-8 and end in NUL. Returned strings are valid until the object is freed,
  *            unless stated otherwise.
  *  Threads   Callbacks run on the thread that called the library, with no lock held, except the log
@@ -129,8 +135,8 @@ typedef struct supcon_context_options {
    * 1024. */
   int32_t threads;
   /* Bytes that one plan, of a training step or an inference, may take, and that decoding an
-   * image may. Large images are decoded one at a time. Default 0: what the machine has free
-   * then; 0 or more. */
+   * image may. Large images are decoded one at a time. A run looks at it before it makes lists
+   * of more than a million images. Default 0: what the machine has free then; 0 or more. */
   int64_t memory_limit;
 } supcon_context_options;
 /* end of generated */
@@ -290,6 +296,16 @@ SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float
                                             supcon_loss_result *result, float *per_anchor,
                                             float *gradient);
 
+/* supcon_loss with sample_weights [samples], finite and 0 or more (NULL: 1 each): the losses of a
+ * sample's anchors are multiplied by its weight, per_anchor's too. A mean stays one over anchors:
+ * weights of mean 1 keep its size. Errors: as supcon_loss; argument (a weight below 0 or not finite,
+ * all 0). */
+SUPCON_MUST_CHECK supcon_status supcon_loss_weighted(
+    supcon_context *context, const float *features, int64_t samples, int64_t views,
+    int64_t dimension, const int64_t *labels, const float *mask, const float *sample_weights,
+    const supcon_loss_options *options, supcon_loss_result *result, float *per_anchor,
+    float *gradient);
+
 /* The memory variant (arXiv:1911.05722, and with labels arXiv:2004.11362): queries against keys,
  * which learn nothing from it, and a queue of earlier keys, all of length 1. A query's positives
  * are its own keys and, with labels, the keys of its label; what else it is contrasted with are all
@@ -338,7 +354,9 @@ typedef struct supcon_dataset supcon_dataset;
 /* generated from Sources/Options/dataset.toml (make generate) */
 /* What happens to a file that is no readable image. */
 enum {
-  /* It is left out and reported (supcon_dataset_skipped). */
+  /* It is left out and reported (supcon_dataset_skipped); one that turns unreadable later is
+   * replaced in a run by another image of its class, chosen by (seed, epoch, image), with a
+   * warning event, and left out where a classifier is fitted. */
   SUPCON_ON_ERROR_SKIP = 0,
   /* The first one, in the data set's order, is an error. */
   SUPCON_ON_ERROR_REFUSE = 1
@@ -468,6 +486,19 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_with_labels(const supcon_dataset 
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_targets(const supcon_dataset *dataset,
                                                             const double *targets,
                                                             int64_t dimension,
+                                                            supcon_dataset **changed);
+/* The same images with these weights instead: [count], what each image counts in a loss, finite and 0
+ * or more; NULL: all count the same. Sample weights, or the weights of classes, image by image.
+ *
+ * supcon_trainer: weights are scaled to a mean of 1 over the images that are trained on; the losses
+ * of an image's anchors (supcon, simclr), or of its views (classifiers), are multiplied by its
+ * weight, and a batch's loss stays the mean over anchors or views. An image of weight 0 is still
+ * contrasted with. MixUp and CutMix multiply each of the two labels' losses by its own image's.
+ * supcon_model_fit_classifier: the mean of the rows' losses is the weighted one, so that an image of
+ * weight 2 is as good as two images. Nothing else looks at weights; subsets keep them. Errors:
+ * argument (a weight below 0 or not finite, all 0), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_weights(const supcon_dataset *dataset,
+                                                            const float *weights,
                                                             supcon_dataset **changed);
 /* Copies [count, target_dimension] targets. Errors: shape (capacity), state (no targets). */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_get_targets(const supcon_dataset *dataset,
@@ -711,10 +742,11 @@ typedef struct supcon_model_options {
   uint32_t struct_size;
   /* First layers of the network. Default SUPCON_STEM_AUTO. */
   int32_t stem;
-  /* Name of the network, as torchvision and timm call it. resnet18, resnet26 (timm's), resnet34,
-   * resnet50, resnet101, resnet152, resnet200; resnext50_32x4d, resnext101_32x8d,
-   * resnext101_64x4d (arXiv:1611.05431); wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146).
-   * Default resnet18. */
+  /* Name of the network, as torchvision and timm call it. resnet18, resnet34, resnet50,
+   * resnet101, resnet152, resnet200; resnext50_32x4d, resnext101_32x8d, resnext101_64x4d
+   * (arXiv:1611.05431); wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146); timm's resnet26,
+   * and with deep stems resnet10t, 14t, 26t, 18d, 26d, 34d, 50d, 101d, 152d, 200d. Default
+   * resnet18. */
   const char *architecture;
   /* Channels of the first stage. Default 64; 1 to 1024. */
   int32_t width;
@@ -1147,6 +1179,20 @@ typedef struct supcon_train_options {
    * rate, the last stage this fraction of it, the stem its 5th power. Applies to all objectives
    * but linear. Default 1; 0.001 to 1. */
   double layer_decay;
+  /* Rounds of views of each image for which what the frozen stages make of them is computed once
+   * and kept. It is kept in the type that they compute in. Epoch e takes the views of epoch (e -
+   * 1) mod feature_cache + 1: with as many rounds as epochs a run comes to the same bytes as
+   * without, but for images that images_per_class takes twice in an epoch. Applies to
+   * freeze_stages above 0. Default 0: in each step; 0 to 1000000. */
+  int32_t feature_cache;
+  /* Folder for a file without a name that keeps the feature cache, gone with the trainer;
+   * without one it is in memory, within the context's limit. NULL (default): none. */
+  const char *feature_cache_folder;
+  /* Heights of the views over the run, 1 to 65536, each for an equal part of the epochs; the
+   * width goes with them. At most epochs of them; none: the model's size throughout. The model
+   * keeps its own size. NULL (default): none. [image_size_schedule_count] */
+  const int32_t *image_size_schedule;
+  int64_t image_size_schedule_count;
 
   /* --- Validation and checkpoints --- */
   /* Fraction of the images that is held out for kNN@1 and early stopping. Default 0.05; 0 to
@@ -1202,7 +1248,8 @@ typedef struct supcon_event {
   int64_t epochs;
   int64_t step;  /* in this epoch, from 1 */
   int64_t steps; /* per epoch */
-  double loss;   /* STEP: of this step; EPOCH: the epoch's mean */
+  double loss;   /* STEP: of this step; EPOCH: the epoch's mean; WARNING: NaN if the run ends for
+                    it, because the loss became NaN */
   double learning_rate;
   double images_per_second; /* images before views; STEP: lately; EPOCH: over the epoch */
   double seconds_left;      /* of the whole run, estimated */
@@ -1241,6 +1288,19 @@ void supcon_trainer_cancel(supcon_trainer *trainer);
 /* Bytes that one training step takes: activations, gradients and workspaces (not the weights and
  * the data set). */
 int64_t supcon_trainer_memory(const supcon_trainer *trainer);
+/* The three below are for the callback of supcon_trainer_run, on its thread; outside a run they are
+ * SUPCON_STATUS_STATE.
+ *
+ * Multiplies the learning rate of the steps to come by factor, such as 0.1 where the loss has stopped
+ * falling. Checkpoints keep it: a resumed run goes on with the same rates. Errors: argument (factor,
+ * or the product of all of them, not within 1e-12 to 1e12), io (of the checkpoint), state. */
+SUPCON_MUST_CHECK supcon_status supcon_trainer_scale_rate(supcon_trainer *trainer, double factor);
+/* Writes the model as it is now, with ema_decay the average of its weights, as supcon_model_save
+ * does. Errors: argument, io, state. */
+SUPCON_MUST_CHECK supcon_status supcon_trainer_save(supcon_trainer *trainer, const char *path);
+/* Takes the model as it is now for what the run leaves behind, however the run ends; the last call
+ * counts. Errors: memory, state. */
+SUPCON_MUST_CHECK supcon_status supcon_trainer_keep(supcon_trainer *trainer);
 void supcon_trainer_free(supcon_trainer *trainer);
 
 /* ----------------------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ define find-python
 	[ -n "$$python" ] || { echo "No Python 3.9 or later with venv, ssl and ctypes: name one with make PYTHON=/path/to/python3" >&2; exit 1; }
 endef
 
-PYTHON_PACKAGES := setuptools numpy pytest scikit-learn matplotlib safetensors tensorboard typer rich "tomli; python_version < '3.11'" onnx onnxruntime faiss-cpu
+PYTHON_PACKAGES := setuptools numpy pillow pytest scikit-learn matplotlib safetensors tensorboard typer rich "tomli; python_version < '3.11'" onnx onnxruntime faiss-cpu
 venv: $(VENV)/ready
 $(VENV)/ready: Makefile
 	@$(find-python); \

@@ -61,6 +61,7 @@ extension supcon_dataset_options: OptionStruct {
         channels = Int32(options.channels)
         copy = options.copies ? 1 : 0
         max_pixels = Int64(options.maxPixels)
+        exact_decoding = options.decodesExactly ? 1 : 0
     }
     static var defaults: Self { Self(DatasetOptions()) }
 }
@@ -74,6 +75,7 @@ extension DatasetOptions {
         channels = Int(options.channels)
         copies = try flag(options.copy, "copy")
         maxPixels = Int(options.max_pixels)
+        decodesExactly = try flag(options.exact_decoding, "exact_decoding")
         try validate()
     }
 }

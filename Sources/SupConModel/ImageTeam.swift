@@ -33,11 +33,11 @@ struct ImageTeam: @unchecked Sendable {
             guard let reader = member.reader else { return }
             defer { reader.close() }
             let (height, width) = try reader.open(index)
-            // Of a large photograph no more is decoded than the model sees.
+            // Of a large photograph not much more is decoded than the model sees.
             let fraction = max(
                 Double(pixels.height) / Double(height), Double(pixels.width) / Double(width))
-            try pixels.write(
-                try reader.pixels(atLeast: min(fraction, 1)), to: floats, member.workspace)
+            let image = try reader.pixels(atLeast: min(fraction, 1))
+            try pixels.write(image, frame: reader.frame, to: floats, member.workspace)
         }
     }
 

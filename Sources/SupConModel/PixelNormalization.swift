@@ -21,14 +21,18 @@ struct PixelNormalization: Sendable {
     /// Floats of one image.
     var imageCount: Int { height * width * channels }
 
-    /// `image` has the model's channels; `workspace` is memory for resizing, of one thread. Errors:
-    /// memory (of resizing).
+    /// Writes the part of `image` that `frame` holds; nil: all of it. It has the model's channels; `workspace` is
+    /// memory for resizing, of one thread. Errors: memory (of resizing).
     func write(
-        _ image: ImageView, to floats: UnsafeMutablePointer<Float>,
+        _ image: ImageView, frame: CropBox? = nil, to floats: UnsafeMutablePointer<Float>,
         _ workspace: AugmentationWorkspace
     ) throws(SupConError) {
-        guard image.height == height && image.width == width else {
-            try resize(image, into: floats, height: height, width: width, workspace: workspace)
+        let part = frame ?? CropBox(height: image.height, width: image.width)
+        let isAsLarge = image.height == height && image.width == width
+        guard isAsLarge && part == CropBox(height: height, width: width) else {
+            try resize(
+                image, part: part, into: floats, height: height, width: width,
+                workspace: workspace)
             return sc_normalize_row_f32(
                 floats, Int64(height * width), Int64(channels), Int64(channels), 1, floatScale,
                 shift, floats)

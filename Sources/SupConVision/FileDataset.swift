@@ -85,7 +85,7 @@ struct FoundFiles {
                 FileSource.Entry(height: Int32($0.header.height), width: Int32($0.header.width))
             },
             paths: try PathTable(kept.map { paths[$0.index] }), mostPixels: options.maxPixels,
-            onError: options.onError)
+            onError: options.onError, isExact: options.decodesExactly)
     }
 
     /// Does the name end like an image's, of whatever kind?

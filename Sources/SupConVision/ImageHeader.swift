@@ -30,14 +30,22 @@ struct ImageHeader: Sendable, Equatable {
         return nil
     }
 
-    /// The stored size that an image comes in if it need not have more than `fraction` of its
-    /// pixels along each side: a JPEG at the smallest of the scales 1, 1/2, 1/4 and 1/8 that is not
-    /// below `fraction`, anything else as it is.
-    func decodedSize(atLeast fraction: Double) -> (height: Int, width: Int) {
-        let denominator =
-            kind == .jpeg ? [8, 4, 2].first { 1 / Double($0) >= fraction } ?? 1 : 1
-        // As libjpeg rounds.
-        return (
+    /// The scale 1/n that an image is decoded at for a view with `fraction` of its pixels along each
+    /// side: of a JPEG 1/4 or 1/2 if that leaves a margin, three times or two and a half times the
+    /// view's pixels; of anything else 1. DCT scaling filters otherwise than resizing does, but when
+    /// its pixels are shrunk by as much again, that is below half a level of 255 on average, for
+    /// photographs. Scaled by 1/8, blocks of 8×8 pixels are averaged, and no margin is enough.
+    func denominator(for fraction: Double) -> Int {
+        switch kind {
+        case .jpeg where 4 * 3 * fraction <= 1: 4
+        case .jpeg where 2 * 2.5 * fraction <= 1: 2
+        default: 1
+        }
+    }
+
+    /// The stored size at a scale of 1/`denominator`, as libjpeg rounds.
+    func decodedSize(_ denominator: Int) -> (height: Int, width: Int) {
+        (
             (storedHeight + denominator - 1) / denominator,
             (storedWidth + denominator - 1) / denominator
         )

@@ -10,6 +10,9 @@ public final class ImageReader {
     private let file: ImageFile
     private let gate: DecodeGate
     private var hasTurn = false
+    private let isExact: Bool
+    /// Where the image lies in the pixels that came last, in those pixels.
+    package private(set) var frame = CropBox(height: 1, width: 1)
     private var jpeg: JPEGDecoder?
     private var corrupted: CorruptedReader?
 
@@ -29,6 +32,7 @@ public final class ImageReader {
         let context = self.gate.context
         (decoded, converted) = (Scratch(context), Scratch(context))
         file = ImageFile(mostPixels: dataset.source.mostPixels, context: context)
+        isExact = dataset.source.isExact
     }
 
     deinit { close() }
@@ -89,34 +93,46 @@ public final class ImageReader {
     }
 
     /// The opened image's pixels with the data set's channels, by any strides (a channel stride of
-    /// 0: gray made RGB; swapped or negative ones: a photograph's orientation). A JPEG may come
-    /// smaller, by DCT scaling (1/2, 1/4, 1/8), but not below `fraction` of its size, each side
-    /// rounded up: the view says. Valid until the next `open` or `pixels`, and while the reader
-    /// lives. Errors: state (nothing is open), format, memory, canceled (by a callback).
+    /// 0: gray made RGB; swapped or negative ones: a photograph's orientation), for a view that has
+    /// `fraction` of its pixels along each side. A JPEG may come smaller, by DCT scaling (1/2, 1/4),
+    /// but with a margin that keeps the view within half a level of 255 on average of that from all
+    /// pixels; unless the data set decodes exactly. `frame` tells where the image then lies. Valid
+    /// until the next `open`, `pixels` or `close`, and while the reader lives. Errors: state
+    /// (nothing is open), format, memory, canceled (by a callback).
     public func pixels(atLeast fraction: Double) throws(SupConError) -> ImageView {
+        let (view, frame) = try read(atLeast: fraction)
+        self.frame = frame ?? CropBox(height: view.height, width: view.width)
+        return view
+    }
+
+    /// The pixels, and where in them the image lies if that is not all of them.
+    private func read(atLeast fraction: Double) throws(SupConError) -> (ImageView, CropBox?) {
         switch opened {
         case .nothing: throw SupConError(.state, "no image is open")
-        case .view(let view): return try view.converted(to: dataset.channels, scratch: converted)
+        case .view(let view):
+            return (try view.converted(to: dataset.channels, scratch: converted), nil)
         case .file(let header, let path):
-            let view = try naming(path) { () throws(SupConError) in
-                try decode(header, path, atLeast: fraction)
+            let denominator = header.denominator(for: isExact ? 1 : fraction)
+            let stored = try naming(path) { () throws(SupConError) in
+                try decode(header, path, header.decodedSize(denominator))
             }
-            return try header.orientation.apply(view).converted(
+            let view = try header.orientation.apply(stored).converted(
                 to: dataset.channels, scratch: converted)
+            return (view, header.orientation.frame(of: header, at: denominator, in: view))
         case .callback(let callback, let place):
             let memory = try converted.reserve(callback.height * callback.width * callback.channels)
             try callback.call([place], memory.assumingMemoryBound(to: UInt8.self))
-            return ImageView(
+            let view = ImageView(
                 dense: memory, element: .u8, height: callback.height, width: callback.width,
                 channels: callback.channels)
-        case .corrupted(let reader, let place): return try reader.pixels(place)
+            return (view, nil)
+        case .corrupted(let reader, let place): return (try reader.pixels(place), nil)
         }
     }
 
-    private func decode(_ header: ImageHeader, _ path: RawPath, atLeast fraction: Double)
-        throws(SupConError) -> ImageView
-    {
-        let size = header.decodedSize(atLeast: fraction)
+    private func decode(
+        _ header: ImageHeader, _ path: RawPath, _ size: (height: Int, width: Int)
+    ) throws(SupConError) -> ImageView {
         hasTurn = try gate.enter(
             header.memory(height: size.height, width: size.width), hasTurn: hasTurn,
             for: "decoding an image of \(header.height)×\(header.width)")

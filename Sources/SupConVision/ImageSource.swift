@@ -25,6 +25,12 @@ enum ImageSource: Sendable {
         }
     }
 
+    /// Whether JPEGs are decoded at their full size whatever the view.
+    var isExact: Bool {
+        if case .files(let files) = self { return files.isExact }
+        return false
+    }
+
     /// That one image may have; where images are in memory, no matter.
     var mostPixels: Int {
         if case .files(let files) = self { return files.mostPixels }
@@ -72,6 +78,8 @@ struct FileSource: Sendable {
     var mostPixels: Int
     /// What becomes of a file that is unreadable.
     var onError: DatasetOptions.OnError
+    /// JPEGs are decoded at their full size whatever the view.
+    var isExact: Bool
 }
 
 /// The images of a data set, resized if there is a size, and corrupted under their numbers in it.

@@ -17,7 +17,7 @@ final class JPEGDecoder {
     deinit { tjDestroy(handle) }
 
     /// Decodes to u8 with 1 or 3 channels, as stored (not oriented), in a `size` that
-    /// `ImageHeader.decodedSize` gave. A damaged file whose image comes out all
+    /// `ImageHeader.decodedSize` tells. A damaged file whose image comes out all
     /// the same is logged as a warning. Errors: format (without the file's name), memory.
     func decode(
         _ bytes: UnsafeRawBufferPointer, _ header: ImageHeader, channels: Int,

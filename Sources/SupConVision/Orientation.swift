@@ -30,6 +30,28 @@ enum Orientation: Int, Sendable {
         return .topLeft
     }
 
+    /// Whether the shown image runs through the stored rows, or columns, from the end.
+    private var runsBack: (rows: Bool, columns: Bool) {
+        switch self {
+        case .topLeft, .leftTop: (false, false)
+        case .topRight, .leftBottom: (false, true)
+        case .bottomRight, .rightBottom: (true, true)
+        case .bottomLeft, .rightTop: (true, false)
+        }
+    }
+
+    /// Where the image lies in a `shown` view of it that was decoded at 1/`denominator`, and whose
+    /// last stored row and column may be filled in part only.
+    func frame(of header: ImageHeader, at denominator: Int, in shown: ImageView) -> CropBox {
+        let height = Double(header.height) / Double(denominator)
+        let width = Double(header.width) / Double(denominator)
+        let (fromBelow, fromTheRight) =
+            swapsSides ? (runsBack.columns, runsBack.rows) : (runsBack.rows, runsBack.columns)
+        return CropBox(
+            top: fromBelow ? Double(shown.height) - height : 0,
+            left: fromTheRight ? Double(shown.width) - width : 0, height: height, width: width)
+    }
+
     /// The stored image as it is to be shown, by strides.
     func apply(_ stored: ImageView) -> ImageView {
         var view = stored
@@ -39,14 +61,7 @@ enum Orientation: Int, Sendable {
             (view.height, view.width) = (stored.width, stored.height)
             (view.rowStride, view.columnStride) = (stored.columnStride, stored.rowStride)
         }
-        // Does the shown image run through the stored rows, or columns, from the end?
-        let (rowsBack, columnsBack): (Bool, Bool) =
-            switch self {
-            case .topLeft, .leftTop: (false, false)
-            case .topRight, .leftBottom: (false, true)
-            case .bottomRight, .rightBottom: (true, true)
-            case .bottomLeft, .rightTop: (true, false)
-            }
+        let (rowsBack, columnsBack) = runsBack
         var start = 0
         if rowsBack {
             start += lastRow

@@ -70,7 +70,8 @@ public func augment(
                 let image = try reader.pixels(
                     atLeast: workspace.recipe.crop.smallestFraction(height: height, width: width))
                 try augmentation.apply(
-                    workspace.recipe, to: image, fullSize: size, .none, workspace: workspace,
+                    workspace.recipe, to: image, fullSize: size, frame: reader.frame, .none,
+                    workspace: workspace,
                     into: output + i * perView)
             }
         } catch {

@@ -34,14 +34,16 @@ public struct Augmentation: Sendable {
             (image.height, image.width), seed: seed, epoch: epoch, sample: sample, view: view,
             &workspace.recipe)
         try apply(
-            workspace.recipe, to: image, fullSize: (image.height, image.width), normalization,
+            workspace.recipe, to: image, fullSize: (image.height, image.width),
+            frame: CropBox(height: image.height, width: image.width), normalization,
             workspace: workspace, into: into)
     }
 
-    /// The same by a recipe drawn for an image of `fullSize`; this one may be smaller. Errors:
-    /// shape, memory.
+    /// The same by a recipe drawn for an image of `fullSize`; this one may be smaller, and the image
+    /// is what `frame` holds of it. Errors: shape, memory.
     func apply(
         _ recipe: ViewRecipe, to image: ImageView, fullSize: (height: Int, width: Int),
+        frame: CropBox,
         _ normalization: Normalization, workspace: AugmentationWorkspace,
         into: UnsafeMutablePointer<Float>
     ) throws(SupConError) {
@@ -49,7 +51,7 @@ public struct Augmentation: Sendable {
             image.channels == channels, .shape,
             "the image has \(image.channels) channels; expected \(channels)")
         try workspace.render(
-            image, crop: recipe.crop.mapped(from: fullSize, to: (image.height, image.width)),
+            image, crop: recipe.crop.mapped(from: fullSize, to: frame),
             flip: recipe.flip, operations: recipe.operations, height: height,
             width: width, normalization, into: into)
     }

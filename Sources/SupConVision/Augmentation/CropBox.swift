@@ -2,11 +2,11 @@ import Glibc
 import SupConTensor
 
 /// A part of an image, in its pixels; pixel i lies from i to i + 1.
-struct CropBox: Equatable {
-    var top, left, height, width: Double
+package struct CropBox: Equatable {
+    package var top, left, height, width: Double
 
     /// The whole of an image.
-    init(height: Int, width: Int) {
+    package init(height: Int, width: Int) {
         self.init(top: 0, left: 0, height: Double(height), width: Double(width))
     }
 
@@ -49,17 +49,17 @@ struct CropBox: Equatable {
             height: h, width: w)
     }
 
-    /// The same part of the image in another size.
-    func mapped(from: (height: Int, width: Int), to: (height: Int, width: Int)) -> CropBox {
-        if from == to { return self }
-        let (y, x) = (
-            Double(to.height) / Double(from.height), Double(to.width) / Double(from.width)
-        )
-        return CropBox(top: top * y, left: left * x, height: height * y, width: width * x)
+    /// The same part of an image of size `from` where that lies in `frame`.
+    package func mapped(from: (height: Int, width: Int), to frame: CropBox) -> CropBox {
+        if frame == CropBox(height: from.height, width: from.width) { return self }
+        let (y, x) = (frame.height / Double(from.height), frame.width / Double(from.width))
+        return CropBox(
+            top: frame.top + top * y, left: frame.left + left * x, height: height * y,
+            width: width * x)
     }
 
     /// How small the image may become before this part has fewer pixels than a view: 1 at most.
-    func smallestFraction(height: Int, width: Int) -> Double {
+    package func smallestFraction(height: Int, width: Int) -> Double {
         min(max(Double(height) / self.height, Double(width) / self.width), 1)
     }
 }

@@ -8,14 +8,15 @@ public func resize(_ image: ImageView, into: UnsafeMutablePointer<Float>, height
     try resize(image, into: into, height: height, width: width, workspace: AugmentationWorkspace())
 }
 
-/// The same, normalized, with memory that is kept from image to image. Errors: argument, memory.
-public func resize(
-    _ image: ImageView, into: UnsafeMutablePointer<Float>, height: Int, width: Int,
-    _ normalization: Normalization = .none, workspace: AugmentationWorkspace
+/// The same of a part of the image (nil: of all), normalized, with memory that is kept from image to
+/// image. Errors: argument, memory.
+package func resize(
+    _ image: ImageView, part: CropBox? = nil, into: UnsafeMutablePointer<Float>, height: Int,
+    width: Int, _ normalization: Normalization = .none, workspace: AugmentationWorkspace
 ) throws(SupConError) {
     try checkSize("images", image.height, image.width, image.channels)
     try checkSize("resized images", height, width, image.channels)
     try workspace.render(
-        image, crop: CropBox(height: image.height, width: image.width), flip: false, operations: [],
-        height: height, width: width, normalization, into: into)
+        image, crop: part ?? CropBox(height: image.height, width: image.width), flip: false,
+        operations: [], height: height, width: width, normalization, into: into)
 }

@@ -80,7 +80,8 @@ final class LoaderWorker {
         let out = plan.slots[task.batch % queue.slotCount] + sample * plan.views * plan.perView
         for v in 0..<plan.views {
             try plan.augmentation.apply(
-                recipes[v], to: image, fullSize: size, plan.normalization, workspace: workspace,
+                recipes[v], to: image, fullSize: size, frame: reader.frame, plan.normalization,
+                workspace: workspace,
                 into: out + v * plan.perView)
         }
     }

@@ -1,7 +1,7 @@
 """Makes the image files beside this script, and expected.json: their pixels as Pillow and numpy see
 them.
 
-    python make_images.py        (Pillow, numpy, libturbojpeg.so.0 for the YCCK file)
+    python make_images.py        (Pillow, numpy, scikit-image, libturbojpeg.so.0 for the YCCK file)
 
 PNG must decode to exactly these; JPEG within a few levels, as decoders may differ in how they round
 and interpolate chroma.
@@ -16,6 +16,7 @@ import struct
 import zlib
 
 import numpy as np
+import skimage.data
 from PIL import Image, ImageOps
 
 here = pathlib.Path(__file__).parent
@@ -97,7 +98,7 @@ by_pillow("ycck.jpg")
 large = Image.fromarray(smooth(61, 83))
 large.save(here / "large.jpg", quality=90)
 by_pillow("large.jpg")
-for scale in (2, 4, 8):  # Pillow's draft mode: the same DCT scaling
+for scale in (2, 4):  # Pillow's draft mode: the same DCT scaling
     with Image.open(here / "large.jpg") as image:
         image.draft("RGB", (83 // scale, 61 // scale))
         assert image.size == (-(-83 // scale), -(-61 // scale)), image.size
@@ -207,6 +208,27 @@ exif = Image.Exif()
 exif[0x0112] = 6
 Image.fromarray(noise(3).astype(np.uint8)).save(here / "orientation6.png", exif=exif)
 by_pillow("orientation6.png")
+
+
+# A photograph (scikit-image's cat, CC0, by Stefan van der Walt) of odd size, upright and turned, and
+# its views as Pillow makes them of all pixels, before rounding to bytes.
+def view(image, height, width):
+    planes = [
+        Image.fromarray(plane).resize((width, height), Image.BILINEAR)
+        for plane in np.moveaxis(np.asarray(image, np.float32), -1, 0)
+    ]
+    return np.stack([np.asarray(it) for it in planes], -1).round().astype(np.uint8)
+
+
+cat = Image.fromarray(skimage.data.chelsea())
+for orientation in (1, 3, 6):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    cat.save(here / f"cat{orientation}.jpg", quality=90, exif=exif)
+    shown = ImageOps.exif_transpose(Image.open(here / f"cat{orientation}.jpg"))
+    for height, width in ((24, 24), (60, 88), (120, 100)):
+        made = Image.fromarray(view(shown, height, width))
+        made.save(here / f"cat{orientation}_{height}x{width}.png", optimize=True)
 
 # As small as deflate can be for its size; its pixels are all 0.
 Image.new("L", (3000, 3000)).save(here / "black.png", compress_level=9)

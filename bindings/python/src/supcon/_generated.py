@@ -266,6 +266,7 @@ class DatasetOptions(Structure):
         ("channels", c_int32),
         ("copy", c_int32),
         ("max_pixels", c_int64),
+        ("exact_decoding", c_int32),
     ]
 
 
@@ -630,6 +631,7 @@ DATASET = (
     Row('on_error', 'on_error', OnError, '', 'Data sets', 'What happens to a file that is no readable image.', '', None),
     Row('channels', 'channels', int, '', 'Data sets', 'Channels of the images that come out: 1 (gray) or 3 (RGB); 0 (default): 3 for files, as stored elsewhere.', '', None),
     Row('max_pixels', 'max_pixels', int, '', 'Data sets', 'Pixels that an image in a file may have; one that claims more counts as unreadable.', '', None),
+    Row('exact_decoding', 'exact_decoding', bool, '', 'Data sets', 'Makes a view of a JPEG from all of its pixels, as that of an array would be.', '', None),
 )
 
 AUGMENTATION = (

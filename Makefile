@@ -38,7 +38,7 @@ VERSION := $(shell sed -nE 's/^\#define SUPCON_VERSION_(MAJOR|MINOR|PATCH) ([0-9
 SWIFT ?= $(firstword $(shell command -v swift) $(wildcard /opt/swift/usr/bin/swift $(HOME)/.local/share/swiftly/bin/swift /usr/share/swift/usr/bin/swift))
 SWIFT_MINIMUM := 6.3
 
-PACKAGES_BUILD := g++ binutils pkg-config libdnnl-dev libopenblas-dev libturbojpeg0-dev libpng-dev zlib1g-dev
+PACKAGES_BUILD := g++ binutils pkg-config libdnnl-dev libopenblas-dev libturbojpeg0-dev libpng-dev libwebp-dev zlib1g-dev
 PACKAGES_TEST := cmake qemu-user valgrind locales
 PACKAGES_DEB := dpkg-dev
 PACKAGES_DEMO := dataset-fashion-mnist

@@ -55,6 +55,8 @@ let package = Package(
             name: "CTurboJPEG", pkgConfig: "libturbojpeg",
             providers: [.apt(["libturbojpeg0-dev"])]),
         .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(
+            name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "COneDNN",
@@ -70,7 +72,8 @@ let package = Package(
         // 2: networks, losses, images
         floor("SupConNetwork", ["SupConTensor", "CKernels", "COneDNN"]),
         floor("SupConLoss", ["SupConTensor", "CKernels"]),
-        floor("SupConVision", ["SupConTensor", "CKernels", "CTurboJPEG", "CPNG", "CZlib"]),
+        floor(
+            "SupConVision", ["SupConTensor", "CKernels", "CTurboJPEG", "CPNG", "CWebP", "CZlib"]),
         // 3: models; evaluation of embeddings
         floor(
             "SupConModel",

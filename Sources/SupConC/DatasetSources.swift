@@ -57,6 +57,39 @@ public func supcon_dataset_from_files(
 }
 
 @c @implementation
+public func supcon_dataset_from_encoded(
+    _ data: UnsafePointer<UnsafeRawPointer?>?, _ sizes: UnsafePointer<Int64>?,
+    _ file_paths: UnsafePointer<UnsafePointer<CChar>?>?, _ image_count: Int64,
+    _ labels: UnsafePointer<Int64>?, _ options: UnsafePointer<supcon_dataset_options>?,
+    _ dataset: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
+    handle(dataset, "dataset") { () throws(SupConError) in
+        let number = try count(image_count, "count", least: 1)
+        let (data, sizes) = (try needed(data, "data"), try needed(sizes, "sizes"))
+        var images: [EncodedImage] = []
+        for i in 0..<number {
+            let name = file_paths?[i].map { RawPath(cString: $0) }
+            guard let bytes = data[i] else {
+                guard let name else {
+                    throw SupConError(
+                        .argument, "data[\(i)] is NULL; expected bytes, or a path in paths[\(i)]")
+                }
+                images.append(EncodedImage(path: name))
+                continue
+            }
+            try require(
+                sizes[i] >= 0 && sizes[i] <= 1 << 40, .argument,
+                "sizes[\(i)] is \(sizes[i]); expected the number of bytes at data[\(i)]")
+            let piece = UnsafeRawBufferPointer(start: bytes, count: Int(sizes[i]))
+            images.append(EncodedImage(bytes: piece, name: name ?? ""))
+        }
+        return DatasetHandle(
+            try .encoded(
+                images, labels: numbers(labels, number), options: DatasetOptions(options)))
+    }
+}
+
+@c @implementation
 public func supcon_dataset_from_idx(
     _ images_path: UnsafePointer<CChar>?, _ labels_path: UnsafePointer<CChar>?,
     _ options: UnsafePointer<supcon_dataset_options>?,

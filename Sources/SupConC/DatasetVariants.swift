@@ -59,16 +59,8 @@ public func supcon_dataset_with_class_names(
     _ changed: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(changed, "changed") { () throws(SupConError) in
-        let (dataset, number, names) = (
-            try DatasetHandle.dataset(dataset), try count(name_count, "count", least: 1),
-            try needed(names, "names")
-        )
-        try require(
-            number <= mostClasses, .argument,
-            "count is \(number); expected at most \(mostClasses) names")
-        var all: [String] = []
-        for i in 0..<number { all.append(try text(names[i], "names[\(i)]")) }
-        return DatasetHandle(try dataset.with(classNames: all))
+        DatasetHandle(
+            try DatasetHandle.dataset(dataset).with(classNames: try classNames(names, name_count)))
     }
 }
 
@@ -102,4 +94,28 @@ public func supcon_dataset_long_tailed(
     handle(subset, "subset") { () throws(SupConError) in
         DatasetHandle(try DatasetHandle.dataset(dataset).longTailed(factor: factor, seed: seed))
     }
+}
+
+@c @implementation
+public func supcon_dataset_with_classes(
+    _ dataset: OpaquePointer?, _ names: UnsafePointer<UnsafePointer<CChar>?>?, _ name_count: Int64,
+    _ changed: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
+    handle(changed, "changed") { () throws(SupConError) in
+        DatasetHandle(
+            try DatasetHandle.dataset(dataset).with(classes: try classNames(names, name_count)))
+    }
+}
+
+/// Names of classes that came as strings. Errors: argument.
+private func classNames(_ names: UnsafePointer<UnsafePointer<CChar>?>?, _ name_count: Int64)
+    throws(SupConError) -> [String]
+{
+    let (number, names) = (try count(name_count, "count", least: 1), try needed(names, "names"))
+    try require(
+        number <= mostClasses, .argument,
+        "count is \(number); expected at most \(mostClasses) names")
+    var all: [String] = []
+    for i in 0..<number { all.append(try text(names[i], "names[\(i)]")) }
+    return all
 }

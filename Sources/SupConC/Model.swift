@@ -14,6 +14,7 @@ final class ModelHandle: Sendable {
 /// C's numbers of what Swift calls by names: the order is the header's.
 let stems: [Stem?] = [nil, .imagenet, .cifar]
 let heads: [HeadKind] = [.none, .linear, .mlp, .mlpBN, .mlp3, .mlp3BN]
+let resizings: [Resizing?] = [nil, .squash, .crop]
 let precisions: [Precision?] = [nil, .f32, .bf16]
 
 func pick<T>(_ all: [T], _ number: Int32, _ field: String) throws(SupConError) -> T {
@@ -57,6 +58,7 @@ extension LoadOptions {
         if try flag(options.has_mean_std, "has_mean_std") {
             meanStd = (array(options.mean), array(options.std))
         }
+        resizing = try pick(resizings, options.resize, "resize")
     }
 }
 
@@ -129,6 +131,7 @@ public func supcon_model_get_info(
         (value.mean, value.std) = (four(model.mean), four(model.std))
         value.int8 = model.quantization == nil ? 0 : 1
         value.normalize_features = configuration.normalizesFeatures ? 1 : 0
+        value.resize = number(resizings, model.resizing)
         try supcon_model_info.write(value, to: try needed(info, "info"))
     }
 }

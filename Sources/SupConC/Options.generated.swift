@@ -62,6 +62,7 @@ extension supcon_dataset_options: OptionStruct {
         copy = options.copies ? 1 : 0
         max_pixels = Int64(options.maxPixels)
         exact_decoding = options.decodesExactly ? 1 : 0
+        class_order = options.classOrder.rawValue
     }
     static var defaults: Self { Self(DatasetOptions()) }
 }
@@ -76,6 +77,7 @@ extension DatasetOptions {
         copies = try flag(options.copy, "copy")
         maxPixels = Int(options.max_pixels)
         decodesExactly = try flag(options.exact_decoding, "exact_decoding")
+        classOrder = try choice(options.class_order, "class_order")
         try validate()
     }
 }
@@ -169,6 +171,7 @@ extension supcon_model_options: OptionStruct {
         std = four(options.std)
         seed = options.seed
         normalize_features = options.normalizesFeatures ? 1 : 0
+        resize = number(resizings, options.resizing)
     }
     static var defaults: Self { Self(ModelOptions()) }
 }
@@ -194,7 +197,7 @@ extension ModelOptions {
         std = array(options.std)
         seed = options.seed
         normalizesFeatures = try flag(options.normalize_features, "normalize_features")
-        try zero(options.reserved, "reserved")
+        resizing = try pick(resizings, options.resize, "resize")
     }
 }
 

@@ -57,7 +57,8 @@ public func evaluate(
     stop: (Int) -> Bool = { _ in false }
 ) throws(SupConError) -> Evaluation {
     let regression = ClassifierOptions(iterations: options.iterations, l2: options.l2)
-    let vote = NearestNeighbors.Vote(k: options.k, temperature: options.temperature)
+    let neighbors = options.k == 0 ? min(20, max(trainLabels.count, 1)) : options.k
+    let vote = NearestNeighbors.Vote(k: neighbors, temperature: options.temperature)
     switch options.method {
     case .linear: try regression.validate()
     case .knn: try vote.validate(gallery: trainLabels.count)

@@ -19,7 +19,8 @@ extension EvaluateOptions {
 public struct EvaluateOptions: Sendable, Equatable {
     /// Classifier that is fitted on the training rows.
     public var method: EvaluateOptions.Method
-    /// Neighbors that vote. Applies to knn. Default 20; 1 or more.
+    /// Neighbors that vote. Applies to knn. Default 0: 20, or all training rows if there are fewer;
+    /// 1 or more.
     public var k: Int
     /// A neighbor's vote weighs exp(cosine / temperature); the probabilities of prototypes are the
     /// softmax of cosine / temperature. Applies to knn and prototypes. Default 0.1; a number above
@@ -30,7 +31,7 @@ public struct EvaluateOptions: Sendable, Equatable {
     /// Weight of the squared weights. Applies to linear. Default 0.0001; 0 or more.
     public var l2: Float
 
-    public init(method: EvaluateOptions.Method = .linear, k: Int = 20, temperature: Float = 0.1,
+    public init(method: EvaluateOptions.Method = .linear, k: Int = 0, temperature: Float = 0.1,
         iterations: Int = 200, l2: Float = 0.0001) {
         self.method = method
         self.k = k

@@ -8,6 +8,7 @@ import SupConTensor
 /// - Parameters:
 ///   - train: [trainCount, dimension], rows of the training data
 ///   - queries: [queryCount, dimension]; nil: the training rows, each without itself.
+///   - k: 0: `outOfDistributionNeighbor`, or the farthest if there are fewer rows.
 ///   - scores: [queryCount] to fill ([trainCount] for nil)
 /// Errors: argument (numbers that are not finite, k), shape, memory.
 public func outOfDistributionScores(
@@ -24,6 +25,7 @@ public func outOfDistributionScores(
                 context: context)
         } ?? rows
     let leavesOneOut = queries == nil, most = leavesOneOut ? trainCount - 1 : trainCount
+    let k = k == 0 ? min(outOfDistributionNeighbor, max(most, 1)) : k
     try require(
         k >= 1 && k <= most, .argument,
         """

@@ -3,9 +3,10 @@
 
 /// How strange a query is.
 public struct OutOfDistributionOptions: Sendable, Equatable {
-    /// Rank of the neighbor whose distance counts; 50 is what Sun et al. (arXiv:2204.06507) use for
-    /// CIFAR.
-    public var k: Int = 50
+    /// Rank of the neighbor whose distance counts. Default 0: 50, which Sun et al.
+    /// (arXiv:2204.06507) use for CIFAR, or the farthest if there are fewer training rows; 1 or
+    /// more.
+    public var k: Int = 0
 
     public init() {}
 }

@@ -1,5 +1,6 @@
 import CKernels
 import SupConTensor
+import Synchronization
 
 /// The contrastive family: loss and gradient of samples·views embeddings, without ever building the
 /// matrix of their similarities.
@@ -114,6 +115,7 @@ public final class ContrastiveLoss {
     ) throws(SupConError) -> ContrastiveResult {
         let watch = context.watch()
         let longest = try measureRows(features)
+        if !options.normalize { Self.warnOfLength(longest.squareRoot()) }
         try weights.prepare(positives, draw: draw, threads: context.threads)
         if options.normalize { scaleRows(features) }
         let both =
@@ -153,6 +155,25 @@ public final class ContrastiveLoss {
         }
         return ContrastiveResult(
             loss: scale * share * sum, anchors: anchors, anchorsWithoutPositive: without)
+    }
+
+    private static let hasWarned = Mutex(false)
+
+    /// Says once in a process that rows are not of length 1, though they are to be.
+    private static func warnOfLength(_ longest: Double) {
+        guard abs(longest - 1) > 0.01 else { return }
+        let isFirst = hasWarned.withLock { hasWarned in
+            defer { hasWarned = true }
+            return !hasWarned
+        }
+        guard isFirst else { return }
+        Log.write(
+            .warning,
+            """
+            the longest row of the features has length \(Float(longest)); expected rows of length 1, \
+            or the option normalize (this is said once)
+            """
+        )
     }
 
     /// Squared lengths of the rows. Returns the greatest that the loss will see.

@@ -37,7 +37,8 @@ struct ImageTeam: @unchecked Sendable {
             let fraction = max(
                 Double(pixels.height) / Double(height), Double(pixels.width) / Double(width))
             let image = try reader.pixels(atLeast: min(fraction, 1))
-            try pixels.write(image, frame: reader.frame, to: floats, member.workspace)
+            try pixels.write(
+                image, size: (height, width), frame: reader.frame, to: floats, member.workspace)
         }
     }
 

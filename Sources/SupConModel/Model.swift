@@ -12,6 +12,8 @@ public final class Model: Sendable {
     /// One per channel, of pixels scaled to 0…1.
     public let mean: [Float]
     public let std: [Float]
+    /// How images of another shape are brought to the model's size.
+    public let resizing: Resizing
     /// That is computed in.
     public let precision: Precision
     /// What the caller chose, and what a file says; nil: nothing.
@@ -37,7 +39,7 @@ public final class Model: Sendable {
 
     init(
         _ network: Network, imageHeight: Int, imageWidth: Int, mean: [Float], std: [Float],
-        classNames: [String], precision: Precision, preference: Precision?,
+        resizing: Resizing, classNames: [String], precision: Precision, preference: Precision?,
         quantization: Quantization? = nil, context: ExecutionContext
     ) {
         (self.context, self.imageHeight, self.imageWidth) = (context, imageHeight, imageWidth)
@@ -45,6 +47,7 @@ public final class Model: Sendable {
             Array(mean.prefix(network.configuration.channels)),
             Array(std.prefix(network.configuration.channels))
         )
+        self.resizing = resizing
         (self.precision, precisionPreference) = (precision, preference)
         content = Mutex(
             Content(network: network, classNames: classNames, quantization: quantization))
@@ -69,13 +72,17 @@ public final class Model: Sendable {
                 """
             )
         }
+        Pixels.warnOfScale(
+            mean: Array(options.mean.prefix(options.channels)),
+            std: Array(options.std.prefix(options.channels)))
         Self.warnOfLargeImages(
             configuration.stem, height: options.imageHeight, width: options.imageWidth)
         try Self.checkMemory(configuration)
         self.init(
             try Network(configuration, seed: options.seed), imageHeight: options.imageHeight,
             imageWidth: options.imageWidth, mean: options.mean, std: options.std,
-            classNames: [], precision: precision, preference: options.precision, context: context)
+            resizing: options.resizing ?? .squash, classNames: [], precision: precision,
+            preference: options.precision, context: context)
     }
 
     static func warnOfLargeImages(_ stem: Stem, height: Int, width: Int) {

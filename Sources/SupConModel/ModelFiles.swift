@@ -8,7 +8,8 @@ extension Model {
     var metadata: ModelMetadata {
         ModelMetadata(
             configuration: configuration, imageHeight: imageHeight, imageWidth: imageWidth,
-            mean: mean, std: std, classNames: classNames, precision: precisionPreference,
+            mean: mean, std: std, resizing: resizing, classNames: classNames,
+            precision: precisionPreference,
             quantization: quantization)
     }
 
@@ -91,9 +92,11 @@ extension Model {
             try file.read(stored, into: values)
             try check(values, entry, path: path)
         }
+        Pixels.warnOfScale(mean: metadata.mean, std: metadata.std)
         return Model(
             network, imageHeight: metadata.imageHeight, imageWidth: metadata.imageWidth,
-            mean: metadata.mean, std: metadata.std, classNames: metadata.classNames,
+            mean: metadata.mean, std: metadata.std, resizing: metadata.resizing,
+            classNames: metadata.classNames,
             precision: precision, preference: options.precision ?? metadata.precision,
             quantization: options.precision == nil
                 ? usable(metadata.quantization, path: path) : nil, context: context)
@@ -121,7 +124,7 @@ extension Model {
         try Pixels.check(mean: mean, std: std, channels: configuration.channels)
         return ModelMetadata(
             configuration: configuration, imageHeight: height, imageWidth: width, mean: mean,
-            std: std)
+            std: std, resizing: options.resizing ?? .squash)
     }
 
     /// Errors: argument.
@@ -144,6 +147,9 @@ extension Model {
         }
         if options.imageWidth != 0 {
             try agree("image_width", "\(options.imageWidth)", "\(metadata.imageWidth)")
+        }
+        if let resizing = options.resizing {
+            try agree("resize", resizing.rawValue, metadata.resizing.rawValue)
         }
         guard let (mean, std) = options.meanStd else { return }
         try Pixels.check(mean: mean, std: std, channels: configuration.channels)

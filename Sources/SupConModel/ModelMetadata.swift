@@ -1,5 +1,6 @@
 import SupConNetwork
 import SupConTensor
+import SupConVision
 
 /// The library, as files name it.
 public enum Library {
@@ -16,6 +17,7 @@ struct ModelMetadata: Equatable {
     var imageWidth: Int
     var mean: [Float]
     var std: [Float]
+    var resizing = Resizing.squash
     var classNames: [String] = []
     /// nil: whatever is fastest where it is loaded.
     var precision: Precision?
@@ -42,8 +44,9 @@ struct ModelMetadata: Equatable {
             ("supcon.normalize_features", configuration.normalizesFeatures ? "1" : "0"),
             ("supcon.classes", "\(configuration.classes)"),
             ("supcon.class_names", JSON.array(classNames.map { .string($0) }).text),
-            ("supcon.mean", text(mean)),
-            ("supcon.std", text(std)), ("supcon.precision", precision?.rawValue ?? "auto"),
+            ("supcon.mean", text(mean)), ("supcon.std", text(std)),
+            ("supcon.resize", resizing.rawValue),
+            ("supcon.precision", precision?.rawValue ?? "auto"),
         ] + (quantization.map { [("supcon.int8_ranges", text($0.ranges))] } ?? [])
     }
 
@@ -128,6 +131,7 @@ extension ModelMetadata {
             ? false : try flag("normalize_features")
         (imageHeight, imageWidth) = (try integer("image_height"), try integer("image_width"))
         (mean, std) = (try numbers("mean"), try numbers("std"))
+        resizing = pairs["supcon.resize"] == nil ? .squash : try choice("resize", Resizing.self)
         let ranges = pairs["supcon.int8_ranges"] == nil ? nil : try numbers("int8_ranges")
         let names = try list("class_names")
         classNames = names.compactMap(\.string)

@@ -3,6 +3,7 @@
 
 import SupConNetwork
 import SupConTensor
+import SupConVision
 
 /// The options of a new model: the encoder, its head, and the images that it is made for.
 public struct ModelOptions: Sendable, Equatable {
@@ -44,6 +45,8 @@ public struct ModelOptions: Sendable, Equatable {
     /// Head and classifier take the encoder's output at length 1, as in the paper, instead of as it
     /// is, as in SupContrast.
     public var normalizesFeatures: Bool = false
+    /// How images of another shape are brought to the model's size.
+    public var resizing: Resizing? = nil
 
     public init() {}
 }

@@ -1,5 +1,6 @@
 import SupConNetwork
 import SupConTensor
+import SupConVision
 
 extension ModelOptions {
     /// What the network is, its stem chosen.
@@ -40,13 +41,16 @@ public struct LoadOptions: Sendable, Equatable {
     public var imageWidth = 0
     /// nil: by the metadata; else ImageNet's for 3 channels, 0.5 and 0.25 for others.
     public var meanStd: (mean: [Float], std: [Float])?
+    /// nil: by the metadata; else `squash`.
+    public var resizing: Resizing?
 
     public init() {}
 
     public static func == (a: LoadOptions, b: LoadOptions) -> Bool {
         a.stem == b.stem && a.architecture == b.architecture && a.precision == b.precision
             && a.imageHeight == b.imageHeight && a.imageWidth == b.imageWidth
-            && a.meanStd?.mean == b.meanStd?.mean && a.meanStd?.std == b.meanStd?.std
+            && a.resizing == b.resizing && a.meanStd?.mean == b.meanStd?.mean
+            && a.meanStd?.std == b.meanStd?.std
     }
 }
 
@@ -63,6 +67,24 @@ enum Pixels {
             "image_height is \(height); expected 1 to 65536")
         try require(
             (1...65536).contains(width), .argument, "image_width is \(width); expected 1 to 65536")
+    }
+
+    /// Says in the log if these cannot be of pixels from 0 to 1.
+    static func warnOfScale(mean: [Float], std: [Float]) {
+        for (name, values) in [("mean", mean), ("std", std)] {
+            guard let channel = values.firstIndex(where: { $0 > 1.5 || $0 < -1.5 }) else {
+                continue
+            }
+            Log.write(
+                .warning,
+                """
+                \(name) of channel \(channel) is \(values[channel]), but pixels are scaled to 0 … 1 \
+                before; expected a number of that scale: \(values[channel]) / 255 is \
+                \(values[channel] / 255)
+                """
+            )
+            return
+        }
     }
 
     /// Errors: argument.

@@ -8,11 +8,13 @@ struct PixelNormalization: Sendable {
     let height: Int
     let width: Int
     let channels: Int
+    private let resizing: Resizing
     /// x ↦ x·scale + shift, for bytes and for floats.
     private let byteScale, floatScale, shift: [Float]
 
     init(_ model: Model) {
         (height, width, channels) = (model.imageHeight, model.imageWidth, model.channels)
+        resizing = model.resizing
         byteScale = model.std.map { Float(1 / (255 * Double($0))) }
         floatScale = model.std.map { Float(1 / Double($0)) }
         shift = zip(model.mean, model.std).map { Float(-Double($0) / Double($1)) }
@@ -21,17 +23,22 @@ struct PixelNormalization: Sendable {
     /// Floats of one image.
     var imageCount: Int { height * width * channels }
 
-    /// Writes the part of `image` that `frame` holds; nil: all of it. It has the model's channels; `workspace` is
-    /// memory for resizing, of one thread. Errors: memory (of resizing).
+    /// Writes an image of `size` pixels, which lies in `frame` of the pixels at hand; nil: they are it.
+    /// It has the model's channels; `workspace` is memory for resizing, of one thread. Errors: memory
+    /// (of resizing).
     func write(
-        _ image: ImageView, frame: CropBox? = nil, to floats: UnsafeMutablePointer<Float>,
+        _ image: ImageView, size: (height: Int, width: Int)? = nil, frame: CropBox? = nil,
+        to floats: UnsafeMutablePointer<Float>,
         _ workspace: AugmentationWorkspace
     ) throws(SupConError) {
-        let part = frame ?? CropBox(height: image.height, width: image.width)
+        let size = size ?? (image.height, image.width)
+        let part = resizing.box(of: size, for: (height, width)).mapped(
+            from: size, to: frame ?? CropBox(height: image.height, width: image.width))
         let isAsLarge = image.height == height && image.width == width
         guard isAsLarge && part == CropBox(height: height, width: width) else {
             try resize(
-                image, part: part, into: floats, height: height, width: width,
+                image, part: part, reaches: resizing == .crop, into: floats, height: height,
+                width: width,
                 workspace: workspace)
             return sc_normalize_row_f32(
                 floats, Int64(height * width), Int64(channels), Int64(channels), 1, floatScale,

@@ -94,6 +94,7 @@ public final class SafetensorsFile {
             let first = UnsafeRawBufferPointer(start: memory.pointer, count: 8)
             length = UInt64(littleEndian: first.loadUnaligned(as: UInt64.self))
             try refusePickle(first, length: length, path: file.path)
+            try refuseGitLFSPointer(file)
         }
         try require(
             file.byteCount > 8, .format,
@@ -110,6 +111,17 @@ public final class SafetensorsFile {
         let header = try AlignedBuffer(byteCount: 8 + Int(length))
         try file.read(header.byteCount, at: 0, into: header.pointer)
         return header
+    }
+
+    /// Errors: format.
+    private static func refuseGitLFSPointer(_ file: FileReader) throws(SupConError) {
+        let count = min(file.byteCount, 64)
+        let memory = try AlignedBuffer(byteCount: count)
+        try file.read(count, at: 0, into: memory.pointer)
+        let first = UnsafeRawBufferPointer(start: memory.pointer, count: count)
+        try require(
+            !first.isGitLFSPointer, .format,
+            "\(file.path) \(UnsafeRawBufferPointer.gitLFSPointer)")
     }
 
     /// What PyTorch itself saves: a zip archive or a bare pickle, which is a program and is not run

@@ -26,6 +26,13 @@ extension UnsafeRawBufferPointer {
         return true
     }
 
+    /// Whether they begin like a pointer file of Git LFS, which stands for a file that was not
+    /// fetched.
+    package var isGitLFSPointer: Bool { starts(with: "version https://git-lfs.github.com/spec/") }
+    package static var gitLFSPointer: String {
+        "is a pointer of Git LFS, not the file itself; expected that: run “git lfs pull”"
+    }
+
     /// The bytes from `offset` on, `length` of them, or as many as there are.
     func part(_ offset: Int, _ length: Int) -> UnsafeRawBufferPointer {
         let start = Swift.min(Swift.max(offset, 0), count)

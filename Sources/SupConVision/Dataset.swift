@@ -72,7 +72,8 @@ public final class Dataset: Sendable {
     /// The name of a class: its folder's, or its label; nil: there is no such class.
     public func className(_ index: Int) -> String? { classTable.name(index) }
 
-    /// The file of an image; bytes that are not UTF-8 are repaired. nil: not a file, or no such
+    /// The file of an image, or its name; bytes that are not UTF-8 are repaired. nil: it has none, or
+    /// there is no such
     /// image.
     public func path(_ index: Int) -> String? { pathPointer(index).map { String(cString: $0) } }
 
@@ -80,7 +81,9 @@ public final class Dataset: Sendable {
     public func pathPointer(_ index: Int) -> UnsafePointer<CChar>? {
         guard (0..<count).contains(index) else { return nil }
         switch source {
-        case .files(let files): return files.paths[sourceIndex(index)]
+        case .files(let files):
+            let path = files.paths[sourceIndex(index)]
+            return path.pointee == 0 ? nil : path
         case .corrupted(let corrupted): return corrupted.dataset.pathPointer(sourceIndex(index))
         default: return nil
         }

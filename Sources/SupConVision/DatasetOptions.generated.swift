@@ -15,6 +15,16 @@ extension DatasetOptions {
     }
 }
 
+extension DatasetOptions {
+    /// The order of class folders by their names. The raw values are those of the C header.
+    public enum ClassOrder: Int32, Sendable, CaseIterable {
+        /// By their bytes: "class 10" before "class 2".
+        case bytes = 0
+        /// Runs of digits count as numbers: "class 2" before "class 10".
+        case natural = 1
+    }
+}
+
 /// The options of a data set.
 public struct DatasetOptions: Sendable, Equatable {
     /// What happens to a file that is no readable image.
@@ -22,8 +32,8 @@ public struct DatasetOptions: Sendable, Equatable {
     /// Channels of the images that come out: 1 (gray) or 3 (RGB); 0 (default): 3 for files, as
     /// stored elsewhere.
     public var channels: Int
-    /// Copies images in memory; otherwise the pixels stay the caller's, valid and unchanged until
-    /// the data set, and what was made from it, is freed.
+    /// Copies images in memory, encoded ones too; otherwise the memory stays the caller's, valid
+    /// and unchanged until the data set, and what was made from it, is freed.
     public var copies: Bool
     /// Pixels that an image in a file may have; one that claims more counts as unreadable. The
     /// default is what Pillow takes for an attack; the limit is two sides of 65536. Default
@@ -33,14 +43,18 @@ public struct DatasetOptions: Sendable, Equatable {
     /// made from 1/2 or 1/4 of them along each side where it has 2.5 times fewer still, which is
     /// faster and differs by less than half a level of 255 on average.
     public var decodesExactly: Bool
+    /// Order of a folder's classes.
+    public var classOrder: DatasetOptions.ClassOrder
 
     public init(onError: DatasetOptions.OnError = .skip, channels: Int = 0, copies: Bool = false,
-        maxPixels: Int = 178956970, decodesExactly: Bool = false) {
+        maxPixels: Int = 178956970, decodesExactly: Bool = false, classOrder:
+        DatasetOptions.ClassOrder = .bytes) {
         self.onError = onError
         self.channels = channels
         self.copies = copies
         self.maxPixels = maxPixels
         self.decodesExactly = decodesExactly
+        self.classOrder = classOrder
     }
 }
 

@@ -24,6 +24,49 @@ extension Dataset {
         return relabeled(labels, try classTable.named(names))
     }
 
+    /// With these classes alone, in this order: image labels are counted anew, images of other
+    /// classes are left out, and a name that no class has is a class without images. Errors: state
+    /// (no labels, no image left), argument (a name twice).
+    public func with(classes names: [String]) throws(SupConError) -> Dataset {
+        guard let of = classIndices else {
+            throw SupConError(
+                .state, "the data set has no labels, and so no classes to choose from")
+        }
+        var numbers: [String: Int] = [:]
+        for (number, name) in names.enumerated() {
+            try require(
+                numbers.updateValue(number, forKey: name) == nil, .argument,
+                "class “\(name)” is given twice; expected each once")
+        }
+        let now = (0..<classes).map { className($0).flatMap { numbers[$0] } }
+        let kept = (0..<count).filter { now[of[$0]] != nil }
+        try require(
+            !kept.isEmpty, .state,
+            """
+            no image is of the \(names.count) classes given\
+            \(names.first.map { " (“\($0)” …)" } ?? ""); the data set has \(classes) classes\
+            \(className(0).map { " (“\($0)” …)" } ?? "")
+            """
+        )
+        let part = kept.count == count ? self : unchecked(kept)
+        let left = Set((0..<classes).filter { now[$0] == nil }).count
+        if left > 0 {
+            Log.write(
+                .info,
+                """
+                \(left) of \(classes) classes, with \(count - kept.count) images, are not among \
+                those given and are left out
+                """
+            )
+        }
+        let present = Set(kept.compactMap { now[of[$0]] })
+        if let empty = names.indices.first(where: { !present.contains($0) }) {
+            Log.write(.warning, "class “\(names[empty])” has no image; it stays a class")
+        }
+        return part.relabeled(
+            kept.compactMap { now[of[$0]] }, ClassTable(count: names.count, names: names))
+    }
+
     /// Symmetric label noise: ⌊rate · n + ½⌋ images, chosen at random, get one of the other classes
     /// at random, each as likely. Classes without images are not chosen. The same seed gives the
     /// same noise. Errors: argument (rate not within 0 to 1), state (no labels, fewer than two

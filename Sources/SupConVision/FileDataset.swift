@@ -1,27 +1,13 @@
 import SupConTensor
 
 extension Dataset {
-    /// JPEG or PNG files, in that order; each is opened once, here, and decoded when it is used.
-    /// With `skip`, what is no readable image is left out, with its label. Errors: argument, shape
-    /// (labels), io, format (no image, or with `refuse` a bad one), memory.
+    /// JPEG, PNG or WebP files, in that order; each is opened once, here, and decoded when it is
+    /// used. With `skip`, what is no readable image is left out, with its label. Errors: argument,
+    /// shape (labels), io, format (no image, or with `refuse` a bad one), memory.
     public static func files(
         _ paths: [RawPath], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()
     ) throws(SupConError) -> Dataset {
-        try options.validate()
-        try require(!paths.isEmpty, .argument, "there are no paths; expected one or more")
-        let table = try ClassTable(labels, images: paths.count)
-        let found = try FoundFiles(paths, options: options, ignoresOthers: false)
-        try require(
-            !found.kept.isEmpty, .format,
-            """
-            none of \(paths.count) files is a readable JPEG or PNG image; the first: \
-            \(found.skipped.first ?? "")
-            """
-        )
-        return Dataset(
-            source: .files(try found.source()),
-            labels: labels.map { all in found.kept.map { all[$0.index] } }, classTable: table,
-            channels: options.channels(stored: 3), skipped: found.skipped)
+        try encoded(paths.map { EncodedImage(path: $0) }, labels: labels, options: options)
     }
     public static func files(
         _ paths: [String], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()
@@ -37,7 +23,7 @@ struct FoundFiles {
         var index: Int
         var header: ImageHeader
     }
-    private let paths: [RawPath]
+    private let images: [EncodedImage]
     private let options: DatasetOptions
     private(set) var kept: [Image] = []
     /// "path: reason".
@@ -46,18 +32,27 @@ struct FoundFiles {
     /// - Parameter ignoresOthers: a file that is no image by its content and does not have an
     ///   image's name either is no concern of ours.
     /// Errors: with `refuse` that of the first bad file.
-    init(_ paths: [RawPath], options: DatasetOptions, ignoresOthers: Bool) throws(SupConError) {
-        (self.paths, self.options) = (paths, options)
+    init(_ images: [EncodedImage], options: DatasetOptions, ignoresOthers: Bool)
+        throws(SupConError)
+    {
+        (self.images, self.options) = (images, options)
         let threads = ExecutionContext.default.threads
         let results = Collected<Result<ImageFile.Inspection, SupConError>>(
-            count: paths.count, .success(.other("")))
-        Parallel.ranges(paths.count, grain: 8, threads: threads) { range in
+            count: images.count, .success(.other("")))
+        Parallel.ranges(images.count, grain: 8, threads: threads) { range in
             let file = ImageFile(mostPixels: options.maxPixels)
             for index in range {
-                results[index] = Result { () throws(SupConError) in try file.inspect(paths[index]) }
+                results[index] = Result { () throws(SupConError) in
+                    let image = images[index]
+                    guard let bytes = image.bytes else { return try file.inspect(image.path) }
+                    return try naming(image.name(index)) { () throws(SupConError) in
+                        try file.inspect(bytes)
+                    }
+                }
             }
         }
-        for (index, path) in paths.enumerated() {
+        for (index, image) in images.enumerated() {
+            let path = image.name(index)
             let error: SupConError
             switch results[index] {
             case .success(.image(let header)):
@@ -74,18 +69,22 @@ struct FoundFiles {
         if !skipped.isEmpty {
             Log.write(
                 .warning,
-                "\(skipped.count) of \(paths.count) files are left out; the first: \(skipped[0])")
+                "\(skipped.count) of \(images.count) files are left out; the first: \(skipped[0])")
         }
     }
 
     /// Errors: memory.
     func source() throws(SupConError) -> FileSource {
-        FileSource(
+        let pieces = kept.map { images[$0.index].bytes }
+        let isInMemory = pieces.contains { $0 != nil }
+        return FileSource(
             entries: kept.map {
                 FileSource.Entry(height: Int32($0.header.height), width: Int32($0.header.width))
             },
-            paths: try PathTable(kept.map { paths[$0.index] }), mostPixels: options.maxPixels,
-            onError: options.onError, isExact: options.decodesExactly)
+            paths: try PathTable(kept.map { images[$0.index].path }),
+            memory: isInMemory ? try EncodedMemory(pieces, copies: options.copies) : nil,
+            mostPixels: options.maxPixels, onError: options.onError,
+            isExact: options.decodesExactly)
     }
 
     /// Does the name end like an image's, of whatever kind?

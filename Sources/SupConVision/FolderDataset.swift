@@ -1,14 +1,14 @@
 import SupConTensor
 
 extension Dataset {
-    /// A folder with a folder per class: classes in the byte order of their names, images found by
+    /// A folder with a folder per class: classes in the order of their names, images found by
     /// their content to any depth, each folder in the byte order of its names. A folder that holds
     /// files alone is a data set without labels. Every file is opened once, here, and decoded when
     /// it is used.
     ///
     /// Links to files and folders are followed, but a folder is visited once per class, so that
-    /// links in a circle end. Names that begin with a dot are not looked at. A file that is neither
-    /// JPEG nor PNG counts as bad if its name ends like an image's (".jpg", ".webp", …) and is
+    /// links in a circle end. Names that begin with a dot, and __MACOSX, are not looked at. A file
+    /// that is no JPEG, PNG or WebP counts as bad if its name ends like an image's (".jpg", ".webp", …) and is
     /// ignored otherwise; one that cannot be read or is cut off counts as bad always. A class
     /// without images stays a class. Errors: argument, io, format (no image, or with `refuse` a bad
     /// one), memory.
@@ -17,7 +17,10 @@ extension Dataset {
     {
         try options.validate()
         let root = try FolderWalk.entries(path)
-        let folders = root.filter { $0.isFolder }
+        var folders = root.filter { $0.isFolder }
+        if options.classOrder == .natural {
+            folders.sort { naturallyPrecedes($0.path.name, $1.path.name) }
+        }
         var walk = FolderWalk(root: path)
         for folder in folders { walk.collect(folder) }
         // Files beside class folders are in no class.
@@ -26,7 +29,7 @@ extension Dataset {
 
         if options.onError == .refuse, let error = walk.errors.first { throw error }
         let found = try FoundFiles(
-            walk.files.map { $0.path }, options: options, ignoresOthers: true)
+            walk.files.map { EncodedImage(path: $0.path) }, options: options, ignoresOthers: true)
         let skipped = walk.errors.map { $0.message } + found.skipped
         if found.kept.isEmpty {
             let what =
@@ -37,7 +40,8 @@ extension Dataset {
                 skipped.first.map { "; \(skipped.count) files were left out, the first: \($0)" }
                 ?? ""
             throw SupConError(
-                .format, "\(path): \(what) that can be read: expected JPEG or PNG files\(leftOut)")
+                .format,
+                "\(path): \(what) that can be read: expected JPEG, PNG or WebP files\(leftOut)")
         }
         if folders.isEmpty {
             return Dataset(

@@ -4,7 +4,7 @@ import SupConTensor
 extension FolderWalk {
     /// What a folder holds, in the byte order of the names: folders, files, and links that lead
     /// nowhere (as files, so that opening them tells); no sockets, pipes and devices, and no names
-    /// that begin with a dot. Errors: argument (an impossible path), io.
+    /// that begin with a dot, nor __MACOSX. Errors: argument (an impossible path), io.
     static func entries(_ folder: RawPath) throws(SupConError) -> [Entry] {
         let (stream, reason) = try folder.withCString { name in (opendir(name), errno) }
         guard let stream else {
@@ -21,7 +21,10 @@ extension FolderWalk {
                 break
             }
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            if name.first != UInt8(ascii: ".") { names.append(name) }
+            // The latter holds what macOS packs beside the files of an archive.
+            if name.first != UInt8(ascii: ".") && name != Array("__MACOSX".utf8) {
+                names.append(name)
+            }
         }
         names.sort { $0.lexicographicallyPrecedes($1) }
         var entries: [Entry] = []

@@ -18,83 +18,95 @@ final class ImageFile {
 
     enum Inspection {
         case image(ImageHeader)
-        /// Neither JPEG nor PNG, and what it is instead.
+        /// Neither JPEG nor PNG nor WebP, and what it is instead.
         case other(String)
     }
 
     /// Reads the header, and looks whether the file is whole: a JPEG's end is there (the file is
-    /// read as far as that needs), a PNG's sums are right. Errors: io, format, memory; "path:
-    /// reason".
+    /// read as far as that needs), a PNG's sums are right, a WebP's chunks are there. Errors: io,
+    /// format, memory; "path: reason".
     func inspect(_ path: RawPath) throws(SupConError) -> Inspection {
         let file = try FileInput(path)
         return try naming(path) { () throws(SupConError) in
             // Enough for most headers; a color profile or a preview may need more.
             let (head, _) = try load(file, offset: 0, count: min(file.size, 1 << 16))
             guard let kind = ImageHeader.kind(head) else { return .other(Self.noImage(head)) }
-            try checkLength(file)
-            if kind == .png {
-                let whole =
-                    head.count == file.size
-                    ? head : try load(file, offset: 0, count: file.size).bytes
-                return .image(try PNGHeader.parse(whole, checksSums: true, mostPixels: mostPixels))
-            }
-
-            var header = try JPEGHeader.parse(head, mostPixels: mostPixels)
-            var whole = head
-            if header == nil && head.count < file.size {
-                whole = try load(file, offset: 0, count: file.size).bytes
-                header = try JPEGHeader.parse(whole, mostPixels: mostPixels)
-            }
-            guard let header else {
-                throw SupConError(
-                    .format, "is cut off: it ends after \(file.size) bytes, within its header")
+            try checkLength(file.size)
+            guard kind == .jpeg, file.size > head.count,
+                let header = try JPEGHeader.parse(head, mostPixels: mostPixels)
+            else {
+                let isWhole = head.count == file.size
+                return try inspect(isWhole ? head : load(file, offset: 0, count: file.size).bytes)
             }
             try header.checkData(file.size - header.scan)
-            if whole.count == file.size {
-                try checkEnd(whole, from: header.scan)
-            } else {
-                // The end is at the end, unless something was appended.
-                let tail = max(header.scan, file.size - 4096)
-                let (last, _) = try load(file, offset: tail, count: file.size - tail)
-                if !JPEGHeader.ends(last) {
-                    try checkEnd(load(file, offset: 0, count: file.size).bytes, from: header.scan)
-                }
+            // The end is at the end, unless something was appended.
+            let tail = max(header.scan, file.size - 4096)
+            let (last, _) = try load(file, offset: tail, count: file.size - tail)
+            if !JPEGHeader.ends(last) {
+                try checkEnd(load(file, offset: 0, count: file.size).bytes, from: header.scan)
             }
             return .image(header)
         }
     }
 
-    /// Reads all bytes, and the header. Errors: io, format (also: neither JPEG nor PNG), memory;
+    /// The same of bytes in memory. Errors: format (without a name).
+    func inspect(_ whole: UnsafeRawBufferPointer) throws(SupConError) -> Inspection {
+        guard let kind = ImageHeader.kind(whole) else { return .other(Self.noImage(whole)) }
+        try checkLength(whole.count)
+        if kind == .png {
+            return .image(try PNGHeader.parse(whole, checksSums: true, mostPixels: mostPixels))
+        }
+        let header = try header(of: whole)
+        if kind == .jpeg { try checkEnd(whole, from: header.scan) }
+        return .image(header)
+    }
+
+    /// Reads all bytes, and the header. Errors: io, format (also: no image of these kinds), memory;
     /// "path: reason".
     func read(_ path: RawPath) throws(SupConError) -> ImageHeader {
         let file = try FileInput(path)
         return try naming(path) { () throws(SupConError) in
-            try checkLength(file)
+            try checkLength(file.size)
             let (all, start) = try load(file, offset: 0, count: file.size)
             bytes = UnsafeMutableRawBufferPointer(start: start, count: file.size)
-            switch ImageHeader.kind(all) {
-            case .png:
-                return try PNGHeader.parse(all, checksSums: false, mostPixels: mostPixels)
-            case .jpeg:
-                if let header = try JPEGHeader.parse(all, mostPixels: mostPixels) {
-                    try header.checkData(file.size - header.scan)
-                    return header
-                }
+            return try header(of: all)
+        }
+    }
+
+    /// The same of bytes in memory, which are copied, as decoding may change them. Errors: format,
+    /// memory; "name: reason".
+    func read(_ encoded: UnsafeRawBufferPointer, name: RawPath) throws(SupConError) -> ImageHeader {
+        try naming(name) { () throws(SupConError) in
+            try checkLength(encoded.count)
+            bytes = UnsafeMutableRawBufferPointer(
+                start: try memory.reserve(encoded.count), count: encoded.count)
+            bytes.copyMemory(from: encoded)
+            return try header(of: UnsafeRawBufferPointer(bytes))
+        }
+    }
+
+    private func header(of all: UnsafeRawBufferPointer) throws(SupConError) -> ImageHeader {
+        switch ImageHeader.kind(all) {
+        case .png: return try PNGHeader.parse(all, checksSums: false, mostPixels: mostPixels)
+        case .webp: return try WebPHeader.parse(all, mostPixels: mostPixels)
+        case .jpeg:
+            guard let header = try JPEGHeader.parse(all, mostPixels: mostPixels) else {
                 throw SupConError(
-                    .format, "is cut off: it ends after \(file.size) bytes, within its header")
-            case nil: throw SupConError(.format, Self.noImage(all))
+                    .format, "is cut off: it ends after \(all.count) bytes, within its header")
             }
+            try header.checkData(all.count - header.scan)
+            return header
+        case nil: throw SupConError(.format, Self.noImage(all))
         }
     }
 
     /// Why these bytes are no image.
     static func noImage(_ bytes: UnsafeRawBufferPointer) -> String {
         if bytes.isEmpty { return "is empty" }
+        if bytes.isGitLFSPointer { return UnsafeRawBufferPointer.gitLFSPointer }
         let kind: String? =
             if bytes.starts(with: "GIF8") {
                 "GIF"
-            } else if bytes.starts(with: "RIFF") && bytes.starts(8, with: "WEBP") {
-                "WebP"
             } else if bytes.starts(with: "BM") {
                 "BMP"
             } else if bytes.starts(with: "II*\0") || bytes.starts(with: "MM\0*") {
@@ -104,14 +116,14 @@ final class ImageFile {
             } else if bytes.starts(4, with: "ftyphei") || bytes.starts(4, with: "ftypmif1") {
                 "HEIC"
             } else { nil }
-        return kind.map { "is a \($0) image; expected JPEG or PNG" }
-            ?? "is neither a JPEG nor a PNG image"
+        return kind.map { "is a \($0) image; expected JPEG, PNG or WebP" }
+            ?? "is neither a JPEG nor a PNG nor a WebP image"
     }
 
-    private func checkLength(_ file: FileInput) throws(SupConError) {
+    private func checkLength(_ count: Int) throws(SupConError) {
         try require(
-            file.size <= Self.mostBytes, .format,
-            "has \(file.size) bytes; at most \(Self.mostBytes) are accepted")
+            count <= Self.mostBytes, .format,
+            "has \(count) bytes; at most \(Self.mostBytes) are accepted")
     }
 
     private func checkEnd(_ bytes: UnsafeRawBufferPointer, from scan: Int) throws(SupConError) {

@@ -2,7 +2,7 @@ import SupConTensor
 
 /// What the first bytes of an image file say.
 struct ImageHeader: Sendable, Equatable {
-    enum Kind: Sendable, Equatable { case jpeg, png }
+    enum Kind: Sendable, Equatable { case jpeg, png, webp }
 
     /// A longer side is taken for an attack on the memory.
     static let longestSide = 1 << 16
@@ -13,7 +13,7 @@ struct ImageHeader: Sendable, Equatable {
     /// 1: gray, 3: color, 4: CMYK; alpha does not count.
     var components: Int
     var orientation: Orientation
-    /// Of a JPEG: where the first scan begins.
+    /// Of a JPEG: where the first scan begins. Of a WebP: where the file ends.
     var scan = 0
     /// Bytes that the compressed pixels have at least, if they are all there; 0: not known.
     var leastData = 0
@@ -23,10 +23,11 @@ struct ImageHeader: Sendable, Equatable {
     var height: Int { orientation.swapsSides ? storedWidth : storedHeight }
     var width: Int { orientation.swapsSides ? storedHeight : storedWidth }
 
-    /// By the first bytes; nil: neither.
+    /// By the first bytes; nil: none of them.
     static func kind(_ bytes: UnsafeRawBufferPointer) -> Kind? {
         if bytes.byte(0) == 0xff, bytes.byte(1) == 0xd8, bytes.byte(2) == 0xff { return .jpeg }
         if bytes.bigEndian32(0) == 0x8950_4e47, bytes.bigEndian32(4) == 0x0d0a_1a0a { return .png }
+        if bytes.starts(with: "RIFF"), bytes.starts(8, with: "WEBP") { return .webp }
         return nil
     }
 

@@ -71,8 +71,10 @@ public final class ImageReader {
                     dense: memory.pointer + image.offset, element: .u8, height: image.height,
                     width: image.width, channels: channels))
         case .files(let files):
-            let path = files.paths.path(place)
-            let header = try file.read(path)
+            let path = files.name(place)
+            let encoded = files.memory?.pieces[place] ?? nil
+            let header =
+                if let encoded { try file.read(encoded, name: path) } else { try file.read(path) }
             let known = dataset.source.size(place)
             try require(
                 header.height == known.height && header.width == known.width, .format,
@@ -136,9 +138,14 @@ public final class ImageReader {
         hasTurn = try gate.enter(
             header.memory(height: size.height, width: size.width), hasTurn: hasTurn,
             for: "decoding an image of \(header.height)×\(header.width)")
-        if header.kind == .png {
+        switch header.kind {
+        case .png:
             return try PNGDecoder.decode(
                 file.bytes, header, scratch: decoded, path: path.description)
+        case .webp:
+            return try WebPDecoder.decode(
+                UnsafeRawBufferPointer(file.bytes), header, scratch: decoded)
+        case .jpeg: break
         }
         let decoder = if let jpeg { jpeg } else { try JPEGDecoder() }
         jpeg = decoder

@@ -66,20 +66,35 @@ enum ImageSource: Sendable {
     }
 }
 
-/// Image files, whose headers were read once.
+/// Encoded images in the caller's memory, or in `owner`'s.
+struct EncodedMemory: @unchecked Sendable {
+    var pieces: [UnsafeRawBufferPointer?]
+    var owner: AlignedBuffer?
+}
+
+/// Image files, or what would be in them, whose headers were read once.
 struct FileSource: Sendable {
     struct Entry: Sendable {
         /// As the image is shown: after its orientation is applied.
         var height, width: Int32
     }
     var entries: [Entry]
+    /// Empty for images in memory that have no name.
     var paths: PathTable
+    /// Of each image its encoded bytes, or nil where they are in the file; nil: all are in files.
+    var memory: EncodedMemory?
     /// That one image may have.
     var mostPixels: Int
     /// What becomes of a file that is unreadable.
     var onError: DatasetOptions.OnError
     /// JPEGs are decoded at their full size whatever the view.
     var isExact: Bool
+
+    /// What errors call an image.
+    func name(_ index: Int) -> RawPath {
+        let path = paths.path(index)
+        return path.bytes.isEmpty ? RawPath("image \(index)") : path
+    }
 }
 
 /// The images of a data set, resized if there is a size, and corrupted under their numbers in it.

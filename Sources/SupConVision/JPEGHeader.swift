@@ -1,14 +1,14 @@
 import SupConTensor
 
 /// The markers before a JPEG's first scan (ITU-T T.81, annex B): the frame's size, and Exif's
-/// orientation.
+/// or XMP's orientation.
 enum JPEGHeader {
     /// nil: the header goes on beyond `bytes`. Errors: format (without the file's name).
     static func parse(_ bytes: UnsafeRawBufferPointer, mostPixels: Int) throws(SupConError)
         -> ImageHeader?
     {
         var header: ImageHeader?
-        var orientation: Orientation?
+        var (exif, xmp): (Orientation?, Orientation?)
         var isProgressive = false
         var at = 2  // behind the start-of-image marker
         while true {
@@ -34,11 +34,13 @@ enum JPEGHeader {
                 try require(header == nil, .format, "has two frames; expected one")
                 header = try frame(marker, segment, mostPixels)
                 isProgressive = marker == 0xc2 || marker == 0xca
-            case 0xe1 where segment.starts(with: "Exif\0\0") && orientation == nil:
-                orientation = Orientation.parse(tiff: segment.part(6, segment.count - 6))
+            case 0xe1 where segment.starts(with: "Exif\0\0") && exif == nil:
+                exif = Orientation.parse(exif: segment)
+            case 0xe1 where segment.starts(with: "http://ns.adobe.com/xap/1.0/\0") && xmp == nil:
+                xmp = Orientation.parse(xmp: segment)
             case 0xda:
                 guard var header else { throw SupConError(.format, "has a scan before its frame") }
-                header.orientation = orientation ?? .topLeft
+                header.orientation = exif ?? xmp ?? .topLeft
                 header.scan = at + length
                 // Sequential, and all components in one scan: decoded row by row.
                 if !isProgressive && segment.byte(0) == header.components {

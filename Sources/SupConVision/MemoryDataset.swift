@@ -25,10 +25,31 @@ extension Dataset {
 }
 
 extension ImageBatch {
+    /// Says in the log if no pixel of u8 images goes beyond 16: they may be of another scale. Bright
+    /// ones end the search at once.
+    private func warnOfDarkness() {
+        var largest: UInt8 = 0
+        for i in 0..<count {
+            largest = max(largest, self[i].largestByte(until: 16))
+            if largest > 16 { return }
+        }
+        guard largest > 0 else { return }
+        Log.write(
+            .warning,
+            """
+            u8 pixels reach \(largest) only; expected 0 to 255: if \(largest) is white, multiply by \
+            \(255 / Int(largest)), or give f32 pixels divided by \(largest)
+            """
+        )
+    }
+
     /// Looks at every pixel of f32 images; u8 pass. `warns`: a warning is logged where they reach far
     /// outside 0 to 1. Errors: argument (a pixel that is not finite).
     package func checkValues(warns: Bool) throws(SupConError) {
-        guard element == .f32 else { return }
+        guard element == .f32 else {
+            if warns { warnOfDarkness() }
+            return
+        }
         let grain = max(1, 1 << 16 / max(height * width, 1))
         let threads = ExecutionContext.default.threads
         let pieces = Parallel.rangeCount(count, grain: grain, threads: threads)
@@ -90,6 +111,20 @@ final class Collected<T>: @unchecked Sendable {
 }
 
 extension ImageView {
+    /// The largest of a u8 image's pixels, or the first that is larger than `enough`.
+    fileprivate func largestByte(until enough: UInt8) -> UInt8 {
+        let bytes = data.assumingMemoryBound(to: UInt8.self)
+        var largest: UInt8 = 0
+        for y in 0..<height {
+            for x in 0..<width {
+                let pixel = bytes + y * rowStride + x * columnStride
+                for c in 0..<channels { largest = max(largest, pixel[c * channelStride]) }
+                if largest > enough { return largest }
+            }
+        }
+        return largest
+    }
+
     /// The largest |value| of an f32 image, as bits: these are ordered like magnitudes, with
     /// infinity and NaN above all, and their maximum is vectorized.
     fileprivate func largestMagnitude() -> UInt32 {

@@ -6,11 +6,34 @@ enum Orientation: Int, Sendable {
     /// Rows of the shown image are columns of the stored one.
     var swapsSides: Bool { rawValue >= 5 }
 
-    /// The orientation that Exif data (a TIFF header and its first directory) speak of; anything
-    /// that is not right counts as upright.
-    static func parse(tiff bytes: UnsafeRawBufferPointer) -> Orientation {
+    /// The orientation that Exif data speak of, whether they begin with their name or not.
+    static func parse(exif bytes: UnsafeRawBufferPointer) -> Orientation? {
+        parse(tiff: bytes.starts(with: "Exif\0\0") ? bytes.part(6, bytes.count) : bytes)
+    }
+
+    /// The orientation that an XMP packet speaks of (tiff:Orientation, as an attribute or an
+    /// element); nil: none.
+    static func parse(xmp bytes: UnsafeRawBufferPointer) -> Orientation? {
+        let name: StaticString = "tiff:Orientation"
+        var at = 0
+        while at < bytes.count {
+            defer { at += 1 }
+            guard bytes.starts(at, with: name) else { continue }
+            let value = at + name.utf8CodeUnitCount
+            let quoted = bytes.starts(value, with: "=\"") || bytes.starts(value, with: "='")
+            guard quoted || bytes.starts(value, with: ">"),
+                let digit = bytes.byte(value + (quoted ? 2 : 1)), (0x30...0x39).contains(digit)
+            else { continue }
+            return Orientation(rawValue: digit - 0x30) ?? .topLeft
+        }
+        return nil
+    }
+
+    /// The orientation that a TIFF header and its first directory speak of; nil: they do not, or are
+    /// not right. A number that is no orientation counts as upright.
+    static func parse(tiff bytes: UnsafeRawBufferPointer) -> Orientation? {
         let little = bytes.starts(with: "II")
-        guard little || bytes.starts(with: "MM") else { return .topLeft }
+        guard little || bytes.starts(with: "MM") else { return nil }
         func number16(_ offset: Int) -> Int? {
             little ? bytes.littleEndian16(offset) : bytes.bigEndian16(offset)
         }
@@ -18,7 +41,7 @@ enum Orientation: Int, Sendable {
             little ? bytes.littleEndian32(offset) : bytes.bigEndian32(offset)
         }
         guard number16(2) == 42, let directory = number32(4), let entries = number16(directory)
-        else { return .topLeft }
+        else { return nil }
         for i in 0..<entries {
             let entry = directory + 2 + 12 * i
             guard let tag = number16(entry), let type = number16(entry + 2) else { break }
@@ -27,7 +50,7 @@ enum Orientation: Int, Sendable {
             let value = type == 3 ? number16(entry + 8) : type == 4 ? number32(entry + 8) : nil
             return value.flatMap { Orientation(rawValue: $0) } ?? .topLeft
         }
-        return .topLeft
+        return nil
     }
 
     /// Whether the shown image runs through the stored rows, or columns, from the end.

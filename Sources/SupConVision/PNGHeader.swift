@@ -2,7 +2,7 @@ import CZlib
 import Glibc
 import SupConTensor
 
-/// The chunks of a PNG file (ISO/IEC 15948, clause 5): the header, Exif's orientation, and whether
+/// The chunks of a PNG file (ISO/IEC 15948, clause 5): the header, the orientation, and whether
 /// the file is whole.
 enum PNGHeader {
     /// Walks through all chunks up to IEND. `checksSums`: by their CRC-32 as well. Errors: format
@@ -13,6 +13,7 @@ enum PNGHeader {
         var header: ImageHeader?
         var hasPalette = false
         var data = 0
+        var (exif, profile, xmp): (Orientation?, Orientation?, Orientation?)
         var needsPalette = false
         try walk(bytes, checksSums: checksSums) { type, content throws(SupConError) in
             if header == nil {
@@ -24,16 +25,25 @@ enum PNGHeader {
             switch type {
             case Chunk.plte: hasPalette = true
             case Chunk.idat: data += content.count
-            case Chunk.exif: header?.orientation = Orientation.parse(tiff: content)
+            case Chunk.exif: exif = Orientation.parse(exif: content)
+            case Chunk.text, Chunk.ztxt, Chunk.itxt:
+                switch PNGText.orientation(
+                    content, isCompressed: type == Chunk.ztxt, isUTF8: type == Chunk.itxt)
+                {
+                case (.profile, let found)?: profile = found
+                case (.xmp, let found)?: xmp = found
+                case nil: break
+                }
             default: break
             }
         }
-        guard let header, data > 0 else {
+        guard var header, data > 0 else {
             throw SupConError(.format, "has no image data (no IDAT chunk)")
         }
         try require(
             hasPalette || !needsPalette, .format, "has no palette (no PLTE chunk), but needs one")
         try header.checkData(data)
+        header.orientation = exif ?? profile ?? xmp ?? .topLeft
         return header
     }
 
@@ -57,7 +67,8 @@ enum PNGHeader {
 
     private enum Chunk {
         static let ihdr = 0x4948_4452, plte = 0x504c_5445, idat = 0x4944_4154, iend = 0x4945_4e44,
-            trns = 0x7452_4e53, exif = 0x6558_4966
+            trns = 0x7452_4e53, exif = 0x6558_4966, text = 0x7445_5874,
+            ztxt = 0x7a54_5874, itxt = 0x6954_5874
     }
 
     private static func name(_ type: Int) -> String {

@@ -86,7 +86,7 @@ check "soname" same libsupcon.so.1 "$(soname)"
 needs_only() {
   local others
   others=$(readelf -d "$library" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' |
-    grep -vE '^(libc|libm|libstdc\+\+|libgcc_s|libdnnl|libgomp|libturbojpeg|libpng16|libz|ld-linux[a-z0-9-]*)\.so(\.[0-9]+)?$')
+    grep -vE '^(libc|libm|libstdc\+\+|libgcc_s|libdnnl|libgomp|libturbojpeg|libpng16|libwebp|libz|ld-linux[a-z0-9-]*)\.so(\.[0-9]+)?$')
   [[ -z $others ]] || { echo "also needs: $others"; return 1; }
 }
 check "needs the system and its engines only" needs_only

@@ -72,7 +72,7 @@ void test_evaluation(void) {
     REFUSES(EVALUATE(rows, truth, ROWS, rows, truth, ROWS, COLUMNS, 9), ARGUMENT, word); \
   } while (0)
   REFUSES_OPTION(options.method = 3, "method");
-  REFUSES_OPTION((options.method = SUPCON_METHOD_KNN, options.k = 0), "k");
+  REFUSES_OPTION((options.method = SUPCON_METHOD_KNN, options.k = -1), "k");
   REFUSES_OPTION((options.method = SUPCON_METHOD_KNN, options.temperature = 0), "temperature");
   REFUSES_OPTION(options.iterations = -1, "iterations");
   REFUSES_OPTION(options.l2 = NAN, "l2");

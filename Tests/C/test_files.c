@@ -2,6 +2,8 @@
  * files made to deceive. */
 #include "test.h"
 
+#include <math.h>
+
 static void folders(void) {
   supcon_dataset *dataset = NULL;
   supcon_dataset_info info;
@@ -139,8 +141,132 @@ static void vanishing(void) {
   supcon_dataset_free(dataset);
 }
 
+/* Bytes in memory, beside the files that they are of. */
+static void encoded(void) {
+  char bytes[2][8192];
+  int64_t sizes[3] = {0, 0, 0};
+  const char *names[2] = {"folder/red/0.png", "folder/blue/1.jpg"};
+  for (int i = 0; i < 2; ++i) {
+    FILE *file = fopen(data_path(names[i]), "rb");
+    sizes[i] = file ? (int64_t)fread(bytes[i], 1, sizeof bytes[i], file) : 0;
+    if (file) fclose(file);
+    EXPECT(sizes[i] > 0 && sizes[i] < (int64_t)sizeof bytes[i], "%s was not read", names[i]);
+  }
+  const void *data[3] = {bytes[0], bytes[1], NULL};
+  const char *paths[3] = {"from memory", NULL, data_path(names[0])};
+  const int64_t own[3] = {7, 8, 9};
+  supcon_dataset *dataset = NULL, *files = NULL, *changed = NULL;
+  supcon_dataset_options options;
+  supcon_dataset_options_init(&options);
+  EXPECT(options.max_pixels == 0 && options.exact_decoding == 0 &&
+             options.class_order == SUPCON_CLASS_ORDER_BYTES,
+         "other defaults");
+  options.channels = 1, options.on_error = SUPCON_ON_ERROR_REFUSE, options.copy = 1;
+  WORKS(supcon_dataset_from_encoded(data, sizes, paths, 3, own, &options, &dataset));
+  memset(bytes, 0, sizeof bytes); /* they were copied */
+  EXPECT(supcon_dataset_path(dataset, 0) &&
+             strcmp(supcon_dataset_path(dataset, 0), "from memory") == 0 &&
+             !supcon_dataset_path(dataset, 1),
+         "other names");
+  const char *same[3] = {data_path(names[0]), data_path(names[1]), data_path(names[0])};
+  WORKS(supcon_dataset_from_files(same, 3, own, &options, &files));
+  supcon_model *model = small_model();
+  const int64_t columns = supcon_model_output_dimension(model, SUPCON_OUTPUT_ENCODER);
+  float *rows = calloc((size_t)(6 * columns), sizeof *rows);
+  WORKS(supcon_model_embed_dataset(model, dataset, NULL, rows, 3 * columns));
+  WORKS(supcon_model_embed_dataset(model, files, NULL, rows + 3 * columns, 3 * columns));
+  EXPECT(memcmp(rows, rows + 3 * columns, (size_t)(3 * columns) * sizeof *rows) == 0,
+         "other embeddings");
+
+  const char *classes[3] = {"9", "none", "7"};
+  int64_t labels_now[2];
+  WORKS(supcon_dataset_with_classes(dataset, classes, 3, &changed));
+  WORKS(supcon_dataset_get_labels(changed, labels_now, 2));
+  EXPECT(labels_now[0] == 2 && labels_now[1] == 0, "labels %lld and %lld", (long long)labels_now[0],
+         (long long)labels_now[1]);
+  supcon_dataset_free(changed);
+  REFUSES_HANDLE(supcon_dataset_with_classes(dataset, classes + 1, 1, &changed), changed, STATE,
+                 "none");
+  REFUSES_HANDLE(supcon_dataset_with_classes(dataset, NULL, 1, &changed), changed, ARGUMENT,
+                 "names");
+  classes[1] = "9";
+  REFUSES_HANDLE(supcon_dataset_with_classes(dataset, classes, 3, &changed), changed, ARGUMENT,
+                 "twice");
+  supcon_dataset_free(dataset);
+  supcon_dataset_free(files);
+  supcon_model_free(model);
+  free(rows);
+
+  REFUSES_HANDLE(supcon_dataset_from_encoded(data, sizes, NULL, 3, NULL, &options, &dataset),
+                 dataset, ARGUMENT, "data[2]");
+  REFUSES_HANDLE(supcon_dataset_from_encoded(data, sizes, NULL, 2, NULL, &options, &dataset),
+                 dataset, FORMAT, "image 0");
+  REFUSES_HANDLE(supcon_dataset_from_encoded(NULL, sizes, NULL, 2, NULL, &options, &dataset),
+                 dataset, ARGUMENT, "data");
+  REFUSES_HANDLE(supcon_dataset_from_encoded(data, NULL, NULL, 2, NULL, &options, &dataset),
+                 dataset, ARGUMENT, "sizes");
+  sizes[1] = -1;
+  REFUSES_HANDLE(supcon_dataset_from_encoded(data, sizes, NULL, 2, NULL, NULL, &dataset), dataset,
+                 ARGUMENT, "sizes[1] is -1");
+  options.max_pixels = -1;
+  REFUSES_HANDLE(supcon_dataset_from_files(same, 3, NULL, &options, &dataset), dataset, ARGUMENT,
+                 "max_pixels is -1");
+  options.max_pixels = 3;
+  REFUSES_HANDLE(supcon_dataset_from_files(same, 3, NULL, &options, &dataset), dataset, FORMAT,
+                 "max_pixels");
+  options.max_pixels = 0, options.class_order = 2;
+  REFUSES_HANDLE(supcon_dataset_from_files(same, 3, NULL, &options, &dataset), dataset, ARGUMENT,
+                 "class_order is 2");
+  options.class_order = 0, options.exact_decoding = 2;
+  REFUSES_HANDLE(supcon_dataset_from_files(same, 3, NULL, &options, &dataset), dataset, ARGUMENT,
+                 "exact_decoding is 2");
+}
+
+/* A model that crops sees the middle of a wide image, as one that squashes sees that middle. */
+static void resizing(void) {
+  supcon_model_options options;
+  supcon_model_options_init(&options);
+  EXPECT(options.resize == SUPCON_RESIZE_SQUASH, "resize is %d", options.resize);
+  options.width = 2, options.channels = 1, options.image_height = options.image_width = SIDE;
+  options.precision = SUPCON_PRECISION_F32;
+  supcon_model *squashing = NULL, *cropping = NULL, *none = NULL;
+  WORKS(supcon_model_create(NULL, &options, &squashing));
+  options.resize = SUPCON_RESIZE_CROP;
+  WORKS(supcon_model_create(NULL, &options, &cropping));
+  options.resize = 3;
+  REFUSES_HANDLE(supcon_model_create(NULL, &options, &none), none, ARGUMENT, "resize is 3");
+  supcon_model_info info;
+  supcon_model_info_init(&info);
+  WORKS(supcon_model_get_info(cropping, &info));
+  EXPECT(info.resize == SUPCON_RESIZE_CROP, "resize is %d", info.resize);
+
+  enum { WIDE = SIDE + 8 };
+  uint8_t wide[SIDE * WIDE];
+  for (int i = 0; i < SIDE * WIDE; ++i) wide[i] = (uint8_t)(i * 37);
+  supcon_images all, middle;
+  supcon_images_init(&all, wide, SUPCON_ELEMENT_U8, SUPCON_LAYOUT_HWC, 1, SIDE, WIDE, 1);
+  supcon_images_init(&middle, wide + 4, SUPCON_ELEMENT_U8, SUPCON_LAYOUT_HWC, 1, SIDE, SIDE, 1);
+  middle.row_stride = WIDE;
+  const int64_t columns = supcon_model_output_dimension(cropping, SUPCON_OUTPUT_ENCODER);
+  float *rows = calloc((size_t)(3 * columns), sizeof *rows);
+  WORKS(supcon_model_embed(cropping, &all, NULL, rows, columns));
+  WORKS(supcon_model_embed(squashing, &middle, NULL, rows + columns, columns));
+  WORKS(supcon_model_embed(squashing, &all, NULL, rows + 2 * columns, columns));
+  double off = 0, apart = 0;
+  for (int64_t i = 0; i < columns; ++i) {
+    off += fabs((double)rows[i] - rows[columns + i]);
+    apart += fabs((double)rows[i] - rows[2 * columns + i]);
+  }
+  EXPECT(off < 1e-4 && apart > 1e-3, "%g off the middle's, %g off the whole's", off, apart);
+  free(rows);
+  supcon_model_free(squashing);
+  supcon_model_free(cropping);
+}
+
 void test_files(void) {
   folders();
+  encoded();
+  resizing();
   idx();
   cifar();
   vanishing();

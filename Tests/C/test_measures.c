@@ -126,7 +126,7 @@ static void strangeness(void) {
   float scores[3];
   supcon_ood_options options;
   supcon_ood_options_init(&options);
-  EXPECT(options.k == 50, "k is %d", options.k);
+  EXPECT(options.k == 0, "k is %d", options.k);
   REFUSES(supcon_ood_scores(NULL, train, 3, queries, 2, 2, NULL, scores), ARGUMENT, "k is 50");
   options.k = 3;
   WORKS(supcon_ood_scores(NULL, train, 3, queries, 2, 2, &options, scores));

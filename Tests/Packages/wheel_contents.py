@@ -36,6 +36,7 @@ def main(path):
         "gomp": (r"gomp|gcc", "GCC Runtime Library Exception"),
         "png16": (r"png", "libpng|PNG"),
         "turbojpeg": (r"jpeg", "Independent JPEG Group"),
+        "webp": (r"webp", "Google"),
         "OpenCL": (r"opencl", "Khronos|BSD"),
     }
     for library in (name.split("/")[1] for name in names if name.startswith("supcon.libs/")):

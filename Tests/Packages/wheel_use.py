@@ -50,7 +50,7 @@ def check_loaded():
     maps = Path("/proc/self/maps").read_text().splitlines()
     loaded = {line.split(None, 5)[5] for line in maps if ".so" in line}
     own = os.path.dirname(os.path.dirname(supcon.__file__))
-    for engine in ("libsupcon", "libdnnl", "libgomp", "libturbojpeg", "libpng16"):
+    for engine in ("libsupcon", "libdnnl", "libgomp", "libturbojpeg", "libpng16", "libwebp"):
         paths = [it for it in loaded if engine in os.path.basename(it)]
         assert paths and all(it.startswith(own) for it in paths), (engine, paths)
 

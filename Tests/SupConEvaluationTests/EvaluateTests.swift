@@ -175,10 +175,22 @@ import Testing
         }
 
         var options = EvaluateOptions(method: .knn)
-        for k in [0, -3, 31] {
+        for k in [-1, -3, 31] {
             options.k = k
             expectError(.argument, "k is \(k)", "1 to 30") { _ = try judge(good, good, options) }
         }
+        // Nobody asked for 20 or 30: as many as there are, if there are fewer than 20.
+        options.k = 0
+        let few = LabeledRows(
+            rows: Array(good.rows.prefix(7 * good.dimension)),
+            labels: Array(good.labels.prefix(7)), dimension: good.dimension)
+        let chosen = try judge(few, good, options)
+        options.k = 7
+        #expect(try judge(few, good, options).predictions == chosen.predictions)
+        options.k = 20
+        let twenty = try judge(good, good, options).predictions
+        options.k = 0
+        #expect(try judge(good, good, options).predictions == twenty)
         (options.k, options.temperature) = (3, 0)
         expectError(.argument, "temperature is 0") { _ = try judge(good, good, options) }
         options = EvaluateOptions()

@@ -60,7 +60,7 @@ import Testing
         let rows = LabeledRows(random: 5, dimension: 2, classes: 2, seed: 1)
         expectError(.argument, "k is 6", "1 to 5") { _ = try scores(rows, rows, k: 6) }
         expectError(.argument, "k is 5", "1 to 4") { _ = try scores(rows, nil, k: 5) }
-        expectError(.argument, "k is 0") { _ = try scores(rows, rows, k: 0) }
+        expectError(.argument, "k is -1") { _ = try scores(rows, rows, k: -1) }
     }
 
     func detect(_ inside: [Float], _ outside: [Float]) throws -> Detection {

@@ -8,6 +8,8 @@ import Testing
     static let files = [
         "rgb420.jpg", "progressive.jpg", "cmyk.jpg", "orientation6.jpg", "rgb8.png",
         "rgba8_interlaced.png", "palette4.png", "gray16.png", "orientation6.png",
+        "lossy_alpha.webp", "lossless.webp",
+        "orientation6.webp", "profile6_zipped.png",
     ]
 
     /// CRC-32 of ISO 3309, bit by bit.

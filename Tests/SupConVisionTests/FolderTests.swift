@@ -45,8 +45,9 @@ import Testing
         #expect(
             dataset.skipped.map { $0.dropFirst(folder.path.count) } == [
                 "/a/cut: is cut off: it ends after 743 bytes, before its IEND chunk",
-                "/a/none.png: is empty", "/a/text.JPG: is neither a JPEG nor a PNG image",
-                "/a/web.webp: is a WebP image; expected JPEG or PNG",
+                "/a/none.png: is empty",
+                "/a/text.JPG: is neither a JPEG nor a PNG nor a WebP image",
+                "/a/web.webp: is cut off: it ends after 16 bytes of 875770425",
             ])
         expectError(.format, "a/cut") { () throws(SupConError) in
             try Dataset.folder(folder.path, options: DatasetOptions(onError: .refuse))

@@ -52,14 +52,16 @@ static inline double number(const char *name, const char *text) {
   return value;
 }
 
-/* Whether a file begins like a JPEG or PNG image. */
+/* Whether a file begins like a JPEG, PNG or WebP image. */
 static inline int is_image(const char *path) {
-  unsigned char start[4] = {0};
+  unsigned char start[12] = {0};
   FILE *file = fopen(path, "rb");
   if (!file) fail("%s: %s", path, strerror(errno));
   size_t count = fread(start, 1, sizeof start, file);
   fclose(file);
-  return count == 4 && (memcmp(start, "\xff\xd8\xff", 3) == 0 || memcmp(start, "\x89PNG", 4) == 0);
+  return count == sizeof start &&
+         (memcmp(start, "\xff\xd8\xff", 3) == 0 || memcmp(start, "\x89PNG", 4) == 0 ||
+          (memcmp(start, "RIFF", 4) == 0 && memcmp(start + 8, "WEBP", 4) == 0));
 }
 
 /* Opens what the command line names: a folder (a folder per class), image files, or MNIST's IDX

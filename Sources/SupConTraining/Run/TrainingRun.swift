@@ -92,7 +92,8 @@ final class TrainingRun {
             views: options.effectiveViews, height: phase.height, width: phase.width,
             mean: model.mean, std: model.std, seed: options.seed,
             threads: options.loaderThreads > 0 ? options.loaderThreads : plan.context.threads,
-            batchSize: plan.step.chunks.size, context: plan.context)
+            batchSize: plan.step.chunks.size, resizing: model.resizing,
+            context: plan.context)
     }
 
     // MARK: An epoch

@@ -10,14 +10,17 @@ public struct Augmentation: Sendable {
     public let options: AugmentationOptions
     /// Of the views.
     public let height, width, channels: Int
+    private let resizing: Resizing
 
+    /// - Parameter resizing: how views of the kind `none` are brought to their size.
     /// Errors: argument.
-    public init(_ options: AugmentationOptions, height: Int, width: Int, channels: Int)
-        throws(SupConError)
-    {
+    public init(
+        _ options: AugmentationOptions, height: Int, width: Int, channels: Int,
+        resizing: Resizing = .squash
+    ) throws(SupConError) {
         try options.validate()
         try checkSize("views", height, width, channels)
-        self.options = options
+        (self.options, self.resizing) = (options, resizing)
         (self.height, self.width, self.channels) = (height, width, channels)
     }
 
@@ -53,7 +56,8 @@ public struct Augmentation: Sendable {
         try workspace.render(
             image, crop: recipe.crop.mapped(from: fullSize, to: frame),
             flip: recipe.flip, operations: recipe.operations, height: height,
-            width: width, normalization, into: into)
+            width: width, normalization, into: into,
+            reaches: options.kind == .none && resizing == .crop)
     }
 
     /// Decides everything about one view of an image of this size.
@@ -62,7 +66,7 @@ public struct Augmentation: Sendable {
         _ recipe: inout ViewRecipe
     ) {
         recipe.operations.removeAll(keepingCapacity: true)
-        recipe.crop = CropBox(height: size.height, width: size.width)
+        recipe.crop = resizing.box(of: size, for: (height, width))
         recipe.flip = false
         if options.kind == .none { return }
         var random = Philox(

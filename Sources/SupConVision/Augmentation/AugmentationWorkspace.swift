@@ -21,9 +21,10 @@ public final class AugmentationWorkspace {
     func render(
         _ image: ImageView, crop: CropBox, flip: Bool, operations: [any ImageOperation],
         height: Int, width: Int, _ normalization: Normalization,
-        into: UnsafeMutablePointer<Float>
+        into: UnsafeMutablePointer<Float>, reaches: Bool = false
     ) throws(SupConError) {
-        try resampler.prepare(image, box: crop, flip: flip, height: height, width: width)
+        try resampler.prepare(
+            image, box: crop, flip: flip, height: height, width: width, reaches: reaches)
         let (channels, count) = (image.channels, height * width)
         let stripRows = min(max(1536 / width, 1), height)
         let whole = operations.contains { $0.needs != .pixel }

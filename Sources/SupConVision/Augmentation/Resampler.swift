@@ -6,7 +6,8 @@ import SupConTensor
 /// `image.crop(box).resize(size, BILINEAR)` and torchvision's `resized_crop(antialias=True)` do,
 /// but in f32 throughout.
 ///
-/// Only pixels of the box are drawn on (for a box that cuts pixels: those that it touches). Memory
+/// Only pixels of the box are drawn on (for a box that cuts pixels: those that it touches), unless it
+/// reaches beyond, as when the whole image is resized and the box is cut out of that. Memory
 /// is kept from image to image. One thread.
 final class Resampler {
     private let memory = Scratch()
@@ -16,11 +17,13 @@ final class Resampler {
 
     /// Computes the weights for one image. `rows` then may be called until the image goes. Errors:
     /// memory.
-    func prepare(_ image: ImageView, box: CropBox, flip: Bool, height: Int, width: Int)
-        throws(SupConError)
-    {
-        let y = Axis(low: box.top, length: box.height, size: image.height, count: height)
-        let x = Axis(low: box.left, length: box.width, size: image.width, count: width)
+    func prepare(
+        _ image: ImageView, box: CropBox, flip: Bool, height: Int, width: Int, reaches: Bool = false
+    ) throws(SupConError) {
+        let y = Axis(
+            low: box.top, length: box.height, size: image.height, count: height, reaches: reaches)
+        let x = Axis(
+            low: box.left, length: box.width, size: image.width, count: width, reaches: reaches)
         let rowPitch = roundedUp(x.size + 192)
         let sums = max(x.pitch, y.pitch)
         let ring = y.taps * image.channels * x.pitch  // sides are at most 65,536: far from overflow
@@ -65,13 +68,16 @@ final class Resampler {
         var low, scale: Double  // low counts from `first`
         var first, size, taps, pitch: Int
 
-        init(low: Double, length: Double, size whole: Int, count: Int) {
-            first = min(max(Int(low.rounded(.down)), 0), whole - 1)
-            size = min(max(Int((low + length).rounded(.up)), first + 1), whole) - first
-            self.low = low - Double(first)
+        init(low: Double, length: Double, size whole: Int, count: Int, reaches: Bool) {
             scale = length / Double(count)
+            let reach = reaches ? max(scale, 1) : 0
+            first = min(max(Int((low - reach).rounded(.down)), 0), whole - 1)
+            size = min(max(Int((low + length + reach).rounded(.up)), first + 1), whole) - first
+            self.low = low - Double(first)
             // Output pixels that are input pixels draw on no neighbor.
-            taps = scale == 1 && self.low == 0 ? 1 : Int(sc_triangle_taps(scale, Int64(size)))
+            taps =
+                scale == 1 && self.low == self.low.rounded()
+                ? 1 : Int(sc_triangle_taps(scale, Int64(size)))
             pitch = roundedUp(count)
         }
         var tableCount: Int { (taps + 1) * pitch }

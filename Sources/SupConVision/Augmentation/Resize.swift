@@ -8,15 +8,17 @@ public func resize(_ image: ImageView, into: UnsafeMutablePointer<Float>, height
     try resize(image, into: into, height: height, width: width, workspace: AugmentationWorkspace())
 }
 
-/// The same of a part of the image (nil: of all), normalized, with memory that is kept from image to
-/// image. Errors: argument, memory.
+/// The same of a part of the image (nil: of all), cut out before or, if it `reaches` beyond, after the
+/// whole is resized; normalized, with memory that is kept from image to image. Errors: argument,
+/// memory.
 package func resize(
-    _ image: ImageView, part: CropBox? = nil, into: UnsafeMutablePointer<Float>, height: Int,
+    _ image: ImageView, part: CropBox? = nil, reaches: Bool = false,
+    into: UnsafeMutablePointer<Float>, height: Int,
     width: Int, _ normalization: Normalization = .none, workspace: AugmentationWorkspace
 ) throws(SupConError) {
     try checkSize("images", image.height, image.width, image.channels)
     try checkSize("resized images", height, width, image.channels)
     try workspace.render(
         image, crop: part ?? CropBox(height: image.height, width: image.width), flip: false,
-        operations: [], height: height, width: width, normalization, into: into)
+        operations: [], height: height, width: width, normalization, into: into, reaches: reaches)
 }

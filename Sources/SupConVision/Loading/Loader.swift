@@ -52,17 +52,22 @@ public final class Loader {
     ///   - second: how the views after an image's first are made; nil: as the first.
     ///   - mean, std: one per channel.
     ///   - threads: 1 to 1024.
+    ///   - resizing: how views of the kind `none` are brought to their size.
     ///   - context: whose memory limit holds for the images that are decoded.
     /// Errors: argument, shape, memory.
     public init(
         _ dataset: Dataset, _ options: AugmentationOptions, second: AugmentationOptions? = nil,
         views: Int, height: Int, width: Int, mean: [Float], std: [Float], seed: UInt64,
-        threads: Int, batchSize: Int, context: ExecutionContext = .default
+        threads: Int, batchSize: Int, resizing: Resizing = .squash,
+        context: ExecutionContext = .default
     ) throws(SupConError) {
         let augmentation = try Augmentation(
-            options, height: height, width: width, channels: dataset.channels)
+            options, height: height, width: width, channels: dataset.channels,
+            resizing: resizing)
         let other = try second.map { (second) throws(SupConError) in
-            try Augmentation(second, height: height, width: width, channels: dataset.channels)
+            try Augmentation(
+                second, height: height, width: width, channels: dataset.channels,
+                resizing: resizing)
         }
         let normalization = try Normalization(mean: mean, std: std)
         try require(

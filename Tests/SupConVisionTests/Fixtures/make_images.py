@@ -17,7 +17,7 @@ import zlib
 
 import numpy as np
 import skimage.data
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, PngImagePlugin
 
 here = pathlib.Path(__file__).parent
 random = np.random.default_rng(20200423)
@@ -229,6 +229,68 @@ for orientation in (1, 3, 6):
     for height, width in ((24, 24), (60, 88), (120, 100)):
         made = Image.fromarray(view(shown, height, width))
         made.save(here / f"cat{orientation}_{height}x{width}.png", optimize=True)
+
+# The photograph as torchvision's Resize and CenterCrop bring it to a size: resized, then cut.
+upright = Image.open(here / "cat1.jpg").convert("RGB")
+for height, width, resized in ((60, 60, (60, 90)), (40, 100, (66, 100))):
+    top, left = round((resized[0] - height) / 2), round((resized[1] - width) / 2)
+    made = view(upright, *resized)[top : top + height, left : left + width]
+    Image.fromarray(made).save(here / f"cat1_crop{height}x{width}.png", optimize=True)
+
+# WebP
+color.save(here / "lossy.webp", quality=90)
+color.save(here / "lossless.webp", lossless=True)
+alpha = color.copy()
+alpha.putalpha(
+    Image.fromarray(np.random.default_rng(9).integers(0, 256, (HEIGHT, WIDTH), np.uint8))
+)
+alpha.save(here / "alpha.webp", lossless=True, exact=True)
+alpha.save(here / "lossy_alpha.webp", quality=90, exact=True)
+exif = Image.Exif()
+exif[0x0112] = 6
+color.save(here / "orientation6.webp", lossless=True, exif=exif)
+turned = exif
+
+
+# Orientations that XMP and ImageMagick's raw profiles speak of
+def xmp(orientation, element=False):
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF><rdf:Description '
+        + ("><tiff:Orientation>%d</tiff:Orientation>" if element else 'tiff:Orientation="%d">')
+        % orientation
+        + "</rdf:Description></rdf:RDF></x:xmpmeta>"
+    )
+
+
+def profile(data):
+    digits = data.hex()
+    lines = [digits[at : at + 72] for at in range(0, len(digits), 72)]
+    return "\nexif\n%8d\n" % len(data) + "\n".join(lines) + "\n"
+
+
+color.save(here / "xmp5.jpg", quality=95, subsampling=0, xmp=xmp(5).encode())
+color.save(here / "xmp8.webp", lossless=True, xmp=xmp(8).encode())
+exif = Image.Exif()
+exif[0x0112] = 3  # Exif's word counts where both speak
+color.save(here / "exif3_xmp5.jpg", quality=95, exif=exif, xmp=xmp(5).encode())
+for name, text in {
+    "xmp7": ("XML:com.adobe.xmp", xmp(7, element=True)),
+    "profile6": ("Raw profile type exif", profile(turned.tobytes())),
+}.items():
+    for zipped in (False, True):
+        info = PngImagePlugin.PngInfo()
+        if name == "xmp7":
+            info.add_itxt(*text, zip=zipped)
+        else:
+            info.add_text(*text, zip=zipped)
+        file = f"{name}{'_zipped' if zipped else ''}.png"
+        color.save(here / file, pnginfo=info)
+        by_pillow(file)
+for name in (
+    "lossy.webp lossless.webp alpha.webp lossy_alpha.webp orientation6.webp xmp5.jpg xmp8.webp "
+    "exif3_xmp5.jpg"
+).split():
+    by_pillow(name)
 
 # As small as deflate can be for its size; its pixels are all 0.
 Image.new("L", (3000, 3000)).save(here / "black.png", compress_level=9)

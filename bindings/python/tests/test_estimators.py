@@ -235,7 +235,7 @@ def test_evaluate_by_labels_of_any_kind():
     assert found.top1 == pytest.approx(29 / 30) and found.confusion[0, 1] == 1
     for change, words in (
         (dict(method="best"), "'linear', 'knn', 'prototypes'"),
-        (dict(k=0, method="knn"), "k"),
+        (dict(k=-1, method="knn"), "k"),
         (dict(test=tests[:, :2]), "2"),
         (dict(test_labels=others[1:]), r"\[30\]"),
     ):

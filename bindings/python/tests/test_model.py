@@ -111,7 +111,7 @@ def test_int8(shapes, tmp_path):
     ):
         np.testing.assert_array_equal(model.quantize(data).embed(images), rows)
     with pytest.raises(supcon.ShapeError, match="3 channels"):
-        model.quantize(np.zeros((2, 12, 12, 3), np.uint8))
+        model.quantize(supcon.Dataset.from_images(np.zeros((2, 12, 12, 3), np.uint8)))
     with pytest.raises(ValueError, match="at least one image"):
         model.quantize(images[:0])
     np.testing.assert_array_equal(model.quantize(None).embed(images), exact)
@@ -279,7 +279,8 @@ def test_bad_files(model, tmp_path):
 
 def test_bad_embedding(model):
     for images, error in (
-        (np.zeros((1, 8, 8, 3), np.uint8), ValueError),
+        (np.zeros((1, 8, 8, 5), np.uint8), ValueError),
+        (supcon.Dataset.from_images(np.zeros((1, 8, 8, 3), np.uint8)), ValueError),
         (np.zeros((1, 8), np.uint8), ValueError),
     ):
         with pytest.raises(error):

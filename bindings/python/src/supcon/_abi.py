@@ -29,6 +29,7 @@ from ._generated import (
     CalibrationOptions,
     Choice,
     ClassifierOptions,
+    ClassOrder,
     ContextOptions,
     DatasetOptions,
     Denominator,
@@ -51,6 +52,7 @@ from ._generated import (
     ProgressCallback,
     Queue,
     Reduction,
+    Resize,
     Schedule,
     Stem,
     TrainOptions,
@@ -217,6 +219,8 @@ class ModelInfo(Structure):
             ("std", c_float * 4),
             ("int8", c_int32),
             ("normalize_features", c_int32),
+            ("resize", c_int32),
+            ("reserved", c_int32),
         ]
     )
 
@@ -429,6 +433,18 @@ FUNCTIONS = {
         status,
         [_paths, c_int64, _integers, POINTER(DatasetOptions), _datasets],
     ),
+    "supcon_dataset_from_encoded": (
+        status,
+        [
+            POINTER(c_void_p),
+            _integers,
+            _paths,
+            c_int64,
+            _integers,
+            POINTER(DatasetOptions),
+            _datasets,
+        ],
+    ),
     "supcon_dataset_from_idx": (status, [c_char_p, c_char_p, POINTER(DatasetOptions), _datasets]),
     "supcon_dataset_from_cifar": (
         status,
@@ -451,6 +467,7 @@ FUNCTIONS = {
     "supcon_dataset_with_targets": (status, [DatasetHandle, _doubles, c_int64, _datasets]),
     "supcon_dataset_with_weights": (status, [DatasetHandle, _floats, _datasets]),
     "supcon_dataset_get_class_labels": (status, [DatasetHandle, _integers, c_int64]),
+    "supcon_dataset_with_classes": (status, [DatasetHandle, _paths, c_int64, _datasets]),
     "supcon_dataset_with_class_names": (status, [DatasetHandle, _paths, c_int64, _datasets]),
     "supcon_dataset_with_label_noise": (status, [DatasetHandle, c_double, c_uint64, _datasets]),
     "supcon_dataset_per_class": (status, [DatasetHandle, c_int64, c_uint64, _datasets]),

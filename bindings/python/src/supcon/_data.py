@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
+from pathlib import Path
 
 import numpy as np
 
 from . import _abi, _convert
-from ._errors import ArgumentError, ElementTypeError, ShapeError, StateError
-from ._images import Pixels, are_paths, doubles, encode_labels, floats, integers, pixels
+from ._errors import ArgumentError, ElementTypeError, FormatError, ShapeError, StateError
+from ._images import (
+    Pixels,
+    are_bytes,
+    are_paths,
+    as_array,
+    doubles,
+    encode_labels,
+    floats,
+    integers,
+    is_picture,
+    pixels,
+)
 from ._library import check, defaults, guarded, lib, own
 from ._options import DATASET, build
+from ._pictures import encoded, is_foreign, item_array, picture_array, transcoded
 
 
 class Dataset:
@@ -127,15 +141,12 @@ class Dataset:
         max_pixels=None,
         exact_decoding=None,
     ) -> Dataset:
-        """JPEG and PNG files, in that order. Labels: int [n]. `on_error`: "skip" leaves
-        unreadable files out, "refuse" raises; `channels`: 1 (gray) or 3 (RGB); `max_pixels`: an
-        image that claims more is unreadable (None: 178,956,970); `exact_decoding`: make views of
-        JPEGs from all of their pixels, which takes longer.
+        """JPEG, PNG and WebP files, in that order, and where Pillow is installed what it reads by
+        name (BMP, GIF, TIFF; HEIC with pillow-heif), which is kept in memory. Labels: int [n].
+        `on_error`: "skip" leaves unreadable files out, "refuse" raises; `channels`: 1 (gray) or 3
+        (RGB); `max_pixels`: an image that claims more is unreadable (None: 178,956,970);
+        `exact_decoding`: make views of JPEGs from all of their pixels, which takes longer.
         """
-        encoded = [_convert.path("paths", it) for it in paths]
-        numbers = _numbers(labels)
-        if numbers is not None and len(numbers) != len(encoded):
-            raise ShapeError(f"there are {len(numbers)} labels for {len(encoded)} paths")
         options = build(
             DATASET,
             on_error=on_error,
@@ -143,17 +154,37 @@ class Dataset:
             max_pixels=max_pixels,
             exact_decoding=exact_decoding,
         )
-        handle = _abi.DatasetHandle()
-        check(
-            lib.supcon_dataset_from_files(
-                _strings(encoded),
-                len(encoded),
-                integers(numbers),
-                ctypes.byref(options),
-                ctypes.byref(handle),
-            )
+        return _encoded(
+            [Path(os.fsdecode(_convert.path("paths", it))) for it in paths], labels, options
         )
-        return Dataset(handle)
+
+    @classmethod
+    def from_encoded(
+        cls,
+        images,
+        labels=None,
+        *,
+        on_error=None,
+        channels=None,
+        max_pixels=None,
+        exact_decoding=None,
+    ) -> Dataset:
+        """Encoded images in memory, each the bytes of a JPEG, PNG or WebP file (or its path), used
+        where they lie and decoded when they are used. The options are those of `from_files`.
+        """
+        options = build(
+            DATASET,
+            on_error=on_error,
+            channels=channels,
+            max_pixels=max_pixels,
+            exact_decoding=exact_decoding,
+        )
+        for at, it in enumerate(images):
+            if not are_bytes(it) and not isinstance(it, (str, os.PathLike)):
+                raise ElementTypeError(
+                    f"images[{at}] is a {type(it).__name__}; expected bytes of a file, or a path"
+                )
+        return _encoded([it if are_bytes(it) else Path(it) for it in images], labels, options)
 
     @classmethod
     def from_idx(cls, images, labels=None) -> Dataset:
@@ -338,6 +369,15 @@ class Dataset:
             raise ArgumentError("a class name has a NUL in it")
         return self._changed(lib.supcon_dataset_with_class_names, _strings(encoded), len(encoded))
 
+    def with_classes(self, names) -> Dataset:
+        """With these classes alone, in this order: images of others are left out, and a name that
+        no class has is a class without images.
+        """
+        encoded = [str(it).encode("utf-8", "surrogateescape") for it in names]
+        if any(b"\0" in it for it in encoded):
+            raise ArgumentError("a class name has a NUL in it")
+        return self._changed(lib.supcon_dataset_with_classes, _strings(encoded), len(encoded))
+
     def with_label_noise(self, rate: float, seed: int = 0) -> Dataset:
         """Symmetric label noise: `rate` (0 to 1) of the images, at random, get one of the other
         classes that have images, each as likely.
@@ -364,8 +404,9 @@ class Dataset:
 
 
 class ImageFolder(Dataset):
-    """A folder with a folder per class, in the byte order of their names; JPEG and PNG files to any
-    depth, decoded when they are used.
+    """A folder with a folder per class; JPEG, PNG and WebP files to any depth, decoded when they are
+    used, and where Pillow is installed what it reads by name (BMP, GIF, TIFF; HEIC with
+    pillow-heif), which is kept in memory.
 
     Parameters
     ----------
@@ -380,23 +421,81 @@ class ImageFolder(Dataset):
         Make views of JPEGs from all of their pixels, exactly as those of an array of the pixels.
         Otherwise a view that is much smaller than its JPEG is made from 1/2 or 1/4 of the pixels
         along each side, which is faster and differs by less than half a level of 255 on average.
+    class_order : {"bytes", "natural"}, default "bytes"
+        Of the class folders' names; natural: runs of digits count as numbers.
+    classes : list of str, optional
+        These classes alone, in this order (see `with_classes`).
     """
 
-    def __init__(self, path, on_error=None, channels=None, *, max_pixels=None, exact_decoding=None):
+    def __init__(
+        self,
+        path,
+        on_error=None,
+        channels=None,
+        *,
+        max_pixels=None,
+        exact_decoding=None,
+        class_order=None,
+        classes=None,
+    ):
         options = build(
             DATASET,
             on_error=on_error,
             channels=channels,
             max_pixels=max_pixels,
             exact_decoding=exact_decoding,
+            class_order=class_order,
         )
-        handle = _abi.DatasetHandle()
+        data = _folder(_convert.path("path", path), options)
+        if classes is not None:
+            data = data.with_classes(classes)
+        # Of the same images: a handle of this object's own.
+        handle, order = _abi.DatasetHandle(), np.arange(len(data), dtype=np.int64)
         check(
-            lib.supcon_dataset_from_folder(
-                _convert.path("path", path), ctypes.byref(options), ctypes.byref(handle)
+            lib.supcon_dataset_subset(
+                data._handle, integers(order), len(order), ctypes.byref(handle)
             )
         )
-        super().__init__(handle)
+        super().__init__(handle, data._keep)
+        self.skipped = data.skipped
+
+
+def _folder(path: bytes, options) -> Dataset:
+    """A folder's images, those that only Pillow reads among them."""
+    refuses, handle = options.on_error == _abi.OnError.REFUSE, _abi.DatasetHandle()
+    options.on_error = _abi.OnError.SKIP
+    status = lib.supcon_dataset_from_folder(path, ctypes.byref(options), ctypes.byref(handle))
+    options.on_error = _abi.OnError.REFUSE if refuses else _abi.OnError.SKIP
+    check(status)
+    data = Dataset(handle)
+    read = {}  # what Pillow makes of those left out
+    for line in data.skipped:
+        name = line.split(": ")[0]
+        if is_foreign(name) and (made := transcoded(name)) is not None:
+            read[name] = made
+    rest = [it for it in data.skipped if it.split(": ")[0] not in read]
+    if refuses and rest:
+        if not read:  # the library says of which kind the error is
+            check(lib.supcon_dataset_from_folder(path, ctypes.byref(options), ctypes.byref(handle)))
+        raise FormatError(rest[0])
+    if not read:
+        return data
+    root = Path(os.fsdecode(path))
+    labels = dict(zip(data.paths, data.labels)) if data.labels is not None else None
+    if labels is not None:
+        numbers = {name: at for at, name in enumerate(data.class_names)}
+        for name in read:
+            labels[name] = numbers[Path(name).relative_to(root).parts[0]]
+    names = sorted(
+        [*data.paths, *read], key=lambda it: (labels[it] if labels else 0, Path(it).parts)
+    )
+    images = [(Path(it), read[it]) if it in read else Path(it) for it in names]
+    merged = _encoded(images, None, options)
+    if labels is not None:
+        merged = merged.with_labels([labels[it] for it in names])
+        merged = merged.with_class_names(data.class_names)
+    merged.skipped = rest
+    return merged
 
 
 def _seed(seed) -> int:
@@ -423,53 +522,124 @@ def _numbers(labels):
     return np.ascontiguousarray(array, np.int64)
 
 
-def from_pixels(images: Pixels, numbers: np.ndarray | None = None) -> Dataset:
+def _encoded(images: list, labels, options) -> Dataset:
+    """Paths, bytes, and pairs of both (a name, and what it stands for) as a data set."""
+    numbers = _numbers(labels)
+    if numbers is not None and len(numbers) != len(images):
+        raise ShapeError(f"there are {len(numbers)} labels for {len(images)} images")
+    handle = _abi.DatasetHandle()
+    keep = _encoded_handle(images, numbers, options, handle)
+    return Dataset(handle, keep)
+
+
+def _encoded_handle(images: list, numbers, options, handle):
+    """Makes a data set of paths and bytes; what it goes on using."""
+    count = len(images)
+    data, sizes = (ctypes.c_void_p * max(1, count))(), np.zeros(max(1, count), np.int64)
+    paths, keep = (ctypes.c_char_p * max(1, count))(), []
+    for at, it in enumerate(images):
+        if isinstance(it, tuple):
+            paths[at], it = _convert.path("paths", it[0]), it[1]
+        elif isinstance(it, Path):
+            paths[at] = _convert.path("paths", it)
+            it = transcoded(it) if is_foreign(it) else None
+        if it is not None:
+            buffer = np.frombuffer(it, np.uint8)
+            keep.append(buffer)
+            data[at], sizes[at] = buffer.ctypes.data, buffer.size
+            if not buffer.size:  # nothing, but not NULL
+                data[at] = sizes.ctypes.data
+    check(
+        lib.supcon_dataset_from_encoded(
+            data,
+            integers(sizes),
+            paths,
+            count,
+            integers(numbers),
+            ctypes.byref(options),
+            ctypes.byref(handle),
+        )
+    )
+    return tuple(keep)
+
+
+def from_pixels(
+    images: Pixels, numbers: np.ndarray | None = None, channels: int | None = None
+) -> Dataset:
+    """Images in memory as a data set, with as many channels as wanted (None: as many as they have)."""
     if numbers is not None and len(numbers) != images.count:
         raise ShapeError(f"there are {len(numbers)} labels for {images.count} images")
-    handle = _abi.DatasetHandle()
+    options, handle = build(DATASET, channels=channels), _abi.DatasetHandle()
     check(
         lib.supcon_dataset_from_images(
-            ctypes.byref(images.struct), integers(numbers), None, ctypes.byref(handle)
+            ctypes.byref(images.struct),
+            integers(numbers),
+            ctypes.byref(options),
+            ctypes.byref(handle),
         )
     )
     return Dataset(handle, (images, numbers))
 
 
 def source(images, channels: int | None = None) -> Pixels | Dataset:
-    """Whatever images may be given as: arrays, paths (every one must be readable, so that rows of
-    results belong to them), a data set.
+    """Whatever images may be given as: a data set; an array; one path, encoded image or Pillow
+    image; a list of any of these, of arrays of different sizes too (every file must be readable, so
+    that rows of results belong to them). `channels`: what a model takes; gray is made RGB, RGB gray
+    and alpha dropped for it. An array without images is one of the library's to refuse.
     """
     if isinstance(images, Dataset):
         return images
+    wanted = channels if channels in (1, 3) else None
+    options = build(DATASET, on_error="refuse", channels=wanted)
+    if isinstance(images, (str, os.PathLike)):
+        if os.path.isdir(images):
+            raise ElementTypeError(
+                f"images is the folder {os.fspath(images)!r}; expected images, or "
+                "supcon.ImageFolder(path)"
+            )
+        images = [images]
+    elif are_bytes(images):
+        images = [images]
+    elif is_picture(images):
+        images = picture_array(images)[None]
     if are_paths(images):
-        return Dataset.from_files(
-            list(images), on_error="refuse", channels=channels if channels in (1, 3) else None
-        )
-    return pixels(images)
+        return _encoded([Path(it) for it in images], None, options)
+    if isinstance(images, (list, tuple)) and len(images) > 0:
+        alone = [isinstance(it, (str, os.PathLike)) or are_bytes(it) for it in images]
+        if any(alone) or all(_is_image(it) for it in images):
+            names = [f"images[{at}]" for at in range(len(images))]
+            if not any(alone):
+                arrays = [item_array(it, name) for it, name in zip(images, names)]
+                if len({(it.shape, it.dtype) for it in arrays}) == 1:
+                    stacked = pixels(np.stack(arrays))
+                    return _with_channels(stacked, wanted)
+            items = [encoded(it, name) for it, name in zip(images, names)]
+            return _encoded([it if are_bytes(it) else Path(it) for it in items], None, options)
+    return _with_channels(pixels(images), wanted)
+
+
+def _is_image(item) -> bool:
+    """Whether an item of a list is an image by itself, and not a row of numbers."""
+    return is_picture(item) or (not isinstance(item, (list, tuple)) and as_array(item).ndim > 0)
+
+
+def _with_channels(found: Pixels, wanted: int | None) -> Pixels | Dataset:
+    return found if wanted in (None, found.channels) else from_pixels(found, channels=wanted)
 
 
 def labeled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
     """A data set to train on and the classes of its labels (None without labels): `labels` of any
     kind, else the data set's own.
     """
-    if labels is None:
-        found = source(images)
-        data = from_pixels(found) if isinstance(found, Pixels) else found
-        if data.labels is None:
-            return data, None
-        named = isinstance(data, ImageFolder) or has_names(data)
-        return data, np.array(data.class_names) if named else data.class_labels
-    if isinstance(images, Dataset):
-        classes, numbers = encode_labels(labels, len(images))
-        return _named(images.with_labels(numbers), classes), classes
-    if are_paths(images):
-        classes, numbers = encode_labels(labels, len(images))
-        return _named(
-            Dataset.from_files(list(images), numbers, on_error="refuse"), classes
-        ), classes
-    found = pixels(images)
-    classes, numbers = encode_labels(labels, found.count)
-    return _named(from_pixels(found, numbers), classes), classes
+    found = source(images)
+    data = from_pixels(found) if isinstance(found, Pixels) else found
+    if labels is not None:
+        classes, numbers = encode_labels(labels, len(data))
+        return _named(data.with_labels(numbers), classes), classes
+    if data.labels is None:
+        return data, None
+    named = isinstance(data, ImageFolder) or has_names(data)
+    return data, np.array(data.class_names) if named else data.class_labels
 
 
 def has_names(data: Dataset) -> bool:

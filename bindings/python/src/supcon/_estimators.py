@@ -139,6 +139,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         projection_dim: int | None = None,
         precision: _generated.PrecisionName | None = None,
         normalize_features: bool | None = None,
+        resize: _generated.ResizeName | None = None,
         objective: _generated.ObjectiveName | None = None,
         joint_classifier: bool | None = None,
         views: int | None = None,
@@ -324,9 +325,13 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         if self.init is None:
             made = model_options(recipe, data, given | {"seed": options.get("seed")})
             model = Model(**made, n_jobs=self.n_jobs, memory_limit=self.memory_limit)
-            if made["image_size"] is None:
+            is_chosen = self.image_size is not None or recipe is not None
+            if not is_chosen and model.image_size != (data.height, data.width):
+                what = (
+                    f"have {data.height}x{data.width} pixels" if data.height else "differ in size"
+                )
                 warnings.warn(
-                    "the images differ in size and image_size is None: they are resized to "
+                    f"the images {what} and image_size is None: they are resized to "
                     f"{'x'.join(map(str, model.image_size))} pixels",
                     SupConWarning,
                     stacklevel=4,
@@ -434,6 +439,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         projection_dim: int | None = None,
         precision: _generated.PrecisionName | None = None,
         normalize_features: bool | None = None,
+        resize: _generated.ResizeName | None = None,
         objective: _generated.ObjectiveName | None = None,
         joint_classifier: bool | None = None,
         views: int | None = None,

@@ -94,6 +94,16 @@ class OnError(Choice):
 OnErrorName = Literal["skip", "refuse"]
 
 
+class ClassOrder(Choice):
+    """The order of class folders by their names."""
+
+    BYTES = 0
+    NATURAL = 1
+
+
+ClassOrderName = Literal["bytes", "natural"]
+
+
 class AugmentationKind(Choice):
     """The operations that make a view of an image."""
 
@@ -144,6 +154,17 @@ class Precision(Choice):
 
 
 PrecisionName = Literal["auto", "f32", "bf16"]
+
+
+class Resize(Choice):
+    """How images of another shape are brought to the size that a model is made for, by embedding and by a run's views of kind none."""
+
+    AUTO = 0
+    SQUASH = 1
+    CROP = 2
+
+
+ResizeName = Literal["auto", "squash", "crop"]
 
 
 class Output(Choice):
@@ -267,6 +288,7 @@ class DatasetOptions(Structure):
         ("copy", c_int32),
         ("max_pixels", c_int64),
         ("exact_decoding", c_int32),
+        ("class_order", c_int32),
     ]
 
 
@@ -320,7 +342,7 @@ class ModelOptions(Structure):
         ("std", c_float * 4),
         ("seed", c_uint64),
         ("normalize_features", c_int32),
-        ("reserved", c_int32),
+        ("resize", c_int32),
     ]
 
 
@@ -337,6 +359,8 @@ class LoadOptions(Structure):
         ("has_mean_std", c_int32),
         ("mean", c_float * 4),
         ("std", c_float * 4),
+        ("resize", c_int32),
+        ("reserved", c_int32),
     ]
 
 
@@ -480,10 +504,12 @@ PREFIXES = {
     Anchors: "SUPCON_ANCHORS_",
     Reduction: "SUPCON_REDUCTION_",
     OnError: "SUPCON_ON_ERROR_",
+    ClassOrder: "SUPCON_CLASS_ORDER_",
     AugmentationKind: "SUPCON_AUGMENTATION_",
     Stem: "SUPCON_STEM_",
     Head: "SUPCON_HEAD_",
     Precision: "SUPCON_PRECISION_",
+    Resize: "SUPCON_RESIZE_",
     Output: "SUPCON_OUTPUT_",
     Objective: "SUPCON_OBJECTIVE_",
     Positives: "SUPCON_POSITIVES_",
@@ -535,6 +561,10 @@ MEANINGS = {
         'skip': 'it is left out and reported (supcon_dataset_skipped); one that turns unreadable later is replaced in a run by another image of its class, chosen by (seed, epoch, image), with a warning event, and left out where a classifier is fitted',
         'refuse': "the first one, in the data set's order, is an error",
     },
+    ClassOrder: {
+        'bytes': 'by their bytes: "class 10" before "class 2"',
+        'natural': 'runs of digits count as numbers: "class 2" before "class 10"',
+    },
     AugmentationKind: {
         'none': 'the whole image, resized',
         'crop_flip': 'random resized crop, horizontal flip',
@@ -562,6 +592,11 @@ MEANINGS = {
         'auto': 'bf16 where the CPU has bf16 instructions (AVX512-BF16 or AMX), else f32',
         'f32': 'f32 throughout',
         'bf16': 'activations in bf16; weights, statistics, loss and optimizer in f32',
+    },
+    Resize: {
+        'auto': 'squash; of a file: by the metadata',
+        'squash': 'each side by itself: all is seen, proportions change',
+        'crop': "the shorter side to its length, the other in proportion, and of that the middle: torchvision's Resize(side) and CenterCrop(side)",
     },
     Output: {
         'encoder': "r, the encoder's pooled output: what to use",
@@ -632,6 +667,7 @@ DATASET = (
     Row('channels', 'channels', int, '', 'Data sets', 'Channels of the images that come out: 1 (gray) or 3 (RGB); 0 (default): 3 for files, as stored elsewhere.', '', None),
     Row('max_pixels', 'max_pixels', int, '', 'Data sets', 'Pixels that an image in a file may have; one that claims more counts as unreadable.', '', None),
     Row('exact_decoding', 'exact_decoding', bool, '', 'Data sets', 'Makes a view of a JPEG from all of its pixels, as that of an array would be.', '', None),
+    Row('class_order', 'class_order', ClassOrder, '', 'Data sets', "Order of a folder's classes.", '', None),
 )
 
 AUGMENTATION = (
@@ -675,6 +711,7 @@ MODEL = (
     Row('precision', 'precision', Precision, '', 'Model', 'Precision that the network computes in.', '', None),
     Row('seed', 'seed', int, 'data', 'Model', 'Seed of the initial weights.', '', None),
     Row('normalize_features', 'normalize_features', bool, '', 'Model', "Head and classifier take the encoder's output at length 1, as in the paper, instead of as it is, as in SupContrast.", '', None),
+    Row('resize', 'resize', Resize, '', 'Model', "How images of another shape are brought to the model's size.", '', None),
 )
 
 LOAD = (
@@ -684,6 +721,7 @@ LOAD = (
     Row('precision', 'precision', Precision, '', 'Loading a model', "Precision to compute in; auto is the file's, int8 too.", '', None),
     Row('image_height', 'image_height', int, '', 'Loading a model', 'Height that the model is made for, in pixels.', '', (0, "by the metadata, else 32 for a CIFAR stem and 224 for ImageNet's")),
     Row('image_width', 'image_width', int, '', 'Loading a model', 'Width that the model is made for, in pixels.', '', (0, 'like image_height')),
+    Row('resize', 'resize', Resize, '', 'Loading a model', "How images of another shape are brought to the model's size.", '', None),
 )
 
 EMBED = (
@@ -761,7 +799,7 @@ TRAIN = (
 EVALUATE = (
     EvaluateOptions,
     Row('method', 'method', Method, '', 'Evaluation', 'Classifier that is fitted on the training rows.', '', None),
-    Row('k', 'k', int, '', 'Evaluation', 'Neighbors that vote.', 'knn', None),
+    Row('k', 'k', int, '', 'Evaluation', 'Neighbors that vote.', 'knn', (0, '20, or all training rows if there are fewer')),
     Row('temperature', 'temperature', float, '', 'Evaluation', "A neighbor's vote weighs exp(cosine / temperature); the probabilities of prototypes are the softmax of cosine / temperature.", 'knn and prototypes', None),
     Row('iterations', 'iterations', int, '', 'Evaluation', 'Iterations of L-BFGS at most.', 'linear', None),
     Row('l2', 'l2', float, '', 'Evaluation', 'Weight of the squared weights.', 'linear', None),
@@ -774,7 +812,7 @@ CALIBRATION = (
 
 OOD = (
     OodOptions,
-    Row('k', 'k', int, '', 'Out-of-distribution scores', 'Rank of the neighbor whose distance counts; 50 is what Sun et al. (arXiv:2204.06507) use for CIFAR.', '', None),
+    Row('k', 'k', int, '', 'Out-of-distribution scores', 'Rank of the neighbor whose distance counts.', '', (0, '50, which Sun et al. (arXiv:2204.06507) use for CIFAR, or the farthest if there are fewer training rows')),
 )
 
 NEAREST = (

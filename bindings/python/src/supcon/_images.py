@@ -13,9 +13,42 @@ from . import _abi
 from ._errors import ArgumentError, ElementTypeError, ShapeError
 
 EXPECTED = (
-    "expected images [n, height, width] or [n, height, width, channels], "
-    "uint8 or float from 0 to 1, or a list of paths"
+    "expected images [n, height, width] or [n, height, width, channels], or one "
+    "[height, width, channels], uint8 or float from 0 to 1, or a list of paths"
 )
+
+
+def as_array(value) -> np.ndarray:
+    """`value` as numpy sees it: arrays of any library that speaks numpy's protocols or DLPack,
+    without a copy where it can be.
+    """
+    if isinstance(value, np.ndarray):
+        return value
+    if getattr(value, "requires_grad", False):  # PyTorch gives no such numbers away
+        value = value.detach()
+    numpys = ("__array__", "__array_interface__", "__array_struct__")
+    if hasattr(value, "__dlpack__") and not any(hasattr(value, it) for it in numpys):
+        return np.from_dlpack(value)
+    return np.asarray(value)
+
+
+def is_nothing(images) -> bool:
+    """Whether this is an empty list, or an array of no images."""
+    if isinstance(images, (str, bytes, os.PathLike)) or not hasattr(images, "__len__"):
+        return False
+    return len(images) == 0 and np.ndim(images) in (1, 3, 4)
+
+
+def is_picture(value) -> bool:
+    """Whether this is a Pillow image."""
+    return any(it.__module__ == "PIL.Image" for it in type(value).__mro__)
+
+
+def are_bytes(value) -> bool:
+    """Whether these are the bytes of an encoded image."""
+    return isinstance(value, (bytes, bytearray)) or (
+        isinstance(value, memoryview) and value.ndim == 1 and value.itemsize == 1
+    )
 
 
 def are_paths(images) -> bool:
@@ -65,8 +98,8 @@ class Pixels:
 
 
 def pixels(images, name: str = "images") -> Pixels:
-    """`images` checked: [n, h, w] (gray) or [n, h, w, c] with 1 to 4 channels; uint8, or floats
-    within [0, 1], which become float32. Strided arrays (crops, flips, transposed ones) are taken as
+    """`images` checked: [n, h, w] (gray), [n, h, w, c] with 1 to 4 channels, or one image [h, w, c]
+    with 1, 3 or 4; uint8, or floats within [0, 1], which become float32. Strided arrays (crops, flips, transposed ones) are taken as
     they are.
     """
     if isinstance(images, (str, bytes, os.PathLike)):
@@ -74,7 +107,7 @@ def pixels(images, name: str = "images") -> Pixels:
             f"{name} is the path {images!r}; {EXPECTED}, or supcon.ImageFolder(path)"
         )
     try:
-        array = np.asarray(images)
+        array = as_array(images)
     except ValueError:
         raise ShapeError(f"{name} are of different sizes; {EXPECTED}") from None
     if array.dtype.kind not in "uf" or (array.dtype.kind == "u" and array.dtype != np.uint8):
@@ -84,6 +117,9 @@ def pixels(images, name: str = "images") -> Pixels:
             else ""
         )
         raise ElementTypeError(f"{name} are of type {array.dtype}; {EXPECTED}{advice}")
+    is_list = isinstance(images, (list, tuple))  # of images, each without channels
+    if array.ndim == 3 and array.shape[2] in (1, 3, 4) and not is_list:
+        array = array[None]
     shape = list(array.shape)
     if array.ndim == 2:
         raise ShapeError(
@@ -111,11 +147,13 @@ def pixels(images, name: str = "images") -> Pixels:
     if array.dtype.kind == "f":
         low, high = float(array.min()), float(array.max())
         if not (0 <= low and high <= 1):
-            advice = (
-                "; use images.astype('uint8') or images / 255"
-                if 1 < high <= 255 and low >= 0
-                else ""
-            )
+            advice = ""
+            if 1 < high <= 255 and low >= 0:
+                advice = (
+                    "; use images.astype('uint8') or images / 255"
+                    if high > 16
+                    else f"; use images / {high:g} if that is white"
+                )
             raise ArgumentError(
                 f"{name} go from {low:g} to {high:g}; expected floats from 0 to 1{advice}"
             )

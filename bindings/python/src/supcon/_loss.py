@@ -31,6 +31,7 @@ def supcon_loss(
     positives_cap=0,
     seed=0,
     return_gradient=False,
+    return_without_positive=False,
     n_jobs=None,
 ):
     """The supervised contrastive loss (Khosla et al., arXiv:2004.11362) and its gradient, in O(n d)
@@ -78,6 +79,8 @@ def supcon_loss(
         Of that choice.
     return_gradient : bool, default False
         Return the gradient too.
+    return_without_positive : bool, default False
+        Return the number of anchors without a positive too.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
 
@@ -88,6 +91,8 @@ def supcon_loss(
     gradient : float32, like features
         Only with `return_gradient`: of the reduced loss (with "none": of the sum) with respect to
         `features` as passed.
+    without_positive : int
+        Only with `return_without_positive`.
 
     Raises
     ------
@@ -150,8 +155,12 @@ def supcon_loss(
         context=how,
         is_long=_is_long(samples * views, samples * views, rows.shape[-1]),
     )
-    loss = per_anchor if single else result.loss
-    return (loss, gradient) if return_gradient else loss
+    found = [per_anchor if single else result.loss]
+    if return_gradient:
+        found.append(gradient)
+    if return_without_positive:
+        found.append(result.anchors_without_positive)
+    return found[0] if len(found) == 1 else tuple(found)
 
 
 def supcon_loss_queue(

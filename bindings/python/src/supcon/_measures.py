@@ -270,7 +270,7 @@ def ood_scores(train, queries=None, *, k=None, n_jobs=None) -> np.ndarray:
     queries : float [m, d], optional
         None: the training embeddings, each without itself.
     k : int, optional
-        None: 50.
+        None: 50, or the farthest if there are fewer.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from . import _abi, _convert, _generated, _safetensors
 from ._augmentation import image_size as pair
 from ._data import from_pixels, labeled, source
 from ._errors import ArgumentError, ForkError
-from ._images import Pixels, floats
+from ._images import Pixels, floats, is_nothing
 from ._library import call, check, context, defaults, guarded, interruptible, lib, own
 from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
 from ._weights import weighted
@@ -60,6 +60,7 @@ class Model:
         projection_dim: int | None = None,
         precision: _generated.PrecisionName | None = None,
         normalize_features: bool | None = None,
+        resize: _generated.ResizeName | None = None,
         # end of generated
         image_size=None,
         channels=None,
@@ -137,6 +138,10 @@ class Model:
     precision = property(
         lambda self: _abi.Precision(self._info.precision).word, doc='"f32" or "bf16".'
     )
+    resize = property(
+        lambda self: _abi.Resize(self._info.resize).word,
+        doc='"squash" or "crop": how images of another shape are brought to `image_size`.',
+    )
     int8 = property(
         lambda self: bool(self._info.int8),
         doc="Whether the encoder embeds in int8, after `quantize`.",
@@ -192,6 +197,7 @@ class Model:
             "normalize_features",
             "classes",
             "precision",
+            "resize",
             "int8",
             "embedding_dim",
             "parameters",
@@ -216,9 +222,12 @@ class Model:
 
         Parameters
         ----------
-        images : uint8 [n, h, w] or [n, h, w, c], floats from 0 to 1 of those shapes, a list of
-        paths, or a data set such as `ImageFolder`
-            Images of another size than `image_size` are resized (bilinear, antialiased).
+        images : uint8 or float from 0 to 1, [n, h, w], [n, h, w, c] or one image [h, w, c]; a path,
+        the bytes of an encoded image, a Pillow image; a list of any of these, of arrays of different
+        sizes too; a data set such as `ImageFolder`
+            Images of another size than `image_size` are resized (bilinear, antialiased) as `resize`
+            says; gray is made RGB for a model that takes that, RGB gray, and alpha is dropped.
+            Nothing, such as an empty list, gives [0, dimension].
         output : {"encoder", "projection", "logits", "probabilities"}, default "encoder"
             r, what to use; z, behind the projection head; the classifier's.
         normalize : bool, default True
@@ -238,8 +247,13 @@ class Model:
         way), FileError (an OSError), FormatError (a ValueError)
         """
         options = build(EMBED, output=output, normalize=normalize, batch_size=batch_size)
-        found = source(images, self.channels)
         dimension = lib.supcon_model_output_dimension(self._handle, options.output)
+        if is_nothing(images):
+            if dimension:
+                return np.empty((0, dimension), np.float32)
+            # The library says why there are no such rows.
+            images = np.zeros((1, 1, 1, self.channels), np.uint8)
+        found = source(images, self.channels)
         rows, step = (
             np.empty((len(found), dimension), np.float32),
             self._piece(found, options.batch_size),
@@ -395,6 +409,7 @@ def load(
     precision="auto",
     *,
     image_size=None,
+    resize=None,
     n_jobs=None,
     memory_limit=None,
 ) -> Model:
@@ -414,6 +429,8 @@ def load(
         bf16 where the CPU has bf16 instructions, else f32.
     image_size : int or (height, width), optional
         None: by the metadata, else 32 for a CIFAR stem and 224 for ImageNet's.
+    resize : {"squash", "crop"}, optional
+        How images of another shape are brought to that size; None: by the metadata, else "squash".
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
     memory_limit : int, optional
@@ -433,6 +450,7 @@ def load(
         precision=precision,
         image_height=height,
         image_width=width,
+        resize=resize,
     )
     if (mean is None) != (std is None):
         raise ArgumentError("of mean and std one was given; expected both or neither")

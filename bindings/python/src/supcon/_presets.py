@@ -77,6 +77,14 @@ def _views(pointer) -> dict | None:
     return {"kind": fields.pop("augmentation"), **fields}
 
 
+def suitable_size(data: Dataset) -> tuple[int, int]:
+    """What a model for these images is made for unless somebody says otherwise: their own size, but
+    224 for photographs, which differ in size or have more than 512 pixels a side.
+    """
+    has_one = data.height and max(data.height, data.width) <= 512
+    return (data.height, data.width) if has_one else (224, 224)
+
+
 def model_options(recipe: Preset | None, data: Dataset, given: dict) -> dict:
     """What `Model` takes for these images: what is `given`, else the recipe's, else what the images
     say of themselves. None is not given. Mean and deviation of the recipe are of images with its
@@ -86,10 +94,7 @@ def model_options(recipe: Preset | None, data: Dataset, given: dict) -> dict:
     if options.pop("channels", data.channels) != data.channels:
         del options["mean"], options["std"]
     options = (
-        {"image_size": (data.height, data.width) if data.height else None}
-        | options
-        | only(given)
-        | {"channels": data.channels}
+        {"image_size": suitable_size(data)} | options | only(given) | {"channels": data.channels}
     )
     if options.keys() >= {"mean", "std"}:
         return options

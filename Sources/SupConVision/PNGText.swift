@@ -1,0 +1,79 @@
+import CZlib
+import SupConTensor
+
+/// The texts of PNG files that speak of an image's orientation: XMP, and ImageMagick's "raw
+/// profiles", which are Exif or XMP in hexadecimal digits.
+enum PNGText {
+    /// Longer texts are not looked at: Exif data have at most 64 KiB, twice that in digits.
+    private static let mostBytes = 1 << 20
+
+    enum Kind: Equatable {
+        case xmp, profile
+    }
+
+    /// The orientation that a tEXt, zTXt or iTXt chunk speaks of; nil: none.
+    static func orientation(_ chunk: UnsafeRawBufferPointer, isCompressed: Bool, isUTF8: Bool)
+        -> (Kind, Orientation)?
+    {
+        guard let end = chunk.firstIndex(of: 0) else { return nil }
+        let keyword = chunk.part(0, end)
+        let isXMP = isUTF8 && keyword.elementsEqual("XML:com.adobe.xmp".utf8)
+        let profiles = ["exif", "APP1", "xmp"].map { "Raw profile type \($0)" }
+        guard isXMP || profiles.contains(where: { keyword.elementsEqual($0.utf8) }) else {
+            return nil
+        }
+        var (at, isCompressed) = (end + 1, isCompressed)
+        if isUTF8 {
+            // Whether it is compressed, how, and two strings: the language, and the keyword in it.
+            isCompressed = chunk.byte(at) == 1
+            at += 2
+            for _ in 0..<2 {
+                guard let zero = chunk.part(at, chunk.count).firstIndex(of: 0) else { return nil }
+                at += zero + 1
+            }
+        } else if isCompressed {
+            at += 1
+        }
+        let stored = chunk.part(at, chunk.count)
+        guard let text = isCompressed ? inflated(stored) : Array(stored.prefix(mostBytes)) else {
+            return nil
+        }
+        if isXMP { return text.withUnsafeBytes { Orientation.parse(xmp: $0) }.map { (.xmp, $0) } }
+        return profile(text).withUnsafeBytes { bytes in
+            let exif = Orientation.parse(exif: bytes)
+            return (exif ?? Orientation.parse(xmp: bytes)).map { (.profile, $0) }
+        }
+    }
+
+    /// The bytes of a raw profile: "\nname\n   length\n", then digits in lines.
+    private static func profile(_ text: [UInt8]) -> [UInt8] {
+        let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true)
+        let digits = lines.dropFirst(2).joined().compactMap { byte in
+            Character(UnicodeScalar(byte)).hexDigitValue
+        }
+        return stride(from: 0, to: digits.count - 1, by: 2).map {
+            UInt8(digits[$0] << 4 | digits[$0 + 1])
+        }
+    }
+
+    /// What zlib data hold, or as much as is looked at; nil: they are damaged.
+    private static func inflated(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
+        var stream = z_stream()
+        guard inflateInit_(&stream, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
+            return nil
+        }
+        defer { inflateEnd(&stream) }
+        var text = [UInt8](repeating: 0, count: min(bytes.count * 16 + 1024, mostBytes))
+        stream.next_in = UnsafeMutablePointer(
+            mutating: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
+        stream.avail_in = UInt32(clamping: bytes.count)
+        let (status, count) = text.withUnsafeMutableBufferPointer { buffer in
+            (stream.next_out, stream.avail_out) = (buffer.baseAddress, UInt32(buffer.count))
+            let status = inflate(&stream, Z_FINISH)
+            return (status, buffer.count - Int(stream.avail_out))
+        }
+        // Z_BUF_ERROR: there is more.
+        guard status == Z_STREAM_END || status == Z_BUF_ERROR else { return nil }
+        return Array(text.prefix(count))
+    }
+}

@@ -1,0 +1,117 @@
+"""Pictures that Python has, one by one, as encoded images that the library decodes: arrays of
+different sizes, Pillow's images, and files of formats that only Pillow reads.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+
+import numpy as np
+
+from ._errors import ElementTypeError, ShapeError
+from ._images import as_array, are_bytes, is_picture
+
+# What Pillow may read and the library does not, by the ends of names.
+FOREIGN = frozenset(
+    ".bmp .dib .gif .tif .tiff .heic .heif .avif .jp2 .ppm .pgm .pnm .tga .ico".split()
+)
+
+
+def png(image: np.ndarray) -> bytes:
+    """uint8 [h, w, 1 or 3] as a PNG file, hardly compressed: it is read again soon."""
+    height, width, channels = image.shape
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        sum_ = zlib.crc32(kind + body)
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", sum_)
+
+    rows = np.zeros((height, 1 + width * channels), np.uint8)  # each begins with its filter: none
+    rows[:, 1:] = image.reshape(height, -1)
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(
+                b"IHDR",
+                struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0),
+            ),
+            chunk(b"IDAT", zlib.compress(rows.tobytes(), 1)),
+            chunk(b"IEND", b""),
+        )
+    )
+
+
+def picture_array(picture) -> np.ndarray:
+    """A Pillow image as uint8 [h, w, 1 or 3], turned as its Exif data say, without alpha."""
+    from PIL import ImageOps
+
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I;16"):  # 16 bits of gray, rounded to 8
+        wide = np.asarray(picture).astype(np.uint32)
+        return ((wide * 255 + 32895) >> 16).astype(np.uint8)[..., None]
+    if picture.mode in ("I", "F"):
+        raise ElementTypeError(
+            f"a Pillow image has the mode {picture.mode!r}, whose scale is anybody's; expected "
+            'one of 8 bits, such as image.convert("L")'
+        )
+    is_gray = picture.mode in ("1", "L", "LA", "La")
+    array = np.asarray(picture.convert("L" if is_gray else "RGB"))
+    return array[..., None] if is_gray else array
+
+
+def item_array(item, name: str) -> np.ndarray:
+    """One image of a list, as uint8 or float [h, w, c]."""
+    if is_picture(item):
+        return picture_array(item)
+    array = as_array(item)
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3 or not 1 <= array.shape[2] <= 4 or 0 in array.shape:
+        raise ShapeError(
+            f"{name} has the shape {list(np.shape(item))}; expected [height, width] or "
+            "[height, width, channels] with 1 to 4 channels"
+        )
+    return array
+
+
+def encoded(item, name: str):
+    """One image of a list as bytes of a file, or as the path that it is."""
+    if isinstance(item, (str, os.PathLike)):
+        return item
+    if are_bytes(item):
+        return bytes(item)
+    array = item_array(item, name)
+    if array.dtype != np.uint8:
+        raise ElementTypeError(
+            f"{name} is of type {array.dtype}; expected uint8 in a list of images that differ in "
+            "size or kind"
+        )
+    return png(array[..., : 1 if array.shape[2] < 3 else 3])
+
+
+def is_foreign(path) -> bool:
+    """Whether a file's name says that only Pillow may read it."""
+    return os.path.splitext(os.fsdecode(path))[1].lower() in FOREIGN
+
+
+def transcoded(path) -> bytes | None:
+    """A file as Pillow reads it, its first picture, as PNG; None if there is no Pillow, or it
+    cannot either: the library then says what the file is.
+    """
+    try:
+        from PIL import Image
+    except ImportError:
+        return None
+    try:
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener()
+    except ImportError:
+        pass
+    try:
+        with open(path, "rb") as file, Image.open(io.BytesIO(file.read())) as picture:
+            return png(picture_array(picture))
+    except Exception:  # Pillow's decoders raise what they like
+        return None

@@ -25,7 +25,7 @@ public func outOfDistributionScores(
                 context: context)
         } ?? rows
     let leavesOneOut = queries == nil, most = leavesOneOut ? trainCount - 1 : trainCount
-    let k = k == 0 ? min(outOfDistributionNeighbor, max(most, 1)) : k
+    let k = k == 0 ? min(50, max(most, 1)) : k
     try require(
         k >= 1 && k <= most, .argument,
         """

@@ -48,7 +48,7 @@ extension Dataset {
             \(className(0).map { " (“\($0)” …)" } ?? "")
             """
         )
-        let part = kept.count == count ? self : unchecked(kept)
+        let part = kept.count == count ? self : part(kept)
         let left = Set((0..<classes).filter { now[$0] == nil }).count
         if left > 0 {
             Log.write(

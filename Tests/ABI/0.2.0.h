@@ -361,6 +361,13 @@ enum {
   /* The first one, in the data set's order, is an error. */
   SUPCON_ON_ERROR_REFUSE = 1
 };
+/* The order of class folders by their names. */
+enum {
+  /* By their bytes: "class 10" before "class 2". */
+  SUPCON_CLASS_ORDER_BYTES = 0,
+  /* Runs of digits count as numbers: "class 2" before "class 10". */
+  SUPCON_CLASS_ORDER_NATURAL = 1
+};
 
 /* The options of a data set. */
 typedef struct supcon_dataset_options {
@@ -370,13 +377,19 @@ typedef struct supcon_dataset_options {
   /* Channels of the images that come out: 1 (gray) or 3 (RGB); 0 (default): 3 for files, as
    * stored elsewhere. Default 0. */
   int32_t channels;
-  /* Copies images in memory; otherwise the pixels stay the caller's, valid and unchanged until
-   * the data set, and what was made from it, is freed. Default 0; 0 or 1. */
+  /* Copies images in memory, encoded ones too; otherwise the memory stays the caller's, valid
+   * and unchanged until the data set, and what was made from it, is freed. Default 0; 0 or 1. */
   int32_t copy;
   /* Pixels that an image in a file may have; one that claims more counts as unreadable. The
    * default is what Pillow takes for an attack; the limit is two sides of 65536. Default
    * 178956970; 1 to 4294967296. */
   int64_t max_pixels;
+  /* Makes a view of a JPEG from all of its pixels, as that of an array would be. Otherwise it is
+   * made from 1/2 or 1/4 of them along each side where it has 2.5 times fewer still, which is
+   * faster and differs by less than half a level of 255 on average. Default 0; 0 or 1. */
+  int32_t exact_decoding;
+  /* Order of a folder's classes. Default SUPCON_CLASS_ORDER_BYTES. */
+  int32_t class_order;
 } supcon_dataset_options;
 /* end of generated */
 void supcon_dataset_options_init_sized(supcon_dataset_options *options, size_t size);
@@ -395,16 +408,18 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_from_images(const supcon_images *
                                                            const int64_t *labels,
                                                            const supcon_dataset_options *options,
                                                            supcon_dataset **dataset);
-/* A folder with a folder per class (classes in the byte order of their names), JPEG and PNG files
- * found by their content, to any depth, links followed. A folder that holds files alone is a data
- * set without labels. Names that begin with a dot are not looked at; files that are no image by
- * content nor name are ignored. Every file is opened once to learn that it is a whole image,
- * decoded when it is used; Exif's orientation is applied, alpha is dropped. Errors: argument, io,
- * format (no image, or a bad one with REFUSE), memory. */
+/* A folder with a folder per class (classes in the order of their names, see class_order), JPEG,
+ * PNG and WebP files found by their content, to any depth, links followed. A folder that holds
+ * files alone is a data set without labels. Names that begin with a dot, and __MACOSX, are not
+ * looked at; files that are no image by content nor name are ignored. Every file is opened once to
+ * learn that it is a whole image, decoded when it is used; the orientation that Exif, XMP or
+ * ImageMagick's raw profile speaks of is applied, alpha is dropped. Errors: argument, io, format
+ * (no image, or a bad one with REFUSE), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_folder(const char *path,
                                                            const supcon_dataset_options *options,
                                                            supcon_dataset **dataset);
-/* The given JPEG or PNG files, in that order; labels: [count] or NULL. Errors: as from_folder. */
+/* The given JPEG, PNG or WebP files, in that order; labels: [count] or NULL. Errors: as
+ * from_folder. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_files(const char *const *paths, int64_t count,
                                                           const int64_t *labels,
                                                           const supcon_dataset_options *options,
@@ -431,6 +446,15 @@ typedef int (*supcon_batch_callback)(const int64_t *indices, int64_t count, uint
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_callback(
     supcon_batch_callback callback, void *user_data, int64_t count, int64_t height, int64_t width,
     int64_t channels, const int64_t *labels, supcon_dataset **dataset);
+/* Encoded images (JPEG, PNG, WebP) in memory: data [count], and sizes [count] in bytes. Where
+ * data[i] is NULL the image is in the file paths[i]; elsewhere paths[i] is a name for messages and
+ * supcon_dataset_path, or NULL; paths may be NULL. The bytes stay the caller's, valid and unchanged
+ * until the data set, and what was made from it, is freed, unless options->copy is 1. labels:
+ * [count] or NULL. An image alone: count 1, then supcon_model_embed_dataset. Errors: as
+ * from_folder. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_from_encoded(
+    const void *const *data, const int64_t *sizes, const char *const *paths, int64_t count,
+    const int64_t *labels, const supcon_dataset_options *options, supcon_dataset **dataset);
 void supcon_dataset_free(supcon_dataset *dataset);
 
 typedef struct supcon_dataset_info {
@@ -511,6 +535,12 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_with_class_names(const supcon_dat
                                                                 const char *const *names,
                                                                 int64_t count,
                                                                 supcon_dataset **changed);
+/* With these classes alone, in this order: labels are counted anew, images of other classes are
+ * left out, and a name that no class has is a class without images. Errors: argument (a name
+ * twice), state (no labels, no image left), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_with_classes(const supcon_dataset *dataset,
+                                                            const char *const *names, int64_t count,
+                                                            supcon_dataset **changed);
 /* Symmetric label noise: rate (0 to 1) of the images, chosen at random, get one of the other
  * classes that have images, each as likely. Errors: argument, state (no labels, fewer than two
  * classes), memory. */
@@ -736,6 +766,17 @@ enum {
   /* Activations in bf16; weights, statistics, loss and optimizer in f32. */
   SUPCON_PRECISION_BF16 = 2
 };
+/* How images of another shape are brought to the size that a model is made for, by embedding and
+ * by a run's views of kind none. */
+enum {
+  /* squash; of a file: by the metadata. */
+  SUPCON_RESIZE_AUTO = 0,
+  /* Each side by itself: all is seen, proportions change. */
+  SUPCON_RESIZE_SQUASH = 1,
+  /* The shorter side to its length, the other in proportion, and of that the middle:
+   * torchvision's Resize(side) and CenterCrop(side). */
+  SUPCON_RESIZE_CROP = 2
+};
 
 /* The options of a new model: the encoder, its head, and the images that it is made for. */
 typedef struct supcon_model_options {
@@ -779,8 +820,8 @@ typedef struct supcon_model_options {
   /* Head and classifier take the encoder's output at length 1, as in the paper, instead of as it
    * is, as in SupContrast. Default 0; 0 or 1. */
   int32_t normalize_features;
-  /* Must be 0. */
-  int32_t reserved;
+  /* How images of another shape are brought to the model's size. Default SUPCON_RESIZE_AUTO. */
+  int32_t resize;
 } supcon_model_options;
 /* end of generated */
 void supcon_model_options_init_sized(supcon_model_options *options, size_t size);
@@ -818,6 +859,10 @@ typedef struct supcon_load_options {
   float mean[4];
   /* Standard deviation of each channel, of pixels scaled to 0 to 1. Default 0. */
   float std[4];
+  /* How images of another shape are brought to the model's size. Default SUPCON_RESIZE_AUTO. */
+  int32_t resize;
+  /* Must be 0. */
+  int32_t reserved;
 } supcon_load_options;
 /* end of generated */
 void supcon_load_options_init_sized(supcon_load_options *options, size_t size);
@@ -853,6 +898,8 @@ typedef struct supcon_model_info {
   float std[4];
   int32_t int8; /* 1: the encoder embeds in int8, after supcon_model_quantize */
   int32_t normalize_features;
+  int32_t resize; /* SQUASH or CROP */
+  int32_t reserved;
 } supcon_model_info;
 void supcon_model_info_init_sized(supcon_model_info *info, size_t size);
 #define supcon_model_info_init(info) supcon_model_info_init_sized((info), sizeof *(info))
@@ -1323,7 +1370,8 @@ typedef struct supcon_evaluate_options {
   uint32_t struct_size;
   /* Classifier that is fitted on the training rows. Default SUPCON_METHOD_LINEAR. */
   int32_t method;
-  /* Neighbors that vote. Applies to knn. Default 20; 1 or more. */
+  /* Neighbors that vote. Applies to knn. Default 0: 20, or all training rows if there are fewer;
+   * 1 or more. */
   int32_t k;
   /* A neighbor's vote weighs exp(cosine / temperature); the probabilities of prototypes are the
    * softmax of cosine / temperature. Applies to knn and prototypes. Default 0.1; a number above
@@ -1466,8 +1514,9 @@ SUPCON_MUST_CHECK supcon_status supcon_uniformity(supcon_context *context, const
 /* How strange a query is. */
 typedef struct supcon_ood_options {
   uint32_t struct_size;
-  /* Rank of the neighbor whose distance counts; 50 is what Sun et al. (arXiv:2204.06507) use for
-   * CIFAR. Default 50. */
+  /* Rank of the neighbor whose distance counts. Default 0: 50, which Sun et al.
+   * (arXiv:2204.06507) use for CIFAR, or the farthest if there are fewer training rows; 1 or
+   * more. */
   int32_t k;
 } supcon_ood_options;
 /* end of generated */

@@ -77,8 +77,9 @@ import Testing
         var gradient = [Double](repeating: .nan, count: x.count)
         let value = try data.with { rows, labels in
             try SoftmaxObjective(
-                rows: rows, labels: labels.map { Int32($0) }, dimension: dimension,
-                classes: classes, factor: factor, l2: l2,
+                rows: rows, labels: labels.map { Int32($0) },
+                parts: [Float](repeating: Float(1 / Double(count)), count: count),
+                dimension: dimension, classes: classes, factor: factor, l2: l2,
                 context: ExecutionContext(threads: 2)
             ).evaluate(x, gradient: &gradient)
         }

@@ -37,7 +37,7 @@ final class ClassifierStep: TrainingStep {
     /// Errors: argument, state, unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil, labels: [Int],
-        weights: [Float]?, context: ExecutionContext
+        weights: [Float]? = nil, context: ExecutionContext
     ) throws(SupConError) {
         let phase = phase ?? TrainingPhase(model)
         network = model.network

@@ -27,7 +27,7 @@ final class QueueStep: TrainingStep {
     /// `labels`, `weights`: of the data set that samples index. Errors: argument, state, unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
-        labels: [Int]?, weights: [Float]?, context: ExecutionContext
+        labels: [Int]?, weights: [Float]? = nil, context: ExecutionContext
     )
         throws(SupConError)
     {

@@ -116,15 +116,15 @@ extension supcon_context_options { static var firstSize: Int { 16 } }
 extension supcon_images: SizedStruct { static var firstSize: Int { 80 } }
 extension supcon_loss_options { static var firstSize: Int { 48 } }
 extension supcon_loss_result: SizedStruct { static var firstSize: Int { 32 } }
-extension supcon_dataset_options { static var firstSize: Int { 16 } }
+extension supcon_dataset_options { static var firstSize: Int { 32 } }
 extension supcon_dataset_info: SizedStruct { static var firstSize: Int { 64 } }
 extension supcon_augmentation_options { static var firstSize: Int { 88 } }
 extension supcon_model_options { static var firstSize: Int { 104 } }
-extension supcon_load_options { static var firstSize: Int { 64 } }
-extension supcon_model_info: SizedStruct { static var firstSize: Int { 104 } }
+extension supcon_load_options { static var firstSize: Int { 72 } }
+extension supcon_model_info: SizedStruct { static var firstSize: Int { 112 } }
 extension supcon_embed_options { static var firstSize: Int { 16 } }
 extension supcon_classifier_options { static var firstSize: Int { 32 } }
-extension supcon_train_options { static var firstSize: Int { 336 } }
+extension supcon_train_options { static var firstSize: Int { 408 } }
 extension supcon_event: SizedStruct { static var firstSize: Int { 120 } }
 extension supcon_evaluate_options { static var firstSize: Int { 24 } }
 extension supcon_scores: SizedStruct { static var firstSize: Int { 32 } }

@@ -27,12 +27,12 @@ void test_augmentation(void) {
     REFUSES(supcon_augment(NULL, &images, &options, 5, 1, 0, VIEW, VIEW, views), statuses, word); \
   } while (0)
   REFUSES_VIEW(options.kind = 9, ARGUMENT, "9");
-  REFUSES_VIEW(options.crop_scale_min = -1, ARGUMENT, "crop scale");
+  REFUSES_VIEW(options.crop_scale_min = -1, ARGUMENT, "crop_scale");
   REFUSES_VIEW((options.crop_scale_min = 0.9f, options.crop_scale_max = 0.5f), ARGUMENT,
-               "crop scale");
+               "crop_scale");
   REFUSES_VIEW(options.crop_ratio_min = 0, ARGUMENT, "crop ratio");
-  REFUSES_VIEW(options.flip_probability = 2, ARGUMENT, "flip probability");
-  REFUSES_VIEW(options.jitter_probability = NAN, ARGUMENT, "jitter probability");
+  REFUSES_VIEW(options.flip_probability = 2, ARGUMENT, "flip_probability");
+  REFUSES_VIEW(options.jitter_probability = NAN, ARGUMENT, "jitter_probability");
   REFUSES_VIEW(options.hue = 0.6f, ARGUMENT, "hue");
   for (uint32_t size = 0; size < sizeof options; size += 4)
     REFUSES_VIEW(options.struct_size = size, ARGUMENT, "struct_size");

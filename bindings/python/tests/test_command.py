@@ -391,9 +391,9 @@ def test_help_has_the_librarys_defaults(command):
         for words in (
             "(default: resnet18)",
             "temperature tau of the similarities, above 0 (default: 0.1)",
-            "[supcon|simclr|cross_entropy|linear|max_margin]",
+            "supcon|simclr|cross_entropy|linear|max_margin",
             "(default: 256)",
-            "idx:IMAGES",
+            "idx:",
         ):
             assert words in text
     assert "None" not in text
@@ -692,7 +692,13 @@ def test_help_is_short_and_bare_supcon_prints_it():
 def test_every_option_of_the_library_is_a_flag():
     from supcon import _options
 
-    shown = run("train", "--help-all").stdout
+    shown = subprocess.run(
+        [*COMMAND, "train", "--help-all"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"COLUMNS": "200"},
+    ).stdout
     tables = (_options.TRAIN, _options.LOSS, _options.MODEL, _options.AUGMENTATION)
     for name in [it for table in tables for it in table]:
         assert f"--{name.replace('_', '-')}" in re.sub(r"[\s│]+", " ", shown), name

@@ -170,12 +170,9 @@ def test_the_librarys_notes_go_to_logging(shapes, small, caplog):
 def test_progress_is_written(shapes, small, capsys):
     supcon.SupConEncoder(**small | dict(verbose=1)).fit(*shapes)
     lines = capsys.readouterr().err.splitlines()
-    assert (
-        len(lines) == 2
-        and lines[1].startswith("epoch 2/2  loss ")
-        and "images/s" in lines[1]
-        and "left" in lines[1]
-    )
+    assert len(lines) == 3 and "crops of at least" in lines[0]  # what was chosen
+    assert lines[2].startswith("epoch 2/2  loss ")
+    assert "images/s" in lines[2] and "left" in lines[2]
 
 
 def test_a_terminal_gets_a_bar():

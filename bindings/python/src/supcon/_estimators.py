@@ -292,7 +292,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         if recipe is None:
             found, self.recipe_ = suited(data, only(options), begun=self.init is not None)
             options |= found
-            if self.verbose:
+            if self.verbose and self.recipe_:
                 print(self.recipe_, file=sys.stderr)
         model = self._start(data, recipe, options)
         training, keep = Training(), False

@@ -54,7 +54,7 @@ def suited(data: Dataset, options: dict, *, begun: bool) -> tuple[dict, str]:
         if found is not None:
             chosen["augmentation"] = found
         told.append(why)
-    return options | chosen, "; ".join(told)
+    return options | chosen, "; ".join(told) if chosen else ""
 
 
 def batch_size(count: int, classes: int, per_class: int) -> int:

@@ -48,8 +48,8 @@ class Table:
             self.low, self.high = 0.0, 1.0
 
     def images(self, rows: np.ndarray) -> np.ndarray:
-        """Rows [n, features] as images [n, height, width]: bytes as they are, or f32, 0 to 1."""
-        shape = (len(rows), *self.shape)
+        """Rows [n, features] as images [n, height, width, 1]: bytes as they are, or f32, 0 to 1."""
+        shape = (len(rows), *self.shape, 1)  # a channel: else a few columns would be one
         if rows.dtype == np.uint8 and (self.low, self.high) == (0, 255):
             return rows.reshape(shape)
         # Halved first: the difference of two numbers of f64 may not be one.

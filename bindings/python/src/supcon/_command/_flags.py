@@ -111,8 +111,8 @@ def _typed(flag: Flag):
 
 def _info(flag: Flag, whole: bool):
     words = dict(help=flag.help if whole else brief(flag), show_default=False)
-    if flag.parse:
-        words["parser"] = parser(flag.parse)
+    if flag.parse or flag.kind in (int, float):
+        words["parser"] = parser(flag.parse or flag.kind)  # their errors name the value
     if flag.metavar and (flag.positional or flag.parse or not flag.choices or not whole):
         words["metavar"] = flag.metavar if flag.kind is not bool else None
     if flag.positional:

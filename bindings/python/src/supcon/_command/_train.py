@@ -305,7 +305,7 @@ def _train(arguments, recipe, options, begun, alone: bool, bar: Bar) -> int:
         return bar(event)
 
     try:
-        train(model, data, **given, callback=hear, training=training)
+        train(model, data, **given, callbacks=[hear], training=training)
     except (KeyboardInterrupt, SupConError) as reason:
         bar.close()
         if training.steps:

@@ -79,11 +79,11 @@ extern "C" {
  * working with this SONAME (docs/versioning.md). */
 #define SUPCON_ABI_VERSION 1
 
-/* The version of the library that is loaded, "major.minor.patch". Static. */
+/* Returns the version of the library that is loaded, "major.minor.patch". Static. */
 const char *supcon_version(void);
-/* SUPCON_ABI_VERSION of the library that is loaded. */
+/* Returns SUPCON_ABI_VERSION of the library that is loaded. */
 int32_t supcon_abi_version(void);
-/* One line for bug reports: version, engines and theirs, CPU features found. Static. */
+/* Returns one line for bug reports: version, engines and theirs, CPU features found. Static. */
 const char *supcon_build_info(void);
 
 /* --------------------------------------------------------------------------------------------------------------------
@@ -105,10 +105,10 @@ enum {
   SUPCON_STATUS_INTERNAL = 11    /* a bug of ours; please report it */
 };
 
-/* "OK", "argument", "shape", …; "unknown" for other numbers. Static. */
+/* Returns "OK", "argument", "shape" and so on; "unknown" for other numbers. Static. */
 const char *supcon_status_name(supcon_status status);
-/* What went wrong in this thread's last failed call, in full; "" if none failed. Valid until this
- * thread's next failed call. */
+/* Returns what went wrong in this thread's last failed call, in full, or "" if none failed. It
+ * is valid until this thread's next failed call. */
 const char *supcon_last_error(void);
 
 /* -----------------------------------------------------------------------------------------------------------------------
@@ -144,12 +144,12 @@ typedef struct supcon_context_options {
 void supcon_context_options_init_sized(supcon_context_options *options, size_t size);
 #define supcon_context_options_init(options) \
   supcon_context_options_init_sized((options), sizeof *(options))
-/* How to run. Wherever a context is asked for, NULL means one with the defaults. Errors: argument,
- * memory. */
+/* Creates a context, which says how to compute. Wherever a context is asked for, NULL means one
+ * with the defaults. Errors: argument, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_context_create(const supcon_context_options *options,
                                                       supcon_context **context);
 void supcon_context_free(supcon_context *context);
-/* Number of threads that this context computes with (context may be NULL). */
+/* Returns the number of threads that a context computes with; the context may be NULL. */
 int32_t supcon_context_threads(const supcon_context *context);
 /* Stops the calls that run with this context at the moment (NULL: with the default one), those of
  * models and trainers made with it too: each returns SUPCON_STATUS_CANCELED, as a rule within a
@@ -180,8 +180,8 @@ typedef struct supcon_images {
   int64_t channel_stride;
 } supcon_images;
 
-/* Fills *images for dense memory in layout (SUPCON_LAYOUT_...). Checks nothing: the functions that
- * take images do. */
+/* Fills *images for dense memory in a layout, SUPCON_LAYOUT_.... It checks nothing: the
+ * functions that take images do. */
 void supcon_images_init_sized(supcon_images *images, size_t size, const void *data,
                               int32_t element_type, int32_t layout, int64_t count, int64_t height,
                               int64_t width, int64_t channels);
@@ -271,8 +271,8 @@ typedef struct supcon_loss_result {
 void supcon_loss_options_init_sized(supcon_loss_options *options, size_t size);
 #define supcon_loss_options_init(options) \
   supcon_loss_options_init_sized((options), sizeof *(options))
-/* Sets *to to the options at from, which a later library may have made (supcon_preset): what *to
- * has no field for is left out. */
+/* Copies options that a later library may have made (supcon_preset). What *to has no field for
+ * is left out. */
 void supcon_loss_options_copy_sized(supcon_loss_options *to, size_t size,
                                     const supcon_loss_options *from);
 #define supcon_loss_options_copy(to, from) \
@@ -280,15 +280,20 @@ void supcon_loss_options_copy_sized(supcon_loss_options *to, size_t size,
 void supcon_loss_result_init_sized(supcon_loss_result *result, size_t size);
 #define supcon_loss_result_init(result) supcon_loss_result_init_sized((result), sizeof *(result))
 
-/* The contrastive loss of samples*views embeddings and its gradient, in O(samples*views*dimension)
- * memory, f32 (sums in f64). features     [samples, views, dimension], dense labels [samples], or
- * NULL: only the views of one sample are positives of each other (SimCLR) mask         [samples,
- * samples] or NULL: mask[i][j] weighs j as a positive of i (0: a negative); it may be asymmetric;
- * excludes labels. The entry [i][i] speaks of the other views of i. result       may be NULL
- *  per_anchor   [samples*views] or [samples] (anchors FIRST), in the order of the features, or
- * NULL; unscaled by the reduction, scaled by options.scale gradient     like features, or NULL: of
- * the reduced loss with respect to features as passed Errors: argument (temperature, enumerations,
- * non-finite features, a negative mask entry, both labels and mask), shape (sizes), memory. */
+/* Computes the contrastive loss of samples * views embeddings and its gradient, in O(samples *
+ * views * dimension) memory, in f32 with sums in f64.
+ *  features    [samples, views, dimension], dense
+ *  labels      [samples], or NULL: only the views of one sample are positives of each other
+ *              (SimCLR)
+ *  mask        [samples, samples], or NULL: mask[i][j] weighs j as a positive of i, 0 makes it a
+ *              negative. It may be asymmetric, and excludes labels; the entry [i][i] speaks of
+ *              the other views of i
+ *  result      may be NULL
+ *  per_anchor  [samples * views], or [samples] with anchors first, in the order of the features,
+ *              or NULL: multiplied by options.scale, not reduced
+ *  gradient    like features, or NULL: of the reduced loss with respect to features as passed
+ * Errors: argument (temperature, enumerations, features that are not finite, a negative mask
+ * entry, both labels and mask), shape (sizes), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float *features,
                                             int64_t samples, int64_t views, int64_t dimension,
                                             const int64_t *labels, const float *mask,
@@ -298,25 +303,32 @@ SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float
 
 /* supcon_loss with sample_weights [samples], finite and 0 or more (NULL: 1 each): the losses of a
  * sample's anchors are multiplied by its weight, per_anchor's too. A mean stays one over anchors:
- * weights of mean 1 keep its size. Errors: as supcon_loss; argument (a weight below 0 or not finite,
- * all 0). */
-SUPCON_MUST_CHECK supcon_status supcon_loss_weighted(
-    supcon_context *context, const float *features, int64_t samples, int64_t views,
-    int64_t dimension, const int64_t *labels, const float *mask, const float *sample_weights,
-    const supcon_loss_options *options, supcon_loss_result *result, float *per_anchor,
-    float *gradient);
+ * weights of mean 1 keep its size. Errors: as supcon_loss; argument (a weight below 0 or not
+ * finite, all 0). */
+SUPCON_MUST_CHECK supcon_status supcon_loss_weighted(supcon_context *context, const float *features,
+                                                     int64_t samples, int64_t views,
+                                                     int64_t dimension, const int64_t *labels,
+                                                     const float *mask, const float *sample_weights,
+                                                     const supcon_loss_options *options,
+                                                     supcon_loss_result *result, float *per_anchor,
+                                                     float *gradient);
 
-/* The memory variant (arXiv:1911.05722, and with labels arXiv:2004.11362): queries against keys,
- * which learn nothing from it, and a queue of earlier keys, all of length 1. A query's positives
- * are its own keys and, with labels, the keys of its label; what else it is contrasted with are all
- * keys and the queue. queries       [samples, dimension] keys          [samples, keys_per_query,
- * dimension] labels        [samples], any values, or NULL: only its own keys are a query's
- * positives, and queue_labels is not looked at queue         [queue_count, dimension]; may be NULL
- * if queue_count is 0 queue_labels  [queue_count], or NULL: the queue holds negatives alone, as
- * does an entry of a label that no query has, such as -1 queue_positives  1: entries of a query's
- * label are its positives too; 0: they take no part for it options       anchors and normalize do
- * not apply, and must be ALL and 0 per_query     [samples], or NULL: like supcon_loss's per_anchor
- *  gradient      like queries, or NULL: of the reduced loss with respect to queries
+/* Computes the loss of queries against keys and a queue of earlier keys, as MoCo does
+ * (arXiv:1911.05722, and with labels arXiv:2004.11362). All rows have length 1; keys and queue
+ * get no gradient. The positives of a query are its own keys and, with labels, the keys of its
+ * label; it is contrasted with all keys and the queue.
+ *  queries          [samples, dimension]
+ *  keys             [samples, keys_per_query, dimension]
+ *  labels           [samples], any values, or NULL: only its own keys are a query's positives,
+ *                   and queue_labels is not looked at
+ *  queue            [queue_count, dimension]; may be NULL if queue_count is 0
+ *  queue_labels     [queue_count], or NULL: the queue holds negatives alone, as does an entry of
+ *                   a label that no query has, such as -1
+ *  queue_positives  1: entries of a query's label are its positives too; 0: they take no part
+ *                   for it
+ *  options          anchors and normalize do not apply, and must be ALL and 0
+ *  per_query        [samples], or NULL: like supcon_loss's per_anchor
+ *  gradient         like queries, or NULL: of the reduced loss with respect to queries
  * Errors: as supcon_loss. */
 SUPCON_MUST_CHECK supcon_status
 supcon_loss_queue(supcon_context *context, const float *queries, int64_t samples, int64_t dimension,
@@ -330,17 +342,22 @@ enum {
   SUPCON_RULE_ALL = 1,    /* 1 if they have the same labels */
   SUPCON_RULE_JACCARD = 2 /* how many labels they share, over how many either has */
 };
-/* Makes a mask for supcon_loss of samples with any number of labels: labels [samples, label_count]
- * 0 or 1, mask [samples, samples], rule SUPCON_RULE_.... A sample without a label has no positives
- * but its own views; mask[i][i] is 1. Errors: argument (another number), shape (sizes), memory. */
+/* Makes a mask for supcon_loss from samples with any number of labels. A sample without a label
+ * has no positives but its own views; mask[i][i] is 1.
+ *  labels  [samples, label_count], 0 or 1
+ *  rule    SUPCON_RULE_...
+ *  mask    [samples, samples]
+ * Errors: argument (a label other than 0 and 1), shape (sizes), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_mask_from_multilabel(supcon_context *context,
                                                             const uint8_t *labels, int64_t samples,
                                                             int64_t label_count, int32_t rule,
                                                             float *mask);
-/* The same of samples whose labels are real numbers or vectors, by a Gaussian kernel (as in
- * arXiv:2106.08808): values [samples, dimension], mask[i][j] = exp(-|y_i - y_j|^2 / (2
- * bandwidth^2)); 0, a negative, beyond 13 bandwidths. Errors: argument (bandwidth, values not
- * finite), shape. */
+/* Makes a mask for supcon_loss from samples whose labels are real numbers or vectors, by a
+ * Gaussian kernel as in arXiv:2106.08808: mask[i][j] = exp(-|y_i - y_j|^2 / (2 bandwidth^2)),
+ * and 0, a negative, beyond 13 bandwidths.
+ *  values  [samples, dimension]
+ *  mask    [samples, samples]
+ * Errors: argument (bandwidth, values that are not finite), shape. */
 SUPCON_MUST_CHECK supcon_status supcon_mask_from_values(supcon_context *context,
                                                         const double *values, int64_t samples,
                                                         int64_t dimension, double bandwidth,
@@ -402,8 +419,9 @@ void supcon_dataset_options_init_sized(supcon_dataset_options *options, size_t s
  * What is made from a data set keeps its classes, those without images too. A classifier has an
  * output for each class, in this order, and keeps the names. */
 
-/* Images in memory; labels: [images->count], or NULL (no labels). Errors: argument (also an f32
- * pixel that is not finite), shape, type, memory. */
+/* Makes a data set of images in memory.
+ *  labels  [images->count], or NULL: none
+ * Errors: argument (also an f32 pixel that is not finite), shape, type, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_images(const supcon_images *images,
                                                            const int64_t *labels,
                                                            const supcon_dataset_options *options,
@@ -473,64 +491,71 @@ void supcon_dataset_info_init_sized(supcon_dataset_info *info, size_t size);
 #define supcon_dataset_info_init(info) supcon_dataset_info_init_sized((info), sizeof *(info))
 SUPCON_MUST_CHECK supcon_status supcon_dataset_get_info(const supcon_dataset *dataset,
                                                         supcon_dataset_info *info);
-/* The name of a class: its folder, or its label. Valid until the data set is freed. NULL if there
- * is no such class. */
+/* Returns the name of a class: its folder, or its label; NULL if there is no such class. It is
+ * valid until the data set is freed. */
 const char *supcon_dataset_class_name(const supcon_dataset *dataset, int64_t class_index);
-/* "path: reason" of a file that was left out. Valid until the data set is freed. NULL if there is
- * no such file. */
+/* Returns "path: reason" of a file that was left out, or NULL if there is no such file. It is
+ * valid until the data set is freed. */
 const char *supcon_dataset_skipped(const supcon_dataset *dataset, int64_t index);
-/* The file of an image; NULL for images that are not files. Valid until the data set is freed. */
+/* Returns the file of an image, or NULL for images that are not files. It is valid until the
+ * data set is freed. */
 const char *supcon_dataset_path(const supcon_dataset *dataset, int64_t index);
-/* Copies [count] labels. Errors: shape (capacity < count), state (no labels). */
+/* Copies the labels, [count]. Errors: shape (capacity < count), state (no labels). */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_get_labels(const supcon_dataset *dataset,
                                                           int64_t *labels, int64_t capacity);
-/* Copies [classes] labels: that of each class, ascending. Errors: shape (capacity < classes). */
+/* Copies the label of each class, [classes], ascending. Errors: shape (capacity < classes). */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_get_class_labels(const supcon_dataset *dataset,
                                                                 int64_t *labels, int64_t capacity);
-/* The images at indices, in that order. Errors: argument (an index outside), memory. */
+/* Makes a data set of the images at indices, in that order. Errors: argument (an index outside),
+ * memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_subset(const supcon_dataset *dataset,
                                                       const int64_t *indices, int64_t count,
                                                       supcon_dataset **subset);
-/* Splits at random, class by class (each class with two images or more gives at least one to each
- * part; without labels all images are one class): second gets about fraction (0 < fraction < 1) of
- * the images. Errors: argument, memory. */
+/* Splits a data set at random, class by class: second gets about a fraction of the images, above
+ * 0 and below 1. Each class with two images or more gives at least one to each part; without
+ * labels all images are one class. Errors: argument, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_split(const supcon_dataset *dataset, double fraction,
                                                      uint64_t seed, supcon_dataset **first,
                                                      supcon_dataset **second);
 
-/* The same images with these labels instead, and the classes that they make: [count of the data
- * set], or NULL: none. Errors: argument, memory. */
+/* Makes a data set of the same images with other labels, and the classes that they make.
+ *  labels  [count of the data set], or NULL: none
+ * Errors: argument, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_labels(const supcon_dataset *dataset,
                                                            const int64_t *labels,
                                                            supcon_dataset **changed);
-/* With these targets instead, which say how alike images are where classes do not, or do not alone:
- * [count of the data set, dimension], copied, 0 and 1 for several labels an image, or real values;
- * NULL: none. A run uses them by its option `positives`. Every data set made from this one keeps
- * them. Errors: argument (dimension, not finite), shape (more than can be addressed), memory. */
+/* Makes a data set of the same images with other targets, which say how alike images are where
+ * classes do not, or do not alone. A run uses them by its option positives; every data set made
+ * from this one keeps them.
+ *  targets  [count of the data set, dimension], copied: 0 and 1 for several labels an image, or
+ *           real values; NULL: none
+ * Errors: argument (dimension, targets that are not finite), shape (more than can be addressed),
+ * memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_targets(const supcon_dataset *dataset,
                                                             const double *targets,
                                                             int64_t dimension,
                                                             supcon_dataset **changed);
-/* The same images with these weights instead: [count], what each image counts in a loss, finite and 0
- * or more; NULL: all count the same. Sample weights, or the weights of classes, image by image.
+/* The same images with these weights instead: [count], what each image counts in a loss, finite and
+ * 0 or more; NULL: all count the same. Sample weights, or the weights of classes, image by image.
  *
  * supcon_trainer: weights are scaled to a mean of 1 over the images that are trained on; the losses
  * of an image's anchors (supcon, simclr), or of its views (classifiers), are multiplied by its
  * weight, and a batch's loss stays the mean over anchors or views. An image of weight 0 is still
  * contrasted with. MixUp and CutMix multiply each of the two labels' losses by its own image's.
- * supcon_model_fit_classifier: the mean of the rows' losses is the weighted one, so that an image of
- * weight 2 is as good as two images. Nothing else looks at weights; subsets keep them. Errors:
+ * supcon_model_fit_classifier: the mean of the rows' losses is the weighted one, so that an image
+ * of weight 2 is as good as two images. Nothing else looks at weights; subsets keep them. Errors:
  * argument (a weight below 0 or not finite, all 0), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_weights(const supcon_dataset *dataset,
                                                             const float *weights,
                                                             supcon_dataset **changed);
-/* Copies [count, target_dimension] targets. Errors: shape (capacity), state (no targets). */
+/* Copies the targets, [count, target_dimension]. Errors: shape (capacity), state (no targets). */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_get_targets(const supcon_dataset *dataset,
                                                            double *targets, int64_t capacity);
-/* With these names for its classes, which a model fitted on it keeps: one for each class, in order;
- * or more, and then labels are indices into the names, and there are as many classes. Errors:
- * argument, shape (fewer names than classes; a label that is no index into more), state (no
- * labels), memory. */
+/* Makes a data set with names for its classes, which a model fitted on it keeps.
+ *  names  one for each class, in order; or more, and then labels are indices into the names, and
+ *         there are as many classes
+ * Errors: argument, shape (fewer names than classes; a label that is no index into more), state
+ * (no labels), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_class_names(const supcon_dataset *dataset,
                                                                 const char *const *names,
                                                                 int64_t count,
@@ -541,21 +566,22 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_with_class_names(const supcon_dat
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_classes(const supcon_dataset *dataset,
                                                             const char *const *names, int64_t count,
                                                             supcon_dataset **changed);
-/* Symmetric label noise: rate (0 to 1) of the images, chosen at random, get one of the other
- * classes that have images, each as likely. Errors: argument, state (no labels, fewer than two
- * classes), memory. */
+/* Makes a data set with symmetric label noise: a fraction of the images, rate from 0 to 1,
+ * chosen at random, get one of the other classes that have images, each as likely. Errors:
+ * argument, state (no labels, fewer than two classes), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_label_noise(const supcon_dataset *dataset,
                                                                 double rate, uint64_t seed,
                                                                 supcon_dataset **changed);
-/* At most `images` of each class, at random, in the order they have; fewer are always among more of
- * the same seed. Errors: argument, state (no labels), memory. */
+/* Makes a data set of at most so many images of each class, chosen at random and in the order
+ * they have. Those of a smaller number are among those of a larger one with the same seed.
+ * Errors: argument, state (no labels), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_per_class(const supcon_dataset *dataset,
                                                          int64_t images, uint64_t seed,
                                                          supcon_dataset **subset);
-/* A long tail: of the C classes with images, number r (from 0) keeps floor(n * factor^(-r / (C -
- * 1))) at random, at least 1 and at most what it has; n is the largest class's number, factor >= 1
- * the first class's over the last's (arXiv:1901.05555, section 5.1). Errors: argument, state (no
- * labels), memory. */
+/* Makes a long-tailed data set (arXiv:1901.05555, section 5.1). Of the C classes with images,
+ * class number r, from 0, keeps floor(n * factor^(-r / (C - 1))) of its images at random, at
+ * least 1 and at most all; n is the size of the largest class, and factor, at least 1, the first
+ * class's size over the last's. Errors: argument, state (no labels), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_long_tailed(const supcon_dataset *dataset,
                                                            double factor, uint64_t seed,
                                                            supcon_dataset **subset);
@@ -661,24 +687,26 @@ typedef struct supcon_augmentation_options {
 void supcon_augmentation_options_init_sized(supcon_augmentation_options *options, size_t size);
 #define supcon_augmentation_options_init(options) \
   supcon_augmentation_options_init_sized((options), sizeof *(options))
-/* Sets *to to the options at from, which a later library may have made (supcon_preset): what *to
- * has no field for is left out. */
+/* Copies options that a later library may have made (supcon_preset). What *to has no field for
+ * is left out. */
 void supcon_augmentation_options_copy_sized(supcon_augmentation_options *to, size_t size,
                                             const supcon_augmentation_options *from);
 #define supcon_augmentation_options_copy(to, from) \
   supcon_augmentation_options_copy_sized((to), sizeof *(to), (from))
 
-/* The views that training would make of these images: view number `view` in `epoch` of a run with
- * `seed`, image i being sample number i. views   [images->count, height, width, channels] f32, 0 to
- * 1, not normalized Errors: argument, shape, type, memory. */
+/* Makes the views that training would make of images: view number `view` in `epoch` of a run
+ * with `seed`, image i being sample number i.
+ *  views  [images->count, height, width, channels] f32, 0 to 1, not normalized
+ * Errors: argument, shape, type, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_augment(supcon_context *context, const supcon_images *images,
                                                const supcon_augmentation_options *options,
                                                uint64_t seed, int64_t epoch, int64_t view,
                                                int64_t height, int64_t width, float *views);
-/* The same of the images at indices of a data set, each under its own number: what a loader of that
- * data set would make (kind NONE: its images, resized). views   [index_count, height, width,
- * channels of the data set] Errors: argument, io, format (a file that has become unreadable),
- * canceled (by a callback), memory. */
+/* Makes the views that training would make of the images at indices of a data set, each under
+ * its own number; with kind none they are the images, resized.
+ *  views  [index_count, height, width, channels of the data set] f32, 0 to 1, not normalized
+ * Errors: argument, io, format (a file that has become unreadable), canceled (by a callback),
+ * memory. */
 SUPCON_MUST_CHECK supcon_status supcon_augment_dataset(supcon_context *context,
                                                        const supcon_dataset *dataset,
                                                        const int64_t *indices, int64_t index_count,
@@ -714,14 +742,17 @@ enum {
   SUPCON_CORRUPTION_JPEG_COMPRESSION = 14
 };
 /* Corrupts images; image i is sample number i. The random numbers depend on (seed, corruption,
- * sample) alone: severities of one image differ in strength only. corrupted   [images->count,
- * height, width, channels] u8 Errors: argument (corruption, severity), shape, type, memory. */
+ * sample) alone: severities of one image differ in strength only.
+ *  corrupted  [images->count, height, width, channels] u8
+ * Errors: argument (corruption, severity), shape, type, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_corrupt(supcon_context *context, const supcon_images *images,
                                                int32_t corruption, int32_t severity, uint64_t seed,
                                                uint8_t *corrupted);
-/* The same images, labels, targets and names, corrupted when they are used; an image's sample
- * number is its index. height and width: what images are resized to before (bilinear, antialiased),
- * or both 0: nothing. Errors: argument, memory. */
+/* Makes a data set of the same images, labels, targets and names, corrupted when they are used;
+ * the sample number of an image is its index.
+ *  height  and width: the size that images are resized to before (bilinear, antialiased), or
+ *          both 0: no resizing
+ * Errors: argument, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_corrupt(const supcon_dataset *dataset,
                                                        int32_t corruption, int32_t severity,
                                                        uint64_t seed, int64_t height, int64_t width,
@@ -820,15 +851,15 @@ typedef struct supcon_model_options {
   /* Head and classifier take the encoder's output at length 1, as in the paper, instead of as it
    * is, as in SupContrast. Default 0; 0 or 1. */
   int32_t normalize_features;
-  /* How images of another shape are brought to the model's size. Default SUPCON_RESIZE_AUTO. */
+  /* How images of another shape are brought to the model's size. Default SUPCON_RESIZE_SQUASH. */
   int32_t resize;
 } supcon_model_options;
 /* end of generated */
 void supcon_model_options_init_sized(supcon_model_options *options, size_t size);
 #define supcon_model_options_init(options) \
   supcon_model_options_init_sized((options), sizeof *(options))
-/* A new model with random weights (He, fan-out). Errors: argument, memory, unsupported (BF16 in a
- * build without oneDNN, or on a CPU that lacks it). */
+/* Creates a model with random weights (He, fan-out). Errors: argument, memory, unsupported (bf16
+ * in a build without oneDNN, or on a CPU that lacks it). */
 SUPCON_MUST_CHECK supcon_status supcon_model_create(supcon_context *context,
                                                     const supcon_model_options *options,
                                                     supcon_model **model);
@@ -905,8 +936,8 @@ void supcon_model_info_init_sized(supcon_model_info *info, size_t size);
 #define supcon_model_info_init(info) supcon_model_info_init_sized((info), sizeof *(info))
 SUPCON_MUST_CHECK supcon_status supcon_model_get_info(const supcon_model *model,
                                                       supcon_model_info *info);
-/* The name of a class, as the data set that the classifier was fitted on called it; valid until the
- * model is freed. NULL if there is none. */
+/* Returns the name of a class, as the data set that the classifier was fitted on called it, or
+ * NULL if there is none. It is valid until the model is freed. */
 const char *supcon_model_class_name(const supcon_model *model, int64_t class_index);
 
 /* generated from Sources/Options/embed.toml (make generate) */
@@ -936,7 +967,7 @@ typedef struct supcon_embed_options {
 void supcon_embed_options_init_sized(supcon_embed_options *options, size_t size);
 #define supcon_embed_options_init(options) \
   supcon_embed_options_init_sized((options), sizeof *(options))
-/* Dimension of one row of an output; 0 if the model does not have it. */
+/* Returns the dimension of one row of an output; 0 if the model does not have it. */
 int64_t supcon_model_output_dimension(const supcon_model *model, int32_t output);
 /* embeddings: [images->count, dimension] f32; capacity in floats. Images of another size than the
  * model's are resized (bilinear, antialiased). Errors: argument, shape, type, state (no such
@@ -1268,15 +1299,16 @@ void supcon_train_options_init_sized(supcon_train_options *options, size_t size)
 #define supcon_train_options_init(options) \
   supcon_train_options_init_sized((options), sizeof *(options))
 
-/* Published recipes by name: cifar-pytorch, cifar-linear, cifar-cross-entropy, cifar-simclr,
- * cifar-simclr-linear (HobbitLong/SupContrast); imagenet-r50, imagenet-r50-linear, imagenet-r200,
- * imagenet-r200-linear (google-research/supcon); memory-r50 (arXiv:2004.11362's momentum encoder
- * with a queue). Where numbers are ours, because none are published, and where this library
- * differs, the description says so. */
+/* Returns the number of published recipes: cifar-pytorch, cifar-linear, cifar-cross-entropy,
+ * cifar-simclr, cifar-simclr-linear (HobbitLong/SupContrast); imagenet-r50, imagenet-r50-linear,
+ * imagenet-r200, imagenet-r200-linear (google-research/supcon); memory-r50 (the momentum encoder
+ * with a queue of arXiv:2004.11362). Where numbers are ours, because none are published, and
+ * where this library differs, the description says so. */
 int64_t supcon_preset_count(void);
-/* The name of preset number index, from 0; NULL beyond. Static. */
+/* Returns the name of the preset of an index, from 0, or NULL beyond the last. Static. */
 const char *supcon_preset_name(int64_t index);
-/* Sentences: what it is, whose, and what differs; NULL for a name that is none. Static. */
+/* Returns sentences: what a preset is, whose, and what differs; NULL for a name that is none.
+ * Static. */
 const char *supcon_preset_description(const char *name);
 /* Sets every field of model and train, which their _init functions have made, to the recipe; either
  * may be NULL. Change what you need then: classes and channels are the data's. What train points to
@@ -1330,17 +1362,18 @@ SUPCON_MUST_CHECK supcon_status supcon_trainer_create(supcon_context *context, s
  * run), memory, io, format (of the checkpoint). */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_run(supcon_trainer *trainer,
                                                    supcon_train_callback callback, void *user_data);
-/* Asks a run to stop after the step at hand; from any thread, or a signal handler. */
+/* Asks a run to stop after the step at hand, from any thread or a signal handler. */
 void supcon_trainer_cancel(supcon_trainer *trainer);
-/* Bytes that one training step takes: activations, gradients and workspaces (not the weights and
- * the data set). */
+/* Returns the bytes that one training step takes: activations, gradients and workspaces, without
+ * the weights and the data set. */
 int64_t supcon_trainer_memory(const supcon_trainer *trainer);
 /* The three below are for the callback of supcon_trainer_run, on its thread; outside a run they are
  * SUPCON_STATUS_STATE.
  *
- * Multiplies the learning rate of the steps to come by factor, such as 0.1 where the loss has stopped
- * falling. Checkpoints keep it: a resumed run goes on with the same rates. Errors: argument (factor,
- * or the product of all of them, not within 1e-12 to 1e12), io (of the checkpoint), state. */
+ * Multiplies the learning rate of the steps to come by factor, such as 0.1 where the loss has
+ * stopped falling. Checkpoints keep it: a resumed run goes on with the same rates. Errors: argument
+ * (factor, or the product of all of them, not within 1e-12 to 1e12), io (of the checkpoint), state.
+ */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_scale_rate(supcon_trainer *trainer, double factor);
 /* Writes the model as it is now, with ema_decay the average of its weights, as supcon_model_save
  * does. Errors: argument, io, state. */
@@ -1395,15 +1428,18 @@ typedef struct supcon_scores {
 } supcon_scores;
 void supcon_scores_init_sized(supcon_scores *scores, size_t size);
 #define supcon_scores_init(scores) supcon_scores_init_sized((scores), sizeof *(scores))
-/* Judges embeddings: fits method on train rows, predicts test rows.
- *  train, test    [n, dimension] f32, labels [n] of any value: class c is the c-th of the labels
- * that occur in either, ascending. Rows are normalized to length 1 first.
- *  predictions    [test_count] labels or NULL
- *  probabilities  [test_count, classes] or NULL: softmax of the logits (LINEAR), share of the votes
- * (KNN), softmax of cosine / temperature (PROTOTYPES); a class without train rows gets 0.
- * probability_capacity in numbers confusion      [classes, classes] or NULL: rows the truth,
- * columns the guess; confusion_capacity in numbers Errors: argument (non-finite rows, k), shape,
- * memory. */
+/* Judges embeddings: fits a classifier on train rows and predicts test rows. Rows are normalized
+ * to length 1 first.
+ *  train                 [train_count, dimension] f32, and test likewise
+ *  train_labels          [train_count], and test_labels likewise
+ *  predictions           [test_count], or NULL
+ *  probabilities         [test_count, classes], or NULL: softmax of the logits (linear),
+ *                        fraction of the votes (knn), softmax of cosine / temperature
+ *                        (prototypes); a class without train rows gets 0
+ *  probability_capacity  elements of probabilities
+ *  confusion             [classes, classes], or NULL: rows are the truth, columns the prediction
+ *  confusion_capacity    elements of confusion
+ * Errors: argument (rows that are not finite, k), shape, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_evaluate(supcon_context *context, const float *train,
                                                 const int64_t *train_labels, int64_t train_count,
                                                 const float *test, const int64_t *test_labels,
@@ -1427,11 +1463,12 @@ typedef struct supcon_retrieval_scores {
 void supcon_retrieval_scores_init_sized(supcon_retrieval_scores *scores, size_t size);
 #define supcon_retrieval_scores_init(scores) \
   supcon_retrieval_scores_init_sized((scores), sizeof *(scores))
-/* How well rows find those of their label by cosine (arXiv:2003.08505, section 3.2). Rows are
- * normalized to length 1 first; no table of all similarities is made. gallery  [gallery_count,
- * dimension], labels of any value queries  [query_count, dimension]; NULL: the gallery's rows, each
- * of which looks for the others; query_labels and query_count are not looked at then Errors:
- * argument (non-finite rows; no query has a row of its label), shape, memory. */
+/* Measures how well rows find those of their label by cosine (arXiv:2003.08505, section 3.2).
+ * Rows are normalized to length 1 first. No table of all similarities is made.
+ *  gallery  [gallery_count, dimension], with labels of any value
+ *  queries  [query_count, dimension], or NULL: the gallery's rows, each of which looks for the
+ *           others; query_labels and query_count are not looked at then
+ * Errors: argument (rows that are not finite; no query has a row of its label), shape, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_retrieval(supcon_context *context, const float *gallery,
                                                  const int64_t *gallery_labels,
                                                  int64_t gallery_count, const float *queries,
@@ -1464,11 +1501,13 @@ typedef struct supcon_calibration_scores {
 void supcon_calibration_scores_init_sized(supcon_calibration_scores *scores, size_t size);
 #define supcon_calibration_scores_init(scores) \
   supcon_calibration_scores_init_sized((scores), sizeof *(scores))
-/* How far a classifier's confidence is from its accuracy (arXiv:1706.04599). Bin b holds the rows
- * whose largest probability lies in (b / bins, (b + 1) / bins]. probabilities  [count, classes]
- * f32, rows of sum 1; labels [count], 0 to classes - 1 bin_counts, bin_confidences, bin_accuracies
- * [bins] or NULL: the reliability diagram; means are 0 in a bin without rows Errors: argument
- * (numbers that are no probabilities, labels, bins), shape. */
+/* Measures how far a classifier's confidence is from its accuracy (arXiv:1706.04599). Bin b
+ * holds the rows whose largest probability lies in (b / bins, (b + 1) / bins].
+ *  probabilities  [count, classes] f32, rows of sum 1
+ *  labels         [count], 0 to classes - 1
+ *  bin_counts     bin_confidences, bin_accuracies: [bins], or NULL: the reliability diagram;
+ *                 means are 0 in a bin without rows
+ * Errors: argument (numbers that are no probabilities, labels, bins), shape. */
 SUPCON_MUST_CHECK supcon_status supcon_calibration(
     const float *probabilities, const int64_t *labels, int64_t count, int64_t classes,
     const supcon_calibration_options *options, supcon_calibration_scores *scores,
@@ -1485,12 +1524,13 @@ typedef struct supcon_corruption_scores {
 void supcon_corruption_scores_init_sized(supcon_corruption_scores *scores, size_t size);
 #define supcon_corruption_scores_init(scores) \
   supcon_corruption_scores_init_sized((scores), sizeof *(scores))
-/* Robustness to corruptions against a baseline's (arXiv:1903.12261, section 4; papers take AlexNet
- * for the baseline). errors, baseline           [corruptions, severities], shares of images, 0 to 1
- *  clean, clean_baseline      errors on clean images; both NaN: no relative ones
- *  ratios, relative_ratios    [corruptions] or NULL: of each corruption
- * Errors: argument (a number outside 0 to 1; a baseline without errors, or one that loses nothing
- * to a corruption), shape. */
+/* Measures robustness to corruptions against a baseline's (arXiv:1903.12261, section 4; papers
+ * take AlexNet for the baseline).
+ *  errors  [corruptions, severities], fractions of the images, 0 to 1; baseline likewise
+ *  clean   and clean_baseline: errors on clean images; both NaN: no relative ones
+ *  ratios  and relative_ratios: [corruptions], or NULL: of each corruption
+ * Errors: argument (a number outside 0 to 1; a baseline without errors, or one that loses
+ * nothing to a corruption), shape. */
 SUPCON_MUST_CHECK supcon_status supcon_corruption_error(const double *errors,
                                                         const double *baseline, int64_t corruptions,
                                                         int64_t severities, double clean,
@@ -1498,15 +1538,19 @@ SUPCON_MUST_CHECK supcon_status supcon_corruption_error(const double *errors,
                                                         supcon_corruption_scores *scores,
                                                         double *ratios, double *relative_ratios);
 
-/* Mean squared distance of two rows of one label, at length 1 (arXiv:2005.10242): 0 at best, 2 for
- * unrelated rows; NaN if no two rows share a label. rows [count, dimension], labels [count] of any
- * value. Errors: argument, shape, memory. */
+/* Computes the mean squared distance of two rows of one label, at length 1 (arXiv:2005.10242): 0
+ * at best, 2 for unrelated rows, NaN if no two rows share a label.
+ *  rows    [count, dimension]
+ *  labels  [count] of any value
+ * Errors: argument, shape, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_alignment(supcon_context *context, const float *rows,
                                                  const int64_t *labels, int64_t count,
                                                  int64_t dimension, double *value);
-/* log of the mean of exp(-2 |difference|^2) over pairs of rows at length 1 (same paper): 0 if all
- * are the same, about -4 if they are spread evenly; NaN for one row. Of more than 4096 rows it
- * takes the first. rows [count, dimension]. Errors: argument, shape, memory. */
+/* Computes the log of the mean of exp(-2 |difference|^2) over pairs of rows at length 1
+ * (arXiv:2005.10242): 0 if all are the same, about -4 if they are spread evenly, NaN for one
+ * row. Of more than 4096 rows it takes the first.
+ *  rows  [count, dimension]
+ * Errors: argument, shape, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_uniformity(supcon_context *context, const float *rows,
                                                   int64_t count, int64_t dimension, double *value);
 
@@ -1522,11 +1566,13 @@ typedef struct supcon_ood_options {
 /* end of generated */
 void supcon_ood_options_init_sized(supcon_ood_options *options, size_t size);
 #define supcon_ood_options_init(options) supcon_ood_options_init_sized((options), sizeof *(options))
-/* How strange each query is: its distance to the k-th nearest training row, both at length 1, 0 to
- * 2; the larger, the more likely out of distribution (arXiv:2204.06507). train    [train_count,
- * dimension] queries  [query_count, dimension]; NULL: the training rows, each without itself;
- * query_count is not looked at then scores   [query_count], or [train_count] Errors: argument
- * (non-finite rows, k), shape, memory. */
+/* Scores how strange each query is: its distance to the k-th nearest training row, both at
+ * length 1, 0 to 2; the larger, the more likely out of distribution (arXiv:2204.06507).
+ *  train    [train_count, dimension]
+ *  queries  [query_count, dimension], or NULL: the training rows, each without itself;
+ *           query_count is not looked at then
+ *  scores   [query_count], or [train_count]
+ * Errors: argument (rows that are not finite, k), shape, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_ood_scores(supcon_context *context, const float *train,
                                                   int64_t train_count, const float *queries,
                                                   int64_t query_count, int64_t dimension,
@@ -1542,7 +1588,7 @@ typedef struct supcon_detection_scores {
 void supcon_detection_scores_init_sized(supcon_detection_scores *scores, size_t size);
 #define supcon_detection_scores_init(scores) \
   supcon_detection_scores_init_sized((scores), sizeof *(scores))
-/* How well such scores tell outside from inside. Errors: argument (NaN), shape. */
+/* Measures how well such scores tell outside from inside. Errors: argument (NaN), shape. */
 SUPCON_MUST_CHECK supcon_status supcon_detection(const float *inside, int64_t inside_count,
                                                  const float *outside, int64_t outside_count,
                                                  supcon_detection_scores *scores);

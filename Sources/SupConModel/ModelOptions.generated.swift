@@ -46,7 +46,7 @@ public struct ModelOptions: Sendable, Equatable {
     /// is, as in SupContrast.
     public var normalizesFeatures: Bool = false
     /// How images of another shape are brought to the model's size.
-    public var resizing: Resizing? = nil
+    public var resizing: Resizing? = .squash
 
     public init() {}
 }

@@ -30,7 +30,7 @@ void test_augmentation(void) {
   REFUSES_VIEW(options.crop_scale_min = -1, ARGUMENT, "crop_scale");
   REFUSES_VIEW((options.crop_scale_min = 0.9f, options.crop_scale_max = 0.5f), ARGUMENT,
                "crop_scale");
-  REFUSES_VIEW(options.crop_ratio_min = 0, ARGUMENT, "crop ratio");
+  REFUSES_VIEW(options.crop_ratio_min = 0, ARGUMENT, "crop_ratio");
   REFUSES_VIEW(options.flip_probability = 2, ARGUMENT, "flip_probability");
   REFUSES_VIEW(options.jitter_probability = NAN, ARGUMENT, "jitter_probability");
   REFUSES_VIEW(options.hue = 0.6f, ARGUMENT, "hue");

@@ -158,7 +158,7 @@ static void encoded(void) {
   supcon_dataset *dataset = NULL, *files = NULL, *changed = NULL;
   supcon_dataset_options options;
   supcon_dataset_options_init(&options);
-  EXPECT(options.max_pixels == 0 && options.exact_decoding == 0 &&
+  EXPECT(options.max_pixels == 178956970 && options.exact_decoding == 0 &&
              options.class_order == SUPCON_CLASS_ORDER_BYTES,
          "other defaults");
   options.channels = 1, options.on_error = SUPCON_ON_ERROR_REFUSE, options.copy = 1;

@@ -127,7 +127,9 @@ static void strangeness(void) {
   supcon_ood_options options;
   supcon_ood_options_init(&options);
   EXPECT(options.k == 0, "k is %d", options.k);
-  REFUSES(supcon_ood_scores(NULL, train, 3, queries, 2, 2, NULL, scores), ARGUMENT, "k is 50");
+  WORKS(supcon_ood_scores(NULL, train, 3, queries, 2, 2, NULL, scores)); /* the farthest */
+  options.k = 50;
+  REFUSES(supcon_ood_scores(NULL, train, 3, queries, 2, 2, &options, scores), ARGUMENT, "k is 50");
   options.k = 3;
   WORKS(supcon_ood_scores(NULL, train, 3, queries, 2, 2, &options, scores));
   EXPECT(close_to(scores[0], sqrt(2)) && close_to(scores[1], 2), "%f %f", scores[0], scores[1]);

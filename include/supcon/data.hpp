@@ -73,6 +73,23 @@ class Dataset {
                                        classes, &options, made);
     });
   }
+  /// JPEG, PNG and WebP images as the bytes of their files, which are copied.
+  static Dataset from_encoded(const std::vector<std::string> &images,
+                              Span<const std::int64_t> labels = {}, DatasetOptions options = {}) {
+    options.copy = 1;
+    std::vector<const void *> data;
+    std::vector<std::int64_t> sizes;
+    for (const std::string &image : images) {
+      data.push_back(image.data());
+      sizes.push_back(detail::length(image.size()));
+    }
+    const std::int64_t count = detail::length(images.size());
+    const std::int64_t *numbers = detail::optional("labels", labels, count);
+    return made([&](supcon_dataset **made) {
+      return supcon_dataset_from_encoded(data.data(), sizes.data(), nullptr, count, numbers,
+                                         &options, made);
+    });
+  }
   /// Images made on demand.
   static Dataset from_callback(Source source, std::int64_t count, std::int64_t height,
                                std::int64_t width, std::int64_t channels,
@@ -170,6 +187,19 @@ class Dataset {
       return supcon_dataset_with_class_names(get(), detail::pointers(names).data(),
                                              detail::length(names.size()), made);
     });
+  }
+  /// These classes alone, in this order.
+  Dataset with_classes(const std::vector<std::string> &names) const {
+    return changed([&](supcon_dataset **made) {
+      return supcon_dataset_with_classes(get(), detail::pointers(names).data(),
+                                         detail::length(names.size()), made);
+    });
+  }
+  /// A weight for each image; an empty view takes the weights away.
+  Dataset with_weights(Span<const float> weights) const {
+    const float *numbers = detail::optional("weights", weights, count());
+    return changed(
+        [&](supcon_dataset **made) { return supcon_dataset_with_weights(get(), numbers, made); });
   }
   Dataset with_label_noise(double rate, std::uint64_t seed = 0) const {
     return changed([&](supcon_dataset **made) {

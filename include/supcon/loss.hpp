@@ -29,7 +29,7 @@ struct LossOutputs {
 namespace detail {
 inline LossResult loss(const Features &features, const std::int64_t *labels, const float *mask,
                        const LossOptions &options, const LossOutputs &outputs,
-                       const Context &context) {
+                       const Context &context, const float *weights = nullptr) {
   const Features &f = features;
   need_size("features", f.values.size(), f.samples, f.views, f.dimension);
   const std::int64_t width = f.views * f.dimension;
@@ -37,8 +37,11 @@ inline LossResult loss(const Features &features, const std::int64_t *labels, con
   const std::int64_t anchors = options.anchors == SUPCON_ANCHORS_FIRST ? 1 : f.views;
   float *per_anchor = optional("per_anchor", outputs.per_anchor, f.samples, anchors);
   LossResult result;
-  check(supcon_loss(context.get(), f.values.data(), f.samples, f.views, f.dimension, labels, mask,
-                    &options, &result, per_anchor, gradient));
+  check(weights
+            ? supcon_loss_weighted(context.get(), f.values.data(), f.samples, f.views, f.dimension,
+                                   labels, mask, weights, &options, &result, per_anchor, gradient)
+            : supcon_loss(context.get(), f.values.data(), f.samples, f.views, f.dimension, labels,
+                          mask, &options, &result, per_anchor, gradient));
   return result;
 }
 }  // namespace detail
@@ -50,6 +53,16 @@ inline LossResult loss(const Features &features, Span<const std::int64_t> labels
                        const Context &context = {}) {
   const std::int64_t *numbers = detail::optional("labels", labels, features.samples);
   return detail::loss(features, numbers, nullptr, options, outputs, context);
+}
+
+/// supcon_loss_weighted(): a weight for each sample.
+inline LossResult weighted_loss(const Features &features, Span<const float> weights,
+                                Span<const std::int64_t> labels = {},
+                                const LossOptions &options = {}, const LossOutputs &outputs = {},
+                                const Context &context = {}) {
+  detail::need_size("weights", weights.size(), features.samples, 1);
+  const std::int64_t *numbers = detail::optional("labels", labels, features.samples);
+  return detail::loss(features, numbers, nullptr, options, outputs, context, weights.data());
 }
 
 /// supcon_loss() with a mask [samples, samples] of weights in place of labels.

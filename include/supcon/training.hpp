@@ -36,6 +36,14 @@ class Trainer {
   }
   /// Asks the run to stop after the step at hand; from any thread, or a signal handler.
   void cancel() const { supcon_trainer_cancel(get()); }
+  /// Multiplies the learning rate from the next step on; in the callback, after an epoch.
+  void scale_rate(double factor) const { detail::check(supcon_trainer_scale_rate(get(), factor)); }
+  /// Writes the model as it is now; in the callback.
+  void save(const std::string &path) const {
+    detail::check(supcon_trainer_save(get(), path.c_str()));
+  }
+  /// Takes the model as it is now for what the run leaves behind; in the callback.
+  void keep() const { detail::check(supcon_trainer_keep(get())); }
   /// Bytes that one step takes.
   std::int64_t memory() const { return supcon_trainer_memory(get()); }
 

@@ -391,7 +391,7 @@ static void test_evaluation() {
   REFUSES(supcon::Labeled({train, 4, 2}, truth), SUPCON_STATUS_SHAPE, "labels");
   REFUSES(supcon::evaluate(gallery, {{test, 1, 4}, {truth.data(), 1}}), SUPCON_STATUS_SHAPE,
           "rows have 2 and 4");
-  options.k = 0;
+  options.k = -1;
   REFUSES(supcon::evaluate(gallery, queries, options), SUPCON_STATUS_ARGUMENT, "k");
 }
 

@@ -141,7 +141,9 @@ struct Matrix {
 
   Matrix() = default;
   Matrix(std::int64_t n, std::int64_t width)
-      : values(detail::elements(n, width)), rows(n), columns(width) {}
+      : values(detail::elements(n, width)), rows(n), columns(width) {
+    values.reserve(1);  // no elements are not NULL, which the library would refuse first
+  }
   Span<const T> operator[](std::int64_t row) const {
     return {values.data() + row * columns, length()};
   }

@@ -242,6 +242,15 @@ static void train(void) {
   options.augmentation = chance(2) ? &augmentation : NULL;
   options.augmentation_second = chance(9) ? &augmentation : NULL;
   options.checkpoint_folder = chance(4) ? folder : NULL;
+  options.feature_cache_folder = chance(4) ? folder : NULL;
+  /* Pointers must be to something; counts may be anything without one. */
+  static const int32_t epochs[] = {1, 2, 3};
+  options.milestones = chance(4) ? epochs : NULL;
+  options.milestone_count = options.milestones ? 3 : number(9);
+  options.unfreeze_epochs = chance(4) ? epochs : NULL;
+  options.unfreeze_epoch_count = options.unfreeze_epochs ? 3 : number(9);
+  options.image_size_schedule = chance(4) ? epochs : NULL;
+  options.image_size_schedule_count = options.image_size_schedule ? 3 : number(9);
   supcon_trainer *trainer = NULL;
   const supcon_status status =
       supcon_trainer_create(context(), model(), dataset(), or_null(&options), &trainer);

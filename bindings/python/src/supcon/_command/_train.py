@@ -11,6 +11,7 @@ from .._errors import ArgumentError, SupConError
 from .._model import Model, load
 from .._options import AUGMENTATION, CLASSIFIER, DATASET, LOSS, MODEL, MODEL_DATA, TRAIN
 from .._presets import changed, model_options, only, preset, presets, train_options
+from .._recipe import suited
 from .._run import Run
 from .._training import (
     Training,
@@ -274,6 +275,11 @@ def _train(arguments, recipe, options, begun, alone: bool, bar: Bar) -> int:
     if arguments.classifier and not labels:
         raise ArgumentError(f"--classifier needs labels, and {arguments.data} has none")
     options["objective"] = objective_for(options, data)
+    if recipe is None:
+        found, why = suited(data, only(options), begun=begun is not None)
+        options |= found
+        if why:
+            note(arguments, why)
     described = {}
     if begun is None:
         described = model_options(

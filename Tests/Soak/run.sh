@@ -70,6 +70,25 @@ part() {
 }
 either() { if [[ $form == long ]]; then echo "$2"; else echo "$1"; fi; }
 
+# spends COMMAND...: runs it; `spent` is then the CPU time that it used, its children's too, in milliseconds.
+spends() {
+  local TIMEFORMAT='%3U %3S' status=0 user system
+  { time "$@" 2>&3; } 3>&2 2>"$state/spent" || status=$?
+  read -r user system <"$state/spent"
+  spent=$((10#${user//[!0-9]/} + 10#${system//[!0-9]/}))
+  return $status
+}
+# Beside a clock that is not ours: Python's of its own process.
+spends_what_it_says() {
+  spends python3 -c 'import time
+while time.process_time() < 0.7: pass'
+  local busy=$spent
+  spends sleep 1
+  echo "$busy ms of a process that computes for 700 ms, $spent ms of one that sleeps for a second"
+  ((busy >= 700 && busy < 900 && spent < 100))
+}
+part cpu-time spends_what_it_says
+
 # ---------------------------------------------------------------------------------------------------------------------------- damage
 
 # fuzzed TARGET SEED_FILE SECONDS: mutations of the file until so many seconds of CPU time are used, 500 a process; takes up where the last run
@@ -78,21 +97,20 @@ fuzzed() {
   local target=$1 seed=$2 seconds=$3 folder=$work/fuzz-$1 total=0 used=0 slice=${SLICE:-500} begun=$SECONDS
   [[ -f $state/next/$target ]] && read -r total used <"$state/next/$target"
   prepare_fuzz "$target" "$folder"
-  while ((used < seconds)) && ! late "$begun"; do
-    local before after
-    before=$(child_seconds)
-    (ulimit -v 16000000; "$bin/fuzz" "$target" "$seed" "$folder" "$slice" "$total") >"$folder/line" 2>&1 || { cat "$folder/line"; return 1; }
-    after=$(child_seconds)
-    total=$((total + slice)) used=$((used + (after > before ? after - before : 1)))
+  while ((used < seconds * 1000)) && ! late "$begun"; do
+    spends limited "$bin/fuzz" "$target" "$seed" "$folder" "$slice" "$total" >"$folder/line" 2>&1 || { cat "$folder/line"; return 1; }
+    total=$((total + slice)) used=$((used + spent))
     echo "$total $used" >"$state/next/$target"
-    if [[ $form == long ]] && ((SECONDS > minutes * 60)) && ((used < seconds)); then echo "time is over after $total inputs"; return 3; fi
+    if [[ $form == long ]] && ((SECONDS > minutes * 60)) && ((used < seconds * 1000)); then echo "time is over after $total inputs"; return 3; fi
   done
-  echo "$total inputs in $used s of CPU time; of the last $slice:$(sed 's/.* s://' "$folder/line")"
+  echo "$total inputs in $((used / 1000)) s of CPU time; of the last $slice:$(sed 's/.* s://' "$folder/line")"
 }
 # late START: the short form does not wait for CPU time on a busy machine.
 late() { [[ $form == short ]] && ((SECONDS - $1 > 15)); }
-# Whole seconds of CPU time that children of this shell have used.
-child_seconds() { times | tail -n 1 | awk '{ n = 0; for (i = 1; i <= 2; ++i) { split($i, t, /[ms]/); n += t[1] * 60 + t[2] } printf "%d", n }'; }
+limited() (
+  ulimit -v 16000000
+  "$@"
+)
 prepare_fuzz() { [[ $1 != labels ]] || cp "$seeds/images.idx" "$2/images.idx"; }
 
 make_seeds() {
@@ -123,16 +141,13 @@ called() {
   local seconds=$1 total=0 used=0 slice begun=$SECONDS
   slice=$(either 20 100)
   [[ -f $state/next/calls ]] && read -r total used <"$state/next/calls"
-  while ((used < seconds)) && ! late "$begun"; do
-    local before after
-    before=$(child_seconds)
-    (ulimit -v 16000000; "$bin/calls" "$work/calls" "$slice" "$total") >"$work/calls/line" 2>&1 || { cat "$work/calls/line"; echo "sequences $total to $((total + slice - 1))"; return 1; }
-    after=$(child_seconds)
-    total=$((total + slice)) used=$((used + (after > before ? after - before : 1)))
+  while ((used < seconds * 1000)) && ! late "$begun"; do
+    spends limited "$bin/calls" "$work/calls" "$slice" "$total" >"$work/calls/line" 2>&1 || { cat "$work/calls/line"; echo "sequences $total to $((total + slice - 1))"; return 1; }
+    total=$((total + slice)) used=$((used + spent))
     echo "$total $used" >"$state/next/calls"
-    if [[ $form == long ]] && ((SECONDS > minutes * 60)) && ((used < seconds)); then echo "time is over after $total sequences"; return 3; fi
+    if [[ $form == long ]] && ((SECONDS > minutes * 60)) && ((used < seconds * 1000)); then echo "time is over after $total sequences"; return 3; fi
   done
-  echo "$total sequences of 48 steps in $used s of CPU time; of the last $slice:$(sed 's/.* s://' "$work/calls/line")"
+  echo "$total sequences of 48 steps in $((used / 1000)) s of CPU time; of the last $slice:$(sed 's/.* s://' "$work/calls/line")"
 }
 part calls called "$(either 5 "$long")"
 

@@ -111,7 +111,9 @@ static inline uint8_t *read_file(const char *path, size_t *count) {
   fclose(file);
   return bytes;
 }
+/* A new file each time: one that is cut to nothing and written again is flushed to disk by ext4. */
 static inline void write_file(const char *path, const void *bytes, size_t count) {
+  (void)remove(path);
   FILE *file = fopen(path, "wb");
   if (!file || fwrite(bytes, 1, count, file) != count || fclose(file)) {
     perror(path);

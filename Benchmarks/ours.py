@@ -138,7 +138,7 @@ def epoch(freeze, precision, cache, images=96, batch=16, side=224, threads=2, ep
         feature_cache=cache,
         validation_fraction=0,
         stop_on_collapse=False,
-        callback=hear,
+        callbacks=[hear],
     )
     report(times[1:], images=images)
 

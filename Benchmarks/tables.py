@@ -267,7 +267,9 @@ def main() -> None:
     text = options.into.read_text()
     for name, table in found.items():
         place = re.compile(f"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
-        text = place.sub(lambda match: match[1] + "\n" + table + "\n\n" + match[2], text)
+        text = place.sub(
+            lambda match, table=table: match[1] + "\n" + table + "\n\n" + match[2], text
+        )
     options.into.write_text(text)
 
 

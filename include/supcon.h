@@ -1,5 +1,5 @@
 /* clang-format off */
-/* supcon.h: supervised contrastive learning on a CPU, from C, C++ and every language that can call C.
+/* supcon.h: supervised contrastive learning on a CPU, from C, C++ and whatever can call C.
  *
  * libsupcon trains image encoders with the loss of Khosla et al., "Supervised Contrastive Learning"
  * (arXiv:2004.11362), and turns images into embeddings. This header is the whole interface; it is
@@ -14,22 +14,23 @@
  *            every Swift program, the library aborts when the system refuses a small allocation of
  *            fixed size, or a list of a few numbers for each image, row or class. Before it makes a
  *            list of more than a million entries it looks whether the system has memory for it, and
- *            returns SUPCON_STATUS_MEMORY if not. Pixels, weights, activations, embeddings and files
- *            are never among these.
+ *            returns SUPCON_STATUS_MEMORY if not. Pixels, weights, activations, embeddings and
+ *            files are never among these.
  *  Handles   Every supcon_..._create, _load and _from_... function returns a handle that the caller
  *            frees with the matching _free function. Freeing NULL is legal. An object keeps alive
  *            what it was made from: a data set may be freed while a trainer still uses it.
  *  Options   Structs begin with struct_size. Call supcon_..._init(&options), which sets every field
  *            to its default, then change what you need. NULL in place of options means the
- *            defaults. Fields are only ever appended; programs that were compiled against an older
- *            header keep working (docs/versioning.md).
+ *            defaults. A choice in small letters, such as cosine for a schedule, is the enumerator
+ *            that ends so, SUPCON_SCHEDULE_COSINE. Fields are only ever appended; programs that
+ *            were compiled against an older header keep working (docs/versioning.md).
  *  Buffers   The caller owns every buffer, and asks for its size before: supcon_dataset_get_info,
- *            supcon_model_output_dimension and the shapes below tell. NULL is no question, but
- *            SUPCON_STATUS_ARGUMENT, whatever the capacity, unless the parameter says "or NULL": not
- *            wanted. A capacity that is too small is SUPCON_STATUS_SHAPE, and the message says what
- *            is needed. Counts are at most 2^31.
- *  Strings   Strings are UTF-8 and end in NUL. Returned strings are valid until the object is freed,
- *            unless stated otherwise.
+ *            supcon_model_output_dimension and the shapes below tell. NULL is
+ *            SUPCON_STATUS_ARGUMENT, whatever the capacity, unless the parameter says "or NULL",
+ *            which stands for "not wanted". A capacity that is too small is SUPCON_STATUS_SHAPE,
+ *            and the message says what is needed. Counts are at most 2^31.
+ *  Strings   Strings are UTF-8 and end in NUL. Returned strings are valid until the object is
+ *            freed, unless stated otherwise.
  *  Threads   Callbacks run on the thread that called the library, with no lock held, except the log
  *            callback, which may be called from any thread.
  *
@@ -1261,7 +1262,7 @@ typedef struct supcon_train_options {
    * and kept. It is kept in the type that they compute in. Epoch e takes the views of epoch (e -
    * 1) mod feature_cache + 1: with as many rounds as epochs a run comes to the same bytes as
    * without, but for images that images_per_class takes twice in an epoch. Applies to
-   * freeze_stages above 0. Default 0: in each step; 0 to 1000000. */
+   * freeze_stages above 0. Default 0: no cache; 0 to 1000000. */
   int32_t feature_cache;
   /* Folder for a file without a name that keeps the feature cache, gone with the trainer;
    * without one it is in memory, within the context's limit. NULL (default): none. */
@@ -1293,6 +1294,8 @@ typedef struct supcon_train_options {
   /* A collapsed or diverged run stops with an error that names the likely remedy; otherwise it
    * only warns. A loss that is not a number always stops it. Default 1; 0 or 1. */
   int32_t stop_on_collapse;
+  /* Must be 0. */
+  int32_t reserved;
 } supcon_train_options;
 /* end of generated */
 void supcon_train_options_init_sized(supcon_train_options *options, size_t size);

@@ -10,7 +10,7 @@ final class Step {
     private let sgd: SGD
     private let labels: [Int64]
     private let threads: Int
-    /// What the frozen stages make of each view; nil: they run in each step.
+    /// The cached output of the frozen stages for each view; nil: they run in each step.
     private let outputs: AlignedBuffer?
 
     init(_ arguments: Arguments) throws {

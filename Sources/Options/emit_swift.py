@@ -66,6 +66,19 @@ def literal(text: str, indent: str) -> list[str]:
     return [f'{indent}"""', *(it + " \\" for it in lines[:-1]), lines[-1], f'{indent}"""']
 
 
+def fitting(line: str) -> list[str]:
+    """A line of code, broken before || or &&, or behind its first parenthesis, if too long."""
+    indent = line[: len(line) - len(line.lstrip())]
+    if len(line) <= 99:
+        return [line]
+    for operator in (" || ", " && "):
+        first, found, second = line.partition(operator)
+        if found:
+            return [first, *fitting(f"{indent}   {operator}{second}")]
+    first, _, second = line.partition("(")
+    return [f"{first}(", f"{indent}    {second}"]
+
+
 def check(option: Option) -> list[str]:
     name = option.swift_name
     condition = option.range.condition(name, option.real)
@@ -73,7 +86,7 @@ def check(option: Option) -> list[str]:
         condition = f"{name} == {number(option.special[0])} || ({condition})"
     message = f"{option.name} is \\({name}); expected {option.expected()}"
     lines = ["        try require("]
-    lines += [f"            {condition}, .argument,", *literal(message, "            ")]
+    lines += [*fitting(f"            {condition}, .argument,"), *literal(message, "            ")]
     return [*lines[:-1], lines[-1] + ")"]
 
 
@@ -122,7 +135,11 @@ def struct(it: Struct, swift_of: dict[str, str]) -> str:
         lines.append("    package var resumeEntries: [(key: String, value: String)] {")
         lines.append("        [")
         for option in it.options:
-            if option.resume == "must agree" and not option.type.startswith("options:"):
+            if (
+                option.resume == "must agree"
+                and option.type != "reserved"
+                and not option.type.startswith("options:")
+            ):
                 lines.append(f'            ("{option.name}", "\\({option.swift_name})"),')
         lines += ["        ]", "    }", "}"]
     return "\n".join(lines) + "\n"
@@ -194,7 +211,7 @@ def translation(structs: list[Struct], swift_of: dict[str, str]) -> str:
             lines.append("        self.init()")
             lines.append(f"        let options = try {it.c}.read(pointer)")
             for option in it.options:
-                lines += [f"        {line}" for line in from_c(option, swift_of)]
+                lines += [it for line in from_c(option, swift_of) for it in fitting(" " * 8 + line)]
             if it.validates:
                 lines.append("        try validate()")
             lines += ["    }", "}"]

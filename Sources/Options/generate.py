@@ -42,6 +42,7 @@ def outputs() -> dict[Path, str]:
         ),
         tables.ROOT / "docs" / "options.md": emit_docs.page(structs),
         PACKAGE / "_generated.py": emit_python.module(structs),
+        PACKAGE / "_rows.py": emit_python.rows(structs),
     }
     for struct in structs:
         if struct.file:

@@ -1,7 +1,7 @@
 import CSupCon
 import SupCon
 
-/// [count] labels, copied; NULL: none. Errors: memory.
+/// Returns a copy of the [count] labels; NULL gives none. Errors: memory.
 private func numbers(_ pointer: UnsafePointer<Int64>?, _ count: Int) throws(SupConError) -> [Int]? {
     guard let labels = pointer else { return nil }
     try Dataset.checkListMemory(count, for: "\(count) labels")
@@ -64,7 +64,7 @@ public func supcon_dataset_from_encoded(
     _ dataset: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(dataset, "dataset") { () throws(SupConError) in
-        let number = try count(image_count, "count", least: 1)
+        let number = try listCount(image_count, "count")
         let (data, sizes) = (try needed(data, "data"), try needed(sizes, "sizes"))
         var images: [EncodedImage] = []
         for i in 0..<number {

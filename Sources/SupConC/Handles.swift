@@ -7,8 +7,8 @@ func retained(_ object: AnyObject) -> OpaquePointer {
     OpaquePointer(Unmanaged.passRetained(object).toOpaque())
 }
 
-/// What `retained` made, once more in Swift. Errors: argument (NULL; a pointer to something else, or,
-/// as a rule, to what was freed).
+/// What `retained` made, once more in Swift. Errors: argument (NULL; a pointer to something else,
+/// or, as a rule, to what was freed).
 func object<Object: AnyObject>(_ handle: OpaquePointer?, _: Object.Type, _ name: String)
     throws(SupConError) -> Object
 {

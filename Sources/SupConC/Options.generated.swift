@@ -348,7 +348,8 @@ extension TrainOptions {
         queueSize = Int(options.queue_size)
         keyMomentum = options.key_momentum
         augmentation = try AugmentationOptions(options.augmentation)
-        if let given = options.augmentation_second { augmentationSecond = try AugmentationOptions(given) }
+        if let given = options.augmentation_second { augmentationSecond = try AugmentationOptions(
+            given) }
         seed = options.seed
         loaderThreads = Int(options.loader_threads)
         optimizer = try choice(options.optimizer, "optimizer")
@@ -375,12 +376,14 @@ extension TrainOptions {
         exponentialFactor = options.exponential_factor
         exponentialEpochs = options.exponential_epochs
         freezeStages = Int(options.freeze_stages)
-        unfreezeEpochs = try integers(options.unfreeze_epochs, options.unfreeze_epoch_count, "unfreeze_epochs")
+        unfreezeEpochs = try integers(
+            options.unfreeze_epochs, options.unfreeze_epoch_count, "unfreeze_epochs")
         freezesNorm = try flag(options.freeze_norm, "freeze_norm")
         layerDecay = options.layer_decay
         featureCache = Int(options.feature_cache)
         featureCacheFolder = options.feature_cache_folder.map { RawPath(cString: $0) }
-        imageSizeSchedule = try integers(options.image_size_schedule, options.image_size_schedule_count, "image_size_schedule")
+        imageSizeSchedule = try integers(
+            options.image_size_schedule, options.image_size_schedule_count, "image_size_schedule")
         validationFraction = options.validation_fraction
         validationEvery = Int(options.validation_every)
         patience = Int(options.patience)
@@ -388,6 +391,7 @@ extension TrainOptions {
         resume = try flag(options.resume, "resume")
         restoresBest = try flag(options.restore_best, "restore_best")
         stopsOnCollapse = try flag(options.stop_on_collapse, "stop_on_collapse")
+        try zero(options.reserved, "reserved")
     }
 }
 

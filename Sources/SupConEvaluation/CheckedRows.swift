@@ -50,7 +50,7 @@ struct CheckedRows {
         }
     }
 
-    /// The same, or for `unit` false the rows as they are.
+    /// Returns a copy at length 1, or for `unit` false the rows as they are.
     func copy(_ range: Range<Int>, into memory: UnsafeMutablePointer<Float>, unit: Bool) {
         if unit { return copyUnit(range, into: memory) }
         memory.update(from: rows + range.lowerBound * dimension, count: range.count * dimension)

@@ -13,7 +13,7 @@ struct Gallery: @unchecked Sendable {
 
     let count: Int
     let dimension: Int
-    /// Whether queries are brought to length 1 as well.
+    /// Queries are brought to length 1 as well.
     private let normalizes: Bool
     private let rows: UnsafePointer<Float>  // [count, dimension]
     private let copy: AlignedBuffer?  // holds `rows`, unless they are the caller's

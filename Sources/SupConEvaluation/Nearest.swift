@@ -10,8 +10,8 @@ import SupConTensor
 ///
 /// - Parameters:
 ///   - gallery: [count, dimension]
-///   - queries: [queryCount, dimension]; nil: the gallery's rows, each of which looks for the others
-///     (queryCount is not looked at).
+///   - queries: [queryCount, dimension]; nil: the gallery's rows, each of which looks for the
+///     others (queryCount is not looked at).
 ///   - indices, similarities: [queries, k] to fill, the nearest first; untouched by an error.
 /// Errors: argument (numbers or products that are not finite, k), shape, memory, canceled.
 public func nearest(

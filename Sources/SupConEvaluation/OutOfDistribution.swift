@@ -8,7 +8,7 @@ import SupConTensor
 /// - Parameters:
 ///   - train: [trainCount, dimension], rows of the training data
 ///   - queries: [queryCount, dimension]; nil: the training rows, each without itself.
-///   - k: 0: `outOfDistributionNeighbor`, or the farthest if there are fewer rows.
+///   - k: the rank of the neighbor; 0: 50, or the farthest if there are fewer rows.
 ///   - scores: [queryCount] to fill ([trainCount] for nil)
 /// Errors: argument (numbers that are not finite, k), shape, memory.
 public func outOfDistributionScores(

@@ -16,7 +16,7 @@ final class SoftmaxObjective {
     let variables: Int
     private let rows: UnsafePointer<Float>
     private let labels: [Int32]
-    /// What each row counts; the sum is 1.
+    /// The weights of the rows, whose sum is 1.
     private let parts: [Float]
     private let dimension: Int
     private let classes: Int
@@ -32,7 +32,8 @@ final class SoftmaxObjective {
     private let biasSums: AlignedBuffer  // f64 [slices, classes]
     private let losses: AlignedBuffer  // f64 [slices]
 
-    /// rows: [labels.count, dimension], finite, the caller's; parts: [labels.count]. Errors: memory.
+    /// rows: [labels.count, dimension], finite, the caller's; parts: [labels.count]. Errors:
+    /// memory.
     init(
         rows: UnsafePointer<Float>, labels: [Int32], parts: [Float], dimension: Int, classes: Int,
         factor: Double,

@@ -32,8 +32,8 @@ public struct SoftmaxRegression: Sendable {
     /// - Parameters:
     ///   - rows: [labels.count, dimension]
     ///   - labels: 0 to classes − 1; a class may be empty.
-    ///   - weights: [labels.count], what each row counts, 0 or more: a row of weight 2 is as good as
-    ///     two of weight 1. nil: all the same.
+    ///   - weights: [labels.count], what each row counts, 0 or more: a row of weight 2 is as good
+    ///     as two of weight 1. nil: all the same.
     ///   - stop: called after each iteration with its number; true ends the fit with an error.
     /// Errors: argument, shape, memory, canceled.
     public init(
@@ -90,7 +90,7 @@ public struct SoftmaxRegression: Sendable {
         fit = result
     }
 
-    /// What each row counts, of a sum of 1. Errors: shape, argument.
+    /// Returns the weights of the rows, scaled to a sum of 1. Errors: shape, argument.
     private static func parts(_ weights: [Float]?, count: Int) throws(SupConError) -> [Float] {
         guard let weights else { return [Float](repeating: Float(1 / Double(count)), count: count) }
         try require(

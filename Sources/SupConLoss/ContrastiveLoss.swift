@@ -102,8 +102,8 @@ public final class ContrastiveLoss {
     ///     the scale, whatever the reduction; 0 without a positive.
     ///   - gradient: like the features (and apart from them): of the reduced loss with respect to
     ///     the features as passed.
-    ///   - sampleWeights: [samples], 0 or more: what the losses of a sample's anchors are multiplied
-    ///     by, everywhere; a mean stays one over anchors, not over weights. nil: 1.
+    ///   - sampleWeights: [samples], 0 or more: what the losses of a sample's anchors are
+    ///     multiplied by, everywhere; a mean stays one over anchors, not over weights. nil: 1.
     ///   - draw: numbers the choice among more positives than the cap lets count; another number,
     ///     another choice.
     /// Errors: argument (features that are not finite, or too long for the temperature; a mask
@@ -170,7 +170,8 @@ public final class ContrastiveLoss {
         Log.write(
             .warning,
             """
-            the longest row of the features has length \(Float(longest)); expected rows of length 1, \
+            the longest row of the features has length \(Float(longest)); expected rows of length \
+            1, \
             or the option normalize (this is said once)
             """
         )

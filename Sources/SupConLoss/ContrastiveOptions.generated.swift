@@ -72,11 +72,12 @@ extension ContrastiveOptions {
 /// numerator, not in W_i, not in any denominator.
 ///
 /// What others call by names of their own:
-/// - N-pairs as arXiv:2004.11362 has it (§"Connection to N-pairs"): one positive from another image,
-///   τ = 1: `nPairs`, on one view per sample. N pairs are 2N anchors with 2(N − 1) negatives each.
+/// - N-pairs as arXiv:2004.11362 has it (§"Connection to N-pairs"): one positive from another
+///   image, τ = 1: `nPairs`, on one view per sample. N pairs are 2N anchors with 2(N − 1) negatives
+///   each.
 ///   Sohn's own loss (NIPS 2016, equation 6) has N anchors, and the other pairs' N − 1 positives as
-///   negatives: `QueueLoss` computes it and its gradient by the anchors, with the anchors as queries
-///   and their positives as keys.
+///   negatives: `QueueLoss` computes it and its gradient by the anchors, with the anchors as
+///   queries and their positives as keys.
 /// - Triplet (Schroff et al., arXiv:1503.03832): of one positive p and one negative n, L = log(1 +
 ///   exp((|a − p|² − |a − n|²)/2τ)), so to first order 2τ (exp L − 1) = |a − p|² − |a − n|² + 2τ:
 ///   the triplet loss of margin α = 2τ, before its hinge (arXiv:2004.11362, §"Connection to triplet

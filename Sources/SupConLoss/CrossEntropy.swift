@@ -8,8 +8,8 @@ import SupConTensor
 ///     q_k = (1 − ε)(λ [k = y] + (1 − λ) [k = y′]) + ε/classes
 ///     L = log Σ_k exp x_k − Σ_k q_k x_k,   ∂L/∂x_k = softmax(x)_k − q_k
 ///
-/// With weights, w for y and w′ for y′, L = λ w L(y) + (1 − λ) w′ L(y′), where L(y) is the loss with
-/// λ = 1: of a row without a second label, w times its loss. The mean stays one over rows.
+/// With weights, w for y and w′ for y′, L = λ w L(y) + (1 − λ) w′ L(y′), where L(y) is the loss
+/// with λ = 1: of a row without a second label, w times its loss. The mean stays one over rows.
 public struct CrossEntropy: Sendable {
     /// ε, 0 to 1.
     public let labelSmoothing: Float
@@ -20,7 +20,7 @@ public struct CrossEntropy: Sendable {
         public var labels: UnsafePointer<Int64>
         /// λ, 0 to 1.
         public var share: UnsafePointer<Float>
-        /// Of the second labels; nil: 1.
+        /// The weights of the second labels; nil counts each as 1.
         public var weights: UnsafePointer<Float>?
         public init(
             labels: UnsafePointer<Int64>, share: UnsafePointer<Float>,

@@ -39,7 +39,8 @@ extension NetworkConfiguration {
             throw SupConError(
                 .format,
                 """
-                \(path): tensor conv1\(deep == nil ? "" : ".0").weight has shape \(first); expected \
+                \(path): tensor conv1\(deep == nil ? "" : ".0").weight has shape \(first); \
+                expected \
                 a kernel of 3×3 (CIFAR stem, deep stem) or 7×7 (ImageNet stem)
                 """
             )

@@ -57,8 +57,8 @@ enum Checksum {
         header.replaceSubrange(digits, with: text(sum).utf8)
     }
 
-    /// Sees that `file` is what its metadata say. `header`: with what is before it, 8 bytes, as they
-    /// are in the file; its digits become zeros. Errors: format, io, memory.
+    /// Sees that `file` is what its metadata say. `header`: with what is before it, 8 bytes, as
+    /// they are in the file; its digits become zeros. Errors: format, io, memory.
     static func check(
         _ file: FileReader, _ expected: String, header: UnsafeMutableRawBufferPointer
     ) throws(SupConError) {

@@ -2,9 +2,9 @@ import SupConTensor
 import SupConVision
 
 extension Model {
-    /// Embeds as `embedWhileExclusive`, but leaves out the images that have become unreadable, where
-    /// the data set skips such. Returns the images that the rows are of, in order. Errors: as there;
-    /// format, if no image is left.
+    /// Embeds as `embedWhileExclusive`, but leaves out the images that have become unreadable,
+    /// where the data set skips such. Returns the images that the rows are of, in order. Errors: as
+    /// there; format, if no image is left.
     package func embedReadable(
         _ dataset: Dataset, _ options: EmbedOptions, into rows: UnsafeMutablePointer<Float>
     ) throws(SupConError) -> Dataset {

@@ -12,7 +12,7 @@ public final class Model: Sendable {
     /// One per channel, of pixels scaled to 0…1.
     public let mean: [Float]
     public let std: [Float]
-    /// How images of another shape are brought to the model's size.
+    /// The way in which images of another shape are brought to the model's size.
     public let resizing: Resizing
     /// That is computed in.
     public let precision: Precision
@@ -63,14 +63,10 @@ public final class Model: Sendable {
         try Engine.standard.check(precision)
         let size = "images of \(options.imageHeight)×\(options.imageWidth)"
         if options.stem == nil {
-            Log.write(
-                .info,
-                """
-                the stem is \
-                \(configuration.stem == .cifar ? "CIFAR's (3×3, stride 1)" : "ImageNet's (7×7, stride 2, max pool)"), \
-                which suits \(size)
-                """
-            )
+            let stem =
+                configuration.stem == .cifar
+                ? "CIFAR's (3×3, stride 1)" : "ImageNet's (7×7, stride 2, max pool)"
+            Log.write(.info, "the stem is \(stem), which suits \(size)")
         }
         Pixels.warnOfScale(
             mean: Array(options.mean.prefix(options.channels)),

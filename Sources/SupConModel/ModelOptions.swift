@@ -78,7 +78,8 @@ enum Pixels {
             Log.write(
                 .warning,
                 """
-                \(name) of channel \(channel) is \(values[channel]), but pixels are scaled to 0 … 1 \
+                \(name) of channel \(channel) is \(values[channel]), but pixels are scaled to 0 … \
+                1 \
                 before; expected a number of that scale: \(values[channel]) / 255 is \
                 \(values[channel] / 255)
                 """

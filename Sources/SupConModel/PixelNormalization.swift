@@ -23,9 +23,9 @@ struct PixelNormalization: Sendable {
     /// Floats of one image.
     var imageCount: Int { height * width * channels }
 
-    /// Writes an image of `size` pixels, which lies in `frame` of the pixels at hand; nil: they are it.
-    /// It has the model's channels; `workspace` is memory for resizing, of one thread. Errors: memory
-    /// (of resizing).
+    /// Writes an image of `size` pixels, which lies in `frame` of the pixels at hand; nil: they are
+    /// it. It has the model's channels; `workspace` is memory for resizing, of one thread. Errors:
+    /// memory (of resizing).
     func write(
         _ image: ImageView, size: (height: Int, width: Int)? = nil, frame: CropBox? = nil,
         to floats: UnsafeMutablePointer<Float>,

@@ -22,8 +22,8 @@ public final class SafetensorsFile {
     private let dataStart: Int
 
     /// Opens a file and checks what the reference implementation checks: lengths, types, shapes,
-    /// and that the tensors' ranges fill the file without gap and overlap; and the checksum, if there
-    /// is one, for which the file is read through. Errors: argument, io, format, memory.
+    /// and that the tensors' ranges fill the file without gap and overlap; and the checksum, if
+    /// there is one, for which the file is read through. Errors: argument, io, format, memory.
     public init(_ path: RawPath) throws(SupConError) {
         let file = try FileReader(path)
         let header = try Self.header(file)
@@ -99,13 +99,15 @@ public final class SafetensorsFile {
         try require(
             file.byteCount > 8, .format,
             "\(file.path) has \(file.byteCount) bytes; a safetensors file has more")
+        let most =
+            length > UInt64(Safetensors.longestHeader)
+            ? "\(Safetensors.longestHeader) is the most" : "the file has \(file.byteCount)"
         try require(
             length <= UInt64(file.byteCount - 8) && length <= UInt64(Safetensors.longestHeader),
             .format,
             """
             \(file.path) is not a safetensors file: its first 8 bytes would mean a header of \
-            \(length) bytes, but \
-            \(length > UInt64(Safetensors.longestHeader) ? "\(Safetensors.longestHeader) is the most" : "the file has \(file.byteCount)")
+            \(length) bytes, but \(most)
             """
         )
         let header = try AlignedBuffer(byteCount: 8 + Int(length))

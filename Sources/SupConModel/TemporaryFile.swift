@@ -9,8 +9,8 @@ import Synchronization
 /// Its writer holds a lock on it (flock) from the moment it is made until it has its name, and the
 /// system drops the lock when the writer dies. So a temporary file that can be locked has no writer
 /// any more, and is swept; there is no process number in the name that could be somebody else's by
-/// then, or belong to another machine on the same file system. Where the file system knows no locks,
-/// nothing is swept.
+/// then, or belong to another machine on the same file system. Where the file system knows no
+/// locks, nothing is swept.
 final class TemporaryFile {
     let descriptor: Int32
     private let name: RawPath

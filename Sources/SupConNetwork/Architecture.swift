@@ -6,8 +6,8 @@ import SupConTensor
 /// arXiv:1605.07146), whose 3×3 convolutions are wider. Names are torchvision's.
 ///
 /// ResNet-26 and those that end in d or t are timm's: "d" (He et al., arXiv:1812.01187) begins with
-/// three 3×3 convolutions in place of one of 7×7, and its shortcuts see all of what they reduce, not
-/// a quarter; "t" is the same with fewer channels in the first convolution.
+/// three 3×3 convolutions in place of one of 7×7, and its shortcuts see all of what they reduce,
+/// not a quarter; "t" is the same with fewer channels in the first convolution.
 public enum Architecture: String, CaseIterable, Sendable {
     case resnet18, resnet34, resnet50, resnet101, resnet152, resnet200
     case resnext50_32x4d, resnext101_32x8d, resnext101_64x4d

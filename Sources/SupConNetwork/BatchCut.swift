@@ -5,9 +5,9 @@ struct BatchCut: Equatable {
     let lastSize: Int
 
     /// Of the cuts into at most `perThread` pieces for each thread the finest that keeps all
-    /// threads as busy as the best does, within 3 %: a thread that is late then leaves pieces to the
-    /// others. Pieces have at least `smallest` images, but where threads would get none. One piece:
-    /// a batch with fewer images than threads.
+    /// threads as busy as the best does, within 3 %: a thread that is late then leaves pieces to
+    /// the others. Pieces have at least `smallest` images, but where threads would get none. One
+    /// piece: a batch with fewer images than threads.
     init(images: Int, threads: Int, perThread: Int, smallest: Int = 1) {
         var (size, best) = (images, images)
         if threads > 1, images >= threads {

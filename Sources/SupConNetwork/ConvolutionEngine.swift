@@ -132,8 +132,8 @@ public enum Engine: String, Sendable, CaseIterable {
     }
 }
 
-/// The convolutions that oneDNN gets wrong, all found by `ConvolutionSweepTests`; nowhere else is one
-/// worked around.
+/// The convolutions that oneDNN gets wrong, all found by `ConvolutionSweepTests`; nowhere else is
+/// one worked around.
 enum OneDNNFaults {
     /// The f32 weight gradient of a strided 1×1 convolution gathers whole blocks of input channels
     /// into its workspace, which has room for the channels that there are: with fewer than a block

@@ -6,7 +6,7 @@ final class EncoderTraining {
     let graph: ComputeGraph
     let images: Int
     let layers: [any TrainingLayer]
-    /// For the caller to write: the images [images, height, width, channels] f32, or the frozen
+    /// The caller writes here the images [images, height, width, channels] f32, or the frozen
     /// stages' output in the type of the activations.
     let input: UnsafeMutableRawPointer
     private let type: ElementType

@@ -79,9 +79,9 @@ final class EncoderWorker {
             threads: threads)
     }
 
-    /// Computes the features of the input; shows each value of the graph as it comes up, in f32: its
-    /// index, its elements, and how many they are. Once `watch` is canceled, the layers that are left
-    /// are left out.
+    /// Computes the features of the input; shows each value of the graph as it comes up, in f32:
+    /// its index, its elements, and how many they are. Once `watch` is canceled, the layers that
+    /// are left are left out.
     func run(
         watch: CancelWatch? = nil,
         observe: (Int, UnsafePointer<Float>, Int) -> Void = { _, _, _ in }

@@ -11,7 +11,8 @@ import SupConTensor
 public final class InferencePlan {
     /// Bytes of activations, workspaces and weights.
     public let memoryByteCount: Int
-    /// [images, height, width, channels], normalized; behind frozen stages their output.
+    /// The input is [images, height, width, channels], normalized; behind frozen stages their
+    /// output.
     public var input: UnsafeMutablePointer<Float> { inputBuffer.floats }
     /// r [images, embeddingDimension], not normalized, after `run`.
     public var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
@@ -130,8 +131,8 @@ public final class InferencePlan {
         }
     }
 
-    /// Runs the encoder of a plan in f32 and shows each value of the graph, but for pooled ones: its
-    /// index, its elements, and how many they are; worker by worker.
+    /// Runs the encoder of a plan in f32 and shows each value of the graph, but for pooled ones:
+    /// its index, its elements, and how many they are; worker by worker.
     func run(observing observe: (Int, UnsafePointer<Float>, Int) -> Void) {
         EngineTeam.run(images: imagesPerWorker, threads: threadsPerWorker) {
             for worker in workers { worker.run(observe: observe) }

@@ -50,7 +50,10 @@ public struct NetworkConfiguration: Sendable, Equatable {
         try require(
             !architecture.isDeep || architecture.deepStemChannels(width: width).first > 0,
             .argument,
-            "width is \(width); expected 3 or more for \(architecture.rawValue), which has a deep stem"
+            """
+            width is \(width); expected 3 or more for \(architecture.rawValue), which has a deep \
+            stem
+            """
         )
         try require(
             (0...65536).contains(headHidden), .argument,

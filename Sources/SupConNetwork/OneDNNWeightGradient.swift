@@ -4,10 +4,10 @@ import SupConTensor
 
 /// The gradient of a convolution's weights by oneDNN, in pieces that any of the threads may take.
 ///
-/// Where the weights are few beside the activations the pieces are of the batch; each has a gradient
-/// of its own, and these are added in the pieces' order. Where the weights are many that would cost
-/// more than it saves: there the pieces are of the output channels, whose dy is copied together for
-/// them.
+/// Where the weights are few beside the activations the pieces are of the batch; each has a
+/// gradient of its own, and these are added in the pieces' order. Where the weights are many that
+/// would cost more than it saves: there the pieces are of the output channels, whose dy is copied
+/// together for them.
 final class OneDNNWeightGradient {
     let scratchByteCount: Int
 

@@ -28,7 +28,8 @@ public final class ParameterStore: @unchecked Sendable {
         public let shape: [Int]
         public let role: Role
         public let part: Part
-        /// How far from the image: 0 the stem, 1 to 4 the encoder's stages, 5 head and classifier.
+        /// The distance from the image: 0 the stem, 1 to 4 the encoder's stages, 5 head and
+        /// classifier.
         public let depth: Int
         /// Where it begins in `values`, in elements.
         public let offset: Int

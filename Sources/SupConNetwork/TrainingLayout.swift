@@ -3,8 +3,8 @@ import SupConTensor
 /// An encoder laid out for training: where in one arena everything lies, before anything is
 /// allocated.
 ///
-/// The ticks of the arena's clock are: 0 the image, i + 1 layer i forward, L + 1 the head, L + 2 the
-/// pool backward, then the layers backward from the last to the first. A value has at most two
+/// The ticks of the arena's clock are: 0 the image, i + 1 layer i forward, L + 1 the head, L + 2
+/// the pool backward, then the layers backward from the last to the first. A value has at most two
 /// consumers, so its gradient is the sum of at most two buffers; the batch norm that consumes it
 /// adds them while it reads.
 ///

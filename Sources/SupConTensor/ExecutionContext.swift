@@ -28,8 +28,8 @@ public struct ExecutionContext: Sendable {
     /// All CPUs, all memory.
     public static let `default` = ExecutionContext()
 
-    /// Stops the calls that run with this context now, each at its next look: they throw `canceled`.
-    /// Calls that begin later run. From any thread, or a signal handler.
+    /// Stops the calls that run with this context now, each at its next look: they throw
+    /// `canceled`. Calls that begin later run. From any thread, or a signal handler.
     public func cancel() { cancellation.cancel() }
 
     /// For a call that begins now to see whether it is to stop.
@@ -41,14 +41,14 @@ public struct ExecutionContext: Sendable {
         try check(bytes, limit > 0 ? limit : MachineMemory.available(), what)
     }
 
-    /// The same of memory that is taken again and again, such as for images: without a limit the
-    /// machine is only asked about more than 64 MiB. Errors: memory.
+    /// Checks memory that is taken again and again, such as for images: without a limit the machine
+    /// is only asked about more than 64 MiB. Errors: memory.
     public func checkOften(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
         if limit > 0 || bytes > 64 << 20 { try checkMemory(bytes, for: what()) }
     }
 
-    /// Bytes that one of the many things that threads hold at the same time may take before it
-    /// counts as large: 64 MiB, or less where a limit leaves less for each thread.
+    /// The size in bytes from which on a buffer counts as large, so that threads hold one of them
+    /// at a time: 64 MiB, or less where a limit leaves less for each thread.
     public var largeByteCount: Int {
         limit > 0 ? min(64 << 20, limit / (4 * threads)) : 64 << 20
     }

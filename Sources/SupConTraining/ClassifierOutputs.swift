@@ -46,7 +46,8 @@ extension Model {
                 throw SupConError(
                     .shape,
                     """
-                    the data set has \(wanted.count) classes, one of which, “\(name)”, is not among \
+                    the data set has \(wanted.count) classes, one of which, “\(name)”, is not \
+                    among \
                     the \(count) of the model's classifier (the first is “\(names[0])”): \(advice)
                     """
                 )
@@ -63,7 +64,8 @@ extension Dataset {
         try require(
             classes <= mostClasses, .argument,
             """
-            the data set has \(classes) classes; expected at most \(mostClasses) where a classifier \
+            the data set has \(classes) classes; expected at most \(mostClasses) where a \
+            classifier \
             is trained
             """
         )

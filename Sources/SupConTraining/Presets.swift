@@ -54,8 +54,10 @@ public struct Preset: Sendable {
         Preset(
             "cifar-pytorch",
             """
-            Stage 1 of SupContrast (github.com/HobbitLong/SupContrast) on CIFAR-10: ResNet-50, 1000 epochs in batches of 1024. \(cifarNotes) A step \
-            takes tens of gigabytes, with a chunk_size of 128 less than 8 GiB: batch statistics are a chunk's then, as they were a GPU's there.
+            Stage 1 of SupContrast (github.com/HobbitLong/SupContrast) on CIFAR-10: ResNet-50, \
+            1000 epochs in batches of 1024. \(cifarNotes) A step \
+            takes tens of gigabytes, with a chunk_size of 128 less than 8 GiB: batch statistics \
+            are a chunk's then, as they were a GPU's there.
             """, cifarSupCon),
         Preset("cifar-linear", "The linear stage after cifar-pytorch. \(linearNotes)") {
             model, train in cifarLinear(&model, &train, rate: 5)
@@ -160,13 +162,15 @@ public struct Preset: Sendable {
     ]
 
     private static let wholeBatchNotes = """
-        Ours is chunk_size, with which a step takes less than 16 GiB: batch statistics are a chunk's, there the whole batch's. Its head has no bias, here it \
+        Ours is chunk_size, with which a step takes less than 16 GiB: batch statistics are a \
+        chunk's, there the whole batch's. Its head has no bias, here it \
         has one.
         """
     private static let frozenNotes =
         "Ours is chunk_size. Its encoder takes the statistics of each batch, here the running ones."
     private static let stackedNotes = """
-        Its RandAugment leaves each operation out with a probability of 0.2 to 0.8, and has invert, cutout and solarize-add too; its jitter adds to the \
+        Its RandAugment leaves each operation out with a probability of 0.2 to 0.8, and has \
+        invert, cutout and solarize-add too; its jitter adds to the \
         brightness, here it multiplies.
         """
 
@@ -232,8 +236,10 @@ public struct Preset: Sendable {
     private static let memory = Preset(
         "memory-r50",
         """
-        The memory variant of arXiv:2004.11362, section 4: ResNet-50 on ImageNet, SGD in batches of 256, a momentum encoder and a queue of 8192 keys; those of \
-        the same label are positives. Ours, since the paper does not say: epochs, rate, weight decay, schedule, head, augmentation and key_momentum are those \
+        The memory variant of arXiv:2004.11362, section 4: ResNet-50 on ImageNet, SGD in batches \
+        of 256, a momentum encoder and a queue of 8192 keys; those of \
+        the same label are positives. Ours, since the paper does not say: epochs, rate, weight \
+        decay, schedule, head, augmentation and key_momentum are those \
         of MoCo v2 (arXiv:2003.04297); the loss is not scaled.
         """
     ) { model, train in

@@ -220,7 +220,7 @@ public struct TrainOptions: Sendable {
     /// and kept. It is kept in the type that they compute in. Epoch e takes the views of epoch (e -
     /// 1) mod feature_cache + 1: with as many rounds as epochs a run comes to the same bytes as
     /// without, but for images that images_per_class takes twice in an epoch. Applies to
-    /// freeze_stages above 0. Default 0: in each step; 0 to 1000000.
+    /// freeze_stages above 0. Default 0: no cache; 0 to 1000000.
     public var featureCache: Int = 0
     /// Folder for a file without a name that keeps the feature cache, gone with the trainer;
     /// without one it is in memory, within the context's limit.
@@ -365,9 +365,10 @@ extension TrainOptions {
             "layer_decay is \(layerDecay); expected 0.001 to 1")
         try require(
             featureCache == 0 || (featureCache >= 0 && featureCache <= 1_000_000), .argument,
-            "feature_cache is \(featureCache); expected 0 to 1000000, 0 for in each step")
+            "feature_cache is \(featureCache); expected 0 to 1000000, 0 for no cache")
         try require(
-            validationFraction == 0 || (validationFraction >= 0 && validationFraction <= 0.9), .argument,
+            validationFraction == 0
+                || (validationFraction >= 0 && validationFraction <= 0.9), .argument,
             "validation_fraction is \(validationFraction); expected 0 to 0.9, 0 for none")
         try require(
             validationEvery >= 1 && validationEvery <= 1_000_000, .argument,

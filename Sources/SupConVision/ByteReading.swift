@@ -26,7 +26,7 @@ extension UnsafeRawBufferPointer {
         return true
     }
 
-    /// Whether they begin like a pointer file of Git LFS, which stands for a file that was not
+    /// True where they begin like a pointer file of Git LFS, which stands for a file that was not
     /// fetched.
     package var isGitLFSPointer: Bool { starts(with: "version https://git-lfs.github.com/spec/") }
     package static var gitLFSPointer: String {

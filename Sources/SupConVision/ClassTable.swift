@@ -60,8 +60,9 @@ struct ClassTable: Sendable, Equatable {
         return names?[index] ?? String(labels[index])
     }
 
-    /// With these names: one for each class, in order; or more, and then labels are indices into
-    /// the names. Errors: shape (fewer names than classes, or a label that is no index into more).
+    /// Returns the table with these names: one for each class, in order; or more, and then labels
+    /// are indices into the names. Errors: shape (fewer names than classes, or a label that is no
+    /// index into more).
     func named(_ names: [String]) throws(SupConError) -> ClassTable {
         try require(
             names.count >= count, .shape,

@@ -12,7 +12,7 @@ public final class Dataset: Sendable {
     public let labels: [Int]?
     /// A row per image, which subsets keep; nil: there are none.
     public let targets: Targets?
-    /// How much each image counts in a loss, as given; nil: as much as any other.
+    /// The weight of each image in a loss, as given; nil: all count the same.
     public let weights: [Float]?
     /// nil, both: the images differ in size.
     public let height: Int?
@@ -64,7 +64,7 @@ public final class Dataset: Sendable {
         return members
     }
 
-    /// The same of the classes that have images.
+    /// Returns the images of each class that has any, with the class.
     func classMembers() -> [(index: Int, images: [Int])]? {
         imagesByClass()?.enumerated().filter { !$0.element.isEmpty }.map { ($0.offset, $0.element) }
     }
@@ -72,9 +72,8 @@ public final class Dataset: Sendable {
     /// The name of a class: its folder's, or its label; nil: there is no such class.
     public func className(_ index: Int) -> String? { classTable.name(index) }
 
-    /// The file of an image, or its name; bytes that are not UTF-8 are repaired. nil: it has none, or
-    /// there is no such
-    /// image.
+    /// The file of an image, or its name; bytes that are not UTF-8 are repaired. nil: it has none,
+    /// or there is no such image.
     public func path(_ index: Int) -> String? { pathPointer(index).map { String(cString: $0) } }
 
     /// The same, as the system has it, ending in NUL; valid while the data set lives.
@@ -98,7 +97,7 @@ public final class Dataset: Sendable {
         }
     }
 
-    /// Whether a file that has become unreadable is skipped, where that is possible: in a run.
+    /// A run skips files that have become unreadable.
     package var skipsUnreadable: Bool {
         switch source {
         case .files(let files): files.onError == .skip

@@ -10,23 +10,23 @@ extension Dataset {
             channels: channels, skipped: skipped)
     }
 
-    /// With these labels instead: one for each image, any integers; nil: none. Classes are called by
-    /// their labels. Errors: shape, memory.
+    /// Returns the same images with these labels: one for each image, any integers; nil: none.
+    /// Classes are called by their labels. Errors: shape, memory.
     public func with(labels: [Int]?) throws(SupConError) -> Dataset {
         relabeled(labels, try ClassTable(labels, images: count))
     }
 
-    /// With these names for its classes: one for each, in the order of `classLabels`; or more, and
-    /// then labels are indices into the names, and there are as many classes. Errors: state (no
-    /// labels), shape.
+    /// Returns the data set with these names for its classes: one for each, in the order of
+    /// `classLabels`; or more, and then labels are indices into the names, and there are as many
+    /// classes. Errors: state (no labels), shape.
     public func with(classNames names: [String]) throws(SupConError) -> Dataset {
         try require(labels != nil, .state, "the data set has no labels, and so no classes to name")
         return relabeled(labels, try classTable.named(names))
     }
 
-    /// With these classes alone, in this order: image labels are counted anew, images of other
-    /// classes are left out, and a name that no class has is a class without images. Errors: state
-    /// (no labels, no image left), argument (a name twice).
+    /// Returns the images of these classes alone, in this order: image labels are counted anew,
+    /// images of other classes are left out, and a name that no class has is a class without
+    /// images. Errors: state (no labels, no image left), argument (a name twice).
     public func with(classes names: [String]) throws(SupConError) -> Dataset {
         guard let of = classIndices else {
             throw SupConError(

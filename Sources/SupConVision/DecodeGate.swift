@@ -10,9 +10,9 @@ public final class DecodeGate: Sendable {
 
     public init(_ context: ExecutionContext) { self.context = context }
 
-    /// Checks that `bytes` may be taken, and waits for the turn if they are many and the caller does
-    /// not have it yet. Returns whether the caller has the turn now, and so has to `leave`. Errors:
-    /// memory.
+    /// Checks that `bytes` may be taken, and waits for the turn if they are many and the caller
+    /// does not have it yet. Returns whether the caller has the turn now, and so has to `leave`.
+    /// Errors: memory.
     func enter(_ bytes: Int, hasTurn: Bool, for what: @autoclosure () -> String)
         throws(SupConError) -> Bool
     {

@@ -13,7 +13,7 @@ public struct EncodedImage: @unchecked Sendable {
         (self.bytes, path) = (bytes, name)
     }
 
-    /// What errors call it.
+    /// The name that errors call it by.
     func name(_ index: Int) -> RawPath { path.bytes.isEmpty ? RawPath("image \(index)") : path }
 }
 
@@ -43,7 +43,7 @@ extension Dataset {
             channels: options.channels(stored: 3), skipped: found.skipped)
     }
 
-    /// The same of bytes in memory, which are copied.
+    /// Makes a data set of encoded images in memory, which are copied.
     public static func encoded(
         _ images: [[UInt8]], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()
     ) throws(SupConError) -> Dataset {
@@ -65,7 +65,7 @@ extension Dataset {
 }
 
 extension EncodedMemory {
-    /// Errors: memory (of copies).
+    /// Keeps the pieces, or copies of them. Errors: memory (of copies).
     init(_ pieces: [UnsafeRawBufferPointer?], copies: Bool) throws(SupConError) {
         guard copies else {
             self.init(pieces: pieces, owner: nil)

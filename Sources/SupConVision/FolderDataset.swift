@@ -8,10 +8,10 @@ extension Dataset {
     ///
     /// Links to files and folders are followed, but a folder is visited once per class, so that
     /// links in a circle end. Names that begin with a dot, and __MACOSX, are not looked at. A file
-    /// that is no JPEG, PNG or WebP counts as bad if its name ends like an image's (".jpg", ".webp", …) and is
-    /// ignored otherwise; one that cannot be read or is cut off counts as bad always. A class
-    /// without images stays a class. Errors: argument, io, format (no image, or with `refuse` a bad
-    /// one), memory.
+    /// that is no JPEG, PNG or WebP counts as bad if its name ends like an image's (".jpg",
+    /// ".webp", …) and is ignored otherwise; one that cannot be read or is cut off counts as bad
+    /// always. A class without images stays a class. Errors: argument, io, format (no image, or
+    /// with `refuse` a bad one), memory.
     public static func folder(_ path: RawPath, options: DatasetOptions = DatasetOptions())
         throws(SupConError) -> Dataset
     {

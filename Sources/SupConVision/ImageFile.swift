@@ -49,7 +49,7 @@ final class ImageFile {
         }
     }
 
-    /// The same of bytes in memory. Errors: format (without a name).
+    /// Looks at an image in memory, as at a file. Errors: format (without a name).
     func inspect(_ whole: UnsafeRawBufferPointer) throws(SupConError) -> Inspection {
         guard let kind = ImageHeader.kind(whole) else { return .other(Self.noImage(whole)) }
         try checkLength(whole.count)
@@ -73,8 +73,8 @@ final class ImageFile {
         }
     }
 
-    /// The same of bytes in memory, which are copied, as decoding may change them. Errors: format,
-    /// memory; "name: reason".
+    /// Reads the header of bytes in memory, which are copied, as decoding may change them. Errors:
+    /// format, memory; "name: reason".
     func read(_ encoded: UnsafeRawBufferPointer, name: RawPath) throws(SupConError) -> ImageHeader {
         try naming(name) { () throws(SupConError) in
             try checkLength(encoded.count)

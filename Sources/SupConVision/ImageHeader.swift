@@ -13,7 +13,7 @@ struct ImageHeader: Sendable, Equatable {
     /// 1: gray, 3: color, 4: CMYK; alpha does not count.
     var components: Int
     var orientation: Orientation
-    /// Of a JPEG: where the first scan begins. Of a WebP: where the file ends.
+    /// The offset where a JPEG's first scan begins, or where a WebP file ends.
     var scan = 0
     /// Bytes that the compressed pixels have at least, if they are all there; 0: not known.
     var leastData = 0
@@ -23,7 +23,7 @@ struct ImageHeader: Sendable, Equatable {
     var height: Int { orientation.swapsSides ? storedWidth : storedHeight }
     var width: Int { orientation.swapsSides ? storedHeight : storedWidth }
 
-    /// By the first bytes; nil: none of them.
+    /// Tells the kind by the first bytes; nil: none of them.
     static func kind(_ bytes: UnsafeRawBufferPointer) -> Kind? {
         if bytes.byte(0) == 0xff, bytes.byte(1) == 0xd8, bytes.byte(2) == 0xff { return .jpeg }
         if bytes.bigEndian32(0) == 0x8950_4e47, bytes.bigEndian32(4) == 0x0d0a_1a0a { return .png }
@@ -31,11 +31,11 @@ struct ImageHeader: Sendable, Equatable {
         return nil
     }
 
-    /// The scale 1/n that an image is decoded at for a view with `fraction` of its pixels along each
-    /// side: of a JPEG 1/4 or 1/2 if that leaves a margin, three times or two and a half times the
-    /// view's pixels; of anything else 1. DCT scaling filters otherwise than resizing does, but when
-    /// its pixels are shrunk by as much again, that is below half a level of 255 on average, for
-    /// photographs. Scaled by 1/8, blocks of 8×8 pixels are averaged, and no margin is enough.
+    /// The scale 1/n that an image is decoded at for a view with `fraction` of its pixels along
+    /// each side: of a JPEG 1/4 or 1/2 if that leaves a margin, three times or two and a half times
+    /// the view's pixels; of anything else 1. DCT scaling filters otherwise than resizing does, but
+    /// when its pixels are shrunk by as much again, that is below half a level of 255 on average,
+    /// for photographs. Scaled by 1/8, blocks of 8×8 pixels are averaged, and no margin is enough.
     func denominator(for fraction: Double) -> Int {
         switch kind {
         case .jpeg where 4 * 3 * fraction <= 1: 4

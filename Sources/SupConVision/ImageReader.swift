@@ -11,7 +11,7 @@ public final class ImageReader {
     private let gate: DecodeGate
     private var hasTurn = false
     private let isExact: Bool
-    /// Where the image lies in the pixels that came last, in those pixels.
+    /// The part of the pixels that came last in which the image lies.
     package private(set) var frame = CropBox(height: 1, width: 1)
     private var jpeg: JPEGDecoder?
     private var corrupted: CorruptedReader?
@@ -96,11 +96,11 @@ public final class ImageReader {
 
     /// The opened image's pixels with the data set's channels, by any strides (a channel stride of
     /// 0: gray made RGB; swapped or negative ones: a photograph's orientation), for a view that has
-    /// `fraction` of its pixels along each side. A JPEG may come smaller, by DCT scaling (1/2, 1/4),
-    /// but with a margin that keeps the view within half a level of 255 on average of that from all
-    /// pixels; unless the data set decodes exactly. `frame` tells where the image then lies. Valid
-    /// until the next `open`, `pixels` or `close`, and while the reader lives. Errors: state
-    /// (nothing is open), format, memory, canceled (by a callback).
+    /// `fraction` of its pixels along each side. A JPEG may come smaller, by DCT scaling (1/2,
+    /// 1/4), but with a margin that keeps the view within half a level of 255 on average of that
+    /// from all pixels; unless the data set decodes exactly. `frame` tells where the image then
+    /// lies. Valid until the next `open`, `pixels` or `close`, and while the reader lives. Errors:
+    /// state (nothing is open), format, memory, canceled (by a callback).
     public func pixels(atLeast fraction: Double) throws(SupConError) -> ImageView {
         let (view, frame) = try read(atLeast: fraction)
         self.frame = frame ?? CropBox(height: view.height, width: view.width)

@@ -25,13 +25,13 @@ enum ImageSource: Sendable {
         }
     }
 
-    /// Whether JPEGs are decoded at their full size whatever the view.
+    /// JPEGs are decoded at their full size whatever the view.
     var isExact: Bool {
         if case .files(let files) = self { return files.isExact }
         return false
     }
 
-    /// That one image may have; where images are in memory, no matter.
+    /// The most pixels that an image may have; where images are in memory, it does not matter.
     var mostPixels: Int {
         if case .files(let files) = self { return files.mostPixels }
         return DatasetOptions().maxPixels
@@ -81,16 +81,16 @@ struct FileSource: Sendable {
     var entries: [Entry]
     /// Empty for images in memory that have no name.
     var paths: PathTable
-    /// Of each image its encoded bytes, or nil where they are in the file; nil: all are in files.
+    /// The encoded bytes of each image, or nil where they are in the file; nil: all are in files.
     var memory: EncodedMemory?
-    /// That one image may have.
+    /// The most pixels that an image may have.
     var mostPixels: Int
-    /// What becomes of a file that is unreadable.
+    /// The rule for a file that is unreadable.
     var onError: DatasetOptions.OnError
     /// JPEGs are decoded at their full size whatever the view.
     var isExact: Bool
 
-    /// What errors call an image.
+    /// Returns the name that errors call an image by.
     func name(_ index: Int) -> RawPath {
         let path = paths.path(index)
         return path.bytes.isEmpty ? RawPath("image \(index)") : path

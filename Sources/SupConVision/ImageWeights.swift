@@ -1,9 +1,10 @@
 import SupConTensor
 
-/// How much each image counts in a loss: sample weights, or the weights of classes, image by image.
+/// Weights say how much each image counts in a loss: sample weights, or those of classes, image by
+/// image.
 extension Dataset {
-    /// With these weights instead: one for each image, 0 or more; nil: all count the same. Errors:
-    /// argument, shape.
+    /// Returns the same images with these weights: one for each image, 0 or more; nil: all count
+    /// the same. Errors: argument, shape.
     public func with(weights: [Float]?) throws(SupConError) -> Dataset {
         if let weights {
             try require(

@@ -84,9 +84,9 @@ enum JPEGHeader {
         return header
     }
 
-    /// How many blocks of 8×8 coefficients all components have; `specifications`: three bytes each,
-    /// the second the sampling factors. Factors that there are not count as 1: the decoder refuses
-    /// them.
+    /// Returns the number of 8×8 blocks of coefficients that all components have; `specifications`:
+    /// three bytes each, the second the sampling factors. Factors that there are not count as 1:
+    /// the decoder refuses them.
     private static func blocks(
         _ height: Int, _ width: Int, _ specifications: UnsafeRawBufferPointer
     ) -> Int {

@@ -25,8 +25,8 @@ extension Dataset {
 }
 
 extension ImageBatch {
-    /// Says in the log if no pixel of u8 images goes beyond 16: they may be of another scale. Bright
-    /// ones end the search at once.
+    /// Says in the log if no pixel of u8 images goes beyond 16: they may be of another scale.
+    /// Bright ones end the search at once.
     private func warnOfDarkness() {
         var largest: UInt8 = 0
         for i in 0..<count {
@@ -37,14 +37,15 @@ extension ImageBatch {
         Log.write(
             .warning,
             """
-            u8 pixels reach \(largest) only; expected 0 to 255: if \(largest) is white, multiply by \
+            u8 pixels reach \(largest) only; expected 0 to 255: if \(largest) is white, multiply \
+            by \
             \(255 / Int(largest)), or give f32 pixels divided by \(largest)
             """
         )
     }
 
-    /// Looks at every pixel of f32 images; u8 pass. `warns`: a warning is logged where they reach far
-    /// outside 0 to 1. Errors: argument (a pixel that is not finite).
+    /// Looks at every pixel of f32 images; u8 pass. `warns`: a warning is logged where they reach
+    /// far outside 0 to 1. Errors: argument (a pixel that is not finite).
     package func checkValues(warns: Bool) throws(SupConError) {
         guard element == .f32 else {
             if warns { warnOfDarkness() }

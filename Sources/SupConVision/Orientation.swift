@@ -29,8 +29,8 @@ enum Orientation: Int, Sendable {
         return nil
     }
 
-    /// The orientation that a TIFF header and its first directory speak of; nil: they do not, or are
-    /// not right. A number that is no orientation counts as upright.
+    /// The orientation that a TIFF header and its first directory speak of; nil: they do not, or
+    /// are not right. A number that is no orientation counts as upright.
     static func parse(tiff bytes: UnsafeRawBufferPointer) -> Orientation? {
         let little = bytes.starts(with: "II")
         guard little || bytes.starts(with: "MM") else { return nil }
@@ -53,7 +53,7 @@ enum Orientation: Int, Sendable {
         return nil
     }
 
-    /// Whether the shown image runs through the stored rows, or columns, from the end.
+    /// True where the shown image runs through the stored rows, or columns, from the end.
     private var runsBack: (rows: Bool, columns: Bool) {
         switch self {
         case .topLeft, .leftTop: (false, false)
@@ -63,8 +63,8 @@ enum Orientation: Int, Sendable {
         }
     }
 
-    /// Where the image lies in a `shown` view of it that was decoded at 1/`denominator`, and whose
-    /// last stored row and column may be filled in part only.
+    /// Returns where the image lies in a `shown` view of it that was decoded at 1/`denominator`,
+    /// and whose last stored row and column may be filled in part only.
     func frame(of header: ImageHeader, at denominator: Int, in shown: ImageView) -> CropBox {
         let height = Double(header.height) / Double(denominator)
         let width = Double(header.width) / Double(denominator)

@@ -134,8 +134,8 @@ enum PNGHeader {
         var header = ImageHeader(
             kind: .png, storedHeight: height, storedWidth: width,
             components: color & 2 != 0 ? 3 : 1, orientation: .topLeft)
-        // Deflate makes at most 1032 bytes of one (zlib, "Maximum Compression Factor"); a row has its
-        // filter's byte, unless passes share it out.
+        // Deflate makes at most 1032 bytes of one (zlib, "Maximum Compression Factor"); a row has
+        // its filter's byte, unless passes share it out.
         let samples = [0: 1, 2: 3, 3: 1, 4: 2, 6: 4][color] ?? 1
         let row = (width * samples * Int(depth) + 7) / 8 + (data[12] == 0 ? 1 : 0)
         let packed =

@@ -56,7 +56,7 @@ enum PNGText {
         }
     }
 
-    /// What zlib data hold, or as much as is looked at; nil: they are damaged.
+    /// Inflates zlib data, as far as they are looked at; nil: they are damaged.
     private static func inflated(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
         var stream = z_stream()
         guard inflateInit_(&stream, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {

@@ -61,8 +61,8 @@ extension Dataset {
 }
 
 extension Dataset {
-    /// A number that labels, weights and, if asked for, targets determine; others nearly always have
-    /// another.
+    /// A number that labels, weights and, if asked for, targets determine; others nearly always
+    /// have another.
     public func labelFingerprint(withTargets: Bool) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         func add(_ word: UInt64) {

@@ -218,9 +218,9 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(options.layer_decay = 1.5, "layer_decay");
   REFUSES_OPTION(options.feature_cache = 1, "freeze_stages is 0");
   REFUSES_OPTION(options.feature_cache_folder = "/tmp", "feature_cache_folder");
-  REFUSES_OPTION((options.image_size_schedule_count = 1,
-                  options.image_size_schedule = milestones + 1),
-                 "image_size_schedule is -1");
+  REFUSES_OPTION(
+      (options.image_size_schedule_count = 1, options.image_size_schedule = milestones + 1),
+      "image_size_schedule is -1");
   REFUSES_OPTION(options.min_lr = NAN, "min_lr");
   REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2),
                  "milestones");

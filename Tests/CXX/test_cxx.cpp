@@ -261,7 +261,8 @@ static void test_model(const std::string &folder) {
   EXPECT(loaded.info().classes == 0);
   loaded.dequantize();
 
-  REFUSES(supcon::Model::load(folder + "/none.safetensors"), SUPCON_STATUS_IO, "none.safetensors");
+  REFUSES(supcon::Model::load(folder + "/absent.safetensors"), SUPCON_STATUS_IO,
+          "absent.safetensors");
   REFUSES(loaded.embed(ramps.images(), supcon::Span<float>(own.data(), 5)), SUPCON_STATUS_SHAPE,
           "5");
   REFUSES(loaded.embed(ramps.images(), probabilities), SUPCON_STATUS_STATE, "classifier");

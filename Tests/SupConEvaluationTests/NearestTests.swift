@@ -91,8 +91,8 @@ import Testing
         }
     }
 
-    /// Copies of one row, at every place of a tile and in every thread's part of the gallery, for few
-    /// queries and for many: the lowest indices are found, in order.
+    /// Copies of one row, at every place of a tile and in every thread's part of the gallery, for
+    /// few queries and for many: the lowest indices are found, in order.
     @Test(arguments: [1, 20], [1, 2, 5]) func equalRowsComeInTheirOrder(
         _ queries: Int, _ threads: Int
     ) throws {

@@ -71,8 +71,8 @@ import Testing
         }
     }
 
-    /// Python's safetensors writes what it was given as metadata in an order of its own: the numbers
-    /// are meant to differ then.
+    /// Python's safetensors writes what it was given as metadata in an order of its own: the
+    /// numbers are meant to differ then.
     @Test func aFileRewrittenByAnotherProgramIsRead() throws {
         let folder = try Folder()
         let bytes = try Self.saved(folder)

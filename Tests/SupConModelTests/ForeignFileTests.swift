@@ -123,7 +123,8 @@ import Testing
                 let size = shape.reduce(4, *)
                 header.append(
                     """
-                    \"\(name)\":{\"dtype\":\"F32\",\"shape\":\(shape),\"data_offsets\":[\(offset),\(offset + size)]}
+                    \"\(name)\":{\"dtype\":\"F32\",\"shape\":\(shape),\
+                    \"data_offsets\":[\(offset),\(offset + size)]}
                     """
                 )
                 offset += size

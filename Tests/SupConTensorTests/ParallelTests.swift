@@ -39,7 +39,8 @@ import Testing
         #expect(outside.load(ordering: .relaxed) == 0)
     }
 
-    /// Loops that wait (a thread of the pool sleeps between them), and loops right behind each other.
+    /// Loops that wait (a thread of the pool sleeps between them), and loops right behind each
+    /// other.
     @Test(arguments: [0, 10, 300]) func holdsWhatThePiecesWrote(_ pause: UInt32) {
         var values = [Int](repeating: 0, count: 4096)
         let rounds = pause == 0 ? 3000 : 200

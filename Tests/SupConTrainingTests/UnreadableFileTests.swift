@@ -29,6 +29,7 @@ import Testing
         arguments: [
             { _ in }, { $0.chunkSize = 4 }, { ($0.queueMode, $0.queueSize) = (.negatives, 16) },
             { $0.objective = .crossEntropy }, { $0.validationFraction = 0.3 },
+            { $0.imageSizeSchedule = [8, 12] },
         ] as [@Sendable (inout TrainOptions) -> Void])
     func theRunGoesOn(_ change: @Sendable (inout TrainOptions) -> Void) throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(

@@ -52,8 +52,8 @@ import Testing
             dataset.skipped == [
                 "image 1: is empty", "image 2: is a GIF image; expected JPEG, PNG or WebP",
                 "image 3: is cut off: it ends after 743 bytes, before its IEND chunk",
-                "image 4: is a pointer of Git LFS, not the file itself; expected that: run “git lfs "
-                    + "pull”",
+                "image 4: is a pointer of Git LFS, not the file itself; "
+                    + "expected that: run “git lfs pull”",
             ])
         expectError(.format, "image 2", "GIF") { () throws(SupConError) in
             try Dataset.encoded([good, good, bad[1]], options: DatasetOptions(onError: .refuse))

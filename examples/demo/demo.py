@@ -79,7 +79,7 @@ class Clock:
     def report(self) -> str:
         ends = [start for _, start in self.parts[1:]] + [time.monotonic()]
         lines = [f"{end - start:7.1f} s  {what}" for (what, start), end in zip(self.parts, ends)]
-        return "\n".join(lines + [f"{ends[-1] - self.parts[0][1]:7.1f} s  in all"])
+        return "\n".join([*lines, f"{ends[-1] - self.parts[0][1]:7.1f} s  in all"])
 
 
 def main() -> int:

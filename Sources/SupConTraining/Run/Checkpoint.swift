@@ -16,7 +16,7 @@ struct Checkpoint {
     var epoch = 0
     var bestAccuracy = -1.0
     var validationsWithoutGain = 0
-    /// What the callback has multiplied the learning rate by.
+    /// The factor that the callback has multiplied the learning rate by.
     var rateFactor = 1.0
     static let rateFactors = 1e-12...1e12
     /// What must not change between a run and its continuation, in words.
@@ -79,13 +79,8 @@ struct Checkpoint {
             _ key: String, _ expected: String, _ isPossible: (N) -> Bool
         ) throws(SupConError) -> N {
             guard let value = metadata[key].flatMap({ N($0) }), isPossible(value) else {
-                throw SupConError(
-                    .format,
-                    """
-                    \(path): \(key) is \(metadata[key].map { "\"\($0.prefix(40))\"" } ?? "not there"); \
-                    expected \(expected)
-                    """
-                )
+                let found = metadata[key].map { "\"\($0.prefix(40))\"" } ?? "not there"
+                throw SupConError(.format, "\(path): \(key) is \(found); expected \(expected)")
             }
             return value
         }

@@ -19,8 +19,8 @@ final class FeatureCache {
     private let folder: RawPath?
     /// nil: before the first view is kept.
     private var storage: Storage?
-    /// By entries: the image whose views are there, which is another one where the entry's own has
-    /// become unreadable; -1: none yet.
+    /// The image whose views each entry has, which is another one where the entry's own has become
+    /// unreadable; -1: none yet.
     private var images: [Int]
 
     private enum Storage {
@@ -28,8 +28,8 @@ final class FeatureCache {
         case file(ScratchFile)
     }
 
-    /// nil: no cache is wanted, or no stage is frozen. `viewByteCount`: of the stored output of a
-    /// view. Errors: memory, io.
+    /// Returns nil where no cache is wanted, or no stage is frozen. `viewByteCount`: the bytes of a
+    /// view's stored output. Errors: memory, io.
     init?(
         _ options: TrainOptions, samples: Int, viewByteCount: Int, context: ExecutionContext
     ) throws(SupConError) {
@@ -56,10 +56,13 @@ final class FeatureCache {
                     """
             )
         }
+        // 8 bytes each, less than what a view's output takes: no overflow.
+        try context.checkMemory(
+            rounds * samples * 8, for: "the entries of a feature cache of \(samples) images")
         images = Array(repeating: -1, count: rounds * samples)
     }
 
-    /// Bytes of memory that it takes.
+    /// The bytes of memory that the cache takes.
     var memoryByteCount: Int { folder == nil ? byteCount : 0 }
 
     /// Takes the memory or the disk space, before anything is kept. Errors: memory, io.

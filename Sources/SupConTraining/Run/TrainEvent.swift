@@ -9,7 +9,7 @@ public struct TrainEvent: Sendable {
     /// In this epoch, from 1.
     public var step: Int
     public var steps: Int
-    /// Of this step, or the epoch's mean; of a warning NaN, if the run ends for it.
+    /// The loss of this step, or the epoch's mean; NaN for a warning that ends the run.
     public var loss = Double.nan
     public var learningRate = 0.0
     /// Before views: lately, or over the epoch.

@@ -7,10 +7,11 @@ struct TrainingPhase: Equatable {
     var frozenStages = 0
     /// The frozen stages compute in int8; nil: in the model's precision.
     var quantization: Quantization?
-    /// Of the views.
+    /// The height of the views, in pixels.
     var height: Int
+    /// Their width.
     var width: Int
-    /// Images of the training set, for a feature cache.
+    /// The number of images of the training set, for a feature cache.
     var samples = 0
 
     /// The phase of a model's own image size.
@@ -29,10 +30,10 @@ struct TrainingPhase: Equatable {
 struct TrainingPhases {
     private let options: TrainOptions
     private var model: TrainingPhase
-    /// Of the model before the run, if it embeds in int8.
+    /// The quantization of the model before the run, if it embeds in int8.
     let quantization: Quantization?
 
-    /// `samples`: of the training set.
+    /// `samples`: the number of images of the training set.
     init(_ model: Model, _ options: TrainOptions, samples: Int) {
         (self.options, quantization) = (options, model.quantization)
         self.model = TrainingPhase(model)
@@ -53,7 +54,7 @@ struct TrainingPhases {
         return phase
     }
 
-    /// All of them, each once, the first one first.
+    /// The phases of the run, each once, in order.
     var all: [TrainingPhase] {
         var all: [TrainingPhase] = []
         for epoch in 1...options.epochs {

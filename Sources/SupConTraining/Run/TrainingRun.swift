@@ -17,8 +17,10 @@ final class TrainingRun {
     private var kept: Model.Snapshot?
     /// The last state without NaN, to come back to.
     private var sound: Model.Snapshot?
-    /// Images that have become unreadable, as far as they have been told of.
-    private var unreadable = 0
+    /// The files that have become unreadable, as far as they have been told of: "path: reason".
+    private var unreadable: Set<String> = []
+    /// How many of those that the loader has found were looked at.
+    private var unreadableOfLoader = 0
     /// The callback hears of an epoch, whose checkpoint has been written.
     private var isReporting = false
     /// The model has been put back to an earlier state: the average is not to replace it.
@@ -87,6 +89,7 @@ final class TrainingRun {
 
     private func makeLoader(_ phase: TrainingPhase) throws(SupConError) -> Loader {
         let (options, model) = (plan.options, plan.model)
+        unreadableOfLoader = 0
         return try Loader(
             plan.training, options.augmentation, second: options.augmentationSecond,
             views: options.effectiveViews, height: phase.height, width: phase.width,
@@ -107,7 +110,7 @@ final class TrainingRun {
             let rate = plan.rates.rate(index) * progress.rateFactor
             let outcome = try plan.step.run(step: index, rate: rate, next: next)
             sum.add(outcome)
-            tell(of: loader.unreadable(from: unreadable), epoch, step)
+            tell(of: loader.unreadable(from: unreadableOfLoader), epoch, step)
             try judge(outcome, epoch, step, rate)
             plan.average?.step(index + 1, threads: plan.context.threads)
             let goesOn = reporter.step(
@@ -123,16 +126,18 @@ final class TrainingRun {
         return sum
     }
 
-    /// Tells of images that have become unreadable, whose places others have taken: of the first few
-    /// each, then of every tenth, hundredth and so on.
+    /// Tells of images that have become unreadable, whose places others have taken: of the first
+    /// few each, then of every tenth, hundredth and so on.
     private func tell(of reasons: [String], _ epoch: Int, _ step: Int) {
-        for reason in reasons {
-            unreadable += 1
+        unreadableOfLoader += reasons.count
+        // Another loader, for another image size, finds the same files once more.
+        for reason in reasons where unreadable.insert(reason).inserted {
+            let count = unreadable.count
             var power = 1
-            while power * 10 <= unreadable { power *= 10 }
-            guard unreadable % power == 0 else { continue }
+            while power * 10 <= count { power *= 10 }
+            guard count % power == 0 else { continue }
             let message = """
-                \(unreadable) \(unreadable == 1 ? "image has" : "images have") become unreadable; \
+                \(count) \(count == 1 ? "image has" : "images have") become unreadable; \
                 another of the class takes its place. The last: \(reason)
                 """
             Log.write(.warning, message)

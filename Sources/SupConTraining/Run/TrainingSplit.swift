@@ -7,8 +7,8 @@ struct TrainingSplit {
     /// nil: nothing is held out.
     let validation: Dataset?
 
-    /// Splits the data set, and checks that it has what the options need: channels, labels, targets,
-    /// enough images. Errors: argument (targets), shape (channels), state.
+    /// Splits the data set, and checks that it has what the options need: channels, labels,
+    /// targets, enough images. Errors: argument (targets), shape (channels), state.
     init(
         _ dataset: Dataset, _ options: TrainOptions, channels: Int, context: ExecutionContext
     ) throws(SupConError) {
@@ -24,14 +24,12 @@ struct TrainingSplit {
             || (options.objective == .supcon && options.positives == .classes)
             || options.imagesPerClass > 0
         {
+            let with =
+                (options.jointClassifier ? " with joint_classifier" : "")
+                + (options.imagesPerClass > 0 ? " with images_per_class" : "")
             try require(
                 dataset.labels != nil, .state,
-                """
-                the data set has no labels, which \
-                \(options.objective)\(options.jointClassifier ? " with joint_classifier" : "")\(options.imagesPerClass > 0 ? " with images_per_class" : "") \
-                needs
-                """
-            )
+                "the data set has no labels, which \(options.objective)\(with) needs")
         }
         var (training, validation): (Dataset, Dataset?) = (dataset, nil)
         if options.validationFraction > 0, dataset.labels != nil || options.positives != .classes {
@@ -40,12 +38,13 @@ struct TrainingSplit {
             training = parts.first
             validation = parts.second.count > 0 ? parts.second : nil
         }
+        let lack =
+            dataset.labels == nil && options.positives == .classes ? "no labels" : "too few images"
         try require(
             validation != nil || (options.patience == 0 && !options.restoresBest), .state,
             """
-            patience and restore_best need a validation split, but the data set has \
-            \(dataset.labels == nil && options.positives == .classes ? "no labels" : "too few images") \
-            for one
+            patience and restore_best need a validation split, but the data set has \(lack) for \
+            one
             """
         )
         try require(

@@ -46,8 +46,8 @@ final class ValidationAccuracy {
         }
     }
 
-    /// Embeds both splits and compares them; inside the model's `exclusive`. Images that have become
-    /// unreadable are left out from here on. Errors: those of embedding.
+    /// Embeds both splits and compares them; inside the model's `exclusive`. Images that have
+    /// become unreadable are left out from here on. Errors: those of embedding.
     func measure() throws(SupConError) -> Double {
         let options = EmbedOptions()
         gallery = try model.embedReadable(gallery, options, into: galleryRows.floats)

@@ -40,7 +40,7 @@ final class BatchMixer {
     private let first: AlignedBuffer
     private let second: AlignedBuffer
     private let fractions: AlignedBuffer
-    /// Of the images whose labels those are.
+    /// The weights of the images whose labels those are.
     private let weightsOfFirst: AlignedBuffer
     private let weightsOfSecond: AlignedBuffer
 

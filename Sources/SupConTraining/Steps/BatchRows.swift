@@ -9,7 +9,7 @@ final class BatchRows {
     let count: Int
     private let labels: [Int]?
     private let targets: Targets?
-    /// Of mean 1; nil: all samples count the same.
+    /// The weights of the samples, of mean 1; nil: all count the same.
     private let weights: [Float]?
     /// The mask of the batch, where targets make positives.
     private let mask: TargetMask?
@@ -23,7 +23,8 @@ final class BatchRows {
     private let groupBuffer: AlignedBuffer
     private let sum: AlignedBuffer
 
-    /// `labels`, `targets`, `weights`: of the data set that samples index; `dimension`: of z. Errors: memory.
+    /// `labels`, `targets`, `weights`: of the data set that samples index; `dimension`: of z.
+    /// Errors: memory.
     init(
         _ options: TrainOptions, labels: [Int]?, targets: Targets?, weights: [Float]?,
         dimension: Int,

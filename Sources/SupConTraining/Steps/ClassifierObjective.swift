@@ -38,7 +38,8 @@ final class ClassifierObjective {
     var memoryByteCount: Int { featureRest.map { $0.byteCount + rows * 24 } ?? 0 }
 
     /// Computes the loss, and dL/dlogits as the classifier's backward takes it. `mixer`: has mixed
-    /// the rows; its labels and weights count then. `weights`: of the rows; nil: 1. Errors: argument.
+    /// the rows; its labels and weights count then. `weights`: of the rows; nil: 1. Errors:
+    /// argument.
     func evaluate(
         features: UnsafePointer<Float>, logits: UnsafeMutablePointer<Float>,
         labels: UnsafePointer<Int64>, weights: UnsafePointer<Float>?, mixer: BatchMixer?,

@@ -14,7 +14,7 @@ final class ClassifierStep: TrainingStep {
     private let mixer: BatchMixer?
     private let layer: LinearLayer
     private let labels: [Int]
-    /// Of mean 1; nil: all samples count the same.
+    /// The weights of the samples, of mean 1; nil: all count the same.
     private let weights: [Float]?
     private let batchSize: Int
     private let chunkSize: Int

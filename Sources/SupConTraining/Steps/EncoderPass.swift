@@ -21,7 +21,7 @@ final class EncoderPass {
     private let classifier: ClassifierObjective?
     /// nil: the frozen stages run in each step.
     let cache: FeatureCache?
-    /// Of each thread, for a view of the cache.
+    /// A buffer of each thread, for a view of the cache.
     private let scratch: AlignedBuffer
     /// The frozen stages' output has been loaded.
     private var isPastFrozenStages = false
@@ -94,8 +94,8 @@ final class EncoderPass {
     // MARK: The frozen stages
 
     /// Hands on what the frozen stages make of each of a batch's rows, on several threads;
-    /// `forward` goes on from there, once the plan has taken what it needs. `views`: of each sample. Errors:
-    /// io (of the feature cache).
+    /// `forward` goes on from there, once the plan has taken what it needs. `views`: of each
+    /// sample. Errors: io (of the feature cache).
     func eachFrozenOutput(
         _ batch: StepBatch, views: Int, _ body: (_ row: Int, _ output: UnsafeRawPointer) -> Void
     ) throws(SupConError) {
@@ -140,8 +140,8 @@ final class EncoderPass {
     }
 
     /// Evaluates the classifier's loss after `forward`, and its gradient where the plan takes it;
-    /// nil if no classifier is trained. `labels`, `weights`: [images]; `mixer`: it has mixed the images, and
-    /// its labels count. Errors: argument.
+    /// nil if no classifier is trained. `labels`, `weights`: [images]; `mixer`: it has mixed the
+    /// images, and its labels count. Errors: argument.
     func classify(
         labels: UnsafePointer<Int64>, weights: UnsafePointer<Float>?, mixer: BatchMixer? = nil
     ) throws(SupConError) -> StepOutcome? {

@@ -28,7 +28,7 @@ final class PhasedStep {
         (planned, memoryByteCount) = (step, max(bytes, step.memoryByteCount))
     }
 
-    /// What a checkpoint keeps beside the parameters.
+    /// The state that a checkpoint keeps beside the parameters.
     var state: [StateBuffer] { planned.map { $0.optimizer.state + $0.state } ?? [] }
     /// The pass that has a feature cache; nil: there is none.
     var cachingPass: EncoderPass? {
@@ -70,7 +70,8 @@ final class PhasedStep {
         (planned, phase) = (step, next)
     }
 
-    /// As `TrainingStep.run`. Errors: the loader's, argument, memory, internal.
+    /// Runs the planned step, as `TrainingStep.run` does. Errors: the loader's, argument, memory,
+    /// internal.
     func run(step: Int, rate: Double, next: () throws(SupConError) -> StepBatch)
         throws(SupConError) -> StepOutcome
     {

@@ -24,7 +24,8 @@ final class QueueStep: TrainingStep {
     private let rowEmbeddings: AlignedBuffer
     private let keyLabels: AlignedBuffer
 
-    /// `labels`, `weights`: of the data set that samples index. Errors: argument, state, unsupported, memory.
+    /// `labels`, `weights`: of the data set that samples index. Errors: argument, state,
+    /// unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
         labels: [Int]?, weights: [Float]? = nil, context: ExecutionContext

@@ -9,7 +9,7 @@ struct StepBatch {
         /// The entry of each sample.
         case cached([Int])
     }
-    /// Of the images, in the training set.
+    /// The indices of the images in the training set.
     let indices: [Int]
     let views: Views
 

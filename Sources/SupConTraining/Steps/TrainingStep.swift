@@ -18,7 +18,7 @@ protocol TrainingStep: AnyObject {
     /// Activations, gradients and workspaces, in bytes.
     var memoryByteCount: Int { get }
     var optimizer: any Optimizer { get }
-    /// How it takes images through the encoder; nil: in evaluation mode.
+    /// The pass that takes images through the encoder; nil: it runs in evaluation mode.
     var encoderPass: EncoderPass? { get }
     /// The state that a checkpoint keeps beside the parameters' and the optimizer's.
     var state: [StateBuffer] { get }

@@ -42,8 +42,8 @@ public struct Augmentation: Sendable {
             workspace: workspace, into: into)
     }
 
-    /// The same by a recipe drawn for an image of `fullSize`; this one may be smaller, and the image
-    /// is what `frame` holds of it. Errors: shape, memory.
+    /// Makes a view by a recipe drawn for an image of `fullSize`; this one may be smaller, and the
+    /// image is what `frame` holds of it. Errors: shape, memory.
     func apply(
         _ recipe: ViewRecipe, to image: ImageView, fullSize: (height: Int, width: Int),
         frame: CropBox,

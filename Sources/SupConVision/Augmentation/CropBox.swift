@@ -49,7 +49,7 @@ package struct CropBox: Equatable {
             height: h, width: w)
     }
 
-    /// The same part of an image of size `from` where that lies in `frame`.
+    /// Returns the same part of an image of size `from` where that lies in `frame`.
     package func mapped(from: (height: Int, width: Int), to frame: CropBox) -> CropBox {
         if frame == CropBox(height: from.height, width: from.width) { return self }
         let (y, x) = (frame.height / Double(from.height), frame.width / Double(from.width))

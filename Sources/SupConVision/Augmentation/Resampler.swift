@@ -6,9 +6,9 @@ import SupConTensor
 /// `image.crop(box).resize(size, BILINEAR)` and torchvision's `resized_crop(antialias=True)` do,
 /// but in f32 throughout.
 ///
-/// Only pixels of the box are drawn on (for a box that cuts pixels: those that it touches), unless it
-/// reaches beyond, as when the whole image is resized and the box is cut out of that. Memory
-/// is kept from image to image. One thread.
+/// Only pixels of the box are drawn on (for a box that cuts pixels: those that it touches), unless
+/// it reaches beyond, as when the whole image is resized and the box is cut out of that. Memory is
+/// kept from image to image. One thread.
 final class Resampler {
     private let memory = Scratch()
     private var job = sc_resampler()

@@ -8,9 +8,9 @@ public func resize(_ image: ImageView, into: UnsafeMutablePointer<Float>, height
     try resize(image, into: into, height: height, width: width, workspace: AugmentationWorkspace())
 }
 
-/// The same of a part of the image (nil: of all), cut out before or, if it `reaches` beyond, after the
-/// whole is resized; normalized, with memory that is kept from image to image. Errors: argument,
-/// memory.
+/// Resizes a part of the image (nil: all of it), cut out before or, if it `reaches` beyond, after
+/// the whole is resized, and normalizes it, with memory that is kept from image to image. Errors:
+/// argument, memory.
 package func resize(
     _ image: ImageView, part: CropBox? = nil, reaches: Bool = false,
     into: UnsafeMutablePointer<Float>, height: Int,

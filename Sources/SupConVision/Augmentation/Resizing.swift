@@ -1,6 +1,6 @@
-/// How an image of another shape is brought to the size that a model is made for.
+/// The way in which an image of another shape is brought to the size that a model is made for.
 public enum Resizing: String, Sendable, CaseIterable {
-    /// Each side by itself: everything is seen, but its proportions change.
+    /// Each side is resized by itself: everything is seen, but its proportions change.
     case squash
     /// The shorter side, relative to what is wanted, to its length, the other in proportion, and of
     /// that the middle: torchvision's `Resize(side)` and `CenterCrop(side)`, with their rounding.

@@ -7,7 +7,7 @@ import SupConTensor
 public struct LoadedBatch {
     /// Valid until the loader's next `next()` or `begin`, and while it lives.
     public let pixels: UnsafePointer<Float>
-    /// Of the images that it has, in the data set given to the loader.
+    /// The indices of its images in the data set given to the loader.
     public let indices: [Int]
 
     package init(pixels: UnsafePointer<Float>, indices: [Int]) {
@@ -22,8 +22,8 @@ public struct LoadedBatch {
 /// `augment`. An image that an epoch has twice (of a class smaller than `imagesPerClass`) gets new
 /// views the second time: view r · views + v of its repetition r. JPEGs are decoded only as large
 /// as the crops need. In a data set that skips unreadable files, one that has become so is replaced
-/// by another image of its class, and its index in the batch too. Use one from one thread; a callback's data set is asked on it, within
-/// `next()`, one batch ahead.
+/// by another image of its class, and its index in the batch too. Use one from one thread; a
+/// callback's data set is asked on it, within `next()`, one batch ahead.
 public final class Loader {
     public let batchSize: Int
     public let views: Int
@@ -188,8 +188,8 @@ public final class Loader {
     }
 
     /// The next batch; waits until it is made. Errors: io, format (an image that has become
-    /// unreadable, where that is an error, or where those tried in its place are as well), canceled (by a callback), memory: then `begin` again; state (no batch is
-    /// left), fork.
+    /// unreadable, where that is an error, or where those tried in its place are as well), canceled
+    /// (by a callback), memory: then `begin` again; state (no batch is left), fork.
     public func next() throws(SupConError) -> LoadedBatch {
         try checkProcess()
         let batch = position
@@ -201,8 +201,8 @@ public final class Loader {
             pixels: UnsafePointer(memory[batch % memory.count].floats), indices: indices)
     }
 
-    /// What has become unreadable since the data set was made, "path: reason" of each image, from
-    /// number `first` on: others took its place.
+    /// Returns what has become unreadable since the data set was made, "path: reason" of each
+    /// image, from number `first` on: others took its place.
     public func unreadable(from first: Int = 0) -> [String] { replacements.reasons(from: first) }
 
     /// Batches that `next()` has not yet given.

@@ -104,8 +104,8 @@ final class LoaderQueue: @unchecked Sendable {
         }
     }
 
-    /// Waits until `batch` is made, and returns the indices of the images that it has. Errors: what its first bad
-    /// image gave.
+    /// Waits until `batch` is made, and returns the indices of the images that it has. Errors: what
+    /// its first bad image gave.
     func wait(for batch: Int) throws(SupConError) -> [Int] {
         try condition.withLock { () throws(SupConError) in
             let (slot, count) = (batch % slotCount, batches[batch].count)

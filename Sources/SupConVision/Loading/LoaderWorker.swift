@@ -55,7 +55,7 @@ final class LoaderWorker {
         }
     }
 
-    /// All views of one image, decoded once: as small as the most demanding view allows. A
+    /// Makes all views of one image, decoded once: as small as the most demanding view allows. A
     /// replacement gets the random numbers of what it replaces, so that its views are others than
     /// those where it is itself.
     private func make(_ task: LoaderQueue.Task, _ sample: Int, _ image: Int) throws(SupConError) {

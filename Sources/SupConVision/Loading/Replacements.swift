@@ -5,7 +5,7 @@ import Synchronization
 /// where it skips what is unreadable: others of the same class (without labels, any others), chosen
 /// by (seed, epoch, index) alone, so that threads and resuming change nothing. Any threads.
 final class Replacements: Sendable {
-    /// That are tried before the first error counts.
+    /// The number of other images that are tried before the first error counts.
     private static let attempts = 16
 
     private let dataset: Dataset
@@ -13,10 +13,10 @@ final class Replacements: Sendable {
     private let found = Mutex(Found())
 
     private struct Found {
-        /// By class; nil: not looked up yet.
+        /// The images by class; nil: not looked up yet.
         var members: [[Int]]?
         var images: Set<Int> = []
-        /// Of each of them, in the order in which they were found.
+        /// The reason for each of them, in the order in which they were found.
         var reasons: [String] = []
     }
 
@@ -49,12 +49,12 @@ final class Replacements: Sendable {
         }
     }
 
-    /// What has become unreadable, "path: reason" of each image, from number `first` on.
+    /// Returns what has become unreadable, "path: reason" of each image, from number `first` on.
     func reasons(from first: Int) -> [String] {
         found.withLock { Array($0.reasons.dropFirst(first)) }
     }
 
-    /// Another image of the class; nil: there is none.
+    /// Draws another image of the class; nil: there is none.
     private func draw(_ index: Int, _ stream: inout Philox) -> Int? {
         guard let labels = dataset.labels else {
             guard dataset.count > 1 else { return nil }

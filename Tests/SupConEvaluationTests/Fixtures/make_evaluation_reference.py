@@ -94,7 +94,7 @@ for case in CASES:
         case["k"],
         metric="cosine",
         algorithm="brute",
-        weights=lambda d: np.exp((1 - d) / case["temperature"]),
+        weights=lambda d, case=case: np.exp((1 - d) / case["temperature"]),
     ).fit(a, train_labels)
     votes = neighbors.predict_proba(b)
     results.append(
@@ -118,7 +118,7 @@ for case in CASES:
 
 pathlib.Path(__file__).with_name("evaluation_reference.json").write_text(json.dumps(results))
 for result in results:
-    share = lambda key: np.mean(np.array(result[key]) == result["test_labels"])
+    share = lambda key, of=result: np.mean(np.array(of[key]) == of["test_labels"])
     print(
         result["name"],
         "objective",

@@ -127,7 +127,7 @@ def pixelate(x, share):
 
 large, small = picture(72, 80), picture(32, 32)
 exact = []
-for size, image, table in (
+for size, _image, table in (
     (
         "large",
         large,

@@ -210,8 +210,8 @@ Image.fromarray(noise(3).astype(np.uint8)).save(here / "orientation6.png", exif=
 by_pillow("orientation6.png")
 
 
-# A photograph (scikit-image's cat, CC0, by Stefan van der Walt) of odd size, upright and turned, and
-# its views as Pillow makes them of all pixels, before rounding to bytes.
+# A photograph (scikit-image's cat, CC0, by Stefan van der Walt) of odd size, upright and turned,
+# and its views as Pillow makes them of all pixels, before rounding to bytes.
 def view(image, height, width):
     planes = [
         Image.fromarray(plane).resize((width, height), Image.BILINEAR)
@@ -265,7 +265,7 @@ def xmp(orientation, element=False):
 def profile(data):
     digits = data.hex()
     lines = [digits[at : at + 72] for at in range(0, len(digits), 72)]
-    return "\nexif\n%8d\n" % len(data) + "\n".join(lines) + "\n"
+    return f"\nexif\n{len(data):8d}\n" + "\n".join(lines) + "\n"
 
 
 color.save(here / "xmp5.jpg", quality=95, subsampling=0, xmp=xmp(5).encode())
@@ -286,10 +286,16 @@ for name, text in {
         file = f"{name}{'_zipped' if zipped else ''}.png"
         color.save(here / file, pnginfo=info)
         by_pillow(file)
-for name in (
-    "lossy.webp lossless.webp alpha.webp lossy_alpha.webp orientation6.webp xmp5.jpg xmp8.webp "
-    "exif3_xmp5.jpg"
-).split():
+for name in [
+    "lossy.webp",
+    "lossless.webp",
+    "alpha.webp",
+    "lossy_alpha.webp",
+    "orientation6.webp",
+    "xmp5.jpg",
+    "xmp8.webp",
+    "exif3_xmp5.jpg",
+]:
     by_pillow(name)
 
 # As small as deflate can be for its size; its pixels are all 0.

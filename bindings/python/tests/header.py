@@ -7,8 +7,8 @@ HEADER = Path(__file__).resolve().parents[3] / "include" / "supcon.h"
 
 
 def read(path=HEADER):
-    """A header such as HEADER: (enumerators {name: value}, structs {name: [(type, name, array length)]}, functions {name:
-    (result, [types])}, callbacks likewise, macros).
+    """A header such as HEADER: (enumerators {name: value}, structs {name: [(type, name, array
+    length)]}, functions {name: (result, [types])}, callbacks likewise, macros).
     """
     text = Path(path).read_text(encoding="utf-8")
     text = re.sub(r"/\*.*?\*/", " ", text, flags=re.S)

@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+
 import supcon
 from supcon import _abi
 from supcon._contact import png

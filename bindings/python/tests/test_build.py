@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 import supcon
 
 PACKAGE = Path(__file__).parents[1]

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+
 import supcon
 from supcon import callbacks
 

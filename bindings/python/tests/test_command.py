@@ -13,6 +13,7 @@ import time
 import files
 import numpy as np
 import pytest
+
 import supcon
 
 COMMAND = [sys.executable, "-m", "supcon"]
@@ -234,7 +235,7 @@ def test_transfer_from_a_model(model, photos, shapes, tmp_path):
     """Full fine-tuning on other classes; the size and the statistics of the images stay the
     model's.
     """
-    images, labels = shapes
+    images, _ = shapes
     random = np.random.default_rng(1)
     color = np.repeat(images[..., None], 3, axis=3)
     np.save(tmp_path / "images.npy", color)

@@ -3,6 +3,7 @@
 import files
 import numpy as np
 import pytest
+
 import supcon
 
 

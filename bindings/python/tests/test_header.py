@@ -8,6 +8,7 @@ import subprocess
 
 import header
 import pytest
+
 from supcon import _abi, _library
 
 ENUMERATORS, STRUCTS, FUNCTIONS, CALLBACKS, MACROS = header.read()

@@ -6,6 +6,7 @@ import zlib
 import files
 import numpy as np
 import pytest
+
 import supcon
 
 

@@ -9,6 +9,7 @@ import sys
 import files
 import numpy as np
 import pytest
+
 import supcon
 
 pillow = pytest.importorskip("PIL.Image")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import supcon
 
 FIXTURES = Path(__file__).parents[3] / "Tests" / "SupConVisionTests" / "Fixtures"

@@ -4,6 +4,7 @@ of those.
 
 import numpy as np
 import pytest
+
 import supcon
 
 

@@ -4,6 +4,7 @@ formulas in numpy.
 
 import numpy as np
 import pytest
+
 import supcon
 
 RANDOM = np.random.default_rng(11)

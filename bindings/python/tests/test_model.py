@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+
 import supcon
 
 
@@ -356,7 +357,7 @@ def test_augment(shapes):
     assert (
         views.shape == (4, 10, 14, 1)
         and views.dtype == np.float32
-        and 0 <= views.min()
+        and views.min() >= 0
         and views.max() <= 1
     )
     np.testing.assert_array_equal(

@@ -4,6 +4,7 @@ command line reach them.
 
 import numpy as np
 import pytest
+
 import supcon
 from supcon import _options
 

@@ -8,6 +8,7 @@ import sys
 import files
 import numpy as np
 import pytest
+
 import supcon
 from supcon import _abi, _command, _estimators, _library, _options, _presets
 from supcon._command import _train

@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+
 import supcon
 from supcon._assessment import Assessment
 from supcon._report._projection import pca, project

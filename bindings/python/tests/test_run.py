@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+
 import supcon
 
 RUN = dict(epochs=3, batch_size=16, learning_rate=0.05, validation_fraction=0.25)

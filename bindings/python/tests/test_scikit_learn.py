@@ -5,6 +5,7 @@ import logging
 import files
 import numpy as np
 import pytest
+
 import supcon
 
 pytest.importorskip("sklearn", minversion="1.6")
@@ -28,8 +29,8 @@ CHECKED = dict(
 )
 # bindings/python/README.md has the reasons too
 SAMPLED = {
-    "check_sample_weight_equivalence_on_dense_data": "training draws batches and views at random: an "
-    "image of weight 2 and two of it are drawn differently, and contrasted with each other",
+    "check_sample_weight_equivalence_on_dense_data": "training draws batches and views at random: "
+    "an image of weight 2 and two of it are drawn differently, and contrasted with each other",
 }
 EXPECTED = {
     supcon.SupConEncoder: SAMPLED,

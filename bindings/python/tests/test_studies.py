@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import pytest
+
 import supcon
 from supcon import _abi, studies
 from supcon.studies import _data, _report, _runner, _study

@@ -4,6 +4,7 @@ of the estimators.
 
 import numpy as np
 import pytest
+
 import supcon
 
 

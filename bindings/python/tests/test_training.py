@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+
 import supcon
 from supcon import _options, _training
 
@@ -372,17 +373,18 @@ def test_fitting_a_classifier_can_be_stopped(shapes, small, stop):
     )
     before = model.to_bytes()
     for phase in ("embed", "fit"):
+        ends = lambda at, done, total, phase=phase: at == phase
         with pytest.raises(supcon.CanceledError):
-            model.fit_classifier(images, labels * 3, progress=lambda at, done, total: at == phase)
+            model.fit_classifier(images, labels * 3, progress=ends)
 
-        def interrupt(at, done, total):
+        def interrupt(at, done, total, phase=phase):
             if at == phase:
                 signal.raise_signal(signal.SIGINT)
 
         with pytest.raises(KeyboardInterrupt):
             model.fit_classifier(images, labels * 3, progress=interrupt)
 
-        def fails(at, done, total):
+        def fails(at, done, total, phase=phase):
             if at == phase:
                 raise stop(f"in {at}")
 

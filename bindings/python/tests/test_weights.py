@@ -1,11 +1,12 @@
-"""Weights of images and classes: in the losses, in training, in the classifier's fit; against sums in
-double precision and scikit-learn.
+"""Weights of images and classes: in the losses, in training, in the classifier's fit; against sums
+in double precision and scikit-learn.
 """
 
 import json
 
 import numpy as np
 import pytest
+
 import supcon
 from supcon import _weights
 
@@ -13,7 +14,7 @@ RANDOM = np.random.default_rng(5)
 
 
 def losses(z, labels, form, denominator, anchors, temperature):
-    """The losses of the anchors of z [samples, views, d], in double precision, by their formulas."""
+    """The losses of the anchors of z [samples, views, d], in double precision, by formulas."""
     samples, views, _ = z.shape
     rows, names = z.reshape(samples * views, -1), np.repeat(labels, views)
     s = rows @ rows.T / temperature
@@ -226,8 +227,7 @@ def test_the_fit_is_scikit_learns(encoder, shapes):
     )
 
 
-def test_balanced_classes_are_guessed_more_often(shapes, small):
-    images, labels = shapes
+def test_balanced_classes_are_guessed_more_often(small):
     noisy = (RANDOM.random((96, 12, 12)) * 255).astype(np.uint8)  # nothing to learn but how many
     rare = (np.arange(96) < 12).astype(int)
     options = small | dict(epochs=1)

@@ -9,10 +9,13 @@ import Glibc
 import SupCon
 
 let usage = """
-    supcon-train DATA [--output model.safetensors] [--preset NAME] [--architecture resnet18] [--width 64] [--size 32] [--epochs 100] [--batch 256] [--chunk 0]
+    supcon-train DATA [--output model.safetensors] [--preset NAME] [--architecture resnet18] \
+    [--width 64] [--size 32] [--epochs 100] [--batch 256] [--chunk 0]
                  [--rate 0.1]
-    DATA: a folder with a folder of JPEG, PNG and WebP files per class, or IMAGES,LABELS: two IDX files
-    NAME: a published recipe, which the other options change: \(Preset.all.map(\.name).joined(separator: ", "))
+    DATA: a folder with a folder of JPEG, PNG and WebP files per class, or IMAGES,LABELS: two IDX \
+    files
+    NAME: a published recipe, which the other options change: \
+    \(Preset.all.map(\.name).joined(separator: ", "))
     """
 
 exit(

@@ -14,7 +14,7 @@ it.
 from . import callbacks
 from ._augmentation import CORRUPTIONS, augment, corrupt
 from ._contact import contact_sheet
-from ._data import Dataset, ImageFolder
+from ._data import Dataset
 from ._errors import (
     ArgumentError,
     CanceledError,
@@ -31,6 +31,7 @@ from ._errors import (
     UnsupportedError,
 )
 from ._evaluation import Evaluation, evaluate
+from ._folder import ImageFolder
 from ._index import Index, Neighbors
 from ._library import build_info, library_path, set_log, version
 from ._loss import supcon_loss, supcon_loss_queue
@@ -57,8 +58,8 @@ from ._training import Event, Training, train
 
 __version__ = version()
 __all__ = [
-    "ArgumentError",
     "CORRUPTIONS",
+    "ArgumentError",
     "Calibration",
     "CanceledError",
     "CorruptionError",
@@ -138,4 +139,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted(__all__ + ["__version__"])
+    return sorted([*__all__, "__version__"])

@@ -23,45 +23,26 @@ from ctypes import (
 
 from . import _generated
 from ._generated import (
-    Anchors,
-    AugmentationKind,
     AugmentationOptions,
     CalibrationOptions,
-    Choice,
     ClassifierOptions,
-    ClassOrder,
     ContextOptions,
     DatasetOptions,
-    Denominator,
     EmbedOptions,
     EvaluateOptions,
-    Form,
-    Head,
     LoadOptions,
     LossOptions,
-    Method,
     ModelOptions,
     NearestOptions,
-    Objective,
-    OnError,
     OodOptions,
-    Optimizer,
-    Output,
-    Positives,
-    Precision,
-    ProgressCallback,
-    Queue,
-    Reduction,
-    Resize,
-    Schedule,
-    Stem,
     TrainOptions,
 )
+from ._schema import Choice, ProgressCallback
 
 ABI_VERSION = 1
 
 
-# ------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 # enumerations
 class Status(Choice):
     OK, ARGUMENT, SHAPE, TYPE, IO, FORMAT, MEMORY, CANCELED, UNSUPPORTED, STATE, FORK, INTERNAL = (
@@ -126,7 +107,7 @@ PREFIXES = _generated.PREFIXES | {
 }
 
 
-# -----------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 # handles
 class supcon_context(Structure):
     """Opaque."""
@@ -149,7 +130,7 @@ ContextHandle, DatasetHandle, ModelHandle, TrainerHandle = (
 )
 HANDLES = (supcon_context, supcon_dataset, supcon_model, supcon_trainer)
 
-# -----------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 # structs
 _size = ("struct_size", c_uint32)
 
@@ -302,7 +283,7 @@ class DetectionScores(Structure):
     ]
 
 
-# struct → its name in the header; each but the last two is set to its defaults by <name>_init_sized()
+# struct → its name in the header; each but the last two has a <name>_init_sized()
 STRUCTS = _generated.STRUCTS | {
     LossResult: "supcon_loss_result",
     DatasetInfo: "supcon_dataset_info",
@@ -316,7 +297,7 @@ STRUCTS = _generated.STRUCTS | {
     EventStruct: "supcon_event",
 }
 
-# ---------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 # functions
 LogCallback = CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
 BatchCallback = CFUNCTYPE(c_int, POINTER(c_int64), c_int64, POINTER(c_uint8), c_void_p)

@@ -25,7 +25,8 @@ from ._options import (
 )
 
 SECTIONS = ("data", "model", "train", "loss", "augmentation", "augmentation_second", "classifier")
-ELSEWHERE = ("checkpoint_folder", "feature_cache_folder", "resume")  # the run's own folder, not a property of its recipe
+# The run's own folders and how it went on are no properties of its recipe.
+ELSEWHERE = ("checkpoint_folder", "feature_cache_folder", "resume")
 
 
 def of_run(model: Model, options: dict) -> dict[str, dict]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from . import _convert, _files, _options
 from ._augmentation import augment, image_size
-from ._data import Dataset, source
-
+from ._data import Dataset
+from ._inputs import source
 
 LEAST, FRAME = 64, (31, 95, 168)  # pixels of a view; the color around the original
 

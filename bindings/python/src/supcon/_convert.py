@@ -1,4 +1,6 @@
-"""Python values to numbers of the library. ctypes cuts off what does not fit; these say so instead."""
+"""Python values to numbers of the library, or an error where ctypes would cut off what does not
+fit.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ RANGES = {
 
 
 def integer(name: str, value, low: int, high: int) -> int:
-    """`value` as an int within [low, high]; numpy's integers are welcome, floats and bools are not."""
+    """`value` as an int within [low, high]; numpy's integers are fine, floats and bools are not."""
     try:
         number = operator.index(value)
     except TypeError:

@@ -10,22 +10,18 @@ from pathlib import Path
 import numpy as np
 
 from . import _abi, _convert
-from ._errors import ArgumentError, ElementTypeError, FormatError, ShapeError, StateError
+from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import (
     Pixels,
     are_bytes,
-    are_paths,
-    as_array,
     doubles,
-    encode_labels,
     floats,
     integers,
-    is_picture,
     pixels,
 )
 from ._library import check, defaults, guarded, lib, own
 from ._options import DATASET, build
-from ._pictures import encoded, is_foreign, item_array, picture_array, transcoded
+from ._pictures import is_foreign, transcoded
 
 
 class Dataset:
@@ -154,7 +150,7 @@ class Dataset:
             max_pixels=max_pixels,
             exact_decoding=exact_decoding,
         )
-        return _encoded(
+        return encoded_dataset(
             [Path(os.fsdecode(_convert.path("paths", it))) for it in paths], labels, options
         )
 
@@ -184,7 +180,9 @@ class Dataset:
                 raise ElementTypeError(
                     f"images[{at}] is a {type(it).__name__}; expected bytes of a file, or a path"
                 )
-        return _encoded([it if are_bytes(it) else Path(it) for it in images], labels, options)
+        return encoded_dataset(
+            [it if are_bytes(it) else Path(it) for it in images], labels, options
+        )
 
     @classmethod
     def from_idx(cls, images, labels=None) -> Dataset:
@@ -387,7 +385,7 @@ class Dataset:
         )
 
     def per_class(self, images: int, seed: int = 0) -> Dataset:
-        """At most `images` of each class, at random; fewer are always among more of the same seed."""
+        """At most `images` of each class, at random; fewer are among more with the same seed."""
         return self._changed(
             lib.supcon_dataset_per_class,
             _convert.integer("images", images, 0, 2**63 - 1),
@@ -401,101 +399,6 @@ class Dataset:
         return self._changed(
             lib.supcon_dataset_long_tailed, _convert.real("factor", factor), _seed(seed)
         )
-
-
-class ImageFolder(Dataset):
-    """A folder with a folder per class; JPEG, PNG and WebP files to any depth, decoded when they are
-    used, and where Pillow is installed what it reads by name (BMP, GIF, TIFF; HEIC with
-    pillow-heif), which is kept in memory.
-
-    Parameters
-    ----------
-    path : path
-    on_error : {"skip", "refuse"}, default "skip"
-        Leave unreadable files out and list them in `skipped`, or raise `FormatError`.
-    channels : int, default 3
-        1: gray; 3: RGB.
-    max_pixels : int, default 178956970
-        An image that claims more pixels is unreadable.
-    exact_decoding : bool, default False
-        Make views of JPEGs from all of their pixels, exactly as those of an array of the pixels.
-        Otherwise a view that is much smaller than its JPEG is made from 1/2 or 1/4 of the pixels
-        along each side, which is faster and differs by less than half a level of 255 on average.
-    class_order : {"bytes", "natural"}, default "bytes"
-        Of the class folders' names; natural: runs of digits count as numbers.
-    classes : list of str, optional
-        These classes alone, in this order (see `with_classes`).
-    """
-
-    def __init__(
-        self,
-        path,
-        on_error=None,
-        channels=None,
-        *,
-        max_pixels=None,
-        exact_decoding=None,
-        class_order=None,
-        classes=None,
-    ):
-        options = build(
-            DATASET,
-            on_error=on_error,
-            channels=channels,
-            max_pixels=max_pixels,
-            exact_decoding=exact_decoding,
-            class_order=class_order,
-        )
-        data = _folder(_convert.path("path", path), options)
-        if classes is not None:
-            data = data.with_classes(classes)
-        # Of the same images: a handle of this object's own.
-        handle, order = _abi.DatasetHandle(), np.arange(len(data), dtype=np.int64)
-        check(
-            lib.supcon_dataset_subset(
-                data._handle, integers(order), len(order), ctypes.byref(handle)
-            )
-        )
-        super().__init__(handle, data._keep)
-        self.skipped = data.skipped
-
-
-def _folder(path: bytes, options) -> Dataset:
-    """A folder's images, those that only Pillow reads among them."""
-    refuses, handle = options.on_error == _abi.OnError.REFUSE, _abi.DatasetHandle()
-    options.on_error = _abi.OnError.SKIP
-    status = lib.supcon_dataset_from_folder(path, ctypes.byref(options), ctypes.byref(handle))
-    options.on_error = _abi.OnError.REFUSE if refuses else _abi.OnError.SKIP
-    check(status)
-    data = Dataset(handle)
-    read = {}  # what Pillow makes of those left out
-    for line in data.skipped:
-        name = line.split(": ")[0]
-        if is_foreign(name) and (made := transcoded(name)) is not None:
-            read[name] = made
-    rest = [it for it in data.skipped if it.split(": ")[0] not in read]
-    if refuses and rest:
-        if not read:  # the library says of which kind the error is
-            check(lib.supcon_dataset_from_folder(path, ctypes.byref(options), ctypes.byref(handle)))
-        raise FormatError(rest[0])
-    if not read:
-        return data
-    root = Path(os.fsdecode(path))
-    labels = dict(zip(data.paths, data.labels)) if data.labels is not None else None
-    if labels is not None:
-        numbers = {name: at for at, name in enumerate(data.class_names)}
-        for name in read:
-            labels[name] = numbers[Path(name).relative_to(root).parts[0]]
-    names = sorted(
-        [*data.paths, *read], key=lambda it: (labels[it] if labels else 0, Path(it).parts)
-    )
-    images = [(Path(it), read[it]) if it in read else Path(it) for it in names]
-    merged = _encoded(images, None, options)
-    if labels is not None:
-        merged = merged.with_labels([labels[it] for it in names])
-        merged = merged.with_class_names(data.class_names)
-    merged.skipped = rest
-    return merged
 
 
 def _seed(seed) -> int:
@@ -522,7 +425,7 @@ def _numbers(labels):
     return np.ascontiguousarray(array, np.int64)
 
 
-def _encoded(images: list, labels, options) -> Dataset:
+def encoded_dataset(images: list, labels, options) -> Dataset:
     """Paths, bytes, and pairs of both (a name, and what it stands for) as a data set."""
     numbers = _numbers(labels)
     if numbers is not None and len(numbers) != len(images):
@@ -566,7 +469,7 @@ def _encoded_handle(images: list, numbers, options, handle):
 def from_pixels(
     images: Pixels, numbers: np.ndarray | None = None, channels: int | None = None
 ) -> Dataset:
-    """Images in memory as a data set, with as many channels as wanted (None: as many as they have)."""
+    """Images in memory as a data set of so many channels (None: as many as they have)."""
     if numbers is not None and len(numbers) != images.count:
         raise ShapeError(f"there are {len(numbers)} labels for {images.count} images")
     options, handle = build(DATASET, channels=channels), _abi.DatasetHandle()
@@ -579,88 +482,3 @@ def from_pixels(
         )
     )
     return Dataset(handle, (images, numbers))
-
-
-def source(images, channels: int | None = None) -> Pixels | Dataset:
-    """Whatever images may be given as: a data set; an array; one path, encoded image or Pillow
-    image; a list of any of these, of arrays of different sizes too (every file must be readable, so
-    that rows of results belong to them). `channels`: what a model takes; gray is made RGB, RGB gray
-    and alpha dropped for it. An array without images is one of the library's to refuse.
-    """
-    if isinstance(images, Dataset):
-        return images
-    wanted = channels if channels in (1, 3) else None
-    options = build(DATASET, on_error="refuse", channels=wanted)
-    if isinstance(images, (str, os.PathLike)):
-        if os.path.isdir(images):
-            raise ElementTypeError(
-                f"images is the folder {os.fspath(images)!r}; expected images, or "
-                "supcon.ImageFolder(path)"
-            )
-        images = [images]
-    elif are_bytes(images):
-        images = [images]
-    elif is_picture(images):
-        images = picture_array(images)[None]
-    if are_paths(images):
-        return _encoded([Path(it) for it in images], None, options)
-    if isinstance(images, (list, tuple)) and len(images) > 0:
-        alone = [isinstance(it, (str, os.PathLike)) or are_bytes(it) for it in images]
-        if any(alone) or all(_is_image(it) for it in images):
-            names = [f"images[{at}]" for at in range(len(images))]
-            if not any(alone):
-                arrays = [item_array(it, name) for it, name in zip(images, names)]
-                if len({(it.shape, it.dtype) for it in arrays}) == 1:
-                    stacked = pixels(np.stack(arrays))
-                    return _with_channels(stacked, wanted)
-            items = [encoded(it, name) for it, name in zip(images, names)]
-            return _encoded([it if are_bytes(it) else Path(it) for it in items], None, options)
-    return _with_channels(pixels(images), wanted)
-
-
-def _is_image(item) -> bool:
-    """Whether an item of a list is an image by itself, and not a row of numbers."""
-    return is_picture(item) or (not isinstance(item, (list, tuple)) and as_array(item).ndim > 0)
-
-
-def _with_channels(found: Pixels, wanted: int | None) -> Pixels | Dataset:
-    return found if wanted in (None, found.channels) else from_pixels(found, channels=wanted)
-
-
-def labeled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
-    """A data set to train on and the classes of its labels (None without labels): `labels` of any
-    kind, else the data set's own.
-    """
-    found = source(images)
-    data = from_pixels(found) if isinstance(found, Pixels) else found
-    if labels is not None:
-        classes, numbers = encode_labels(labels, len(data))
-        return _named(data.with_labels(numbers), classes), classes
-    if data.labels is None:
-        return data, None
-    named = isinstance(data, ImageFolder) or has_names(data)
-    return data, np.array(data.class_names) if named else data.class_labels
-
-
-def has_names(data: Dataset) -> bool:
-    """Whether its classes are called by other names than their labels."""
-    return data.class_names != [str(it) for it in data.class_labels]
-
-
-def _named(data: Dataset, classes: np.ndarray) -> Dataset:
-    """With the labels' own words for names, so that a model fitted on it keeps them; numbers 0, 1,
-    … are names already.
-    """
-    names = [str(it) for it in classes]
-    return (
-        data
-        if names == data.class_names or any("\0" in it for it in names)
-        else data.with_class_names(names)
-    )
-
-
-def need_labels(data: Dataset) -> np.ndarray:
-    """The labels, or StateError."""
-    if data.labels is None:
-        raise StateError("the data set has no labels")
-    return data.labels

@@ -64,7 +64,7 @@ class UnsupportedError(SupConError, NotImplementedError):
 
 
 class StateError(SupConError):
-    """Not now: the object is in use, or lacks what this needs; or a run that collapsed or diverged."""
+    """Not now: the object is in use, or lacks what this needs; or a run collapsed or diverged."""
 
     status = Status.STATE
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from . import _generated
 from ._augmentation import image_size as pair
-from ._data import Dataset, labeled
+from ._data import Dataset
 from ._errors import ArgumentError, ShapeError, SupConWarning
+from ._inputs import labeled
 from ._model import Model, load
 from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, documented
 from ._presets import Preset, model_options, only, preset, train_options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from csv import Error as CsvError
@@ -85,10 +86,8 @@ def label_names(data: Dataset, spec: str) -> np.ndarray:
     if data.labels is None:
         raise ArgumentError(f"{spec} has no labels, which evaluation needs")
     names = np.array(data.class_names)
-    try:
+    with contextlib.suppress(ValueError):  # words stay words
         names = names.astype(np.int64)
-    except ValueError:
-        pass  # words
     return names[np.searchsorted(data.class_labels, data.labels)]
 
 

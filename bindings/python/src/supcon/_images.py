@@ -99,8 +99,8 @@ class Pixels:
 
 def pixels(images, name: str = "images") -> Pixels:
     """`images` checked: [n, h, w] (gray), [n, h, w, c] with 1 to 4 channels, or one image [h, w, c]
-    with 1, 3 or 4; uint8, or floats within [0, 1], which become float32. Strided arrays (crops, flips, transposed ones) are taken as
-    they are.
+    with 1, 3 or 4; uint8, or floats within [0, 1], which become float32. Strided arrays (crops,
+    flips, transposed ones) are taken as they are.
     """
     if isinstance(images, (str, bytes, os.PathLike)):
         raise ElementTypeError(
@@ -146,7 +146,7 @@ def pixels(images, name: str = "images") -> Pixels:
         )
     if array.dtype.kind == "f":
         low, high = float(array.min()), float(array.max())
-        if not (0 <= low and high <= 1):
+        if not (low >= 0 and high <= 1):
             advice = ""
             if 1 < high <= 255 and low >= 0:
                 advice = (

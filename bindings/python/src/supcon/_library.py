@@ -104,7 +104,7 @@ def load() -> tuple[ctypes.CDLL, Path]:
 lib, library_path = load()
 
 
-# ------------------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 # status
 class _Pending(threading.local):
     """What this thread's callbacks raised during the library call at hand."""
@@ -179,8 +179,8 @@ def interruptible(stop):
 def call(function, *arguments, context=None, is_long=True, calls_back=False):
     """Calls `function`, which may take long and runs with `context`, and checks its status. In the
     main thread, Ctrl-C cancels it: Python hears signals only between its own instructions, so that
-    the call is made in a thread of its own meanwhile. `calls_back`: it runs Python by itself now and
-    then, on this thread; `is_long=False`: it is over before anybody could press a key.
+    the call is made in a thread of its own meanwhile. `calls_back`: it runs Python by itself now
+    and then, on this thread; `is_long=False`: it is over before anybody could press a key.
     """
 
     def cancel():
@@ -204,7 +204,7 @@ def call(function, *arguments, context=None, is_long=True, calls_back=False):
         thread.start()
         try:
             thread.join()
-        finally:  # of another signal's handler that raised: the buffers are the call's until it ends
+        finally:  # another signal's handler raised: the buffers are the call's until it ends
             while thread.is_alive():
                 cancel()
                 thread.join(0.1)
@@ -212,12 +212,13 @@ def call(function, *arguments, context=None, is_long=True, calls_back=False):
             raise raised[0]
 
 
-# ---------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 # structs, handles
 def defaults(struct):
     """A new `struct` as the library's init function sets it; with the first, the log is set up."""
     global _is_used
-    if not _is_used:  # not at import, which is no use of the library yet: a child of a fork after it may use the library
+    # Not at import, which is no use of the library yet: a child that is forked after it may use it.
+    if not _is_used:
         _is_used = True
         set_log()
     return initial(struct)
@@ -278,7 +279,7 @@ def context(n_jobs=None, memory_limit=None):
     return _contexts[jobs, limit].handle
 
 
-# -----------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 # versions, log
 def version() -> str:
     """The version of the library that is loaded, "major.minor.patch"."""

@@ -12,9 +12,10 @@ import numpy as np
 
 from . import _abi, _convert, _generated, _safetensors
 from ._augmentation import image_size as pair
-from ._data import from_pixels, labeled, source
+from ._data import from_pixels
 from ._errors import ArgumentError, ForkError
 from ._images import Pixels, floats, is_nothing
+from ._inputs import labeled, source
 from ._library import call, check, context, defaults, guarded, interruptible, lib, own
 from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
 from ._weights import weighted
@@ -223,8 +224,8 @@ class Model:
         Parameters
         ----------
         images : uint8 or float from 0 to 1, [n, h, w], [n, h, w, c] or one image [h, w, c]; a path,
-        the bytes of an encoded image, a Pillow image; a list of any of these, of arrays of different
-        sizes too; a data set such as `ImageFolder`
+        the bytes of an encoded image, a Pillow image; a list of any of these, of arrays of
+        different sizes too; a data set such as `ImageFolder`
             Images of another size than `image_size` are resized (bilinear, antialiased) as `resize`
             says; gray is made RGB for a model that takes that, RGB gray, and alpha is dropped.
             Nothing, such as an empty list, gives [0, dimension].

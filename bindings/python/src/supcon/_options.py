@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import _abi, _convert, _generated
+from . import _abi, _convert, _rows, _schema
 from ._errors import ArgumentError
 from ._library import defaults, initial
 
@@ -22,7 +22,7 @@ class Option:
     """One keyword of a struct's, as its row in Sources/Options says."""
 
     struct: type
-    row: _generated.Row
+    row: _schema.Row
 
     name = property(lambda self: self.row.name)
     field = property(lambda self: self.row.field)
@@ -37,7 +37,7 @@ class Option:
             text = text[0].lower() + text[1:]
         parts = [text]
         if self.choices:
-            parts += [f"{word}: {it}" for word, it in _generated.MEANINGS[self.kind].items()]
+            parts += [f"{word}: {it}" for word, it in _rows.MEANINGS[self.kind].items()]
         if self.row.special:
             parts.append(f"{self.row.special[0]:g}: {self.row.special[1]}")
         return "; ".join(parts) + (f" ({self.row.applies})" if self.row.applies else "")
@@ -118,25 +118,25 @@ def words(struct, table: dict[str, Option]) -> dict:
 
 
 def _table(rows, table: str = "") -> dict[str, Option]:
-    """The options of a struct by their names: those that a caller gives, or in the table "data" those
-    that the data decide, in "alone" those that training decides.
+    """The options of a struct by their names: those that a caller gives, or in the table "data"
+    those that the data decide, in "alone" those that training decides.
     """
     struct, *rows = rows
     return {it.name: Option(struct, it) for it in rows if it.table == table}
 
 
-MODEL, MODEL_DATA = _table(_generated.MODEL), _table(_generated.MODEL, "data")
-TRAIN, TRAIN_DATA = _table(_generated.TRAIN), _table(_generated.TRAIN, "data")
-LOSS, LOSS_ALONE = _table(_generated.LOSS), _table(_generated.LOSS, "alone")
-AUGMENTATION = _table(_generated.AUGMENTATION)
-CLASSIFIER = _table(_generated.CLASSIFIER)
-EMBED = _table(_generated.EMBED)
-EVALUATE = _table(_generated.EVALUATE)
-CALIBRATION = _table(_generated.CALIBRATION)
-OOD = _table(_generated.OOD)
-NEAREST = _table(_generated.NEAREST)
-LOAD = _table(_generated.LOAD)
-DATASET = _table(_generated.DATASET)
+MODEL, MODEL_DATA = _table(_rows.MODEL), _table(_rows.MODEL, "data")
+TRAIN, TRAIN_DATA = _table(_rows.TRAIN), _table(_rows.TRAIN, "data")
+LOSS, LOSS_ALONE = _table(_rows.LOSS), _table(_rows.LOSS, "alone")
+AUGMENTATION = _table(_rows.AUGMENTATION)
+CLASSIFIER = _table(_rows.CLASSIFIER)
+EMBED = _table(_rows.EMBED)
+EVALUATE = _table(_rows.EVALUATE)
+CALIBRATION = _table(_rows.CALIBRATION)
+OOD = _table(_rows.OOD)
+NEAREST = _table(_rows.NEAREST)
+LOAD = _table(_rows.LOAD)
+DATASET = _table(_rows.DATASET)
 
 
 def fill(struct, table: dict[str, Option], values: dict):

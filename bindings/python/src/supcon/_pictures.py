@@ -12,11 +12,26 @@ import zlib
 import numpy as np
 
 from ._errors import ElementTypeError, ShapeError
-from ._images import as_array, are_bytes, is_picture
+from ._images import are_bytes, as_array, is_picture
 
 # What Pillow may read and the library does not, by the ends of names.
 FOREIGN = frozenset(
-    ".bmp .dib .gif .tif .tiff .heic .heif .avif .jp2 .ppm .pgm .pnm .tga .ico".split()
+    [
+        ".bmp",
+        ".dib",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".heic",
+        ".heif",
+        ".avif",
+        ".jp2",
+        ".ppm",
+        ".pgm",
+        ".pnm",
+        ".tga",
+        ".ico",
+    ]
 )
 
 

@@ -41,7 +41,7 @@ def presets() -> list[str]:
 
 
 def preset(name: str) -> Preset:
-    """A published recipe in full; ArgumentError, with the names that there are, for another name."""
+    """A published recipe in full; ArgumentError, with the names that there are, for another."""
     if not isinstance(name, str) or "\0" in name:
         raise ArgumentError(f"preset is {name!r}; expected one of {', '.join(presets())}")
     model, train = defaults(_abi.ModelOptions), defaults(_abi.TrainOptions)

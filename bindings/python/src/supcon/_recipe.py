@@ -41,11 +41,11 @@ def suited(data: Dataset, options: dict, *, begun: bool) -> tuple[dict, str]:
             f"batches of {chosen['batch_size']}, so that an epoch of {count} images has "
             f"{count // chosen['batch_size']} steps"
         )
-    if not begun and not {"learning_rate", "reference_batch", "optimizer"} & options.keys():
-        # Linear scaling (arXiv:1706.02677) is for large batches; it starves small ones.
-        if chosen.get("batch_size", 256) < 256:
-            chosen["reference_batch"] = 0
-            told.append("the learning rate as it is, for small batches")
+    # Linear scaling (arXiv:1706.02677) is for large batches; it starves small ones.
+    rates = {"learning_rate", "reference_batch", "optimizer"}
+    if not begun and not rates & options.keys() and chosen.get("batch_size", 256) < 256:
+        chosen["reference_batch"] = 0
+        told.append("the learning rate as it is, for small batches")
     if "epochs" not in options:
         chosen["epochs"] = epochs(count, begun)
         told.append(f"{chosen['epochs']} epochs, fewer the more images there are")
@@ -97,9 +97,10 @@ def augmentation(data: Dataset) -> tuple[dict | None, str]:
     found: dict = {"kind": "simclr"}
     if mirrored < KEEPS_MIRRORED:
         found["flip_probability"] = 0.0
+    kind = "without" if mirrored < KEEPS_MIRRORED else "with"
     why = (
-        f"SimCLR's views {'without' if mirrored < KEEPS_MIRRORED else 'with'} mirroring: of mirrored images "
-        f"{mirrored:.0%} as many are nearest to their class as of the images themselves"
+        f"SimCLR's views {kind} mirroring: of mirrored images {mirrored:.0%} as many are nearest "
+        f"to their class as of the images themselves"
     )
     for scale in CROPS:
         kept = agreement("crop_flip", flip_probability=0, crop_scale_min=scale) / plain

@@ -7,8 +7,10 @@ import re
 
 import numpy as np
 
-from ._data import Dataset, ImageFolder, labeled
+from ._data import Dataset
 from ._errors import ArgumentError, FormatError, UnsupportedError
+from ._folder import ImageFolder
+from ._inputs import labeled
 
 FASHION = "/usr/share/datasets/fashion-mnist"  # Debian's package dataset-fashion-mnist
 FASHION_CLASSES = (
@@ -37,10 +39,10 @@ NPZ_TEST = (("test_images", "x_test"), ("test_labels", "y_test"))
 IDX = re.compile(r"^(.*)images[-.]idx3-ubyte(\.gz)?$")
 
 
-def read(
-    spec: str, on_error: str | None = None, channels: int | None = None
-) -> tuple[Dataset, Dataset | None]:
-    """The images of DATA, and those that it has to test with, if any."""
+def read(spec: str, **options) -> tuple[Dataset, Dataset | None]:
+    """The images of DATA, and those that it has to test with, if any. `options`, those of
+    `ImageFolder`, are for folders of files: other data have one form alone.
+    """
     kind, colon, rest = spec.partition(":")
     files = rest.split(",")
     there = os.path.exists(spec)
@@ -58,23 +60,29 @@ def read(
     if not there and spec == "digits":
         return _digits()
     if os.path.isdir(spec):
-        return _folder(spec, on_error, channels if channels in (1, 3) else None)
+        return _folder(spec, **_of_files(options))
     if there:
         return _file(spec)
     near = "; did you mean fashion-mnist?" if "fashion" in spec else ""
     raise FileNotFoundError(f"there is no {spec}{near}; expected {HELP}")
 
 
-def images(specs: list[str], on_error: str | None = None, channels: int | None = None) -> Dataset:
-    """IMAGES: files, or one DATA, whose images to train on come."""
-    channels = channels if channels in (1, 3) else None
+def images(specs: list[str], *, on_error: str | None = None, **options) -> Dataset:
+    """IMAGES: files, or one DATA, whose images to train on come; `options` as in `read`."""
     if all(_is_picture(it) for it in specs):
         # every file that is named must be readable: rows of results belong to them
-        return Dataset.from_files(list(specs), on_error=on_error or "refuse", channels=channels)
+        options = _of_files(options)
+        options.pop("class_order", None)
+        return Dataset.from_files(list(specs), on_error=on_error or "refuse", **options)
     if len(specs) == 1:
-        return read(specs[0], on_error, channels)[0]
+        return read(specs[0], on_error=on_error, **options)[0]
     other = next(it for it in specs if not _is_picture(it))
     raise ArgumentError(f"{other!r} is among {len(specs)} images; expected files, or one data set")
+
+
+def _of_files(options: dict) -> dict:
+    """Without channels that files cannot come in: a model of two or four reads them as stored."""
+    return {it: value for it, value in options.items() if it != "channels" or value in (1, 3)}
 
 
 def _is_picture(path: str) -> bool:
@@ -83,7 +91,7 @@ def _is_picture(path: str) -> bool:
     )
 
 
-def _folder(path, on_error, channels) -> tuple[Dataset, Dataset | None]:
+def _folder(path, **options) -> tuple[Dataset, Dataset | None]:
     inside = set(os.listdir(path))
     for name in sorted(inside):
         if IDX.match(name) and name.startswith("train"):
@@ -103,11 +111,8 @@ def _folder(path, on_error, channels) -> tuple[Dataset, Dataset | None]:
             )
     held = [it for it in HELD_OUT if os.path.isdir(os.path.join(path, it))]
     if held and os.path.isdir(os.path.join(path, "train")):
-        return tuple(
-            ImageFolder(os.path.join(path, it), on_error=on_error, channels=channels)
-            for it in ("train", held[0])
-        )
-    return ImageFolder(path, on_error=on_error, channels=channels), None
+        return tuple(ImageFolder(os.path.join(path, it), **options) for it in ("train", held[0]))
+    return ImageFolder(path, **options), None
 
 
 def _file(path: str) -> tuple[Dataset, Dataset | None]:

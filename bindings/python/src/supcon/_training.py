@@ -13,10 +13,10 @@ import numpy as np
 from . import _abi, _convert, _generated, _options
 from ._data import Dataset
 from ._errors import ArgumentError, CanceledError, StateError
-from .callbacks import Callback, ProgressBar, listed
 from ._library import check, context, guarded, interruptible, lib, own
 from ._model import Model
 from ._options import LOSS, MODEL_DATA, TRAIN, TRAIN_DATA, build, documented
+from .callbacks import Callback, ProgressBar, listed
 
 
 @dataclass(frozen=True)

@@ -299,7 +299,7 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs=None):
         begun = self.append and os.path.exists(self.filename) and os.path.getsize(self.filename)
         mode = "a" if self.append else "w"
-        self._file = open(self.filename, mode, newline="", encoding="utf-8")  # noqa: SIM115
+        self._file = open(self.filename, mode, newline="", encoding="utf-8")
         self._rows = csv.writer(self._file, delimiter=self.separator, lineterminator="\n")
         if not begun:
             self._rows.writerow(["epoch", *_LOGGED])

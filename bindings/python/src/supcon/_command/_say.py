@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 
 from .._progress import Count, Progress, clear_line, clock
@@ -84,7 +83,3 @@ class Bar:
             self.plain.close()
         if self.bar:
             self.bar.stop()
-
-
-def percent(value: float) -> str:
-    return "" if not math.isfinite(value) else f"{value:.2%}"

@@ -36,7 +36,7 @@ def model_flags() -> list[Flag]:
             metavar="DATA",
             common=False,
         ),
-        _flags.of(DATASET["on_error"], "Options"),
+        *[it for it in _flags.table(DATASET, "Options") if it.name != "channels"],
         memory_limit(),
         *threads_and_quiet(),
     ]
@@ -58,6 +58,11 @@ def model_path(path: str) -> str:
     return inside if os.path.isdir(path) and os.path.exists(inside) else path
 
 
+def reading(given, model) -> dict:
+    """How images are read: as the command line says, in the model's channels."""
+    return given_of(given, DATASET) | {"channels": model.channels}
+
+
 def load_model(given) -> Model:
     model = load(
         model_path(given.model),
@@ -66,7 +71,7 @@ def load_model(given) -> Model:
         memory_limit=given.memory_limit,
     )
     if given.int8:
-        model.quantize(_sources.read(given.int8, given.on_error, model.channels)[0])
+        model.quantize(_sources.read(given.int8, **reading(given, model))[0])
     return model
 
 
@@ -87,7 +92,7 @@ def rows_of(given, model, data, what: str, output=None, normalize=None) -> np.nd
 
 
 def images_of(given, model):
-    data = _sources.images(given.images, given.on_error, model.channels)
+    data = _sources.images(given.images, **reading(given, model))
     note_skipped(given, data)
     return data
 
@@ -157,7 +162,7 @@ def classify(given) -> int:
 def evaluate(given) -> int:
     model = load_model(given)
     parts = []
-    first, own = _sources.read(given.train, given.on_error, model.channels)
+    first, own = _sources.read(given.train, **reading(given, model))
     if given.test is None and own is None:
         raise ArgumentError(
             f"{given.train} has no images to test with; expected TEST, or data that have them, "
@@ -165,7 +170,7 @@ def evaluate(given) -> int:
         )
     second = own
     if given.test is not None:
-        second = _sources.read(given.test, given.on_error, model.channels)[0]
+        second = _sources.read(given.test, **reading(given, model))[0]
     for data, spec in ((first, given.train), (second, given.test or given.train)):
         note_skipped(given, data)
         parts += [data, _files.label_names(data, spec)]
@@ -240,7 +245,7 @@ def _measures(given, model, train_rows, test_rows, test_labels):
             },
         )
     if given.outside:
-        data = _sources.read(given.outside, given.on_error, model.channels)[0]
+        data = _sources.read(given.outside, **reading(given, model))[0]
         note_skipped(given, data)
         outside = rows_of(given, model, data, "images from outside")
         scores = [

@@ -10,6 +10,7 @@ from .._config import read
 from .._data import Dataset
 from .._errors import ArgumentError
 from .._model import load
+from .._options import DATASET
 from .._run import Run, read_summary
 from ._page import Page
 from ._projection import project
@@ -67,7 +68,8 @@ def sources(run, data: str | None, test: str | None) -> tuple[Dataset | None, Da
     path = known.get("path") if data is None else data
     if path is None:
         raise ArgumentError(f"{folder.config} does not say where the images are; expected --data")
-    found, own = _sources.read(path, known.get("on_error"), known.get("channels"))
+    reading = {it: known[it] for it in DATASET if it in known}
+    found, own = _sources.read(path, **reading)
     for name, change in (
         ("long_tailed", "long_tailed"),
         ("per_class", "per_class"),
@@ -77,7 +79,7 @@ def sources(run, data: str | None, test: str | None) -> tuple[Dataset | None, Da
             seed = read(folder.config).get("train", {}).get("seed", 0)
             found = getattr(found, change)(known[name], seed)
     held = test or known.get("val")
-    return found, _sources.read(held)[0] if held else own
+    return found, _sources.read(held, **reading)[0] if held else own
 
 
 def _assess(folder: Run, data: Dataset | None, test: Dataset | None) -> None:

@@ -46,7 +46,7 @@ STUDY = Study(
     "AutoAugment the best at 78.6.",
     arms,
     claims,
-    needs=tuple((f"augmentation={it}" for it in KINDS.values())),
+    needs=tuple(f"augmentation={it}" for it in KINDS.values()),
     notes="CIFAR-10's policy stands for AutoAugment. The policies were found for "
     "color photographs: on gray images their color operations do nothing "
     "or "

@@ -71,7 +71,8 @@ def summary(outcomes):
             f"{middle:.2f} | {third:.2f} | {high:.2f} | {third - first:.2f} |"
         )
     words = "agrees with" if widths["SupCon"] < widths["cross-entropy"] else "**contradicts**"
-    return lines + [
+    return [
+        *lines,
         "",
         f"Between the quartiles lie {widths['SupCon']:.2f} points for SupCon "
         f"and {widths['cross-entropy']:.2f} for cross-entropy, which "

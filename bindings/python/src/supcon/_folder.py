@@ -1,0 +1,112 @@
+"""Folders of image files."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+import numpy as np
+
+from . import _abi, _convert
+from ._data import Dataset, encoded_dataset
+from ._errors import FormatError
+from ._images import integers
+from ._library import check, lib
+from ._options import DATASET, build
+from ._pictures import is_foreign, transcoded
+
+
+class ImageFolder(Dataset):
+    """A folder with a folder per class; JPEG, PNG and WebP files to any depth, decoded when they
+    are used, and where Pillow is installed what it reads by name (BMP, GIF, TIFF; HEIC with
+    pillow-heif), which is kept in memory.
+
+    Parameters
+    ----------
+    path : path
+    on_error : {"skip", "refuse"}, default "skip"
+        Leave unreadable files out and list them in `skipped`, or raise `FormatError`.
+    channels : int, default 3
+        1: gray; 3: RGB.
+    max_pixels : int, default 178956970
+        An image that claims more pixels is unreadable.
+    exact_decoding : bool, default False
+        Make views of JPEGs from all of their pixels, exactly as those of an array of the pixels.
+        Otherwise a view that is much smaller than its JPEG is made from 1/2 or 1/4 of the pixels
+        along each side, which is faster and differs by less than half a level of 255 on average.
+    class_order : {"bytes", "natural"}, default "bytes"
+        Of the class folders' names; natural: runs of digits count as numbers.
+    classes : list of str, optional
+        These classes alone, in this order (see `with_classes`).
+    """
+
+    def __init__(
+        self,
+        path,
+        on_error=None,
+        channels=None,
+        *,
+        max_pixels=None,
+        exact_decoding=None,
+        class_order=None,
+        classes=None,
+    ):
+        options = build(
+            DATASET,
+            on_error=on_error,
+            channels=channels,
+            max_pixels=max_pixels,
+            exact_decoding=exact_decoding,
+            class_order=class_order,
+        )
+        data = _folder(_convert.path("path", path), options)
+        if classes is not None:
+            data = data.with_classes(classes)
+        # Of the same images: a handle of this object's own.
+        handle, order = _abi.DatasetHandle(), np.arange(len(data), dtype=np.int64)
+        check(
+            lib.supcon_dataset_subset(
+                data._handle, integers(order), len(order), ctypes.byref(handle)
+            )
+        )
+        super().__init__(handle, data._keep)
+        self.skipped = data.skipped
+
+
+def _folder(path: bytes, options) -> Dataset:
+    """A folder's images, those that only Pillow reads among them."""
+    refuses, handle = options.on_error == _abi.OnError.REFUSE, _abi.DatasetHandle()
+    options.on_error = _abi.OnError.SKIP
+    status = lib.supcon_dataset_from_folder(path, ctypes.byref(options), ctypes.byref(handle))
+    options.on_error = _abi.OnError.REFUSE if refuses else _abi.OnError.SKIP
+    check(status)
+    data = Dataset(handle)
+    read = {}  # what Pillow makes of those left out
+    for line in data.skipped:
+        name = line.split(": ")[0]
+        if is_foreign(name) and (made := transcoded(name)) is not None:
+            read[name] = made
+    rest = [it for it in data.skipped if it.split(": ")[0] not in read]
+    if refuses and rest:
+        if not read:  # the library says of which kind the error is
+            check(lib.supcon_dataset_from_folder(path, ctypes.byref(options), ctypes.byref(handle)))
+        raise FormatError(rest[0])
+    if not read:
+        return data
+    root = Path(os.fsdecode(path))
+    labels = dict(zip(data.paths, data.labels)) if data.labels is not None else None
+    if labels is not None:
+        numbers = {name: at for at, name in enumerate(data.class_names)}
+        for name in read:
+            labels[name] = numbers[Path(name).relative_to(root).parts[0]]
+    names = sorted(
+        [*data.paths, *read], key=lambda it: (labels[it] if labels else 0, Path(it).parts)
+    )
+    images = [(Path(it), read[it]) if it in read else Path(it) for it in names]
+    merged = encoded_dataset(images, None, options)
+    if labels is not None:
+        merged = merged.with_labels([labels[it] for it in names])
+        merged = merged.with_class_names(data.class_names)
+    merged.skipped = rest
+    return merged

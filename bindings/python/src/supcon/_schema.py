@@ -1,0 +1,36 @@
+"""What the generated modules of options (`_generated`, `_rows`) are made of."""
+
+from __future__ import annotations
+
+import enum
+from ctypes import CFUNCTYPE, c_int, c_int32, c_int64, c_void_p
+from typing import NamedTuple
+
+
+class Choice(enum.IntEnum):
+    """An enumeration of the header; members are written in small letters in Python: ``Form.OUT`` is
+    ``"out"``.
+    """
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class Row(NamedTuple):
+    """An option: Python's keyword; the struct's field; its kind (int, float, bool, str, bytes for a
+    path, list for integers, or an enumeration); the table it belongs to; the group it is shown
+    in; a sentence; whom it serves; what a value means.
+    """
+
+    name: str
+    field: str
+    kind: type
+    table: str
+    group: str
+    text: str
+    applies: str
+    special: tuple[float, str] | None
+
+
+ProgressCallback = CFUNCTYPE(c_int, c_int32, c_int64, c_int64, c_void_p)

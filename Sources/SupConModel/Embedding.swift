@@ -122,7 +122,8 @@ extension Model {
                 try plans.withPlan(images: size) { () throws(SupConError) in
                     try InferencePlan(
                         network, images: size, height: imageHeight, width: imageWidth,
-                        precision: precision, quantization: quantization, context: context)
+                        precision: precision, quantization: quantization, context: context,
+                        watch: watch)
                 } _: { plan throws(SupConError) in
                     try watch.check()
                     try fill(done..<(done + used), plan.input)

@@ -23,10 +23,10 @@ struct EncoderLayout {
     let (activationArena, weightArena): (Arena, Arena)
     private let engine: Engine
 
-    /// Plans, and makes the first worker's convolutions. Errors: unsupported, memory.
+    /// Plans, and makes the first worker's convolutions. Errors: unsupported, memory, canceled.
     init(
         _ network: Network, _ graph: ComputeGraph, images: Int, stored: StoredType,
-        quantization: Quantization?, threads: Int, engine: Engine
+        quantization: Quantization?, threads: Int, engine: Engine, watch: CancelWatch? = nil
     ) throws(SupConError) {
         (self.graph, self.images, self.stored, self.quantization, self.threads, self.engine) = (
             graph, images, stored, quantization, threads, engine
@@ -42,6 +42,7 @@ struct EncoderLayout {
         var layers: [PlannedLayer<WeightSlots, Void>] = []
         var (scratchBytes, largest) = (0, 0)
         for (index, layer) in graph.layers.enumerated() {
+            try watch?.check()
             let tick = index + 1
             switch layer {
             case .convolutionNorm(let layer):

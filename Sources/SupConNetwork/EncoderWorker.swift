@@ -32,10 +32,11 @@ final class EncoderWorker {
     ///   - weights: memory for the packed weights, which workers share.
     ///   - input: [images, height, width, channels] of this worker.
     ///   - features: [images, channels] of this worker; nil: the last value is not pooled.
-    /// Errors: memory, unsupported.
+    /// Errors: memory, unsupported, canceled.
     init(
         _ layout: EncoderLayout, isFirst: Bool, weights: AlignedBuffer,
-        input: UnsafeMutablePointer<Float>, features: UnsafeMutablePointer<Float>?
+        input: UnsafeMutablePointer<Float>, features: UnsafeMutablePointer<Float>?,
+        watch: CancelWatch? = nil
     ) throws(SupConError) {
         let (graph, stored, threads) = (layout.graph, layout.stored, layout.threads)
         let activations = try AlignedBuffer(byteCount: layout.activationArena.byteCount)
@@ -49,6 +50,7 @@ final class EncoderWorker {
         }
         var steps: [Step] = []
         for layer in layout.layers {
+            try watch?.check()
             switch layer {
             case .convolution(let planned, let slots):
                 let (input, output) = (planned.layer.input, planned.layer.output)

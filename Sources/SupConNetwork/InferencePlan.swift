@@ -39,12 +39,13 @@ public final class InferencePlan {
     /// - Parameters:
     ///   - stages: that are left out, with the stem; `input` is what they make. 0: none.
     ///   - quantization: nil: the encoder computes in `precision`.
+    ///   - watch: is looked at between layers, as the engine takes its time to lay one out.
     /// Errors: argument, unsupported (precision, int8), memory (more than the context allows; says
-    /// how much).
+    /// how much), canceled.
     public init(
         _ network: Network, behind stages: Int = 0, images: Int, height: Int, width: Int,
         precision: Precision, quantization: Quantization? = nil, context: ExecutionContext,
-        engine: Engine = .standard
+        engine: Engine = .standard, watch: CancelWatch? = nil
     ) throws(SupConError) {
         try checkPlanSizes(
             network, images: images, height: height, width: width, precision: precision,
@@ -65,7 +66,7 @@ public final class InferencePlan {
             network, graph, images: imagesPerWorker,
             stored: quantization != nil
                 ? .byte : precision == .f32 || graph.layers.isEmpty ? .f32 : .bf16,
-            quantization: quantization, threads: threadsPerWorker, engine: engine)
+            quantization: quantization, threads: threadsPerWorker, engine: engine, watch: watch)
 
         let headLayers = HeadLayer.head(of: configuration)
         let classifierLayers = [HeadLayer.classifier(of: configuration)].compactMap { $0 }
@@ -95,7 +96,7 @@ public final class InferencePlan {
                 try EncoderWorker(
                     layout, isFirst: worker == 0, weights: weights,
                     input: inputBuffer.floats + first * imageCount,
-                    features: featureBuffer.floats + first * features))
+                    features: featureBuffer.floats + first * features, watch: watch))
         }
         self.workers = workers
         featureUnit =

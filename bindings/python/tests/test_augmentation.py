@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import supcon
-from supcon import _abi
+from supcon import _generated
 from supcon._contact import png
 
-KINDS = [it.word for it in _abi.AugmentationKind]
+KINDS = [it.word for it in _generated.AugmentationKind]
 
 
 @pytest.fixture(scope="module")

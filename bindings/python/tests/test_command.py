@@ -756,6 +756,29 @@ def test_classify(model, photos, tmp_path):
     assert [it.split(",")[1] for it in lines[1:]] == [loaded.class_names[it] for it in best]
 
 
+@pytest.mark.parametrize("word", ["train", "embed", "classify", "evaluate", "index"])
+def test_how_images_are_read(word, model, photos, tmp_path):
+    """Every command takes the options of a data set, and they reach the library."""
+    data = [photos / "train", photos / "test"] if word == "evaluate" else [photos / "train"]
+    before = [] if word == "train" else [model]
+    names = {"classify": "out.csv", "embed": "out.npy"}
+    output = [] if word == "evaluate" else ["-o", tmp_path / names.get(word, "out")]
+    small = ["--epochs", "1", "--batch-size", "16"] if word == "train" else []
+
+    def reads(*options, code=0):
+        return run(word, *before, *data, *output, *small, *options, code=code).stderr
+
+    reads("--exact-decoding", "--class-order", "natural", "--max-pixels", "144")
+    assert "143" in reads("--max-pixels", "143", code=1)
+
+
+def test_search_reads_images_as_it_is_told(model, photos, tmp_path):
+    run("index", model, photos / "test", "-o", tmp_path / "test.npz")
+    path = supcon.ImageFolder(photos / "test").paths[0]
+    run("search", tmp_path / "test.npz", path, "--max-pixels", "144")
+    assert "143" in run("search", tmp_path / "test.npz", path, "--max-pixels", "143", code=1).stderr
+
+
 def test_kinds_of_data(shapes, tmp_path):
     from supcon import _sources
 

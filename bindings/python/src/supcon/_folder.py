@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _abi, _convert
+from . import _abi, _convert, _generated
 from ._data import Dataset, encoded_dataset
 from ._errors import FormatError
 from ._images import integers
@@ -76,10 +76,10 @@ class ImageFolder(Dataset):
 
 def _folder(path: bytes, options) -> Dataset:
     """A folder's images, those that only Pillow reads among them."""
-    refuses, handle = options.on_error == _abi.OnError.REFUSE, _abi.DatasetHandle()
-    options.on_error = _abi.OnError.SKIP
+    refuses, handle = options.on_error == _generated.OnError.REFUSE, _abi.DatasetHandle()
+    options.on_error = _generated.OnError.SKIP
     status = lib.supcon_dataset_from_folder(path, ctypes.byref(options), ctypes.byref(handle))
-    options.on_error = _abi.OnError.REFUSE if refuses else _abi.OnError.SKIP
+    options.on_error = _generated.OnError.REFUSE if refuses else _generated.OnError.SKIP
     check(status)
     data = Dataset(handle)
     read = {}  # what Pillow makes of those left out

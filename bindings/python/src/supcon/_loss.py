@@ -6,7 +6,7 @@ import ctypes
 
 import numpy as np
 
-from . import _abi
+from . import _abi, _generated
 from ._convert import flag
 from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import encode_labels, floats, integers
@@ -131,9 +131,11 @@ def supcon_loss(
         seed=seed,
     )
     result = defaults(_abi.LossResult)
-    single = options.reduction == _abi.Reduction.NONE
+    single = options.reduction == _generated.Reduction.NONE
     shape = (
-        (samples,) if options.anchors == _abi.Anchors.FIRST or rows.ndim == 2 else (samples, views)
+        (samples,)
+        if options.anchors == _generated.Anchors.FIRST or rows.ndim == 2
+        else (samples, views)
     )
     per_anchor = np.zeros(shape, np.float32) if single else None
     gradient = np.zeros(rows.shape, np.float32) if return_gradient else None
@@ -242,7 +244,9 @@ def supcon_loss_queue(
         seed=seed,
     )
     result = defaults(_abi.LossResult)
-    per_query = np.zeros(samples, np.float32) if options.reduction == _abi.Reduction.NONE else None
+    per_query = (
+        np.zeros(samples, np.float32) if options.reduction == _generated.Reduction.NONE else None
+    )
     gradient = np.zeros(rows.shape, np.float32) if return_gradient else None
     how = context(n_jobs)
     call(

@@ -118,9 +118,12 @@ class Model:
         lambda self: (lambda info: (info.image_height, info.image_width))(self._info),
         doc="(height, width) that the model is made for.",
     )
-    stem = property(lambda self: _abi.Stem(self._info.stem).word, doc='"imagenet" or "cifar".')
+    stem = property(
+        lambda self: _generated.Stem(self._info.stem).word, doc='"imagenet" or "cifar".'
+    )
     head = property(
-        lambda self: _abi.Head(self._info.head).word, doc='"none", "linear", "mlp" or "mlp_bn".'
+        lambda self: _generated.Head(self._info.head).word,
+        doc='"none", "linear", "mlp" or "mlp_bn".',
     )
     head_hidden = property(
         lambda self: self._info.head_hidden, doc="Width of the head's hidden layer."
@@ -137,10 +140,10 @@ class Model:
         doc="Whether head and classifier take the encoder's output at length 1.",
     )
     precision = property(
-        lambda self: _abi.Precision(self._info.precision).word, doc='"f32" or "bf16".'
+        lambda self: _generated.Precision(self._info.precision).word, doc='"f32" or "bf16".'
     )
     resize = property(
-        lambda self: _abi.Resize(self._info.resize).word,
+        lambda self: _generated.Resize(self._info.resize).word,
         doc='"squash" or "crop": how images of another shape are brought to `image_size`.',
     )
     int8 = property(
@@ -212,7 +215,7 @@ class Model:
         return (
             f"<supcon.Model {info.architecture.decode()} of width {info.width} for "
             f"{info.image_height}x{info.image_width}x{info.channels}, "
-            f"{'int8' if info.int8 else _abi.Precision(info.precision).word}, "
+            f"{'int8' if info.int8 else _generated.Precision(info.precision).word}, "
             f"embeddings of {info.embedding_dim}, {info.classes or 'no'} classes>"
         )
 

@@ -8,7 +8,7 @@ import tempfile
 
 import numpy as np
 
-from . import _abi
+from . import _generated
 from ._architecture import SMALLEST, Convolution, Parts
 from ._convert import choice
 from ._errors import ArgumentError, StateError
@@ -68,7 +68,7 @@ def _serialized(model, outputs, normalize, int8) -> bytes:
     parts = Parts(model)
     wanted = [outputs] if isinstance(outputs, str) else list(outputs)
     for it in wanted:
-        choice("an output", it, _abi.Output)
+        choice("an output", it, _generated.Output)
     if not wanted or len(set(wanted)) < len(wanted):
         raise ArgumentError(f"outputs are {wanted}; expected one or more, each once")
     if "projection" in wanted and parts.metadata["head"] == "none":

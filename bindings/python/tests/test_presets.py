@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import supcon
-from supcon import _abi, _command, _estimators, _library, _options, _presets
+from supcon import _abi, _command, _encoder, _library, _options, _presets
 from supcon._command import _train
 
 # name: architecture, objective, batch_size, learning_rate, reference_batch, temperature, epochs,
@@ -343,7 +343,7 @@ def test_an_estimator_takes_what_is_none_from_the_preset(color):
 def asked(monkeypatch):
     """What the runs of the estimators and of the command are asked for; nothing is trained."""
     found = []
-    for module in (_estimators, _train):
+    for module in (_encoder, _train):
         monkeypatch.setattr(module, "train", lambda *arguments, **options: found.append(options))
     yield found
     supcon.set_log()  # the command sends it to standard error

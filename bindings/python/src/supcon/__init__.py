@@ -122,8 +122,8 @@ __all__ = [
 
 # on first use: some import packages that take a second
 _LATER = {
-    "SupConClassifier": "_estimators",
-    "SupConEncoder": "_estimators",
+    "SupConClassifier": "_classifier",
+    "SupConEncoder": "_encoder",
     "report": "_report",
 }
 

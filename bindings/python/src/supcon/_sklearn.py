@@ -129,6 +129,21 @@ def class_labels(y) -> np.ndarray:
     return labels
 
 
+def is_table_of_targets(y) -> bool:
+    """Whether y, a sparse matrix too, has two columns or more."""
+    if y is None:
+        return False
+    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    return len(shape) == 2 and shape[1] != 1
+
+
+def keep_arguments(estimator, arguments: dict) -> None:
+    """Sets an attribute for each argument of a constructor, whose `locals()` these are."""
+    for name, value in arguments.items():
+        if name not in ("self", "__class__"):
+            setattr(estimator, name, value)
+
+
 __all__ = [
     "BaseEstimator",
     "ClassifierMixin",
@@ -136,5 +151,7 @@ __all__ = [
     "TransformerMixin",
     "class_labels",
     "column_or_1d",
+    "is_table_of_targets",
+    "keep_arguments",
     "validate_data",
 ]

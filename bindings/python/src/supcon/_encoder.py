@@ -1,4 +1,4 @@
-"""The scikit-learn estimators."""
+"""The scikit-learn transformer: an encoder trained with the contrastive loss."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ._data import Dataset
 from ._errors import ArgumentError, ShapeError, SupConWarning
 from ._inputs import labeled
 from ._model import Model, load
-from ._options import CLASSIFIER, LOSS, MODEL, TRAIN, documented
+from ._options import LOSS, MODEL, TRAIN, documented
 from ._presets import Preset, model_options, only, preset, train_options
 from ._recipe import suited
 from ._sklearn import (
     BaseEstimator,
-    ClassifierMixin,
     NotFittedError,
     TransformerMixin,
-    class_labels,
     column_or_1d,
+    is_table_of_targets,
+    keep_arguments,
 )
 from ._tables import Table, is_table, rows_of_table
 from ._training import (
@@ -42,20 +42,6 @@ from ._weights import weighted
 
 _MODEL = (*MODEL, "image_size", "mean", "std")
 _TRAINING = (*TRAIN, *LOSS, "augmentation")
-
-
-def _keep(estimator, arguments: dict) -> None:
-    for name, value in arguments.items():
-        if name not in ("self", "__class__"):
-            setattr(estimator, name, value)
-
-
-def _columns(y) -> bool:
-    """Whether y, a sparse matrix too, is a table of two columns or more."""
-    if y is None:
-        return False
-    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
-    return len(shape) == 2 and shape[1] != 1
 
 
 @documented(MODEL, TRAIN, LOSS)
@@ -218,7 +204,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         callbacks=None,
         class_weight=None,
     ):
-        _keep(self, locals())
+        keep_arguments(self, locals())
 
     def fit(self, X, y=None, sample_weight=None):
         """Trains the encoder.
@@ -257,11 +243,11 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         targets.
         """
         unsaid = self.positives is None and options.get("objective") in (None, "supcon")
-        if unsaid and _columns(y):
+        if unsaid and is_table_of_targets(y):
             options["positives"] = "any"
         if y is None or not by_targets(options):
             data, classes = labeled(
-                X, y if y is None or _columns(y) else column_or_1d(y, warn=True)
+                X, y if y is None or is_table_of_targets(y) else column_or_1d(y, warn=True)
             )
             if unsaid and data.labels is None and data.targets is not None:
                 if not np.isin(data.targets, (0, 1)).all():
@@ -412,168 +398,3 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-
-@documented(CLASSIFIER)
-class SupConClassifier(ClassifierMixin, SupConEncoder):
-    """A `SupConEncoder` with a linear classifier: fitted on the frozen embeddings after the
-    contrastive training, or trained together with the encoder for objectives "cross_entropy" and
-    "max_margin" and with `joint_classifier`.
-
-    Parameters
-    ----------
-    {options}
-
-    and those of `SupConEncoder`. Attributes are the same.
-    """
-
-    def __init__(
-        self,
-        architecture: str | None = None,
-        *,
-        # generated: MODEL TRAIN LOSS -architecture
-        stem: _generated.StemName | None = None,
-        width: int | None = None,
-        zero_init_last_gamma: bool | None = None,
-        head: _generated.HeadName | None = None,
-        head_hidden: int | None = None,
-        projection_dim: int | None = None,
-        precision: _generated.PrecisionName | None = None,
-        normalize_features: bool | None = None,
-        resize: _generated.ResizeName | None = None,
-        objective: _generated.ObjectiveName | None = None,
-        joint_classifier: bool | None = None,
-        views: int | None = None,
-        positives: _generated.PositivesName | None = None,
-        label_bandwidth: float | None = None,
-        margin: int | None = None,
-        label_smoothing: float | None = None,
-        mixup_alpha: float | None = None,
-        cutmix_alpha: float | None = None,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        images_per_class: int | None = None,
-        chunk_size: int | None = None,
-        queue_mode: _generated.QueueName | None = None,
-        queue_size: int | None = None,
-        key_momentum: float | None = None,
-        loader_threads: int | None = None,
-        optimizer: _generated.OptimizerName | None = None,
-        momentum: float | None = None,
-        weight_decay: float | None = None,
-        nesterov: bool | None = None,
-        decay_norm_and_bias: bool | None = None,
-        trust_coefficient: float | None = None,
-        rmsprop_decay: float | None = None,
-        beta1: float | None = None,
-        beta2: float | None = None,
-        epsilon: float | None = None,
-        ema_decay: float | None = None,
-        learning_rate: float | None = None,
-        min_lr: float | None = None,
-        reference_batch: int | None = None,
-        schedule: _generated.ScheduleName | None = None,
-        warmup_epochs: float | None = None,
-        warmup_steps: int | None = None,
-        schedule_after_warmup: bool | None = None,
-        warmup_start: float | None = None,
-        milestones: Sequence[int] | None = None,
-        gamma: float | None = None,
-        exponential_factor: float | None = None,
-        exponential_epochs: float | None = None,
-        freeze_stages: int | None = None,
-        unfreeze_epochs: Sequence[int] | None = None,
-        freeze_norm: bool | None = None,
-        layer_decay: float | None = None,
-        feature_cache: int | None = None,
-        feature_cache_folder: str | os.PathLike[str] | None = None,
-        image_size_schedule: Sequence[int] | None = None,
-        validation_fraction: float | None = None,
-        validation_every: int | None = None,
-        patience: int | None = None,
-        checkpoint_folder: str | os.PathLike[str] | None = None,
-        resume: bool | None = None,
-        restore_best: bool | None = None,
-        stop_on_collapse: bool | None = None,
-        temperature: float | None = None,
-        form: _generated.FormName | None = None,
-        denominator: _generated.DenominatorName | None = None,
-        anchors: _generated.AnchorsName | None = None,
-        reduction: _generated.ReductionName | None = None,
-        scale: float | None = None,
-        positives_cap: int | None = None,
-        # end of generated
-        augmentation=None,
-        preset=None,
-        init=None,
-        image_size=None,
-        mean=None,
-        std=None,
-        output="encoder",
-        normalize=True,
-        random_state=None,
-        n_jobs=None,
-        memory_limit=None,
-        verbose=0,
-        callbacks=None,
-        class_weight=None,
-        # generated: CLASSIFIER
-        classifier_iterations: int | None = None,
-        classifier_l2: float | None = None,
-        # end of generated
-    ):
-        _keep(self, locals())
-
-    def fit(self, X, y=None, sample_weight=None):
-        """Trains encoder and classifier. As `SupConEncoder.fit`, but labels are needed: y, or the
-        data set's.
-        """
-        data, options = self._fit(X, y, sample_weight)
-        if not trains_classifier(options["objective"], options.get("joint_classifier")):
-            self.model_.fit_classifier(
-                data, iterations=self.classifier_iterations, l2=self.classifier_l2
-            )
-        return self
-
-    def _data(self, X, y, options):
-        if _columns(y):
-            raise ShapeError(
-                f"y has the shape {list(np.shape(y))}; expected [n]: a classifier tells "
-                "one class of an image. SupConEncoder takes several labels; targets "
-                "beside the classes go into the data set (with_targets)"
-            )
-        data, classes = labeled(X, None if y is None else class_labels(y))
-        if classes is None:
-            raise ArgumentError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None: the "
-                "images have no labels of their own"
-            )
-        if len(classes) < 2:
-            raise ArgumentError(
-                f"all {len(data)} images are of one class, {str(classes[0])!r}; expected labels "
-                "of 2 classes or more"
-            )
-        return data, classes
-
-    def decision_function(self, X) -> np.ndarray:
-        """The classifier's logits, float32 [n, classes]; of two classes, [n]: the second's less the
-        first's, which is above 0 where the second is the likelier.
-        """
-        logits = self._embed(X, "logits", False)
-        return logits if logits.shape[1] != 2 else logits[:, 1] - logits[:, 0]
-
-    def predict_proba(self, X) -> np.ndarray:
-        """Probability of each of `classes_`, float32 [n, classes]."""
-        return self._embed(X, "probabilities", False)
-
-    def score(self, X, y=None, sample_weight=None) -> float:
-        """Mean accuracy on images; y None: the labels of a data set."""
-        if y is None:
-            data, classes = labeled(X)
-            y = None if classes is None else classes[data.class_indices]
-        return super().score(X, y, sample_weight)
-
-    def predict(self, X) -> np.ndarray:
-        """The likeliest of `classes_` for each image, [n]."""
-        scores = self.decision_function(X)
-        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(1)]

@@ -11,7 +11,7 @@
 #   make deb        Debian packages libsupcon1 and libsupcon-dev, in build/deb; make test-deb installs them into a root of its own and builds against them
 #   make bench      times everything: BENCH_CASES="…" chooses; make bench-compare: beside PyTorch and others (installs them in build/peers, some GB)
 #   make generate   writes what Sources/Options tells at each place where it is needed
-#   make lint       checks format, columns and style of Swift, C and Python; make format: mends what it can
+#   make lint       checks format, columns and style of Swift, C and Python, and Python's types; make format: mends what it can
 #   make deps       installs the Debian packages that are missing; every other target does so by itself (DEPS=none: never)
 #   make clean      removes what was built; distclean: and the virtual environment
 SHELL := /bin/bash
@@ -85,7 +85,8 @@ define find-python
 	[ -n "$$python" ] || { echo "No Python 3.9 or later with venv, ssl and ctypes: name one with make PYTHON=/path/to/python3" >&2; exit 1; }
 endef
 
-PYTHON_PACKAGES := setuptools numpy pillow pytest scikit-learn matplotlib safetensors tensorboard typer rich "tomli; python_version < '3.11'" onnx onnxruntime faiss-cpu
+MYPY := "mypy==2.4.1; python_version >= '3.10'"
+PYTHON_PACKAGES := $(MYPY) setuptools numpy pillow pytest scikit-learn matplotlib safetensors tensorboard typer rich "tomli; python_version < '3.11'" onnx onnxruntime faiss-cpu
 venv: $(VENV)/ready
 $(VENV)/ready: Makefile
 	@$(find-python); \
@@ -146,7 +147,7 @@ test-deb: deb
 # --------------------------------------------------------------------------------------------------------------------------- format
 
 # Pinned: each version formats a little differently.
-LINT_PACKAGES := ruff==0.17.6 clang-format==23.1.5 mypy==2.4.1
+LINT_PACKAGES := ruff==0.17.6 clang-format==23.1.5
 SOURCES_SWIFT = $(shell git ls-files '*.swift')
 SOURCES_C = $(shell git ls-files '*.c' '*.h' '*.cpp' '*.hpp')
 SOURCES_PYTHON = $(shell git ls-files '*.py')
@@ -167,6 +168,7 @@ lint: swift $(VENV)/lint
 	@$(SWIFT) format lint --strict --parallel $(SOURCES_SWIFT)
 	@$(VENV)/bin/clang-format --dry-run -Werror $(SOURCES_C)
 	@$(VENV)/bin/ruff check --quiet . && $(VENV)/bin/ruff format --quiet --check .
+	@$(VENV)/bin/mypy --strict --no-error-summary --config-file bindings/python/pyproject.toml bindings/python/src/supcon
 	@$(VENV)/bin/python Tests/check_columns.py $(SOURCES_SWIFT) $(SOURCES_C) $(SOURCES_PYTHON)
 
 # -------------------------------------------------------------------------------------------------------------------- demo and tests

@@ -86,9 +86,18 @@ def module(structs: list[Struct]) -> str:
                 count = f"{option.name.removesuffix('s')}_count"
                 lines.append(f'        ("{count}", c_int64),')
         lines += ["    ]", ""]
-    lines += ["", "# enumeration → the prefix of its names in the header", "PREFIXES = {"]
+    lines += [
+        "",
+        "# enumeration → the prefix of its names in the header",
+        "PREFIXES: dict[type[Choice], str] = {",
+    ]
     lines += [f'    {it.python}: "{it.prefix()}",' for it in enums]
-    lines += ["}", "", "# struct → its name in the header", "STRUCTS = {"]
+    lines += [
+        "}",
+        "",
+        "# struct → its name in the header",
+        "STRUCTS: dict[type[Structure], str] = {",
+    ]
     lines += [f'    {it.python}: "{it.c}",' for it in structs]
     return "\n".join([*lines, "}"]) + "\n"
 
@@ -98,9 +107,9 @@ def rows(structs: list[Struct]) -> str:
     enums = [enum for it in structs for enum in it.enums]
     used = sorted({it.python for it in enums} | {it.python for it in structs})
     imports = ["from ._generated import (", *(f"    {it}," for it in used), ")"]
-    imports += ["from ._schema import Row"]
+    imports += ["from ._schema import Row, Table"]
     lines = [HEAD.format(doc="The rows of the tables of options", imports="\n".join(imports))]
-    lines += ["# what each value of a choice means", "MEANINGS = {"]
+    lines += ["# what each value of a choice means", "MEANINGS: dict[type, dict[str, str]] = {"]
     for enum in enums:
         lines.append(f"    {enum.python}: {{")
         for value in enum.values:
@@ -112,7 +121,7 @@ def rows(structs: list[Struct]) -> str:
         lines.append("    },")
     lines += ["}", ""]
     for it in structs:
-        lines += [f"{it.table} = (", f"    {it.python},"]
+        lines += [f"{it.table} = Table(", f"    {it.python},"]
         group = it.title
         for option in it.options:
             group = option.group or group

@@ -9,7 +9,7 @@ import subprocess
 import header
 import pytest
 
-from supcon import _abi, _library
+from supcon import _abi, _functions, _library
 
 ENUMERATORS, STRUCTS, FUNCTIONS, CALLBACKS, MACROS = header.read()
 SCALARS = {
@@ -78,9 +78,9 @@ def test_functions():
         name: (in_ctypes(result), [in_ctypes(it) for it in arguments])
         for name, (result, arguments) in FUNCTIONS.items()
     }
-    assert sorted(_abi.FUNCTIONS) == sorted(expected)
+    assert sorted(_functions.FUNCTIONS) == sorted(expected)
     for name, signature in expected.items():
-        assert _abi.FUNCTIONS[name] == signature, name
+        assert _functions.FUNCTIONS[name] == signature, name
         function = getattr(_library.lib, name)
         assert (function.restype, list(function.argtypes)) == signature, name
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import supcon
-from supcon import _abi, _command, _encoder, _library, _options, _presets
+from supcon import _command, _encoder, _generated, _library, _options, _presets
 from supcon._command import _train
 
 # name: architecture, objective, batch_size, learning_rate, reference_batch, temperature, epochs,
@@ -249,7 +249,10 @@ def test_numbers(name):
 def test_nothing_is_left_out(name):
     """The dicts make the library's own structs again."""
     found = supcon.preset(name)
-    model, train = _library.defaults(_abi.ModelOptions), _library.defaults(_abi.TrainOptions)
+    model, train = (
+        _library.defaults(_generated.ModelOptions),
+        _library.defaults(_generated.TrainOptions),
+    )
     _library.check(
         _library.lib.supcon_preset(name.encode(), ctypes.byref(model), ctypes.byref(train))
     )
@@ -283,7 +286,7 @@ def test_nothing_is_left_out(name):
         },
     )
     made.mean[:3], made.std[:3] = mean, std
-    for field, kind in _abi.ModelOptions._fields_:
+    for field, kind in _generated.ModelOptions._fields_:
         ours, theirs = (getattr(it, field) for it in (made, model))
         assert (
             (list(ours)[:3] == list(theirs)[:3]) if kind is ctypes.c_float * 4 else ours == theirs

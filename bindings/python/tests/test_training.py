@@ -274,20 +274,20 @@ def test_one_table_of_options():
 
 
 def test_every_field_of_the_options_is_reachable():
-    from supcon import _abi
+    from supcon import _generated
 
     tables = {
-        _abi.ModelOptions: _options.MODEL | _options.MODEL_DATA,
-        _abi.TrainOptions: _options.TRAIN,
-        _abi.LossOptions: _options.LOSS | _options.LOSS_ALONE,
-        _abi.AugmentationOptions: _options.AUGMENTATION,
-        _abi.ClassifierOptions: _options.CLASSIFIER,
-        _abi.EmbedOptions: _options.EMBED,
-        _abi.EvaluateOptions: _options.EVALUATE,
-        _abi.CalibrationOptions: _options.CALIBRATION,
-        _abi.OodOptions: _options.OOD,
-        _abi.LoadOptions: _options.LOAD,
-        _abi.DatasetOptions: _options.DATASET,
+        _generated.ModelOptions: _options.MODEL | _options.MODEL_DATA,
+        _generated.TrainOptions: _options.TRAIN,
+        _generated.LossOptions: _options.LOSS | _options.LOSS_ALONE,
+        _generated.AugmentationOptions: _options.AUGMENTATION,
+        _generated.ClassifierOptions: _options.CLASSIFIER,
+        _generated.EmbedOptions: _options.EMBED,
+        _generated.EvaluateOptions: _options.EVALUATE,
+        _generated.CalibrationOptions: _options.CALIBRATION,
+        _generated.OodOptions: _options.OOD,
+        _generated.LoadOptions: _options.LOAD,
+        _generated.DatasetOptions: _options.DATASET,
     }
     apart = {
         "struct_size",

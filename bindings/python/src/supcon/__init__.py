@@ -11,6 +11,10 @@ Options that are None are as the library has them; every default in the document
 it.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from . import callbacks
 from ._augmentation import CORRUPTIONS, augment, corrupt
 from ._contact import contact_sheet
@@ -55,6 +59,11 @@ from ._onnx import export_onnx, export_openvino
 from ._presets import Preset, preset, presets
 from ._torch import export_torchvision, import_torch
 from ._training import Event, Training, train
+
+if TYPE_CHECKING:
+    from ._classifier import SupConClassifier
+    from ._encoder import SupConEncoder
+    from ._report import report
 
 __version__ = version()
 __all__ = [
@@ -128,15 +137,17 @@ _LATER = {
 }
 
 
-def __getattr__(name):
-    if name in _LATER:
-        import importlib
+if not TYPE_CHECKING:  # a type checker would take every name for one of the module
 
-        module = importlib.import_module(f".{_LATER[name]}", __name__)
-        globals()[name] = value = getattr(module, name)
-        return value
-    raise AttributeError(f"module 'supcon' has no attribute {name!r}")
+    def __getattr__(name):
+        if name in _LATER:
+            import importlib
+
+            module = importlib.import_module(f".{_LATER[name]}", __name__)
+            globals()[name] = value = getattr(module, name)
+            return value
+        raise AttributeError(f"module 'supcon' has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])

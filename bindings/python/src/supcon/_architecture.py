@@ -5,11 +5,16 @@ and the layers in the order in which images pass them.
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
 from . import _safetensors
+
+if TYPE_CHECKING:
+    from ._model import Model
+from ._types import Array
 
 EPSILON = 1e-5  # of batch norms
 SMALLEST = 1e-12  # that a row is divided by
@@ -35,19 +40,26 @@ class MaxPool(NamedTuple):
     y: int
 
 
+Layer = Union[Convolution, MaxPool]
+
+
 class Parts:
     """`tensors`, `metadata` of a model (without the prefix "supcon."), and `layers`."""
 
-    def __init__(self, model):
+    def __init__(self, model: Model) -> None:
         self.tensors, metadata = _safetensors.parsed(model.to_bytes())
         self.metadata = {key[len("supcon.") :]: it for key, it in metadata.items()}
-        self.mean = json.loads(self.metadata["mean"])
-        self.std = json.loads(self.metadata["std"])
+        self.mean: list[float] = json.loads(self.metadata["mean"])
+        self.std: list[float] = json.loads(self.metadata["std"])
         # Of int8: the largest magnitude of each value; None for a model without calibration.
         ranges = self.metadata.get("int8_ranges")
-        self.ranges = None if ranges is None else json.loads(ranges)
+        self.ranges: list[float] | None = None if ranges is None else json.loads(ranges)
+        self.stem, self.architecture = self.metadata["stem"], self.metadata["architecture"]
+        self.channels, self.width = int(self.metadata["channels"]), int(self.metadata["width"])
+        self.classes = int(self.metadata["classes"])
+        self.image_size = int(self.metadata["image_height"]), int(self.metadata["image_width"])
         self.normalizes_features = self.metadata["normalize_features"] == "1"
-        self.layers: list[Convolution | MaxPool] = []
+        self.layers: list[Layer] = []
         self._values = 0
         if "conv1.6.weight" in self.tensors:
             x = self._convolution(0, "conv1.0", "conv1.1", 2)
@@ -64,26 +76,18 @@ class Parts:
                 block += 1
         self.output = x
 
-    stem = property(lambda self: self.metadata["stem"])
-    architecture = property(lambda self: self.metadata["architecture"])
-    channels = property(lambda self: int(self.metadata["channels"]))
-    width = property(lambda self: int(self.metadata["width"]))
-    classes = property(lambda self: int(self.metadata["classes"]))
-    image_size = property(
-        lambda self: (int(self.metadata["image_height"]), int(self.metadata["image_width"]))
-    )
-
     @property
     def embedding_dim(self) -> int:
-        return len(self.tensors[self.layers[-1].convolution + ".weight"])
+        last = [it for it in self.layers if isinstance(it, Convolution)][-1]
+        return len(self.tensors[last.convolution + ".weight"])
 
-    def folded(self, layer: Convolution) -> tuple[np.ndarray, np.ndarray]:
+    def folded(self, layer: Convolution) -> tuple[Array, Array]:
         """Weights and bias of a convolution with its batch norm inside, float64."""
         scale, shift = self.norm(layer.norm)
         weight = self.tensors[layer.convolution + ".weight"].astype(np.float64)
         return weight * scale[:, None, None, None], shift
 
-    def norm(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+    def norm(self, name: str) -> tuple[Array, Array]:
         """Scale and shift of a batch norm by its running statistics, float64."""
         gamma, beta, mean, variance = (
             self.tensors[f"{name}.{it}"].astype(np.float64)
@@ -110,12 +114,21 @@ class Parts:
         layer = None if value == 0 else self.layers[value - 1]
         return layer is None or (isinstance(layer, Convolution) and not layer.relu)
 
-    def _add(self, kind, x: int, *rest, **named) -> int:
+    def _add(self, kind: Callable[..., Layer], x: int, *rest: Any) -> int:
         self._values += 1
-        self.layers.append(kind(x, self._values, *rest, **named))
+        self.layers.append(kind(x, self._values, *rest))
         return self._values
 
-    def _convolution(self, x, name, norm, stride=1, relu=True, residual=None, inputs=None) -> int:
+    def _convolution(
+        self,
+        x: int,
+        name: str,
+        norm: str,
+        stride: int = 1,
+        relu: bool = True,
+        residual: int | None = None,
+        inputs: int | None = None,
+    ) -> int:
         weight = self.tensors[name + ".weight"]
         groups = 1 if inputs is None else inputs // weight.shape[1]
         return self._add(Convolution, x, name, norm, stride, groups, relu, residual)

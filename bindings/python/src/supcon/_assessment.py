@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -19,6 +21,7 @@ from ._evaluation import evaluate
 from ._measures import alignment, calibration, retrieval, uniformity
 from ._model import Model
 from ._training import seed_number, validation_split
+from ._types import Array, EmbedProgress, Float32, PathLike
 
 MOST_JUDGED, MOST_KNOWN = 10_000, 10_000  # images: the standard error of a fraction is 0.5 % then
 MOST_MAPPED, MOST_MISTAKES, MOST_QUERIES = 1000, 24, 12
@@ -48,36 +51,36 @@ class Assessment:
     judged: str = ""
     held_out: bool = False
     guesser: str = ""
-    class_names: list = field(default_factory=list)
-    metrics: dict = field(default_factory=dict)
-    names: np.ndarray = field(default_factory=lambda: np.empty(0, str))
-    labels: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    predictions: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    confidences: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
-    confusion: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.int64))
-    bin_counts: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    bin_confidences: np.ndarray = field(default_factory=lambda: np.empty(0))
-    bin_accuracies: np.ndarray = field(default_factory=lambda: np.empty(0))
-    mapped: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    embeddings: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float16))
-    mistakes: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    queries: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
-    thumbs: np.ndarray = field(default_factory=lambda: np.empty((0, 1, 1, 3), np.uint8))
-    neighbor_names: np.ndarray = field(default_factory=lambda: np.empty((0, 0), str))
-    neighbor_labels: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.int64))
-    neighbor_cosines: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
-    neighbor_thumbs: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 1, 1, 3), np.uint8))
-    view_names: np.ndarray = field(default_factory=lambda: np.empty(0, str))
-    views: np.ndarray = field(default_factory=lambda: np.empty((0, 0, 1, 1, 3), np.uint8))
+    class_names: list[str] = field(default_factory=list)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    names: Array = field(default_factory=lambda: np.empty(0, str))
+    labels: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    predictions: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    confidences: Array = field(default_factory=lambda: np.empty(0, np.float32))
+    confusion: Array = field(default_factory=lambda: np.empty((0, 0), np.int64))
+    bin_counts: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    bin_confidences: Array = field(default_factory=lambda: np.empty(0))
+    bin_accuracies: Array = field(default_factory=lambda: np.empty(0))
+    mapped: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    embeddings: Array = field(default_factory=lambda: np.empty((0, 0), np.float16))
+    mistakes: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    queries: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    thumbs: Array = field(default_factory=lambda: np.empty((0, 1, 1, 3), np.uint8))
+    neighbor_names: Array = field(default_factory=lambda: np.empty((0, 0), str))
+    neighbor_labels: Array = field(default_factory=lambda: np.empty((0, 0), np.int64))
+    neighbor_cosines: Array = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    neighbor_thumbs: Array = field(default_factory=lambda: np.empty((0, 0, 1, 1, 3), np.uint8))
+    view_names: Array = field(default_factory=lambda: np.empty(0, str))
+    views: Array = field(default_factory=lambda: np.empty((0, 0, 1, 1, 3), np.uint8))
 
-    def save(self, path) -> None:
+    def save(self, path: PathLike) -> None:
         values = {it.name: getattr(self, it.name) for it in fields(self)}
         for name in ("class_names", "metrics"):
             values[name] = json.dumps(values[name])
         _files.write(os.fspath(path), lambda file: np.savez_compressed(file, **values))
 
     @classmethod
-    def load(cls, path) -> Assessment:
+    def load(cls, path: PathLike) -> Assessment:
         try:
             with np.load(path, allow_pickle=False) as file:
                 values = {it.name: file[it.name] for it in fields(cls)}
@@ -91,7 +94,11 @@ class Assessment:
 
 
 def assess(
-    model: Model, data: Dataset, options: dict, test: Dataset | None = None, progress=None
+    model: Model,
+    data: Dataset,
+    options: dict[str, Any],
+    test: Dataset | None = None,
+    progress: Callable[[str], EmbedProgress | None] | None = None,
 ) -> Assessment:
     """Judges a model on `test`, else on the validation split of its run (`options`: those of
     `supcon.train`), else on its training images. progress(what) gives what `Model.embed` takes.
@@ -103,7 +110,7 @@ def assess(
     rows = model.embed(judged, progress=tell("held-out images" if held_out else "images"))
     known_rows = model.embed(known, progress=tell("training images")) if held_out else rows
     found = Assessment(words, held_out, names=_names(judged))
-    if labels is not None:
+    if labels is not None and known_labels is not None:
         found.class_names, found.labels = list(data.class_names), labels
         _classify(found, model, known_labels, known_rows, judged, rows)
     found.metrics["uniformity"] = uniformity(rows, n_jobs=model.n_jobs)
@@ -118,7 +125,9 @@ def assess(
     return found
 
 
-def _parts(data, options, test):
+def _parts(
+    data: Dataset, options: dict[str, Any], test: Dataset | None
+) -> tuple[Dataset, Dataset, str, bool]:
     """(training images, judged images, their name in words, whether training saw none of them)."""
     train, validation = validation_split(data, options)
     if test is not None:
@@ -128,7 +137,7 @@ def _parts(data, options, test):
     return data, data, "training images, since none were held out", False
 
 
-def _classes_of(some: Dataset, data: Dataset) -> np.ndarray | None:
+def _classes_of(some: Dataset, data: Dataset) -> Array | None:
     """Which of the classes of `data` each image is of: by the classes' names, since two data sets
     may number theirs differently.
     """
@@ -149,12 +158,12 @@ def _some(data: Dataset, most: int) -> Dataset:
     return data if len(data) <= most else data.subset(_spread(len(data), most))
 
 
-def _spread(count: int, most: int) -> np.ndarray:
+def _spread(count: int, most: int) -> Array:
     """At most `most` of `count` indices, evenly spread."""
     return np.arange(min(count, most), dtype=np.int64) * count // max(1, min(count, most))
 
 
-def _names(data: Dataset) -> np.ndarray:
+def _names(data: Dataset) -> Array:
     paths = data.paths
     if paths is None:
         return np.array([f"image {it}" for it in range(len(data))])
@@ -163,7 +172,14 @@ def _names(data: Dataset) -> np.ndarray:
     return np.array([os.fsencode(it).decode("utf-8", "replace") for it in names])
 
 
-def _classify(found: Assessment, model: Model, known_labels, known_rows, judged, rows) -> None:
+def _classify(
+    found: Assessment,
+    model: Model,
+    known_labels: Array,
+    known_rows: Float32,
+    judged: Dataset,
+    rows: Float32,
+) -> None:
     """Predictions of the model's classifier, or of a linear probe on the training images where it
     has none for these classes, and all that follows from them.
     """
@@ -216,7 +232,7 @@ def _classify(found: Assessment, model: Model, known_labels, known_rows, judged,
     found.mistakes = wrong[surest[:MOST_MISTAKES]]
 
 
-def _queries(found: Assessment, count: int) -> np.ndarray:
+def _queries(found: Assessment, count: int) -> Array:
     """Images that ask for neighbors: of as many classes as there is space for."""
     if len(found.labels) == 0:
         return _spread(count, MOST_QUERIES)
@@ -227,7 +243,13 @@ def _queries(found: Assessment, count: int) -> np.ndarray:
 
 
 def _neighbors(
-    found: Assessment, model, known, known_labels, known_rows, rows, itself: bool
+    found: Assessment,
+    model: Model,
+    known: Dataset,
+    known_labels: Array | None,
+    known_rows: Float32,
+    rows: Float32,
+    itself: bool,
 ) -> None:
     cosines = rows[found.queries] @ known_rows.T
     if itself:  # the judged images are the known ones
@@ -236,23 +258,25 @@ def _neighbors(
     nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :count]
     found.neighbor_cosines = np.take_along_axis(cosines, nearest, 1)
     found.neighbor_names = _names(known)[nearest]
-    if len(found.labels):
+    if known_labels is not None and len(found.labels):
         found.neighbor_labels = known_labels[nearest]
     pictures = _pictures(model, known, nearest.reshape(-1))
     found.neighbor_thumbs = pictures.reshape(*nearest.shape, *pictures.shape[1:])
 
 
-def _views(found: Assessment, model: Model, known: Dataset, options: dict) -> None:
+def _views(found: Assessment, model: Model, known: Dataset, options: dict[str, Any]) -> None:
     chosen = _spread(len(known), VIEW_ROWS)
     some, given = known.subset(chosen), options.get("augmentation")
     pair = given if isinstance(given, (tuple, list)) else (given, given)
-    common = dict(seed=seed_number(options), size=model.image_size, n_jobs=model.n_jobs)
+    common: dict[str, Any] = dict(
+        seed=seed_number(options), size=model.image_size, n_jobs=model.n_jobs
+    )
     columns = [augment(some, "none", **common)]
     columns += [augment(some, pair[min(it, 1)], view=it, **common) for it in range(VIEWS)]
     found.views, found.view_names = _bytes(np.stack(columns, 1)), _names(some)
 
 
-def _pictures(model: Model, data: Dataset, indices) -> np.ndarray:
+def _pictures(model: Model, data: Dataset, indices: Array) -> Array:
     """Small pictures [n, h, w, 3], with the sides' ratio that the model sees."""
     height, width = model.image_size
     factor = min(1.0, THUMB / max(height, width))
@@ -264,7 +288,8 @@ def _pictures(model: Model, data: Dataset, indices) -> np.ndarray:
     return _bytes(pixels)[back.reshape(-1)]
 
 
-def _bytes(pixels: np.ndarray) -> np.ndarray:
+def _bytes(pixels: Array) -> Array:
     """Floats from 0 to 1 as uint8 with three channels: of two the first, of four three."""
     shown = pixels[..., :3] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, -1)
-    return np.rint(shown * 255).astype(np.uint8)
+    made: Array = np.rint(shown * 255).astype(np.uint8)
+    return made

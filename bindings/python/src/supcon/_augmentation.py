@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
 
 from . import _abi, _convert, _options
 from ._data import Dataset
-from ._images import floats, integers, pixels
+from ._errors import ArgumentError
+from ._images import as_array, floats, integers, pixels
 from ._library import check, context, lib
 from ._options import AUGMENTATION, documented
+from ._types import AnyArray, Float32, Size, UInt8
 
 CORRUPTIONS = tuple(it.word for it in _abi.Corruption)
 
 
 @documented({name: option for name, option in AUGMENTATION.items() if name != "augmentation"})
 def augment(
-    images, augmentation="simclr", *, seed=0, epoch=1, view=0, size=None, n_jobs=None
-) -> np.ndarray:
+    images: Dataset | AnyArray,
+    augmentation: str | dict[str, Any] | None = "simclr",
+    *,
+    seed: int = 0,
+    epoch: int = 1,
+    view: int = 0,
+    size: Size | None = None,
+    n_jobs: int | None = None,
+) -> Float32:
     """The views that training would make of `images`.
 
     Parameters
@@ -50,7 +60,7 @@ def augment(
         _options.augmentation(augmentation),
     )
     if size is None and not found.height:
-        raise _options.ArgumentError(
+        raise ArgumentError(
             "the images differ in size; expected a size for the views, such as size=224"
         )
     height, width = (found.height, found.width) if size is None else image_size(size)
@@ -78,8 +88,13 @@ def augment(
 
 
 def corrupt(
-    images, corruption: str, severity: int = 3, *, seed: int = 0, n_jobs=None
-) -> np.ndarray:
+    images: AnyArray,
+    corruption: str,
+    severity: int = 3,
+    *,
+    seed: int = 0,
+    n_jobs: int | None = None,
+) -> UInt8:
     """One of the fifteen corruptions of ImageNet-C (Hendrycks and Dietterich, arXiv:1903.12261),
     computed here.
 
@@ -115,16 +130,14 @@ def corrupt(
             out.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)),
         )
     )
-    return out.reshape(np.shape(images))
+    return out.reshape(as_array(images).shape)
 
 
-def image_size(size) -> tuple[int, int]:
+def image_size(size: Size) -> tuple[int, int]:
     """(height, width) of an int or a pair."""
-    pair = tuple(size) if hasattr(size, "__iter__") else (size, size)
+    pair = (size, size) if isinstance(size, int) or not hasattr(size, "__iter__") else tuple(size)
     if len(pair) != 2:
-        raise _options.ArgumentError(
-            f"size is {size!r}; expected a number of pixels, or (height, width)"
-        )
+        raise ArgumentError(f"size is {size!r}; expected a number of pixels, or (height, width)")
     return _convert.integer("image height", pair[0], 1, 65536), _convert.integer(
         "image width", pair[1], 1, 65536
     )

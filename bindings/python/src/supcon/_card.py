@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
+from ._assessment import Assessment
+from ._data import Dataset
 from ._library import build_info
+from ._model import Model
+
+if TYPE_CHECKING:
+    from ._run import Run
 
 MEASURES = {
     "top1": ("top-1 accuracy", "{:.2%}"),
@@ -33,7 +40,7 @@ SHOWN = {  # section → the options that tell the recipe; config.toml has all
 }
 
 
-def text(run, model, data) -> str:
+def text(run: Run, model: Model, data: Dataset) -> str:
     found, info = run.assessment, model.info()
     height, width = info["image_size"]
     name = json.dumps(run.path.name, ensure_ascii=False)
@@ -96,7 +103,7 @@ def text(run, model, data) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _data(run, data) -> list[str]:
+def _data(run: Run, data: Dataset) -> list[str]:
     size = f"{data.height} × {data.width} pixels" if data.height else "different sizes"
     where = run.sections.get("data", {}).get("path")
     lines = [
@@ -116,7 +123,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _metrics(found) -> list[str]:
+def _metrics(found: Assessment | None) -> list[str]:
     if found is None:
         return ["The run was stopped before its end; nothing was measured."]
     rows = [

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _generated
+from ._data import Dataset
 from ._encoder import SupConEncoder
 from ._errors import ArgumentError, ShapeError
 from ._inputs import labeled
+from ._model import Model
 from ._options import CLASSIFIER, documented
 from ._sklearn import ClassifierMixin, class_labels, is_table_of_targets, keep_arguments
 from ._training import trains_classifier
+from ._types import (
+    ArrayLike,
+    Augmentation,
+    Callbacks,
+    ClassWeight,
+    Float32,
+    Images,
+    PathLike,
+    PerChannel,
+    RandomState,
+    Size,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+from ._types import Array
 
 
 @documented(CLASSIFIER)
@@ -105,28 +124,28 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         scale: float | None = None,
         positives_cap: int | None = None,
         # end of generated
-        augmentation=None,
-        preset=None,
-        init=None,
-        image_size=None,
-        mean=None,
-        std=None,
-        output="encoder",
-        normalize=True,
-        random_state=None,
-        n_jobs=None,
-        memory_limit=None,
-        verbose=0,
-        callbacks=None,
-        class_weight=None,
+        augmentation: Augmentation | None = None,
+        preset: str | None = None,
+        init: Model | PathLike | None = None,
+        image_size: Size | None = None,
+        mean: PerChannel | None = None,
+        std: PerChannel | None = None,
+        output: _generated.OutputName = "encoder",
+        normalize: bool = True,
+        random_state: RandomState | None = None,
+        n_jobs: int | None = None,
+        memory_limit: int | None = None,
+        verbose: int = 0,
+        callbacks: Callbacks | None = None,
+        class_weight: ClassWeight | None = None,
         # generated: CLASSIFIER
         classifier_iterations: int | None = None,
         classifier_l2: float | None = None,
         # end of generated
-    ):
+    ) -> None:
         keep_arguments(self, locals())
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Images, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Trains encoder and classifier. As `SupConEncoder.fit`, but labels are needed: y, or the
         data set's.
         """
@@ -137,7 +156,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
             )
         return self
 
-    def _data(self, X, y, options):
+    def _data(self, X: Any, y: Any, options: dict[str, Any]) -> tuple[Dataset, Array | None]:
         if is_table_of_targets(y):
             raise ShapeError(
                 f"y has the shape {list(np.shape(y))}; expected [n]: a classifier tells "
@@ -157,25 +176,29 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
             )
         return data, classes
 
-    def decision_function(self, X) -> np.ndarray:
+    def decision_function(self, X: Images) -> Float32:
         """The classifier's logits, float32 [n, classes]; of two classes, [n]: the second's less the
         first's, which is above 0 where the second is the likelier.
         """
         logits = self._embed(X, "logits", False)
         return logits if logits.shape[1] != 2 else logits[:, 1] - logits[:, 0]
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: Images) -> Float32:
         """Probability of each of `classes_`, float32 [n, classes]."""
         return self._embed(X, "probabilities", False)
 
-    def score(self, X, y=None, sample_weight=None) -> float:
+    def score(
+        self, X: Images, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Mean accuracy on images; y None: the labels of a data set."""
         if y is None:
             data, classes = labeled(X)
             y = None if classes is None else classes[data.class_indices]
         return super().score(X, y, sample_weight)
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: Images) -> Array:
         """The likeliest of `classes_` for each image, [n]."""
         scores = self.decision_function(X)
-        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(1)]
+        indices = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(1)
+        labels: Array = np.asarray(self.classes_)[indices]
+        return labels

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import os
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-from . import _abi
+from . import _generated
 from ._errors import ArgumentError, FormatError, UnsupportedError
 from ._library import defaults
 from ._model import Model
@@ -23,13 +26,14 @@ from ._options import (
     build,
     words,
 )
+from ._types import PathLike
 
 SECTIONS = ("data", "model", "train", "loss", "augmentation", "augmentation_second", "classifier")
 # The run's own folders and how it went on are no properties of its recipe.
 ELSEWHERE = ("checkpoint_folder", "feature_cache_folder", "resume")
 
 
-def of_run(model: Model, options: dict) -> dict[str, dict]:
+def of_run(model: Model, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The sections that a model and the options of `supcon.train` make: each option with the value
     that holds, the library's default where none was given.
     """
@@ -46,18 +50,18 @@ def of_run(model: Model, options: dict) -> dict[str, dict]:
         "model": described,
         "train": {it: value for it, value in train.items() if it not in ELSEWHERE},
         "loss": loss,
-        "augmentation": _views(first or defaults(_abi.AugmentationOptions)),
+        "augmentation": _views(first or defaults(_generated.AugmentationOptions)),
         "augmentation_second": {} if second is None else _views(second),
         "classifier": words(build(CLASSIFIER), CLASSIFIER),
     }
 
 
-def _views(struct) -> dict:
+def _views(struct: _generated.AugmentationOptions) -> dict[str, Any]:
     fields = words(struct, AUGMENTATION)
     return {"kind": fields.pop("augmentation"), **fields}
 
 
-def text(sections: dict[str, dict], comment: str) -> str:
+def text(sections: dict[str, dict[str, Any]], comment: str) -> str:
     """The file. What has no value is a comment: TOML has no word for none."""
     lines = [f"# {it}" for it in comment.splitlines()]
     for section in SECTIONS:
@@ -68,11 +72,11 @@ def text(sections: dict[str, dict], comment: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(name: str, value) -> str:
+def _line(name: str, value: Any) -> str:
     return f"# {name} is not set" if value is None else f"{name} = {_value(value)}"
 
 
-def _value(value) -> str:
+def _value(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
     if isinstance(value, (int, np.integer)):
@@ -87,20 +91,20 @@ def _value(value) -> str:
     return json.dumps(encoded, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def read(path) -> dict[str, dict]:
+def read(path: PathLike) -> dict[str, dict[str, Any]]:
     """The sections of a file; FormatError where it is no such file."""
     try:
-        import tomllib
+        tomllib: Any = importlib.import_module("tomllib")
     except ImportError:
         try:
-            import tomli as tomllib
+            tomllib = importlib.import_module("tomli")
         except ImportError:
             raise UnsupportedError(
                 "reading TOML needs Python 3.11, or the package tomli: pip install tomli"
             ) from None
     try:
         with open(path, "rb") as file:
-            found = tomllib.load(file)
+            found: dict[str, dict[str, Any]] = tomllib.load(file)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FormatError(f"{os.fspath(path)}: {error}") from None
     for name, values in found.items():
@@ -112,7 +116,7 @@ def read(path) -> dict[str, dict]:
     return found
 
 
-def suggestion(word: str, known) -> str:
+def suggestion(word: str, known: Iterable[str]) -> str:
     """ "; did you mean X?" where a known word is near."""
     import difflib
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,23 +14,24 @@ from . import _convert, _files, _options
 from ._augmentation import augment, image_size
 from ._data import Dataset
 from ._inputs import source
+from ._types import Array, Augmentation, Images, PathLike, Size, UInt8
 
 LEAST, FRAME = 64, (31, 95, 168)  # pixels of a view; the color around the original
 
 
 def contact_sheet(
-    images,
-    augmentation="simclr",
+    images: Images,
+    augmentation: Augmentation = "simclr",
     *,
-    path=None,
-    views=8,
-    seed=0,
-    epoch=1,
-    size=None,
-    scale=None,
-    names=None,
-    n_jobs=None,
-) -> np.ndarray:
+    path: PathLike | None = None,
+    views: int = 8,
+    seed: int = 0,
+    epoch: int = 1,
+    size: Size | None = None,
+    scale: int | None = None,
+    names: Sequence[str] | None = None,
+    n_jobs: int | None = None,
+) -> UInt8:
     """A row per image: the image itself in a blue frame, resized, then views as training would make
     them.
 
@@ -55,20 +58,15 @@ def contact_sheet(
     -------
     uint8 [height, width, 3], white between the views
     """
-    found = source(images)
-    if isinstance(found, Dataset):
-        height, width = image_size(
-            size if size is not None else (found.height, found.width) if found.height else 224
-        )
-    else:
-        found, (height, width) = (
-            found.array,
-            image_size(size if size is not None else (found.height, found.width)),
-        )
+    given = source(images)
+    if size is None:
+        size = (given.height, given.width) if given.height else 224
+    height, width = image_size(size)
+    found = given if isinstance(given, Dataset) else given.array
     pair = augmentation if isinstance(augmentation, (tuple, list)) else (augmentation, augmentation)
     _options.augmentations(augmentation)  # of its errors' words
     count = _convert.integer("views", views, 1, 256)
-    common = dict(seed=seed, epoch=epoch, size=(height, width), n_jobs=n_jobs)
+    common: dict[str, Any] = dict(seed=seed, epoch=epoch, size=(height, width), n_jobs=n_jobs)
     if names is None and isinstance(found, Dataset):
         names = row_names(found)
     columns = [augment(found, "none", **common)] + [
@@ -84,7 +82,13 @@ def row_names(data: Dataset) -> list[str] | None:
     return [data.class_names[it] for it in np.searchsorted(data.class_labels, data.labels)]
 
 
-def sheet(cells: np.ndarray, path=None, *, scale=None, names=None) -> np.ndarray:
+def sheet(
+    cells: Array,
+    path: PathLike | None = None,
+    *,
+    scale: int | None = None,
+    names: Sequence[str] | None = None,
+) -> UInt8:
     """Images [rows, columns, h, w, c] from 0 to 1 as one picture, the first column in a frame; of
     two channels the first is shown, of four three.
     """
@@ -110,7 +114,7 @@ def sheet(cells: np.ndarray, path=None, *, scale=None, names=None) -> np.ndarray
     return out
 
 
-def _named(picture: np.ndarray, names, gap: int, height: int) -> np.ndarray:
+def _named(picture: Array, names: Sequence[str], gap: int, height: int) -> Array:
     """With the rows' names before them; without Pillow as it is."""
     try:
         from PIL import Image, ImageDraw, ImageFont
@@ -131,14 +135,16 @@ def _named(picture: np.ndarray, names, gap: int, height: int) -> np.ndarray:
     return np.asarray(image)
 
 
-def png(pixels: np.ndarray) -> bytes:
+def png(pixels: Array) -> bytes:
     """uint8 [h, w, 3] as a PNG file."""
     height, width, _ = pixels.shape
     lines = np.zeros((height, 1 + width * 3), np.uint8)  # each begins with its filter: none
     lines[:, 1:] = pixels.reshape(height, -1)
-    part = lambda kind, data: (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    )
+
+    def part(kind: bytes, data: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + checksum
+
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
         b"\x89PNG\r\n\x1a\n"

@@ -8,31 +8,33 @@ import ctypes
 import math
 import operator
 import os
+from typing import Any
 
 from ._errors import ArgumentError, ElementTypeError
+from ._schema import Choice
 
 # ctypes integer → its range
-RANGES = {
+RANGES: dict[Any, tuple[int, int]] = {
     ctypes.c_int32: (-(2**31), 2**31 - 1),
     ctypes.c_int64: (-(2**63), 2**63 - 1),
     ctypes.c_uint64: (0, 2**64 - 1),
 }
 
 
-def integer(name: str, value, low: int, high: int) -> int:
+def integer(name: str, value: Any, low: int, high: int) -> int:
     """`value` as an int within [low, high]; numpy's integers are fine, floats and bools are not."""
     try:
-        number = operator.index(value)
+        number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = None
-    if number is None or isinstance(value, bool):
+    if number is None:
         raise ElementTypeError(f"{name} is {value!r}; expected an integer")
     if not low <= number <= high:
         raise ArgumentError(f"{name} is {number}; expected an integer from {low} to {high}")
     return number
 
 
-def real(name: str, value) -> float:
+def real(name: str, value: Any) -> float:
     """`value` as a finite float."""
     try:
         if isinstance(value, (str, bytes, bool)):
@@ -45,14 +47,14 @@ def real(name: str, value) -> float:
     return number
 
 
-def flag(name: str, value) -> int:
+def flag(name: str, value: Any) -> int:
     """`value`, True or False (or 1 or 0), as the library's int."""
     if isinstance(value, (str, bytes)) or value not in (True, False):
         raise ElementTypeError(f"{name} is {value!r}; expected True or False")
     return int(bool(value))
 
 
-def choice(name: str, value, enumeration) -> int:
+def choice(name: str, value: Any, enumeration: type[Choice]) -> int:
     """The number of a word such as "cross_entropy" in `enumeration`."""
     if isinstance(value, enumeration):
         return int(value)
@@ -62,7 +64,7 @@ def choice(name: str, value, enumeration) -> int:
     return words[value]
 
 
-def path(name: str, value) -> bytes:
+def path(name: str, value: Any) -> bytes:
     """A str or path-like as the bytes that the library opens."""
     try:
         encoded = os.fsencode(value)
@@ -73,7 +75,7 @@ def path(name: str, value) -> bytes:
     return encoded
 
 
-def per_channel(name: str, value, channels: int) -> list[float]:
+def per_channel(name: str, value: Any, channels: int) -> list[float]:
     """One number per channel: a sequence of that length, or one number for all."""
     numbers = (
         [value] * channels

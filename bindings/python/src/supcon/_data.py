@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 
-from . import _abi, _convert
+from . import _abi, _convert, _generated
 from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import (
     Pixels,
@@ -22,6 +24,7 @@ from ._images import (
 from ._library import check, defaults, guarded, lib, own
 from ._options import DATASET, build
 from ._pictures import is_foreign, transcoded
+from ._types import AnyArray, Array, ArrayLike, Encoded, Int64, PathLike, Size
 
 
 class Dataset:
@@ -50,17 +53,15 @@ class Dataset:
         "path: reason" of each file that was left out as unreadable.
     """
 
-    def __init__(self, handle, keep=()):
+    def __init__(self, handle: Any, keep: tuple[Any, ...] = ()) -> None:
         self._handle = own(self, handle, lib.supcon_dataset_free)
         self._keep = keep  # memory and callbacks that the library goes on using
         info = defaults(_abi.DatasetInfo)
         check(lib.supcon_dataset_get_info(handle, ctypes.byref(info)))
-        self.count, self.height, self.width, self.channels = (
-            info.count,
-            info.height,
-            info.width,
-            info.channels,
-        )
+        self.count: int = info.count
+        self.height: int = info.height
+        self.width: int = info.width
+        self.channels: int = info.channels
         self.labels = None
         if info.labeled:
             self.labels = np.empty(info.count, np.int64)
@@ -90,7 +91,7 @@ class Dataset:
         return self.count
 
     @property
-    def class_indices(self) -> np.ndarray | None:
+    def class_indices(self) -> Array | None:
         """The class of each image, [n]: an index into `class_names`; None without labels."""
         return None if self.labels is None else np.searchsorted(self.class_labels, self.labels)
 
@@ -99,7 +100,7 @@ class Dataset:
         """(images,), by which scikit-learn takes it for something to index."""
         return (self.count,)
 
-    def __getitem__(self, key) -> Dataset:
+    def __getitem__(self, key: Any) -> Dataset:
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
             key = key[0]  # as scikit-learn writes it
         try:
@@ -116,11 +117,11 @@ class Dataset:
             f"{self.channels} channels{classes}>"
         )
 
-    def __reduce__(self):
+    def __reduce__(self) -> NoReturn:
         raise TypeError("a supcon data set cannot be pickled; pass its paths and labels instead")
 
     @classmethod
-    def from_images(cls, images, labels=None) -> Dataset:
+    def from_images(cls, images: AnyArray, labels: ArrayLike | None = None) -> Dataset:
         """Images in memory, used where they lie: uint8 or float [n, h, w] or [n, h, w, c]; they
         must not change while the data set is in use. Labels: int [n].
         """
@@ -129,13 +130,13 @@ class Dataset:
     @classmethod
     def from_files(
         cls,
-        paths,
-        labels=None,
+        paths: Iterable[PathLike],
+        labels: ArrayLike | None = None,
         *,
-        on_error=None,
-        channels=None,
-        max_pixels=None,
-        exact_decoding=None,
+        on_error: _generated.OnErrorName | None = None,
+        channels: int | None = None,
+        max_pixels: int | None = None,
+        exact_decoding: bool | None = None,
     ) -> Dataset:
         """JPEG, PNG and WebP files, in that order, and where Pillow is installed what it reads by
         name (BMP, GIF, TIFF; HEIC with pillow-heif), which is kept in memory. Labels: int [n].
@@ -157,13 +158,13 @@ class Dataset:
     @classmethod
     def from_encoded(
         cls,
-        images,
-        labels=None,
+        images: Sequence[Encoded | PathLike],
+        labels: ArrayLike | None = None,
         *,
-        on_error=None,
-        channels=None,
-        max_pixels=None,
-        exact_decoding=None,
+        on_error: _generated.OnErrorName | None = None,
+        channels: int | None = None,
+        max_pixels: int | None = None,
+        exact_decoding: bool | None = None,
     ) -> Dataset:
         """Encoded images in memory, each the bytes of a JPEG, PNG or WebP file (or its path), used
         where they lie and decoded when they are used. The options are those of `from_files`.
@@ -181,23 +182,27 @@ class Dataset:
                     f"images[{at}] is a {type(it).__name__}; expected bytes of a file, or a path"
                 )
         return encoded_dataset(
-            [it if are_bytes(it) else Path(it) for it in images], labels, options
+            [Path(it) if isinstance(it, (str, os.PathLike)) else it for it in images],
+            labels,
+            options,
         )
 
     @classmethod
-    def from_idx(cls, images, labels=None) -> Dataset:
+    def from_idx(cls, images: PathLike, labels: PathLike | None = None) -> Dataset:
         """MNIST's IDX files, gzipped or not: paths."""
         handle = _abi.DatasetHandle()
-        labels = None if labels is None else _convert.path("labels", labels)
         check(
             lib.supcon_dataset_from_idx(
-                _convert.path("images", images), labels, None, ctypes.byref(handle)
+                _convert.path("images", images),
+                None if labels is None else _convert.path("labels", labels),
+                None,
+                ctypes.byref(handle),
             )
         )
         return Dataset(handle)
 
     @classmethod
-    def from_cifar(cls, paths, classes: int = 10) -> Dataset:
+    def from_cifar(cls, paths: Iterable[PathLike], classes: int = 10) -> Dataset:
         """CIFAR's binary files, put together in that order; `classes`: 10, or 100 (the fine
         labels).
         """
@@ -213,7 +218,13 @@ class Dataset:
 
     @classmethod
     def from_function(
-        cls, function, count: int, height: int, width: int, channels: int, labels=None
+        cls,
+        function: Callable[[Int64], ArrayLike],
+        count: int,
+        height: int,
+        width: int,
+        channels: int,
+        labels: ArrayLike | None = None,
     ) -> Dataset:
         """Images made on demand: ``function(indices)``, int64 [m], returns uint8 [m, height, width,
         channels]. It runs on the thread that called the library; what it raises comes out of that
@@ -230,7 +241,7 @@ class Dataset:
         ]
         shape = tuple(sizes[1:])
 
-        def fetch(indices, number, target, _):
+        def fetch(indices: Any, number: int, target: Any, _: object) -> int:
             wanted = np.ctypeslib.as_array(indices, (number,)).copy()
             made = np.asarray(function(wanted))
             if made.shape != (number, *shape) or made.dtype != np.uint8:
@@ -255,7 +266,7 @@ class Dataset:
         )
         return Dataset(handle, (callback,))
 
-    def subset(self, indices) -> Dataset:
+    def subset(self, indices: ArrayLike) -> Dataset:
         """The images at `indices`, in that order."""
         numbers = np.ascontiguousarray(indices, np.int64)
         if numbers.ndim != 1:
@@ -282,7 +293,9 @@ class Dataset:
         )
         return Dataset(first, self._keep), Dataset(second, self._keep)
 
-    def corrupted(self, corruption: str, severity: int = 3, *, seed: int = 0, size=None) -> Dataset:
+    def corrupted(
+        self, corruption: str, severity: int = 3, *, seed: int = 0, size: Size | None = None
+    ) -> Dataset:
         """The same images and labels, corrupted when they are used (see `corrupt`); an image's
         place here decides its random numbers. `size`: int or (height, width), what images are
         resized to before, since the strengths count pixels: the size that the model sees.
@@ -308,12 +321,12 @@ class Dataset:
         )
         return Dataset(handle, self._keep)
 
-    def _changed(self, function, *arguments) -> Dataset:
+    def _changed(self, function: Callable[..., int], *arguments: Any) -> Dataset:
         handle = _abi.DatasetHandle()
         check(function(self._handle, *arguments, ctypes.byref(handle)))
         return Dataset(handle, self._keep)
 
-    def with_labels(self, labels) -> Dataset:
+    def with_labels(self, labels: ArrayLike | None) -> Dataset:
         """The same images with these labels instead, and the classes that they make: int [n], or
         None.
         """
@@ -322,7 +335,7 @@ class Dataset:
             raise ShapeError(f"there are {len(numbers)} labels for {self.count} images")
         return self._changed(lib.supcon_dataset_with_labels, integers(numbers))
 
-    def with_targets(self, targets) -> Dataset:
+    def with_targets(self, targets: Any) -> Dataset:
         """The same images with these targets: [n] or [n, dimension] of numbers, 0 and 1 for several
         labels an image, or real values; None: none. A run uses them by its option `positives`.
         """
@@ -341,7 +354,7 @@ class Dataset:
         rows = np.ascontiguousarray(array.reshape(self.count, -1), np.float64)
         return self._changed(lib.supcon_dataset_with_targets, doubles(rows), rows.shape[1])
 
-    def with_weights(self, weights) -> Dataset:
+    def with_weights(self, weights: ArrayLike | None) -> Dataset:
         """The same images with these weights, [n] of 0 or more: what each counts in the losses of
         `train` and in the classifier's fit; None: all count the same. In training they are scaled
         to a mean of 1, and multiply the losses of an image's anchors, or of its views (objective
@@ -358,7 +371,7 @@ class Dataset:
             rows = np.ascontiguousarray(array, np.float32)
         return self._changed(lib.supcon_dataset_with_weights, floats(rows))
 
-    def with_class_names(self, names) -> Dataset:
+    def with_class_names(self, names: Iterable[object]) -> Dataset:
         """With these names for its classes, which a model fitted on it keeps: one for each of
         `class_labels`; or more, and then labels are indices into the names.
         """
@@ -367,7 +380,7 @@ class Dataset:
             raise ArgumentError("a class name has a NUL in it")
         return self._changed(lib.supcon_dataset_with_class_names, _strings(encoded), len(encoded))
 
-    def with_classes(self, names) -> Dataset:
+    def with_classes(self, names: Iterable[object]) -> Dataset:
         """With these classes alone, in this order: images of others are left out, and a name that
         no class has is a class without images.
         """
@@ -401,7 +414,7 @@ class Dataset:
         )
 
 
-def _seed(seed) -> int:
+def _seed(seed: Any) -> int:
     return _convert.integer("seed", seed, 0, 2**64 - 1)
 
 
@@ -409,11 +422,11 @@ def _text(value: bytes | None) -> str:
     return "" if value is None else value.decode("utf-8", "surrogateescape")
 
 
-def _strings(encoded: list[bytes]):
+def _strings(encoded: list[bytes]) -> Any:
     return (ctypes.c_char_p * max(1, len(encoded)))(*encoded)
 
 
-def _numbers(labels):
+def _numbers(labels: ArrayLike | None) -> Int64 | None:
     """Labels that are integers already, as int64 [n]; None stays None."""
     if labels is None:
         return None
@@ -425,7 +438,9 @@ def _numbers(labels):
     return np.ascontiguousarray(array, np.int64)
 
 
-def encoded_dataset(images: list, labels, options) -> Dataset:
+def encoded_dataset(
+    images: Sequence[Any], labels: ArrayLike | None, options: _generated.DatasetOptions
+) -> Dataset:
     """Paths, bytes, and pairs of both (a name, and what it stands for) as a data set."""
     numbers = _numbers(labels)
     if numbers is not None and len(numbers) != len(images):
@@ -435,11 +450,14 @@ def encoded_dataset(images: list, labels, options) -> Dataset:
     return Dataset(handle, keep)
 
 
-def _encoded_handle(images: list, numbers, options, handle):
+def _encoded_handle(
+    images: Sequence[Any], numbers: Int64 | None, options: _generated.DatasetOptions, handle: Any
+) -> tuple[Any, ...]:
     """Makes a data set of paths and bytes; what it goes on using."""
     count = len(images)
     data, sizes = (ctypes.c_void_p * max(1, count))(), np.zeros(max(1, count), np.int64)
-    paths, keep = (ctypes.c_char_p * max(1, count))(), []
+    paths = (ctypes.c_char_p * max(1, count))()
+    keep: list[Any] = []
     for at, it in enumerate(images):
         if isinstance(it, tuple):
             paths[at], it = _convert.path("paths", it[0]), it[1]
@@ -467,7 +485,7 @@ def _encoded_handle(images: list, numbers, options, handle):
 
 
 def from_pixels(
-    images: Pixels, numbers: np.ndarray | None = None, channels: int | None = None
+    images: Pixels, numbers: Int64 | None = None, channels: int | None = None
 ) -> Dataset:
     """Images in memory as a data set of so many channels (None: as many as they have)."""
     if numbers is not None and len(numbers) != images.count:

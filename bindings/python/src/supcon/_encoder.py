@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +28,21 @@ from ._sklearn import (
     keep_arguments,
 )
 from ._tables import Table, is_table, rows_of_table
+from ._types import (
+    ArrayLike,
+    Augmentation,
+    Callbacks,
+    ClassWeight,
+    Float32,
+    Images,
+    PathLike,
+    PerChannel,
+    RandomState,
+    Size,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 from ._training import (
     Training,
     by_targets,
@@ -38,6 +54,7 @@ from ._training import (
     train,
     trains_classifier,
 )
+from ._types import Array
 from ._weights import weighted
 
 _MODEL = (*MODEL, "image_size", "mean", "std")
@@ -189,24 +206,24 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         scale: float | None = None,
         positives_cap: int | None = None,
         # end of generated
-        augmentation=None,
-        preset=None,
-        init=None,
-        image_size=None,
-        mean=None,
-        std=None,
-        output="encoder",
-        normalize=True,
-        random_state=None,
-        n_jobs=None,
-        memory_limit=None,
-        verbose=0,
-        callbacks=None,
-        class_weight=None,
-    ):
+        augmentation: Augmentation | None = None,
+        preset: str | None = None,
+        init: Model | PathLike | None = None,
+        image_size: Size | None = None,
+        mean: PerChannel | None = None,
+        std: PerChannel | None = None,
+        output: _generated.OutputName = "encoder",
+        normalize: bool = True,
+        random_state: RandomState | None = None,
+        n_jobs: int | None = None,
+        memory_limit: int | None = None,
+        verbose: int = 0,
+        callbacks: Callbacks | None = None,
+        class_weight: ClassWeight | None = None,
+    ) -> None:
         keep_arguments(self, locals())
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Images, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Trains the encoder.
 
         Parameters
@@ -238,7 +255,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         self._fit(X, y, sample_weight)
         return self
 
-    def _data(self, X, y, options: dict) -> tuple[Dataset, np.ndarray | None]:
+    def _data(self, X: Any, y: Any, options: dict[str, Any]) -> tuple[Dataset, Array | None]:
         """Images with their labels and targets, and the classes. `options` are told where y is
         targets.
         """
@@ -261,7 +278,9 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         data, classes = labeled(X)
         return data.with_targets(y), classes
 
-    def _fit(self, X, y, sample_weight) -> tuple[Dataset, dict]:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None
+    ) -> tuple[Dataset, dict[str, Any]]:
         """The data, and the options that it was trained on with."""
         recipe = None if self.preset is None else preset(self.preset)
         options = train_options(
@@ -306,7 +325,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
                     self.n_features_in_ = data.height * data.width * data.channels
         return data, options
 
-    def _start(self, data: Dataset, recipe: Preset | None, options: dict) -> Model:
+    def _start(self, data: Dataset, recipe: Preset | None, options: dict[str, Any]) -> Model:
         """The model to train with these options."""
         given = {name: getattr(self, name) for name in _MODEL}
         if self.init is None:
@@ -347,7 +366,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             suit_classifier(model, data)
         return model
 
-    def _seen(self, X) -> tuple[object, Table | None]:
+    def _seen(self, X: Any) -> tuple[object, Table | None]:
         """X of `fit` as images, and how the rows of a table become such."""
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
@@ -357,7 +376,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         table = Table(rows, None if self.image_size is None else pair(self.image_size))
         return table.images(rows), table
 
-    def _embed(self, X, output: str, normalize: bool) -> np.ndarray:
+    def _embed(self, X: Any, output: _generated.OutputName, normalize: bool) -> Float32:
         """`Model.embed` of X as in `fit`."""
         model = self._model
         if is_table(X):
@@ -369,7 +388,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             X = self._table.images(rows_of_table(self, X, reset=False))
         return model.embed(X, output, normalize)
 
-    def transform(self, X) -> np.ndarray:
+    def transform(self, X: Images) -> Float32:
         """Embeddings of images, float32 [n, dimension]; X as in `fit`."""
         return self._embed(X, self.output, self.normalize)
 
@@ -382,19 +401,18 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             )
         return self.model_
 
-    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+    def get_feature_names_out(self, input_features: object = None) -> Array:
         """Names of the columns that `transform` makes."""
         model = self._model
-        width = {"encoder": model.embedding_dim, "projection": model.projection_dim}.get(
-            self.output, model.classes
-        )
+        widths = {"encoder": model.embedding_dim, "projection": model.projection_dim}
+        width = widths.get(self.output, model.classes)
         return np.array([f"{type(self).__name__.lower()}{it}" for it in range(width)], dtype=object)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "model_")
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]  # of scikit-learn's base alone
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

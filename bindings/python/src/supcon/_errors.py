@@ -12,7 +12,7 @@ class SupConError(RuntimeError):
     `status` is the library's number for the kind.
     """
 
-    status = Status.INTERNAL
+    status: Status = Status.INTERNAL
 
 
 class ArgumentError(SupConError, ValueError):
@@ -85,7 +85,7 @@ class SupConWarning(UserWarning):
     """Something worth saying before it surprises, such as images that are resized."""
 
 
-BY_STATUS = {
+BY_STATUS: dict[int, type[SupConError]] = {
     it.status: it
     for it in (
         ArgumentError,

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import _abi
+from . import _abi, _generated
 from ._errors import ShapeError
 from ._images import encode_labels, floats, integers
 from ._library import check, context, defaults, lib
-from ._measures import calibration, rows_of
+from ._measures import Calibration, calibration, rows_of
 from ._options import EVALUATE, build
+from ._types import Array, ArrayLike
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class Evaluation:
 
     top1: float
     top5: float
-    classes: np.ndarray
-    predictions: np.ndarray
-    confusion: np.ndarray
-    probabilities: np.ndarray
-    labels: np.ndarray
+    classes: Array
+    predictions: Array
+    confusion: Array
+    probabilities: Array
+    labels: Array
 
-    def calibration(self, bins=None):
+    def calibration(self, bins: int | None = None) -> Calibration:
         """`supcon.calibration` of the probabilities."""
         return calibration(
             self.probabilities, np.searchsorted(self.classes, self.labels), bins=bins
@@ -45,17 +46,17 @@ class Evaluation:
 
 
 def evaluate(
-    train,
-    train_labels,
-    test,
-    test_labels,
-    method="linear",
+    train: ArrayLike,
+    train_labels: ArrayLike,
+    test: ArrayLike,
+    test_labels: ArrayLike,
+    method: _generated.MethodName = "linear",
     *,
-    k=None,
-    temperature=None,
-    iterations=None,
-    l2=None,
-    n_jobs=None,
+    k: int | None = None,
+    temperature: float | None = None,
+    iterations: int | None = None,
+    l2: float | None = None,
+    n_jobs: int | None = None,
 ) -> Evaluation:
     """Fits `method` on the embeddings `train` and predicts those of `test`.
 
@@ -117,6 +118,6 @@ def evaluate(
     )
 
 
-def _one_each(name: str, labels: np.ndarray, count: int) -> None:
+def _one_each(name: str, labels: Array, count: int) -> None:
     if labels.shape != (count,):
         raise ShapeError(f"{name} have the shape {list(labels.shape)}; expected [{count}]")

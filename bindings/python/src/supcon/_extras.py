@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 
-def needed(module: str, extra: str, what: str):
+def needed(module: str, extra: str, what: str) -> Any:
     """The module, or an ImportError that says what needs it and how to install it."""
     try:
         return importlib.import_module(module)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from csv import Error as CsvError
 from csv import reader as csv_lines
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ._data import Dataset
 from ._errors import ArgumentError, FormatError, ShapeError
+from ._evaluation import Evaluation
 from ._images import Pixels, channel_statistics
+from ._measures import Calibration
+from ._types import Array
 
 
 def statistics(data: Dataset) -> tuple[list[float] | None, list[float] | None]:
@@ -21,15 +26,18 @@ def statistics(data: Dataset) -> tuple[list[float] | None, list[float] | None]:
     return channel_statistics(pixels.array) if pixels else (None, None)
 
 
-def targets(path: str, data: Dataset, root: str) -> np.ndarray:
+def targets(path: str, data: Dataset, root: str) -> Array:
     """The numbers of each image of `data` in a file of the form that `supcon train --help` tells;
     `root`: the folder that paths in it begin from.
     """
     if path.endswith(".npy"):
-        return np.load(path, allow_pickle=False)
+        found: Array = np.load(path, allow_pickle=False)
+        return found
     if not path.endswith(".csv"):
         raise ArgumentError(f"--targets is {path!r}; expected a name that ends in .npy or .csv")
-    names, rows, row_of = None, [], {}
+    names: list[str] | None = None
+    rows: list[list[float]] = []
+    row_of: dict[str, int] = {}
     for at, line in _lines(path):
         if names is None:
             names, named = line, line[0] == "path"
@@ -52,7 +60,7 @@ def targets(path: str, data: Dataset, root: str) -> np.ndarray:
     if names is None:
         raise FormatError(f"{path} is empty; expected a line of names and a line for each image")
     if named:
-        wanted = [os.path.relpath(it, root) for it in data.paths]
+        wanted = [os.path.relpath(it, root) for it in data.paths or []]
         missing = [it for it in wanted if it not in row_of]
         if missing:
             raise FormatError(
@@ -65,7 +73,7 @@ def targets(path: str, data: Dataset, root: str) -> np.ndarray:
     return np.array(rows).reshape(len(rows), -1)
 
 
-def _lines(path: str):
+def _lines(path: str) -> Iterator[tuple[str, list[str]]]:
     """Of each line of a CSV file that is not empty: where it is, in words, and its cells."""
     with open(
         path, newline="", encoding="utf-8-sig", errors="surrogateescape"
@@ -79,7 +87,7 @@ def _lines(path: str):
             raise FormatError(f"{path}, line {table.line_num}: {error}") from None
 
 
-def label_names(data: Dataset, spec: str) -> np.ndarray:
+def label_names(data: Dataset, spec: str) -> Array:
     """Each image's class by its name, since two folders may number their classes differently;
     numbers where all names are.
     """
@@ -102,7 +110,7 @@ def writable(path: str) -> None:
         raise PermissionError(f"{path} cannot be written: no permission for the folder {folder}")
 
 
-def write(path: str, save) -> None:
+def write(path: str, save: Callable[[BinaryIO], object]) -> None:
     """Calls save(file) on a file of a temporary name in the same folder, which takes the name
     `path` when it is whole.
     """
@@ -129,7 +137,7 @@ def quoted(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if marks else cell
 
 
-def csv(file, rows: np.ndarray, paths: list[str] | None) -> None:
+def csv(file: BinaryIO, rows: Array, paths: list[str] | None) -> None:
     """A line of names, then a row per image: its path, where it has one, and its numbers."""
     names = (["path"] if paths else []) + [f"e{it}" for it in range(rows.shape[1])]
     file.write((",".join(names) + "\n").encode())
@@ -138,7 +146,7 @@ def csv(file, rows: np.ndarray, paths: list[str] | None) -> None:
         file.write(os.fsencode(",".join(cells) + "\n"))
 
 
-def report(method: str, found, confusion: bool) -> str:
+def report(method: str, found: Evaluation, confusion: bool) -> str:
     """Accuracy, a row per class, and the confusion matrix."""
     totals, right = found.confusion.sum(1), found.confusion.diagonal()
     names = [str(it) for it in found.classes]
@@ -169,7 +177,7 @@ def report(method: str, found, confusion: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def plain(found) -> dict:
+def plain(found: object) -> dict[str, Any]:
     """A dataclass of numbers and arrays as JSON has it."""
     return {
         name: value.tolist() if isinstance(value, np.ndarray) else value
@@ -177,7 +185,7 @@ def plain(found) -> dict:
     }
 
 
-def reliability(method: str, found) -> str:
+def reliability(method: str, found: Calibration) -> str:
     """Calibration errors, and a row per bin that has images."""
     bins = len(found.bin_counts)
     lines = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from ._images import integers
 from ._library import check, lib
 from ._options import DATASET, build
 from ._pictures import is_foreign, transcoded
+from ._types import PathLike
 
 
 class ImageFolder(Dataset):
@@ -43,15 +45,15 @@ class ImageFolder(Dataset):
 
     def __init__(
         self,
-        path,
-        on_error=None,
-        channels=None,
+        path: PathLike,
+        on_error: _generated.OnErrorName | None = None,
+        channels: int | None = None,
         *,
-        max_pixels=None,
-        exact_decoding=None,
-        class_order=None,
-        classes=None,
-    ):
+        max_pixels: int | None = None,
+        exact_decoding: bool | None = None,
+        class_order: _generated.ClassOrderName | None = None,
+        classes: Sequence[str] | None = None,
+    ) -> None:
         options = build(
             DATASET,
             on_error=on_error,
@@ -74,7 +76,7 @@ class ImageFolder(Dataset):
         self.skipped = data.skipped
 
 
-def _folder(path: bytes, options) -> Dataset:
+def _folder(path: bytes, options: _generated.DatasetOptions) -> Dataset:
     """A folder's images, those that only Pillow reads among them."""
     refuses, handle = options.on_error == _generated.OnError.REFUSE, _abi.DatasetHandle()
     options.on_error = _generated.OnError.SKIP
@@ -95,14 +97,13 @@ def _folder(path: bytes, options) -> Dataset:
     if not read:
         return data
     root = Path(os.fsdecode(path))
-    labels = dict(zip(data.paths, data.labels)) if data.labels is not None else None
+    paths = data.paths or []
+    labels = dict(zip(paths, data.labels)) if data.labels is not None else None
     if labels is not None:
         numbers = {name: at for at, name in enumerate(data.class_names)}
         for name in read:
             labels[name] = numbers[Path(name).relative_to(root).parts[0]]
-    names = sorted(
-        [*data.paths, *read], key=lambda it: (labels[it] if labels else 0, Path(it).parts)
-    )
+    names = sorted([*paths, *read], key=lambda it: (labels[it] if labels else 0, Path(it).parts))
     images = [(Path(it), read[it]) if it in read else Path(it) for it in names]
     merged = encoded_dataset(images, None, options)
     if labels is not None:

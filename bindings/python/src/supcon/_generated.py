@@ -561,7 +561,7 @@ class NearestOptions(Structure):
 
 
 # enumeration → the prefix of its names in the header
-PREFIXES = {
+PREFIXES: dict[type[Choice], str] = {
     Form: "SUPCON_FORM_",
     Denominator: "SUPCON_DENOMINATOR_",
     Anchors: "SUPCON_ANCHORS_",
@@ -583,7 +583,7 @@ PREFIXES = {
 }
 
 # struct → its name in the header
-STRUCTS = {
+STRUCTS: dict[type[Structure], str] = {
     ContextOptions: "supcon_context_options",
     LossOptions: "supcon_loss_options",
     DatasetOptions: "supcon_dataset_options",

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from . import _abi
 from ._errors import ArgumentError, ElementTypeError, ShapeError
+from ._types import Array, ArrayLike, Encoded, Int64, PathLike
 
 EXPECTED = (
     "expected images [n, height, width] or [n, height, width, channels], or one "
@@ -18,7 +21,7 @@ EXPECTED = (
 )
 
 
-def as_array(value) -> np.ndarray:
+def as_array(value: Any) -> Array:
     """`value` as numpy sees it: arrays of any library that speaks numpy's protocols or DLPack,
     without a copy where it can be.
     """
@@ -32,26 +35,26 @@ def as_array(value) -> np.ndarray:
     return np.asarray(value)
 
 
-def is_nothing(images) -> bool:
+def is_nothing(images: Any) -> bool:
     """Whether this is an empty list, or an array of no images."""
     if isinstance(images, (str, bytes, os.PathLike)) or not hasattr(images, "__len__"):
         return False
     return len(images) == 0 and np.ndim(images) in (1, 3, 4)
 
 
-def is_picture(value) -> bool:
+def is_picture(value: object) -> bool:
     """Whether this is a Pillow image."""
     return any(it.__module__ == "PIL.Image" for it in type(value).__mro__)
 
 
-def are_bytes(value) -> bool:
+def are_bytes(value: object) -> TypeGuard[Encoded]:
     """Whether these are the bytes of an encoded image."""
     return isinstance(value, (bytes, bytearray)) or (
         isinstance(value, memoryview) and value.ndim == 1 and value.itemsize == 1
     )
 
 
-def are_paths(images) -> bool:
+def are_paths(images: Any) -> TypeGuard[Sequence[PathLike]]:
     """Whether this is a sequence of paths (an empty one is not)."""
     if isinstance(images, np.ndarray) or hasattr(images, "__array__"):
         array = np.asarray(images)
@@ -73,8 +76,9 @@ class Pixels:
     the library where it lies.
     """
 
-    def __init__(self, array: np.ndarray):
+    def __init__(self, array: Array) -> None:
         self.array = array  # kept alive with the struct
+        self.count: int
         self.count, self.height, self.width, self.channels = array.shape
         self.struct = _abi.Images(
             struct_size=ctypes.sizeof(_abi.Images),
@@ -97,7 +101,7 @@ class Pixels:
         return Pixels(self.array[start:stop])
 
 
-def pixels(images, name: str = "images") -> Pixels:
+def pixels(images: Any, name: str = "images") -> Pixels:
     """`images` checked: [n, h, w] (gray), [n, h, w, c] with 1 to 4 channels, or one image [h, w, c]
     with 1, 3 or 4; uint8, or floats within [0, 1], which become float32. Strided arrays (crops,
     flips, transposed ones) are taken as they are.
@@ -169,7 +173,7 @@ def pixels(images, name: str = "images") -> Pixels:
     return Pixels(array if array.ndim == 4 else array[..., None])
 
 
-def channel_statistics(array: np.ndarray) -> tuple[list[float], list[float]]:
+def channel_statistics(array: Array) -> tuple[list[float], list[float]]:
     """Mean and standard deviation per channel of images [n, h, w, c], on the scale 0 to 1;
     deviations are at least 1/255.
     """
@@ -185,22 +189,22 @@ def channel_statistics(array: np.ndarray) -> tuple[list[float], list[float]]:
     return list(mean / unit), list(np.maximum(deviation / unit, 1 / 255))
 
 
-def floats(array: np.ndarray | None):
+def floats(array: Array | None) -> Any:
     """A pointer to the float32 numbers of `array`, which it keeps alive, or NULL."""
     return None if array is None else array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
 
 
-def integers(array: np.ndarray | None):
+def integers(array: Array | None) -> Any:
     """A pointer to the int64 numbers of `array`, or NULL."""
     return None if array is None else array.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
 
 
-def doubles(array: np.ndarray | None):
+def doubles(array: Array | None) -> Any:
     """A pointer to the float64 numbers of `array`, or NULL."""
     return None if array is None else array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
 
 
-def encode_labels(labels, count: int, name: str = "labels") -> tuple[np.ndarray, np.ndarray]:
+def encode_labels(labels: ArrayLike, count: int, name: str = "labels") -> tuple[Array, Int64]:
     """Labels of any kind, one per image, as (their classes in order, int64 numbers 0 … classes -
     1).
     """

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,11 @@ from ._errors import ArgumentError, ElementTypeError, FormatError, ShapeError, S
 from ._extras import needed
 from ._measures import rows_of
 from ._nearest import nearest
+from ._types import ArrayLike, PathLike
+
+if TYPE_CHECKING:
+    from ._model import Model
+from ._types import Array
 
 FORMAT = "1"
 
@@ -21,9 +27,9 @@ class Neighbors(NamedTuple):
     int64 [m, k], in the order of adding; ids [m, k], what was added with those rows.
     """
 
-    similarities: np.ndarray
-    indices: np.ndarray
-    ids: np.ndarray
+    similarities: Array
+    indices: Array
+    ids: Array
 
 
 class Index:
@@ -44,13 +50,13 @@ class Index:
         Threads; None: every CPU this process may use.
     """
 
-    def __init__(self, model=None, *, n_jobs=None):
+    def __init__(self, model: Model | None = None, *, n_jobs: int | None = None) -> None:
         self.n_jobs = n_jobs
         self.model_fingerprint = None if model is None else model.fingerprint
         self._rows = np.empty((0, 0), np.float32)  # of length 1, or 0; with space behind the last
         self._count = 0
-        self._ids: list = []
-        self._id_array: np.ndarray | None = None  # made when it is asked for
+        self._ids: list[Any] = []
+        self._id_array: Array | None = None  # made when it is asked for
 
     def __len__(self) -> int:
         return self._count
@@ -61,14 +67,14 @@ class Index:
         return self._rows.shape[1]
 
     @property
-    def embeddings(self) -> np.ndarray:
+    def embeddings(self) -> Array:
         """float32 [n, dimension], at length 1: a view that must not be written to."""
         rows = self._rows[: self._count]
         rows.flags.writeable = False
         return rows
 
     @property
-    def ids(self) -> np.ndarray:
+    def ids(self) -> Array:
         """[n]: int64, or strings as objects."""
         if self._id_array is None:
             self._id_array = _array(self._ids)
@@ -77,7 +83,7 @@ class Index:
     def __repr__(self) -> str:
         return f"<supcon.Index of {len(self)} embeddings of {self.dimension}>"
 
-    def add(self, embeddings, ids=None) -> Index:
+    def add(self, embeddings: ArrayLike, ids: Iterable[int | PathLike] | None = None) -> Index:
         """Adds rows float [n, d]; they are scaled to length 1.
 
         ids : [n], optional
@@ -116,7 +122,7 @@ class Index:
         self._id_array, self._count = None, end
         return self
 
-    def search(self, queries, k: int = 10) -> Neighbors:
+    def search(self, queries: ArrayLike, k: int = 10) -> Neighbors:
         """The k most similar rows for each query float [m, d]; all, where there are fewer."""
         if not self._count:
             raise StateError("the index is empty; add embeddings before searching")
@@ -140,7 +146,7 @@ class Index:
         )
         return Neighbors(similarities, indices, self.ids[indices])
 
-    def check(self, model) -> None:
+    def check(self, model: Model) -> None:
         """StateError unless `model` is the one that the index was made with."""
         if self.model_fingerprint not in (None, model.fingerprint):
             raise StateError(
@@ -148,7 +154,7 @@ class Index:
                 f"{model.fingerprint}: their embeddings cannot be compared"
             )
 
-    def save(self, path) -> None:
+    def save(self, path: PathLike) -> None:
         """Writes embeddings, ids and fingerprint as a safetensors file, whole or not at all."""
         from . import _safetensors
 
@@ -165,7 +171,7 @@ class Index:
         _safetensors.write(path, tensors, metadata)
 
     @classmethod
-    def load(cls, path, *, n_jobs=None) -> Index:
+    def load(cls, path: PathLike, *, n_jobs: int | None = None) -> Index:
         """The index that `save` wrote. FileError, FormatError."""
         from . import _safetensors
 
@@ -191,7 +197,7 @@ class Index:
         index.model_fingerprint = metadata.get("supcon.model_fingerprint")
         return index
 
-    def to_faiss(self):
+    def to_faiss(self) -> Any:
         """A `faiss.IndexFlatIP` of the embeddings; integer ids as an `IndexIDMap2` of it. Strings
         stay here: faiss finds row numbers, and ``index.ids[numbers]`` names them.
         """
@@ -205,7 +211,7 @@ class Index:
         mapped.add_with_ids(rows, self.ids)
         return mapped
 
-    def to_usearch(self, **options):
+    def to_usearch(self, **options: Any) -> Any:
         """A `usearch.index.Index` (HNSW: approximate) of the embeddings, by inner product; keys are
         the integer ids, or row numbers where ids are strings. options: usearch's (connectivity,
         dtype, …).
@@ -222,7 +228,7 @@ class Index:
         return index
 
 
-def _array(ids: list) -> np.ndarray:
+def _array(ids: list[Any]) -> Array:
     if ids and isinstance(ids[0], str):
         named = np.empty(len(ids), object)
         named[:] = ids
@@ -230,7 +236,7 @@ def _array(ids: list) -> np.ndarray:
     return np.array(ids, np.int64)
 
 
-def _checked_ids(ids, count: int, start: int) -> list:
+def _checked_ids(ids: Any, count: int, start: int) -> list[Any]:
     """A list of `count` ints, or of `count` strings."""
     if ids is None:
         return list(range(start, start + count))
@@ -251,9 +257,9 @@ def _checked_ids(ids, count: int, start: int) -> list:
     return [int(it) for it in found]
 
 
-def _stored_ids(tensors: dict) -> list:
+def _stored_ids(tensors: dict[str, Array]) -> list[Any]:
     if "ids" in tensors:
-        return tensors["ids"].astype(np.int64).reshape(-1).tolist()
+        return list(tensors["ids"].astype(np.int64).reshape(-1).tolist())
     ends, text = tensors.get("id_ends"), tensors.get("id_bytes")
     if ends is None or text is None or ends.dtype.kind != "i" or text.dtype != np.uint8:
         raise FormatError("it has no ids")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from ._folder import ImageFolder
 from ._images import Pixels, are_bytes, are_paths, as_array, encode_labels, is_picture, pixels
 from ._options import DATASET, build
 from ._pictures import encoded, item_array, picture_array
+from ._types import Array, ArrayLike
 
 
-def source(images, channels: int | None = None) -> Pixels | Dataset:
+def source(images: Any, channels: int | None = None) -> Pixels | Dataset:
     """Whatever images may be given as: a data set; an array; one path, encoded image or Pillow
     image; a list of any of these, of arrays of different sizes too (every file must be readable, so
     that rows of results belong to them). `channels`: what a model takes; gray is made RGB, RGB gray
@@ -49,12 +51,12 @@ def source(images, channels: int | None = None) -> Pixels | Dataset:
                     return _with_channels(stacked, wanted)
             items = [encoded(it, name) for it, name in zip(images, names)]
             return encoded_dataset(
-                [it if are_bytes(it) else Path(it) for it in items], None, options
+                [it if isinstance(it, bytes) else Path(it) for it in items], None, options
             )
     return _with_channels(pixels(images), wanted)
 
 
-def _is_image(item) -> bool:
+def _is_image(item: Any) -> bool:
     """Whether an item of a list is an image by itself, and not a row of numbers."""
     return is_picture(item) or (not isinstance(item, (list, tuple)) and as_array(item).ndim > 0)
 
@@ -63,7 +65,7 @@ def _with_channels(found: Pixels, wanted: int | None) -> Pixels | Dataset:
     return found if wanted in (None, found.channels) else from_pixels(found, channels=wanted)
 
 
-def labeled(images, labels=None) -> tuple[Dataset, np.ndarray | None]:
+def labeled(images: Any, labels: ArrayLike | None = None) -> tuple[Dataset, Array | None]:
     """A data set to train on and the classes of its labels (None without labels): `labels` of any
     kind, else the data set's own.
     """
@@ -83,7 +85,7 @@ def has_names(data: Dataset) -> bool:
     return data.class_names != [str(it) for it in data.class_labels]
 
 
-def _named(data: Dataset, classes: np.ndarray) -> Dataset:
+def _named(data: Dataset, classes: Array) -> Dataset:
     """With the labels' own words for names, so that a model fitted on it keeps them; numbers 0, 1,
     … are names already.
     """

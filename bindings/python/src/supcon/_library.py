@@ -14,14 +14,21 @@ import signal
 import subprocess
 import threading
 import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, TypeVar
 
-from . import _abi
+from . import _abi, _functions, _generated
 from ._convert import choice, integer
 from ._errors import BY_STATUS, CanceledError, InternalError
 from ._progress import clear_line
 
 NAME = "libsupcon.so.1"
+
+Struct = TypeVar("Struct", bound=ctypes.Structure)
+Handle = TypeVar("Handle")  # a pointer to an opaque struct
+_LogLevel = Literal["debug", "info", "warning"]
 
 
 def candidates() -> list[Path]:
@@ -84,7 +91,7 @@ def load() -> tuple[ctypes.CDLL, Path]:
         loaded = ctypes.CDLL(str(path))  # releases the GIL during each call
     except OSError as error:
         raise ImportError(f"libsupcon at {path} cannot be loaded: {_why(path, error)}") from None
-    for name, (result, arguments) in _abi.FUNCTIONS.items():
+    for name, (result, arguments) in _functions.FUNCTIONS.items():
         try:
             function = getattr(loaded, name)
         except AttributeError:
@@ -126,12 +133,12 @@ def check(status: int) -> None:
         )
 
 
-def guarded(function, stop=1):
+def guarded(function: Callable[..., int | None], stop: int = 1) -> Callable[..., int | None]:
     """`function` for a callback of the library: what it raises comes out of the call of the library
     (`check`), which is told to stop.
     """
 
-    def callback(*arguments):
+    def callback(*arguments: Any) -> int | None:
         try:
             return function(*arguments)
         except BaseException as error:  # ctypes would print it and go on
@@ -142,7 +149,7 @@ def guarded(function, stop=1):
 
 
 @contextlib.contextmanager
-def interruptible(stop):
+def interruptible(stop: Callable[[], object]) -> Iterator[None]:
     """Within, an exception of the SIGINT handler (KeyboardInterrupt) calls `stop()` and is raised
     at the end. It could otherwise come while ctypes enters a callback, and be lost. In other
     threads than the main one nothing is done: signals do not come there.
@@ -157,7 +164,7 @@ def interruptible(stop):
         return
     raised: list[BaseException] = []
 
-    def note(number, frame):
+    def note(number: int, frame: FrameType | None) -> None:
         try:
             handler(number, frame)
         except BaseException as error:
@@ -176,14 +183,20 @@ def interruptible(stop):
         raise raised[0]
 
 
-def call(function, *arguments, context=None, is_long=True, calls_back=False):
+def call(
+    function: Callable[..., int],
+    *arguments: Any,
+    context: Any = None,
+    is_long: bool = True,
+    calls_back: bool = False,
+) -> None:
     """Calls `function`, which may take long and runs with `context`, and checks its status. In the
     main thread, Ctrl-C cancels it: Python hears signals only between its own instructions, so that
     the call is made in a thread of its own meanwhile. `calls_back`: it runs Python by itself now
     and then, on this thread; `is_long=False`: it is over before anybody could press a key.
     """
 
-    def cancel():
+    def cancel() -> None:
         lib.supcon_context_cancel(context)
 
     in_main = threading.current_thread() is threading.main_thread()
@@ -193,7 +206,7 @@ def call(function, *arguments, context=None, is_long=True, calls_back=False):
         return
     raised: list[BaseException] = []
 
-    def work():
+    def work() -> None:
         try:
             check(function(*arguments))
         except BaseException as error:
@@ -214,7 +227,7 @@ def call(function, *arguments, context=None, is_long=True, calls_back=False):
 
 # ------------------------------------------------------------------------------------------------
 # structs, handles
-def defaults(struct):
+def defaults(struct: type[Struct]) -> Struct:
     """A new `struct` as the library's init function sets it; with the first, the log is set up."""
     global _is_used
     # Not at import, which is no use of the library yet: a child that is forked after it may use it.
@@ -227,14 +240,14 @@ def defaults(struct):
 _is_used = False
 
 
-def initial(struct):
+def initial(struct: type[Struct]) -> Struct:
     """A new `struct` as the library's init function sets it, and nothing else."""
     value = struct()
     getattr(lib, _abi.STRUCTS[struct] + "_init_sized")(ctypes.byref(value), ctypes.sizeof(value))
     return value
 
 
-def own(owner, handle, free):
+def own(owner: object, handle: Handle, free: Callable[[Any], object]) -> Handle:
     """Frees `handle` when `owner` is gone; not at exit, and not in a forked child, where the
     library's threads are gone.
     """
@@ -243,7 +256,7 @@ def own(owner, handle, free):
     return handle
 
 
-def _free(free, handle, process):
+def _free(free: Callable[[Any], object], handle: Any, process: int) -> None:
     if os.getpid() == process:
         free(handle)
 
@@ -252,7 +265,7 @@ class Context:
     """How many threads compute, and with how much memory."""
 
     def __init__(self, threads: int = 0, memory_limit: int = 0):
-        options = defaults(_abi.ContextOptions)
+        options = defaults(_generated.ContextOptions)
         options.threads, options.memory_limit = threads, memory_limit
         handle = _abi.ContextHandle()
         check(lib.supcon_context_create(ctypes.byref(options), ctypes.byref(handle)))
@@ -262,7 +275,7 @@ class Context:
 _contexts: dict[tuple[int, int], Context] = {}
 
 
-def context(n_jobs=None, memory_limit=None):
+def context(n_jobs: int | None = None, memory_limit: int | None = None) -> Any:
     """The handle of the context for `n_jobs` as scikit-learn counts (None and -1: every CPU this
     process may use; -2: all but one), made once; None: the default.
     """
@@ -283,15 +296,17 @@ def context(n_jobs=None, memory_limit=None):
 # versions, log
 def version() -> str:
     """The version of the library that is loaded, "major.minor.patch"."""
-    return lib.supcon_version().decode()
+    text: bytes = lib.supcon_version()
+    return text.decode()
 
 
 def build_info() -> str:
     """One line for bug reports: version, engines and theirs, CPU features found."""
-    return lib.supcon_build_info().decode()
+    text: bytes = lib.supcon_build_info()
+    return text.decode()
 
 
-_log_callbacks = []  # each that was ever set: another thread may be in it still
+_log_callbacks: list[Any] = []  # each that was ever set: another thread may be in it still
 
 
 def to_logging(level: str, message: str) -> None:
@@ -302,7 +317,9 @@ def to_logging(level: str, message: str) -> None:
     logging.getLogger("supcon").log(getattr(logging, level.upper()), message)
 
 
-def set_log(callback=to_logging, level: str = "info") -> None:
+def set_log(
+    callback: Callable[[str, str], object] | None = to_logging, level: _LogLevel = "info"
+) -> None:
     """Sends the library's messages of `level` ("debug", "info", "warning") and above to
     ``callback(level, message)``, both str; None: silence. The default is the logger "supcon" of
     Python's logging. For the whole process; it may be called from any thread, one call at a time.
@@ -322,5 +339,5 @@ def set_log(callback=to_logging, level: str = "info") -> None:
 
 
 @atexit.register
-def _silence():
+def _silence() -> None:
     lib.supcon_set_log_callback(_abi.LogCallback(), _abi.Log.WARNING, None)

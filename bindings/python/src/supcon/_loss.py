@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
 
@@ -12,28 +13,29 @@ from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import encode_labels, floats, integers
 from ._library import call, context, defaults, lib
 from ._options import LOSS, LOSS_ALONE, build
+from ._types import ArrayLike, Float32
 from ._weights import sample_weights
 
 
 def supcon_loss(
-    features,
-    labels=None,
+    features: ArrayLike,
+    labels: ArrayLike | None = None,
     *,
-    mask=None,
-    sample_weight=None,
-    temperature=0.1,
-    form="out",
-    denominator="all",
-    anchors="all",
-    scale=1.0,
-    reduction="mean",
-    normalize=False,
-    positives_cap=0,
-    seed=0,
-    return_gradient=False,
-    return_without_positive=False,
-    n_jobs=None,
-):
+    mask: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    temperature: float = 0.1,
+    form: _generated.FormName = "out",
+    denominator: _generated.DenominatorName = "all",
+    anchors: _generated.AnchorsName = "all",
+    scale: float = 1.0,
+    reduction: _generated.ReductionName = "mean",
+    normalize: bool = False,
+    positives_cap: int = 0,
+    seed: int = 0,
+    return_gradient: bool = False,
+    return_without_positive: bool = False,
+    n_jobs: int | None = None,
+) -> Any:
     """The supervised contrastive loss (Khosla et al., arXiv:2004.11362) and its gradient, in O(n d)
     memory.
 
@@ -166,23 +168,23 @@ def supcon_loss(
 
 
 def supcon_loss_queue(
-    queries,
-    keys,
-    labels=None,
+    queries: ArrayLike,
+    keys: ArrayLike,
+    labels: ArrayLike | None = None,
     *,
-    queue=None,
-    queue_labels=None,
-    queue_positives=True,
-    temperature=0.1,
-    form="out",
-    denominator="all",
-    scale=1.0,
-    reduction="mean",
-    positives_cap=0,
-    seed=0,
-    return_gradient=False,
-    n_jobs=None,
-):
+    queue: ArrayLike | None = None,
+    queue_labels: ArrayLike | None = None,
+    queue_positives: bool = True,
+    temperature: float = 0.1,
+    form: _generated.FormName = "out",
+    denominator: _generated.DenominatorName = "all",
+    scale: float = 1.0,
+    reduction: _generated.ReductionName = "mean",
+    positives_cap: int = 0,
+    seed: int = 0,
+    return_gradient: bool = False,
+    n_jobs: int | None = None,
+) -> Any:
     """The loss of queries against keys, which learn nothing from it, and a queue of earlier keys:
     the memory variant (MoCo, arXiv:1911.05722; with labels Khosla et al.).
 
@@ -220,7 +222,9 @@ def supcon_loss_queue(
         raise ShapeError(f"queue has the shape {list(others.shape)}; expected [m, {dimension}]")
     numbers = other_numbers = None
     if labels is not None:
-        every = [labels] if queue_labels is None else [labels, queue_labels]
+        every = [np.asarray(labels)]
+        if queue_labels is not None:
+            every.append(np.asarray(queue_labels))
         for name, values, count in zip(("labels", "queue_labels"), every, (samples, len(others))):
             if np.shape(values) != (count,):
                 raise ShapeError(
@@ -278,7 +282,7 @@ def _is_long(anchors: int, contrasts: int, dimension: int) -> bool:
     return anchors * contrasts * max(dimension, 16) > 1 << 30
 
 
-def _float32(values, name: str) -> np.ndarray:
+def _float32(values: ArrayLike, name: str) -> Float32:
     array = np.asarray(values)
     if array.dtype.kind != "f":
         raise ElementTypeError(f"{name} are of type {array.dtype}; expected float32")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Literal
 
 import numpy as np
 
@@ -10,9 +11,15 @@ from . import _abi, _convert
 from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import floats
 from ._library import check, context, lib
+from ._types import ArrayLike, Float32
 
 
-def mask_from_multilabel(labels, rule="any", *, n_jobs=None) -> np.ndarray:
+def mask_from_multilabel(
+    labels: ArrayLike,
+    rule: Literal["any", "all", "jaccard"] = "any",
+    *,
+    n_jobs: int | None = None,
+) -> Float32:
     """A mask for samples that have any number of labels.
 
     Parameters
@@ -52,7 +59,7 @@ def mask_from_multilabel(labels, rule="any", *, n_jobs=None) -> np.ndarray:
     return mask
 
 
-def mask_from_values(values, bandwidth, *, n_jobs=None) -> np.ndarray:
+def mask_from_values(values: ArrayLike, bandwidth: float, *, n_jobs: int | None = None) -> Float32:
     """A mask for samples whose labels are numbers: exp(-|y_i - y_j|^2 / (2 bandwidth^2)), as in
     arXiv:2106.08808.
 

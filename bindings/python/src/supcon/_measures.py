@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import doubles, encode_labels, floats, integers
 from ._library import check, context, defaults, lib
 from ._options import CALIBRATION, OOD, build
+from ._types import Array, ArrayLike, Float32
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,9 @@ class Calibration:
     confidence: float
     negative_log_likelihood: float
     brier_score: float
-    bin_counts: np.ndarray
-    bin_confidences: np.ndarray
-    bin_accuracies: np.ndarray
+    bin_counts: Array
+    bin_confidences: Array
+    bin_accuracies: Array
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ class CorruptionError:
 
     mean: float
     relative_mean: float
-    ratios: np.ndarray
-    relative_ratios: np.ndarray
+    ratios: Array
+    relative_ratios: Array
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,12 @@ class Detection:
 
 
 def retrieval(
-    gallery, gallery_labels, queries=None, query_labels=None, *, n_jobs=None
+    gallery: ArrayLike,
+    gallery_labels: ArrayLike,
+    queries: ArrayLike | None = None,
+    query_labels: ArrayLike | None = None,
+    *,
+    n_jobs: int | None = None,
 ) -> Retrieval:
     """How well embeddings find those of their label by cosine: precision@1, R-precision and MAP@R
     (Musgrave et al., arXiv:2003.08505).
@@ -138,7 +145,9 @@ def retrieval(
     )
 
 
-def calibration(probabilities, labels, *, bins=None) -> Calibration:
+def calibration(
+    probabilities: ArrayLike, labels: ArrayLike, *, bins: int | None = None
+) -> Calibration:
     """How far a classifier's confidence is from its accuracy (Guo et al., arXiv:1706.04599).
 
     Parameters
@@ -188,7 +197,12 @@ def calibration(probabilities, labels, *, bins=None) -> Calibration:
     )
 
 
-def corruption_error(errors, baseline, clean=None, clean_baseline=None) -> CorruptionError:
+def corruption_error(
+    errors: ArrayLike,
+    baseline: ArrayLike,
+    clean: float | None = None,
+    clean_baseline: float | None = None,
+) -> CorruptionError:
     """Robustness to corruptions against a baseline's: mCE and relative mCE (Hendrycks and
     Dietterich, arXiv:1903.12261), ratios that papers print times 100.
 
@@ -225,7 +239,7 @@ def corruption_error(errors, baseline, clean=None, clean_baseline=None) -> Corru
     return CorruptionError(scores.mean, scores.relative_mean, ratios, relative)
 
 
-def alignment(embeddings, labels, *, n_jobs=None) -> float:
+def alignment(embeddings: ArrayLike, labels: ArrayLike, *, n_jobs: int | None = None) -> float:
     """Mean squared distance of two embeddings of one label, at length 1 (Wang and Isola,
     arXiv:2005.10242): 0 at best, 2 for unrelated ones; NaN if no two share a label. embeddings :
     float [n, d]; labels : [n] of any kind.
@@ -245,7 +259,7 @@ def alignment(embeddings, labels, *, n_jobs=None) -> float:
     return value.value
 
 
-def uniformity(embeddings, *, n_jobs=None) -> float:
+def uniformity(embeddings: ArrayLike, *, n_jobs: int | None = None) -> float:
     """log of the mean of exp(-2 distance squared) over pairs of embeddings at length 1 (Wang and
     Isola, arXiv:2005.10242): 0 if all are the same, about -4 if they are spread evenly. Of more
     than 4096 it takes the first. embeddings : float [n, d].
@@ -259,7 +273,13 @@ def uniformity(embeddings, *, n_jobs=None) -> float:
     return value.value
 
 
-def ood_scores(train, queries=None, *, k=None, n_jobs=None) -> np.ndarray:
+def ood_scores(
+    train: ArrayLike,
+    queries: ArrayLike | None = None,
+    *,
+    k: int | None = None,
+    n_jobs: int | None = None,
+) -> Float32:
     """How strange each query is: the distance to its k-th nearest training embedding, both at
     length 1, 0 to 2 (Sun et al., arXiv:2204.06507); the larger, the more likely out of
     distribution.
@@ -299,11 +319,11 @@ def ood_scores(train, queries=None, *, k=None, n_jobs=None) -> np.ndarray:
     return scores
 
 
-def ood_detection(inside, outside) -> Detection:
+def ood_detection(inside: ArrayLike, outside: ArrayLike) -> Detection:
     """How well scores, larger outside, tell the two apart: AUROC and the false-positive rate where
     95 % inside are let in. inside : [n]; outside : [m].
     """
-    parts = []
+    parts: list[Any] = []
     for name, values in (("inside", inside), ("outside", outside)):
         array = np.ascontiguousarray(values, np.float32)
         if array.ndim != 1:
@@ -314,7 +334,7 @@ def ood_detection(inside, outside) -> Detection:
     return Detection(scores.auroc, scores.fpr95, scores.threshold)
 
 
-def rows_of(values, name: str) -> np.ndarray:
+def rows_of(values: ArrayLike, name: str) -> Float32:
     """`values` as dense float32 [n, d]."""
     array = np.asarray(values)
     if array.dtype.kind != "f":

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
 import tempfile
+from collections.abc import Callable, Sized
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _abi, _convert, _generated, _safetensors
+from . import _abi, _convert, _generated, _schema
 from ._augmentation import image_size as pair
-from ._data import from_pixels
+from ._data import Dataset, from_pixels
+from ._description import Description
 from ._errors import ArgumentError, ForkError
 from ._images import Pixels, floats, is_nothing
 from ._inputs import labeled, source
-from ._library import call, check, context, defaults, guarded, interruptible, lib, own
+from ._library import call, check, context, guarded, interruptible, lib, own
 from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
+from ._types import (
+    ArrayLike,
+    ClassWeight,
+    EmbedProgress,
+    Float32,
+    Images,
+    PathLike,
+    PerChannel,
+    Size,
+)
 from ._weights import weighted
 
 
 @documented(MODEL)
-class Model:
+class Model(Description):
     """An image encoder with random weights, to be trained by `supcon.train`; `supcon.load` gives
     one from a file. Any number of threads may embed with one model.
 
@@ -46,6 +58,7 @@ class Model:
         free then. OutOfMemoryError where it is too little.
     """
 
+    _failure: ForkError  # of a model that was unpickled where the library cannot be used
     stop_training = False  # set by a callback to end the run (`supcon.callbacks`)
 
     def __init__(
@@ -63,15 +76,15 @@ class Model:
         normalize_features: bool | None = None,
         resize: _generated.ResizeName | None = None,
         # end of generated
-        image_size=None,
-        channels=None,
-        mean=None,
-        std=None,
-        classes=None,
-        seed=None,
-        n_jobs=None,
-        memory_limit=None,
-    ):
+        image_size: Size | None = None,
+        channels: int | None = None,
+        mean: PerChannel | None = None,
+        std: PerChannel | None = None,
+        classes: int | None = None,
+        seed: int | None = None,
+        n_jobs: int | None = None,
+        memory_limit: int | None = None,
+    ) -> None:
         given = {name: value for name, value in locals().items() if name in MODEL | MODEL_DATA}
         if image_size is not None:
             given["image_height"], given["image_width"] = pair(image_size)
@@ -89,139 +102,27 @@ class Model:
         )
         self._take(handle, n_jobs, memory_limit)
 
-    def _take(self, handle, n_jobs, memory_limit):
-        self._handle, self.n_jobs, self.memory_limit = (
-            own(self, handle, lib.supcon_model_free),
-            n_jobs,
-            memory_limit,
-        )
+    def _take(self, handle: Any, n_jobs: int | None, memory_limit: int | None) -> None:
+        self._handle = own(self, handle, lib.supcon_model_free)
+        self.n_jobs, self.memory_limit = n_jobs, memory_limit
         self._context = context(n_jobs, memory_limit)
 
-    def __getattr__(self, name):
-        # Only of what is not there: a model that was unpickled where the library cannot be used.
-        if name == "_handle" and "_failure" in self.__dict__:
-            raise self._failure
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    if not TYPE_CHECKING:  # a type checker would take every name for an attribute
 
-    @property
-    def _info(self):
-        info = defaults(_abi.ModelInfo)
-        check(lib.supcon_model_get_info(self._handle, ctypes.byref(info)))
-        return info
-
-    architecture = property(
-        lambda self: self._info.architecture.decode(), doc='"resnet18" and so on.'
-    )
-    width = property(lambda self: self._info.width, doc="Channels of the first stage.")
-    channels = property(lambda self: self._info.channels, doc="Of the images.")
-    image_size = property(
-        lambda self: (lambda info: (info.image_height, info.image_width))(self._info),
-        doc="(height, width) that the model is made for.",
-    )
-    stem = property(
-        lambda self: _generated.Stem(self._info.stem).word, doc='"imagenet" or "cifar".'
-    )
-    head = property(
-        lambda self: _generated.Head(self._info.head).word,
-        doc='"none", "linear", "mlp" or "mlp_bn".',
-    )
-    head_hidden = property(
-        lambda self: self._info.head_hidden, doc="Width of the head's hidden layer."
-    )
-    projection_dim = property(
-        lambda self: self._info.projection_dim,
-        doc="Dimension of the projection z; 0 without a head.",
-    )
-    classes = property(
-        lambda self: self._info.classes, doc="Of the linear classifier; 0 without one."
-    )
-    normalize_features = property(
-        lambda self: bool(self._info.normalize_features),
-        doc="Whether head and classifier take the encoder's output at length 1.",
-    )
-    precision = property(
-        lambda self: _generated.Precision(self._info.precision).word, doc='"f32" or "bf16".'
-    )
-    resize = property(
-        lambda self: _generated.Resize(self._info.resize).word,
-        doc='"squash" or "crop": how images of another shape are brought to `image_size`.',
-    )
-    int8 = property(
-        lambda self: bool(self._info.int8),
-        doc="Whether the encoder embeds in int8, after `quantize`.",
-    )
-    embedding_dim = property(
-        lambda self: self._info.embedding_dim, doc="Dimension of the embedding r."
-    )
-    parameters = property(lambda self: self._info.parameters, doc="How many numbers are trained.")
-    mean = property(
-        lambda self: (lambda info: list(info.mean)[: info.channels])(self._info),
-        doc="Per channel, of pixels from 0 to 1.",
-    )
-    std = property(
-        lambda self: (lambda info: list(info.std)[: info.channels])(self._info),
-        doc="Per channel, of pixels from 0 to 1.",
-    )
-
-    @property
-    def class_names(self) -> list[str]:
-        """What the classifier's classes are called."""
-        names = [lib.supcon_model_class_name(self._handle, it) for it in range(self.classes)]
-        return [
-            str(at) if it is None else it.decode("utf-8", "replace") for at, it in enumerate(names)
-        ]
-
-    @property
-    def fingerprint(self) -> str:
-        """16 hexadecimal digits of a SHA-256 over what an embedding depends on: the encoder's
-        parameters, the images' size, mean and deviation. Precision and int8 are left out.
-        """
-        tensors, metadata = _safetensors.parsed(self.to_bytes())
-        digest = hashlib.sha256()
-        for name in sorted(tensors):
-            if name.startswith(("conv1.", "bn1.", "layer")) and not name.endswith(
-                "batches_tracked"
-            ):
-                digest.update(name.encode() + tensors[name].tobytes())
-        for key in ("architecture", "stem", "image_height", "image_width", "mean", "std"):
-            digest.update(metadata["supcon." + key].encode() + b"\0")
-        return digest.hexdigest()[:16]
-
-    def info(self) -> dict:
-        """Everything above, as a dict."""
-        names = (
-            "architecture",
-            "width",
-            "channels",
-            "image_size",
-            "stem",
-            "head",
-            "head_hidden",
-            "projection_dim",
-            "normalize_features",
-            "classes",
-            "precision",
-            "resize",
-            "int8",
-            "embedding_dim",
-            "parameters",
-            "mean",
-            "std",
-        )
-        return {name: getattr(self, name) for name in names} | {"class_names": self.class_names}
-
-    def __repr__(self) -> str:
-        info = self._info
-        return (
-            f"<supcon.Model {info.architecture.decode()} of width {info.width} for "
-            f"{info.image_height}x{info.image_width}x{info.channels}, "
-            f"{'int8' if info.int8 else _generated.Precision(info.precision).word}, "
-            f"embeddings of {info.embedding_dim}, {info.classes or 'no'} classes>"
-        )
+        def __getattr__(self, name):
+            if name == "_handle" and "_failure" in self.__dict__:
+                raise self._failure
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def embed(
-        self, images, output="encoder", normalize=True, *, batch_size=None, progress=None
-    ) -> np.ndarray:
+        self,
+        images: Images,
+        output: _generated.OutputName = "encoder",
+        normalize: bool = True,
+        *,
+        batch_size: int | None = None,
+        progress: EmbedProgress | None = None,
+    ) -> Float32:
         """Images to embeddings.
 
         Parameters
@@ -260,24 +161,23 @@ class Model:
         found = source(images, self.channels)
         rows, step = (
             np.empty((len(found), dimension), np.float32),
-            self._piece(found, options.batch_size),
+            self._piece(options.batch_size),
         )
         start, (height, width) = 0, self.image_size
         while True:  # once even for nothing to do: the library says what is wrong then
             stop = min(start + step, len(found))
             part = rows[start:stop]
+            is_whole = stop - start == len(found)
             if isinstance(found, Pixels):
-                piece = found if stop - start == len(found) else found.slice(start, stop)
-                function, images = lib.supcon_model_embed, ctypes.byref(piece.struct)
+                pixels = found if is_whole else found.slice(start, stop)
+                function, some = lib.supcon_model_embed, ctypes.byref(pixels.struct)
             else:
-                piece = (
-                    found if stop - start == len(found) else found.subset(np.arange(start, stop))
-                )
-                function, images = lib.supcon_model_embed_dataset, piece._handle
+                data = found if is_whole else found.subset(np.arange(start, stop))
+                function, some = lib.supcon_model_embed_dataset, data._handle
             call(
                 function,
                 self._handle,
-                images,
+                some,
                 ctypes.byref(options),
                 floats(part),
                 part.size,
@@ -291,7 +191,7 @@ class Model:
             if start >= len(found):
                 return rows
 
-    def _piece(self, found, batch_size: int) -> int:
+    def _piece(self, batch_size: int) -> int:
         """Images per call of the library: a few seconds of work, so that progress is told, in whole
         batches.
         """
@@ -300,7 +200,7 @@ class Model:
             1, (1 << 24) // max(1, (batch_size or 256) * height * width)
         )
 
-    def quantize(self, images) -> Model:
+    def quantize(self, images: Images | None) -> Model:
         """From here on the encoder embeds in int8, in about half of bf16's time, until it is
         trained; `save` keeps it. `images`: some hundreds such as will be embedded, in any form that
         `embed` takes, to calibrate on; of more than 512, 512 from first to last are taken. None:
@@ -321,14 +221,14 @@ class Model:
 
     def fit_classifier(
         self,
-        images,
-        labels=None,
+        images: Images,
+        labels: ArrayLike | None = None,
         *,
-        class_weight=None,
-        sample_weight=None,
-        iterations=None,
-        l2=None,
-        progress=None,
+        class_weight: ClassWeight | None = None,
+        sample_weight: ArrayLike | None = None,
+        iterations: int | None = None,
+        l2: float | None = None,
+        progress: Callable[[str, int, int], object] | None = None,
     ) -> Model:
         """Fits the linear classifier on the frozen, unaugmented embeddings and keeps it. `labels`:
         [n] of any kind, numbered in their order; None: the data set's own. Nobody may use the model
@@ -346,14 +246,14 @@ class Model:
         data, classes = labeled(images, labels)
         data = weighted(data, classes, class_weight, sample_weight)
         options = build(CLASSIFIER, classifier_iterations=iterations, classifier_l2=l2)
-        stopped = []
+        stopped: list[bool] = []
 
-        def hear(phase, done, total, _) -> int:
+        def hear(phase: int, done: int, total: int, _: object) -> int:
             return int(
                 bool(progress and progress(_abi.Phase(phase).word, done, total)) or bool(stopped)
             )
 
-        options.progress = _abi.ProgressCallback(guarded(hear))
+        options.progress = _schema.ProgressCallback(guarded(hear))
         with interruptible(lambda: stopped.append(True)):
             check(
                 lib.supcon_model_fit_classifier(self._handle, data._handle, ctypes.byref(options))
@@ -381,7 +281,7 @@ class Model:
             self.memory_limit,
         )
 
-    def save(self, path) -> None:
+    def save(self, path: PathLike) -> None:
         """Writes a safetensors file with torchvision's parameter names and the configuration as
         metadata; whole or not at all. FileError (an OSError) otherwise.
         """
@@ -394,7 +294,7 @@ class Model:
             self.save(path)
             return path.read_bytes()
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         # bf16 is asked for again only where it is the default: the reader's CPU may lack it
         return _unpickled, (
             self.to_bytes(),
@@ -405,17 +305,17 @@ class Model:
 
 
 def load(
-    path,
-    architecture=None,
-    stem=None,
-    mean=None,
-    std=None,
-    precision="auto",
+    path: PathLike,
+    architecture: str | None = None,
+    stem: _generated.StemName | None = None,
+    mean: PerChannel | None = None,
+    std: PerChannel | None = None,
+    precision: _generated.PrecisionName | None = "auto",
     *,
-    image_size=None,
-    resize=None,
-    n_jobs=None,
-    memory_limit=None,
+    image_size: Size | None = None,
+    resize: _generated.ResizeName | None = None,
+    n_jobs: int | None = None,
+    memory_limit: int | None = None,
 ) -> Model:
     """A model from a safetensors file: ours, or one with the parameter names of torchvision, timm
     or SupContrast; "fc" becomes its classifier.
@@ -463,7 +363,7 @@ def load(
         for name, values in (("mean", mean), ("std", std)):
             # how many channels there are the file says: a single number serves them all
             numbers = _convert.per_channel(
-                name, values, 4 if isinstance(values, (int, float)) else min(4, max(1, len(values)))
+                name, values, min(4, max(1, len(values))) if isinstance(values, Sized) else 4
             )
             getattr(options, name)[: len(numbers)] = numbers
     model, handle = Model.__new__(Model), _abi.ModelHandle()
@@ -479,19 +379,24 @@ def load(
     return model
 
 
-def _from_bytes(content: bytes, precision: str, n_jobs, memory_limit) -> Model:
+def _from_bytes(
+    content: bytes,
+    precision: _generated.PrecisionName,
+    n_jobs: int | None,
+    memory_limit: int | None,
+) -> Model:
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.safetensors")
         Path(path).write_bytes(content)
         return load(path, precision=precision, n_jobs=n_jobs, memory_limit=memory_limit)
 
 
-def _calls_back(data) -> bool:
+def _calls_back(data: Dataset | Pixels | None) -> bool:
     """Whether images are made by a function of Python's."""
     return any(isinstance(it, _abi.BatchCallback) for it in getattr(data, "_keep", ()))
 
 
-def _unpickled(*arguments) -> Model:
+def _unpickled(*arguments: Any) -> Model:
     """A model from a pickle. In a forked child, where the library cannot be used, its methods raise
     the ForkError: an exception while unpickling would end a worker of multiprocessing's pool, which
     would start another for ever.

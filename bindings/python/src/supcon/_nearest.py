@@ -11,9 +11,17 @@ from ._images import floats, integers
 from ._library import call, context, lib
 from ._measures import rows_of
 from ._options import NEAREST, build
+from ._types import ArrayLike, Float32, Int64
 
 
-def nearest(gallery, queries=None, *, k=None, normalize=None, n_jobs=None):
+def nearest(
+    gallery: ArrayLike,
+    queries: ArrayLike | None = None,
+    *,
+    k: int | None = None,
+    normalize: bool | None = None,
+    n_jobs: int | None = None,
+) -> tuple[Float32, Int64]:
     """The k nearest rows of `gallery` for each query, the nearest first, found by comparing it with
     every row; among equals the lower index comes first.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +16,21 @@ from ._convert import choice
 from ._errors import ArgumentError, StateError
 from ._extras import needed
 from ._files import write as write_whole
+from ._generated import OutputName
+from ._model import Model
+from ._types import Array, ArrayLike, PathLike
 
 OPSET, IR_VERSION = 17, 8
 
 
-def export_onnx(model, path, *, outputs=("encoder",), normalize=True, int8=None) -> None:
+def export_onnx(
+    model: Model,
+    path: PathLike,
+    *,
+    outputs: OutputName | Sequence[OutputName] = ("encoder",),
+    normalize: bool = True,
+    int8: bool | None = None,
+) -> None:
     """Writes `model` as ONNX (opset 17): batch norms are folded into the convolutions, weights are
     float32 whatever the model computes in.
 
@@ -49,7 +61,7 @@ def export_onnx(model, path, *, outputs=("encoder",), normalize=True, int8=None)
     )
 
 
-def export_openvino(model, path, **options) -> None:
+def export_openvino(model: Model, path: PathLike, **options: Any) -> None:
     """Writes `model` as OpenVINO's IR: PATH.xml and PATH.bin beside it, converted by OpenVINO from
     what `export_onnx` makes; options are that function's. Weights stay float32.
     """
@@ -63,7 +75,9 @@ def export_openvino(model, path, **options) -> None:
         openvino.save_model(openvino.convert_model(source), path, compress_to_fp16=False)
 
 
-def _serialized(model, outputs, normalize, int8) -> bytes:
+def _serialized(
+    model: Model, outputs: str | Sequence[str], normalize: bool, int8: bool | None
+) -> bytes:
     onnx = needed("onnx", "onnx", "an export to ONNX")
     parts = Parts(model)
     wanted = [outputs] if isinstance(outputs, str) else list(outputs)
@@ -79,23 +93,27 @@ def _serialized(model, outputs, normalize, int8) -> bytes:
         raise StateError("the model has no int8 ranges; call its quantize(images) first")
     graph = _Graph(onnx, parts, parts.ranges is not None if int8 is None else int8)
     graph.build(wanted, normalize)
-    return graph.model(model.info()).SerializeToString()
+    made: bytes = graph.model(model.info()).SerializeToString()
+    return made
 
 
 class _Graph:
     """The nodes and constants of an ONNX graph that is being built."""
 
-    def __init__(self, onnx, parts: Parts, int8: bool):
+    def __init__(self, onnx: Any, parts: Parts, int8: bool) -> None:
         self.onnx, self.parts, self.int8 = onnx, parts, int8
-        self.nodes, self.constants, self.outputs = [], [], []
+        self.ranges = parts.ranges or []
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self.outputs: list[Any] = []
 
-    def node(self, kind: str, inputs, output: str, **attributes) -> str:
+    def node(self, kind: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
         self.nodes.append(
             self.onnx.helper.make_node(kind, list(inputs), [output], name=output, **attributes)
         )
         return output
 
-    def constant(self, name: str, values, dtype=np.float32) -> str:
+    def constant(self, name: str, values: ArrayLike, dtype: Any = np.float32) -> str:
         self.constants.append(
             self.onnx.numpy_helper.from_array(np.ascontiguousarray(values, dtype), name)
         )
@@ -145,7 +163,7 @@ class _Graph:
         signed = self.parts.is_signed(value)
         step = self.constant(
             f"step{value}",
-            np.float32(self.parts.ranges[value]) / np.float32(127 if signed else 255),
+            np.float32(self.ranges[value]) / np.float32(127 if signed else 255),
         )
         zero = self.constant(f"zero{value}", 0, np.int8 if signed else np.uint8)
         quantized = self.node("QuantizeLinear", [x, step, zero], f"quantized{value}")
@@ -174,11 +192,11 @@ class _Graph:
             y = self.node("Relu", [y], f"{name}.relu")
         return self.stored(y, layer.y)
 
-    def bytes_of(self, layer: Convolution, weight, bias) -> tuple[str, str]:
+    def bytes_of(self, layer: Convolution, weight: Array, bias: Array) -> tuple[str, str]:
         """Weights with a step for each output channel, the bias in the product of the steps."""
         name = layer.convolution
         divisor = 127 if self.parts.is_signed(layer.x) else 255
-        x_step = float(np.float32(self.parts.ranges[layer.x]) / np.float32(divisor))
+        x_step = float(np.float32(self.ranges[layer.x]) / np.float32(divisor))
         steps = np.abs(weight).reshape(len(weight), -1).max(1) / 127
         # Of a channel that is all but off, so large that its bias fits 32 bits.
         steps = np.maximum(steps, np.maximum(np.abs(bias) / (x_step * 2.0**30), 1e-20))
@@ -241,7 +259,7 @@ class _Graph:
             )
         )
 
-    def model(self, info: dict):
+    def model(self, info: dict[str, Any]) -> Any:
         helper, parts = self.onnx.helper, self.parts
         images = helper.make_tensor_value_info(
             "images", self.onnx.TensorProto.FLOAT, ["batch", parts.channels, *parts.image_size]

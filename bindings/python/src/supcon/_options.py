@@ -8,26 +8,37 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
-from . import _abi, _convert, _rows, _schema
+from . import _convert, _generated, _rows, _schema
 from ._errors import ArgumentError
-from ._library import defaults, initial
+from ._library import Struct, defaults, initial
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Option:
     """One keyword of a struct's, as its row in Sources/Options says."""
 
-    struct: type
+    struct: type[ctypes.Structure]
     row: _schema.Row
 
-    name = property(lambda self: self.row.name)
-    field = property(lambda self: self.row.field)
-    kind = property(lambda self: self.row.kind)
-    group = property(lambda self: self.row.group)
+    @property
+    def name(self) -> str:
+        return self.row.name
+
+    @property
+    def field(self) -> str:
+        return self.row.field
+
+    @property
+    def kind(self) -> type:
+        return self.row.kind
 
     @property
     def help(self) -> str:
@@ -43,22 +54,23 @@ class Option:
         return "; ".join(parts) + (f" ({self.row.applies})" if self.row.applies else "")
 
     @property
-    def choices(self) -> list[str] | None:
-        return [it.word for it in self.kind] if issubclass(self.kind, _abi.Choice) else None
+    def choices(self) -> list[str]:
+        """The words of an enumeration; none of another kind."""
+        return [it.word for it in self.kind] if issubclass(self.kind, _schema.Choice) else []
 
     @property
-    def default(self):
+    def default(self) -> Any:
         return default_of(self.struct, self.field, self.kind)
 
-    def number(self, value):
+    def number(self, value: Any) -> Any:
         """`value` as the field takes it; an exception that names the option if it cannot be."""
-        if issubclass(self.kind, _abi.Choice):
+        if issubclass(self.kind, _schema.Choice):
             return _convert.choice(self.name, value, self.kind)
         if self.kind is bool:
             return _convert.flag(self.name, value)
         if self.kind is int:
             return _convert.integer(
-                self.name, value, *_convert.RANGES[dict(self.struct._fields_)[self.field]]
+                self.name, value, *_convert.RANGES[_ctype(self.struct, self.field)]
             )
         if self.kind is float:
             return _convert.real(self.name, value)
@@ -75,29 +87,33 @@ class Option:
 
 
 @functools.cache
-def _library_defaults(struct):
+def _library_defaults(struct: type[Struct]) -> Struct:
     return initial(struct)
 
 
-def default_of(struct, field: str, kind: type):
+def default_of(struct: type[ctypes.Structure], field: str, kind: type) -> Any:
     """What the library's init function sets `field` to, as Python writes it."""
     return _word(_library_defaults(struct), field, kind)
 
 
-def _word(struct, field: str, kind: type):
+def _word(struct: ctypes.Structure, field: str, kind: type) -> Any:
     """The field of a filled struct, as Python writes it."""
     value = getattr(struct, field)
     if kind is list:
         return value[: getattr(struct, _count(field))] or None
     if value is None:
         return None
-    if issubclass(kind, _abi.Choice):
+    if issubclass(kind, _schema.Choice):
         return kind(value).word
     if kind is bool:
         return bool(value)
-    if kind is float and dict(struct._fields_)[field] is ctypes.c_float:
+    if kind is float and _ctype(type(struct), field) is ctypes.c_float:
         return shortest(value)
     return value.decode() if isinstance(value, bytes) else value
+
+
+def _ctype(struct: type[ctypes.Structure], field: str) -> Any:
+    return next(it[1] for it in struct._fields_ if it[0] == field)
 
 
 def _count(field: str) -> str:
@@ -110,19 +126,18 @@ def shortest(value: float) -> float:
     return float(str(np.float32(value)))
 
 
-def words(struct, table: dict[str, Option]) -> dict:
+def words(struct: ctypes.Structure, table: dict[str, Option]) -> dict[str, Any]:
     """Every option of the table by its name, as a filled struct has it: what `build` makes the
     struct of.
     """
     return {name: _word(struct, option.field, option.kind) for name, option in table.items()}
 
 
-def _table(rows, table: str = "") -> dict[str, Option]:
+def _table(known: _schema.Table, table: str = "") -> dict[str, Option]:
     """The options of a struct by their names: those that a caller gives, or in the table "data"
     those that the data decide, in "alone" those that training decides.
     """
-    struct, *rows = rows
-    return {it.name: Option(struct, it) for it in rows if it.table == table}
+    return {it.name: Option(known.struct, it) for it in known.rows if it.table == table}
 
 
 MODEL, MODEL_DATA = _table(_rows.MODEL), _table(_rows.MODEL, "data")
@@ -139,7 +154,7 @@ LOAD = _table(_rows.LOAD)
 DATASET = _table(_rows.DATASET)
 
 
-def fill(struct, table: dict[str, Option], values: dict):
+def fill(struct: Struct, table: dict[str, Option], values: dict[str, Any]) -> Struct:
     """Sets the fields of `struct` whose option has a value in `values`; None leaves the default.
     ArgumentError for an unknown name.
     """
@@ -157,12 +172,14 @@ def fill(struct, table: dict[str, Option], values: dict):
     return struct
 
 
-def build(table: dict[str, Option], **values):
+def build(table: dict[str, Option], **values: Any) -> Any:
     """A struct with the library's defaults, and `values` set."""
     return fill(defaults(next(iter(table.values())).struct), table, values)
 
 
-def augmentations(value) -> tuple[_abi.AugmentationOptions | None, _abi.AugmentationOptions | None]:
+def augmentations(
+    value: Any,
+) -> tuple[_generated.AugmentationOptions | None, _generated.AugmentationOptions | None]:
     """An augmentation, or a pair of them: of an image's first view and of the others."""
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
@@ -170,11 +187,13 @@ def augmentations(value) -> tuple[_abi.AugmentationOptions | None, _abi.Augmenta
                 f"augmentation has {len(value)} parts; expected one augmentation, or "
                 "two: of an image's first view and of the others"
             )
-        return augmentation(value[0]), augmentation(value[1]) or defaults(_abi.AugmentationOptions)
+        return augmentation(value[0]), augmentation(value[1]) or defaults(
+            _generated.AugmentationOptions
+        )
     return augmentation(value), None
 
 
-def augmentation(value) -> _abi.AugmentationOptions | None:
+def augmentation(value: Any) -> _generated.AugmentationOptions | None:
     """A kind such as "simclr", or a dict with "kind" and fields such as {"kind": "simclr",
     "crop_scale_min": 0.5}; None: the default.
     """
@@ -182,7 +201,8 @@ def augmentation(value) -> _abi.AugmentationOptions | None:
         return None
     fields = {"kind": value} if not isinstance(value, dict) else dict(value)
     fields["augmentation"] = fields.pop("kind", None)
-    return build(AUGMENTATION, **fields)
+    made: _generated.AugmentationOptions = build(AUGMENTATION, **fields)
+    return made
 
 
 def describe(*tables: dict[str, Option]) -> str:
@@ -193,21 +213,23 @@ def describe(*tables: dict[str, Option]) -> str:
             kind = (
                 f"{{{', '.join(map(repr, option.choices))}}}"
                 if option.choices
-                else {bytes: "path"}.get(option.kind, option.kind.__name__)
+                else "path"
+                if option.kind is bytes
+                else option.kind.__name__
             )
             text = option.help[0].upper() + option.help[1:]
             lines.append(f"    {option.name} : {kind}, default {option.default!r}\n        {text}.")
     return "\n".join(lines)
 
 
-def documented(*tables: dict[str, Option]):
+def documented(*tables: dict[str, Option]) -> Callable[[Decorated], Decorated]:
     """A decorator that puts the options into the docstring in the place of "    {options}", and the
     library's {mean}, {std} and {side} of images.
     """
 
-    def decorate(it):
+    def decorate(it: Decorated) -> Decorated:
         if it.__doc__:
-            model = _library_defaults(_abi.ModelOptions)
+            model = _library_defaults(_generated.ModelOptions)
             it.__doc__ = it.__doc__.replace("    {options}", describe(*tables))
             for name, value in (
                 ("mean", model.mean[0]),

@@ -8,11 +8,13 @@ import io
 import os
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 
 from ._errors import ElementTypeError, ShapeError
 from ._images import are_bytes, as_array, is_picture
+from ._types import Array, PathLike
 
 # What Pillow may read and the library does not, by the ends of names.
 FOREIGN = frozenset(
@@ -35,7 +37,7 @@ FOREIGN = frozenset(
 )
 
 
-def png(image: np.ndarray) -> bytes:
+def png(image: Array) -> bytes:
     """uint8 [h, w, 1 or 3] as a PNG file, hardly compressed: it is read again soon."""
     height, width, channels = image.shape
 
@@ -58,7 +60,7 @@ def png(image: np.ndarray) -> bytes:
     )
 
 
-def picture_array(picture) -> np.ndarray:
+def picture_array(picture: Any) -> Array:
     """A Pillow image as uint8 [h, w, 1 or 3], turned as its Exif data say, without alpha."""
     from PIL import ImageOps
 
@@ -76,7 +78,7 @@ def picture_array(picture) -> np.ndarray:
     return array[..., None] if is_gray else array
 
 
-def item_array(item, name: str) -> np.ndarray:
+def item_array(item: Any, name: str) -> Array:
     """One image of a list, as uint8 or float [h, w, c]."""
     if is_picture(item):
         return picture_array(item)
@@ -91,7 +93,7 @@ def item_array(item, name: str) -> np.ndarray:
     return array
 
 
-def encoded(item, name: str):
+def encoded(item: Any, name: str) -> PathLike | bytes:
     """One image of a list as bytes of a file, or as the path that it is."""
     if isinstance(item, (str, os.PathLike)):
         return item
@@ -106,12 +108,12 @@ def encoded(item, name: str):
     return png(array[..., : 1 if array.shape[2] < 3 else 3])
 
 
-def is_foreign(path) -> bool:
+def is_foreign(path: PathLike) -> bool:
     """Whether a file's name says that only Pillow may read it."""
     return os.path.splitext(os.fsdecode(path))[1].lower() in FOREIGN
 
 
-def transcoded(path) -> bytes | None:
+def transcoded(path: PathLike) -> bytes | None:
     """A file as Pillow reads it, its first picture, as PNG; None if there is no Pillow, or it
     cannot either: the library then says what the file is.
     """

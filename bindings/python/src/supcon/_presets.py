@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from typing import Any
 
-from . import _abi
+from . import _generated
 from ._data import Dataset
 from ._errors import ArgumentError
 from ._files import statistics
@@ -23,8 +24,8 @@ class Preset:
 
     name: str
     description: str
-    model: dict
-    train: dict
+    model: dict[str, Any]
+    train: dict[str, Any]
 
     def __repr__(self) -> str:
         parts = [f"<supcon.Preset {self.name}: {self.description}"]
@@ -44,7 +45,7 @@ def preset(name: str) -> Preset:
     """A published recipe in full; ArgumentError, with the names that there are, for another."""
     if not isinstance(name, str) or "\0" in name:
         raise ArgumentError(f"preset is {name!r}; expected one of {', '.join(presets())}")
-    model, train = defaults(_abi.ModelOptions), defaults(_abi.TrainOptions)
+    model, train = defaults(_generated.ModelOptions), defaults(_generated.TrainOptions)
     check(lib.supcon_preset(name.encode(), ctypes.byref(model), ctypes.byref(train)))
     of_model = words(model, MODEL | MODEL_DATA)
     size = of_model.pop("image_height"), of_model.pop("image_width")
@@ -69,7 +70,7 @@ def preset(name: str) -> Preset:
     )
 
 
-def _views(pointer) -> dict | None:
+def _views(pointer: Any) -> dict[str, Any] | None:
     """As `augment` takes them."""
     if not pointer:
         return None
@@ -85,7 +86,7 @@ def suitable_size(data: Dataset) -> tuple[int, int]:
     return (data.height, data.width) if has_one else (224, 224)
 
 
-def model_options(recipe: Preset | None, data: Dataset, given: dict) -> dict:
+def model_options(recipe: Preset | None, data: Dataset, given: dict[str, Any]) -> dict[str, Any]:
     """What `Model` takes for these images: what is `given`, else the recipe's, else what the images
     say of themselves. None is not given. Mean and deviation of the recipe are of images with its
     own number of channels.
@@ -102,7 +103,7 @@ def model_options(recipe: Preset | None, data: Dataset, given: dict) -> dict:
     return {"mean": mean, "std": std} | options
 
 
-def train_options(recipe: Preset | None, given: dict) -> dict:
+def train_options(recipe: Preset | None, given: dict[str, Any]) -> dict[str, Any]:
     """What `train` takes: what is `given`, else the recipe's. None is not given. A dict without
     "kind" for an augmentation, or for one of a pair, changes the recipe's.
     """
@@ -114,7 +115,7 @@ def train_options(recipe: Preset | None, given: dict) -> dict:
     return options
 
 
-def _augmentation_over(base, given):
+def _augmentation_over(base: Any, given: Any) -> Any:
     if isinstance(given, dict) and "kind" not in given:
         return changed(base, given)
     if isinstance(given, (tuple, list)) and len(given) == 2:
@@ -125,7 +126,7 @@ def _augmentation_over(base, given):
     return given
 
 
-def changed(augmentation, fields: dict):
+def changed(augmentation: Any, fields: dict[str, Any]) -> Any:
     """An augmentation, a dict or a pair of them, with these fields in the place of its own."""
     return (
         tuple(changed(it, fields) for it in augmentation)
@@ -134,6 +135,6 @@ def changed(augmentation, fields: dict):
     )
 
 
-def only(given: dict) -> dict:
+def only(given: dict[str, Any]) -> dict[str, Any]:
     """Without what is None."""
     return {name: value for name, value in given.items() if value is not None}

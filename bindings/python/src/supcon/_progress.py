@@ -7,6 +7,10 @@ from __future__ import annotations
 import math
 import sys
 import time
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from ._training import Event
 
 
 def clock(seconds: float) -> str:
@@ -23,7 +27,7 @@ def bar(share: float, width: int = 24) -> str:
     return "█" * filled + "·" * (width - filled)
 
 
-_drawn = None  # the Progress whose bar is on the terminal now
+_drawn: _Line | None = None  # the one whose bar is on the terminal now
 
 
 def clear_line() -> None:
@@ -32,53 +36,16 @@ def clear_line() -> None:
         _drawn.clear()
 
 
-class Progress:
-    """Call it with each event of a run; `close` at the end."""
+class _Line:
+    """The line of a terminal that a bar is drawn on; plain lines now and then elsewhere."""
 
     FIRST_LINE, NEXT_LINES = 5.0, 60.0  # seconds until plain lines where there is no terminal
 
-    def __init__(self, stream=None, interval: float = 0.1):
+    def __init__(self, stream: TextIO | None = None, interval: float = 0.1) -> None:
         self.next_line = time.monotonic() + self.FIRST_LINE
         self.stream = stream or sys.stderr
         self.live = bool(getattr(self.stream, "isatty", lambda: False)())
         self.interval, self.last, self.open = interval, 0.0, False
-        if self.live and type(self) is Progress:  # a first step may take a minute
-            self._draw(0, "preparing", "")
-            self.last = 0.0
-
-    def __call__(self, event) -> None:
-        if event.kind == "epoch":
-            self._line(self.words(event))
-        elif event.kind == "step":  # a warning comes by the log too
-            self._draw(
-                event.step / max(1, event.steps),
-                f"epoch {event.epoch}/{event.epochs}",
-                f"{event.step}/{event.steps}  loss {event.loss:.4f}  "
-                f"{event.images_per_second:,.0f} images/s  {clock(event.seconds_left)} "
-                "left",
-            )
-
-    @staticmethod
-    def words(event) -> str:
-        """What an epoch came to, in a line."""
-        measured = [
-            ("kNN@1", event.knn_accuracy, ".2%"),
-            ("train", event.train_accuracy, ".2%"),
-            ("alignment", event.alignment, ".3f"),
-            ("uniformity", event.uniformity, ".3f"),
-        ]
-        words = "".join(
-            f"  {name} {value:{form}}" for name, value, form in measured if not math.isnan(value)
-        )
-        alone = (
-            f"  {event.anchors_without_positive} anchors without a positive"
-            if event.anchors_without_positive
-            else ""
-        )
-        return (
-            f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.4f}{words}  "
-            f"{event.images_per_second:,.0f} images/s  {clock(event.seconds_left)} left{alone}"
-        )
 
     def _draw(self, share: float, before: str, after: str) -> None:
         now = time.monotonic()
@@ -115,10 +82,54 @@ class Progress:
         self.stream.flush()
 
 
-class Count(Progress):
+class Progress(_Line):
+    """Call it with each event of a run; `close` at the end."""
+
+    def __init__(self, stream: TextIO | None = None, interval: float = 0.1) -> None:
+        super().__init__(stream, interval)
+        if self.live:  # a first step may take a minute
+            self._draw(0, "preparing", "")
+            self.last = 0.0
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "epoch":
+            self._line(self.words(event))
+        elif event.kind == "step":  # a warning comes by the log too
+            self._draw(
+                event.step / max(1, event.steps),
+                f"epoch {event.epoch}/{event.epochs}",
+                f"{event.step}/{event.steps}  loss {event.loss:.4f}  "
+                f"{event.images_per_second:,.0f} images/s  {clock(event.seconds_left)} "
+                "left",
+            )
+
+    @staticmethod
+    def words(event: Event) -> str:
+        """What an epoch came to, in a line."""
+        measured = [
+            ("kNN@1", event.knn_accuracy, ".2%"),
+            ("train", event.train_accuracy, ".2%"),
+            ("alignment", event.alignment, ".3f"),
+            ("uniformity", event.uniformity, ".3f"),
+        ]
+        words = "".join(
+            f"  {name} {value:{form}}" for name, value, form in measured if not math.isnan(value)
+        )
+        alone = (
+            f"  {event.anchors_without_positive} anchors without a positive"
+            if event.anchors_without_positive
+            else ""
+        )
+        return (
+            f"epoch {event.epoch}/{event.epochs}  loss {event.loss:.4f}{words}  "
+            f"{event.images_per_second:,.0f} images/s  {clock(event.seconds_left)} left{alone}"
+        )
+
+
+class Count(_Line):
     """Progress of a count, as `Model.embed` tells it: call it with (done, in all)."""
 
-    def __init__(self, what: str, stream=None):
+    def __init__(self, what: str, stream: TextIO | None = None) -> None:
         super().__init__(stream)
         self.what, self.start = what, time.monotonic()
 

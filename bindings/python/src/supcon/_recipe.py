@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -18,14 +19,14 @@ CROPS = (0.2, 0.35, 0.5, 0.7)
 KEEPS_MIRRORED, KEEPS_CROPPED = 0.65, 0.75
 
 
-def suited(data: Dataset, options: dict, *, begun: bool) -> tuple[dict, str]:
+def suited(data: Dataset, options: dict[str, Any], *, begun: bool) -> tuple[dict[str, Any], str]:
     """The options of `train` with those that are not given chosen for these images, and a sentence
     that says what was chosen and why.
 
     options : what the caller gave, without None
     begun : whether training starts from given weights
     """
-    chosen: dict = {}
+    chosen: dict[str, Any] = {}
     told: list[str] = []
     classes = len(data.class_names) if data.labels is not None else 0
     held_out = options.get("validation_fraction")
@@ -60,7 +61,7 @@ def suited(data: Dataset, options: dict, *, begun: bool) -> tuple[dict, str]:
 def batch_size(count: int, classes: int, per_class: int) -> int:
     """About eight steps an epoch and four images of a class in a batch, within 2 and 256."""
     wanted = max(16, count / 8, min(4 * classes, count / 2))
-    size = min(256, 2 ** round(math.log2(wanted)), max(2, count))
+    size = min(256, 1 << round(math.log2(wanted)), max(2, count))
     return max(per_class, size // per_class * per_class) if per_class else size
 
 
@@ -70,7 +71,7 @@ def epochs(count: int, begun: bool) -> int:
     return max(5, min(50, round(passes / 4))) if begun else max(10, min(200, round(passes)))
 
 
-def augmentation(data: Dataset) -> tuple[dict | None, str]:
+def augmentation(data: Dataset) -> tuple[dict[str, Any] | None, str]:
     """Whether mirroring, and how much cropping, leaves images in their class, by the class of the
     nearest image (1-NN on pixels, each image without itself). None: the library's default.
     """
@@ -80,7 +81,7 @@ def augmentation(data: Dataset) -> tuple[dict | None, str]:
     sample, labels = data.subset(rows), data.labels[rows]
     side = (min(SIDE, data.height), min(SIDE, data.width)) if data.height else (SIDE, SIDE)
 
-    def agreement(kind: str, **fields) -> float:
+    def agreement(kind: str, **fields: float) -> float:
         """Fraction of the views whose nearest image has their class."""
         views = augment(sample, {"kind": kind, **fields}, size=side).reshape(len(rows), -1)
         distances = (gallery**2).sum(1) - 2 * views @ gallery.T
@@ -94,7 +95,7 @@ def augmentation(data: Dataset) -> tuple[dict | None, str]:
         return None, "SimCLR's views, as photographs have them: pixels alone do not tell the class"
     whole = dict(crop_ratio_min=1, crop_ratio_max=1, crop_scale_min=1)
     mirrored = agreement("crop_flip", flip_probability=1, **whole) / plain
-    found: dict = {"kind": "simclr"}
+    found: dict[str, Any] = {"kind": "simclr"}
     if mirrored < KEEPS_MIRRORED:
         found["flip_probability"] = 0.0
     kind = "without" if mirrored < KEEPS_MIRRORED else "with"

@@ -37,10 +37,10 @@ from ._generated import (
     Stem,
     TrainOptions,
 )
-from ._schema import Row
+from ._schema import Row, Table
 
 # what each value of a choice means
-MEANINGS = {
+MEANINGS: dict[type, dict[str, str]] = {
     Form: {
         'out': 'outside the logarithm: L_out, equation 2 of arXiv:2004.11362; the one to use',
         'in': 'inside the logarithm: L_in, equation 3',
@@ -176,7 +176,7 @@ MEANINGS = {
     },
 }
 
-CONTEXT = (
+CONTEXT = Table(
     ContextOptions,
     Row(
         'threads', 'threads', int, '', 'Context',
@@ -193,7 +193,7 @@ CONTEXT = (
     ),
 )
 
-LOSS = (
+LOSS = Table(
     LossOptions,
     Row(
         'temperature', 'temperature', float, '', 'Loss',
@@ -253,7 +253,7 @@ LOSS = (
     ),
 )
 
-DATASET = (
+DATASET = Table(
     DatasetOptions,
     Row(
         'on_error', 'on_error', OnError, '', 'Data sets',
@@ -288,7 +288,7 @@ DATASET = (
     ),
 )
 
-AUGMENTATION = (
+AUGMENTATION = Table(
     AugmentationOptions,
     Row(
         'augmentation', 'kind', AugmentationKind, '', 'Augmentation',
@@ -418,7 +418,7 @@ AUGMENTATION = (
     ),
 )
 
-MODEL = (
+MODEL = Table(
     ModelOptions,
     Row(
         'stem', 'stem', Stem, '', 'Model',
@@ -513,7 +513,7 @@ MODEL = (
     ),
 )
 
-LOAD = (
+LOAD = Table(
     LoadOptions,
     Row(
         'stem', 'stem', Stem, '', 'Loading a model',
@@ -553,7 +553,7 @@ LOAD = (
     ),
 )
 
-EMBED = (
+EMBED = Table(
     EmbedOptions,
     Row(
         'output', 'output', Output, '', 'Embedding',
@@ -575,7 +575,7 @@ EMBED = (
     ),
 )
 
-CLASSIFIER = (
+CLASSIFIER = Table(
     ClassifierOptions,
     Row(
         'classifier_iterations', 'iterations', int, '', 'Fitting a classifier',
@@ -591,7 +591,7 @@ CLASSIFIER = (
     ),
 )
 
-TRAIN = (
+TRAIN = Table(
     TrainOptions,
     Row(
         'objective', 'objective', Objective, '', 'Objective',
@@ -944,7 +944,7 @@ TRAIN = (
     ),
 )
 
-EVALUATE = (
+EVALUATE = Table(
     EvaluateOptions,
     Row(
         'method', 'method', Method, '', 'Evaluation',
@@ -979,7 +979,7 @@ EVALUATE = (
     ),
 )
 
-CALIBRATION = (
+CALIBRATION = Table(
     CalibrationOptions,
     Row(
         'bins', 'bins', int, '', 'Calibration',
@@ -989,7 +989,7 @@ CALIBRATION = (
     ),
 )
 
-OOD = (
+OOD = Table(
     OodOptions,
     Row(
         'k', 'k', int, '', 'Out-of-distribution scores',
@@ -1001,7 +1001,7 @@ OOD = (
     ),
 )
 
-NEAREST = (
+NEAREST = Table(
     NearestOptions,
     Row(
         'k', 'k', int, '', 'Nearest neighbors',

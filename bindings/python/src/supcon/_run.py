@@ -18,13 +18,19 @@ import math
 import os
 import shutil
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from . import _assessment, _card, _config, _files, _tensorboard
 from ._convert import path as encoded_path
+from ._data import Dataset
 from ._errors import ArgumentError
 from ._library import version
+from ._model import Model
+from ._training import Event
+from ._types import EmbedProgress, PathLike
 
 COLUMNS = (
     "epoch",
@@ -53,33 +59,44 @@ class Run:
         A line for the head of config.toml and the card, such as the command.
     """
 
-    def __init__(self, path, *, resume: bool = False, sections=None, title: str = ""):
+    def __init__(
+        self,
+        path: PathLike,
+        *,
+        resume: bool = False,
+        sections: dict[str, dict[str, Any]] | None = None,
+        title: str = "",
+    ) -> None:
         encoded_path("run", path)  # of its errors' words
-        self.path = Path(path) if resume else free(Path(path))
+        self._names(Path(path) if resume else free(Path(path)))
         self.resume, self.sections, self.title = resume, dict(sections or {}), title
-        self.started, self.events, self.options = time.monotonic(), None, {}
-        self.assessment = None
+        self.started = time.monotonic()
+        self.events: Any = None
+        self.options: dict[str, Any] = {}
+        self.assessment: _assessment.Assessment | None = None
         self.path.mkdir(parents=True, exist_ok=True)
 
     @classmethod
-    def at(cls, path) -> Run:
+    def at(cls, path: PathLike) -> Run:
         """The run that a folder holds, to read."""
         encoded_path("run", path)
         found = cls.__new__(cls)
-        found.path = Path(path)
+        found._names(Path(path))
         if not found.config.is_file():
             raise ArgumentError(f"{found.path} is no folder of a run: there is no {found.config}")
         return found
 
-    config = property(lambda self: self.path / "config.toml")
-    summary = property(lambda self: self.path / "summary.csv")
-    model = property(lambda self: self.path / "model.safetensors")
-    checkpoints = property(lambda self: self.path / "checkpoints")
-    evaluation = property(lambda self: self.path / "evaluation.npz")
-    card = property(lambda self: self.path / "README.md")
-    report = property(lambda self: self.path / "report.html")
+    def _names(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.toml"
+        self.summary = path / "summary.csv"
+        self.model = path / "model.safetensors"
+        self.checkpoints = path / "checkpoints"
+        self.evaluation = path / "evaluation.npz"
+        self.card = path / "README.md"
+        self.report = path / "report.html"
 
-    def begin(self, model, data, options: dict) -> dict:
+    def begin(self, model: Model, data: Dataset, options: dict[str, Any]) -> dict[str, Any]:
         """Writes config.toml; the options to train with, whose checkpoints are in the folder."""
         found = _config.of_run(model, options)
         for name, values in self.sections.items():
@@ -97,7 +114,7 @@ class Run:
             "checkpoint_folder": options.get("checkpoint_folder") or str(self.checkpoints)
         }
 
-    def __call__(self, event) -> None:
+    def __call__(self, event: Event) -> None:
         """Notes an epoch."""
         if event.kind != "epoch":
             return
@@ -119,7 +136,7 @@ class Run:
             _tensorboard.add(self.events, event)
             self.events.flush()
 
-    def _rows(self, rows: list[dict]) -> None:
+    def _rows(self, rows: list[dict[str, Any]]) -> None:
         lines = [",".join(COLUMNS)]
         for row in rows:
             cells = [str(row["epoch"])]
@@ -136,7 +153,15 @@ class Run:
         if not self.resume:
             shutil.rmtree(self.path, ignore_errors=True)
 
-    def finish(self, model, data, test=None, *, progress=None, assess: bool = True) -> None:
+    def finish(
+        self,
+        model: Model,
+        data: Dataset,
+        test: Dataset | None = None,
+        *,
+        progress: Callable[[str], EmbedProgress | None] | None = None,
+        assess: bool = True,
+    ) -> None:
         """Writes the model, its evaluation, the card and the report. Without `assess` (a run that
         was interrupted) the model and a card without figures.
         """
@@ -159,7 +184,7 @@ def free(path: Path) -> Path:
     return found
 
 
-def read_summary(path) -> list[dict]:
+def read_summary(path: PathLike) -> list[dict[str, Any]]:
     """The rows of a summary.csv; NaN where nothing was measured."""
     if not os.path.exists(path):
         return []
@@ -170,7 +195,7 @@ def read_summary(path) -> list[dict]:
         ]
 
 
-def _describe(data) -> str:
+def _describe(data: Dataset) -> str:
     size = f"{data.height}x{data.width} pixels" if data.height else "different sizes"
     classes = f", {len(data.class_names)} classes" if data.labels is not None else ", no labels"
     channels = f"{data.channels} channel{'' if data.channels == 1 else 's'}"

@@ -9,10 +9,12 @@ import json
 import os
 import struct
 import zlib
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from ._errors import FileError, FormatError
+from ._types import Array, PathLike
 
 TYPES = {
     "F64": "<f8",
@@ -33,13 +35,16 @@ BLANK = "00000000"
 LONGEST_HEADER = 100_000_000
 
 
-def write(path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+def write(path: PathLike, tensors: dict[str, Array], metadata: dict[str, str]) -> None:
     """Writes `tensors`, the widest numbers first so that all are aligned. OSError otherwise."""
     names = {np.dtype(code): name for name, code in TYPES.items()}
     ordered = sorted(tensors.items(), key=lambda it: (-it[1].itemsize, it[0]))
     metadata = dict(metadata) | {CHECKSUM: BLANK}
-    header: dict = {"__metadata__": {it: metadata[it] for it in sorted(metadata, reverse=True)}}
-    parts, offset = [], 0
+    header: dict[str, Any] = {
+        "__metadata__": {it: metadata[it] for it in sorted(metadata, reverse=True)}
+    }
+    parts: list[Any] = []
+    offset = 0
     for name, tensor in ordered:
         dtype = tensor.dtype.newbyteorder("<")
         parts.append(np.ascontiguousarray(tensor, dtype).reshape(-1).view(np.uint8))
@@ -60,7 +65,7 @@ def write(path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> Non
 
     from ._files import write as write_whole
 
-    def save(file):
+    def save(file: BinaryIO) -> None:
         file.write(start)
         for part in parts:
             file.write(part)
@@ -68,7 +73,7 @@ def write(path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> Non
     write_whole(os.fspath(path), save)
 
 
-def read(path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def read(path: PathLike) -> tuple[dict[str, Array], dict[str, str]]:
     """Tensors and metadata of a file. BF16 comes as float32. FileError, FormatError otherwise."""
     try:
         with open(path, "rb") as file:
@@ -81,7 +86,7 @@ def read(path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise FormatError(f"{os.fspath(path)!r} cannot be read: {error}") from None
 
 
-def parsed(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def parsed(content: bytes) -> tuple[dict[str, Array], dict[str, str]]:
     """Tensors and metadata of a file's content. FormatError otherwise."""
     length = struct.unpack_from("<Q", content)[0] if len(content) >= 8 else -1
     if not 2 <= length <= min(LONGEST_HEADER, len(content) - 8):
@@ -126,7 +131,7 @@ def parsed(content: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     return tensors, metadata
 
 
-def _check_sum(content: bytes, length: int, metadata) -> None:
+def _check_sum(content: bytes, length: int, metadata: Any) -> None:
     """Of a file of ours; the order of the metadata tells one that another program rewrote."""
     if not isinstance(metadata, dict) or not all(isinstance(it, str) for it in metadata.values()):
         raise FormatError("its metadata are not strings")
@@ -136,8 +141,8 @@ def _check_sum(content: bytes, length: int, metadata) -> None:
         return
     mark = f'"{CHECKSUM}":"'.encode()
     at = content.find(mark, 8, 8 + length) + len(mark)
-    found = zlib.crc32(content[:at] + BLANK.encode())
-    found = f"{zlib.crc32(memoryview(content)[at + len(BLANK) :], found):08x}"
+    start = zlib.crc32(content[:at] + BLANK.encode())
+    found = f"{zlib.crc32(memoryview(content)[at + len(BLANK) :], start):08x}"
     if found != expected:
         raise FormatError(
             f"its checksum is {found}, but its metadata have {expected}: it is damaged"

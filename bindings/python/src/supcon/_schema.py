@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from ctypes import CFUNCTYPE, c_int, c_int32, c_int64, c_void_p
+from ctypes import CFUNCTYPE, Structure, c_int, c_int32, c_int64, c_void_p
 from typing import NamedTuple
 
 
@@ -31,6 +31,13 @@ class Row(NamedTuple):
     text: str
     applies: str
     special: tuple[float, str] | None
+
+
+class Table:
+    """The options of a struct."""
+
+    def __init__(self, struct: type[Structure], *rows: Row) -> None:
+        self.struct, self.rows = struct, rows
 
 
 ProgressCallback = CFUNCTYPE(c_int, c_int32, c_int64, c_int64, c_void_p)

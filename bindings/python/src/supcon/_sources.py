@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ._data import Dataset
 from ._errors import ArgumentError, FormatError, UnsupportedError
 from ._folder import ImageFolder
+from ._generated import OnErrorName
 from ._inputs import labeled
+from ._types import Array
 
 FASHION = "/usr/share/datasets/fashion-mnist"  # Debian's package dataset-fashion-mnist
 FASHION_CLASSES = (
@@ -39,7 +43,7 @@ NPZ_TEST = (("test_images", "x_test"), ("test_labels", "y_test"))
 IDX = re.compile(r"^(.*)images[-.]idx3-ubyte(\.gz)?$")
 
 
-def read(spec: str, **options) -> tuple[Dataset, Dataset | None]:
+def read(spec: str, **options: Any) -> tuple[Dataset, Dataset | None]:
     """The images of DATA, and those that it has to test with, if any. `options`, those of
     `ImageFolder`, are for folders of files: other data have one form alone.
     """
@@ -67,7 +71,7 @@ def read(spec: str, **options) -> tuple[Dataset, Dataset | None]:
     raise FileNotFoundError(f"there is no {spec}{near}; expected {HELP}")
 
 
-def images(specs: list[str], *, on_error: str | None = None, **options) -> Dataset:
+def images(specs: list[str], *, on_error: OnErrorName | None = None, **options: Any) -> Dataset:
     """IMAGES: files, or one DATA, whose images to train on come; `options` as in `read`."""
     if all(_is_picture(it) for it in specs):
         # every file that is named must be readable: rows of results belong to them
@@ -80,7 +84,7 @@ def images(specs: list[str], *, on_error: str | None = None, **options) -> Datas
     raise ArgumentError(f"{other!r} is among {len(specs)} images; expected files, or one data set")
 
 
-def _of_files(options: dict) -> dict:
+def _of_files(options: dict[str, Any]) -> dict[str, Any]:
     """Without channels that files cannot come in: a model of two or four reads them as stored."""
     return {it: value for it, value in options.items() if it != "channels" or value in (1, 3)}
 
@@ -91,27 +95,28 @@ def _is_picture(path: str) -> bool:
     )
 
 
-def _folder(path, **options) -> tuple[Dataset, Dataset | None]:
+def _folder(path: str, **options: Any) -> tuple[Dataset, Dataset | None]:
     inside = set(os.listdir(path))
     for name in sorted(inside):
         if IDX.match(name) and name.startswith("train"):
-            test = next(
-                (it for it in sorted(inside) if IDX.match(it) and it.startswith("t10k")), None
-            )
-            return tuple(it and _idx(os.path.join(path, it)) for it in (name, test))
-    for parts, test, classes in (
+            held = [it for it in sorted(inside) if IDX.match(it) and it.startswith("t10k")][:1]
+            data, *test = (_idx(os.path.join(path, it)) for it in (name, *held))
+            return data, test[0] if test else None
+    for parts, held_file, classes in (
         ([f"data_batch_{it}.bin" for it in range(1, 6)], "test_batch.bin", 10),
         (["train.bin"], "test.bin", 100),
     ):
         if set(parts) <= inside:
             names = [os.path.join(path, it) for it in parts]
-            held = os.path.join(path, test)
             return Dataset.from_cifar(names, classes), (
-                Dataset.from_cifar([held], classes) if test in inside else None
+                Dataset.from_cifar([os.path.join(path, held_file)], classes)
+                if held_file in inside
+                else None
             )
-    held = [it for it in HELD_OUT if os.path.isdir(os.path.join(path, it))]
-    if held and os.path.isdir(os.path.join(path, "train")):
-        return tuple(ImageFolder(os.path.join(path, it), **options) for it in ("train", held[0]))
+    beside = [it for it in HELD_OUT if os.path.isdir(os.path.join(path, it))]
+    if beside and os.path.isdir(os.path.join(path, "train")):
+        folders = [os.path.join(path, it) for it in ("train", beside[0])]
+        return ImageFolder(folders[0], **options), ImageFolder(folders[1], **options)
     return ImageFolder(path, **options), None
 
 
@@ -141,7 +146,10 @@ def _idx(path: str) -> Dataset:
 
 def _npz(path: str) -> tuple[Dataset, Dataset | None]:
     with np.load(path, allow_pickle=False) as file:
-        pick = lambda names: next((file[it] for it in names if it in file.files), None)
+
+        def pick(names: Sequence[str]) -> Array | None:
+            return next((file[it] for it in names if it in file.files), None)
+
         found = pick(NPZ_IMAGES)
         if found is None:
             raise FormatError(
@@ -152,7 +160,7 @@ def _npz(path: str) -> tuple[Dataset, Dataset | None]:
         return data, None if test is None else _arrays(test, pick(NPZ_TEST[1]))
 
 
-def _arrays(pixels: np.ndarray, labels: np.ndarray | None = None) -> Dataset:
+def _arrays(pixels: Array, labels: Array | None = None) -> Dataset:
     if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels is not None and labels.dtype.kind in "iu":
@@ -178,7 +186,8 @@ def _fashion(folder: str) -> tuple[Dataset, Dataset]:
             f"there is no folder {folder} of Fashion-MNIST: apt-get install dataset-fashion-mnist, "
             "or name the folder of the four IDX files, fashion-mnist:FOLDER"
         )
-    return tuple(
+    train, test = (
         _idx(os.path.join(folder, f"{part}-images-idx3-ubyte.gz")).with_class_names(FASHION_CLASSES)
         for part in ("train", "t10k")
     )
+    return train, test

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
+
+from ._types import PathLike
+
+if TYPE_CHECKING:
+    from ._training import Event
 
 
-def writer(folder):
+def writer(folder: PathLike) -> Any:
     """``writer.add_scalar(tag, value, step)`` and ``close()``; None without tensorboard."""
     try:
         from tensorboard.summary import Writer
@@ -14,7 +20,7 @@ def writer(folder):
     return Writer(str(folder))
 
 
-def add(events, event) -> None:
+def add(events: Any, event: Event) -> None:
     """The figures of an epoch, in the tags that torch's examples have."""
     tags = {
         "train/loss": event.loss,

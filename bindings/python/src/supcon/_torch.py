@@ -7,7 +7,10 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +19,9 @@ from ._architecture import Parts
 from ._errors import ArgumentError, FileError, FormatError, UnsupportedError
 from ._extras import needed
 from ._files import write as write_whole
+from ._generated import StemName
 from ._model import Model, load
+from ._types import Array, PathLike, PerChannel, Size
 
 # Of several networks in one checkpoint the one that is trained by gradients, before its average.
 PREFIXES = (
@@ -48,7 +53,15 @@ HEAD = re.compile(r"^(head|fc|projection_head|projector|projection|g|contrastive
 
 
 def import_torch(
-    source, path, *, architecture=None, stem=None, image_size=None, mean=None, std=None, n_jobs=None
+    source: PathLike,
+    path: PathLike,
+    *,
+    architecture: str | None = None,
+    stem: StemName | None = None,
+    image_size: Size | None = None,
+    mean: PerChannel | None = None,
+    std: PerChannel | None = None,
+    n_jobs: int | None = None,
 ) -> Model:
     """Reads an encoder that PyTorch trained and writes it as a model of this library.
 
@@ -102,7 +115,7 @@ def import_torch(
     return model
 
 
-def export_torchvision(model, path) -> None:
+def export_torchvision(model: Model, path: PathLike) -> None:
     """Writes `model` as a state_dict (torch.save; safetensors for a name that ends so) that a
     ResNet of torchvision takes with ``load_state_dict(..., strict=True)``:
 
@@ -133,7 +146,7 @@ def export_torchvision(model, path) -> None:
     write_whole(path, lambda file: torch.save(state, file))
 
 
-def _refuse_blurred(source) -> None:
+def _refuse_blurred(source: PathLike) -> None:
     """By a configuration of timm's beside the file."""
     beside = Path(os.fspath(source)).parent / "config.json"
     try:
@@ -148,7 +161,7 @@ def _refuse_blurred(source) -> None:
         )
 
 
-def _read(source) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def _read(source: PathLike) -> tuple[dict[str, Array], dict[str, str]]:
     path = os.fspath(source)
     if path.endswith(".safetensors"):
         return _safetensors.read(path)
@@ -182,7 +195,7 @@ def _read(source) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     return tensors, {}
 
 
-def _harmless(torch):
+def _harmless(torch: Any) -> AbstractContextManager[Any]:
     """A context in which weights_only also lets through what trainings keep beside the weights and
     what runs no code: parsed arguments (SupContrast's), numpy's numbers. Torch before 2.5 has none.
     """
@@ -192,10 +205,13 @@ def _harmless(torch):
 
     number = np.float64(0).__reduce__()[0]  # the function that makes one
     kinds = {type(np.dtype(it)) for it in (np.float64, np.float32, np.int64, np.int32, np.bool_)}
-    return torch.serialization.safe_globals([Namespace, np.dtype, number, *kinds])
+    safe: AbstractContextManager[Any] = torch.serialization.safe_globals(
+        [Namespace, np.dtype, number, *kinds]
+    )
+    return safe
 
 
-def _named(tensors: dict[str, np.ndarray], path: str) -> dict[str, np.ndarray]:
+def _named(tensors: dict[str, Array], path: str) -> dict[str, Array]:
     """The tensors under the names that this library reads."""
     kept = {
         name: tensor
@@ -204,7 +220,7 @@ def _named(tensors: dict[str, np.ndarray], path: str) -> dict[str, np.ndarray]:
         and not OTHERS.search(name)
         and not name.endswith("num_batches_tracked")
     }
-    stripped: dict[str, tuple[str, np.ndarray, bool]] = {}
+    stripped: dict[str, tuple[str, Array, bool]] = {}
     for name, tensor in kept.items():
         short, contrastive = _stripped(name)
         if short in stripped:
@@ -230,7 +246,7 @@ def _named(tensors: dict[str, np.ndarray], path: str) -> dict[str, np.ndarray]:
     return _with_shortcuts(named)
 
 
-def _with_shortcuts(named: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _with_shortcuts(named: dict[str, Array]) -> dict[str, Array]:
     """timm's shortcuts of mean over 2x2, 1x1 convolution and norm as ours of convolution and norm:
     a mean and a 1x1 convolution are a 3x3 convolution of stride 2 whose first row and column are 0.
     """
@@ -261,7 +277,7 @@ def _stripped(name: str) -> tuple[str, bool]:
         rest = rest[len(prefix) :]
 
 
-def _sequential(names) -> dict[str, str]:
+def _sequential(names: Collection[str]) -> dict[str, str]:
     """The children of an nn.Sequential by their numbers: convolution, norm, four stages, fc."""
     numbers = sorted({int(it.split(".")[0]) for it in names if it.split(".")[0].isdecimal()})
     stages = [it for it in numbers if f"{it}.0.conv1.weight" in names]
@@ -273,9 +289,9 @@ def _sequential(names) -> dict[str, str]:
     return found | ({str(plain[2]): "fc"} if len(plain) == 3 else {})
 
 
-def _head(tensors: dict[str, np.ndarray], path: str) -> dict[str, np.ndarray]:
+def _head(tensors: dict[str, Array], path: str) -> dict[str, Array]:
     """A projection head under SupContrast's names: its linear layers and norms in order."""
-    modules: dict[str, dict[str, np.ndarray]] = {}
+    modules: dict[str, dict[str, Array]] = {}
     for name, tensor in tensors.items():
         module, _, parameter = name.rpartition(".")
         modules.setdefault(module, {})[parameter] = tensor
@@ -297,7 +313,7 @@ def _head(tensors: dict[str, np.ndarray], path: str) -> dict[str, np.ndarray]:
             f"{path!r} has a head of {', '.join(sorted(tensors)[:8])}, which is none that this "
             "library has; leave it out"
         )
-    named = {}
+    named: dict[str, Array] = {}
     for slot, module in zip(slots, order):
         found = modules[module]
         if "bias" not in found:  # before a norm it is of no account, and PyTorch's lack it often

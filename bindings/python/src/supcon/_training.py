@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ._errors import ArgumentError, CanceledError, StateError
 from ._library import check, context, guarded, interruptible, lib, own
 from ._model import Model
 from ._options import LOSS, MODEL_DATA, TRAIN, TRAIN_DATA, build, documented
+from ._types import Augmentation, Callbacks, PathLike, RandomState
 from .callbacks import Callback, ProgressBar, listed
 
 
@@ -54,7 +56,7 @@ class Event:
 _NAMES = [it.name for it in fields(Event)]
 
 
-def _event(struct) -> Event:
+def _event(struct: _abi.EventStruct) -> Event:
     values = {name: getattr(struct, name) for name in _NAMES}
     values["kind"], values["message"] = (
         _abi.EventKind(struct.kind).word,
@@ -77,7 +79,7 @@ class Training:
     history: list[Event] = field(default_factory=list)
 
 
-def history_table(events: list[Event]):
+def history_table(events: list[Event]) -> Any:
     """A row for each epoch: a pandas DataFrame where pandas is installed, else a dict of lists."""
     columns = (
         "epoch",
@@ -166,11 +168,11 @@ def train(
     scale: float | None = None,
     positives_cap: int | None = None,
     # end of generated
-    augmentation=None,
-    seed=None,
-    callbacks=None,
-    verbose=0,
-    run=None,
+    augmentation: Augmentation | None = None,
+    seed: int | None = None,
+    callbacks: Callbacks | None = None,
+    verbose: int = 0,
+    run: PathLike | None = None,
     test: Dataset | None = None,
     training: Training | None = None,
 ) -> Training:
@@ -221,17 +223,26 @@ def train(
         TRAIN | TRAIN_DATA, **{name: it for name, it in given.items() if name in TRAIN}, seed=seed
     )
     loss = build(LOSS, **{name: it for name, it in given.items() if name in LOSS})
-    views, others = _options.augmentations(augmentation)
+    first, second = _options.augmentations(augmentation)
     struct.loss = ctypes.pointer(loss)
-    if views is not None:
-        struct.augmentation = ctypes.pointer(views)
-    if others is not None:
-        struct.augmentation_second = ctypes.pointer(others)
+    if first is not None:
+        struct.augmentation = ctypes.pointer(first)
+    if second is not None:
+        struct.augmentation_second = ctypes.pointer(second)
     heard = ([ProgressBar()] if verbose else []) + listed(callbacks)
     return _run(model, data, struct, heard, training or Training())
 
 
-def _in_folder(run, model, data, test, options, callbacks, verbose, training) -> Training:
+def _in_folder(
+    run: PathLike,
+    model: Model,
+    data: Dataset,
+    test: Dataset | None,
+    options: dict[str, Any],
+    callbacks: Callbacks | None,
+    verbose: int,
+    training: Training,
+) -> Training:
     """A run with a folder. What was learned is kept there however the run ends."""
     from ._run import Run
 
@@ -239,7 +250,7 @@ def _in_folder(run, model, data, test, options, callbacks, verbose, training) ->
     options = folder.begin(model, data, options)
     training.run = folder.path
 
-    heard = [folder, *listed(callbacks)]
+    heard: list[Callable[[Event], object]] = [folder, *listed(callbacks)]
     try:
         train(model, data, **options, callbacks=heard, verbose=verbose, training=training)
     except BaseException:
@@ -252,7 +263,7 @@ def _in_folder(run, model, data, test, options, callbacks, verbose, training) ->
     return training
 
 
-def validation_split(data: Dataset, options: dict) -> tuple[Dataset, Dataset | None]:
+def validation_split(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Dataset | None]:
     """The images that a run with these options trains on, and those that it holds out, if any."""
     fraction = options.get("validation_fraction")
     fraction = TRAIN["validation_fraction"].default if fraction is None else fraction
@@ -262,15 +273,15 @@ def validation_split(data: Dataset, options: dict) -> tuple[Dataset, Dataset | N
     return training, validation if len(validation) else None
 
 
-def seed_number(options: dict) -> int:
+def seed_number(options: dict[str, Any]) -> int:
     """The seed of a run with these options."""
-    return MODEL_DATA["seed"].default if options.get("seed") is None else options["seed"]
+    return int(MODEL_DATA["seed"].default if options.get("seed") is None else options["seed"])
 
 
-class _Trainer:
+class Trainer:
     """Owns the handle."""
 
-    def __init__(self, model: Model, data: Dataset, options):
+    def __init__(self, model: Model, data: Dataset, options: _generated.TrainOptions) -> None:
         handle = _abi.TrainerHandle()
         check(
             lib.supcon_trainer_create(
@@ -288,7 +299,7 @@ class _Trainer:
         """Multiplies the learning rate of the steps to come; checkpoints keep it."""
         check(lib.supcon_trainer_scale_rate(self.handle, _convert.real("factor", factor)))
 
-    def save(self, path) -> None:
+    def save(self, path: PathLike) -> None:
         """Writes the model as it is now."""
         check(lib.supcon_trainer_save(self.handle, _convert.path("path", path)))
 
@@ -297,12 +308,18 @@ class _Trainer:
         check(lib.supcon_trainer_keep(self.handle))
 
 
-def _run(model, data, options, callbacks: list, training: Training) -> Training:
+def _run(
+    model: Model,
+    data: Dataset,
+    options: _generated.TrainOptions,
+    callbacks: list[Callable[[Event], object]],
+    training: Training,
+) -> Training:
     with interruptible(lambda: None):
-        trainer = _Trainer(model, data, options)
+        trainer = Trainer(model, data, options)
     training.memory = lib.supcon_trainer_memory(trainer.handle)
 
-    def hear(pointer, _) -> int:
+    def hear(pointer: Any, _: object) -> int:
         event = _event(pointer.contents)
         if event.kind == "step":
             training.steps += 1
@@ -313,7 +330,8 @@ def _run(model, data, options, callbacks: list, training: Training) -> Training:
                 training.stopped = True
         return int(training.stopped)
 
-    params, begun = {"epochs": options.epochs, "batch_size": options.batch_size}, []
+    params = {"epochs": options.epochs, "batch_size": options.batch_size}
+    begun: list[Callback] = []
     try:
         for hook in callbacks:
             if isinstance(hook, Callback):
@@ -330,12 +348,12 @@ def _run(model, data, options, callbacks: list, training: Training) -> Training:
     return training
 
 
-def trains_classifier(objective, joint_classifier) -> bool:
+def trains_classifier(objective: str | None, joint_classifier: bool | None) -> bool:
     """Whether a run trains the classifier itself, so that none is fitted afterwards."""
     return objective in ("cross_entropy", "linear", "max_margin") or bool(joint_classifier)
 
 
-def need_encoder(options: dict, init: str) -> None:
+def need_encoder(options: dict[str, Any], init: str) -> None:
     """ArgumentError where a run without `init`, what it is called there, would fit a classifier to
     random weights that stay as they are.
     """
@@ -354,12 +372,12 @@ def suit_classifier(model: Model, data: Dataset) -> None:
         model.reset_classifier()
 
 
-def by_targets(options: dict) -> bool:
+def by_targets(options: dict[str, Any]) -> bool:
     """Whether targets, not labels, make images positives of each other."""
     return options.get("positives") not in (None, "classes")
 
 
-def objective_for(options: dict, data: Dataset):
+def objective_for(options: dict[str, Any], data: Dataset) -> str | None:
     """The objective of these options, for data without labels: SimCLR in the place of the
     supervised contrastive loss; cross-entropy needs labels.
     """
@@ -373,7 +391,7 @@ def objective_for(options: dict, data: Dataset):
     return "simclr"
 
 
-def seed_of(random_state) -> int | None:
+def seed_of(random_state: RandomState | None) -> int | None:
     """None: the library's seed; an int: itself; a numpy RandomState or Generator: a number drawn
     from it.
     """

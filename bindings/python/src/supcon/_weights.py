@@ -6,9 +6,10 @@ import numpy as np
 
 from ._data import Dataset
 from ._errors import ArgumentError, ElementTypeError, ShapeError
+from ._types import Array, ArrayLike, ClassWeight, Float32, Float64
 
 
-def sample_weights(weights, count: int) -> np.ndarray:
+def sample_weights(weights: ArrayLike, count: int) -> Float32:
     """`sample_weight` as float32 [count], finite and 0 or more."""
     array = np.asarray(weights)
     if array.dtype.kind not in "buif":
@@ -29,7 +30,7 @@ def sample_weights(weights, count: int) -> np.ndarray:
     return array
 
 
-def class_weights(weights, classes: np.ndarray, indices: np.ndarray) -> np.ndarray:
+def class_weights(weights: ClassWeight, classes: Array, indices: Array) -> Float64:
     """`class_weight`, as an estimator takes it, as float64 [classes]. indices: [n], of each image's
     class.
     """
@@ -59,7 +60,12 @@ def class_weights(weights, classes: np.ndarray, indices: np.ndarray) -> np.ndarr
     return array.astype(np.float64)
 
 
-def weighted(data: Dataset, classes, class_weight=None, sample_weight=None) -> Dataset:
+def weighted(
+    data: Dataset,
+    classes: Array | None,
+    class_weight: ClassWeight | None = None,
+    sample_weight: ArrayLike | None = None,
+) -> Dataset:
     """The data set with the products of both weights; as it is where neither is given. classes:
     labels in order, or None.
     """
@@ -69,11 +75,11 @@ def weighted(data: Dataset, classes, class_weight=None, sample_weight=None) -> D
     if sample_weight is not None:
         product *= sample_weights(sample_weight, len(data))
     if class_weight is not None:
-        if classes is None:
+        indices = data.class_indices
+        if classes is None or indices is None:
             raise ArgumentError(
                 f"class_weight is {class_weight!r}, and the images have no labels; expected y, or "
                 "sample_weight instead"
             )
-        indices = data.class_indices
         product *= class_weights(class_weight, np.asarray(classes), indices)[indices]
     return data.with_weights(product)

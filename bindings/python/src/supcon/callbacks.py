@@ -15,9 +15,18 @@ import csv
 import math
 import os
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 from . import _convert
 from ._errors import ArgumentError, ElementTypeError, SupConWarning
+from ._types import Callbacks, PathLike
+
+if TYPE_CHECKING:
+    from ._model import Model
+    from ._training import Event, Trainer
+
+Logs = dict[str, float]
 
 _OF_EPOCHS = ("knn_accuracy", "train_accuracy", "alignment", "uniformity")
 _LOGGED = ("loss", "learning_rate", *_OF_EPOCHS, "images_per_second")
@@ -42,30 +51,36 @@ class Callback:
         run leaves behind.
     """
 
-    model = params = trainer = None
+    if TYPE_CHECKING:
+        model: Model
+        params: dict[str, int]
+        trainer: Trainer
+    else:
+        model = params = trainer = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before the first step."""
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """After a step."""
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """After an epoch."""
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """After the run."""
 
-    def on_warning(self, message):
+    def on_warning(self, message: str) -> None:
         """Of what the library finds wrong with the run."""
 
-    def begin(self, model, trainer, params: dict) -> None:
+    def begin(self, model: Model, trainer: Trainer, params: dict[str, int]) -> None:
         """The run begins."""
-        self.model, self.trainer, self.params, self._logs = model, trainer, params, {}
+        self.model, self.trainer, self.params = model, trainer, params
+        self._logs: Logs = {}
         model.stop_training = False
         self.on_train_begin()
 
-    def __call__(self, event) -> bool:
+    def __call__(self, event: Event) -> bool:
         """Hands an event to its hook; whether the run is to end."""
         if event.kind == "warning":
             self.on_warning(event.message)
@@ -86,10 +101,10 @@ class Callback:
         try:
             self.on_train_end(self._logs)
         finally:
-            self.model = self.trainer = None  # so that an estimator with it can be cloned
+            del self.model, self.trainer  # so that an estimator with it can be cloned
 
 
-def listed(callbacks) -> list:
+def listed(callbacks: Callbacks | None) -> list[Callable[[Event], object]]:
     """`callbacks`, a list of them, one alone or None, as a list of callables."""
     if callbacks is None:
         return []
@@ -106,7 +121,7 @@ def listed(callbacks) -> list:
 class _Monitor(Callback):
     """Follows one quantity from epoch to epoch."""
 
-    def __init__(self, monitor, mode, min_delta=0.0, verbose=0):
+    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0, verbose: int = 0) -> None:
         if monitor not in ("loss", *_OF_EPOCHS):
             raise ArgumentError(
                 f"monitor is {monitor!r}; expected one of {', '.join(('loss', *_OF_EPOCHS))}"
@@ -117,11 +132,12 @@ class _Monitor(Callback):
         self.min_delta = abs(_convert.real("min_delta", min_delta))
         self._higher = mode == "max" or (mode == "auto" and monitor.endswith("accuracy"))
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.best, self.wait, self._said = -math.inf if self._higher else math.inf, 0, False
 
-    def value(self, logs):
+    def value(self, logs: Logs | None) -> float | None:
         """The quantity; None, with a warning the first time, if it was not measured."""
+        logs = logs or {}
         if self.monitor in logs:
             return logs[self.monitor]
         if not self._said:
@@ -135,7 +151,7 @@ class _Monitor(Callback):
             )
         return None
 
-    def is_better(self, value, than) -> bool:
+    def is_better(self, value: float, than: float) -> bool:
         """By more than min_delta."""
         gain = value - than if self._higher else than - value
         return gain > self.min_delta
@@ -167,29 +183,29 @@ class EarlyStopping(_Monitor):
 
     def __init__(
         self,
-        monitor="knn_accuracy",
-        min_delta=0,
-        patience=0,
-        verbose=0,
-        mode="auto",
-        baseline=None,
-        restore_best_weights=False,
-        start_from_epoch=0,
-    ):
+        monitor: str = "knn_accuracy",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
         super().__init__(monitor, mode, min_delta, verbose)
         self.patience = _convert.integer("patience", patience, 0, 2**31 - 1)
         self.baseline = None if baseline is None else _convert.real("baseline", baseline)
         self.restore_best_weights = restore_best_weights
         self.start_from_epoch = _convert.integer("start_from_epoch", start_from_epoch, 0, 2**31 - 1)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         super().on_train_begin()
         self.stopped_epoch, self.best_epoch = 0, 0
         self._best_so_far = self.best
         if self.baseline is not None:
             self.best = self.baseline
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         value = None if epoch < self.start_from_epoch else self.value(logs)
         if value is None:
             return
@@ -225,20 +241,18 @@ class ModelCheckpoint(_Monitor):
 
     def __init__(
         self,
-        filepath,
-        monitor="knn_accuracy",
-        verbose=0,
-        save_best_only=False,
-        mode="auto",
-        save_freq="epoch",
-        initial_value_threshold=None,
-    ):
+        filepath: PathLike,
+        monitor: str = "knn_accuracy",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        mode: str = "auto",
+        save_freq: Literal["epoch"] | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
         super().__init__(monitor, mode, 0, verbose)
         self.filepath, self.save_best_only = os.fspath(filepath), save_best_only
-        self.save_freq = (
-            save_freq
-            if save_freq == "epoch"
-            else _convert.integer("save_freq", save_freq, 1, 2**31)
+        self.save_freq: Literal["epoch"] | int = (
+            "epoch" if save_freq == "epoch" else _convert.integer("save_freq", save_freq, 1, 2**31)
         )
         self.initial_value_threshold = initial_value_threshold
         if save_best_only and save_freq != "epoch":
@@ -247,18 +261,18 @@ class ModelCheckpoint(_Monitor):
                 "'epoch'"
             )
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         super().on_train_begin()
         self._steps, self._epoch = 0, 0
         if self.initial_value_threshold is not None:
             self.best = _convert.real("initial_value_threshold", self.initial_value_threshold)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self._steps += 1
         if self.save_freq != "epoch" and self._steps % self.save_freq == 0:
             self._save(self._epoch, logs, batch=batch + 1)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch + 1
         if self.save_freq != "epoch":
             return
@@ -269,8 +283,8 @@ class ModelCheckpoint(_Monitor):
             self.best = value
         self._save(epoch, logs)
 
-    def _save(self, epoch, logs, **more):
-        fields = {"epoch": epoch + 1} | more | logs
+    def _save(self, epoch: int, logs: Logs | None, **more: int) -> None:
+        fields = {"epoch": epoch + 1} | more | (logs or {})
         try:
             path = self.filepath.format(**fields)
         except (KeyError, IndexError, ValueError) as error:
@@ -293,10 +307,10 @@ class CSVLogger(Callback):
         Go on in a file that is there; its header stays.
     """
 
-    def __init__(self, filename, separator=",", append=False):
+    def __init__(self, filename: PathLike, separator: str = ",", append: bool = False) -> None:
         self.filename, self.separator, self.append = os.fspath(filename), separator, append
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         begun = self.append and os.path.exists(self.filename) and os.path.getsize(self.filename)
         mode = "a" if self.append else "w"
         self._file = open(self.filename, mode, newline="", encoding="utf-8")
@@ -304,13 +318,14 @@ class CSVLogger(Callback):
         if not begun:
             self._rows.writerow(["epoch", *_LOGGED])
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = logs or {}
         self._rows.writerow([epoch, *(logs.get(name, "") for name in _LOGGED)])
         self._file.flush()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         self._file.close()
-        self._file = self._rows = None
+        del self._file, self._rows
 
 
 class TensorBoard(Callback):
@@ -322,17 +337,17 @@ class TensorBoard(Callback):
     log_dir : path, default "logs"
     """
 
-    def __init__(self, log_dir="logs"):
+    def __init__(self, log_dir: PathLike = "logs") -> None:
         self.log_dir = log_dir
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         from . import _tensorboard
 
         self._events = _tensorboard.writer(self.log_dir)
         if self._events is None:
             raise ImportError("the callback TensorBoard needs tensorboard: pip install tensorboard")
 
-    def __call__(self, event) -> bool:
+    def __call__(self, event: Event) -> bool:
         if event.kind == "epoch":
             from ._tensorboard import add
 
@@ -340,9 +355,9 @@ class TensorBoard(Callback):
             self._events.flush()
         return super().__call__(event)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         self._events.close()
-        self._events = None
+        del self._events
 
 
 class ReduceLROnPlateau(_Monitor):
@@ -366,15 +381,15 @@ class ReduceLROnPlateau(_Monitor):
 
     def __init__(
         self,
-        monitor="loss",
-        factor=0.1,
-        patience=10,
-        verbose=0,
-        mode="auto",
-        min_delta=1e-4,
-        cooldown=0,
-        min_lr=0.0,
-    ):
+        monitor: str = "loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
         super().__init__(monitor, mode, min_delta, verbose)
         self.factor = _convert.real("factor", factor)
         if not 0 < self.factor < 1:
@@ -383,11 +398,12 @@ class ReduceLROnPlateau(_Monitor):
         self.cooldown = _convert.integer("cooldown", cooldown, 0, 2**31 - 1)
         self.min_lr = _convert.real("min_lr", min_lr)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         super().on_train_begin()
         self.cooldown_counter = 0
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = logs or {}
         value = self.value(logs)
         if value is None:
             return
@@ -409,7 +425,7 @@ class TerminateOnNaN(Callback):
     StateError. Either way the model is as it was after the epoch before.
     """
 
-    def __call__(self, event) -> bool:
+    def __call__(self, event: Event) -> bool:
         if event.kind == "warning" and math.isnan(event.loss):
             self.model.stop_training = True
             warnings.warn(event.message, SupConWarning, stacklevel=2)
@@ -419,18 +435,18 @@ class TerminateOnNaN(Callback):
 class ProgressBar(Callback):
     """Shows progress on standard error, with loss, rate and time left: what verbose=1 does."""
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         from ._progress import Progress
 
         self._progress = Progress()
 
-    def __call__(self, event) -> bool:
+    def __call__(self, event: Event) -> bool:
         self._progress(event)
         return super().__call__(event)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: Logs | None = None) -> None:
         self._progress.close()
-        self._progress = None
+        del self._progress
 
 
 __all__ = [

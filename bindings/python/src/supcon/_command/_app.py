@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import rich  # noqa: F401 typer's help has it
 import typer
@@ -50,7 +53,7 @@ def app(whole: bool) -> typer.Typer:
         version_: bool = typer.Option(
             False, "--version", help="Print the version.", is_eager=True, callback=_version
         ),
-    ):
+    ) -> None:
         pass
 
     for name, (function, flags, text) in COMMANDS.items():
@@ -69,10 +72,10 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-def _guarded(function):
+def _guarded(function: Callable[[SimpleNamespace], int]) -> Callable[[SimpleNamespace], int]:
     """Errors of the library and of files as one line, and their exit status."""
 
-    def run(given):
+    def run(given: SimpleNamespace) -> NoReturn:
         set_log(log, "warning" if getattr(given, "quiet", True) else "info")
         try:
             if getattr(given, "threads", None) is not None:
@@ -116,7 +119,7 @@ def run(given: list[str]) -> int:
         return 2
 
 
-def _usage(error) -> str:
+def _usage(error: Any) -> str:
     """What is wrong with the command line, in one sentence."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "supcon"

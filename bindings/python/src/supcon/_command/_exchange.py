@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from types import SimpleNamespace
 
 from .. import _files
 from .._errors import ArgumentError
+from .._generated import OutputName
 from .._index import Index
 from .._model import load
 from .._onnx import export_onnx, export_openvino
@@ -34,7 +36,7 @@ FORMATS = {
 }
 
 
-def index(given) -> int:
+def index(given: SimpleNamespace) -> int:
     output = given.output or "images.index"
     _files.writable(output)
     model = load_model(given)
@@ -52,7 +54,7 @@ def index(given) -> int:
     return 0
 
 
-def search(given) -> int:
+def search(given: SimpleNamespace) -> int:
     found = Index.load(given.index, n_jobs=given.threads)
     given.model = given.model or _model_of(given.index)
     model = load_model(given)
@@ -84,7 +86,7 @@ def _model_of(path: str) -> str:
         ) from None
 
 
-def export(given) -> int:
+def export(given: SimpleNamespace) -> int:
     kind = given.to
     if kind is None:
         kind = next(
@@ -100,14 +102,16 @@ def export(given) -> int:
         export_torchvision(model, output)
     else:
         write = export_onnx if kind == "onnx" else export_openvino
-        names = ("encoder", "probabilities") if given.classifier else ("encoder",)
+        names: list[OutputName] = ["encoder"]
+        if given.classifier:
+            names.append("probabilities")
         write(model, output, outputs=names)
     note(given, f"a model for {kind} is in {output}")
     print(output)
     return 0
 
 
-def import_(given) -> int:
+def import_(given: SimpleNamespace) -> int:
     output = given.output or os.path.splitext(given.source)[0] + ".safetensors"
     if os.path.abspath(output) == os.path.abspath(given.source):
         raise ArgumentError(f"{output} would be written over itself; expected another --output")

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import enum
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Optional
+from typing import Any, Optional
 
 import typer
 
@@ -33,8 +33,8 @@ class Flag:
     panel: str = "Options"
     default: object = None
     short: str | None = None
-    choices: list | None = None
-    parse: Callable | None = None
+    choices: Sequence[str] = ()
+    parse: Callable[[str], Any] | None = None
     several: bool = False
     positional: bool = False
     optional: bool = False
@@ -42,11 +42,17 @@ class Flag:
     brief: str | None = None
 
 
-def argument(name: str, help: str, **more) -> Flag:
+def argument(name: str, help: str, **more: Any) -> Flag:
     return Flag(name, help, metavar=more.pop("metavar", name.upper()), positional=True, **more)
 
 
-def of(option: Option, panel: str, common=(), text: str | None = None, name=None) -> Flag:
+def of(
+    option: Option,
+    panel: str,
+    common: Sequence[str] = (),
+    text: str | None = None,
+    name: str | None = None,
+) -> Flag:
     """The flag of an option of the library, with its default in the help; None if not given."""
     return Flag(
         name or option.name,
@@ -60,11 +66,11 @@ def of(option: Option, panel: str, common=(), text: str | None = None, name=None
     )
 
 
-def table(options: dict[str, Option], panel: str, common=()) -> list[Flag]:
+def table(options: dict[str, Option], panel: str, common: Sequence[str] = ()) -> list[Flag]:
     return [of(it, panel, common) for it in options.values()]
 
 
-def say(value) -> str:
+def say(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(say, value))
     if isinstance(value, bool):
@@ -72,14 +78,19 @@ def say(value) -> str:
     return "none" if value is None else str(value)
 
 
-def command(function, flags: list[Flag], whole: bool):
+def command(
+    function: Callable[[SimpleNamespace], int], flags: list[Flag], whole: bool
+) -> Callable[..., int]:
     """What typer takes for a command: a function whose signature has the flags. `function` gets
     them as one object. whole : every option is shown by --help, with all its words.
     """
-    parameters, annotations = [], {}
+    parameters: list[inspect.Parameter] = []
+    annotations: dict[str, Any] = {}
 
-    def run(**given):
-        plain = lambda it: it.value if isinstance(it, enum.Enum) else it
+    def plain(value: Any) -> Any:
+        return value.value if isinstance(value, enum.Enum) else value
+
+    def run(**given: Any) -> int:
         values = {
             name: [plain(it) for it in value] if isinstance(value, (list, tuple)) else plain(value)
             for name, value in given.items()
@@ -94,23 +105,24 @@ def command(function, flags: list[Flag], whole: bool):
                 flag.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
             )
         )
-    run.__signature__, run.__annotations__ = inspect.Signature(parameters), annotations
+    vars(run)["__signature__"] = inspect.Signature(parameters)
+    run.__annotations__ = annotations
     run.__name__, run.__doc__ = function.__name__, inspect.getdoc(function)
     return run
 
 
-def _typed(flag: Flag):
+def _typed(flag: Flag) -> Any:
+    kind: Any = flag.kind
     if flag.choices and flag.parse is None:
-        kind = enum.Enum(flag.name, {it: it for it in flag.choices}, type=str)
-    else:
-        kind = flag.kind
+        make: Any = enum.Enum  # of a name that only the running program knows
+        kind = make(flag.name, {it: it for it in flag.choices}, type=str)
     if flag.several:
         return list[kind] if flag.positional and not flag.optional else Optional[list[kind]]
     return kind if flag.positional and not flag.optional else Optional[kind]
 
 
-def _info(flag: Flag, whole: bool):
-    words = dict(help=flag.help if whole else brief(flag), show_default=False)
+def _info(flag: Flag, whole: bool) -> Any:
+    words: dict[str, Any] = dict(help=flag.help if whole else brief(flag), show_default=False)
     if flag.parse or flag.kind in (int, float):
         words["parser"] = parser(flag.parse or flag.kind)  # their errors name the value
     if flag.metavar and (flag.positional or flag.parse or not flag.choices or not whole):
@@ -144,10 +156,10 @@ def brief(flag: Flag) -> str:
     return text if most == COMMON else f"{text} [{default}]"
 
 
-def parser(parse: Callable):
+def parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
     """typer's form of it: what is wrong is said as wrong usage."""
 
-    def read(text):
+    def read(text: Any) -> Any:
         if not isinstance(text, str):
             return text
         try:
@@ -179,7 +191,7 @@ def byte_count(text: str) -> int:
     return int(number)
 
 
-def numbers(text: str):
+def numbers(text: str) -> float | list[float]:
     found = [float(it) for it in text.split(",")]
     return found if len(found) > 1 else found[0]
 
@@ -188,7 +200,7 @@ def epochs(text: str) -> list[int]:
     return [int(it) for it in text.split(",")]
 
 
-def second_augmentation(text: str) -> dict:
+def second_augmentation(text: str) -> dict[str, Any]:
     fields = {}
     for number, part in enumerate(text.split(",")):
         name, equals, value = part.partition("=")

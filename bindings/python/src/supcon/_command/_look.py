@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +23,7 @@ from ._train import augmentation_flags, augmentation_of, given_of, threads_and_q
 from ._use import flag, model_path
 
 
-def views(given) -> int:
+def views(given: SimpleNamespace) -> int:
     output = given.output or "views.png"
     _files.writable(output)
     data = _sources.read(given.data, **given_of(given, DATASET))[0]
@@ -53,7 +55,7 @@ def views(given) -> int:
     return 0
 
 
-def info(given) -> int:
+def info(given: SimpleNamespace) -> int:
     if given.preset:
         known = vars(preset(given.preset))
     elif given.presets:
@@ -78,7 +80,7 @@ def info(given) -> int:
     return 0
 
 
-def _show(known: dict, margin: str = "") -> None:
+def _show(known: dict[str, Any], margin: str = "") -> None:
     """A line for each name; those of a dict within stand below its name, further right."""
     for name, value in known.items():
         print(f"{margin + name:26} {'' if isinstance(value, dict) else say(value)}".rstrip())
@@ -86,7 +88,7 @@ def _show(known: dict, margin: str = "") -> None:
             _show(value, margin + "  ")
 
 
-def report(given) -> int:
+def report(given: SimpleNamespace) -> int:
     from .._report import report as make
     from .._report import sources
 
@@ -97,7 +99,7 @@ def report(given) -> int:
     return 0
 
 
-def study(given) -> int:
+def study(given: SimpleNamespace) -> int:
     from ..studies._main import run  # with what it needs only here
 
     set_log(log, "warning")  # a line for each run is enough

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
+from .._data import Dataset
 from .._progress import Count, Progress, clear_line, clock
+from .._training import Event
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Rich
 
 
 def log(level: str, text: str) -> None:
@@ -12,19 +19,19 @@ def log(level: str, text: str) -> None:
     print(f"supcon: {'warning: ' if level == 'warning' else ''}{text}", file=sys.stderr)
 
 
-def note(given, text: str) -> None:
+def note(given: SimpleNamespace, text: str) -> None:
     if not given.quiet:
         print(text, file=sys.stderr)
 
 
-def note_skipped(given, data) -> None:
+def note_skipped(given: SimpleNamespace, data: Dataset) -> None:
     for text in data.skipped[:20]:
         note(given, f"supcon: skipped {text}")
     if len(data.skipped) > 20:
         note(given, f"supcon: skipped {len(data.skipped) - 20} more files")
 
 
-def counted(given, what: str):
+def counted(given: SimpleNamespace, what: str) -> Count | None:
     """A `progress` for `Model.embed`; None where nothing is to be said."""
     return None if given.quiet else Count(what)
 
@@ -32,8 +39,9 @@ def counted(given, what: str):
 class Bar:
     """The bar of a run: rich's on a terminal, from the first second; elsewhere plain lines."""
 
-    def __init__(self, quiet: bool):
-        self.plain = self.bar = None
+    def __init__(self, quiet: bool) -> None:
+        self.plain: Progress | None = None
+        self.bar: Rich | None = None
         if quiet:
             return
         if not sys.stderr.isatty():
@@ -55,7 +63,7 @@ class Bar:
         self.task = self.bar.add_task("preparing", total=None, words="")
         self.bar.start()
 
-    def __call__(self, event) -> bool:
+    def __call__(self, event: Event) -> bool:
         if self.plain:
             self.plain(event)
         elif self.bar and event.kind == "step":

@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Iterable, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 from .. import _config, _files, _sources
+from .._data import Dataset
 from .._errors import ArgumentError, SupConError
 from .._model import Model, load
 from .._options import AUGMENTATION, CLASSIFIER, DATASET, LOSS, MODEL, MODEL_DATA, TRAIN
-from .._presets import changed, model_options, only, preset, presets, train_options
+from .._presets import Preset, changed, model_options, only, preset, presets, train_options
 from .._recipe import suited
 from .._run import Run
 from .._training import (
+    Event,
     Training,
     need_encoder,
     objective_for,
@@ -59,7 +64,7 @@ def memory_limit() -> Flag:
     )
 
 
-def augmentation_flags(common=()) -> list[Flag]:
+def augmentation_flags(common: Sequence[str] = ()) -> list[Flag]:
     return [
         *_flags.table(AUGMENTATION, "Augmentation", common),
         Flag(
@@ -75,7 +80,7 @@ def augmentation_flags(common=()) -> list[Flag]:
 
 
 def flags() -> list[Flag]:
-    data = dict(panel="Images", common=False)
+    data: dict[str, Any] = dict(panel="Images", common=False)
     made = [
         argument("data", _sources.HELP, brief="folder, IDX, CIFAR, .npz, name"),
         Flag(
@@ -189,12 +194,12 @@ def flags() -> list[Flag]:
     return made
 
 
-def given_of(arguments, table) -> dict:
+def given_of(arguments: SimpleNamespace, table: Iterable[str]) -> dict[str, Any]:
     """The options of a table that are on the command line, or in its configuration."""
     return only({name: getattr(arguments, name, None) for name in table})
 
 
-def augmentation_of(arguments, base=None):
+def augmentation_of(arguments: SimpleNamespace, base: Any = None) -> Any:
     """What `train` takes: a dict, a pair of them, or None; `base` with what was given."""
     fields = given_of(arguments, AUGMENTATION)
     if "augmentation" in fields:
@@ -206,7 +211,7 @@ def augmentation_of(arguments, base=None):
     return found or None
 
 
-def configured(arguments) -> None:
+def configured(arguments: SimpleNamespace) -> None:
     """Fills what the command line leaves open from the file of --config."""
     for section, values in _config.read(arguments.config).items():
         if section == "augmentation_second":
@@ -229,7 +234,7 @@ def configured(arguments) -> None:
                 setattr(arguments, name, value)
 
 
-def run(arguments) -> int:
+def run(arguments: SimpleNamespace) -> int:
     """Trains an encoder on labeled or unlabeled images."""
     if arguments.config:
         configured(arguments)
@@ -254,7 +259,14 @@ def run(arguments) -> int:
         bar.close()
 
 
-def _train(arguments, recipe, options, begun, alone: bool, bar: Bar) -> int:
+def _train(
+    arguments: SimpleNamespace,
+    recipe: Preset | None,
+    options: dict[str, Any],
+    begun: Model | None,
+    alone: bool,
+    bar: Bar,
+) -> int:
     reading = given_of(arguments, DATASET)
     if begun is not None:
         reading = {"channels": begun.channels} | reading
@@ -305,7 +317,7 @@ def _train(arguments, recipe, options, begun, alone: bool, bar: Bar) -> int:
         note(arguments, f"the run is kept in {folder.path}")
     training = Training()
 
-    def hear(event) -> bool:
+    def hear(event: Event) -> bool:
         if folder:
             folder(event)
         return bar(event)
@@ -326,7 +338,7 @@ def _train(arguments, recipe, options, begun, alone: bool, bar: Bar) -> int:
         model.fit_classifier(
             known, iterations=fit.get("classifier_iterations"), l2=fit.get("classifier_l2")
         )
-    if alone:
+    if folder is None:
         model.save(arguments.output)
         print(arguments.output)
         return 0
@@ -345,7 +357,15 @@ def _train(arguments, recipe, options, begun, alone: bool, bar: Bar) -> int:
     return 0
 
 
-def _stopped(arguments, reason, model, data, training, folder, options) -> None:
+def _stopped(
+    arguments: SimpleNamespace,
+    reason: BaseException,
+    model: Model,
+    data: Dataset,
+    training: Training,
+    folder: Run | None,
+    options: dict[str, Any],
+) -> None:
     where, again = arguments.output, options.get("checkpoint_folder")
     if folder:
         folder.finish(model, data, assess=False)
@@ -363,20 +383,21 @@ def _stopped(arguments, reason, model, data, training, folder, options) -> None:
     )
 
 
-def _summary(arguments, folder, made) -> None:
-    metrics = folder.assessment.metrics
+def _summary(arguments: SimpleNamespace, folder: Run, made: list[str]) -> None:
+    found = folder.assessment
+    metrics = found.metrics if found else {}
     words = [
         f"{name} {metrics[key]:.2%}"
         for key, name in (("top1", "top-1"), ("knn_top1", "kNN"), ("map_at_r", "MAP@R"))
         if key in metrics
     ]
-    if words:
-        judged = f"{metrics['images']:,} {folder.assessment.judged}"
+    if found and words:
+        judged = f"{metrics['images']:,} {found.judged}"
         note(arguments, f"{', '.join(words)} of {judged}")
     note(arguments, f"in {folder.path}: {', '.join(made)}")
 
 
-def _sections(arguments, described: dict) -> dict:
+def _sections(arguments: SimpleNamespace, described: dict[str, Any]) -> dict[str, Any]:
     """What config.toml has beside the options of the run and what the model says of itself."""
     names = ("val", "targets", "long_tailed", "per_class", "label_noise", *DATASET)
     found = {"path": arguments.data} | only({it: getattr(arguments, it) for it in names})
@@ -399,7 +420,7 @@ def _name(data: str) -> str:
     return kind if not rest and colon else name or "run"
 
 
-def _begin(arguments) -> Model | None:
+def _begin(arguments: SimpleNamespace) -> Model | None:
     """The model of --init."""
     if arguments.init is None:
         return None
@@ -417,7 +438,7 @@ def _begin(arguments) -> Model | None:
     )
 
 
-def _variant(arguments, data):
+def _variant(arguments: SimpleNamespace, data: Dataset) -> Dataset:
     """The data set, with its tail cut, thinned out, its labels spoilt, as asked for."""
     seed = MODEL_DATA["seed"].default if arguments.seed is None else arguments.seed
     for value, change in (

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
 from .. import _files, _sources
 from .._config import suggestion
+from .._data import Dataset
 from .._errors import ArgumentError, StateError
+from .._evaluation import Evaluation
 from .._evaluation import evaluate as judge
+from .._generated import OutputName
 from .._measures import alignment, ood_detection, ood_scores, retrieval, uniformity
 from .._model import Model, load
 from .._options import DATASET, EMBED, EVALUATE, MODEL, OOD
+from .._types import Array, Float32
 from . import _flags
 from ._flags import Flag, argument
 from ._say import counted, note, note_skipped
@@ -58,12 +65,12 @@ def model_path(path: str) -> str:
     return inside if os.path.isdir(path) and os.path.exists(inside) else path
 
 
-def reading(given, model) -> dict:
+def reading(given: SimpleNamespace, model: Model) -> dict[str, Any]:
     """How images are read: as the command line says, in the model's channels."""
     return given_of(given, DATASET) | {"channels": model.channels}
 
 
-def load_model(given) -> Model:
+def load_model(given: SimpleNamespace) -> Model:
     model = load(
         model_path(given.model),
         precision=given.precision,
@@ -75,10 +82,17 @@ def load_model(given) -> Model:
     return model
 
 
-def rows_of(given, model, data, what: str, output=None, normalize=None) -> np.ndarray:
+def rows_of(
+    given: SimpleNamespace,
+    model: Model,
+    data: Dataset,
+    what: str,
+    output: OutputName | None = None,
+    normalize: bool | None = None,
+) -> Float32:
     count = counted(given, what)
     options = given_of(given, EMBED)
-    layer = output or getattr(given, "layer", None) or EMBED["output"].default
+    layer: Any = output or getattr(given, "layer", None) or EMBED["output"].default
     scaled = (
         options.get("normalize", EMBED["normalize"].default) if normalize is None else normalize
     )
@@ -91,13 +105,13 @@ def rows_of(given, model, data, what: str, output=None, normalize=None) -> np.nd
             count.close()
 
 
-def images_of(given, model):
+def images_of(given: SimpleNamespace, model: Model) -> Dataset:
     data = _sources.images(given.images, **reading(given, model))
     note_skipped(given, data)
     return data
 
 
-def embed(given) -> int:
+def embed(given: SimpleNamespace) -> int:
     output = given.output or "embeddings.npy"
     _files.writable(output)
     if not output.endswith((".npy", ".csv")):
@@ -115,14 +129,13 @@ def embed(given) -> int:
     else:
         _files.write(output, lambda file: _files.csv(file, rows, paths))
     if given.paths:
-        _files.write(
-            given.paths, lambda file: file.writelines(os.fsencode(it) + b"\n" for it in paths)
-        )
+        lines = b"".join(os.fsencode(it) + b"\n" for it in paths or [])
+        _files.write(given.paths, lambda file: file.write(lines))
     note(given, f"{len(rows):,} embeddings of {rows.shape[1]} numbers are in {output}")
     return 0
 
 
-def classify(given) -> int:
+def classify(given: SimpleNamespace) -> int:
     if given.output:
         _files.writable(given.output)
     model = load_model(given)
@@ -154,30 +167,28 @@ def classify(given) -> int:
         note(given, f"the classes of {len(paths):,} images are in {given.output}")
     else:
         for at, path in enumerate(paths):
-            guesses = "  ".join(f"{names[it]} {found[at, it]:.1%}" for it in best[at])
-            print(f"{path}  {guesses}")
+            words = "  ".join(f"{names[it]} {found[at, it]:.1%}" for it in best[at])
+            print(f"{path}  {words}")
     return 0
 
 
-def evaluate(given) -> int:
+def evaluate(given: SimpleNamespace) -> int:
     model = load_model(given)
-    parts = []
-    first, own = _sources.read(given.train, **reading(given, model))
-    if given.test is None and own is None:
+    train, test = _sources.read(given.train, **reading(given, model))
+    if given.test is not None:
+        test = _sources.read(given.test, **reading(given, model))[0]
+    if test is None:
         raise ArgumentError(
             f"{given.train} has no images to test with; expected TEST, or data that have them, "
             "such as a folder of train/ and val/"
         )
-    second = own
-    if given.test is not None:
-        second = _sources.read(given.test, **reading(given, model))[0]
-    for data, spec in ((first, given.train), (second, given.test or given.train)):
-        note_skipped(given, data)
-        parts += [data, _files.label_names(data, spec)]
-    train_data, train_labels, test_data, test_labels = parts
+    note_skipped(given, train)
+    train_labels = _files.label_names(train, given.train)
+    note_skipped(given, test)
+    test_labels = _files.label_names(test, given.test or given.train)
     methods = _methods(given.method)
-    train_rows = rows_of(given, model, train_data, "training images")
-    test_rows = rows_of(given, model, test_data, "test images")
+    train_rows = rows_of(given, model, train, "training images")
+    test_rows = rows_of(given, model, test, "test images")
     for method in methods:
         found = judge(
             train_rows,
@@ -200,9 +211,9 @@ def evaluate(given) -> int:
     return 0
 
 
-def _methods(words) -> list[str]:
+def _methods(words: list[str] | None) -> list[Any]:
     option = EVALUATE["method"]
-    methods = [it for word in words or [option.default] for it in word.split(",")]
+    methods: list[Any] = [it for word in words or [option.default] for it in word.split(",")]
     for it in methods:
         if it not in option.choices:
             near = suggestion(it, option.choices)
@@ -212,7 +223,7 @@ def _methods(words) -> list[str]:
     return methods
 
 
-def _tell(given, method: str, found) -> None:
+def _tell(given: SimpleNamespace, method: str, found: Evaluation) -> None:
     calibration = found.calibration() if given.calibration else None
     if given.json:
         known = {
@@ -231,7 +242,13 @@ def _tell(given, method: str, found) -> None:
         print(_files.reliability(method, calibration), flush=True)
 
 
-def _measures(given, model, train_rows, test_rows, test_labels):
+def _measures(
+    given: SimpleNamespace,
+    model: Model,
+    train_rows: Float32,
+    test_rows: Float32,
+    test_labels: Array,
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """What was asked for beside the methods: (name, {measure: value})."""
     jobs = given.threads
     if given.retrieval:

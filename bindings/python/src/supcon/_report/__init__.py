@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import _files
@@ -12,11 +13,19 @@ from .._errors import ArgumentError
 from .._model import load
 from .._options import DATASET
 from .._run import Run, read_summary
+from .._training import Training
+from .._types import PathLike
 from ._page import Page
 from ._projection import project
 
 
-def report(run, data=None, test=None, *, projections=None) -> Path:
+def report(
+    run: PathLike | Training,
+    data: Dataset | None = None,
+    test: Dataset | None = None,
+    *,
+    projections: Sequence[str] | None = None,
+) -> Path:
     """Writes report.html into a run's folder: curves, confusion matrix, a map of the embeddings,
     nearest neighbors, the worst mistakes, calibration, the views that training saw. One file that
     needs no network.
@@ -43,7 +52,10 @@ def report(run, data=None, test=None, *, projections=None) -> Path:
     ArgumentError if the folder holds no run, or if the images are needed and were not given;
     FileError, FormatError.
     """
-    folder = Run.at(getattr(run, "run", run))
+    path = run.run if isinstance(run, Training) else run
+    if path is None:
+        raise ArgumentError("the run has no folder; expected one that was trained with run=")
+    folder = Run.at(path)
     if test is not None or not folder.evaluation.exists():
         _assess(folder, data, test)
     found = Assessment.load(folder.evaluation)
@@ -55,7 +67,9 @@ def report(run, data=None, test=None, *, projections=None) -> Path:
     return folder.report
 
 
-def sources(run, data: str | None, test: str | None) -> tuple[Dataset | None, Dataset | None]:
+def sources(
+    run: PathLike, data: str | None, test: str | None
+) -> tuple[Dataset | None, Dataset | None]:
     """The images of DATA and TEST, words of the command line, or else of a run's config.toml; None,
     both, where the report needs none.
     """

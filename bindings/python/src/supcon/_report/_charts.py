@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
+
+from .._types import Array
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 380, 210, 46, 30, 10, 18
 
@@ -25,17 +28,21 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def curves(x, series: dict[str, np.ndarray], unit: str = "", label: str = "") -> str:
+def curves(x: Array, series: dict[str, Array], unit: str = "", label: str = "") -> str:
     """Lines over epochs. series: name → values, NaN where nothing was measured."""
     known = np.concatenate([it[np.isfinite(it)] for it in series.values()])
     low, high = float(known.min()), float(known.max())
     room = (high - low) * 0.06 or abs(high) * 0.05 or 1
     low, high = low - room, high + room
     first, last = float(x[0]), float(x[-1])
-    across = lambda it: (
-        LEFT + (WIDTH - LEFT - RIGHT) * ((it - first) / (last - first) if last > first else 0.5)
-    )
-    down = lambda it: TOP + (HEIGHT - TOP - BOTTOM) * (1 - (it - low) / (high - low))
+
+    def across(epoch: float) -> float:
+        part = (epoch - first) / (last - first) if last > first else 0.5
+        return LEFT + (WIDTH - LEFT - RIGHT) * part
+
+    def down(value: float) -> float:
+        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - (value - low) / (high - low))
+
     parts = []
     for tick in ticks(low, high, 5):
         parts.append(
@@ -81,7 +88,7 @@ def curves(x, series: dict[str, np.ndarray], unit: str = "", label: str = "") ->
     )
 
 
-def matrix(counts: np.ndarray, names: list[str]) -> str:
+def matrix(counts: Array, names: list[str]) -> str:
     """A confusion matrix: rows the truth, columns the guess, shaded by the fraction of the row."""
     size = len(names)
     cell = 30 if size <= 12 else 22 if size <= 24 else 16
@@ -127,11 +134,16 @@ def matrix(counts: np.ndarray, names: list[str]) -> str:
     )
 
 
-def reliability(counts, confidences, accuracies) -> str:
+def reliability(counts: Array, confidences: Array, accuracies: Array) -> str:
     """Accuracy against confidence, with the bins' counts below."""
     bins, high = len(counts), 250
-    across = lambda it: LEFT + (WIDTH - LEFT - RIGHT) * it
-    down = lambda it: TOP + 160 * (1 - it)
+
+    def across(confidence: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * confidence
+
+    def down(accuracy: float) -> float:
+        return TOP + 160 * (1 - accuracy)
+
     parts, wide = [], (WIDTH - LEFT - RIGHT) / bins
     for tick in (0, 0.25, 0.5, 0.75, 1):
         parts.append(
@@ -191,7 +203,9 @@ def legend(names: list[str]) -> str:
     return f'<div class="legend">{"".join(buttons)}</div>' if names else ""
 
 
-def scatter(projections: dict[str, np.ndarray], labels, tips: list[str], thumbs: list[str]) -> str:
+def scatter(
+    projections: dict[str, Array], labels: Sequence[int] | Array, tips: list[str], thumbs: list[str]
+) -> str:
     """Points of the first projection; the page's script moves them to the others. `thumbs`:
     attributes for the script.
     """

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from html import escape
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
 from .._assessment import Assessment
 from .._library import build_info
 from .._progress import clock
+from .._types import Array
 from ._charts import curves, legend, matrix, reliability, scatter
 from ._sprites import Sprites
 
@@ -19,7 +21,14 @@ MOST_CLASSES, MOST_PAIRS = 40, 10
 class Page:
     """`html` makes it of what the run's folder holds."""
 
-    def __init__(self, name: str, found: Assessment, summary: list[dict], config: str, projections):
+    def __init__(
+        self,
+        name: str,
+        found: Assessment,
+        summary: list[dict[str, Any]],
+        config: str,
+        projections: dict[str, Array],
+    ) -> None:
         self.name, self.found, self.summary, self.config = name, found, summary, config
         self.projections = projections
         mapped, mistaken = len(found.mapped), len(found.mapped) + len(found.mistakes)
@@ -43,7 +52,10 @@ class Page:
         ]
         sections = [it for it in sections if it[2]]
         here = files(__package__)
-        read = lambda it: (here / it).read_text(encoding="utf-8")
+
+        def read(name: str) -> str:
+            return (here / name).read_text(encoding="utf-8")
+
         sprites = (self.map, self.mistakes, self.queries, self.neighbors, self.views)
         style = read("page.css") + "\n".join(it.style() for it in sprites)
         links = "".join(f'<a href="#{it}">{title}</a>' for it, title, _ in sections)
@@ -104,7 +116,10 @@ class Page:
     def _curves(self) -> str:
         if not self.summary:
             return ""
-        column = lambda it: np.array([row[it] for row in self.summary])
+
+        def column(name: str) -> Array:
+            return np.array([row[name] for row in self.summary])
+
         charts = []
         for title, unit, names in (
             ("Loss", "", {"train_loss": "training"}),

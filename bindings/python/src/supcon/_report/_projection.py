@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .._errors import ArgumentError
+from .._types import Array
 
 NAMES = ("pca", "umap", "tsne")
 
 
-def project(rows: np.ndarray, names=None) -> dict[str, np.ndarray]:
+def project(rows: Array, names: Sequence[str] | None = None) -> dict[str, Array]:
     """A name in words → float [n, 2], scaled to -1 … 1. `names` of `NAMES`; None: PCA, and UMAP
     or else t-SNE, whichever is installed.
     """
@@ -32,7 +35,7 @@ def project(rows: np.ndarray, names=None) -> dict[str, np.ndarray]:
     return found
 
 
-def pca(rows: np.ndarray) -> np.ndarray:
+def pca(rows: Array) -> Array:
     """The two directions of most variance, each signed so that its largest weight is positive."""
     if len(rows) == 0:
         return np.empty((0, 2))
@@ -45,17 +48,18 @@ def pca(rows: np.ndarray) -> np.ndarray:
     return np.pad(found, ((0, 0), (0, 2 - found.shape[1])))
 
 
-def umap(rows: np.ndarray) -> np.ndarray | None:
+def umap(rows: Array) -> Array | None:
     if len(rows) < 20:
         return None
     try:
         from umap import UMAP
     except ImportError:
         return None
-    return UMAP(metric="cosine", n_neighbors=15, random_state=0).fit_transform(rows)
+    found: Array = UMAP(metric="cosine", n_neighbors=15, random_state=0).fit_transform(rows)
+    return found
 
 
-def tsne(rows: np.ndarray) -> np.ndarray | None:
+def tsne(rows: Array) -> Array | None:
     if len(rows) < 20:
         return None
     try:
@@ -63,11 +67,13 @@ def tsne(rows: np.ndarray) -> np.ndarray | None:
     except ImportError:
         return None
     perplexity = min(30, (len(rows) - 1) / 3)
-    return TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(rows)
+    found: Array = TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(rows)
+    return found
 
 
-def _scaled(points: np.ndarray) -> np.ndarray:
+def _scaled(points: Array) -> Array:
     if len(points) == 0:
         return points
     low, high = points.min(0), points.max(0)
-    return (points - (low + high) / 2) / max(float((high - low).max()) / 2, 1e-12)
+    scaled: Array = (points - (low + high) / 2) / max(float((high - low).max()) / 2, 1e-12)
+    return scaled

@@ -9,12 +9,13 @@ import math
 import numpy as np
 
 from .._contact import png
+from .._types import Array
 
 
 class Sprites:
     """Pictures [n, h, w, 3], shown with a long side of about `side` pixels of the page."""
 
-    def __init__(self, name: str, pictures: np.ndarray, side: int):
+    def __init__(self, name: str, pictures: Array, side: int):
         self.name, (count, height, width, _) = name, pictures.shape
         longest = max(height, width)
         self.small = longest * 2 <= side
@@ -24,7 +25,7 @@ class Sprites:
         self.rows = -(-count // self.columns) or 1
         self.picture = _encoded(self._sheet(pictures)) if count else ""
 
-    def _sheet(self, pictures: np.ndarray) -> np.ndarray:
+    def _sheet(self, pictures: Array) -> Array:
         count, height, width, _ = pictures.shape
         sheet = np.zeros((self.rows * self.columns, height, width, 3), np.uint8)
         sheet[:count] = pictures
@@ -60,7 +61,7 @@ class Sprites:
         return f'data-kind="{self.kind}" data-thumb="{self.place(at)}"'
 
 
-def _encoded(pixels: np.ndarray) -> str:
+def _encoded(pixels: Array) -> str:
     """A data URL: PNG, or JPEG for a large picture where Pillow is installed."""
     content, kind = None, "jpeg"
     if pixels.size > 1 << 18:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import importlib
 
+from ._study import Study
+
 NAMES = (
     "losses",
     "positives",
@@ -26,6 +28,8 @@ NAMES = (
 )
 
 
-def find(name: str):
+def find(name: str) -> Study:
     """The `Study` of that name."""
-    return importlib.import_module(f".{name.replace('-', '_')}", __name__).STUDY
+    module = importlib.import_module(f".{name.replace('-', '_')}", __name__)
+    study: Study = module.STUDY
+    return study

@@ -7,6 +7,7 @@ import numpy as np
 from .. import _sources
 from .._data import Dataset
 from .._errors import ArgumentError
+from .._types import Array, Int64
 
 
 def load(data: str, test: str | None) -> tuple[Dataset, Dataset]:
@@ -28,11 +29,19 @@ def load(data: str, test: str | None) -> tuple[Dataset, Dataset]:
     return parts
 
 
-def some(data: Dataset, classes) -> Dataset:
+def labels(data: Dataset) -> Int64:
+    """The labels, which all data of a study have."""
+    if data.labels is None:
+        raise ArgumentError("the images have no labels, which a study needs")
+    return data.labels
+
+
+def some(data: Dataset, classes: Array) -> Dataset:
     """The images of some classes, numbered anew from 0."""
-    kept = np.flatnonzero(np.isin(data.labels, classes))
+    numbers = labels(data)
+    kept = np.flatnonzero(np.isin(numbers, classes))
     return (
         data.subset(kept)
-        .with_labels(np.searchsorted(classes, data.labels[kept]))
+        .with_labels(np.searchsorted(classes, numbers[kept]))
         .with_class_names([data.class_names[it] for it in classes])
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from types import SimpleNamespace
 
 from .._convert import integer
 from . import _report, find
@@ -12,7 +13,7 @@ from ._runner import Runner
 from ._study import Settings
 
 
-def run(arguments) -> str:
+def run(arguments: SimpleNamespace) -> str:
     """Runs what the arguments ask for; the path of the report."""
     small = arguments.data == "digits"
     for name in ("seeds", "epochs", "width", "batch_size", "per_class"):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from datetime import date
+from typing import Any
 
 import numpy as np
 
 from .._library import build_info
+from .._types import Array
 from ._runner import Outcome, Runner
-from ._study import LOWER, MEASURES, Claim
+from ._study import LOWER, MEASURES, Arm, Claim, Study
 
 VERDICTS = (
     "*Agrees* and *contradicts*: the difference is larger than twice its "
@@ -46,8 +49,8 @@ def text(runner: Runner, outcomes: list[Outcome], command: str, picture: str | N
         f"{len(validation):,} to choose by (a split of its own for each seed), "
         f"{len(test):,} to test with, {len(names)} classes. What was chosen was "
         "tested once, after all had been trained.",
-        f"- Model: {settings.architecture} of width {settings.width or 64}; "
-        f"{settings.epochs} epochs, batches of {settings.batch_size or 256}, "
+        f"- Model: {settings.architecture} of width {settings.width}; "
+        f"{settings.epochs} epochs, batches of {settings.batch_size}, "
         "unless the row says otherwise.",
         f"- {settings.seeds} {'seed' if settings.seeds == 1 else 'seeds'}: mean "
         "± standard deviation over them.",
@@ -90,7 +93,7 @@ def text(runner: Runner, outcomes: list[Outcome], command: str, picture: str | N
     return "\n".join(lines)
 
 
-def table(study, outcomes: list[Outcome]) -> list[str]:
+def table(study: Study, outcomes: list[Outcome]) -> list[str]:
     measures = [it for it in study.measures if any(it in outcome.measures for outcome in outcomes)]
     papers = [it for it in measures if any(it in outcome.arm.paper for outcome in outcomes)]
     chosen = any(len(it.arm.grid) > 1 for it in outcomes)
@@ -113,7 +116,7 @@ def table(study, outcomes: list[Outcome]) -> list[str]:
     return ["| " + " | ".join(row) + " |" for row in rows]
 
 
-def spread(name: str, values: np.ndarray) -> str:
+def spread(name: str, values: Array) -> str:
     """ "91.23 ± 0.10"; failed runs are left out and counted."""
     _, factor, digits = MEASURES[name]
     sound = values[np.isfinite(values)] * factor
@@ -164,7 +167,9 @@ def judge(claim: Claim, outcomes: list[Outcome]) -> str:
     )
 
 
-def standard_error(measure: str, gaps, first, second, factor: float, outcome: Outcome) -> float:
+def standard_error(
+    measure: str, gaps: Array, first: Array, second: Array, factor: float, outcome: Outcome
+) -> float:
     """Of the mean difference: over seeds; for shares of images at least that of drawing the test
     images, once for both arms as if they were independent.
     """
@@ -177,7 +182,7 @@ def standard_error(measure: str, gaps, first, second, factor: float, outcome: Ou
     )
 
 
-def draw(study, outcomes: list[Outcome], path: str) -> bool:
+def draw(study: Study, outcomes: list[Outcome], path: str) -> bool:
     """Dots for seeds, their mean and standard deviation, on the study's axis or a row per arm, or
     boxes of many arms; beside it the paper's figures, where it has some. False without matplotlib.
     """
@@ -191,7 +196,7 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
     measure = study.measures[0]
     label, factor, _ = MEASURES[measure]
     if study.group:
-        draw_boxes(plt, study, outcomes, measure, path)
+        draw_boxes(plt, study, study.group, outcomes, measure, path)
         return True
     paper = [
         (it, it.arm.paper[measure])
@@ -245,13 +250,11 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
     figure.suptitle(f"{study.title}: {label}", x=0.01, ha="left", fontweight="bold")
     ours.set_title("measured here", loc="left", fontsize=10)
     if paper:
-        theirs, places = (
-            axes[0][1],
-            [it.arm.x if numeric else len(outcomes) - 1 - outcomes.index(it) for it, _ in paper],
-        )
+        theirs = axes[0][1]
+        spots = [it.arm.x if numeric else len(outcomes) - 1 - outcomes.index(it) for it, _ in paper]
         figures = [value for _, value in paper]
         theirs.plot(
-            *((places, figures) if numeric else (figures, places)),
+            *((spots, figures) if numeric else (figures, spots)),
             color="#8a4b08",
             marker="D",
             linestyle="-" if numeric else "none",
@@ -284,14 +287,21 @@ def draw(study, outcomes: list[Outcome], path: str) -> bool:
     return True
 
 
-def draw_boxes(plt, study, outcomes: list[Outcome], measure: str, path: str) -> None:
+def draw_boxes(
+    plt: Any,
+    study: Study,
+    group: Callable[[Arm], str],
+    outcomes: list[Outcome],
+    measure: str,
+    path: str,
+) -> None:
     """A box per group, from the lower to the upper quartile, with the median, and a dot per run
     beside it; a run that failed counts as 0.
     """
     label, factor, _ = MEASURES[measure]
-    groups: dict[str, list] = {}
+    groups: dict[str, list[float]] = {}
     for it in outcomes:
-        groups.setdefault(study.group(it.arm), []).extend(
+        groups.setdefault(group(it.arm), []).extend(
             factor * np.nan_to_num(it.measures.get(measure, np.zeros(1)))
         )
     figure, axes = plt.subplots(

@@ -11,7 +11,9 @@ import dataclasses
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +26,7 @@ from .._model import Model, load
 from .._options import LOSS, TRAIN
 from .._presets import model_options
 from .._training import train, trains_classifier
+from .._types import Array
 from . import _data
 from ._study import Arm, Settings, Study
 
@@ -47,23 +50,25 @@ class Outcome:
     """
 
     arm: Arm
-    chosen: dict
-    validation: np.ndarray
-    measures: dict[str, np.ndarray]
+    chosen: dict[str, Any]
+    validation: Array
+    measures: dict[str, Array]
     failures: list[str]
     seconds: float
     tested: int
 
 
 class Runner:
-    def __init__(self, study: Study, settings: Settings, folder: str, say=print):
+    def __init__(
+        self, study: Study, settings: Settings, folder: str, say: Callable[[str], object] = print
+    ) -> None:
         study.check()
         self.study, self.settings, self.folder, self.say = study, settings, folder, say
         self.whole = _data.load(settings.data, settings.test)
         os.makedirs(os.path.join(folder, f"{study.name}.models"), exist_ok=True)
         self.path = os.path.join(folder, f"{study.name}.json")
         plain = dataclasses.asdict(settings) | {"threads": None}
-        self.done = {"settings": plain, "runs": {}, "tests": {}}
+        self.done: dict[str, Any] = {"settings": plain, "runs": {}, "tests": {}}
         if os.path.exists(self.path):
             with open(self.path, encoding="utf-8") as file:
                 self.done = json.load(file)
@@ -119,7 +124,7 @@ class Runner:
             test,
         )
 
-    def train(self, arm: Arm, at: int, seed: int) -> dict:
+    def train(self, arm: Arm, at: int, seed: int) -> dict[str, Any]:
         parts, start = self.parts(seed), time.monotonic()
         try:
             model = (self.study.fit or fit)(
@@ -174,7 +179,7 @@ class Runner:
         )
 
 
-def new_model(settings: Settings, options: dict, data: Dataset, seed: int) -> Model:
+def new_model(settings: Settings, options: dict[str, Any], data: Dataset, seed: int) -> Model:
     """The settings' architecture for the images of `data`; options: those of a run, which may have
     some of the model.
     """
@@ -183,14 +188,16 @@ def new_model(settings: Settings, options: dict, data: Dataset, seed: int) -> Mo
     return Model(**model_options(None, data, given), n_jobs=settings.threads)
 
 
-def stage(settings: Settings, model: Model, data: Dataset, options: dict, seed: int) -> None:
+def stage(
+    settings: Settings, model: Model, data: Dataset, options: dict[str, Any], seed: int
+) -> None:
     """One run of the trainer."""
     known = {
         name: value
         for name, value in options.items()
         if name in TRAIN or name in LOSS or name == "augmentation"
     }
-    size = min(known.get("batch_size") or settings.batch_size or 256, len(data))
+    size = min(known.get("batch_size") or settings.batch_size, len(data))
     train(
         model,
         data,
@@ -209,14 +216,14 @@ _encoders: dict[
 ] = {}  # the last ones: arms that differ in the linear stage alone share theirs
 
 
-def fit(settings: Settings, arm: Arm, options: dict, parts: Parts, seed: int) -> Model:
+def fit(settings: Settings, arm: Arm, options: dict[str, Any], parts: Parts, seed: int) -> Model:
     """Encoder, then classifier."""
     model = encoder(settings, options, parts.train, seed)
     classify(settings, arm, options, model, parts.train, seed)
     return model
 
 
-def encoder(settings: Settings, options: dict, data: Dataset, seed: int) -> Model:
+def encoder(settings: Settings, options: dict[str, Any], data: Dataset, seed: int) -> Model:
     """A model after its first stage, the caller's own."""
     key = f"{settings} {sorted(options.items())} {seed}"
     if key not in _encoders:
@@ -229,7 +236,7 @@ def encoder(settings: Settings, options: dict, data: Dataset, seed: int) -> Mode
 
 
 def classify(
-    settings: Settings, arm: Arm, options: dict, model: Model, data: Dataset, seed: int
+    settings: Settings, arm: Arm, options: dict[str, Any], model: Model, data: Dataset, seed: int
 ) -> None:
     """The linear stage, unless the run trained a classifier."""
     if trains_classifier(options.get("objective"), options.get("joint_classifier")):
@@ -242,13 +249,13 @@ def classify(
 
 def measure(model: Model, parts: Parts, settings: Settings) -> dict[str, float]:
     """What the test images say."""
-    probabilities, truth = model.embed(parts.test, "probabilities", False), parts.test.labels
+    probabilities, truth = model.embed(parts.test, "probabilities", False), _data.labels(parts.test)
     order = np.argsort(-probabilities, axis=1, kind="stable")
     calibrated, rows = calibration(probabilities, truth), model.embed(parts.test)
     known = parts.train.per_class(1000)
     near = evaluate(
         model.embed(known),
-        known.labels,
+        _data.labels(known),
         rows,
         truth,
         "knn",

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from .. import _options
 from .._errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from .._data import Dataset
+    from .._model import Model
+    from ._runner import Outcome, Parts
 
 # measure → (its name in tables, factor, digits); smaller is better for those in LOWER
 MEASURES = {
@@ -25,15 +31,15 @@ LOWER = {"ece", "nll", "mce", "relative_mce"}
 
 @dataclass(frozen=True)
 class Settings:
-    """At what size to run. None: the study's own."""
+    """The data and the size of a run. per_class None: all images of each class."""
 
     data: str = "digits"
     test: str | None = None
-    epochs: int | None = None
+    epochs: int = 30
     seeds: int = 3
-    width: int | None = None
+    width: int = 8
     architecture: str = "resnet18"
-    batch_size: int | None = None
+    batch_size: int = 64
     per_class: int | None = None
     validation: float = 0.1
     threads: int | None = None
@@ -50,10 +56,10 @@ class Arm:
     """
 
     name: str
-    options: dict
-    second: dict | None = None
-    grid: tuple[dict, ...] = ({},)
-    paper: dict = field(default_factory=dict)
+    options: dict[str, Any]
+    second: dict[str, Any] | None = None
+    grid: tuple[dict[str, Any], ...] = ({},)
+    paper: dict[str, Any] = field(default_factory=dict)
     x: float | None = None
 
 
@@ -88,41 +94,41 @@ class Study:
     name: str
     title: str
     paper: str
-    arms: Callable
-    claims: Callable = lambda settings: []
+    arms: Callable[[Settings], list[Arm]]
+    claims: Callable[[Settings], list[Claim]] = lambda settings: []
     measures: tuple[str, ...] = ("top1", "map_at_r")
     axis: str | None = None
     logarithmic: bool = False
     notes: str = ""
     full: str = ""
     needs: tuple[str, ...] = ()
-    group: Callable | None = None
-    fit: Callable | None = None
-    extra: Callable | None = None
-    prepare: Callable | None = None
-    finish: Callable | None = None
-    summary: Callable | None = None
+    group: Callable[[Arm], str] | None = None
+    fit: Callable[[Settings, Arm, dict[str, Any], Parts, int], Model] | None = None
+    extra: Callable[[Model, Parts, Settings], dict[str, float]] | None = None
+    prepare: Callable[[Settings, Dataset, Dataset, int], Parts] | None = None
+    finish: Callable[[list[Outcome]], None] | None = None
+    summary: Callable[[list[Outcome]], list[str]] | None = None
 
     def check(self) -> None:
         """UnsupportedError if this build of the library lacks an option that the study needs."""
         known = _options.TRAIN | _options.LOSS | _options.AUGMENTATION
         for need in self.needs:
             name, _, word = need.partition("=")
-            if name not in known or (word and word not in (known[name].choices or [])):
+            if name not in known or (word and word not in known[name].choices):
                 raise UnsupportedError(
                     f"the study {self.name} needs the option {need}, which this library "
                     "does not have"
                 )
 
 
-def sgd(settings: Settings, rate: float = 0.2, **more) -> dict:
+def sgd(settings: Settings, rate: float = 0.2, **more: Any) -> dict[str, Any]:
     """The recipe that arms begin with: SGD, cosine, warm-up over a tenth of the run, crops of half
     the area or more, flips where the data may be flipped.
     """
     return {"learning_rate": rate, "reference_batch": 0, "augmentation": crops(settings)} | more
 
 
-def crops(settings: Settings) -> dict:
+def crops(settings: Settings) -> dict[str, Any]:
     """Digits are not mirrored."""
     return {
         "kind": "crop_flip",

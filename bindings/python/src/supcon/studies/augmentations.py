@@ -1,6 +1,10 @@
 """Supplement: augmentations of the contrastive and of the linear stage."""
 
-from ._study import Arm, Claim, Study, crops, sgd
+from __future__ import annotations
+
+from typing import Any
+
+from ._study import Arm, Claim, Settings, Study, crops, sgd
 
 KINDS = {
     "AutoAugment": "autoaugment_cifar10",
@@ -10,11 +14,11 @@ KINDS = {
 }
 
 
-def of(settings, kind):
+def of(settings: Settings, kind: str) -> dict[str, Any]:
     return crops(settings) | {"kind": kind}
 
 
-def arms(settings):
+def arms(settings: Settings) -> list[Arm]:
     return [
         Arm(
             f"{first} → {second}",
@@ -28,7 +32,7 @@ def arms(settings):
     ]
 
 
-def claims(settings):
+def claims(settings: Settings) -> list[Claim]:
     best = "AutoAugment → AutoAugment"
     return [
         Claim(f"AutoAugment in both stages is better than {it} in both", best, f"{it} → {it}")

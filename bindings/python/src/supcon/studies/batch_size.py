@@ -1,14 +1,14 @@
 """Figure 4: how the batch size matters."""
 
-from ._study import Arm, Claim, Study, sgd
+from ._study import Arm, Claim, Settings, Study, sgd
 
 
-def sizes(settings):
+def sizes(settings: Settings) -> list[int]:
     most = settings.batch_size
     return [most // 8, most // 4, most // 2, most, most * 2]
 
 
-def arms(settings):
+def arms(settings: Settings) -> list[Arm]:
     return [
         Arm(
             f"batches of {it}",
@@ -19,7 +19,7 @@ def arms(settings):
     ]
 
 
-def claims(settings):
+def claims(settings: Settings) -> list[Claim]:
     small, *_, usual, large = sizes(settings)
     return [
         Claim(

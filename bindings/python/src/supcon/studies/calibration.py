@@ -1,9 +1,9 @@
 """Supplement, calibration: is the classifier as sure as it is right?"""
 
-from ._study import Arm, Claim, Study, sgd
+from ._study import Arm, Claim, Settings, Study, sgd
 
 
-def arms(settings):
+def arms(settings: Settings) -> list[Arm]:
     return [
         Arm("cross-entropy", sgd(settings, objective="cross_entropy"), paper={"ece": 0.039}),
         Arm("SupCon", sgd(settings), paper={"ece": 0.024}),
@@ -15,7 +15,7 @@ def arms(settings):
     ]
 
 
-def claims(settings):
+def claims(settings: Settings) -> list[Claim]:
     return [
         Claim(
             f"{name} is better calibrated than cross-entropy", name, "cross-entropy", 0.015, "ece"

@@ -1,22 +1,27 @@
 """Figure 3: robustness to corruptions."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from .. import _abi
 from .._measures import corruption_error
-from ._study import Arm, Claim, Study, sgd
+from .._model import Model
+from .._types import Array
+from ._runner import Outcome, Parts
+from ._study import Arm, Claim, Settings, Study, sgd
 
 SEVERITIES = range(1, 6)
 LEAST = 0.01
 
 
-def names():
+def names() -> list[str]:
     return [it.word for it in _abi.Corruption]
 
 
-def extra(model, parts, settings):
+def extra(model: Model, parts: Parts, settings: Settings) -> dict[str, float]:
     """Errors by corruption and severity, and the accuracy over all of them."""
-    found = {}
+    found: dict[str, float] = {}
     for name in names():
         for severity in SEVERITIES:
             data = parts.test.corrupted(name, severity)
@@ -26,7 +31,7 @@ def extra(model, parts, settings):
     return found | {"corrupted": 1 - float(np.mean(list(found.values())))}
 
 
-def arms(settings):
+def arms(settings: Settings) -> list[Arm]:
     return [
         Arm(
             "cross-entropy",
@@ -37,14 +42,14 @@ def arms(settings):
     ]
 
 
-def table(it, at):
+def table(it: Outcome, at: int) -> Array:
     """Errors of a seed, [corruptions, severities]."""
     return np.array(
         [[it.measures[f"{name} {severity}"][at] for severity in SEVERITIES] for name in names()]
     )
 
 
-def baseline(outcomes):
+def baseline(outcomes: list[Outcome]) -> tuple[Array, float, Array]:
     """Mean errors of cross-entropy, on corrupted and on clean images; and which corruptions cost it
     LEAST or more, so that a share of the cost means something.
     """
@@ -56,7 +61,7 @@ def baseline(outcomes):
     return corrupted, clean, corrupted.mean(1) - clean >= LEAST
 
 
-def finish(outcomes):
+def finish(outcomes: list[Outcome]) -> None:
     """mCE needs a baseline."""
     if "corrupted" not in outcomes[0].measures:
         return
@@ -77,7 +82,7 @@ def finish(outcomes):
                     ).relative_mean
 
 
-def summary(outcomes):
+def summary(outcomes: list[Outcome]) -> list[str]:
     lines = [
         "| accuracy % under | " + " | ".join(it.arm.name for it in outcomes) + " |",
         "|---|" + "---:|" * len(outcomes),
@@ -110,7 +115,7 @@ def summary(outcomes):
     return lines
 
 
-def claims(settings):
+def claims(settings: Settings) -> list[Claim]:
     return [
         Claim("SupCon has the smaller mCE", "SupCon", "cross-entropy", 1.4, "mce"),
         Claim(

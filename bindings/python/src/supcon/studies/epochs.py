@@ -1,9 +1,9 @@
 """How long to train."""
 
-from ._study import Arm, Claim, Study, sgd
+from ._study import Arm, Claim, Settings, Study, sgd
 
 
-def lengths(settings):
+def lengths(settings: Settings) -> list[int]:
     return sorted(
         {
             max(1, settings.epochs // 4),
@@ -14,10 +14,14 @@ def lengths(settings):
     )
 
 
-def arms(settings):
+def named(name: str, epochs: int) -> str:
+    return f"{name}, {epochs} {'epoch' if epochs == 1 else 'epochs'}"
+
+
+def arms(settings: Settings) -> list[Arm]:
     return [
         Arm(
-            f"{name}, {it} {'epoch' if it == 1 else 'epochs'}",
+            named(name, it),
             sgd(settings, objective=objective, epochs=it),
             x=it,
         )
@@ -26,9 +30,8 @@ def arms(settings):
     ]
 
 
-def claims(settings):
+def claims(settings: Settings) -> list[Claim]:
     short, *_, long = lengths(settings)
-    named = lambda name, it: f"{name}, {it} {'epoch' if it == 1 else 'epochs'}"
     return [
         Claim(
             f"SupCon gains by {long} epochs over {short}",

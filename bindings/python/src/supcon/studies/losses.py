@@ -1,14 +1,14 @@
 """Tables 1 to 3: the forms of the loss, and what else encoders are trained with."""
 
 from .. import _options
-from ._study import Arm, Claim, Study, sgd
+from ._study import Arm, Claim, Settings, Study, sgd
 
 # arXiv:2004.11362's form. Sohn's own (NIPS 2016) has N anchors and N − 1 negatives.
 N_PAIRS = "N-pairs, 2(N − 1) negatives"
 GRID = tuple({"learning_rate": it} for it in (0.1, 0.3))
 
 
-def arms(settings):
+def arms(settings: Settings) -> list[Arm]:
     found = [
         Arm("SupCon, L_out", sgd(settings), grid=GRID, paper={"top1": 96.0}),
         Arm(
@@ -43,7 +43,7 @@ def arms(settings):
     return found
 
 
-def claims(settings):
+def claims(settings: Settings) -> list[Claim]:
     names, first = [it.name for it in arms(settings)], "SupCon, L_out"
     others = (("cross-entropy", 1.0), ("SimCLR", 2.4), ("max-margin", 3.6), (N_PAIRS, None))
     return [

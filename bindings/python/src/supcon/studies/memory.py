@@ -1,9 +1,9 @@
 """Section 4: a momentum encoder and a queue in the place of large batches."""
 
-from ._study import Arm, Claim, Study, sgd
+from ._study import Arm, Claim, Settings, Study, sgd
 
 
-def arms(settings):
+def arms(settings: Settings) -> list[Arm]:
     small = max(16, settings.batch_size // 4)
     queue = {"batch_size": small, "queue_size": 8 * settings.batch_size, "key_momentum": 0.99}
     return [
@@ -18,7 +18,7 @@ def arms(settings):
     ]
 
 
-def claims(settings):
+def claims(settings: Settings) -> list[Claim]:
     large, small, negatives, both = (it.name for it in arms(settings))
     return [
         Claim(

@@ -1,9 +1,13 @@
 """Supplement: optimizers of the contrastive and of the linear stage."""
 
-from ._study import Arm, Claim, Study, sgd
+from __future__ import annotations
+
+from typing import Any
+
+from ._study import Arm, Claim, Settings, Study, sgd
 
 # first stage, linear stage: rates that suit a small run
-KINDS = {
+KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "LARS": (
         {"optimizer": "lars", "learning_rate": 4.0, "weight_decay": 1e-4},
         {"optimizer": "lars", "learning_rate": 10.0, "weight_decay": 0.0},
@@ -16,7 +20,7 @@ KINDS = {
 }
 
 
-def arms(settings):
+def arms(settings: Settings) -> list[Arm]:
     return [
         Arm(
             f"{first} → {second}",
@@ -34,7 +38,7 @@ def arms(settings):
     ]
 
 
-def claims(settings):
+def claims(settings: Settings) -> list[Claim]:
     return [Claim("LARS → RMSProp is better than SGD → SGD", "LARS → RMSProp", "SGD → SGD")]
 
 

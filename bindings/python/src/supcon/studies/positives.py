@@ -1,19 +1,22 @@
 """Table 6: how many positives an anchor has."""
 
-from ._study import Arm, Claim, Study, sgd
+from ._study import Arm, Claim, Settings, Study, sgd
 
 PAPER = {1: 69.3, 3: 76.6, 5: 78.0, 7: 78.4, 9: 78.3, 0: 78.5}
-named = lambda cap: f"at most {cap}" if cap else "all"
 
 
-def arms(settings):
+def named(cap: int) -> str:
+    return f"at most {cap}" if cap else "all"
+
+
+def arms(settings: Settings) -> list[Arm]:
     return [
         Arm(named(cap), sgd(settings, positives_cap=cap), paper={"top1": paper})
         for cap, paper in PAPER.items()
     ]
 
 
-def claims(settings):
+def claims(settings: Settings) -> list[Claim]:
     return [
         Claim("three positives are better than one", named(3), named(1), 7.3),
         Claim("all are better than one", named(0), named(1), 9.2),

@@ -1,20 +1,25 @@
 """Figure 4: how much accuracy depends on augmentation, optimizer and learning rate."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from .. import _options
-from ._study import Arm, Study, crops, sgd
+from ._runner import Outcome
+from ._study import Arm, Settings, Study, crops, sgd
 
 OBJECTIVES = {"SupCon": "supcon", "cross-entropy": "cross_entropy"}
 RATES = (0.25, 0.5, 1.0, 2.0, 4.0)
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, dict[str, Any]] = {
     "SGD": {"learning_rate": 0.1},
     "LARS": {"optimizer": "lars", "learning_rate": 4.0},
     "RMSProp": {"optimizer": "rmsprop", "learning_rate": 0.02},
 }
 
 
-def arms(settings):
+def arms(settings: Settings) -> list[Arm]:
     kinds = [
         it
         for it in ("crop_flip", "simclr", "autoaugment_cifar10", "randaugment")
@@ -38,7 +43,7 @@ def arms(settings):
     return found
 
 
-def summary(outcomes):
+def summary(outcomes: list[Outcome]) -> list[str]:
     head = (
         "",
         "runs",

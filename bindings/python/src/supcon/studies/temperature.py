@@ -1,11 +1,11 @@
 """Figure 4 and section 4.4: how the temperature matters."""
 
-from ._study import Arm, Claim, Study, sgd
+from ._study import Arm, Claim, Settings, Study, sgd
 
 TEMPERATURES = (0.03, 0.07, 0.1, 0.2, 0.5, 1.0)
 
 
-def arms(settings):
+def arms(settings: Settings) -> list[Arm]:
     # the scale keeps the size of the gradient, which grows as 1/temperature, at that of temperature
     # 0.1
     return [
@@ -14,7 +14,7 @@ def arms(settings):
     ]
 
 
-def claims(settings):
+def claims(settings: Settings) -> list[Claim]:
     return [
         Claim(f"0.1 is better than {it:g}", "temperature 0.1", f"temperature {it:g}")
         for it in (0.03, 0.5, 1.0)

@@ -1,10 +1,16 @@
 """Table 4: what an encoder brings to other classes."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
+from .._data import Dataset
+from .._model import Model
 from ._data import some
 from ._runner import Parts, encoder, new_model, stage
-from ._study import Arm, Claim, Study, sgd
+from ._study import Arm, Claim, Settings, Study, sgd
 
 FROM = {
     "SupCon": ("supcon", 84.27),
@@ -15,7 +21,7 @@ FROM = {
 FEW = 20
 
 
-def prepare(settings, train, test, seed):
+def prepare(settings: Settings, train: Dataset, test: Dataset, seed: int) -> Parts:
     """The first half of the classes is what is known; few images of the others are what is met
     afterwards.
     """
@@ -30,14 +36,16 @@ def prepare(settings, train, test, seed):
     )
 
 
-def fit(settings, arm, options, parts, seed):
+def fit(settings: Settings, arm: Arm, options: dict[str, Any], parts: Parts, seed: int) -> Model:
     options, probe = dict(options), arm.name.endswith("probe")
     begin = options.pop("from")
     if begin is None:
         model = new_model(settings, options, parts.train, seed)
     else:
         scale = {"temperature": 0.5, "scale": 5.0} if begin == "simclr" else {}
-        model = encoder(settings, sgd(settings, objective=begin) | scale, parts.pretrain, seed)
+        model = encoder(
+            settings, sgd(settings, objective=begin) | scale, parts.pretrain or parts.train, seed
+        )
     if probe:
         return model.fit_classifier(parts.train)
     model.reset_classifier()
@@ -52,7 +60,7 @@ def fit(settings, arm, options, parts, seed):
     return model
 
 
-def arms(settings):
+def arms(settings: Settings) -> list[Arm]:
     tuned = {"objective": "cross_entropy", "batch_size": 32, "reference_batch": 0}
     rates = tuple({"learning_rate": it} for it in (0.01, 0.03, 0.1))
     found = []
@@ -77,7 +85,7 @@ def arms(settings):
     ]
 
 
-def claims(settings):
+def claims(settings: Settings) -> list[Claim]:
     return [
         Claim(
             "SupCon and cross-entropy transfer alike by fine-tuning",

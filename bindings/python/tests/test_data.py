@@ -154,6 +154,13 @@ def test_no_pickle(shapes):
         pickle.dumps(supcon.Dataset.from_images(shapes[0]))
 
 
+def test_the_constructor_says_how_a_data_set_is_made(shapes):
+    images, labels = shapes
+    for arguments in ((images, labels), (images,), ("photos",), (None,)):
+        with pytest.raises(TypeError, match=r"Dataset\.from_images\(images, labels\)"):
+            supcon.Dataset(*arguments)
+
+
 def test_targets(shapes):
     images, labels = shapes
     values = np.stack([np.arange(96.0), np.arange(96) / 7], 1)

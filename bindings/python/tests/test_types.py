@@ -95,6 +95,7 @@ model.embed(images, "embedding")  # arg-type
 model.embedding_dimension  # attr-defined
 supcon.ImageFolder("photos", on_error="ignore")  # arg-type
 supcon.evaluate(images, [0], images, [0], "svm")  # arg-type
+supcon.Dataset(images)  # arg-type
 supcon.Dataset.from_folder("photos")  # attr-defined
 supcon.laod("model.safetensors")  # attr-defined
 callbacks.EarlyStopping(patience="3")  # arg-type

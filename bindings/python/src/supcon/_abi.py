@@ -18,6 +18,7 @@ from ctypes import (
     c_uint32,
     c_void_p,
 )
+from typing import TYPE_CHECKING
 
 from . import _generated
 from ._schema import Choice, ProgressCallback
@@ -111,6 +112,11 @@ class supcon_trainer(Structure):
 ContextHandle, DatasetHandle, ModelHandle, TrainerHandle = (
     POINTER(it) for it in (supcon_context, supcon_dataset, supcon_model, supcon_trainer)
 )
+if TYPE_CHECKING:
+    from ctypes import _Pointer
+
+    Handle = _Pointer[Structure]
+
 HANDLES = (supcon_context, supcon_dataset, supcon_model, supcon_trainer)
 
 # ------------------------------------------------------------------------------------------------

@@ -53,7 +53,13 @@ class Dataset:
         "path: reason" of each file that was left out as unreadable.
     """
 
-    def __init__(self, handle: Any, keep: tuple[Any, ...] = ()) -> None:
+    def __init__(self, handle: _abi.Handle, keep: tuple[Any, ...] = ()) -> None:
+        if not isinstance(handle, _abi.DatasetHandle):
+            raise ElementTypeError(
+                f"a data set is not made of a {type(handle).__name__}; expected "
+                "Dataset.from_images(images, labels), another of its from_ methods, or "
+                "ImageFolder(path)"
+            )
         self._handle = own(self, handle, lib.supcon_dataset_free)
         self._keep = keep  # memory and callbacks that the library goes on using
         info = defaults(_abi.DatasetInfo)
@@ -451,7 +457,10 @@ def encoded_dataset(
 
 
 def _encoded_handle(
-    images: Sequence[Any], numbers: Int64 | None, options: _generated.DatasetOptions, handle: Any
+    images: Sequence[Any],
+    numbers: Int64 | None,
+    options: _generated.DatasetOptions,
+    handle: _abi.Handle,
 ) -> tuple[Any, ...]:
     """Makes a data set of paths and bytes; what it goes on using."""
     count = len(images)

@@ -13,7 +13,7 @@ from ._library import check, defaults, lib
 class Description:
     """The part of `Model` that tells what a model is."""
 
-    _handle: Any
+    _handle: _abi.Handle
 
     if TYPE_CHECKING:
 

@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
 from . import _abi
 from ._errors import ArgumentError, ElementTypeError, ShapeError
-from ._types import Array, ArrayLike, Encoded, Int64, PathLike
+from ._types import Array, ArrayLike, Int64
 
 EXPECTED = (
     "expected images [n, height, width] or [n, height, width, channels], or one "
@@ -47,14 +46,14 @@ def is_picture(value: object) -> bool:
     return any(it.__module__ == "PIL.Image" for it in type(value).__mro__)
 
 
-def are_bytes(value: object) -> TypeGuard[Encoded]:
+def are_bytes(value: object) -> bool:
     """Whether these are the bytes of an encoded image."""
     return isinstance(value, (bytes, bytearray)) or (
         isinstance(value, memoryview) and value.ndim == 1 and value.itemsize == 1
     )
 
 
-def are_paths(images: Any) -> TypeGuard[Sequence[PathLike]]:
+def are_paths(images: Any) -> bool:
     """Whether this is a sequence of paths (an empty one is not)."""
     if isinstance(images, np.ndarray) or hasattr(images, "__array__"):
         array = np.asarray(images)

@@ -102,7 +102,7 @@ class Model(Description):
         )
         self._take(handle, n_jobs, memory_limit)
 
-    def _take(self, handle: Any, n_jobs: int | None, memory_limit: int | None) -> None:
+    def _take(self, handle: _abi.Handle, n_jobs: int | None, memory_limit: int | None) -> None:
         self._handle = own(self, handle, lib.supcon_model_free)
         self.n_jobs, self.memory_limit = n_jobs, memory_limit
         self._context = context(n_jobs, memory_limit)
@@ -164,6 +164,7 @@ class Model(Description):
             self._piece(options.batch_size),
         )
         start, (height, width) = 0, self.image_size
+        some: Any
         while True:  # once even for nothing to do: the library says what is wrong then
             stop = min(start + step, len(found))
             part = rows[start:stop]

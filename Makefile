@@ -5,6 +5,8 @@
 #   make test       all tests: Swift (and again at each lower instruction set of this CPU, down to the baseline), C, C++, Python, every code block of the documents
 #   make test-onednn3     the network on oneDNN 3.2 (from PyPI) in the place of Debian's 2.x
 #   make soak       damaged files, random calls, failures of the system, kills and misuse, at length: SOAK_MINUTES (180) at most; goes on where it stopped
+#   make test-sanitizers  the C tests and the soak's drivers over builds that sanitizers watch: address and undefined behavior, then threads
+#   make fuzz-coverage    how much of what reads files the damaged files of the soak reach
 #   make test-exhaustive  compares every convolution that a network can ask for with the plain engine
 #   make install    PREFIX=/usr/local DESTDIR=: header, library, pkg-config and CMake files; make uninstall takes them away
 #   make wheel      a wheel for machines without Swift and Debian's libraries, in build/wheel; make test-wheel tries it with each Python there is (PYTHONS="…": these)
@@ -19,7 +21,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := lib
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-onednn3 test-exhaustive test-c test-soak test-grown test-python test-docs soak examples install uninstall wheel test-wheel deb test-deb bench \
+.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-onednn3 test-exhaustive test-c test-soak test-sanitizers fuzz-coverage test-grown test-python test-docs soak examples install uninstall wheel test-wheel deb test-deb bench \
         bench-compare generate format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
@@ -231,6 +233,14 @@ test-soak: deps-build deps-test lib
 soak: deps-build deps-test lib
 	Tests/Soak/run.sh long
 
+# Some minutes, most of them for two builds: not a part of `make test`.
+test-sanitizers: deps-build deps-test swift
+	SWIFT=$(SWIFT) Tests/Sanitizers/run.sh address
+	SWIFT=$(SWIFT) Tests/Sanitizers/run.sh thread
+
+fuzz-coverage: deps-build swift
+	SWIFT=$(SWIFT) Tests/Soak/coverage.sh
+
 # A library of tomorrow, built from a header with more fields, under the programs of today and of the released versions.
 test-grown: deps-build swift
 	SWIFT=$(SWIFT) Tests/ABI/grown.sh
@@ -282,7 +292,7 @@ uninstall:
 	@echo "Removed libsupcon from $(ROOT)"
 
 clean:
-	@rm -rf .build .build-lib .build-openblas .build-onednn3 .build-exhaustive $(BUILD) examples/c/build bindings/python/build bindings/python/src/*.egg-info
+	@rm -rf .build .build-lib .build-openblas .build-onednn3 .build-exhaustive .build-address .build-thread .build-coverage $(BUILD) examples/c/build bindings/python/build bindings/python/src/*.egg-info
 
 distclean: clean
 	@rm -rf $(VENV)

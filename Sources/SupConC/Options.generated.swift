@@ -43,6 +43,7 @@ extension ContrastiveOptions {
         scale = options.scale
         normalize = try flag(options.normalize, "normalize")
         positivesCap = Int(options.positives_cap)
+        try zero(options.reserved, "reserved")
         seed = options.seed
         try validate()
     }
@@ -259,6 +260,7 @@ extension ClassifierOptions {
         let options = try supcon_classifier_options.read(pointer)
         iterations = Int(options.iterations)
         l2 = options.l2
+        try zero(options.reserved, "reserved")
     }
 }
 
@@ -275,8 +277,8 @@ extension supcon_train_options: OptionStruct {
         joint_classifier = options.jointClassifier ? 1 : 0
         views = Int32(options.views)
         positives = options.positives.rawValue
-        label_bandwidth = options.labelBandwidth
         margin = Int32(options.margin)
+        label_bandwidth = options.labelBandwidth
         label_smoothing = options.labelSmoothing
         mixup_alpha = options.mixupAlpha
         cutmix_alpha = options.cutmixAlpha
@@ -334,8 +336,8 @@ extension TrainOptions {
         jointClassifier = try flag(options.joint_classifier, "joint_classifier")
         views = Int(options.views)
         positives = try choice(options.positives, "positives")
-        labelBandwidth = options.label_bandwidth
         margin = Int(options.margin)
+        labelBandwidth = options.label_bandwidth
         labelSmoothing = options.label_smoothing
         mixupAlpha = options.mixup_alpha
         cutmixAlpha = options.cutmix_alpha
@@ -376,11 +378,12 @@ extension TrainOptions {
         exponentialFactor = options.exponential_factor
         exponentialEpochs = options.exponential_epochs
         freezeStages = Int(options.freeze_stages)
+        freezesNorm = try flag(options.freeze_norm, "freeze_norm")
         unfreezeEpochs = try integers(
             options.unfreeze_epochs, options.unfreeze_epoch_count, "unfreeze_epochs")
-        freezesNorm = try flag(options.freeze_norm, "freeze_norm")
         layerDecay = options.layer_decay
         featureCache = Int(options.feature_cache)
+        try zero(options.feature_cache_reserved, "feature_cache_reserved")
         featureCacheFolder = options.feature_cache_folder.map { RawPath(cString: $0) }
         imageSizeSchedule = try integers(
             options.image_size_schedule, options.image_size_schedule_count, "image_size_schedule")

@@ -124,7 +124,7 @@ extension supcon_load_options { static var firstSize: Int { 72 } }
 extension supcon_model_info: SizedStruct { static var firstSize: Int { 112 } }
 extension supcon_embed_options { static var firstSize: Int { 16 } }
 extension supcon_classifier_options { static var firstSize: Int { 32 } }
-extension supcon_train_options { static var firstSize: Int { 408 } }
+extension supcon_train_options { static var firstSize: Int { 392 } }
 extension supcon_event: SizedStruct { static var firstSize: Int { 120 } }
 extension supcon_evaluate_options { static var firstSize: Int { 24 } }
 extension supcon_scores: SizedStruct { static var firstSize: Int { 32 } }

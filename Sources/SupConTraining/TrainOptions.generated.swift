@@ -86,12 +86,12 @@ public struct TrainOptions: Sendable {
     /// validation is then the mean, over the validation images, of how much of a positive the
     /// nearest training image is. Applies to supcon.
     public var positives: PositiveRule = .classes
-    /// Standard deviation of the kernel, in the targets' unit. Applies to positives kernel, which
-    /// needs a number above 0. Default 0; 0 or more.
-    public var labelBandwidth: Double = 0
     /// Factor on the angle to the true class's weights; 1 is cross-entropy. Applies to max_margin.
     /// Default 2; 1 to 8.
     public var margin: Int = 2
+    /// Standard deviation of the kernel, in the targets' unit. Applies to positives kernel, which
+    /// needs a number above 0. Default 0; 0 or more.
+    public var labelBandwidth: Double = 0
     /// Probability mass that the classifier's targets spread over all classes. Applies to runs that
     /// train a classifier. Default 0; 0 to below 1.
     public var labelSmoothing: Double = 0
@@ -205,13 +205,13 @@ public struct TrainOptions: Sendable {
     /// int8 if the model embeds in int8 (supcon_model_quantize) when the trainer is made. Applies
     /// to all objectives but linear. Default 0; 0 to 4.
     public var freezeStages: Int = 0
-    /// Epochs after which one more of the frozen stages is trained, the last one first. Applies to
-    /// freeze_stages above 0.
-    public var unfreezeEpochs: [Int] = []
     /// The encoder's batch norms use their running statistics and leave them as they are; gamma and
     /// beta are trained. Applies to all objectives but linear; it suits small batches from given
     /// weights.
     public var freezesNorm: Bool = false
+    /// Epochs after which one more of the frozen stages is trained, the last one first. Applies to
+    /// freeze_stages above 0.
+    public var unfreezeEpochs: [Int] = []
     /// Learning rate of a stage over that of the one behind it. Head and classifier have the full
     /// rate, the last stage this fraction of it, the stem its 5th power. Applies to all objectives
     /// but linear. Default 1; 0.001 to 1.
@@ -259,11 +259,11 @@ extension TrainOptions {
             views >= 1 && views <= 64, .argument,
             "views is \(views); expected 1 to 64")
         try require(
-            labelBandwidth >= 0 && labelBandwidth.isFinite, .argument,
-            "label_bandwidth is \(labelBandwidth); expected 0 or more")
-        try require(
             margin >= 1 && margin <= 8, .argument,
             "margin is \(margin); expected 1 to 8")
+        try require(
+            labelBandwidth >= 0 && labelBandwidth.isFinite, .argument,
+            "label_bandwidth is \(labelBandwidth); expected 0 or more")
         try require(
             labelSmoothing >= 0 && labelSmoothing < 1, .argument,
             "label_smoothing is \(labelSmoothing); expected 0 to below 1")
@@ -387,8 +387,8 @@ extension TrainOptions {
             ("joint_classifier", "\(jointClassifier)"),
             ("views", "\(views)"),
             ("positives", "\(positives)"),
-            ("label_bandwidth", "\(labelBandwidth)"),
             ("margin", "\(margin)"),
+            ("label_bandwidth", "\(labelBandwidth)"),
             ("label_smoothing", "\(labelSmoothing)"),
             ("mixup_alpha", "\(mixupAlpha)"),
             ("cutmix_alpha", "\(cutmixAlpha)"),
@@ -411,8 +411,8 @@ extension TrainOptions {
             ("epsilon", "\(epsilon)"),
             ("ema_decay", "\(emaDecay)"),
             ("freeze_stages", "\(freezeStages)"),
-            ("unfreeze_epochs", "\(unfreezeEpochs)"),
             ("freeze_norm", "\(freezesNorm)"),
+            ("unfreeze_epochs", "\(unfreezeEpochs)"),
             ("layer_decay", "\(layerDecay)"),
             ("feature_cache", "\(featureCache)"),
             ("image_size_schedule", "\(imageSizeSchedule)"),

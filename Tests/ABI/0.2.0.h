@@ -132,8 +132,10 @@ typedef struct supcon_context supcon_context;
 /* How to compute. */
 typedef struct supcon_context_options {
   uint32_t struct_size;
-  /* Threads that compute. Default 0: as many as the CPUs that this process may run on; 0 to
-   * 1024. */
+  /* Threads that compute. Set it for results that are the same to the byte on however many CPUs:
+   * what is trained, and embeddings in f32, are rounded differently with another number of
+   * threads (docs/reliability.md). Default 0: as many as the CPUs that this process may run on;
+   * 0 to 1024. */
   int32_t threads;
   /* Bytes that one plan, of a training step or an inference, may take, and that decoding an
    * image may. Large images are decoded one at a time. A run looks at it before it makes lists
@@ -255,6 +257,8 @@ typedef struct supcon_loss_options {
    * supcon_loss_queue's of anchors and, as keys, their positives, which get no gradient. Default
    * 0: all; 0 to 2147483647. */
   int32_t positives_cap;
+  /* Must be 0. */
+  int32_t reserved;
   /* Seed of the choice among more positives than positives_cap. In training the run's seed and
    * the step's number name it. Default 0. */
   uint64_t seed;
@@ -1009,6 +1013,8 @@ typedef struct supcon_classifier_options {
   int32_t iterations;
   /* Weight of the squared weights of the linear classifier. Default 0.0001; 0 or more. */
   float l2;
+  /* Must be 0. */
+  int32_t reserved;
   /* Hears of the progress, after some hundreds of images and each iteration; NULL (default):
    * nobody does. */
   supcon_progress_callback progress;
@@ -1117,12 +1123,12 @@ typedef struct supcon_train_options {
    * validation is then the mean, over the validation images, of how much of a positive the
    * nearest training image is. Applies to supcon. Default SUPCON_POSITIVES_CLASSES. */
   int32_t positives;
-  /* Standard deviation of the kernel, in the targets' unit. Applies to positives kernel, which
-   * needs a number above 0. Default 0; 0 or more. */
-  double label_bandwidth;
   /* Factor on the angle to the true class's weights; 1 is cross-entropy. Applies to max_margin.
    * Default 2; 1 to 8. */
   int32_t margin;
+  /* Standard deviation of the kernel, in the targets' unit. Applies to positives kernel, which
+   * needs a number above 0. Default 0; 0 or more. */
+  double label_bandwidth;
   /* Probability mass that the classifier's targets spread over all classes. Applies to runs that
    * train a classifier. Default 0; 0 to below 1. */
   double label_smoothing;
@@ -1246,14 +1252,14 @@ typedef struct supcon_train_options {
    * int8 if the model embeds in int8 (supcon_model_quantize) when the trainer is made. Applies
    * to all objectives but linear. Default 0; 0 to 4. */
   int32_t freeze_stages;
-  /* Epochs after which one more of the frozen stages is trained, the last one first. Applies to
-   * freeze_stages above 0. NULL (default): none. [unfreeze_epoch_count] */
-  const int32_t *unfreeze_epochs;
-  int64_t unfreeze_epoch_count;
   /* The encoder's batch norms use their running statistics and leave them as they are; gamma and
    * beta are trained. Applies to all objectives but linear; it suits small batches from given
    * weights. Default 0; 0 or 1. */
   int32_t freeze_norm;
+  /* Epochs after which one more of the frozen stages is trained, the last one first. Applies to
+   * freeze_stages above 0. NULL (default): none. [unfreeze_epoch_count] */
+  const int32_t *unfreeze_epochs;
+  int64_t unfreeze_epoch_count;
   /* Learning rate of a stage over that of the one behind it. Head and classifier have the full
    * rate, the last stage this fraction of it, the stem its 5th power. Applies to all objectives
    * but linear. Default 1; 0.001 to 1. */
@@ -1264,6 +1270,8 @@ typedef struct supcon_train_options {
    * without, but for images that images_per_class takes twice in an epoch. Applies to
    * freeze_stages above 0. Default 0: no cache; 0 to 1000000. */
   int32_t feature_cache;
+  /* Must be 0. */
+  int32_t feature_cache_reserved;
   /* Folder for a file without a name that keeps the feature cache, gone with the trainer;
    * without one it is in memory, within the context's limit. NULL (default): none. */
   const char *feature_cache_folder;

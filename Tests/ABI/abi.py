@@ -73,12 +73,17 @@ def differences(old: Path, new: Path, symbols: set[str]):
 
 
 def padded(path: Path):
-    """Structs whose last field does not end them: what comes next could not be told by the size."""
+    """Structs with padding: at the end, a field that comes next could not be told by the size;
+    between fields, the library would write what happened to lie on its stack."""
     sizes = layout(path)
     bytes_of = {"int32_t": 4, "uint32_t": 4, "float": 4}
     for name, members in header.read(path)[1].items():
-        kind, field, length = members[-1]
-        end = sizes[f"{name}.{field}"] + bytes_of.get(kind, 8) * (length or 1)
+        end = 0
+        for kind, field, length in members:
+            at = sizes[f"{name}.{field}"]
+            if at != end:
+                yield f"{name} has {at - end} bytes of padding before {field}; name it `reserved`"
+            end = at + bytes_of.get(kind, 8) * (length or 1)
         if end != sizes[name]:
             yield f"{name} ends in {sizes[name] - end} bytes of padding; name them `reserved`"
 

@@ -12,6 +12,7 @@ cp include/module.modulemap "$grown/include/"
 sed -E 's/^\} (supcon_[a-z_]+);$/  int64_t grown;\n} \1;/' include/supcon.h >"$grown/include/supcon.h"
 [[ $(grep -c 'int64_t grown;' "$grown/include/supcon.h") -ge 22 ]]
 ${SWIFT:-swift} build --package-path "$grown" --product supcon --quiet
+ln -sf libsupcon.so "$grown/.build/debug/libsupcon.so.1"
 for header in include/supcon.h Tests/ABI/*.h; do
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' EXIT

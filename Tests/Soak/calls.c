@@ -93,7 +93,7 @@ static supcon_images some_images(void) {
   if (chance(30)) images.count = number(1);
   if (chance(30)) images.height = number(1);
   if (chance(30)) images.element_type = (int32_t)draw(&state);
-  if (chance(60)) images.struct_size = (uint32_t)below(&state, 100);
+  if (chance(60)) images.struct_size = (uint32_t)below(&state, sizeof images + 1);
   return images;
 }
 
@@ -214,6 +214,7 @@ static void use_model(void) {
     case 5:
       /* Only what fits the scene's buffers. */
       keep_model(supcon_model_load(context(), or_null(path), NULL, &made), &made);
+      own = model(); /* the former may have made room for it */
       break;
     case 6:
       (void)took(supcon_model_reset_classifier(own, (int32_t)number(5)));

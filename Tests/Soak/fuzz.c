@@ -2,8 +2,8 @@
  *   fuzz TARGET SEED_FILE FOLDER COUNT [FIRST]
  * Mutates SEED_FILE COUNT times (number FIRST on, each number a mutation of its own, so that a run
  * can be taken up and a finding repeated) and lets the library read it as TARGET: model,
- * checkpoint, idx, labels, cifar, png…, jpeg…. The input at hand is FOLDER/input: after a crash it
- * is the finding. Whatever the status, the handle is NULL or works. */
+ * checkpoint, idx…, labels, cifar, png…, jpeg…, webp…. The input at hand is FOLDER/input: after a
+ * crash it is the finding. Whatever the status, the handle is NULL or works. */
 #define _GNU_SOURCE
 #include <sys/stat.h>
 #include <unistd.h>
@@ -164,6 +164,7 @@ static void read_input(const char *target) {
     if (!own) own = small_dataset();
     supcon_model *model = small_model(NULL);
     supcon_train_options train = small_train_options();
+    train.joint_classifier = 1; /* as the seed's */
     train.checkpoint_folder = folder;
     train.resume = 1;
     supcon_trainer *trainer = NULL;
@@ -172,7 +173,7 @@ static void read_input(const char *target) {
     if (trainer) count(supcon_trainer_run(trainer, NULL, NULL));
     supcon_trainer_free(trainer);
     supcon_model_free(model);
-  } else if (!strcmp(target, "idx")) {
+  } else if (!strncmp(target, "idx", 3)) {
     use_dataset(supcon_dataset_from_idx(input, NULL, &options, &dataset), &dataset);
   } else if (!strcmp(target, "labels")) {
     char images[4200];
@@ -200,6 +201,12 @@ int main(int argc, char **argv) {
   uint8_t *bytes = malloc(room);
   const uint64_t number = strtoull(argv[4], NULL, 10),
                  first = argc > 5 ? strtoull(argv[5], NULL, 10) : 0;
+  /* The seed itself is good: nothing before what is damaged turns all of it away. */
+  write_file(input, seed, size);
+  read_input(argv[1]);
+  for (int i = 0; i < 12; ++i)
+    DEMAND(!statuses[i] == (i != SUPCON_OK), "the seed is %s", supcon_status_name(i));
+  memset(statuses, 0, sizeof statuses);
   const double start = seconds();
   for (uint64_t i = first; i < first + number; ++i) {
     uint64_t random = i * 0x9E3779B97F4A7C15u + size;

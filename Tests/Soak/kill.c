@@ -40,10 +40,15 @@ static int run(int argc, char **argv) {
     train.queue_mode = SUPCON_QUEUE_POSITIVES_AND_NEGATIVES;
     train.queue_size = 32;
   }
+  supcon_dataset *dataset = small_dataset();
   supcon_trainer *trainer = NULL;
-  WORKS(supcon_trainer_create(context, model, small_dataset(), &train, &trainer));
+  WORKS(supcon_trainer_create(context, model, dataset, &train, &trainer));
   WORKS(supcon_trainer_run(trainer, NULL, NULL));
   WORKS(supcon_model_save(model, argv[6]));
+  supcon_trainer_free(trainer);
+  supcon_dataset_free(dataset);
+  supcon_model_free(model);
+  supcon_context_free(context);
   return 0;
 }
 

@@ -136,6 +136,8 @@ static void same_bytes(const char *folder, const char *name) {
   uint8_t *bytes[2] = {read_file(first, &sizes[0]), read_file(second, &sizes[1])};
   DEMAND(sizes[0] && sizes[0] == sizes[1] && !memcmp(bytes[0], bytes[1], sizes[0]),
          "the files differ");
+  free(bytes[0]);
+  free(bytes[1]);
   WORKS(supcon_model_load(NULL, first, NULL, &loaded));
   supcon_model_info info;
   supcon_model_info_init(&info);

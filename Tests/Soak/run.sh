@@ -34,7 +34,7 @@ passed=0
 failed=0
 left=0
 
-for name in calls faults fuzz kill misuse; do
+for name in calls counts faults fuzz kill misuse; do
   gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror -Iinclude "Tests/Soak/$name.c" -o "$bin/$name" -Lbuild/lib -Wl,-rpath,"$PWD/build/lib" -lsupcon -lpthread -lm || exit 1
 done
 gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror Tests/Soak/unload.c -o "$bin/unload" -lpthread -ldl || exit 1
@@ -115,7 +115,7 @@ prepare_fuzz() { [[ $1 != labels ]] || cp "$seeds/images.idx" "$2/images.idx"; }
 
 make_seeds() {
   local fixtures=Tests/SupConVisionTests/Fixtures
-  cp $fixtures/{images.idx,labels.idx,rgb8.png,rgb8_interlaced.png,rgb420.jpg,progressive.jpg,orientation6.jpg} "$seeds"
+  cp $fixtures/{images.idx,labels.idx,rgb8.png,rgb8_interlaced.png,rgb420.jpg,progressive.jpg,orientation6.jpg,profile6.png,lossy.webp,lossless.webp,images.idx.gz} "$seeds"
   head -c 9219 /dev/urandom | python3 -c 'import sys; b = bytearray(sys.stdin.buffer.read()); b[0::3073] = bytes([0, 1, 9]); sys.stdout.buffer.write(b)' >"$seeds/cifar.bin"
   "$bin/kill" --run joint 1 f32 "$seeds/run" "$seeds/model.safetensors" 2
 }
@@ -128,13 +128,17 @@ seconds=$(either 3 "$long")
 part fuzz-model fuzzed model "$seeds/model.safetensors" "$seconds"
 SLICE=$(either 60 200) part fuzz-checkpoint fuzzed checkpoint "$seeds/run/last.supcon" "$seconds"
 part fuzz-idx fuzzed idx "$seeds/images.idx" "$seconds"
+part fuzz-idx-gz fuzzed idx-gz "$seeds/images.idx.gz" "$(either 1 "$long")"
 part fuzz-labels fuzzed labels "$seeds/labels.idx" "$seconds"
 part fuzz-cifar fuzzed cifar "$seeds/cifar.bin" "$seconds"
 part fuzz-png fuzzed png "$seeds/rgb8.png" "$seconds"
 part fuzz-png-interlaced fuzzed png-interlaced "$seeds/rgb8_interlaced.png" "$(either 1 "$long")"
+part fuzz-png-profile fuzzed png-profile "$seeds/profile6.png" "$(either 1 "$long")"
 part fuzz-jpeg fuzzed jpeg "$seeds/rgb420.jpg" "$seconds"
 part fuzz-jpeg-progressive fuzzed jpeg-progressive "$seeds/progressive.jpg" "$(either 1 "$long")"
 part fuzz-jpeg-exif fuzzed jpeg-exif "$seeds/orientation6.jpg" "$(either 1 "$long")"
+part fuzz-webp fuzzed webp "$seeds/lossy.webp" "$(either 1 "$long")"
+part fuzz-webp-lossless fuzzed webp-lossless "$seeds/lossless.webp" "$(either 1 "$long")"
 
 # Random sequences of calls, likewise.
 called() {
@@ -201,6 +205,7 @@ in_locale() {
   LOCPATH=$work/misuse-locale misused locale
 }
 for how in reentry fork rounding stacks threads again; do part misuse-$how misused $how; done
+part misuse-counts "$bin/counts" "$work/misuse-counts"
 part misuse-locale in_locale
 part misuse-flat misused flat "$(either 300 100000)"
 part misuse-unload "$bin/unload" "$library"
@@ -208,12 +213,15 @@ part misuse-unload "$bin/unload" "$library"
 
 # -------------------------------------------------------------------------------------------------------------------------- valgrind
 
-# Invalid reads and writes, and lost blocks, of the library as it ships. valgrind knows no AVX-512: the kernels choose AVX2. Values that are not
-# initialized are not looked for: Swift copies enums with their padding.
+# Invalid reads and writes, values that are not initialized, and lost blocks. valgrind knows no AVX-512: the kernels choose AVX2. The library is the
+# one that ships, with the names of its functions still there, by which valgrind.supp leaves one thing out.
 checked() {
-  valgrind --quiet --undef-value-errors=no --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite "$@" 2>&1
+  LD_LIBRARY_PATH=$state/named valgrind --quiet --suppressions=Tests/Soak/valgrind.supp --error-exitcode=9 --leak-check=full \
+    --show-leak-kinds=definite --errors-for-leak-kinds=definite "$@" 2>&1
 }
 if command -v valgrind >/dev/null; then
+  mkdir -p "$state/named"
+  strip --strip-debug -o "$state/named/libsupcon.so.1" .build-lib/release/libsupcon.so || exit 1
   part valgrind-again checked "$bin/misuse" again "$work/valgrind-again"
   if [[ $form == long ]]; then
     for how in reentry threads stacks; do part valgrind-$how checked "$bin/misuse" $how "$work/valgrind-$how"; done

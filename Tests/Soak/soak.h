@@ -49,14 +49,16 @@ static uint8_t pixels[COUNT * SIDE * SIDE];
 static int64_t labels[COUNT];
 
 static inline supcon_images small_images(void) {
+  static int filled; /* once, before there are other threads */
   uint64_t noise = 1;
-  for (int i = 0; i < COUNT; ++i) {
+  for (int i = 0; i < COUNT && !filled; ++i) {
     labels[i] = i % 2;
     for (int at = 0; at < SIDE * SIDE; ++at)
       pixels[i * SIDE * SIDE + at] =
           (uint8_t)((at % SIDE < SIDE / 2) == (i % 2) ? 150 + below(&noise, 100)
                                                       : below(&noise, 100));
   }
+  if (!filled) filled = 1;
   supcon_images images;
   supcon_images_init(&images, pixels, SUPCON_ELEMENT_U8, SUPCON_LAYOUT_HWC, COUNT, SIDE, SIDE, 1);
   return images;

@@ -305,6 +305,7 @@ def test_every_field_of_the_options_is_reachable():
         "progress",
         "user_data",
         "reserved",
+        "feature_cache_reserved",
     }
     for struct, table in tables.items():
         assert {field for field, _ in struct._fields_} - apart == {

@@ -618,15 +618,15 @@ TRAIN = Table(
         None,
     ),
     Row(
-        'label_bandwidth', 'label_bandwidth', float, '', 'Objective',
-        "Standard deviation of the kernel, in the targets' unit.",
-        'positives kernel, which needs a number above 0',
-        None,
-    ),
-    Row(
         'margin', 'margin', int, '', 'Objective',
         "Factor on the angle to the true class's weights; 1 is cross-entropy.",
         'max_margin',
+        None,
+    ),
+    Row(
+        'label_bandwidth', 'label_bandwidth', float, '', 'Objective',
+        "Standard deviation of the kernel, in the targets' unit.",
+        'positives kernel, which needs a number above 0',
         None,
     ),
     Row(
@@ -858,16 +858,16 @@ TRAIN = Table(
         None,
     ),
     Row(
-        'unfreeze_epochs', 'unfreeze_epochs', list, '', 'Fine-tuning',
-        'Epochs after which one more of the frozen stages is trained, the last one first.',
-        'freeze_stages above 0',
-        None,
-    ),
-    Row(
         'freeze_norm', 'freeze_norm', bool, '', 'Fine-tuning',
         "The encoder's batch norms use their running statistics and leave them as they are;"
         ' gamma and beta are trained.',
         'all objectives but linear; it suits small batches from given weights',
+        None,
+    ),
+    Row(
+        'unfreeze_epochs', 'unfreeze_epochs', list, '', 'Fine-tuning',
+        'Epochs after which one more of the frozen stages is trained, the last one first.',
+        'freeze_stages above 0',
         None,
     ),
     Row(

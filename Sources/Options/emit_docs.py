@@ -53,6 +53,9 @@ def page(structs: list[Struct]) -> str:
             text = option.sentences()
             if option.special and number(option.special[0]) != number(option.default):
                 text += f" {number(option.special[0])}: {option.special[1]}."
+            if option.word:
+                text += f" In Python and on the command line also `{option.word[0]}`: "
+                text += f"{option.word[1]}."
             if option.resume == "may differ":
                 text += " *Free.*"
             text = text.replace("|weight", "\\|weight").replace("weight|", "weight\\|")

@@ -45,6 +45,8 @@ def annotation(option: Option) -> str:
     if option.enum:
         return f"_generated.{option.enum.python}Name"
     kind = KINDS[option.type]
+    if option.word:
+        return f'{kind} | Literal["{option.word[0]}"]'
     return {"bytes": "str | os.PathLike[str]", "list": "Sequence[int]"}.get(kind, kind)
 
 
@@ -140,6 +142,8 @@ def rows(structs: list[Struct]) -> str:
                 lines[-1] = lines[-1] + "),"
             else:
                 lines.append(f"{indent}{special!r},")
+            if option.word:
+                lines.append(f"{indent}{tuple(option.word)!r},")
             lines.append("    ),")
         lines += [")", ""]
     return "\n".join(lines).rstrip() + "\n"

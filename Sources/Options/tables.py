@@ -139,6 +139,7 @@ class Option:
     resume: str = "must agree"  # "may differ": not compared; "unused": of no effect in training
     group: str | None = None
     keyword: str | None = None  # Python's name for it
+    word: list | None = None  # [a word that Python takes beside numbers, what it means]
     python: str = "keyword"  # "data", "alone": in a table of its own; "special": by hand
     swift: str | None = None
     optional: bool = False

@@ -69,6 +69,18 @@ def model(photos):
     return path
 
 
+def test_tune_finds_the_rate_that_auto_trains_with(photos, tmp_path):
+    given = ["--width", "4", "--epochs", "2", "--batch-size", "16", "--threads", "1"]
+    found = run("tune", photos / "train", *given)
+    rate = float(found.stdout)
+    assert 1e-5 <= rate <= 100 and f"the learning rate {rate:g}, among the best" in found.stderr
+    folder = tmp_path / "run"
+    run("train", photos, *given, "--learning-rate", "auto", "--no-report", "-o", folder)
+    assert f"learning_rate = {rate:g}\n" in (folder / "config.toml").read_text()
+    wrong = run("train", photos, "--learning-rate", "quick", code=2)
+    assert "'quick': expected a number, or auto" in wrong.stderr
+
+
 def test_train_writes_a_model_with_its_classes(model):
     found = supcon.load(model)
     assert (

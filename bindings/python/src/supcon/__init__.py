@@ -59,6 +59,7 @@ from ._onnx import export_onnx, export_openvino
 from ._presets import Preset, preset, presets
 from ._torch import export_torchvision, import_torch
 from ._training import Event, Training, train
+from ._tune import Trial, Tuning, tune
 
 if TYPE_CHECKING:
     from ._classifier import SupConClassifier
@@ -95,6 +96,8 @@ __all__ = [
     "SupConError",
     "SupConWarning",
     "Training",
+    "Trial",
+    "Tuning",
     "UnsupportedError",
     "alignment",
     "augment",
@@ -124,6 +127,7 @@ __all__ = [
     "supcon_loss",
     "supcon_loss_queue",
     "train",
+    "tune",
     "uniformity",
     "version",
 ]

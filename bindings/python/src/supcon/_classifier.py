@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -90,7 +90,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         beta2: float | None = None,
         epsilon: float | None = None,
         ema_decay: float | None = None,
-        learning_rate: float | None = None,
+        learning_rate: float | Literal["auto"] | None = None,
         min_lr: float | None = None,
         reference_batch: int | None = None,
         schedule: _generated.ScheduleName | None = None,

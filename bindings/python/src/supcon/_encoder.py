@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -54,6 +54,7 @@ from ._training import (
     train,
     trains_classifier,
 )
+from ._tune import tune
 from ._types import Array
 from ._weights import weighted
 
@@ -172,7 +173,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         beta2: float | None = None,
         epsilon: float | None = None,
         ema_decay: float | None = None,
-        learning_rate: float | None = None,
+        learning_rate: float | Literal["auto"] | None = None,
         min_lr: float | None = None,
         reference_batch: int | None = None,
         schedule: _generated.ScheduleName | None = None,
@@ -301,6 +302,10 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             if self.verbose and self.recipe_:
                 print(self.recipe_, file=sys.stderr)
         model = self._start(data, recipe, options)
+        if options.get("learning_rate") == "auto":
+            tuning = tune(model, data, verbose=self.verbose, **options)
+            options["learning_rate"] = tuning.learning_rate
+            self.recipe_ = "; ".join(filter(None, (self.recipe_, tuning.recipe)))
         training, keep = Training(), False
         try:
             train(

@@ -327,15 +327,27 @@ def set_log(
     """
     global _is_used
     _is_used, number = True, choice("level", level, _abi.Log)
-    forward = (
-        _abi.LogCallback(
-            lambda at, text, _: callback(_abi.Log(at).word, text.decode("utf-8", "replace"))
-        )
-        if callback
-        else _abi.LogCallback()
-    )
+
+    def hear(at: int, text: bytes, _: object) -> None:
+        if callback and not getattr(_hushed, "is_on", False):
+            callback(_abi.Log(at).word, text.decode("utf-8", "replace"))
+
+    forward = _abi.LogCallback(hear) if callback else _abi.LogCallback()
     _log_callbacks.append(forward)
     check(lib.supcon_set_log_callback(forward, number, None))
+
+
+_hushed = threading.local()
+
+
+@contextlib.contextmanager
+def hushed() -> Iterator[None]:
+    """Keeps back what the library logs in this thread, where runs are tried that may fail."""
+    before, _hushed.is_on = getattr(_hushed, "is_on", False), True
+    try:
+        yield
+    finally:
+        _hushed.is_on = before
 
 
 @atexit.register

@@ -51,6 +51,8 @@ class Option:
             parts += [f"{word}: {it}" for word, it in _rows.MEANINGS[self.kind].items()]
         if self.row.special:
             parts.append(f"{self.row.special[0]:g}: {self.row.special[1]}")
+        if self.row.word:
+            parts.append(f"{self.row.word[0]}: {self.row.word[1]}")
         return "; ".join(parts) + (f" ({self.row.applies})" if self.row.applies else "")
 
     @property

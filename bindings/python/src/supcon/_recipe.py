@@ -44,7 +44,8 @@ def suited(data: Dataset, options: dict[str, Any], *, begun: bool) -> tuple[dict
         )
     # Linear scaling (arXiv:1706.02677) is for large batches; it starves small ones.
     rates = {"learning_rate", "reference_batch", "optimizer"}
-    if not begun and not rates & options.keys() and chosen.get("batch_size", 256) < 256:
+    given = options.keys() - {"learning_rate" if options.get("learning_rate") == "auto" else ""}
+    if not begun and not rates & given and chosen.get("batch_size", 256) < 256:
         chosen["reference_batch"] = 0
         told.append("the learning rate as it is, for small batches")
     if "epochs" not in options:

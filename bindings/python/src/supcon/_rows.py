@@ -780,6 +780,7 @@ TRAIN = Table(
         'Learning rate of a batch of reference_batch images.',
         '',
         None,
+        ('auto', 'found by a short sweep before the run'),
     ),
     Row(
         'min_lr', 'min_lr', float, '', 'Learning rate',

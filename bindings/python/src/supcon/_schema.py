@@ -20,7 +20,8 @@ class Choice(enum.IntEnum):
 class Row(NamedTuple):
     """An option: Python's keyword; the struct's field; its kind (int, float, bool, str, bytes for a
     path, list for integers, or an enumeration); the table it belongs to; the group it is shown
-    in; a sentence; whom it serves; what a value means.
+    in; a sentence; whom it serves; what a value means; a word that is taken beside numbers, and
+    what it means.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Row(NamedTuple):
     text: str
     applies: str
     special: tuple[float, str] | None
+    word: tuple[str, str] | None = None
 
 
 class Table:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -134,7 +134,7 @@ def train(
     beta2: float | None = None,
     epsilon: float | None = None,
     ema_decay: float | None = None,
-    learning_rate: float | None = None,
+    learning_rate: float | Literal["auto"] | None = None,
     min_lr: float | None = None,
     reference_batch: int | None = None,
     schedule: _generated.ScheduleName | None = None,
@@ -216,8 +216,13 @@ def train(
     """
     scope = locals()
     given = {name: scope[name] for name in (*TRAIN, *LOSS) if scope[name] is not None}
+    more = {"augmentation": augmentation, "seed": seed}
+    if learning_rate == "auto":
+        from ._tune import tune
+
+        given["learning_rate"] = tune(model, data, verbose=verbose, **given | more).learning_rate
     if run is not None:
-        given |= {"augmentation": augmentation, "seed": seed}
+        given |= more
         return _in_folder(run, model, data, test, given, callbacks, verbose, training or Training())
     struct = build(
         TRAIN | TRAIN_DATA, **{name: it for name, it in given.items() if name in TRAIN}, seed=seed

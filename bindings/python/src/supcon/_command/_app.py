@@ -14,12 +14,13 @@ import typer
 from .._convert import integer
 from .._errors import SupConError
 from .._library import set_log, version
-from . import _exchange, _look, _train, _use
+from . import _exchange, _look, _train, _tune, _use
 from ._flags import COMMAND_LINE, Flag, command
 from ._say import log
 
 COMMANDS = {
     **_train.COMMANDS,
+    **_tune.COMMANDS,
     **_use.COMMANDS,
     **_exchange.COMMANDS,
     **_look.COMMANDS,

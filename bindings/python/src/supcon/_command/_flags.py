@@ -61,7 +61,7 @@ def of(
         {int: "N", float: "X", bytes: "PATH", list: "N[,N...]"}.get(option.kind, "NAME"),
         panel,
         choices=option.choices,
-        parse=epochs if option.kind is list else None,
+        parse=epochs if option.kind is list else number_or(option.row.word),
         common=option.name in common,
     )
 
@@ -198,6 +198,20 @@ def numbers(text: str) -> float | list[float]:
 
 def epochs(text: str) -> list[int]:
     return [int(it) for it in text.split(",")]
+
+
+def number_or(word: tuple[str, str] | None) -> Callable[[str], str | float] | None:
+    """What reads a number, or the word of an option that has one; None: no word."""
+    if word is None:
+        return None
+
+    def read(text: str) -> str | float:
+        try:
+            return text if text == word[0] else float(text)
+        except ValueError:
+            raise ValueError(f"{text!r}: expected a number, or {word[0]}") from None
+
+    return read
 
 
 def second_augmentation(text: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,7 @@ from .._data import Dataset
 from .._errors import ArgumentError, SupConError
 from .._model import Model, load
 from .._options import AUGMENTATION, CLASSIFIER, DATASET, LOSS, MODEL, MODEL_DATA, TRAIN
-from .._presets import Preset, changed, model_options, only, preset, presets, train_options
+from .._presets import changed, model_options, only, preset, presets, train_options
 from .._recipe import suited
 from .._run import Run
 from .._training import (
@@ -27,6 +28,7 @@ from .._training import (
     trains_classifier,
     validation_split,
 )
+from .._tune import tune
 from . import _flags
 from ._flags import Flag, argument
 from ._say import Bar, note, note_skipped
@@ -212,8 +214,8 @@ def augmentation_of(arguments: SimpleNamespace, base: Any = None) -> Any:
 
 
 def configured(arguments: SimpleNamespace) -> None:
-    """Fills what the command line leaves open from the file of --config."""
-    for section, values in _config.read(arguments.config).items():
+    """Fills what the command line leaves open from the file of --config; checks --preset."""
+    for section, values in (_config.read(arguments.config) if arguments.config else {}).items():
         if section == "augmentation_second":
             if arguments.augmentation_second is None:
                 arguments.augmentation_second = values
@@ -232,41 +234,47 @@ def configured(arguments: SimpleNamespace) -> None:
                 )
             if getattr(arguments, name) is None:
                 setattr(arguments, name, value)
-
-
-def run(arguments: SimpleNamespace) -> int:
-    """Trains an encoder on labeled or unlabeled images."""
-    if arguments.config:
-        configured(arguments)
     if arguments.preset and arguments.preset not in presets():
         near = (
             _config.suggestion(arguments.preset, presets()) or f"; expected {', '.join(presets())}"
         )
         raise ArgumentError(f"--preset is {arguments.preset!r}{near}")
+
+
+def run(arguments: SimpleNamespace) -> int:
+    """Trains an encoder on labeled or unlabeled images."""
+    configured(arguments)
     alone = (arguments.output or "").endswith(".safetensors")
     if alone:
         _files.writable(arguments.output)
+    bar = Bar(arguments.quiet)
+    try:
+        return _train(arguments, prepared(arguments), alone, bar)
+    finally:
+        bar.close()
+
+
+@dataclass
+class Prepared:
+    """What a run begins with: its images and those that judge it, the model, the options of
+    `supcon.train`, and those of the model that were chosen.
+    """
+
+    data: Dataset
+    test: Dataset | None
+    model: Model
+    options: dict[str, Any]
+    described: dict[str, Any]
+
+
+def prepared(arguments: SimpleNamespace) -> Prepared:
+    """Reads the images, and chooses what the command line leaves open."""
     recipe = preset(arguments.preset) if arguments.preset else None
     options = train_options(recipe, given_of(arguments, (*TRAIN, *LOSS, "seed")))
     options["augmentation"] = augmentation_of(arguments, options.get("augmentation"))
     begun = _begin(arguments)
     if begun is None:
         need_encoder(options, "--init MODEL")
-    bar = Bar(arguments.quiet)
-    try:
-        return _train(arguments, recipe, options, begun, alone, bar)
-    finally:
-        bar.close()
-
-
-def _train(
-    arguments: SimpleNamespace,
-    recipe: Preset | None,
-    options: dict[str, Any],
-    begun: Model | None,
-    alone: bool,
-    bar: Bar,
-) -> int:
     reading = given_of(arguments, DATASET)
     if begun is not None:
         reading = {"channels": begun.channels} | reading
@@ -283,8 +291,7 @@ def _train(
             )
         data = data.with_targets(_files.targets(arguments.targets, data, arguments.data))
     data = _variant(arguments, data)
-    labels = data.labels is not None
-    if arguments.classifier and not labels:
+    if arguments.classifier and data.labels is None:
         raise ArgumentError(f"--classifier needs labels, and {arguments.data} has none")
     options["objective"] = objective_for(options, data)
     if recipe is None:
@@ -300,9 +307,23 @@ def _train(
         model = Model(**described, n_jobs=arguments.threads, memory_limit=arguments.memory_limit)
     else:
         model = begun
-    learns_classes = trains_classifier(options["objective"], options.get("joint_classifier"))
-    if labels and learns_classes:
+    if data.labels is not None and learns_classes(options):
         suit_classifier(model, data)
+    if options.get("learning_rate") == "auto":
+        limit = only({"seconds": getattr(arguments, "seconds", None)})
+        tuning = tune(model, data, verbose=not arguments.quiet, **limit, **options)
+        options["learning_rate"] = tuning.learning_rate
+        note(arguments, tuning.recipe)
+    return Prepared(data, test, model, options, described)
+
+
+def learns_classes(options: dict[str, Any]) -> bool:
+    return trains_classifier(options["objective"], options.get("joint_classifier"))
+
+
+def _train(arguments: SimpleNamespace, begin: Prepared, alone: bool, bar: Bar) -> int:
+    data, model, options = begin.data, begin.model, begin.options
+    labels = data.labels is not None
     said = f"{data!r}; {model!r}".replace("<supcon.", "").replace(">", "")
     bar.stage(said) if bar.plain else note(arguments, said)
     folder, given = None, options
@@ -310,7 +331,7 @@ def _train(
         folder = Run(
             arguments.output or os.path.join("runs", _name(arguments.data)),
             resume=bool(arguments.resume),
-            sections=_sections(arguments, described),
+            sections=_sections(arguments, begin.described),
             title="supcon " + " ".join(map(shlex.quote, arguments.command_line)),
         )
         given = folder.begin(model, data, options)
@@ -331,7 +352,7 @@ def _train(
         elif folder:
             folder.discard()
         raise
-    if labels and not learns_classes and arguments.classifier is not False:
+    if labels and not learns_classes(options) and arguments.classifier is not False:
         bar.stage("fitting the linear classifier")
         fit = given_of(arguments, CLASSIFIER)
         known = validation_split(data, options)[0]  # what is held out judges the classifier, too
@@ -343,7 +364,7 @@ def _train(
         print(arguments.output)
         return 0
     bar.stage("judging the model")
-    folder.finish(model, data, test)
+    folder.finish(model, data, begin.test)
     made = ["model.safetensors", "README.md"]
     if arguments.report is not False:
         from .._report import report

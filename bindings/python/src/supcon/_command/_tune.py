@@ -1,0 +1,39 @@
+"""`supcon tune`."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+from .._options import CLASSIFIER
+from ._flags import Flag
+from ._train import configured, flags, prepared
+
+# What only a whole run has.
+_OF_RUNS = {"output", "learning_rate", "val", "classifier", "report", "resume", *CLASSIFIER}
+
+
+def tune_flags() -> list[Flag]:
+    return [
+        *[it for it in flags() if it.name not in _OF_RUNS],
+        Flag(
+            "seconds",
+            "After so many seconds trials end, and the best until then is chosen (default: 600)",
+            float,
+            "X",
+        ),
+    ]
+
+
+def run(arguments: SimpleNamespace) -> int:
+    """Prints the learning rate that short runs on a part of the training images come to."""
+    for name in _OF_RUNS:
+        setattr(arguments, name, None)
+    configured(arguments)
+    arguments.learning_rate = "auto"
+    print(f"{prepared(arguments).options['learning_rate']:g}")
+    return 0
+
+
+COMMANDS = {
+    "tune": (run, tune_flags(), "Finds the learning rate of a run by a short sweep."),
+}

@@ -91,11 +91,13 @@ if [[ $kind == address ]]; then
     mkdir -p "$work/folder/fuzz-$1" && cp $fixtures/images.idx "$work/folder/fuzz-$1" && "$work/fuzz" "$1" "$2" "$work/folder/fuzz-$1" "$3"
   }
   check "fuzz: model" fuzzed model "$work/seed.safetensors" 2000
+  check "fuzz: model-foreign" fuzzed model-foreign Tests/SupConModelTests/Fixtures/torchvision.safetensors 1000
   check "fuzz: checkpoint" fuzzed checkpoint "$work/seed/last.supcon" 200
   check "fuzz: idx" fuzzed idx $fixtures/images.idx 2000
   check "fuzz: labels" fuzzed labels $fixtures/labels.idx 2000
   check "fuzz: png" fuzzed png $fixtures/rgb8.png 2000
   check "fuzz: png-interlaced" fuzzed png-interlaced $fixtures/rgb8_interlaced.png 1000
+  check "fuzz: png-zipped" fuzzed png-zipped $fixtures/profile6_zipped.png 1000
   check "fuzz: jpeg" fuzzed jpeg $fixtures/rgb420.jpg 2000
   check "fuzz: jpeg-progressive" fuzzed jpeg-progressive $fixtures/progressive.jpg 1000
   check "fuzz: jpeg-exif" fuzzed jpeg-exif $fixtures/orientation6.jpg 1000

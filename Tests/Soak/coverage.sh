@@ -26,6 +26,7 @@ while read -r target seed count; do
   LLVM_PROFILE_FILE=$out/$target.profraw "$out/fuzz" "$target" "$seed" "$out/folder" $((count * factor)) >>"$out/said"
 done <<END
 model $out/seeds/model.safetensors 10000
+model-foreign Tests/SupConModelTests/Fixtures/torchvision.safetensors 5000
 checkpoint $out/seeds/run/last.supcon 500
 idx $fixtures/images.idx 10000
 idx-gz $fixtures/images.idx.gz 5000
@@ -34,6 +35,7 @@ cifar $out/seeds/cifar.bin 10000
 png $fixtures/rgb8.png 10000
 png-interlaced $fixtures/rgb8_interlaced.png 5000
 png-profile $fixtures/profile6.png 5000
+png-zipped $fixtures/profile6_zipped.png 5000
 jpeg $fixtures/rgb420.jpg 10000
 jpeg-progressive $fixtures/progressive.jpg 5000
 jpeg-exif $fixtures/orientation6.jpg 5000
@@ -42,7 +44,7 @@ webp-lossless $fixtures/lossless.webp 5000
 END
 "$tools/llvm-profdata" merge -o "$out/all.profdata" "$out"/*.profraw
 model=Sources/SupConModel vision=Sources/SupConVision
-readers=($model/{Safetensors,SafetensorsFile,JSONParser,ModelMetadata,ModelFiles,Checksum,FileReader}.swift
+readers=($model/{SafetensorsFile,JSONParser,ModelMetadata,ModelFiles,Checksum,FileReader}.swift
   Sources/SupConTraining/Run/Checkpoint.swift
   $vision/{IDXDataset,CIFARDataset,ByteReading,FileInput,ImageHeader,ImageFile,ImageReader,Orientation}.swift
   $vision/{PNGHeader,PNGText,PNGDecoder,JPEGHeader,JPEGDecoder,WebPHeader,WebPDecoder}.swift)

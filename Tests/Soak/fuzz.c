@@ -1,7 +1,7 @@
 /* Damaged files of every kind that the library reads.
  *   fuzz TARGET SEED_FILE FOLDER COUNT [FIRST]
  * Mutates SEED_FILE COUNT times (number FIRST on, each number a mutation of its own, so that a run
- * can be taken up and a finding repeated) and lets the library read it as TARGET: model,
+ * can be taken up and a finding repeated) and lets the library read it as TARGET: model…,
  * checkpoint, idx…, labels, cifar, png…, jpeg…, webp…. The input at hand is FOLDER/input: after a
  * crash it is the finding. Whatever the status, the handle is NULL or works. */
 #define _GNU_SOURCE
@@ -141,7 +141,7 @@ static void read_input(const char *target) {
   supcon_dataset_options_init(&options);
   options.on_error = SUPCON_ON_ERROR_REFUSE;
   const char *paths[] = {input};
-  if (!strcmp(target, "model")) {
+  if (!strncmp(target, "model", 5)) {
     supcon_model *model = NULL;
     const supcon_status status = supcon_model_load(NULL, input, NULL, &model);
     count(status);

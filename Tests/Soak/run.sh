@@ -115,7 +115,8 @@ prepare_fuzz() { [[ $1 != labels ]] || cp "$seeds/images.idx" "$2/images.idx"; }
 
 make_seeds() {
   local fixtures=Tests/SupConVisionTests/Fixtures
-  cp $fixtures/{images.idx,labels.idx,rgb8.png,rgb8_interlaced.png,rgb420.jpg,progressive.jpg,orientation6.jpg,profile6.png,lossy.webp,lossless.webp,images.idx.gz} "$seeds"
+  cp $fixtures/{images.idx,labels.idx,rgb8.png,rgb8_interlaced.png,rgb420.jpg,progressive.jpg,orientation6.jpg,profile6.png,profile6_zipped.png,lossy.webp,lossless.webp,images.idx.gz} "$seeds"
+  cp Tests/SupConModelTests/Fixtures/torchvision.safetensors "$seeds"
   head -c 9219 /dev/urandom | python3 -c 'import sys; b = bytearray(sys.stdin.buffer.read()); b[0::3073] = bytes([0, 1, 9]); sys.stdout.buffer.write(b)' >"$seeds/cifar.bin"
   "$bin/kill" --run joint 1 f32 "$seeds/run" "$seeds/model.safetensors" 2
 }
@@ -126,6 +127,7 @@ if [[ fuzz == *"$only"* || $only == fuzz* ]] && [[ ! -f $seeds/model.safetensors
 fi
 seconds=$(either 3 "$long")
 part fuzz-model fuzzed model "$seeds/model.safetensors" "$seconds"
+part fuzz-model-foreign fuzzed model-foreign "$seeds/torchvision.safetensors" "$(either 1 "$long")"
 SLICE=$(either 60 200) part fuzz-checkpoint fuzzed checkpoint "$seeds/run/last.supcon" "$seconds"
 part fuzz-idx fuzzed idx "$seeds/images.idx" "$seconds"
 part fuzz-idx-gz fuzzed idx-gz "$seeds/images.idx.gz" "$(either 1 "$long")"
@@ -134,6 +136,7 @@ part fuzz-cifar fuzzed cifar "$seeds/cifar.bin" "$seconds"
 part fuzz-png fuzzed png "$seeds/rgb8.png" "$seconds"
 part fuzz-png-interlaced fuzzed png-interlaced "$seeds/rgb8_interlaced.png" "$(either 1 "$long")"
 part fuzz-png-profile fuzzed png-profile "$seeds/profile6.png" "$(either 1 "$long")"
+part fuzz-png-zipped fuzzed png-zipped "$seeds/profile6_zipped.png" "$(either 1 "$long")"
 part fuzz-jpeg fuzzed jpeg "$seeds/rgb420.jpg" "$seconds"
 part fuzz-jpeg-progressive fuzzed jpeg-progressive "$seeds/progressive.jpg" "$(either 1 "$long")"
 part fuzz-jpeg-exif fuzzed jpeg-exif "$seeds/orientation6.jpg" "$(either 1 "$long")"

@@ -133,7 +133,7 @@ __all__ = [
 ]
 
 
-# on first use: some import packages that take a second
+# imported on first use, since they import packages that take a second
 _LATER = {
     "SupConClassifier": "_classifier",
     "SupConEncoder": "_encoder",
@@ -141,7 +141,7 @@ _LATER = {
 }
 
 
-if not TYPE_CHECKING:  # a type checker would take every name for one of the module
+if not TYPE_CHECKING:  # else a type checker would accept any name
 
     def __getattr__(name):
         if name in _LATER:

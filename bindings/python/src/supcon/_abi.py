@@ -78,7 +78,7 @@ class Phase(Choice):
     EMBED, FIT = range(2)
 
 
-# enumeration → the prefix of its names in the header (SUPCON_OK is the one without)
+# enumeration → the prefix of its names in the header (SUPCON_OK alone has none)
 PREFIXES: dict[type[Choice], str] = _generated.PREFIXES | {
     Status: "SUPCON_STATUS_",
     Log: "SUPCON_LOG_",
@@ -94,19 +94,19 @@ PREFIXES: dict[type[Choice], str] = _generated.PREFIXES | {
 # ------------------------------------------------------------------------------------------------
 # handles
 class supcon_context(Structure):
-    """Opaque."""
+    """A context, opaque."""
 
 
 class supcon_dataset(Structure):
-    """Opaque."""
+    """A data set, opaque."""
 
 
 class supcon_model(Structure):
-    """Opaque."""
+    """A model, opaque."""
 
 
 class supcon_trainer(Structure):
-    """Opaque."""
+    """A trainer, opaque."""
 
 
 ContextHandle, DatasetHandle, ModelHandle, TrainerHandle = (
@@ -264,7 +264,7 @@ class DetectionScores(Structure):
     ]
 
 
-# struct → its name in the header; each but the last two has a <name>_init_sized()
+# struct → its name in the header; all but the last two have <name>_init_sized()
 STRUCTS: dict[type[Structure], str] = _generated.STRUCTS | {
     LossResult: "supcon_loss_result",
     DatasetInfo: "supcon_dataset_info",

@@ -1,5 +1,5 @@
-"""A model's file taken apart for exports: its parameters under torchvision's names, its metadata,
-and the layers in the order in which images pass them.
+"""Takes a model's file apart for exports: its parameters under torchvision's names, its metadata,
+and its layers in the order in which images pass them.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 from ._types import Array
 
 EPSILON = 1e-5  # of batch norms
-SMALLEST = 1e-12  # that a row is divided by
+SMALLEST = 1e-12  # the smallest divisor of a row
 
 
 class Convolution(NamedTuple):
-    """y = relu?(norm(convolution(x)) + residual?), values by number; 0 is the image."""
+    """The layer y = relu?(norm(convolution(x)) + residual?). Values have numbers; 0 is the
+    image.
+    """
 
     x: int
     y: int
@@ -34,7 +36,7 @@ class Convolution(NamedTuple):
 
 
 class MaxPool(NamedTuple):
-    """3x3, stride 2, padding 1."""
+    """A max pool of 3x3 pixels, stride 2, padding 1."""
 
     x: int
     y: int
@@ -44,14 +46,14 @@ Layer = Union[Convolution, MaxPool]
 
 
 class Parts:
-    """`tensors`, `metadata` of a model (without the prefix "supcon."), and `layers`."""
+    """The `tensors`, the `metadata` (without the prefix "supcon.") and the `layers` of a model."""
 
     def __init__(self, model: Model) -> None:
         self.tensors, metadata = _safetensors.parsed(model.to_bytes())
         self.metadata = {key[len("supcon.") :]: it for key, it in metadata.items()}
         self.mean: list[float] = json.loads(self.metadata["mean"])
         self.std: list[float] = json.loads(self.metadata["std"])
-        # Of int8: the largest magnitude of each value; None for a model without calibration.
+        # The largest magnitude of each value for int8; None without calibration.
         ranges = self.metadata.get("int8_ranges")
         self.ranges: list[float] | None = None if ranges is None else json.loads(ranges)
         self.stem, self.architecture = self.metadata["stem"], self.metadata["architecture"]
@@ -82,13 +84,13 @@ class Parts:
         return len(self.tensors[last.convolution + ".weight"])
 
     def folded(self, layer: Convolution) -> tuple[Array, Array]:
-        """Weights and bias of a convolution with its batch norm inside, float64."""
+        """Returns weights and bias of a convolution with its batch norm folded in, float64."""
         scale, shift = self.norm(layer.norm)
         weight = self.tensors[layer.convolution + ".weight"].astype(np.float64)
         return weight * scale[:, None, None, None], shift
 
     def norm(self, name: str) -> tuple[Array, Array]:
-        """Scale and shift of a batch norm by its running statistics, float64."""
+        """Returns scale and shift of a batch norm by its running statistics, float64."""
         gamma, beta, mean, variance = (
             self.tensors[f"{name}.{it}"].astype(np.float64)
             for it in ("weight", "bias", "running_mean", "running_var")
@@ -97,7 +99,7 @@ class Parts:
         return scale, beta - scale * mean
 
     def head(self) -> list[tuple[str, str]]:
-        """The projection head: ("linear" or "norm" or "relu", name)."""
+        """Returns the projection head as pairs ("linear", "norm" or "relu"; name)."""
         kind = self.metadata["head"]
         steps = {
             "none": [],
@@ -110,7 +112,9 @@ class Parts:
         return [(it, "head" if kind == "linear" else f"head.{at}") for at, it in enumerate(steps)]
 
     def is_signed(self, value: int) -> bool:
-        """Whether a value may be negative: the image, and what no ReLU follows."""
+        """Tells whether a value may be negative, as the image and a value without a ReLU after it
+        may.
+        """
         layer = None if value == 0 else self.layers[value - 1]
         return layer is None or (isinstance(layer, Convolution) and not layer.relu)
 

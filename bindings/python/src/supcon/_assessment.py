@@ -1,5 +1,5 @@
-"""What a trained model makes of images that it has not seen: the figures of a model card and the
-material of a report, kept in evaluation.npz of a run's folder.
+"""Judges a trained model on images that it has not seen, for the model card and the report of a
+run; the result is kept as evaluation.npz in the run's folder.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from ._model import Model
 from ._training import seed_number, validation_split
 from ._types import Array, EmbedProgress, Float32, PathLike
 
-MOST_JUDGED, MOST_KNOWN = 10_000, 10_000  # images: the standard error of a fraction is 0.5 % then
+MOST_JUDGED, MOST_KNOWN = 10_000, 10_000  # images, for a standard error of 0.5 % or less
 MOST_MAPPED, MOST_MISTAKES, MOST_QUERIES = 1000, 24, 12
 NEIGHBORS, VIEWS, VIEW_ROWS, THUMB = 6, 6, 6, 64
 
 
 @dataclass
 class Assessment:
-    """The judged images, n of them, and what is shown of them; without labels all that needs them
-    is empty.
+    """The judged images (n of them) and everything that is shown of them. Without labels, all that
+    needs labels is empty.
 
     judged : in words, which images; held_out : whether training saw none of them
     guesser : in words, what predicted
@@ -101,7 +101,8 @@ def assess(
     progress: Callable[[str], EmbedProgress | None] | None = None,
 ) -> Assessment:
     """Judges a model on `test`, else on the validation split of its run (`options`: those of
-    `supcon.train`), else on its training images. progress(what) gives what `Model.embed` takes.
+    `supcon.train`), else on its training images. `progress(what)` returns a callback for
+    `Model.embed`.
     """
     known, judged, words, held_out = _parts(data, options, test)
     known, judged = _some(known, MOST_KNOWN), _some(judged, MOST_JUDGED)
@@ -128,7 +129,9 @@ def assess(
 def _parts(
     data: Dataset, options: dict[str, Any], test: Dataset | None
 ) -> tuple[Dataset, Dataset, str, bool]:
-    """(training images, judged images, their name in words, whether training saw none of them)."""
+    """Returns the training images, the judged images, a name for the latter, and whether they are
+    unknown to training.
+    """
     train, validation = validation_split(data, options)
     if test is not None:
         return train, test, "test images", True
@@ -138,8 +141,8 @@ def _parts(
 
 
 def _classes_of(some: Dataset, data: Dataset) -> Array | None:
-    """Which of the classes of `data` each image is of: by the classes' names, since two data sets
-    may number theirs differently.
+    """Returns the class of each image as an index into the classes of `data`. Classes are matched
+    by name, since two data sets may number theirs differently.
     """
     if some.labels is None or data.labels is None:
         return None
@@ -159,7 +162,7 @@ def _some(data: Dataset, most: int) -> Dataset:
 
 
 def _spread(count: int, most: int) -> Array:
-    """At most `most` of `count` indices, evenly spread."""
+    """Returns at most `most` of `count` indices, evenly spread."""
     return np.arange(min(count, most), dtype=np.int64) * count // max(1, min(count, most))
 
 
@@ -180,8 +183,8 @@ def _classify(
     judged: Dataset,
     rows: Float32,
 ) -> None:
-    """Predictions of the model's classifier, or of a linear probe on the training images where it
-    has none for these classes, and all that follows from them.
+    """Fills in the predictions and all that follows from them. They are the model's classifier's,
+    or a linear probe's on the training images where the model has no classifier for these classes.
     """
     classes, own = len(found.class_names), model.class_names == found.class_names
     several = len(np.unique(known_labels)) > 1
@@ -233,7 +236,7 @@ def _classify(
 
 
 def _queries(found: Assessment, count: int) -> Array:
-    """Images that ask for neighbors: of as many classes as there is space for."""
+    """Returns the images to show nearest neighbors of, from as many classes as fit."""
     if len(found.labels) == 0:
         return _spread(count, MOST_QUERIES)
     _, first = np.unique(found.labels, return_index=True)
@@ -277,7 +280,7 @@ def _views(found: Assessment, model: Model, known: Dataset, options: dict[str, A
 
 
 def _pictures(model: Model, data: Dataset, indices: Array) -> Array:
-    """Small pictures [n, h, w, 3], with the sides' ratio that the model sees."""
+    """Returns small pictures [n, h, w, 3] with the aspect ratio that the model sees."""
     height, width = model.image_size
     factor = min(1.0, THUMB / max(height, width))
     size = max(1, round(height * factor)), max(1, round(width * factor))
@@ -289,7 +292,9 @@ def _pictures(model: Model, data: Dataset, indices: Array) -> Array:
 
 
 def _bytes(pixels: Array) -> Array:
-    """Floats from 0 to 1 as uint8 with three channels: of two the first, of four three."""
+    """Converts floats from 0 to 1 to uint8 with three channels: the first of two, the first three
+    of four.
+    """
     shown = pixels[..., :3] if pixels.shape[-1] >= 3 else np.repeat(pixels[..., :1], 3, -1)
     made: Array = np.rint(shown * 255).astype(np.uint8)
     return made

@@ -1,4 +1,6 @@
-"""The views that training makes, to look at or to use elsewhere; corruptions to evaluate with."""
+"""Makes the views that training sees, to look at or to use elsewhere, and corruptions to evaluate
+with.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ def augment(
     size: Size | None = None,
     n_jobs: int | None = None,
 ) -> Float32:
-    """The views that training would make of `images`.
+    """Makes the views that training would make of `images`.
 
     Parameters
     ----------
@@ -45,9 +47,10 @@ def augment(
     {options}
 
     seed, epoch, view : int
-        The random numbers depend on these and the image's place in `images` alone.
+        The random numbers depend only on these and on the image's index in `images`.
     size : int or (height, width), optional
-        Of the views, in pixels; None: as the images are; a data set of different sizes needs it.
+        The size of the views in pixels; None: the images' own. A data set of different sizes needs
+        it.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
 
@@ -95,22 +98,22 @@ def corrupt(
     seed: int = 0,
     n_jobs: int | None = None,
 ) -> UInt8:
-    """One of the fifteen corruptions of ImageNet-C (Hendrycks and Dietterich, arXiv:1903.12261),
-    computed here.
+    """Applies one of the fifteen corruptions of ImageNet-C (Hendrycks and Dietterich,
+    arXiv:1903.12261), computed here.
 
     Parameters
     ----------
     images : uint8 or float [n, h, w] or [n, h, w, c]
-        As large as the model sees them: the published strengths count pixels. CIFAR-10-C's are used
-        up to a smaller side of 64 pixels, ImageNet-C's above.
+        Images in the size that the model sees, since the published strengths are in pixels.
+        CIFAR-10-C's are used up to a smaller side of 64 pixels, ImageNet-C's above.
     corruption : str
         One of `CORRUPTIONS`. Frost is a computed texture, not photographs of ice as in the
         benchmark.
     severity : int, default 3
         1 to 5.
     seed : int, default 0
-        The random numbers depend on it, the corruption and the image's place in `images` alone; the
-        severities of an image differ in strength only.
+        The random numbers depend only on it, the corruption and the image's index in `images`; the
+        severities of an image differ only in strength.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
 
@@ -134,7 +137,7 @@ def corrupt(
 
 
 def image_size(size: Size) -> tuple[int, int]:
-    """(height, width) of an int or a pair."""
+    """Returns (height, width) for an int or a pair."""
     pair = (size, size) if isinstance(size, int) or not hasattr(size, "__iter__") else tuple(size)
     if len(pair) != 2:
         raise ArgumentError(f"size is {size!r}; expected a number of pixels, or (height, width)")

@@ -1,4 +1,4 @@
-"""The model card of a run: README.md."""
+"""Writes the model card of a run: README.md."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MEASURES = {
     "alignment": ("alignment (mean squared distance within a class)", "{:.4f}"),
     "uniformity": ("uniformity (log mean exp(-2 distance²))", "{:.4f}"),
 }
-SHOWN = {  # section → the options that tell the recipe; config.toml has all
+SHOWN = {  # section → its main options; config.toml has all
     "train": (
         "objective",
         "epochs",

@@ -37,9 +37,9 @@ from ._types import Array
 
 @documented(CLASSIFIER)
 class SupConClassifier(ClassifierMixin, SupConEncoder):
-    """A `SupConEncoder` with a linear classifier: fitted on the frozen embeddings after the
-    contrastive training, or trained together with the encoder for objectives "cross_entropy" and
-    "max_margin" and with `joint_classifier`.
+    """A `SupConEncoder` with a linear classifier. The classifier is fitted on the frozen embeddings
+    after contrastive training; with the objectives "cross_entropy" and "max_margin", and with
+    `joint_classifier`, it is trained together with the encoder.
 
     Parameters
     ----------
@@ -146,8 +146,8 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         keep_arguments(self, locals())
 
     def fit(self, X: Images, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Trains encoder and classifier. As `SupConEncoder.fit`, but labels are needed: y, or the
-        data set's.
+        """Trains encoder and classifier. Works like `SupConEncoder.fit`, but needs labels: y, or
+        the data set's.
         """
         data, options = self._fit(X, y, sample_weight)
         if not trains_classifier(options["objective"], options.get("joint_classifier")):
@@ -177,27 +177,27 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         return data, classes
 
     def decision_function(self, X: Images) -> Float32:
-        """The classifier's logits, float32 [n, classes]; of two classes, [n]: the second's less the
-        first's, which is above 0 where the second is the likelier.
+        """Returns the classifier's logits, float32 [n, classes]. For two classes it returns their
+        difference, [n]: above 0 where the second class is more likely.
         """
         logits = self._embed(X, "logits", False)
         return logits if logits.shape[1] != 2 else logits[:, 1] - logits[:, 0]
 
     def predict_proba(self, X: Images) -> Float32:
-        """Probability of each of `classes_`, float32 [n, classes]."""
+        """Returns the probability of each of `classes_`, float32 [n, classes]."""
         return self._embed(X, "probabilities", False)
 
     def score(
         self, X: Images, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> float:
-        """Mean accuracy on images; y None: the labels of a data set."""
+        """Returns the mean accuracy on images. y None: the labels are those of the data set."""
         if y is None:
             data, classes = labeled(X)
             y = None if classes is None else classes[data.class_indices]
         return super().score(X, y, sample_weight)
 
     def predict(self, X: Images) -> Array:
-        """The likeliest of `classes_` for each image, [n]."""
+        """Returns the most likely of `classes_` for each image, [n]."""
         scores = self.decision_function(X)
         indices = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(1)
         labels: Array = np.asarray(self.classes_)[indices]

@@ -1,4 +1,6 @@
-"""config.toml: every option of a run, written so that `supcon train --config` reads it back."""
+"""Reads and writes config.toml, which holds every option of a run; `supcon train --config` reads it
+back.
+"""
 
 from __future__ import annotations
 
@@ -29,20 +31,20 @@ from ._options import (
 from ._types import PathLike
 
 SECTIONS = ("data", "model", "train", "loss", "augmentation", "augmentation_second", "classifier")
-# The run's own folders and how it went on are no properties of its recipe.
+# Folders of the run and `resume` are not part of its recipe.
 ELSEWHERE = ("checkpoint_folder", "feature_cache_folder", "resume")
 
 
 def of_run(model: Model, options: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The sections that a model and the options of `supcon.train` make: each option with the value
-    that holds, the library's default where none was given.
+    """Returns the sections for a model and the options of `supcon.train`, each option with the
+    value in effect: the given one or the library's default.
     """
     train = words(build(TRAIN, **{it: options.get(it) for it in TRAIN}), TRAIN)
     loss = words(build(LOSS, **{it: options.get(it) for it in LOSS}), LOSS)
     train["seed"] = MODEL_DATA["seed"].default if options.get("seed") is None else options["seed"]
     known = model.info()
     described = {it: known[it] for it in known if it in MODEL or it in ("image_size", "channels")}
-    if known["head"] == "none":  # which has no sizes
+    if known["head"] == "none":  # it has no sizes
         described = {it: described[it] for it in described if it[:5] not in ("head_", "proje")}
     described |= {it: [float(f"{x:.6g}") for x in known[it]] for it in ("mean", "std")}
     first, second = augmentations(options.get("augmentation"))
@@ -62,7 +64,9 @@ def _views(struct: _generated.AugmentationOptions) -> dict[str, Any]:
 
 
 def text(sections: dict[str, dict[str, Any]], comment: str) -> str:
-    """The file. What has no value is a comment: TOML has no word for none."""
+    """Returns the file's text. An option without a value becomes a comment, since TOML has
+    no null.
+    """
     lines = [f"# {it}" for it in comment.splitlines()]
     for section in SECTIONS:
         values = sections.get(section)
@@ -86,13 +90,13 @@ def _value(value: Any) -> str:
         return repr(value) if math.isfinite(value) else str(value)
     if isinstance(value, (list, tuple, np.ndarray)):
         return "[" + ", ".join(map(_value, value)) + "]"
-    # JSON's escapes are TOML's, but for DEL
+    # JSON escapes as TOML does, except for DEL
     encoded = os.fspath(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return json.dumps(encoded, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def read(path: PathLike) -> dict[str, dict[str, Any]]:
-    """The sections of a file; FormatError where it is no such file."""
+    """Reads the sections of a file. FormatError if it is not a valid file."""
     try:
         tomllib: Any = importlib.import_module("tomllib")
     except ImportError:
@@ -117,7 +121,7 @@ def read(path: PathLike) -> dict[str, dict[str, Any]]:
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:
-    """ "; did you mean X?" where a known word is near."""
+    """Returns "; did you mean X?" if a known word is close, else ""."""
     import difflib
 
     near = difflib.get_close_matches(word, list(known), 1)

@@ -1,4 +1,4 @@
-"""Contact sheets: views side by side, for the eye."""
+"""Draws contact sheets: views side by side, to look at."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ def contact_sheet(
     names: Sequence[str] | None = None,
     n_jobs: int | None = None,
 ) -> UInt8:
-    """A row per image: the image itself in a blue frame, resized, then views as training would make
+    """Draws a row per image: the resized image in a blue frame, then views as training would make
     them.
 
     Parameters
     ----------
     images : arrays as in `augment`, a list of paths, or a data set
     augmentation : str, dict or a pair of them, default "simclr"
-        As in `train`: of a pair the second is for the views after the first.
+        As in `train`; the second of a pair is for the views after the first.
     path : path, optional
         A PNG file to write.
     views : int, default 8
     seed, epoch : int
         As in `augment`.
     size : int or (height, width), optional
-        Of a view; None: as large as the images, or, if they differ, 224.
+        The size of a view; None: the images' own, or 224 if they differ.
     scale : int, optional
-        How many pixels wide and high a pixel is drawn; None: so many that a view has 64 at least.
+        The width and height at which a pixel is drawn; None: such that a view has at least 64.
     names : list of str, optional
-        Of the rows, written before them where Pillow is installed; None: a data set's classes.
+        Names of the rows, written before them if Pillow is installed; None: a data set's classes.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
 
@@ -64,7 +64,7 @@ def contact_sheet(
     height, width = image_size(size)
     found = given if isinstance(given, Dataset) else given.array
     pair = augmentation if isinstance(augmentation, (tuple, list)) else (augmentation, augmentation)
-    _options.augmentations(augmentation)  # of its errors' words
+    _options.augmentations(augmentation)  # raises an error for a wrong one
     count = _convert.integer("views", views, 1, 256)
     common: dict[str, Any] = dict(seed=seed, epoch=epoch, size=(height, width), n_jobs=n_jobs)
     if names is None and isinstance(found, Dataset):
@@ -76,7 +76,7 @@ def contact_sheet(
 
 
 def row_names(data: Dataset) -> list[str] | None:
-    """The class of each image."""
+    """Returns the class name of each image, or None without labels."""
     if data.labels is None:
         return None
     return [data.class_names[it] for it in np.searchsorted(data.class_labels, data.labels)]
@@ -89,8 +89,8 @@ def sheet(
     scale: int | None = None,
     names: Sequence[str] | None = None,
 ) -> UInt8:
-    """Images [rows, columns, h, w, c] from 0 to 1 as one picture, the first column in a frame; of
-    two channels the first is shown, of four three.
+    """Draws images [rows, columns, h, w, c] from 0 to 1 as one picture, the first column framed.
+    Two channels are drawn by the first, four by the first three.
     """
     if scale is None:
         scale = max(1, -(-LEAST // max(1, min(cells.shape[2:4]))))
@@ -115,7 +115,7 @@ def sheet(
 
 
 def _named(picture: Array, names: Sequence[str], gap: int, height: int) -> Array:
-    """With the rows' names before them; without Pillow as it is."""
+    """Writes the rows' names before them; returns the picture unchanged without Pillow."""
     try:
         from PIL import Image, ImageDraw, ImageFont
     except ImportError:
@@ -136,7 +136,7 @@ def _named(picture: Array, names: Sequence[str], gap: int, height: int) -> Array
 
 
 def png(pixels: Array) -> bytes:
-    """uint8 [h, w, 3] as a PNG file."""
+    """Encodes uint8 [h, w, 3] as a PNG file."""
     height, width, _ = pixels.shape
     lines = np.zeros((height, 1 + width * 3), np.uint8)  # each begins with its filter: none
     lines[:, 1:] = pixels.reshape(height, -1)

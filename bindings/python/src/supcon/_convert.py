@@ -1,5 +1,5 @@
-"""Python values to numbers of the library, or an error where ctypes would cut off what does not
-fit.
+"""Converts Python values to the library's numbers, and raises an error where ctypes would silently
+truncate.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ RANGES: dict[Any, tuple[int, int]] = {
 
 
 def integer(name: str, value: Any, low: int, high: int) -> int:
-    """`value` as an int within [low, high]; numpy's integers are fine, floats and bools are not."""
+    """Returns `value` as an int within [low, high]. numpy's integers are accepted, floats and bools
+    are not.
+    """
     try:
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
@@ -35,7 +37,7 @@ def integer(name: str, value: Any, low: int, high: int) -> int:
 
 
 def real(name: str, value: Any) -> float:
-    """`value` as a finite float."""
+    """Returns `value` as a finite float."""
     try:
         if isinstance(value, (str, bytes, bool)):
             raise TypeError
@@ -48,14 +50,14 @@ def real(name: str, value: Any) -> float:
 
 
 def flag(name: str, value: Any) -> int:
-    """`value`, True or False (or 1 or 0), as the library's int."""
+    """Returns `value`, which must be True, False, 1 or 0, as the library's int."""
     if isinstance(value, (str, bytes)) or value not in (True, False):
         raise ElementTypeError(f"{name} is {value!r}; expected True or False")
     return int(bool(value))
 
 
 def choice(name: str, value: Any, enumeration: type[Choice]) -> int:
-    """The number of a word such as "cross_entropy" in `enumeration`."""
+    """Returns the number of a word such as "cross_entropy" in `enumeration`."""
     if isinstance(value, enumeration):
         return int(value)
     words = {it.word: int(it) for it in enumeration}
@@ -65,7 +67,7 @@ def choice(name: str, value: Any, enumeration: type[Choice]) -> int:
 
 
 def path(name: str, value: Any) -> bytes:
-    """A str or path-like as the bytes that the library opens."""
+    """Returns a str or path-like object as the bytes that the library opens."""
     try:
         encoded = os.fsencode(value)
     except TypeError:
@@ -76,7 +78,7 @@ def path(name: str, value: Any) -> bytes:
 
 
 def per_channel(name: str, value: Any, channels: int) -> list[float]:
-    """One number per channel: a sequence of that length, or one number for all."""
+    """Returns one number per channel, from a sequence of that length or from one number for all."""
     numbers = (
         [value] * channels
         if isinstance(value, (int, float))

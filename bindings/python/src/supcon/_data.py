@@ -1,4 +1,4 @@
-"""Data sets: images that the library reads by itself, or that a Python function makes."""
+"""Data sets: images that the library reads itself, or that a Python function makes."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from ._types import AnyArray, Array, ArrayLike, Encoded, Int64, PathLike, Size
 
 
 class Dataset:
-    """Images and, maybe, labels, that never change. Make one by a `from_` method, or by
-    `ImageFolder`. ``data[indices]`` is a data set of some of them (see `subset`): a slice,
-    integers, or a bool for each image; so scikit-learn splits it like an array.
+    """An immutable set of images, with or without labels. Make one with a `from_` method or with
+    `ImageFolder`. ``data[indices]`` selects images (see `subset`) by a slice, by integers, or by a
+    bool for each image, so scikit-learn can split it like an array.
 
     Attributes
     ----------
     labels : int64 [n], or None
-        As they were given: any integers.
+        The labels as given: any integers.
     class_labels : int64 [classes]
         The label of each class, ascending; empty without labels. Class c, a column of
         probabilities, is the c-th label that occurs.
     targets : float64 [n, dimension], or None
-        Several labels an image (0 or 1 each), or real values: what the option `positives` goes by
-        where it is not "classes".
+        Several labels per image (0 or 1 each), or real values, which the option `positives` uses if
+        it is not "classes".
     class_names : list of str
-        What each class is called: its folder, or its label; empty without labels.
+        The name of each class: its folder or its label; empty without labels.
     height, width : int
         Pixels; 0 if the images differ in size.
     channels : int
@@ -61,7 +61,7 @@ class Dataset:
                 "ImageFolder(path)"
             )
         self._handle = own(self, handle, lib.supcon_dataset_free)
-        self._keep = keep  # memory and callbacks that the library goes on using
+        self._keep = keep  # memory and callbacks that the library still uses
         info = defaults(_abi.DatasetInfo)
         check(lib.supcon_dataset_get_info(handle, ctypes.byref(info)))
         self.count: int = info.count
@@ -98,17 +98,17 @@ class Dataset:
 
     @property
     def class_indices(self) -> Array | None:
-        """The class of each image, [n]: an index into `class_names`; None without labels."""
+        """The class of each image, [n], as an index into `class_names`; None without labels."""
         return None if self.labels is None else np.searchsorted(self.class_labels, self.labels)
 
     @property
     def shape(self) -> tuple[int]:
-        """(images,), by which scikit-learn takes it for something to index."""
+        """(images,), by which scikit-learn recognizes it as indexable."""
         return (self.count,)
 
     def __getitem__(self, key: Any) -> Dataset:
         if isinstance(key, tuple) and len(key) == 2 and key[1] is Ellipsis:
-            key = key[0]  # as scikit-learn writes it
+            key = key[0]  # scikit-learn's form of an index
         try:
             indices = np.arange(self.count)[key]
         except IndexError as error:
@@ -128,8 +128,8 @@ class Dataset:
 
     @classmethod
     def from_images(cls, images: AnyArray, labels: ArrayLike | None = None) -> Dataset:
-        """Images in memory, used where they lie: uint8 or float [n, h, w] or [n, h, w, c]; they
-        must not change while the data set is in use. Labels: int [n].
+        """Makes a data set of images in memory, without a copy: uint8 or float [n, h, w] or [n, h,
+        w, c]. They must not change while it is in use. labels: int [n].
         """
         return from_pixels(pixels(images), _numbers(labels))
 
@@ -144,11 +144,12 @@ class Dataset:
         max_pixels: int | None = None,
         exact_decoding: bool | None = None,
     ) -> Dataset:
-        """JPEG, PNG and WebP files, in that order, and where Pillow is installed what it reads by
-        name (BMP, GIF, TIFF; HEIC with pillow-heif), which is kept in memory. Labels: int [n].
-        `on_error`: "skip" leaves unreadable files out, "refuse" raises; `channels`: 1 (gray) or 3
-        (RGB); `max_pixels`: an image that claims more is unreadable (None: 178,956,970);
-        `exact_decoding`: make views of JPEGs from all of their pixels, which takes longer.
+        """Makes a data set of JPEG, PNG and WebP files, in the given order. With Pillow installed,
+        files that only Pillow reads (by name: BMP, GIF, TIFF; HEIC with pillow-heif) are decoded
+        into memory. labels: int [n]. `on_error`: "skip" leaves unreadable files out, "refuse"
+        raises an error. `channels`: 1 (gray) or 3 (RGB). `max_pixels`: a file that claims more is
+        unreadable (None: 178,956,970). `exact_decoding`: views of JPEGs are made from all of their
+        pixels, which takes longer.
         """
         options = build(
             DATASET,
@@ -172,8 +173,9 @@ class Dataset:
         max_pixels: int | None = None,
         exact_decoding: bool | None = None,
     ) -> Dataset:
-        """Encoded images in memory, each the bytes of a JPEG, PNG or WebP file (or its path), used
-        where they lie and decoded when they are used. The options are those of `from_files`.
+        """Makes a data set of encoded images in memory, each the bytes of a JPEG, PNG or WebP file,
+        or a path. They are not copied, and are decoded when they are used. The options are those of
+        `from_files`.
         """
         options = build(
             DATASET,
@@ -195,7 +197,7 @@ class Dataset:
 
     @classmethod
     def from_idx(cls, images: PathLike, labels: PathLike | None = None) -> Dataset:
-        """MNIST's IDX files, gzipped or not: paths."""
+        """Reads MNIST's IDX files, gzipped or not. images, labels: paths."""
         handle = _abi.DatasetHandle()
         check(
             lib.supcon_dataset_from_idx(
@@ -209,8 +211,8 @@ class Dataset:
 
     @classmethod
     def from_cifar(cls, paths: Iterable[PathLike], classes: int = 10) -> Dataset:
-        """CIFAR's binary files, put together in that order; `classes`: 10, or 100 (the fine
-        labels).
+        """Reads CIFAR's binary files, concatenated in the given order. `classes`: 10, or 100 (the
+        fine labels).
         """
         encoded = [_convert.path("paths", it) for it in paths]
         handle = _abi.DatasetHandle()
@@ -232,9 +234,9 @@ class Dataset:
         channels: int,
         labels: ArrayLike | None = None,
     ) -> Dataset:
-        """Images made on demand: ``function(indices)``, int64 [m], returns uint8 [m, height, width,
-        channels]. It runs on the thread that called the library; what it raises comes out of that
-        call.
+        """Makes a data set whose images are made on demand: ``function(indices)``, given int64 [m],
+        returns uint8 [m, height, width, channels]. It runs on the thread that called the library;
+        an exception that it raises comes out of that call.
         """
         sizes = [
             _convert.integer(name, it, 0, 2**63 - 1)
@@ -273,7 +275,7 @@ class Dataset:
         return Dataset(handle, (callback,))
 
     def subset(self, indices: ArrayLike) -> Dataset:
-        """The images at `indices`, in that order."""
+        """Returns the images at `indices`, in that order."""
         numbers = np.ascontiguousarray(indices, np.int64)
         if numbers.ndim != 1:
             raise ShapeError(f"indices have the shape {list(numbers.shape)}; expected [n]")
@@ -286,7 +288,9 @@ class Dataset:
         return Dataset(handle, self._keep)
 
     def split(self, fraction: float, seed: int = 0) -> tuple[Dataset, Dataset]:
-        """Two parts at random, class by class; the second gets about `fraction` of the images."""
+        """Splits the images in two at random, class by class. The second part gets about `fraction`
+        of them.
+        """
         first, second = _abi.DatasetHandle(), _abi.DatasetHandle()
         check(
             lib.supcon_dataset_split(
@@ -302,9 +306,10 @@ class Dataset:
     def corrupted(
         self, corruption: str, severity: int = 3, *, seed: int = 0, size: Size | None = None
     ) -> Dataset:
-        """The same images and labels, corrupted when they are used (see `corrupt`); an image's
-        place here decides its random numbers. `size`: int or (height, width), what images are
-        resized to before, since the strengths count pixels: the size that the model sees.
+        """Returns the data set with its images corrupted when they are used (see `corrupt`). The
+        random numbers depend on an image's index here. `size`: an int or (height, width) to which
+        images are resized first, since the strengths are in pixels; give the size that the model
+        sees.
         """
         handle = _abi.DatasetHandle()
         pair = (
@@ -333,8 +338,8 @@ class Dataset:
         return Dataset(handle, self._keep)
 
     def with_labels(self, labels: ArrayLike | None) -> Dataset:
-        """The same images with these labels instead, and the classes that they make: int [n], or
-        None.
+        """Returns the images with other labels, int [n] or None, and the classes that
+        these make.
         """
         numbers = _numbers(labels)
         if numbers is not None and len(numbers) != self.count:
@@ -342,8 +347,9 @@ class Dataset:
         return self._changed(lib.supcon_dataset_with_labels, integers(numbers))
 
     def with_targets(self, targets: Any) -> Dataset:
-        """The same images with these targets: [n] or [n, dimension] of numbers, 0 and 1 for several
-        labels an image, or real values; None: none. A run uses them by its option `positives`.
+        """Returns the images with these targets: numbers [n] or [n, dimension], 0 and 1 for several
+        labels per image, or real values; None removes them. A run uses them as its option
+        `positives` says.
         """
         if targets is None:
             return self._changed(lib.supcon_dataset_with_targets, None, 0)
@@ -361,10 +367,11 @@ class Dataset:
         return self._changed(lib.supcon_dataset_with_targets, doubles(rows), rows.shape[1])
 
     def with_weights(self, weights: ArrayLike | None) -> Dataset:
-        """The same images with these weights, [n] of 0 or more: what each counts in the losses of
-        `train` and in the classifier's fit; None: all count the same. In training they are scaled
-        to a mean of 1, and multiply the losses of an image's anchors, or of its views (objective
-        "cross_entropy" and so on). An image of weight 0 is still contrasted with.
+        """Returns the images with these weights, [n] of 0 or more, by which each counts in the
+        losses of `train` and in the classifier's fit; None: all count the same. Training scales
+        them to a mean of 1 and multiplies the losses of an image's anchors with them (or of its
+        views, with objectives such as "cross_entropy"). An image of weight 0 is still contrasted
+        with.
         """
         if weights is None:
             return self._changed(lib.supcon_dataset_with_weights, None)
@@ -378,8 +385,8 @@ class Dataset:
         return self._changed(lib.supcon_dataset_with_weights, floats(rows))
 
     def with_class_names(self, names: Iterable[object]) -> Dataset:
-        """With these names for its classes, which a model fitted on it keeps: one for each of
-        `class_labels`; or more, and then labels are indices into the names.
+        """Returns the data set with these class names, which a model fitted on it keeps: one for
+        each of `class_labels`; or more, and then labels are indices into the names.
         """
         encoded = [str(it).encode("utf-8", "surrogateescape") for it in names]
         if any(b"\0" in it for it in encoded):
@@ -387,8 +394,8 @@ class Dataset:
         return self._changed(lib.supcon_dataset_with_class_names, _strings(encoded), len(encoded))
 
     def with_classes(self, names: Iterable[object]) -> Dataset:
-        """With these classes alone, in this order: images of others are left out, and a name that
-        no class has is a class without images.
+        """Returns only the images of these classes, in this order. A name that no class has becomes
+        a class without images.
         """
         encoded = [str(it).encode("utf-8", "surrogateescape") for it in names]
         if any(b"\0" in it for it in encoded):
@@ -396,15 +403,17 @@ class Dataset:
         return self._changed(lib.supcon_dataset_with_classes, _strings(encoded), len(encoded))
 
     def with_label_noise(self, rate: float, seed: int = 0) -> Dataset:
-        """Symmetric label noise: `rate` (0 to 1) of the images, at random, get one of the other
-        classes that have images, each as likely.
+        """Adds symmetric label noise: `rate` (0 to 1) of the images, chosen at random, get the
+        label of another class that has images, each with the same probability.
         """
         return self._changed(
             lib.supcon_dataset_with_label_noise, _convert.real("rate", rate), _seed(seed)
         )
 
     def per_class(self, images: int, seed: int = 0) -> Dataset:
-        """At most `images` of each class, at random; fewer are among more with the same seed."""
+        """Keeps at most `images` of each class, chosen at random. With the same seed, a smaller
+        choice is part of a larger one.
+        """
         return self._changed(
             lib.supcon_dataset_per_class,
             _convert.integer("images", images, 0, 2**63 - 1),
@@ -412,8 +421,8 @@ class Dataset:
         )
 
     def long_tailed(self, factor: float, seed: int = 0) -> Dataset:
-        """A long tail: the first class keeps all its images, the last 1/factor as many, those
-        between fall exponentially (Cui et al., arXiv:1901.05555).
+        """Makes the classes long-tailed: the first keeps all its images, the last 1/factor as many,
+        and those between fall off exponentially (Cui et al., arXiv:1901.05555).
         """
         return self._changed(
             lib.supcon_dataset_long_tailed, _convert.real("factor", factor), _seed(seed)
@@ -433,7 +442,7 @@ def _strings(encoded: list[bytes]) -> Any:
 
 
 def _numbers(labels: ArrayLike | None) -> Int64 | None:
-    """Labels that are integers already, as int64 [n]; None stays None."""
+    """Checks integer labels and returns them as int64 [n]; None stays None."""
     if labels is None:
         return None
     array = np.asarray(labels)
@@ -447,7 +456,7 @@ def _numbers(labels: ArrayLike | None) -> Int64 | None:
 def encoded_dataset(
     images: Sequence[Any], labels: ArrayLike | None, options: _generated.DatasetOptions
 ) -> Dataset:
-    """Paths, bytes, and pairs of both (a name, and what it stands for) as a data set."""
+    """Makes a data set of paths, bytes, and pairs of both (a name, and the bytes it stands for)."""
     numbers = _numbers(labels)
     if numbers is not None and len(numbers) != len(images):
         raise ShapeError(f"there are {len(numbers)} labels for {len(images)} images")
@@ -462,7 +471,9 @@ def _encoded_handle(
     options: _generated.DatasetOptions,
     handle: _abi.Handle,
 ) -> tuple[Any, ...]:
-    """Makes a data set of paths and bytes; what it goes on using."""
+    """Creates a data set of paths and bytes in `handle`, and returns the buffers that it goes on
+    using.
+    """
     count = len(images)
     data, sizes = (ctypes.c_void_p * max(1, count))(), np.zeros(max(1, count), np.int64)
     paths = (ctypes.c_char_p * max(1, count))()
@@ -477,7 +488,7 @@ def _encoded_handle(
             buffer = np.frombuffer(it, np.uint8)
             keep.append(buffer)
             data[at], sizes[at] = buffer.ctypes.data, buffer.size
-            if not buffer.size:  # nothing, but not NULL
+            if not buffer.size:  # an empty buffer must not be NULL
                 data[at] = sizes.ctypes.data
     check(
         lib.supcon_dataset_from_encoded(
@@ -496,7 +507,9 @@ def _encoded_handle(
 def from_pixels(
     images: Pixels, numbers: Int64 | None = None, channels: int | None = None
 ) -> Dataset:
-    """Images in memory as a data set of so many channels (None: as many as they have)."""
+    """Makes a data set of images in memory with `channels` channels (None: as many as they
+    have).
+    """
     if numbers is not None and len(numbers) != images.count:
         raise ShapeError(f"there are {len(numbers)} labels for {images.count} images")
     options, handle = build(DATASET, channels=channels), _abi.DatasetHandle()

@@ -11,7 +11,7 @@ from ._library import check, defaults, lib
 
 
 class Description:
-    """The part of `Model` that tells what a model is."""
+    """The properties of a `Model`."""
 
     _handle: _abi.Handle
 
@@ -33,12 +33,12 @@ class Description:
 
     @property
     def width(self) -> int:
-        """How many channels the first stage has."""
+        """The number of channels of the first stage."""
         return int(self._info.width)
 
     @property
     def channels(self) -> int:
-        """How many channels images have."""
+        """The number of channels of images."""
         return int(self._info.channels)
 
     @property
@@ -59,22 +59,22 @@ class Description:
 
     @property
     def head_hidden(self) -> int:
-        """Width of the head's hidden layer."""
+        """The width of the head's hidden layer."""
         return int(self._info.head_hidden)
 
     @property
     def projection_dim(self) -> int:
-        """Dimension of the projection z; 0 without a head."""
+        """The dimension of the projection z; 0 without a head."""
         return int(self._info.projection_dim)
 
     @property
     def classes(self) -> int:
-        """How many classes the linear classifier has; 0 without one."""
+        """The number of classes of the linear classifier; 0 without one."""
         return int(self._info.classes)
 
     @property
     def normalize_features(self) -> bool:
-        """Whether head and classifier take the encoder's output at length 1."""
+        """Whether head and classifier take the encoder's output scaled to length 1."""
         return bool(self._info.normalize_features)
 
     @property
@@ -84,7 +84,7 @@ class Description:
 
     @property
     def resize(self) -> str:
-        """How images of another shape are brought to `image_size`: "squash" or "crop"."""
+        """The way images of another shape are brought to `image_size`: "squash" or "crop"."""
         return _generated.Resize(self._info.resize).word
 
     @property
@@ -94,23 +94,23 @@ class Description:
 
     @property
     def embedding_dim(self) -> int:
-        """Dimension of the embedding r."""
+        """The dimension of the embedding r."""
         return int(self._info.embedding_dim)
 
     @property
     def parameters(self) -> int:
-        """How many parameters are trained."""
+        """The number of trained parameters."""
         return int(self._info.parameters)
 
     @property
     def mean(self) -> list[float]:
-        """Mean of each channel, of pixels from 0 to 1."""
+        """The mean of each channel, of pixels from 0 to 1."""
         info = self._info
         return list(info.mean)[: info.channels]
 
     @property
     def std(self) -> list[float]:
-        """Standard deviation of each channel, of pixels from 0 to 1."""
+        """The standard deviation of each channel, of pixels from 0 to 1."""
         info = self._info
         return list(info.std)[: info.channels]
 
@@ -124,7 +124,7 @@ class Description:
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of a SHA-256 over what an embedding depends on: the encoder's
+        """16 hexadecimal digits of a SHA-256 over everything an embedding depends on: the encoder's
         parameters, the images' size, mean and deviation. Precision and int8 are left out.
         """
         tensors, metadata = _safetensors.parsed(self.to_bytes())
@@ -139,7 +139,7 @@ class Description:
         return digest.hexdigest()[:16]
 
     def info(self) -> dict[str, Any]:
-        """Everything above, as a dict."""
+        """Returns all of these properties as a dict."""
         names = (
             "architecture",
             "width",

@@ -64,53 +64,54 @@ _TRAINING = (*TRAIN, *LOSS, "augmentation")
 
 @documented(MODEL, TRAIN, LOSS)
 class SupConEncoder(TransformerMixin, BaseEstimator):
-    """Images to embeddings, by an encoder trained with the supervised contrastive loss.
+    """A scikit-learn transformer that turns images into embeddings, with an encoder trained by the
+    supervised contrastive loss.
 
     Parameters
     ----------
-    An option that is None is as `preset` has it. Without a preset, batch_size, epochs,
-    augmentation, reference_batch and validation_fraction that are None are chosen for the images
-    (`recipe_` says what and why); all others have the library's default, named here.
+    An option that is None has its value in `preset`. Without a preset, batch_size, epochs,
+    augmentation, reference_batch and validation_fraction are chosen for the images where they are
+    None (`recipe_` says what and why); all others have the library's default, given here.
 
     {options}
     augmentation : str, dict or a pair of them, default "simclr"
-        As in `augment`; a pair: of an image's first view, and of its others. Beside a preset, a
-        dict without "kind" changes fields of the preset's.
+        As in `augment`; a pair is for an image's first view and for its others. With a preset, a
+        dict without "kind" changes fields of its augmentation.
     preset : str, optional
-        A published recipe by name, one of `supcon.presets`, for everything that is None here;
-        `supcon.preset` shows it in full. Those called "linear" are second stages, which need
-        `init`, as the objective "linear" does.
+        The name of a published recipe, one of `supcon.presets`, for all options that are None;
+        `supcon.preset` shows it in full. The "linear" ones are second stages, which need `init`,
+        as the objective "linear" does.
     image_size : int or (height, width), optional
-        Pixels that the model is made for; other images are resized. None: the preset's, or as large
-        as the images, if they are of one size.
+        The size in pixels that the model is made for; other images are resized. None: the
+        preset's, or the images' own if they have one size.
     mean, std : float or one per channel, optional
-        Of pixels from 0 to 1. None: the preset's for images with three channels, or computed from
-        an array of images; for files the library's {mean} and {std}.
+        Mean and standard deviation of pixels from 0 to 1. None: the preset's for images with three
+        channels, or computed from an array of images; for files the library's {mean} and {std}.
     init : path or Model, optional
-        What to begin with instead of random weights: a safetensors file as `supcon.load` takes it,
-        or a model, which is copied. The options that describe a model are its own then, and may not
-        be given. A classifier of other classes than the data's is replaced by a new one: with the
-        objective "cross_entropy" and a small learning_rate this is transfer by full fine-tuning.
+        The weights to begin with instead of random ones: a safetensors file as `supcon.load` takes
+        it, or a model, which is copied. Options that describe a model may not be given then. A
+        classifier for other classes than the data's is replaced by a new one: with the objective
+        "cross_entropy" and a small learning_rate this is transfer by full fine-tuning.
     output, normalize : as in `Model.embed`, default "encoder" and True
-        What `transform` returns.
+        The output that `transform` returns.
     random_state : int, numpy RandomState or Generator, optional
-        Seed of weights, sampling, augmentation and the validation split. None: the library's seed,
-        always the same.
+        The seed of weights, sampling, augmentation and the validation split. None: the library's
+        seed, which is fixed.
     n_jobs : int, optional
-        Threads. None and -1: every CPU this process may use. None beside a model in `init`: as it
-        has it.
+        Number of threads. None and -1: every CPU this process may use. None with a model in `init`:
+        the model's.
     memory_limit : int, optional
-        Bytes that a step of training or a pass of embedding may take; None: what the machine has
-        free then, or as a model in `init` has it. OutOfMemoryError where it is too little.
+        Bytes that a step of training or a pass of embedding may take; None: the memory that is free
+        then, or the limit of a model in `init`. OutOfMemoryError if it is too little.
     verbose : int, default 0
-        1: progress with loss, rate and time left on standard error.
+        1: show progress with loss, rate and time left on standard error.
     class_weight : dict, "balanced" or [classes], optional
-        What images of a class count in the losses: by label, 1 where it is not in the dict; images
-        / (classes * images of the class); or in the order of `classes_`. Multiplies the losses of
-        the anchors of that class, and of its rows where a classifier is trained or fitted.
+        The weight of each class in the losses: by label (1 for labels that the dict lacks),
+        images / (classes * images of the class), or in the order of `classes_`. It multiplies the
+        losses of the class's anchors, and those of its rows where a classifier is trained.
     callbacks : list, optional
-        Of `supcon.callbacks` and functions ``f(event)``, called after each step and epoch (see
-        `supcon.Event`); one that returns True ends the training there. One alone is taken too.
+        Objects of `supcon.callbacks` and functions ``f(event)``, called after each step and epoch
+        (see `supcon.Event`), or a single one. One that returns True ends the training.
 
     Attributes
     ----------
@@ -119,12 +120,12 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     recipe_ : str
         The preset's name, or what was chosen for these images, and why.
     classes_ : [classes]
-        The labels in order; None after a fit without labels.
+        The labels in ascending order; None after a fit without labels.
     history_ : pandas DataFrame, or dict of lists without pandas
-        What each epoch came to: epoch, loss, learning_rate, knn_accuracy, train_accuracy,
+        The figures of each epoch: epoch, loss, learning_rate, knn_accuracy, train_accuracy,
         alignment, uniformity, anchors_without_positive, images_per_second; NaN if not measured.
     image_shape_ : (height, width, channels)
-        Of the images in `fit`; height and width are 0 for files of different sizes.
+        The shape of the images in `fit`; height and width are 0 for files of different sizes.
     n_features_in_ : int
         height * width * channels; not set for files of different sizes.
     feature_names_in_ : [n_features_in_]
@@ -231,34 +232,32 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         ----------
         X : uint8 [n, h, w] or [n, h, w, c], floats from 0 to 1 of those shapes, a list of paths, a
         data set such as `supcon.ImageFolder`, or a table [n, features]
-            A row of a table is a gray image, flattened: of `image_size`, if that has as many pixels
-            as there are features; else a square, if they are a square number; else one of a single
-            row of pixels. Its values are bytes from 0 to 255 if the table is uint8, floats from 0
-            to 1 if all lie there; any others are mapped to 0 … 1, the smallest and the largest of
-            the table to these, and are clipped there in `transform`.
+            A row of a table is a flattened gray image: of `image_size`, if that has as many pixels
+            as there are features; else a square, if that number is a square; else a single row of
+            pixels. Values are bytes from 0 to 255 if the table is uint8, and floats from 0 to 1 if
+            all lie there. Others are scaled so that the table's smallest becomes 0 and its largest
+            1; `transform` clips to that range.
         y : [n] or [n, dimension], optional
-            [n]: labels of any kind. [n, dimension] of 0 and 1, several labels an image: positives
-            share a label, or go by what `positives` says ("any" if it is None). With
-            positives="kernel" real numbers, [n] or [n, dimension]. None: the labels of the data
-            set, or else its targets, as if they were y; without any, the objective "supcon" becomes
-            "simclr".
+            [n]: labels of any kind. [n, dimension] of 0 and 1: several labels per image, whose
+            positives `positives` determines (None: "any", those that share a label). Real numbers,
+            [n] or [n, dimension], with positives="kernel". None: the labels of the data set, or
+            else its targets; without either, the objective "supcon" becomes "simclr".
         sample_weight : [n], optional
-            What each image counts in the losses, 0 or more, beside `class_weight`; scaled to a mean
-            of 1 together.
+            The weight of each image in the losses, 0 or more, multiplied with `class_weight`; the
+            products are scaled to a mean of 1.
 
         Returns
         -------
         self
-            However training ends (a KeyboardInterrupt, an exception of the callback, a file that
-            cannot be read any more, a full disk), that comes out of `fit`, and `model_` is what was
-            learned until then.
+            An exception that ends training (KeyboardInterrupt, one of a callback, an unreadable
+            file, a full disk) comes out of `fit`; `model_` then has what was learned until then.
         """
         self._fit(X, y, sample_weight)
         return self
 
     def _data(self, X: Any, y: Any, options: dict[str, Any]) -> tuple[Dataset, Array | None]:
-        """Images with their labels and targets, and the classes. `options` are told where y is
-        targets.
+        """Returns the images with their labels and targets, and the classes. Sets `positives` in
+        `options` where y holds targets.
         """
         unsaid = self.positives is None and options.get("objective") in (None, "supcon")
         if unsaid and is_table_of_targets(y):
@@ -282,7 +281,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     def _fit(
         self, X: Any, y: Any, sample_weight: ArrayLike | None
     ) -> tuple[Dataset, dict[str, Any]]:
-        """The data, and the options that it was trained on with."""
+        """Trains, and returns the data and the options that it trained with."""
         recipe = None if self.preset is None else preset(self.preset)
         options = train_options(
             recipe,
@@ -318,7 +317,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             )
             keep = True
         except BaseException:
-            keep = training.steps > 0  # however a run ends: what was learned is kept
+            keep = training.steps > 0  # what was learned is kept however the run ends
             raise
         finally:
             if keep:
@@ -331,7 +330,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         return data, options
 
     def _start(self, data: Dataset, recipe: Preset | None, options: dict[str, Any]) -> Model:
-        """The model to train with these options."""
+        """Makes the model to train with these options."""
         given = {name: getattr(self, name) for name in _MODEL}
         if self.init is None:
             made = model_options(recipe, data, given | {"seed": options.get("seed")})
@@ -372,7 +371,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         return model
 
     def _seen(self, X: Any) -> tuple[object, Table | None]:
-        """X of `fit` as images, and how the rows of a table become such."""
+        """Returns X of `fit` as images, and how a table's rows become images."""
         for name in ("n_features_in_", "feature_names_in_"):
             self.__dict__.pop(name, None)
         if not is_table(X):
@@ -382,7 +381,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         return table.images(rows), table
 
     def _embed(self, X: Any, output: _generated.OutputName, normalize: bool) -> Float32:
-        """`Model.embed` of X as in `fit`."""
+        """Embeds X, which is given as in `fit`."""
         model = self._model
         if is_table(X):
             if self._table is None:
@@ -394,7 +393,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         return model.embed(X, output, normalize)
 
     def transform(self, X: Images) -> Float32:
-        """Embeddings of images, float32 [n, dimension]; X as in `fit`."""
+        """Embeds images, given as in `fit`; returns float32 [n, dimension]."""
         return self._embed(X, self.output, self.normalize)
 
     @property
@@ -407,7 +406,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         return self.model_
 
     def get_feature_names_out(self, input_features: object = None) -> Array:
-        """Names of the columns that `transform` makes."""
+        """Returns the names of the columns of `transform`."""
         model = self._model
         widths = {"encoder": model.embedding_dim, "projection": model.projection_dim}
         width = widths.get(self.output, model.classes)
@@ -417,7 +416,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         return hasattr(self, "model_")
 
     def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()  # type: ignore[misc]  # of scikit-learn's base alone
+        tags = super().__sklearn_tags__()  # type: ignore[misc]  # scikit-learn's alone
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

@@ -1,5 +1,5 @@
-"""What can go wrong, as exceptions. Each is a SupConError and the built-in exception that a Python
-program expects there.
+"""The exceptions. Each is a SupConError and the built-in exception that a Python program
+expects.
 """
 
 from __future__ import annotations
@@ -16,55 +16,57 @@ class SupConError(RuntimeError):
 
 
 class ArgumentError(SupConError, ValueError):
-    """A value is out of its range."""
+    """A value is outside its range."""
 
     status = Status.ARGUMENT
 
 
 class ShapeError(SupConError, ValueError):
-    """Sizes do not fit each other."""
+    """Shapes do not match."""
 
     status = Status.SHAPE
 
 
 class ElementTypeError(SupConError, TypeError):
-    """An element type that is not accepted there."""
+    """A value has a type that is not accepted."""
 
     status = Status.TYPE
 
 
 class FileError(SupConError, OSError):
-    """The system could not read or write."""
+    """The system could not read or write a file."""
 
     status = Status.IO
 
 
 class FormatError(SupConError, ValueError):
-    """A file is not what it should be."""
+    """A file's content is invalid."""
 
     status = Status.FORMAT
 
 
 class OutOfMemoryError(SupConError, MemoryError):
-    """More memory than there is, or than the limit allows."""
+    """An operation needs more memory than there is, or than the limit allows."""
 
     status = Status.MEMORY
 
 
 class CanceledError(SupConError):
-    """A callback stopped it."""
+    """A callback stopped the operation."""
 
     status = Status.CANCELED
 
 
 class UnsupportedError(SupConError, NotImplementedError):
-    """Right, but this build or CPU cannot."""
+    """The request is valid, but this build or CPU cannot carry it out."""
 
     status = Status.UNSUPPORTED
 
 
 class StateError(SupConError):
-    """Not now: the object is in use, or lacks what this needs; or a run collapsed or diverged."""
+    """The object is in use or lacks something that the call needs, or a run collapsed or
+    diverged.
+    """
 
     status = Status.STATE
 
@@ -78,11 +80,11 @@ class ForkError(SupConError):
 
 
 class InternalError(SupConError):
-    """A bug of the library; please report it."""
+    """The library has a bug; please report it."""
 
 
 class SupConWarning(UserWarning):
-    """Something worth saying before it surprises, such as images that are resized."""
+    """A warning about something surprising, such as images that are resized."""
 
 
 BY_STATUS: dict[int, type[SupConError]] = {

@@ -1,5 +1,5 @@
-"""How good embeddings are: linear probe, nearest neighbors, class prototypes. `_measures` has what
-needs no method.
+"""Evaluates embeddings by linear probe, nearest neighbors and class prototypes. `_measures` has the
+measures that need no classifier.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from ._types import Array, ArrayLike
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found.
+    """The result of `evaluate`.
 
-    top1, top5 : share of the test rows whose label is the first guess, or among the first five.
+    top1, top5 : fraction of the test rows whose label is the first guess, or among the first five.
     classes : [c], the labels in order. predictions : [n], a label for each test row.
     confusion : int64 [c, c], rows the truth, columns the guess.
-    probabilities : float32 [n, c]: the softmax of the logits (linear), each class's share of the
-    votes (knn), the softmax of cosine / temperature (prototypes).
+    probabilities : float32 [n, c]: the softmax of the logits (linear), each class's fraction of
+    the votes (knn), the softmax of cosine / temperature (prototypes).
     labels : [n], those of the test rows.
     """
 
@@ -39,7 +39,7 @@ class Evaluation:
     labels: Array
 
     def calibration(self, bins: int | None = None) -> Calibration:
-        """`supcon.calibration` of the probabilities."""
+        """Returns `supcon.calibration` of the probabilities."""
         return calibration(
             self.probabilities, np.searchsorted(self.classes, self.labels), bins=bins
         )
@@ -65,12 +65,13 @@ def evaluate(
     train, test : float [n, d]
         Embeddings; each is scaled to length 1 first.
     train_labels, test_labels : [n]
-        Of any kind.
+        Labels of any kind.
     method : {"linear", "knn", "prototypes"}
-        Softmax regression; the vote of the k nearest by cosine, weighted by exp(cosine /
-        temperature); the nearest class mean by cosine.
-    k, temperature : knn (temperature: prototypes' probabilities too); iterations, l2 : linear.
-    None: the library's defaults.
+        "linear": softmax regression; "knn": the vote of the k nearest by cosine, weighted by
+        exp(cosine / temperature); "prototypes": the nearest class mean by cosine.
+    k, temperature, iterations, l2 : optional
+        Options of "knn" (k, temperature), "prototypes" (temperature, for probabilities) and
+        "linear" (iterations, l2). None: the library's defaults.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
     """
@@ -93,7 +94,7 @@ def evaluate(
         np.zeros(len(tests), np.int64),
         np.zeros((len(classes), len(classes)), np.int64),
     )
-    shares = np.zeros((len(tests), len(classes)), np.float32)
+    fractions = np.zeros((len(tests), len(classes)), np.float32)
     check(
         lib.supcon_evaluate(
             context(n_jobs),
@@ -107,14 +108,14 @@ def evaluate(
             ctypes.byref(options),
             ctypes.byref(scores),
             integers(predictions),
-            floats(shares),
-            shares.size,
+            floats(fractions),
+            fractions.size,
             integers(confusion),
             confusion.size,
         )
     )
     return Evaluation(
-        scores.top1, scores.top5, classes, classes[predictions], confusion, shares, seen
+        scores.top1, scores.top5, classes, classes[predictions], confusion, fractions, seen
     )
 
 

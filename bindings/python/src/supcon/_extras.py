@@ -1,4 +1,4 @@
-"""Packages that only some functions need."""
+"""Imports packages that only some functions need."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def needed(module: str, extra: str, what: str) -> Any:
-    """The module, or an ImportError that says what needs it and how to install it."""
+    """Imports a module; ImportError says which function needs it and how to install it."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
-            raise  # it is there, and lacks something itself
+            raise  # it is installed, and lacks a dependency of its own
         raise ImportError(
             f"{what} needs the package {error.name}: pip install 'supcon[{extra}]'", name=error.name
         ) from None

@@ -1,4 +1,6 @@
-"""What the command reads and writes: targets, files whole or not at all, tables."""
+"""Reads and writes the command's files: targets, tables, and files that are written whole or not at
+all.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,14 @@ from ._types import Array
 
 
 def statistics(data: Dataset) -> tuple[list[float] | None, list[float] | None]:
-    """Mean and deviation per channel of images in memory; None for others."""
+    """Returns mean and deviation per channel of images in memory; None for others."""
     pixels = next((it for it in data._keep if isinstance(it, Pixels)), None)
     return channel_statistics(pixels.array) if pixels else (None, None)
 
 
 def targets(path: str, data: Dataset, root: str) -> Array:
-    """The numbers of each image of `data` in a file of the form that `supcon train --help` tells;
-    `root`: the folder that paths in it begin from.
+    """Reads the targets of each image of `data` from a file in the form that `supcon train --help`
+    describes. `root`: the folder that its paths are relative to.
     """
     if path.endswith(".npy"):
         found: Array = np.load(path, allow_pickle=False)
@@ -74,10 +76,10 @@ def targets(path: str, data: Dataset, root: str) -> Array:
 
 
 def _lines(path: str) -> Iterator[tuple[str, list[str]]]:
-    """Of each line of a CSV file that is not empty: where it is, in words, and its cells."""
+    """Yields each line of a CSV file that is not empty: its position in words, and its cells."""
     with open(
         path, newline="", encoding="utf-8-sig", errors="surrogateescape"
-    ) as file:  # Excel's files begin with a mark
+    ) as file:  # Excel's files begin with a byte order mark
         table = csv_lines(file)
         try:
             for line in table:
@@ -88,19 +90,19 @@ def _lines(path: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def label_names(data: Dataset, spec: str) -> Array:
-    """Each image's class by its name, since two folders may number their classes differently;
-    numbers where all names are.
+    """Returns the class name of each image, since two folders may number their classes differently;
+    as integers if all names are.
     """
     if data.labels is None:
         raise ArgumentError(f"{spec} has no labels, which evaluation needs")
     names = np.array(data.class_names)
-    with contextlib.suppress(ValueError):  # words stay words
+    with contextlib.suppress(ValueError):  # names that are not numbers stay strings
         names = names.astype(np.int64)
     return names[np.searchsorted(data.class_labels, data.labels)]
 
 
 def writable(path: str) -> None:
-    """OSError now rather than after hours of work if `path` cannot be written."""
+    """Raises OSError at once, rather than after hours of work, if `path` cannot be written."""
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"{path} cannot be written: there is no folder {folder}")
@@ -111,8 +113,8 @@ def writable(path: str) -> None:
 
 
 def write(path: str, save: Callable[[BinaryIO], object]) -> None:
-    """Calls save(file) on a file of a temporary name in the same folder, which takes the name
-    `path` when it is whole.
+    """Calls save(file) on a temporary file in the same folder, and renames it to `path` when it is
+    complete.
     """
     descriptor, temporary = tempfile.mkstemp(
         dir=os.path.dirname(os.path.abspath(path)), prefix=".supcon-"
@@ -124,7 +126,7 @@ def write(path: str, save: Callable[[BinaryIO], object]) -> None:
             os.fsync(file.fileno())
         mask = os.umask(0)
         os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)  # mkstemp's is for the owner alone
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp lets only the owner read
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
@@ -132,13 +134,13 @@ def write(path: str, save: Callable[[BinaryIO], object]) -> None:
 
 
 def quoted(cell: str) -> str:
-    """A cell of a CSV file."""
+    """Quotes a cell of a CSV file where it is needed."""
     marks = any(mark in cell for mark in ',"\n\r')
     return '"' + cell.replace('"', '""') + '"' if marks else cell
 
 
 def csv(file: BinaryIO, rows: Array, paths: list[str] | None) -> None:
-    """A line of names, then a row per image: its path, where it has one, and its numbers."""
+    """Writes a header, then a row per image: its path, if it has one, and its numbers."""
     names = (["path"] if paths else []) + [f"e{it}" for it in range(rows.shape[1])]
     file.write((",".join(names) + "\n").encode())
     for at, row in enumerate(rows.tolist()):
@@ -147,7 +149,7 @@ def csv(file: BinaryIO, rows: Array, paths: list[str] | None) -> None:
 
 
 def report(method: str, found: Evaluation, confusion: bool) -> str:
-    """Accuracy, a row per class, and the confusion matrix."""
+    """Formats the accuracy, a row per class, and the confusion matrix."""
     totals, right = found.confusion.sum(1), found.confusion.diagonal()
     names = [str(it) for it in found.classes]
     width = max(5, *map(len, names))
@@ -178,7 +180,7 @@ def report(method: str, found: Evaluation, confusion: bool) -> str:
 
 
 def plain(found: object) -> dict[str, Any]:
-    """A dataclass of numbers and arrays as JSON has it."""
+    """Converts a dataclass of numbers and arrays for JSON."""
     return {
         name: value.tolist() if isinstance(value, np.ndarray) else value
         for name, value in vars(found).items()
@@ -186,7 +188,7 @@ def plain(found: object) -> dict[str, Any]:
 
 
 def reliability(method: str, found: Calibration) -> str:
-    """Calibration errors, and a row per bin that has images."""
+    """Formats calibration errors, and a row per bin that has images."""
     bins = len(found.bin_counts)
     lines = [
         f"{method}: expected calibration error {found.expected_calibration_error:.4f}, "

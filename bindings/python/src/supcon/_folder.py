@@ -20,9 +20,9 @@ from ._types import PathLike
 
 
 class ImageFolder(Dataset):
-    """A folder with a folder per class; JPEG, PNG and WebP files to any depth, decoded when they
-    are used, and where Pillow is installed what it reads by name (BMP, GIF, TIFF; HEIC with
-    pillow-heif), which is kept in memory.
+    """A data set of image files, with a folder per class: JPEG, PNG and WebP files at any depth,
+    decoded when they are used. With Pillow installed, files that only Pillow reads (by name: BMP,
+    GIF, TIFF; HEIC with pillow-heif) are decoded into memory.
 
     Parameters
     ----------
@@ -32,13 +32,13 @@ class ImageFolder(Dataset):
     channels : int, default 3
         1: gray; 3: RGB.
     max_pixels : int, default 178956970
-        An image that claims more pixels is unreadable.
+        A file that claims more pixels is unreadable.
     exact_decoding : bool, default False
-        Make views of JPEGs from all of their pixels, exactly as those of an array of the pixels.
-        Otherwise a view that is much smaller than its JPEG is made from 1/2 or 1/4 of the pixels
-        along each side, which is faster and differs by less than half a level of 255 on average.
+        Make views of JPEGs from all of their pixels, exactly as for an array. Otherwise a view that
+        is much smaller than its JPEG is made from 1/2 or 1/4 of the pixels along each side, which
+        is faster and differs by less than half a level of 255 on average.
     class_order : {"bytes", "natural"}, default "bytes"
-        Of the class folders' names; natural: runs of digits count as numbers.
+        The order of the class folders' names; natural: runs of digits count as numbers.
     classes : list of str, optional
         These classes alone, in this order (see `with_classes`).
     """
@@ -65,7 +65,7 @@ class ImageFolder(Dataset):
         data = _folder(_convert.path("path", path), options)
         if classes is not None:
             data = data.with_classes(classes)
-        # Of the same images: a handle of this object's own.
+        # A handle of its own for the same images.
         handle, order = _abi.DatasetHandle(), np.arange(len(data), dtype=np.int64)
         check(
             lib.supcon_dataset_subset(
@@ -77,21 +77,21 @@ class ImageFolder(Dataset):
 
 
 def _folder(path: bytes, options: _generated.DatasetOptions) -> Dataset:
-    """A folder's images, those that only Pillow reads among them."""
+    """Makes a data set of a folder's images, including those that only Pillow reads."""
     refuses, handle = options.on_error == _generated.OnError.REFUSE, _abi.DatasetHandle()
     options.on_error = _generated.OnError.SKIP
     status = lib.supcon_dataset_from_folder(path, ctypes.byref(options), ctypes.byref(handle))
     options.on_error = _generated.OnError.REFUSE if refuses else _generated.OnError.SKIP
     check(status)
     data = Dataset(handle)
-    read = {}  # what Pillow makes of those left out
+    read = {}  # images that only Pillow reads, by path
     for line in data.skipped:
         name = line.split(": ")[0]
         if is_foreign(name) and (made := transcoded(name)) is not None:
             read[name] = made
     rest = [it for it in data.skipped if it.split(": ")[0] not in read]
     if refuses and rest:
-        if not read:  # the library says of which kind the error is
+        if not read:  # the library raises the right kind of error
             check(lib.supcon_dataset_from_folder(path, ctypes.byref(options), ctypes.byref(handle)))
         raise FormatError(rest[0])
     if not read:

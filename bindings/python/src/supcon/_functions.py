@@ -1,5 +1,5 @@
-"""The functions of include/supcon.h: what each returns and takes. A test compares this file with
-the header.
+"""The signatures of the functions of include/supcon.h. A test compares this file with the
+header.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _contexts, _datasets, _models, _trainers = (
     POINTER(it) for it in (ContextHandle, DatasetHandle, ModelHandle, TrainerHandle)
 )
 
-# name → (what it returns, what it takes)
+# name → (result type, argument types)
 FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "supcon_version": (c_char_p, []),
     "supcon_abi_version": (c_int32, []),

@@ -1,6 +1,4 @@
-"""numpy arrays of images as the library sees them: where they lie, without a copy wherever that can
-be.
-"""
+"""Passes numpy arrays of images to the library, without a copy where possible."""
 
 from __future__ import annotations
 
@@ -21,12 +19,12 @@ EXPECTED = (
 
 
 def as_array(value: Any) -> Array:
-    """`value` as numpy sees it: arrays of any library that speaks numpy's protocols or DLPack,
-    without a copy where it can be.
+    """Returns `value` as a numpy array, without a copy where possible. Arrays of any library that
+    speaks numpy's protocols or DLPack are accepted.
     """
     if isinstance(value, np.ndarray):
         return value
-    if getattr(value, "requires_grad", False):  # PyTorch gives no such numbers away
+    if getattr(value, "requires_grad", False):  # PyTorch refuses to convert it
         value = value.detach()
     numpys = ("__array__", "__array_interface__", "__array_struct__")
     if hasattr(value, "__dlpack__") and not any(hasattr(value, it) for it in numpys):
@@ -35,26 +33,26 @@ def as_array(value: Any) -> Array:
 
 
 def is_nothing(images: Any) -> bool:
-    """Whether this is an empty list, or an array of no images."""
+    """Tells whether this is an empty list or an array of no images."""
     if isinstance(images, (str, bytes, os.PathLike)) or not hasattr(images, "__len__"):
         return False
     return len(images) == 0 and np.ndim(images) in (1, 3, 4)
 
 
 def is_picture(value: object) -> bool:
-    """Whether this is a Pillow image."""
+    """Tells whether this is a Pillow image."""
     return any(it.__module__ == "PIL.Image" for it in type(value).__mro__)
 
 
 def are_bytes(value: object) -> bool:
-    """Whether these are the bytes of an encoded image."""
+    """Tells whether these are the bytes of an encoded image."""
     return isinstance(value, (bytes, bytearray)) or (
         isinstance(value, memoryview) and value.ndim == 1 and value.itemsize == 1
     )
 
 
 def are_paths(images: Any) -> bool:
-    """Whether this is a sequence of paths (an empty one is not)."""
+    """Tells whether this is a sequence of paths; an empty one is not."""
     if isinstance(images, np.ndarray) or hasattr(images, "__array__"):
         array = np.asarray(images)
         return (
@@ -71,8 +69,8 @@ def are_paths(images: Any) -> bool:
 
 
 class Pixels:
-    """A batch of images [n, height, width, channels], uint8 or float32, and the struct that tells
-    the library where it lies.
+    """A batch of images [n, height, width, channels], uint8 or float32, with the struct that
+    describes its memory to the library.
     """
 
     def __init__(self, array: Array) -> None:
@@ -96,14 +94,14 @@ class Pixels:
         return self.count
 
     def slice(self, start: int, stop: int) -> Pixels:
-        """The images from `start` to `stop`, in the same memory."""
+        """Returns the images from `start` to `stop`, in the same memory."""
         return Pixels(self.array[start:stop])
 
 
 def pixels(images: Any, name: str = "images") -> Pixels:
-    """`images` checked: [n, h, w] (gray), [n, h, w, c] with 1 to 4 channels, or one image [h, w, c]
-    with 1, 3 or 4; uint8, or floats within [0, 1], which become float32. Strided arrays (crops,
-    flips, transposed ones) are taken as they are.
+    """Checks `images`: [n, h, w] (gray), [n, h, w, c] with 1 to 4 channels, or one image [h, w, c]
+    with 1, 3 or 4 channels; uint8, or floats within [0, 1], which become float32. Strided arrays
+    (crops, flips, transposes) are not copied.
     """
     if isinstance(images, (str, bytes, os.PathLike)):
         raise ElementTypeError(
@@ -120,7 +118,7 @@ def pixels(images: Any, name: str = "images") -> Pixels:
             else ""
         )
         raise ElementTypeError(f"{name} are of type {array.dtype}; {EXPECTED}{advice}")
-    is_list = isinstance(images, (list, tuple))  # of images, each without channels
+    is_list = isinstance(images, (list, tuple))  # a list of images without a channel axis
     if array.ndim == 3 and array.shape[2] in (1, 3, 4) and not is_list:
         array = array[None]
     shape = list(array.shape)
@@ -173,8 +171,8 @@ def pixels(images: Any, name: str = "images") -> Pixels:
 
 
 def channel_statistics(array: Array) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation per channel of images [n, h, w, c], on the scale 0 to 1;
-    deviations are at least 1/255.
+    """Returns mean and standard deviation per channel of images [n, h, w, c], on the scale 0 to 1.
+    Deviations are at least 1/255.
     """
     channels, block = array.shape[3], max(1, (1 << 22) // max(1, array[0].size))
     total, square, count = np.zeros(channels), np.zeros(channels), array.size // channels
@@ -189,23 +187,23 @@ def channel_statistics(array: Array) -> tuple[list[float], list[float]]:
 
 
 def floats(array: Array | None) -> Any:
-    """A pointer to the float32 numbers of `array`, which it keeps alive, or NULL."""
+    """Returns a pointer to the float32 elements of `array`, which it keeps alive, or NULL."""
     return None if array is None else array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
 
 
 def integers(array: Array | None) -> Any:
-    """A pointer to the int64 numbers of `array`, or NULL."""
+    """Returns a pointer to the int64 elements of `array`, which it keeps alive, or NULL."""
     return None if array is None else array.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
 
 
 def doubles(array: Array | None) -> Any:
-    """A pointer to the float64 numbers of `array`, or NULL."""
+    """Returns a pointer to the float64 elements of `array`, which it keeps alive, or NULL."""
     return None if array is None else array.ctypes.data_as(ctypes.POINTER(ctypes.c_double))
 
 
 def encode_labels(labels: ArrayLike, count: int, name: str = "labels") -> tuple[Array, Int64]:
-    """Labels of any kind, one per image, as (their classes in order, int64 numbers 0 … classes -
-    1).
+    """Returns the classes of labels of any kind, one per image, in order, and the labels as indices
+    into them, int64.
     """
     array = np.asarray(labels)
     if array.shape != (count,):

@@ -1,4 +1,4 @@
-"""An index of embeddings: what is searched, what each row belongs to, and by which model."""
+"""An index of embeddings, with an id for each row and the fingerprint of the model."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ FORMAT = "1"
 
 
 class Neighbors(NamedTuple):
-    """What `Index.search` found, the nearest first: similarities (cosines) float32 [m, k]; indices
-    int64 [m, k], in the order of adding; ids [m, k], what was added with those rows.
+    """The result of `Index.search`, nearest first: similarities (cosines) float32 [m, k]; indices
+    int64 [m, k], in the order of adding; ids [m, k], added with those rows.
     """
 
     similarities: Array
@@ -33,8 +33,8 @@ class Neighbors(NamedTuple):
 
 
 class Index:
-    """Embeddings and their ids, searched exactly by cosine: every row is compared. Several threads
-    may search at once; `add` is exclusive.
+    """Embeddings with ids, searched exactly by cosine: every row is compared. Several threads may
+    search at once; `add` needs the index for itself.
 
         index = supcon.Index(model)
         index.add(model.embed(paths), paths)
@@ -56,26 +56,26 @@ class Index:
         self._rows = np.empty((0, 0), np.float32)  # of length 1, or 0; with space behind the last
         self._count = 0
         self._ids: list[Any] = []
-        self._id_array: Array | None = None  # made when it is asked for
+        self._id_array: Array | None = None  # made on first use
 
     def __len__(self) -> int:
         return self._count
 
     @property
     def dimension(self) -> int:
-        """Of the embeddings; 0 while there are none."""
+        """The dimension of the embeddings; 0 while there are none."""
         return self._rows.shape[1]
 
     @property
     def embeddings(self) -> Array:
-        """float32 [n, dimension], at length 1: a view that must not be written to."""
+        """The embeddings scaled to length 1, float32 [n, dimension]: a read-only view."""
         rows = self._rows[: self._count]
         rows.flags.writeable = False
         return rows
 
     @property
     def ids(self) -> Array:
-        """[n]: int64, or strings as objects."""
+        """The ids, [n]: int64, or strings as objects."""
         if self._id_array is None:
             self._id_array = _array(self._ids)
         return self._id_array
@@ -84,7 +84,7 @@ class Index:
         return f"<supcon.Index of {len(self)} embeddings of {self.dimension}>"
 
     def add(self, embeddings: ArrayLike, ids: Iterable[int | PathLike] | None = None) -> Index:
-        """Adds rows float [n, d]; they are scaled to length 1.
+        """Adds rows float [n, d], scaled to length 1.
 
         ids : [n], optional
             Integers, or strings or paths, of one kind in the whole index; None: their numbers, in
@@ -123,7 +123,9 @@ class Index:
         return self
 
     def search(self, queries: ArrayLike, k: int = 10) -> Neighbors:
-        """The k most similar rows for each query float [m, d]; all, where there are fewer."""
+        """Returns the k most similar rows for each query float [m, d], or all rows if there are
+        fewer.
+        """
         if not self._count:
             raise StateError("the index is empty; add embeddings before searching")
         asked = rows_of(queries, "queries")
@@ -147,7 +149,7 @@ class Index:
         return Neighbors(similarities, indices, self.ids[indices])
 
     def check(self, model: Model) -> None:
-        """StateError unless `model` is the one that the index was made with."""
+        """Raises StateError unless `model` is the one that the index was made with."""
         if self.model_fingerprint not in (None, model.fingerprint):
             raise StateError(
                 f"the index was made by the model {self.model_fingerprint}, and this is "
@@ -172,7 +174,7 @@ class Index:
 
     @classmethod
     def load(cls, path: PathLike, *, n_jobs: int | None = None) -> Index:
-        """The index that `save` wrote. FileError, FormatError."""
+        """Reads an index that `save` wrote. FileError, FormatError."""
         from . import _safetensors
 
         tensors, metadata = _safetensors.read(path)
@@ -187,7 +189,7 @@ class Index:
                 raise FormatError(f"its embeddings have the shape {list(rows.shape)}")
             index = cls(n_jobs=n_jobs)
             index.add(rows, _stored_ids(tensors))
-            # As they were, to the bit.
+            # `add` has rounded them again: keep the stored bits.
             index._rows = np.ascontiguousarray(rows, np.float32)
             lengths = np.einsum("ij,ij->i", index._rows, index._rows, dtype=np.float64)
             if not ((abs(lengths - 1) < 1e-3) | (lengths == 0)).all():
@@ -198,8 +200,8 @@ class Index:
         return index
 
     def to_faiss(self) -> Any:
-        """A `faiss.IndexFlatIP` of the embeddings; integer ids as an `IndexIDMap2` of it. Strings
-        stay here: faiss finds row numbers, and ``index.ids[numbers]`` names them.
+        """Returns a `faiss.IndexFlatIP` of the embeddings, inside an `IndexIDMap2` for integer ids.
+        faiss takes no strings: it finds row numbers, and ``index.ids[numbers]`` are their ids.
         """
         faiss = needed("faiss", "faiss", "an export to faiss")
         flat = faiss.IndexFlatIP(self.dimension)
@@ -212,9 +214,9 @@ class Index:
         return mapped
 
     def to_usearch(self, **options: Any) -> Any:
-        """A `usearch.index.Index` (HNSW: approximate) of the embeddings, by inner product; keys are
-        the integer ids, or row numbers where ids are strings. options: usearch's (connectivity,
-        dtype, …).
+        """Returns a `usearch.index.Index` (HNSW: approximate) of the embeddings, by inner product.
+        Its keys are the integer ids, or row numbers if ids are strings. options: those of usearch
+        (connectivity, dtype, …).
         """
         usearch = needed("usearch.index", "usearch", "an export to usearch")
         index = usearch.Index(ndim=self.dimension, metric="ip", **({"dtype": "f32"} | options))
@@ -237,7 +239,7 @@ def _array(ids: list[Any]) -> Array:
 
 
 def _checked_ids(ids: Any, count: int, start: int) -> list[Any]:
-    """A list of `count` ints, or of `count` strings."""
+    """Returns `count` ids as a list of ints or of strings."""
     if ids is None:
         return list(range(start, start + count))
     found = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)

@@ -1,4 +1,4 @@
-"""Whatever images may be given as, with labels or without, as the library takes them."""
+"""Accepts images in every form, with labels or without, and returns what the library takes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ._types import Array, ArrayLike
 
 
 def source(images: Any, channels: int | None = None) -> Pixels | Dataset:
-    """Whatever images may be given as: a data set; an array; one path, encoded image or Pillow
-    image; a list of any of these, of arrays of different sizes too (every file must be readable, so
-    that rows of results belong to them). `channels`: what a model takes; gray is made RGB, RGB gray
-    and alpha dropped for it. An array without images is one of the library's to refuse.
+    """Accepts a data set; an array; one path, encoded image or Pillow image; or a list of any of
+    these, arrays of different sizes too. Every file must be readable, so that rows of results match
+    it. `channels`: those that a model takes; gray is made RGB, RGB gray, and alpha is dropped for
+    it. An array without images is left for the library to refuse.
     """
     if isinstance(images, Dataset):
         return images
@@ -57,7 +57,7 @@ def source(images: Any, channels: int | None = None) -> Pixels | Dataset:
 
 
 def _is_image(item: Any) -> bool:
-    """Whether an item of a list is an image by itself, and not a row of numbers."""
+    """Tells whether an item of a list is an image rather than a row of numbers."""
     return is_picture(item) or (not isinstance(item, (list, tuple)) and as_array(item).ndim > 0)
 
 
@@ -66,8 +66,8 @@ def _with_channels(found: Pixels, wanted: int | None) -> Pixels | Dataset:
 
 
 def labeled(images: Any, labels: ArrayLike | None = None) -> tuple[Dataset, Array | None]:
-    """A data set to train on and the classes of its labels (None without labels): `labels` of any
-    kind, else the data set's own.
+    """Returns a data set to train on and the classes of its labels (None without labels). `labels`
+    of any kind take the place of the data set's own.
     """
     found = source(images)
     data = from_pixels(found) if isinstance(found, Pixels) else found
@@ -81,13 +81,13 @@ def labeled(images: Any, labels: ArrayLike | None = None) -> tuple[Dataset, Arra
 
 
 def has_names(data: Dataset) -> bool:
-    """Whether its classes are called by other names than their labels."""
+    """Tells whether the classes have names other than their labels."""
     return data.class_names != [str(it) for it in data.class_labels]
 
 
 def _named(data: Dataset, classes: Array) -> Dataset:
-    """With the labels' own words for names, so that a model fitted on it keeps them; numbers 0, 1,
-    … are names already.
+    """Names the classes after their labels, so that a model fitted on the data set keeps them; 0,
+    1, … are the names of numbered classes already.
     """
     names = [str(it) for it in classes]
     return (

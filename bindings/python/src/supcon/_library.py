@@ -32,9 +32,9 @@ _LogLevel = Literal["debug", "info", "warning"]
 
 
 def candidates() -> list[Path]:
-    """Where the library may be, the first that is there wins: $SUPCON_LIBRARY alone if that is set,
-    else the package's own copy, else (in a checkout of the repository, such as after `pip install
-    --editable`) what was built there.
+    """Returns the paths where the library may be; the first that exists is used. They are
+    $SUPCON_LIBRARY alone if that is set, else the package's own copy, else (in a checkout of the
+    repository, as after `pip install --editable`) the build there.
     """
     if override := os.environ.get("SUPCON_LIBRARY"):
         return [Path(override)]
@@ -46,7 +46,7 @@ def candidates() -> list[Path]:
     return places
 
 
-# The Debian packages of the libraries that libsupcon loads.
+# Debian's packages of the libraries that libsupcon loads.
 PACKAGES = {
     "libdnnl": "libdnnl{}",
     "libopenblas": "libopenblas{}",
@@ -60,8 +60,8 @@ PACKAGES = {
 
 
 def _why(path: Path, error: OSError) -> str:
-    """The libraries that the one at `path` needs and that are missing, with Debian's packages of
-    those; what the loader says where none is.
+    """Explains why the library at `path` does not load: names the libraries that it needs and that
+    are missing, with their Debian packages, or repeats the loader's message.
     """
     try:
         said = subprocess.run(["ldd", str(path)], capture_output=True, text=True).stdout
@@ -77,8 +77,8 @@ def _why(path: Path, error: OSError) -> str:
 
 
 def load() -> tuple[ctypes.CDLL, Path]:
-    """The library and its path. ImportError, with what was tried, if there is none or it is too
-    old.
+    """Loads the library and returns it with its path. ImportError, naming the places that were
+    tried, if there is none or it is too old.
     """
     tried = candidates()
     path = next((it for it in tried if it.is_file()), None)
@@ -114,7 +114,7 @@ lib, library_path = load()
 # ------------------------------------------------------------------------------------------------
 # status
 class _Pending(threading.local):
-    """What this thread's callbacks raised during the library call at hand."""
+    """The exception that a callback raised on this thread during the current library call."""
 
     error: BaseException | None = None
 
@@ -123,7 +123,7 @@ _pending = _Pending()
 
 
 def check(status: int) -> None:
-    """Raises what a callback raised, if one did, or the exception that belongs to `status`."""
+    """Raises the exception of a callback, if there was one, or the one that belongs to `status`."""
     error, _pending.error = _pending.error, None
     if error is not None:
         raise error
@@ -134,8 +134,8 @@ def check(status: int) -> None:
 
 
 def guarded(function: Callable[..., int | None], stop: int = 1) -> Callable[..., int | None]:
-    """`function` for a callback of the library: what it raises comes out of the call of the library
-    (`check`), which is told to stop.
+    """Wraps `function` as a callback of the library. An exception in it tells the library to stop,
+    and comes out of the library call (`check`).
     """
 
     def callback(*arguments: Any) -> int | None:
@@ -150,9 +150,9 @@ def guarded(function: Callable[..., int | None], stop: int = 1) -> Callable[...,
 
 @contextlib.contextmanager
 def interruptible(stop: Callable[[], object]) -> Iterator[None]:
-    """Within, an exception of the SIGINT handler (KeyboardInterrupt) calls `stop()` and is raised
-    at the end. It could otherwise come while ctypes enters a callback, and be lost. In other
-    threads than the main one nothing is done: signals do not come there.
+    """Makes an exception of the SIGINT handler (KeyboardInterrupt) call `stop()` and be raised at
+    the end of the block. Otherwise it could come while ctypes enters a callback, and be lost. Does
+    nothing outside the main thread, where signals do not arrive.
     """
     handler = (
         signal.getsignal(signal.SIGINT)
@@ -191,9 +191,9 @@ def call(
     calls_back: bool = False,
 ) -> None:
     """Calls `function`, which may take long and runs with `context`, and checks its status. In the
-    main thread, Ctrl-C cancels it: Python hears signals only between its own instructions, so that
-    the call is made in a thread of its own meanwhile. `calls_back`: it runs Python by itself now
-    and then, on this thread; `is_long=False`: it is over before anybody could press a key.
+    main thread, Ctrl-C cancels the call: Python handles signals only between its own instructions,
+    so the call is made in another thread. `calls_back`: it runs Python now and then, on this
+    thread; `is_long=False`: it ends before anybody could press a key.
     """
 
     def cancel() -> None:
@@ -217,7 +217,7 @@ def call(
         thread.start()
         try:
             thread.join()
-        finally:  # another signal's handler raised: the buffers are the call's until it ends
+        finally:  # another signal's handler raised: the call still uses the buffers
             while thread.is_alive():
                 cancel()
                 thread.join(0.1)
@@ -228,9 +228,11 @@ def call(
 # ------------------------------------------------------------------------------------------------
 # structs, handles
 def defaults(struct: type[Struct]) -> Struct:
-    """A new `struct` as the library's init function sets it; with the first, the log is set up."""
+    """Returns a new `struct` as the library's init function sets it. The first call sets up the
+    log.
+    """
     global _is_used
-    # Not at import, which is no use of the library yet: a child that is forked after it may use it.
+    # Not at import: a child that is forked after a mere import may still use the library.
     if not _is_used:
         _is_used = True
         set_log()
@@ -241,15 +243,15 @@ _is_used = False
 
 
 def initial(struct: type[Struct]) -> Struct:
-    """A new `struct` as the library's init function sets it, and nothing else."""
+    """Returns a new `struct` as the library's init function sets it, without setting up the log."""
     value = struct()
     getattr(lib, _abi.STRUCTS[struct] + "_init_sized")(ctypes.byref(value), ctypes.sizeof(value))
     return value
 
 
 def own(owner: object, handle: Handle, free: Callable[[Any], object]) -> Handle:
-    """Frees `handle` when `owner` is gone; not at exit, and not in a forked child, where the
-    library's threads are gone.
+    """Frees `handle` when `owner` is gone; not at exit, nor in a forked child, which lacks the
+    library's threads.
     """
     finalizer = weakref.finalize(owner, _free, free, handle, os.getpid())
     finalizer.atexit = False
@@ -262,7 +264,7 @@ def _free(free: Callable[[Any], object], handle: Any, process: int) -> None:
 
 
 class Context:
-    """How many threads compute, and with how much memory."""
+    """The number of threads that compute, and the memory they may use."""
 
     def __init__(self, threads: int = 0, memory_limit: int = 0):
         options = defaults(_generated.ContextOptions)
@@ -276,8 +278,8 @@ _contexts: dict[tuple[int, int], Context] = {}
 
 
 def context(n_jobs: int | None = None, memory_limit: int | None = None) -> Any:
-    """The handle of the context for `n_jobs` as scikit-learn counts (None and -1: every CPU this
-    process may use; -2: all but one), made once; None: the default.
+    """Returns the handle of the context for `n_jobs` as scikit-learn counts (None and -1: every CPU
+    this process may use; -2: all but one), or None for the default context. Contexts are made once.
     """
     jobs = 0 if n_jobs is None else integer("n_jobs", n_jobs, -(2**31), 2**31 - 1)
     if jobs < 0:
@@ -295,23 +297,25 @@ def context(n_jobs: int | None = None, memory_limit: int | None = None) -> Any:
 # ------------------------------------------------------------------------------------------------
 # versions, log
 def version() -> str:
-    """The version of the library that is loaded, "major.minor.patch"."""
+    """Returns the version of the loaded library, "major.minor.patch"."""
     text: bytes = lib.supcon_version()
     return text.decode()
 
 
 def build_info() -> str:
-    """One line for bug reports: version, engines and theirs, CPU features found."""
+    """Returns a line for bug reports: the library's version, its engines with theirs, and the CPU
+    features found.
+    """
     text: bytes = lib.supcon_build_info()
     return text.decode()
 
 
-_log_callbacks: list[Any] = []  # each that was ever set: another thread may be in it still
+_log_callbacks: list[Any] = []  # every one ever set, since another thread may still be in it
 
 
 def to_logging(level: str, message: str) -> None:
-    """Where messages go unless `set_log` says otherwise: the logger "supcon" of Python's logging,
-    which shows warnings on standard error by itself.
+    """Sends a message to the logger "supcon" of Python's logging, which by itself shows warnings on
+    standard error. This is the default of `set_log`.
     """
     clear_line()
     logging.getLogger("supcon").log(getattr(logging, level.upper()), message)
@@ -321,9 +325,9 @@ def set_log(
     callback: Callable[[str, str], object] | None = to_logging, level: _LogLevel = "info"
 ) -> None:
     """Sends the library's messages of `level` ("debug", "info", "warning") and above to
-    ``callback(level, message)``, both str; None: silence. The default is the logger "supcon" of
-    Python's logging. For the whole process; it may be called from any thread, one call at a time.
-    What it raises is printed by Python and otherwise ignored.
+    ``callback(level, message)``, both str; None silences them. By default they go to the logger
+    "supcon" of Python's logging. The setting holds for the whole process; any thread may change it,
+    one at a time. An exception in the callback is printed by Python and otherwise ignored.
     """
     global _is_used
     _is_used, number = True, choice("level", level, _abi.Log)

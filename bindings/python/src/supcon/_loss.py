@@ -1,4 +1,4 @@
-"""The contrastive loss of embeddings that the caller has."""
+"""Computes the contrastive loss of embeddings."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def supcon_loss(
     return_without_positive: bool = False,
     n_jobs: int | None = None,
 ) -> Any:
-    """The supervised contrastive loss (Khosla et al., arXiv:2004.11362) and its gradient, in O(n d)
-    memory.
+    """Computes the supervised contrastive loss (Khosla et al., arXiv:2004.11362) and its gradient,
+    in O(n d) memory.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ def supcon_loss(
         Of any kind (integers, strings). Samples with the same label are positives of each other.
         None: only the views of one sample are (SimCLR).
     mask : float array [batch, batch], optional
-        mask[i, j] >= 0 weighs j as a positive of i, 0 makes it a negative; it may be asymmetric.
-        The entry [i, i] speaks of the other views of i. Excludes `labels`. `mask_from_multilabel`
-        and `mask_from_values` make one.
+        mask[i, j] > 0 is the weight of j as a positive of i; 0 makes it a negative. It may be
+        asymmetric; the entry [i, i] is for the other views of i. Excludes `labels`.
+        `mask_from_multilabel` and `mask_from_values` make masks.
     sample_weight : [n] or [batch], optional
-        What the losses of a sample's anchors are multiplied by, 0 or more. A mean stays one over
-        anchors: weights of mean 1 keep its size.
+        The factor on the losses of a sample's anchors, 0 or more. A mean still divides by the
+        number of anchors: weights of mean 1 keep its size.
     temperature : float, default 0.1
         Above 0.
     form : {"out", "in"}, default "out"
@@ -72,13 +72,13 @@ def supcon_loss(
     normalize : bool, default False
         Divide each row by its length first, and differentiate through it.
     positives_cap : int, default 0
-        At most so many positives count for an anchor, the other views of its own sample first, then
-        others at random; those that are not chosen take no part at all, in no denominator. 0: all
+        The maximum number of positives of an anchor: the other views of its own sample first, then
+        others at random. Those that are not chosen take no part, not even in denominators. 0: all
         count. With 1, single views and temperature 1 the loss is N-pairs' with 2(N - 1)
         negatives, as arXiv:2004.11362 has it; with Sohn's own N - 1 (NIPS 2016) it is
         ``supcon_loss_queue(anchors, positives, temperature=1)``, without the positives' gradient.
     seed : int, default 0
-        Of that choice.
+        The seed of that choice.
     return_gradient : bool, default False
         Return the gradient too.
     return_without_positive : bool, default False
@@ -185,22 +185,22 @@ def supcon_loss_queue(
     return_gradient: bool = False,
     n_jobs: int | None = None,
 ) -> Any:
-    """The loss of queries against keys, which learn nothing from it, and a queue of earlier keys:
-    the memory variant (MoCo, arXiv:1911.05722; with labels Khosla et al.).
+    """Computes the loss of queries against keys, which get no gradient, and a queue of earlier
+    keys: the MoCo-style queue (arXiv:1911.05722; with labels Khosla et al.).
 
     Parameters
     ----------
     queries : float array [n, d]
         Each row of length 1, here and below. Other floats than float32 are converted.
     keys : float array [n, d] or [n, keys, d]
-        The queries' own: other views of the same images, by a momentum encoder.
+        The queries' own keys: other views of the same images, from a momentum encoder.
     labels : [n], optional
-        Of any kind. Keys of the same label are positives. None: only a query's own keys are.
+        Labels of any kind. Keys of the same label are positives. None: only a query's own keys are.
     queue : float array [m, d], optional
         Earlier keys.
     queue_labels : [m], optional
-        Of the same kind. None: the queue holds negatives alone, as does an entry of a label that no
-        query has, such as -1.
+        Labels of the same kind. None: all entries are negatives, as is an entry with a label that
+        no query has, such as -1.
     queue_positives : bool, default True
         Entries of a query's label are its positives; False: they take no part for it.
 
@@ -278,7 +278,7 @@ def supcon_loss_queue(
 
 
 def _is_long(anchors: int, contrasts: int, dimension: int) -> bool:
-    """Whether a loss takes more than some tens of milliseconds."""
+    """Tells whether a loss takes more than some tens of milliseconds."""
     return anchors * contrasts * max(dimension, 16) > 1 << 30
 
 

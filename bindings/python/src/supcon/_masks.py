@@ -1,4 +1,4 @@
-"""Masks for `supcon_loss`, of samples with several labels or with numbers as labels."""
+"""Makes masks for `supcon_loss` from several labels per sample or from numbers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def mask_from_multilabel(
     *,
     n_jobs: int | None = None,
 ) -> Float32:
-    """A mask for samples that have any number of labels.
+    """Makes a mask for samples that have any number of labels.
 
     Parameters
     ----------
     labels : [n, labels] of 0 and 1, or bool
     rule : {"any", "all", "jaccard"}, default "any"
-        1 if two samples share a label; 1 if they have the same labels; how many labels they share
-        over how many either has.
+        "any": 1 if two samples share a label; "all": 1 if they have the same labels; "jaccard":
+        the number of labels that they share over the number that either has.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
 
@@ -60,14 +60,14 @@ def mask_from_multilabel(
 
 
 def mask_from_values(values: ArrayLike, bandwidth: float, *, n_jobs: int | None = None) -> Float32:
-    """A mask for samples whose labels are numbers: exp(-|y_i - y_j|^2 / (2 bandwidth^2)), as in
-    arXiv:2106.08808.
+    """Makes a mask for samples whose labels are numbers: exp(-|y_i - y_j|^2 / (2 bandwidth^2)), as
+    in arXiv:2106.08808.
 
     Parameters
     ----------
     values : [n] or [n, d] of numbers
     bandwidth : float
-        Above 0. Pairs further apart than 13 times it are negatives.
+        Above 0. Pairs further apart than 13 bandwidths are negatives.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
 

@@ -1,5 +1,5 @@
-"""Measures of embeddings and of probabilities: retrieval, calibration, corruption errors, alignment
-and uniformity, strangeness.
+"""Measures embeddings and probabilities: retrieval, calibration, corruption errors, alignment and
+uniformity, out-of-distribution scores.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from ._types import Array, ArrayLike, Float32
 
 @dataclass(frozen=True)
 class Retrieval:
-    """What `retrieval` found: means over the queries that have a row to find; the others are
-    counted in queries_without_match.
+    """The result of `retrieval`: means over the queries that have a matching row.
+    queries_without_match counts the others.
     """
 
     precision_at_1: float
@@ -33,7 +33,7 @@ class Retrieval:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What `calibration` found.
+    """The result of `calibration`.
 
     expected_calibration_error, maximum_calibration_error : ECE and MCE
     accuracy, confidence : means over all rows
@@ -55,7 +55,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class CorruptionError:
-    """What `corruption_error` found: 1 is as bad as the baseline.
+    """The result of `corruption_error`; 1 is as bad as the baseline.
 
     mean, relative_mean : mCE and relative mCE (NaN without clean errors)
     ratios, relative_ratios : [corruptions]
@@ -69,12 +69,11 @@ class CorruptionError:
 
 @dataclass(frozen=True)
 class Detection:
-    """What `ood_detection` found.
+    """The result of `ood_detection`.
 
-    auroc : the chance that a row from outside scores higher than one from inside, half of it for
-    equals
-    fpr95 : share of the rows from outside that are let in where 95 % of those inside are
-    threshold : the score up to which rows are let in for that
+    auroc : probability that an outside row scores higher than an inside row; ties count half
+    fpr95 : fraction of the outside rows that are accepted where 95 % of the inside rows are
+    threshold : the score up to which rows are accepted for that
     """
 
     auroc: float
@@ -90,14 +89,14 @@ def retrieval(
     *,
     n_jobs: int | None = None,
 ) -> Retrieval:
-    """How well embeddings find those of their label by cosine: precision@1, R-precision and MAP@R
-    (Musgrave et al., arXiv:2003.08505).
+    """Measures how well embeddings find others of their label by cosine: precision@1, R-precision
+    and MAP@R (Musgrave et al., arXiv:2003.08505).
 
     Parameters
     ----------
     gallery : float [n, d]; gallery_labels : [n] of any kind
     queries : float [m, d], optional; query_labels : [m]
-        None: each row of the gallery looks for the others.
+        None: each row of the gallery is a query among the others.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
     """
@@ -148,14 +147,15 @@ def retrieval(
 def calibration(
     probabilities: ArrayLike, labels: ArrayLike, *, bins: int | None = None
 ) -> Calibration:
-    """How far a classifier's confidence is from its accuracy (Guo et al., arXiv:1706.04599).
+    """Measures how far a classifier's confidence is from its accuracy (Guo et al.,
+    arXiv:1706.04599).
 
     Parameters
     ----------
     probabilities : float [n, classes], rows of sum 1
     labels : int [n], 0 to classes - 1: the right column of each row
     bins : int, optional
-        Of confidence; None: 15.
+        Number of bins of confidence; None: 15.
     """
     rows, numbers = rows_of(probabilities, "probabilities"), np.asarray(labels)
     if numbers.dtype.kind not in "iu":
@@ -169,8 +169,8 @@ def calibration(
         build(CALIBRATION, bins=bins),
         defaults(_abi.CalibrationScores),
     )
-    room = min(max(options.bins, 0), 1_000_000)
-    counts, confidences, accuracies = np.zeros(room, np.int64), np.zeros(room), np.zeros(room)
+    size = min(max(options.bins, 0), 1_000_000)
+    counts, confidences, accuracies = np.zeros(size, np.int64), np.zeros(size), np.zeros(size)
     check(
         lib.supcon_calibration(
             floats(rows),
@@ -203,15 +203,15 @@ def corruption_error(
     clean: float | None = None,
     clean_baseline: float | None = None,
 ) -> CorruptionError:
-    """Robustness to corruptions against a baseline's: mCE and relative mCE (Hendrycks and
-    Dietterich, arXiv:1903.12261), ratios that papers print times 100.
+    """Computes robustness to corruptions relative to a baseline: mCE and relative mCE (Hendrycks
+    and Dietterich, arXiv:1903.12261), as ratios; papers print them times 100.
 
     Parameters
     ----------
     errors, baseline : [corruptions, severities]
-        Shares of images, 0 to 1.
+        Fractions of images, 0 to 1.
     clean, clean_baseline : float, optional
-        Errors on clean images; None, both: no relative ones.
+        Errors on clean images; None (both): relative mCE is NaN.
     """
     own, theirs = (np.ascontiguousarray(it, np.float64) for it in (errors, baseline))
     if own.ndim != 2 or own.shape != theirs.shape:
@@ -240,9 +240,9 @@ def corruption_error(
 
 
 def alignment(embeddings: ArrayLike, labels: ArrayLike, *, n_jobs: int | None = None) -> float:
-    """Mean squared distance of two embeddings of one label, at length 1 (Wang and Isola,
-    arXiv:2005.10242): 0 at best, 2 for unrelated ones; NaN if no two share a label. embeddings :
-    float [n, d]; labels : [n] of any kind.
+    """Returns the mean squared distance between two embeddings of one label, scaled to length 1
+    (Wang and Isola, arXiv:2005.10242): 0 at best, 2 for unrelated ones, NaN if no two share a
+    label. embeddings : float [n, d]; labels : [n] of any kind.
     """
     rows, value = rows_of(embeddings, "embeddings"), ctypes.c_double()
     _, numbers = encode_labels(labels, len(rows))
@@ -260,9 +260,9 @@ def alignment(embeddings: ArrayLike, labels: ArrayLike, *, n_jobs: int | None = 
 
 
 def uniformity(embeddings: ArrayLike, *, n_jobs: int | None = None) -> float:
-    """log of the mean of exp(-2 distance squared) over pairs of embeddings at length 1 (Wang and
-    Isola, arXiv:2005.10242): 0 if all are the same, about -4 if they are spread evenly. Of more
-    than 4096 it takes the first. embeddings : float [n, d].
+    """Returns log of the mean of exp(-2 distance squared) over pairs of embeddings scaled to length
+    1 (Wang and Isola, arXiv:2005.10242): 0 if all are equal, about -4 if they are spread evenly.
+    Only the first 4096 are used. embeddings : float [n, d].
     """
     rows, value = rows_of(embeddings, "embeddings"), ctypes.c_double()
     check(
@@ -280,9 +280,9 @@ def ood_scores(
     k: int | None = None,
     n_jobs: int | None = None,
 ) -> Float32:
-    """How strange each query is: the distance to its k-th nearest training embedding, both at
-    length 1, 0 to 2 (Sun et al., arXiv:2204.06507); the larger, the more likely out of
-    distribution.
+    """Scores how likely each query is out of distribution: its distance to the k-th nearest
+    training embedding, both scaled to length 1, from 0 to 2 (Sun et al., arXiv:2204.06507). The
+    larger, the more likely.
 
     Parameters
     ----------
@@ -320,8 +320,8 @@ def ood_scores(
 
 
 def ood_detection(inside: ArrayLike, outside: ArrayLike) -> Detection:
-    """How well scores, larger outside, tell the two apart: AUROC and the false-positive rate where
-    95 % inside are let in. inside : [n]; outside : [m].
+    """Measures how well scores, larger for outside rows, separate the two: AUROC, and the
+    false-positive rate at which 95 % of the inside rows are accepted. inside : [n]; outside : [m].
     """
     parts: list[Any] = []
     for name, values in (("inside", inside), ("outside", outside)):
@@ -335,7 +335,7 @@ def ood_detection(inside: ArrayLike, outside: ArrayLike) -> Detection:
 
 
 def rows_of(values: ArrayLike, name: str) -> Float32:
-    """`values` as dense float32 [n, d]."""
+    """Returns `values` as dense float32 [n, d]."""
     array = np.asarray(values)
     if array.dtype.kind != "f":
         raise ElementTypeError(f"{name} is of type {array.dtype}; expected float32")

@@ -35,30 +35,31 @@ from ._weights import weighted
 
 @documented(MODEL)
 class Model(Description):
-    """An image encoder with random weights, to be trained by `supcon.train`; `supcon.load` gives
-    one from a file. Any number of threads may embed with one model.
+    """An image encoder, with random weights until `supcon.train` trains it; `supcon.load` reads one
+    from a file. Any number of threads may embed with one model at the same time.
 
     Parameters
     ----------
     {options}
     image_size : int or (height, width), optional
-        Pixels that the model is made for; other images are resized. None: the library's {side}.
+        The size in pixels that the model is made for; other images are resized. None: the library's
+        {side}.
     channels : int, optional
-        Of the images, 1 to 4. None: the library's 3.
+        The images' channels, 1 to 4. None: the library's 3.
     mean, std : float or one per channel, optional
-        Of pixels scaled to 0 … 1. None: the library's {mean} and {std}.
+        Mean and standard deviation of pixels from 0 to 1. None: the library's {mean} and {std}.
     classes : int, optional
-        Of the linear classifier; None: none yet.
+        Classes of the linear classifier; None: no classifier yet.
     seed : int, optional
-        Of the initial weights.
+        The seed of the initial weights.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
     memory_limit : int, optional
-        Bytes that a step of training or a pass of embedding may take; None: what the machine has
-        free then. OutOfMemoryError where it is too little.
+        Bytes that a step of training or a pass of embedding may take; None: the memory that is free
+        then. OutOfMemoryError if it is too little.
     """
 
-    _failure: ForkError  # of a model that was unpickled where the library cannot be used
+    _failure: ForkError  # set when it was unpickled where the library cannot be used
     stop_training = False  # set by a callback to end the run (`supcon.callbacks`)
 
     def __init__(
@@ -107,7 +108,7 @@ class Model(Description):
         self.n_jobs, self.memory_limit = n_jobs, memory_limit
         self._context = context(n_jobs, memory_limit)
 
-    if not TYPE_CHECKING:  # a type checker would take every name for an attribute
+    if not TYPE_CHECKING:  # else a type checker would accept any attribute
 
         def __getattr__(self, name):
             if name == "_handle" and "_failure" in self.__dict__:
@@ -123,7 +124,7 @@ class Model(Description):
         batch_size: int | None = None,
         progress: EmbedProgress | None = None,
     ) -> Float32:
-        """Images to embeddings.
+        """Embeds images.
 
         Parameters
         ----------
@@ -131,16 +132,17 @@ class Model(Description):
         the bytes of an encoded image, a Pillow image; a list of any of these, of arrays of
         different sizes too; a data set such as `ImageFolder`
             Images of another size than `image_size` are resized (bilinear, antialiased) as `resize`
-            says; gray is made RGB for a model that takes that, RGB gray, and alpha is dropped.
-            Nothing, such as an empty list, gives [0, dimension].
+            says. Gray becomes RGB for a model that takes that, RGB becomes gray, and alpha is
+            dropped. An empty list gives [0, dimension].
         output : {"encoder", "projection", "logits", "probabilities"}, default "encoder"
-            r, what to use; z, behind the projection head; the classifier's.
+            "encoder": r, the one to use; "projection": z, behind the projection head; the others:
+            the classifier's output.
         normalize : bool, default True
             Scale each row to length 1 (encoder and projection only).
         batch_size : int, optional
             Images per pass; None: chosen by the library.
         progress : callable, optional
-            Called with (images done, images in all) now and then.
+            Called with (images done, total) now and then.
 
         Returns
         -------
@@ -156,7 +158,7 @@ class Model(Description):
         if is_nothing(images):
             if dimension:
                 return np.empty((0, dimension), np.float32)
-            # The library says why there are no such rows.
+            # One image, so that the library raises its error about the output.
             images = np.zeros((1, 1, 1, self.channels), np.uint8)
         found = source(images, self.channels)
         rows, step = (
@@ -165,7 +167,7 @@ class Model(Description):
         )
         start, (height, width) = 0, self.image_size
         some: Any
-        while True:  # once even for nothing to do: the library says what is wrong then
+        while True:  # at least once, so that the library can raise its errors
             stop = min(start + step, len(found))
             part = rows[start:stop]
             is_whole = stop - start == len(found)
@@ -193,8 +195,8 @@ class Model(Description):
                 return rows
 
     def _piece(self, batch_size: int) -> int:
-        """Images per call of the library: a few seconds of work, so that progress is told, in whole
-        batches.
+        """Returns the number of images per call of the library, in whole batches: a few seconds of
+        work, so that progress is reported in time.
         """
         height, width = self.image_size
         return (batch_size or 256) * max(
@@ -202,11 +204,10 @@ class Model(Description):
         )
 
     def quantize(self, images: Images | None) -> Model:
-        """From here on the encoder embeds in int8, in about half of bf16's time, until it is
-        trained; `save` keeps it. `images`: some hundreds such as will be embedded, in any form that
-        `embed` takes, to calibrate on; of more than 512, 512 from first to last are taken. None:
-        back to `precision`. Nobody may use the model meanwhile. UnsupportedError on a CPU that
-        cannot.
+        """Makes the encoder embed in int8, in about half of bf16's time, until it is trained again;
+        `save` keeps this. `images`: some hundreds like those to embed, in any form that `embed`
+        takes, for calibration; of more than 512, 512 evenly spread ones are used. None: back to
+        `precision`. Nobody may use the model meanwhile. UnsupportedError on a CPU that cannot.
         """
         data = None if images is None else source(images, self.channels)
         if isinstance(data, Pixels):
@@ -232,13 +233,13 @@ class Model(Description):
         progress: Callable[[str, int, int], object] | None = None,
     ) -> Model:
         """Fits the linear classifier on the frozen, unaugmented embeddings and keeps it. `labels`:
-        [n] of any kind, numbered in their order; None: the data set's own. Nobody may use the model
-        meanwhile; after an exception it is as it was.
+        [n] of any kind, numbered in order; None: those of the data set. Nobody may use the model
+        meanwhile; an exception leaves it unchanged.
 
         class_weight : dict, "balanced" or [classes], optional
             As in `SupConEncoder`.
         sample_weight : [n], optional
-            What each image counts, 0 or more: one of weight 2 is as good as two.
+            The weight of each image, 0 or more; one of weight 2 counts as two.
         progress : callable, optional
             ``progress(phase, done, total)``, phase "embed" (images) or "fit" (iterations; it may
             end before total). Returning True stops it with CanceledError, as Ctrl-C does with
@@ -262,7 +263,7 @@ class Model(Description):
         return self
 
     def reset_classifier(self, classes: int = 0) -> Model:
-        """Replaces the classifier by a new random one for `classes` classes; 0: takes it away, and
+        """Replaces the classifier by a new random one for `classes` classes. 0 removes it, and
         `supcon.train` with the objective "cross_entropy" (full fine-tuning) or "linear" makes one
         for its data.
         """
@@ -274,7 +275,7 @@ class Model(Description):
         return self
 
     def copy(self) -> Model:
-        """The same model in memory of its own."""
+        """Returns a copy with memory of its own."""
         return _from_bytes(
             self.to_bytes(),
             "f32" if self.precision == "f32" else "auto",
@@ -283,20 +284,20 @@ class Model(Description):
         )
 
     def save(self, path: PathLike) -> None:
-        """Writes a safetensors file with torchvision's parameter names and the configuration as
-        metadata; whole or not at all. FileError (an OSError) otherwise.
+        """Writes a safetensors file with torchvision's parameter names, and the configuration as
+        metadata; completely or not at all. FileError (an OSError) otherwise.
         """
         check(lib.supcon_model_save(self._handle, _convert.path("path", path)))
 
     def to_bytes(self) -> bytes:
-        """What `save` would write."""
+        """Returns the content of the file that `save` would write."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.safetensors"
             self.save(path)
             return path.read_bytes()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # bf16 is asked for again only where it is the default: the reader's CPU may lack it
+        # bf16 is not demanded again, since the reader's CPU may lack it
         return _unpickled, (
             self.to_bytes(),
             "f32" if self.precision == "f32" and not self.int8 else "auto",
@@ -318,29 +319,30 @@ def load(
     n_jobs: int | None = None,
     memory_limit: int | None = None,
 ) -> Model:
-    """A model from a safetensors file: ours, or one with the parameter names of torchvision, timm
-    or SupContrast; "fc" becomes its classifier.
+    """Reads a model from a safetensors file: one of ours, or one with the parameter names of
+    torchvision, timm or SupContrast, whose "fc" becomes the classifier.
 
     Parameters
     ----------
     path : path
     architecture : str, optional
-        resnet18 and so on; None: by the parameters' names and shapes.
+        "resnet18" and so on; None: determined by the parameters' names and shapes.
     stem : {"auto", "imagenet", "cifar"}, optional
-        None: by the first convolution's shape.
+        None: determined by the first convolution's shape.
     mean, std : float or one per channel, optional
-        Both or neither; None: by the metadata, else ImageNet's.
+        Both or neither. None: those in the metadata, else ImageNet's.
     precision : {"auto", "f32", "bf16"}, default "auto"
         bf16 where the CPU has bf16 instructions, else f32.
     image_size : int or (height, width), optional
-        None: by the metadata, else 32 for a CIFAR stem and 224 for ImageNet's.
+        None: that in the metadata, else 32 for a CIFAR stem and 224 for ImageNet's.
     resize : {"squash", "crop"}, optional
-        How images of another shape are brought to that size; None: by the metadata, else "squash".
+        The way images of another shape are brought to that size. None: that in the metadata, else
+        "squash".
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
     memory_limit : int, optional
-        Bytes that a step of training or a pass of embedding may take; None: what the machine has
-        free then. OutOfMemoryError where it is too little.
+        Bytes that a step of training or a pass of embedding may take; None: the memory that is free
+        then. OutOfMemoryError if it is too little.
 
     Raises
     ------
@@ -362,7 +364,7 @@ def load(
     if mean is not None:
         options.has_mean_std = 1
         for name, values in (("mean", mean), ("std", std)):
-            # how many channels there are the file says: a single number serves them all
+            # the file determines the channels: a single number serves for all
             numbers = _convert.per_channel(
                 name, values, min(4, max(1, len(values))) if isinstance(values, Sized) else 4
             )
@@ -393,14 +395,14 @@ def _from_bytes(
 
 
 def _calls_back(data: Dataset | Pixels | None) -> bool:
-    """Whether images are made by a function of Python's."""
+    """Tells whether images are made by a Python function."""
     return any(isinstance(it, _abi.BatchCallback) for it in getattr(data, "_keep", ()))
 
 
 def _unpickled(*arguments: Any) -> Model:
-    """A model from a pickle. In a forked child, where the library cannot be used, its methods raise
-    the ForkError: an exception while unpickling would end a worker of multiprocessing's pool, which
-    would start another for ever.
+    """Restores a model from a pickle. In a forked child, where the library cannot be used, the
+    model's methods raise the ForkError later: an exception while unpickling would end a worker of
+    multiprocessing's pool, which would start another for ever.
     """
     try:
         return _from_bytes(*arguments)

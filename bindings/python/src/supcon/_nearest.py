@@ -1,4 +1,4 @@
-"""The nearest rows of a gallery, exactly: every row is compared."""
+"""Finds the nearest rows of a gallery exactly, by comparing every row."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def nearest(
     normalize: bool | None = None,
     n_jobs: int | None = None,
 ) -> tuple[Float32, Int64]:
-    """The k nearest rows of `gallery` for each query, the nearest first, found by comparing it with
-    every row; among equals the lower index comes first.
+    """Finds the k nearest rows of `gallery` for each query, nearest first, by comparing it with
+    every row. Among equals the lower index comes first.
 
     Parameters
     ----------
     gallery : float [n, d]
     queries : float [m, d], optional
-        None: the gallery's rows, each of which looks for the others.
+        None: each row of the gallery is a query among the others.
     k : int, optional
         None: 10.
     normalize : bool, optional
-        True (the default): rows are divided by their lengths, similarities are cosines. False: they
-        are products of the rows as they are; for rows of length 1 this saves a copy of the gallery.
+        True (the default): similarities are cosines. False: they are inner products of the rows as
+        given, which for rows of length 1 saves a copy of the gallery.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
 
@@ -42,7 +42,7 @@ def nearest(
     -------
     similarities : float32 [m, k]
     indices : int64 [m, k]
-        In the order in which faiss returns them.
+        The order of the two results is that of faiss.
     """
     rows = rows_of(gallery, "gallery")
     asked = None if queries is None else rows_of(queries, "queries")
@@ -53,7 +53,7 @@ def nearest(
         )
     options = build(NEAREST, k=k, normalize=normalize)
     count = len(rows if asked is None else asked)
-    # More neighbors than rows are refused: they are no reason to allocate anything.
+    # The library refuses more neighbors than rows: nothing is allocated for them.
     width = min(max(options.k, 1), max(len(rows), 1))
     similarities, indices = np.empty((count, width), np.float32), np.empty((count, width), np.int64)
     threads = context(n_jobs)

@@ -1,4 +1,4 @@
-"""A model as ONNX, for ONNX Runtime, OpenVINO and others."""
+"""Exports a model as ONNX, for ONNX Runtime, OpenVINO and others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def export_onnx(
     normalize: bool = True,
     int8: bool | None = None,
 ) -> None:
-    """Writes `model` as ONNX (opset 17): batch norms are folded into the convolutions, weights are
+    """Writes `model` as ONNX (opset 17). Batch norms are folded into the convolutions; weights are
     float32 whatever the model computes in.
 
     The input "images" is float32 [batch, channels, height, width] of pixels from 0 to 1 in the
@@ -62,8 +62,8 @@ def export_onnx(
 
 
 def export_openvino(model: Model, path: PathLike, **options: Any) -> None:
-    """Writes `model` as OpenVINO's IR: PATH.xml and PATH.bin beside it, converted by OpenVINO from
-    what `export_onnx` makes; options are that function's. Weights stay float32.
+    """Writes `model` as OpenVINO's IR, PATH.xml with PATH.bin beside it, converted by OpenVINO from
+    the output of `export_onnx`, whose options it takes. Weights stay float32.
     """
     openvino = needed("openvino", "openvino", "an export to OpenVINO")
     path = os.fspath(path)
@@ -157,7 +157,7 @@ class _Graph:
                 self.output("probabilities", shares, self.parts.classes, False)
 
     def stored(self, x: str, value: int) -> str:
-        """A value as int8 tells it: through QuantizeLinear and DequantizeLinear."""
+        """Returns a value as int8 represents it, after QuantizeLinear and DequantizeLinear."""
         if not self.int8:
             return x
         signed = self.parts.is_signed(value)
@@ -193,12 +193,14 @@ class _Graph:
         return self.stored(y, layer.y)
 
     def bytes_of(self, layer: Convolution, weight: Array, bias: Array) -> tuple[str, str]:
-        """Weights with a step for each output channel, the bias in the product of the steps."""
+        """Adds int8 weights with a step for each output channel, and the bias in steps of the
+        product.
+        """
         name = layer.convolution
         divisor = 127 if self.parts.is_signed(layer.x) else 255
         x_step = float(np.float32(self.ranges[layer.x]) / np.float32(divisor))
         steps = np.abs(weight).reshape(len(weight), -1).max(1) / 127
-        # Of a channel that is all but off, so large that its bias fits 32 bits.
+        # For a channel that is almost off, the step is large enough for its bias to fit 32 bits.
         steps = np.maximum(steps, np.maximum(np.abs(bias) / (x_step * 2.0**30), 1e-20))
         steps = steps.astype(np.float32)
         numbers = np.rint(weight / steps.astype(np.float64)[:, None, None, None])
@@ -243,7 +245,7 @@ class _Graph:
         return self.node("Gemm", inputs, output, transB=1)
 
     def unit(self, x: str, name: str) -> str:
-        """Rows at length 1; zeros stay zeros."""
+        """Scales rows to length 1; zeros stay zeros."""
         length = self.node("ReduceL2", [x], f"{name}.length", axes=[1], keepdims=1)
         least = self.constant(f"{name}.least", SMALLEST)
         return self.node("Div", [x, self.node("Max", [length, least], f"{name}.divisor")], name)

@@ -23,7 +23,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Option:
-    """One keyword of a struct's, as its row in Sources/Options says."""
+    """An option, as its row in Sources/Options describes it."""
 
     struct: type[ctypes.Structure]
     row: _schema.Row
@@ -42,7 +42,9 @@ class Option:
 
     @property
     def help(self) -> str:
-        """A phrase for docstrings and --help: what it is, whom it serves, what values mean."""
+        """The text for docstrings and --help: its meaning, its choices, special values, and what it
+        applies to.
+        """
         text = self.row.text[:-1]
         if not text.split()[0].isupper():
             text = text[0].lower() + text[1:]
@@ -57,7 +59,7 @@ class Option:
 
     @property
     def choices(self) -> list[str]:
-        """The words of an enumeration; none of another kind."""
+        """The words of an enumeration; empty for other kinds."""
         return [it.word for it in self.kind] if issubclass(self.kind, _schema.Choice) else []
 
     @property
@@ -65,7 +67,9 @@ class Option:
         return default_of(self.struct, self.field, self.kind)
 
     def number(self, value: Any) -> Any:
-        """`value` as the field takes it; an exception that names the option if it cannot be."""
+        """Converts `value` for the struct's field; an exception for a wrong one names the
+        option.
+        """
         if issubclass(self.kind, _schema.Choice):
             return _convert.choice(self.name, value, self.kind)
         if self.kind is bool:
@@ -94,12 +98,12 @@ def _library_defaults(struct: type[Struct]) -> Struct:
 
 
 def default_of(struct: type[ctypes.Structure], field: str, kind: type) -> Any:
-    """What the library's init function sets `field` to, as Python writes it."""
+    """Returns the library's default of `field`, in Python's form."""
     return _word(_library_defaults(struct), field, kind)
 
 
 def _word(struct: ctypes.Structure, field: str, kind: type) -> Any:
-    """The field of a filled struct, as Python writes it."""
+    """Returns the field of a filled struct, in Python's form."""
     value = getattr(struct, field)
     if kind is list:
         return value[: getattr(struct, _count(field))] or None
@@ -119,25 +123,27 @@ def _ctype(struct: type[ctypes.Structure], field: str) -> Any:
 
 
 def _count(field: str) -> str:
-    """The field beside a list that says how long it is: of milestones it is milestone_count."""
+    """Returns the name of the field with a list's length, such as milestone_count for
+    milestones.
+    """
     return f"{field.removesuffix('s')}_count"
 
 
 def shortest(value: float) -> float:
-    """The shortest decimal that is this f32: 0.1, not 0.10000000149."""
+    """Returns the shortest decimal that rounds to this f32: 0.1, not 0.10000000149."""
     return float(str(np.float32(value)))
 
 
 def words(struct: ctypes.Structure, table: dict[str, Option]) -> dict[str, Any]:
-    """Every option of the table by its name, as a filled struct has it: what `build` makes the
-    struct of.
+    """Returns every option of the table by name, with its value in a filled struct; `build` is the
+    inverse.
     """
     return {name: _word(struct, option.field, option.kind) for name, option in table.items()}
 
 
 def _table(known: _schema.Table, table: str = "") -> dict[str, Option]:
-    """The options of a struct by their names: those that a caller gives, or in the table "data"
-    those that the data decide, in "alone" those that training decides.
+    """Returns the options of a struct by name: those that a caller gives, those that depend on the
+    data (table "data"), or those for losses outside of training (table "alone").
     """
     return {it.name: Option(known.struct, it) for it in known.rows if it.table == table}
 
@@ -157,7 +163,7 @@ DATASET = _table(_rows.DATASET)
 
 
 def fill(struct: Struct, table: dict[str, Option], values: dict[str, Any]) -> Struct:
-    """Sets the fields of `struct` whose option has a value in `values`; None leaves the default.
+    """Sets the fields of `struct` that have a value in `values`; None leaves the default.
     ArgumentError for an unknown name.
     """
     for name, value in values.items():
@@ -169,20 +175,20 @@ def fill(struct: Struct, table: dict[str, Option], values: dict[str, Any]) -> St
         if option.kind is list:
             array = (ctypes.c_int32 * len(number))(*number)
             setattr(struct, _count(option.field), len(number))
-            number = ctypes.cast(array, ctypes.POINTER(ctypes.c_int32))  # keeps the array
+            number = ctypes.cast(array, ctypes.POINTER(ctypes.c_int32))  # keeps the array alive
         setattr(struct, option.field, number)
     return struct
 
 
 def build(table: dict[str, Option], **values: Any) -> Any:
-    """A struct with the library's defaults, and `values` set."""
+    """Returns a struct with the library's defaults and `values`."""
     return fill(defaults(next(iter(table.values())).struct), table, values)
 
 
 def augmentations(
     value: Any,
 ) -> tuple[_generated.AugmentationOptions | None, _generated.AugmentationOptions | None]:
-    """An augmentation, or a pair of them: of an image's first view and of the others."""
+    """Converts an augmentation, or a pair of them: for an image's first view and for the others."""
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
             raise ArgumentError(
@@ -196,7 +202,7 @@ def augmentations(
 
 
 def augmentation(value: Any) -> _generated.AugmentationOptions | None:
-    """A kind such as "simclr", or a dict with "kind" and fields such as {"kind": "simclr",
+    """Converts a kind such as "simclr", or a dict with "kind" and fields such as {"kind": "simclr",
     "crop_scale_min": 0.5}; None: the default.
     """
     if value is None:
@@ -208,7 +214,7 @@ def augmentation(value: Any) -> _generated.AugmentationOptions | None:
 
 
 def describe(*tables: dict[str, Option]) -> str:
-    """Lines for a docstring, an option each: what it is, its choices and the library's default."""
+    """Returns the docstring's lines for each option: its meaning, choices and default."""
     lines = []
     for table in tables:
         for option in table.values():
@@ -225,8 +231,8 @@ def describe(*tables: dict[str, Option]) -> str:
 
 
 def documented(*tables: dict[str, Option]) -> Callable[[Decorated], Decorated]:
-    """A decorator that puts the options into the docstring in the place of "    {options}", and the
-    library's {mean}, {std} and {side} of images.
+    """Returns a decorator that replaces "    {options}" in a docstring by the options, and {mean},
+    {std} and {side} by the library's defaults for images.
     """
 
     def decorate(it: Decorated) -> Decorated:

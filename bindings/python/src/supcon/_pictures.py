@@ -1,5 +1,5 @@
-"""Pictures that Python has, one by one, as encoded images that the library decodes: arrays of
-different sizes, Pillow's images, and files of formats that only Pillow reads.
+"""Encodes single pictures for the library to decode: arrays of different sizes, Pillow's images,
+and files in formats that only Pillow reads.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ._errors import ElementTypeError, ShapeError
 from ._images import are_bytes, as_array, is_picture
 from ._types import Array, PathLike
 
-# What Pillow may read and the library does not, by the ends of names.
+# Endings of files that Pillow may read and the library does not.
 FOREIGN = frozenset(
     [
         ".bmp",
@@ -38,7 +38,9 @@ FOREIGN = frozenset(
 
 
 def png(image: Array) -> bytes:
-    """uint8 [h, w, 1 or 3] as a PNG file, hardly compressed: it is read again soon."""
+    """Encodes uint8 [h, w, 1 or 3] as a PNG file with little compression, since it is
+    decoded soon.
+    """
     height, width, channels = image.shape
 
     def chunk(kind: bytes, body: bytes) -> bytes:
@@ -61,7 +63,9 @@ def png(image: Array) -> bytes:
 
 
 def picture_array(picture: Any) -> Array:
-    """A Pillow image as uint8 [h, w, 1 or 3], turned as its Exif data say, without alpha."""
+    """Converts a Pillow image to uint8 [h, w, 1 or 3], rotated as its Exif data say,
+    without alpha.
+    """
     from PIL import ImageOps
 
     picture = ImageOps.exif_transpose(picture)
@@ -70,7 +74,7 @@ def picture_array(picture: Any) -> Array:
         return ((wide * 255 + 32895) >> 16).astype(np.uint8)[..., None]
     if picture.mode in ("I", "F"):
         raise ElementTypeError(
-            f"a Pillow image has the mode {picture.mode!r}, whose scale is anybody's; expected "
+            f"a Pillow image has the mode {picture.mode!r}, whose scale is not defined; expected "
             'one of 8 bits, such as image.convert("L")'
         )
     is_gray = picture.mode in ("1", "L", "LA", "La")
@@ -79,7 +83,7 @@ def picture_array(picture: Any) -> Array:
 
 
 def item_array(item: Any, name: str) -> Array:
-    """One image of a list, as uint8 or float [h, w, c]."""
+    """Converts one image of a list to uint8 or float [h, w, c]."""
     if is_picture(item):
         return picture_array(item)
     array = as_array(item)
@@ -94,7 +98,7 @@ def item_array(item: Any, name: str) -> Array:
 
 
 def encoded(item: Any, name: str) -> PathLike | bytes:
-    """One image of a list as bytes of a file, or as the path that it is."""
+    """Converts one image of a list to the bytes of a file; a path stays a path."""
     if isinstance(item, (str, os.PathLike)):
         return item
     if are_bytes(item):
@@ -109,13 +113,13 @@ def encoded(item: Any, name: str) -> PathLike | bytes:
 
 
 def is_foreign(path: PathLike) -> bool:
-    """Whether a file's name says that only Pillow may read it."""
+    """Tells whether, by its name, only Pillow may read a file."""
     return os.path.splitext(os.fsdecode(path))[1].lower() in FOREIGN
 
 
 def transcoded(path: PathLike) -> bytes | None:
-    """A file as Pillow reads it, its first picture, as PNG; None if there is no Pillow, or it
-    cannot either: the library then says what the file is.
+    """Reads the first picture of a file with Pillow and returns it as PNG. Returns None without
+    Pillow, or if it cannot read the file either; the library then reports the error.
     """
     try:
         from PIL import Image
@@ -130,5 +134,5 @@ def transcoded(path: PathLike) -> bytes | None:
     try:
         with open(path, "rb") as file, Image.open(io.BytesIO(file.read())) as picture:
             return png(picture_array(picture))
-    except Exception:  # Pillow's decoders raise what they like
+    except Exception:  # Pillow's decoders raise exceptions of any kind
         return None

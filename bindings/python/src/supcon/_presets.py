@@ -16,8 +16,8 @@ from ._options import AUGMENTATION, LOSS, MODEL, MODEL_DATA, TRAIN, shortest, wo
 
 @dataclass(frozen=True, repr=False)
 class Preset:
-    """A published recipe: `name`; `description`, whose it is and what differs; every option of the
-    model and of its training, in the form that ``supcon.Model(**preset.model)`` and
+    """A published recipe. `name`; `description`, which says whose it is and where it differs; every
+    option of the model and of its training, in the form that ``supcon.Model(**preset.model)`` and
     ``supcon.train(model, data, **preset.train)`` take. ``preset.train | {"epochs": 20}`` changes
     one.
     """
@@ -37,12 +37,12 @@ class Preset:
 
 
 def presets() -> list[str]:
-    """The names that `preset` knows."""
+    """Returns the names that `preset` accepts."""
     return [lib.supcon_preset_name(it).decode() for it in range(lib.supcon_preset_count())]
 
 
 def preset(name: str) -> Preset:
-    """A published recipe in full; ArgumentError, with the names that there are, for another."""
+    """Returns a published recipe in full. ArgumentError, listing the names, for an unknown one."""
     if not isinstance(name, str) or "\0" in name:
         raise ArgumentError(f"preset is {name!r}; expected one of {', '.join(presets())}")
     model, train = defaults(_generated.ModelOptions), defaults(_generated.TrainOptions)
@@ -71,7 +71,7 @@ def preset(name: str) -> Preset:
 
 
 def _views(pointer: Any) -> dict[str, Any] | None:
-    """As `augment` takes them."""
+    """Returns augmentation options in the form that `augment` takes."""
     if not pointer:
         return None
     fields = words(pointer[0], AUGMENTATION)
@@ -79,17 +79,17 @@ def _views(pointer: Any) -> dict[str, Any] | None:
 
 
 def suitable_size(data: Dataset) -> tuple[int, int]:
-    """What a model for these images is made for unless somebody says otherwise: their own size, but
-    224 for photographs, which differ in size or have more than 512 pixels a side.
+    """Returns the image size of a model for these images: their own size, but 224 for photographs,
+    which differ in size or have more than 512 pixels a side.
     """
     has_one = data.height and max(data.height, data.width) <= 512
     return (data.height, data.width) if has_one else (224, 224)
 
 
 def model_options(recipe: Preset | None, data: Dataset, given: dict[str, Any]) -> dict[str, Any]:
-    """What `Model` takes for these images: what is `given`, else the recipe's, else what the images
-    say of themselves. None is not given. Mean and deviation of the recipe are of images with its
-    own number of channels.
+    """Returns the arguments of `Model` for these images: those in `given`, else the recipe's, else
+    those that the images suggest. None counts as not given. The recipe's mean and deviation apply
+    only to images with its number of channels.
     """
     options = dict(recipe.model) if recipe else {}
     if options.pop("channels", data.channels) != data.channels:
@@ -99,13 +99,14 @@ def model_options(recipe: Preset | None, data: Dataset, given: dict[str, Any]) -
     )
     if options.keys() >= {"mean", "std"}:
         return options
-    mean, std = statistics(data)  # looks at every pixel
+    mean, std = statistics(data)  # reads every pixel
     return {"mean": mean, "std": std} | options
 
 
 def train_options(recipe: Preset | None, given: dict[str, Any]) -> dict[str, Any]:
-    """What `train` takes: what is `given`, else the recipe's. None is not given. A dict without
-    "kind" for an augmentation, or for one of a pair, changes the recipe's.
+    """Returns the arguments of `train`: those in `given`, else the recipe's. None counts as not
+    given. A dict without "kind" as an augmentation, or as one of a pair, changes fields of the
+    recipe's.
     """
     options = (recipe.train if recipe else {}) | only(given)
     if recipe and given.get("augmentation") is not None:
@@ -127,7 +128,7 @@ def _augmentation_over(base: Any, given: Any) -> Any:
 
 
 def changed(augmentation: Any, fields: dict[str, Any]) -> Any:
-    """An augmentation, a dict or a pair of them, with these fields in the place of its own."""
+    """Returns an augmentation, a dict or a pair of them, with these fields replaced."""
     return (
         tuple(changed(it, fields) for it in augmentation)
         if isinstance(augmentation, tuple)
@@ -136,5 +137,5 @@ def changed(augmentation: Any, fields: dict[str, Any]) -> Any:
 
 
 def only(given: dict[str, Any]) -> dict[str, Any]:
-    """Without what is None."""
+    """Returns the entries that are not None."""
     return {name: value for name, value in given.items() if value is not None}

@@ -1,5 +1,5 @@
-"""Progress on standard error: a bar on a terminal; elsewhere (a log, a notebook) a plain line after
-the first seconds of a run, one a minute from then on, and one for each epoch.
+"""Shows progress on standard error: a bar on a terminal. Elsewhere (a log, a notebook) it is a
+plain line after the first seconds of a run, one a minute from then on, and one for each epoch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def clock(seconds: float) -> str:
-    """ "4:05", "1:02:03"; "?" if unknown."""
+    """Formats seconds as "4:05" or "1:02:03"; "?" if unknown."""
     if not math.isfinite(seconds):
         return "?"
     minutes, rest = divmod(int(max(0, seconds) + 0.5), 60)
@@ -27,19 +27,19 @@ def bar(share: float, width: int = 24) -> str:
     return "█" * filled + "·" * (width - filled)
 
 
-_drawn: _Line | None = None  # the one whose bar is on the terminal now
+_drawn: _Line | None = None  # the line with a bar on the terminal now
 
 
 def clear_line() -> None:
-    """Makes room for a line of somebody else's where a bar is."""
+    """Clears the line of a bar, so that something else can be printed."""
     if _drawn is not None:
         _drawn.clear()
 
 
 class _Line:
-    """The line of a terminal that a bar is drawn on; plain lines now and then elsewhere."""
+    """A line of a terminal on which a bar is drawn; elsewhere, plain lines now and then."""
 
-    FIRST_LINE, NEXT_LINES = 5.0, 60.0  # seconds until plain lines where there is no terminal
+    FIRST_LINE, NEXT_LINES = 5.0, 60.0  # seconds between plain lines without a terminal
 
     def __init__(self, stream: TextIO | None = None, interval: float = 0.1) -> None:
         self.next_line = time.monotonic() + self.FIRST_LINE
@@ -77,13 +77,13 @@ class _Line:
     def _write(self, text: str) -> None:
         try:
             self.stream.write(text)
-        except UnicodeEncodeError:  # a terminal without the bar's characters
+        except UnicodeEncodeError:  # the terminal lacks the bar's characters
             self.stream.write(text.replace("█", "#").replace("·", "."))
         self.stream.flush()
 
 
 class Progress(_Line):
-    """Call it with each event of a run; `close` at the end."""
+    """The progress of a run: call it with each event, and `close` it at the end."""
 
     def __init__(self, stream: TextIO | None = None, interval: float = 0.1) -> None:
         super().__init__(stream, interval)
@@ -94,7 +94,7 @@ class Progress(_Line):
     def __call__(self, event: Event) -> None:
         if event.kind == "epoch":
             self._line(self.words(event))
-        elif event.kind == "step":  # a warning comes by the log too
+        elif event.kind == "step":  # warnings also come through the log
             self._draw(
                 event.step / max(1, event.steps),
                 f"epoch {event.epoch}/{event.epochs}",
@@ -105,7 +105,7 @@ class Progress(_Line):
 
     @staticmethod
     def words(event: Event) -> str:
-        """What an epoch came to, in a line."""
+        """Formats the figures of an epoch in a line."""
         measured = [
             ("kNN@1", event.knn_accuracy, ".2%"),
             ("train", event.train_accuracy, ".2%"),
@@ -127,7 +127,7 @@ class Progress(_Line):
 
 
 class Count(_Line):
-    """Progress of a count, as `Model.embed` tells it: call it with (done, in all)."""
+    """The progress of a count, for `Model.embed`: call it with (done, total)."""
 
     def __init__(self, what: str, stream: TextIO | None = None) -> None:
         super().__init__(stream)

@@ -1,4 +1,4 @@
-"""The recipe that a careful person would begin with, from the data at hand."""
+"""Chooses the recipe that a careful person would begin with, from the data at hand."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from ._augmentation import augment
 from ._data import Dataset
 
-SAMPLE = 500  # images that are looked at
-SIDE = 32  # pixels that they are compared at
+SAMPLE = 500  # images that are compared
+SIDE = 32  # pixels of their sides
 CROPS = (0.2, 0.35, 0.5, 0.7)
-# Of how many views the nearest image has their class, against the images themselves: from this on
-# they count as still of their class. Mirrored Fashion-MNIST has 0.74, mirrored digits have 0.35 to
-# 0.51; crops of 70 % of the area have 0.77 to 0.85, of 20 % 0.47 to 0.55.
+# Views keep their class if at least this fraction of them, relative to the images themselves, have
+# a nearest image of their class. Mirrored Fashion-MNIST has 0.74, mirrored digits have 0.35 to
+# 0.51; crops of 70 % of the area have 0.77 to 0.85, crops of 20 % have 0.47 to 0.55.
 KEEPS_MIRRORED, KEEPS_CROPPED = 0.65, 0.75
 
 
 def suited(data: Dataset, options: dict[str, Any], *, begun: bool) -> tuple[dict[str, Any], str]:
-    """The options of `train` with those that are not given chosen for these images, and a sentence
-    that says what was chosen and why.
+    """Returns the options of `train` with those that are not given chosen for these images, and a
+    sentence that says what was chosen and why.
 
     options : what the caller gave, without None
     begun : whether training starts from given weights
@@ -60,21 +60,24 @@ def suited(data: Dataset, options: dict[str, Any], *, begun: bool) -> tuple[dict
 
 
 def batch_size(count: int, classes: int, per_class: int) -> int:
-    """About eight steps an epoch and four images of a class in a batch, within 2 and 256."""
+    """Returns a batch size of 2 to 256, with about eight steps per epoch and four images of each
+    class.
+    """
     wanted = max(16, count / 8, min(4 * classes, count / 2))
     size = min(256, 1 << round(math.log2(wanted)), max(2, count))
     return max(per_class, size // per_class * per_class) if per_class else size
 
 
 def epochs(count: int, begun: bool) -> int:
-    """Passes over the images: their number falls with the square root of the images'."""
+    """Returns a number of epochs that falls with the square root of the number of images."""
     passes = 2000 / math.sqrt(max(1, count))
     return max(5, min(50, round(passes / 4))) if begun else max(10, min(200, round(passes)))
 
 
 def augmentation(data: Dataset) -> tuple[dict[str, Any] | None, str]:
-    """Whether mirroring, and how much cropping, leaves images in their class, by the class of the
-    nearest image (1-NN on pixels, each image without itself). None: the library's default.
+    """Chooses an augmentation by testing whether mirroring, and how much cropping, leaves images in
+    their class, judged by the class of the nearest other image (1-NN on pixels). None: the
+    library's default.
     """
     if data.labels is None:
         return None, "SimCLR's views, as there are no labels to judge views by"
@@ -83,7 +86,7 @@ def augmentation(data: Dataset) -> tuple[dict[str, Any] | None, str]:
     side = (min(SIDE, data.height), min(SIDE, data.width)) if data.height else (SIDE, SIDE)
 
     def agreement(kind: str, **fields: float) -> float:
-        """Fraction of the views whose nearest image has their class."""
+        """Returns the fraction of the views whose nearest image has their class."""
         views = augment(sample, {"kind": kind, **fields}, size=side).reshape(len(rows), -1)
         distances = (gallery**2).sum(1) - 2 * views @ gallery.T
         np.fill_diagonal(distances, np.inf)

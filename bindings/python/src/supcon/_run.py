@@ -46,7 +46,7 @@ COLUMNS = (
 
 
 class Run:
-    """Writes the folder. `begin`, then an event at a time, then `finish`.
+    """Writes the folder of a run. Call `begin`, then the object with each event, then `finish`.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Run:
         sections: dict[str, dict[str, Any]] | None = None,
         title: str = "",
     ) -> None:
-        encoded_path("run", path)  # of its errors' words
+        encoded_path("run", path)  # raises an error for a bad path
         self._names(Path(path) if resume else free(Path(path)))
         self.resume, self.sections, self.title = resume, dict(sections or {}), title
         self.started = time.monotonic()
@@ -78,7 +78,7 @@ class Run:
 
     @classmethod
     def at(cls, path: PathLike) -> Run:
-        """The run that a folder holds, to read."""
+        """Opens the folder of an existing run to read it."""
         encoded_path("run", path)
         found = cls.__new__(cls)
         found._names(Path(path))
@@ -97,7 +97,9 @@ class Run:
         self.report = path / "report.html"
 
     def begin(self, model: Model, data: Dataset, options: dict[str, Any]) -> dict[str, Any]:
-        """Writes config.toml; the options to train with, whose checkpoints are in the folder."""
+        """Writes config.toml and returns the options to train with, whose checkpoints go into the
+        folder.
+        """
         found = _config.of_run(model, options)
         for name, values in self.sections.items():
             found[name] = found.get(name, {}) | values
@@ -115,7 +117,7 @@ class Run:
         }
 
     def __call__(self, event: Event) -> None:
-        """Notes an epoch."""
+        """Records an epoch; other events are ignored."""
         if event.kind != "epoch":
             return
         values = (
@@ -129,7 +131,7 @@ class Run:
             event.images_per_second,
             time.monotonic() - self.started,
         )
-        # what an earlier run did after its last checkpoint is done again
+        # a resumed run repeats the epochs after its last checkpoint
         rows = [it for it in read_summary(self.summary) if it["epoch"] < event.epoch]
         self._rows([*rows, dict(zip(COLUMNS, values))])
         if self.events:
@@ -147,7 +149,7 @@ class Run:
         _files.write(str(self.summary), lambda file: file.write(content.encode()))
 
     def discard(self) -> None:
-        """Takes the folder away again: of a run that never began."""
+        """Removes the folder of a run that never began."""
         if self.events:
             self.events.close()
         if not self.resume:
@@ -162,8 +164,8 @@ class Run:
         progress: Callable[[str], EmbedProgress | None] | None = None,
         assess: bool = True,
     ) -> None:
-        """Writes the model, its evaluation, the card and the report. Without `assess` (a run that
-        was interrupted) the model and a card without figures.
+        """Writes the model, its evaluation, and the card. Without `assess` (for an interrupted run)
+        it writes the model and a card without figures.
         """
         if self.events:
             self.events.close()
@@ -176,7 +178,7 @@ class Run:
 
 
 def free(path: Path) -> Path:
-    """`path`, or the first of path-2, path-3, … that holds no run yet."""
+    """Returns `path`, or the first of path-2, path-3, … that holds no run yet."""
     number, found = 1, path
     while found.exists() and (not found.is_dir() or any(found.iterdir())):
         number += 1
@@ -185,7 +187,7 @@ def free(path: Path) -> Path:
 
 
 def read_summary(path: PathLike) -> list[dict[str, Any]]:
-    """The rows of a summary.csv; NaN where nothing was measured."""
+    """Returns the rows of a summary.csv, with NaN where nothing was measured."""
     if not os.path.exists(path):
         return []
     with open(path, newline="", encoding="utf-8") as file:

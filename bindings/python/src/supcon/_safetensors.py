@@ -1,6 +1,6 @@
-"""Files of tensors (github.com/huggingface/safetensors): the header's length in 8 bytes, a JSON
-header, and the tensors' bytes. They are written as the library writes them: with a checksum, the
-metadata by falling keys, whole or not at all.
+"""Reads and writes safetensors files (github.com/huggingface/safetensors): the header's length in 8
+bytes, a JSON header, and the tensors' bytes. They are written as the library writes them:
+completely or not at all, with a checksum, metadata in descending order of keys.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ LONGEST_HEADER = 100_000_000
 
 
 def write(path: PathLike, tensors: dict[str, Array], metadata: dict[str, str]) -> None:
-    """Writes `tensors`, the widest numbers first so that all are aligned. OSError otherwise."""
+    """Writes `tensors`, those of wider elements first so that all are aligned. OSError
+    otherwise.
+    """
     names = {np.dtype(code): name for name, code in TYPES.items()}
     ordered = sorted(tensors.items(), key=lambda it: (-it[1].itemsize, it[0]))
     metadata = dict(metadata) | {CHECKSUM: BLANK}
@@ -74,7 +76,9 @@ def write(path: PathLike, tensors: dict[str, Array], metadata: dict[str, str]) -
 
 
 def read(path: PathLike) -> tuple[dict[str, Array], dict[str, str]]:
-    """Tensors and metadata of a file. BF16 comes as float32. FileError, FormatError otherwise."""
+    """Returns tensors and metadata of a file. BF16 becomes float32. FileError, FormatError
+    otherwise.
+    """
     try:
         with open(path, "rb") as file:
             content = file.read()
@@ -87,7 +91,7 @@ def read(path: PathLike) -> tuple[dict[str, Array], dict[str, str]]:
 
 
 def parsed(content: bytes) -> tuple[dict[str, Array], dict[str, str]]:
-    """Tensors and metadata of a file's content. FormatError otherwise."""
+    """Returns tensors and metadata of a file's content. FormatError otherwise."""
     length = struct.unpack_from("<Q", content)[0] if len(content) >= 8 else -1
     if not 2 <= length <= min(LONGEST_HEADER, len(content) - 8):
         raise FormatError(
@@ -132,7 +136,9 @@ def parsed(content: bytes) -> tuple[dict[str, Array], dict[str, str]]:
 
 
 def _check_sum(content: bytes, length: int, metadata: Any) -> None:
-    """Of a file of ours; the order of the metadata tells one that another program rewrote."""
+    """Checks the checksum of a file of ours. The order of the metadata shows whether another
+    program has rewritten it since.
+    """
     if not isinstance(metadata, dict) or not all(isinstance(it, str) for it in metadata.values()):
         raise FormatError("its metadata are not strings")
     keys = list(metadata)

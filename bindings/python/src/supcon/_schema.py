@@ -1,4 +1,4 @@
-"""What the generated modules of options (`_generated`, `_rows`) are made of."""
+"""The classes that the generated modules of options (`_generated`, `_rows`) are built from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Choice(enum.IntEnum):
-    """An enumeration of the header; members are written in small letters in Python: ``Form.OUT`` is
+    """An enumeration of the header. Python writes its members in lower case: ``Form.OUT`` is
     ``"out"``.
     """
 
@@ -19,9 +19,9 @@ class Choice(enum.IntEnum):
 
 class Row(NamedTuple):
     """An option: Python's keyword; the struct's field; its kind (int, float, bool, str, bytes for a
-    path, list for integers, or an enumeration); the table it belongs to; the group it is shown
-    in; a sentence; whom it serves; what a value means; a word that is taken beside numbers, and
-    what it means.
+    path, list for integers, or an enumeration); its table; its group in listings; a sentence of
+    documentation; what it applies to; a special value with its meaning; a word that is accepted
+    besides numbers, with its meaning.
     """
 
     name: str

@@ -48,8 +48,8 @@ else:
 
 
 def class_labels(y: ArrayLike) -> Array:
-    """y as labels [n] of classes: a column is raveled with a warning, real numbers that are no
-    whole ones are refused.
+    """Returns y as labels [n] of classes. A column is raveled with a warning; fractional numbers
+    are refused.
     """
     labels = column_or_1d(y, warn=True)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
@@ -59,7 +59,7 @@ def class_labels(y: ArrayLike) -> Array:
 
 
 def is_table_of_targets(y: Any) -> bool:
-    """Whether y, a sparse matrix too, has two columns or more."""
+    """Tells whether y, which may be a sparse matrix, has two columns or more."""
     if y is None:
         return False
     shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
@@ -67,7 +67,7 @@ def is_table_of_targets(y: Any) -> bool:
 
 
 def keep_arguments(estimator: BaseEstimator, arguments: dict[str, Any]) -> None:
-    """Sets an attribute for each argument of a constructor, whose `locals()` these are."""
+    """Sets an attribute for each argument of a constructor, given its `locals()`."""
     for name, value in arguments.items():
         if name not in ("self", "__class__"):
             setattr(estimator, name, value)

@@ -1,4 +1,4 @@
-"""Data by a word of the command line: folders, files, names of installed data sets."""
+"""Resolves DATA of the command line: folders, files, and names of installed data sets."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ IDX = re.compile(r"^(.*)images[-.]idx3-ubyte(\.gz)?$")
 
 
 def read(spec: str, **options: Any) -> tuple[Dataset, Dataset | None]:
-    """The images of DATA, and those that it has to test with, if any. `options`, those of
-    `ImageFolder`, are for folders of files: other data have one form alone.
+    """Returns the images of DATA, and its test images if it has some. `options`, those of
+    `ImageFolder`, apply to folders of files only.
     """
     kind, colon, rest = spec.partition(":")
     files = rest.split(",")
@@ -72,9 +72,11 @@ def read(spec: str, **options: Any) -> tuple[Dataset, Dataset | None]:
 
 
 def images(specs: list[str], *, on_error: OnErrorName | None = None, **options: Any) -> Dataset:
-    """IMAGES: files, or one DATA, whose images to train on come; `options` as in `read`."""
+    """Returns the images named on the command line: files, or the training images of one DATA.
+    `options` as in `read`.
+    """
     if all(_is_picture(it) for it in specs):
-        # every file that is named must be readable: rows of results belong to them
+        # every named file must be readable, so that rows of results match the files
         options = _of_files(options)
         options.pop("class_order", None)
         return Dataset.from_files(list(specs), on_error=on_error or "refuse", **options)
@@ -85,7 +87,9 @@ def images(specs: list[str], *, on_error: OnErrorName | None = None, **options: 
 
 
 def _of_files(options: dict[str, Any]) -> dict[str, Any]:
-    """Without channels that files cannot come in: a model of two or four reads them as stored."""
+    """Drops `channels` that files cannot be decoded to; a model with two or four reads them as
+    stored.
+    """
     return {it: value for it, value in options.items() if it != "channels" or value in (1, 3)}
 
 
@@ -135,7 +139,7 @@ def _file(path: str) -> tuple[Dataset, Dataset | None]:
 
 
 def _idx(path: str) -> Dataset:
-    """An IDX file of images, and that of its labels where it lies beside."""
+    """Reads an IDX file of images, with the labels beside it if there are some."""
     folder, name = os.path.split(path)
     for mark in ("-", "."):
         labels = name.replace(f"images{mark}idx3", f"labels{mark}idx1")
@@ -177,7 +181,7 @@ def _digits() -> tuple[Dataset, Dataset]:
         ) from None
     found = load_digits()
     whole = Dataset.from_images((found.images * (255 / 16)).astype(np.uint8), found.target)
-    return whole.split(0.25, 2004)  # always the same
+    return whole.split(0.25, 2004)  # always the same split
 
 
 def _fashion(folder: str) -> tuple[Dataset, Dataset]:

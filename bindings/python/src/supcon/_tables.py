@@ -1,4 +1,6 @@
-"""Tables, one flattened image a row, as images: the form in which scikit-learn hands data on."""
+"""Converts tables, with one flattened image per row, to images: the form in which scikit-learn
+passes data on.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,13 @@ from ._types import Array
 
 
 def is_table(X: Any) -> bool:
-    """Whether X is a table [n, features], or not even that (a number, a single row), rather than
-    images, paths or a data set.
+    """Tells whether X is a table [n, features], or has even fewer axes (a number, a single row),
+    rather than images, paths or a data set.
     """
     if isinstance(X, (Dataset, str, bytes, os.PathLike)) or are_paths(X):
         return False
     if hasattr(X, "toarray"):
-        return True  # a sparse matrix: it is refused as such
+        return True  # a sparse matrix, which `validate_data` refuses
     try:
         return np.asarray(X).ndim <= 2
     except ValueError:
@@ -29,7 +31,8 @@ def is_table(X: Any) -> bool:
 
 
 class Table:
-    """How rows become images. `fit` decides it; `images` applies it to other rows.
+    """The conversion of rows to images. The constructor decides it for the rows of `fit`; `images`
+    applies it to others.
 
     shape : (height, width), the two whose product is the number of features: the caller's, else
     those of a square, else (1, features).
@@ -50,18 +53,22 @@ class Table:
             self.low, self.high = 0.0, 1.0
 
     def images(self, rows: Array) -> Array:
-        """Rows [n, features] as images [n, height, width, 1]: bytes as they are, or f32, 0 to 1."""
-        shape = (len(rows), *self.shape, 1)  # a channel: else a few columns would be one
+        """Converts rows [n, features] to images [n, height, width, 1]: bytes unchanged, or float32
+        from 0 to 1.
+        """
+        # With a channel axis: else 1 to 4 columns would be taken for channels.
+        shape = (len(rows), *self.shape, 1)
         if rows.dtype == np.uint8 and (self.low, self.high) == (0, 255):
             return rows.reshape(shape)
-        # Halved first: the difference of two numbers of f64 may not be one.
+        # Halved first, since the difference of two f64 may overflow.
         low, high = self.low / 2, self.high / 2
         values = np.clip(rows.astype(np.float64) / 2, low, high) - low
         return np.asarray(values / ((high - low) or 1), np.float32).reshape(shape)
 
 
 def rows_of_table(estimator: BaseEstimator, X: Any, reset: bool) -> Array:
-    """X as rows [n, features] of numbers, checked as scikit-learn does: finite, dense, with the
-    features that `fit` has seen. `reset`: these are those of `fit`, which takes two rows or more.
+    """Returns X as rows [n, features] of numbers, checked as scikit-learn does: finite, dense, with
+    the number of features that `fit` saw. `reset`: these are the rows of `fit`, which needs two or
+    more.
     """
     return validate_data(estimator, X, reset=reset, ensure_min_samples=2 if reset else 1)

@@ -1,4 +1,4 @@
-"""TensorBoard's events, written by its own library where that is installed."""
+"""Writes TensorBoard's events with its own library, if that is installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def writer(folder: PathLike) -> Any:
-    """``writer.add_scalar(tag, value, step)`` and ``close()``; None without tensorboard."""
+    """Returns an object with ``add_scalar(tag, value, step)`` and ``close()``, or None without
+    tensorboard.
+    """
     try:
         from tensorboard.summary import Writer
     except ImportError:
@@ -21,7 +23,7 @@ def writer(folder: PathLike) -> Any:
 
 
 def add(events: Any, event: Event) -> None:
-    """The figures of an epoch, in the tags that torch's examples have."""
+    """Writes the figures of an epoch, with the tags of torch's examples."""
     tags = {
         "train/loss": event.loss,
         "train/learning_rate": event.learning_rate,

@@ -1,4 +1,4 @@
-"""Weights from PyTorch and to it."""
+"""Imports weights from PyTorch and exports to it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ._generated import StemName
 from ._model import Model, load
 from ._types import Array, PathLike, PerChannel, Size
 
-# Of several networks in one checkpoint the one that is trained by gradients, before its average.
+# Of several networks in one checkpoint, the one trained by gradients comes before its average.
 PREFIXES = (
     "encoder_q.",  # MoCo v1, v2
     "base_encoder.",  # MoCo v3
@@ -43,11 +43,11 @@ AVERAGES = re.compile(
     r"(^|\.)(encoder_k|momentum_encoder|target_encoder|target_network|teacher|backbone_momentum|"
     r"projection_head_momentum|projector_momentum)\."
 )
-# Parts beside the encoder that no model of ours has.
+# Parts of a checkpoint that our models lack.
 OTHERS = re.compile(r"(^|\.)(queue|queue_ptr|predictor|prediction_head|prototypes)(\.|$)")
-# A checkpoint's dictionary of weights.
+# Keys of a checkpoint's dictionary of weights.
 INSIDE = ("state_dict", "model_state_dict", "model", "net", "weights", "teacher")
-# Of timm: the shapes of resnet50, other layers between.
+# timm's models with the shapes of resnet50 but other layers between.
 BLURRED = re.compile(r"(aa|blur)\d|avgpool_?aa|blurpool")
 HEAD = re.compile(r"^(head|fc|projection_head|projector|projection|g|contrastive_head)\.(.+)$")
 
@@ -147,7 +147,7 @@ def export_torchvision(model: Model, path: PathLike) -> None:
 
 
 def _refuse_blurred(source: PathLike) -> None:
-    """By a configuration of timm's beside the file."""
+    """Refuses timm's anti-aliased ResNets, which the configuration beside the file names."""
     beside = Path(os.fspath(source)).parent / "config.json"
     try:
         told = json.loads(beside.read_text())
@@ -196,8 +196,9 @@ def _read(source: PathLike) -> tuple[dict[str, Array], dict[str, str]]:
 
 
 def _harmless(torch: Any) -> AbstractContextManager[Any]:
-    """A context in which weights_only also lets through what trainings keep beside the weights and
-    what runs no code: parsed arguments (SupContrast's), numpy's numbers. Torch before 2.5 has none.
+    """Returns a context in which weights_only also accepts harmless objects that trainings keep
+    beside the weights: parsed arguments (SupContrast's), numpy's numbers. Before 2.5, torch has no
+    such context.
     """
     if not hasattr(torch.serialization, "safe_globals"):
         return contextlib.nullcontext()
@@ -212,7 +213,7 @@ def _harmless(torch: Any) -> AbstractContextManager[Any]:
 
 
 def _named(tensors: dict[str, Array], path: str) -> dict[str, Array]:
-    """The tensors under the names that this library reads."""
+    """Returns the tensors under the names that this library reads."""
     kept = {
         name: tensor
         for name, tensor in tensors.items()
@@ -247,7 +248,7 @@ def _named(tensors: dict[str, Array], path: str) -> dict[str, Array]:
 
 
 def _with_shortcuts(named: dict[str, Array]) -> dict[str, Array]:
-    """timm's shortcuts of mean over 2x2, 1x1 convolution and norm as ours of convolution and norm:
+    """Rewrites timm's shortcuts of mean over 2x2, 1x1 convolution and norm as convolution and norm:
     a mean and a 1x1 convolution are a 3x3 convolution of stride 2 whose first row and column are 0.
     """
     found = {}
@@ -267,7 +268,9 @@ def _with_shortcuts(named: dict[str, Array]) -> dict[str, Array]:
 
 
 def _stripped(name: str) -> tuple[str, bool]:
-    """The name without wrappers' prefixes, and whether "fc" is a projection there, as MoCo's is."""
+    """Returns the name without wrappers' prefixes, and whether "fc" is a projection in such a file,
+    as it is in MoCo's.
+    """
     contrastive, rest = False, name
     while True:
         prefix = next((it for it in PREFIXES if rest.startswith(it)), None)
@@ -278,7 +281,9 @@ def _stripped(name: str) -> tuple[str, bool]:
 
 
 def _sequential(names: Collection[str]) -> dict[str, str]:
-    """The children of an nn.Sequential by their numbers: convolution, norm, four stages, fc."""
+    """Maps the numbers of an nn.Sequential's children to names: convolution, norm, four
+    stages, fc.
+    """
     numbers = sorted({int(it.split(".")[0]) for it in names if it.split(".")[0].isdecimal()})
     stages = [it for it in numbers if f"{it}.0.conv1.weight" in names]
     plain = [it for it in numbers if it not in stages]
@@ -290,7 +295,7 @@ def _sequential(names: Collection[str]) -> dict[str, str]:
 
 
 def _head(tensors: dict[str, Array], path: str) -> dict[str, Array]:
-    """A projection head under SupContrast's names: its linear layers and norms in order."""
+    """Renames a projection head's linear layers and norms, in order, as SupContrast names them."""
     modules: dict[str, dict[str, Array]] = {}
     for name, tensor in tensors.items():
         module, _, parameter = name.rpartition(".")
@@ -316,7 +321,7 @@ def _head(tensors: dict[str, Array], path: str) -> dict[str, Array]:
     named: dict[str, Array] = {}
     for slot, module in zip(slots, order):
         found = modules[module]
-        if "bias" not in found:  # before a norm it is of no account, and PyTorch's lack it often
+        if "bias" not in found:  # often left out before a norm, where it has no effect
             found["bias"] = np.zeros(len(found["weight"]), np.float32)
         named |= {f"{slot}.{parameter}": tensor for parameter, tensor in found.items()}
     return named

@@ -1,4 +1,4 @@
-"""Runs of the trainer."""
+"""Runs the trainer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .callbacks import Callback, ProgressBar, listed
 
 @dataclass(frozen=True)
 class Event:
-    """Told to a callback after each step and epoch, and for a warning.
+    """A report to callbacks after each step and epoch, and for a warning.
 
     kind : "step", "epoch" or "warning"
     epoch, epochs, step, steps : from 1; steps are those of the epoch
@@ -67,9 +67,9 @@ def _event(struct: _abi.EventStruct) -> Event:
 
 @dataclass
 class Training:
-    """What a run came to: `history`, the event of each epoch; `steps`, how many there were;
-    `stopped`, whether the callback ended it early; `memory`, bytes that one step takes; `run`, the
-    run's folder.
+    """The result of a run: `history`, the event of each epoch; `steps`, their number; `stopped`,
+    whether a callback ended it early; `memory`, the bytes that one step takes; `run`, the run's
+    folder.
     """
 
     memory: int = 0
@@ -80,7 +80,9 @@ class Training:
 
 
 def history_table(events: list[Event]) -> Any:
-    """A row for each epoch: a pandas DataFrame where pandas is installed, else a dict of lists."""
+    """Returns a row for each epoch: a pandas DataFrame if pandas is installed, else a dict of
+    lists.
+    """
     columns = (
         "epoch",
         "loss",
@@ -176,7 +178,7 @@ def train(
     test: Dataset | None = None,
     training: Training | None = None,
 ) -> Training:
-    """Trains a model, which keeps what it learns. Nobody else may use it meanwhile.
+    """Trains a model in place. Nobody else may use it meanwhile.
 
     Parameters
     ----------
@@ -185,23 +187,23 @@ def train(
     data : Dataset
     {options}
     augmentation : str, dict or a pair of them, optional
-        As in `augment`; a pair: of an image's first view, and of its others.
+        As in `augment`; a pair is for an image's first view and for its others.
     seed : int, optional
-        Of sampling, augmentation and the validation split.
+        The seed of sampling, augmentation and the validation split; None: the library's.
     callbacks : list, optional
-        Of `supcon.callbacks` and functions ``f(event)``, called in this order after each step and
-        epoch; one that returns True ends the run after this step. What they raise comes out of this
-        function. One alone is taken too.
+        Objects of `supcon.callbacks` and functions ``f(event)``, called in this order after each
+        step and epoch, or a single one. One that returns True ends the run after this step; an
+        exception in one comes out of this function.
     verbose : int
-        1: progress with loss, rate and time left on standard error.
+        1: show progress with loss, rate and time left on standard error.
     run : path, optional
-        Folder for everything that tells of the run: config.toml, summary.csv, TensorBoard's events
-        where that is installed, checkpoints/, model.safetensors, and README.md (a model card).
-        A folder that holds a run already is left alone: "runs/first" becomes
-        "runs/first-2", and so on, unless `resume` is set. The result's `run` says which it is.
+        A folder for the run's files: config.toml, summary.csv, TensorBoard's events if that is
+        installed, checkpoints/, model.safetensors, and README.md (a model card). A folder that
+        already holds a run is left unchanged: "runs/first" becomes "runs/first-2", and so on,
+        unless `resume` is set. The result's `run` is the folder used.
     test : Dataset, optional
-        Images that the run's card judges the model by; None: those that
-        validation_fraction holds out.
+        Images to judge the model by in the run's card; None: those that validation_fraction holds
+        out.
 
     Returns
     -------
@@ -210,8 +212,8 @@ def train(
     Raises
     ------
     StateError if there are no labels or too few images, or if the run collapsed, diverged or became
-    NaN (the text has the likely remedy); ArgumentError, ShapeError, OutOfMemoryError, FileError,
-    FormatError. A KeyboardInterrupt ends the run after the step at hand and is raised then: the
+    NaN (the message has the likely remedy); ArgumentError, ShapeError, OutOfMemoryError, FileError,
+    FormatError. A KeyboardInterrupt ends the run after the current step and is raised then: the
     model keeps what it learned, and the last checkpoint is kept.
     """
     scope = locals()
@@ -248,7 +250,7 @@ def _in_folder(
     verbose: int,
     training: Training,
 ) -> Training:
-    """A run with a folder. What was learned is kept there however the run ends."""
+    """Runs with a folder, which keeps what was learned however the run ends."""
     from ._run import Run
 
     folder = Run(run, resume=bool(options.get("resume")))
@@ -269,7 +271,9 @@ def _in_folder(
 
 
 def validation_split(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Dataset | None]:
-    """The images that a run with these options trains on, and those that it holds out, if any."""
+    """Returns the images that a run with these options trains on, and those that it holds out, if
+    any.
+    """
     fraction = options.get("validation_fraction")
     fraction = TRAIN["validation_fraction"].default if fraction is None else fraction
     if not fraction or len(data) < 2 or (data.labels is None and not by_targets(options)):
@@ -279,12 +283,12 @@ def validation_split(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, D
 
 
 def seed_number(options: dict[str, Any]) -> int:
-    """The seed of a run with these options."""
+    """Returns the seed of a run with these options."""
     return int(MODEL_DATA["seed"].default if options.get("seed") is None else options["seed"])
 
 
 class Trainer:
-    """Owns the handle."""
+    """A trainer of the library, which callbacks may use."""
 
     def __init__(self, model: Model, data: Dataset, options: _generated.TrainOptions) -> None:
         handle = _abi.TrainerHandle()
@@ -301,7 +305,7 @@ class Trainer:
         self.objects = (model, data, options)
 
     def scale_rate(self, factor: float) -> None:
-        """Multiplies the learning rate of the steps to come; checkpoints keep it."""
+        """Multiplies the learning rate of all later steps; checkpoints keep the factor."""
         check(lib.supcon_trainer_scale_rate(self.handle, _convert.real("factor", factor)))
 
     def save(self, path: PathLike) -> None:
@@ -309,7 +313,7 @@ class Trainer:
         check(lib.supcon_trainer_save(self.handle, _convert.path("path", path)))
 
     def keep(self) -> None:
-        """Takes the model as it is now for what the run leaves behind."""
+        """Makes the model as it is now the result of the run."""
         check(lib.supcon_trainer_keep(self.handle))
 
 
@@ -344,7 +348,7 @@ def _run(
                 begun.append(hook)
         with interruptible(lambda: lib.supcon_trainer_cancel(trainer.handle)):
             check(lib.supcon_trainer_run(trainer.handle, _abi.TrainCallback(guarded(hear)), None))
-    except (CanceledError, StateError):  # NaN, where a callback takes that for an end
+    except (CanceledError, StateError):  # the latter for NaN, which a callback may accept
         if not training.stopped:
             raise
     finally:
@@ -354,13 +358,13 @@ def _run(
 
 
 def trains_classifier(objective: str | None, joint_classifier: bool | None) -> bool:
-    """Whether a run trains the classifier itself, so that none is fitted afterwards."""
+    """Tells whether a run trains the classifier itself, so that none is fitted afterwards."""
     return objective in ("cross_entropy", "linear", "max_margin") or bool(joint_classifier)
 
 
 def need_encoder(options: dict[str, Any], init: str) -> None:
-    """ArgumentError where a run without `init`, what it is called there, would fit a classifier to
-    random weights that stay as they are.
+    """Raises ArgumentError if a run without a trained encoder would only fit a classifier to random
+    weights. `init`: how the caller gives an encoder, for the message.
     """
     if options.get("objective") == "linear":
         raise ArgumentError(
@@ -370,21 +374,21 @@ def need_encoder(options: dict[str, Any], init: str) -> None:
 
 
 def suit_classifier(model: Model, data: Dataset) -> None:
-    """Takes away the classifier of a model that was fitted on other classes than the data's: the
-    run makes one.
+    """Removes the classifier of a model that was fitted on other classes than the data's; the run
+    makes a new one.
     """
     if model.classes and model.class_names != data.class_names:
         model.reset_classifier()
 
 
 def by_targets(options: dict[str, Any]) -> bool:
-    """Whether targets, not labels, make images positives of each other."""
+    """Tells whether targets, rather than labels, make images positives of each other."""
     return options.get("positives") not in (None, "classes")
 
 
 def objective_for(options: dict[str, Any], data: Dataset) -> str | None:
-    """The objective of these options, for data without labels: SimCLR in the place of the
-    supervised contrastive loss; cross-entropy needs labels.
+    """Returns the objective for this data. Without labels it is SimCLR's in the place of the
+    supervised contrastive loss; other objectives need labels.
     """
     objective = options.get("objective")
     if data.labels is not None or (objective in (None, "supcon") and by_targets(options)):
@@ -397,8 +401,8 @@ def objective_for(options: dict[str, Any], data: Dataset) -> str | None:
 
 
 def seed_of(random_state: RandomState | None) -> int | None:
-    """None: the library's seed; an int: itself; a numpy RandomState or Generator: a number drawn
-    from it.
+    """Returns the seed for a random_state: None for None (the library's seed), an int unchanged, or
+    a number drawn from a numpy RandomState or Generator.
     """
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))

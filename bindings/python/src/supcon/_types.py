@@ -1,4 +1,4 @@
-"""Names for the types that signatures share."""
+"""Names the types that signatures share."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ EmbedProgress = Callable[[int, int], object]  # images done, images in all
 
 
 class _HasArray(Protocol):
-    """An array of another library: PyTorch, JAX, pandas."""
+    """An array of another library, such as PyTorch, JAX or pandas."""
 
     def __array__(self) -> Any: ...
 
 
 class _HasInterface(Protocol):
-    """An array by its memory: a Pillow image."""
+    """An object that exposes its memory as an array, such as a Pillow image."""
 
     @property
     def __array_interface__(self) -> Any: ...
 
 
 class _HasDLPack(Protocol):
-    """An array that is handed over by DLPack."""
+    """An array that supports DLPack."""
 
     def __dlpack__(self) -> Any: ...
 

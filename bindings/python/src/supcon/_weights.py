@@ -1,4 +1,4 @@
-"""How much each image counts in a loss, by scikit-learn's names."""
+"""Computes how much each image counts in a loss, from scikit-learn's arguments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._types import Array, ArrayLike, ClassWeight, Float32, Float64
 
 
 def sample_weights(weights: ArrayLike, count: int) -> Float32:
-    """`sample_weight` as float32 [count], finite and 0 or more."""
+    """Returns `sample_weight` as float32 [count], finite and 0 or more."""
     array = np.asarray(weights)
     if array.dtype.kind not in "buif":
         raise ElementTypeError(f"sample_weight is of type {array.dtype}; expected numbers")
@@ -31,8 +31,8 @@ def sample_weights(weights: ArrayLike, count: int) -> Float32:
 
 
 def class_weights(weights: ClassWeight, classes: Array, indices: Array) -> Float64:
-    """`class_weight`, as an estimator takes it, as float64 [classes]. indices: [n], of each image's
-    class.
+    """Returns an estimator's `class_weight` as float64 [classes]. indices: [n], each
+    image's class.
     """
     if isinstance(weights, str):
         if weights != "balanced":
@@ -66,8 +66,8 @@ def weighted(
     class_weight: ClassWeight | None = None,
     sample_weight: ArrayLike | None = None,
 ) -> Dataset:
-    """The data set with the products of both weights; as it is where neither is given. classes:
-    labels in order, or None.
+    """Returns the data set weighted with the products of both weights, or unchanged if neither is
+    given. classes: labels in order, or None.
     """
     if class_weight is None and sample_weight is None:
         return data

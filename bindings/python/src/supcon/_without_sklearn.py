@@ -1,5 +1,5 @@
-"""As much of scikit-learn's base classes and checks as an estimator needs where scikit-learn is not
-installed.
+"""Replaces those of scikit-learn's base classes and checks that an estimator needs, where
+scikit-learn is not installed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class NotFittedError(ValueError, AttributeError):
-    """The estimator was asked for something that `fit` makes."""
+    """The estimator was used before `fit`."""
 
 
 class BaseEstimator:
-    """get_params, set_params and repr by the signature of the constructor."""
+    """Implements get_params, set_params and repr by the signature of the constructor."""
 
     if TYPE_CHECKING:  # each argument of a constructor is an attribute (keep_arguments)
 
@@ -33,11 +33,11 @@ class BaseEstimator:
         return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Returns the constructor's arguments."""
         return {name: getattr(self, name) for name in self._names()}
 
     def set_params(self, **params: Any) -> Self:
-        """Changes arguments of the constructor; returns self."""
+        """Changes arguments of the constructor and returns self."""
         for name, value in params.items():
             if name not in self._names():
                 raise ValueError(
@@ -65,7 +65,7 @@ class TransformerMixin:
         def transform(self, X: Any) -> Array: ...
 
     def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Array:
-        """fit(X, y).transform(X)"""
+        """Returns fit(X, y).transform(X)."""
         return self.fit(X, y, **fit_params).transform(X)
 
 
@@ -77,12 +77,12 @@ class ClassifierMixin:
         def predict(self, X: Any) -> Array: ...
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Fraction of the images whose predicted label is y."""
+        """Returns the fraction of the images whose predicted label is y."""
         return float(np.average(self.predict(X) == y, weights=sample_weight))
 
 
 def validate_data(estimator: Any, X: Any, reset: bool = True, ensure_min_samples: int = 1) -> Array:
-    """X as a table of finite numbers with as many features as `fit` saw."""
+    """Returns X as a table of finite numbers with as many features as `fit` saw."""
     rows = np.asarray(X)
     if rows.ndim != 2 or rows.dtype.kind not in "buif" or 0 in rows.shape:
         raise ShapeError(
@@ -104,7 +104,7 @@ def validate_data(estimator: Any, X: Any, reset: bool = True, ensure_min_samples
 
 
 def column_or_1d(y: ArrayLike, warn: bool = False) -> Array:
-    """y [n], or [n, 1] as [n]."""
+    """Returns y [n], or [n, 1] as [n]."""
     labels = np.asarray(y)
     if labels.ndim == 2 and labels.shape[1] == 1:
         if warn:
@@ -121,7 +121,7 @@ def column_or_1d(y: ArrayLike, warn: bool = False) -> Array:
 
 
 def check_classification_targets(y: Array) -> None:
-    """ArgumentError for y that are no labels of classes."""
+    """Raises ArgumentError for y that cannot be labels of classes."""
     if y.dtype.kind == "f" and (y != np.floor(y)).any():
         raise ArgumentError(
             "Unknown label type: continuous. Maybe you are trying to fit a classifier, which "

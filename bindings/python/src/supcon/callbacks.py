@@ -33,7 +33,8 @@ _LOGGED = ("loss", "learning_rate", *_OF_EPOCHS, "images_per_second")
 
 
 class Callback:
-    """Hears of a run; subclass it and override what you need. One object serves one run at a time.
+    """A listener to a run; subclass it and override what you need. One object serves one run at a
+    time.
 
     Hooks, as in Keras (epochs and batches count from 0; `logs` has what was measured, by name):
     on_train_begin(logs), on_train_batch_end(batch, logs), on_epoch_end(epoch, logs),
@@ -59,29 +60,29 @@ class Callback:
         model = params = trainer = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Before the first step."""
+        """Called before the first step."""
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """After a step."""
+        """Called after a step."""
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """After an epoch."""
+        """Called after an epoch."""
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """After the run."""
+        """Called after the run."""
 
     def on_warning(self, message: str) -> None:
-        """Of what the library finds wrong with the run."""
+        """Called when the library finds something wrong with the run."""
 
     def begin(self, model: Model, trainer: Trainer, params: dict[str, int]) -> None:
-        """The run begins."""
+        """Starts a run with this callback."""
         self.model, self.trainer, self.params = model, trainer, params
         self._logs: Logs = {}
         model.stop_training = False
         self.on_train_begin()
 
     def __call__(self, event: Event) -> bool:
-        """Hands an event to its hook; whether the run is to end."""
+        """Passes an event to its hook, and returns whether the run is to end."""
         if event.kind == "warning":
             self.on_warning(event.message)
         else:
@@ -97,7 +98,7 @@ class Callback:
         return self.model.stop_training
 
     def end(self) -> None:
-        """The run has ended."""
+        """Ends a run with this callback."""
         try:
             self.on_train_end(self._logs)
         finally:
@@ -105,7 +106,7 @@ class Callback:
 
 
 def listed(callbacks: Callbacks | None) -> list[Callable[[Event], object]]:
-    """`callbacks`, a list of them, one alone or None, as a list of callables."""
+    """Returns `callbacks` (a list of them, a single one, or None) as a list of callables."""
     if callbacks is None:
         return []
     found = [callbacks] if callable(callbacks) else callbacks
@@ -136,7 +137,7 @@ class _Monitor(Callback):
         self.best, self.wait, self._said = -math.inf if self._higher else math.inf, 0, False
 
     def value(self, logs: Logs | None) -> float | None:
-        """The quantity; None, with a warning the first time, if it was not measured."""
+        """Returns the quantity; None, with a warning the first time, if it was not measured."""
         logs = logs or {}
         if self.monitor in logs:
             return logs[self.monitor]
@@ -152,18 +153,18 @@ class _Monitor(Callback):
         return None
 
     def is_better(self, value: float, than: float) -> bool:
-        """By more than min_delta."""
+        """Tells whether `value` is better than `than` by more than min_delta."""
         gain = value - than if self._higher else than - value
         return gain > self.min_delta
 
     def say(self, text: str) -> None:
-        """On standard output, as Keras does, if verbose."""
+        """Prints on standard output, as Keras does, if verbose."""
         if self.verbose:
             print(text, flush=True)
 
 
 class EarlyStopping(_Monitor):
-    """Ends the run when `monitor` has not got better for `patience` epochs.
+    """Ends the run when `monitor` has not improved for `patience` epochs.
 
     Parameters
     ----------
@@ -210,7 +211,7 @@ class EarlyStopping(_Monitor):
         if value is None:
             return
         self.wait += 1
-        # The best weights are those of the best epoch, even of one below the baseline.
+        # The best weights are those of the best epoch, even if it is below the baseline.
         if self.is_better(value, self._best_so_far):
             self._best_so_far, self.best_epoch = value, epoch
             if self.restore_best_weights:
@@ -223,7 +224,7 @@ class EarlyStopping(_Monitor):
 
 
 class ModelCheckpoint(_Monitor):
-    """Writes the model after each epoch, or when it is the best so far.
+    """Writes the model after each epoch, or only when it is the best so far.
 
     Parameters
     ----------
@@ -297,7 +298,7 @@ class ModelCheckpoint(_Monitor):
 
 
 class CSVLogger(Callback):
-    """Writes a row for each epoch: epoch (from 0, as Keras has it) and what was measured.
+    """Writes a row for each epoch: epoch (from 0, as in Keras) and what was measured.
 
     Parameters
     ----------
@@ -329,7 +330,7 @@ class CSVLogger(Callback):
 
 
 class TensorBoard(Callback):
-    """Writes events for TensorBoard after each epoch, by its own library: ``pip install
+    """Writes events for TensorBoard after each epoch, with its own library: ``pip install
     tensorboard``.
 
     Parameters
@@ -361,8 +362,9 @@ class TensorBoard(Callback):
 
 
 class ReduceLROnPlateau(_Monitor):
-    """Multiplies the learning rate by `factor` when `monitor` has not got better for `patience`
-    epochs. The schedule goes on below it; schedule="constant" leaves the rate to this alone.
+    """Multiplies the learning rate by `factor` when `monitor` has not improved for `patience`
+    epochs. The schedule continues below it; with schedule="constant" only this callback changes the
+    rate.
 
     Parameters
     ----------
@@ -421,7 +423,7 @@ class ReduceLROnPlateau(_Monitor):
 
 
 class TerminateOnNaN(Callback):
-    """Ends the run without an exception where the loss becomes NaN or infinite: otherwise that is a
+    """Ends the run without an exception when the loss becomes NaN or infinite, which otherwise is a
     StateError. Either way the model is as it was after the epoch before.
     """
 
@@ -433,7 +435,7 @@ class TerminateOnNaN(Callback):
 
 
 class ProgressBar(Callback):
-    """Shows progress on standard error, with loss, rate and time left: what verbose=1 does."""
+    """Shows progress on standard error, with loss, rate and time left, as verbose=1 does."""
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         from ._progress import Progress

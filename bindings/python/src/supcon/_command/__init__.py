@@ -22,6 +22,6 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     try:
         return run(given)
-    except BrokenPipeError:  # who read our output has gone; nothing is left to say to them
+    except BrokenPipeError:  # the reader of our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -1,4 +1,4 @@
-"""The commands put together."""
+"""Puts the commands together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMMANDS = {
     **_look.COMMANDS,
 }
 EPILOG = "Exit status: 0; 1 after an error; 2 for wrong usage; 130 after Ctrl-C."
-RENAMED = {  # what is not told by likeness
+RENAMED = {  # other tools' names, too different to be suggested by similarity
     "fit": "train",
     "predict": "classify",
     "transform": "embed",
@@ -36,7 +36,7 @@ RENAMED = {  # what is not told by likeness
 
 
 def app(whole: bool) -> typer.Typer:
-    """whole : help has every option."""
+    """Makes the typer application. whole: --help lists every option."""
     made = typer.Typer(
         name="supcon",
         help="Supervised contrastive learning on a CPU: trains image encoders, and turns images "
@@ -74,7 +74,7 @@ def _version(value: bool) -> None:
 
 
 def _guarded(function: Callable[[SimpleNamespace], int]) -> Callable[[SimpleNamespace], int]:
-    """Errors of the library and of files as one line, and their exit status."""
+    """Turns errors of the library and of files into one line and an exit status."""
 
     def run(given: SimpleNamespace) -> NoReturn:
         set_log(log, "warning" if getattr(given, "quiet", True) else "info")
@@ -113,7 +113,7 @@ def run(given: list[str]) -> int:
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 1
     except Exception as error:
-        # of typer's parser, whose classes are click's in older releases
+        # a usage error of typer's parser; its class is click's in older releases
         if not hasattr(error, "format_message"):
             raise
         print(f"supcon: error: {_usage(error)}", file=sys.stderr)
@@ -121,7 +121,7 @@ def run(given: list[str]) -> int:
 
 
 def _usage(error: Any) -> str:
-    """What is wrong with the command line, in one sentence."""
+    """Says in one sentence what is wrong with the command line."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "supcon"
     words = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")

@@ -1,4 +1,6 @@
-"""Search, and what other programs take: `supcon index`, `search`, `export`, `import`."""
+"""Implements search and exchange with other programs: `supcon index`, `search`, `export`,
+`import`.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,7 @@ def index(given: SimpleNamespace) -> int:
     found = Index(model, n_jobs=given.threads)
     found.add(rows, None if paths is None else [os.path.abspath(it) for it in paths])
     found.save(output)
-    # so that `supcon search` need not be told
+    # `supcon search` finds the model here
     path = os.path.abspath(model_path(given.model))
     _files.write(output + ".model", lambda file: file.write(os.fsencode(path) + b"\n"))
     note(given, f"{len(found):,} images are in {output}")

@@ -1,5 +1,5 @@
-"""Flags of the command, made of the library's tables of options and of a few words more, for
-typer, which makes the parser of them.
+"""Describes the command's flags for typer, which builds the parser. Most come from the library's
+tables of options.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ import typer
 
 from .._options import AUGMENTATION, Option, augmentation
 
-COMMAND_LINE: list[str] = []  # as it was given, for who keeps it
+COMMAND_LINE: list[str] = []  # the arguments as they were given
 COMMON = 44  # characters of help in the short form of --help
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One argument or option. common : shown by --help, where the command has more than fit;
-    parse : of the text, a ValueError says what is wrong; brief : help in a few
-    words.
+    """One argument or option of a command. common: shown by --help even where not every option
+    fits; parse: converts the text, and raises ValueError for a bad one; brief: a shorter help.
     """
 
     name: str
@@ -53,7 +52,9 @@ def of(
     text: str | None = None,
     name: str | None = None,
 ) -> Flag:
-    """The flag of an option of the library, with its default in the help; None if not given."""
+    """Makes the flag of an option of the library, with its default in the help. Its value is None
+    if it is not given.
+    """
     return Flag(
         name or option.name,
         f"{text or option.help} (default: {say(option.default)})",
@@ -81,8 +82,8 @@ def say(value: Any) -> str:
 def command(
     function: Callable[[SimpleNamespace], int], flags: list[Flag], whole: bool
 ) -> Callable[..., int]:
-    """What typer takes for a command: a function whose signature has the flags. `function` gets
-    them as one object. whole : every option is shown by --help, with all its words.
+    """Returns a function for typer whose signature has the flags. `function` gets their values as
+    one object. whole: --help shows every option with its full text.
     """
     parameters: list[inspect.Parameter] = []
     annotations: dict[str, Any] = {}
@@ -114,7 +115,7 @@ def command(
 def _typed(flag: Flag) -> Any:
     kind: Any = flag.kind
     if flag.choices and flag.parse is None:
-        make: Any = enum.Enum  # of a name that only the running program knows
+        make: Any = enum.Enum  # mypy refuses a name that is not a literal
         kind = make(flag.name, {it: it for it in flag.choices}, type=str)
     if flag.several:
         return list[kind] if flag.positional and not flag.optional else Optional[list[kind]]
@@ -124,7 +125,7 @@ def _typed(flag: Flag) -> Any:
 def _info(flag: Flag, whole: bool) -> Any:
     words: dict[str, Any] = dict(help=flag.help if whole else brief(flag), show_default=False)
     if flag.parse or flag.kind in (int, float):
-        words["parser"] = parser(flag.parse or flag.kind)  # their errors name the value
+        words["parser"] = parser(flag.parse or flag.kind)  # whose errors name the value
     if flag.metavar and (flag.positional or flag.parse or not flag.choices or not whole):
         words["metavar"] = flag.metavar if flag.kind is not bool else None
     if flag.positional:
@@ -141,7 +142,7 @@ def _negatable(flag: Flag) -> bool:
 
 
 def brief(flag: Flag) -> str:
-    """The first words of a help, or the choices, and the default, in one line."""
+    """Shortens a help text to its first words (or its choices) and the default, in one line."""
     text, _, default = flag.help.partition(" (default: ")
     default = default.rstrip(")")
     text = flag.brief or text.split("; ")[0].split(" (")[0]
@@ -157,7 +158,7 @@ def brief(flag: Flag) -> str:
 
 
 def parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
-    """typer's form of it: what is wrong is said as wrong usage."""
+    """Wraps a conversion for typer, so that a bad value is reported as wrong usage."""
 
     def read(text: Any) -> Any:
         if not isinstance(text, str):
@@ -222,5 +223,5 @@ def second_augmentation(text: str) -> dict[str, Any]:
             (name.strip().replace("-", "_"), value) if equals or number else ("kind", part)
         )
         fields[name] = AUGMENTATION[name].kind(value) if name in AUGMENTATION else value
-    augmentation(fields)  # says what is wrong
+    augmentation(fields)  # raises an error for wrong fields
     return fields

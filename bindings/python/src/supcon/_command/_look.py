@@ -1,4 +1,6 @@
-"""What only looks: `supcon views`, `info`, `report`, `study`."""
+"""Implements the commands that show or report something: `supcon views`, `info`, `report`,
+`study`.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,7 @@ def info(given: SimpleNamespace) -> int:
 
 
 def _show(known: dict[str, Any], margin: str = "") -> None:
-    """A line for each name; those of a dict within stand below its name, further right."""
+    """Prints a line for each name; the entries of a nested dict are indented below its name."""
     for name, value in known.items():
         print(f"{margin + name:26} {'' if isinstance(value, dict) else say(value)}".rstrip())
         if isinstance(value, dict):
@@ -100,9 +102,9 @@ def report(given: SimpleNamespace) -> int:
 
 
 def study(given: SimpleNamespace) -> int:
-    from ..studies._main import run  # with what it needs only here
+    from ..studies._main import run  # imports much that only this command needs
 
-    set_log(log, "warning")  # a line for each run is enough
+    set_log(log, "warning")  # the study prints a line for each run itself
     given.output = given.output or "studies"
     print(run(given))
     return 0

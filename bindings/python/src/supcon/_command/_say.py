@@ -1,4 +1,4 @@
-"""What the command tells while it works, on standard error."""
+"""Prints messages and progress on standard error."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def note_skipped(given: SimpleNamespace, data: Dataset) -> None:
 
 
 def counted(given: SimpleNamespace, what: str) -> Count | None:
-    """A `progress` for `Model.embed`; None where nothing is to be said."""
+    """Returns a `progress` callback for `Model.embed`, or None with --quiet."""
     return None if given.quiet else Count(what)
 
 
 class Bar:
-    """The bar of a run: rich's on a terminal, from the first second; elsewhere plain lines."""
+    """The progress bar of a run: rich's on a terminal, plain lines elsewhere."""
 
     def __init__(self, quiet: bool) -> None:
         self.plain: Progress | None = None
@@ -80,7 +80,7 @@ class Bar:
         return False
 
     def stage(self, what: str) -> None:
-        """What happens now, without an end that is known."""
+        """Shows a stage whose length is not known."""
         if self.bar:
             self.bar.reset(self.task, total=None, description=what, words="")
         elif self.plain:

@@ -1,4 +1,4 @@
-"""`supcon train`."""
+"""Implements `supcon train`."""
 
 from __future__ import annotations
 
@@ -197,12 +197,14 @@ def flags() -> list[Flag]:
 
 
 def given_of(arguments: SimpleNamespace, table: Iterable[str]) -> dict[str, Any]:
-    """The options of a table that are on the command line, or in its configuration."""
+    """Returns the options of a table that the command line or its configuration file gives."""
     return only({name: getattr(arguments, name, None) for name in table})
 
 
 def augmentation_of(arguments: SimpleNamespace, base: Any = None) -> Any:
-    """What `train` takes: a dict, a pair of them, or None; `base` with what was given."""
+    """Returns the `augmentation` argument of `train`: `base` with the fields that were given; a
+    dict, a pair of dicts, or None.
+    """
     fields = given_of(arguments, AUGMENTATION)
     if "augmentation" in fields:
         fields["kind"] = fields.pop("augmentation")
@@ -214,14 +216,14 @@ def augmentation_of(arguments: SimpleNamespace, base: Any = None) -> Any:
 
 
 def configured(arguments: SimpleNamespace) -> None:
-    """Fills what the command line leaves open from the file of --config; checks --preset."""
+    """Fills in from the file of --config what the command line leaves open; checks --preset."""
     for section, values in (_config.read(arguments.config) if arguments.config else {}).items():
         if section == "augmentation_second":
             if arguments.augmentation_second is None:
                 arguments.augmentation_second = values
             continue
         names = {"kind": "augmentation"} if section == "augmentation" else {}
-        if section == "model" and (arguments.init or "init" in values):  # the file says the rest
+        if section == "model" and (arguments.init or "init" in values):  # its file has the rest
             values = {it: values[it] for it in ("init", "precision", "channels") if it in values}
         for key, value in values.items():
             name = names.get(key, key)
@@ -355,7 +357,7 @@ def _train(arguments: SimpleNamespace, begin: Prepared, alone: bool, bar: Bar) -
     if labels and not learns_classes(options) and arguments.classifier is not False:
         bar.stage("fitting the linear classifier")
         fit = given_of(arguments, CLASSIFIER)
-        known = validation_split(data, options)[0]  # what is held out judges the classifier, too
+        known = validation_split(data, options)[0]  # held-out images judge the classifier too
         model.fit_classifier(
             known, iterations=fit.get("classifier_iterations"), l2=fit.get("classifier_l2")
         )
@@ -419,7 +421,9 @@ def _summary(arguments: SimpleNamespace, folder: Run, made: list[str]) -> None:
 
 
 def _sections(arguments: SimpleNamespace, described: dict[str, Any]) -> dict[str, Any]:
-    """What config.toml has beside the options of the run and what the model says of itself."""
+    """Returns the sections of config.toml that the options of `supcon.train` and the model do not
+    provide.
+    """
     names = ("val", "targets", "long_tailed", "per_class", "label_noise", *DATASET)
     found = {"path": arguments.data} | only({it: getattr(arguments, it) for it in names})
     model = {"init": arguments.init} if arguments.init else {}
@@ -434,7 +438,7 @@ def _sections(arguments: SimpleNamespace, described: dict[str, Any]) -> dict[str
 
 
 def _name(data: str) -> str:
-    """What a run on this DATA is called."""
+    """Returns a name for a run on this DATA."""
     kind, colon, rest = data.partition(":")
     path = rest.split(",")[0] if colon and not os.path.exists(data) else data
     name = os.path.basename(os.path.abspath(path or kind)).split(".")[0]
@@ -442,7 +446,7 @@ def _name(data: str) -> str:
 
 
 def _begin(arguments: SimpleNamespace) -> Model | None:
-    """The model of --init."""
+    """Loads the model of --init."""
     if arguments.init is None:
         return None
     for name in (*MODEL, "image_size", "mean", "std"):
@@ -460,7 +464,7 @@ def _begin(arguments: SimpleNamespace) -> Model | None:
 
 
 def _variant(arguments: SimpleNamespace, data: Dataset) -> Dataset:
-    """The data set, with its tail cut, thinned out, its labels spoilt, as asked for."""
+    """Applies --long-tailed, --per-class and --label-noise to the data set."""
     seed = MODEL_DATA["seed"].default if arguments.seed is None else arguments.seed
     for value, change in (
         (arguments.long_tailed, "long_tailed"),

@@ -1,4 +1,4 @@
-"""What is done with a model: `supcon embed`, `classify`, `evaluate`."""
+"""Implements the commands that use a model: `supcon embed`, `classify`, `evaluate`."""
 
 from __future__ import annotations
 
@@ -60,13 +60,15 @@ def embedding_flags() -> list[Flag]:
 
 
 def model_path(path: str) -> str:
-    """The model of a run's folder; other paths as they are."""
+    """Returns the model inside a run's folder; other paths are returned unchanged."""
     inside = os.path.join(path, "model.safetensors")
     return inside if os.path.isdir(path) and os.path.exists(inside) else path
 
 
 def reading(given: SimpleNamespace, model: Model) -> dict[str, Any]:
-    """How images are read: as the command line says, in the model's channels."""
+    """Returns the options for reading images: those of the command line, with the model's
+    channels.
+    """
     return given_of(given, DATASET) | {"channels": model.channels}
 
 
@@ -249,7 +251,7 @@ def _measures(
     test_rows: Float32,
     test_labels: Array,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What was asked for beside the methods: (name, {measure: value})."""
+    """Yields the measures that were asked for beside the methods, as (name, {measure: value})."""
     jobs = given.threads
     if given.retrieval:
         yield "retrieval", _files.plain(retrieval(test_rows, test_labels, n_jobs=jobs))

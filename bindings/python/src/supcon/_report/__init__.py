@@ -1,4 +1,4 @@
-"""The report of a run: one page with everything in it, for any browser, no network."""
+"""Writes the report of a run: one page with everything in it, for any browser, without network."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def report(
     projections: Sequence[str] | None = None,
 ) -> Path:
     """Writes report.html into a run's folder: curves, confusion matrix, a map of the embeddings,
-    nearest neighbors, the worst mistakes, calibration, the views that training saw. One file that
-    needs no network.
+    nearest neighbors, the worst mistakes, calibration, and the views that training saw. It is one
+    file that needs no network.
 
     Parameters
     ----------
@@ -38,9 +38,10 @@ def report(
         The images that the run trained on. Needed only with `test`, and for a run that was stopped
         before its end.
     test : Dataset, optional
-        Labeled images to judge the model by, in the place of those that the run held out.
+        Labeled images to judge the model by instead of those that the run held out.
     projections : list of {"pca", "umap", "tsne"}, optional
-        Of the map. None: PCA, and UMAP or else t-SNE where umap-learn or scikit-learn is installed.
+        Projections of the map. None: PCA, and UMAP or else t-SNE if umap-learn or scikit-learn is
+        installed.
 
     Returns
     -------
@@ -70,8 +71,8 @@ def report(
 def sources(
     run: PathLike, data: str | None, test: str | None
 ) -> tuple[Dataset | None, Dataset | None]:
-    """The images of DATA and TEST, words of the command line, or else of a run's config.toml; None,
-    both, where the report needs none.
+    """Returns the images of DATA and TEST of the command line, or else those named in a run's
+    config.toml; (None, None) if the report needs none.
     """
     from .. import _sources
 
@@ -97,7 +98,7 @@ def sources(
 
 
 def _assess(folder: Run, data: Dataset | None, test: Dataset | None) -> None:
-    """Judges the model of a folder anew."""
+    """Judges the model of a run's folder and writes the evaluation there."""
     if data is None:
         raise ArgumentError(
             f"{folder.path} has no evaluation of its model; expected data=, the images that the "

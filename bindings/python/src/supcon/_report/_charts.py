@@ -1,4 +1,4 @@
-"""Charts as SVG. Colors are the page's, so that they follow light and dark."""
+"""Draws charts as SVG, in the page's colors, so that they follow its light and dark modes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 380, 210, 46, 30, 10, 18
 
 
 def ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round numbers from `low` to `high`, at most `most` + 1 of them."""
+    """Returns round numbers from `low` to `high`, at most `most` + 1 of them."""
     if not high > low:
         return [low]
     rough = (high - low) / most
@@ -29,7 +29,7 @@ def number(value: float) -> str:
 
 
 def curves(x: Array, series: dict[str, Array], unit: str = "", label: str = "") -> str:
-    """Lines over epochs. series: name → values, NaN where nothing was measured."""
+    """Draws lines over epochs. series: name → values, NaN where nothing was measured."""
     known = np.concatenate([it[np.isfinite(it)] for it in series.values()])
     low, high = float(known.min()), float(known.max())
     room = (high - low) * 0.06 or abs(high) * 0.05 or 1
@@ -89,7 +89,9 @@ def curves(x: Array, series: dict[str, Array], unit: str = "", label: str = "") 
 
 
 def matrix(counts: Array, names: list[str]) -> str:
-    """A confusion matrix: rows the truth, columns the guess, shaded by the fraction of the row."""
+    """Draws a confusion matrix: rows are the truth, columns the predictions, shaded by the fraction
+    of the row.
+    """
     size = len(names)
     cell = 30 if size <= 12 else 22 if size <= 24 else 16
     shown = [it if len(it) <= 16 else it[:15] + "…" for it in names]
@@ -135,7 +137,7 @@ def matrix(counts: Array, names: list[str]) -> str:
 
 
 def reliability(counts: Array, confidences: Array, accuracies: Array) -> str:
-    """Accuracy against confidence, with the bins' counts below."""
+    """Draws accuracy against confidence, with the bins' counts below."""
     bins, high = len(counts), 250
 
     def across(confidence: float) -> float:
@@ -186,7 +188,7 @@ MARKERS = (
 
 
 def marker(number: int) -> tuple[str, str]:
-    """(path, color) of a class: eight colors in four shapes."""
+    """Returns (path, color) of a class: eight colors in four shapes."""
     if number < 0:
         return MARKERS[0], "var(--c0)"
     return MARKERS[number // 8 % 4], f"var(--c{number % 8})"
@@ -206,8 +208,8 @@ def legend(names: list[str]) -> str:
 def scatter(
     projections: dict[str, Array], labels: Sequence[int] | Array, tips: list[str], thumbs: list[str]
 ) -> str:
-    """Points of the first projection; the page's script moves them to the others. `thumbs`:
-    attributes for the script.
+    """Draws the points of the first projection; the page's script moves them to the others.
+    `thumbs`: attributes for the script.
     """
     wide, high = 760, 520
     places, parts = [], []

@@ -1,4 +1,4 @@
-"""The page of a report, section by section."""
+"""Builds the page of a report, section by section."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_CLASSES, MOST_PAIRS = 40, 10
 
 
 class Page:
-    """`html` makes it of what the run's folder holds."""
+    """A report's page; `html` builds it from the content of a run's folder."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class Page:
         )
 
     def _words(self, at: int) -> str:
-        """An image in words: its class, what it was taken for, its name."""
+        """Describes an image: its class, its prediction, its name."""
         found, lines = self.found, []
         if len(found.labels):
             lines.append(found.class_names[found.labels[at]])

@@ -1,4 +1,4 @@
-"""Embeddings in two dimensions."""
+"""Projects embeddings to two dimensions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ NAMES = ("pca", "umap", "tsne")
 
 
 def project(rows: Array, names: Sequence[str] | None = None) -> dict[str, Array]:
-    """A name in words → float [n, 2], scaled to -1 … 1. `names` of `NAMES`; None: PCA, and UMAP
-    or else t-SNE, whichever is installed.
+    """Returns a dict from the projection's title to float [n, 2], scaled to -1 … 1. `names`: some
+    of `NAMES`; None: PCA, and UMAP or else t-SNE, whichever is installed.
     """
     rows = np.asarray(rows, np.float64)
     known = {"pca": pca, "umap": umap, "tsne": tsne}
@@ -36,7 +36,9 @@ def project(rows: Array, names: Sequence[str] | None = None) -> dict[str, Array]
 
 
 def pca(rows: Array) -> Array:
-    """The two directions of most variance, each signed so that its largest weight is positive."""
+    """Projects to the two directions of most variance, each signed so that its largest weight is
+    positive.
+    """
     if len(rows) == 0:
         return np.empty((0, 2))
     centered = rows - rows.mean(0)

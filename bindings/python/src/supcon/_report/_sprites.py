@@ -1,4 +1,4 @@
-"""Thumbnails: one picture in the page's style for many of them."""
+"""Combines many thumbnails into one picture in the page's style sheet."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ class Sprites:
         return f"background-position:-{column * self.width}px -{row * self.height}px"
 
     def show(self, at: int, words: str = "") -> str:
-        """A picture as HTML; `words` are escaped already."""
+        """Returns a picture as HTML; `words` must be escaped already."""
         return (
             f'<span class="{self.kind}" style="{self.place(at)}" role="img" '
             f'aria-label="{words}"></span>'
         )
 
     def attributes(self, at: int) -> str:
-        """For the page's script, which shows the picture beside the pointer."""
+        """Returns attributes for the page's script, which shows the picture beside the pointer."""
         return f'data-kind="{self.kind}" data-thumb="{self.place(at)}"'
 
 
 def _encoded(pixels: Array) -> str:
-    """A data URL: PNG, or JPEG for a large picture where Pillow is installed."""
+    """Returns a data URL: PNG, or JPEG for a large picture if Pillow is installed."""
     content, kind = None, "jpeg"
     if pixels.size > 1 << 18:
         try:

@@ -29,7 +29,7 @@ NAMES = (
 
 
 def find(name: str) -> Study:
-    """The `Study` of that name."""
+    """Returns the `Study` of that name."""
     module = importlib.import_module(f".{name.replace('-', '_')}", __name__)
     study: Study = module.STUDY
     return study

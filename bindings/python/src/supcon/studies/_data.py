@@ -1,4 +1,4 @@
-"""The data of a study."""
+"""Loads the data of a study."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from .._types import Array, Int64
 
 
 def load(data: str, test: str | None) -> tuple[Dataset, Dataset]:
-    """(to train on, to test with), both labeled, of the same classes."""
+    """Returns the images to train on and those to test with, both labeled, with the same
+    classes.
+    """
     train, own = _sources.read(data)
     if test is not None:
         own = _sources.read(test)[0]
@@ -30,14 +32,14 @@ def load(data: str, test: str | None) -> tuple[Dataset, Dataset]:
 
 
 def labels(data: Dataset) -> Int64:
-    """The labels, which all data of a study have."""
+    """Returns the labels, which all data of a study have."""
     if data.labels is None:
         raise ArgumentError("the images have no labels, which a study needs")
     return data.labels
 
 
 def some(data: Dataset, classes: Array) -> Dataset:
-    """The images of some classes, numbered anew from 0."""
+    """Returns the images of some classes, renumbered from 0."""
     numbers = labels(data)
     kept = np.flatnonzero(np.isin(numbers, classes))
     return (

@@ -1,4 +1,4 @@
-"""A study as the command runs it."""
+"""Runs a study for the command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._study import Settings
 
 
 def run(arguments: SimpleNamespace) -> str:
-    """Runs what the arguments ask for; the path of the report."""
+    """Runs the study that the arguments ask for and returns the path of its report."""
     small = arguments.data == "digits"
     for name in ("seeds", "epochs", "width", "batch_size", "per_class"):
         if getattr(arguments, name) is not None:

@@ -1,4 +1,4 @@
-"""The table, the verdicts and the plot of a study."""
+"""Writes the table, the verdicts and the plot of a study."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VERDICTS = (
 
 
 def write(runner: Runner, outcomes: list[Outcome], command: str) -> str:
-    """NAME.md, and NAME.png where matplotlib is installed; returns the path of the first."""
+    """Writes NAME.md, and NAME.png if matplotlib is installed; returns the path of the first."""
     study, name = runner.study, os.path.join(runner.folder, runner.study.name)
     pictured = draw(study, outcomes, name + ".png")
     with open(name + ".md", "w", encoding="utf-8") as file:
@@ -117,7 +117,7 @@ def table(study: Study, outcomes: list[Outcome]) -> list[str]:
 
 
 def spread(name: str, values: Array) -> str:
-    """ "91.23 ± 0.10"; failed runs are left out and counted."""
+    """Formats "91.23 ± 0.10"; failed runs are left out and counted."""
     _, factor, digits = MEASURES[name]
     sound = values[np.isfinite(values)] * factor
     if len(sound) == 0:
@@ -129,7 +129,9 @@ def spread(name: str, values: Array) -> str:
 
 
 def judge(claim: Claim, outcomes: list[Outcome]) -> str:
-    """A row: the claim, the paper's difference, ours with its standard error, the verdict."""
+    """Returns a row: the claim, the paper's difference, ours with its standard error, the
+    verdict.
+    """
     by_name = {it.arm.name: it for it in outcomes}
     first, second = (
         by_name[it].measures.get(claim.measure, np.array([np.nan]))
@@ -170,8 +172,8 @@ def judge(claim: Claim, outcomes: list[Outcome]) -> str:
 def standard_error(
     measure: str, gaps: Array, first: Array, second: Array, factor: float, outcome: Outcome
 ) -> float:
-    """Of the mean difference: over seeds; for shares of images at least that of drawing the test
-    images, once for both arms as if they were independent.
+    """Returns the standard error of the mean difference over seeds. For fractions of images it is
+    at least that of drawing the test images, as if both arms were tested independently.
     """
     over_seeds = gaps.std(ddof=1) / math.sqrt(len(gaps)) if len(gaps) > 1 else 0.0
     if measure not in ("top1", "top5", "knn", "corrupted"):
@@ -183,8 +185,9 @@ def standard_error(
 
 
 def draw(study: Study, outcomes: list[Outcome], path: str) -> bool:
-    """Dots for seeds, their mean and standard deviation, on the study's axis or a row per arm, or
-    boxes of many arms; beside it the paper's figures, where it has some. False without matplotlib.
+    """Plots a dot for each seed with mean and standard deviation, on the study's axis or in a row
+    per arm, or boxes of many arms; the paper's figures, if any, are plotted beside it. Returns
+    False without matplotlib.
     """
     try:
         import matplotlib
@@ -295,8 +298,8 @@ def draw_boxes(
     measure: str,
     path: str,
 ) -> None:
-    """A box per group, from the lower to the upper quartile, with the median, and a dot per run
-    beside it; a run that failed counts as 0.
+    """Plots a box per group, from the lower to the upper quartile, with the median, and a dot per
+    run beside it; a failed run counts as 0.
     """
     label, factor, _ = MEASURES[measure]
     groups: dict[str, list[float]] = {}

@@ -33,8 +33,8 @@ from ._study import Arm, Settings, Study
 
 @dataclass(frozen=True)
 class Parts:
-    """Images to train on, to choose by, and to test with; pretrain: what `prepare` set apart, such
-    as the classes that transfer begins with.
+    """The images to train on, to choose by, and to test with. pretrain: images that `prepare` set
+    apart, such as the classes that transfer begins with.
     """
 
     train: Dataset
@@ -45,7 +45,7 @@ class Parts:
 
 @dataclass
 class Outcome:
-    """What an arm came to: the candidate that was chosen, measures by seed (NaN where a run
+    """The result of an arm: the chosen candidate, and its measures by seed (NaN where a run
     failed).
     """
 
@@ -79,7 +79,7 @@ class Runner:
                 )
 
     def run(self) -> list[Outcome]:
-        """All arms, all candidates, all seeds; then the tests of the chosen."""
+        """Trains all arms, candidates and seeds, then tests the chosen candidates."""
         arms = self.study.arms(self.settings)
         jobs = [
             (arm, at, seed)
@@ -113,7 +113,7 @@ class Runner:
         _files.write(self.path, lambda file: file.write(json.dumps(self.done, indent=1).encode()))
 
     def parts(self, seed: int) -> Parts:
-        """The same for every arm of a seed."""
+        """Returns the images of a seed, which every arm shares."""
         known, test = self.whole
         if self.study.prepare:
             return self.study.prepare(self.settings, known, test, seed)
@@ -130,7 +130,7 @@ class Runner:
             model = (self.study.fit or fit)(
                 self.settings, arm, arm.options | arm.grid[at], parts, seed
             )
-        except StateError as error:  # collapsed or diverged: a result, too
+        except StateError as error:  # collapsed or diverged, which is a result too
             return {"validation": 0.0, "failed": str(error), "seconds": time.monotonic() - start}
         model.save(self.model_path(self.key(arm, at, seed)))
         accuracy = float(
@@ -180,8 +180,8 @@ class Runner:
 
 
 def new_model(settings: Settings, options: dict[str, Any], data: Dataset, seed: int) -> Model:
-    """The settings' architecture for the images of `data`; options: those of a run, which may have
-    some of the model.
+    """Makes a model of the settings' architecture for the images of `data`. options: those of a
+    run, which may include options of the model.
     """
     given = {name: options.get(name) for name in ("head", "head_hidden", "projection_dim")}
     given |= {"architecture": settings.architecture, "width": settings.width, "seed": seed}
@@ -191,7 +191,7 @@ def new_model(settings: Settings, options: dict[str, Any], data: Dataset, seed: 
 def stage(
     settings: Settings, model: Model, data: Dataset, options: dict[str, Any], seed: int
 ) -> None:
-    """One run of the trainer."""
+    """Runs the trainer once."""
     known = {
         name: value
         for name, value in options.items()
@@ -211,20 +211,18 @@ def stage(
     )
 
 
-_encoders: dict[
-    str, Model
-] = {}  # the last ones: arms that differ in the linear stage alone share theirs
+_encoders: dict[str, Model] = {}  # the latest, shared by arms that differ in the linear stage only
 
 
 def fit(settings: Settings, arm: Arm, options: dict[str, Any], parts: Parts, seed: int) -> Model:
-    """Encoder, then classifier."""
+    """Trains an encoder, then a classifier."""
     model = encoder(settings, options, parts.train, seed)
     classify(settings, arm, options, model, parts.train, seed)
     return model
 
 
 def encoder(settings: Settings, options: dict[str, Any], data: Dataset, seed: int) -> Model:
-    """A model after its first stage, the caller's own."""
+    """Returns a model after its first stage, as a copy for the caller."""
     key = f"{settings} {sorted(options.items())} {seed}"
     if key not in _encoders:
         model = new_model(settings, options, data, seed)
@@ -238,7 +236,7 @@ def encoder(settings: Settings, options: dict[str, Any], data: Dataset, seed: in
 def classify(
     settings: Settings, arm: Arm, options: dict[str, Any], model: Model, data: Dataset, seed: int
 ) -> None:
-    """The linear stage, unless the run trained a classifier."""
+    """Trains the linear stage, unless the run trained a classifier."""
     if trains_classifier(options.get("objective"), options.get("joint_classifier")):
         return
     if arm.second is None:
@@ -248,7 +246,7 @@ def classify(
 
 
 def measure(model: Model, parts: Parts, settings: Settings) -> dict[str, float]:
-    """What the test images say."""
+    """Measures the model on the test images."""
     probabilities, truth = model.embed(parts.test, "probabilities", False), _data.labels(parts.test)
     order = np.argsort(-probabilities, axis=1, kind="stable")
     calibrated, rows = calibration(probabilities, truth), model.embed(parts.test)

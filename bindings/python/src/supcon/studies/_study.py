@@ -1,4 +1,4 @@
-"""What a study is."""
+"""Defines a study."""
 
 from __future__ import annotations
 
@@ -65,8 +65,9 @@ class Arm:
 
 @dataclass(frozen=True)
 class Claim:
-    """`first` is better than `second` in `measure`, the paper found (None: it is not told by how
-    much); by less than `margin` of the table's units for a claim that both are equal.
+    """The claim that `first` is better than `second` in `measure`, by `paper` in the paper (None:
+    it does not say by how much). With `margin`, the claim that they differ by less than it, in the
+    table's units.
     """
 
     text: str
@@ -79,7 +80,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Study:
-    """What is compared.
+    """A comparison of arms.
 
     arms, claims : of the settings. measures : columns, the first is drawn. axis : what the arms' x
     is.
@@ -110,7 +111,9 @@ class Study:
     summary: Callable[[list[Outcome]], list[str]] | None = None
 
     def check(self) -> None:
-        """UnsupportedError if this build of the library lacks an option that the study needs."""
+        """Raises UnsupportedError if this build of the library lacks an option that the study
+        needs.
+        """
         known = _options.TRAIN | _options.LOSS | _options.AUGMENTATION
         for need in self.needs:
             name, _, word = need.partition("=")
@@ -122,14 +125,14 @@ class Study:
 
 
 def sgd(settings: Settings, rate: float = 0.2, **more: Any) -> dict[str, Any]:
-    """The recipe that arms begin with: SGD, cosine, warm-up over a tenth of the run, crops of half
-    the area or more, flips where the data may be flipped.
+    """Returns the recipe that arms begin with: SGD, cosine, warm-up over a tenth of the run, crops
+    of half the area or more, flips where the data may be mirrored.
     """
     return {"learning_rate": rate, "reference_batch": 0, "augmentation": crops(settings)} | more
 
 
 def crops(settings: Settings) -> dict[str, Any]:
-    """Digits are not mirrored."""
+    """Returns the augmentation of all arms; digits are not mirrored."""
     return {
         "kind": "crop_flip",
         "crop_scale_min": 0.5,

@@ -1,4 +1,4 @@
-"""Supplement: augmentations of the contrastive and of the linear stage."""
+"""Supplement: augmentations of the contrastive and the linear stage."""
 
 from __future__ import annotations
 

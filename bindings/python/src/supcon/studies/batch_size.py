@@ -1,4 +1,4 @@
-"""Figure 4: how the batch size matters."""
+"""Figure 4: the effect of the batch size."""
 
 from ._study import Arm, Claim, Settings, Study, sgd
 

@@ -1,4 +1,4 @@
-"""Supplement, calibration: is the classifier as sure as it is right?"""
+"""Supplement: the calibration of the classifier."""
 
 from ._study import Arm, Claim, Settings, Study, sgd
 

@@ -20,7 +20,7 @@ def names() -> list[str]:
 
 
 def extra(model: Model, parts: Parts, settings: Settings) -> dict[str, float]:
-    """Errors by corruption and severity, and the accuracy over all of them."""
+    """Returns errors by corruption and severity, and the accuracy over all of them."""
     found: dict[str, float] = {}
     for name in names():
         for severity in SEVERITIES:
@@ -43,15 +43,15 @@ def arms(settings: Settings) -> list[Arm]:
 
 
 def table(it: Outcome, at: int) -> Array:
-    """Errors of a seed, [corruptions, severities]."""
+    """Returns the errors of a seed, [corruptions, severities]."""
     return np.array(
         [[it.measures[f"{name} {severity}"][at] for severity in SEVERITIES] for name in names()]
     )
 
 
 def baseline(outcomes: list[Outcome]) -> tuple[Array, float, Array]:
-    """Mean errors of cross-entropy, on corrupted and on clean images; and which corruptions cost it
-    LEAST or more, so that a share of the cost means something.
+    """Returns the mean errors of cross-entropy on corrupted and on clean images, and which
+    corruptions cost it LEAST or more, so that their relative cost means something.
     """
     base = outcomes[0].measures
     corrupted, clean = (
@@ -62,7 +62,7 @@ def baseline(outcomes: list[Outcome]) -> tuple[Array, float, Array]:
 
 
 def finish(outcomes: list[Outcome]) -> None:
-    """mCE needs a baseline."""
+    """Adds mCE and relative mCE, which need the baseline."""
     if "corrupted" not in outcomes[0].measures:
         return
     corrupted, clean, costly = baseline(outcomes)

@@ -1,4 +1,4 @@
-"""How long to train."""
+"""The effect of the length of the training."""
 
 from ._study import Arm, Claim, Settings, Study, sgd
 

@@ -1,9 +1,9 @@
-"""Tables 1 to 3: the forms of the loss, and what else encoders are trained with."""
+"""Tables 1 to 3: the forms of the loss, and other objectives."""
 
 from .. import _options
 from ._study import Arm, Claim, Settings, Study, sgd
 
-# arXiv:2004.11362's form. Sohn's own (NIPS 2016) has N anchors and N − 1 negatives.
+# The form in arXiv:2004.11362; Sohn's own (NIPS 2016) has N anchors and N − 1 negatives.
 N_PAIRS = "N-pairs, 2(N − 1) negatives"
 GRID = tuple({"learning_rate": it} for it in (0.1, 0.3))
 

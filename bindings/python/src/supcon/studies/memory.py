@@ -1,4 +1,4 @@
-"""Section 4: a momentum encoder and a queue in the place of large batches."""
+"""Section 4: a momentum encoder and a queue instead of large batches."""
 
 from ._study import Arm, Claim, Settings, Study, sgd
 

@@ -1,4 +1,4 @@
-"""Supplement: optimizers of the contrastive and of the linear stage."""
+"""Supplement: optimizers of the contrastive and the linear stage."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from ._study import Arm, Claim, Settings, Study, sgd
 
-# first stage, linear stage: rates that suit a small run
+# options of the first and of the linear stage, with rates for a small run
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "LARS": (
         {"optimizer": "lars", "learning_rate": 4.0, "weight_decay": 1e-4},

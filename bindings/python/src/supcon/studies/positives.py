@@ -1,4 +1,4 @@
-"""Table 6: how many positives an anchor has."""
+"""Table 6: the number of positives of an anchor."""
 
 from ._study import Arm, Claim, Settings, Study, sgd
 

@@ -1,4 +1,4 @@
-"""Figure 4: how much accuracy depends on augmentation, optimizer and learning rate."""
+"""Figure 4: the sensitivity of the accuracy to augmentation, optimizer and learning rate."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def summary(outcomes: list[Outcome]) -> list[str]:
         failed, values = (
             int((~np.isfinite(values)).sum()),
             np.nan_to_num(values),
-        )  # a run that collapsed has learned nothing
+        )  # a collapsed run counts as 0
         low, first, middle, third, high = np.percentile(values, [0, 25, 50, 75, 100])
         widths[name] = third - first
         lines.append(

@@ -1,4 +1,4 @@
-"""Figure 4 and section 4.4: how the temperature matters."""
+"""Figure 4 and section 4.4: the effect of the temperature."""
 
 from ._study import Arm, Claim, Settings, Study, sgd
 
@@ -6,8 +6,7 @@ TEMPERATURES = (0.03, 0.07, 0.1, 0.2, 0.5, 1.0)
 
 
 def arms(settings: Settings) -> list[Arm]:
-    # the scale keeps the size of the gradient, which grows as 1/temperature, at that of temperature
-    # 0.1
+    # The gradient grows as 1/temperature: the scale keeps it as large as at temperature 0.1.
     return [
         Arm(f"temperature {it:g}", sgd(settings, temperature=it, scale=it / 0.1), x=it)
         for it in TEMPERATURES

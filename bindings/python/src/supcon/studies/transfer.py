@@ -1,4 +1,4 @@
-"""Table 4: what an encoder brings to other classes."""
+"""Table 4: transfer of an encoder to other classes."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ FROM = {
     "cross-entropy": ("cross_entropy", 84.67),
     "SimCLR": ("simclr", 84.81),
 }
-# Images of each new class, unless --per-class says otherwise; with many, nothing is transferred.
+# Images of each new class unless --per-class is given; with many, transfer has no effect.
 FEW = 20
 
 
 def prepare(settings: Settings, train: Dataset, test: Dataset, seed: int) -> Parts:
-    """The first half of the classes is what is known; few images of the others are what is met
-    afterwards.
+    """Takes the first half of the classes to train the encoder on, and a few images of the others
+    to transfer to.
     """
     half = len(train.class_names) // 2
     old, new = np.arange(half), np.arange(half, len(train.class_names))

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import _abi, _convert, _generated
+from ._encoded import hand_over
 from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import (
     Pixels,
@@ -23,7 +24,6 @@ from ._images import (
 )
 from ._library import check, defaults, guarded, lib, own
 from ._options import DATASET, build
-from ._pictures import is_foreign, transcoded
 from ._types import AnyArray, Array, ArrayLike, Encoded, Int64, PathLike, Size
 
 
@@ -461,47 +461,8 @@ def encoded_dataset(
     if numbers is not None and len(numbers) != len(images):
         raise ShapeError(f"there are {len(numbers)} labels for {len(images)} images")
     handle = _abi.DatasetHandle()
-    keep = _encoded_handle(images, numbers, options, handle)
+    keep = hand_over(images, numbers, options, handle)
     return Dataset(handle, keep)
-
-
-def _encoded_handle(
-    images: Sequence[Any],
-    numbers: Int64 | None,
-    options: _generated.DatasetOptions,
-    handle: _abi.Handle,
-) -> tuple[Any, ...]:
-    """Creates a data set of paths and bytes in `handle`, and returns the buffers that it goes on
-    using.
-    """
-    count = len(images)
-    data, sizes = (ctypes.c_void_p * max(1, count))(), np.zeros(max(1, count), np.int64)
-    paths = (ctypes.c_char_p * max(1, count))()
-    keep: list[Any] = []
-    for at, it in enumerate(images):
-        if isinstance(it, tuple):
-            paths[at], it = _convert.path("paths", it[0]), it[1]
-        elif isinstance(it, Path):
-            paths[at] = _convert.path("paths", it)
-            it = transcoded(it) if is_foreign(it) else None
-        if it is not None:
-            buffer = np.frombuffer(it, np.uint8)
-            keep.append(buffer)
-            data[at], sizes[at] = buffer.ctypes.data, buffer.size
-            if not buffer.size:  # an empty buffer must not be NULL
-                data[at] = sizes.ctypes.data
-    check(
-        lib.supcon_dataset_from_encoded(
-            data,
-            integers(sizes),
-            paths,
-            count,
-            integers(numbers),
-            ctypes.byref(options),
-            ctypes.byref(handle),
-        )
-    )
-    return tuple(keep)
 
 
 def from_pixels(

@@ -202,7 +202,9 @@ def epochs(text: str) -> list[int]:
 
 
 def number_or(word: tuple[str, str] | None) -> Callable[[str], str | float] | None:
-    """What reads a number, or the word of an option that has one; None: no word."""
+    """Returns a function that reads a number or the option's `word`; None for an option without a
+    word.
+    """
     if word is None:
         return None
 

@@ -258,8 +258,8 @@ def run(arguments: SimpleNamespace) -> int:
 
 @dataclass
 class Prepared:
-    """What a run begins with: its images and those that judge it, the model, the options of
-    `supcon.train`, and those of the model that were chosen.
+    """The start of a run: its images and those that judge it, the model, the options of
+    `supcon.train`, and the chosen options of the model.
     """
 
     data: Dataset

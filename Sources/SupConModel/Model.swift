@@ -170,10 +170,16 @@ extension Model {
         fileprivate let network: Network
     }
 
-    /// A copy of all parameters. Errors: memory.
-    public func snapshot() throws(SupConError) -> Snapshot {
+    /// Returns a copy of all parameters. `earlier`: a snapshot that nobody needs any more, whose
+    /// memory is written over. Errors: memory.
+    public func snapshot(over earlier: Snapshot? = nil) throws(SupConError) -> Snapshot {
         let network = network
-        let values = try AlignedBuffer(Float.self, count: network.parameters.count)
+        let values: AlignedBuffer
+        if let earlier, earlier.network === network {
+            values = earlier.values
+        } else {
+            values = try AlignedBuffer(Float.self, count: network.parameters.count)
+        }
         values.floats.update(from: network.parameters.values, count: network.parameters.count)
         return Snapshot(values: values, network: network)
     }

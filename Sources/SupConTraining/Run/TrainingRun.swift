@@ -245,7 +245,10 @@ final class TrainingRun {
         if let folder = plan.folder {
             try progress.write(folder.last, plan.network.parameters, plan.state)
         }
-        sound = try withAverage { () throws(SupConError) in try plan.model.snapshot() }
+        let before = sound
+        sound = try withAverage { () throws(SupConError) in
+            try plan.model.snapshot(over: before)
+        }
     }
 
     /// Reports the epoch. Errors: canceled (the callback's answer, or `cancel`), memory.

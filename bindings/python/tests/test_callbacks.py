@@ -234,6 +234,25 @@ def test_not_a_number_ends_a_run(data):
     assert training.stopped and len(training.history) < 3
 
 
+def test_a_run_that_diverges_is_put_back_to_its_last_epoch(data, tmp_path):
+    """Not to the start, and not to the epoch before: each was other weights."""
+
+    class Blast(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.trainer.save(tmp_path / f"{epoch}.safetensors")
+            if epoch == 2:
+                self.trainer.scale_rate(1e9)
+
+    options = OPTIONS | dict(epochs=8, schedule="constant", weight_decay=10.0)
+    made = model()
+    with pytest.raises(supcon.StateError, match="put back to the end of epoch") as failed:
+        supcon.train(made, data, callbacks=[Blast()], **options)
+    files = sorted(tmp_path.iterdir(), key=lambda it: int(it.stem))
+    assert len(files) >= 3 and f"the end of epoch {len(files)}." in str(failed.value)
+    kept = [supcon.load(it).fingerprint for it in files]
+    assert made.fingerprint == kept[-1] and len(set(kept)) == len(kept)
+
+
 def test_hooks_in_their_order(data, stop):
     heard = []
 

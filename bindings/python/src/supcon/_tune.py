@@ -69,7 +69,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What `tune` found.
+    """The result of `tune`.
 
     learning_rate : the chosen rate
     trials : in the order of their rates
@@ -133,7 +133,7 @@ def tune(
 
 
 def _number(name: str, options: dict[str, Any]) -> int:
-    """An option of the run that counts something, or its default."""
+    """Returns an option of the run that counts something, or its default."""
     given = options.get(name)
     return int(TRAIN[name].default if given is None else max(1, TRAIN[name].number(given)))
 
@@ -172,12 +172,14 @@ class _Sweep:
 
     @property
     def best(self) -> Trial | None:
-        """The trial with the highest score, of equals the one with the lowest rate."""
+        """The trial with the highest score; among equals, the one with the lowest rate."""
         finite = [it for it in self.ordered if it.score > -math.inf]
         return max(finite, key=lambda it: it.score, default=None)
 
     def nearest(self, best: Trial, default: float) -> float:
-        """Of the rates that are not clearly worse than the best, the nearest to `default`."""
+        """Returns the rate nearest to `default`, among those that are not clearly worse than the
+        best.
+        """
         fair = []
         for rate, scores in self.scores.items():
             less = self.scores[best.learning_rate] - scores
@@ -186,8 +188,8 @@ class _Sweep:
         return min(fair, key=lambda it: abs(math.log(it / default)))
 
     def by_decades(self, middle: float) -> None:
-        """Tries a rate and those a decade beside it, and goes on to where it becomes better: to
-        lower ones where all diverge.
+        """Tries a rate and those a decade beside it, and continues in the direction that improves;
+        downwards if all diverge.
         """
         going = all(self.attempt(rate) for rate in (middle, middle / 10, middle * 10))
         while going and len(self.trials) < TRIALS:
@@ -200,7 +202,9 @@ class _Sweep:
                 return
 
     def attempt(self, rate: float) -> bool:
-        """Trains with a rate, of two digits, and judges the outcome; False if the time is over."""
+        """Trains with a rate, rounded to two digits, and judges the outcome. Returns False if the
+        time is over.
+        """
         rate, begun = float(f"{rate:.1e}"), time.monotonic()
         if rate in self.trials:
             return True
@@ -235,7 +239,7 @@ class _Sweep:
         return True
 
     def _judge(self, model: Model, last: Event) -> tuple[Array, float]:
-        """The score of each image, and the accuracy, of a trial's model."""
+        """Returns the score of each image, and the accuracy, of a trial's model."""
         if self.judges is None:
             return np.array([-last.loss]), math.nan
         truth = cast(Array, self.judges.class_indices)
@@ -265,7 +269,7 @@ class _Sweep:
         return f"{trial.score:.1%} sure of the class, {trial.accuracy:.1%} right"
 
     def recipe(self, rate: float) -> str:
-        """What was tried and chosen."""
+        """Says in a phrase what was tried and chosen."""
         judged = "the loss"
         if self.judges is not None:
             judged = f"{len(self.judges)} images that they did not train on"

@@ -1,4 +1,4 @@
-"""`supcon tune`."""
+"""Implements `supcon tune`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tune_flags() -> list[Flag]:
 
 
 def run(arguments: SimpleNamespace) -> int:
-    """Prints the learning rate that short runs on a part of the training images come to."""
+    """Prints the learning rate that short runs on a part of the training images choose."""
     for name in _OF_RUNS:
         setattr(arguments, name, None)
     configured(arguments)

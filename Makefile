@@ -8,6 +8,7 @@
 #   make test-sanitizers  the C tests and the soak's drivers over builds that sanitizers watch: address and undefined behavior, then threads
 #   make fuzz-coverage    how much of what reads files the damaged files of the soak reach
 #   make test-exhaustive  compares every convolution that a network can ask for with the plain engine
+#   make mpi        build/lib/libsupcon-mpi.so.1, for training over several machines in C (make test-mpi tests that, and Python's)
 #   make install    PREFIX=/usr/local DESTDIR=: header, library, pkg-config and CMake files; make uninstall takes them away
 #   make wheel      a wheel for machines without Swift and Debian's libraries, in build/wheel; make test-wheel tries it with each Python there is (PYTHONS="…": these)
 #   make deb        Debian packages libsupcon1 and libsupcon-dev, in build/deb; make test-deb installs them into a root of its own and builds against them
@@ -21,7 +22,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := lib
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-onednn3 test-exhaustive test-c test-soak test-sanitizers fuzz-coverage test-grown test-python test-docs soak examples install uninstall wheel test-wheel deb test-deb bench \
+.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-onednn3 test-exhaustive test-c test-soak test-sanitizers fuzz-coverage test-grown test-python test-docs mpi deps-mpi test-mpi soak examples install uninstall wheel test-wheel deb test-deb bench \
         bench-compare generate format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
@@ -43,6 +44,7 @@ SWIFT_MINIMUM := 6.3
 PACKAGES_BUILD := g++ binutils pkg-config libdnnl-dev libopenblas-dev libturbojpeg0-dev libpng-dev libwebp-dev zlib1g-dev
 PACKAGES_TEST := cmake qemu-user valgrind locales
 PACKAGES_DEB := dpkg-dev
+PACKAGES_MPI := libopenmpi-dev openmpi-bin
 PACKAGES_DEMO := dataset-fashion-mnist
 
 # Installs those of the packages $(1) that are missing; says nothing if none is.
@@ -178,7 +180,7 @@ lint: swift $(VENV)/lint
 demo: deps-demo examples python-package
 	@$(VENV)/bin/python examples/demo/demo.py --output $(BUILD)/demo --embed examples/c/build/embed_folder
 
-test: deps test-swift test-levels test-openblas test-c test-soak test-python test-docs
+test: deps test-swift test-levels test-openblas test-c test-soak test-python test-mpi test-docs
 
 test-swift: deps-build swift
 	$(SWIFT) test
@@ -253,6 +255,25 @@ test-docs: deps-test python-package
 	@rm -rf $(BUILD)/documents && $(MAKE) install SWIFT= DEPS=none PREFIX=$(abspath $(BUILD))/documents >/dev/null
 	SWIFTC=$(SWIFT)c $(VENV)/bin/python Tests/Docs/run.py --prefix $(BUILD)/documents
 
+# Several processes: nothing else needs MPI. Without it (DEPS=none) its tests are skipped.
+deps-mpi:
+	@$(call install-packages,$(PACKAGES_MPI))
+
+MPICC ?= mpicc
+MPI_LIBRARY := $(BUILD)/lib/libsupcon-mpi.so.1
+mpi: lib deps-mpi
+	@command -v $(MPICC) >/dev/null || { echo "There is no $(MPICC) here: make MPICC=/path/to/mpicc" >&2; exit 1; }
+	@$(MPICC) -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -Iinclude -Wl,-soname,libsupcon-mpi.so.1 -o $(MPI_LIBRARY) bindings/mpi/supcon_mpi.c
+	@ln -sf libsupcon-mpi.so.1 $(BUILD)/lib/libsupcon-mpi.so
+
+$(VENV)/mpi: $(VENV)/ready
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check mpi4py
+	@touch $@
+
+test-mpi: deps-mpi python-package
+	@command -v $(MPICC) >/dev/null || { echo "skipped: there is no $(MPICC) here"; exit 0; }; \
+	$(MAKE) mpi $(VENV)/mpi && $(VENV)/bin/python -m pytest -q Tests/MPI
+
 bench: python-package deps-demo
 	SWIFT=$(SWIFT) $(VENV)/bin/python Benchmarks/run.py $(BENCH_CASES)
 
@@ -283,10 +304,13 @@ install: $(if $(SWIFT),lib)
 	@$(FILL) bindings/c/supcon.pc.in > $(ROOT)/$(LIBDIR)/pkgconfig/supcon.pc
 	@$(FILL) bindings/c/supconConfig.cmake.in > $(ROOT)/$(LIBDIR)/cmake/supcon/supconConfig.cmake
 	@$(FILL) bindings/c/supconConfigVersion.cmake.in > $(ROOT)/$(LIBDIR)/cmake/supcon/supconConfigVersion.cmake
+	@[ ! -f $(MPI_LIBRARY) ] || { install -m 644 include/supcon_mpi.h $(ROOT)/include/ && \
+	  install -m 755 $(MPI_LIBRARY) $(ROOT)/$(LIBDIR)/libsupcon-mpi.so.1 && ln -sf libsupcon-mpi.so.1 $(ROOT)/$(LIBDIR)/libsupcon-mpi.so; }
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 	@echo "Installed libsupcon $(VERSION) in $(ROOT)"
 
 uninstall:
+	@rm -f $(addprefix $(ROOT)/,include/supcon_mpi.h $(LIBDIR)/libsupcon-mpi.so.1 $(LIBDIR)/libsupcon-mpi.so)
 	@rm -f $(addprefix $(ROOT)/,include/supcon.h include/supcon.hpp share/man/man3/supcon.3 $(LIBDIR)/libsupcon.so.1 $(LIBDIR)/libsupcon.so $(LIBDIR)/pkgconfig/supcon.pc)
 	@rm -rf $(ROOT)/include/supcon $(ROOT)/$(LIBDIR)/cmake/supcon
 	@echo "Removed libsupcon from $(ROOT)"

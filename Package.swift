@@ -129,7 +129,7 @@ let package = Package(
             swiftSettings: swiftSettings),
         tests("SupConTensor", ["CKernels"]),
         tests("SupConNetwork", ["SupConTensor", "TestSupport"]),
-        tests("SupConLoss", ["SupConTensor"]),
+        tests("SupConLoss", ["SupConTensor", "TestSupport"]),
         tests("SupConVision", ["SupConTensor"]),
         tests("SupConModel", ["SupConTensor", "SupConNetwork", "SupConVision"]),
         tests("SupConEvaluation", ["SupConTensor", "TestSupport"]),

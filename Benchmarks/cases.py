@@ -395,6 +395,25 @@ def overlaps():
         )
 
 
+def ranks():
+    """Two processes of one thread over MPI, one of two threads, and PyTorch's DDP over gloo."""
+    for precision in ("f32", "bf16"):
+        for sync in (0, 1):
+            shape = dict(precision=precision, sync=sync)
+            one = Contender(
+                "libsupcon, one process", "ours", "ranks", dict(ranks=1, threads=2, **shape)
+            )
+            ddp = peer("torch DDP gloo", "ddp", ranks=2, threads=1, precision=precision)
+            yield Case(
+                "ranks",
+                f"ranks: 2 of 1 thread, batch norm {'synchronized' if sync else 'per rank'}",
+                ours("ranks", ranks=2, threads=1, **shape),
+                precision,
+                (one,) if sync else (one, ddp),
+                1.05,
+            )
+
+
 def all_cases() -> "list[Case]":
     makers = (
         limits,
@@ -409,6 +428,7 @@ def all_cases() -> "list[Case]":
         startups,
         overlaps,
         scaling,
+        ranks,
         layers,
         fashion_mnist,
     )

@@ -143,6 +143,16 @@ def epoch(freeze, precision, cache, images=96, batch=16, side=224, threads=2, ep
     report(times[1:], images=images)
 
 
+def ranks(ranks=1, threads=1, **more) -> None:
+    """Steps of several processes over MPI; with ranks=1 of one without."""
+    words = [
+        f"{name}={value}" for name, value in dict(ranks=ranks, threads=threads, **more).items()
+    ]
+    launch = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", str(ranks)]
+    program = [sys.executable, str(ROOT / "Benchmarks" / "ranks.py"), *words]
+    subprocess.run((launch if ranks > 1 else []) + program, check=True)
+
+
 def fashion_mnist(threads=2, seeds=1, **options) -> None:
     """The whole program, a process per seed: seconds from its start to its end, and the accuracy
     that it reaches. Options are those of fashion_mnist.py.
@@ -177,6 +187,7 @@ if __name__ == "__main__":
             "startup": startup,
             "overlap": overlap,
             "epoch": epoch,
+            "ranks": ranks,
             "fashion-mnist": fashion_mnist,
         }
     )

@@ -5,8 +5,8 @@ memory. Needs numpy only; builds what it measures.
     python3 Benchmarks/run.py [--threads 2] [--no-build] [CASE …]
 
 CASE: train-step, frozen, cached, busy, loss, embed, int8, augment, jpeg, startup, overlap, scaling,
-layers, limit, fashion-mnist, or a part of a case's name; none: all but fashion-mnist, which takes
-half an hour. compare.py times the peers beside it.
+ranks, layers, limit, fashion-mnist, or a part of a case's name; none: all but fashion-mnist, which
+takes half an hour. compare.py times the peers beside it.
 """
 
 import argparse

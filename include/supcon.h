@@ -44,7 +44,8 @@
  *                                  supcon_trainer_run(), supcon_model_fit_classifier(),
  *                                  _reset_classifier() and _quantize() are exclusive: other calls
  *                                  get SUPCON_STATUS_STATE
- *              supcon_trainer      one thread, but supcon_trainer_cancel() from any thread
+ *              supcon_trainer      one thread, but supcon_trainer_cancel() from any thread;
+ *                                  supcon_collectives are called on that thread
  *              loss, evaluation    any number of threads
  *
  *  fork()    A process that has used the library and forks must not use it in the child, where its
@@ -1302,8 +1303,12 @@ typedef struct supcon_train_options {
   /* A collapsed or diverged run stops with an error that names the likely remedy; otherwise it
    * only warns. A loss that is not a number always stops it. Default 1; 0 or 1. */
   int32_t stop_on_collapse;
-  /* Must be 0. */
-  int32_t reserved;
+
+  /* --- Several processes --- */
+  /* Over several ranks, batch norm's statistics are those of all ranks' images; otherwise of
+   * each rank's own, as in the paper. It changes nothing in a run of one process. Default 0; 0
+   * or 1. */
+  int32_t sync_batch_norm;
 } supcon_train_options;
 /* end of generated */
 void supcon_train_options_init_sized(supcon_train_options *options, size_t size);
@@ -1367,6 +1372,66 @@ SUPCON_MUST_CHECK supcon_status supcon_trainer_create(supcon_context *context, s
                                                       const supcon_dataset *dataset,
                                                       const supcon_train_options *options,
                                                       supcon_trainer **trainer);
+/* SEVERAL PROCESSES
+ *
+ * The processes of a run, its ranks, share each batch: batch_size is that of all together, and
+ * options, data, seeds and losses mean what they mean in one process. Every rank embeds its part of
+ * the batch, the embeddings are gathered, the loss is the whole batch's, and the gradients are
+ * summed; with sync_batch_norm the run is that of one process up to rounding, without it that of
+ * one process which normalizes the ranks' parts one by one. What the ranks exchange goes through
+ * functions of the host (MPI's, gloo's, its own): this library opens no connection.
+ *
+ * All ranks call the same functions here, with the same model, data and options, on machines of one
+ * instruction set; before the first step these are compared, and rank 0's weights (or its
+ * checkpoint) become those of all. Rank 0 alone calls the training callback, writes to the log, and
+ * reads and writes checkpoint_folder. What fails at one rank (a file, memory, a full disk, a
+ * cancel) ends the call at all ranks with the same status and a sentence that names the rank. */
+
+/* Replaces values[count] by their sums over the ranks. */
+typedef int (*supcon_all_reduce_sum)(float *values, int64_t count, void *user_data);
+/* Writes the byte_count bytes of every rank, in the order of the ranks, to gathered (world *
+ * byte_count bytes, apart from bytes). */
+typedef int (*supcon_all_gather)(const void *bytes, int64_t byte_count, void *gathered,
+                                 void *user_data);
+/* Replaces bytes by those of rank root. */
+typedef int (*supcon_broadcast)(void *bytes, int64_t byte_count, int32_t root, void *user_data);
+/* Waits until all ranks are here. */
+typedef int (*supcon_barrier)(void *user_data);
+/* Writes a sentence about the last failure, which ends in NUL, to text. */
+typedef int (*supcon_describe_failure)(char *text, int64_t capacity, void *user_data);
+
+/* How this process exchanges data with the others. The functions return 0, or another number after
+ * a failure, and nothing is called after that. They are called one at a time, on the thread that
+ * calls supcon_trainer_create_distributed or supcon_trainer_run, with the same sizes in the same
+ * order at all ranks; they give all ranks the same bytes, and the same ones each time. They have a
+ * deadline: where a rank does not come they fail, rather than wait for ever. Counts may be larger
+ * than an int. */
+typedef struct supcon_collectives {
+  uint32_t struct_size;
+  int32_t rank;  /* this process, from 0 */
+  int32_t world; /* how many there are */
+  int32_t reserved;
+  supcon_all_reduce_sum all_reduce_sum;
+  supcon_all_gather all_gather;
+  supcon_broadcast broadcast;
+  supcon_barrier barrier;
+  supcon_describe_failure describe_failure; /* may be NULL */
+  void *user_data;
+} supcon_collectives;
+/* Sets everything but the size to 0. */
+void supcon_collectives_init_sized(supcon_collectives *collectives, size_t size);
+#define supcon_collectives_init(collectives) \
+  supcon_collectives_init_sized((collectives), sizeof *(collectives))
+
+/* supcon_trainer_create at one of several ranks, all of which call it, and supcon_trainer_run after
+ * it. collectives: is copied, and used until the trainer is freed; NULL: one process. Errors: as
+ * there, at every rank; argument (ranks whose options, data, model or version differ, a batch_size
+ * below the number of ranks), io (of the collectives). */
+SUPCON_MUST_CHECK supcon_status supcon_trainer_create_distributed(
+    supcon_context *context, supcon_model *model, const supcon_dataset *dataset,
+    const supcon_train_options *options, const supcon_collectives *collectives,
+    supcon_trainer **trainer);
+
 /* Trains; callback may be NULL. A run that ended is not run again (state). With resume it first
  * takes up checkpoint_folder/last.supcon. After a NaN the model is what it was at the end of the
  * epoch before. Errors: canceled, state (collapse, divergence, in use, a checkpoint of another

@@ -297,6 +297,14 @@ def jpeg(file, side, threads=1):
 
 # ---------------------------------------------------------------------------------------------
 # whole program
+def ddp(ranks=2, threads=1, **more):
+    """Steps of several processes over gloo: ddp.py is a rank."""
+    words = [f"{name}={value}" for name, value in dict(ranks=ranks, **more).items()]
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)]
+    program = str(Path(__file__).resolve().parent / "ddp.py")
+    subprocess.run([sys.executable, *launch, program, *words], check=True)
+
+
 def fashion_mnist(threads, epochs=4, seeds=1, **more):
     """A process per seed, from its start to its end."""
     import json
@@ -329,6 +337,7 @@ if __name__ == "__main__":
             "startup": startup,
             "augment": augment,
             "jpeg": jpeg,
+            "ddp": ddp,
             "fashion-mnist": fashion_mnist,
         }
     )

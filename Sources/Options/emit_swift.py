@@ -131,17 +131,21 @@ def struct(it: Struct, swift_of: dict[str, str]) -> str:
         lines += ["    }", "}"]
     if it.name in ("train", "loss", "augmentation"):
         lines += ["", f"extension {it.swift} {{"]
-        lines.append("    /// The options that a resumed run must share, by their names.")
-        lines.append("    package var resumeEntries: [(key: String, value: String)] {")
-        lines.append("        [")
-        for option in it.options:
-            if (
-                option.resume == "must agree"
-                and option.type != "reserved"
-                and not option.type.startswith("options:")
-            ):
-                lines.append(f'            ("{option.name}", "\\({option.swift_name})"),')
-        lines += ["        ]", "    }", "}"]
+        for name, resume, what in (
+            ("resumeEntries", "must agree", "that a resumed run must share"),
+            ("freeEntries", "may differ", "that may differ in a resumed run"),
+        ):
+            if resume not in [option.resume for option in it.options]:
+                continue
+            lines.append(f"    /// The options {what}, by their names.")
+            lines.append(f"    package var {name}: [(key: String, value: String)] {{")
+            lines.append("        [")
+            for option in it.options:
+                kinds = ("options:", "path", "reserved")
+                if option.resume == resume and not option.type.startswith(kinds):
+                    lines.append(f'            ("{option.name}", "\\({option.swift_name})"),')
+            lines += ["        ]", "    }"]
+        lines.append("}")
     return "\n".join(lines) + "\n"
 
 

@@ -323,6 +323,7 @@ extension supcon_train_options: OptionStruct {
         resume = options.resume ? 1 : 0
         restore_best = options.restoresBest ? 1 : 0
         stop_on_collapse = options.stopsOnCollapse ? 1 : 0
+        sync_batch_norm = options.syncBatchNorm ? 1 : 0
     }
     static var defaults: Self { Self(TrainOptions()) }
 }
@@ -394,7 +395,7 @@ extension TrainOptions {
         resume = try flag(options.resume, "resume")
         restoresBest = try flag(options.restore_best, "restore_best")
         stopsOnCollapse = try flag(options.stop_on_collapse, "stop_on_collapse")
-        try zero(options.reserved, "reserved")
+        syncBatchNorm = try flag(options.sync_batch_norm, "sync_batch_norm")
     }
 }
 

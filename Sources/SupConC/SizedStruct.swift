@@ -135,3 +135,4 @@ extension supcon_corruption_scores: SizedStruct { static var firstSize: Int { 24
 extension supcon_ood_options { static var firstSize: Int { 8 } }
 extension supcon_detection_scores: SizedStruct { static var firstSize: Int { 32 } }
 extension supcon_nearest_options { static var firstSize: Int { 12 } }
+extension supcon_collectives: SizedStruct { static var firstSize: Int { 64 } }

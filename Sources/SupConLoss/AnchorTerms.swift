@@ -60,6 +60,22 @@ struct AnchorTerms {
         }
     }
 
+    /// Adds up what the ranks have found, each in tiles of its own, without shifts; `scratch`: [2,
+    /// count]. Errors: io.
+    func add(over ranks: Ranks, _ scratch: UnsafeMutablePointer<Float>) throws(SupConError) {
+        for anchor in 0..<count {
+            (scratch[anchor], scratch[count + anchor]) = (
+                Float(sum.start[anchor]), Float(positive.start[anchor])
+            )
+        }
+        try ranks.sum(scratch, count: 2 * count)
+        for anchor in 0..<count {
+            (sum.start[anchor], positive.start[anchor]) = (
+                Double(scratch[anchor]), Double(scratch[count + anchor])
+            )
+        }
+    }
+
     /// Between the first look and the second, with denominator onePositive.
     func closeNegatives(_ weights: PairWeights) {
         for anchor in 0..<count {

@@ -18,6 +18,9 @@ import Synchronization
 /// `Anchors.first` and a cap on the positives take a general way, with a running maximum per anchor
 /// that leaves the anchor itself out. Both give the same numbers on any number of threads.
 ///
+/// Ranks that all have the features may share the work where tiles serve both ways: each makes some
+/// of the tiles, and the sums and the gradient are added up.
+///
 /// Workspaces are made for one size and reused: an evaluation allocates nothing. One thread at a
 /// time.
 public final class ContrastiveLoss {
@@ -34,6 +37,9 @@ public final class ContrastiveLoss {
     private let unit: Room<Float>
     private var weights: PairWeights
     private let sweep: TileSweep
+    /// nil: the work is not shared.
+    private let ranks: Ranks?
+    private let sumsOfRanks: Room<Float>
 
     /// Row lengths below it count as it: PyTorch's `normalize`.
     private static let smallestLength = 1e-12
@@ -42,11 +48,13 @@ public final class ContrastiveLoss {
     /// Products of rows and similarities up to it, and differences of them, are f32 numbers.
     private static let largestSimilarity = 1e37
 
-    /// - Parameter samples, views, dimension: of the features, [samples, views, dimension].
+    /// - Parameters:
+    ///   - samples, views, dimension: of the features, [samples, views, dimension].
+    ///   - ranks: that share the work; all of them evaluate, with the same features and options.
     /// Errors: argument, shape, memory.
     public init(
         _ options: ContrastiveOptions, samples: Int, views: Int, dimension: Int,
-        context: ExecutionContext
+        context: ExecutionContext, ranks: Ranks? = nil
     ) throws(SupConError) {
         try options.validate()
         try require(
@@ -88,6 +96,9 @@ public final class ContrastiveLoss {
         (self.options, self.samples, self.views, self.dimension, self.context) = (
             options, samples, views, dimension, context
         )
+        let isShared = ranks?.isAlone == false && options.kind != Int32(SC_LOSS_OUT_ONE)
+        self.ranks = isShared ? ranks : nil
+        sumsOfRanks = try Room(isShared ? 2 * layout.anchors : 0)
         squares = try Room(rows)
         unit = try Room(options.normalize ? values : 0)
         weights = try PairWeights(layout, positivesCap: options.positivesCap, seed: options.seed)
@@ -107,7 +118,7 @@ public final class ContrastiveLoss {
     ///   - draw: numbers the choice among more positives than the cap lets count; another number,
     ///     another choice.
     /// Errors: argument (features that are not finite, or too long for the temperature; a mask
-    /// entry below 0 or not finite), canceled.
+    /// entry below 0 or not finite), canceled, io (of the ranks).
     public func evaluate(
         features: UnsafePointer<Float>, positives: Positives,
         perAnchor: UnsafeMutablePointer<Float>?, gradient: UnsafeMutablePointer<Float>?,
@@ -121,13 +132,15 @@ public final class ContrastiveLoss {
         let both =
             options.anchors == .all && weights.mask == nil && weights.choice == nil
             && longest / Double(options.temperature) <= Self.unshiftedBound
-        try watch.check()
-        let result = MatrixProduct.withOneThreadPerCall {
+        let ranks = both ? ranks : nil
+        // Ranks that share the work go through it side by side.
+        if ranks == nil { try watch.check() }
+        let result = try MatrixProduct.withOneThreadPerCall { () throws(SupConError) in
             let rows = options.normalize ? UnsafePointer(unit.start) : features
             let problem = TileSweep.Problem(
                 anchors: rows, anchorStride: layout.selfStride, contrasts: rows, weights: weights,
-                both: both, watch: watch)
-            return compute(problem, sampleWeights, perAnchor, gradient)
+                both: both, ranks: ranks, watch: watch)
+            return try compute(problem, sampleWeights, perAnchor, gradient)
         }
         try watch.check()
         return result
@@ -136,9 +149,10 @@ public final class ContrastiveLoss {
     private func compute(
         _ problem: TileSweep.Problem, _ sampleWeights: UnsafePointer<Float>?,
         _ perAnchor: UnsafeMutablePointer<Float>?, _ gradient: UnsafeMutablePointer<Float>?
-    ) -> ContrastiveResult {
+    ) throws(SupConError) -> ContrastiveResult {
         let (anchors, scale) = (sweep.terms.count, Double(options.scale))
         sweep.gatherSums(problem)
+        if let ranks = problem.ranks { try sweep.terms.add(over: ranks, sumsOfRanks.start) }
         let anchorsPerSample = anchors / samples
         let (sum, without) = sweep.terms.close(
             weights, kind: options.kind,
@@ -148,6 +162,9 @@ public final class ContrastiveLoss {
         let share = options.reduction.share(anchors: anchors, without: without)
         if let gradient {
             sweep.gatherGradient(problem, into: gradient)
+            if let ranks = problem.ranks {
+                try ranks.sum(gradient, count: samples * views * dimension)
+            }
             // The tiles' gradient is that of the mean over all anchors, with respect to s.
             finish(
                 gradient, problem,

@@ -26,6 +26,8 @@ struct TileSweep {
         var weights: PairWeights
         /// Tiles serve both ways.
         var both: Bool
+        /// Where ranks share the tiles that serve both ways: which of them this one makes.
+        var ranks: Ranks?
         /// Once it is canceled, the tiles that are left are left out: sums and gradients are void.
         var watch: CancelWatch
         var contrastCount: Int { weights.contrasts }
@@ -58,7 +60,7 @@ struct TileSweep {
         )
         if problem.both {
             schedule.pairs(blocks: blocks(problem.contrastCount)) { worker, row, column in
-                if problem.watch.isCanceled { return }
+                if problem.watch.isCanceled || !isOwn(problem, row, column) { return }
                 var tile = similarities(problem, worker, row, column)
                 sc_loss_sums_both(&tile, kind, sum, positive)
             }
@@ -105,7 +107,7 @@ struct TileSweep {
         )
         if let gradient, problem.both {
             schedule.pairs(blocks: blocks(problem.contrastCount)) { worker, row, column in
-                if problem.watch.isCanceled { return }
+                if problem.watch.isCanceled || !isOwn(problem, row, column) { return }
                 var tile = similarities(problem, worker, row, column)
                 sc_loss_gradient_both(&tile, kind, weight, positiveWeight, negativeSum)
                 addRows(tile, problem, into: gradient)
@@ -123,6 +125,12 @@ struct TileSweep {
                 if let gradient { addColumns(tile, problem, into: gradient) }
             }
         }
+    }
+
+    /// Whether this rank makes a tile: they are dealt out in turn.
+    private func isOwn(_ problem: Problem, _ row: Int, _ column: Int) -> Bool {
+        guard let ranks = problem.ranks else { return true }
+        return (column * (column + 1) / 2 + row) % ranks.world == ranks.rank
     }
 
     private func blocks(_ count: Int) -> Int { (count + sizes.block - 1) / sizes.block }

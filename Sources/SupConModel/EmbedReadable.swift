@@ -3,16 +3,16 @@ import SupConVision
 
 extension Model {
     /// Embeds as `embedWhileExclusive`, but leaves out the images that have become unreadable,
-    /// where the data set skips such. Returns the images that the rows are of, in order. Errors: as
-    /// there; format, if no image is left.
+    /// where the data set skips such. Returns the images that the rows are of, in order, and
+    /// their indices in the data set. Errors: as there; format, if no image is left.
     package func embedReadable(
         _ dataset: Dataset, _ options: EmbedOptions, into rows: UnsafeMutablePointer<Float>
-    ) throws(SupConError) -> Dataset {
-        var (images, hiccups) = (dataset, 0)
+    ) throws(SupConError) -> (images: Dataset, indices: [Int]) {
+        var (images, indices, hiccups) = (dataset, Array(0..<dataset.count), 0)
         while true {
             do throws(SupConError) {
                 try embedWhileExclusive(images, options, into: rows)
-                return images
+                return (images, indices)
             } catch {
                 guard dataset.skipsUnreadable, error.isOfFile else { throw error }
                 let found = try images.readable(context: context)
@@ -30,7 +30,7 @@ extension Model {
                     are left out; the first: \(found.unreadable[0])
                     """
                 )
-                images = found.images
+                (images, indices) = (found.images, found.indices.map { indices[$0] })
             }
         }
     }

@@ -14,6 +14,9 @@ import SupConTensor
 ///
 /// With frozen statistics μ and σ² are the running ones, which stay as they are, and dx = γ/√(σ² +
 /// ε) · g.
+///
+/// Over ranks, if it is synchronized, μ, σ² and the sums in dx are those of the rows of all ranks;
+/// dβ and dγ are this rank's part of the sums, as are the gradients of all other parameters.
 final class BatchNorm {
     static let epsilon = 1e-5
     private static let momentum = 0.1
@@ -40,12 +43,18 @@ final class BatchNorm {
     private let coefficients: AlignedBuffer
     // Two sums of [period] per piece.
     private let sums: AlignedBuffer
+    // Moments of each channel, then its two sums in backward.
+    private let statistics: AlignedBuffer
+    private let synchronization: RankStatistics?
     private var inverseDeviation: [Double]
+    // Rows that the statistics are of.
+    private var statisticsRows: Double
 
+    /// `synchronized`: the ranks whose rows have their statistics in common; nil: this one's alone.
     /// Errors: memory.
     init(
         _ parameters: Parameters, rows: Int, channels: Int, type: ElementType, relu: Bool,
-        usesRunningStatistics: Bool = false, threads: Int
+        usesRunningStatistics: Bool = false, synchronized: Ranks? = nil, threads: Int
     ) throws(SupConError) {
         self.parameters = parameters
         self.rows = rows
@@ -61,6 +70,12 @@ final class BatchNorm {
         pieces = Parallel.rangeCount(wideRows, grain: max(1, 16384 / period), threads: threads)
         coefficients = try AlignedBuffer(Float.self, count: 5 * period)
         sums = try AlignedBuffer(Double.self, count: max(pieces, 1) * 2 * period)
+        statistics = try AlignedBuffer(Moments.self, count: channels)
+        synchronization = try synchronized.flatMap { (ranks) throws(SupConError) in
+            ranks.isAlone || usesRunningStatistics
+                ? nil : try RankStatistics(ranks, channels: channels)
+        }
+        statisticsRows = Double(rows)
         inverseDeviation = Array(repeating: 1, count: channels)
     }
 
@@ -165,30 +180,37 @@ final class BatchNorm {
                     mean + period)
             }
         }
+        let moments = statistics.values(of: Moments.self)
         for channel in 0..<channels {
-            var (count, mean, m2) = (0.0, 0.0, 0.0)
+            var own = Moments()
             for piece in 0..<pieces {
                 let n = Double(Parallel.range(piece, of: pieces, count: wideRows).count)
                 for repetition in stride(from: channel, to: period, by: channels) {
-                    let difference = sums[piece * 2 * period + repetition] - mean
-                    count += n
-                    mean += difference * n / count
-                    m2 +=
-                        sums[(piece * 2 + 1) * period + repetition] + difference * difference * n
-                        * (count - n) / count
+                    own.add(
+                        Moments(
+                            count: n, mean: sums[piece * 2 * period + repetition],
+                            m2: sums[(piece * 2 + 1) * period + repetition]))
                 }
             }
-            let variance = m2 / count
-            inverseDeviation[channel] = 1 / (variance + Self.epsilon).squareRoot()
-            let p = parameters
-            if movesStatistics {
-                p.runningMean[channel] += Float(
-                    Self.momentum * (mean - Double(p.runningMean[channel])))
-                p.runningVariance[channel] += Float(
-                    Self.momentum * (m2 / max(count - 1, 1) - Double(p.runningVariance[channel])))
-            }
-            setCoefficients(channel, mean: mean)
+            moments[channel] = own
         }
+        synchronization?.merge(moments)
+        statisticsRows = moments[0].count
+        for channel in 0..<channels { settle(channel, moments[channel]) }
+    }
+
+    /// Takes the moments of a channel: scale and shift, and the running statistics.
+    private func settle(_ channel: Int, _ moments: Moments) {
+        let (count, mean, m2) = (moments.count, moments.mean, moments.m2)
+        inverseDeviation[channel] = 1 / (m2 / count + Self.epsilon).squareRoot()
+        let p = parameters
+        if movesStatistics {
+            p.runningMean[channel] += Float(
+                Self.momentum * (mean - Double(p.runningMean[channel])))
+            p.runningVariance[channel] += Float(
+                Self.momentum * (m2 / max(count - 1, 1) - Double(p.runningVariance[channel])))
+        }
+        setCoefficients(channel, mean: mean)
     }
 
     /// Sets scale and shift by the running statistics.
@@ -213,6 +235,8 @@ final class BatchNorm {
     /// dγ and dβ from the pieces' sums; and dx = scale·g + factor·x + offset.
     private func finishSums() {
         let sums = sums.values(of: Double.self)
+        // Σ g and Σ g (x − μ), one behind the other.
+        let totals = statistics.values(of: Double.self)
         for channel in 0..<channels {
             var (sumG, sumGX) = (0.0, 0.0)
             for piece in 0..<pieces {
@@ -221,14 +245,19 @@ final class BatchNorm {
                     sumGX += sums[(piece * 2 + 1) * period + repetition]
                 }
             }
-            let inverse = inverseDeviation[channel]
             parameters.betaGradient[channel] = Float(sumG)
-            parameters.gammaGradient[channel] = Float(sumGX * inverse)
+            parameters.gammaGradient[channel] = Float(sumGX * inverseDeviation[channel])
+            (totals[2 * channel], totals[2 * channel + 1]) = (sumG, sumGX)
+        }
+        synchronization?.add(totals, count: 2 * channels)
+        for channel in 0..<channels {
+            let (sumG, sumGX) = (totals[2 * channel], totals[2 * channel + 1])
+            let inverse = inverseDeviation[channel]
             let scale = Double(parameters.gamma[channel]) * inverse
             var (factor, offset) = (0.0, 0.0)
             if !usesRunningStatistics {
-                factor = -scale * inverse * inverse * sumGX / Double(rows)
-                offset = -scale * sumG / Double(rows) - factor * Double(mean[channel])
+                factor = -scale * inverse * inverse * sumGX / statisticsRows
+                offset = -scale * sumG / statisticsRows - factor * Double(mean[channel])
             }
             for repetition in stride(from: channel, to: period, by: channels) {
                 self.factor[repetition] = Float(factor)

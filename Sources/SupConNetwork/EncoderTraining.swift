@@ -19,15 +19,15 @@ final class EncoderTraining {
 
     /// Takes the memory of a layout and builds the layers. `gradients`: [trainableCount], where the
     /// parameters' gradients go; `freezesNorm`: batch norms keep their running statistics and use
-    /// them. Errors: memory.
+    /// them; `synchronized`: as of `BatchNorm`. Errors: memory.
     init(
         _ layout: TrainingLayout, _ network: Network, gradients: UnsafeMutablePointer<Float>,
-        freezesNorm: Bool
+        freezesNorm: Bool, synchronized: Ranks?
     ) throws(SupConError) {
         let memory = try AlignedBuffer(byteCount: layout.arena.byteCount)
         let builder = LayerBuilder(
             layout: layout, memory: memory, parameters: network.parameters, gradients: gradients,
-            freezesNorm: freezesNorm)
+            freezesNorm: freezesNorm, synchronized: synchronized)
         (graph, images, type, threads) = (
             layout.graph, layout.images, layout.type, layout.threads
         )
@@ -75,6 +75,7 @@ private struct LayerBuilder {
     let parameters: ParameterStore
     let gradients: UnsafeMutablePointer<Float>
     let freezesNorm: Bool
+    let synchronized: Ranks?
 
     func at(_ slot: Arena.Slot) -> UnsafeMutableRawPointer {
         memory.pointer + layout.arena.offset(slot)
@@ -113,7 +114,9 @@ private struct LayerBuilder {
         return try BatchNorm(
             parameters.pointers(planned.parameters.norm, gradients: gradients),
             rows: layout.images * shape.area, channels: shape.channels, type: layout.type,
-            relu: planned.layer.relu, usesRunningStatistics: freezesNorm, threads: layout.threads)
+            relu: planned.layer.relu, usesRunningStatistics: freezesNorm,
+            synchronized: synchronized,
+            threads: layout.threads)
     }
 
     private func memory(

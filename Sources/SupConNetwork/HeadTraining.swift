@@ -20,10 +20,10 @@ final class HeadTraining {
         layers.reduce(0) { $0 + 2 * rows * $1.outputs * 4 }
     }
 
-    /// Errors: memory.
+    /// `synchronized`: as of `BatchNorm`. Errors: memory.
     init(
         _ layers: [HeadLayer], rows: Int, network: Network, gradients: UnsafeMutablePointer<Float>,
-        threads: Int
+        synchronized: Ranks?, threads: Int
     ) throws(SupConError) {
         let parameters = network.parameters
         var steps: [Step] = []
@@ -49,7 +49,8 @@ final class HeadTraining {
                         try BatchNorm(
                             parameters.pointers(
                                 try parameters.norm(name), gradients: gradients),
-                            rows: rows, channels: channels, type: .f32, relu: true, threads: threads
+                            rows: rows, channels: channels, type: .f32, relu: true,
+                            synchronized: synchronized, threads: threads
                         )))
             }
             values.append(try AlignedBuffer(Float.self, count: rows * layer.outputs))

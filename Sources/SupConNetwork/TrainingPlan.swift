@@ -83,11 +83,14 @@ public final class TrainingPlan {
     ///   - frozen: stages whose parameters stay as they are.
     ///   - classifierGradientReachesEncoder: false puts a stop-gradient between r and the
     ///     classifier.
+    ///   - synchronized: ranks that have batch norm's statistics in common; nil: this one's images
+    ///     alone count. An exchange that fails leaves void numbers, and `Ranks.check` throws.
     /// Errors: argument, unsupported (precision), memory (more than the context allows; says how
     /// much).
     public init(
         _ network: Network, images: Int, height: Int, width: Int, precision: Precision,
         trained: Trained, frozen: Frozen = Frozen(), classifierGradientReachesEncoder: Bool,
+        synchronized: Ranks? = nil,
         context: ExecutionContext, engine: Engine = .standard
     ) throws(SupConError) {
         let configuration = network.configuration
@@ -156,7 +159,8 @@ public final class TrainingPlan {
         let gradients = gradientBuffer.floats
         encoder = try layout.map { (layout) throws(SupConError) in
             try EncoderTraining(
-                layout, network, gradients: gradients, freezesNorm: frozen.normStatistics)
+                layout, network, gradients: gradients, freezesNorm: frozen.normStatistics,
+                synchronized: synchronized)
         }
         self.frozen = try frozenLayout.map { (layout) throws(SupConError) in
             (
@@ -172,7 +176,7 @@ public final class TrainingPlan {
                 ? nil
                 : try HeadTraining(
                     layers, rows: images, network: network, gradients: gradients,
-                    threads: context.threads)
+                    synchronized: synchronized, threads: context.threads)
         }
         head = try part(headLayers, gradientBuffer.floats)
         classifier = try part(classifierLayers, gradientBuffer.floats)

@@ -54,15 +54,15 @@ public enum MatrixProduct {
     #if OneDNN
     /// Runs `body` with the calling thread's OpenMP team set to one thread, and gives the host its
     /// number back.
-    public static func withOneThreadPerCall<R>(_ body: () -> R) -> R {
+    public static func withOneThreadPerCall<R, E>(_ body: () throws(E) -> R) throws(E) -> R {
         let former = scd_enter(1)
         defer { scd_leave(former) }
-        return body()
+        return try body()
     }
     #else
     /// Runs `body` with the process's OpenBLAS set to one thread, and gives the host its number
     /// back when the last such body has ended.
-    public static func withOneThreadPerCall<R>(_ body: () -> R) -> R {
+    public static func withOneThreadPerCall<R, E>(_ body: () throws(E) -> R) throws(E) -> R {
         users.withLock { state in
             if state.count == 0 {
                 state.formerThreads = openblas_get_num_threads()
@@ -78,7 +78,7 @@ public enum MatrixProduct {
                 }
             }
         }
-        return body()
+        return try body()
     }
 
     private static let users = Mutex<(count: Int, formerThreads: Int32)>((0, 1))

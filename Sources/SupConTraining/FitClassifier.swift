@@ -76,7 +76,8 @@ extension Model {
             let part =
                 end - start == dataset.count ? dataset : try dataset.subset(Array(start..<end))
             let found = try embedReadable(
-                part, embedding, into: rows + classes.count * dimension)
+                part, embedding, into: rows + classes.count * dimension
+            ).images
             classes += (found.classIndices ?? []).map { Int64($0) }
             try require(
                 !stop(.embedding(done: end, of: dataset.count)), .canceled,

@@ -248,6 +248,9 @@ public struct TrainOptions: Sendable {
     /// A collapsed or diverged run stops with an error that names the likely remedy; otherwise it
     /// only warns. A loss that is not a number always stops it.
     public var stopsOnCollapse: Bool = true
+    /// Over several ranks, batch norm's statistics are those of all ranks' images; otherwise of
+    /// each rank's own, as in the paper. It changes nothing in a run of one process.
+    public var syncBatchNorm: Bool = false
 
     public init() {}
 }
@@ -417,6 +420,31 @@ extension TrainOptions {
             ("feature_cache", "\(featureCache)"),
             ("image_size_schedule", "\(imageSizeSchedule)"),
             ("validation_fraction", "\(validationFraction)"),
+            ("sync_batch_norm", "\(syncBatchNorm)"),
+        ]
+    }
+    /// The options that may differ in a resumed run, by their names.
+    package var freeEntries: [(key: String, value: String)] {
+        [
+            ("epochs", "\(epochs)"),
+            ("loader_threads", "\(loaderThreads)"),
+            ("learning_rate", "\(learningRate)"),
+            ("min_lr", "\(minLr)"),
+            ("reference_batch", "\(referenceBatch)"),
+            ("schedule", "\(schedule)"),
+            ("warmup_epochs", "\(warmupEpochs)"),
+            ("warmup_steps", "\(warmupSteps)"),
+            ("schedule_after_warmup", "\(schedulesAfterWarmup)"),
+            ("warmup_start", "\(warmupStart)"),
+            ("milestones", "\(milestones)"),
+            ("gamma", "\(gamma)"),
+            ("exponential_factor", "\(exponentialFactor)"),
+            ("exponential_epochs", "\(exponentialEpochs)"),
+            ("validation_every", "\(validationEvery)"),
+            ("patience", "\(patience)"),
+            ("resume", "\(resume)"),
+            ("restore_best", "\(restoresBest)"),
+            ("stop_on_collapse", "\(stopsOnCollapse)"),
         ]
     }
 }

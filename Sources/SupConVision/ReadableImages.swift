@@ -1,10 +1,10 @@
 import SupConTensor
 
 extension Dataset {
-    /// The images that can be decoded now, and "path: reason" of each of the others. Errors: those
-    /// of decoding that are not a file's.
+    /// Returns the images that can be decoded now, their indices here, and "path: reason" of each
+    /// of the others. Errors: those of decoding that are not a file's.
     package func readable(context: ExecutionContext = .default) throws(SupConError) -> (
-        images: Dataset, unreadable: [String]
+        images: Dataset, indices: [Int], unreadable: [String]
     ) {
         let reader = ImageReader(self, DecodeGate(context))
         var (kept, unreadable): ([Int], [String]) = ([], [])
@@ -18,6 +18,6 @@ extension Dataset {
                 unreadable.append(error.message)
             }
         }
-        return (try subset(kept), unreadable)
+        return (try subset(kept), kept, unreadable)
     }
 }

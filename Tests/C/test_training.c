@@ -221,6 +221,7 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(
       (options.image_size_schedule_count = 1, options.image_size_schedule = milestones + 1),
       "image_size_schedule is -1");
+  REFUSES_OPTION(options.sync_batch_norm = 2, "sync_batch_norm");
   REFUSES_OPTION(options.min_lr = NAN, "min_lr");
   REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2),
                  "milestones");
@@ -298,10 +299,85 @@ static void wrong_arguments(void) {
   supcon_model_free(model);
 }
 
+/* Collectives that count and fail: the second of two ranks never comes. */
+static int operations;
+static int fail_sum(float *values, int64_t count, void *user_data) {
+  (void)values, (void)count, (void)user_data;
+  return ++operations;
+}
+static int fail_gather(const void *bytes, int64_t count, void *gathered, void *user_data) {
+  (void)bytes, (void)count, (void)gathered, (void)user_data;
+  return ++operations;
+}
+static int fail_broadcast(void *bytes, int64_t count, int32_t root, void *user_data) {
+  (void)bytes, (void)count, (void)root, (void)user_data;
+  return ++operations;
+}
+static int fail_barrier(void *user_data) { return *(int *)user_data ? ++operations : 0; }
+static int describe(char *text, int64_t capacity, void *user_data) {
+  (void)user_data;
+  snprintf(text, (size_t)capacity, "rank 1 is not there");
+  return 0;
+}
+
+static void collectives(void) {
+  supcon_model *model = small_model();
+  supcon_dataset *dataset = small_dataset();
+  supcon_trainer *trainer = NULL;
+  supcon_train_options options = small_train_options();
+  int fails_early = 1;
+  supcon_collectives ranks;
+  supcon_collectives_init(&ranks);
+  EXPECT(ranks.struct_size == sizeof ranks && !ranks.world, "%u", ranks.struct_size);
+#define REFUSES_RANKS(statuses, word)                                                      \
+  REFUSES_HANDLE(                                                                          \
+      supcon_trainer_create_distributed(NULL, model, dataset, &options, &ranks, &trainer), \
+      trainer, statuses, word)
+  REFUSES_RANKS(ARGUMENT, "all_reduce_sum is NULL");
+  ranks.all_reduce_sum = fail_sum;
+  ranks.all_gather = fail_gather;
+  ranks.broadcast = fail_broadcast;
+  REFUSES_RANKS(ARGUMENT, "barrier is NULL");
+  ranks.barrier = fail_barrier;
+  ranks.user_data = &fails_early;
+  REFUSES_RANKS(ARGUMENT, "world is 0");
+  ranks.world = 2;
+  ranks.rank = 2;
+  REFUSES_RANKS(ARGUMENT, "rank is 2");
+  ranks.rank = -1;
+  REFUSES_RANKS(ARGUMENT, "rank is -1");
+  EXPECT(operations == 0, "%d operations", operations);
+  ranks.rank = 0;
+  REFUSES_RANKS(IO, "barrier failed (it returned 1)");
+  ranks.describe_failure = describe;
+  fails_early = 0;
+  operations = 0;
+  REFUSES_RANKS(IO, "all_gather failed (rank 1 is not there)");
+  EXPECT(operations == 1, "%d operations, of which the first had failed", operations);
+  ranks.struct_size = 8;
+  REFUSES_RANKS(ARGUMENT, "struct_size");
+  /* One rank has nobody to talk to. */
+  supcon_collectives_init(&ranks);
+  ranks.world = 1;
+  ranks.all_reduce_sum = fail_sum;
+  ranks.all_gather = fail_gather;
+  ranks.broadcast = fail_broadcast;
+  ranks.barrier = fail_barrier;
+  ranks.user_data = &fails_early;
+  operations = 0;
+  WORKS(supcon_trainer_create_distributed(NULL, model, dataset, &options, &ranks, &trainer));
+  WORKS(supcon_trainer_run(trainer, NULL, NULL));
+  EXPECT(operations == 0, "%d operations", operations);
+  supcon_trainer_free(trainer);
+  supcon_dataset_free(dataset);
+  supcon_model_free(model);
+}
+
 void test_training(void) {
   running();
   targets();
   optimizers();
   stopping();
   wrong_arguments();
+  collectives();
 }

@@ -331,6 +331,19 @@ static void test_training() {
     }
     EXPECT(caught);
   }
+  // One process of one has nobody to exchange with.
+  supcon::Collectives ranks;
+  ranks.world = 1;
+  REFUSES(supcon::Trainer(model, ramps.dataset(), options, ranks), SUPCON_STATUS_ARGUMENT,
+          "all_reduce_sum is NULL");
+  ranks.all_reduce_sum = [](float *, std::int64_t, void *) { return 1; };
+  ranks.all_gather = [](const void *, std::int64_t, void *, void *) { return 1; };
+  ranks.broadcast = [](void *, std::int64_t, std::int32_t, void *) { return 1; };
+  ranks.barrier = [](void *) { return 0; };
+  EXPECT(supcon::Trainer(model, ramps.dataset(), options, ranks).run());
+  ranks.world = 2;
+  REFUSES(supcon::Trainer(model, ramps.dataset(), options, ranks), SUPCON_STATUS_IO,
+          "all_gather failed");
   // What was thrown does not come again.
   EXPECT(model.embed(ramps.images()).rows == kImages);
   options.batch_size = -1;

@@ -148,10 +148,10 @@ struct Case {
             options: options, samples: samples, views: views, dimension: dimension, pairs: pairs)
     }
 
-    func loss() throws -> ContrastiveLoss {
+    func loss(ranks: Ranks? = nil) throws -> ContrastiveLoss {
         try ContrastiveLoss(
             options, samples: samples, views: views, dimension: dimension,
-            context: ExecutionContext(threads: threads))
+            context: ExecutionContext(threads: threads), ranks: ranks)
     }
     func run(_ features: [Float], draw: Int = 0) throws -> Outcome {
         try loss().run(features, pairs, draw: draw)

@@ -44,7 +44,8 @@ import Testing
         {
             var turn = 0
             let perImage = views * CachedGradientTests.side * CachedGradientTests.side
-            let outcome = try step.run(step: 0, rate: rate) { () throws(SupConError) in
+            let outcome = try step.run(step: 0, rate: rate, samples: Array(labels.indices)) {
+                () throws(SupConError) in
                 let (chunk, chunks) = (step.chunks, labels.count / step.chunks.size)
                 let first = turn % chunks * chunk.size
                 turn += 1
@@ -124,10 +125,12 @@ import Testing
         for _ in 0..<2 {
             let a = try batch.run(
                 try EncoderStep(
-                    plain, options, labels: batch.labels, context: TrainerTests.context), rate: 0.1)
+                    plain, options, labels: batch.labels, part: BatchPart(options, Ranks()),
+                    context: TrainerTests.context), rate: 0.1)
             let b = try batch.run(
                 try CachedGradientStep(
-                    chunked, options, labels: batch.labels, context: TrainerTests.context),
+                    chunked, options, labels: batch.labels, part: BatchPart(options, Ranks()),
+                    context: TrainerTests.context),
                 rate: 0.1)
             #expect(a.loss == b.loss && a.correct == b.correct && a.classified == b.classified)
             #expect(values(plain) == values(chunked))
@@ -145,11 +148,13 @@ import Testing
         let (plain, chunked) = (try Self.model(classes: classes), try Self.model(classes: classes))
         let step = try CachedGradientStep(
             chunked, Self.options(chunk: chunk) { $0.objective = objective }, labels: batch.labels,
+            part: BatchPart(Self.options(chunk: chunk) { $0.objective = objective }, Ranks()),
             context: TrainerTests.context)
         let a = try gradient(
             plain, batch,
             try EncoderStep(
                 plain, Self.options(chunk: 0) { $0.objective = objective }, labels: batch.labels,
+                part: BatchPart(Self.options(chunk: 0) { $0.objective = objective }, Ranks()),
                 context: TrainerTests.context), views: views)
         let b = try gradient(chunked, batch, step, views: views)
         #expect(abs(a.loss - b.loss) < 1e-6 * abs(a.loss))
@@ -197,7 +202,8 @@ import Testing
             for i in expected.indices { expected[i] += Double(plan.gradients[i]) }
         }
         let step = try CachedGradientStep(
-            cached, Self.options(chunk: chunk), labels: batch.labels, context: TrainerTests.context)
+            cached, Self.options(chunk: chunk), labels: batch.labels,
+            part: BatchPart(Self.options(chunk: chunk), Ranks()), context: TrainerTests.context)
         let found = try gradient(cached, batch, step)
         #expect(abs(found.loss - result.loss) < 1e-9)
         // The step is a difference of parameters: their rounding is in it.
@@ -214,7 +220,8 @@ import Testing
         let model = try Self.model()
         let parameters = model.network.parameters
         let step = try CachedGradientStep(
-            model, Self.options(chunk: 4), labels: batch.labels, context: TrainerTests.context)
+            model, Self.options(chunk: 4), labels: batch.labels,
+            part: BatchPart(Self.options(chunk: 4), Ranks()), context: TrainerTests.context)
         let found = try gradient(model, batch, step).gradient
         for i in found.indices { parameters.values[i] += found[i] }
         let length = found.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()

@@ -73,7 +73,7 @@ import Testing
             _ = try batch.run(
                 try EncoderStep(
                     model, options, TrainingPhase(model, frozenStages: stages),
-                    labels: batch.labels,
+                    labels: batch.labels, part: BatchPart(options, Ranks()),
                     context: TrainerTests.context), rate: 1)
             var moves = [Double](repeating: 0, count: ParameterStore.headDepth + 1)
             for entry in model.network.parameters.entries where entry.role.isTrainable {
@@ -219,7 +219,9 @@ import Testing
         let step = try CachedGradientStep(
             model, CachedGradientTests.options(chunk: 4),
             TrainingPhase(model, frozenStages: stages),
-            labels: batch.labels, context: TrainerTests.context)
+            labels: batch.labels,
+            part: BatchPart(CachedGradientTests.options(chunk: 4), Ranks()),
+            context: TrainerTests.context)
         let before = Self.values(model)
         _ = try batch.run(step, rate: 1)
         let gradient = (0..<parameters.trainableCount).map {

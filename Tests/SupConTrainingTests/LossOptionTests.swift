@@ -137,7 +137,9 @@ import Testing
             }
         )
         let labels = [0, 1, 0, 2],
-            step = try QueueStep(model, options, labels: labels, context: Self.context)
+            step = try QueueStep(
+                model, options, labels: labels, part: BatchPart(options, Ranks()),
+                context: Self.context)
         step.begin(resumed: false)
         let fresh = try model.network.copy()
         let plan = try TrainingPlan(
@@ -187,7 +189,7 @@ import Testing
             let outcome = try input.withUnsafeBufferPointer { pixels in
                 let batch = StepBatch(
                     LoadedBatch(pixels: pixels.baseAddress!, indices: [0, 1, 2, 3]))
-                return try step.run(step: index, rate: 0.05) { batch }
+                return try step.run(step: index, rate: 0.05, samples: batch.indices) { batch }
             }
             #expect(
                 abs(outcome.loss - expected) < 2e-4 * max(1, expected),

@@ -95,6 +95,7 @@ import Testing
             )
             let step = try EncoderStep(
                 try Cached.model(), options, labels: nil, targets: Self.packed(targets),
+                part: BatchPart(options, Ranks()),
                 context: Self.context)
             let outcome = try batch.run(step, rate: 0, views: views)
             let found = try #require(step.embeddings)
@@ -134,12 +135,14 @@ import Testing
             oneHot = try Self.packed(Cached.labels.map { own in (0..<3).map { $0 == own ? 1 : 0 } })
         let byClass = try EncoderStep(
             try Cached.model(), Cached.options(chunk: 0), labels: batch.labels,
+            part: BatchPart(Cached.options(chunk: 0), Ranks()),
             context: Self.context)
         let expected = try batch.run(byClass),
             distance = try byClass.embeddings?.alignment(context: Self.context)
         for rule in [PositiveRule.any, .all, .jaccard] {
             let step = try EncoderStep(
                 try Cached.model(), Self.options(rule), labels: nil, targets: oneHot,
+                part: BatchPart(Self.options(rule), Ranks()),
                 context: Self.context)
             #expect(try abs(batch.run(step).loss - expected.loss) < 1e-6)
             #expect(
@@ -158,9 +161,11 @@ import Testing
             targets = try Self.packed(Self.targets(rule))
         let (plain, chunked) = (try Cached.model(), try Cached.model())
         let whole = try EncoderStep(
-            plain, Self.options(rule), labels: nil, targets: targets, context: Self.context)
+            plain, Self.options(rule), labels: nil, targets: targets,
+            part: BatchPart(Self.options(rule), Ranks()), context: Self.context)
         let step = try CachedGradientStep(
             chunked, Self.options(rule, chunk: 4), labels: nil, targets: targets,
+            part: BatchPart(Self.options(rule, chunk: 4), Ranks()),
             context: Self.context)
         let a = try cached.gradient(plain, batch, whole),
             b = try cached.gradient(chunked, batch, step)

@@ -65,4 +65,55 @@ import Testing
         try other.fitClassifier(rest)
         #expect(TransferTests().values(model) == TransferTests().values(other))
     }
+
+    /// Files that vanish at one rank alone: others take their place there, all ranks know which,
+    /// and stay together.
+    @Test(
+        arguments: [
+            { _ in }, { $0.chunkSize = 2 }, { ($0.queueMode, $0.queueSize) = (.negatives, 16) },
+            { ($0.objective, $0.mixupAlpha) = (.crossEntropy, 0.5) },
+            { ($0.validationFraction, $0.restoresBest) = (0.5, true) }, { $0.positives = .any },
+        ] as [@Sendable (inout TrainOptions) -> Void])
+    func theRanksGoOnTogether(_ change: @escaping @Sendable (inout TrainOptions) -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "supcon-test-\(UUID().uuidString)"
+        ).path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        var targets: [Double] = []
+        for image in 0..<24 { targets += [Double(image % 2), Double(image % 3 / 2)] }
+        let labels = try Targets(targets, dimension: 2)
+        typealias Outcome = (values: [Float], warnings: [String])
+        let results = ThreadCollectives.run(world: 2) { (rank: ThreadCollectives) -> Outcome in
+            let own = "\(folder)/\(rank.rank)"
+            let model = try TrainerTests.model(channels: 3)
+            let dataset = try self.dataset(own).with(targets: labels)
+            let options = TrainerTests.options {
+                ($0.epochs, $0.batchSize) = (8, 8)
+                ($0.validationFraction, $0.stopsOnCollapse) = (0, false)
+                change(&$0)
+            }
+            var warnings: [String] = []
+            let trainer = try Trainer(
+                model, dataset, options, context: ExecutionContext(threads: 1), collectives: rank)
+            // Both know when; rank 1's are gone.
+            let missing = rank.rank == 1 ? 8 : 0
+            rank.before = { (number: Int) throws(SupConError) in
+                guard number == 40 else { return }
+                for i in 0..<missing {
+                    try? FileManager.default.removeItem(atPath: "\(own)/\(i).png")
+                }
+            }
+            try trainer.run { event in
+                if event.kind == .warning { warnings.append(event.message) }
+                return true
+            }
+            return (TransferTests().values(model), warnings)
+        }
+        let (first, second) = (try results[0].get(), try results[1].get())
+        #expect(first.values == second.values)
+        #expect(first.values.allSatisfy { $0.isFinite })
+        #expect(second.warnings.isEmpty)
+        let told = first.warnings.joined(separator: "\n")
+        #expect(told.contains("become unreadable at other ranks"), "\(told)")
+    }
 }

@@ -96,8 +96,9 @@ import Testing
     @Test func theReadableAreKept() throws {
         let dataset = try dataset(labels)
         try FileManager.default.removeItem(atPath: folder.path("4.png"))
-        let (images, unreadable) = try dataset.readable()
-        #expect(images.picks == [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11] && unreadable.count == 1)
+        let (images, indices, unreadable) = try dataset.readable()
+        #expect(images.picks == [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11] && images.picks == indices)
+        #expect(unreadable.count == 1)
         #expect(images.classes == 2 && unreadable[0].contains("4.png"))
     }
 }

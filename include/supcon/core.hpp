@@ -193,6 +193,7 @@ SUPCON_STRUCT(CorruptionScores, supcon_corruption_scores);
 SUPCON_STRUCT(OODOptions, supcon_ood_options);
 SUPCON_STRUCT(DetectionScores, supcon_detection_scores);
 SUPCON_STRUCT(NearestOptions, supcon_nearest_options);
+SUPCON_STRUCT(Collectives, supcon_collectives);
 #undef SUPCON_STRUCT
 
 /// How many threads compute, in how much memory. A default-made one is the library's own, NULL.

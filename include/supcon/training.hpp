@@ -22,6 +22,16 @@ class Trainer {
         supcon_trainer_create(context.get(), model.get(), dataset.get(), &options, &handle));
     handle_.reset(handle);
   }
+  /// One of several processes, all of which make and run such a trainer. `collectives` of
+  /// supcon_mpi_create() in supcon_mpi.h, or the host's own functions, are called until this ends.
+  Trainer(const Model &model, const Dataset &dataset, const TrainOptions &options,
+          const Collectives &collectives, const Context &context = {})
+      : kept_(dataset.kept()) {
+    supcon_trainer *handle = nullptr;
+    detail::check(supcon_trainer_create_distributed(context.get(), model.get(), dataset.get(),
+                                                    &options, &collectives, &handle));
+    handle_.reset(handle);
+  }
   /// Trains. true: to the end; false: it was stopped, by the callback, cancel() or the context.
   bool run(const Callback &callback = {}) {
     auto call = [](const supcon_event *event, void *user_data) noexcept {

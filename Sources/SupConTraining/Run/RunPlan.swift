@@ -9,6 +9,8 @@ struct RunPlan {
     let network: Network
     let options: TrainOptions
     let context: ExecutionContext
+    let ranks: Ranks
+    let part: BatchPart
     let training: Dataset
     let step: PhasedStep
     let phases: TrainingPhases
@@ -18,24 +20,27 @@ struct RunPlan {
     let validation: ValidationAccuracy?
     /// nil: no average is kept.
     let average: WeightAverage?
-    /// nil: no checkpoints are kept.
+    /// nil: no checkpoints are kept, or not by this rank.
     let folder: CheckpointFolder?
     /// Batches per epoch.
     let stepsPerEpoch: Int
 
     /// Checks and plans, as `Trainer.init` says. Errors: as there.
-    init(_ model: Model, _ dataset: Dataset, _ options: TrainOptions, context: ExecutionContext)
-        throws(SupConError)
-    {
+    init(
+        _ model: Model, _ dataset: Dataset, _ options: TrainOptions, ranks: Ranks,
+        context: ExecutionContext
+    ) throws(SupConError) {
         try options.validate()
+        part = try BatchPart(options, ranks)
+        self.ranks = ranks
         let split = try TrainingSplit(
             dataset, options, channels: model.network.configuration.channels, context: context)
         let training = split.training
         (self.training, self.options, self.context, self.model) = (
             training, options, context, model
         )
-        folder = try options.checkpointFolder.map { (path) throws(SupConError) in
-            try CheckpointFolder(path)
+        folder = try options.checkpointFolder.flatMap { (path) throws(SupConError) in
+            ranks.isFirst ? try CheckpointFolder(path) : nil
         }
         stepsPerEpoch = training.count / options.batchSize
         sampler = try BatchSampler(
@@ -48,15 +53,16 @@ struct RunPlan {
         rates = LearningRate(options, stepsPerEpoch: stepsPerEpoch)
         let phases = TrainingPhases(model, options, samples: training.count)
         self.phases = phases
+        let part = part
         (network, step, validation) = try model.exclusive(keepsEncoder: true) {
             () throws(SupConError) in
             if options.trainsClassifier {
                 try Self.prepareClassifier(model, dataset, seed: options.seed)
             }
             let step = try PhasedStep(phases: phases.all) { (phase) throws(SupConError) in
-                let step = try Self.step(model, options, phase, training, context: context)
+                let step = try Self.step(model, options, phase, training, part, context: context)
                 try context.checkLimit(
-                    step.memoryByteCount, for: "a training step of \(options.batchSize) images")
+                    step.memoryByteCount, for: "a training step of \(part.own.count) images")
                 return step
             }
             // The frozen encoder's accuracy does not change.
@@ -65,7 +71,8 @@ struct RunPlan {
                 ? nil
                 : split.validation.map { (part) throws(SupConError) in
                     try ValidationAccuracy(
-                        model, options, training: training, validation: part, context: context)
+                        model, options, training: training, validation: part, ranks: ranks,
+                        context: context)
                 }
             return (model.network, step, validation)
         }
@@ -97,6 +104,7 @@ struct RunPlan {
     /// the classifier lacks), state, unsupported, memory.
     private static func step(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase, _ training: Dataset,
+        _ part: BatchPart,
         context: ExecutionContext
     ) throws(SupConError) -> any TrainingStep {
         let targets = training.targets
@@ -107,20 +115,22 @@ struct RunPlan {
             ? try model.classifierOutputs(of: training) : training.classIndices
         if options.objective == .linear {
             return try ClassifierStep(
-                model, options, phase, labels: labels ?? [], weights: weights, context: context)
+                model, options, phase, labels: labels ?? [], weights: weights, part: part,
+                context: context)
         }
         if options.queueMode != .off {
             return try QueueStep(
-                model, options, phase, labels: labels, weights: weights, context: context)
+                model, options, phase, labels: labels, weights: weights, part: part,
+                context: context)
         }
-        if options.chunkSize > 0 && options.chunkSize < options.batchSize {
+        if options.chunkSize > 0, part.all.contains(where: { $0.count > options.chunkSize }) {
             return try CachedGradientStep(
                 model, options, phase, labels: labels, targets: targets, weights: weights,
-                context: context)
+                part: part, context: context)
         }
         return try EncoderStep(
             model, options, phase, labels: labels, targets: targets, weights: weights,
-            context: context)
+            part: part, context: context)
     }
 
     /// The state that a checkpoint keeps beside the parameters.

@@ -7,21 +7,35 @@ import Synchronization
 /// it runs once. One thread uses it; `cancel` may be called from any.
 public final class Trainer: @unchecked Sendable {
     private let plan: RunPlan
+    private let ranks: Ranks
     private var hasRun = false
     /// The run at hand; nil outside `run`.
     private var active: TrainingRun?
     private let isCanceled = Atomic<Bool>(false)
 
     /// Checks the options and the memory and plans; trains nothing. Where a classifier is trained
-    /// and the model has none, it gets one with the data set's classes. Errors: argument, shape
-    /// (channels, classes), state (no labels, too few images, model in use, a checkpoint of another
-    /// run), memory, unsupported, io and format (of the checkpoint folder and what is there to
-    /// resume).
+    /// and the model has none, it gets one with the data set's classes.
+    ///
+    /// `collectives`: the processes that train together, each of which makes and runs a trainer of
+    /// the same model, data and options; nil: this one alone. The batch is shared among them, and
+    /// rank 0 alone keeps checkpoints, writes to the log and calls the callback. What fails at one
+    /// ends the run at all, with a sentence that names it.
+    ///
+    /// Errors: argument, shape (channels, classes), state (no labels, too few images, model in use,
+    /// a checkpoint of another run), memory, unsupported, io (of the checkpoint folder and what is
+    /// there to resume; of the collectives) and format.
     public init(
-        _ model: Model, _ dataset: Dataset, _ options: TrainOptions, context: ExecutionContext
+        _ model: Model, _ dataset: Dataset, _ options: TrainOptions, context: ExecutionContext,
+        collectives: (any Collectives)? = nil
     ) throws(SupConError) {
-        plan = try RunPlan(model, dataset, options, context: context)
-        DatasetWarnings.write(dataset, options)
+        let ranks = try Ranks(collectives)
+        self.ranks = ranks
+        try ranks.barrier()
+        plan = try ranks.together { () throws(SupConError) in
+            try RunPlan(model, dataset, options, ranks: ranks, context: context)
+        }
+        try RankAgreement.check(plan)
+        if ranks.isFirst { DatasetWarnings.write(dataset, options) }
     }
 
     /// Batches per epoch.
@@ -33,8 +47,9 @@ public final class Trainer: @unchecked Sendable {
     /// Asks the run to stop after the step at hand; from any thread or a signal handler.
     public func cancel() { isCanceled.store(true, ordering: .relaxed) }
 
-    /// Trains. `callback` gets every event on this thread and returns false to stop. Errors:
-    /// canceled, state (collapse, divergence, run before, model in use), memory, io, format.
+    /// Trains. `callback` gets every event on this thread, at rank 0, and returns false to stop.
+    /// Errors: canceled, state (collapse, divergence, run before, model in use), memory, io,
+    /// format.
     public func run(_ callback: ((TrainEvent) -> Bool)?) throws(SupConError) {
         try require(
             !hasRun, .state,
@@ -45,7 +60,8 @@ public final class Trainer: @unchecked Sendable {
             try require(
                 plan.model.network === plan.network, .state,
                 "the model's classifier was replaced after this trainer was made; make another one")
-            let reporter = Reporter(callback, options: plan.options, steps: plan.stepsPerEpoch)
+            let reporter = Reporter(
+                ranks.isFirst ? callback : nil, options: plan.options, steps: plan.stepsPerEpoch)
             let watch = plan.context.watch()
             let run = TrainingRun(
                 plan, reporter,
@@ -87,7 +103,11 @@ extension RunPlan {
     /// What a checkpoint's run and this one must share.
     var runDescription: [(key: String, value: String)] {
         var options = options
-        (options.views, options.chunkSize) = (options.effectiveViews, step.chunks.size)
+        // The number of ranks may change.
+        (options.views, options.chunkSize) = (
+            options.effectiveViews,
+            options.chunkSize > 0 ? options.chunkSize : options.batchSize
+        )
         return RunFingerprint.entries(options) + [
             ("training images", "\(training.count)"),
             (

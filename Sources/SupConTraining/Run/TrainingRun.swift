@@ -15,12 +15,16 @@ final class TrainingRun {
     private var best: Model.Snapshot?
     /// The parameters that the callback wants to be left with.
     private var kept: Model.Snapshot?
+    /// How often it has said so, here and as far as all ranks know.
+    private var (keepCount, sharedKeepCount) = (0, 0.0)
     /// The last state without NaN, to come back to.
     private var sound: Model.Snapshot?
     /// The files that have become unreadable, as far as they have been told of: "path: reason".
     private var unreadable: Set<String> = []
     /// How many of those that the loader has found were looked at.
     private var unreadableOfLoader = 0
+    /// How many of other ranks were told of.
+    private var unreadableElsewhere = 0.0
     /// The callback hears of an epoch, whose checkpoint has been written.
     private var isReporting = false
     /// The model has been put back to an earlier state: the average is not to replace it.
@@ -49,42 +53,36 @@ final class TrainingRun {
     }
 
     private func runEpochs() throws(SupConError) {
-        plan.average?.begin()
+        let start = try RunStart(plan)
+        (progress, best) = (start.progress, start.best)
         defer { if !isSettled { plan.average?.takeOver() } }
-        try plan.step.begin(resumed: try resume())
-        sound = try plan.model.snapshot()
         var phase = plan.phases.phase(epoch: min(progress.epoch + 1, plan.options.epochs))
-        var loader = try makeLoader(phase)
+        var loader = try plan.ranks.together { () throws(SupConError) in
+            try plan.step.begin(
+                resumed: start.isResumed, isNew: start.isResumed || !plan.ranks.isFirst)
+            sound = try plan.model.snapshot()
+            return try makeLoader(phase)
+        }
         reporter.begin(epochsDone: progress.epoch)
         while progress.epoch < plan.options.epochs {
             let epoch = progress.epoch + 1
             let next = plan.phases.phase(epoch: epoch)
-            if (next.height, next.width) != (phase.height, phase.width) {
-                loader = try makeLoader(next)
+            loader = try plan.ranks.together { () throws(SupConError) in
+                let isOfSize = (next.height, next.width) == (phase.height, phase.width)
+                let loader = isOfSize ? loader : try makeLoader(next)
+                try plan.step.enter(next)
+                return loader
             }
-            try plan.step.enter(next)
             phase = next
             let sum = try train(epoch, loader)
             try judge(epoch, sum)
+            try RankAgreement.checkParameters(plan, epoch: epoch)
             let accuracy = try validate(epoch)
             try keep(epoch)
             try report(epoch, sum, accuracy)
             if hasStoppedGaining(epoch) { break }
         }
         if let best { try putBack(best) }
-    }
-
-    // MARK: Resuming
-
-    /// Reads the checkpoint, if there is one to go on from. Returns whether there was.
-    private func resume() throws(SupConError) -> Bool {
-        guard let found = try plan.findCheckpoint(), let folder = plan.folder else { return false }
-        progress = try found.read(into: plan.network.parameters, plan.state)
-        if plan.options.restoresBest, progress.bestAccuracy >= 0 {
-            best = try folder.readBest(plan.model)
-        }
-        Log.write(.info, "goes on after epoch \(progress.epoch) of \(folder.last)")
-        return true
     }
 
     private func makeLoader(_ phase: TrainingPhase) throws(SupConError) -> Loader {
@@ -103,59 +101,79 @@ final class TrainingRun {
 
     /// Runs the steps of an epoch.
     private func train(_ epoch: Int, _ loader: Loader) throws(SupConError) -> EpochSum {
-        let next = try batches(epoch, loader)
+        let batches = plan.sampler.batches(epoch: epoch)
+        let next = try plan.ranks.together { () throws(SupConError) in
+            try begin(epoch, batches, loader)
+        }
         var sum = EpochSum()
         for number in 0..<plan.stepsPerEpoch {
             let (index, step) = ((epoch - 1) * plan.stepsPerEpoch + number, number + 1)
             let rate = plan.rates.rate(index) * progress.rateFactor
-            let outcome = try plan.step.run(step: index, rate: rate, next: next)
+            let outcome = try plan.step.run(
+                step: index, rate: rate, samples: batches[number], next: next)
             sum.add(outcome)
             tell(of: loader.unreadable(from: unreadableOfLoader), epoch, step)
             try judge(outcome, epoch, step, rate)
             plan.average?.step(index + 1, threads: plan.context.threads)
-            let goesOn = reporter.step(
-                epoch: epoch, step: step, outcome, rate: rate, images: plan.options.batchSize)
-            try require(
-                goesOn && !isCanceled(), .canceled,
-                """
-                the run was stopped in epoch \(epoch), step \(step); the model keeps what it \
-                learned
-                """
-            )
+            try goOn("in epoch \(epoch), step \(step)", epoch, step) {
+                reporter.step(
+                    epoch: epoch, step: step, outcome, rate: rate, images: plan.options.batchSize)
+            }
         }
         return sum
     }
 
-    /// Tells of images that have become unreadable, whose places others have taken: of the first
-    /// few each, then of every tenth, hundredth and so on.
+    /// Tells of images that have become unreadable, whose places others have taken.
     private func tell(of reasons: [String], _ epoch: Int, _ step: Int) {
         unreadableOfLoader += reasons.count
         // Another loader, for another image size, finds the same files once more.
         for reason in reasons where unreadable.insert(reason).inserted {
             let count = unreadable.count
-            var power = 1
-            while power * 10 <= count { power *= 10 }
-            guard count % power == 0 else { continue }
-            let message = """
-                \(count) \(count == 1 ? "image has" : "images have") become unreadable; \
-                another of the class takes its place. The last: \(reason)
-                """
-            Log.write(.warning, message)
-            reporter.warn(message, epoch: epoch, step: step, loss: .nan)
+            guard count % Self.power(count) == 0 else { continue }
+            warn(count, "; another of the class takes its place. The last: \(reason)", epoch, step)
         }
     }
 
-    /// Begins the epoch's batches, out of the loader or the feature cache, and returns what gives
-    /// them. Errors: the loader's, canceled.
-    private func batches(_ epoch: Int, _ loader: Loader) throws(SupConError)
+    /// Tells of those that the other ranks have found, `count` of them.
+    private func tellOfOthers(_ count: Double, _ epoch: Int, _ step: Int) {
+        let (now, before) = (Int(exactly: count) ?? 0, Int(exactly: unreadableElsewhere) ?? 0)
+        unreadableElsewhere = count
+        let power = Self.power(now)
+        guard now / power > before / power else { return }
+        warn(now, " at other ranks; another of the class takes its place", epoch, step)
+    }
+
+    /// The first few are told of each, then every tenth, hundredth and so on.
+    private static func power(_ count: Int) -> Int {
+        var power = 1
+        while power * 10 <= count { power *= 10 }
+        return power
+    }
+
+    private func warn(_ count: Int, _ rest: String, _ epoch: Int, _ step: Int) {
+        guard plan.ranks.isFirst else { return }
+        let message =
+            "\(count) \(count == 1 ? "image has" : "images have") become unreadable\(rest)"
+        Log.write(.warning, message)
+        reporter.warn(message, epoch: epoch, step: step, loss: .nan)
+    }
+
+    /// Begins the epoch's batches, of which this rank takes its part, out of the loader or the
+    /// feature cache, and returns what gives them. Errors: the loader's, canceled.
+    private func begin(_ epoch: Int, _ batches: [[Int]], _ loader: Loader) throws(SupConError)
         -> () throws(SupConError) -> StepBatch
     {
-        let (batches, chunks) = (plan.sampler.batches(epoch: epoch), plan.step.chunks)
+        func sources(_ number: Int) -> [Int] {
+            plan.step.sources(step: (epoch - 1) * plan.stepsPerEpoch + number)
+        }
+        let chunks = plan.step.chunks
         guard let pass = plan.step.cachingPass, let cache = pass.cache else {
-            try loader.begin(epoch: epoch, batches: batches, chunks: chunks)
+            try loader.begin(epoch: epoch, batches: batches, chunks: chunks, sources: sources)
             return { () throws(SupConError) in StepBatch(try loader.next()) }
         }
-        let entries = cache.entries(epoch: epoch, batches)
+        let entries = cache.entries(epoch: epoch, batches).enumerated().map { number, entries in
+            sources(number).map { entries[$0] }
+        }
         try fill(pass, cache.missing(entries), loader)
         var cached = CachedBatches(cache, entries, chunks: chunks)
         return { () throws(SupConError) in cached.next() }
@@ -215,7 +233,7 @@ final class TrainingRun {
     {
         try require(
             !plan.options.stopsOnCollapse || finding.weight == .note, .state, finding.message)
-        Log.write(.warning, finding.message)
+        if plan.ranks.isFirst { Log.write(.warning, finding.message) }
         reporter.warn(finding.message, epoch: epoch, step: step, loss: loss)
     }
 
@@ -230,8 +248,9 @@ final class TrainingRun {
         return try withAverage { () throws(SupConError) in
             let accuracy = try validation.measure()
             progress.validationsWithoutGain += 1
-            if accuracy > progress.bestAccuracy {
-                (progress.bestAccuracy, progress.validationsWithoutGain) = (accuracy, 0)
+            guard accuracy > progress.bestAccuracy else { return accuracy }
+            (progress.bestAccuracy, progress.validationsWithoutGain) = (accuracy, 0)
+            try plan.ranks.together { () throws(SupConError) in
                 if plan.options.restoresBest { best = try plan.model.snapshot() }
                 if let folder = plan.folder { try plan.model.saveWhileExclusive(folder.best) }
             }
@@ -242,33 +261,35 @@ final class TrainingRun {
     /// Counts the epoch as done, writes the checkpoint, and takes the state to come back to.
     private func keep(_ epoch: Int) throws(SupConError) {
         progress.epoch = epoch
-        if let folder = plan.folder {
-            try progress.write(folder.last, plan.network.parameters, plan.state)
-        }
-        let before = sound
-        sound = try withAverage { () throws(SupConError) in
-            try plan.model.snapshot(over: before)
+        try plan.ranks.together { () throws(SupConError) in
+            if let folder = plan.folder {
+                try progress.write(folder.last, plan.network.parameters, plan.state)
+            }
+            let before = sound
+            sound = try withAverage { () throws(SupConError) in
+                try plan.model.snapshot(over: before)
+            }
         }
     }
 
     /// Reports the epoch. Errors: canceled (the callback's answer, or `cancel`), memory.
     private func report(_ epoch: Int, _ sum: EpochSum, _ accuracy: Double) throws(SupConError) {
-        isReporting = true
-        defer { isReporting = false }
-        let goesOn = try reporter.epoch(
-            epoch, sum, embeddings: plan.step.embeddings,
-            rate: plan.rates.rate(epoch * plan.stepsPerEpoch - 1) * progress.rateFactor,
-            knnAccuracy: accuracy,
-            context: plan.context)
-        try require(
-            goesOn && !isCanceled(), .canceled,
-            "the run was stopped after epoch \(epoch); the model keeps what it learned")
+        try goOn("after epoch \(epoch)", epoch, plan.stepsPerEpoch) { () throws(SupConError) in
+            isReporting = true
+            defer { isReporting = false }
+            return try reporter.epoch(
+                epoch, sum, embeddings: plan.step.embeddings,
+                rate: plan.rates.rate(epoch * plan.stepsPerEpoch - 1) * progress.rateFactor,
+                knnAccuracy: accuracy,
+                context: plan.context)
+        }
     }
 
     /// Whether early stopping ends the run here.
     private func hasStoppedGaining(_ epoch: Int) -> Bool {
         let patience = plan.options.patience
         guard patience > 0, progress.validationsWithoutGain >= patience else { return false }
+        guard plan.ranks.isFirst else { return true }
         Log.write(
             .info,
             """
@@ -277,6 +298,36 @@ final class TrainingRun {
             """
         )
         return true
+    }
+
+    /// Reports at every rank, and ends the run at all if `report` says so at one or one was
+    /// canceled. What rank 0's callback has asked for comes to the others. `place`: where the run
+    /// is. Errors: canceled, `report`'s, io, memory.
+    private func goOn(
+        _ place: String, _ epoch: Int, _ step: Int, _ report: () throws(SupConError) -> Bool
+    ) throws(SupConError) {
+        let ranks = plan.ranks
+        let (goesOn, reports) = try ranks.together {
+            () throws(SupConError) in
+            try report() && !isCanceled()
+        } reporting: {
+            [$0 ? 1 : 0, progress.rateFactor, Double(keepCount), Double(unreadable.count)]
+        }
+        if !ranks.isAlone {
+            progress.rateFactor = reports[0][1]
+            if reports[0][2] != sharedKeepCount {
+                try ranks.together { () throws(SupConError) in
+                    if !ranks.isFirst { try keepModel() }
+                }
+                sharedKeepCount = reports[0][2]
+            }
+            tellOfOthers(reports.dropFirst().reduce(0) { $0 + $1[3] }, epoch, step)
+        }
+        guard reports.contains(where: { $0[0] == 0 }) else { return }
+        try ranks.together { () throws(SupConError) in
+            try require(
+                goesOn, .canceled, "the run was stopped \(place); the model keeps what it learned")
+        }
     }
 
     // MARK: From the callback
@@ -306,6 +357,7 @@ final class TrainingRun {
     /// Errors: memory.
     func keepModel() throws(SupConError) {
         kept = try withAverage { () throws(SupConError) in try plan.model.snapshot() }
+        keepCount += 1
     }
 
     // MARK: The model's parameters

@@ -11,12 +11,9 @@ final class ValidationAccuracy {
     /// 0.8 % then.
     private static let mostImages = 4096
 
-    private let model: Model
-    private var gallery: Dataset
-    private var queries: Dataset
+    private let gallery: SharedRows
+    private let queries: SharedRows
     private let dimension: Int
-    private let galleryRows: AlignedBuffer
-    private let queryRows: AlignedBuffer
     /// Of two images; nil: labels say what is right.
     private let pair: TargetMask?
     private let context: ExecutionContext
@@ -25,49 +22,50 @@ final class ValidationAccuracy {
     /// empty. Errors: argument, memory.
     init(
         _ model: Model, _ options: TrainOptions, training: Dataset, validation: Dataset,
-        context: ExecutionContext
+        ranks: Ranks, context: ExecutionContext
     ) throws(SupConError) {
-        func sample(_ dataset: Dataset) throws(SupConError) -> Dataset {
-            guard dataset.count > Self.mostImages else { return dataset }
-            return try dataset.split(
-                fraction: Double(Self.mostImages) / Double(dataset.count), seed: options.seed,
-                context: context
-            ).second
+        func sample(_ dataset: Dataset) throws(SupConError) -> SharedRows {
+            guard dataset.count > Self.mostImages else {
+                return try SharedRows(model, dataset, ranks)
+            }
+            let fraction = Double(Self.mostImages) / Double(dataset.count)
+            return try SharedRows(
+                model,
+                dataset.split(fraction: fraction, seed: options.seed, context: context).second,
+                ranks)
         }
-        gallery = try sample(training)
-        queries = try sample(validation)
-        self.model = model
-        self.context = context
-        dimension = model.outputDimension(.encoder)
-        galleryRows = try AlignedBuffer(Float.self, count: gallery.count * dimension)
-        queryRows = try AlignedBuffer(Float.self, count: queries.count * dimension)
-        pair = try gallery.targets.flatMap { (targets) throws(SupConError) in
+        (gallery, queries) = (try sample(training), try sample(validation))
+        (dimension, self.context) = (model.outputDimension(.encoder), context)
+        pair = try gallery.images.targets.flatMap { (targets) throws(SupConError) in
             try TargetMask(options, dimension: targets.dimension, samples: 2, context: context)
         }
     }
 
     /// Embeds both splits and compares them; inside the model's `exclusive`. Images that have
-    /// become unreadable are left out from here on. Errors: those of embedding.
+    /// become unreadable are left out from here on. Errors: those of embedding, io (of the ranks).
     func measure() throws(SupConError) -> Double {
-        let options = EmbedOptions()
-        gallery = try model.embedReadable(gallery, options, into: galleryRows.floats)
-        queries = try model.embedReadable(queries, options, into: queryRows.floats)
-        guard let pair, let wanted = queries.targets, let known = gallery.targets else {
-            return try Self.withLabels(gallery.classIndices ?? []) { (known) throws(SupConError) in
-                try Self.withLabels(queries.classIndices ?? []) { (wanted) throws(SupConError) in
+        try gallery.embed()
+        try queries.embed()
+        guard let pair, let wanted = queries.images.targets, let known = gallery.images.targets
+        else {
+            return try Self.withLabels(gallery.images.classIndices ?? []) {
+                (known) throws(SupConError) in
+                try Self.withLabels(queries.images.classIndices ?? []) {
+                    (wanted) throws(SupConError) in
                     try knnAccuracy(
-                        queries: queryRows.floats, labels: wanted, gallery: galleryRows.floats,
+                        queries: queries.values, labels: wanted, gallery: gallery.values,
                         galleryLabels: known, dimension: dimension, context: context)
                 }
             }
         }
         // Each image a class of its own: the nearest is found by it.
-        let nearest = try Self.withLabels(Array(0..<gallery.count)) {
+        let nearest = try Self.withLabels(Array(0..<gallery.images.count)) {
             (labels) throws(SupConError) in
             try NearestNeighbors(
-                gallery: galleryRows.floats, labels: labels, dimension: dimension, context: context
+                gallery: gallery.values, labels: labels, dimension: dimension, context: context
             )
-            .predict(queryRows.floats, count: queries.count, vote: .init(k: 1), context: context)
+            .predict(
+                queries.values, count: queries.images.count, vote: .init(k: 1), context: context)
         }
         var sum = 0.0
         for (query, found) in nearest.enumerated() {
@@ -75,7 +73,7 @@ final class ValidationAccuracy {
             pair.set(known[Int(found)], at: 1)
             sum += Double(try pair.fill()[1])
         }
-        return sum / Double(queries.count)
+        return sum / Double(queries.images.count)
     }
 
     private static func withLabels<R>(

@@ -31,11 +31,13 @@ final class BatchMixer {
     }
 
     private let shape: Shape
+    /// The images of the batch that are mixed here.
+    private let own: Range<Int>
     private let mixupAlpha: Double
     private let cutmixAlpha: Double
     private let seed: UInt64
     private let threads: Int
-    /// Of the mixed images, [batch]: the label of the greater fraction, the other, and the first
+    /// Of the mixed images, [own]: the label of the greater fraction, the other, and the first
     /// one's fraction.
     private let first: AlignedBuffer
     private let second: AlignedBuffer
@@ -51,28 +53,31 @@ final class BatchMixer {
     var firstFractions: UnsafePointer<Float> { UnsafePointer(fractions.floats) }
 
     /// Nil if the options do not mix. Errors: memory.
-    convenience init?(_ options: TrainOptions, height: Int, width: Int, channels: Int, threads: Int)
-        throws(SupConError)
-    {
+    convenience init?(
+        _ options: TrainOptions, own: Range<Int>, height: Int, width: Int, channels: Int,
+        threads: Int
+    ) throws(SupConError) {
         guard options.mixupAlpha > 0 || options.cutmixAlpha > 0 else { return nil }
         try self.init(
             Shape(batch: options.batchSize, height: height, width: width, channels: channels),
-            mixupAlpha: options.mixupAlpha, cutmixAlpha: options.cutmixAlpha,
+            own: own, mixupAlpha: options.mixupAlpha, cutmixAlpha: options.cutmixAlpha,
             seed: options.seed, threads: threads)
     }
 
-    /// Errors: memory.
-    init(_ shape: Shape, mixupAlpha: Double, cutmixAlpha: Double, seed: UInt64, threads: Int)
-        throws(SupConError)
-    {
+    /// `own`: the images that are mixed here, with others from all of the batch. Errors: memory.
+    init(
+        _ shape: Shape, own: Range<Int>, mixupAlpha: Double, cutmixAlpha: Double, seed: UInt64,
+        threads: Int
+    ) throws(SupConError) {
+        self.own = own
         (self.shape, self.mixupAlpha, self.cutmixAlpha, self.seed, self.threads) = (
             shape, mixupAlpha, cutmixAlpha, seed, threads
         )
-        first = try AlignedBuffer(Int64.self, count: shape.batch)
-        second = try AlignedBuffer(Int64.self, count: shape.batch)
-        fractions = try AlignedBuffer(Float.self, count: shape.batch)
-        weightsOfFirst = try AlignedBuffer(Float.self, count: shape.batch)
-        weightsOfSecond = try AlignedBuffer(Float.self, count: shape.batch)
+        first = try AlignedBuffer(Int64.self, count: own.count)
+        second = try AlignedBuffer(Int64.self, count: own.count)
+        fractions = try AlignedBuffer(Float.self, count: own.count)
+        weightsOfFirst = try AlignedBuffer(Float.self, count: own.count)
+        weightsOfSecond = try AlignedBuffer(Float.self, count: own.count)
     }
 
     /// Draws the mixing of the step of index `step` in the run, from 0.
@@ -96,8 +101,15 @@ final class BatchMixer {
             box: (rows, columns))
     }
 
-    /// Writes the images to `input`, mixed as the step of index `step` is; labels [batch] and
-    /// weights [batch], if there are any, likewise.
+    /// The indices of the batch's images that the step mixes here: its own, and those beyond them
+    /// that they are mixed with, in order.
+    func sources(step: Int) -> [Int] {
+        Array(own) + mixing(step: step).order[own].filter { !own.contains($0) }.sorted()
+    }
+
+    /// Writes this part's images to `input`, mixed as the step of index `step` is, and their
+    /// labels and weights, if there are any. `images`: those of `sources`; `labels`, `weights`:
+    /// [batch].
     func mix(
         _ images: UnsafePointer<Float>, labels: UnsafePointer<Int64>,
         weights: UnsafePointer<Float>? = nil, step: Int,
@@ -105,23 +117,29 @@ final class BatchMixer {
     ) {
         let mixing = mixing(step: step)
         let ownComesFirst = mixing.fraction >= 0.5
-        for i in 0..<shape.batch {
-            let (own, other) = (labels[i], labels[mixing.order[i]])
+        var places: [Int: Int] = [:]
+        if own.count < shape.batch {
+            for (place, source) in sources(step: step).enumerated() { places[source] = place }
+        }
+        for (i, image) in own.enumerated() {
+            let (label, other) = (labels[image], labels[mixing.order[image]])
             (first.values(of: Int64.self)[i], second.values(of: Int64.self)[i]) =
-                ownComesFirst ? (own, other) : (other, own)
+                ownComesFirst ? (label, other) : (other, label)
             if let weights {
-                let (own, other) = (weights[i], weights[mixing.order[i]])
+                let (weight, other) = (weights[image], weights[mixing.order[image]])
                 (weightsOfFirst.floats[i], weightsOfSecond.floats[i]) =
-                    ownComesFirst ? (own, other) : (other, own)
+                    ownComesFirst ? (weight, other) : (other, weight)
             }
             fractions.floats[i] = Float(ownComesFirst ? mixing.fraction : 1 - mixing.fraction)
         }
         let (count, row) = (shape.imageCount, shape.width * shape.channels)
         let (fraction, rest) = (Float(mixing.fraction), Float(1 - mixing.fraction))
-        Parallel.ranges(shape.batch, grain: max(1, 65536 / count), threads: threads) { range in
+        Parallel.ranges(own.count, grain: max(1, 65536 / count), threads: threads) { range in
             for i in range {
+                let source = mixing.order[own.lowerBound + i]
                 let (own, other, to) = (
-                    images + i * count, images + mixing.order[i] * count, input + i * count
+                    images + i * count, images + (places[source] ?? source) * count,
+                    input + i * count
                 )
                 guard let box = mixing.box else {
                     for k in 0..<count { to[k] = fraction * own[k] + rest * other[k] }

@@ -74,7 +74,7 @@ final class BatchRows {
     /// The labels of the rows, [count].
     var rowLabels: UnsafePointer<Int64> { UnsafePointer(rowBuffer.values(of: Int64.self)) }
 
-    /// Sets samples `first`, `first` + 1, … of the batch to these of the data set.
+    /// Sets the samples of the batch from index `first` on to these of the data set.
     func fill(_ samples: ArraySlice<Int>, at first: Int) {
         let (sampleLabels, rowLabels, groups) = (
             sampleBuffer.values(of: Int64.self), rowBuffer.values(of: Int64.self),

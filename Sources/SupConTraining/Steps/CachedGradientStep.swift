@@ -16,17 +16,18 @@ import SupConVision
 ///
 /// It is exact: no chunk's z depends on another chunk, since batch norm's statistics are those of
 /// the chunk. The running ones move in the first pass only. A classifier's loss is a mean over
-/// rows: without the contrastive loss one pass does.
+/// rows: without the contrastive loss one pass does. Several ranks take some of the chunks each.
 final class CachedGradientStep: TrainingStep {
     private let pass: EncoderPass
     private let contrastive: ContrastiveLoss?
     private let rows: BatchRows
-    private let batchSize: Int
+    private let part: BatchPart
     private let chunkSize: Int
-    /// Elements of z of one chunk.
+    /// Rows of one chunk, and elements of their z.
+    private let chunkRows: Int
     private let chunkElements: Int
     /// z and dL/dz of all rows; nil without the contrastive loss.
-    private let projections: (z: AlignedBuffer, dz: AlignedBuffer)?
+    private let projections: BatchProjections?
     private let gradients: AlignedBuffer
     let chance: Double
     let memoryByteCount: Int
@@ -35,29 +36,23 @@ final class CachedGradientStep: TrainingStep {
     /// unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
-        labels: [Int]?, targets: Targets? = nil, weights: [Float]? = nil,
+        labels: [Int]?, targets: Targets? = nil, weights: [Float]? = nil, part: BatchPart,
         context: ExecutionContext
     ) throws(SupConError) {
         let phase = phase ?? TrainingPhase(model)
         let configuration = model.network.configuration
         let dimension = configuration.contrastedDimension
-        (batchSize, chunkSize) = (options.batchSize, options.chunkSize)
+        chunkSize = options.chunkSize
         let views = options.effectiveViews
-        pass = try EncoderPass(model, options, phase, images: chunkSize * views, context: context)
-        chunkElements = chunkSize * views * dimension
-        contrastive = try options.contrastiveLoss(dimension: dimension, context: context)
-        if contrastive != nil {
-            let count = batchSize.multipliedReportingOverflow(by: views * dimension)
-            try require(
-                !count.overflow, .memory,
-                "\(batchSize) images of \(views) views are more than memory")
-            projections = (
-                try AlignedBuffer(Float.self, count: count.partialValue),
-                try AlignedBuffer(Float.self, count: count.partialValue)
-            )
-        } else {
-            projections = nil
-        }
+        self.part = part
+        pass = try EncoderPass(
+            model, options, phase, samples: chunkSize, views: views, part: part, context: context)
+        (chunkRows, chunkElements) = (chunkSize * views, chunkSize * views * dimension)
+        contrastive = try options.contrastiveLoss(
+            dimension: dimension, ranks: part.ranks, context: context)
+        projections =
+            contrastive == nil
+            ? nil : try BatchProjections(part, views: views, dimension: dimension)
         chance = options.chance(classes: configuration.classes)
         rows = try BatchRows(
             options, labels: labels, targets: targets, weights: weights, dimension: dimension,
@@ -66,119 +61,126 @@ final class CachedGradientStep: TrainingStep {
             Float.self, count: model.network.parameters.trainableCount)
         memoryByteCount =
             pass.memoryByteCount + (contrastive?.memoryByteCount ?? 0)
-            + (projections.map { $0.z.byteCount + $0.dz.byteCount } ?? 0) + gradients.byteCount
-            + rows.memoryByteCount
+            + (projections?.memoryByteCount ?? 0) + gradients.byteCount + rows.memoryByteCount
         try context.checkMemory(
-            memoryByteCount, for: "a training step of \(batchSize) images in chunks of \(chunkSize)"
+            memoryByteCount,
+            for: "a training step of \(part.own.count) images in chunks of \(chunkSize)"
         )
     }
 
     var optimizer: any Optimizer { pass.optimizer }
     var encoderPass: EncoderPass? { pass }
     var chunks: Loader.Chunks { Loader.Chunks(size: chunkSize, passes: contrastive == nil ? 1 : 2) }
-    var embeddings: Embeddings? { projections.map { rows.embeddings($0.z.floats) } }
-    var spread: Double { projections.map { rows.spread($0.z.floats) } ?? 1 }
+    func sources(step: Int) -> [Int] { Array(part.own) }
+    var embeddings: Embeddings? { projections.map { rows.embeddings($0.z) } }
+    var spread: Double { projections.map { rows.spread($0.z) } ?? 1 }
 
     func begin(resumed: Bool) { pass.begin() }
 
-    func run(step: Int, rate: Double, next: () throws(SupConError) -> StepBatch)
-        throws(SupConError) -> StepOutcome
-    {
+    func run(
+        step: Int, rate: Double, samples: [Int], next: () throws(SupConError) -> StepBatch
+    ) throws(SupConError) -> StepOutcome {
+        pass.noteStatistics()
         var outcome = StepOutcome(loss: 0)
         if let contrastive, let projections {
-            try gatherProjections(next, into: projections.z.floats)
-            outcome = try lossOrNaN { () throws(SupConError) in
-                let result = try contrastive.evaluate(
-                    features: projections.z.floats, positives: rows.positives(), perAnchor: nil,
-                    gradient: projections.dz.floats, sampleWeights: rows.sampleWeights, draw: step)
-                return StepOutcome(
-                    loss: result.loss, anchorsWithoutPositive: result.anchorsWithoutPositive)
+            try gatherProjections(samples, next, projections)
+            outcome = try part.merge { () throws(SupConError) in
+                try lossOrNaN { () throws(SupConError) in
+                    let result = try contrastive.evaluate(
+                        features: projections.z, positives: rows.positives(), perAnchor: nil,
+                        gradient: projections.gradient, sampleWeights: rows.sampleWeights,
+                        draw: step)
+                    return StepOutcome(
+                        loss: result.loss, anchorsWithoutPositive: result.anchorsWithoutPositive)
+                }
             }
             guard outcome.loss.isFinite else { return outcome }
             pass.plan.movesStatistics = false
         }
         defer { pass.plan.movesStatistics = true }
-        let isFinite = try gatherGradients(next, &outcome)
-        guard isFinite, outcome.loss.isFinite else {
-            outcome.loss = .nan
-            return outcome
-        }
-        optimizer.step(gradients: gradients.floats, rate: rate, threads: pass.threads)
+        let found = try gatherGradients(next)
+        let classifier = try part.merge { () throws(SupConError) in found }
+        (outcome.classified, outcome.correct) = (classifier.classified, classifier.correct)
+        if contrastive == nil || !classifier.loss.isFinite { outcome.loss = classifier.loss }
+        guard outcome.loss.isFinite else { return outcome }
+        try pass.finish(gradients.floats, rate: rate)
         return outcome
     }
 
-    /// The fraction of the batch that a chunk is.
-    private var fraction: Double { Double(chunkSize) / Double(batchSize) }
-
-    /// The first pass: z of all rows.
+    /// The first pass: z of all rows, and the samples that they are of.
     private func gatherProjections(
-        _ next: () throws(SupConError) -> StepBatch, into z: UnsafeMutablePointer<Float>
+        _ planned: [Int], _ next: () throws(SupConError) -> StepBatch,
+        _ projections: BatchProjections
     ) throws(SupConError) {
-        try eachChunk(next) { chunk in
+        var delivered: [Int] = []
+        try eachChunk(next) { chunk, samples in
+            delivered += samples
             guard let from = pass.plan.projection else { return }
-            (z + chunk * chunkElements).update(from: from, count: chunkElements)
+            (projections.z + chunk * chunkElements).update(from: from, count: chunkElements)
         }
+        let (_, all) = try part.load(planned) { () throws(SupConError) in ((), delivered) }
+        rows.fill(all[...], at: 0)
+        try projections.gather()
     }
 
-    /// The pass that sums the gradients of all chunks, and what the classifier found into
-    /// `outcome`. False: a classifier's loss was not finite, and the sum is not complete.
-    private func gatherGradients(
-        _ next: () throws(SupConError) -> StepBatch, _ outcome: inout StepOutcome
-    ) throws(SupConError) -> Bool {
+    /// The pass that sums the gradients of this rank's chunks. Returns what the classifier found,
+    /// with its mean loss over them.
+    private func gatherGradients(_ next: () throws(SupConError) -> StepBatch)
+        throws(SupConError) -> StepOutcome
+    {
         let (sum, count) = (gradients.floats, pass.network.parameters.trainableCount)
         sum.update(repeating: 0, count: count)
-        var (total, isFinite) = (outcome, true)
-        try eachChunk(next) { (chunk) throws(SupConError) in
+        var total = StepOutcome(loss: 0)
+        try eachChunk(next) { (chunk, samples) throws(SupConError) in
             if let projections, let dz = pass.plan.projectionGradient {
                 dz.update(
-                    from: projections.dz.floats + chunk * chunkElements, count: chunkElements)
+                    from: projections.gradient + chunk * chunkElements, count: chunkElements)
             }
-            let labels = rows.rowLabels + chunk * pass.images
+            rows.fill(samples[...], at: chunk * chunkSize)
+            let labels = rows.rowLabels + chunk * chunkRows
             let found = try lossOrNaN { () throws(SupConError) in
-                try classify(labels, rows.rowWeights.map { $0 + chunk * pass.images })
+                try pass.classify(
+                    labels: labels, weights: rows.rowWeights.map { $0 + chunk * chunkRows })
+                    ?? StepOutcome(loss: 0)
             }
             total.classified += found.classified
             total.correct += found.correct
-            if contrastive == nil { total.loss += found.loss * fraction }
-            isFinite = isFinite && found.loss.isFinite
-            guard isFinite else { return }
+            total.loss += found.loss * Double(chunkSize) / Double(part.own.count)
+            // A loss that is not finite spoils the sum, which is not used then; the ranks go on
+            // side by side.
             pass.backward(labels: labels)
-            let (from, factor) = (pass.plan.gradients, contrastive == nil ? Float(fraction) : 1)
+            let from = pass.plan.gradients
             Parallel.ranges(count, grain: 65536, threads: pass.threads) {
-                sc_accumulate(sum + $0.lowerBound, from + $0.lowerBound, factor, Int64($0.count))
+                sc_accumulate(sum + $0.lowerBound, from + $0.lowerBound, 1, Int64($0.count))
             }
         }
-        outcome = total
-        return isFinite
+        return total
     }
 
-    /// Loads chunk after chunk, runs it forward, and calls `body` with its index. Errors: the
-    /// loader's and `body`'s.
+    /// Loads chunk after chunk of this rank, runs it forward, and calls `body` with its index in
+    /// the batch and its samples. Ranks may have unequal numbers of them, unless each exchanges
+    /// statistics. Errors: the loader's, `body`'s, io.
     private func eachChunk(
-        _ next: () throws(SupConError) -> StepBatch, _ body: (Int) throws(SupConError) -> Void
+        _ next: () throws(SupConError) -> StepBatch,
+        _ body: (_ chunk: Int, _ samples: [Int]) throws(SupConError) -> Void
     ) throws(SupConError) {
-        for index in 0..<(batchSize / chunkSize) {
+        func load() throws(SupConError) -> [Int] {
             let chunk = try next()
-            rows.fill(chunk.indices[...], at: index * chunkSize)
             try pass.load(chunk)
+            return chunk.indices
+        }
+        func run(_ samples: [Int], _ index: Int) throws(SupConError) {
             pass.forward()
-            try body(index)
+            try body(index, samples)
         }
-    }
-
-    /// Evaluates the classifier's loss on a chunk and its gradient, if there is one. Beside the
-    /// contrastive loss its gradient is weighted by the chunk's fraction here; alone all gradients
-    /// are.
-    private func classify(_ labels: UnsafePointer<Int64>, _ weights: UnsafePointer<Float>?)
-        throws(SupConError) -> StepOutcome
-    {
-        guard let found = try pass.classify(labels: labels, weights: weights) else {
-            return StepOutcome(loss: 0)
+        let (ranks, own) = (part.ranks, part.own)
+        let indices = (own.lowerBound / chunkSize)..<(own.upperBound / chunkSize)
+        if pass.synchronizes {
+            for index in indices { try run(try ranks.together(load), index) }
+            return try ranks.check()
         }
-        if contrastive != nil, let gradient = pass.plan.logitsGradient {
-            let classes = pass.network.configuration.classes
-            for i in 0..<(pass.images * classes) { gradient[i] *= Float(fraction) }
+        try ranks.together { () throws(SupConError) in
+            for index in indices { try run(try load(), index) }
         }
-        return found
     }
 }

@@ -6,6 +6,8 @@ import SupConTensor
 /// large-margin softmax. Each step has one of its own, with its workspaces.
 final class ClassifierObjective {
     private let rows: Int
+    /// What the gradient is weighted by: the loss is a mean over these rows, a part of a batch's.
+    private let fraction: Float
     private let crossEntropy: CrossEntropy
     private let margin: LargeMargin?
     private let weight: ParameterStore.Entry
@@ -14,8 +16,12 @@ final class ClassifierObjective {
     /// The margin's addition to the gradient of the features, [rows, embeddingDimension].
     private let featureRest: AlignedBuffer?
 
-    /// `rows`: that the classifier sees in a step. Errors: argument, state (no classifier), memory.
-    init(_ network: Network, _ options: TrainOptions, rows: Int) throws(SupConError) {
+    /// `rows`: that the classifier sees at a time; `fraction`: of the batch's rows that they are.
+    /// Errors: argument, state (no classifier), memory.
+    init(_ network: Network, _ options: TrainOptions, rows: Int, fraction: Double)
+        throws(SupConError)
+    {
+        self.fraction = Float(fraction)
         parameters = network.parameters
         guard let weight = parameters.entry(named: HeadLayer.classifierName + ".weight"),
             let bias = parameters.entry(named: HeadLayer.classifierName + ".bias")
@@ -37,9 +43,9 @@ final class ClassifierObjective {
 
     var memoryByteCount: Int { featureRest.map { $0.byteCount + rows * 24 } ?? 0 }
 
-    /// Computes the loss, and dL/dlogits as the classifier's backward takes it. `mixer`: has mixed
-    /// the rows; its labels and weights count then. `weights`: of the rows; nil: 1. Errors:
-    /// argument.
+    /// Computes the mean loss of the rows, and its part of the batch's dL/dlogits, as the
+    /// classifier's backward takes it. `mixer`: has mixed the rows; its labels and weights count
+    /// then. `weights`: of the rows; nil: 1. Errors: argument.
     func evaluate(
         features: UnsafePointer<Float>, logits: UnsafeMutablePointer<Float>,
         labels: UnsafePointer<Int64>, weights: UnsafePointer<Float>?, mixer: BatchMixer?,
@@ -50,11 +56,13 @@ final class ClassifierObjective {
                 features: features, logits: logits, weight: parameters.pointer(weight),
                 bias: parameters.pointer(bias), labels: labels, weights: weights,
                 gradient: gradient)
+            weigh(gradient)
             margin.chain(
                 gradient: gradient, features: features, labels: labels,
                 featureGradient: featureRest.floats)
             return outcome
         }
+        defer { weigh(gradient) }
         if let mixer {
             return try crossEntropy.evaluate(
                 logits: logits, labels: mixer.firstLabels, count: rows,
@@ -65,6 +73,11 @@ final class ClassifierObjective {
         }
         return try crossEntropy.evaluate(
             logits: logits, labels: labels, count: rows, weights: weights, gradient: gradient)
+    }
+
+    private func weigh(_ gradient: UnsafeMutablePointer<Float>) {
+        guard fraction != 1 else { return }
+        for i in 0..<(rows * crossEntropy.classes) { gradient[i] *= fraction }
     }
 
     /// The addition to the gradient of the features that backward is to make, [rows,

@@ -16,10 +16,10 @@ final class ClassifierStep: TrainingStep {
     private let labels: [Int]
     /// The weights of the samples, of mean 1; nil: all count the same.
     private let weights: [Float]?
-    private let batchSize: Int
+    private let part: BatchPart
     private let chunkSize: Int
     private let inputCount: Int
-    /// The classifier's input, for the whole batch: [batchSize, embeddingDimension].
+    /// The classifier's input, for all of this rank's part: [images, embeddingDimension].
     private let features: AlignedBuffer
     private let logits: AlignedBuffer
     private let logitsGradient: AlignedBuffer
@@ -37,7 +37,7 @@ final class ClassifierStep: TrainingStep {
     /// Errors: argument, state, unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil, labels: [Int],
-        weights: [Float]? = nil, context: ExecutionContext
+        weights: [Float]? = nil, part: BatchPart, context: ExecutionContext
     ) throws(SupConError) {
         let phase = phase ?? TrainingPhase(model)
         network = model.network
@@ -46,19 +46,20 @@ final class ClassifierStep: TrainingStep {
             let bias = network.parameters.entry(named: HeadLayer.classifierName + ".bias")
         else { throw SupConError(.state, "the model has no classifier to train") }
         (self.weight, self.bias, self.labels, self.weights) = (weight, bias, labels, weights)
-        batchSize = options.batchSize
-        chunkSize = options.chunkSize > 0 ? options.chunkSize : batchSize
+        let images = part.own.count
+        self.part = part
+        chunkSize = options.chunkSize > 0 ? options.chunkSize : images
         threads = context.threads
         plan = try InferencePlan(
             network, images: chunkSize, height: phase.height, width: phase.width,
             precision: model.precision, context: context)
-        objective = try ClassifierObjective(network, options, rows: batchSize)
+        objective = try ClassifierObjective(network, options, rows: images, fraction: part.fraction)
         mixer = try BatchMixer(
-            options, height: phase.height, width: phase.width,
+            options, own: part.own, height: phase.height, width: phase.width,
             channels: configuration.channels, threads: context.threads)
         chance = log(Double(configuration.classes))
         layer = LinearLayer(
-            rows: batchSize, inputs: configuration.embeddingDimension,
+            rows: images, inputs: configuration.embeddingDimension,
             outputs: configuration.classes,
             weight: network.parameters.pointer(weight),
             bias: network.parameters.pointer(bias), threads: threads)
@@ -66,12 +67,12 @@ final class ClassifierStep: TrainingStep {
             options, network.parameters, trained: [.classifier])
         inputCount = chunkSize * phase.height * phase.width * configuration.channels
         features = try AlignedBuffer(
-            Float.self, count: batchSize * configuration.embeddingDimension)
-        logits = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)
-        logitsGradient = try AlignedBuffer(Float.self, count: batchSize * configuration.classes)
+            Float.self, count: images * configuration.embeddingDimension)
+        logits = try AlignedBuffer(Float.self, count: images * configuration.classes)
+        logitsGradient = try AlignedBuffer(Float.self, count: images * configuration.classes)
         gradients = try AlignedBuffer(Float.self, count: network.parameters.trainableCount)
-        rowLabels = try AlignedBuffer(Int64.self, count: batchSize)
-        rowWeightBuffer = try AlignedBuffer(Float.self, count: batchSize)
+        rowLabels = try AlignedBuffer(Int64.self, count: options.batchSize)
+        rowWeightBuffer = try AlignedBuffer(Float.self, count: options.batchSize)
     }
 
     var memoryByteCount: Int {
@@ -83,24 +84,48 @@ final class ClassifierStep: TrainingStep {
     func begin(resumed: Bool) { plan.reloadWeights() }
 
     /// The encoder does not learn here, so that chunks do not change what the rows are.
-    var chunks: Loader.Chunks { Loader.Chunks(size: chunkSize, passes: 1) }
+    var chunks: Loader.Chunks {
+        Loader.Chunks(size: chunkSize * (mixer == nil || part.ranks.isAlone ? 1 : 2), passes: 1)
+    }
+    func sources(step: Int) -> [Int] { mixer?.sources(step: step) ?? Array(part.own) }
 
-    func run(step: Int, rate: Double, next: () throws(SupConError) -> StepBatch)
-        throws(SupConError) -> StepOutcome
-    {
+    func run(
+        step: Int, rate: Double, samples: [Int], next: () throws(SupConError) -> StepBatch
+    ) throws(SupConError) -> StepOutcome {
+        let outcome = try part.merge { () throws(SupConError) in try evaluate(step, samples, next) }
+        guard outcome.loss.isFinite else { return outcome }
+        layer.backward(
+            x: features.floats, y: logits.floats, dy: logitsGradient.floats,
+            dWeight: gradients.floats + weight.offset, dBias: gradients.floats + bias.offset,
+            dx: nil)
+        for entry in [weight, bias] {
+            try part.ranks.sum(gradients.floats + entry.offset, count: entry.count)
+        }
+        optimizer.step(gradients: gradients.floats, rate: rate, threads: threads)
+        return outcome
+    }
+
+    /// Computes the features of this rank's part, the loss, and dL/dlogits. Errors: the loader's,
+    /// internal.
+    private func evaluate(
+        _ step: Int, _ samples: [Int], _ next: () throws(SupConError) -> StepBatch
+    ) throws(SupConError) -> StepOutcome {
         let rowLabels = rowLabels.values(of: Int64.self)
         let rowWeights = weights == nil ? nil : UnsafePointer(rowWeightBuffer.floats)
+        func set(_ sample: Int, at index: Int) {
+            rowLabels[index] = Int64(labels[sample])
+            if let weights { rowWeightBuffer.floats[index] = weights[sample] }
+        }
+        for (index, sample) in samples.enumerated() { set(sample, at: index) }
+        let sources = sources(step: step)
         let perChunk = chunkSize * network.configuration.embeddingDimension
-        for index in 0..<(batchSize / chunkSize) {
+        for index in 0..<(part.own.count / chunkSize) {
             let chunk = try next()
             guard case .pixels(let pixels) = chunk.views else {
                 throw SupConError(.internal, "the linear objective has no feature cache")
             }
             for (row, sample) in chunk.indices.enumerated() {
-                rowLabels[index * chunkSize + row] = Int64(labels[sample])
-                if let weights {
-                    rowWeightBuffer.floats[index * chunkSize + row] = weights[sample]
-                }
+                set(sample, at: sources[index * chunkSize + row])
             }
             // Mixing takes the whole batch: it does not go with chunks.
             if let mixer {
@@ -113,19 +138,14 @@ final class ClassifierStep: TrainingStep {
             (features.floats + index * perChunk).update(from: plan.headInput, count: perChunk)
         }
         layer.forward(x: features.floats, y: logits.floats)
-        let outcome = try lossOrNaN { () throws(SupConError) in
+        return try lossOrNaN { () throws(SupConError) in
             let result = try objective.evaluate(
-                features: features.floats, logits: logits.floats, labels: rowLabels,
-                weights: rowWeights, mixer: mixer,
+                features: features.floats, logits: logits.floats,
+                labels: rowLabels + part.own.lowerBound,
+                weights: rowWeights.map { $0 + part.own.lowerBound }, mixer: mixer,
                 gradient: logitsGradient.floats)
-            return StepOutcome(loss: result.loss, classified: batchSize, correct: result.correct)
+            return StepOutcome(
+                loss: result.loss, classified: part.own.count, correct: result.correct)
         }
-        guard outcome.loss.isFinite else { return outcome }
-        layer.backward(
-            x: features.floats, y: logits.floats, dy: logitsGradient.floats,
-            dWeight: gradients.floats + weight.offset, dBias: gradients.floats + bias.offset,
-            dx: nil)
-        optimizer.step(gradients: gradients.floats, rate: rate, threads: threads)
-        return outcome
     }
 }

@@ -6,9 +6,13 @@ import SupConTensor
 import SupConVision
 import Synchronization
 
-/// An encoder pass takes a group of images forward and backward through the network. It is the
-/// set-up that all steps share that train an encoder: the plan, the optimizer of the parts that
-/// are trained, and the classifier's objective where one is trained.
+/// An encoder pass takes a group of images, all of a batch or a part of it, forward and backward
+/// through the network. It is the set-up that all steps share that train an encoder: the plan, the
+/// optimizer of the parts that are trained, and the classifier's objective where one is trained.
+///
+/// The gradient of a batch is the sum of those of its parts, at this rank and at others. The
+/// contrastive loss has seen the whole batch; a classifier's is a mean over the rows of the part,
+/// which counts as much as the part is of the batch.
 final class EncoderPass {
     let network: Network
     let plan: TrainingPlan
@@ -18,6 +22,11 @@ final class EncoderPass {
     /// Elements of one image: height · width · channels.
     let imageElements: Int
     let threads: Int
+    private let part: BatchPart
+    /// Whether forward and backward exchange batch norm's statistics with the other ranks.
+    let synchronizes: Bool
+    /// Batch norm's running statistics before the step, where each rank moves them its own way.
+    private let formerStatistics: AlignedBuffer?
     private let classifier: ClassifierObjective?
     /// nil: the frozen stages run in each step.
     let cache: FeatureCache?
@@ -26,14 +35,17 @@ final class EncoderPass {
     /// The frozen stages' output has been loaded.
     private var isPastFrozenStages = false
 
-    /// Plans passes of `images` images. Errors: argument, state, unsupported, memory.
+    /// Plans passes of `samples` samples of the batch, each `views` images. Errors: argument,
+    /// state, unsupported, memory.
     init(
-        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase, images: Int,
+        _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase, samples: Int, views: Int,
+        part: BatchPart,
         context: ExecutionContext
     ) throws(SupConError) {
         network = model.network
         threads = context.threads
-        self.images = images
+        (images, self.part) = (samples * views, part)
+        synchronizes = options.syncBatchNorm && !part.ranks.isAlone
         imageElements = phase.height * phase.width * network.configuration.channels
         let isContrastive = options.objective.isContrastive
         var trained: TrainingPlan.Trained = [.encoder]
@@ -49,13 +61,20 @@ final class EncoderPass {
         plan = try TrainingPlan(
             network, images: images, height: phase.height, width: phase.width,
             precision: model.precision, trained: trained, frozen: phase.frozen(options),
-            classifierGradientReachesEncoder: !isContrastive, context: context)
+            classifierGradientReachesEncoder: !isContrastive,
+            synchronized: synchronizes ? part.ranks : nil, context: context)
         (optimized.frozenStages, optimized.layerDecay) = (phase.frozenStages, options.layerDecay)
         optimizer = try SupConTraining.optimizer(
             options, network.parameters, trained: optimized)
+        let statistics = network.parameters.count - network.parameters.trainableCount
+        formerStatistics =
+            part.ranks.isAlone || synchronizes
+            ? nil : try AlignedBuffer(Float.self, count: statistics)
         classifier =
             trained.contains(.classifier)
-            ? try ClassifierObjective(network, options, rows: images) : nil
+            ? try ClassifierObjective(
+                network, options, rows: images,
+                fraction: Double(samples) / Double(part.batchSize)) : nil
         cache = try FeatureCache(
             options, samples: phase.samples, viewByteCount: plan.frozenOutputByteCount,
             context: context)
@@ -160,14 +179,43 @@ final class EncoderPass {
         plan.backward(addedToFeatures: classifier?.featureGradient)
         classifier?.finish(plan.gradients, labels: labels)
     }
+
+    private var statistics: UnsafeMutablePointer<Float> {
+        network.parameters.values + network.parameters.trainableCount
+    }
+
+    /// Keeps the running statistics as they are before a step.
+    func noteStatistics() {
+        guard let formerStatistics else { return }
+        formerStatistics.floats.update(from: statistics, count: formerStatistics.byteCount / 4)
+    }
+
+    /// Turns this rank's `gradients` into those of the batch, and applies them; batch norm's
+    /// running statistics become the mean of the ranks'. Errors: io.
+    func finish(_ gradients: UnsafeMutablePointer<Float>, rate: Double) throws(SupConError) {
+        let (parameters, ranks) = (network.parameters, part.ranks)
+        try ranks.check()
+        try ranks.sum(gradients, count: parameters.trainableCount)
+        if let former = formerStatistics?.floats {
+            // They are linear in the statistics of the parts: the mean move is that of all. What no
+            // rank has moved keeps every bit.
+            let (now, count) = (statistics, parameters.count - parameters.trainableCount)
+            for i in 0..<count { now[i] -= former[i] }
+            try ranks.sum(now, count: count, factor: Float(part.fraction))
+            for i in 0..<count { now[i] += former[i] }
+        }
+        optimizer.step(gradients: gradients, rate: rate, threads: threads)
+    }
 }
 
 extension TrainOptions {
     /// Makes the contrastive loss of a step for a plan's z, which has length 1 already: the plan
     /// differentiates through the normalization. nil: the objective is not contrastive. Errors:
     /// argument, memory.
-    func contrastiveLoss(dimension: Int, context: ExecutionContext) throws(SupConError)
-        -> ContrastiveLoss?
+    ///
+    /// `ranks`: share the work of a large batch; of a small one it takes less time than telling.
+    func contrastiveLoss(dimension: Int, ranks: Ranks, context: ExecutionContext)
+        throws(SupConError) -> ContrastiveLoss?
     {
         guard objective.isContrastive else { return nil }
         var options = loss
@@ -175,7 +223,7 @@ extension TrainOptions {
         options.seed = seed
         return try ContrastiveLoss(
             options, samples: batchSize, views: effectiveViews, dimension: dimension,
-            context: context)
+            context: context, ranks: batchSize * effectiveViews >= 2048 ? ranks : nil)
     }
 
     /// The loss that guessing gives, of a batch without a queue.

@@ -11,28 +11,38 @@ final class EncoderStep: TrainingStep {
     private let contrastive: ContrastiveLoss?
     private let mixer: BatchMixer?
     private let rows: BatchRows
-    private let batchSize: Int
+    private let part: BatchPart
+    /// The rows of all ranks; nil: this rank has all of them, in the plan.
+    private let projections: BatchProjections?
+    private let ownRows: Range<Int>
     let chance: Double
 
     /// `labels`, `targets`, `weights`: of the data set that samples index. Errors: argument, state,
     /// unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
-        labels: [Int]?, targets: Targets? = nil, weights: [Float]? = nil,
+        labels: [Int]?, targets: Targets? = nil, weights: [Float]? = nil, part: BatchPart,
         context: ExecutionContext
     ) throws(SupConError) {
         let phase = phase ?? TrainingPhase(model)
         let configuration = model.network.configuration
-        let dimension = configuration.contrastedDimension
-        batchSize = options.batchSize
+        let (dimension, views) = (configuration.contrastedDimension, options.effectiveViews)
+        self.part = part
+        ownRows = part.rows(perSample: views)[part.ranks.rank]
         rows = try BatchRows(
             options, labels: labels, targets: targets, weights: weights, dimension: dimension,
             context: context)
-        pass = try EncoderPass(model, options, phase, images: rows.count, context: context)
-        contrastive = try options.contrastiveLoss(dimension: dimension, context: context)
+        pass = try EncoderPass(
+            model, options, phase, samples: part.own.count, views: views, part: part,
+            context: context)
+        contrastive = try options.contrastiveLoss(
+            dimension: dimension, ranks: part.ranks, context: context)
+        projections =
+            contrastive == nil || part.ranks.isAlone
+            ? nil : try BatchProjections(part, views: views, dimension: dimension)
         chance = options.chance(classes: configuration.classes)
         mixer = try BatchMixer(
-            options, height: phase.height, width: phase.width,
+            options, own: part.own, height: phase.height, width: phase.width,
             channels: configuration.channels, threads: context.threads)
     }
 
@@ -40,38 +50,54 @@ final class EncoderStep: TrainingStep {
     var encoderPass: EncoderPass? { pass }
     var memoryByteCount: Int {
         pass.memoryByteCount + (contrastive?.memoryByteCount ?? 0) + rows.memoryByteCount
+            + (projections?.memoryByteCount ?? 0)
     }
-    var embeddings: Embeddings? { pass.plan.projection.map { rows.embeddings($0) } }
-    var spread: Double { pass.plan.projection.map { rows.spread($0) } ?? 1 }
-    var chunks: Loader.Chunks { Loader.Chunks(size: batchSize, passes: 1) }
+    private var z: UnsafeMutablePointer<Float>? { projections?.z ?? pass.plan.projection }
+    var embeddings: Embeddings? { z.map { rows.embeddings($0) } }
+    var spread: Double { z.map { rows.spread($0) } ?? 1 }
+    var chunks: Loader.Chunks {
+        Loader.Chunks(
+            size: part.own.count * (mixer == nil || part.ranks.isAlone ? 1 : 2), passes: 1)
+    }
+    func sources(step: Int) -> [Int] { mixer?.sources(step: step) ?? Array(part.own) }
 
     func begin(resumed: Bool) { pass.begin() }
 
-    func run(step: Int, rate: Double, next: () throws(SupConError) -> StepBatch)
-        throws(SupConError) -> StepOutcome
-    {
-        let batch = try next()
-        rows.fill(batch.indices[...], at: 0)
+    func run(
+        step: Int, rate: Double, samples: [Int], next: () throws(SupConError) -> StepBatch
+    ) throws(SupConError) -> StepOutcome {
+        let (batch, delivered) = try part.load(samples) { () throws(SupConError) in
+            let batch = try next()
+            if mixer == nil { try pass.load(batch) }
+            return (batch, batch.indices)
+        }
+        rows.fill(delivered[...], at: 0)
+        pass.noteStatistics()
         if let mixer, case .pixels(let pixels) = batch.views {
             mixer.mix(
                 pixels, labels: rows.rowLabels, weights: rows.rowWeights, step: step,
                 into: pass.plan.input)
             pass.loadInput()
-        } else {
-            try pass.load(batch)
         }
         pass.forward()
-        let outcome = try lossOrNaN { () throws(SupConError) in try evaluate(step) }
+        try part.ranks.check()
+        if let projections, let z = pass.plan.projection { try projections.gather(z) }
+        let outcome = try part.merge { () throws(SupConError) in
+            try lossOrNaN { () throws(SupConError) in try evaluate(step) }
+        }
         guard outcome.loss.isFinite else { return outcome }
-        pass.backward(labels: rows.rowLabels)
-        optimizer.step(gradients: pass.plan.gradients, rate: rate, threads: pass.threads)
+        if let projections, let dz = pass.plan.projectionGradient { projections.scatter(into: dz) }
+        pass.backward(labels: rows.rowLabels + ownRows.lowerBound)
+        try pass.finish(pass.plan.gradients, rate: rate)
         return outcome
     }
 
     /// Evaluates the losses, and their gradients where the plan takes them.
     private func evaluate(_ step: Int) throws(SupConError) -> StepOutcome {
         var outcome = StepOutcome(loss: 0)
-        if let contrastive, let z = pass.plan.projection, let dz = pass.plan.projectionGradient {
+        if let contrastive, let z,
+            let dz = projections?.gradient ?? pass.plan.projectionGradient
+        {
             let result = try contrastive.evaluate(
                 features: z, positives: rows.positives(), perAnchor: nil, gradient: dz,
                 sampleWeights: rows.sampleWeights, draw: step)
@@ -79,7 +105,8 @@ final class EncoderStep: TrainingStep {
             outcome.anchorsWithoutPositive = result.anchorsWithoutPositive
         }
         if let found = try pass.classify(
-            labels: rows.rowLabels, weights: rows.rowWeights, mixer: mixer)
+            labels: rows.rowLabels + ownRows.lowerBound,
+            weights: rows.rowWeights.map { $0 + ownRows.lowerBound }, mixer: mixer)
         {
             if contrastive == nil { outcome.loss = found.loss }
             (outcome.classified, outcome.correct) = (found.classified, found.correct)

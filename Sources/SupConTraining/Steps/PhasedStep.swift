@@ -34,14 +34,16 @@ final class PhasedStep {
     var cachingPass: EncoderPass? {
         planned?.encoderPass.flatMap { $0.cache == nil ? nil : $0 }
     }
+    func sources(step: Int) -> [Int] { planned?.sources(step: step) ?? [] }
     var embeddings: Embeddings? { planned?.embeddings }
     var spread: Double { planned?.spread ?? 1 }
 
-    /// Prepares the first step; `resumed`: the parameters and `state` are a checkpoint's. Errors:
+    /// Prepares the first step; `resumed`: the parameters and `state` are a checkpoint's;
+    /// `isNew`: the parameters are others than those that were there when this was made. Errors:
     /// memory, unsupported.
-    func begin(resumed: Bool) throws(SupConError) {
+    func begin(resumed: Bool, isNew: Bool) throws(SupConError) {
         // A convolution in int8 is made with the steps of its weights.
-        if resumed, phase.quantization != nil { try plan(phase) }
+        if isNew, phase.quantization != nil { try plan(phase) }
         planned?.begin(resumed: resumed)
     }
 
@@ -71,11 +73,11 @@ final class PhasedStep {
     }
 
     /// Runs the planned step, as `TrainingStep.run` does. Errors: the loader's, argument, memory,
-    /// internal.
-    func run(step: Int, rate: Double, next: () throws(SupConError) -> StepBatch)
-        throws(SupConError) -> StepOutcome
-    {
+    /// io, internal.
+    func run(
+        step: Int, rate: Double, samples: [Int], next: () throws(SupConError) -> StepBatch
+    ) throws(SupConError) -> StepOutcome {
         guard let planned else { throw SupConError(.internal, "no step is planned") }
-        return try planned.run(step: step, rate: rate, next: next)
+        return try planned.run(step: step, rate: rate, samples: samples, next: next)
     }
 }

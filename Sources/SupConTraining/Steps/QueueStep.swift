@@ -16,6 +16,7 @@ final class QueueStep: TrainingStep {
     private let mode: QueueMode
     private let usesLabels: Bool
     private let (batchSize, views): (Int, Int)
+    private let part: BatchPart
     let chance: Double
 
     /// What is known of the batch's rows, and their embeddings [batch, views, dimension]: the
@@ -23,23 +24,27 @@ final class QueueStep: TrainingStep {
     private let rows: BatchRows
     private let rowEmbeddings: AlignedBuffer
     private let keyLabels: AlignedBuffer
+    /// The queries of all ranks, and their keys, which are gathered where the loss takes them.
+    private let queries: BatchProjections
+    private let keyRows: RankRows
 
     /// `labels`, `weights`: of the data set that samples index. Errors: argument, state,
     /// unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
-        labels: [Int]?, weights: [Float]? = nil, context: ExecutionContext
-    )
-        throws(SupConError)
-    {
+        labels: [Int]?, weights: [Float]? = nil, part: BatchPart, context: ExecutionContext
+    ) throws(SupConError) {
         let phase = phase ?? TrainingPhase(model)
+        self.part = part
         mode = options.queueMode
         (batchSize, views) = (options.batchSize, options.views)
         usesLabels = options.objective != .simclr
         let keyCount = batchSize * (views - 1)
-        pass = try EncoderPass(model, options, phase, images: batchSize, context: context)
+        pass = try EncoderPass(
+            model, options, phase, samples: part.own.count, views: 1, part: part, context: context)
         keys = try KeyEncoder(
-            model, phase, images: keyCount, momentum: options.keyMomentum, context: context)
+            model, phase, images: part.own.count * (views - 1), momentum: options.keyMomentum,
+            context: context)
         let dimension = keys.dimension
         try context.checkMemory(
             (keyCount + options.queueSize) * (dimension * 4 + 8),
@@ -58,18 +63,23 @@ final class QueueStep: TrainingStep {
             context: context)
         rowEmbeddings = try AlignedBuffer(Float.self, count: rows.count * dimension)
         keyLabels = try AlignedBuffer(Int64.self, count: keyCount)
+        queries = try BatchProjections(part, views: 1, dimension: dimension)
+        keyRows = try RankRows(
+            part.ranks, parts: part.rows(perSample: views - 1), rowByteCount: dimension * 4)
     }
 
     var optimizer: any Optimizer { pass.optimizer }
     var encoderPass: EncoderPass? { pass }
     var memoryByteCount: Int {
         pass.memoryByteCount + keys.memoryByteCount + queue.memoryByteCount + loss.memoryByteCount
-            + rowEmbeddings.byteCount
+            + rowEmbeddings.byteCount + queries.memoryByteCount + keyRows.byteCount
     }
     var embeddings: Embeddings? { rows.embeddings(rowEmbeddings.floats) }
     var spread: Double { rows.spread(rowEmbeddings.floats) }
     var state: [StateBuffer] { keys.state + queue.state }
-    var chunks: Loader.Chunks { Loader.Chunks(size: batchSize, passes: 1) }
+    var chunks: Loader.Chunks { Loader.Chunks(size: part.own.count, passes: 1) }
+
+    func sources(step: Int) -> [Int] { Array(part.own) }
 
     /// The slow copy begins as the network is when the run begins.
     func begin(resumed: Bool) {
@@ -77,19 +87,32 @@ final class QueueStep: TrainingStep {
         if !resumed { keys.begin(pass.network.parameters) }
     }
 
-    func run(step: Int, rate: Double, next: () throws(SupConError) -> StepBatch)
-        throws(SupConError) -> StepOutcome
-    {
-        let batch = try next()
-        rows.fill(batch.indices[...], at: 0)
-        try distribute(batch)
+    func run(
+        step: Int, rate: Double, samples: [Int], next: () throws(SupConError) -> StepBatch
+    ) throws(SupConError) -> StepOutcome {
+        let (_, delivered) = try part.load(samples) { () throws(SupConError) in
+            let batch = try next()
+            try distribute(batch)
+            return ((), batch.indices)
+        }
+        rows.fill(delivered[...], at: 0)
+        for key in 0..<(batchSize * (views - 1)) {
+            keyLabels.values(of: Int64.self)[key] = rows.sampleLabels[key / (views - 1)]
+        }
+        pass.noteStatistics()
         pass.forward()
-        keys.run(into: queue.contrasts)
+        keys.run(into: queue.contrasts + part.own.lowerBound * (views - 1) * keys.dimension)
+        try part.ranks.check()
+        if let z = pass.plan.projection { try queries.gather(z) }
+        try keyRows.gather(queue.contrasts)
         gatherEmbeddings()
-        let outcome = try lossOrNaN { () throws(SupConError) in try evaluate(step) }
+        let outcome = try part.merge { () throws(SupConError) in
+            try lossOrNaN { () throws(SupConError) in try evaluate(step) }
+        }
         guard outcome.loss.isFinite else { return outcome }
-        pass.backward(labels: rows.sampleLabels)
-        optimizer.step(gradients: pass.plan.gradients, rate: rate, threads: pass.threads)
+        if let dz = pass.plan.projectionGradient { queries.scatter(into: dz) }
+        pass.backward(labels: rows.sampleLabels + part.own.lowerBound)
+        try pass.finish(pass.plan.gradients, rate: rate)
         keys.follow(pass.network.parameters, step: step)
         queue.push(labels: keyLabels.values(of: Int64.self))
         return outcome
@@ -99,12 +122,9 @@ final class QueueStep: TrainingStep {
     /// frozen stages what these make of them. Errors: io (of the feature cache).
     private func distribute(_ batch: StepBatch) throws(SupConError) {
         let others = views - 1
-        for key in 0..<(batchSize * others) {
-            keyLabels.values(of: Int64.self)[key] = rows.sampleLabels[key / others]
-        }
         if pass.plan.frozenOutputElements == 0, case .pixels(let pixels) = batch.views {
             let count = pass.imageElements
-            for image in 0..<batchSize {
+            for image in 0..<part.own.count {
                 let first = pixels + image * views * count
                 (pass.plan.input + image * count).update(from: first, count: count)
                 (keys.input + image * others * count).update(
@@ -128,20 +148,19 @@ final class QueueStep: TrainingStep {
     /// Evaluates the losses, and their gradients where the plan takes them.
     private func evaluate(_ step: Int) throws(SupConError) -> StepOutcome {
         var outcome = StepOutcome(loss: 0)
-        if let z = pass.plan.projection, let dz = pass.plan.projectionGradient {
-            let result = try loss.evaluate(
-                queries: z, contrasts: queue.contrasts,
-                queue: .init(
-                    count: queue.count, labels: usesLabels ? queue.labels : nil,
-                    arePositives: mode == .positivesAndNegatives),
-                positives: rows.positives(), perAnchor: nil, gradient: dz,
-                sampleWeights: rows.sampleWeights, draw: step)
-            (outcome.loss, outcome.anchorsWithoutPositive) = (
-                result.loss, result.anchorsWithoutPositive
-            )
-        }
+        let result = try loss.evaluate(
+            queries: queries.z, contrasts: queue.contrasts,
+            queue: .init(
+                count: queue.count, labels: usesLabels ? queue.labels : nil,
+                arePositives: mode == .positivesAndNegatives),
+            positives: rows.positives(), perAnchor: nil, gradient: queries.gradient,
+            sampleWeights: rows.sampleWeights, draw: step)
+        (outcome.loss, outcome.anchorsWithoutPositive) = (
+            result.loss, result.anchorsWithoutPositive
+        )
+        let first = part.own.lowerBound
         if let found = try pass.classify(
-            labels: rows.sampleLabels, weights: rows.sampleWeights)
+            labels: rows.sampleLabels + first, weights: rows.sampleWeights.map { $0 + first })
         {
             (outcome.classified, outcome.correct) = (found.classified, found.correct)
         }
@@ -150,8 +169,7 @@ final class QueueStep: TrainingStep {
 
     /// Gathers queries and keys image by image, for what watches the run.
     private func gatherEmbeddings() {
-        guard let z = pass.plan.projection else { return }
-        let (dimension, others) = (keys.dimension, views - 1)
+        let (z, dimension, others) = (queries.z, keys.dimension, views - 1)
         for image in 0..<batchSize {
             let to = rowEmbeddings.floats + image * views * dimension
             to.update(from: z + image * dimension, count: dimension)

@@ -22,26 +22,32 @@ protocol TrainingStep: AnyObject {
     var encoderPass: EncoderPass? { get }
     /// The state that a checkpoint keeps beside the parameters' and the optimizer's.
     var state: [StateBuffer] { get }
-    /// Rows of the last step's embeddings (length 1), with what makes two of them a positive pair;
-    /// nil where there are none.
+    /// Rows of the last step's embeddings (length 1), of all ranks, with what makes two of them a
+    /// positive pair; nil where there are none.
     var embeddings: Embeddings? { get }
     /// Their variance over that of rows spread evenly over the sphere; 1 where there are none.
     var spread: Double { get }
     /// The loss of guessing.
     var chance: Double { get }
 
-    /// The chunks in which a batch comes from the loader.
+    /// The chunks in which this rank's part of a batch comes from the loader.
     var chunks: Loader.Chunks { get }
+
+    /// The indices of a batch's samples that this rank's part of a step takes, in the order in
+    /// which they come from the loader.
+    func sources(step: Int) -> [Int]
 
     /// Prepares the first step, with the parameters that the run begins from; `resumed`: they and
     /// `state` are a checkpoint's.
     func begin(resumed: Bool)
 
-    /// Runs a step. `next` gives the batch's chunks, as many as there are in all passes; `step` is
-    /// the step's index in the run, from 0, which names what it draws at random. Errors: the
-    /// loader's, argument, memory.
-    func run(step: Int, rate: Double, next: () throws(SupConError) -> StepBatch)
-        throws(SupConError) -> StepOutcome
+    /// Runs a step on a batch of these samples of the data set. `next` gives the chunks of this
+    /// rank's part of it, as many as there are in all passes; `step` is the step's index in the
+    /// run, from 0, which names what it draws at random. Errors: the loader's, argument, memory,
+    /// io (of the ranks).
+    func run(
+        step: Int, rate: Double, samples: [Int], next: () throws(SupConError) -> StepBatch
+    ) throws(SupConError) -> StepOutcome
 }
 
 extension TrainingStep {

@@ -138,11 +138,13 @@ public final class Loader {
 
     /// Starts on these batches of an epoch from number `first` on, and forgets those asked for
     /// before. All of the epoch's are to be given: repetitions are counted through. `chunks`: what
-    /// `next` gives are chunks of the batches, pass after pass. Errors: argument (an index outside,
-    /// a batch too large), fork.
-    public func begin(epoch: Int, batches: [[Int]], from first: Int = 0, chunks: Chunks? = nil)
-        throws(SupConError)
-    {
+    /// `next` gives are chunks of the batches, pass after pass; `sources`: of batch number n only
+    /// these of its images come, in this order; nil: all. Errors: argument (an index outside, a
+    /// batch too large), fork.
+    public func begin(
+        epoch: Int, batches: [[Int]], from first: Int = 0, chunks: Chunks? = nil,
+        sources: ((_ batch: Int) -> [Int])? = nil
+    ) throws(SupConError) {
         try checkProcess()
         try require(
             epoch >= 0 && epoch < 1 << 32, .argument, "epoch is \(epoch); expected 0 to 2³² - 1")
@@ -174,11 +176,20 @@ public final class Loader {
                 defer { turns[index] &+= 1 }
                 return turns[index]
             }
+            let taken = sources?(number) ?? Array(batch.indices)
+            if let outside = taken.first(where: { !batch.indices.contains($0) }) {
+                throw SupConError(
+                    .argument,
+                    """
+                    source \(outside) is none of batch \(number); expected 0 to \(batch.count - 1)
+                    """
+                )
+            }
             for _ in 0..<chunks.passes {
-                for start in stride(from: 0, to: batch.count, by: chunks.size) {
-                    let range = start..<min(start + chunks.size, batch.count)
-                    pieces.append(Array(batch[range]))
-                    repetitions.append(Array(turn[range]))
+                for start in stride(from: 0, to: taken.count, by: chunks.size) {
+                    let range = taken[start..<min(start + chunks.size, taken.count)]
+                    pieces.append(range.map { batch[$0] })
+                    repetitions.append(range.map { turn[$0] })
                 }
             }
             if number + 1 == first { firstPiece = pieces.count }

@@ -255,6 +255,7 @@ def test_one_table_of_options():
             "verbose",
             "callbacks",
             "class_weight",
+            "collectives",
         }
         assert set(parameters) == set(known) | others
         # None, so that what is given can be told from what a preset may say

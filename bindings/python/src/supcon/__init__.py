@@ -144,6 +144,10 @@ _LATER = {
 if not TYPE_CHECKING:  # else a type checker would accept any name
 
     def __getattr__(name):
+        if name in ("mpi", "distributed"):  # they need mpi4py or torch when they are called
+            import importlib
+
+            return importlib.import_module(f".{name}", __name__)
         if name in _LATER:
             import importlib
 

@@ -264,6 +264,29 @@ class DetectionScores(Structure):
     ]
 
 
+AllReduceSum = CFUNCTYPE(c_int, POINTER(c_float), c_int64, c_void_p)
+AllGather = CFUNCTYPE(c_int, c_void_p, c_int64, c_void_p, c_void_p)
+Broadcast = CFUNCTYPE(c_int, c_void_p, c_int64, c_int32, c_void_p)
+Barrier = CFUNCTYPE(c_int, c_void_p)
+# an address, to write to
+DescribeFailure = CFUNCTYPE(c_int, c_void_p, c_int64, c_void_p)
+
+
+class CollectivesStruct(Structure):
+    _fields_ = [
+        _size,
+        ("rank", c_int32),
+        ("world", c_int32),
+        ("reserved", c_int32),
+        ("all_reduce_sum", AllReduceSum),
+        ("all_gather", AllGather),
+        ("broadcast", Broadcast),
+        ("barrier", Barrier),
+        ("describe_failure", DescribeFailure),
+        ("user_data", c_void_p),
+    ]
+
+
 # struct → its name in the header; all but the last two have <name>_init_sized()
 STRUCTS: dict[type[Structure], str] = _generated.STRUCTS | {
     LossResult: "supcon_loss_result",
@@ -274,6 +297,7 @@ STRUCTS: dict[type[Structure], str] = _generated.STRUCTS | {
     CalibrationScores: "supcon_calibration_scores",
     CorruptionScores: "supcon_corruption_scores",
     DetectionScores: "supcon_detection_scores",
+    CollectivesStruct: "supcon_collectives",
     Images: "supcon_images",
     EventStruct: "supcon_event",
 }
@@ -287,5 +311,10 @@ CALLBACKS = {
     "supcon_log_callback": LogCallback,
     "supcon_batch_callback": BatchCallback,
     "supcon_train_callback": TrainCallback,
+    "supcon_all_reduce_sum": AllReduceSum,
+    "supcon_all_gather": AllGather,
+    "supcon_broadcast": Broadcast,
+    "supcon_barrier": Barrier,
+    "supcon_describe_failure": DescribeFailure,
     "supcon_progress_callback": ProgressCallback,
 }

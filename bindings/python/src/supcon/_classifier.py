@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from . import _generated
+from ._collectives import Collectives
 from ._data import Dataset
 from ._encoder import SupConEncoder
 from ._errors import ArgumentError, ShapeError
@@ -116,6 +117,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         resume: bool | None = None,
         restore_best: bool | None = None,
         stop_on_collapse: bool | None = None,
+        sync_batch_norm: bool | None = None,
         temperature: float | None = None,
         form: _generated.FormName | None = None,
         denominator: _generated.DenominatorName | None = None,
@@ -138,6 +140,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         verbose: int = 0,
         callbacks: Callbacks | None = None,
         class_weight: ClassWeight | None = None,
+        collectives: Collectives | None = None,
         # generated: CLASSIFIER
         classifier_iterations: int | None = None,
         classifier_l2: float | None = None,

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import _generated
 from ._augmentation import image_size as pair
+from ._collectives import Collectives
 from ._data import Dataset
 from ._errors import ArgumentError, ShapeError, SupConWarning
 from ._inputs import labeled
@@ -112,6 +113,9 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     callbacks : list, optional
         Objects of `supcon.callbacks` and functions ``f(event)``, called after each step and epoch
         (see `supcon.Event`), or a single one. One that returns True ends the training.
+    collectives : optional
+        The processes that train together, as in `supcon.train`; each calls `fit` with the same
+        data. None: this one alone.
 
     Attributes
     ----------
@@ -200,6 +204,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         resume: bool | None = None,
         restore_best: bool | None = None,
         stop_on_collapse: bool | None = None,
+        sync_batch_norm: bool | None = None,
         temperature: float | None = None,
         form: _generated.FormName | None = None,
         denominator: _generated.DenominatorName | None = None,
@@ -222,6 +227,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         verbose: int = 0,
         callbacks: Callbacks | None = None,
         class_weight: ClassWeight | None = None,
+        collectives: Collectives | None = None,
     ) -> None:
         keep_arguments(self, locals())
 
@@ -312,6 +318,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
                 data,
                 **options,
                 callbacks=self.callbacks,
+                collectives=self.collectives,
                 verbose=self.verbose,
                 training=training,
             )

@@ -22,6 +22,7 @@ from ._abi import (
     STRUCTS,
     BatchCallback,
     CalibrationScores,
+    CollectivesStruct,
     ContextHandle,
     CorruptionScores,
     DatasetHandle,
@@ -264,6 +265,17 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "supcon_trainer_create": (
         status,
         [ContextHandle, ModelHandle, DatasetHandle, POINTER(TrainOptions), _trainers],
+    ),
+    "supcon_trainer_create_distributed": (
+        status,
+        [
+            ContextHandle,
+            ModelHandle,
+            DatasetHandle,
+            POINTER(TrainOptions),
+            POINTER(CollectivesStruct),
+            _trainers,
+        ],
     ),
     "supcon_trainer_run": (status, [TrainerHandle, TrainCallback, c_void_p]),
     "supcon_trainer_cancel": (None, [TrainerHandle]),

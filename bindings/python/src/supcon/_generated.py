@@ -518,7 +518,7 @@ class TrainOptions(Structure):
         ("resume", c_int32),
         ("restore_best", c_int32),
         ("stop_on_collapse", c_int32),
-        ("reserved", c_int32),
+        ("sync_batch_norm", c_int32),
     ]
 
 

@@ -943,6 +943,13 @@ TRAIN = Table(
         '',
         None,
     ),
+    Row(
+        'sync_batch_norm', 'sync_batch_norm', bool, '', 'Several processes',
+        "Over several ranks, batch norm's statistics are those of all ranks' images; "
+        "otherwise of each rank's own, as in the paper.",
+        '',
+        None,
+    ),
 )
 
 EVALUATE = Table(

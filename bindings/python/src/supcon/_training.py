@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from . import _abi, _convert, _generated, _options
+from ._collectives import Bound, Collectives
 from ._data import Dataset
 from ._errors import ArgumentError, CanceledError, StateError
 from ._library import check, context, guarded, interruptible, lib, own
@@ -68,8 +69,8 @@ def _event(struct: _abi.EventStruct) -> Event:
 @dataclass
 class Training:
     """The result of a run: `history`, the event of each epoch; `steps`, their number; `stopped`,
-    whether a callback ended it early; `memory`, the bytes that one step takes; `run`, the run's
-    folder.
+    whether a callback (rank 0's, of several) ended it early; `memory`, the bytes that one step
+    takes; `run`, the run's folder.
     """
 
     memory: int = 0
@@ -162,6 +163,7 @@ def train(
     resume: bool | None = None,
     restore_best: bool | None = None,
     stop_on_collapse: bool | None = None,
+    sync_batch_norm: bool | None = None,
     temperature: float | None = None,
     form: _generated.FormName | None = None,
     denominator: _generated.DenominatorName | None = None,
@@ -173,6 +175,7 @@ def train(
     augmentation: Augmentation | None = None,
     seed: int | None = None,
     callbacks: Callbacks | None = None,
+    collectives: Collectives | None = None,
     verbose: int = 0,
     run: PathLike | None = None,
     test: Dataset | None = None,
@@ -194,6 +197,12 @@ def train(
         Objects of `supcon.callbacks` and functions ``f(event)``, called in this order after each
         step and epoch, or a single one. One that returns True ends the run after this step; an
         exception in one comes out of this function.
+    collectives : optional
+        The processes that train together, each of which calls this with the same model, data and
+        options: `supcon.mpi.collectives(comm)`, `supcon.distributed.collectives(group)`. They
+        share each batch; batch_size is that of all together. Rank 0 alone calls the callbacks,
+        writes progress, log and files; the others' results have no history. What fails at one
+        ends the run at all. None: one process.
     verbose : int
         1: show progress with loss, rate and time left on standard error.
     run : path, optional
@@ -223,9 +232,11 @@ def train(
         from ._tune import tune
 
         given["learning_rate"] = tune(model, data, verbose=verbose, **given | more).learning_rate
-    if run is not None:
+    if run is not None and (collectives is None or collectives.rank == 0):
         given |= more
-        return _in_folder(run, model, data, test, given, callbacks, verbose, training or Training())
+        return _in_folder(
+            run, model, data, test, given, callbacks, verbose, collectives, training or Training()
+        )
     struct = build(
         TRAIN | TRAIN_DATA, **{name: it for name, it in given.items() if name in TRAIN}, seed=seed
     )
@@ -237,7 +248,8 @@ def train(
     if second is not None:
         struct.augmentation_second = ctypes.pointer(second)
     heard = ([ProgressBar()] if verbose else []) + listed(callbacks)
-    return _run(model, data, struct, heard, training or Training())
+    bound = None if collectives is None else Bound(collectives)
+    return _run(model, data, struct, heard, bound, training or Training())
 
 
 def _in_folder(
@@ -248,6 +260,7 @@ def _in_folder(
     options: dict[str, Any],
     callbacks: Callbacks | None,
     verbose: int,
+    collectives: Collectives | None,
     training: Training,
 ) -> Training:
     """Runs with a folder, which keeps what was learned however the run ends."""
@@ -259,7 +272,15 @@ def _in_folder(
 
     heard: list[Callable[[Event], object]] = [folder, *listed(callbacks)]
     try:
-        train(model, data, **options, callbacks=heard, verbose=verbose, training=training)
+        train(
+            model,
+            data,
+            **options,
+            callbacks=heard,
+            verbose=verbose,
+            collectives=collectives,
+            training=training,
+        )
     except BaseException:
         if training.steps:
             folder.finish(model, data, assess=False)
@@ -290,19 +311,26 @@ def seed_number(options: dict[str, Any]) -> int:
 class Trainer:
     """A trainer of the library, which callbacks may use."""
 
-    def __init__(self, model: Model, data: Dataset, options: _generated.TrainOptions) -> None:
+    def __init__(
+        self,
+        model: Model,
+        data: Dataset,
+        options: _generated.TrainOptions,
+        bound: Bound | None = None,
+    ) -> None:
         handle = _abi.TrainerHandle()
         check(
-            lib.supcon_trainer_create(
+            lib.supcon_trainer_create_distributed(
                 context(model.n_jobs, model.memory_limit),
                 model._handle,
                 data._handle,
                 ctypes.byref(options),
+                None if bound is None else ctypes.byref(bound.struct),
                 ctypes.byref(handle),
             )
         )
         self.handle = own(self, handle, lib.supcon_trainer_free)
-        self.objects = (model, data, options)
+        self.objects = (model, data, options, bound)
 
     def scale_rate(self, factor: float) -> None:
         """Multiplies the learning rate of all later steps; checkpoints keep the factor."""
@@ -322,10 +350,11 @@ def _run(
     data: Dataset,
     options: _generated.TrainOptions,
     callbacks: list[Callable[[Event], object]],
+    bound: Bound | None,
     training: Training,
 ) -> Training:
     with interruptible(lambda: None):
-        trainer = Trainer(model, data, options)
+        trainer = Trainer(model, data, options, bound)
     training.memory = lib.supcon_trainer_memory(trainer.handle)
 
     def hear(pointer: Any, _: object) -> int:
@@ -349,6 +378,8 @@ def _run(
         with interruptible(lambda: lib.supcon_trainer_cancel(trainer.handle)):
             check(lib.supcon_trainer_run(trainer.handle, _abi.TrainCallback(guarded(hear)), None))
     except (CanceledError, StateError):  # the latter for NaN, which a callback may accept
+        # at other ranks than the first: rank 0's callback, or an interrupt there
+        training.stopped = training.stopped or (bound is not None and bound.struct.rank != 0)
         if not training.stopped:
             raise
     finally:

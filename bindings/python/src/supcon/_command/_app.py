@@ -14,6 +14,7 @@ import typer
 from .._convert import integer
 from .._errors import SupConError
 from .._library import set_log, version
+from .._ranks import Ranks
 from . import _exchange, _look, _train, _tune, _use
 from ._flags import COMMAND_LINE, Flag, command
 from ._say import log
@@ -25,6 +26,7 @@ COMMANDS = {
     **_exchange.COMMANDS,
     **_look.COMMANDS,
 }
+SHARED = (_train.run, _use.embed)  # what the processes of mpirun do together
 EPILOG = "Exit status: 0; 1 after an error; 2 for wrong usage; 130 after Ctrl-C."
 RENAMED = {  # other tools' names, too different to be suggested by similarity
     "fit": "train",
@@ -78,16 +80,25 @@ def _guarded(function: Callable[[SimpleNamespace], int]) -> Callable[[SimpleName
 
     def run(given: SimpleNamespace) -> NoReturn:
         set_log(log, "warning" if getattr(given, "quiet", True) else "info")
+        ranks = None
         try:
             if getattr(given, "threads", None) is not None:
                 integer("--threads", given.threads, 1, 1024)
+            given.ranks = ranks = Ranks() if function in SHARED else None
+            if ranks and not ranks.is_first:
+                given.quiet = True
+                set_log(None)
             code = function(given)
+            if ranks:
+                ranks.finish()
         except KeyboardInterrupt:
             print("supcon: interrupted", file=sys.stderr)
             raise typer.Exit(130) from None
         except BrokenPipeError:
             raise
         except (SupConError, ImportError, OSError, ValueError, MemoryError) as error:
+            if ranks and not ranks.fail(error):
+                raise typer.Exit(1) from None
             words = " ".join(str(error).split()) or type(error).__name__
             print(f"supcon: error: {words}", file=sys.stderr)
             raise typer.Exit(1) from None

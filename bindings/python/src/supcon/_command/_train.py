@@ -247,7 +247,7 @@ def run(arguments: SimpleNamespace) -> int:
     """Trains an encoder on labeled or unlabeled images."""
     configured(arguments)
     alone = (arguments.output or "").endswith(".safetensors")
-    if alone:
+    if alone and arguments.ranks.is_first:
         _files.writable(arguments.output)
     bar = Bar(arguments.quiet)
     try:
@@ -329,7 +329,7 @@ def _train(arguments: SimpleNamespace, begin: Prepared, alone: bool, bar: Bar) -
     said = f"{data!r}; {model!r}".replace("<supcon.", "").replace(">", "")
     bar.stage(said) if bar.plain else note(arguments, said)
     folder, given = None, options
-    if not alone:
+    if not alone and arguments.ranks.is_first:
         folder = Run(
             arguments.output or os.path.join("runs", _name(arguments.data)),
             resume=bool(arguments.resume),
@@ -346,7 +346,14 @@ def _train(arguments: SimpleNamespace, begin: Prepared, alone: bool, bar: Bar) -
         return bar(event)
 
     try:
-        train(model, data, **given, callbacks=[hear], training=training)
+        train(
+            model,
+            data,
+            **given,
+            callbacks=[hear],
+            collectives=arguments.ranks.collectives,
+            training=training,
+        )
     except (KeyboardInterrupt, SupConError) as reason:
         bar.close()
         if training.steps:
@@ -354,6 +361,8 @@ def _train(arguments: SimpleNamespace, begin: Prepared, alone: bool, bar: Bar) -
         elif folder:
             folder.discard()
         raise
+    if not arguments.ranks.is_first:
+        return 0
     if labels and not learns_classes(options) and arguments.classifier is not False:
         bar.stage("fitting the linear classifier")
         fit = given_of(arguments, CLASSIFIER)

@@ -115,7 +115,8 @@ def images_of(given: SimpleNamespace, model: Model) -> Dataset:
 
 def embed(given: SimpleNamespace) -> int:
     output = given.output or "embeddings.npy"
-    _files.writable(output)
+    if given.ranks.is_first:
+        _files.writable(output)
     if not output.endswith((".npy", ".csv")):
         raise ArgumentError(f"--output is {output!r}; expected a name that ends in .npy or .csv")
     model = load_model(given)
@@ -125,7 +126,9 @@ def embed(given: SimpleNamespace) -> int:
         raise ArgumentError(
             f"--paths needs images that are files, which {given.images[0]} does not have"
         )
-    rows = rows_of(given, model, data, "embedding")
+    rows = given.ranks.embed(data, lambda part: rows_of(given, model, part, "embedding"))
+    if rows is None:
+        return 0
     if output.endswith(".npy"):
         _files.write(output, lambda file: np.save(file, rows))
     else:

@@ -1,0 +1,86 @@
+import CSupCon
+import SupCon
+
+/// The host's collectives.
+final class HostCollectives: Collectives {
+    private let host: supcon_collectives
+
+    /// Errors: argument (a function that is missing).
+    init(_ pointer: UnsafePointer<supcon_collectives>) throws(SupConError) {
+        host = try supcon_collectives.read(pointer, defaults: .empty)
+        for (isThere, name) in [
+            (host.all_reduce_sum != nil, "all_reduce_sum"), (host.all_gather != nil, "all_gather"),
+            (host.broadcast != nil, "broadcast"), (host.barrier != nil, "barrier"),
+        ] {
+            try require(isThere, .argument, "collectives.\(name) is NULL; expected a function")
+        }
+    }
+
+    var rank: Int { Int(host.rank) }
+    var world: Int { Int(host.world) }
+
+    func allReduceSum(_ values: UnsafeMutablePointer<Float>, count: Int) throws(SupConError) {
+        try check(host.all_reduce_sum?(values, Int64(count), host.user_data), "all_reduce_sum")
+    }
+
+    func allGather(
+        _ bytes: UnsafeRawPointer, byteCount: Int, into gathered: UnsafeMutableRawPointer
+    ) throws(SupConError) {
+        try check(
+            host.all_gather?(bytes, Int64(byteCount), gathered, host.user_data), "all_gather")
+    }
+
+    func broadcast(_ bytes: UnsafeMutableRawPointer, byteCount: Int, root: Int) throws(SupConError)
+    {
+        try check(
+            host.broadcast?(bytes, Int64(byteCount), Int32(root), host.user_data), "broadcast")
+    }
+
+    func barrier() throws(SupConError) { try check(host.barrier?(host.user_data), "barrier") }
+
+    /// Errors: io.
+    private func check(_ outcome: Int32?, _ name: String) throws(SupConError) {
+        let outcome = outcome ?? -1
+        guard outcome != 0 else { return }
+        throw SupConError(
+            .io,
+            "rank \(rank) of \(world): \(name) failed (\(description ?? "it returned \(outcome)"))"
+        )
+    }
+
+    /// What the host says of its last failure; nil: nothing.
+    private var description: String? {
+        guard let describe = host.describe_failure else { return nil }
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1024) { text in
+            text.initialize(repeating: 0)
+            guard let start = text.baseAddress,
+                describe(start, Int64(text.count - 1), host.user_data) == 0, text[0] != 0
+            else { return nil }
+            return String(cString: start)
+        }
+    }
+}
+
+@c @implementation
+public func supcon_collectives_init_sized(
+    _ collectives: UnsafeMutablePointer<supcon_collectives>?, _ size: Int
+) {
+    supcon_collectives.empty.initialize(collectives, size)
+}
+
+@c @implementation
+public func supcon_trainer_create_distributed(
+    _ context: OpaquePointer?, _ model: OpaquePointer?, _ dataset: OpaquePointer?,
+    _ options: UnsafePointer<supcon_train_options>?,
+    _ collectives: UnsafePointer<supcon_collectives>?,
+    _ trainer: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
+    handle(trainer, "trainer") { () throws(SupConError) in
+        try Trainer(
+            try ModelHandle.model(model), try DatasetHandle.dataset(dataset),
+            try TrainOptions(options), context: try ContextHandle.context(context),
+            collectives: try collectives.map { (host) throws(SupConError) in
+                try HostCollectives(host)
+            })
+    }
+}

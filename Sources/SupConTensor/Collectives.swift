@@ -1,0 +1,28 @@
+/// The operations by which the processes of a run, its ranks, exchange data: MPI's, gloo's, or the
+/// host's own.
+///
+/// All ranks call the same operations with the same sizes in the same order, one at a time, each on
+/// the thread that makes or runs its trainer. An operation returns when this rank's part of it is
+/// done, gives all ranks the same bytes, the same ones each time, and throws within a deadline of
+/// its own when a rank does not come; nothing else is called after that.
+public protocol Collectives: AnyObject {
+    /// This process, from 0.
+    var rank: Int { get }
+    /// How many there are, from 1.
+    var world: Int { get }
+
+    /// Replaces `values` [count] by their sums over the ranks. Errors: io.
+    func allReduceSum(_ values: UnsafeMutablePointer<Float>, count: Int) throws(SupConError)
+
+    /// Writes the `byteCount` bytes of every rank one behind the other, in the order of the ranks,
+    /// to `gathered` [world × byteCount], which is apart from `bytes`. Errors: io.
+    func allGather(
+        _ bytes: UnsafeRawPointer, byteCount: Int, into gathered: UnsafeMutableRawPointer
+    ) throws(SupConError)
+
+    /// Replaces `bytes` [byteCount] by those of rank `root`. Errors: io.
+    func broadcast(_ bytes: UnsafeMutableRawPointer, byteCount: Int, root: Int) throws(SupConError)
+
+    /// Waits until all ranks are here. Errors: io.
+    func barrier() throws(SupConError)
+}

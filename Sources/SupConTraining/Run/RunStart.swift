@@ -1,0 +1,64 @@
+import SupConModel
+import SupConTensor
+
+/// What a run begins from: the model's parameters as they are, or a checkpoint; rank 0's at every
+/// rank.
+struct RunStart {
+    var progress: Checkpoint
+    var isResumed = false
+    /// The parameters with the best validation so far, where they are to be restored.
+    var best: Model.Snapshot?
+
+    /// Begins the plan's average, and reads the checkpoint, if there is one to go on from. Errors:
+    /// io, format, memory, state (of another run).
+    init(_ plan: RunPlan) throws(SupConError) {
+        progress = Checkpoint(run: plan.runDescription)
+        plan.average?.begin()
+        self = try plan.ranks.together { [self] () throws(SupConError) in
+            var start = self
+            try start.resume(plan)
+            return start
+        }
+        try share(plan)
+    }
+
+    private mutating func resume(_ plan: RunPlan) throws(SupConError) {
+        guard let found = try plan.findCheckpoint(), let folder = plan.folder else { return }
+        progress = try found.read(into: plan.network.parameters, plan.state)
+        if plan.options.restoresBest, progress.bestAccuracy >= 0 {
+            best = try folder.readBest(plan.model)
+        }
+        isResumed = true
+        Log.write(.info, "goes on after epoch \(progress.epoch) of \(folder.last)")
+    }
+
+    /// Brings rank 0's to the others. Errors: io, memory.
+    private mutating func share(_ plan: RunPlan) throws(SupConError) {
+        let ranks = plan.ranks
+        guard !ranks.isAlone else { return }
+        let (_, reports) = try ranks.together({ self }) {
+            [
+                Double($0.progress.epoch), $0.progress.bestAccuracy,
+                Double($0.progress.validationsWithoutGain), $0.isResumed ? 1 : 0,
+                $0.best == nil ? 0 : 1, $0.progress.rateFactor,
+            ]
+        }
+        let first = reports[0]
+        progress.epoch = Int(exactly: first[0]) ?? 0
+        progress.bestAccuracy = first[1]
+        progress.validationsWithoutGain = Int(exactly: first[2]) ?? 0
+        isResumed = first[3] == 1
+        progress.rateFactor = first[5]
+        let parameters = plan.network.parameters
+        try ranks.broadcast(parameters.values, byteCount: parameters.count * 4)
+        for buffer in plan.state {
+            try ranks.broadcast(buffer.values, byteCount: buffer.count * 4)
+        }
+        guard first[4] == 1 else { return }
+        let snapshot = try ranks.together { () throws(SupConError) in
+            if let best { best } else { try plan.model.snapshot() }
+        }
+        try ranks.broadcast(snapshot.values.pointer, byteCount: parameters.count * 4)
+        best = snapshot
+    }
+}

@@ -1,0 +1,85 @@
+import SupConModel
+import SupConTensor
+import SupConVision
+
+/// The encoder outputs of some images, which the ranks embed in parts, and which all of them have.
+final class SharedRows {
+    private let model: Model
+    private let ranks: Ranks
+    private let dimension: Int
+    /// [images, dimension]
+    private let rows: AlignedBuffer
+    private(set) var images: Dataset
+    /// The images of each rank, in order, and those of this one.
+    private var parts: [Range<Int>]
+    private var own: Dataset
+    private var exchange: RankRows
+
+    /// Errors: memory.
+    init(_ model: Model, _ images: Dataset, _ ranks: Ranks) throws(SupConError) {
+        (self.model, self.images, self.ranks) = (model, images, ranks)
+        dimension = model.outputDimension(.encoder)
+        rows = try AlignedBuffer(Float.self, count: images.count * dimension)
+        parts = ranks.parts(images.count)
+        own = ranks.isAlone ? images : try images.subset(Array(parts[ranks.rank]))
+        exchange = try RankRows(ranks, parts: parts, rowByteCount: dimension * 4)
+    }
+
+    /// The rows of `images`, in their order.
+    var values: UnsafePointer<Float> { UnsafePointer(rows.floats) }
+
+    /// Embeds the images; inside the model's `exclusive`. Those that have become unreadable are
+    /// left out from here on. Errors: those of embedding, io (of the ranks).
+    func embed() throws(SupConError) {
+        let start = parts[ranks.rank].lowerBound
+        let (found, reports) = try ranks.together { () throws(SupConError) in
+            guard own.count > 0 else { return (images: own, indices: [Int]()) }
+            return try model.embedReadable(
+                own, EmbedOptions(), into: rows.floats + start * dimension)
+        } reporting: {
+            [Double($0.images.count)]
+        }
+        try exchange.gather(rows.pointer)
+        let counts = reports.map { Int(exactly: $0[0]) ?? 0 }
+        guard counts != parts.map(\.count) else { return }
+        if ranks.isAlone {
+            images = found.images
+        } else {
+            try leaveOut(found.indices, counts)
+        }
+        own = found.images
+    }
+
+    /// Keeps of each part the rows that were embedded, which are its first. `indices`: of this
+    /// rank's part, those that were embedded; `counts`: how many of each rank. Errors: io, memory.
+    private func leaveOut(_ indices: [Int], _ counts: [Int]) throws(SupConError) {
+        let (flags, flagsOfAll) = try ranks.together { () throws(SupConError) in
+            (
+                try AlignedBuffer(byteCount: images.count),
+                try RankRows(ranks, parts: parts, rowByteCount: 1)
+            )
+        }
+        let isThere = flags.values(of: UInt8.self)
+        isThere.update(repeating: 0, count: images.count)
+        for index in indices { isThere[parts[ranks.rank].lowerBound + index] = 1 }
+        try flagsOfAll.gather(flags.pointer)
+        var ends: [Range<Int>] = []
+        for (part, count) in zip(parts, counts) {
+            let start = ends.last?.upperBound ?? 0
+            // Towards the front, so that no row is overwritten before it has moved.
+            for row in 0..<count where part.lowerBound > start {
+                (rows.floats + (start + row) * dimension).update(
+                    from: rows.floats + (part.lowerBound + row) * dimension, count: dimension)
+            }
+            ends.append(start..<(start + count))
+        }
+        let left = (0..<images.count).filter { isThere[$0] == 1 }
+        (images, exchange) = try ranks.together { () throws(SupConError) in
+            (
+                try images.subset(left),
+                try RankRows(ranks, parts: ends, rowByteCount: dimension * 4)
+            )
+        }
+        parts = ends
+    }
+}

@@ -1,0 +1,138 @@
+import SupConTensor
+
+/// The part of each batch that this rank takes: some samples that lie together in it, nearly as
+/// many as every other rank, in whole chunks where there are chunks.
+struct BatchPart {
+    let ranks: Ranks
+    /// The samples that each rank takes, in order.
+    let all: [Range<Int>]
+    let batchSize: Int
+    private let isContrastive: Bool
+    private let sampleRows: RankRows
+
+    /// Errors: argument (ranks would get nothing, or not what synchronized batch norm needs),
+    /// memory.
+    init(_ options: TrainOptions, _ ranks: Ranks) throws(SupConError) {
+        (self.ranks, batchSize, isContrastive) = (
+            ranks, options.batchSize, options.objective.isContrastive
+        )
+        let unit = options.chunkSize > 0 ? options.chunkSize : 1
+        all = ranks.parts(batchSize, unit: unit)
+        sampleRows = try RankRows(ranks, parts: all, rowByteCount: MemoryLayout<Int>.stride)
+        guard !ranks.isAlone else { return }
+        let chunks = unit > 1 ? " in chunks of \(unit)" : ""
+        try require(
+            batchSize / unit >= ranks.world, .argument,
+            """
+            batch_size is \(batchSize)\(chunks), which \(ranks.world) ranks share; expected at \
+            least \(ranks.world * unit), so that none is left without images
+            """
+        )
+        try require(
+            !options.syncBatchNorm || options.chunkSize == 0 || all[0].count == all.last?.count,
+            .argument,
+            """
+            batch_size is \(batchSize)\(chunks) at \(ranks.world) ranks, which would have \
+            unequal numbers of chunks; expected a multiple of \(ranks.world * unit) with \
+            sync_batch_norm, whose statistics are those of one chunk of every rank
+            """
+        )
+    }
+
+    /// This rank's samples.
+    var own: Range<Int> { all[ranks.rank] }
+    /// The fraction of the batch that they are.
+    var fraction: Double { Double(own.count) / Double(batchSize) }
+    /// The rows of each rank, where a sample has `rows`.
+    func rows(perSample rows: Int) -> [Range<Int>] {
+        all.map { ($0.lowerBound * rows)..<($0.upperBound * rows) }
+    }
+
+    /// Runs `load` at every rank, which loads images and says which samples they are, this rank's
+    /// part first. Returns what it loaded, and the samples of the whole batch: those of `planned`,
+    /// unless files have become unreadable somewhere and others have taken their place. Errors:
+    /// `load`'s, io.
+    func load<R>(
+        _ planned: [Int], _ load: () throws(SupConError) -> (loaded: R, samples: [Int])
+    ) throws(SupConError) -> (loaded: R, samples: [Int]) {
+        let (own, reports) = try ranks.together(load) {
+            [$0.samples.prefix(self.own.count).elementsEqual(planned[self.own]) ? 0 : 1]
+        }
+        if ranks.isAlone { return own }
+        guard reports.contains(where: { $0[0] != 0 }) else { return (own.loaded, planned) }
+        var samples = planned
+        samples.replaceSubrange(self.own, with: own.samples.prefix(self.own.count))
+        try samples.withUnsafeMutableBufferPointer { (all) throws(SupConError) in
+            if let start = all.baseAddress { try sampleRows.gather(start) }
+        }
+        return (own.loaded, samples)
+    }
+
+    /// Evaluates the losses at every rank, which may share the work of the contrastive one, and
+    /// merges what they found: a contrastive loss is the batch's already; a classifier's is a mean
+    /// over the part. Errors: `evaluate`'s, io.
+    func merge(_ evaluate: () throws(SupConError) -> StepOutcome) throws(SupConError)
+        -> StepOutcome
+    {
+        var (outcome, reports) = try ranks.together(evaluate) {
+            [$0.loss, Double($0.classified), Double($0.correct)]
+        }
+        guard !ranks.isAlone else { return outcome }
+        if isContrastive {
+            if !reports.allSatisfy({ $0[0].isFinite }) { outcome.loss = .nan }
+        } else {
+            outcome.loss = zip(reports, all).reduce(0) {
+                $0 + $1.0[0] * Double($1.1.count) / Double(batchSize)
+            }
+        }
+        func total(_ index: Int) -> Int {
+            reports.reduce(0) { $0 + (Int(exactly: $1[index]) ?? 0) }
+        }
+        (outcome.classified, outcome.correct) = (total(1), total(2))
+        return outcome
+    }
+}
+
+/// The embeddings z of a batch's rows, those of all ranks at every rank, and the loss's gradient
+/// with respect to them.
+final class BatchProjections {
+    /// [rows, dimension]
+    let z: UnsafeMutablePointer<Float>
+    let gradient: UnsafeMutablePointer<Float>
+    private let memory: (z: AlignedBuffer, gradient: AlignedBuffer)
+    private let rows: RankRows
+    /// Where this rank's rows begin, in elements, and how many elements they have.
+    let own: Range<Int>
+
+    /// `views`: rows of a sample. Errors: memory.
+    init(_ part: BatchPart, views: Int, dimension: Int) throws(SupConError) {
+        let count = part.batchSize.multipliedReportingOverflow(by: views * dimension)
+        try require(
+            !count.overflow, .memory,
+            "\(part.batchSize) images of \(views) views are more than memory")
+        memory = (
+            try AlignedBuffer(Float.self, count: count.partialValue),
+            try AlignedBuffer(Float.self, count: count.partialValue)
+        )
+        (z, gradient) = (memory.z.floats, memory.gradient.floats)
+        rows = try RankRows(
+            part.ranks, parts: part.rows(perSample: views), rowByteCount: dimension * 4)
+        own = part.rows(perSample: views * dimension)[part.ranks.rank]
+    }
+
+    var memoryByteCount: Int { memory.z.byteCount + memory.gradient.byteCount + rows.byteCount }
+
+    /// Fills z with the rows of the other ranks; its own are there. Errors: io.
+    func gather() throws(SupConError) { try rows.gather(z) }
+
+    /// Fills z with all rows: this rank's are `projection`. Errors: io.
+    func gather(_ projection: UnsafePointer<Float>) throws(SupConError) {
+        (z + own.lowerBound).update(from: projection, count: own.count)
+        try gather()
+    }
+
+    /// Copies this rank's rows of the gradient.
+    func scatter(into target: UnsafeMutablePointer<Float>) {
+        target.update(from: gradient + own.lowerBound, count: own.count)
+    }
+}

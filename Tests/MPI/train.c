@@ -1,0 +1,104 @@
+/* Trains a small model on images in memory, with the ranks of MPI, and saves it at rank 0:
+ *   mpirun -np N train OUTPUT SYNC [late|differs|dies]
+ * Without mpirun it is one process. Prints the status at every rank: "rank 1: OK". */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "supcon_mpi.h"
+
+enum { IMAGES = 36, SIDE = 12, CLASSES = 3 };
+
+/* Rank 1 is killed where it sums the gradients of the third step. */
+static supcon_all_reduce_sum sum;
+static int die_in_step_3(float *values, int64_t count, void *user_data) {
+  static int calls;
+  if (++calls == 3) raise(SIGKILL);
+  return sum(values, count, user_data);
+}
+
+#define TRY(call)                                                                          \
+  do {                                                                                     \
+    supcon_status status_ = (call);                                                        \
+    if (status_ != SUPCON_OK) {                                                            \
+      printf("rank %d: %s: %s\n", rank, supcon_status_name(status_), supcon_last_error()); \
+      fflush(stdout);                                                                      \
+      struct timespec moment = {.tv_sec = 1};                                              \
+      nanosleep(&moment, NULL); /* the others print too before all are ended */            \
+      MPI_Abort(MPI_COMM_WORLD, 3);                                                        \
+    }                                                                                      \
+  } while (0)
+
+int main(int argc, char **argv) {
+  if (argc < 3) return 2;
+  const char *fault = argc > 3 ? argv[3] : "";
+  MPI_Init(&argc, &argv);
+  supcon_collectives collectives;
+  supcon_collectives_init(&collectives);
+  supcon_mpi *mpi;
+  if (supcon_mpi_create(MPI_COMM_WORLD, strcmp(fault, "late") ? 60 : 1, &collectives, &mpi) !=
+      MPI_SUCCESS)
+    return 2;
+  const int rank = collectives.rank;
+  sum = collectives.all_reduce_sum;
+  if (!strcmp(fault, "dies") && rank == 1) collectives.all_reduce_sum = die_in_step_3;
+
+  static uint8_t pixels[IMAGES][SIDE][SIDE];
+  static int64_t labels[IMAGES];
+  uint32_t random = 1;
+  for (int i = 0; i < IMAGES; ++i) {
+    labels[i] = i % CLASSES;
+    for (int y = 0; y < SIDE; ++y)
+      for (int x = 0; x < SIDE; ++x) {
+        random = random * 1664525u + 1013904223u;
+        pixels[i][y][x] = (uint8_t)((x % (labels[i] + 2) ? 40 : 200) + (random >> 27));
+      }
+  }
+  supcon_images images;
+  supcon_images_init(&images, pixels, SUPCON_ELEMENT_U8, SUPCON_LAYOUT_HWC, IMAGES, SIDE, SIDE, 1);
+  supcon_dataset *dataset;
+  TRY(supcon_dataset_from_images(&images, labels, NULL, &dataset));
+
+  supcon_context *context;
+  supcon_context_options threads;
+  supcon_context_options_init(&threads);
+  threads.threads = 1;
+  TRY(supcon_context_create(&threads, &context));
+  supcon_model *model;
+  supcon_model_options made;
+  supcon_model_options_init(&made);
+  made.width = 4;
+  made.channels = 1;
+  made.image_height = made.image_width = SIDE;
+  made.precision = SUPCON_PRECISION_F32;
+  made.seed = (uint64_t)rank; /* rank 0's weights count */
+  TRY(supcon_model_create(context, &made, &model));
+
+  supcon_train_options options;
+  supcon_train_options_init(&options);
+  options.epochs = 1;
+  options.batch_size = 7;
+  options.learning_rate = 2e-4;
+  options.reference_batch = 0;
+  options.validation_fraction = 0;
+  options.sync_batch_norm = atoi(argv[2]);
+  if (!strcmp(fault, "differs") && rank == 1) options.learning_rate = 0.125;
+  if (!strcmp(fault, "late") && rank == 1) {
+    struct timespec moment = {.tv_sec = 4};
+    nanosleep(&moment, NULL);
+  }
+
+  supcon_trainer *trainer;
+  TRY(supcon_trainer_create_distributed(context, model, dataset, &options, &collectives, &trainer));
+  TRY(supcon_trainer_run(trainer, NULL, NULL));
+  supcon_trainer_free(trainer);
+  if (rank == 0) TRY(supcon_model_save(model, argv[1]));
+  printf("rank %d: OK\n", rank);
+  supcon_model_free(model);
+  supcon_dataset_free(dataset);
+  supcon_context_free(context);
+  supcon_mpi_free(mpi);
+  return MPI_Finalize();
+}

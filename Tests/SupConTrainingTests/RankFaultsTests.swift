@@ -1,0 +1,203 @@
+import Foundation
+import SupConModel
+import SupConTensor
+import SupConVision
+import TestSupport
+import Testing
+
+@testable import SupConTraining
+
+/// How runs over several ranks end that do not end well, and how they go on.
+@Suite struct RankFaultsTests {
+    typealias Run = RanksTests
+
+    /// What each rank failed with; nil: it did not.
+    static func errors(
+        world: Int, deadline: Double = 60, _ body: @escaping (ThreadCollectives) throws -> Void
+    ) -> [SupConError?] {
+        ThreadCollectives.run(world: world, deadline: deadline, body).map {
+            if case .failure(let error) = $0 { error as? SupConError } else { nil }
+        }
+    }
+
+    static func expect(
+        _ errors: [SupConError?], _ kind: SupConError.Kind, _ words: String...,
+        location: SourceLocation = #_sourceLocation
+    ) {
+        for (rank, error) in errors.enumerated() {
+            #expect(
+                error?.kind == kind, "rank \(rank): \(String(describing: error))",
+                sourceLocation: location)
+            for word in words {
+                #expect(
+                    error?.message.contains(word) == true, "\(error?.message ?? "")",
+                    sourceLocation: location)
+            }
+        }
+    }
+
+    @Test func differingOptionsAreNamed() {
+        let errors = Self.errors(world: 3) { rank in
+            var options = Run.options()
+            if rank.rank == 1 { options.learningRate = 0.125 }
+            _ = try Run.train(options, rank)
+        }
+        Self.expect(errors, .argument, "rank 1 of 3", "learning_rate is 0.125 here and 0.0002")
+    }
+
+    @Test func differingDataAreNamed() {
+        let errors = Self.errors(world: 2) { rank in
+            _ = try Run.train(Run.options(), rank, images: rank.rank == 0 ? 60 : 63)
+        }
+        Self.expect(errors, .argument, "rank 1 of 2", "training images is 63 here and 60")
+    }
+
+    @Test func whatOneRankLacksEndsAll() {
+        let errors = Self.errors(world: 3) { rank in
+            var options = Run.options()
+            if rank.rank == 2 { options.epochs = 0 }
+            _ = try Run.train(options, rank)
+        }
+        Self.expect(errors, .argument, "rank 2 of 3", "epochs is 0")
+    }
+
+    @Test func tooSmallABatchIsRefused() {
+        let errors = Self.errors(world: 3) { rank in
+            _ = try Run.train(Run.options { $0.batchSize = 2 }, rank)
+        }
+        Self.expect(errors, .argument, "batch_size is 2, which 3 ranks share; expected at least 3")
+        let chunks = Self.errors(world: 2) { rank in
+            _ = try Run.train(Run.options { ($0.batchSize, $0.chunkSize) = (12, 4) }, rank)
+        }
+        Self.expect(chunks, .argument, "unequal numbers of chunks", "multiple of 8")
+    }
+
+    /// An image that one rank cannot read, in the middle of the run.
+    @Test func anUnreadableImageEndsAll() throws {
+        let errors = Self.errors(world: 2) { rank in
+            let images = try Dataset.callback(count: 60, rank: rank.rank)
+            let trainer = try Trainer(
+                try TrainerTests.model(), images, Run.options { $0.objective = .simclr },
+                context: ExecutionContext(threads: 1), collectives: rank)
+            try trainer.run(nil)
+        }
+        Self.expect(errors, .canceled, "rank 1 of 2")
+    }
+
+    @Test func aCancelAtOneRankEndsAll() {
+        let errors = Self.errors(world: 2) { rank in
+            let trainer = try Trainer(
+                try TrainerTests.model(), try TrainerTests.dataset(60), Run.options(),
+                context: ExecutionContext(threads: 1), collectives: rank)
+            if rank.rank == 1 { trainer.cancel() }
+            try trainer.run(nil)
+        }
+        Self.expect(errors, .canceled, "rank 1 of 2", "stopped in epoch 1, step 1")
+    }
+
+    @Test func theCallbackOfRank0StopsAll() {
+        let errors = Self.errors(world: 2) { rank in
+            let trainer = try Trainer(
+                try TrainerTests.model(), try TrainerTests.dataset(60), Run.options(),
+                context: ExecutionContext(threads: 1), collectives: rank)
+            try trainer.run { $0.step < 3 }
+        }
+        Self.expect(errors, .canceled, "rank 0 of 2", "epoch 1, step 3")
+    }
+
+    /// Whatever operation it is at which a rank leaves, the others end within their deadline.
+    @Test(arguments: [0, 1, 5, 9, 14, 25, 33]) func noRankHangs(leaves operation: Int) {
+        let begin = Date()
+        let errors = Self.errors(world: 3, deadline: 1) { rank in
+            if rank.rank == 1 {
+                rank.before = { (number) throws(SupConError) in
+                    if number == operation { throw SupConError(.io, "the network is gone") }
+                }
+            }
+            _ = try Run.train(Run.options { $0.jointClassifier = true }, rank)
+        }
+        Self.expect(errors, .io)
+        #expect(errors[1]?.message == "the network is gone")
+        #expect(errors[0]?.message.contains("heard nothing") == true)
+        #expect(Date().timeIntervalSince(begin) < 30)
+    }
+
+    /// Checkpoints are rank 0's; a run goes on from them with as many ranks, or others.
+    @Test(arguments: [1, 2, 3]) func resumesOnAnotherNumberOfRanks(world: Int) throws {
+        let folder = try TrainerTests().temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func options(epochs: Int, resume: Bool, at rank: Int) -> TrainOptions {
+            Run.options {
+                ($0.epochs, $0.resume, $0.emaDecay) = (epochs, resume, 0.5)
+                ($0.schedule, $0.validationFraction, $0.restoresBest) = (.constant, 0.2, true)
+                // Only rank 0's is looked at.
+                $0.checkpointFolder = RawPath(rank == 0 ? folder : folder + "-of-another-machine")
+            }
+        }
+        let whole = try Run.train(
+            Run.options {
+                ($0.epochs, $0.emaDecay, $0.schedule) = (3, 0.5, .constant)
+                ($0.validationFraction, $0.restoresBest) = (0.2, true)
+            }, images: 75)
+        _ = ThreadCollectives.run(world: 2) { rank in
+            try Run.train(options(epochs: 1, resume: false, at: rank.rank), rank, images: 75)
+        }
+        let resumed = try ThreadCollectives.run(world: world) { rank in
+            try Run.train(
+                options(epochs: 3, resume: true, at: rank.rank), rank, images: 75,
+                seed: UInt64(rank.rank))
+        }.map { try $0.get() }
+        #expect(resumed[0].events.filter { $0.kind == .epoch }.map(\.epoch) == [2, 3])
+        for outcome in resumed {
+            #expect(Run.distance(outcome.parameters, whole.parameters) < 1e-5)
+        }
+        #expect(!FileManager.default.fileExists(atPath: folder + "-of-another-machine"))
+    }
+
+    /// Ranks whose sums differ drift apart, which is noticed.
+    @Test func differentBytesAreNoticed() {
+        final class Untrue: Collectives {
+            let inner: ThreadCollectives
+            init(_ inner: ThreadCollectives) { self.inner = inner }
+            var rank: Int { inner.rank }
+            var world: Int { inner.world }
+            func allReduceSum(_ values: UnsafeMutablePointer<Float>, count: Int)
+                throws(SupConError)
+            {
+                try inner.allReduceSum(values, count: count)
+                if rank == 1, count > 0 { values[0] = values[0].nextUp + 1e-3 }
+            }
+            func allGather(
+                _ bytes: UnsafeRawPointer, byteCount: Int, into gathered: UnsafeMutableRawPointer
+            ) throws(SupConError) {
+                try inner.allGather(bytes, byteCount: byteCount, into: gathered)
+            }
+            func broadcast(_ bytes: UnsafeMutableRawPointer, byteCount: Int, root: Int)
+                throws(SupConError)
+            {
+                try inner.broadcast(bytes, byteCount: byteCount, root: root)
+            }
+            func barrier() throws(SupConError) { try inner.barrier() }
+        }
+        let errors = Self.errors(world: 2) { rank in
+            _ = try Run.train(Run.options(), Untrue(rank))
+        }
+        Self.expect(errors, .state, "after epoch 1 rank 1 has other weights than rank 0")
+    }
+}
+
+extension Dataset {
+    /// Images by a callback that gives up at rank 1 after some.
+    fileprivate static func callback(count: Int, rank: Int) throws -> Dataset {
+        let (height, width) = (TrainerTests.side, TrainerTests.side)
+        nonisolated(unsafe) var calls = 0
+        return try Dataset.callback(count: count, height: height, width: width, channels: 1) {
+            indices, target in
+            calls += 1
+            for i in 0..<(indices.count * height * width) {
+                target[i] = UInt8(truncatingIfNeeded: i &* 7 &+ indices[0] &* 31)
+            }
+            return rank == 0 || calls < 4
+        }
+    }
+}

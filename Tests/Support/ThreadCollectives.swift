@@ -1,0 +1,134 @@
+import Foundation
+import SupConTensor
+
+/// Ranks that are threads of one process: what the tests exchange through, in the place of MPI.
+/// Sums are taken in the order of the ranks.
+public final class ThreadCollectives: Collectives {
+    public let rank: Int
+    private let meeting: Meeting
+
+    private init(rank: Int, meeting: Meeting) { (self.rank, self.meeting) = (rank, meeting) }
+
+    public var world: Int { meeting.world }
+    /// How many operations this rank has begun.
+    public private(set) var operations = 0
+    /// Runs before each operation, with its number from 0; what it throws the operation throws.
+    public var before: (Int) throws(SupConError) -> Void = { _ in }
+
+    /// Where ranks meet: each leaves its bytes, waits for the others, reads theirs, waits again.
+    private final class Meeting: @unchecked Sendable {
+        let world: Int
+        let deadline: Double
+        let condition = NSCondition()
+        var (arrived, generation) = (0, 0)
+        var bytes: [UnsafeRawPointer?]
+        var sizes: [Int]
+
+        init(world: Int, deadline: Double) {
+            (self.world, self.deadline) = (world, deadline)
+            bytes = Array(repeating: nil, count: world)
+            sizes = Array(repeating: 0, count: world)
+        }
+
+        func wait(_ rank: Int) throws(SupConError) {
+            condition.lock()
+            defer { condition.unlock() }
+            let own = generation
+            arrived += 1
+            if arrived == world {
+                (arrived, generation) = (0, generation + 1)
+                condition.broadcast()
+                return
+            }
+            let end = Date(timeIntervalSinceNow: deadline)
+            while generation == own {
+                if !condition.wait(until: end), generation == own {
+                    throw SupConError(
+                        .io, "rank \(rank) heard nothing from another for \(deadline) s")
+                }
+            }
+        }
+    }
+
+    private func exchange(
+        _ own: UnsafeRawPointer?, _ size: Int, _ read: ([UnsafeRawPointer?]) -> Void
+    ) throws(SupConError) {
+        operations += 1
+        try before(operations - 1)
+        meeting.condition.lock()
+        (meeting.bytes[rank], meeting.sizes[rank]) = (own, size)
+        meeting.condition.unlock()
+        try meeting.wait(rank)
+        guard meeting.sizes.allSatisfy({ $0 == size }) else {
+            throw SupConError(.internal, "ranks exchange \(meeting.sizes) bytes")
+        }
+        read(meeting.bytes)
+        try meeting.wait(rank)
+    }
+
+    public func allReduceSum(_ values: UnsafeMutablePointer<Float>, count: Int) throws(SupConError)
+    {
+        var sums = [Float](repeating: 0, count: count)
+        try exchange(values, count * 4) { all in
+            for bytes in all {
+                guard let other = bytes?.assumingMemoryBound(to: Float.self) else { continue }
+                for i in 0..<count { sums[i] += other[i] }
+            }
+        }
+        for i in 0..<count { values[i] = sums[i] }
+    }
+
+    public func allGather(
+        _ bytes: UnsafeRawPointer, byteCount: Int, into gathered: UnsafeMutableRawPointer
+    ) throws(SupConError) {
+        try exchange(bytes, byteCount) { all in
+            for (rank, other) in all.enumerated() {
+                if let other {
+                    (gathered + rank * byteCount).copyMemory(from: other, byteCount: byteCount)
+                }
+            }
+        }
+    }
+
+    public func broadcast(_ bytes: UnsafeMutableRawPointer, byteCount: Int, root: Int)
+        throws(SupConError)
+    {
+        try exchange(bytes, byteCount) { all in
+            if root != rank, let from = all[root] {
+                bytes.copyMemory(from: from, byteCount: byteCount)
+            }
+        }
+    }
+
+    public func barrier() throws(SupConError) { try exchange(nil, 0) { _ in } }
+
+    /// Runs `body` as every rank of `world`, each on a thread of its own, and returns what each
+    /// came to.
+    public static func run<R>(
+        world: Int, deadline: Double = 60, _ body: @escaping (ThreadCollectives) throws -> R
+    ) -> [Result<R, any Error>] {
+        let meeting = Meeting(world: world, deadline: deadline)
+        let (outcomes, body) = (Outcomes<R>(), RankBody(run: body))
+        let group = DispatchGroup()
+        for rank in 0..<world {
+            group.enter()
+            let thread = Thread {
+                let own = ThreadCollectives(rank: rank, meeting: meeting)
+                let outcome = Result { try body.run(own) }
+                outcomes.lock.withLock { outcomes.all[rank] = outcome }
+                group.leave()
+            }
+            thread.stackSize = 8 << 20
+            thread.start()
+        }
+        group.wait()
+        return (0..<world).compactMap { outcomes.all[$0] }
+    }
+}
+
+private final class Outcomes<R>: @unchecked Sendable {
+    let lock = NSLock()
+    var all: [Int: Result<R, any Error>] = [:]
+}
+
+private struct RankBody<R>: @unchecked Sendable { let run: (ThreadCollectives) throws -> R }

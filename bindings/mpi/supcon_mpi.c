@@ -1,0 +1,188 @@
+/* The collectives of libsupcon over MPI: nonblocking operations, waited for until a deadline. */
+#include "supcon_mpi.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* MPI counts in ints. */
+#define MOST ((int64_t)1 << 28)
+/* Seconds in which ranks that wait tell each other so. */
+#define GRACE 5.0
+
+struct supcon_mpi {
+  MPI_Comm work;
+  MPI_Comm alive; /* apart from what may still be under way after a failure */
+  int rank, world;
+  double deadline;
+  char word; /* that it sends to tell that it is there */
+  char failure[512];
+};
+
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+/* A short wait gives its core to others that want it, a long one leaves it. */
+static void pause_after(double waited) {
+  if (waited < 0.05) sched_yield();
+  else nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+}
+
+/* Adds to the failure which ranks do not answer: every one that waits comes here and tells all
+ * others. */
+static void name_missing(supcon_mpi *mpi) {
+  MPI_Request *requests = calloc(2 * (size_t)mpi->world, sizeof *requests);
+  char *heard = calloc((size_t)mpi->world, 1);
+  size_t used = strlen(mpi->failure);
+  if (requests && heard) {
+    for (int rank = 0; rank < mpi->world; ++rank) {
+      requests[2 * rank] = requests[2 * rank + 1] = MPI_REQUEST_NULL;
+      if (rank == mpi->rank) continue;
+      MPI_Irecv(heard + rank, 1, MPI_CHAR, rank, 0, mpi->alive, &requests[2 * rank]);
+      MPI_Isend(&mpi->word, 1, MPI_CHAR, rank, 0, mpi->alive, &requests[2 * rank + 1]);
+    }
+    double end = now() + (mpi->deadline < GRACE ? mpi->deadline : GRACE);
+    int all = 0;
+    while (!all && now() < end) {
+      if (MPI_Testall(2 * mpi->world, requests, &all, MPI_STATUSES_IGNORE)) break;
+      pause_after(1);
+    }
+    const char *before = "nothing came from rank";
+    for (int rank = 0; rank < mpi->world; ++rank) {
+      if (rank == mpi->rank || heard[rank]) continue;
+      used +=
+          (size_t)snprintf(mpi->failure + used, sizeof mpi->failure - used, "%s %d", before, rank);
+      before = ",";
+      if (used + 16 > sizeof mpi->failure) break;
+    }
+    if (*before == 'n')
+      snprintf(mpi->failure + used, sizeof mpi->failure - used,
+               "all ranks are there, but have come to different operations");
+  }
+  /* Requests that are still open refer to this memory: it stays, as does mpi. */
+}
+
+/* Waits for an operation that has begun with `status`. */
+static int finish(supcon_mpi *mpi, int status, MPI_Request *request, const char *name) {
+  double begin = now();
+  int done = 0;
+  while (status == MPI_SUCCESS && !done) {
+    status = MPI_Test(request, &done, MPI_STATUS_IGNORE);
+    double waited = now() - begin;
+    if (status == MPI_SUCCESS && !done && waited > mpi->deadline) {
+      snprintf(mpi->failure, sizeof mpi->failure, "waited %g s in a %s; ", mpi->deadline, name);
+      name_missing(mpi);
+      return 1;
+    }
+    if (!done) pause_after(waited);
+  }
+  if (status != MPI_SUCCESS) {
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int length = 0;
+    MPI_Error_string(status, text, &length);
+    snprintf(mpi->failure, sizeof mpi->failure, "MPI: %.400s", text);
+  }
+  return status != MPI_SUCCESS;
+}
+
+static int64_t part(int64_t count, int64_t start) {
+  return count - start < MOST ? count - start : MOST;
+}
+
+static int all_reduce_sum(float *values, int64_t count, void *user_data) {
+  supcon_mpi *mpi = user_data;
+  for (int64_t start = 0; start < count; start += MOST) {
+    MPI_Request request;
+    int status = MPI_Iallreduce(MPI_IN_PLACE, values + start, (int)part(count, start), MPI_FLOAT,
+                                MPI_SUM, mpi->work, &request);
+    if (finish(mpi, status, &request, "sum")) return 1;
+  }
+  return 0;
+}
+
+static int all_gather(const void *bytes, int64_t count, void *gathered, void *user_data) {
+  supcon_mpi *mpi = user_data;
+  MPI_Request request;
+  if (count <= MOST) {
+    int status = MPI_Iallgather(bytes, (int)count, MPI_BYTE, gathered, (int)count, MPI_BYTE,
+                                mpi->work, &request);
+    return finish(mpi, status, &request, "gather");
+  }
+  /* Every rank's part by itself, which lies where it belongs. */
+  memcpy((char *)gathered + mpi->rank * count, bytes, (size_t)count);
+  for (int rank = 0; rank < mpi->world; ++rank)
+    for (int64_t start = 0; start < count; start += MOST) {
+      int status = MPI_Ibcast((char *)gathered + rank * count + start, (int)part(count, start),
+                              MPI_BYTE, rank, mpi->work, &request);
+      if (finish(mpi, status, &request, "gather")) return 1;
+    }
+  return 0;
+}
+
+static int broadcast(void *bytes, int64_t count, int32_t root, void *user_data) {
+  supcon_mpi *mpi = user_data;
+  for (int64_t start = 0; start < count; start += MOST) {
+    MPI_Request request;
+    int status = MPI_Ibcast((char *)bytes + start, (int)part(count, start), MPI_BYTE, root,
+                            mpi->work, &request);
+    if (finish(mpi, status, &request, "broadcast")) return 1;
+  }
+  return 0;
+}
+
+static int barrier(void *user_data) {
+  supcon_mpi *mpi = user_data;
+  MPI_Request request;
+  return finish(mpi, MPI_Ibarrier(mpi->work, &request), &request, "barrier");
+}
+
+static int describe_failure(char *text, int64_t capacity, void *user_data) {
+  supcon_mpi *mpi = user_data;
+  snprintf(text, (size_t)capacity, "%s", mpi->failure);
+  return 0;
+}
+
+int supcon_mpi_create(MPI_Comm communicator, double deadline, supcon_collectives *collectives,
+                      supcon_mpi **out) {
+  if (!out) return MPI_ERR_ARG;
+  *out = NULL;
+  if (!collectives || !(deadline > 0)) return MPI_ERR_ARG;
+  supcon_mpi *mpi = calloc(1, sizeof *mpi);
+  if (!mpi) return MPI_ERR_NO_MEM;
+  mpi->deadline = deadline;
+  mpi->work = mpi->alive = MPI_COMM_NULL;
+  int status = MPI_Comm_dup(communicator, &mpi->work);
+  if (status == MPI_SUCCESS) status = MPI_Comm_dup(communicator, &mpi->alive);
+  if (status == MPI_SUCCESS) status = MPI_Comm_set_errhandler(mpi->work, MPI_ERRORS_RETURN);
+  if (status == MPI_SUCCESS) status = MPI_Comm_set_errhandler(mpi->alive, MPI_ERRORS_RETURN);
+  if (status == MPI_SUCCESS) status = MPI_Comm_rank(mpi->work, &mpi->rank);
+  if (status == MPI_SUCCESS) status = MPI_Comm_size(mpi->work, &mpi->world);
+  if (status != MPI_SUCCESS) {
+    supcon_mpi_free(mpi);
+    return status;
+  }
+  collectives->rank = mpi->rank;
+  collectives->world = mpi->world;
+  collectives->all_reduce_sum = all_reduce_sum;
+  collectives->all_gather = all_gather;
+  collectives->broadcast = broadcast;
+  collectives->barrier = barrier;
+  collectives->describe_failure = describe_failure;
+  collectives->user_data = mpi;
+  *out = mpi;
+  return MPI_SUCCESS;
+}
+
+void supcon_mpi_free(supcon_mpi *mpi) {
+  if (!mpi) return;
+  /* Not after a failure: freeing waits for the others, and requests may be open. */
+  if (mpi->failure[0]) return;
+  if (mpi->work != MPI_COMM_NULL) MPI_Comm_free(&mpi->work);
+  if (mpi->alive != MPI_COMM_NULL) MPI_Comm_free(&mpi->alive);
+  free(mpi);
+}

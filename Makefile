@@ -13,6 +13,7 @@
 #   make wheel      a wheel for machines without Swift and Debian's libraries, in build/wheel; make test-wheel tries it with each Python there is (PYTHONS="…": these)
 #   make deb        Debian packages libsupcon1 and libsupcon-dev, in build/deb; make test-deb installs them into a root of its own and builds against them
 #   make bench      times everything: BENCH_CASES="…" chooses; make bench-compare: beside PyTorch and others (installs them in build/peers, some GB)
+#   make docs       the Swift API's pages, in build/docs; a warning of DocC is an error
 #   make generate   writes what Sources/Options tells at each place where it is needed
 #   make lint       checks format, columns and style of Swift, C and Python, and Python's types; make format: mends what it can
 #   make deps       installs the Debian packages that are missing; every other target does so by itself (DEPS=none: never)
@@ -22,7 +23,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := lib
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-onednn3 test-exhaustive test-c test-soak test-sanitizers fuzz-coverage test-grown test-python test-docs mpi deps-mpi test-mpi soak examples install uninstall wheel test-wheel deb test-deb bench \
+.PHONY: docs lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-onednn3 test-exhaustive test-c test-soak test-sanitizers fuzz-coverage test-grown test-python test-docs mpi deps-mpi test-mpi soak examples install uninstall wheel test-wheel deb test-deb bench \
         bench-compare generate format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
@@ -158,6 +159,15 @@ SOURCES_PYTHON = $(shell git ls-files '*.py')
 $(VENV)/lint: $(VENV)/ready
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(LINT_PACKAGES)
 	@touch $@
+
+# Of the targets that the product SupCon re-exports, what is public.
+docs: deps-build swift
+	@$(SWIFT) package dump-symbol-graph --minimum-access-level public --skip-synthesized-members >/dev/null
+	@rm -rf $(BUILD)/docs $(BUILD)/symbols && mkdir -p $(BUILD)/symbols
+	@cp .build/*/symbolgraph/SupCon*.json $(BUILD)/symbols && rm -f $(BUILD)/symbols/SupConC.*
+	@$(dir $(SWIFT))docc convert Sources/SupCon/SupCon.docc --warnings-as-errors --additional-symbol-graph-dir $(BUILD)/symbols \
+	  --fallback-display-name SupCon --fallback-bundle-identifier org.libsupcon.SupCon --transform-for-static-hosting --output-path $(BUILD)/docs
+	@echo "Wrote $(BUILD)/docs/index.html; look at it with: python3 -m http.server --directory $(BUILD)/docs (documentation/supcon)"
 
 generate: venv
 	@$(VENV)/bin/python Sources/Options/generate.py

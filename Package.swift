@@ -139,6 +139,7 @@ let package = Package(
                 "SupConTensor", "SupConNetwork", "SupConLoss", "SupConVision", "SupConModel",
                 "SupConEvaluation", "TestSupport",
             ]),
+        tests("SupCon", []),
     ],
     cLanguageStandard: .c11
 )

@@ -118,10 +118,11 @@ def struct(it: Struct, swift_of: dict[str, str]) -> str:
         lines.append(f"    public var {name}: {declared}{initial}")
     lines.append("")
     if it.memberwise:
+        lines.append("    /// Makes options of the defaults and what is given.")
         lines += wrapped(f"public init({', '.join(parameters)}) {{", "    ", "        ")
         lines += [*assignments, "    }", "}"]
     else:
-        lines += ["    public init() {}", "}"]
+        lines += ["    /// Makes the defaults.", "    public init() {}", "}"]
     if it.checked:
         lines += ["", f"extension {it.swift} {{"]
         lines.append("    /// Checks each option by itself. Errors: argument.")

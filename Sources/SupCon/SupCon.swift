@@ -1,4 +1,5 @@
-/// The Swift API of libsupcon: everything that the floors beneath offer, under one name.
+/// The Swift API of libsupcon. `Dataset`, `Model`, `TrainOptions` and `Trainer` come from the
+/// targets beneath; `Embeddings` and `SupConLoss` are made here of their engines.
 @_exported import SupConEvaluation
 @_exported import SupConLoss
 @_exported import SupConModel

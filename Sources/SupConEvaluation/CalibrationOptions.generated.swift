@@ -8,6 +8,7 @@ public struct CalibrationOptions: Sendable, Equatable {
     /// Bins of confidence, of equal width. Default 15; 1 to 1000000.
     public var bins: Int = 15
 
+    /// Makes the defaults.
     public init() {}
 }
 

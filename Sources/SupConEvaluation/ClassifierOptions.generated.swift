@@ -10,6 +10,7 @@ public struct ClassifierOptions: Sendable, Equatable {
     /// Weight of the squared weights of the linear classifier. Default 0.0001; 0 or more.
     public var l2: Float
 
+    /// Makes options of the defaults and what is given.
     public init(iterations: Int = 200, l2: Float = 0.0001) {
         self.iterations = iterations
         self.l2 = l2

@@ -2,5 +2,5 @@ import SupConTensor
 
 extension ClassifierOptions {
     /// Errors: argument.
-    public func validate() throws(SupConError) { try validateRanges() }
+    package func validate() throws(SupConError) { try validateRanges() }
 }

@@ -4,33 +4,37 @@ import SupConTensor
 /// The calibration of a classifier measures how far its confidence is from its accuracy: Guo et
 /// al., "On Calibration of Modern Neural Networks" (arXiv:1706.04599, §2).
 public struct ConfidenceCalibration: Sendable {
-    /// Rows whose largest probability, their confidence, lies in (index / bins, (index + 1) /
-    /// bins].
+    /// A bin holds the rows whose largest probability, their confidence, lies in (index / bins,
+    /// (index + 1) / bins].
     public struct Bin: Sendable, Equatable {
+        /// The number of rows in the bin.
         public var count = 0
-        /// Means over the rows of the bin; 0 without rows.
+        /// The mean of their largest probabilities; 0 without rows.
         public var confidence = 0.0
+        /// The fraction of rows whose guess is right; 0 without rows.
         public var accuracy = 0.0
     }
 
-    /// ECE: Σ over bins of  count/n · |accuracy − confidence|.
+    /// The expected calibration error: Σ over bins of count/n · |accuracy − confidence|.
     public let expectedCalibrationError: Double
-    /// MCE: the largest |accuracy − confidence| of a bin that has rows.
+    /// The maximum calibration error: the largest |accuracy − confidence| of a bin that has rows.
     public let maximumCalibrationError: Double
-    /// Over all rows.
+    /// The fraction of all rows whose guess is right.
     public let accuracy: Double
+    /// The mean of the largest probabilities, over all rows.
     public let confidence: Double
-    /// Mean of −log of the label's probability (f32's smallest normal number where it is 0).
+    /// The mean of −log of the label's probability (f32's smallest normal number where it is 0).
     public let negativeLogLikelihood: Double
-    /// Mean of Σ over classes of (probability − [class is the label])².
+    /// The mean of Σ over classes of (probability − [class is the label])².
     public let brierScore: Double
+    /// The bins, in ascending order of confidence.
     public let bins: [Bin]
 }
 
 /// Calibration of probabilities [labels.count, classes], each row of sum 1. Among equal
 /// probabilities the lowest class is the guess. Errors: argument (numbers that are no
 /// probabilities, labels outside, bins), shape.
-public func calibration(
+package func calibration(
     probabilities: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, classes: Int,
     bins: Int = CalibrationOptions().bins
 ) throws(SupConError) -> ConfidenceCalibration {

@@ -8,7 +8,7 @@ import SupConTensor
 /// In O(n · dimension) by the sums of the classes:  Σᵢⱼ |zᵢ − zⱼ|² = 2 (n Σ|z|² − |Σz|²) over the n
 /// rows of a class. rows: [labels.count, dimension]; labels: any. Errors: argument (numbers that
 /// are not finite), shape, memory.
-public func alignment(
+package func alignment(
     _ rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
     context: ExecutionContext = .default
 ) throws(SupConError) -> Double? {
@@ -64,7 +64,7 @@ package func alignment(
 }
 
 /// Rows that `uniformity` looks at, at most: the first.
-public let uniformityRows = 4096
+package let uniformityRows = 4096
 
 /// log of the mean of exp(−2 |zᵢ − zⱼ|²) over distinct pairs of rows at length 1 (Wang and Isola,
 /// arXiv:2005.10242, with t = 2); 0 if all are the same, about −4 if they are spread evenly over a
@@ -72,7 +72,7 @@ public let uniformityRows = 4096
 /// the first.
 ///
 /// rows: [count, dimension]. Errors: argument (numbers that are not finite), shape, memory.
-public func uniformity(
+package func uniformity(
     _ rows: UnsafePointer<Float>, count: Int, dimension: Int, context: ExecutionContext = .default
 ) throws(SupConError) -> Double? {
     let count = min(count, uniformityRows), side = 256
@@ -113,7 +113,7 @@ public func uniformity(
 /// |mean z|². 1 for rows spread evenly over the sphere, 0 for a collapsed embedding.
 ///
 /// rows: [count, dimension]. Errors: argument (numbers that are not finite), shape, memory.
-public func embeddingSpread(
+package func embeddingSpread(
     _ rows: UnsafePointer<Float>, count: Int, dimension: Int, context: ExecutionContext = .default
 ) throws(SupConError) -> Double {
     let checked = try CheckedRows(

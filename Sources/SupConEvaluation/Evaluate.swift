@@ -1,10 +1,11 @@
 import SupConTensor
 
-/// What came out.
+/// An evaluation holds the accuracy of a method on test rows, and its predictions.
 public struct Evaluation: Sendable {
-    /// Share of the test rows whose label is the first guess.
+    /// The fraction of the test rows whose label is the first guess.
     public let top1: Double
-    /// … among the first five guesses, or among all, if there are fewer classes with training rows.
+    /// The fraction of the test rows whose label is among the first five guesses, or among all
+    /// where fewer classes have training rows.
     public let top5: Double
     /// The labels that training or test rows have, ascending: class c is the c-th.
     public let classLabels: [Int64]
@@ -15,18 +16,20 @@ public struct Evaluation: Sendable {
     fileprivate let guesses: [Int64]
     fileprivate let truths: [Int64]
 
+    /// The number of classes.
     public var classes: Int { classLabels.count }
 
     /// Counts test rows into [classes, classes], row by their class, column by the
     /// guessed one; overwrites what was there.
-    public func writeConfusion(_ counts: UnsafeMutablePointer<Int64>) {
+    package func writeConfusion(_ counts: UnsafeMutablePointer<Int64>) {
         counts.update(repeating: 0, count: classes * classes)
         for (truth, guess) in zip(truths, guesses) {
             counts[Int(truth) * classes + Int(guess)] += 1
         }
     }
 
-    /// [classes, classes], rows the truth, columns the guess. Errors: memory.
+    /// Returns the counts of test rows, [classes, classes]: rows are the truth, columns the guess.
+    /// Errors: memory.
     public func confusion(context: ExecutionContext = .default) throws(SupConError) -> [Int64] {
         try context.checkMemory(
             classes * classes * 8, for: "a confusion matrix of \(classes) classes")
@@ -49,7 +52,7 @@ public struct Evaluation: Sendable {
 ///   - stop: called after each iteration of the linear method; true ends it with an error.
 /// Errors: argument (numbers that are not finite, options of the method), shape, memory,
 /// canceled.
-public func evaluate(
+package func evaluate(
     train: UnsafePointer<Float>, trainLabels: UnsafeBufferPointer<Int64>,
     test: UnsafePointer<Float>, testLabels: UnsafeBufferPointer<Int64>, dimension: Int,
     options: EvaluateOptions = EvaluateOptions(),
@@ -110,7 +113,7 @@ public func evaluate(
 
 /// The classes of an evaluation: the labels that training or test rows have, ascending. Errors:
 /// memory.
-public func evaluationClasses(
+package func evaluationClasses(
     _ trainLabels: UnsafeBufferPointer<Int64>, _ testLabels: UnsafeBufferPointer<Int64>,
     context: ExecutionContext = .default
 ) throws(SupConError) -> [Int64] {
@@ -121,7 +124,7 @@ public func evaluationClasses(
 
 /// The same for arrays. Errors: also shape, if the numbers are not as many as labels times
 /// dimension.
-public func evaluate(
+package func evaluate(
     train: [Float], trainLabels: [Int64], test: [Float], testLabels: [Int64], dimension: Int,
     options: EvaluateOptions = EvaluateOptions(),
     context: ExecutionContext = .default, stop: (Int) -> Bool = { _ in false }

@@ -31,6 +31,7 @@ public struct EvaluateOptions: Sendable, Equatable {
     /// Weight of the squared weights. Applies to linear. Default 0.0001; 0 or more.
     public var l2: Float
 
+    /// Makes options of the defaults and what is given.
     public init(method: EvaluateOptions.Method = .linear, k: Int = 0, temperature: Float = 0.1,
         iterations: Int = 200, l2: Float = 0.0001) {
         self.method = method

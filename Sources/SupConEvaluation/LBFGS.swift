@@ -7,26 +7,26 @@ import SupConTensor
 ///
 /// The step is −H g, H the inverse Hessian that the last `history` pairs s = x′ − x, y = g′ − g
 /// tell, from H₀ = (s·y / y·y) I. All in f64, one thread, the same numbers each time.
-public struct LBFGS: Sendable {
+package struct LBFGS: Sendable {
     /// Pairs that are remembered.
-    public var history = 10
+    package var history = 10
     /// Steps at most.
-    public var iterations = 200
+    package var iterations = 200
     /// It ends where no derivative is larger in size.
-    public var gradientTolerance = 1e-6
+    package var gradientTolerance = 1e-6
     /// It ends after five steps that together lower the value by no more than this share of it (of
     /// 1, if the value is smaller): one step may be short, or hidden by rounding.
-    public var valueTolerance = 1e-9
+    package var valueTolerance = 1e-9
     /// Share of a value (of 1, if the value is smaller) that rounding may hide. Within it a step
     /// counts for lowering the value if the slope at its end is right: Hager and Zhang's
     /// approximate Wolfe condition (SIAM J. Optim. 16, 2005), without which an objective computed
     /// in f32 stops the search too early.
-    public var rounding = 0.0
+    package var rounding = 0.0
 
-    public init() {}
+    package init() {}
 
     /// Why it ended.
-    public enum Ending: Sendable {
+    package enum Ending: Sendable {
         /// The gradient, or what a step gains, is within its tolerance.
         case gradient, value
         case iterations
@@ -34,13 +34,13 @@ public struct LBFGS: Sendable {
         case lineSearch
     }
 
-    public struct Result: Sendable {
-        public var value: Double
+    package struct Result: Sendable {
+        package var value: Double
         /// The largest derivative in size.
-        public var gradient: Double
-        public var iterations: Int
-        public var evaluations: Int
-        public var ending: Ending
+        package var gradient: Double
+        package var iterations: Int
+        package var evaluations: Int
+        package var ending: Ending
     }
 
     /// Moves x [count] to a minimum.
@@ -52,7 +52,7 @@ public struct LBFGS: Sendable {
     ///     gradient there. A value that is not finite is taken for a step too far.
     /// Errors: argument (the settings, or a start where the function is not finite), memory,
     /// canceled; x is then the best point so far.
-    public func minimize(
+    package func minimize(
         _ x: UnsafeMutablePointer<Double>, count: Int, stop: (Int) -> Bool = { _ in false },
         objective: (UnsafePointer<Double>, UnsafeMutablePointer<Double>) -> Double
     ) throws(SupConError) -> Result {

@@ -14,7 +14,7 @@ import SupConTensor
 ///     others (queryCount is not looked at).
 ///   - indices, similarities: [queries, k] to fill, the nearest first; untouched by an error.
 /// Errors: argument (numbers or products that are not finite, k), shape, memory, canceled.
-public func nearest(
+package func nearest(
     gallery: UnsafePointer<Float>, count: Int, queries: UnsafePointer<Float>?, queryCount: Int = 0,
     dimension: Int, options: NearestOptions = NearestOptions(),
     indices: UnsafeMutablePointer<Int64>, similarities: UnsafeMutablePointer<Float>,

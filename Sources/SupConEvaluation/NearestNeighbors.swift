@@ -7,15 +7,15 @@ import SupConTensor
 ///
 /// Among equally similar rows the first is nearer; among equal votes the lowest class wins; classes
 /// without a vote follow in order. The gallery is copied at length 1.
-public struct NearestNeighbors: Sendable {
+package struct NearestNeighbors: Sendable {
     let present: PresentClasses
     private let gallery: Gallery
 
-    public var count: Int { gallery.count }
-    public var dimension: Int { gallery.dimension }
+    package var count: Int { gallery.count }
+    package var dimension: Int { gallery.dimension }
 
     /// gallery: [labels.count, dimension]; labels: any. Errors: argument, shape, memory.
-    public init(
+    package init(
         gallery: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
         context: ExecutionContext = .default
     ) throws(SupConError) {
@@ -33,12 +33,12 @@ public struct NearestNeighbors: Sendable {
     }
 
     /// How many vote, and how.
-    public struct Vote: Sendable, Equatable {
-        public var k: Int
-        public var temperature: Float
+    package struct Vote: Sendable, Equatable {
+        package var k: Int
+        package var temperature: Float
         /// Query i is row i of the gallery, and does not vote for itself.
-        public var leavesOneOut: Bool
-        public init(k: Int = 20, temperature: Float = 0.1, leavesOneOut: Bool = false) {
+        package var leavesOneOut: Bool
+        package init(k: Int = 20, temperature: Float = 0.1, leavesOneOut: Bool = false) {
             (self.k, self.temperature, self.leavesOneOut) = (k, temperature, leavesOneOut)
         }
 
@@ -59,7 +59,7 @@ public struct NearestNeighbors: Sendable {
     }
 
     /// The class of each of the queries [count, dimension]. Errors: argument, shape, memory.
-    public func predict(
+    package func predict(
         _ queries: UnsafePointer<Float>, count: Int, vote: Vote = Vote(),
         context: ExecutionContext = .default
     ) throws(SupConError) -> [Int64] {
@@ -154,7 +154,7 @@ public struct NearestNeighbors: Sendable {
 
 /// The share of queries whose class the k nearest of a gallery vote for: a cheap monitor of
 /// training. Errors: argument, shape, memory.
-public func knnAccuracy(
+package func knnAccuracy(
     queries: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>,
     gallery: UnsafePointer<Float>, galleryLabels: UnsafeBufferPointer<Int64>, dimension: Int,
     k: Int = 1,
@@ -172,7 +172,7 @@ public func knnAccuracy(
 
 /// The same of rows among each other: each is judged by its k nearest others. Errors: argument,
 /// shape, memory.
-public func knnAccuracy(
+package func knnAccuracy(
     leavingOneOut rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
     k: Int = 1, temperature: Float = 0.1,
     context: ExecutionContext = .default

@@ -10,6 +10,7 @@ public struct NearestOptions: Sendable, Equatable {
     /// it.
     public var normalize: Bool
 
+    /// Makes options of the defaults and what is given.
     public init(k: Int = 10, normalize: Bool = true) {
         self.k = k
         self.normalize = normalize

@@ -11,7 +11,7 @@ import SupConTensor
 ///   - k: the rank of the neighbor; 0: 50, or the farthest if there are fewer rows.
 ///   - scores: [queryCount] to fill ([trainCount] for nil)
 /// Errors: argument (numbers that are not finite, k), shape, memory.
-public func outOfDistributionScores(
+package func outOfDistributionScores(
     train: UnsafePointer<Float>, trainCount: Int, queries: UnsafePointer<Float>?,
     queryCount: Int = 0, dimension: Int, k: Int = OutOfDistributionOptions().k,
     into scores: UnsafeMutablePointer<Float>, context: ExecutionContext = .default
@@ -55,19 +55,19 @@ public func outOfDistributionScores(
     }
 }
 
-/// How well scores tell two data sets apart.
+/// A detection says how well scores tell two data sets apart.
 public struct Detection: Sendable {
     /// The chance that a row from outside scores higher than one from inside; half of it for
     /// equals. 1: all do; 0.5: nothing is learned.
     public let auroc: Double
-    /// Share of the rows from outside that are let in where 95 % of those inside are.
+    /// The fraction of the rows from outside that are let in where 95 % of those inside are.
     public let fpr95: Double
     /// The score up to which rows are let in for that.
     public let threshold: Double
 }
 
 /// AUROC and FPR95 of scores that are larger outside. Errors: argument (NaN), shape (none).
-public func detection(inside: UnsafeBufferPointer<Float>, outside: UnsafeBufferPointer<Float>)
+package func detection(inside: UnsafeBufferPointer<Float>, outside: UnsafeBufferPointer<Float>)
     throws(SupConError) -> Detection
 {
     for (scores, name) in [(inside, "inside"), (outside, "outside")] {

@@ -8,5 +8,6 @@ public struct OutOfDistributionOptions: Sendable, Equatable {
     /// more.
     public var k: Int = 0
 
+    /// Makes the defaults.
     public init() {}
 }

@@ -3,14 +3,14 @@ import SupConTensor
 
 /// The nearest class mean by cosine: a class is the mean of its rows at length 1, itself brought to
 /// length 1. Classes without rows are never guessed; among equals the lowest class is.
-public struct Prototypes: Sendable {
+package struct Prototypes: Sendable {
     let present: PresentClasses
     let dimension: Int
     private let means: [Float]  // [classes present, dimension]
 
     /// rows: [labels.count, dimension]; labels: any. Errors: argument, shape,
     /// memory.
-    public init(
+    package init(
         rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
         context: ExecutionContext = .default
     ) throws(SupConError) {
@@ -43,7 +43,7 @@ public struct Prototypes: Sendable {
     }
 
     /// The class of each of the queries [count, dimension]. Errors: argument, shape, memory.
-    public func predict(
+    package func predict(
         _ queries: UnsafePointer<Float>, count: Int, context: ExecutionContext = .default
     ) throws(SupConError) -> [Int64] {
         let checked = try CheckedRows(

@@ -1,20 +1,20 @@
 import CKernels
 import SupConTensor
 
-/// How well rows find those of their class: Musgrave et al., "A Metric Learning Reality Check"
-/// (arXiv:2003.08505, §3.2). R of a query is the number of gallery rows with its label, rank 1 the
-/// most similar row.
+/// A retrieval says how well rows find those of their class: Musgrave et al., "A Metric Learning
+/// Reality Check" (arXiv:2003.08505, §3.2). R of a query is the number of gallery rows with its
+/// label, rank 1 the most similar row.
 public struct Retrieval: Sendable {
-    /// Share of the queries whose nearest row has their label.
+    /// The fraction of the queries whose nearest row has their label.
     public let precisionAt1: Double
-    /// Mean over queries of  (rows with the query's label among the R nearest) / R.
+    /// The mean over queries of  (rows with the query's label among the R nearest) / R.
     public let rPrecision: Double
-    /// Mean over queries of  1/R Σ_{i ≤ R} P(i) [row of rank i has the label],  P(i) the precision
-    /// among the first i.
+    /// The mean over queries of  1/R Σ_{i ≤ R} P(i) [row of rank i has the label], P(i) the
+    /// precision among the first i.
     public let mapAtR: Double
-    /// Those that the means are over.
+    /// The number of queries that the means are over.
     public let queries: Int
-    /// Queries without any row of their label to find: left out.
+    /// The number of queries that were left out, as no row has their label.
     public let queriesWithoutMatch: Int
 }
 
@@ -27,7 +27,7 @@ public struct Retrieval: Sendable {
 ///     the others (queryLabels is not looked at).
 ///   - labels: any numbers.
 /// Errors: argument (numbers that are not finite; no query has a match), shape, memory.
-public func retrieval(
+package func retrieval(
     gallery: UnsafePointer<Float>, galleryLabels: UnsafeBufferPointer<Int64>,
     queries: UnsafePointer<Float>? = nil,
     queryLabels: UnsafeBufferPointer<Int64> = UnsafeBufferPointer(start: nil, count: 0),

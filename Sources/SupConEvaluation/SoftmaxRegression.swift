@@ -9,9 +9,9 @@ import SupConTensor
 /// it begins. x̂ is the row at a common scale of 10: lengths of 1 would hold logits, and with them
 /// the fit, back by the weights' size. That scale, l2 = 10⁻⁴ and 200 iterations are what linear
 /// probes of contrastive embeddings are usually fitted with.
-public struct SoftmaxRegression: Sendable {
+package struct SoftmaxRegression: Sendable {
     /// What a row is multiplied by before the fit. The factor is part of the weights afterwards.
-    public enum Scaling: Sendable {
+    package enum Scaling: Sendable {
         /// By 10 over its own length: the weights are for rows of length 1.
         case unit
         /// By 10 over the root of the mean squared length of all rows: the weights are for rows as
@@ -19,15 +19,15 @@ public struct SoftmaxRegression: Sendable {
         case scaled
     }
 
-    public static let scale = 10.0
+    package static let scale = 10.0
 
-    public let classes: Int
-    public let dimension: Int
-    public let weight: [Float]  // [classes, dimension]
-    public let bias: [Float]
+    package let classes: Int
+    package let dimension: Int
+    package let weight: [Float]  // [classes, dimension]
+    package let bias: [Float]
     /// What was minimized, at the end, and how it ended.
-    public let objective: Double
-    public let fit: LBFGS.Result
+    package let objective: Double
+    package let fit: LBFGS.Result
 
     /// - Parameters:
     ///   - rows: [labels.count, dimension]
@@ -36,7 +36,7 @@ public struct SoftmaxRegression: Sendable {
     ///     as two of weight 1. nil: all the same.
     ///   - stop: called after each iteration with its number; true ends the fit with an error.
     /// Errors: argument, shape, memory, canceled.
-    public init(
+    package init(
         rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
         classes: Int, scaling: Scaling, weights: [Float]? = nil,
         options: ClassifierOptions = ClassifierOptions(),
@@ -110,4 +110,4 @@ public struct SoftmaxRegression: Sendable {
 }
 
 /// Class numbers are bounded, so that a stray label does not ask for the machine's memory.
-public let mostClasses = 1_000_000
+package let mostClasses = 1_000_000

@@ -23,13 +23,13 @@ import Synchronization
 ///
 /// Workspaces are made for one size and reused: an evaluation allocates nothing. One thread at a
 /// time.
-public final class ContrastiveLoss {
-    public let options: ContrastiveOptions
-    public let samples: Int
-    public let views: Int
-    public let dimension: Int
+package final class ContrastiveLoss {
+    package let options: ContrastiveOptions
+    package let samples: Int
+    package let views: Int
+    package let dimension: Int
     /// Bytes of the workspaces.
-    public let memoryByteCount: Int
+    package let memoryByteCount: Int
 
     private let context: ExecutionContext
     private let layout: PairLayout
@@ -52,7 +52,7 @@ public final class ContrastiveLoss {
     ///   - samples, views, dimension: of the features, [samples, views, dimension].
     ///   - ranks: that share the work; all of them evaluate, with the same features and options.
     /// Errors: argument, shape, memory.
-    public init(
+    package init(
         _ options: ContrastiveOptions, samples: Int, views: Int, dimension: Int,
         context: ExecutionContext, ranks: Ranks? = nil
     ) throws(SupConError) {
@@ -119,7 +119,7 @@ public final class ContrastiveLoss {
     ///     another choice.
     /// Errors: argument (features that are not finite, or too long for the temperature; a mask
     /// entry below 0 or not finite), canceled, io (of the ranks).
-    public func evaluate(
+    package func evaluate(
         features: UnsafePointer<Float>, positives: Positives,
         perAnchor: UnsafeMutablePointer<Float>?, gradient: UnsafeMutablePointer<Float>?,
         sampleWeights: UnsafePointer<Float>? = nil, draw: Int = 0

@@ -110,6 +110,7 @@ public struct ContrastiveOptions: Sendable, Equatable {
     /// the step's number name it.
     public var seed: UInt64 = 0
 
+    /// Makes the defaults.
     public init() {}
 }
 

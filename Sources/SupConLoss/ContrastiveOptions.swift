@@ -3,8 +3,8 @@ import Glibc
 import SupConTensor
 
 extension ContrastiveOptions {
-    /// N-pairs with 2(N − 1) negatives (arXiv:2004.11362's): on one view per sample one positive,
-    /// chosen anew with every draw, and τ = 1.
+    /// The options of the N-pairs loss with 2(N − 1) negatives (arXiv:2004.11362's): on one view
+    /// per sample one positive, chosen anew with every draw, and τ = 1.
     public static var nPairs: ContrastiveOptions {
         var options = ContrastiveOptions()
         (options.temperature, options.positivesCap) = (1, 1)
@@ -12,7 +12,7 @@ extension ContrastiveOptions {
     }
 
     /// Errors: argument.
-    public func validate() throws(SupConError) {
+    package func validate() throws(SupConError) {
         try validateRanges()
         try require(
             temperature.isNormal && temperature > 0, .argument,
@@ -51,7 +51,7 @@ extension ContrastiveOptions.Reduction {
 }
 
 /// What makes a pair of views positive.
-public enum Positives {
+package enum Positives {
     /// Being views of one sample (SimCLR).
     case views
     /// Having the same label; [samples].
@@ -61,14 +61,14 @@ public enum Positives {
     case mask(UnsafePointer<Float>)
 }
 
-public struct ContrastiveResult: Sendable, Equatable {
+package struct ContrastiveResult: Sendable, Equatable {
     /// Reduced; for `Reduction.none` the sum.
-    public var loss: Double
-    public var anchors: Int
+    package var loss: Double
+    package var anchors: Int
     /// They contribute nothing.
-    public var anchorsWithoutPositive: Int
+    package var anchorsWithoutPositive: Int
 
-    public init(loss: Double, anchors: Int, anchorsWithoutPositive: Int) {
+    package init(loss: Double, anchors: Int, anchorsWithoutPositive: Int) {
         (self.loss, self.anchors, self.anchorsWithoutPositive) = (
             loss, anchors, anchorsWithoutPositive
         )
@@ -81,7 +81,7 @@ extension ContrastiveLoss {
     ///
     /// With the other denominators it depends on how many positives an anchor has (`positives`;
     /// nil: the other views of its sample): scale·ln(1 + negatives), scale·ln(negatives).
-    public static func collapsedLoss(
+    package static func collapsedLoss(
         _ options: ContrastiveOptions, samples: Int, views: Int, positives: Int? = nil
     ) -> Double {
         let others = Double(samples) * Double(views) - 1

@@ -10,19 +10,19 @@ import SupConTensor
 ///
 /// With weights, w for y and w′ for y′, L = λ w L(y) + (1 − λ) w′ L(y′), where L(y) is the loss
 /// with λ = 1: of a row without a second label, w times its loss. The mean stays one over rows.
-public struct CrossEntropy: Sendable {
+package struct CrossEntropy: Sendable {
     /// ε, 0 to 1.
-    public let labelSmoothing: Float
-    public let classes: Int
+    package let labelSmoothing: Float
+    package let classes: Int
 
     /// A second label for each row, and how much the first one counts; [n] each.
-    public struct Mix {
-        public var labels: UnsafePointer<Int64>
+    package struct Mix {
+        package var labels: UnsafePointer<Int64>
         /// λ, 0 to 1.
-        public var share: UnsafePointer<Float>
+        package var share: UnsafePointer<Float>
         /// The weights of the second labels; nil counts each as 1.
-        public var weights: UnsafePointer<Float>?
-        public init(
+        package var weights: UnsafePointer<Float>?
+        package init(
             labels: UnsafePointer<Int64>, share: UnsafePointer<Float>,
             weights: UnsafePointer<Float>? = nil
         ) {
@@ -31,7 +31,7 @@ public struct CrossEntropy: Sendable {
     }
 
     /// Errors: argument, shape.
-    public init(classes: Int, labelSmoothing: Float = 0) throws(SupConError) {
+    package init(classes: Int, labelSmoothing: Float = 0) throws(SupConError) {
         try require(classes >= 1, .shape, "there are \(classes) classes; expected at least 1")
         try require(
             labelSmoothing >= 0 && labelSmoothing <= 1, .argument,
@@ -48,7 +48,7 @@ public struct CrossEntropy: Sendable {
     /// - Returns: the mean loss, and in how many rows the (first) greatest logit is that of
     ///   `labels`.
     /// Errors: shape (n), argument (logits that are not finite, labels out of range).
-    public func evaluate(
+    package func evaluate(
         logits: UnsafePointer<Float>, labels: UnsafePointer<Int64>, count: Int, mix: Mix? = nil,
         weights: UnsafePointer<Float>? = nil, gradient: UnsafeMutablePointer<Float>?
     ) throws(SupConError) -> (loss: Double, correct: Int) {

@@ -14,8 +14,8 @@ import SupConTensor
 ///
 /// m = 1 is cross-entropy. The paper's classifier has no bias; one that is there stays outside the
 /// margin. No annealing between softmax and margin.
-public final class LargeMargin {
-    public let margin: Int
+package final class LargeMargin {
+    package let margin: Int
     private let rows: Int
     private let inputs: Int
     private let classes: Int
@@ -25,10 +25,10 @@ public final class LargeMargin {
     private let rest: Room<Double>
     private let ratio: Room<Double>
 
-    public static let margins = 1...8
+    package static let margins = 1...8
 
     /// Errors: argument, memory.
-    public init(_ margin: Int, rows: Int, inputs: Int, crossEntropy: CrossEntropy)
+    package init(_ margin: Int, rows: Int, inputs: Int, crossEntropy: CrossEntropy)
         throws(SupConError)
     {
         try require(
@@ -53,7 +53,7 @@ public final class LargeMargin {
     /// - Returns: the mean loss, and in how many rows the greatest logit, before the margin, is the
     ///   true class's.
     /// Errors: argument (labels out of range, numbers that are not finite).
-    public func evaluate(
+    package func evaluate(
         features: UnsafePointer<Float>, logits: UnsafeMutablePointer<Float>,
         weight: UnsafePointer<Float>, bias: UnsafePointer<Float>,
         labels: UnsafePointer<Int64>, weights: UnsafePointer<Float>? = nil,
@@ -94,7 +94,7 @@ public final class LargeMargin {
     /// Turns dL/df, in place, into what a linear layer's backward takes for dL/dlogits, and writes
     /// what that leaves out: `featureGradient` [rows, inputs]. The weights' part is `addRest`'s,
     /// which needs dL/df of the true classes: it is kept.
-    public func chain(
+    package func chain(
         gradient: UnsafeMutablePointer<Float>, features: UnsafePointer<Float>,
         labels: UnsafePointer<Int64>, featureGradient: UnsafeMutablePointer<Float>
     ) {
@@ -112,7 +112,7 @@ public final class LargeMargin {
     }
 
     /// After the layer's backward: what it left out of the gradients of W and b.
-    public func addRest(
+    package func addRest(
         weight: UnsafePointer<Float>, labels: UnsafePointer<Int64>,
         weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>
     ) {

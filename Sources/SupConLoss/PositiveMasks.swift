@@ -3,9 +3,9 @@ import SupConTensor
 
 /// Masks [n, n] for `Positives.mask`: mask[i][j] weighs j as a positive of i. The entry [i][i],
 /// which speaks of the other views of i, is 1.
-public enum PositiveMasks {
+package enum PositiveMasks {
     /// When two sets of labels make a pair positive. The raw values are those of the C header.
-    public enum Rule: Int32, Sendable, CaseIterable {
+    package enum Rule: Int32, Sendable, CaseIterable {
         /// They share a label: 1.
         case any = 0
         /// They are equal: 1.
@@ -16,7 +16,7 @@ public enum PositiveMasks {
 
     /// `labels`: [samples, count], 0 or 1. A sample without a label has no other positives than its
     /// own views. Errors: shape, argument (other numbers than 0 and 1), memory.
-    public static func fill(
+    package static func fill(
         _ mask: UnsafeMutablePointer<Float>, multilabel labels: UnsafePointer<UInt8>, samples: Int,
         count: Int, rule: Rule, context: ExecutionContext
     ) throws(SupConError) {
@@ -44,10 +44,10 @@ public enum PositiveMasks {
     }
 
     /// Of a set of `count` labels, 64 to a word, the first in the first one's lowest bit.
-    public static func words(_ count: Int) -> Int { (count + 63) / 64 }
+    package static func words(_ count: Int) -> Int { (count + 63) / 64 }
 
     /// The same of sets as bits, [samples, words].
-    public static func fill(
+    package static func fill(
         _ mask: UnsafeMutablePointer<Float>, sets bits: UnsafePointer<UInt64>, samples: Int,
         words: Int, rule: Rule, context: ExecutionContext
     ) {
@@ -78,7 +78,7 @@ public enum PositiveMasks {
     /// InfoNCE does, Dufumier et al., arXiv:2106.08808); beyond 13 σ it is 0, and the pair
     /// negative. `values`: [samples, count]; `bandwidth`: σ > 0. Errors: shape, argument (not
     /// finite).
-    public static func fill(
+    package static func fill(
         _ mask: UnsafeMutablePointer<Float>, values: UnsafePointer<Double>, samples: Int,
         count: Int, bandwidth: Double, context: ExecutionContext
     ) throws(SupConError) {
@@ -109,7 +109,7 @@ public enum PositiveMasks {
     }
 
     /// Errors: argument.
-    public static func checkBandwidth(_ bandwidth: Double) throws(SupConError) {
+    package static func checkBandwidth(_ bandwidth: Double) throws(SupConError) {
         try require(
             bandwidth > 0 && bandwidth.isFinite, .argument,
             "bandwidth is \(bandwidth); expected a finite number above 0")

@@ -10,26 +10,26 @@ import SupConTensor
 /// queue what it is contrasted with; formulas and options are `ContrastiveOptions`'. One streamed
 /// kernel with `ContrastiveLoss`, the gradient of the queries alone. An evaluation allocates
 /// nothing. One thread at a time.
-public final class QueueLoss {
-    public let options: ContrastiveOptions
-    public let queries: Int
-    public let keysPerQuery: Int
-    public let queueCapacity: Int
-    public let dimension: Int
+package final class QueueLoss {
+    package let options: ContrastiveOptions
+    package let queries: Int
+    package let keysPerQuery: Int
+    package let queueCapacity: Int
+    package let dimension: Int
     /// Bytes of the workspaces.
-    public let memoryByteCount: Int
+    package let memoryByteCount: Int
 
     /// Earlier keys, behind the keys of the batch.
-    public struct Queue {
+    package struct Queue {
         /// At hand, at most the capacity.
-        public var count: Int
+        package var count: Int
         /// [count]; nil: they are nobody's positives (SimCLR).
-        public var labels: UnsafePointer<Int64>?
+        package var labels: UnsafePointer<Int64>?
         /// Whether entries of a query's label are its positives; otherwise they take no part for
         /// it.
-        public var arePositives: Bool
+        package var arePositives: Bool
 
-        public init(count: Int, labels: UnsafePointer<Int64>?, arePositives: Bool) {
+        package init(count: Int, labels: UnsafePointer<Int64>?, arePositives: Bool) {
             (self.count, self.labels, self.arePositives) = (count, labels, arePositives)
         }
     }
@@ -41,7 +41,7 @@ public final class QueueLoss {
 
     /// `options.anchors` and `.normalize` do not apply: every query is an anchor, and rows have
     /// length 1. Errors: argument, shape, memory.
-    public init(
+    package init(
         _ options: ContrastiveOptions, queries: Int, keysPerQuery: Int, queueCapacity: Int,
         dimension: Int, context: ExecutionContext
     ) throws(SupConError) {
@@ -103,7 +103,7 @@ public final class QueueLoss {
     ///   - draw: numbers the choice of positives, where they are capped.
     /// Errors: argument (rows that are not finite, or too long for the temperature; a mask), shape
     /// (queue), canceled.
-    public func evaluate(
+    package func evaluate(
         queries rows: UnsafePointer<Float>, contrasts: UnsafePointer<Float>, queue: Queue,
         positives: Positives, perAnchor: UnsafeMutablePointer<Float>?,
         gradient: UnsafeMutablePointer<Float>?, sampleWeights: UnsafePointer<Float>? = nil,

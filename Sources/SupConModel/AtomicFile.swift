@@ -4,11 +4,11 @@ import SupConVision
 
 /// Files that are there in full or not at all: written under a temporary name in the same folder,
 /// synced, renamed; then the folder is synced, so that a power cut keeps either the old or the new.
-public enum AtomicFile {
+package enum AtomicFile {
     /// Writes `parts`, one after another, to the file `path`. Links are followed; what was there
     /// keeps its name until the new file is whole. Temporary files that killed processes left in
     /// the folder are removed. Errors: argument, io.
-    public static func write(_ path: RawPath, _ parts: [UnsafeRawBufferPointer])
+    package static func write(_ path: RawPath, _ parts: [UnsafeRawBufferPointer])
         throws(SupConError)
     {
         try write(path, parts) { Glibc.write($0, $1, $2) }

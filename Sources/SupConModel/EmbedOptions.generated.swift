@@ -24,6 +24,7 @@ public struct EmbedOptions: Sendable, Equatable {
     /// Images per pass. Default 0: chosen by the library; 0 to 65536.
     public var batchSize: Int
 
+    /// Makes options of the defaults and what is given.
     public init(output: EmbedOutput = .encoder, normalize: Bool = true, batchSize: Int = 0) {
         self.output = output
         self.normalize = normalize

@@ -2,7 +2,7 @@ import SupConNetwork
 import SupConTensor
 
 extension Model {
-    /// Dimension of one row of an output; 0: the model does not have it.
+    /// Returns the dimension of a row of an output; 0: the model does not have that output.
     public func outputDimension(_ output: EmbedOutput) -> Int {
         Self.dimension(output, configuration)
     }

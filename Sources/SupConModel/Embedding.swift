@@ -5,7 +5,7 @@ import SupConVision
 extension Model {
     /// Embeds images → [count, outputDimension]. Any number of threads at once. Errors: argument,
     /// shape, state (no such output; training), memory, and nothing is written then; canceled.
-    public func embed(
+    package func embed(
         _ images: ImageBatch, _ options: EmbedOptions = EmbedOptions(),
         into rows: UnsafeMutablePointer<Float>
     ) throws(SupConError) {
@@ -14,7 +14,7 @@ extension Model {
 
     /// Embeds all images of a data set, in their order → [count, outputDimension]. Errors: also io
     /// and format (a file that has become unreadable), canceled (by a callback, or the context).
-    public func embed(
+    package func embed(
         _ dataset: Dataset, _ options: EmbedOptions = EmbedOptions(),
         into rows: UnsafeMutablePointer<Float>
     ) throws(SupConError) {
@@ -23,7 +23,7 @@ extension Model {
 
     /// The same inside `exclusive`, for who has the model alone: with the parameters as they are
     /// now.
-    public func embedWhileExclusive(
+    package func embedWhileExclusive(
         _ dataset: Dataset, _ options: EmbedOptions = EmbedOptions(),
         into rows: UnsafeMutablePointer<Float>
     ) throws(SupConError) {

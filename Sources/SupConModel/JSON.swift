@@ -1,5 +1,5 @@
 /// A JSON value (RFC 8259). Objects keep their order.
-public enum JSON: Sendable, Equatable {
+package enum JSON: Sendable, Equatable {
     case null
     case bool(Bool)
     /// A number without fraction and exponent that fits.
@@ -10,22 +10,22 @@ public enum JSON: Sendable, Equatable {
     case array([JSON])
     case object([Member])
 
-    public struct Member: Sendable, Equatable {
-        public var key: String
-        public var value: JSON
-        public init(_ key: String, _ value: JSON) { (self.key, self.value) = (key, value) }
+    package struct Member: Sendable, Equatable {
+        package var key: String
+        package var value: JSON
+        package init(_ key: String, _ value: JSON) { (self.key, self.value) = (key, value) }
     }
 
     /// The member of that name, if this is an object with one.
-    public subscript(key: String) -> JSON? {
+    package subscript(key: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.key == key }?.value
     }
 
-    public var string: String? { if case .string(let text) = self { text } else { nil } }
-    public var integer: Int? { if case .integer(let number) = self { number } else { nil } }
-    public var array: [JSON]? { if case .array(let values) = self { values } else { nil } }
-    public var number: Double? {
+    package var string: String? { if case .string(let text) = self { text } else { nil } }
+    package var integer: Int? { if case .integer(let number) = self { number } else { nil } }
+    package var array: [JSON]? { if case .array(let values) = self { values } else { nil } }
+    package var number: Double? {
         switch self {
         case .integer(let number): Double(number)
         case .real(let number): number
@@ -51,7 +51,7 @@ public enum JSON: Sendable, Equatable {
 extension JSON {
     /// Without spaces; numbers so that they come back the same. A number that JSON has no word for
     /// (NaN, infinity) is null.
-    public var text: String {
+    package var text: String {
         var bytes: [UInt8] = []
         write(to: &bytes)
         return String(decoding: bytes, as: UTF8.self)

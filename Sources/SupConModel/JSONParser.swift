@@ -4,13 +4,13 @@ extension JSON {
     /// Reads one value that fills `bytes` but for white space. Strict: what RFC 8259 does not allow
     /// is an error, and so are two members of one name, lone surrogates, more than 64 values within
     /// each other or 4 million in all. Errors: format, with the byte where it happened.
-    public init(parsing bytes: UnsafeRawBufferPointer) throws(SupConError) {
+    package init(parsing bytes: UnsafeRawBufferPointer) throws(SupConError) {
         var parser = JSONParser(bytes)
         self = try parser.document()
     }
 
     /// Errors: format.
-    public init(parsing text: String) throws(SupConError) {
+    package init(parsing text: String) throws(SupConError) {
         let bytes = Array(text.utf8)
         let result: Result<JSON, SupConError> = bytes.withUnsafeBytes { bytes in
             Result { () throws(SupConError) -> JSON in try JSON(parsing: bytes) }

@@ -3,18 +3,22 @@ import SupConTensor
 import SupConVision
 import Synchronization
 
-/// A network and the images it is made for. Any number of threads may embed, save and ask; training
-/// and fitting have it alone (`exclusive`).
+/// A model is a network and the description of the images it is made for. Any number of threads may
+/// embed, save and ask; training and fitting have it alone (`exclusive`).
 public final class Model: Sendable {
+    /// The threads and the memory that the model's calls use.
     public let context: ExecutionContext
+    /// The height of the images that the network sees, in pixels.
     public let imageHeight: Int
+    /// The width of the images that the network sees, in pixels.
     public let imageWidth: Int
-    /// One per channel, of pixels scaled to 0…1.
+    /// The mean of each channel, of pixels scaled to 0 to 1.
     public let mean: [Float]
+    /// The standard deviation of each channel, of pixels scaled to 0 to 1.
     public let std: [Float]
     /// The way in which images of another shape are brought to the model's size.
     public let resizing: Resizing
-    /// That is computed in.
+    /// The precision in which the encoder computes.
     public let precision: Precision
     /// What the caller chose, and what a file says; nil: nothing.
     let precisionPreference: Precision?
@@ -29,13 +33,14 @@ public final class Model: Sendable {
     }
 
     /// Replaced by `setClasses`.
-    public var network: Network { content.withLock { $0.network } }
-    public var configuration: NetworkConfiguration { network.configuration }
+    package var network: Network { content.withLock { $0.network } }
+    package var configuration: NetworkConfiguration { network.configuration }
     /// The names of the classifier's classes; empty if they have none.
     public var classNames: [String] { content.withLock { $0.classNames } }
+    /// The number of channels of its images, 1 to 4.
     public var channels: Int { mean.count }
     /// How the encoder embeds in int8; nil: it does so in `precision`.
-    public var quantization: Quantization? { content.withLock { $0.quantization } }
+    package var quantization: Quantization? { content.withLock { $0.quantization } }
 
     init(
         _ network: Network, imageHeight: Int, imageWidth: Int, mean: [Float], std: [Float],
@@ -53,10 +58,11 @@ public final class Model: Sendable {
             Content(network: network, classNames: classNames, quantization: quantization))
     }
 
-    /// A new model with random weights. Errors: argument, memory, unsupported (bf16 that this build
-    /// or CPU lacks).
-    public convenience init(_ options: ModelOptions, context: ExecutionContext) throws(SupConError)
-    {
+    /// Makes a model with random weights. Errors: argument, memory, unsupported (bf16 that this
+    /// build or CPU lacks).
+    public convenience init(
+        _ options: ModelOptions = ModelOptions(), context: ExecutionContext = .default
+    ) throws(SupConError) {
         try options.validate()
         let configuration = options.configuration
         let precision = options.precision ?? Engine.fastestPrecision
@@ -118,7 +124,7 @@ extension Model {
     /// whoever tries gets a state error. Errors: state (in use), and those of `body`.
     /// - Parameter keepsEncoder: `body` does not change the encoder, so that its quantization goes
     ///   on to hold; otherwise the model embeds in `precision` from here on.
-    public func exclusive<R>(keepsEncoder: Bool = false, _ body: () throws(SupConError) -> R)
+    package func exclusive<R>(keepsEncoder: Bool = false, _ body: () throws(SupConError) -> R)
         throws(SupConError) -> R
     {
         try lock.exclusive { () throws(SupConError) -> R in
@@ -132,7 +138,7 @@ extension Model {
 
     /// Runs `body`, which only reads, beside others that do. Errors: state (training), and those of
     /// `body`.
-    public func shared<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
+    package func shared<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
         try lock.shared(body)
     }
 
@@ -150,7 +156,7 @@ extension Model {
 
     /// Replaces the classifier by a new random one "fc" for `classes` classes (0: none), with these
     /// names (none, or one each). Inside `exclusive` only. Errors: argument, state, memory.
-    public func setClasses(_ classes: Int, names: [String], seed: UInt64) throws(SupConError) {
+    package func setClasses(_ classes: Int, names: [String], seed: UInt64) throws(SupConError) {
         try requireExclusive("setting classes")
         try require(
             names.isEmpty || names.count == classes, .argument,
@@ -165,14 +171,14 @@ extension Model {
     }
 
     /// The parameters' numbers at one time, to come back to.
-    public struct Snapshot: Sendable {
+    package struct Snapshot: Sendable {
         package let values: AlignedBuffer
         fileprivate let network: Network
     }
 
     /// Returns a copy of all parameters. `earlier`: a snapshot that nobody needs any more, whose
     /// memory is written over. Errors: memory.
-    public func snapshot(over earlier: Snapshot? = nil) throws(SupConError) -> Snapshot {
+    package func snapshot(over earlier: Snapshot? = nil) throws(SupConError) -> Snapshot {
         let network = network
         let values: AlignedBuffer
         if let earlier, earlier.network === network {
@@ -186,7 +192,7 @@ extension Model {
 
     /// Brings the parameters back. Inside `exclusive` only. Errors: state (of another network: the
     /// classes have changed since).
-    public func restore(_ snapshot: Snapshot) throws(SupConError) {
+    package func restore(_ snapshot: Snapshot) throws(SupConError) {
         try requireExclusive("restoring parameters")
         try require(
             network === snapshot.network, .state,

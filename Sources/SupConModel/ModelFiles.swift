@@ -13,16 +13,18 @@ extension Model {
             quantization: quantization)
     }
 
-    /// Writes a safetensors file that PyTorch reads with `load_state_dict`: torchvision's parameter
-    /// names, our configuration as metadata. Errors: argument, io, state (training).
+    /// Saves the model as a safetensors file that PyTorch reads with `load_state_dict`:
+    /// torchvision's parameter names, our configuration as metadata. Errors: argument, io, state
+    /// (training).
     public func save(_ path: RawPath) throws(SupConError) {
         try shared { () throws(SupConError) in try write(path) }
     }
 
+    /// Saves the model at a path, as `save` of a `RawPath` does.
     public func save(_ path: String) throws(SupConError) { try save(RawPath(path)) }
 
     /// The same inside `exclusive`, for who has the model alone. Errors: argument, io, state.
-    public func saveWhileExclusive(_ path: RawPath) throws(SupConError) {
+    package func saveWhileExclusive(_ path: RawPath) throws(SupConError) {
         try requireExclusive("saving while training")
         try write(path)
     }
@@ -53,19 +55,20 @@ extension ParameterStore {
 // MARK: loading
 
 extension Model {
-    /// A model from a safetensors file: ours, or one with the parameter names of torchvision, timm
-    /// or SupContrast. Errors: argument (an option contradicts the file), io, format, memory,
+    /// Loads a model from a safetensors file: ours, or one with the parameter names of torchvision,
+    /// timm or SupContrast. Errors: argument (an option contradicts the file), io, format, memory,
     /// unsupported.
-    public static func load(_ path: String, _ options: LoadOptions, context: ExecutionContext)
-        throws(SupConError) -> Model
-    {
+    public static func load(
+        _ path: String, _ options: LoadOptions = LoadOptions(), context: ExecutionContext = .default
+    ) throws(SupConError) -> Model {
         try load(RawPath(path), options, context: context)
     }
 
-    /// The same of a path that need not be UTF-8.
-    public static func load(_ path: RawPath, _ options: LoadOptions, context: ExecutionContext)
-        throws(SupConError) -> Model
-    {
+    /// Loads a model from a path that need not be UTF-8. Errors: those of `load` of a string.
+    public static func load(
+        _ path: RawPath, _ options: LoadOptions = LoadOptions(),
+        context: ExecutionContext = .default
+    ) throws(SupConError) -> Model {
         let file = try SafetensorsFile(path)
         let tensors = try ParameterNames(file)
         let said: ModelMetadata?

@@ -3,8 +3,8 @@ import SupConTensor
 import SupConVision
 
 /// The library, as files name it.
-public enum Library {
-    public static let version = "0.2.0"
+package enum Library {
+    package static let version = "0.2.0"
 }
 
 /// What a model is but for its numbers; in a file: strings under "supcon.…", lists as JSON.

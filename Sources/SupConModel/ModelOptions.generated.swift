@@ -48,5 +48,6 @@ public struct ModelOptions: Sendable, Equatable {
     /// How images of another shape are brought to the model's size.
     public var resizing: Resizing? = .squash
 
+    /// Makes the defaults.
     public init() {}
 }

@@ -4,7 +4,7 @@ import SupConVision
 
 extension ModelOptions {
     /// What the network is, its stem chosen.
-    public var configuration: NetworkConfiguration {
+    package var configuration: NetworkConfiguration {
         var configuration = NetworkConfiguration()
         configuration.architecture = architecture
         configuration.stem = stem ?? .suiting(height: imageHeight, width: imageWidth)
@@ -20,32 +20,38 @@ extension ModelOptions {
     }
 
     /// Errors: argument.
-    public func validate() throws(SupConError) {
+    package func validate() throws(SupConError) {
         try configuration.validate()
         try Pixels.checkSize(height: imageHeight, width: imageWidth)
         try Pixels.check(mean: mean, std: std, channels: channels)
     }
 }
 
-/// How to load a file; what is set must agree with the file's own metadata where there is some.
+/// Load options say how to read a file; what is set must agree with the file's metadata, if it has
+/// any.
 public struct LoadOptions: Sendable, Equatable {
-    /// nil: by the first convolution's shape.
+    /// The stem; nil: as the shape of the first convolution says.
     public var stem: Stem?
-    /// nil: by the parameters' names and shapes.
+    /// The architecture; nil: as the names and shapes of the parameters say.
     public var architecture: Architecture?
-    /// nil: by the metadata, int8 too; else bf16 where the CPU multiplies it by itself. A choice of
-    /// how to compute: it overrules the metadata.
+    /// The precision to compute in; nil: as the metadata says, int8 too, else bf16 where the CPU
+    /// multiplies it natively. It overrules the metadata.
     public var precision: Precision?
-    /// 0: by the metadata; else 32 for a CIFAR stem, 224 for ImageNet's.
+    /// The height to embed at, in pixels; 0: as the metadata says, else 32 for a CIFAR stem and 224
+    /// for ImageNet's.
     public var imageHeight = 0
+    /// The width to embed at, in pixels; 0: the file's.
     public var imageWidth = 0
-    /// nil: by the metadata; else ImageNet's for 3 channels, 0.5 and 0.25 for others.
+    /// The mean and standard deviation of each channel; nil: as the metadata says, else ImageNet's
+    /// for 3 channels, 0.5 and 0.25 for others.
     public var meanStd: (mean: [Float], std: [Float])?
-    /// nil: by the metadata; else `squash`.
+    /// The way in which images are resized; nil: as the metadata says, else `squash`.
     public var resizing: Resizing?
 
+    /// Makes options that take everything from the file.
     public init() {}
 
+    /// Compares all options.
     public static func == (a: LoadOptions, b: LoadOptions) -> Bool {
         a.stem == b.stem && a.architecture == b.architecture && a.precision == b.precision
             && a.imageHeight == b.imageHeight && a.imageWidth == b.imageWidth

@@ -6,11 +6,11 @@ extension Model {
     /// Images that calibration looks at, at most.
     static let calibrationImages = 512
 
-    /// From here on the encoder embeds in int8 (about twice as fast as bf16), until its parameters
-    /// change: it is calibrated on `dataset`, some hundreds of images such as will be embedded; of
-    /// more than 512, 512 from first to last are taken. nil: back to `precision`. Nobody else may
-    /// use the model meanwhile. Errors: argument (no image), shape, state (in use), unsupported
-    /// (this build or CPU), memory, io, format, canceled; nothing has changed then.
+    /// Makes the encoder embed in int8 (about twice as fast as bf16), until its parameters change:
+    /// it is calibrated on `dataset`, some hundreds of images such as will be embedded; of more
+    /// than 512, 512 from first to last are taken. nil: back to `precision`. Nobody else may use
+    /// the model meanwhile. Errors: argument (no image), shape, state (in use), unsupported (this
+    /// build or CPU), memory, io, format, canceled; nothing has changed then.
     public func quantize(_ dataset: Dataset?) throws(SupConError) {
         try exclusive(keepsEncoder: true) { () throws(SupConError) in
             setQuantization(

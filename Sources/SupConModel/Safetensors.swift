@@ -6,16 +6,16 @@ import SupConVision
 ///
 ///     {"__metadata__": {"key": "text"}, "fc.bias": {"dtype": "F32", "shape": [10], "data_offsets":
 ///     [0, 40]}, …}
-public enum Safetensors {
+package enum Safetensors {
     /// How a tensor's numbers are stored.
-    public enum DType: String, Sendable, CaseIterable {
+    package enum DType: String, Sendable, CaseIterable {
         case f64 = "F64", f32 = "F32", f16 = "F16", bf16 = "BF16"
         case i64 = "I64", i32 = "I32", i16 = "I16", i8 = "I8"
         case u64 = "U64", u32 = "U32", u16 = "U16", u8 = "U8"
         case bool = "BOOL"
         case f8e4m3 = "F8_E4M3", f8e5m2 = "F8_E5M2"
 
-        public var byteCount: Int {
+        package var byteCount: Int {
             switch self {
             case .f64, .i64, .u64: 8
             case .f32, .i32, .u32: 4
@@ -25,23 +25,24 @@ public enum Safetensors {
         }
 
         /// Those that `read` turns into f32.
-        public var isFloat: Bool { [.f64, .f32, .f16, .bf16].contains(self) }
+        package var isFloat: Bool { [.f64, .f32, .f16, .bf16].contains(self) }
     }
 
     /// A tensor to write: row-major numbers that stay where they are until the file is written.
-    public struct Tensor {
-        public var name: String
-        public var dtype: DType
-        public var shape: [Int]
-        public var bytes: UnsafeRawBufferPointer
+    package struct Tensor {
+        package var name: String
+        package var dtype: DType
+        package var shape: [Int]
+        package var bytes: UnsafeRawBufferPointer
 
-        public init(_ name: String, _ dtype: DType, _ shape: [Int], _ bytes: UnsafeRawBufferPointer)
-        {
+        package init(
+            _ name: String, _ dtype: DType, _ shape: [Int], _ bytes: UnsafeRawBufferPointer
+        ) {
             (self.name, self.dtype, self.shape, self.bytes) = (name, dtype, shape, bytes)
         }
 
         /// f32.
-        public init(_ name: String, shape: [Int], _ values: UnsafePointer<Float>) {
+        package init(_ name: String, shape: [Int], _ values: UnsafePointer<Float>) {
             self.init(
                 name, .f32, shape, UnsafeRawBufferPointer(start: values, count: shape.reduce(4, *)))
         }
@@ -53,7 +54,7 @@ public enum Safetensors {
     /// Writes a file, whole or not at all. Wide numbers come first, so that every tensor is
     /// aligned; tensors of one width are in the order of their names. A checksum is added to the
     /// metadata. Errors: argument, io.
-    public static func write(
+    package static func write(
         _ path: RawPath, _ tensors: [Tensor], metadata: [(key: String, value: String)] = []
     ) throws(SupConError) {
         let ordered = tensors.sorted {

@@ -4,27 +4,27 @@ import SupConVision
 
 /// A safetensors file that was opened and whose header holds together; numbers are read when they
 /// are asked for.
-public final class SafetensorsFile {
-    public struct Entry: Sendable, Equatable {
-        public let name: String
-        public let dtype: Safetensors.DType
-        public let shape: [Int]
+package final class SafetensorsFile {
+    package struct Entry: Sendable, Equatable {
+        package let name: String
+        package let dtype: Safetensors.DType
+        package let shape: [Int]
         /// Bytes behind the header.
-        public let range: Range<Int>
-        public var count: Int { range.count / dtype.byteCount }
+        package let range: Range<Int>
+        package var count: Int { range.count / dtype.byteCount }
     }
 
-    public var path: RawPath { file.path }
+    package var path: RawPath { file.path }
     /// In the order of their numbers.
-    public let entries: [Entry]
-    public let metadata: [String: String]
+    package let entries: [Entry]
+    package let metadata: [String: String]
     private let file: FileReader
     private let dataStart: Int
 
     /// Opens a file and checks what the reference implementation checks: lengths, types, shapes,
     /// and that the tensors' ranges fill the file without gap and overlap; and the checksum, if
     /// there is one, for which the file is read through. Errors: argument, io, format, memory.
-    public init(_ path: RawPath) throws(SupConError) {
+    package init(_ path: RawPath) throws(SupConError) {
         let file = try FileReader(path)
         let header = try Self.header(file)
         dataStart = header.byteCount
@@ -81,9 +81,9 @@ public final class SafetensorsFile {
         (self.file, self.entries, self.metadata) = (file, entries, metadata)
     }
 
-    public convenience init(_ path: String) throws(SupConError) { try self.init(RawPath(path)) }
+    package convenience init(_ path: String) throws(SupConError) { try self.init(RawPath(path)) }
 
-    public func entry(named name: String) -> Entry? { entries.first { $0.name == name } }
+    package func entry(named name: String) -> Entry? { entries.first { $0.name == name } }
 
     /// With its length, 8 bytes, before it. Errors: io, format, memory.
     private static func header(_ file: FileReader) throws(SupConError) -> AlignedBuffer {
@@ -222,14 +222,15 @@ public final class SafetensorsFile {
 
 extension SafetensorsFile {
     /// Reads a tensor's numbers as they are stored: `entry.range.count` bytes. Errors: io.
-    public func readBytes(_ entry: Entry, into memory: UnsafeMutableRawPointer) throws(SupConError)
+    package func readBytes(_ entry: Entry, into memory: UnsafeMutableRawPointer) throws(SupConError)
     {
         try file.read(entry.range.count, at: dataStart + entry.range.lowerBound, into: memory)
     }
 
     /// Reads `entry.count` numbers as f32. Errors: format (not a floating-point tensor), io,
     /// memory.
-    public func read(_ entry: Entry, into values: UnsafeMutablePointer<Float>) throws(SupConError) {
+    package func read(_ entry: Entry, into values: UnsafeMutablePointer<Float>) throws(SupConError)
+    {
         try require(
             entry.dtype.isFloat, .format,
             """

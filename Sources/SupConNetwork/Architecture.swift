@@ -17,7 +17,7 @@ public enum Architecture: String, CaseIterable, Sendable {
     case resnet18d, resnet26d, resnet34d, resnet50d, resnet101d, resnet152d, resnet200d
 
     /// Residual blocks in each of the four stages.
-    public var blocks: [Int] {
+    package var blocks: [Int] {
         switch self {
         case .resnet10t, .resnet14t: [1, 1, 1, 1]
         case .resnet18, .resnet26, .resnet18d, .resnet26d, .resnet26t: [2, 2, 2, 2]
@@ -31,7 +31,7 @@ public enum Architecture: String, CaseIterable, Sendable {
     }
 
     /// Bottleneck blocks (1×1, 3×3, 1×1) instead of basic ones (3×3, 3×3).
-    public var hasBottlenecks: Bool {
+    package var hasBottlenecks: Bool {
         switch self {
         case .resnet10t, .resnet18, .resnet18d, .resnet34, .resnet34d: false
         default: true
@@ -40,20 +40,20 @@ public enum Architecture: String, CaseIterable, Sendable {
 
     /// The "d" and "t" variants: a deep stem for large images, and shortcuts with a 3×3 convolution
     /// where they have stride 2, of which timm's mean over 2×2 before a 1×1 convolution is a case.
-    public var isDeep: Bool { isTiered || rawValue.hasSuffix("d") && groups == 1 }
+    package var isDeep: Bool { isTiered || rawValue.hasSuffix("d") && groups == 1 }
 
     private var isTiered: Bool { rawValue.hasSuffix("t") }
 
     /// Channels of the first two of a deep stem's three convolutions; the third has `width`.
-    public func deepStemChannels(width: Int) -> (first: Int, second: Int) {
+    package func deepStemChannels(width: Int) -> (first: Int, second: Int) {
         (isTiered ? width * 3 / 8 : width / 2, width / 2)
     }
 
     /// A block's output channels over the stage's.
-    public var expansion: Int { hasBottlenecks ? 4 : 1 }
+    package var expansion: Int { hasBottlenecks ? 4 : 1 }
 
     /// Groups of the 3×3 convolutions.
-    public var groups: Int {
+    package var groups: Int {
         switch self {
         case .resnext50_32x4d, .resnext101_32x8d: 32
         case .resnext101_64x4d: 64
@@ -73,9 +73,9 @@ public enum Architecture: String, CaseIterable, Sendable {
 
     /// Channels of a block's inner convolutions in a stage of `width` channels; 0: too few for the
     /// groups.
-    public func innerChannels(stageWidth width: Int) -> Int { width * widthPerGroup / 64 * groups }
+    package func innerChannels(stageWidth width: Int) -> Int { width * widthPerGroup / 64 * groups }
 
-    /// The architecture of that name. Errors: argument.
+    /// Finds the architecture of a name, such as "resnet50". Errors: argument.
     public init(named name: String) throws(SupConError) {
         guard let found = Architecture(rawValue: name) else {
             throw SupConError(
@@ -90,21 +90,21 @@ public enum Architecture: String, CaseIterable, Sendable {
     }
 }
 
-/// What stands before the first stage.
+/// A stem is what stands before the first stage.
 public enum Stem: String, Sendable, CaseIterable {
     /// 7×7 convolution of stride 2 and 3×3 max pool of stride 2: a sixteenth of the area goes on.
     case imagenet
     /// 3×3 convolution of stride 1, no pool: for images of some 32 pixels.
     case cifar
 
-    /// CIFAR's up to 64 pixels, ImageNet's above: there CIFAR's would cost 16 times the work and
-    /// memory.
+    /// Returns the stem that suits a size of images: CIFAR's up to 64 pixels, ImageNet's above,
+    /// where CIFAR's would cost 16 times the work and memory.
     public static func suiting(height: Int, width: Int) -> Stem {
         max(height, width) <= 64 ? .cifar : .imagenet
     }
 }
 
-/// The projection head between the encoder's output r and the loss.
+/// The kinds of projection head between the encoder's output r and the loss.
 public enum HeadKind: String, Sendable, CaseIterable {
     case none
     case linear

@@ -48,14 +48,14 @@ enum ConvolutionPurpose: Equatable {
 }
 
 /// Who computes the convolutions.
-public enum Engine: String, Sendable, CaseIterable {
+package enum Engine: String, Sendable, CaseIterable {
     /// oneDNN's kernels, f32 and bf16.
     case oneDNN = "onednn"
     /// im2col and OpenBLAS, f32.
     case openBLAS = "openblas"
 
     /// oneDNN where the package was built with it.
-    public static var standard: Engine {
+    package static var standard: Engine {
         #if OneDNN
         .oneDNN
         #else
@@ -64,7 +64,7 @@ public enum Engine: String, Sendable, CaseIterable {
     }
 
     /// "oneDNN 2.6.3", or "OpenBLAS".
-    public var versionedName: String {
+    package var versionedName: String {
         #if OneDNN
         let version = Int(scd_version())
         return self == .oneDNN
@@ -76,12 +76,12 @@ public enum Engine: String, Sendable, CaseIterable {
 
     /// The precision to use where the caller did not choose: bf16 where the CPU multiplies it by
     /// itself.
-    public static var fastestPrecision: Precision {
+    package static var fastestPrecision: Precision {
         (try? standard.check(.bf16)) == nil ? .f32 : .bf16
     }
 
     /// Errors: unsupported, with the reason.
-    public func check(_ precision: Precision) throws(SupConError) {
+    package func check(_ precision: Precision) throws(SupConError) {
         guard precision == .bf16 else { return }
         try require(
             self == .oneDNN, .unsupported,
@@ -96,7 +96,7 @@ public enum Engine: String, Sendable, CaseIterable {
     }
 
     /// Whether it embeds in int8. Errors: unsupported, with the reason.
-    public func checkInt8() throws(SupConError) {
+    package func checkInt8() throws(SupConError) {
         try require(
             self == .oneDNN, .unsupported,
             "int8 needs a library built with oneDNN; this one computes in f32")

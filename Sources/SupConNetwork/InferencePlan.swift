@@ -8,20 +8,20 @@ import SupConTensor
 /// Where each thread can have images of its own it does: they meet once a pass and not behind each
 /// layer, where a thread that the machine has taken away would hold up the others. Work so small
 /// that meeting would cost more than it saves is done by one thread.
-public final class InferencePlan {
+package final class InferencePlan {
     /// Bytes of activations, workspaces and weights.
-    public let memoryByteCount: Int
+    package let memoryByteCount: Int
     /// The input is [images, height, width, channels], normalized; behind frozen stages their
     /// output.
-    public var input: UnsafeMutablePointer<Float> { inputBuffer.floats }
+    package var input: UnsafeMutablePointer<Float> { inputBuffer.floats }
     /// r [images, embeddingDimension], not normalized, after `run`.
-    public var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
+    package var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
     /// What head and classifier take: r, or r/|r|, after `run`.
-    public var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
+    package var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
     /// w [images, projectionDimension], not normalized, after `run`; nil without a head.
-    public var projection: UnsafeMutablePointer<Float>? { head?.output }
+    package var projection: UnsafeMutablePointer<Float>? { head?.output }
     /// [images, classes], after `run`; nil without a classifier.
-    public var logits: UnsafeMutablePointer<Float>? { classifier?.output }
+    package var logits: UnsafeMutablePointer<Float>? { classifier?.output }
 
     private let network: Network
     /// That compute; and of them, that share a worker.
@@ -42,7 +42,7 @@ public final class InferencePlan {
     ///   - watch: is looked at between layers, as the engine takes its time to lay one out.
     /// Errors: argument, unsupported (precision, int8), memory (more than the context allows; says
     /// how much), canceled.
-    public init(
+    package init(
         _ network: Network, behind stages: Int = 0, images: Int, height: Int, width: Int,
         precision: Precision, quantization: Quantization? = nil, context: ExecutionContext,
         engine: Engine = .standard, watch: CancelWatch? = nil
@@ -118,7 +118,7 @@ public final class InferencePlan {
 
     /// `input` → `features`, and where they are wanted `projection` and `logits`, for all images of
     /// the plan. Once `watch` is canceled, the layers that are left are left out.
-    public func run(projection: Bool = true, logits: Bool = true, watch: CancelWatch? = nil) {
+    package func run(projection: Bool = true, logits: Bool = true, watch: CancelWatch? = nil) {
         EngineTeam.run(images: imagesPerWorker, threads: threadsPerWorker) {
             Parallel.chunks(workers.count, threads: workers.count) {
                 workers[$0].run(watch: watch)
@@ -141,7 +141,7 @@ public final class InferencePlan {
     }
 
     /// After the network's parameters have changed.
-    public func reloadWeights() {
+    package func reloadWeights() {
         EngineTeam.run(images: imagesPerWorker, threads: threadsPerWorker) {
             workers[0].reloadWeights(network.parameters)
             head?.reloadWeights()

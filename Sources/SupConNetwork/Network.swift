@@ -3,13 +3,13 @@ import SupConTensor
 /// A network is an encoder, its projection head and its classifier: a configuration and its
 /// parameters. Plans run it. Its parameters may be read by many threads, and changed by one while
 /// no other reads.
-public final class Network: Sendable {
-    public let configuration: NetworkConfiguration
-    public let parameters: ParameterStore
+package final class Network: Sendable {
+    package let configuration: NetworkConfiguration
+    package let parameters: ParameterStore
 
     /// A network with random weights: convolutions by He et al. (arXiv:1502.01852) with fan-out,
     /// linear layers uniform in ±1/√in, as PyTorch's. Errors: argument, memory.
-    public init(_ configuration: NetworkConfiguration, seed: UInt64) throws(SupConError) {
+    package init(_ configuration: NetworkConfiguration, seed: UInt64) throws(SupConError) {
         try configuration.validate()
         self.configuration = configuration
         parameters = try ParameterStore(Self.declarations(configuration))
@@ -43,13 +43,13 @@ public final class Network: Sendable {
     }
 
     /// Returns a copy with memory of its own. Errors: memory.
-    public func copy() throws(SupConError) -> Network {
+    package func copy() throws(SupConError) -> Network {
         try Network(configuration, copying: parameters)
     }
 
     /// Returns a copy of encoder and head with a new random classifier for `classes` classes; 0:
     /// with none. Errors: argument, memory.
-    public func withClassifier(classes: Int, seed: UInt64) throws(SupConError) -> Network {
+    package func withClassifier(classes: Int, seed: UInt64) throws(SupConError) -> Network {
         var changed = configuration
         changed.classes = classes
         try changed.validate()

@@ -1,39 +1,41 @@
 import SupConTensor
 
 /// What a network is made of; with the parameters it is the whole network.
-public struct NetworkConfiguration: Sendable, Equatable {
-    public var architecture = Architecture.resnet18
-    public var stem = Stem.cifar
+package struct NetworkConfiguration: Sendable, Equatable {
+    package var architecture = Architecture.resnet18
+    package var stem = Stem.cifar
     /// Channels of the first stage; later stages have 2, 4 and 8 times as many.
-    public var width = 64
+    package var width = 64
     /// Of the images: 1 to 4.
-    public var channels = 3
+    package var channels = 3
     /// The last γ of each residual block begins at 0, so that the block begins as the identity
     /// (Goyal et al., arXiv:1706.02677, §5.1). Off, as in SupContrast: small networks begin with
     /// embeddings that are nearly one point then, and contrastive training takes long to leave it.
-    public var zeroInitLastGamma = false
-    public var head = HeadKind.mlp
+    package var zeroInitLastGamma = false
+    package var head = HeadKind.mlp
     /// 0: as wide as the encoder's output.
-    public var headHidden = 0
+    package var headHidden = 0
     /// Dimension of z.
-    public var projectionDimension = 128
+    package var projectionDimension = 128
     /// Of the linear classifier "fc"; 0: there is none.
-    public var classes = 0
+    package var classes = 0
     /// Head and classifier take r/|r| instead of r, as in the paper.
-    public var normalizesFeatures = false
+    package var normalizesFeatures = false
 
-    public init() {}
+    package init() {}
 
     /// Dimension of r.
-    public var embeddingDimension: Int { width * 8 * architecture.expansion }
+    package var embeddingDimension: Int { width * 8 * architecture.expansion }
     /// The hidden layer's width that is used.
-    public var hiddenWidth: Int { headHidden > 0 ? headHidden : embeddingDimension }
+    package var hiddenWidth: Int { headHidden > 0 ? headHidden : embeddingDimension }
 
     /// Dimension of the rows that the loss contrasts: z, or r without a head.
-    public var contrastedDimension: Int { head == .none ? embeddingDimension : projectionDimension }
+    package var contrastedDimension: Int {
+        head == .none ? embeddingDimension : projectionDimension
+    }
 
     /// Errors: argument.
-    public func validate() throws(SupConError) {
+    package func validate() throws(SupConError) {
         try require(
             (1...4).contains(channels), .argument, "channels is \(channels); expected 1 to 4")
         try require(

@@ -2,9 +2,9 @@ import SupConTensor
 
 /// The parameters of a network: f32, one after another in one buffer, the trainable ones first, so
 /// that an optimizer is one loop and a copy is one memcpy.
-public final class ParameterStore: @unchecked Sendable {
+package final class ParameterStore: @unchecked Sendable {
     /// The role of a parameter decides how it begins and whether weight decay may skip it.
-    public enum Role: Sendable {
+    package enum Role: Sendable {
         /// [out, in, height, width]
         case convolution
         /// [out, in]
@@ -14,41 +14,41 @@ public final class ParameterStore: @unchecked Sendable {
         /// The statistics of batch norm: not trained, but learned.
         case runningMean, runningVariance
 
-        public var isTrainable: Bool { self != .runningMean && self != .runningVariance }
+        package var isTrainable: Bool { self != .runningMean && self != .runningVariance }
     }
 
-    public enum Part: Sendable { case encoder, head, classifier }
+    package enum Part: Sendable { case encoder, head, classifier }
 
     /// The depth of head and classifier.
-    public static let headDepth = 5
+    package static let headDepth = 5
 
-    public struct Entry: Sendable {
+    package struct Entry: Sendable {
         /// torchvision's for the encoder and "fc", SupContrast's for the head.
-        public let name: String
-        public let shape: [Int]
-        public let role: Role
-        public let part: Part
+        package let name: String
+        package let shape: [Int]
+        package let role: Role
+        package let part: Part
         /// The distance from the image: 0 the stem, 1 to 4 the encoder's stages, 5 head and
         /// classifier.
-        public let depth: Int
+        package let depth: Int
         /// Where it begins in `values`, in elements.
-        public let offset: Int
-        public let count: Int
+        package let offset: Int
+        package let count: Int
         /// Batch norm's γ that ends a residual block.
         let isLastGamma: Bool
 
-        public var range: Range<Int> { offset..<(offset + count) }
+        package var range: Range<Int> { offset..<(offset + count) }
     }
 
-    public let entries: [Entry]
+    package let entries: [Entry]
     /// Elements that are trained; they come first.
-    public let trainableCount: Int
+    package let trainableCount: Int
     /// Elements in all.
-    public let count: Int
+    package let count: Int
     private let memory: AlignedBuffer
     private let byName: [String: Int]
 
-    public var values: UnsafeMutablePointer<Float> { memory.floats }
+    package var values: UnsafeMutablePointer<Float> { memory.floats }
 
     /// A parameter before it has an offset.
     struct Declaration {
@@ -83,10 +83,10 @@ public final class ParameterStore: @unchecked Sendable {
         memory = try AlignedBuffer(Float.self, count: count)
     }
 
-    public func entry(named name: String) -> Entry? { byName[name].map { entries[$0] } }
+    package func entry(named name: String) -> Entry? { byName[name].map { entries[$0] } }
 
     /// The parameter's elements, row-major in its shape.
-    public func pointer(_ entry: Entry) -> UnsafeMutablePointer<Float> { values + entry.offset }
+    package func pointer(_ entry: Entry) -> UnsafeMutablePointer<Float> { values + entry.offset }
 
     /// Copies every parameter of `other` that has the same name and shape here.
     func copyValues(from other: ParameterStore) {

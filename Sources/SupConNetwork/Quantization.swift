@@ -5,13 +5,13 @@ import SupConTensor
 /// (Jacob et al., "Quantization and training of neural networks for efficient
 /// integer-arithmetic-only inference", arXiv:1712.05877, symmetric). Weights have a step for each
 /// output channel.
-public struct Quantization: Sendable, Equatable {
+package struct Quantization: Sendable, Equatable {
     /// Of each value of the graph, in their order: the largest magnitude that is told; larger
     /// ones are cut off.
-    public let ranges: [Float]
+    package let ranges: [Float]
 
     /// Errors: argument (not one positive number for each value of the encoder).
-    public init(ranges: [Float], for configuration: NetworkConfiguration) throws(SupConError) {
+    package init(ranges: [Float], for configuration: NetworkConfiguration) throws(SupConError) {
         let count = ComputeGraph(configuration, height: 64, width: 64).values.count
         try require(
             ranges.count == count, .argument,

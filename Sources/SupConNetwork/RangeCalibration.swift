@@ -3,7 +3,7 @@ import SupConTensor
 
 /// The calibration of int8 runs images through the encoder in f32, counts the magnitudes of every
 /// value, and takes for each the range with the least squared error.
-public final class RangeCalibration {
+package final class RangeCalibration {
     private let network: Network
     private let plan: InferencePlan
     private let graph: ComputeGraph
@@ -11,7 +11,9 @@ public final class RangeCalibration {
     private let counts: [AlignedBuffer]
 
     /// For images of that size, so many at a time. Errors: argument, memory.
-    public init(_ network: Network, images: Int, height: Int, width: Int, context: ExecutionContext)
+    package init(
+        _ network: Network, images: Int, height: Int, width: Int, context: ExecutionContext
+    )
         throws(SupConError)
     {
         try Engine.standard.checkInt8()
@@ -28,17 +30,17 @@ public final class RangeCalibration {
     }
 
     /// [images, height, width, channels], normalized.
-    public var input: UnsafeMutablePointer<Float> { plan.input }
+    package var input: UnsafeMutablePointer<Float> { plan.input }
 
     /// Takes account of the images in `input`.
-    public func addImages() {
+    package func addImages() {
         plan.run { value, numbers, count in
             sc_count_magnitudes(numbers, Int64(count), counts[value].values(of: Int64.self))
         }
     }
 
     /// Errors: argument.
-    public func quantization() throws(SupConError) -> Quantization {
+    package func quantization() throws(SupConError) -> Quantization {
         var ranges = graph.values.indices.map { value in
             MagnitudeCounts(counts[value].values(of: Int64.self)).bestRange(
                 levels: graph.mayBeNegative(value) ? 127 : 255)

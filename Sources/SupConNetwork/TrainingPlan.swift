@@ -7,28 +7,28 @@ import SupConTensor
 /// `logitsGradient`), call `backward()`, and let an optimizer apply `gradients` to the network's
 /// parameters. Batch norm uses the batch's statistics and moves the running ones
 /// (`movesStatistics`). One thread at a time.
-public final class TrainingPlan {
+package final class TrainingPlan {
     /// The parts of the network that a step runs and trains.
-    public struct Trained: OptionSet, Sendable {
-        public let rawValue: Int
-        public init(rawValue: Int) { self.rawValue = rawValue }
-        public static let encoder = Trained(rawValue: 1)
+    package struct Trained: OptionSet, Sendable {
+        package let rawValue: Int
+        package init(rawValue: Int) { self.rawValue = rawValue }
+        package static let encoder = Trained(rawValue: 1)
         /// The projection head and z = w/|w|. Without a head, z is r/|r|.
-        public static let head = Trained(rawValue: 2)
-        public static let classifier = Trained(rawValue: 4)
+        package static let head = Trained(rawValue: 2)
+        package static let classifier = Trained(rawValue: 4)
     }
 
     /// The part of the encoder that a plan runs but does not train.
-    public struct Frozen: Sendable, Equatable {
+    package struct Frozen: Sendable, Equatable {
         /// 0: none; 1: the stem and the first stage; … 4: all. They run in inference form.
-        public var stages: Int
+        package var stages: Int
         /// The batch norms behind them use their running statistics and leave them as they are;
         /// γ and β are trained.
-        public var normStatistics: Bool
+        package var normStatistics: Bool
         /// The frozen stages compute in int8; nil: in the plan's precision.
-        public var quantization: Quantization?
+        package var quantization: Quantization?
 
-        public init(
+        package init(
             stages: Int = 0, normStatistics: Bool = false, quantization: Quantization? = nil
         ) {
             (self.stages, self.normStatistics, self.quantization) = (
@@ -38,24 +38,24 @@ public final class TrainingPlan {
     }
 
     /// Bytes of activations, gradients, workspaces and packed weights.
-    public let memoryByteCount: Int
+    package let memoryByteCount: Int
     /// [images, height, width, channels], normalized.
-    public let input: UnsafeMutablePointer<Float>
+    package let input: UnsafeMutablePointer<Float>
     /// Views per step.
-    public let images: Int
+    package let images: Int
     /// r [images, embeddingDimension], after `forward`.
-    public var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
+    package var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
     /// z [images, projectionDimension], rows of length 1, after `forward`; nil without `.head`.
-    public var projection: UnsafeMutablePointer<Float>? { unit.map { $0.z.floats } }
+    package var projection: UnsafeMutablePointer<Float>? { unit.map { $0.z.floats } }
     /// dL/dz, for the caller to write.
-    public var projectionGradient: UnsafeMutablePointer<Float>? { unit.map { $0.dz.floats } }
+    package var projectionGradient: UnsafeMutablePointer<Float>? { unit.map { $0.dz.floats } }
     /// [images, classes], after `forward`; nil without `.classifier`.
-    public var logits: UnsafeMutablePointer<Float>? { classifier?.output }
+    package var logits: UnsafeMutablePointer<Float>? { classifier?.output }
     /// dL/dlogits, for the caller to write.
-    public var logitsGradient: UnsafeMutablePointer<Float>? { classifier?.outputGradient }
+    package var logitsGradient: UnsafeMutablePointer<Float>? { classifier?.outputGradient }
     /// Like the network's `parameters.values[0..<trainableCount]`, after `backward`; 0 for what is
     /// not trained.
-    public var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
+    package var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
 
     let threads: Int
     /// nil: no stage is frozen.
@@ -74,7 +74,7 @@ public final class TrainingPlan {
     /// u = r/|r|, where head and classifier take that.
     private let featureUnit: (layer: L2Normalize, u: AlignedBuffer, lengths: AlignedBuffer)?
     /// What head and classifier take, u or r, after `forward`.
-    public var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
+    package var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
 
     /// - Parameters:
     ///   - images: views per step.
@@ -87,7 +87,7 @@ public final class TrainingPlan {
     ///     alone count. An exchange that fails leaves void numbers, and `Ranks.check` throws.
     /// Errors: argument, unsupported (precision), memory (more than the context allows; says how
     /// much).
-    public init(
+    package init(
         _ network: Network, images: Int, height: Int, width: Int, precision: Precision,
         trained: Trained, frozen: Frozen = Frozen(), classifierGradientReachesEncoder: Bool,
         synchronized: Ranks? = nil,
@@ -202,7 +202,7 @@ public final class TrainingPlan {
 
     /// Whether `forward` moves batch norm's running statistics, as it does at first; a batch that
     /// is gone through twice moves them once.
-    public var movesStatistics = true {
+    package var movesStatistics = true {
         didSet {
             guard movesStatistics != oldValue else { return }
             encoder?.setMovesStatistics(movesStatistics)
@@ -211,7 +211,7 @@ public final class TrainingPlan {
     }
 
     /// `input` → `features`, `projection`, `logits`.
-    public func forward() {
+    package func forward() {
         runFrozenStages(input, images: images) { first, count, output in
             for i in 0..<count {
                 takeFrozenOutput(output + i * frozenOutputByteCount, image: first + i)
@@ -221,7 +221,7 @@ public final class TrainingPlan {
     }
 
     /// `forward` without the frozen stages, whose output has been taken.
-    public func forwardFromFrozenOutput() {
+    package func forwardFromFrozenOutput() {
         EngineTeam.run(images: images, threads: threads) {
             encoder?.forward(features: features)
             if let featureUnit {
@@ -240,7 +240,7 @@ public final class TrainingPlan {
     /// `projectionGradient`, `logitsGradient` → `gradients`, overwritten. `addedToFeatures`:
     /// [images, embeddingDimension], added to the gradient that the classifier gives its input,
     /// `headInput`, for losses that are more than a function of the logits.
-    public func backward(addedToFeatures: UnsafePointer<Float>? = nil) {
+    package func backward(addedToFeatures: UnsafePointer<Float>? = nil) {
         EngineTeam.run(images: images, threads: threads) {
             let featureGradient = featureGradientBuffer.floats
             if let unit {
@@ -272,7 +272,7 @@ public final class TrainingPlan {
 
 extension TrainingPlan {
     /// Takes over the frozen stages' parameters, after they have changed.
-    public func reloadFrozenStages() {
+    package func reloadFrozenStages() {
         guard let frozen else { return }
         let encoder = frozen.stages.layout.encoder
         EngineTeam.run(images: encoder.images, threads: encoder.threads) {
@@ -281,14 +281,14 @@ extension TrainingPlan {
     }
 
     /// Bytes of what the frozen stages make of a view; 0: none are frozen.
-    public var frozenOutputByteCount: Int { frozen?.stages.layout.outputByteCount ?? 0 }
+    package var frozenOutputByteCount: Int { frozen?.stages.layout.outputByteCount ?? 0 }
     /// Elements of what the frozen stages make of a view; 0: none are frozen.
-    public var frozenOutputElements: Int { frozen?.stages.layout.outputElements ?? 0 }
+    package var frozenOutputElements: Int { frozen?.stages.layout.outputElements ?? 0 }
 
     /// Runs the frozen stages on views [images, height, width, channels], any number of them, and
     /// hands on what they make piece by piece, on several threads: the index of the first view, how
     /// many there are, and their output, in bytes that `takeFrozenOutput` understands.
-    public func runFrozenStages(
+    package func runFrozenStages(
         _ pixels: UnsafePointer<Float>, images: Int,
         _ body: (_ first: Int, _ images: Int, _ output: UnsafeRawPointer) -> Void
     ) {
@@ -301,7 +301,7 @@ extension TrainingPlan {
 
     /// Takes the output of the frozen stages as that of view `image`, for
     /// `forwardFromFrozenOutput`.
-    public func takeFrozenOutput(_ output: UnsafeRawPointer, image: Int) {
+    package func takeFrozenOutput(_ output: UnsafeRawPointer, image: Int) {
         guard let frozen else { return }
         let elements = image * frozen.stages.layout.outputElements
         let to =
@@ -311,7 +311,7 @@ extension TrainingPlan {
     }
 
     /// Writes the output of the frozen stages for one view as floats, [frozenOutputElements].
-    public func convertFrozenOutput(
+    package func convertFrozenOutput(
         _ output: UnsafeRawPointer, to floats: UnsafeMutablePointer<Float>
     ) {
         frozen?.stages.convert(

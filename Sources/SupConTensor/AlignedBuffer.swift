@@ -1,12 +1,12 @@
 import Glibc
 
 /// Memory of a fixed size, aligned to cache lines, zeroed; freed with the object.
-public final class AlignedBuffer: @unchecked Sendable {
-    public let byteCount: Int
-    public let pointer: UnsafeMutableRawPointer
+package final class AlignedBuffer: @unchecked Sendable {
+    package let byteCount: Int
+    package let pointer: UnsafeMutableRawPointer
 
     /// Errors: memory.
-    public init(byteCount: Int) throws(SupConError) {
+    package init(byteCount: Int) throws(SupConError) {
         var raw: UnsafeMutableRawPointer?
         // Never zero bytes, so that there is always a pointer; 64: a cache line, and the widest
         // vector.
@@ -19,7 +19,7 @@ public final class AlignedBuffer: @unchecked Sendable {
     }
 
     /// Room for `count` values of `type`.
-    public convenience init<T>(_ type: T.Type, count: Int) throws(SupConError) {
+    package convenience init<T>(_ type: T.Type, count: Int) throws(SupConError) {
         let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<T>.stride)
         try require(
             !overflow, .memory, "cannot allocate \(count) values of \(MemoryLayout<T>.stride) bytes"
@@ -30,9 +30,9 @@ public final class AlignedBuffer: @unchecked Sendable {
     deinit { free(pointer) }
 
     /// The memory as values of `type`.
-    public func values<T>(of type: T.Type) -> UnsafeMutablePointer<T> {
+    package func values<T>(of type: T.Type) -> UnsafeMutablePointer<T> {
         pointer.assumingMemoryBound(to: type)
     }
 
-    public var floats: UnsafeMutablePointer<Float> { values(of: Float.self) }
+    package var floats: UnsafeMutablePointer<Float> { values(of: Float.self) }
 }

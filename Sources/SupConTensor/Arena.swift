@@ -5,9 +5,9 @@
 /// to the smallest, each at the lowest offset that is free during its life: greedy by size
 /// (Pisarchyk and Lee, "Efficient memory management for deep neural net inference",
 /// arXiv:2001.03288, §4.1).
-public struct Arena {
+package struct Arena {
     /// A buffer, before and after it has its place.
-    public struct Slot: Sendable, Hashable {
+    package struct Slot: Sendable, Hashable {
         fileprivate let index: Int
     }
 
@@ -19,24 +19,24 @@ public struct Arena {
     }
     private var buffers: [Buffer] = []
     /// What `place()` found: bytes that hold all buffers.
-    public private(set) var byteCount = 0
+    package private(set) var byteCount = 0
 
-    public init() {}
+    package init() {}
 
     /// A buffer that is alive at the ticks `first` to `last`, both included.
-    public mutating func reserve(byteCount: Int, first: Int, last: Int) -> Slot {
+    package mutating func reserve(byteCount: Int, first: Int, last: Int) -> Slot {
         buffers.append(
             Buffer(byteCount: (max(byteCount, 1) + 63) / 64 * 64, first: first, last: last))
         return Slot(index: buffers.count - 1)
     }
 
     /// Lets the buffer live until `tick` at least.
-    public mutating func extend(_ slot: Slot, to tick: Int) {
+    package mutating func extend(_ slot: Slot, to tick: Int) {
         buffers[slot.index].last = max(buffers[slot.index].last, tick)
     }
 
     /// Gives every buffer its offset.
-    public mutating func place() {
+    package mutating func place() {
         var placed: [Int] = []  // by offset
         for index in buffers.indices.sorted(by: {
             (buffers[$0].byteCount, $1) > (buffers[$1].byteCount, $0)
@@ -56,5 +56,5 @@ public struct Arena {
     }
 
     /// Where the buffer begins, after `place()`.
-    public func offset(_ slot: Slot) -> Int { buffers[slot.index].offset }
+    package func offset(_ slot: Slot) -> Int { buffers[slot.index].offset }
 }

@@ -3,7 +3,7 @@ import Glibc
 extension Philox {
     /// A variate of the distribution Beta(α, α), α > 0: X/(X + Y) of two gamma variates, in
     /// logarithms, so that no α is too small.
-    public mutating func beta(_ alpha: Double) -> Double {
+    package mutating func beta(_ alpha: Double) -> Double {
         let (x, y) = (logGamma(alpha), logGamma(alpha))
         return 1 / (1 + exp(y - x))
     }

@@ -10,7 +10,7 @@ final class Cancellation: Sendable {
 }
 
 /// Tells a call whether it was asked to stop since it began; from any of its threads.
-public struct CancelWatch: Sendable {
+package struct CancelWatch: Sendable {
     private let cancellation: Cancellation
     private let since: Int
 
@@ -18,10 +18,10 @@ public struct CancelWatch: Sendable {
         (self.cancellation, self.since) = (cancellation, since)
     }
 
-    public var isCanceled: Bool { cancellation.isBeyond(since) }
+    package var isCanceled: Bool { cancellation.isBeyond(since) }
 
     /// Errors: canceled.
-    public func check() throws(SupConError) {
+    package func check() throws(SupConError) {
         try require(!isCanceled, .canceled, "the call was stopped by a cancel of its context")
     }
 }

@@ -1,11 +1,14 @@
 import Glibc
 
-/// How to run: how many threads compute, and how much memory one plan may take.
+/// A context says how many threads compute and how much memory a call may take.
 public struct ExecutionContext: Sendable {
+    /// The number of threads that compute.
     public let threads: Int
     private let limit: Int
     private let cancellation = Cancellation()
 
+    /// Makes a context.
+    ///
     /// - Parameters:
     ///   - threads: 1 to 1024; 0: as many as the CPUs this process may run on.
     ///   - memoryLimit: bytes that one plan may take; 0: what the machine has free at that moment.
@@ -25,7 +28,7 @@ public struct ExecutionContext: Sendable {
         threads = Parallel.availableThreads
         limit = 0
     }
-    /// All CPUs, all memory.
+    /// The context of all CPUs and all memory.
     public static let `default` = ExecutionContext()
 
     /// Stops the calls that run with this context now, each at its next look: they throw
@@ -33,29 +36,30 @@ public struct ExecutionContext: Sendable {
     public func cancel() { cancellation.cancel() }
 
     /// For a call that begins now to see whether it is to stop.
-    public func watch() -> CancelWatch { cancellation.watch() }
+    package func watch() -> CancelWatch { cancellation.watch() }
 
     /// Throws a memory error that says what was asked for, if `bytes` are more than may be taken.
     /// Errors: memory.
-    public func checkMemory(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
+    package func checkMemory(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError)
+    {
         try check(bytes, limit > 0 ? limit : MachineMemory.available(), what)
     }
 
     /// Checks memory that is taken again and again, such as for images: without a limit the machine
     /// is only asked about more than 64 MiB. Errors: memory.
-    public func checkOften(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
+    package func checkOften(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
         if limit > 0 || bytes > 64 << 20 { try checkMemory(bytes, for: what()) }
     }
 
     /// The size in bytes from which on a buffer counts as large, so that threads hold one of them
     /// at a time: 64 MiB, or less where a limit leaves less for each thread.
-    public var largeByteCount: Int {
+    package var largeByteCount: Int {
         limit > 0 ? min(64 << 20, limit / (4 * threads)) : 64 << 20
     }
 
     /// The same of what has been taken in parts: the limit alone counts, as the parts are no longer
     /// free. Errors: memory.
-    public func checkLimit(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
+    package func checkLimit(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
         try check(bytes, limit > 0 ? limit : Int.max, what)
     }
 
@@ -72,7 +76,7 @@ public struct ExecutionContext: Sendable {
 }
 
 /// "123 MB"; kB below one.
-public func readable(bytes: Int) -> String {
+package func readable(bytes: Int) -> String {
     bytes >= 1_000_000 ? "\((bytes + 500_000) / 1_000_000) MB" : "\((bytes + 500) / 1000) kB"
 }
 

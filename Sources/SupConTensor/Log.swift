@@ -2,10 +2,10 @@ import Glibc
 import Synchronization
 
 /// Messages about what the library does; silent until somebody listens.
-public enum Log {
-    public enum Level: Int32, Sendable, Comparable, CaseIterable {
+package enum Log {
+    package enum Level: Int32, Sendable, Comparable, CaseIterable {
         case debug = 0, info, warning
-        public static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
+        package static func < (a: Level, b: Level) -> Bool { a.rawValue < b.rawValue }
     }
 
     private struct Listener: Sendable {
@@ -18,7 +18,7 @@ public enum Log {
     /// Sends messages of `level` and above to `receive`, one at a time, from any thread; nil: to
     /// nobody. When this returns, no call of the former listener is under way, unless it is the
     /// former listener that called this.
-    public static func setListener(_ level: Level, _ receive: (@Sendable (Level, String) -> Void)?)
+    package static func setListener(_ level: Level, _ receive: (@Sendable (Level, String) -> Void)?)
     {
         delivery.run { _ in
             listener.withLock { $0 = receive.map { Listener(level: level, receive: $0) } }
@@ -27,7 +27,7 @@ public enum Log {
 
     /// `message` is only made if somebody listens at this level. A listener may call the library;
     /// what that logs on the listener's own thread is left out, or it would never end.
-    public static func write(_ level: Level, _ message: @autoclosure () -> String) {
+    package static func write(_ level: Level, _ message: @autoclosure () -> String) {
         guard let level = listening(at: level) else { return }
         let message = message()
         delivery.run { isNested in

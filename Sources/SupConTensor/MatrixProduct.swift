@@ -10,13 +10,13 @@ import Synchronization
 ///
 /// oneDNN's where the package has it: Debian 12's OpenBLAS does not know later CPUs and there
 /// computes at half the speed. OpenBLAS's otherwise.
-public enum MatrixProduct {
+package enum MatrixProduct {
     /// C ← α·op(A)·op(B) + β·C with op(A) [m, k], op(B) [k, n], C [m, n]; `lda`, `ldb`, `ldc` are
     /// row strides of the matrices as stored. Runs on the calling thread.
     ///
     /// Call it inside `withOneThreadPerCall`; outside, the engine would start threads of its own.
     @inline(__always)
-    public static func multiply(
+    package static func multiply(
         transposeA: Bool = false, transposeB: Bool = false, m: Int, n: Int, k: Int,
         alpha: Float = 1, a: UnsafePointer<Float>, lda: Int,
         b: UnsafePointer<Float>, ldb: Int, beta: Float = 0, c: UnsafeMutablePointer<Float>, ldc: Int
@@ -34,7 +34,7 @@ public enum MatrixProduct {
     }
 
     /// The same with the rows of C shared among `threads`.
-    public static func parallelMultiply(
+    package static func parallelMultiply(
         transposeA: Bool = false, transposeB: Bool = false, m: Int, n: Int, k: Int,
         alpha: Float = 1, a: UnsafePointer<Float>, lda: Int,
         b: UnsafePointer<Float>, ldb: Int, beta: Float = 0, c: UnsafeMutablePointer<Float>,
@@ -54,7 +54,7 @@ public enum MatrixProduct {
     #if OneDNN
     /// Runs `body` with the calling thread's OpenMP team set to one thread, and gives the host its
     /// number back.
-    public static func withOneThreadPerCall<R, E>(_ body: () throws(E) -> R) throws(E) -> R {
+    package static func withOneThreadPerCall<R, E>(_ body: () throws(E) -> R) throws(E) -> R {
         let former = scd_enter(1)
         defer { scd_leave(former) }
         return try body()
@@ -62,7 +62,7 @@ public enum MatrixProduct {
     #else
     /// Runs `body` with the process's OpenBLAS set to one thread, and gives the host its number
     /// back when the last such body has ended.
-    public static func withOneThreadPerCall<R, E>(_ body: () throws(E) -> R) throws(E) -> R {
+    package static func withOneThreadPerCall<R, E>(_ body: () throws(E) -> R) throws(E) -> R {
         users.withLock { state in
             if state.count == 0 {
                 state.formerThreads = openblas_get_num_threads()

@@ -10,19 +10,19 @@ import Synchronization
 /// A piece's number, not its thread, decides what it does, so that results do not depend on who ran
 /// first. Whoever is free takes the next piece: a thread that the system gives no core to holds up
 /// nobody but in the middle of a piece, and one that waits sleeps after some tens of microseconds.
-public enum Parallel {
+package enum Parallel {
     /// CPUs that this process may run on.
-    public static let availableThreads = Int(sc_available_cpus())
+    package static let availableThreads = Int(sc_available_cpus())
 
     /// Calls `body(0)` … `body(chunks - 1)`, each once, on up to `threads` threads, and returns
     /// when all are done.
-    public static func chunks(_ chunks: Int, threads: Int, _ body: (Int) -> Void) {
+    package static func chunks(_ chunks: Int, threads: Int, _ body: (Int) -> Void) {
         pieces(chunks, threads: threads) { _, chunk in body(chunk) }
     }
 
     /// The same, with the number of the worker who does a piece, for what it needs of its own:
     /// below `threads`, and of one thread at a time.
-    public static func pieces(
+    package static func pieces(
         _ count: Int, threads: Int, _ body: (_ worker: Int, _ piece: Int) -> Void
     ) {
         if threads <= 1 || count <= 1 {
@@ -47,19 +47,19 @@ public enum Parallel {
 
     /// Cuts `0..<count` into ranges of at least `grain` and hands them out: about three per thread,
     /// so that a late thread does not hold up the rest.
-    public static func ranges(_ count: Int, grain: Int, threads: Int, _ body: (Range<Int>) -> Void)
+    package static func ranges(_ count: Int, grain: Int, threads: Int, _ body: (Range<Int>) -> Void)
     {
         let pieces = rangeCount(count, grain: grain, threads: threads)
         chunks(pieces, threads: threads) { body(range($0, of: pieces, count: count)) }
     }
 
     /// How many ranges `ranges` makes.
-    public static func rangeCount(_ count: Int, grain: Int, threads: Int) -> Int {
+    package static func rangeCount(_ count: Int, grain: Int, threads: Int) -> Int {
         threads <= 1 ? min(count, 1) : max(min(count, 1), min(count / max(grain, 1), threads * 3))
     }
 
     /// The `index`-th of `pieces` nearly equal parts of `0..<count`.
-    public static func range(_ index: Int, of pieces: Int, count: Int) -> Range<Int> {
+    package static func range(_ index: Int, of pieces: Int, count: Int) -> Range<Int> {
         (index * count / pieces)..<((index + 1) * count / pieces)
     }
 

@@ -4,9 +4,9 @@
 /// A stream is named by what it is for (seed, purpose, epoch, sample, view); it gives the same
 /// numbers on any thread and in any order, so that an augmentation does not depend on the thread
 /// count and a resumed run goes on bit for bit. Streams of different names are independent.
-public struct Philox: RandomNumberGenerator, Sendable {
+package struct Philox: RandomNumberGenerator, Sendable {
     /// What the numbers are for; keeps streams of equal indices apart.
-    public enum Purpose: UInt32, Sendable {
+    package enum Purpose: UInt32, Sendable {
         case initialWeights = 1, shuffle, augmentation, split, sampler, test, positives, mix,
             corruption = 32, replacement
     }
@@ -18,7 +18,7 @@ public struct Philox: RandomNumberGenerator, Sendable {
 
     /// The stream of `purpose`, named further by three indices. `epoch` takes 32 bits, `sample` 64
     /// less 32 (both below 2³²), `view` 8.
-    public init(seed: UInt64, purpose: Purpose, epoch: Int = 0, sample: Int = 0, view: Int = 0) {
+    package init(seed: UInt64, purpose: Purpose, epoch: Int = 0, sample: Int = 0, view: Int = 0) {
         key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
         counter = SIMD4(
             0, UInt32(truncatingIfNeeded: epoch), UInt32(truncatingIfNeeded: sample),
@@ -41,7 +41,7 @@ public struct Philox: RandomNumberGenerator, Sendable {
         return c
     }
 
-    public mutating func next32() -> UInt32 {
+    package mutating func next32() -> UInt32 {
         if used == 4 {
             block = Self.block(counter: counter, key: key)
             counter[0] &+= 1
@@ -51,18 +51,18 @@ public struct Philox: RandomNumberGenerator, Sendable {
         return block[used]
     }
 
-    public mutating func next() -> UInt64 { UInt64(next32()) | UInt64(next32()) << 32 }
+    package mutating func next() -> UInt64 { UInt64(next32()) | UInt64(next32()) << 32 }
 
     /// Uniform in [0, 1), 24 bits.
-    public mutating func uniform() -> Float { Float(next32() >> 8) * 0x1p-24 }
+    package mutating func uniform() -> Float { Float(next32() >> 8) * 0x1p-24 }
 
     /// Uniform in [low, high).
-    public mutating func uniform(_ low: Float, _ high: Float) -> Float {
+    package mutating func uniform(_ low: Float, _ high: Float) -> Float {
         low + (high - low) * uniform()
     }
 
     /// Uniform in 0..<bound, without bias worth the name (64 bits against the bound).
-    public mutating func index(below bound: Int) -> Int {
+    package mutating func index(below bound: Int) -> Int {
         Int(next().multipliedFullWidth(by: UInt64(bound)).high)
     }
 }

@@ -3,10 +3,10 @@
 ///
 /// The first operation that fails is remembered, and no other is tried: where work cannot throw, in
 /// the middle of a network, it goes on with numbers that are void, and the next `check` throws.
-public final class Ranks {
-    public let rank: Int
+package final class Ranks {
+    package let rank: Int
     /// How many ranks there are.
-    public let world: Int
+    package let world: Int
     private let collectives: (any Collectives)?
     private var failure: SupConError?
     /// What a rank tells of itself, and what all have told: [reportCount], [world, reportCount].
@@ -19,7 +19,7 @@ public final class Ranks {
     private static let messageByteCount = 1024
 
     /// nil: one process. Errors: argument (a rank that is not below the world), memory.
-    public init(_ collectives: (any Collectives)? = nil) throws(SupConError) {
+    package init(_ collectives: (any Collectives)? = nil) throws(SupConError) {
         let (rank, world) = (collectives?.rank ?? 0, collectives?.world ?? 1)
         try require(
             (1...1 << 20).contains(world), .argument,
@@ -34,12 +34,12 @@ public final class Ranks {
     }
 
     /// Rank 0 writes files, logs and events.
-    public var isFirst: Bool { rank == 0 }
-    public var isAlone: Bool { world == 1 }
+    package var isFirst: Bool { rank == 0 }
+    package var isAlone: Bool { world == 1 }
 
     /// The part of `0..<count` that each rank takes, in order: nearly equal, in whole multiples of
     /// `unit`, which divides the count.
-    public func parts(_ count: Int, unit: Int = 1) -> [Range<Int>] {
+    package func parts(_ count: Int, unit: Int = 1) -> [Range<Int>] {
         (0..<world).map {
             let units = Parallel.range($0, of: world, count: count / unit)
             return (units.lowerBound * unit)..<(units.upperBound * unit)
@@ -49,7 +49,7 @@ public final class Ranks {
     // MARK: Operations
 
     /// Errors: what an operation failed with before. No operation follows it.
-    public func check() throws(SupConError) { if let failure { throw failure } }
+    package func check() throws(SupConError) { if let failure { throw failure } }
 
     /// Runs an operation, unless one has failed before. Returns whether it succeeded.
     @discardableResult
@@ -65,14 +65,14 @@ public final class Ranks {
     }
 
     /// Waits until all ranks are here. Errors: io.
-    public func barrier() throws(SupConError) {
+    package func barrier() throws(SupConError) {
         attempt { (collectives) throws(SupConError) in try collectives.barrier() }
         try check()
     }
 
     /// Replaces `values` by their sums over the ranks, of each times its rank's `factor`. Errors:
     /// io.
-    public func sum(_ values: UnsafeMutablePointer<Float>, count: Int, factor: Float = 1)
+    package func sum(_ values: UnsafeMutablePointer<Float>, count: Int, factor: Float = 1)
         throws(SupConError)
     {
         guard !isAlone, count > 0 else { return }
@@ -84,7 +84,7 @@ public final class Ranks {
     }
 
     /// Replaces the bytes by those of rank 0. Errors: io.
-    public func broadcast(_ bytes: UnsafeMutableRawPointer, byteCount: Int) throws(SupConError) {
+    package func broadcast(_ bytes: UnsafeMutableRawPointer, byteCount: Int) throws(SupConError) {
         guard !isAlone, byteCount > 0 else { return }
         attempt { (collectives) throws(SupConError) in
             try collectives.broadcast(bytes, byteCount: byteCount, root: 0)
@@ -95,7 +95,7 @@ public final class Ranks {
     /// Gathers `byteCount` bytes of each rank. Returns whether it succeeded; where it did not,
     /// `gathered` holds this rank's bytes in the place of all others', and `check` throws.
     @discardableResult
-    public func gather(
+    package func gather(
         _ bytes: UnsafeRawPointer, byteCount: Int, into gathered: UnsafeMutableRawPointer
     ) -> Bool {
         let succeeded = attempt { (collectives) throws(SupConError) in
@@ -114,12 +114,12 @@ public final class Ranks {
     /// Runs `body` at every rank, and returns when all have ended theirs. Where one or more failed,
     /// all throw the error of the first of them, in a sentence that names it. `body` itself calls
     /// no operation. Errors: `body`'s, io.
-    public func together<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
+    package func together<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
         try together(body) { _ in [] }.value
     }
 
     /// The same, and gathers what each rank reports of its result: at most seven numbers.
-    public func together<R>(
+    package func together<R>(
         _ body: () throws(SupConError) -> R, reporting numbers: (R) -> [Double]
     ) throws(SupConError) -> (value: R, reports: [[Double]]) {
         if isAlone {
@@ -182,7 +182,7 @@ public final class Ranks {
 
 /// Rows of all ranks, each of which has some, one behind the other: gathered in place, through
 /// memory that is taken once.
-public final class RankRows {
+package final class RankRows {
     private let ranks: Ranks
     private let parts: [Range<Int>]
     private let rowByteCount: Int
@@ -191,17 +191,17 @@ public final class RankRows {
     private let all: AlignedBuffer
 
     /// `parts`: the rows of each rank. Errors: memory.
-    public init(_ ranks: Ranks, parts: [Range<Int>], rowByteCount: Int) throws(SupConError) {
+    package init(_ ranks: Ranks, parts: [Range<Int>], rowByteCount: Int) throws(SupConError) {
         (self.ranks, self.parts, self.rowByteCount) = (ranks, parts, rowByteCount)
         most = ranks.isAlone ? 0 : (parts.map(\.count).max() ?? 0) * rowByteCount
         own = try AlignedBuffer(byteCount: most)
         all = try AlignedBuffer(byteCount: most * ranks.world)
     }
 
-    public var byteCount: Int { own.byteCount + all.byteCount }
+    package var byteCount: Int { own.byteCount + all.byteCount }
 
     /// Fills `rows` with those of the other ranks; its own are where they belong. Errors: io.
-    public func gather(_ rows: UnsafeMutableRawPointer) throws(SupConError) {
+    package func gather(_ rows: UnsafeMutableRawPointer) throws(SupConError) {
         guard !ranks.isAlone else { return }
         let mine = parts[ranks.rank]
         own.pointer.copyMemory(

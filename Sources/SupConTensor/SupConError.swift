@@ -1,5 +1,4 @@
-/// What went wrong, in a form that any door can translate: a kind, and a sentence that names the
-/// value and what was expected.
+/// An error has a kind, and a sentence that names the value that was wrong and what was expected.
 public struct SupConError: Error, CustomStringConvertible, Sendable {
     /// The kinds of failure; the raw values are those of `supcon_status`.
     public enum Kind: Int32, Sendable, CaseIterable {
@@ -7,20 +6,24 @@ public struct SupConError: Error, CustomStringConvertible, Sendable {
             `internal`
     }
 
+    /// The kind of the error, which C knows as a status.
     public let kind: Kind
+    /// A sentence that says what was wrong, with its value, and what was expected.
     public let message: String
 
+    /// Makes an error with a message.
     public init(_ kind: Kind, _ message: String) {
         self.kind = kind
         self.message = message
     }
 
+    /// The message.
     public var description: String { message }
 }
 
 /// Throws an error of `kind` unless `condition` holds; the sentence is only made when it does not.
 @inlinable
-public func require(
+package func require(
     _ condition: Bool, _ kind: SupConError.Kind, _ message: @autoclosure () -> String
 ) throws(SupConError) {
     if !condition { throw SupConError(kind, message()) }

@@ -1,5 +1,5 @@
 /// Errors: argument (a weight below 0 or not finite; weights that are all 0).
-public func checkWeights(_ weights: some Collection<Float>) throws(SupConError) {
+package func checkWeights(_ weights: some Collection<Float>) throws(SupConError) {
     if let (index, weight) = weights.enumerated().first(where: { !($1 >= 0 && $1.isFinite) }) {
         throw SupConError(
             .argument, "weight \(index) is \(weight); expected finite numbers of 0 or more")

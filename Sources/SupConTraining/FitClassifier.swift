@@ -4,8 +4,8 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// How far a fit of the classifier is: images embedded, then iterations (of at most so many; it may
-/// end before).
+/// The progress of a fit of the classifier: images are embedded, then iterations run, of at most so
+/// many.
 public enum FitProgress: Sendable, Equatable {
     case embedding(done: Int, of: Int)
     case fitting(iteration: Int, of: Int)

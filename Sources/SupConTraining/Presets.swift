@@ -2,9 +2,9 @@ import SupConModel
 import SupConTensor
 import SupConVision
 
-/// A published recipe by name: every option of the model and of its training. Numbers are the
-/// publications' and their programs'; what neither says, and what this library does otherwise,
-/// stands in the description.
+/// A preset is a published recipe: every option of a model and of its training, under a name.
+/// Numbers are the publications' and their programs'; what neither says, and what this library does
+/// otherwise, stands in the description.
 ///
 /// Sources: Khosla et al., arXiv:2004.11362; HobbitLong/SupContrast (its README's commands, and the
 /// defaults of its main_*.py); google-research's supcon (scripts/, and the defaults of
@@ -12,15 +12,19 @@ import SupConVision
 /// trained on, none held out; warm-up is one step ahead (step s of W, from 0, has gone (s + 1)/W of
 /// the way).
 public struct Preset: Sendable {
+    /// The name that `named` finds it by, such as "supcon-cifar10-resnet50".
     public let name: String
-    /// Sentences: what it is, whose, and what differs.
+    /// A description of the recipe: what it trains, who published it, and what differs here.
     public let description: String
+    /// The options of the model that the recipe trains.
     public private(set) var model = ModelOptions()
+    /// The options of its training.
     public private(set) var train = TrainOptions()
 
+    /// All presets, in the order of the paper.
     public static let all = cifar + imageNet + [memory]
 
-    /// Errors: argument (a name that is none, with those that are).
+    /// Finds a preset by its name. Errors: argument (an unknown name; says which there are).
     public static func named(_ name: String) throws(SupConError) -> Preset {
         all[try index(of: name)]
     }

@@ -44,18 +44,16 @@ public enum QueueMode: Int32, Sendable, CaseIterable {
     case positivesAndNegatives = 2
 }
 
-extension LearningRate {
-    /// The course of the learning rate. The raw values are those of the C header.
-    public enum Schedule: Int32, Sendable, CaseIterable {
-        /// The rate stays.
-        case constant = 0
-        /// The rate falls to min_lr along half a cosine (arXiv:1608.03983, without restarts).
-        case cosine = 1
-        /// The rate is multiplied by gamma after each of the milestones.
-        case step = 2
-        /// The rate is multiplied by exponential_factor after each exponential_epochs.
-        case exponential = 3
-    }
+/// The course of the learning rate. The raw values are those of the C header.
+public enum LearningRateSchedule: Int32, Sendable, CaseIterable {
+    /// The rate stays.
+    case constant = 0
+    /// The rate falls to min_lr along half a cosine (arXiv:1608.03983, without restarts).
+    case cosine = 1
+    /// The rate is multiplied by gamma after each of the milestones.
+    case step = 2
+    /// The rate is multiplied by exponential_factor after each exponential_epochs.
+    case exponential = 3
 }
 
 /// The rule that updates the weights. The raw values are those of the C header.
@@ -178,7 +176,7 @@ public struct TrainOptions: Sendable {
     /// reference_batch. Default 256; 0 to 1000000; 0: learning_rate as it is.
     public var referenceBatch: Int = 256
     /// Course of the learning rate after warm-up.
-    public var schedule: LearningRate.Schedule = .cosine
+    public var schedule: LearningRateSchedule = .cosine
     /// Epochs of linear warm-up (arXiv:1706.02677), rounded to steps. Default -1: 10, but at most a
     /// tenth of the run; 0 to 1e6.
     public var warmupEpochs: Double = -1
@@ -252,6 +250,7 @@ public struct TrainOptions: Sendable {
     /// each rank's own, as in the paper. It changes nothing in a run of one process.
     public var syncBatchNorm: Bool = false
 
+    /// Makes the defaults.
     public init() {}
 }
 

@@ -3,6 +3,7 @@ import SupConTensor
 import SupConVision
 
 extension Objective {
+    /// Whether the objective compares embeddings with each other.
     public var isContrastive: Bool { self == .supcon || self == .simclr }
 }
 
@@ -11,7 +12,7 @@ extension TrainOptions {
     var effectiveViews: Int { objective.isContrastive ? views : 1 }
 
     /// Errors: argument.
-    public func validate() throws(SupConError) {
+    package func validate() throws(SupConError) {
         try validateRanges()
         try require(
             imagesPerClass <= batchSize, .argument,

@@ -91,6 +91,7 @@ public struct AugmentationOptions: Sendable, Equatable {
     /// autoaugment_imagenet, autoaugment_cifar10 and randaugment. Default 0: none; 0 to 1.
     public var cutout: Float = 0
 
+    /// Makes the defaults.
     public init() {}
 }
 

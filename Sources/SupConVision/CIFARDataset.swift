@@ -1,8 +1,8 @@
 import SupConTensor
 
 extension Dataset {
-    /// CIFAR's binary files, put together in that order: records of a label (CIFAR-100: a coarse
-    /// one, then the fine one, which is taken) and 3072 bytes, planar RGB 32×32
+    /// Opens CIFAR's binary files, one after another: records of a label (CIFAR-100: a coarse one,
+    /// then the fine one, which is taken) and 3072 bytes, planar RGB 32×32
     /// (cs.toronto.edu/~kriz/cifar.html). Errors: argument (classes other than 10 and 100), io,
     /// format, memory.
     public static func cifar(
@@ -71,6 +71,8 @@ extension Dataset {
             classTable: ClassTable(count: classes),
             channels: options.channels(stored: channels))
     }
+
+    /// Opens CIFAR files, as `cifar` of raw paths does.
     public static func cifar(
         _ paths: [String], classes: Int, options: DatasetOptions = DatasetOptions()
     ) throws(SupConError) -> Dataset {

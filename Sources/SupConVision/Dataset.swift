@@ -1,25 +1,27 @@
 import Glibc
 import SupConTensor
 
-/// Images that never change, in memory, in files, or made by a callback. Any number of threads may
-/// use one (a callback's: the thread that called the library).
+/// A data set holds images that never change: in memory, in files, or made by a callback. Any
+/// number of threads may use one (a callback's: the thread that called the library).
 ///
 /// Subsets and splits are lists of indices into the same source: cheap, and the source lives as
 /// long as any of them.
 public final class Dataset: Sendable {
+    /// The number of images.
     public let count: Int
-    /// One per image, as they were given: any integers; nil: there are none.
+    /// The label of each image, as given, any integers; nil: there are none.
     public let labels: [Int]?
-    /// A row per image, which subsets keep; nil: there are none.
+    /// The targets of each image, which subsets keep; nil: there are none.
     public let targets: Targets?
     /// The weight of each image in a loss, as given; nil: all count the same.
     public let weights: [Float]?
-    /// nil, both: the images differ in size.
+    /// The height of all images in pixels; nil: they differ.
     public let height: Int?
+    /// The width of all images in pixels; nil: they differ.
     public let width: Int?
-    /// Of the images that come out of an `ImageReader`, 1 to 4.
+    /// The number of channels of the images, 1 to 4.
     public let channels: Int
-    /// "path: reason" of each file that was left out; a subset has none.
+    /// A line "path: reason" for each file that was left out; a subset has none.
     public let skipped: [String]
 
     let source: ImageSource
@@ -77,7 +79,7 @@ public final class Dataset: Sendable {
     public func path(_ index: Int) -> String? { pathPointer(index).map { String(cString: $0) } }
 
     /// The same, as the system has it, ending in NUL; valid while the data set lives.
-    public func pathPointer(_ index: Int) -> UnsafePointer<CChar>? {
+    package func pathPointer(_ index: Int) -> UnsafePointer<CChar>? {
         guard (0..<count).contains(index) else { return nil }
         switch source {
         case .files(let files):
@@ -89,7 +91,7 @@ public final class Dataset: Sendable {
     }
 
     /// A callback's data set: pixels must be fetched on the thread that called the library.
-    public var needsCallingThread: Bool {
+    package var needsCallingThread: Bool {
         switch source {
         case .callback: true
         case .corrupted(let corrupted): corrupted.dataset.needsCallingThread
@@ -109,10 +111,10 @@ public final class Dataset: Sendable {
     func sourceIndex(_ index: Int) -> Int { picks.map { $0[index] } ?? index }
 
     /// The most images that a data set may claim: more would be lists that no memory holds.
-    public static let mostImages = 1 << 31
+    package static let mostImages = 1 << 31
 
     /// Errors: argument (negative, or more than `mostImages`).
-    public static func checkCount(_ count: Int) throws(SupConError) {
+    package static func checkCount(_ count: Int) throws(SupConError) {
         try require(
             (0...mostImages).contains(count), .argument,
             "count is \(count); expected 0 to \(mostImages) images")
@@ -120,7 +122,7 @@ public final class Dataset: Sendable {
 
     /// Refuses what makes lists of `count` indices while there is no memory for them: the lists are
     /// Swift arrays, which abort where an allocation fails. Errors: memory.
-    public static func checkListMemory(
+    package static func checkListMemory(
         _ count: Int, for what: @autoclosure () -> String, context: ExecutionContext = .default
     ) throws(SupConError) {
         // Sixty-four bytes: the list, its copies while it grows, and sets of members.
@@ -128,8 +130,8 @@ public final class Dataset: Sendable {
         try context.checkMemory(count * 64, for: what())
     }
 
-    /// The images at `indices`, in that order; one may come more than once. Errors: argument,
-    /// memory.
+    /// Returns the images at `indices`, in that order; one may come more than once. Errors:
+    /// argument, memory.
     public func subset(_ indices: [Int]) throws(SupConError) -> Dataset {
         try checkIndices(indices)
         try Self.checkListMemory(indices.count, for: "a part of \(indices.count) images")

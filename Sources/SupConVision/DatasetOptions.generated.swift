@@ -46,6 +46,7 @@ public struct DatasetOptions: Sendable, Equatable {
     /// Order of a folder's classes.
     public var classOrder: DatasetOptions.ClassOrder
 
+    /// Makes options of the defaults and what is given.
     public init(onError: DatasetOptions.OnError = .skip, channels: Int = 0, copies: Bool = false,
         maxPixels: Int = 178956970, decodesExactly: Bool = false, classOrder:
         DatasetOptions.ClassOrder = .bytes) {

@@ -2,7 +2,7 @@ import SupConTensor
 
 extension DatasetOptions {
     /// Errors: argument.
-    public func validate() throws(SupConError) {
+    package func validate() throws(SupConError) {
         try require(
             channels == 0 || channels == 1 || channels == 3, .argument,
             """

@@ -67,10 +67,10 @@ extension Dataset {
             kept.compactMap { now[of[$0]] }, ClassTable(count: names.count, names: names))
     }
 
-    /// Symmetric label noise: ⌊rate · n + ½⌋ images, chosen at random, get one of the other classes
-    /// at random, each as likely. Classes without images are not chosen. The same seed gives the
-    /// same noise. Errors: argument (rate not within 0 to 1), state (no labels, fewer than two
-    /// classes with images), memory.
+    /// Returns the data set with symmetric label noise: ⌊rate · n + ½⌋ images, chosen at random,
+    /// get one of the other classes at random, each as likely. Classes without images are not
+    /// chosen. The same seed gives the same noise. Errors: argument (rate not within 0 to 1), state
+    /// (no labels, fewer than two classes with images), memory.
     public func withLabelNoise(rate: Double, seed: UInt64) throws(SupConError) -> Dataset {
         try require(rate >= 0 && rate <= 1, .argument, "rate is \(rate); expected 0 to 1")
         guard var labels else {
@@ -98,19 +98,19 @@ extension Dataset {
 
 /// Fewer of the images.
 extension Dataset {
-    /// At most `most` images of each class, at random, in the order they have; smaller classes stay
-    /// whole. The same seed gives the same images, and fewer are always among more. Errors:
-    /// argument, state (no labels).
+    /// Returns at most `most` images of each class, at random, in the order they have; smaller
+    /// classes stay whole. The same seed gives the same images, and fewer are always among more.
+    /// Errors: argument, state (no labels).
     public func limited(perClass most: Int, seed: UInt64) throws(SupConError) -> Dataset {
         try require(most >= 1, .argument, "\(most) images per class; expected 1 or more")
         return try limited(.perClass, seed: seed) { _, _, _ in most }
     }
 
-    /// A long tail: class number r of C that have images (in their order, r from 0) keeps  ⌊n_max ·
-    /// factor^(−r / (C − 1))⌋  images at random, at least 1 and at most what it has, n_max the
-    /// largest class's (Cui et al., "Class-Balanced Loss", arXiv:1901.05555, §5.1; `factor` is
-    /// their imbalance factor, the first class's number over the last's). Errors: argument (factor
-    /// below 1), state (no labels).
+    /// Returns the data set with a long tail: class number r of C that have images (in their order,
+    /// r from 0) keeps ⌊n_max · factor^(−r / (C − 1))⌋ images at random, at least 1 and at most
+    /// what it has, n_max the largest class's (Cui et al., "Class-Balanced Loss", arXiv:1901.05555,
+    /// §5.1; `factor` is their imbalance factor, the first class's number over the last's). Errors:
+    /// argument (factor below 1), state (no labels).
     public func longTailed(factor: Double, seed: UInt64) throws(SupConError) -> Dataset {
         try require(
             factor >= 1 && factor.isFinite, .argument,

@@ -2,13 +2,13 @@ import SupConTensor
 
 /// Lets the readers of one call hold one large decoded image among them at a time, within the
 /// memory limit of the call's context. Small images pass at once, any number of them.
-public final class DecodeGate: Sendable {
+package final class DecodeGate: Sendable {
     let context: ExecutionContext
     private let turn = WorkCondition()
     // Read and written with the lock held.
     nonisolated(unsafe) private var isTaken = false
 
-    public init(_ context: ExecutionContext) { self.context = context }
+    package init(_ context: ExecutionContext) { self.context = context }
 
     /// Checks that `bytes` may be taken, and waits for the turn if they are many and the caller
     /// does not have it yet. Returns whether the caller has the turn now, and so has to `leave`.

@@ -1,14 +1,16 @@
 import Glibc
 import SupConTensor
 
-/// An image as a file has it, JPEG, PNG or WebP: in memory, or in the file.
+/// An encoded image is a JPEG, PNG or WebP image in memory or in a file.
 public struct EncodedImage: @unchecked Sendable {
-    /// nil: the image is in the file `path`.
+    /// The encoded bytes; nil: the image is in the file `path`.
     public var bytes: UnsafeRawBufferPointer?
     /// The file, or the name that an image in memory goes by; may be empty then.
     public var path: RawPath
 
+    /// Names a file.
     public init(path: RawPath) { (bytes, self.path) = (nil, path) }
+    /// Takes encoded bytes, and a name that errors call them by.
     public init(bytes: UnsafeRawBufferPointer, name: RawPath = "") {
         (self.bytes, path) = (bytes, name)
     }
@@ -18,11 +20,11 @@ public struct EncodedImage: @unchecked Sendable {
 }
 
 extension Dataset {
-    /// Encoded images, in memory or in files, in that order, each looked at once, here, and decoded
-    /// when it is used. Bytes in memory are copied if the options say so; otherwise they stay the
-    /// caller's, valid and unchanged as long as the data set and what was made from it live. With
-    /// `skip`, what is no readable image is left out, with its label. Errors: argument, shape
-    /// (labels), io, format (no image, or with `refuse` a bad one), memory.
+    /// Makes a data set of encoded images, in memory or in files, in that order, each looked at
+    /// once, here, and decoded when it is used. Bytes in memory are copied if the options say so;
+    /// otherwise they stay the caller's, valid and unchanged as long as the data set and what was
+    /// made from it live. With `skip`, what is no readable image is left out, with its label.
+    /// Errors: argument, shape (labels), io, format (no image, or with `refuse` a bad one), memory.
     public static func encoded(
         _ images: [EncodedImage], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()
     ) throws(SupConError) -> Dataset {

@@ -1,14 +1,16 @@
 import SupConTensor
 
 extension Dataset {
-    /// JPEG, PNG or WebP files, in that order; each is opened once, here, and decoded when it is
-    /// used. With `skip`, what is no readable image is left out, with its label. Errors: argument,
-    /// shape (labels), io, format (no image, or with `refuse` a bad one), memory.
+    /// Opens JPEG, PNG or WebP files, in that order; each is opened once, here, and decoded when it
+    /// is used. With `skip`, what is no readable image is left out, with its label. Errors:
+    /// argument, shape (labels), io, format (no image, or with `refuse` a bad one), memory.
     public static func files(
         _ paths: [RawPath], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()
     ) throws(SupConError) -> Dataset {
         try encoded(paths.map { EncodedImage(path: $0) }, labels: labels, options: options)
     }
+
+    /// Opens files, as `files` of raw paths does.
     public static func files(
         _ paths: [String], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()
     ) throws(SupConError) -> Dataset {

@@ -1,7 +1,7 @@
 import SupConTensor
 
 extension Dataset {
-    /// A folder with a folder per class: classes in the order of their names, images found by
+    /// Opens a folder with a folder per class: classes in the order of their names, images found by
     /// their content to any depth, each folder in the byte order of its names. A folder that holds
     /// files alone is a data set without labels. Every file is opened once, here, and decoded when
     /// it is used.
@@ -57,6 +57,8 @@ extension Dataset {
             channels: options.channels(stored: 3),
             skipped: skipped)
     }
+
+    /// Opens a folder, as `folder` of a raw path does.
     public static func folder(_ path: String, options: DatasetOptions = DatasetOptions())
         throws(SupConError) -> Dataset
     {

@@ -3,9 +3,9 @@ import Glibc
 import SupConTensor
 
 extension Dataset {
-    /// MNIST's IDX files (u8), gzipped or not: images [n, height, width] or [n, height, width,
-    /// channels], labels [n] or none. Errors: argument, io, format (not IDX, too short, too long,
-    /// counts that differ), memory.
+    /// Opens MNIST's IDX files (u8), gzipped or not: images [n, height, width] or [n, height,
+    /// width, channels], labels [n] or none. Errors: argument, io, format (not IDX, too short, too
+    /// long, counts that differ), memory.
     public static func idx(
         images: RawPath, labels: RawPath?, options: DatasetOptions = DatasetOptions()
     ) throws(SupConError) -> Dataset {
@@ -41,6 +41,8 @@ extension Dataset {
             labels: numbers, classTable: try ClassTable(numbers, images: count),
             channels: options.channels(stored: channels))
     }
+
+    /// Opens IDX files, as `idx` of raw paths does.
     public static func idx(
         images: String, labels: String? = nil, options: DatasetOptions = DatasetOptions()
     ) throws(SupConError) -> Dataset {

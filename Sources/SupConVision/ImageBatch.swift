@@ -1,19 +1,30 @@
 import SupConTensor
 
-/// Images of one size in the caller's memory, in any layout that strides can say. Borrowed.
+/// A batch borrows images of one size from the caller's memory, in any layout that strides can
+/// describe.
 public struct ImageBatch: @unchecked Sendable {
+    /// The first element of the first image.
     public var data: UnsafeRawPointer
+    /// The type of the elements.
     public var element: ImageView.Element
+    /// The number of images.
     public var count: Int
+    /// The height in pixels, 1 to 65,536.
     public var height: Int
+    /// The width in pixels, 1 to 65,536.
     public var width: Int
+    /// The number of channels, 1 to 4.
     public var channels: Int
-    /// In elements; may be negative.
+    /// The step from one image to the next, in elements; steps may be negative.
     public var imageStride: Int
+    /// The step from one row to the next, in elements.
     public var rowStride: Int
+    /// The step from one pixel of a row to the next, in elements.
     public var columnStride: Int
+    /// The step from one channel of a pixel to the next, in elements.
     public var channelStride: Int
 
+    /// Describes images by the steps between their elements.
     public init(
         data: UnsafeRawPointer, element: ImageView.Element, count: Int, height: Int, width: Int,
         channels: Int, imageStride: Int, rowStride: Int, columnStride: Int,
@@ -26,7 +37,7 @@ public struct ImageBatch: @unchecked Sendable {
         )
     }
 
-    /// Dense [count, height, width, channels].
+    /// Describes dense images, [count, height, width, channels].
     public init(
         dense data: UnsafeRawPointer, element: ImageView.Element, count: Int, height: Int,
         width: Int, channels: Int
@@ -39,7 +50,7 @@ public struct ImageBatch: @unchecked Sendable {
 
     /// Sizes that are possible, and products of sizes and strides that do not overflow. Errors:
     /// argument, shape.
-    public func validate() throws(SupConError) {
+    package func validate() throws(SupConError) {
         try Dataset.checkCount(count)
         try require(
             height > 0 && width > 0 && height <= 65536 && width <= 65536, .argument,
@@ -65,7 +76,8 @@ public struct ImageBatch: @unchecked Sendable {
         }
     }
 
-    public subscript(index: Int) -> ImageView {
+    /// The image at an index, 0 to count − 1.
+    package subscript(index: Int) -> ImageView {
         ImageView(
             data: data + index * imageStride * element.byteCount, element: element, height: height,
             width: width, channels: channels, rowStride: rowStride,

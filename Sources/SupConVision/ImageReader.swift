@@ -2,7 +2,7 @@ import SupConTensor
 
 /// Reads images of a data set one at a time, with scratch memory of its own, which grows to the
 /// largest image and stays. One thread.
-public final class ImageReader {
+package final class ImageReader {
     private let dataset: Dataset
     private var opened = Opened.nothing
     private let decoded: Scratch
@@ -26,7 +26,7 @@ public final class ImageReader {
 
     /// - Parameter gate: what the readers of one call share; nil: this one is alone, and all of the
     ///   machine's memory may be taken.
-    public init(_ dataset: Dataset, _ gate: DecodeGate? = nil) {
+    package init(_ dataset: Dataset, _ gate: DecodeGate? = nil) {
         self.dataset = dataset
         self.gate = gate ?? DecodeGate(.default)
         let context = self.gate.context
@@ -39,7 +39,7 @@ public final class ImageReader {
 
     /// Lets the opened image go. One that is large keeps other readers of the same gate waiting
     /// until then, or until the next `open`.
-    public func close() {
+    package func close() {
         opened = .nothing
         corrupted?.close()
         guard hasTurn else { return }
@@ -52,7 +52,7 @@ public final class ImageReader {
     /// Opens image `index` and tells its size; of a file it reads the bytes and the header only.
     /// Errors: argument (no such image), io, format (a file that has become unreadable or has
     /// changed its size), memory.
-    public func open(_ index: Int) throws(SupConError) -> (height: Int, width: Int) {
+    package func open(_ index: Int) throws(SupConError) -> (height: Int, width: Int) {
         close()
         try require(
             (0..<dataset.count).contains(index), .argument,
@@ -101,7 +101,7 @@ public final class ImageReader {
     /// from all pixels; unless the data set decodes exactly. `frame` tells where the image then
     /// lies. Valid until the next `open`, `pixels` or `close`, and while the reader lives. Errors:
     /// state (nothing is open), format, memory, canceled (by a callback).
-    public func pixels(atLeast fraction: Double) throws(SupConError) -> ImageView {
+    package func pixels(atLeast fraction: Double) throws(SupConError) -> ImageView {
         let (view, frame) = try read(atLeast: fraction)
         self.frame = frame ?? CropBox(height: view.height, width: view.width)
         return view

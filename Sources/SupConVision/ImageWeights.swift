@@ -19,7 +19,7 @@ extension Dataset {
 
     /// The weights, scaled to a mean of 1, so that they do not change the learning rate; nil: none,
     /// or all are 0.
-    public var weightsOfMeanOne: [Float]? {
+    package var weightsOfMeanOne: [Float]? {
         guard let weights, case let sum = weights.reduce(0.0, { $0 + Double($1) }), sum > 0 else {
             return nil
         }

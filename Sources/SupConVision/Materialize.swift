@@ -4,7 +4,7 @@ extension Dataset {
     /// The images at `indices`, in that order, copied into memory now, on this thread; a callback
     /// is called once. Labels, targets and class names come along. Errors: argument (an index
     /// outside), memory, canceled (by a callback), io, format (a file that has become unreadable).
-    public func materialize(_ indices: [Int]) throws(SupConError) -> Dataset {
+    package func materialize(_ indices: [Int]) throws(SupConError) -> Dataset {
         try checkIndices(indices)
         let element: ImageView.Element =
             if case .batch(let batch, _) = source { batch.element } else { .u8 }

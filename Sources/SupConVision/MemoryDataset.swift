@@ -1,8 +1,8 @@
 import SupConTensor
 
 extension Dataset {
-    /// Images in memory. `options.copies` false: the pixels are borrowed, and must stay as they are
-    /// while the data set, or what was made from it, lives.
+    /// Makes a data set of images in memory. `options.copies` false: the pixels are borrowed, and
+    /// must stay as they are while the data set, or what was made from it, lives.
     ///
     /// u8 are 0 to 255. f32 are taken to be 0 to 1: all are looked at once, here; what is not
     /// finite is an error, what is far outside is logged as a warning (the usual slip is 0 to 255).

@@ -1,20 +1,24 @@
 import Glibc
 import SupConTensor
 
-/// A file's path as the system has it: bytes. Names need not be UTF-8; shown, they are repaired,
-/// opened, they are not.
+/// A raw path is the path of a file as the system has it: bytes, which need not be UTF-8. They are
+/// repaired where it is shown, and kept where it is opened.
 public struct RawPath: Sendable, Hashable, CustomStringConvertible, ExpressibleByStringLiteral {
-    /// Without the final NUL.
+    /// The bytes, without the final NUL.
     public let bytes: [UInt8]
 
+    /// Makes a path of its bytes.
     public init(bytes: [UInt8]) { self.bytes = bytes }
+    /// Makes a path of a string's UTF-8.
     public init(_ path: String) { bytes = Array(path.utf8) }
+    /// Makes a path of a literal.
     public init(stringLiteral path: String) { self.init(path) }
-    /// A C string, which ends in NUL.
+    /// Makes a path of a C string, which ends in NUL.
     public init(cString: UnsafePointer<CChar>) {
         bytes = Array(UnsafeRawBufferPointer(start: cString, count: strlen(cString)))
     }
 
+    /// The path as a string, with U+FFFD for what is not UTF-8.
     public var description: String { String(decoding: bytes, as: UTF8.self) }
 
     package func appending(_ name: [UInt8]) -> RawPath {

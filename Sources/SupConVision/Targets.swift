@@ -1,16 +1,17 @@
 import SupConTensor
 
-/// Numbers that say which images are alike, beside their classes or instead of them: several
-/// labels, 0 or 1 each, or real values. One row per image.
+/// Targets are numbers that say which images are alike, beside their classes or instead of them:
+/// several labels, 0 or 1 each, or real values. One row per image.
 public struct Targets: Sendable, Equatable {
-    /// Numbers of a row.
+    /// The length of a row.
     public let dimension: Int
-    /// [count, dimension]
+    /// All rows, one after another: [count, dimension].
     public let values: [Double]
 
+    /// The number of rows.
     public var count: Int { values.count / dimension }
 
-    /// Errors: shape, argument (a value that is not finite).
+    /// Makes rows of `dimension` numbers. Errors: shape, argument (a value that is not finite).
     public init(_ values: [Double], dimension: Int) throws(SupConError) {
         try require(
             dimension >= 1 && values.count % dimension == 0, .shape,
@@ -35,7 +36,7 @@ public struct Targets: Sendable, Equatable {
         (self.dimension, self.values) = (dimension, values)
     }
 
-    /// An image's.
+    /// The row of an image.
     public subscript(image: Int) -> ArraySlice<Double> {
         values[image * dimension..<(image + 1) * dimension]
     }
@@ -47,7 +48,8 @@ public struct Targets: Sendable, Equatable {
 }
 
 extension Dataset {
-    /// With these targets instead: a row for each image; nil: none. Errors: shape.
+    /// Returns the data set with these targets instead: a row for each image; nil: none. Errors:
+    /// shape.
     public func with(targets: Targets?) throws(SupConError) -> Dataset {
         if let targets {
             try require(
@@ -63,7 +65,7 @@ extension Dataset {
 extension Dataset {
     /// A number that labels, weights and, if asked for, targets determine; others nearly always
     /// have another.
-    public func labelFingerprint(withTargets: Bool) -> UInt64 {
+    package func labelFingerprint(withTargets: Bool) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         func add(_ word: UInt64) {
             // As FNV-1a, word by word; the shift lets the upper bits, where 0.0 and 1.0 differ,

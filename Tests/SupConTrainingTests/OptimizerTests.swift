@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    func rates(_ schedule: LearningRate.Schedule, warmup: Int = 0) -> LearningRate {
+    func rates(_ schedule: LearningRateSchedule, warmup: Int = 0) -> LearningRate {
         LearningRate(
             base: 2, schedule: schedule, warmupSteps: warmup, warmupStart: 0.1,
             minimumFraction: 0.2,
@@ -100,13 +100,13 @@ import Testing
     /// Warm-up of 4 steps at 5 an epoch: the schedule's steps are 4 less, and the cosine still ends
     /// with the run.
     @Test func theScheduleMayWaitForWarmUp() {
-        func rate(_ schedule: LearningRate.Schedule, _ step: Int) -> Double {
+        func rate(_ schedule: LearningRateSchedule, _ step: Int) -> Double {
             var rates = rates(schedule, warmup: 4)
             rates.followsWarmup = true
             return rates.rate(step)
         }
         for (step, share) in [(0, 0.325), (1, 0.55), (2, 0.775), (3, 1.0)] {
-            for schedule in LearningRate.Schedule.allCases {
+            for schedule in LearningRateSchedule.allCases {
                 #expect(
                     abs(rate(schedule, step) - 2 * share) < 1e-12, "step \(step) of \(schedule)")
             }

@@ -18,7 +18,7 @@ import Testing
         var objective: Objective
         var (batch, rate, temperature, epochs): (Int, Double, Float, Int)
         var (optimizer, decay, schedule, warmup):
-            (OptimizerKind, Double, LearningRate.Schedule, Double)
+            (OptimizerKind, Double, LearningRateSchedule, Double)
         var augmentation: AugmentationOptions.Kind
         var testDescription: String { name }
     }

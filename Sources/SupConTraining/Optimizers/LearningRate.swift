@@ -13,9 +13,9 @@ import SupConTensor
 ///
 /// Steps count from the beginning of the run, or with `followsWarmup` (as in google-research's
 /// supcon) from the end of warm-up; the cosine ends with the run either way.
-public struct LearningRate: Sendable {
+package struct LearningRate: Sendable {
     var base: Double
-    var schedule: Schedule
+    var schedule: LearningRateSchedule
     var warmupSteps: Int
     var warmupStart: Double
     var followsWarmup = false

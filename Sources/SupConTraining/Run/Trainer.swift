@@ -25,8 +25,8 @@ public final class Trainer: @unchecked Sendable {
     /// a checkpoint of another run), memory, unsupported, io (of the checkpoint folder and what is
     /// there to resume; of the collectives) and format.
     public init(
-        _ model: Model, _ dataset: Dataset, _ options: TrainOptions, context: ExecutionContext,
-        collectives: (any Collectives)? = nil
+        _ model: Model, _ dataset: Dataset, _ options: TrainOptions = TrainOptions(),
+        context: ExecutionContext = .default, collectives: (any Collectives)? = nil
     ) throws(SupConError) {
         let ranks = try Ranks(collectives)
         self.ranks = ranks
@@ -38,10 +38,10 @@ public final class Trainer: @unchecked Sendable {
         if ranks.isFirst { DatasetWarnings.write(dataset, options) }
     }
 
-    /// Batches per epoch.
+    /// The number of batches in an epoch.
     public var stepsPerEpoch: Int { plan.stepsPerEpoch }
 
-    /// Bytes that one training step takes: activations, gradients and workspaces.
+    /// The memory that a training step takes, in bytes: activations, gradients and workspaces.
     public var memoryByteCount: Int { plan.step.memoryByteCount }
 
     /// Asks the run to stop after the step at hand; from any thread or a signal handler.
@@ -50,7 +50,7 @@ public final class Trainer: @unchecked Sendable {
     /// Trains. `callback` gets every event on this thread, at rank 0, and returns false to stop.
     /// Errors: canceled, state (collapse, divergence, run before, model in use), memory, io,
     /// format.
-    public func run(_ callback: ((TrainEvent) -> Bool)?) throws(SupConError) {
+    public func run(_ callback: ((TrainEvent) -> Bool)? = nil) throws(SupConError) {
         try require(
             !hasRun, .state,
             "this trainer has run; make another one, with resume to go on from its checkpoint")
@@ -78,7 +78,7 @@ public final class Trainer: @unchecked Sendable {
         try running("the learning rate is scaled").scaleRate(by: factor)
     }
 
-    /// Writes the model as it is now: the average of the weights, if one is kept. From the callback
+    /// Saves the model as it is now: the average of the weights, if one is kept. From the callback
     /// of `run`. Errors: argument, io, state (no run at hand).
     public func save(_ path: RawPath) throws(SupConError) {
         try running("a model in training is saved").save(path)
@@ -86,7 +86,7 @@ public final class Trainer: @unchecked Sendable {
 
     /// Takes the model as it is now for what the run leaves behind, however it ends. From the
     /// callback of `run`. Errors: memory, state (no run at hand).
-    public func keep() throws(SupConError) {
+    package func keep() throws(SupConError) {
         try running("a model in training is kept").keepModel()
     }
 

@@ -6,15 +6,15 @@ import SupConTensor
 /// Colors: brightness, contrast and the operations of policies change all channels; saturation,
 /// hue and gray only images of three. All in f32; but for equalize, which works on 256 levels,
 /// nothing is rounded on the way.
-public struct Augmentation: Sendable {
-    public let options: AugmentationOptions
+package struct Augmentation: Sendable {
+    package let options: AugmentationOptions
     /// Of the views.
-    public let height, width, channels: Int
+    package let height, width, channels: Int
     private let resizing: Resizing
 
     /// - Parameter resizing: how views of the kind `none` are brought to their size.
     /// Errors: argument.
-    public init(
+    package init(
         _ options: AugmentationOptions, height: Int, width: Int, channels: Int,
         resizing: Resizing = .squash
     ) throws(SupConError) {
@@ -27,7 +27,7 @@ public struct Augmentation: Sendable {
     /// View `view` of an image that is sample number `sample` of its data set, to `into`: dense
     /// [height, width, channels], 0…1 before normalization. Errors: argument (the image's size),
     /// shape (its channels), memory.
-    public func apply(
+    package func apply(
         _ image: ImageView, seed: UInt64, epoch: Int, sample: Int, view: Int,
         _ normalization: Normalization = .none, workspace: AugmentationWorkspace,
         into: UnsafeMutablePointer<Float>

@@ -9,7 +9,7 @@ extension AugmentationOptions {
     }
 
     /// Errors: argument.
-    public func validate() throws(SupConError) {
+    package func validate() throws(SupConError) {
         try validateRanges()
         for (name, low, high) in [
             ("crop_scale", cropScaleMin, cropScaleMax), ("crop_ratio", cropRatioMin, cropRatioMax),

@@ -3,13 +3,13 @@ import SupConTensor
 
 /// Memory that making views takes, kept from view to view: after the first ones nothing is
 /// allocated. One thread.
-public final class AugmentationWorkspace {
+package final class AugmentationWorkspace {
     let resampler = Resampler()
     var recipe = ViewRecipe()
     private let planes = Scratch()
     private let operationMemory = Scratch()
 
-    public init() {}
+    package init() {}
 
     /// Makes the view that `recipe` describes of `image`, `crop` being in its pixels: dense
     /// [height, width, channels].

@@ -1,16 +1,17 @@
 import SupConTensor
 
-/// (p − mean) / std, channel by channel, of pixels 0…1.
+/// A normalization maps pixels p from 0 to 1 to (p − mean) / std, channel by channel.
 public struct Normalization: Sendable, Equatable {
     /// What is computed is scale · p + shift.
     var scale = SIMD4<Float>(repeating: 1)
     var shift = SIMD4<Float>(repeating: 0)
 
-    /// Leaves pixels as they are.
+    /// The normalization that leaves pixels as they are.
     public static let none = Normalization()
     private init() {}
 
-    /// One value per channel. Errors: argument (not finite, std not above 0), shape.
+    /// Makes a normalization of one mean and one standard deviation per channel. Errors: argument
+    /// (not finite, std not above 0), shape.
     public init(mean: [Float], std: [Float]) throws(SupConError) {
         try require(
             (1...4).contains(mean.count) && std.count == mean.count, .shape,

@@ -2,7 +2,7 @@ import SupConTensor
 
 /// `image`, resized: bilinear, antialiased (Pillow's BILINEAR, torchvision's antialias=True), to
 /// dense f32 [height, width, channels], 0…1. Errors: argument (sizes), memory.
-public func resize(_ image: ImageView, into: UnsafeMutablePointer<Float>, height: Int, width: Int)
+package func resize(_ image: ImageView, into: UnsafeMutablePointer<Float>, height: Int, width: Int)
     throws(SupConError)
 {
     try resize(image, into: into, height: height, width: width, workspace: AugmentationWorkspace())

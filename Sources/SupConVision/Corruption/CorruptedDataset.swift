@@ -1,8 +1,9 @@
 import SupConTensor
 
 extension Dataset {
-    /// The same images, labels, targets and names, each corrupted when it is used, under its number
-    /// here; resized to `size` before (bilinear, antialiased), if there is one. Errors: argument.
+    /// Returns the same images, labels, targets and names, with each image corrupted when it is
+    /// used, under its number here; resized to `size` before (bilinear, antialiased), if there is
+    /// one. Errors: argument.
     public func corrupted(
         _ corruption: Corruption, severity: Int, seed: UInt64,
         size: (height: Int, width: Int)? = nil

@@ -6,7 +6,7 @@ public enum Corruption: Int32, Sendable, CaseIterable {
         snow, frost, fog, brightness, contrast, elasticTransform, pixelate
     case jpegCompression
 
-    /// As the benchmark's files are called: "gaussian_noise".
+    /// The name of the benchmark's files, such as "gaussian_noise".
     public var name: String {
         switch self {
         case .gaussianNoise: "gaussian_noise"

@@ -9,11 +9,11 @@ import SupConTensor
 /// each, class by class. Classes come equally often, whatever their sizes; a class's images come
 /// equally often too (all of them before any comes again), so a class of fewer than M images
 /// repeats them within a batch: the `Loader` augments each repetition differently.
-public struct BatchSampler: Sendable {
-    public let batchSize: Int
+package struct BatchSampler: Sendable {
+    package let batchSize: Int
     /// Per epoch.
-    public let batchCount: Int
-    public let imagesPerClass: Int
+    package let batchCount: Int
+    package let imagesPerClass: Int
     private let count: Int
     private let seed: UInt64
     /// The images of each class that has any; empty if the shuffle is plain.
@@ -21,7 +21,7 @@ public struct BatchSampler: Sendable {
 
     /// Errors: argument (batch size, divisibility), state (no labels, too few images or classes),
     /// memory.
-    public init(
+    package init(
         _ dataset: Dataset, batchSize: Int, imagesPerClass: Int = 0, seed: UInt64,
         context: ExecutionContext = .default
     ) throws(SupConError) {
@@ -68,7 +68,7 @@ public struct BatchSampler: Sendable {
     }
 
     /// The batches of an epoch, as indices into the data set.
-    public func batches(epoch: Int) -> [[Int]] {
+    package func batches(epoch: Int) -> [[Int]] {
         if members.isEmpty {
             var stream = Philox(seed: seed, purpose: .shuffle, epoch: epoch)
             let order = stream.permutation(count)

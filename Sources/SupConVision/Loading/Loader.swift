@@ -4,11 +4,11 @@ import SupConTensor
 
 /// A batch of views, ready for the network: view v of sample s is row s · views + v of [samples ·
 /// views, height, width, channels], normalized f32.
-public struct LoadedBatch {
+package struct LoadedBatch {
     /// Valid until the loader's next `next()` or `begin`, and while it lives.
-    public let pixels: UnsafePointer<Float>
+    package let pixels: UnsafePointer<Float>
     /// The indices of its images in the data set given to the loader.
-    public let indices: [Int]
+    package let indices: [Int]
 
     package init(pixels: UnsafePointer<Float>, indices: [Int]) {
         (self.pixels, self.indices) = (pixels, indices)
@@ -24,9 +24,9 @@ public struct LoadedBatch {
 /// as the crops need. In a data set that skips unreadable files, one that has become so is replaced
 /// by another image of its class, and its index in the batch too. Use one from one thread; a
 /// callback's data set is asked on it, within `next()`, one batch ahead.
-public final class Loader {
-    public let batchSize: Int
-    public let views: Int
+package final class Loader {
+    package let batchSize: Int
+    package let views: Int
     private let queue: LoaderQueue
     private let replacements: Replacements
     private let memory: [AlignedBuffer]
@@ -35,7 +35,7 @@ public final class Loader {
     private var (position, end) = (0, 0)
 
     /// Bytes that a loader takes for batches; nil: more than can be counted.
-    public static func memoryByteCount(
+    package static func memoryByteCount(
         batchSize: Int, views: Int, height: Int, width: Int, channels: Int
     ) -> Int? {
         var bytes = MemoryLayout<Float>.stride
@@ -55,7 +55,7 @@ public final class Loader {
     ///   - resizing: how views of the kind `none` are brought to their size.
     ///   - context: whose memory limit holds for the images that are decoded.
     /// Errors: argument, shape, memory.
-    public init(
+    package init(
         _ dataset: Dataset, _ options: AugmentationOptions, second: AugmentationOptions? = nil,
         views: Int, height: Int, width: Int, mean: [Float], std: [Float], seed: UInt64,
         threads: Int, batchSize: Int, resizing: Resizing = .squash,
@@ -127,13 +127,13 @@ public final class Loader {
     }
 
     /// How a batch comes that is larger than the loader's batch size.
-    public struct Chunks: Sendable, Equatable {
+    package struct Chunks: Sendable, Equatable {
         /// Images of a chunk; the last may have fewer.
-        public var size: Int
+        package var size: Int
         /// How often the batch's chunks come, in order, with the same views each time.
-        public var passes: Int
+        package var passes: Int
 
-        public init(size: Int, passes: Int) { (self.size, self.passes) = (size, passes) }
+        package init(size: Int, passes: Int) { (self.size, self.passes) = (size, passes) }
     }
 
     /// Starts on these batches of an epoch from number `first` on, and forgets those asked for
@@ -141,7 +141,7 @@ public final class Loader {
     /// `next` gives are chunks of the batches, pass after pass; `sources`: of batch number n only
     /// these of its images come, in this order; nil: all. Errors: argument (an index outside, a
     /// batch too large), fork.
-    public func begin(
+    package func begin(
         epoch: Int, batches: [[Int]], from first: Int = 0, chunks: Chunks? = nil,
         sources: ((_ batch: Int) -> [Int])? = nil
     ) throws(SupConError) {
@@ -201,7 +201,7 @@ public final class Loader {
     /// The next batch; waits until it is made. Errors: io, format (an image that has become
     /// unreadable, where that is an error, or where those tried in its place are as well), canceled
     /// (by a callback), memory: then `begin` again; state (no batch is left), fork.
-    public func next() throws(SupConError) -> LoadedBatch {
+    package func next() throws(SupConError) -> LoadedBatch {
         try checkProcess()
         let batch = position
         try queue.release(before: batch)
@@ -214,10 +214,10 @@ public final class Loader {
 
     /// Returns what has become unreadable since the data set was made, "path: reason" of each
     /// image, from number `first` on: others took its place.
-    public func unreadable(from first: Int = 0) -> [String] { replacements.reasons(from: first) }
+    package func unreadable(from first: Int = 0) -> [String] { replacements.reasons(from: first) }
 
     /// Batches that `next()` has not yet given.
-    public var remaining: Int { end - position }
+    package var remaining: Int { end - position }
 
     private func checkProcess() throws(SupConError) {
         try require(

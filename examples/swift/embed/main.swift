@@ -12,7 +12,7 @@ exit(
     run { () throws(SupConError) in
         let arguments = try Arguments(usage: usage)
         guard arguments.plain.count == 2 else { throw SupConError(.argument, usage) }
-        let model = try Model.load(arguments.plain[0], LoadOptions(), context: .default)
+        let model = try Model.load(arguments.plain[0])
         let parts = arguments.plain[1].split(separator: ",").map(String.init)
         // The images come with as many channels as the model takes.
         let asModel = DatasetOptions(channels: model.channels)
@@ -32,12 +32,9 @@ exit(
             )
         }
         options.output = output
-        let dimension = model.outputDimension(output)
-        let rows = try AlignedBuffer(Float.self, count: dataset.count * dimension)
-        try model.embed(dataset, options, into: rows.floats)
-        for image in 0..<dataset.count {
-            let numbers = (0..<dimension).map { "\(rows.floats[image * dimension + $0])" }.joined(
-                separator: ",")
+        let embeddings = try model.embed(dataset, options)
+        for image in 0..<embeddings.count {
+            let numbers = embeddings[image].map { "\($0)" }.joined(separator: ",")
             print(dataset.path(image).map { $0 + "," + numbers } ?? numbers)
         }
     })

@@ -35,15 +35,15 @@ exit(
             "size", preset?.model.imageHeight ?? dataset.height ?? 32)
         options.imageWidth = try arguments.number(
             "size", preset?.model.imageWidth ?? dataset.width ?? 32)
-        let model = try Model(options, context: .default)
+        let model = try Model(options)
 
         var training = preset?.train ?? TrainOptions()
         training.epochs = try arguments.number("epochs", training.epochs)
         training.batchSize = try arguments.number("batch", training.batchSize)
         training.chunkSize = try arguments.number("chunk", training.chunkSize)
         training.learningRate = try arguments.number("rate", training.learningRate)
-        let trainer = try Trainer(model, dataset, training, context: .default)
-        print("a step takes \(readable(bytes: trainer.memoryByteCount))")
+        let trainer = try Trainer(model, dataset, training)
+        print("a step takes \(trainer.memoryByteCount >> 20) MiB")
         try trainer.run { event in
             switch event.kind {
             case .step:

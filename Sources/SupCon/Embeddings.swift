@@ -1,0 +1,80 @@
+import SupConModel
+import SupConTensor
+import SupConVision
+
+/// A row of numbers for each image: what a model makes of images, and what measures take.
+public struct Embeddings: Sendable, Equatable {
+    /// All rows, one after another: [count, dimension].
+    public let values: [Float]
+    /// The number of rows.
+    public let count: Int
+    /// The length of a row.
+    public let dimension: Int
+
+    /// Makes rows of `dimension` numbers. Errors: shape (numbers that fill no whole rows).
+    public init(_ values: [Float], dimension: Int) throws(SupConError) {
+        try require(
+            dimension >= 1 && values.count % dimension == 0, .shape,
+            "there are \(values.count) numbers; expected whole rows of dimension \(dimension)")
+        (self.values, self.dimension, count) = (values, dimension, values.count / dimension)
+    }
+
+    /// The row of image `row`, 0 to count − 1.
+    public subscript(row: Int) -> ArraySlice<Float> {
+        values[row * dimension..<(row + 1) * dimension]
+    }
+}
+
+extension Model {
+    /// Embeds all images of a data set, in their order. Any number of threads may embed at once.
+    ///
+    /// Errors: shape (channels), state (the model lacks that output, or is being trained), memory,
+    /// io and format (a file that has become unreadable), canceled (by the model's context).
+    public func embed(_ dataset: Dataset, _ options: EmbedOptions = EmbedOptions())
+        throws(SupConError) -> Embeddings
+    {
+        try rows(dataset.count, options) { (rows) throws(SupConError) in
+            try embed(dataset, options, into: rows)
+        }
+    }
+
+    /// Embeds images in memory, in their order. Any number of threads may embed at once.
+    ///
+    /// Errors: argument (pixels that are not finite), shape (channels), state (the model lacks that
+    /// output, or is being trained), memory, canceled (by the model's context).
+    public func embed(_ images: ImageBatch, _ options: EmbedOptions = EmbedOptions())
+        throws(SupConError) -> Embeddings
+    {
+        try rows(images.count, options) { (rows) throws(SupConError) in
+            try embed(images, options, into: rows)
+        }
+    }
+
+    private func rows(
+        _ count: Int, _ options: EmbedOptions,
+        _ fill: (UnsafeMutablePointer<Float>) throws(SupConError) -> Void
+    ) throws(SupConError) -> Embeddings {
+        let dimension = outputDimension(options.output)
+        try require(
+            dimension > 0, .state, "the model has no output \"\(options.output)\"")
+        let (numbers, overflow) = count.multipliedReportingOverflow(by: dimension)
+        try require(
+            count >= 0 && !overflow && numbers < 1 << 58, .memory,
+            "\(count) rows of dimension \(dimension) are larger than memory")
+        let values = try filled(numbers, "the embeddings of \(count) images", context, fill)
+        return try Embeddings(values, dimension: dimension)
+    }
+}
+
+/// An array of `count` numbers that `fill` writes. Errors: memory; those of `fill`.
+func filled(
+    _ count: Int, _ what: @autoclosure () -> String, _ context: ExecutionContext,
+    _ fill: (UnsafeMutablePointer<Float>) throws(SupConError) -> Void
+) throws(SupConError) -> [Float] {
+    try context.checkMemory(count * 4, for: what())
+    var values = [Float](repeating: 0, count: count)
+    try values.withUnsafeMutableBufferPointer { (buffer) throws(SupConError) in
+        if let start = buffer.baseAddress { try fill(start) }
+    }
+    return values
+}

@@ -1,0 +1,261 @@
+import SupConEvaluation
+import SupConTensor
+
+/// The rows of a gallery that are nearest to each query.
+public struct Neighbors: Sendable, Equatable {
+    /// The neighbors of each query.
+    public let k: Int
+    /// The gallery's rows, the nearest first: [queries, k].
+    public let indices: [Int]
+    /// How similar they are, in the same order: [queries, k].
+    public let similarities: [Float]
+}
+
+extension Embeddings {
+    /// Finds the nearest rows of this gallery by comparing each query with every row.
+    ///
+    /// - Parameters:
+    ///   - queries: nil: the gallery's own rows, each of which looks for the others.
+    ///   - options: How many, and whether rows are brought to length 1 first.
+    ///   - context: The threads that compute.
+    /// Errors: argument (numbers that are not finite; more neighbors than rows), shape, memory,
+    /// canceled.
+    public func nearest(
+        to queries: Embeddings? = nil, _ options: NearestOptions = NearestOptions(),
+        context: ExecutionContext = .default
+    ) throws(SupConError) -> Neighbors {
+        let asking = queries ?? self
+        try check(asking)
+        let (numbers, overflow) = asking.count.multipliedReportingOverflow(by: max(options.k, 0))
+        try require(
+            !overflow && numbers < 1 << 56, .memory,
+            "\(options.k) neighbors of \(asking.count) rows are larger than memory")
+        try context.checkMemory(numbers * 8, for: "the neighbors of \(asking.count) rows")
+        var indices = [Int64](repeating: 0, count: numbers)
+        let similarities = try filled(numbers, "their similarities", context) {
+            (similarities) throws(SupConError) in
+            try with(asking) { (gallery, rows) throws(SupConError) in
+                try indices.withUnsafeMutableBufferPointer { (found) throws(SupConError) in
+                    guard let found = found.baseAddress else { return }
+                    try SupConEvaluation.nearest(
+                        gallery: gallery, count: count, queries: queries == nil ? nil : rows,
+                        queryCount: asking.count, dimension: dimension, options: options,
+                        indices: found, similarities: similarities, context: context)
+                }
+            }
+        }
+        return Neighbors(k: options.k, indices: indices.map(Int.init), similarities: similarities)
+    }
+
+    /// Measures how well these labeled rows train a method that predicts others. Rows are brought
+    /// to length 1 first.
+    ///
+    /// - Parameters:
+    ///   - labels: [count], any numbers.
+    ///   - test: The rows to predict.
+    ///   - testLabels: [test.count].
+    ///   - options: The method, a linear probe by default.
+    ///   - context: The threads that compute.
+    /// Errors: argument (options, numbers that are not finite), shape, memory, canceled.
+    public func evaluate(
+        labels: [Int], on test: Embeddings, testLabels: [Int],
+        _ options: EvaluateOptions = EvaluateOptions(), context: ExecutionContext = .default
+    ) throws(SupConError) -> Evaluation {
+        try check(test)
+        try check(labels, of: self)
+        try check(testLabels, of: test)
+        return try with(test) { (train, rows) throws(SupConError) in
+            try with(labels, testLabels) { (trainLabels, testLabels) throws(SupConError) in
+                try SupConEvaluation.evaluate(
+                    train: train, trainLabels: trainLabels, test: rows, testLabels: testLabels,
+                    dimension: dimension, options: options, context: context)
+            }
+        }
+    }
+
+    /// Returns the fraction of the queries that a vote of their k nearest rows of this gallery
+    /// labels correctly; votes are weighted by exp(cosine / temperature) (Wu et al.,
+    /// arXiv:1805.01978).
+    ///
+    /// - Parameters:
+    ///   - labels: [count], the gallery's.
+    ///   - queries: nil: the gallery's own rows, each of which is left out of its own vote.
+    ///   - queryLabels: [queries.count].
+    ///   - k: The voters, 1 or more.
+    ///   - temperature: Above 0.
+    ///   - context: The threads that compute.
+    /// Errors: argument, shape, memory, canceled.
+    public func knnAccuracy(
+        labels: [Int], of queries: Embeddings? = nil, queryLabels: [Int] = [], k: Int = 1,
+        temperature: Float = 0.1, context: ExecutionContext = .default
+    ) throws(SupConError) -> Double {
+        let asking = queries ?? self
+        try check(asking)
+        try check(labels, of: self)
+        if let queries { try check(queryLabels, of: queries) }
+        return try with(asking) { (gallery, rows) throws(SupConError) in
+            try with(labels, queryLabels) { (labels, queryLabels) throws(SupConError) in
+                if queries == nil {
+                    return try SupConEvaluation.knnAccuracy(
+                        leavingOneOut: gallery, labels: labels, dimension: dimension, k: k,
+                        temperature: temperature, context: context)
+                }
+                return try SupConEvaluation.knnAccuracy(
+                    queries: rows, labels: queryLabels, gallery: gallery, galleryLabels: labels,
+                    dimension: dimension, k: k, temperature: temperature, context: context)
+            }
+        }
+    }
+
+    /// Measures how well rows find those of their class in this gallery (Musgrave et al.,
+    /// arXiv:2003.08505).
+    ///
+    /// - Parameters:
+    ///   - labels: [count], the gallery's.
+    ///   - queries: nil: the gallery's own rows, each of which looks for the others.
+    ///   - queryLabels: [queries.count].
+    ///   - context: The threads that compute.
+    /// Errors: argument (numbers that are not finite; no query has a match), shape, memory.
+    public func retrieval(
+        labels: [Int], of queries: Embeddings? = nil, queryLabels: [Int] = [],
+        context: ExecutionContext = .default
+    ) throws(SupConError) -> Retrieval {
+        let asking = queries ?? self
+        try check(asking)
+        try check(labels, of: self)
+        if let queries { try check(queryLabels, of: queries) }
+        return try with(asking) { (gallery, rows) throws(SupConError) in
+            try with(labels, queryLabels) { (labels, queryLabels) throws(SupConError) in
+                try SupConEvaluation.retrieval(
+                    gallery: gallery, galleryLabels: labels, queries: queries == nil ? nil : rows,
+                    queryLabels: queryLabels, dimension: dimension, context: context)
+            }
+        }
+    }
+
+    /// Returns the mean squared distance of two different rows of one label, at length 1 (Wang and
+    /// Isola, arXiv:2005.10242): 0 at best, 2 for unrelated rows. nil: no two rows share a label.
+    /// Errors: argument (numbers that are not finite), shape, memory.
+    public func alignment(labels: [Int], context: ExecutionContext = .default)
+        throws(SupConError) -> Double?
+    {
+        try check(labels, of: self)
+        return try with(self) { (rows, _) throws(SupConError) in
+            try with(labels, []) { (labels, _) throws(SupConError) in
+                try SupConEvaluation.alignment(
+                    rows, labels: labels, dimension: dimension, context: context)
+            }
+        }
+    }
+
+    /// Returns the log of the mean of exp(−2 d²) over pairs of the first 4,096 rows at length 1, d
+    /// their distance (Wang and Isola, arXiv:2005.10242): 0 if all rows are equal, about −4 if they
+    /// are spread evenly. nil: fewer than two rows. Errors: argument (numbers that are not finite),
+    /// memory.
+    public func uniformity(context: ExecutionContext = .default) throws(SupConError) -> Double? {
+        try with(self) { (rows, _) throws(SupConError) in
+            try SupConEvaluation.uniformity(
+                rows, count: count, dimension: dimension, context: context)
+        }
+    }
+
+    /// Returns a score for each query that is the larger, the farther it is from these training
+    /// rows: its distance from the k-th nearest (Sun et al., arXiv:2204.06507).
+    ///
+    /// - Parameters:
+    ///   - queries: nil: the training rows, each without itself.
+    ///   - options: k.
+    ///   - context: The threads that compute.
+    /// Errors: argument, shape, memory, canceled.
+    public func outOfDistributionScores(
+        of queries: Embeddings? = nil,
+        _ options: OutOfDistributionOptions = OutOfDistributionOptions(),
+        context: ExecutionContext = .default
+    ) throws(SupConError) -> [Float] {
+        let asking = queries ?? self
+        try check(asking)
+        return try filled(asking.count, "the scores of \(asking.count) rows", context) {
+            (scores) throws(SupConError) in
+            try with(asking) { (train, rows) throws(SupConError) in
+                try SupConEvaluation.outOfDistributionScores(
+                    train: train, trainCount: count, queries: queries == nil ? nil : rows,
+                    queryCount: asking.count, dimension: dimension, k: options.k, into: scores,
+                    context: context)
+            }
+        }
+    }
+
+    /// Measures how far the confidence of these rows of probabilities is from their accuracy (Guo
+    /// et al., arXiv:1706.04599).
+    ///
+    /// - Parameters:
+    ///   - labels: [count], 0 to dimension − 1.
+    ///   - bins: The bins of confidence.
+    /// Errors: argument (numbers that are no probabilities, labels outside, bins), shape.
+    public func confidenceCalibration(labels: [Int], bins: Int = CalibrationOptions().bins)
+        throws(SupConError) -> ConfidenceCalibration
+    {
+        try check(labels, of: self)
+        return try with(self) { (rows, _) throws(SupConError) in
+            try with(labels, []) { (labels, _) throws(SupConError) in
+                try SupConEvaluation.calibration(
+                    probabilities: rows, labels: labels, classes: dimension, bins: bins)
+            }
+        }
+    }
+}
+
+extension Detection {
+    /// Measures how well scores that are larger outside tell two data sets apart. Errors: argument
+    /// (NaN), shape (no scores).
+    public init(inside: [Float], outside: [Float]) throws(SupConError) {
+        self = try inside.withUnsafeBufferPointer { (inside) throws(SupConError) in
+            try outside.withUnsafeBufferPointer { (outside) throws(SupConError) in
+                try detection(inside: inside, outside: outside)
+            }
+        }
+    }
+}
+
+extension Embeddings {
+    /// Errors: shape.
+    private func check(_ others: Embeddings) throws(SupConError) {
+        try require(
+            others.dimension == dimension, .shape,
+            "the rows have \(dimension) and \(others.dimension) numbers; expected as many")
+    }
+
+    /// Errors: shape.
+    private func check(_ labels: [Int], of rows: Embeddings) throws(SupConError) {
+        try require(
+            labels.count == rows.count, .shape,
+            "there are \(labels.count) labels; expected \(rows.count), one for each row")
+    }
+
+    /// Calls `body` with these rows and others. An empty array's pointer is never followed: the
+    /// engine is told how many rows there are.
+    private func with<R>(
+        _ others: Embeddings,
+        _ body: (UnsafePointer<Float>, UnsafePointer<Float>) throws(SupConError) -> R
+    ) throws(SupConError) -> R {
+        try values.withUnsafeBufferPointer { (own) throws(SupConError) in
+            try others.values.withUnsafeBufferPointer { (others) throws(SupConError) in
+                guard let own = own.baseAddress, let others = others.baseAddress else {
+                    throw SupConError(.shape, "there are no rows; expected 1 or more")
+                }
+                return try body(own, others)
+            }
+        }
+    }
+
+    private func with<R>(
+        _ labels: [Int], _ others: [Int],
+        _ body: (UnsafeBufferPointer<Int64>, UnsafeBufferPointer<Int64>) throws(SupConError) -> R
+    ) throws(SupConError) -> R {
+        try labels.map(Int64.init).withUnsafeBufferPointer { (labels) throws(SupConError) in
+            try others.map(Int64.init).withUnsafeBufferPointer { (others) throws(SupConError) in
+                try body(labels, others)
+            }
+        }
+    }
+}

@@ -1,23 +1,23 @@
 # libsupcon: build, test, install. `make demo` shows what it does; `make test` checks that it does.
 #
-#   make            the shared library: build/lib/libsupcon.so.1, and include/supcon.h beside it is all that a C program needs
-#   make demo       trains on Fashion-MNIST (one to five minutes on two cores), prints accuracies, draws the embeddings
-#   make test       all tests: Swift (and again at each lower instruction set of this CPU, down to the baseline), C, C++, Python, every code block of the documents
-#   make test-onednn3     the network on oneDNN 3.2 (from PyPI) in the place of Debian's 2.x
-#   make soak       damaged files, random calls, failures of the system, kills and misuse, at length: SOAK_MINUTES (180) at most; goes on where it stopped
-#   make test-sanitizers  the C tests and the soak's drivers over builds that sanitizers watch: address and undefined behavior, then threads
-#   make fuzz-coverage    how much of what reads files the damaged files of the soak reach
+#   make            builds build/lib/libsupcon.so.1; a C program needs that and include/supcon.h
+#   make demo       trains on Fashion-MNIST (one to five minutes on two cores), prints accuracies and draws the embeddings
+#   make test       runs all tests: Swift (also at each lower instruction set of this CPU), C, C++, Python, and the code blocks of the documentation
+#   make test-onednn3     tests the network on oneDNN 3.2 (from PyPI) instead of Debian's 2.x
+#   make soak       tries damaged files, random calls, system failures, kills and misuse for at most SOAK_MINUTES (180); continues where it stopped
+#   make test-sanitizers  runs the C tests and the soak drivers under sanitizers: address and undefined behavior, then threads
+#   make fuzz-coverage    tells which part of the file parsers the soak's damaged files reach
 #   make test-exhaustive  compares every convolution that a network can ask for with the plain engine
-#   make mpi        build/lib/libsupcon-mpi.so.1, for training over several machines in C (make test-mpi tests that, and Python's)
-#   make install    PREFIX=/usr/local DESTDIR=: header, library, pkg-config and CMake files; make uninstall takes them away
-#   make wheel      a wheel for machines without Swift and Debian's libraries, in build/wheel; make test-wheel tries it with each Python there is (PYTHONS="…": these)
-#   make deb        Debian packages libsupcon1 and libsupcon-dev, in build/deb; make test-deb installs them into a root of its own and builds against them
-#   make bench      times everything: BENCH_CASES="…" chooses; make bench-compare: beside PyTorch and others (installs them in build/peers, some GB)
-#   make docs       the Swift API's pages, in build/docs; a warning of DocC is an error
-#   make generate   writes what Sources/Options tells at each place where it is needed
-#   make lint       checks format, columns and style of Swift, C and Python, and Python's types; make format: mends what it can
-#   make deps       installs the Debian packages that are missing; every other target does so by itself (DEPS=none: never)
-#   make clean      removes what was built; distclean: and the virtual environment
+#   make mpi        builds build/lib/libsupcon-mpi.so.1, to train over several machines from C; make test-mpi tests it, and Python's
+#   make install    installs the headers, the library, and the pkg-config and CMake files (PREFIX=/usr/local DESTDIR=); make uninstall removes them
+#   make wheel      builds a wheel for machines without Swift and Debian's libraries, in build/wheel; make test-wheel tries it with each Python found (or PYTHONS="…")
+#   make deb        builds the Debian packages libsupcon1 and libsupcon-dev, in build/deb; make test-deb installs them into a scratch root and builds against them
+#   make bench      times everything, or BENCH_CASES="…"; make bench-compare also times PyTorch and others (installed in build/peers, some GB)
+#   make docs       writes the Swift API's pages by DocC, in build/docs; warnings are errors
+#   make generate   writes the code and pages that come from the tables in Sources/Options
+#   make lint       checks the format and style of Swift, C and Python, and Python's types; make format fixes what it can
+#   make deps       installs missing Debian packages; other targets do so by themselves (DEPS=none: never)
+#   make clean      removes what was built; make distclean also removes the virtual environment
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := lib
@@ -48,7 +48,7 @@ PACKAGES_DEB := dpkg-dev
 PACKAGES_MPI := libopenmpi-dev openmpi-bin
 PACKAGES_DEMO := dataset-fashion-mnist
 
-# Installs those of the packages $(1) that are missing; says nothing if none is.
+# Installs the packages among $(1) that are missing; silent if none is.
 define install-packages
 	missing=; for package in $(1); do \
 	  [ "$(DEPS)" = none ] || dpkg-query -W -f='$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
@@ -80,7 +80,7 @@ swift:
 	[ "$$(printf '%s\n' $(SWIFT_MINIMUM) "$${found:-0}" | sort -V | head -n 1)" = $(SWIFT_MINIMUM) ] || { \
 	  echo "$(SWIFT) is version $${found:-unknown}. $$advice" >&2; exit 1; }
 
-# A python that can make virtual environments: the first on the PATH may be one (pyenv's, conda's), while Debian's python3-venv serves /usr/bin/python3 alone.
+# Finds a Python that can make virtual environments: the first on the PATH may be pyenv's or conda's, while Debian's python3-venv serves /usr/bin/python3 alone.
 PYTHON ?=
 PYTHON_CHECK := import ctypes, ensurepip, ssl, sys, venv, zlib; sys.exit(sys.version_info < (3, 9))
 define find-python
@@ -109,7 +109,7 @@ $(VENV)/package: $(VENV)/ready $(LIBRARY) $(PYTHON_SOURCES)
 
 # ---------------------------------------------------------------------------------------------------------------------- the library
 
-# A scratch folder of its own: with the Swift runtime inside (-static-stdlib) everything is compiled differently from a plain `swift build`.
+# The library has a scratch folder of its own: with -static-stdlib everything is compiled differently from a plain `swift build`.
 # CCC_OVERRIDE_OPTIONS (of clang, which links) puts --as-needed in front of OpenBLAS, where SwiftPM has no place for a flag: while oneDNN multiplies it would be
 # loaded for nothing, with threads of its own. The copy that ships is stripped, and only replaced when it differs.
 lib: deps-build swift
@@ -131,7 +131,7 @@ $(VENV)/wheel-tools: $(VENV)/ready
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(WHEEL_PACKAGES)
 	@touch $@
 
-# With the libraries inside that libsupcon loads, for every Linux with this system's glibc or a later one.
+# The wheel contains the libraries that libsupcon loads, and runs on every Linux with this system's glibc or a later one.
 wheel: lib $(VENV)/wheel-tools
 	@rm -rf $(BUILD)/wheel
 	@SUPCON_LIBRARY=$(abspath $(LIBRARY)) $(VENV)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(BUILD)/wheel/plain ./bindings/python
@@ -160,7 +160,7 @@ $(VENV)/lint: $(VENV)/ready
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(LINT_PACKAGES)
 	@touch $@
 
-# Of the targets that the product SupCon re-exports, what is public.
+# The pages describe the public symbols of the targets that the product SupCon re-exports.
 docs: deps-build swift
 	@$(SWIFT) package dump-symbol-graph --minimum-access-level public --skip-synthesized-members >/dev/null
 	@rm -rf $(BUILD)/docs $(BUILD)/symbols && mkdir -p $(BUILD)/symbols
@@ -216,7 +216,7 @@ test-levels: deps-build swift
 	[ -n "$$own" ] || { echo "This CPU runs at none of the levels$$lacks" >&2; exit 1; }; \
 	echo "levels run: $$ran; this CPU lacks: $${lacks:- none}" | sed 's/lacks:  */lacks: /'
 
-# The other engine: convolutions by im2col and OpenBLAS.
+# Tests the other engine, which computes convolutions by im2col and OpenBLAS.
 test-openblas: deps-build swift
 	$(SWIFT) test --disable-default-traits --scratch-path .build-openblas --filter 'SupConTensorTests|SupConNetworkTests'
 
@@ -231,14 +231,14 @@ test-onednn3: deps-build swift venv
 	LD_LIBRARY_PATH=$(abspath $(ONEDNN3))/lib CCC_OVERRIDE_OPTIONS='#s/^-ldnnl$$/$(abspath $(ONEDNN3))/lib/libdnnl.so/' \
 	  $(SWIFT) test --scratch-path .build-onednn3 -Xcc -I$(abspath $(ONEDNN3))/include --filter SupConNetworkTests
 
-# Every convolution that a network can ask for, optimized; 100,000 shapes.
+# Compares every convolution that a network can ask for, in an optimized build: 100,000 shapes.
 test-exhaustive: deps-build swift
 	SUPCON_EXHAUSTIVE=1 $(SWIFT) test -c release -Xswiftc -enable-testing --scratch-path .build-exhaustive --filter ConvolutionSweepTests
 
 test-c: deps-build deps-test lib
 	Tests/C/run.sh
 
-# The beginning of each part of what `make soak` does.
+# Runs the beginning of each part of `make soak`.
 test-soak: deps-build deps-test lib
 	Tests/Soak/run.sh short
 
@@ -253,14 +253,14 @@ test-sanitizers: deps-build deps-test swift
 fuzz-coverage: deps-build swift
 	SWIFT=$(SWIFT) Tests/Soak/coverage.sh
 
-# A library of tomorrow, built from a header with more fields, under the programs of today and of the released versions.
+# Builds a later library, from a header with more fields, and runs the programs of today and of released versions on it.
 test-grown: deps-build swift
 	SWIFT=$(SWIFT) Tests/ABI/grown.sh
 
 test-python: python-package
 	$(VENV)/bin/python -m pytest -q bindings/python/tests
 
-# Every code block of README.md and docs.
+# Runs every code block of README.md and docs.
 test-docs: deps-test python-package
 	@rm -rf $(BUILD)/documents && $(MAKE) install SWIFT= DEPS=none PREFIX=$(abspath $(BUILD))/documents >/dev/null
 	SWIFTC=$(SWIFT)c $(VENV)/bin/python Tests/Docs/run.py --prefix $(BUILD)/documents

@@ -130,8 +130,9 @@ let package = Package(
         tests("SupConTensor", ["CKernels"]),
         tests("SupConNetwork", ["SupConTensor", "TestSupport"]),
         tests("SupConLoss", ["SupConTensor", "TestSupport"]),
-        tests("SupConVision", ["SupConTensor"]),
-        tests("SupConModel", ["SupConTensor", "SupConNetwork", "SupConVision"]),
+        tests("SupConVision", ["SupConTensor", "TestSupport"]),
+        tests(
+            "SupConModel", ["SupConTensor", "SupConNetwork", "SupConVision", "TestSupport"]),
         tests("SupConEvaluation", ["SupConTensor", "TestSupport"]),
         tests(
             "SupConTraining",

@@ -1,6 +1,7 @@
 import Foundation
 import SupConTensor
 import SupConVision
+import TestSupport
 import Testing
 
 @testable import SupConModel

@@ -1,6 +1,7 @@
 import Foundation
 import SupConNetwork
 import SupConTensor
+import TestSupport
 import Testing
 
 @testable import SupConModel

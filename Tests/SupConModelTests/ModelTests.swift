@@ -1,7 +1,7 @@
 import Foundation
 import SupConNetwork
 import SupConTensor
-import Synchronization
+import TestSupport
 import Testing
 
 @testable import SupConModel
@@ -40,7 +40,9 @@ import Testing
             _ words: String, _ value: String, at place: SourceLocation = #_sourceLocation,
             _ change: (inout ModelOptions) -> Void
         ) {
-            expectError(.argument, words, value, at: place) { _ = try Model.tiny(change) }
+            expectError(.argument, words, value, sourceLocation: place) {
+                _ = try Model.tiny(change)
+            }
         }
         refuse("channels is 5", "1 to 4") { $0.channels = 5 }
         refuse("channels is 0", "1 to 4") { $0.channels = 0 }
@@ -168,35 +170,22 @@ import Testing
     }
 }
 
-/// The log belongs to the process: one suite, one test at a time.
-@Suite(.serialized) struct ModelLogTests {
-    func messages(_ level: Log.Level, _ body: () throws -> Void) rethrows -> [String] {
-        let box = Heard()
-        Log.setListener(level) { _, message in box.add(message) }
-        defer { Log.setListener(.warning, nil) }
-        try body()
-        return box.all
-    }
-    final class Heard: Sendable {
-        private let messages = Mutex<[String]>([])
-        func add(_ message: String) { messages.withLock { $0.append(message) } }
-        var all: [String] { messages.withLock { $0 } }
-    }
-
+/// What models tell the log.
+@Suite struct ModelLogTests {
     @Test func tellsTheStemThatItChose() throws {
-        let said = try messages(.info) {
+        let said = try loggedMessages(.info) {
             _ = try Model.tiny { ($0.imageHeight, $0.imageWidth) = (17, 19) }
         }
         #expect(said.contains { $0.contains("CIFAR") && $0.contains("17×19") })
     }
 
     @Test func warnsOfLargeImagesWithTheCIFARStem() throws {
-        let said = try messages(.warning) {
+        let said = try loggedMessages(.warning) {
             _ = try Model.tiny { ($0.imageHeight, $0.imageWidth, $0.stem) = (225, 223, .cifar) }
         }
         #expect(said.contains { $0.contains("225×223") && $0.contains("16 times") })
         #expect(
-            try !messages(.warning) {
+            try !loggedMessages(.warning) {
                 _ = try Model.tiny { ($0.imageHeight, $0.imageWidth, $0.stem) = (63, 61, .cifar) }
             }.contains { $0.contains("63×61") })
     }

@@ -2,6 +2,7 @@ import Foundation
 import SupConNetwork
 import SupConTensor
 import SupConVision
+import TestSupport
 import Testing
 
 @testable import SupConModel

@@ -36,26 +36,6 @@ func fixture(_ name: String) -> String {
     ).path
 }
 
-/// `body` fails with this kind, and a sentence that has all of `words`.
-func expectError(
-    _ kind: SupConError.Kind, _ words: String..., at place: SourceLocation = #_sourceLocation,
-    _ body: () throws -> Void
-) {
-    do {
-        try body()
-        Issue.record("no error; expected \(kind)", sourceLocation: place)
-    } catch let error as SupConError {
-        #expect(error.kind == kind, "\(error.message)", sourceLocation: place)
-        for word in words {
-            #expect(
-                error.message.contains(word), "\"\(error.message)\" does not say \"\(word)\"",
-                sourceLocation: place)
-        }
-    } catch {
-        Issue.record("\(error)", sourceLocation: place)
-    }
-}
-
 /// A safetensors file by hand: a header as given, with its length in front.
 func safetensors(_ header: String, data: [UInt8] = [], length: UInt64? = nil) -> Data {
     withUnsafeBytes(of: (length ?? UInt64(header.utf8.count)).littleEndian) { Data($0) }

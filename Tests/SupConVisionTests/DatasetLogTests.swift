@@ -1,23 +1,14 @@
 import Foundation
 import SupConTensor
 import SupConVision
+import func TestSupport.loggedMessages
 import Testing
 
-/// What is told in the log; one after the other, as there is one log.
-@Suite(.serialized) struct DatasetLogTests {
-    final class Messages: @unchecked Sendable { var all: [String] = [] }
-
-    private func messages(_ body: () throws -> Void) rethrows -> [String] {
-        let messages = Messages()
-        Log.setListener(.info) { _, message in messages.all.append(message) }
-        defer { Log.setListener(.info, nil) }
-        try body()
-        return messages.all
-    }
-
+/// What data sets tell the log.
+@Suite struct DatasetLogTests {
     @Test func floatsOutOfRange() throws {
         var values: [Float] = [0, 255]
-        let told = try messages {
+        let told = try loggedMessages(.info) {
             try values.withUnsafeMutableBufferPointer { memory in
                 _ = try Dataset.images(
                     ImageBatch(
@@ -32,7 +23,7 @@ import Testing
         let folder = try TemporaryFolder()
         let whole = try Fixtures.bytes("large.jpg")
         let path = try folder.write("x.jpg", Array(whole[..<(whole.count - 150)]) + [0xff, 0xd9])
-        let told = try messages {
+        let told = try loggedMessages(.info) {
             let dataset = try Dataset.files([path], options: DatasetOptions(onError: .refuse))
             let pixels = try contents(dataset)[0]
             // The first rows are as they were.
@@ -52,7 +43,7 @@ import Testing
         try folder.copy("rgb8.png", to: "single/1.png")
         try folder.write("stray.png", [1])
         try folder.write("single/bad.png", [1])
-        let told = try messages { _ = try Dataset.folder(folder.path) }
+        let told = try loggedMessages(.info) { _ = try Dataset.folder(folder.path) }
         for words in [
             "class “empty” has no image", "class “single” has one image", "1 files beside",
             "1 of 2 files are left out", "1 images in 2 classes",

@@ -1,5 +1,10 @@
+import signal
+
 import numpy as np
 import pytest
+
+# A job in the background of a shell starts with SIGINT ignored, and so would all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

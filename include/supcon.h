@@ -835,8 +835,9 @@ typedef struct supcon_model_options {
   int32_t image_height;
   /* Width that the model is made for, in pixels. Default 32; 1 to 65536. */
   int32_t image_width;
-  /* Begins each residual block as the identity. Embeddings then begin near one point, and
-   * contrastive training of a thin network leaves it slowly. Default 0; 0 or 1. */
+  /* Begins each residual block as the identity. Helps networks of bottleneck blocks, ResNet-50
+   * and deeper, that are trained from nothing, and costs those of basic blocks up to four points
+   * (docs/accuracy.md). Default 0; 0 or 1. */
   int32_t zero_init_last_gamma;
   /* Projection head behind the encoder while training. Default SUPCON_HEAD_MLP. */
   int32_t head;

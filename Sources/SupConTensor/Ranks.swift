@@ -142,8 +142,8 @@ package final class Ranks {
         if let error, failure != nil { throw error }
         try check()
         if let failed = (0..<world).first(where: { all[$0 * Self.reportCount] != 0 }) {
-            throw try sentence(
-                of: failed, kind: Int32(all[failed * Self.reportCount]), ownError: error)
+            let kind = try whole(all[failed * Self.reportCount], in: 1...Int(Int32.max))
+            throw try sentence(of: failed, kind: Int32(kind), ownError: error)
         }
         guard let result else {
             throw SupConError(.internal, "rank \(rank) has neither a result nor an error")
@@ -154,6 +154,21 @@ package final class Ranks {
                 reported.indices.map { all[rank * Self.reportCount + 1 + $0] }
             }
         )
+    }
+
+    /// Reads a whole number that a rank has reported. Errors: io (a number outside `range`: the
+    /// collectives deliver other bytes than a rank gave).
+    package func whole(_ number: Double, in range: ClosedRange<Int>) throws(SupConError) -> Int {
+        guard let whole = Int(exactly: number), range.contains(whole) else {
+            throw SupConError(
+                .io,
+                """
+                rank \(rank) of \(world) was told \(number); expected \(range.lowerBound) to \
+                \(range.upperBound): the collectives do not deliver what a rank gives
+                """
+            )
+        }
+        return whole
     }
 
     /// The error of rank `failed`, which tells it to the others. Errors: io.

@@ -201,3 +201,52 @@ extension Dataset {
         }
     }
 }
+
+/// Ranks of which this process alone is real: the others' bytes are its own, but for those of one
+/// gather, which are noise.
+private final class NoisyCollectives: Collectives {
+    let rank = 0
+    let world = 2
+    private let noisy: Int
+    private let noise: UInt8
+    private(set) var gathers = 0
+
+    init(noisy: Int, noise: UInt8) { (self.noisy, self.noise) = (noisy, noise) }
+
+    func allReduceSum(_ values: UnsafeMutablePointer<Float>, count: Int) throws(SupConError) {}
+    func broadcast(_ bytes: UnsafeMutableRawPointer, byteCount: Int, root: Int)
+        throws(SupConError)
+    {}
+    func barrier() throws(SupConError) {}
+    func allGather(
+        _ bytes: UnsafeRawPointer, byteCount: Int, into gathered: UnsafeMutableRawPointer
+    ) throws(SupConError) {
+        gathered.copyMemory(from: bytes, byteCount: byteCount)
+        (gathered + byteCount).copyMemory(from: bytes, byteCount: byteCount)
+        if gathers == noisy { memset(gathered + byteCount, Int32(noise), byteCount) }
+        gathers += 1
+    }
+}
+
+extension RankFaultsTests {
+    /// A network that delivers other bytes than were sent may spoil a run, but not the process.
+    @Test(arguments: [0x3F, 0x43, 0x7F, 0xC3, 0xFF] as [UInt8])
+    func noiseInTheCollectivesEndsInAnError(_ noise: UInt8) throws {
+        var (noisy, gathers, failures) = (0, 1, 0)
+        while noisy < gathers {
+            let collectives = NoisyCollectives(noisy: noisy, noise: noise)
+            do {
+                let options = Run.options {
+                    ($0.jointClassifier, $0.validationFraction) = (true, 0.2)
+                    $0.epochs = 2
+                }
+                _ = try Run.train(options, collectives)
+            } catch is SupConError {
+                failures += 1
+            }
+            gathers = max(gathers, collectives.gathers)
+            noisy += max(1, gathers / 24)
+        }
+        #expect(failures > 0)
+    }
+}

@@ -44,9 +44,9 @@ struct RunStart {
             ]
         }
         let first = reports[0]
-        progress.epoch = Int(exactly: first[0]) ?? 0
+        progress.epoch = try ranks.whole(first[0], in: 0...1 << 31)
         progress.bestAccuracy = first[1]
-        progress.validationsWithoutGain = Int(exactly: first[2]) ?? 0
+        progress.validationsWithoutGain = try ranks.whole(first[2], in: 0...1 << 31)
         isResumed = first[3] == 1
         progress.rateFactor = first[5]
         let parameters = plan.network.parameters

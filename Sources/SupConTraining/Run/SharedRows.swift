@@ -40,7 +40,10 @@ final class SharedRows {
             [Double($0.images.count)]
         }
         try exchange.gather(rows.pointer)
-        let counts = reports.map { Int(exactly: $0[0]) ?? 0 }
+        var counts: [Int] = []
+        for (report, part) in zip(reports, parts) {
+            counts.append(try ranks.whole(report[0], in: 0...part.count))
+        }
         guard counts != parts.map(\.count) else { return }
         if ranks.isAlone {
             images = found.images

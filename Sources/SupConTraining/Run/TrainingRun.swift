@@ -24,7 +24,7 @@ final class TrainingRun {
     /// How many of those that the loader has found were looked at.
     private var unreadableOfLoader = 0
     /// How many of other ranks were told of.
-    private var unreadableElsewhere = 0.0
+    private var unreadableElsewhere = 0
     /// The callback hears of an epoch, whose checkpoint has been written.
     private var isReporting = false
     /// The model has been put back to an earlier state: the average is not to replace it.
@@ -135,12 +135,12 @@ final class TrainingRun {
     }
 
     /// Tells of those that the other ranks have found, `count` of them.
-    private func tellOfOthers(_ count: Double, _ epoch: Int, _ step: Int) {
-        let (now, before) = (Int(exactly: count) ?? 0, Int(exactly: unreadableElsewhere) ?? 0)
+    private func tellOfOthers(_ count: Int, _ epoch: Int, _ step: Int) {
+        let before = unreadableElsewhere
         unreadableElsewhere = count
-        let power = Self.power(now)
-        guard now / power > before / power else { return }
-        warn(now, " at other ranks; another of the class takes its place", epoch, step)
+        let power = Self.power(count)
+        guard count / power > before / power else { return }
+        warn(count, " at other ranks; another of the class takes its place", epoch, step)
     }
 
     /// The first few are told of each, then every tenth, hundredth and so on.
@@ -321,7 +321,11 @@ final class TrainingRun {
                 }
                 sharedKeepCount = reports[0][2]
             }
-            tellOfOthers(reports.dropFirst().reduce(0) { $0 + $1[3] }, epoch, step)
+            var elsewhere = 0
+            for report in reports.dropFirst() {
+                elsewhere += try ranks.whole(report[3], in: 0...Dataset.mostImages)
+            }
+            tellOfOthers(elsewhere, epoch, step)
         }
         guard reports.contains(where: { $0[0] == 0 }) else { return }
         try ranks.together { () throws(SupConError) in

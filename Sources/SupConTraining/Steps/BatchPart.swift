@@ -85,10 +85,11 @@ struct BatchPart {
                 $0 + $1.0[0] * Double($1.1.count) / Double(batchSize)
             }
         }
-        func total(_ index: Int) -> Int {
-            reports.reduce(0) { $0 + (Int(exactly: $1[index]) ?? 0) }
+        (outcome.classified, outcome.correct) = (0, 0)
+        for report in reports {
+            outcome.classified += try ranks.whole(report[1], in: 0...1 << 40)
+            outcome.correct += try ranks.whole(report[2], in: 0...1 << 40)
         }
-        (outcome.classified, outcome.correct) = (total(1), total(2))
         return outcome
     }
 }

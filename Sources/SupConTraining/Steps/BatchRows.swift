@@ -74,8 +74,20 @@ final class BatchRows {
     /// The labels of the rows, [count].
     var rowLabels: UnsafePointer<Int64> { UnsafePointer(rowBuffer.values(of: Int64.self)) }
 
-    /// Sets the samples of the batch from index `first` on to these of the data set.
-    func fill(_ samples: ArraySlice<Int>, at first: Int) {
+    /// Sets the samples of the batch from index `first` on to these of the data set. Errors: io
+    /// (other ranks' samples that the data set does not have).
+    func fill(_ samples: ArraySlice<Int>, at first: Int) throws(SupConError) {
+        if let images = labels?.count ?? targets?.count ?? weights?.count,
+            let wrong = samples.first(where: { !(0..<images).contains($0) })
+        {
+            throw SupConError(
+                .io,
+                """
+                another rank has loaded image \(wrong) of \(images): the collectives do not \
+                deliver what a rank gives
+                """
+            )
+        }
         let (sampleLabels, rowLabels, groups) = (
             sampleBuffer.values(of: Int64.self), rowBuffer.values(of: Int64.self),
             groupBuffer.values(of: Int64.self)

@@ -119,7 +119,7 @@ final class CachedGradientStep: TrainingStep {
             (projections.z + chunk * chunkElements).update(from: from, count: chunkElements)
         }
         let (_, all) = try part.load(planned) { () throws(SupConError) in ((), delivered) }
-        rows.fill(all[...], at: 0)
+        try rows.fill(all[...], at: 0)
         try projections.gather()
     }
 
@@ -136,7 +136,7 @@ final class CachedGradientStep: TrainingStep {
                 dz.update(
                     from: projections.gradient + chunk * chunkElements, count: chunkElements)
             }
-            rows.fill(samples[...], at: chunk * chunkSize)
+            try rows.fill(samples[...], at: chunk * chunkSize)
             let labels = rows.rowLabels + chunk * chunkRows
             let found = try lossOrNaN { () throws(SupConError) in
                 try pass.classify(

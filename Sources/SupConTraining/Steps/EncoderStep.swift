@@ -71,7 +71,7 @@ final class EncoderStep: TrainingStep {
             if mixer == nil { try pass.load(batch) }
             return (batch, batch.indices)
         }
-        rows.fill(delivered[...], at: 0)
+        try rows.fill(delivered[...], at: 0)
         pass.noteStatistics()
         if let mixer, case .pixels(let pixels) = batch.views {
             mixer.mix(

@@ -95,7 +95,7 @@ final class QueueStep: TrainingStep {
             try distribute(batch)
             return ((), batch.indices)
         }
-        rows.fill(delivered[...], at: 0)
+        try rows.fill(delivered[...], at: 0)
         for key in 0..<(batchSize * (views - 1)) {
             keyLabels.values(of: Int64.self)[key] = rows.sampleLabels[key / (views - 1)]
         }

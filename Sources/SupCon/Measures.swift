@@ -26,10 +26,12 @@ extension Embeddings {
     ) throws(SupConError) -> Neighbors {
         let asking = queries ?? self
         try check(asking)
-        let (numbers, overflow) = asking.count.multipliedReportingOverflow(by: max(options.k, 0))
+        // Of a k that the gallery cannot serve, the engine says so.
+        let k = min(max(options.k, 0), count)
+        let (numbers, overflow) = asking.count.multipliedReportingOverflow(by: k)
         try require(
             !overflow && numbers < 1 << 56, .memory,
-            "\(options.k) neighbors of \(asking.count) rows are larger than memory")
+            "\(k) neighbors of \(asking.count) rows are larger than memory")
         try context.checkMemory(numbers * 8, for: "the neighbors of \(asking.count) rows")
         var indices = [Int64](repeating: 0, count: numbers)
         let similarities = try filled(numbers, "their similarities", context) {

@@ -210,11 +210,6 @@ import Testing
         expectError(.shape, "test rows is 0") {
             _ = try judge(good, empty, .init(method: .prototypes))
         }
-        expectError(.shape, "90 numbers", "30 labels × dimension 4") {
-            _ = try evaluate(
-                train: good.rows, trainLabels: good.labels, test: good.rows,
-                testLabels: good.labels, dimension: 4)
-        }
         for dimension in [0, -1, Int.max] {
             expectError(.shape, "\(dimension)") {
                 _ = try good.with {

@@ -80,3 +80,18 @@ struct EvaluationReference: Decodable, Sendable, CustomTestStringConvertible {
         return try! JSONDecoder().decode([EvaluationReference].self, from: Data(contentsOf: url))
     }()
 }
+
+/// Evaluates arrays of rows.
+func evaluate(
+    train: [Float], trainLabels: [Int64], test: [Float], testLabels: [Int64], dimension: Int,
+    options: EvaluateOptions = EvaluateOptions(), context: ExecutionContext = .default,
+    stop: (Int) -> Bool = { _ in false }
+) throws -> Evaluation {
+    try trainLabels.withUnsafeBufferPointer { trainLabels in
+        try testLabels.withUnsafeBufferPointer { testLabels in
+            try SupConEvaluation.evaluate(
+                train: train, trainLabels: trainLabels, test: test, testLabels: testLabels,
+                dimension: dimension, options: options, context: context, stop: stop)
+        }
+    }
+}

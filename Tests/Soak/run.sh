@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What an unfriendly world does to the library: damaged files, calls of any kind, a system that says no, kills, misuse.
-#   Tests/Soak/run.sh short [WORD]   two minutes of each kind's beginning; only the parts whose names have WORD in them
+#   Tests/Soak/run.sh short [WORD]   the beginning of each part, two minutes in all; only the parts whose names contain WORD
 #   Tests/Soak/run.sh long [WORD]    all of it, within SOAK_MINUTES (default 180) of wall clock; what is done stays done in build/soak, and another
 #                                    run goes on from there; SOAK_FRESH=1 begins anew; SOAK_SECONDS (default 600) of CPU time for each target that
 #                                    is fuzzed. build/soak/figures holds a line for each part

@@ -1409,8 +1409,8 @@ typedef int (*supcon_describe_failure)(char *text, int64_t capacity, void *user_
  * than an int. */
 typedef struct supcon_collectives {
   uint32_t struct_size;
-  int32_t rank;  /* this process, from 0 */
-  int32_t world; /* how many there are */
+  int32_t rank;     /* this process, from 0 */
+  int32_t world;    /* how many there are */
   int32_t reserved; /* must be 0 */
   supcon_all_reduce_sum all_reduce_sum;
   supcon_all_gather all_gather;

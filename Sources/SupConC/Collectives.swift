@@ -5,7 +5,7 @@ import SupCon
 final class HostCollectives: Collectives {
     private let host: supcon_collectives
 
-    /// Errors: argument (a function that is missing).
+    /// Reads the host's functions. Errors: argument (one that is missing).
     init(_ pointer: UnsafePointer<supcon_collectives>) throws(SupConError) {
         host = try supcon_collectives.read(pointer, defaults: .empty)
         for (isThere, name) in [
@@ -48,7 +48,7 @@ final class HostCollectives: Collectives {
         )
     }
 
-    /// What the host says of its last failure; nil: nothing.
+    /// The host's sentence about its last failure; nil if it has none.
     private var description: String? {
         guard let describe = host.describe_failure else { return nil }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1024) { text in

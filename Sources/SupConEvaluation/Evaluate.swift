@@ -31,6 +31,7 @@ public struct Evaluation: Sendable {
     /// Returns the counts of test rows, [classes, classes]: rows are the truth, columns the guess.
     /// Errors: memory.
     public func confusion(context: ExecutionContext = .default) throws(SupConError) -> [Int64] {
+        try require(classes < 1 << 28, .memory, "\(classes) classes are too many for a matrix")
         try context.checkMemory(
             classes * classes * 8, for: "a confusion matrix of \(classes) classes")
         return [Int64](unsafeUninitializedCapacity: classes * classes) { buffer, filled in

@@ -6,9 +6,9 @@
 /// done, gives all ranks the same bytes, the same ones each time, and throws within a deadline of
 /// its own when a rank does not come; nothing else is called after that.
 public protocol Collectives: AnyObject {
-    /// This process, from 0.
+    /// The index of this process, from 0.
     var rank: Int { get }
-    /// How many there are, from 1.
+    /// The number of processes, 1 or more.
     var world: Int { get }
 
     /// Replaces `values` [count] by their sums over the ranks. Errors: io.

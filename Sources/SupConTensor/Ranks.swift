@@ -9,7 +9,7 @@ package final class Ranks {
     package let world: Int
     private let collectives: (any Collectives)?
     private var failure: SupConError?
-    /// What a rank tells of itself, and what all have told: [reportCount], [world, reportCount].
+    /// A rank's report, [reportCount], and all ranks', [world, reportCount].
     private let report: AlignedBuffer
     private let reports: AlignedBuffer
     private let message: AlignedBuffer
@@ -18,7 +18,7 @@ package final class Ranks {
     /// Bytes of the sentence by which a rank fails, its end included.
     private static let messageByteCount = 1024
 
-    /// nil: one process. Errors: argument (a rank that is not below the world), memory.
+    /// Takes the host's collectives; nil makes one process. Errors: argument (rank, world), memory.
     package init(_ collectives: (any Collectives)? = nil) throws(SupConError) {
         let (rank, world) = (collectives?.rank ?? 0, collectives?.world ?? 1)
         try require(
@@ -118,7 +118,7 @@ package final class Ranks {
         try together(body) { _ in [] }.value
     }
 
-    /// The same, and gathers what each rank reports of its result: at most seven numbers.
+    /// Runs `body` as `together` does, and gathers up to seven numbers that each rank reports.
     package func together<R>(
         _ body: () throws(SupConError) -> R, reporting numbers: (R) -> [Double]
     ) throws(SupConError) -> (value: R, reports: [[Double]]) {
@@ -195,8 +195,8 @@ package final class Ranks {
     }
 }
 
-/// Rows of all ranks, each of which has some, one behind the other: gathered in place, through
-/// memory that is taken once.
+/// Rank rows gather in place the rows of which each rank has a part, through memory that is taken
+/// once.
 package final class RankRows {
     private let ranks: Ranks
     private let parts: [Range<Int>]
@@ -205,7 +205,7 @@ package final class RankRows {
     private let own: AlignedBuffer
     private let all: AlignedBuffer
 
-    /// `parts`: the rows of each rank. Errors: memory.
+    /// Makes the memory to gather `parts`, the rows of each rank. Errors: memory.
     package init(_ ranks: Ranks, parts: [Range<Int>], rowByteCount: Int) throws(SupConError) {
         (self.ranks, self.parts, self.rowByteCount) = (ranks, parts, rowByteCount)
         most = ranks.isAlone ? 0 : (parts.map(\.count).max() ?? 0) * rowByteCount

@@ -61,6 +61,18 @@ import Testing
         Self.expect(errors, .argument, "rank 2 of 3", "epochs is 0")
     }
 
+    @Test func aModelThatIsInUseAtOneRankEndsAll() {
+        let errors = Self.errors(world: 3, deadline: 10) { rank in
+            let model = try TrainerTests.model(seed: 3)
+            let trainer = try Trainer(
+                model, try TrainerTests.dataset(60), Run.options(),
+                context: ExecutionContext(threads: 1), collectives: rank)
+            if rank.rank != 1 { return try trainer.run() }
+            try model.exclusive { () throws(SupConError) in try trainer.run() }
+        }
+        Self.expect(errors, .state, "rank 1 of 3")
+    }
+
     @Test func tooSmallABatchIsRefused() {
         let errors = Self.errors(world: 3) { rank in
             _ = try Run.train(Run.options { $0.batchSize = 2 }, rank)

@@ -32,7 +32,7 @@ enum RankAgreement {
         try ranks.together { () throws(SupConError) in try compare(mine, first) }
     }
 
-    /// `first`: rank 0's keys and values, in turn. Errors: argument.
+    /// Compares entries with `first`, rank 0's keys and values in turn. Errors: argument.
     private static func compare(_ mine: [(key: String, value: String)], _ first: [String])
         throws(SupConError)
     {
@@ -54,7 +54,7 @@ enum RankAgreement {
             "rank 0 is of another version; expected the same at all ranks")
     }
 
-    /// What this rank's run is, by name.
+    /// Describes this rank's run by names and values.
     private static func entries(_ plan: RunPlan) -> [(key: String, value: String)] {
         let (model, options) = (plan.model, plan.options)
         return plan.runDescription + options.freeEntries.filter { !own.contains($0.key) } + [
@@ -90,7 +90,7 @@ enum RankAgreement {
         )
     }
 
-    /// FNV-1a over the words of all parameters.
+    /// Returns the FNV-1a hash of all parameters, word by word.
     private static func fingerprint(_ parameters: ParameterStore) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for i in 0..<parameters.count {

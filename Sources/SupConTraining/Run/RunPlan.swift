@@ -20,7 +20,7 @@ struct RunPlan {
     let validation: ValidationAccuracy?
     /// nil: no average is kept.
     let average: WeightAverage?
-    /// nil: no checkpoints are kept, or not by this rank.
+    /// The folder of checkpoints; nil where none are kept, or not by this rank.
     let folder: CheckpointFolder?
     /// Batches per epoch.
     let stepsPerEpoch: Int

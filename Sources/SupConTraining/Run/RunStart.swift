@@ -1,8 +1,7 @@
 import SupConModel
 import SupConTensor
 
-/// What a run begins from: the model's parameters as they are, or a checkpoint; rank 0's at every
-/// rank.
+/// A run begins from the model's parameters or from a checkpoint: rank 0's, at every rank.
 struct RunStart {
     var progress: Checkpoint
     var isResumed = false
@@ -32,7 +31,7 @@ struct RunStart {
         Log.write(.info, "goes on after epoch \(progress.epoch) of \(folder.last)")
     }
 
-    /// Brings rank 0's to the others. Errors: io, memory.
+    /// Sends rank 0's progress, parameters and state to the other ranks. Errors: io, memory.
     private mutating func share(_ plan: RunPlan) throws(SupConError) {
         let ranks = plan.ranks
         guard !ranks.isAlone else { return }

@@ -2,7 +2,7 @@ import SupConModel
 import SupConTensor
 import SupConVision
 
-/// The encoder outputs of some images, which the ranks embed in parts, and which all of them have.
+/// Shared rows are encoder outputs that the ranks compute in parts, and that all of them have.
 final class SharedRows {
     private let model: Model
     private let ranks: Ranks

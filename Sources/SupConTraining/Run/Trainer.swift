@@ -51,25 +51,40 @@ public final class Trainer: @unchecked Sendable {
     /// Errors: canceled, state (collapse, divergence, run before, model in use), memory, io,
     /// format.
     public func run(_ callback: ((TrainEvent) -> Bool)? = nil) throws(SupConError) {
-        try require(
-            !hasRun, .state,
-            "this trainer has run; make another one, with resume to go on from its checkpoint")
-        hasRun = true
-        let keepsEncoder = plan.options.objective == .linear
-        try plan.model.exclusive(keepsEncoder: keepsEncoder) { () throws(SupConError) in
+        var hasMet = false
+        do throws(SupConError) {
+            try require(
+                !hasRun, .state,
+                "this trainer has run; make another one, with resume to go on from its checkpoint")
+            hasRun = true
+            let keepsEncoder = plan.options.objective == .linear
+            try plan.model.exclusive(keepsEncoder: keepsEncoder) { () throws(SupConError) in
+                hasMet = true
+                try runExclusively(callback)
+            }
+        } catch {
+            let reason = error
+            // The other ranks wait where this one would have met them.
+            if !hasMet { try ranks.together { () throws(SupConError) in throw reason } }
+            throw reason
+        }
+    }
+
+    private func runExclusively(_ callback: ((TrainEvent) -> Bool)?) throws(SupConError) {
+        try ranks.together { () throws(SupConError) in
             try require(
                 plan.model.network === plan.network, .state,
                 "the model's classifier was replaced after this trainer was made; make another one")
-            let reporter = Reporter(
-                ranks.isFirst ? callback : nil, options: plan.options, steps: plan.stepsPerEpoch)
-            let watch = plan.context.watch()
-            let run = TrainingRun(
-                plan, reporter,
-                isCanceled: { self.isCanceled.load(ordering: .relaxed) || watch.isCanceled })
-            active = run
-            defer { active = nil }
-            try run.run()
         }
+        let reporter = Reporter(
+            ranks.isFirst ? callback : nil, options: plan.options, steps: plan.stepsPerEpoch)
+        let watch = plan.context.watch()
+        let run = TrainingRun(
+            plan, reporter,
+            isCanceled: { self.isCanceled.load(ordering: .relaxed) || watch.isCanceled })
+        active = run
+        defer { active = nil }
+        try run.run()
     }
 
     /// Multiplies the learning rate of the steps to come by `factor`; checkpoints keep it. From the

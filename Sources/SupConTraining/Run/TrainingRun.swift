@@ -15,15 +15,15 @@ final class TrainingRun {
     private var best: Model.Snapshot?
     /// The parameters that the callback wants to be left with.
     private var kept: Model.Snapshot?
-    /// How often it has said so, here and as far as all ranks know.
+    /// The number of times the callback kept the model: at this rank, and as all ranks know it.
     private var (keepCount, sharedKeepCount) = (0, 0.0)
     /// The last state without NaN, to come back to.
     private var sound: Model.Snapshot?
     /// The files that have become unreadable, as far as they have been told of: "path: reason".
     private var unreadable: Set<String> = []
-    /// How many of those that the loader has found were looked at.
+    /// The number of the loader's unreadable files that were looked at.
     private var unreadableOfLoader = 0
-    /// How many of other ranks were told of.
+    /// The number of other ranks' unreadable files that were told of.
     private var unreadableElsewhere = 0
     /// The callback hears of an epoch, whose checkpoint has been written.
     private var isReporting = false
@@ -46,8 +46,11 @@ final class TrainingRun {
         do throws(SupConError) {
             try runEpochs()
         } catch {
-            if let kept { try putBack(kept) }
-            throw error
+            let reason = error
+            do throws(SupConError) { if let kept { try putBack(kept) } } catch {
+                Log.write(.warning, "the model that was kept is lost: \(error.message)")
+            }
+            throw reason
         }
         if let kept { try putBack(kept) }
     }
@@ -143,7 +146,7 @@ final class TrainingRun {
         warn(count, " at other ranks; another of the class takes its place", epoch, step)
     }
 
-    /// The first few are told of each, then every tenth, hundredth and so on.
+    /// Returns the greatest power of ten up to `count`: files are told of in steps of it.
     private static func power(_ count: Int) -> Int {
         var power = 1
         while power * 10 <= count { power *= 10 }

@@ -16,6 +16,7 @@ final class ValidationAccuracy {
     private let dimension: Int
     /// Of two images; nil: labels say what is right.
     private let pair: TargetMask?
+    private let ranks: Ranks
     private let context: ExecutionContext
 
     /// `training` and `validation` have labels, or what `options.positives` takes, and are not
@@ -35,7 +36,7 @@ final class ValidationAccuracy {
                 ranks)
         }
         (gallery, queries) = (try sample(training), try sample(validation))
-        (dimension, self.context) = (model.outputDimension(.encoder), context)
+        (dimension, self.ranks, self.context) = (model.outputDimension(.encoder), ranks, context)
         pair = try gallery.images.targets.flatMap { (targets) throws(SupConError) in
             try TargetMask(options, dimension: targets.dimension, samples: 2, context: context)
         }
@@ -46,6 +47,17 @@ final class ValidationAccuracy {
     func measure() throws(SupConError) -> Double {
         try gallery.embed()
         try queries.embed()
+        // Rank 0's, so that all ranks go on alike.
+        return try ranks.together { () throws(SupConError) in
+            try compare()
+        } reporting: {
+            [$0]
+        }.reports[0][0]
+    }
+
+    /// Returns the fraction of the queries whose nearest row of the gallery is a positive. Errors:
+    /// memory, canceled.
+    private func compare() throws(SupConError) -> Double {
         guard let pair, let wanted = queries.images.targets, let known = gallery.images.targets
         else {
             return try Self.withLabels(gallery.images.classIndices ?? []) {

@@ -1,7 +1,7 @@
 import SupConTensor
 
-/// The part of each batch that this rank takes: some samples that lie together in it, nearly as
-/// many as every other rank, in whole chunks where there are chunks.
+/// A batch part is this rank's share of each batch: samples that lie together in it, nearly as many
+/// as every other rank takes, in whole chunks where there are chunks.
 struct BatchPart {
     let ranks: Ranks
     /// The samples that each rank takes, in order.
@@ -79,7 +79,8 @@ struct BatchPart {
         }
         guard !ranks.isAlone else { return outcome }
         if isContrastive {
-            if !reports.allSatisfy({ $0[0].isFinite }) { outcome.loss = .nan }
+            // Rank 0's, so that all ranks judge it alike.
+            outcome.loss = reports.allSatisfy { $0[0].isFinite } ? reports[0][0] : .nan
         } else {
             outcome.loss = zip(reports, all).reduce(0) {
                 $0 + $1.0[0] * Double($1.1.count) / Double(batchSize)
@@ -94,18 +95,18 @@ struct BatchPart {
     }
 }
 
-/// The embeddings z of a batch's rows, those of all ranks at every rank, and the loss's gradient
-/// with respect to them.
+/// Batch projections hold the embeddings z of all ranks' rows, and the loss's gradient with respect
+/// to them.
 final class BatchProjections {
     /// [rows, dimension]
     let z: UnsafeMutablePointer<Float>
     let gradient: UnsafeMutablePointer<Float>
     private let memory: (z: AlignedBuffer, gradient: AlignedBuffer)
     private let rows: RankRows
-    /// Where this rank's rows begin, in elements, and how many elements they have.
+    /// The elements of this rank's rows.
     let own: Range<Int>
 
-    /// `views`: rows of a sample. Errors: memory.
+    /// Makes buffers for `views` rows of each sample. Errors: memory.
     init(_ part: BatchPart, views: Int, dimension: Int) throws(SupConError) {
         let count = part.batchSize.multipliedReportingOverflow(by: views * dimension)
         try require(

@@ -9,7 +9,7 @@
 
 /* MPI counts in ints. */
 #define MOST ((int64_t)1 << 28)
-/* Seconds in which ranks that wait tell each other so. */
+/* Seconds that waiting ranks have to report to each other. */
 #define GRACE 5.0
 
 struct supcon_mpi {
@@ -17,7 +17,7 @@ struct supcon_mpi {
   MPI_Comm alive; /* apart from what may still be under way after a failure */
   int rank, world;
   double deadline;
-  char word; /* that it sends to tell that it is there */
+  char word; /* 1, sent to show that this rank is alive */
   char failure[512];
 };
 
@@ -27,7 +27,7 @@ static double now(void) {
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* A short wait gives its core to others that want it, a long one leaves it. */
+/* Yields during a short wait, sleeps during a long one. */
 static void pause_after(double waited) {
   if (waited < 0.05) sched_yield();
   else nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
@@ -113,7 +113,7 @@ static int all_gather(const void *bytes, int64_t count, void *gathered, void *us
                                 mpi->work, &request);
     return finish(mpi, status, &request, "gather");
   }
-  /* Every rank's part by itself, which lies where it belongs. */
+  /* Each rank broadcasts its part straight into its place. */
   memcpy((char *)gathered + mpi->rank * count, bytes, (size_t)count);
   for (int rank = 0; rank < mpi->world; ++rank)
     for (int64_t start = 0; start < count; start += MOST) {
@@ -155,6 +155,7 @@ int supcon_mpi_create(MPI_Comm communicator, double deadline, supcon_collectives
   supcon_mpi *mpi = calloc(1, sizeof *mpi);
   if (!mpi) return MPI_ERR_NO_MEM;
   mpi->deadline = deadline;
+  mpi->word = 1;
   mpi->work = mpi->alive = MPI_COMM_NULL;
   int status = MPI_Comm_dup(communicator, &mpi->work);
   if (status == MPI_SUCCESS) status = MPI_Comm_dup(communicator, &mpi->alive);

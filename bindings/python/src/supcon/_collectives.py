@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _abi
+from . import _abi, _convert
 from ._errors import ArgumentError
 from ._library import defaults
 from ._types import Array
@@ -68,12 +68,20 @@ class Bound:
                 )
         self.collectives, self.error = collectives, None
         self.struct = defaults(_abi.CollectivesStruct)
-        self.struct.rank, self.struct.world = int(collectives.rank), int(collectives.world)
+        world = _convert.integer("collectives.world", collectives.world, 1, 2**31 - 1)
+        self.struct.rank = _convert.integer("collectives.rank", collectives.rank, 0, world - 1)
+        self.struct.world = world
         self.struct.all_reduce_sum = _abi.AllReduceSum(self._guard(self._all_reduce_sum))
         self.struct.all_gather = _abi.AllGather(self._guard(self._all_gather))
         self.struct.broadcast = _abi.Broadcast(self._guard(self._broadcast))
         self.struct.barrier = _abi.Barrier(self._guard(lambda _: self.collectives.barrier()))
         self.struct.describe_failure = _abi.DescribeFailure(self._describe)
+
+    def first(self, value: float) -> float:
+        """Returns rank 0's value, at every rank."""
+        told = np.array([value])
+        self.collectives.broadcast(told.view(np.uint8), 0)
+        return float(told[0])
 
     def _guard(self, operation: Callable[..., None]) -> Callable[..., int]:
         def call(*arguments: Any) -> int:

@@ -308,7 +308,9 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
                 print(self.recipe_, file=sys.stderr)
         model = self._start(data, recipe, options)
         if options.get("learning_rate") == "auto":
-            tuning = tune(model, data, verbose=self.verbose, **options)
+            tuning = tune(
+                model, data, verbose=self.verbose, collectives=self.collectives, **options
+            )
             options["learning_rate"] = tuning.learning_rate
             self.recipe_ = "; ".join(filter(None, (self.recipe_, tuning.recipe)))
         training, keep = Training(), False

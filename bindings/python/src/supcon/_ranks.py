@@ -47,7 +47,7 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes what comes out."""
+        """Tells whether this process writes the output."""
         return self.rank == 0
 
     def embed(self, data: Dataset, embed: Callable[[Dataset], Array]) -> Array | None:
@@ -81,8 +81,8 @@ class Ranks:
             time.sleep(0.005)
 
     def fail(self, error: BaseException) -> bool:
-        """What follows an error: where all ranks have it, they end side by side; where this one
-        does, it ends the others. Whether this rank is to print it.
+        """Ends the other ranks, unless the error occurred on all of them. Returns whether this rank
+        should print it.
         """
         if self.collectives is None:
             return True

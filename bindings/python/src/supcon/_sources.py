@@ -50,6 +50,8 @@ def read(spec: str, **options: Any) -> tuple[Dataset, Dataset | None]:
     kind, colon, rest = spec.partition(":")
     files = rest.split(",")
     there = os.path.exists(spec)
+    if not os.path.isdir(spec):
+        _refuse(options, ("max_pixels", "exact_decoding", "class_order"), f"{spec!r} is no folder")
     if colon and not there:
         if kind == "idx" and len(files) <= 2:
             return Dataset.from_idx(*files), None
@@ -77,6 +79,7 @@ def images(specs: list[str], *, on_error: OnErrorName | None = None, **options: 
     """
     if all(_is_picture(it) for it in specs):
         # every named file must be readable, so that rows of results match the files
+        _refuse(options, ("class_order",), "files have no order of classes")
         options = _of_files(options)
         options.pop("class_order", None)
         return Dataset.from_files(list(specs), on_error=on_error or "refuse", **options)
@@ -84,6 +87,13 @@ def images(specs: list[str], *, on_error: OnErrorName | None = None, **options: 
         return read(specs[0], on_error=on_error, **options)[0]
     other = next(it for it in specs if not _is_picture(it))
     raise ArgumentError(f"{other!r} is among {len(specs)} images; expected files, or one data set")
+
+
+def _refuse(options: dict[str, Any], names: tuple[str, ...], why: str) -> None:
+    """Raises ArgumentError where one of these options was given, which does not apply."""
+    for name in names:
+        if options.get(name):
+            raise ArgumentError(f"--{name.replace('_', '-')} does not apply: {why}")
 
 
 def _of_files(options: dict[str, Any]) -> dict[str, Any]:

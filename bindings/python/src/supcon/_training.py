@@ -231,7 +231,9 @@ def train(
     if learning_rate == "auto":
         from ._tune import tune
 
-        given["learning_rate"] = tune(model, data, verbose=verbose, **given | more).learning_rate
+        given["learning_rate"] = tune(
+            model, data, verbose=verbose, collectives=collectives, **given | more
+        ).learning_rate
     if run is not None and (collectives is None or collectives.rank == 0):
         given |= more
         return _in_folder(
@@ -247,7 +249,12 @@ def train(
         struct.augmentation = ctypes.pointer(first)
     if second is not None:
         struct.augmentation_second = ctypes.pointer(second)
-    heard = ([ProgressBar()] if verbose else []) + listed(callbacks)
+    if collectives is not None and collectives.rank:
+        # rank 0's folder, checkpoint and callbacks serve all ranks
+        struct.resume = 0
+        heard = []
+    else:
+        heard = ([ProgressBar()] if verbose else []) + listed(callbacks)
     bound = None if collectives is None else Bound(collectives)
     return _run(model, data, struct, heard, bound, training or Training())
 
@@ -377,9 +384,14 @@ def _run(
                 begun.append(hook)
         with interruptible(lambda: lib.supcon_trainer_cancel(trainer.handle)):
             check(lib.supcon_trainer_run(trainer.handle, _abi.TrainCallback(guarded(hear)), None))
-    except (CanceledError, StateError):  # the latter for NaN, which a callback may accept
+    except CanceledError:
         # at other ranks than the first: rank 0's callback, or an interrupt there
         training.stopped = training.stopped or (bound is not None and bound.struct.rank != 0)
+        if not training.stopped:
+            raise
+    except StateError:  # NaN, which a callback of rank 0 may accept
+        if bound is not None and bound.struct.world > 1:
+            training.stopped = bool(bound.first(training.stopped))
         if not training.stopped:
             raise
     finally:

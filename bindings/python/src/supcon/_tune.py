@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from ._collectives import Bound, Collectives
 from ._convert import real
 from ._data import Dataset
 from ._errors import ArgumentError, StateError
@@ -27,7 +28,7 @@ IMAGES, BATCHES = 2000, 8  # of a trial, at most: so many, or as many as make so
 # same rate, and the run of 455 steps agrees with them.
 FEWEST_STEPS, MOST_STEPS, PART = 20, 60, 20
 # What a short run cannot have: the course of the whole run, and what that leaves behind.
-_LEFT_OUT = {
+LEFT_OUT = {
     "learning_rate",
     "min_lr",
     "schedule",
@@ -82,7 +83,13 @@ class Tuning:
 
 
 def tune(
-    model: Model, data: Dataset, *, seconds: float = 600.0, verbose: int = 0, **options: Any
+    model: Model,
+    data: Dataset,
+    *,
+    seconds: float = 600.0,
+    verbose: int = 0,
+    collectives: Collectives | None = None,
+    **options: Any,
 ) -> Tuning:
     """Finds the learning rate of a run by short runs on a part of its training images.
 
@@ -106,6 +113,8 @@ def tune(
         After them trials end, and the best until then is chosen.
     verbose : int
         1: a line for each trial on standard error.
+    collectives : Collectives, optional
+        The processes that will train together: each sweeps by itself, and all take rank 0's rate.
     **options
         As in `train`. Those of the course of a whole run (schedule and warm-up, unfreeze_epochs,
         image_size_schedule, validation, checkpoints) do not matter here.
@@ -129,6 +138,8 @@ def tune(
             "learning_rate, or more seconds"
         )
     rate = sweep.nearest(sweep.best, default)
+    if collectives is not None:
+        rate = Bound(collectives).first(rate)
     return Tuning(rate, sweep.ordered, sweep.recipe(rate))
 
 
@@ -158,7 +169,7 @@ class _Sweep:
             self.training, self.judges = data.split(fraction, seed)
         per_epoch = max(1, len(self.training) // batch)
         rounds = math.ceil(min(MOST_STEPS, max(FEWEST_STEPS, run // PART)) / per_epoch)
-        self.options = {name: it for name, it in options.items() if name not in _LEFT_OUT}
+        self.options = {name: it for name, it in options.items() if name not in LEFT_OUT}
         self.options |= {"epochs": rounds, "validation_fraction": 0.0}
         self.model, self.verbose, self.steps = model, verbose, rounds * per_epoch
         self.deadline = time.monotonic() + seconds

@@ -64,16 +64,18 @@ class MPICollectives(Collectives):
             if waited > self.deadline:
                 self.failed = True
                 raise TimeoutError(f"waited {self.deadline:g} s in a {name}; {self._missing()}")
-            # A short wait gives its core to others that want it, a long one leaves it.
+            # yields during a short wait, sleeps during a long one
             os.sched_yield() if waited < 0.05 else time.sleep(0.0002)
 
     def _missing(self) -> str:
-        """Which ranks do not answer: every one that waits comes here and tells all others."""
+        """Names the ranks that do not answer: each waiting rank sends a message to all others."""
         others = [it for it in range(self.world) if it != self.rank]
         heard = [np.zeros(1, np.uint8) for _ in others]
         receive = [self.alive.Irecv(it, source) for it, source in zip(heard, others)]
-        for target in others:
-            self.alive.Isend(np.ones(1, np.uint8), target)
+        word = np.ones(1, np.uint8)
+        send = [self.alive.Isend(word, target) for target in others]
+        # MPI may use these after a failure, for as long as they are open
+        self.open = (heard, receive, word, send)
         end = time.monotonic() + min(5.0, self.deadline)
         done: set[int] = set()
         while len(done) < len(others) and time.monotonic() < end:
@@ -86,7 +88,7 @@ class MPICollectives(Collectives):
 
 
 def collectives(comm: Any = None, *, deadline: float = 300.0) -> MPICollectives:
-    """The ranks of an MPI communicator for `supcon.train` and the estimators.
+    """Makes collectives of the ranks of an MPI communicator, for `supcon.train` and the estimators.
 
     Parameters
     ----------

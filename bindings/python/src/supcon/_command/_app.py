@@ -102,6 +102,10 @@ def _guarded(function: Callable[[SimpleNamespace], int]) -> Callable[[SimpleName
             words = " ".join(str(error).split()) or type(error).__name__
             print(f"supcon: error: {words}", file=sys.stderr)
             raise typer.Exit(1) from None
+        except Exception as error:
+            if ranks:
+                ranks.fail(error)
+            raise
         raise typer.Exit(code or 0)
 
     run.__name__, run.__doc__ = function.__name__, function.__doc__

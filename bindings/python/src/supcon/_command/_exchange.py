@@ -90,6 +90,8 @@ def _model_of(path: str) -> str:
 
 def export(given: SimpleNamespace) -> int:
     kind = given.to
+    if kind is None and (given.output or "").endswith(".safetensors"):
+        kind = "torchvision"
     if kind is None:
         kind = next(
             (it for it, end in FORMATS.items() if (given.output or "").endswith(end)), "onnx"

@@ -97,7 +97,7 @@ def report(given: SimpleNamespace) -> int:
     data, test = sources(given.run, given.data, given.test)
     names = None if given.projection is None else given.projection.split(",")
     note(given, "making the report")
-    print(make(given.run, data, test, projections=names))
+    print(make(given.run, data, test, projections=names, n_jobs=given.threads))
     return 0
 
 

@@ -313,7 +313,15 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
         suit_classifier(model, data)
     if options.get("learning_rate") == "auto":
         limit = only({"seconds": getattr(arguments, "seconds", None)})
-        tuning = tune(model, data, verbose=not arguments.quiet, **limit, **options)
+        ranks = getattr(arguments, "ranks", None)
+        tuning = tune(
+            model,
+            data,
+            verbose=not arguments.quiet,
+            collectives=ranks and ranks.collectives,
+            **limit,
+            **options,
+        )
         options["learning_rate"] = tuning.learning_rate
         note(arguments, tuning.recipe)
     return Prepared(data, test, model, options, described)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 from .._options import CLASSIFIER
+from .._tune import LEFT_OUT
 from ._flags import Flag
 from ._train import configured, flags, prepared
 
 # What only a whole run has.
-_OF_RUNS = {"output", "learning_rate", "val", "classifier", "report", "resume", *CLASSIFIER}
+_OF_RUNS = {
+    *("output", "learning_rate", "val", "classifier", "report", "resume"),
+    *CLASSIFIER,
+    *(LEFT_OUT - {"validation_fraction"}),
+}
 
 
 def tune_flags() -> list[Flag]:

@@ -25,6 +25,7 @@ def report(
     test: Dataset | None = None,
     *,
     projections: Sequence[str] | None = None,
+    n_jobs: int | None = None,
 ) -> Path:
     """Writes report.html into a run's folder: curves, confusion matrix, a map of the embeddings,
     nearest neighbors, the worst mistakes, calibration, and the views that training saw. It is one
@@ -42,6 +43,8 @@ def report(
     projections : list of {"pca", "umap", "tsne"}, optional
         Projections of the map. None: PCA, and UMAP or else t-SNE if umap-learn or scikit-learn is
         installed.
+    n_jobs : int, optional
+        Threads that judge the model. None: all CPUs.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def report(
         raise ArgumentError("the run has no folder; expected one that was trained with run=")
     folder = Run.at(path)
     if test is not None or not folder.evaluation.exists():
-        _assess(folder, data, test)
+        _assess(folder, data, test, n_jobs)
     found = Assessment.load(folder.evaluation)
     config = folder.config.read_text(encoding="utf-8")
     name = folder.path.resolve().name
@@ -97,7 +100,9 @@ def sources(
     return found, _sources.read(held, **reading)[0] if held else own
 
 
-def _assess(folder: Run, data: Dataset | None, test: Dataset | None) -> None:
+def _assess(
+    folder: Run, data: Dataset | None, test: Dataset | None, n_jobs: int | None = None
+) -> None:
     """Judges the model of a run's folder and writes the evaluation there."""
     if data is None:
         raise ArgumentError(
@@ -109,4 +114,4 @@ def _assess(folder: Run, data: Dataset | None, test: Dataset | None) -> None:
     options = sections.get("train", {}) | {"augmentation": sections.get("augmentation")}
     if sections.get("augmentation_second"):
         options["augmentation"] = options["augmentation"], sections["augmentation_second"]
-    assess(load(model), data, options, test).save(folder.evaluation)
+    assess(load(model, n_jobs=n_jobs), data, options, test).save(folder.evaluation)

@@ -173,6 +173,17 @@ def test_sigterm_ends_all(tmp_path):
     assert result is not None and resumed == ["done"] * 2, told.stderr
 
 
+def test_a_run_folder_is_resumed(tmp_path):
+    """Rank 0 keeps the folder, and all ranks go on from it."""
+    for epochs in (1, 2):
+        ended, result, told = train(
+            tmp_path, 2, run=str(tmp_path / "run"), resume=epochs == 2, epochs=epochs
+        )
+        assert result is not None and ended == ["done"] * 2, told.stderr
+    lines = (tmp_path / "run" / "summary.csv").read_text().splitlines()
+    assert len(lines) == 3
+
+
 def test_command(tmp_path):
     images, labels = tmp_path / "images.npy", tmp_path / "labels.npy"
     sys.path.insert(0, str(HERE))
@@ -237,9 +248,10 @@ def test_c_faults(tmp_path, program):
     sentence = "argument: rank 1 of 2: learning_rate is 0.125 here and 0.0002 at rank 0"
     assert told.returncode == 3 and sentence in told.stdout
     told = run(3, program, tmp_path / "model", 0, "late")
-    assert (
-        told.returncode == 3 and "waited 1 s in a barrier; nothing came from rank 1" in told.stdout
-    )
+    # Ranks 0 and 2 hear each other, and name only the one that is late.
+    assert told.returncode == 3
+    assert "waited 1 s in a barrier; nothing came from rank 1)" in told.stdout, told.stdout
+    assert "rank 1, 2" not in told.stdout and "rank 0" not in told.stdout.split("nothing came")[1]
     told = run(2, program, tmp_path / "model", 0, "dies")
     assert told.returncode != 0 and "signal 9" in told.stderr
     assert not (tmp_path / "model").exists()

@@ -84,6 +84,7 @@ final class EncoderPass {
 
     var memoryByteCount: Int {
         plan.memoryByteCount + (classifier?.memoryByteCount ?? 0) + (cache?.memoryByteCount ?? 0)
+            + scratch.byteCount + (formerStatistics?.byteCount ?? 0)
     }
 
     /// Prepares the first step, with the parameters as they are now.

@@ -73,6 +73,7 @@ final class QueueStep: TrainingStep {
     var memoryByteCount: Int {
         pass.memoryByteCount + keys.memoryByteCount + queue.memoryByteCount + loss.memoryByteCount
             + rowEmbeddings.byteCount + queries.memoryByteCount + keyRows.byteCount
+            + keyLabels.byteCount + rows.memoryByteCount
     }
     var embeddings: Embeddings? { rows.embeddings(rowEmbeddings.floats) }
     var spread: Double { rows.spread(rowEmbeddings.floats) }

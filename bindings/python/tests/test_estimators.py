@@ -357,3 +357,18 @@ def test_import_is_light():
         "('sklearn', 'scipy', 'torch', 'argparse')), sorted(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_init_takes_the_estimators_precision_threads_and_memory(shapes):
+    images, labels = shapes
+    begun = supcon.Model(width=4, channels=1, image_size=12, precision="f32", n_jobs=1)
+    options = {"init": begun, "epochs": 1, "batch_size": 32, "random_state": 0}
+    kept = supcon.SupConEncoder(**options).fit(images, labels).model_
+    assert (kept.precision, kept.n_jobs) == ("f32", 1)
+    changed = supcon.SupConEncoder(**options, n_jobs=2, memory_limit=1 << 30).fit(images, labels)
+    assert (changed.model_.n_jobs, changed.model_.memory_limit) == (2, 1 << 30)
+    with pytest.raises(supcon.OutOfMemoryError):
+        supcon.SupConEncoder(**options, memory_limit=1000).fit(images, labels)
+    other = supcon.Model(width=4, channels=1, image_size=12, n_jobs=1)
+    found = supcon.SupConEncoder(**options | {"init": other}, precision="f32").fit(images, labels)
+    assert found.model_.precision == "f32"

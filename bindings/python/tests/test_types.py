@@ -32,6 +32,7 @@ print(encoder.epochs, encoder.model_.embedding_dim + 1, encoder.set_params(epoch
 classifier: supcon.SupConClassifier = supcon.SupConClassifier(
     class_weight={"cat": 2.0}, callbacks=[callbacks.EarlyStopping("loss", patience=3)]
 ).fit(images, labels, sample_weight=np.ones(8))
+print(supcon.mpi.collectives, supcon.distributed.collectives)
 print(classifier.predict(images).tolist(), classifier.score(images, labels) + 0.5)
 
 

@@ -62,6 +62,8 @@ from ._training import Event, Training, train
 from ._tune import Trial, Tuning, tune
 
 if TYPE_CHECKING:
+    from . import distributed as distributed
+    from . import mpi as mpi
     from ._classifier import SupConClassifier
     from ._encoder import SupConEncoder
     from ._report import report

@@ -363,11 +363,9 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
                     "own; expected one of the two"
                 )
         if isinstance(self.init, Model):
-            model = self.init.copy()
-            for name, value in only(
-                {"n_jobs": self.n_jobs, "memory_limit": self.memory_limit}
-            ).items():
-                setattr(model, name, value)
+            model = self.init.copy(
+                precision=self.precision, n_jobs=self.n_jobs, memory_limit=self.memory_limit
+            )
         else:
             model = load(
                 self.init,

@@ -274,13 +274,25 @@ class Model(Description):
         )
         return self
 
-    def copy(self) -> Model:
-        """Returns a copy with memory of its own."""
+    def copy(
+        self,
+        *,
+        precision: _generated.PrecisionName | None = None,
+        n_jobs: int | None = None,
+        memory_limit: int | None = None,
+    ) -> Model:
+        """Returns a copy with memory of its own.
+
+        Parameters
+        ----------
+        precision, n_jobs, memory_limit : optional
+            As in `load`. None: the model's own.
+        """
         return _from_bytes(
             self.to_bytes(),
-            "f32" if self.precision == "f32" else "auto",
-            self.n_jobs,
-            self.memory_limit,
+            precision or self._precision_to_load(),
+            self.n_jobs if n_jobs is None else n_jobs,
+            self.memory_limit if memory_limit is None else memory_limit,
         )
 
     def save(self, path: PathLike) -> None:
@@ -296,11 +308,16 @@ class Model(Description):
             self.save(path)
             return path.read_bytes()
 
+    def _precision_to_load(self) -> _generated.PrecisionName:
+        """Returns the precision that a copy loads with: bf16 is not demanded, as the reader's
+        CPU may lack it, and "auto" keeps int8.
+        """
+        return "f32" if self.precision == "f32" and not self.int8 else "auto"
+
     def __reduce__(self) -> tuple[Any, ...]:
-        # bf16 is not demanded again, since the reader's CPU may lack it
         return _unpickled, (
             self.to_bytes(),
-            "f32" if self.precision == "f32" and not self.int8 else "auto",
+            self._precision_to_load(),
             self.n_jobs,
             self.memory_limit,
         )

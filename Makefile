@@ -91,7 +91,7 @@ define find-python
 endef
 
 MYPY := "mypy==2.4.1; python_version >= '3.10'"
-PYTHON_PACKAGES := $(MYPY) setuptools numpy pillow pytest scikit-learn matplotlib safetensors tensorboard typer rich "tomli; python_version < '3.11'" onnx onnxruntime faiss-cpu
+PYTHON_PACKAGES := $(MYPY) setuptools numpy pillow pillow-heif pytest scikit-learn matplotlib safetensors tensorboard typer rich "tomli; python_version < '3.11'" onnx onnxruntime faiss-cpu
 venv: $(VENV)/ready
 $(VENV)/ready: Makefile
 	@$(find-python); \

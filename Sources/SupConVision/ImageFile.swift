@@ -106,17 +106,17 @@ final class ImageFile {
         if bytes.isGitLFSPointer { return UnsafeRawBufferPointer.gitLFSPointer }
         let kind: String? =
             if bytes.starts(with: "GIF8") {
-                "GIF"
+                "a GIF"
             } else if bytes.starts(with: "BM") {
-                "BMP"
+                "a BMP"
             } else if bytes.starts(with: "II*\0") || bytes.starts(with: "MM\0*") {
-                "TIFF"
+                "a TIFF"
             } else if bytes.starts(4, with: "ftypavif") {
-                "AVIF"
+                "an AVIF"
             } else if bytes.starts(4, with: "ftyphei") || bytes.starts(4, with: "ftypmif1") {
-                "HEIC"
+                "a HEIC"
             } else { nil }
-        return kind.map { "is a \($0) image; expected JPEG, PNG or WebP" }
+        return kind.map { "is \($0) image; expected JPEG, PNG or WebP" }
             ?? "is neither a JPEG nor a PNG nor a WebP image"
     }
 

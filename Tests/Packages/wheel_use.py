@@ -22,6 +22,12 @@ JPEG = base64.b64decode(
     "AAf/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/8QAFQEBAQAAAAAAAAAAAAAAAAAABgj/xAAUEQEAAAAAAAAAAAAAAAAA"
     "AAAA/9oADAMBAAIRAxEAPwCFADS3X//Z"
 )
+# PNG and WebP (lossless) of 2x2 and 4x4 pixels of that color.
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAIAAAD91JpzAAAAFklEQVR4nGM8IWfDwMDAxMDAwMDAAAAOTgEmR2hJIgAA"
+    "AABJRU5ErkJggg=="
+)
+WEBP = base64.b64decode("UklGRh4AAABXRUJQVlA4TBEAAAAvA8AAAAdQjyKXp/+BiOh/AAA=")
 
 
 def bars(count, random):
@@ -38,7 +44,7 @@ def check_bare():
     """Nothing here could lend the package a library."""
     for name in ("swift", "gcc", "cc", "ld"):
         assert shutil.which(name) is None, name
-    engines = ("dnnl", "gomp", "jpeg", "png", "openblas", "swift", "OpenCL")
+    engines = ("dnnl", "gomp", "jpeg", "png", "webp", "openblas", "swift", "OpenCL")
     for folder in ("/usr/lib", "/lib", "/lib64", "/opt"):
         for _, _, files in os.walk(folder, followlinks=True):
             for name in files:
@@ -75,10 +81,12 @@ def main():
         path = Path(folder) / "model.safetensors"
         encoder.model_.save(path)
         assert np.array_equal(supcon.load(path).embed(others), queries)
-        photo = Path(folder) / "red.jpg"
-        photo.write_bytes(JPEG)
+        for name, content in (("red.jpg", JPEG), ("red.png", PNG), ("red.webp", WEBP)):
+            (Path(folder) / name).write_bytes(content)
         views = supcon.augment(supcon.ImageFolder(folder), "none", size=8)
-        assert np.abs(views[0].mean((0, 1)) * 255 - (200, 30, 60)).max() < 4, views[0].mean((0, 1))
+        assert len(views) == 3, len(views)
+        for view in views:
+            assert np.abs(view.mean((0, 1)) * 255 - (200, 30, 60)).max() < 4, view.mean((0, 1))
     print(f"Python {sys.version.split()[0]}, numpy {np.__version__}: accuracy {accuracy:.2f}")
 
 

@@ -150,6 +150,75 @@ def test_what_only_pillow_reads(color, images, tmp_path):
         supcon.ImageFolder(tmp_path, on_error="refuse")
 
 
+def test_a_folder_of_what_only_pillow_reads(color, images, tmp_path, caplog):
+    for place, name in enumerate(("10/b.bmp", "10/deep/a.TIF", "9/c.gif")):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = pillow.fromarray(images[place])
+        (made.convert("P") if place == 2 else made).save(path)
+    (tmp_path / "9" / "d.jpg").write_bytes(b"nothing")
+    (tmp_path / "9" / "notes.txt").write_bytes(b"nothing")
+    (tmp_path / "9" / "round").symlink_to(tmp_path)
+    (tmp_path / "__MACOSX").mkdir()
+    data = supcon.ImageFolder(tmp_path, class_order="natural")
+    assert data.class_names == ["9", "10"] and data.labels.tolist() == [0, 1, 1]
+    assert [pathlib.Path(it).name for it in data.paths] == ["c.gif", "b.bmp", "a.TIF"]
+    assert len(data.skipped) == 1 and "d.jpg: is neither" in data.skipped[0]
+    assert [it.getMessage() for it in caplog.records if it.levelno >= logging.WARNING] == [
+        f"1 of 4 files are left out; the first: {data.skipped[0]}"
+    ]
+    same(color.embed(data)[1:], color.embed(images)[:2])
+    assert supcon.ImageFolder(tmp_path).class_names == ["10", "9"]
+    flat = supcon.ImageFolder(tmp_path / "10" / "deep")
+    assert flat.labels is None and len(flat) == 1
+    with pytest.raises(supcon.FormatError, match="d.jpg"):
+        supcon.ImageFolder(tmp_path, on_error="refuse")
+
+
+def test_bytes_that_only_pillow_reads(color, images):
+    for kind in ("BMP", "TIFF"):
+        same(color.embed(encoded(images[0], kind)), color.embed(images[:1]))
+
+
+def test_heic(color, images, tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    smooth = np.tile(np.linspace(20, 230, 28).astype(np.uint8)[:, None, None], (1, 28, 3))
+    for name, shade in (("light", smooth), ("dark", smooth // 2)):
+        (tmp_path / name).mkdir()
+        pillow.fromarray(shade).save(tmp_path / name / "IMG_1.HEIC", quality=100)
+    data = supcon.ImageFolder(tmp_path)
+    assert data.class_names == ["dark", "light"] and data.labels.tolist() == [0, 1]
+    same(color.embed(data), color.embed(np.stack([smooth // 2, smooth])), 0.02)
+    path = tmp_path / "light" / "IMG_1.HEIC"
+    same(color.embed(path), color.embed(path.read_bytes()))
+
+
+@pytest.mark.parametrize("lacking", ["pillow_heif", "PIL"])
+def test_the_extra_that_reads_heic_is_named(lacking, images, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.heic").write_bytes(b"\0\0\0\x1cftypheic" + bytes(99))
+    (tmp_path / "c.jpg").write_bytes(encoded(images[0], "PNG"))
+    program = """
+import sys; folder, lacking = sys.argv[1:]; sys.modules[lacking] = None
+import supcon
+heic = folder + "/a/b.heic"
+for given in (heic, open(heic, "rb").read()):
+    try: supcon.Model(width=2, image_size=28).embed(given)
+    except supcon.FormatError as error: print(error)
+try: supcon.ImageFolder(folder)
+except supcon.FormatError as error: print(error)
+print(supcon.Dataset.from_files([heic, folder + "/c.jpg"], on_error="skip").skipped[0])
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path), lacking], capture_output=True, text=True
+    ).stdout.splitlines()
+    advice = "is a HEIC image; expected JPEG, PNG or WebP; Python also reads HEIC with: pip install"
+    assert len(said) == 4, said
+    for line in said:
+        assert f"{advice} 'supcon[images]'" in line, line
+
+
 def test_orientations_of_pillow_images(color):
     path = FIXTURES / "orientation6.png"
     same(color.embed(pillow.open(path)), color.embed(path))

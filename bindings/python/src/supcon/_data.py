@@ -24,6 +24,7 @@ from ._images import (
 )
 from ._library import check, defaults, guarded, lib, own
 from ._options import DATASET, build
+from ._pictures import advised
 from ._types import AnyArray, Array, ArrayLike, Encoded, Int64, PathLike, Size
 
 
@@ -174,8 +175,9 @@ class Dataset:
         exact_decoding: bool | None = None,
     ) -> Dataset:
         """Makes a data set of encoded images in memory, each the bytes of a JPEG, PNG or WebP file,
-        or a path. They are not copied, and are decoded when they are used. The options are those of
-        `from_files`.
+        or a path. They are not copied, and are decoded when they are used; those that only Pillow
+        reads (BMP, GIF, TIFF; HEIC with pillow-heif) are decoded into memory. The options are those
+        of `from_files`.
         """
         options = build(
             DATASET,
@@ -461,8 +463,9 @@ def encoded_dataset(
     if numbers is not None and len(numbers) != len(images):
         raise ShapeError(f"there are {len(numbers)} labels for {len(images)} images")
     handle = _abi.DatasetHandle()
-    keep = hand_over(images, numbers, options, handle)
-    return Dataset(handle, keep)
+    data = Dataset(handle, hand_over(images, numbers, options, handle))
+    data.skipped = [advised(it) for it in data.skipped]
+    return data
 
 
 def from_pixels(

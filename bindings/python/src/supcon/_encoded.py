@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from . import _abi, _convert, _generated
+from ._errors import FormatError
 from ._images import integers
 from ._library import check, lib
-from ._pictures import is_foreign, transcoded
+from ._pictures import advised, is_foreign, transcoded
 from ._types import Int64
 
 
@@ -35,21 +36,26 @@ def hand_over(
         elif isinstance(it, Path):
             paths[at] = _convert.path("paths", it)
             it = transcoded(it) if is_foreign(it) else None
+        elif is_foreign(it):
+            it = transcoded(it) or it
         if it is not None:
             buffer = np.frombuffer(it, np.uint8)
             keep.append(buffer)
             data[at], sizes[at] = buffer.ctypes.data, buffer.size
             if not buffer.size:  # an empty buffer must not be NULL
                 data[at] = sizes.ctypes.data
-    check(
-        lib.supcon_dataset_from_encoded(
-            data,
-            integers(sizes),
-            paths,
-            count,
-            integers(numbers),
-            ctypes.byref(options),
-            ctypes.byref(handle),
+    try:
+        check(
+            lib.supcon_dataset_from_encoded(
+                data,
+                integers(sizes),
+                paths,
+                count,
+                integers(numbers),
+                ctypes.byref(options),
+                ctypes.byref(handle),
+            )
         )
-    )
+    except FormatError as error:
+        raise FormatError(advised(str(error))) from None
     return tuple(keep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from . import _abi, _convert, _generated
 from ._data import Dataset, encoded_dataset
 from ._errors import FormatError
 from ._images import integers
-from ._library import check, lib
+from ._library import check, hushed, lib, to_logging
 from ._options import DATASET, build
-from ._pictures import is_foreign, transcoded
+from ._pictures import advised, has_image_name, is_foreign, transcoded
 from ._types import PathLike
 
 
@@ -80,34 +81,106 @@ def _folder(path: bytes, options: _generated.DatasetOptions) -> Dataset:
     """Makes a data set of a folder's images, including those that only Pillow reads."""
     refuses, handle = options.on_error == _generated.OnError.REFUSE, _abi.DatasetHandle()
     options.on_error = _generated.OnError.SKIP
-    status = lib.supcon_dataset_from_folder(path, ctypes.byref(options), ctypes.byref(handle))
-    options.on_error = _generated.OnError.REFUSE if refuses else _generated.OnError.SKIP
-    check(status)
-    data = Dataset(handle)
+    data, refused = None, None
+    with hushed() as said:
+        try:
+            check(lib.supcon_dataset_from_folder(path, ctypes.byref(options), ctypes.byref(handle)))
+            data = Dataset(handle)
+        except FormatError as error:
+            refused = error
+    root = Path(os.fsdecode(path))
+    if data is not None:
+        names, paths = data.class_names, data.paths or []
+        unread = [it.split(": ")[0] for it in data.skipped]
+    else:  # no image that the library reads: it does not say which classes and files there are
+        natural = options.class_order == _generated.ClassOrder.NATURAL
+        (names, unread), paths = _walked(root, natural), []
     read = {}  # images that only Pillow reads, by path
-    for line in data.skipped:
-        name = line.split(": ")[0]
+    for name in unread:
         if is_foreign(name) and (made := transcoded(name)) is not None:
             read[name] = made
-    rest = [it for it in data.skipped if it.split(": ")[0] not in read]
-    if refuses and rest:
+    if not read:
+        for say in said:
+            say()
+        if data is None:
+            raise FormatError(advised(str(refused)))
+        data.skipped = [advised(it) for it in data.skipped]
+    else:
+        if data is None:  # the library says why it cannot read the others
+            paths = [it for it in unread if it not in read]
+        data = _merged(paths, read, names, root, data, options)
+    options.on_error = _generated.OnError.REFUSE if refuses else _generated.OnError.SKIP
+    if refuses and data.skipped:
         if not read:  # the library raises the right kind of error
             check(lib.supcon_dataset_from_folder(path, ctypes.byref(options), ctypes.byref(handle)))
-        raise FormatError(rest[0])
-    if not read:
-        return data
-    root = Path(os.fsdecode(path))
-    paths = data.paths or []
-    labels = dict(zip(paths, data.labels)) if data.labels is not None else None
-    if labels is not None:
-        numbers = {name: at for at, name in enumerate(data.class_names)}
-        for name in read:
-            labels[name] = numbers[Path(name).relative_to(root).parts[0]]
-    names = sorted([*paths, *read], key=lambda it: (labels[it] if labels else 0, Path(it).parts))
-    images = [(Path(it), read[it]) if it in read else Path(it) for it in names]
-    merged = encoded_dataset(images, None, options)
-    if labels is not None:
-        merged = merged.with_labels([labels[it] for it in names])
-        merged = merged.with_class_names(data.class_names)
-    merged.skipped = rest
+        raise FormatError(data.skipped[0])
+    return data
+
+
+def _merged(
+    paths: list[str],
+    read: dict[str, bytes],
+    names: list[str],
+    root: Path,
+    data: Dataset | None,
+    options: _generated.DatasetOptions,
+) -> Dataset:
+    """Makes a data set of files that the library reads, in its order of classes, and of those that
+    were `read` in its place. `data`: the library's own data set of the former.
+    """
+    labels = {}
+    if data is not None and data.labels is not None:
+        labels = dict(zip(paths, data.labels))
+    numbers = {name: at for at, name in enumerate(names)}
+    for name in {*paths, *read} - labels.keys() if names else ():
+        labels[name] = numbers[Path(name).relative_to(root).parts[0]]
+    files = sorted([*paths, *read], key=lambda it: (labels.get(it, 0), os.fsencode(it).split(b"/")))
+    with hushed():
+        merged = encoded_dataset(
+            [(Path(it), read[it]) if it in read else Path(it) for it in files], None, options
+        )
+    skipped = merged.skipped
+    if data is not None:
+        skipped = [it for it in data.skipped if it.split(": ")[0] not in read]
+    if names:
+        kept = merged.paths or []
+        merged = merged.with_labels([labels[it] for it in kept]).with_class_names(names)
+    merged.skipped = skipped = [advised(it) for it in skipped]
+    if skipped:
+        to_logging(
+            "warning",
+            f"{len(skipped)} of {len(merged) + len(skipped)} files are left out; the first: "
+            f"{skipped[0]}",
+        )
     return merged
+
+
+def _walked(root: Path, natural: bool) -> tuple[list[str], list[str]]:
+    """Returns the class folders in `root`, and the files in them (or in `root` if it has none)
+    whose names end like an image's, as the library finds them.
+    """
+
+    def listed(folder: str | Path) -> list[os.DirEntry[str]]:
+        with os.scandir(folder) as entries:
+            return [it for it in entries if it.name[0] != "." and it.name != "__MACOSX"]
+
+    def order(name: str) -> tuple[bytes, bytes]:
+        encoded = os.fsencode(name)
+        if not natural:
+            return encoded, encoded
+        # padded to the longest name there is, runs of digits compare as numbers
+        return re.sub(rb"\d+", lambda it: it[0].lstrip(b"0").rjust(255, b"0"), encoded), encoded
+
+    classes = sorted((it.name for it in listed(root) if it.is_dir()), key=order)
+    files = [] if classes else [it.path for it in listed(root) if it.is_file()]
+    for name in classes:
+        visited, pending = {os.path.realpath(root)}, [os.path.join(root, name)]
+        while pending:
+            folder = pending.pop()
+            if (real := os.path.realpath(folder)) in visited:
+                continue
+            visited.add(real)
+            inside = listed(folder)
+            files += [it.path for it in inside if it.is_file()]
+            pending += [it.path for it in inside if it.is_dir()]
+    return classes, [it for it in files if has_image_name(it)]

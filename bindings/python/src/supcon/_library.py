@@ -7,6 +7,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import functools
 import logging
 import os
 import re
@@ -333,8 +334,11 @@ def set_log(
     _is_used, number = True, choice("level", level, _abi.Log)
 
     def hear(at: int, text: bytes, _: object) -> None:
-        if callback and not getattr(_hushed, "is_on", False):
-            callback(_abi.Log(at).word, text.decode("utf-8", "replace"))
+        if callback is None:
+            return
+        say = functools.partial(callback, _abi.Log(at).word, text.decode("utf-8", "replace"))
+        said = getattr(_hushed, "said", None)
+        say() if said is None else said.append(say)
 
     forward = _abi.LogCallback(hear) if callback else _abi.LogCallback()
     _log_callbacks.append(forward)
@@ -345,13 +349,15 @@ _hushed = threading.local()
 
 
 @contextlib.contextmanager
-def hushed() -> Iterator[None]:
-    """Keeps back what the library logs in this thread, where runs are tried that may fail."""
-    before, _hushed.is_on = getattr(_hushed, "is_on", False), True
+def hushed() -> Iterator[list[Callable[[], object]]]:
+    """Keeps back what the library logs in this thread, where something is tried that may fail.
+    Yields the messages so far: calling one logs it.
+    """
+    before, _hushed.said = getattr(_hushed, "said", None), []
     try:
-        yield
+        yield _hushed.said
     finally:
-        _hushed.is_on = before
+        _hushed.said = before
 
 
 @atexit.register

@@ -4,17 +4,20 @@ and files in formats that only Pillow reads.
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
+import re
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ._errors import ElementTypeError, ShapeError
 from ._images import are_bytes, as_array, is_picture
-from ._types import Array, PathLike
+from ._types import Array, Encoded, PathLike
 
 # Endings of files that Pillow may read and the library does not.
 FOREIGN = frozenset(
@@ -112,14 +115,38 @@ def encoded(item: Any, name: str) -> PathLike | bytes:
     return png(array[..., : 1 if array.shape[2] < 3 else 3])
 
 
-def is_foreign(path: PathLike) -> bool:
-    """Tells whether, by its name, only Pillow may read a file."""
-    return os.path.splitext(os.fsdecode(path))[1].lower() in FOREIGN
+def is_foreign(image: PathLike | Encoded) -> bool:
+    """Tells whether, by its name or the beginning of its bytes, only Pillow may read a file."""
+    if isinstance(image, (str, os.PathLike)):
+        return os.path.splitext(os.fsdecode(image))[1].lower() in FOREIGN
+    start = bytes(memoryview(image)[:8])
+    return start.startswith((b"GIF8", b"BM", b"II*\0", b"MM\0*")) or start[4:] == b"ftyp"
 
 
-def transcoded(path: PathLike) -> bytes | None:
-    """Reads the first picture of a file with Pillow and returns it as PNG. Returns None without
-    Pillow, or if it cannot read the file either; the library then reports the error.
+def has_image_name(path: PathLike) -> bool:
+    """Tells whether a file's name ends like an image's."""
+    ending = os.path.splitext(os.fsdecode(path))[1].lower()
+    return ending in FOREIGN or ending in (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp")
+
+
+def advised(error: str) -> str:
+    """Adds to an error of the library which extra to install for the format that it names."""
+    found = re.search(r": is an? (GIF|BMP|TIFF|HEIC|AVIF) image; expected [^;]*$", error)
+    if found is None:
+        return error
+    wanted = ("PIL", "pillow_heif") if found[1] == "HEIC" else ("PIL",)
+    for module in wanted:
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            return f"{error}; Python also reads {found[1]} with: pip install 'supcon[images]'"
+    return error
+
+
+def transcoded(image: PathLike | Encoded) -> bytes | None:
+    """Reads the first picture of a file, or of a file's bytes, with Pillow and returns it as PNG.
+    Returns None without Pillow, or if it cannot read the file either; the library then reports the
+    error.
     """
     try:
         from PIL import Image
@@ -132,7 +159,9 @@ def transcoded(path: PathLike) -> bytes | None:
     except ImportError:
         pass
     try:
-        with open(path, "rb") as file, Image.open(io.BytesIO(file.read())) as picture:
+        if isinstance(image, (str, os.PathLike)):
+            image = Path(os.fsdecode(image)).read_bytes()
+        with Image.open(io.BytesIO(image)) as picture:
             return png(picture_array(picture))
     except Exception:  # Pillow's decoders raise exceptions of any kind
         return None

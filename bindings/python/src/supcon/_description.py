@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _abi, _generated, _safetensors
 from ._library import check, defaults, lib
+from ._shown import number_of, some, table
 
 
 class Description:
@@ -169,3 +170,17 @@ class Description:
             f"{'int8' if info.int8 else _generated.Precision(info.precision).word}, "
             f"embeddings of {info.embedding_dim}, {info.classes or 'no'} classes>"
         )
+
+    def _repr_html_(self) -> str:
+        height, width = self.image_size
+        head = f"{self.head}, to {self.projection_dim}" if self.projection_dim else "none"
+        rows: list[tuple[str, object]] = [
+            ("encoder", f"{self.architecture} of width {self.width}, {self.stem} stem"),
+            ("images", f"{height} × {width}, {number_of(self.channels, 'channel')}, {self.resize}"),
+            ("embedding", self.embedding_dim),
+            ("projection head", head),
+            ("classes", some(self.class_names) if self.classes else "none"),
+            ("parameters", f"{self.parameters:,}"),
+            ("computes in", "int8" if self.int8 else self.precision),
+        ]
+        return table("supcon.Model", rows)

@@ -15,11 +15,12 @@ from ._images import encode_labels, floats, integers
 from ._library import check, context, defaults, lib
 from ._measures import Calibration, calibration, rows_of
 from ._options import EVALUATE, build
+from ._shown import Shown
 from ._types import Array, ArrayLike
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(Shown):
     """The result of `evaluate`.
 
     top1, top5 : fraction of the test rows whose label is the first guess, or among the first five.

@@ -13,6 +13,7 @@ from ._errors import ArgumentError, ElementTypeError, FormatError, ShapeError, S
 from ._extras import needed
 from ._measures import rows_of
 from ._nearest import nearest
+from ._shown import some, table
 from ._types import ArrayLike, PathLike
 
 if TYPE_CHECKING:
@@ -82,6 +83,14 @@ class Index:
 
     def __repr__(self) -> str:
         return f"<supcon.Index of {len(self)} embeddings of {self.dimension}>"
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, object]] = [
+            ("embeddings", f"{len(self):,}"),
+            ("dimension", self.dimension),
+            ("ids", some(self.ids, 4)),
+        ]
+        return table("supcon.Index", rows)
 
     def add(self, embeddings: ArrayLike, ids: Iterable[int | PathLike] | None = None) -> Index:
         """Adds rows float [n, d], scaled to length 1.

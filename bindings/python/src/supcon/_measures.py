@@ -15,11 +15,12 @@ from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import doubles, encode_labels, floats, integers
 from ._library import check, context, defaults, lib
 from ._options import CALIBRATION, OOD, build
+from ._shown import Shown
 from ._types import Array, ArrayLike, Float32
 
 
-@dataclass(frozen=True)
-class Retrieval:
+@dataclass(frozen=True, repr=False)
+class Retrieval(Shown):
     """The result of `retrieval`: means over the queries that have a matching row.
     queries_without_match counts the others.
     """
@@ -31,8 +32,8 @@ class Retrieval:
     queries_without_match: int
 
 
-@dataclass(frozen=True)
-class Calibration:
+@dataclass(frozen=True, repr=False)
+class Calibration(Shown):
     """The result of `calibration`.
 
     expected_calibration_error, maximum_calibration_error : ECE and MCE
@@ -53,8 +54,8 @@ class Calibration:
     bin_accuracies: Array
 
 
-@dataclass(frozen=True)
-class CorruptionError:
+@dataclass(frozen=True, repr=False)
+class CorruptionError(Shown):
     """The result of `corruption_error`; 1 is as bad as the baseline.
 
     mean, relative_mean : mCE and relative mCE (NaN without clean errors)
@@ -67,8 +68,8 @@ class CorruptionError:
     relative_ratios: Array
 
 
-@dataclass(frozen=True)
-class Detection:
+@dataclass(frozen=True, repr=False)
+class Detection(Shown):
     """The result of `ood_detection`.
 
     auroc : probability that an outside row scores higher than an inside row; ties count half

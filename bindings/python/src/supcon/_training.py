@@ -18,6 +18,7 @@ from ._errors import ArgumentError, CanceledError, StateError
 from ._library import check, context, guarded, interruptible, lib, own
 from ._model import Model
 from ._options import LOSS, MODEL_DATA, TRAIN, TRAIN_DATA, build, documented
+from ._shown import Shown
 from ._types import Augmentation, Callbacks, PathLike, RandomState
 from .callbacks import Callback, ProgressBar, listed
 
@@ -66,8 +67,8 @@ def _event(struct: _abi.EventStruct) -> Event:
     return Event(**values)
 
 
-@dataclass
-class Training:
+@dataclass(repr=False)
+class Training(Shown):
     """The result of a run: `history`, the event of each epoch; `steps`, their number; `stopped`,
     whether a callback (rank 0's, of several) ended it early; `memory`, the bytes that one step
     takes; `run`, the run's folder.
@@ -78,6 +79,15 @@ class Training:
     stopped: bool = False
     run: Path | None = None
     history: list[Event] = field(default_factory=list)
+
+    def _shown(self) -> list[tuple[str, object]]:
+        rows: list[tuple[str, object]] = [("epochs", len(self.history)), ("steps", self.steps)]
+        if self.history:
+            rows.append(("loss", self.history[-1].loss))
+            accuracy = self.history[-1].knn_accuracy
+            rows += [("knn_accuracy", accuracy)] if accuracy == accuracy else []
+        rows += [("stopped", self.stopped), ("memory", f"{self.memory / 1e6:,.0f} MB")]
+        return rows + ([("run", str(self.run))] if self.run else [])
 
 
 def history_table(events: list[Event]) -> Any:

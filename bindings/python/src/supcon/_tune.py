@@ -18,6 +18,7 @@ from ._evaluation import evaluate
 from ._library import hushed
 from ._model import Model
 from ._options import TRAIN
+from ._shown import Shown
 from ._training import Event, Training, seed_number, train, trains_classifier, validation_split
 from ._types import Array
 
@@ -51,8 +52,8 @@ LEFT_OUT = {
 }
 
 
-@dataclass(frozen=True)
-class Trial:
+@dataclass(frozen=True, repr=False)
+class Trial(Shown):
     """A short run.
 
     learning_rate : of the trial
@@ -68,8 +69,8 @@ class Trial:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Tuning:
+@dataclass(frozen=True, repr=False)
+class Tuning(Shown):
     """The result of `tune`.
 
     learning_rate : the chosen rate

@@ -10,7 +10,7 @@ import pytest
 
 import supcon
 from supcon import _generated
-from supcon._contact import png
+from supcon._pictures import png
 
 KINDS = [it.word for it in _generated.AugmentationKind]
 

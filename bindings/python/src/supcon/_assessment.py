@@ -211,7 +211,9 @@ def _classify(
         calibrated.bin_accuracies,
     )
     right = order == found.labels[:, None]
-    found.metrics |= {"top1": float(right[:, 0].mean()), "top5": float(right[:, :5].any(1).mean())}
+    found.metrics["top1"] = float(right[:, 0].mean())
+    if len(found.class_names) > 5:
+        found.metrics["top5"] = float(right[:, :5].any(1).mean())
     if found.held_out and several:
         near = evaluate(
             known_rows,

@@ -75,8 +75,8 @@ def text(run: Run, model: Model, data: Dataset) -> str:
     lines += [
         "```",
         "",
-        "`images` may also be a list of paths of JPEG and PNG files. The file has torchvision's "
-        "parameter names.",
+        "`images` may also be a list of paths of JPEG, PNG and WebP files. The file has "
+        "torchvision's parameter names.",
         "",
         "## Data",
         "",

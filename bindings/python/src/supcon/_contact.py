@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +12,7 @@ from . import _convert, _files, _options
 from ._augmentation import augment, image_size
 from ._data import Dataset
 from ._inputs import source
+from ._pictures import png
 from ._types import Array, Augmentation, Images, PathLike, Size, UInt8
 
 LEAST, FRAME = 64, (31, 95, 168)  # pixels of a view; the color around the original
@@ -110,7 +109,7 @@ def sheet(
     if names is not None:
         out = _named(out, names, gap, height)
     if path is not None:
-        _files.write(os.fspath(path), lambda file: file.write(png(out)))
+        _files.write(os.fspath(path), lambda file: file.write(png(out, 6)))
     return out
 
 
@@ -120,7 +119,10 @@ def _named(picture: Array, names: Sequence[str], gap: int, height: int) -> Array
         from PIL import Image, ImageDraw, ImageFont
     except ImportError:
         return picture
-    font = ImageFont.load_default()
+    try:
+        font = ImageFont.load_default(max(10, height // 10))
+    except TypeError:  # before Pillow 10.1
+        font = ImageFont.load_default()
     names = [it if len(it) <= 24 else it[:23] + "…" for it in names]
     names = [it.encode("latin-1", "replace").decode("latin-1") for it in names]
     margin = 2 * gap + max(int(font.getbbox(it)[2]) for it in names)
@@ -133,22 +135,3 @@ def _named(picture: Array, names: Sequence[str], gap: int, height: int) -> Array
         middle = gap + row * (height + gap) + height / 2
         draw.text((gap, middle - (top + bottom) / 2), name, fill=(30, 34, 40), font=font)
     return np.asarray(image)
-
-
-def png(pixels: Array) -> bytes:
-    """Encodes uint8 [h, w, 3] as a PNG file."""
-    height, width, _ = pixels.shape
-    lines = np.zeros((height, 1 + width * 3), np.uint8)  # each begins with its filter: none
-    lines[:, 1:] = pixels.reshape(height, -1)
-
-    def part(kind: bytes, data: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + checksum
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + part(b"IHDR", head)
-        + part(b"IDAT", zlib.compress(lines.tobytes(), 6))
-        + part(b"IEND", b"")
-    )

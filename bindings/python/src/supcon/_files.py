@@ -153,9 +153,9 @@ def report(method: str, found: Evaluation, confusion: bool) -> str:
     totals, right = found.confusion.sum(1), found.confusion.diagonal()
     names = [str(it) for it in found.classes]
     width = max(5, *map(len, names))
+    top5 = f", top-5 {found.top5:.2%}" if len(names) > 5 else ""
     lines = [
-        f"{method}: top-1 {found.top1:.2%}, top-5 {found.top5:.2%} of "
-        f"{len(found.predictions)} images",
+        f"{method}: top-1 {found.top1:.2%}{top5} of {len(found.predictions)} images",
         "",
         f"{'class':{width}}  images  accuracy  mostly taken for",
     ]

@@ -40,9 +40,9 @@ FOREIGN = frozenset(
 )
 
 
-def png(image: Array) -> bytes:
-    """Encodes uint8 [h, w, 1 or 3] as a PNG file with little compression, since it is
-    decoded soon.
+def png(image: Array, level: int = 1) -> bytes:
+    """Encodes uint8 [h, w, 1 or 3] as a PNG file. The `level` is zlib's: little for what is decoded
+    soon.
     """
     height, width, channels = image.shape
 
@@ -59,7 +59,7 @@ def png(image: Array) -> bytes:
                 b"IHDR",
                 struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0),
             ),
-            chunk(b"IDAT", zlib.compress(rows.tobytes(), 1)),
+            chunk(b"IDAT", zlib.compress(rows.tobytes(), level)),
             chunk(b"IEND", b""),
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ FASHION_CLASSES = (
 )
 HELD_OUT = ("val", "valid", "validation", "test")
 HELP = (
-    "a folder with a folder of JPEG or PNG files per class; a folder of train/ and val/ (or "
+    "a folder with a folder of JPEG, PNG or WebP files per class; a folder of train/ and val/ (or "
     "valid/, validation/, test/) with such folders; MNIST's IDX files, gzipped or not, or their "
     "folder; CIFAR's binary files or their folder; .npz; .npy (idx:, cifar10:, cifar100:, npy: and "
     "files with commas between name images and labels); fashion-mnist[:FOLDER] (Debian's package "
@@ -69,8 +70,19 @@ def read(spec: str, **options: Any) -> tuple[Dataset, Dataset | None]:
         return _folder(spec, **_of_files(options))
     if there:
         return _file(spec)
-    near = "; did you mean fashion-mnist?" if "fashion" in spec else ""
-    raise FileNotFoundError(f"there is no {spec}{near}; expected {HELP}")
+    near = "fashion-mnist" if "fashion" in spec else _near(spec)
+    expected = f"; did you mean {near}? Expected" if near else "; expected"
+    raise FileNotFoundError(f"there is no {spec}{expected} {HELP}")
+
+
+def _near(path: str) -> str | None:
+    """Returns what lies beside a path that is not there and is named almost like it."""
+    folder, name = os.path.split(path.rstrip("/"))
+    try:
+        found = difflib.get_close_matches(name, os.listdir(folder or "."), 1)
+    except OSError:
+        return None
+    return os.path.join(folder, found[0]) if found else None
 
 
 def images(specs: list[str], *, on_error: OnErrorName | None = None, **options: Any) -> Dataset:

@@ -26,7 +26,7 @@ from ._flags import Flag, argument
 from ._say import counted, note, note_skipped
 from ._train import given_of, memory_limit, threads_and_quiet
 
-IMAGES = "JPEG and PNG files, or one DATA: " + _sources.HELP
+IMAGES = "JPEG, PNG and WebP files, or one DATA: " + _sources.HELP
 
 
 def model_argument() -> Flag:

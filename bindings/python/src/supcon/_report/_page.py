@@ -104,7 +104,7 @@ class Page:
             ("map_at_r", "MAP@R", "{:.2%}"),
             ("expected_calibration_error", "calibration error", "{:.4f}"),
         ):
-            if name in metrics and not (name == "top5" and len(self.found.class_names) <= 5):
+            if name in metrics:
                 tiles.append((form.format(metrics[name]), words))
         if self.summary:
             last = self.summary[-1]
@@ -220,16 +220,17 @@ class Page:
                 f"<figcaption><b>{name}</b></figcaption></figure>"
             ]
             for at, cosine in enumerate(found.neighbor_cosines[row]):
-                kind, words = "", escape(found.neighbor_names[row, at])
-                said = ""
+                words = escape(found.neighbor_names[row, at])
+                said, mark = "", ""
                 if label is not None:
                     other = found.neighbor_labels[row, at]
                     kind = "good" if other == label else "bad"
-                    said = f"{'✓' if other == label else '✗'} {escape(found.class_names[other])} "
+                    said = f'<span class="{kind}">{escape(found.class_names[other])}</span><br>'
+                    mark = f'<span class="{kind}">{"✓" if kind == "good" else "✗"}</span> '
                 picture = self.neighbors.show(row * found.neighbor_cosines.shape[1] + at, words)
                 cells.append(
-                    f'<figure data-tip="{words}">{picture}<figcaption><span class="{kind}">{said}'
-                    f'</span><span class="soft">{cosine:.3f}</span></figcaption></figure>'
+                    f'<figure data-tip="{words}">{picture}<figcaption>{said}{mark}'
+                    f'<span class="soft">{cosine:.3f}</span></figcaption></figure>'
                 )
             rows.append(f'<div class="row">{"".join(cells)}</div>')
         if not rows or found.neighbor_cosines.shape[1] == 0:

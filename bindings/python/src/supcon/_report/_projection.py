@@ -57,7 +57,9 @@ def umap(rows: Array) -> Array | None:
         from umap import UMAP
     except ImportError:
         return None
-    found: Array = UMAP(metric="cosine", n_neighbors=15, random_state=0).fit_transform(rows)
+    found: Array = UMAP(metric="cosine", n_neighbors=15, random_state=0, n_jobs=1).fit_transform(
+        rows
+    )
     return found
 
 

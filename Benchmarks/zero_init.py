@@ -29,7 +29,7 @@ def main() -> None:
         architecture, width = name.split(":")
         for seed in options.seeds:
             some = np.random.default_rng(seed).permutation(len(images))[:500]
-            for zero in (False, True):
+            for zero in ("off", "on"):
                 encoder = supcon.SupConEncoder(
                     architecture,
                     width=int(width),

@@ -63,8 +63,13 @@ def features(net, x):
     return torch.cat([F.normalize(net(part)) for part in x.split(500)])
 
 
+def network(x, width):
+    """ResNet-18 with the stem that suits the size."""
+    return encoder("resnet18", "cifar" if x.shape[-1] <= 64 else "imagenet", width, x.shape[1])
+
+
 def contrastive(x, y, width, epochs, rate, least, mirrors):
-    net = encoder("resnet18", "cifar", width, 1)
+    net = network(x, width)
 
     def loss(images, labels):
         z = F.normalize(net(torch.cat([view(images, least, mirrors) for _ in range(2)])))
@@ -106,16 +111,21 @@ def main():
     torch.manual_seed(options.seed)
     with np.load(options.file) as file:
         parts = [file[it] for it in file.files]
-    images = torch.tensor(parts[0]).float()[:, None] / 255
-    mean, std = images.mean(), images.std()
-    x, test = (((torch.tensor(it).float()[:, None] / 255) - mean) / std for it in parts[::2])
+    x, test = (
+        torch.tensor(it).reshape(*it.shape[:3], -1).permute(0, 3, 1, 2).float() / 255
+        for it in parts[::2]
+    )
+    mean, std = x.mean((0, 2, 3), keepdim=True), x.std((0, 2, 3), keepdim=True)
+    x, test = (x - mean) / std, (test - mean) / std
     y, truth = (torch.tensor(it).long() for it in parts[1::2])
-    mirrors = "fashion" in options.file
+    mirrors = "fashion" in options.file or "photographs" in options.file
     more = {}
     begun = time.process_time()
     if options.method == "cross-entropy":
-        net = encoder("resnet18", "cifar", options.width, 1)[0]
-        net = torch.nn.Sequential(net, torch.nn.Linear(options.width * 8, 10))
+        classes = int(y.max()) + 1
+        net = torch.nn.Sequential(
+            network(x, options.width)[0], torch.nn.Linear(options.width * 8, classes)
+        )
 
         def loss(images, labels):
             return F.cross_entropy(net(view(images, 0.5, mirrors)), labels)

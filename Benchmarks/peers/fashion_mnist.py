@@ -89,7 +89,7 @@ def embed(net, x):
 def probe(a, ya, b, yb):
     """Softmax regression by L-BFGS on `a`, its accuracy on `b`."""
     a, b = a.clone() * 10, b.clone() * 10
-    linear = torch.nn.Linear(a.shape[1], 10)
+    linear = torch.nn.Linear(a.shape[1], int(ya.max()) + 1)
     optimizer = torch.optim.LBFGS(linear.parameters(), max_iter=200, line_search_fn="strong_wolfe")
 
     def objective():

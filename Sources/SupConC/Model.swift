@@ -13,6 +13,7 @@ final class ModelHandle: Sendable {
 
 /// C's numbers of what Swift calls by names: the order is the header's.
 let stems: [Stem?] = [nil, .imagenet, .cifar]
+let zeroInits: [Bool?] = [nil, true, false]
 let heads: [HeadKind] = [.none, .linear, .mlp, .mlpBN, .mlp3, .mlp3BN]
 let resizings: [Resizing?] = [nil, .squash, .crop]
 let precisions: [Precision?] = [nil, .f32, .bf16]
@@ -132,6 +133,7 @@ public func supcon_model_get_info(
         value.int8 = model.quantization == nil ? 0 : 1
         value.normalize_features = configuration.normalizesFeatures ? 1 : 0
         value.resize = number(resizings, model.resizing)
+        value.zero_init_last_gamma = number(zeroInits, configuration.zeroInitLastGamma)
         try supcon_model_info.write(value, to: try needed(info, "info"))
     }
 }

@@ -162,7 +162,7 @@ extension supcon_model_options: OptionStruct {
         channels = Int32(options.channels)
         image_height = Int32(options.imageHeight)
         image_width = Int32(options.imageWidth)
-        zero_init_last_gamma = options.zeroInitLastGamma ? 1 : 0
+        zero_init_last_gamma = number(zeroInits, options.zeroInitLastGamma)
         head = number(heads, options.head)
         head_hidden = Int32(options.headHidden)
         projection_dim = Int32(options.projectionDimension)
@@ -188,7 +188,8 @@ extension ModelOptions {
         channels = Int(options.channels)
         imageHeight = Int(options.image_height)
         imageWidth = Int(options.image_width)
-        zeroInitLastGamma = try flag(options.zero_init_last_gamma, "zero_init_last_gamma")
+        zeroInitLastGamma = try pick(
+            zeroInits, options.zero_init_last_gamma, "zero_init_last_gamma")
         head = try pick(heads, options.head, "head")
         headHidden = Int(options.head_hidden)
         projectionDimension = Int(options.projection_dim)

@@ -23,10 +23,11 @@ public struct ModelOptions: Sendable, Equatable {
     public var imageHeight: Int = 32
     /// Width that the model is made for, in pixels. Default 32; 1 to 65536.
     public var imageWidth: Int = 32
-    /// Begins each residual block as the identity. This helps networks of bottleneck blocks
-    /// (ResNet-50 and deeper) that are trained from nothing, and costs those of basic blocks up to
-    /// four points of a linear probe (docs/accuracy.md).
-    public var zeroInitLastGamma: Bool = false
+    /// Begins each residual block as the identity (arXiv:1706.02677, section 5.1). This helps
+    /// networks of bottleneck blocks (ResNet-50 and deeper) that are trained from nothing, and
+    /// costs those of basic blocks up to four points of a linear probe (docs/accuracy.md). Given
+    /// weights replace the initial ones. A preset says on or off, as its publication does.
+    public var zeroInitLastGamma: Bool? = nil
     /// Projection head behind the encoder while training.
     public var head: HeadKind = .mlp
     /// Width of the head's hidden layers. Default 0: as wide as the encoder's output; 0 to 65536.

@@ -3,14 +3,13 @@ import SupConTensor
 import SupConVision
 
 extension ModelOptions {
-    /// What the network is, its stem chosen.
+    /// What the network is, its stem and the beginning of its blocks chosen.
     package var configuration: NetworkConfiguration {
         var configuration = NetworkConfiguration()
         configuration.architecture = architecture
         configuration.stem = stem ?? .suiting(height: imageHeight, width: imageWidth)
-        (configuration.width, configuration.channels, configuration.zeroInitLastGamma) = (
-            width, channels, zeroInitLastGamma
-        )
+        (configuration.width, configuration.channels) = (width, channels)
+        configuration.zeroInitLastGamma = zeroInitLastGamma ?? architecture.hasBottlenecks
         (
             configuration.head, configuration.headHidden, configuration.projectionDimension,
             configuration.classes

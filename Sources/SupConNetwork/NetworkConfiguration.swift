@@ -9,8 +9,7 @@ package struct NetworkConfiguration: Sendable, Equatable {
     /// Of the images: 1 to 4.
     package var channels = 3
     /// The last γ of each residual block begins at 0, so that the block begins as the identity
-    /// (Goyal et al., arXiv:1706.02677, §5.1). Off, as in SupContrast: small networks begin with
-    /// embeddings that are nearly one point then, and contrastive training takes long to leave it.
+    /// (Goyal et al., arXiv:1706.02677, §5.1).
     package var zeroInitLastGamma = false
     package var head = HeadKind.mlp
     /// 0: as wide as the encoder's output.

@@ -109,6 +109,7 @@ public struct Preset: Sendable {
 
     private static func cifarSupCon(_ model: inout ModelOptions, _ train: inout TrainOptions) {
         (model.architecture, model.stem, model.head) = (.resnet50, .cifar, .mlp)
+        model.zeroInitLastGamma = false
         (model.mean, model.std) = ([0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010])
         (train.batchSize, train.learningRate, train.referenceBatch, train.epochs) = (
             1024, 0.5, 0, 1000
@@ -250,6 +251,7 @@ public struct Preset: Sendable {
         (model.architecture, model.stem, model.imageHeight, model.imageWidth) = (
             .resnet50, .imagenet, 224, 224
         )
+        model.zeroInitLastGamma = false
         (model.mean, model.std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
         (train.queueMode, train.queueSize, train.keyMomentum) = (
             .positivesAndNegatives, 8192, 0.999

@@ -106,9 +106,9 @@ public struct TrainOptions: Sendable {
     public var loss: ContrastiveOptions = ContrastiveOptions()
     /// Passes over the training images. Default 100; 1 to 1000000.
     public var epochs: Int = 100
-    /// Images per step, before views. The last, smaller batch of an epoch is left out. Default 256;
-    /// 2 to 1000000.
-    public var batchSize: Int = 256
+    /// Images per step, before views. The last, smaller batch of an epoch is left out. Default 0:
+    /// 256, or all images that are trained on where they are fewer; 2 to 1000000.
+    public var batchSize: Int = 0
     /// Images of each class in a batch, which then holds batch_size / images_per_class classes.
     /// Default 0: a plain shuffle; 0 to 1000000.
     public var imagesPerClass: Int = 0
@@ -279,8 +279,11 @@ extension TrainOptions {
             epochs >= 1 && epochs <= 1_000_000, .argument,
             "epochs is \(epochs); expected 1 to 1000000")
         try require(
-            batchSize >= 2 && batchSize <= 1_000_000, .argument,
-            "batch_size is \(batchSize); expected 2 to 1000000")
+            batchSize == 0 || (batchSize >= 2 && batchSize <= 1_000_000), .argument,
+            """
+            batch_size is \(batchSize); expected 2 to 1000000, or 0 for 256, or all images that \
+            are trained on where they are fewer
+            """)
         try require(
             imagesPerClass == 0 || (imagesPerClass >= 0 && imagesPerClass <= 1_000_000), .argument,
             "images_per_class is \(imagesPerClass); expected 0 to 1000000, 0 for a plain shuffle")

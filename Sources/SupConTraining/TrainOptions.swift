@@ -8,6 +8,20 @@ extension Objective {
 }
 
 extension TrainOptions {
+    /// The largest batch that is taken where none is given.
+    static let largestBatch = 256
+
+    /// Returns the options with a batch size: where none is given, 256 or all `images` if they are
+    /// fewer, but for what is left over of chunks and of images of a class.
+    func withBatch(ofAtMost images: Int) -> TrainOptions {
+        guard batchSize == 0 else { return self }
+        var options = self
+        let most = min(Self.largestBatch, max(2, images))
+        let unit = max(1, chunkSize, imagesPerClass)
+        options.batchSize = max(most / unit * unit, min(unit, most))
+        return options
+    }
+
     /// Views per image that this objective takes.
     var effectiveViews: Int { objective.isContrastive ? views : 1 }
 

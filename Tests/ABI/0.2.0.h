@@ -779,6 +779,15 @@ enum {
   /* 3x3 convolution of stride 1. */
   SUPCON_STEM_CIFAR = 2
 };
+/* Whether residual blocks begin as the identity. */
+enum {
+  /* on for bottleneck blocks, off for basic ones. */
+  SUPCON_ZERO_INIT_AUTO = 0,
+  /* The last gamma of each block begins at 0. */
+  SUPCON_ZERO_INIT_ON = 1,
+  /* It begins at 1. */
+  SUPCON_ZERO_INIT_OFF = 2
+};
 /* The projection head behind the encoder while training. */
 enum {
   /* No head. */
@@ -835,9 +844,11 @@ typedef struct supcon_model_options {
   int32_t image_height;
   /* Width that the model is made for, in pixels. Default 32; 1 to 65536. */
   int32_t image_width;
-  /* Begins each residual block as the identity. This helps networks of bottleneck blocks
-   * (ResNet-50 and deeper) that are trained from nothing, and costs those of basic blocks up to
-   * four points of a linear probe (docs/accuracy.md). Default 0; 0 or 1. */
+  /* Begins each residual block as the identity (arXiv:1706.02677, section 5.1). This helps
+   * networks of bottleneck blocks (ResNet-50 and deeper) that are trained from nothing, and
+   * costs those of basic blocks up to four points of a linear probe (docs/accuracy.md). Given
+   * weights replace the initial ones. A preset says on or off, as its publication does. Default
+   * SUPCON_ZERO_INIT_AUTO. */
   int32_t zero_init_last_gamma;
   /* Projection head behind the encoder while training. Default SUPCON_HEAD_MLP. */
   int32_t head;
@@ -936,8 +947,8 @@ typedef struct supcon_model_info {
   float std[4];
   int32_t int8; /* 1: the encoder embeds in int8, after supcon_model_quantize */
   int32_t normalize_features;
-  int32_t resize; /* SQUASH or CROP */
-  int32_t reserved;
+  int32_t resize;               /* SQUASH or CROP */
+  int32_t zero_init_last_gamma; /* ON or OFF */
 } supcon_model_info;
 void supcon_model_info_init_sized(supcon_model_info *info, size_t size);
 #define supcon_model_info_init(info) supcon_model_info_init_sized((info), sizeof *(info))
@@ -1149,8 +1160,8 @@ typedef struct supcon_train_options {
   /* --- Batches --- */
   /* Passes over the training images. Default 100; 1 to 1000000. */
   int32_t epochs;
-  /* Images per step, before views. The last, smaller batch of an epoch is left out. Default 256;
-   * 2 to 1000000. */
+  /* Images per step, before views. The last, smaller batch of an epoch is left out. Default 0:
+   * 256, or all images that are trained on where they are fewer; 2 to 1000000. */
   int32_t batch_size;
   /* Images of each class in a batch, which then holds batch_size / images_per_class classes.
    * Default 0: a plain shuffle; 0 to 1000000. */

@@ -12,7 +12,7 @@ static void making(void) {
              info.width == 8 && info.channels == 1 && info.image_height == SIDE &&
              info.head == SUPCON_HEAD_MLP && info.projection_dim == 16 && info.classes == 0 &&
              info.precision == SUPCON_PRECISION_F32 && info.embedding_dim == 64 &&
-             info.parameters > 0,
+             info.parameters > 0 && info.zero_init_last_gamma == SUPCON_ZERO_INIT_OFF,
          "%s, stem %d, width %d, output %d", info.architecture, info.stem, info.width,
          info.embedding_dim);
   REFUSES(supcon_model_get_info(NULL, &info), ARGUMENT, "model");
@@ -41,6 +41,7 @@ static void making(void) {
   REFUSES_MODEL(options.normalize_features = 2, ARGUMENT, "normalize_features");
   REFUSES_MODEL((options.architecture = "resnext50_32x4d", options.width = 8), ARGUMENT,
                 "16 or more");
+  REFUSES_MODEL(options.zero_init_last_gamma = 3, ARGUMENT, "zero_init_last_gamma");
   REFUSES_MODEL(options.head = 6, ARGUMENT, "head");
   REFUSES_MODEL(options.head_hidden = -1, ARGUMENT, "-1");
   REFUSES_MODEL(options.projection_dim = 0, ARGUMENT, "projection_dim");

@@ -109,7 +109,7 @@ static void trains(const struct row *row) {
   supcon_train_options train;
   supcon_train_options_init(&train);
   WORKS(supcon_preset(row->name, &model_options, NULL));
-  EXPECT(model_options.width == 64 && train.batch_size == 256, "a NULL is left alone");
+  EXPECT(model_options.width == 64 && train.batch_size == 0, "a NULL is left alone");
   WORKS(supcon_preset(row->name, NULL, &train));
   model_options.width = 4;
   model_options.channels = 1;
@@ -145,11 +145,11 @@ static void wrong_arguments(void) {
   WORKS(supcon_preset("memory-r50", NULL, NULL));
   train.struct_size = sizeof train - 4;
   REFUSES(supcon_preset("memory-r50", &model, &train), ARGUMENT, "struct_size");
-  EXPECT(model.width == 8 && train.batch_size == 256, "a refused call changed the options");
+  EXPECT(model.width == 8 && train.batch_size == 0, "a refused call changed the options");
   supcon_train_options_init(&train);
   model.struct_size = 0;
   REFUSES(supcon_preset("memory-r50", &model, &train), ARGUMENT, "struct_size");
-  EXPECT(train.batch_size == 256 && train.queue_mode == SUPCON_QUEUE_OFF,
+  EXPECT(train.batch_size == 0 && train.queue_mode == SUPCON_QUEUE_OFF,
          "a refused call changed the options");
 }
 

@@ -58,6 +58,27 @@ static void running(void) {
   supcon_model_free(model);
 }
 
+/* The images are fewer than the 256 of a batch that nobody chose. */
+static void default_options(void) {
+  supcon_model *model = small_model();
+  supcon_dataset *dataset = small_dataset();
+  supcon_trainer *trainer = NULL;
+  supcon_train_options options;
+  supcon_train_options_init(&options);
+  EXPECT(options.batch_size == 0, "batch_size is %d", options.batch_size);
+  WORKS(supcon_trainer_create(NULL, model, dataset, NULL, &trainer));
+  supcon_trainer_free(trainer);
+  options.epochs = 2;
+  options.stop_on_collapse = 0;
+  WORKS(supcon_trainer_create(NULL, model, dataset, &options, &trainer));
+  struct log log = {0};
+  WORKS(supcon_trainer_run(trainer, on_event, &log));
+  EXPECT(log.steps == 2 && log.epochs == 2, "%d steps, %d epochs", log.steps, log.epochs);
+  supcon_trainer_free(trainer);
+  supcon_dataset_free(dataset);
+  supcon_model_free(model);
+}
+
 static int on_knn(const supcon_event *event, void *user_data) {
   if (event->kind == SUPCON_EVENT_EPOCH) *(double *)user_data = event->knn_accuracy;
   return 0;
@@ -196,7 +217,7 @@ static void wrong_arguments(void) {
   REFUSES_OPTION((options.loss = &loss, loss.positives_cap = -2), "positives_cap is -2");
   REFUSES_OPTION(options.joint_classifier = 2, "joint_classifier");
   REFUSES_OPTION(options.epochs = 0, "epochs");
-  REFUSES_OPTION(options.batch_size = 0, "batch_size");
+  REFUSES_OPTION(options.batch_size = 1, "batch_size");
   REFUSES_OPTION(options.batch_size = -7, "-7");
   REFUSES_OPTION(options.views = 0, "views");
   REFUSES_OPTION(options.images_per_class = -1, "images_per_class");
@@ -375,6 +396,7 @@ static void collectives(void) {
 
 void test_training(void) {
   running();
+  default_options();
   targets();
   optimizers();
   stopping();

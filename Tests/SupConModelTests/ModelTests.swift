@@ -13,13 +13,32 @@ import Testing
             options.stem == nil && options.architecture == .resnet18 && options.width == 64
                 && options.channels == 3 && options.imageHeight == 32 && options.imageWidth == 32)
         #expect(
-            !options.zeroInitLastGamma && options.head == .mlp && options.headHidden == 0
+            options.zeroInitLastGamma == nil && options.head == .mlp && options.headHidden == 0
                 && options.projectionDimension == 128 && options.classes == 0
                 && options.precision == nil)
         #expect(
             options.mean == [0.5, 0.5, 0.5, 0.5] && options.std == [0.25, 0.25, 0.25, 0.25]
                 && options.seed == 0)
         #expect(options.configuration.stem == .cifar)
+    }
+
+    /// Bottleneck blocks have three convolutions, which torchvision names by number.
+    @Test(arguments: Architecture.allCases)
+    func choosesTheBeginningOfBlocksByTheirKind(_ architecture: Architecture) throws {
+        for (chosen, expected) in [(Bool?.none, nil), (true, true), (false, false)] {
+            var options = ModelOptions()
+            (options.architecture, options.width) = (architecture, 16)
+            options.zeroInitLastGamma = chosen
+            let parameters = try Network(options.configuration, seed: 1).parameters
+            let hasBottlenecks = parameters.entry(named: "layer1.0.conv3.weight") != nil
+            let gamma = try #require(
+                parameters.entry(named: "layer4.0.bn\(hasBottlenecks ? 3 : 2).weight"))
+            let isZero = expected ?? hasBottlenecks
+            #expect(options.configuration.zeroInitLastGamma == isZero)
+            for index in 0..<gamma.count {
+                #expect(parameters.pointer(gamma)[index] == (isZero ? 0 : 1))
+            }
+        }
     }
 
     @Test func choosesTheStemByTheSize() throws {

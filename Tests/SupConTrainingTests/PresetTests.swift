@@ -111,7 +111,7 @@ import Testing
         if row.name.hasPrefix("cifar") {
             #expect(
                 (model.imageHeight, model.imageWidth) == (32, 32)
-                    && model.configuration.stem == .cifar && !model.zeroInitLastGamma
+                    && model.configuration.stem == .cifar && model.zeroInitLastGamma == false
                     && !model.normalizesFeatures)
             #expect(train.augmentation.cropScaleMin == 0.2 && train.chunkSize == 0)
             if train.objective.isContrastive {
@@ -129,12 +129,13 @@ import Testing
             #expect(
                 model.head == .linear && model.projectionDimension == 128
                     && model.normalizesFeatures
-                    && model.zeroInitLastGamma)
+                    && model.zeroInitLastGamma == true)
             #expect(train.augmentation.cropScaleMin == 0.08 && train.trustCoefficient == 0.001)
             if row.objective == .supcon { #expect(train.loss.scale == row.temperature) }
         }
         if row.optimizer == .rmsprop { #expect(train.epsilon == 1e-3 && train.rmspropDecay == 0.9) }
         if row.name == "memory-r50" {
+            #expect(model.zeroInitLastGamma == false)
             #expect(
                 train.queueMode == .positivesAndNegatives && train.queueSize == 8192
                     && model.projectionDimension == 128 && model.head == .mlp)

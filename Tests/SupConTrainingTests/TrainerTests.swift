@@ -4,6 +4,7 @@ import SupConModel
 import SupConNetwork
 import SupConTensor
 import SupConVision
+import TestSupport
 import Testing
 
 @testable import SupConTraining
@@ -433,6 +434,32 @@ import Testing
             return true
         }
         #expect(warnings.count == 1 && warnings.first?.contains("collapsed") == true, "\(warnings)")
+    }
+
+    /// Without a batch size a step has 256 images, or all of them where they are fewer.
+    @Test func fewImagesMakeOneBatch() throws {
+        func steps(_ images: Int, _ change: (inout TrainOptions) -> Void = { _ in }) throws -> Int {
+            let options = Self.options {
+                ($0.batchSize, $0.epochs, $0.validationFraction) = (0, 1, 0)
+                change(&$0)
+            }
+            let trainer = try Trainer(
+                Self.model(), Self.dataset(images), options, context: Self.context)
+            var losses = 0
+            try trainer.run { event in
+                if event.kind == .step { losses += 1 }
+                return true
+            }
+            #expect(losses == trainer.stepsPerEpoch)
+            return losses
+        }
+        #expect(try steps(7) == 1)
+        #expect(try steps(255) == 1)
+        #expect(try steps(600) == 2)
+        // Whole chunks, and as many images of each class.
+        #expect(try steps(7) { $0.chunkSize = 3 } == 1)
+        #expect(try steps(50) { $0.imagesPerClass = 22 } == 1)
+        expectError(.state, "1 images to train on", "one batch of 2") { _ = try steps(1) }
     }
 
     @Test func badOptionsAreRefusedInWords() throws {

@@ -30,12 +30,14 @@ struct RunPlan {
         _ model: Model, _ dataset: Dataset, _ options: TrainOptions, ranks: Ranks,
         context: ExecutionContext
     ) throws(SupConError) {
-        try options.validate()
-        part = try BatchPart(options, ranks)
-        self.ranks = ranks
+        try options.withBatch(ofAtMost: TrainOptions.largestBatch).validate()
         let split = try TrainingSplit(
             dataset, options, channels: model.network.configuration.channels, context: context)
         let training = split.training
+        let options = options.withBatch(ofAtMost: training.count)
+        try options.validate()
+        part = try BatchPart(options, ranks)
+        self.ranks = ranks
         (self.training, self.options, self.context, self.model) = (
             training, options, context, model
         )

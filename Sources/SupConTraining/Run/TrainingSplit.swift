@@ -48,11 +48,11 @@ struct TrainingSplit {
             """
         )
         try require(
-            training.count >= options.batchSize, .state,
+            training.count >= max(2, options.batchSize), .state,
             """
             there are \(training.count) images to train \
             on\(validation.map { " (\($0.count) more are held out)" } ?? ""), fewer than one \
-            batch of \(options.batchSize)
+            batch of \(max(2, options.batchSize))
             """
         )
         (self.training, self.validation) = (training, validation)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import supcon
+from supcon import _safetensors
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_int8(shapes, tmp_path):
             channels=1,
             image_size=12,
             precision="f32",
-            zero_init_last_gamma=False,
+            zero_init_last_gamma="off",
             mean=0.2,
             std=0.3,
         ),
@@ -233,6 +234,34 @@ def test_a_file_of_the_safetensors_package_with_torchvisions_names(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "architecture, given, known",
+    [
+        ("resnet18", None, "off"),
+        ("resnet34", "auto", "off"),
+        ("resnet50", None, "on"),
+        ("resnext50_32x4d", "auto", "on"),
+        ("resnet26d", None, "on"),
+        ("resnet18", "on", "on"),
+        ("resnet50", "off", "off"),
+    ],
+)
+def test_blocks_that_begin_as_the_identity(architecture, given, known):
+    """Auto means bottleneck blocks; the model says what it came to, and its file keeps it."""
+    model = supcon.Model(
+        architecture, width=16, stem="cifar", image_size=16, zero_init_last_gamma=given
+    )
+    assert model.zero_init_last_gamma == model.info()["zero_init_last_gamma"] == known
+    tensors, metadata = _safetensors.parsed(model.to_bytes())
+    assert metadata["supcon.zero_init_last_gamma"] == str(int(known == "on"))
+    last = "bn2" if architecture in ("resnet18", "resnet34") else "bn3"
+    for name, values in tensors.items():
+        if name.startswith("layer") and f".{last}.weight" in name:
+            assert np.all(values == (0 if known == "on" else 1)), name
+        elif name.startswith("layer") and ".bn" in name and name.endswith("weight"):
+            assert np.all(values == 1), name
+
+
+@pytest.mark.parametrize(
     "options, error, words",
     [
         (dict(architecture="resnet19"), ValueError, "resnet19"),
@@ -247,7 +276,7 @@ def test_a_file_of_the_safetensors_package_with_torchvisions_names(tmp_path):
         (dict(std=0), ValueError, "std"),
         (dict(mean="x"), ValueError, None),
         (dict(seed=-1), ValueError, "seed is -1"),
-        (dict(zero_init_last_gamma="no"), TypeError, "'no'"),
+        (dict(zero_init_last_gamma="no"), ValueError, "'auto', 'on', 'off'"),
         (dict(n_jobs=5000), ValueError, "5000"),
         (dict(n_jobs="all"), TypeError, "n_jobs"),
     ],

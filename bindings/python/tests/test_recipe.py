@@ -63,6 +63,20 @@ def test_a_few_images_train_without_options(small):
     assert estimator.predict(images).shape == (40,)
 
 
+def test_a_few_images_train_by_the_function(small):
+    """Where no recipe is chosen, all of them make a batch."""
+    images, labels = letters(40, mirrored=True)
+    model = supcon.Model(width=4, channels=1, image_size=16)
+    heard = []
+    supcon.train(
+        model,
+        supcon.Dataset.from_images(images, labels),
+        epochs=2,
+        callbacks=lambda event: heard.append((event.kind, event.steps)),
+    )
+    assert [it for it in heard if it[0] == "step"] == [("step", 1)] * 2
+
+
 def test_eight_hundred_digits_without_options_beat_logistic_regression(digits):
     """The default of a thin network, a minute of training less."""
     linear_model = pytest.importorskip("sklearn.linear_model")

@@ -52,6 +52,7 @@ def test_config_has_every_option(made):
     assert found["loss"]["temperature"] == 0.2 and found["loss"]["form"] == "out"
     assert found["augmentation"]["hue"] == 0.05 and found["augmentation"]["kind"] == "simclr"
     assert found["model"]["width"] == 4 and found["model"]["image_size"] == [12, 12]
+    assert found["model"]["zero_init_last_gamma"] == "off"  # what auto came to
     # every option of a preset, which has them all, but for what names the folder
     recipe = supcon.preset("cifar-pytorch")
     whole = set(found["train"]) | set(found["loss"])

@@ -185,7 +185,7 @@ class ModelInfo(Structure):
         ("int8", c_int32),
         ("normalize_features", c_int32),
         ("resize", c_int32),
-        ("reserved", c_int32),
+        ("zero_init_last_gamma", c_int32),
     ]
 
 

@@ -54,6 +54,11 @@ class Description:
         return _generated.Stem(self._info.stem).word
 
     @property
+    def zero_init_last_gamma(self) -> str:
+        """Whether residual blocks began as the identity: "on" or "off"."""
+        return _generated.ZeroInit(self._info.zero_init_last_gamma).word
+
+    @property
     def head(self) -> str:
         """The projection head: "none", "linear", "mlp", "mlp_bn", "mlp3" or "mlp3_bn"."""
         return _generated.Head(self._info.head).word
@@ -147,6 +152,7 @@ class Description:
             "channels",
             "image_size",
             "stem",
+            "zero_init_last_gamma",
             "head",
             "head_hidden",
             "projection_dim",

@@ -137,6 +137,21 @@ StemName = Literal[
 ]
 
 
+class ZeroInit(Choice):
+    """Whether residual blocks begin as the identity."""
+
+    AUTO = 0
+    ON = 1
+    OFF = 2
+
+
+ZeroInitName = Literal[
+    "auto",
+    "on",
+    "off",
+]
+
+
 class Head(Choice):
     """The projection head behind the encoder while training."""
 
@@ -573,6 +588,7 @@ PREFIXES: dict[type[Choice], str] = {
     ClassOrder: "SUPCON_CLASS_ORDER_",
     AugmentationKind: "SUPCON_AUGMENTATION_",
     Stem: "SUPCON_STEM_",
+    ZeroInit: "SUPCON_ZERO_INIT_",
     Head: "SUPCON_HEAD_",
     Precision: "SUPCON_PRECISION_",
     Resize: "SUPCON_RESIZE_",

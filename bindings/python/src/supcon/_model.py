@@ -69,7 +69,7 @@ class Model(Description):
         # generated: MODEL -architecture
         stem: _generated.StemName | None = None,
         width: int | None = None,
-        zero_init_last_gamma: bool | None = None,
+        zero_init_last_gamma: _generated.ZeroInitName | None = None,
         head: _generated.HeadName | None = None,
         head_hidden: int | None = None,
         projection_dim: int | None = None,

@@ -36,6 +36,7 @@ from ._generated import (
     Schedule,
     Stem,
     TrainOptions,
+    ZeroInit,
 )
 from ._schema import Row, Table
 
@@ -97,6 +98,11 @@ MEANINGS: dict[type, dict[str, str]] = {
         'auto': 'cifar up to 64 pixels, imagenet above',
         'imagenet': '7x7 convolution of stride 2, 3x3 max pool of stride 2',
         'cifar': '3x3 convolution of stride 1',
+    },
+    ZeroInit: {
+        'auto': 'on for bottleneck blocks, off for basic ones',
+        'on': 'the last gamma of each block begins at 0',
+        'off': 'it begins at 1',
     },
     Head: {
         'none': 'no head',
@@ -457,8 +463,8 @@ MODEL = Table(
         None,
     ),
     Row(
-        'zero_init_last_gamma', 'zero_init_last_gamma', bool, '', 'Model',
-        'Begins each residual block as the identity.',
+        'zero_init_last_gamma', 'zero_init_last_gamma', ZeroInit, '', 'Model',
+        'Begins each residual block as the identity (arXiv:1706.02677, section 5.1).',
         '',
         None,
     ),
@@ -659,7 +665,7 @@ TRAIN = Table(
         'batch_size', 'batch_size', int, '', 'Batches',
         'Images per step, before views.',
         '',
-        None,
+        (0, '256, or all images that are trained on where they are fewer'),
     ),
     Row(
         'images_per_class', 'images_per_class', int, '', 'Batches',

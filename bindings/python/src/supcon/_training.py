@@ -56,6 +56,7 @@ class Event:
 
 
 _NAMES = [it.name for it in fields(Event)]
+LARGEST_BATCH = 256  # where no batch_size is given
 
 
 def _event(struct: _abi.EventStruct) -> Event:
@@ -385,7 +386,10 @@ def _run(
                 training.stopped = True
         return int(training.stopped)
 
-    params = {"epochs": options.epochs, "batch_size": options.batch_size}
+    params = {
+        "epochs": options.epochs,
+        "batch_size": options.batch_size or min(LARGEST_BATCH, len(data)),
+    }
     begun: list[Callback] = []
     try:
         for hook in callbacks:

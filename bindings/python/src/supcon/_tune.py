@@ -19,7 +19,15 @@ from ._library import hushed
 from ._model import Model
 from ._options import TRAIN
 from ._shown import Shown
-from ._training import Event, Training, seed_number, train, trains_classifier, validation_split
+from ._training import (
+    LARGEST_BATCH,
+    Event,
+    Training,
+    seed_number,
+    train,
+    trains_classifier,
+    validation_split,
+)
 from ._types import Array
 
 TRIALS = 6  # a decade apart, at most; two more follow between them
@@ -147,7 +155,7 @@ def tune(
 def _number(name: str, options: dict[str, Any]) -> int:
     """Returns an option of the run that counts something, or its default."""
     given = options.get(name)
-    return int(TRAIN[name].default if given is None else max(1, TRAIN[name].number(given)))
+    return int(TRAIN[name].default if given is None else TRAIN[name].number(given))
 
 
 class _Sweep:
@@ -156,9 +164,10 @@ class _Sweep:
     def __init__(
         self, model: Model, data: Dataset, options: dict[str, Any], seconds: float, verbose: int
     ):
-        batch, epochs = (_number(name, options) for name in ("batch_size", "epochs"))
+        epochs = max(1, _number("epochs", options))
         seed = seed_number(options)
         data = validation_split(data, options)[0]  # what the run holds out stays unseen
+        batch = max(1, _number("batch_size", options) or min(LARGEST_BATCH, len(data)))
         run = len(data) // batch * epochs
         most = max(IMAGES, math.ceil(BATCHES * batch / (1 - HELD_OUT)))
         if len(data) > most:
@@ -171,7 +180,7 @@ class _Sweep:
         per_epoch = max(1, len(self.training) // batch)
         rounds = math.ceil(min(MOST_STEPS, max(FEWEST_STEPS, run // PART)) / per_epoch)
         self.options = {name: it for name, it in options.items() if name not in LEFT_OUT}
-        self.options |= {"epochs": rounds, "validation_fraction": 0.0}
+        self.options |= {"epochs": rounds, "batch_size": batch, "validation_fraction": 0.0}
         self.model, self.verbose, self.steps = model, verbose, rounds * per_epoch
         self.deadline = time.monotonic() + seconds
         self.trials: dict[float, Trial] = {}

@@ -258,15 +258,14 @@ def run(arguments: SimpleNamespace) -> int:
 
 @dataclass
 class Prepared:
-    """The start of a run: its images and those that judge it, the model, the options of
-    `supcon.train`, and the chosen options of the model.
+    """The start of a run: its images and those that judge it, the model, and the options of
+    `supcon.train`.
     """
 
     data: Dataset
     test: Dataset | None
     model: Model
     options: dict[str, Any]
-    described: dict[str, Any]
 
 
 def prepared(arguments: SimpleNamespace) -> Prepared:
@@ -301,7 +300,6 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
         options |= found
         if why:
             note(arguments, why)
-    described = {}
     if begun is None:
         described = model_options(
             recipe, data, given_of(arguments, (*MODEL, "image_size", "mean", "std", "seed"))
@@ -324,7 +322,7 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
         )
         options["learning_rate"] = tuning.learning_rate
         note(arguments, tuning.recipe)
-    return Prepared(data, test, model, options, described)
+    return Prepared(data, test, model, options)
 
 
 def learns_classes(options: dict[str, Any]) -> bool:
@@ -341,7 +339,7 @@ def _train(arguments: SimpleNamespace, begin: Prepared, alone: bool, bar: Bar) -
         folder = Run(
             arguments.output or os.path.join("runs", _name(arguments.data)),
             resume=bool(arguments.resume),
-            sections=_sections(arguments, begin.described),
+            sections=_sections(arguments),
             title="supcon " + " ".join(map(shlex.quote, arguments.command_line)),
         )
         given = folder.begin(model, data, options)
@@ -437,16 +435,13 @@ def _summary(arguments: SimpleNamespace, folder: Run, made: list[str]) -> None:
     note(arguments, f"in {folder.path}: {', '.join(made)}")
 
 
-def _sections(arguments: SimpleNamespace, described: dict[str, Any]) -> dict[str, Any]:
+def _sections(arguments: SimpleNamespace) -> dict[str, Any]:
     """Returns the sections of config.toml that the options of `supcon.train` and the model do not
     provide.
     """
     names = ("val", "targets", "long_tailed", "per_class", "label_noise", *DATASET)
     found = {"path": arguments.data} | only({it: getattr(arguments, it) for it in names})
     model = {"init": arguments.init} if arguments.init else {}
-    name = "zero_init_last_gamma"
-    if name in MODEL and not arguments.init:
-        model[name] = described.get(name, MODEL[name].default)
     return {
         "data": found,
         "model": model,

@@ -1,0 +1,182 @@
+"""Fine-tuning by the whole program: `supcon train FOLDER --init WEIGHTS` without any other choice,
+on photographs at 224×224, from weights of a ResNet-50 under torchvision's names.
+peers/photographs.py does it in PyTorch. Prints a JSON line: the accuracy on the test images, and
+the seconds, of the clock and of the processor, from the start of the program to its report.
+
+    python3 Benchmarks/photographs.py [--count 2000] [--threads 2] [--prepare] [-- OPTIONS]
+
+The photographs are those that come with scikit-image: a class is one of them, and an image a crop
+of it, resized. Each is a checkerboard of tiles of about 100 pixels, of which a third is for
+testing; a crop lies within one tile, so that the parts have no pixel in common. The weights are a
+stand-in for ImageNet's: trained once, for a few minutes, on other data (scikit-learn's photographs
+and Fashion-MNIST). Images and weights are kept in build/benchmarks; --prepare makes these alone.
+OPTIONS are those of `supcon train`.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+SCRATCH = Path(__file__).resolve().parent.parent / "build" / "benchmarks"
+NAMES = [
+    "astronaut",
+    "brick",
+    "camera",
+    "chelsea",
+    "clock_motion",
+    "coffee",
+    "coins",
+    "grass",
+    "gravel",
+    "hubble_deep_field",
+    "ihc",
+    "moon",
+    "motorcycle_left",
+    "page",
+    "retina",
+    "rocket",
+]
+TILE = 100  # pixels, about
+MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+
+
+def checkerboard(photograph: np.ndarray) -> "list[tuple[np.ndarray, str]]":
+    """The tiles, each with its part."""
+    rows, columns = (max(3, round(it / TILE)) for it in photograph.shape[:2])
+    return [
+        (tile, "train" if (i + j) % 3 else "test")
+        for i, row in enumerate(np.array_split(photograph, rows, axis=0))
+        for j, tile in enumerate(np.array_split(row, columns, axis=1))
+    ]
+
+
+def photograph(name: str) -> np.ndarray:
+    import skimage
+    from PIL import Image
+
+    kind = "jpg" if name in ("hubble_deep_field", "retina", "rocket") else "png"
+    return np.asarray(Image.open(f"{skimage.data_dir}/{name}.{kind}").convert("RGB"))
+
+
+def cut(tile: np.ndarray, side: int, random: np.random.Generator) -> np.ndarray:
+    """A random square of the tile, of at least half its shorter side, resized."""
+    from PIL import Image
+
+    edge = round(min(tile.shape[:2]) * random.uniform(0.5, 1))
+    top, left = (random.integers(it - edge + 1) for it in tile.shape[:2])
+    crop = Image.fromarray(tile[top : top + edge, left : left + edge])
+    return np.asarray(crop.resize((side, side), Image.Resampling.BICUBIC))
+
+
+def crops(part: str, count: int, side: int, seed: int) -> "tuple[np.ndarray, np.ndarray]":
+    """Returns uint8 [count, side, side, 3] and labels [count], of `part` "train" or "test"."""
+    images, labels = np.zeros((count, side, side, 3), np.uint8), np.arange(count) % len(NAMES)
+    random = np.random.default_rng([seed, part == "test"])
+    for label, name in enumerate(NAMES):
+        tiles = [tile for tile, its in checkerboard(photograph(name)) if its == part]
+        for index in np.flatnonzero(labels == label):
+            images[index] = cut(tiles[random.integers(len(tiles))], side, random)
+    return images, labels
+
+
+def others(count: int, side: int, seed: int) -> "tuple[np.ndarray, np.ndarray]":
+    """Returns images of other data, as `crops` does: of scikit-learn's two photographs, a class a
+    tile, and of Fashion-MNIST, a quarter of the images.
+    """
+    from fashion_mnist import read
+    from PIL import Image
+    from sklearn.datasets import load_sample_images
+
+    random = np.random.default_rng(seed)
+    tiles = [it for whole in load_sample_images().images for it, _ in checkerboard(whole)]
+    labels = np.arange(count) % len(tiles)
+    images = [cut(tiles[it], side, random) for it in labels[: count * 3 // 4]]
+    clothes, kinds = (it[: count - len(images)] for it in read("train"))
+    labels[len(images) :] = kinds + len(tiles)
+    images += [
+        np.asarray(Image.fromarray(it).convert("RGB").resize((side, side))) for it in clothes
+    ]
+    return np.stack(images), labels
+
+
+def weights() -> Path:
+    """The stand-in's file, made if it is not there."""
+    import supcon
+
+    path = SCRATCH / "photographs-resnet50.safetensors"
+    if path.exists():
+        return path
+    images, labels = others(3000, 64, 0)
+    model = supcon.Model("resnet50", stem="imagenet", image_size=64, mean=MEAN, std=STD)
+    supcon.train(
+        model,
+        supcon.Dataset.from_images(images, labels),
+        epochs=8,
+        batch_size=32,
+        objective="cross_entropy",
+        learning_rate=0.05,
+        reference_batch=0,
+        validation_fraction=0,
+        augmentation={"kind": "simclr", "crop_scale_min": 0.4},
+        stop_on_collapse=False,
+    )
+    model.reset_classifier()
+    SCRATCH.mkdir(parents=True, exist_ok=True)
+    supcon.export_torchvision(model, path)
+    return path
+
+
+def folder(count: int) -> Path:
+    """The folder with train/CLASS/N.jpg and test/CLASS/N.jpg, made if it is not there."""
+    from PIL import Image
+
+    path = SCRATCH / f"photographs-{count}"
+    if not path.exists():
+        made = path.with_suffix(".part")
+        for part, number in (("train", count), ("test", 800)):
+            for index, (image, label) in enumerate(zip(*crops(part, number, 224, 0))):
+                (made / part / NAMES[label]).mkdir(parents=True, exist_ok=True)
+                name = made / part / NAMES[label] / f"{index:05}.jpg"
+                Image.fromarray(image).save(name, quality=92)
+        made.rename(path)
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--prepare", action="store_true")
+    parser.add_argument("more", nargs="*", help="arguments of supcon train, after --")
+    options = parser.parse_args()
+    images, init = folder(options.count), weights()
+    if options.prepare:
+        print(json.dumps({"folder": str(images), "weights": str(init)}))
+        return
+    output = SCRATCH / "photographs-run"
+    command = [sys.executable, "-m", "supcon", "train", images / "train", "--val", images / "test"]
+    command += ["--init", init, "--output", output, "--threads", options.threads, *options.more]
+    begun = time.perf_counter()
+    done = subprocess.run(list(map(str, command)), check=True, stdout=subprocess.PIPE, text=True)
+    took, used = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    with np.load(Path(done.stdout.strip()) / "evaluation.npz") as file:
+        metrics = json.loads(str(file["metrics"]))
+    print(
+        json.dumps(
+            {
+                "accuracy": round(metrics["top1"], 4),
+                "seconds": round(took, 1),
+                "cpu_s": round(used.ru_utime + used.ru_stime, 1),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -507,6 +507,9 @@ def test_wrong_usage():
         (["train", "x", "--form", "sideways"], "'sideways' is not one of 'out', 'in'"),
         (["trian", "x"], "no command 'trian'; did you mean train?"),
         (["train", "x", "--epoch", "3"], "no option --epoch; did you mean --epochs?"),
+        (["train", "x", "--lr", "3"], "no option --lr; did you mean --learning-rate?"),
+        (["train", "x", "--rate", "3"], "no option --rate; did you mean --learning-rate?"),
+        (["export", "x", "--int8"], "no option --int8 (supcon export --help)"),
         (["embed", "m"], "missing argument 'IMAGES'"),
         (["train", "x", "--epochs", "many"], "'many'"),
     ):

@@ -25,7 +25,7 @@ from ._images import (
 from ._library import check, defaults, guarded, lib, own
 from ._options import DATASET, build
 from ._pictures import advised
-from ._shown import number_of, some, table
+from ._shown import described, table
 from ._types import AnyArray, Array, ArrayLike, Encoded, Int64, PathLike, Size
 
 
@@ -126,20 +126,7 @@ class Dataset:
         )
 
     def _repr_html_(self) -> str:
-        size = f"{self.height} × {self.width}" if self.height else "different sizes"
-        rows: list[tuple[str, object]] = [
-            ("images", f"{self.count:,}"),
-            ("size", f"{size}, {number_of(self.channels, 'channel')}"),
-        ]
-        if self.class_indices is not None:
-            sizes = np.bincount(self.class_indices, minlength=len(self.class_labels))
-            named = (f"{name} ({size:,})" for name, size in zip(self.class_names, sizes))
-            rows.append((number_of(len(sizes), "class", "classes"), some(named)))
-        if self.targets is not None:
-            rows.append(("targets", f"{self.targets.shape[1]} per image"))
-        if self.skipped:
-            rows.append(("left out", f"{len(self.skipped):,}; the first: {self.skipped[0]}"))
-        return table(f"supcon.{type(self).__name__}", rows)
+        return table(f"supcon.{type(self).__name__}", described(self))
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a supcon data set cannot be pickled; pass its paths and labels instead")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ._data import Dataset
 
 LONGEST = 10  # elements of an array that is written out
 
@@ -50,6 +53,24 @@ def table(title: str, rows: Iterable[tuple[str, object]]) -> str:
         f'<div><strong>{html.escape(title)}</strong><table style="margin: 0.3em 0">'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
+
+
+def described(data: Dataset) -> list[tuple[str, object]]:
+    """Returns what is shown of a data set."""
+    size = f"{data.height} × {data.width}" if data.height else "different sizes"
+    rows: list[tuple[str, object]] = [
+        ("images", f"{data.count:,}"),
+        ("size", f"{size}, {number_of(data.channels, 'channel')}"),
+    ]
+    if data.class_indices is not None:
+        sizes = np.bincount(data.class_indices, minlength=len(data.class_labels))
+        named = (f"{name} ({size:,})" for name, size in zip(data.class_names, sizes))
+        rows.append((number_of(len(sizes), "class", "classes"), some(named)))
+    if data.targets is not None:
+        rows.append(("targets", f"{data.targets.shape[1]} per image"))
+    if data.skipped:
+        rows.append(("left out", f"{len(data.skipped):,}; the first: {data.skipped[0]}"))
+    return rows
 
 
 class Shown:

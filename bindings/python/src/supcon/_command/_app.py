@@ -140,12 +140,30 @@ def _usage(error: Any) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "supcon"
     words = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
-    near = getattr(error, "possibilities", None)
-    if near is not None:
+    if hasattr(error, "option_name"):
         name = error.option_name
-        best = difflib.get_close_matches(name, near, 1) or sorted(near)[:1]
+        best = _meant(name, context)
         words = f"{path} has no option {name}"
-        words += f"; did you mean {best[0]}?" if best else ""
+        words += f"; did you mean {best}?" if best else ""
     elif words:
         words = words[0].lower() + words[1:] if not words[1:2].isupper() else words
     return f"{words} ({path} --help)"
+
+
+def _meant(option: str, context: Any) -> str | None:
+    """Returns the option of the command that is spelled almost like this one, has it among its
+    words, or has its letters as initials.
+    """
+    asked = option.lstrip("-")
+    names = sorted(
+        name.lstrip("-")
+        for it in (context.command.params if context else ())
+        for name in it.opts
+        if name.startswith("--")
+    )
+    found = difflib.get_close_matches(asked, names, 1) or [
+        it
+        for it in names
+        if asked in it.split("-") or asked == "".join(word[:1] for word in it.split("-"))
+    ]
+    return f"--{found[0]}" if found else None

@@ -867,6 +867,8 @@ def test_export_and_import(model, tmp_path):
     said = run("import", model, "-o", tmp_path / "x.safetensors", "-q", code=1).stderr
     assert "is a model of this library" in said
     assert "over itself" in run("import", model, "-q", code=1).stderr
+    assert "over itself" in run("import", model, model, "-q", code=1).stderr
+    assert "two outputs" in run("import", model, "a", "-o", "b", "-q", code=1).stderr
 
 
 def test_without_typer():

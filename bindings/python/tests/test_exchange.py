@@ -445,3 +445,17 @@ def test_anti_aliased_models_of_timm_are_refused(tmp_path, small_net, name):
         supcon.import_torch(tmp_path / "weights.bin", tmp_path / "m.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({"architecture": "resnet18"}))
     supcon.import_torch(tmp_path / "weights.bin", tmp_path / "m.safetensors", image_size=64)
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": name}))
+    with pytest.raises(supcon.FormatError, match=name):
+        supcon.load(tmp_path / "m.safetensors")
+
+
+def test_load_names_the_import_of_other_variants(tmp_path, small_net):
+    from safetensors.torch import save_file
+
+    state = without_fc(small_net.state_dict())
+    save_file(
+        {f"net.{name}": it.contiguous() for name, it in state.items()}, tmp_path / "a.safetensors"
+    )
+    with pytest.raises(supcon.FormatError, match="supcon.import_torch"):
+        supcon.load(tmp_path / "a.safetensors", architecture="resnet18")

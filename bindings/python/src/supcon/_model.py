@@ -15,11 +15,12 @@ from . import _abi, _convert, _generated, _schema
 from ._augmentation import image_size as pair
 from ._data import Dataset, from_pixels
 from ._description import Description
-from ._errors import ArgumentError, ForkError
+from ._errors import ArgumentError, ForkError, FormatError
 from ._images import Pixels, floats, is_nothing
 from ._inputs import labeled, source
 from ._library import call, check, context, guarded, interruptible, lib, own
 from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
+from ._timm import refuse_blurred
 from ._types import (
     ArrayLike,
     ClassWeight,
@@ -337,7 +338,8 @@ def load(
     memory_limit: int | None = None,
 ) -> Model:
     """Reads a model from a safetensors file: one of ours, or one with the parameter names of
-    torchvision, timm or SupContrast, whose "fc" becomes the classifier.
+    torchvision, timm or SupContrast, whose "fc" becomes the classifier; `import_torch` reads more
+    of them.
 
     Parameters
     ----------
@@ -387,14 +389,19 @@ def load(
             )
             getattr(options, name)[: len(numbers)] = numbers
     model, handle = Model.__new__(Model), _abi.ModelHandle()
-    check(
-        lib.supcon_model_load(
-            context(n_jobs, memory_limit),
-            _convert.path("path", path),
-            ctypes.byref(options),
-            ctypes.byref(handle),
+    encoded = _convert.path("path", path)
+    refuse_blurred(path)
+    try:
+        check(
+            lib.supcon_model_load(
+                context(n_jobs, memory_limit), encoded, ctypes.byref(options), ctypes.byref(handle)
+            )
         )
-    )
+    except FormatError as error:
+        if " has no tensor " not in str(error):
+            raise
+        advice = "supcon.import_torch (supcon import) reads more of timm's and others' models"
+        raise FormatError(f"{error}; {advice}") from None
     model._take(handle, n_jobs, memory_limit)
     return model
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import tempfile
@@ -21,6 +20,7 @@ from ._extras import needed
 from ._files import write as write_whole
 from ._generated import StemName
 from ._model import Model, load
+from ._timm import refuse_blurred
 from ._types import Array, PathLike, PerChannel, Size
 
 # Of several networks in one checkpoint, the one trained by gradients comes before its average.
@@ -47,8 +47,6 @@ AVERAGES = re.compile(
 OTHERS = re.compile(r"(^|\.)(queue|queue_ptr|predictor|prediction_head|prototypes)(\.|$)")
 # Keys of a checkpoint's dictionary of weights.
 INSIDE = ("state_dict", "model_state_dict", "model", "net", "weights", "teacher")
-# timm's models with the shapes of resnet50 but other layers between.
-BLURRED = re.compile(r"(aa|blur)\d|avgpool_?aa|blurpool")
 HEAD = re.compile(r"^(head|fc|projection_head|projector|projection|g|contrastive_head)\.(.+)$")
 
 
@@ -90,7 +88,7 @@ def import_torch(
     ImportError without torch, for a file of torch.save(); FormatError, which lists parameters that
     are missing and parameters that have no place; FileError (an OSError).
     """
-    _refuse_blurred(source)
+    refuse_blurred(source)
     tensors, metadata = _read(source)
     if any(it.startswith("supcon.") for it in metadata):
         raise ArgumentError(f"{os.fspath(source)!r} is a model of this library; use supcon.load")
@@ -144,21 +142,6 @@ def export_torchvision(model: Model, path: PathLike) -> None:
     torch = needed("torch", "torch", "an export to torchvision")
     state = {name: torch.from_numpy(np.array(tensor)) for name, tensor in tensors.items()}
     write_whole(path, lambda file: torch.save(state, file))
-
-
-def _refuse_blurred(source: PathLike) -> None:
-    """Refuses timm's anti-aliased ResNets, which the configuration beside the file names."""
-    beside = Path(os.fspath(source)).parent / "config.json"
-    try:
-        told = json.loads(beside.read_text())
-        name = told.get("architecture") or told.get("pretrained_cfg", {}).get("architecture") or ""
-    except (OSError, ValueError, AttributeError):
-        return
-    if isinstance(name, str) and BLURRED.search(name):
-        raise FormatError(
-            f"{os.fspath(source)!r} is a {name}, by {beside}: its anti-aliased layers are "
-            "none that this library has"
-        )
 
 
 def _read(source: PathLike) -> tuple[dict[str, Array], dict[str, str]]:

@@ -116,7 +116,9 @@ def export(given: SimpleNamespace) -> int:
 
 
 def import_(given: SimpleNamespace) -> int:
-    output = given.output or os.path.splitext(given.source)[0] + ".safetensors"
+    if given.into and given.output:
+        raise ArgumentError(f"two outputs: {given.into} and --output {given.output}; expected one")
+    output = given.into or given.output or os.path.splitext(given.source)[0] + ".safetensors"
     if os.path.abspath(output) == os.path.abspath(given.source):
         raise ArgumentError(f"{output} would be written over itself; expected another --output")
     _files.writable(output)
@@ -185,7 +187,8 @@ COMMANDS = {
         import_,
         [
             argument("source", "A file of torch.save() or safetensors, of torchvision or timm"),
-            Flag("output", "The model (default: SOURCE.safetensors)", metavar="FILE", short="-o"),
+            argument("into", "The model (default: SOURCE.safetensors)", optional=True),
+            Flag("output", "The model, as INTO", metavar="FILE", short="-o"),
             Flag("architecture", "Such as resnet50 (default: by the shapes)", metavar="NAME"),
             Flag(
                 "stem",

@@ -23,7 +23,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := lib
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: docs lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-onednn3 test-exhaustive test-c test-soak test-sanitizers fuzz-coverage test-grown test-python test-docs mpi deps-mpi test-mpi soak examples install uninstall wheel test-wheel deb test-deb bench \
+.PHONY: docs lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-onednn3 test-exhaustive test-c test-soak test-programs test-sanitizers fuzz-coverage test-grown test-python test-docs mpi deps-mpi test-mpi soak examples install uninstall wheel test-wheel deb test-deb bench \
         bench-compare generate format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
@@ -190,20 +190,22 @@ lint: swift $(VENV)/lint
 demo: deps-demo examples python-package
 	@$(VENV)/bin/python examples/demo/demo.py --output $(BUILD)/demo --embed examples/c/build/embed_folder
 
-test: deps test-swift test-levels test-openblas test-c test-soak test-python test-mpi test-docs
+test: deps test-swift test-levels test-openblas test-programs test-python test-mpi test-docs
 
+# Optimized, as the library ships: so the tests take a third of the time that they take in a debug build, which test-openblas has.
+SWIFT_TESTS := -c release -Xswiftc -enable-testing --scratch-path .build-tests
 test-swift: deps-build swift
-	$(SWIFT) test
+	$(SWIFT) test $(SWIFT_TESTS)
 
 # What computes, again at each instruction set below this CPU's own (which test-swift has run at): SUPCON_TEST_LEVEL bounds our kernels and oneDNN,
 # OPENBLAS_CORETYPE bounds OpenBLAS. Only what links Tests/CTestLevel reads the former; it ends a process that cannot run at its level.
 LEVEL_NAMES := baseline AVX2 AVX-512
 LEVEL_CORES := Nehalem Haswell SkylakeX
 test-levels: deps-build swift
-	@$(SWIFT) build --build-tests --quiet
+	@$(SWIFT) build --build-tests $(SWIFT_TESTS) --quiet
 	@names=($(LEVEL_NAMES)); cores=($(LEVEL_CORES)); own=; ran=; lacks=; \
 	for level in 2 1 0; do \
-	  at="env SUPCON_TEST_LEVEL=$$level OPENBLAS_CORETYPE=$${cores[level]} $(SWIFT) test --skip-build --filter"; \
+	  at="env SUPCON_TEST_LEVEL=$$level OPENBLAS_CORETYPE=$${cores[level]} $(SWIFT) test $(SWIFT_TESTS) --skip-build --filter"; \
 	  if [ -z "$$own" ]; then \
 	    if out=$$($$at InstructionSetTests 2>&1); then own=$$level; ran="$${names[level]} (by test-swift)"; \
 	    elif grep -q 'this CPU lacks that level' <<<"$$out"; then lacks="$$lacks $${names[level]}"; \
@@ -231,9 +233,9 @@ test-onednn3: deps-build swift venv
 	LD_LIBRARY_PATH=$(abspath $(ONEDNN3))/lib CCC_OVERRIDE_OPTIONS='#s/^-ldnnl$$/$(abspath $(ONEDNN3))/lib/libdnnl.so/' \
 	  $(SWIFT) test --scratch-path .build-onednn3 -Xcc -I$(abspath $(ONEDNN3))/include --filter SupConNetworkTests
 
-# Compares every convolution that a network can ask for, in an optimized build: 100,000 shapes.
+# Compares every convolution that a network can ask for: 100,000 shapes.
 test-exhaustive: deps-build swift
-	SUPCON_EXHAUSTIVE=1 $(SWIFT) test -c release -Xswiftc -enable-testing --scratch-path .build-exhaustive --filter ConvolutionSweepTests
+	SUPCON_EXHAUSTIVE=1 $(SWIFT) test $(SWIFT_TESTS) --filter ConvolutionSweepTests
 
 test-c: deps-build deps-test lib
 	Tests/C/run.sh
@@ -241,6 +243,11 @@ test-c: deps-build deps-test lib
 # Runs the beginning of each part of `make soak`.
 test-soak: deps-build deps-test lib
 	Tests/Soak/run.sh short
+
+# Both at once, as each computes on one core most of the time.
+test-programs: deps-build deps-test lib
+	@mkdir -p $(BUILD); $(MAKE) test-soak >$(BUILD)/test-soak.log 2>&1 & soak=$$!; trap "kill $$soak" INT TERM; \
+	status=0; $(MAKE) test-c || status=$$?; wait $$soak || status=$$?; cat $(BUILD)/test-soak.log; exit $$status
 
 soak: deps-build deps-test lib
 	Tests/Soak/run.sh long
@@ -326,7 +333,7 @@ uninstall:
 	@echo "Removed libsupcon from $(ROOT)"
 
 clean:
-	@rm -rf .build .build-lib .build-openblas .build-onednn3 .build-exhaustive .build-address .build-thread .build-coverage $(BUILD) examples/c/build bindings/python/build bindings/python/src/*.egg-info
+	@rm -rf .build .build-lib .build-openblas .build-onednn3 .build-tests .build-address .build-thread .build-coverage $(BUILD) examples/c/build bindings/python/build bindings/python/src/*.egg-info
 
 distclean: clean
 	@rm -rf $(VENV)

@@ -17,21 +17,22 @@ passed=0
 failed=0
 
 # lld: the linker that Debian's clang would choose cannot export the runtime's symbols.
-flags="-O1 -g -pthread -fuse-ld=lld -DSANITIZED -Iinclude -L$library -Wl,-rpath,$library"
+flags=(-O1 -g -pthread -fuse-ld=lld -DSANITIZED -Iinclude -L"$library" -Wl,-rpath,"$library")
 case $kind in
 address)
-  undefined="-fsanitize=undefined -fno-sanitize-recover=undefined"
-  swift_flags="--sanitize=address $(printf -- '-Xcc %s ' $undefined)"
-  flags="$flags -fsanitize=address $undefined"
-  extra=
+  undefined=(-fsanitize=undefined -fno-sanitize-recover=undefined)
+  swift_flags=(--sanitize=address)
+  for flag in "${undefined[@]}"; do swift_flags+=(-Xcc "$flag"); done
+  flags+=(-fsanitize=address "${undefined[@]}")
+  extra=()
   export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1
   ;;
 thread)
-  swift_flags="--sanitize=thread --disable-default-traits"
+  swift_flags=(--sanitize=thread --disable-default-traits)
   # The toolchain's runtime knows Swift's libdispatch, and wants it.
   runtime=$(dirname "$swift")/../lib/swift/linux
-  flags="$flags -fsanitize=thread -Wl,--export-dynamic"
-  extra="Tests/Sanitizers/mutex.c -L$runtime -ldispatch -lBlocksRuntime -Wl,-rpath,$runtime"
+  flags+=(-fsanitize=thread -Wl,--export-dynamic)
+  extra=(Tests/Sanitizers/mutex.c -L"$runtime" -ldispatch -lBlocksRuntime -Wl,-rpath,"$runtime")
   export TSAN_OPTIONS=die_after_fork=0
   ;;
 *)
@@ -55,11 +56,9 @@ check() {
   fi
 }
 
-# The switches are words, not one.
-# shellcheck disable=SC2086
-"$swift" build -c release $swift_flags --scratch-path "$scratch" --product supcon --quiet || exit 1
+"$swift" build -c release "${swift_flags[@]}" --scratch-path "$scratch" --product supcon --quiet || exit 1
 ln -sf libsupcon.so "$library/libsupcon.so.1"
-program() { "$clang" -std=gnu11 -o "$work/$1" "${@:2}" $flags -lsupcon $extra -lm; }
+program() { "$clang" -std=gnu11 -o "$work/$1" "${@:2}" "${flags[@]}" -lsupcon "${extra[@]}" -lm; }
 program api_test Tests/C/test_*.c Tests/C/images.c || exit 1
 for name in calls fuzz kill misuse; do program $name Tests/Soak/$name.c || exit 1; done
 program sees Tests/Sanitizers/sees.c || exit 1

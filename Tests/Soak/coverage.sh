@@ -7,15 +7,16 @@ cd "$(dirname "$0")/../.."
 factor=${1:-1}
 swift=$(command -v "${SWIFT:-swift}")
 tools=$(dirname "$swift")
-scratch=$PWD/.build-coverage
-out=$PWD/build/coverage
+# Relative, as a checkout's path may have spaces, which divide the fields below.
+scratch=.build-coverage
+out=build/coverage
 rm -rf "$out"
 mkdir -p "$out/folder" "$out/seeds"
 "$swift" build -c release -Xswiftc -profile-generate -Xswiftc -profile-coverage-mapping --scratch-path "$scratch" --product supcon --quiet
 library=$scratch/release
 ln -sf libsupcon.so "$library/libsupcon.so.1"
 for name in fuzz kill; do
-  "$tools/clang" -std=gnu11 -O1 -fprofile-instr-generate -Iinclude "Tests/Soak/$name.c" -o "$out/$name" -L"$library" -Wl,-rpath,"$library" -lsupcon -lpthread -lm
+  "$tools/clang" -std=gnu11 -O1 -fprofile-instr-generate -Iinclude "Tests/Soak/$name.c" -o "$out/$name" -L"$library" -Wl,-rpath,"$PWD/$library" -lsupcon -lpthread -lm
 done
 LLVM_PROFILE_FILE=/dev/null "$out/kill" --run joint 1 f32 "$out/seeds/run" "$out/seeds/model.safetensors" 2
 # The seeds of the soak, each target with as many files as take some seconds.

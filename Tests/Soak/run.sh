@@ -2,8 +2,8 @@
 # What an unfriendly world does to the library: damaged files, calls of any kind, a system that says no, kills, misuse.
 #   Tests/Soak/run.sh short [WORD]   the beginning of each part, two minutes in all; only the parts whose names contain WORD
 #   Tests/Soak/run.sh long [WORD]    all of it, within SOAK_MINUTES (default 180) of wall clock; what is done stays done in build/soak, and another
-#                                    run goes on from there; SOAK_FRESH=1 begins anew; SOAK_SECONDS (default 600) of CPU time for each target that
-#                                    is fuzzed. build/soak/figures holds a line for each part
+#                                    run goes on from there; SOAK_FRESH=1 begins anew; SOAK_SECONDS (default 600) of CPU time for each file format
+#                                    that is fuzzed, which its variants share. build/soak/figures holds a line for each part
 # Needs `make lib` to have run. Ends with "N passed, N failed".
 set -u
 cd "$(dirname "$0")/../.."
@@ -17,7 +17,7 @@ if [[ $form == long ]]; then
   # What was found out about another build of the library does not count.
   mkdir -p "$state"
   sum=$(sha256sum "$library" | cut -d' ' -f1)
-  [[ $(cat "$state/library" 2>/dev/null) == "$sum" ]] || rm -rf "$state"/{done,next,figures}
+  [[ $(cat "$state/library" 2>/dev/null) == "$sum" ]] || rm -rf "$state"/{done,next,figures,seeds}
   echo "$sum" >"$state/library"
 else
   state=$(mktemp -d)
@@ -125,23 +125,24 @@ if [[ fuzz == *"$only"* || $only == fuzz* ]] && [[ ! -f $seeds/model.safetensors
   mkdir -p "$seeds"
   make_seeds || exit 1
 fi
-seconds=$(either 3 "$long")
-part fuzz-model fuzzed model "$seeds/model.safetensors" "$seconds"
-part fuzz-model-foreign fuzzed model-foreign "$seeds/torchvision.safetensors" "$(either 1 "$long")"
-SLICE=$(either 60 200) part fuzz-checkpoint fuzzed checkpoint "$seeds/run/last.supcon" "$seconds"
-part fuzz-idx fuzzed idx "$seeds/images.idx" "$seconds"
-part fuzz-idx-gz fuzzed idx-gz "$seeds/images.idx.gz" "$(either 1 "$long")"
-part fuzz-labels fuzzed labels "$seeds/labels.idx" "$seconds"
-part fuzz-cifar fuzzed cifar "$seeds/cifar.bin" "$seconds"
-part fuzz-png fuzzed png "$seeds/rgb8.png" "$seconds"
-part fuzz-png-interlaced fuzzed png-interlaced "$seeds/rgb8_interlaced.png" "$(either 1 "$long")"
-part fuzz-png-profile fuzzed png-profile "$seeds/profile6.png" "$(either 1 "$long")"
-part fuzz-png-zipped fuzzed png-zipped "$seeds/profile6_zipped.png" "$(either 1 "$long")"
-part fuzz-jpeg fuzzed jpeg "$seeds/rgb420.jpg" "$seconds"
-part fuzz-jpeg-progressive fuzzed jpeg-progressive "$seeds/progressive.jpg" "$(either 1 "$long")"
-part fuzz-jpeg-exif fuzzed jpeg-exif "$seeds/orientation6.jpg" "$(either 1 "$long")"
-part fuzz-webp fuzzed webp "$seeds/lossy.webp" "$(either 1 "$long")"
-part fuzz-webp-lossless fuzzed webp-lossless "$seeds/lossless.webp" "$(either 1 "$long")"
+# time_of SECONDS VARIANTS: the CPU time of one variant of a format: in the long form the variants share the format's.
+time_of() { either "$1" $((long / $2)); }
+part fuzz-model fuzzed model "$seeds/model.safetensors" "$(time_of 3 2)"
+part fuzz-model-foreign fuzzed model-foreign "$seeds/torchvision.safetensors" "$(time_of 1 2)"
+SLICE=$(either 60 200) part fuzz-checkpoint fuzzed checkpoint "$seeds/run/last.supcon" "$(time_of 3 1)"
+part fuzz-idx fuzzed idx "$seeds/images.idx" "$(time_of 3 2)"
+part fuzz-idx-gz fuzzed idx-gz "$seeds/images.idx.gz" "$(time_of 1 2)"
+part fuzz-labels fuzzed labels "$seeds/labels.idx" "$(time_of 3 1)"
+part fuzz-cifar fuzzed cifar "$seeds/cifar.bin" "$(time_of 3 1)"
+part fuzz-png fuzzed png "$seeds/rgb8.png" "$(time_of 3 4)"
+part fuzz-png-interlaced fuzzed png-interlaced "$seeds/rgb8_interlaced.png" "$(time_of 1 4)"
+part fuzz-png-profile fuzzed png-profile "$seeds/profile6.png" "$(time_of 1 4)"
+part fuzz-png-zipped fuzzed png-zipped "$seeds/profile6_zipped.png" "$(time_of 1 4)"
+part fuzz-jpeg fuzzed jpeg "$seeds/rgb420.jpg" "$(time_of 3 3)"
+part fuzz-jpeg-progressive fuzzed jpeg-progressive "$seeds/progressive.jpg" "$(time_of 1 3)"
+part fuzz-jpeg-exif fuzzed jpeg-exif "$seeds/orientation6.jpg" "$(time_of 1 3)"
+part fuzz-webp fuzzed webp "$seeds/lossy.webp" "$(time_of 1 2)"
+part fuzz-webp-lossless fuzzed webp-lossless "$seeds/lossless.webp" "$(time_of 1 2)"
 
 # Random sequences of calls, likewise.
 called() {

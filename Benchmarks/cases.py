@@ -328,6 +328,20 @@ def fashion_mnist():
     )
 
 
+def photographs():
+    """Fine-tuning by `supcon train photos --init WEIGHTS`, and PyTorch's five epochs."""
+    yield Case(
+        "photographs",
+        "fine-tuning on 2,000 photographs 224x224, the whole program",
+        ours("photographs"),
+        "bf16",
+        (peer("torch eager nhwc", "photographs", folder="{scratch}"),),
+        0.30,
+        0.15,
+        rounds=1,
+    )
+
+
 # ---------------------------------------------------------------------------------------------
 # ours alone: curves
 def scaling():
@@ -414,6 +428,9 @@ def ranks():
             )
 
 
+LONG = ("fashion-mnist", "photographs")  # groups that run by their names alone
+
+
 def all_cases() -> "list[Case]":
     makers = (
         limits,
@@ -431,6 +448,7 @@ def all_cases() -> "list[Case]":
         ranks,
         layers,
         fashion_mnist,
+        photographs,
     )
     return [case for make in makers for case in make()]
 

@@ -7,8 +7,8 @@ JSON line per run and per case, and at the end a table of ratios.
 The peers (PyTorch, ONNX Runtime, OpenVINO, albumentations, …) live in build/peers, an environment
 that the first run makes with pip (some GB); --python names another. Of peers and of their forms
 (compiled or not, channels first or last) the first round tries all, and the best goes on: ours, it,
-ours, it. A ratio is that of the medians over the rounds. CASE is as for run.py; fashion-mnist (an
-hour) is run only by its name.
+ours, it. A ratio is that of the medians over the rounds. CASE is as for run.py; fashion-mnist and
+photographs (an hour each) are run only by their names.
 """
 
 import json
@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 
-from cases import Case, chosen
+from cases import LONG, Case, chosen
 from run import ROOT, build, measure, parser, prepare
 from tables import ratios
 
@@ -32,6 +32,7 @@ PACKAGES = [
     "albumentations",
     "scikit-learn",
     "pillow",
+    "safetensors",
 ]
 
 
@@ -93,7 +94,7 @@ def main() -> None:
     )
     options = it.parse_args()
     cases = [case for case in chosen(options.cases) if case.peers or options.cases]
-    cases = [case for case in cases if options.cases or case.group != "fashion-mnist"]
+    cases = [case for case in cases if options.cases or case.group not in LONG]
     if not cases:
         sys.exit(f"no case is called {' '.join(options.cases)}")
     if not options.no_build:

@@ -180,6 +180,17 @@ def fashion_mnist(threads=2, seeds=1, **options) -> None:
     report(seconds, accuracy=round(statistics.mean(accuracies), 4))
 
 
+def photographs(threads=2, count=2000) -> None:
+    """The whole program of photographs.py, whose images and weights are made before."""
+    words = [sys.executable, str(ROOT / "Benchmarks" / "photographs.py"), f"--count={count}"]
+    subprocess.run([*words, "--prepare"], check=True, capture_output=True)
+    out = subprocess.run(
+        [*words, f"--threads={threads}"], check=True, capture_output=True, text=True
+    )
+    found = json.loads(out.stdout.splitlines()[-1])
+    report([found["seconds"]], accuracy=found["accuracy"], cpu_s=found["cpu_s"])
+
+
 if __name__ == "__main__":
     main(
         {
@@ -189,5 +200,6 @@ if __name__ == "__main__":
             "epoch": epoch,
             "ranks": ranks,
             "fashion-mnist": fashion_mnist,
+            "photographs": photographs,
         }
     )

@@ -3,14 +3,14 @@ on photographs at 224×224, from weights of a ResNet-50 under torchvision's name
 peers/photographs.py does it in PyTorch. Prints a JSON line: the accuracy on the test images, and
 the seconds, of the clock and of the processor, from the start of the program to its report.
 
-    python3 Benchmarks/photographs.py [--count 2000] [--threads 2] [--prepare] [-- OPTIONS]
+    python3 Benchmarks/photographs.py [--count 2000] [--side 224]
+        [--architecture resnet50] [--threads 2] [--prepare] [-- OPTIONS of supcon train]
 
 The photographs are those that come with scikit-image: a class is one of them, and an image a crop
 of it, resized. Each is a checkerboard of tiles of about 100 pixels, of which a third is for
 testing; a crop lies within one tile, so that the parts have no pixel in common. The weights are a
 stand-in for ImageNet's: trained once, for a few minutes, on other data (scikit-learn's photographs
 and Fashion-MNIST). Images and weights are kept in build/benchmarks; --prepare makes these alone.
-OPTIONS are those of `supcon train`.
 """
 
 import argparse
@@ -105,42 +105,49 @@ def others(count: int, side: int, seed: int) -> "tuple[np.ndarray, np.ndarray]":
     return np.stack(images), labels
 
 
-def weights() -> Path:
+def weights(architecture: str) -> Path:
     """The stand-in's file, made if it is not there."""
     import supcon
 
-    path = SCRATCH / "photographs-resnet50.safetensors"
-    if path.exists():
-        return path
-    images, labels = others(3000, 64, 0)
-    model = supcon.Model("resnet50", stem="imagenet", image_size=64, mean=MEAN, std=STD)
-    supcon.train(
-        model,
-        supcon.Dataset.from_images(images, labels),
-        epochs=8,
-        batch_size=32,
-        objective="cross_entropy",
-        learning_rate=0.05,
-        reference_batch=0,
-        validation_fraction=0,
-        augmentation={"kind": "simclr", "crop_scale_min": 0.4},
-        stop_on_collapse=False,
-    )
-    model.reset_classifier()
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    supcon.export_torchvision(model, path)
+    path = SCRATCH / f"photographs-{architecture}.safetensors"
+    if not path.exists():
+        SCRATCH.mkdir(parents=True, exist_ok=True)
+        model = supcon.Model(architecture, stem="imagenet", image_size=64, mean=MEAN, std=STD)
+        images, labels = others(3000, 64, 0)
+        supcon.train(
+            model,
+            supcon.Dataset.from_images(images, labels),
+            epochs=8,
+            batch_size=32,
+            objective="cross_entropy",
+            learning_rate=0.05,
+            reference_batch=0,
+            validation_fraction=0,
+            augmentation={"kind": "simclr", "crop_scale_min": 0.4},
+            stop_on_collapse=False,
+        )
+        supcon.export_torchvision(model.reset_classifier(), path)
     return path
 
 
-def folder(count: int) -> Path:
+def sized(path: Path, side: int) -> Path:
+    """The file of the same weights for images of another size than 224."""
+    import supcon
+
+    made = path.with_name(f"{path.stem}-{side}.safetensors")
+    supcon.load(path, image_size=side).save(made)
+    return made
+
+
+def folder(count: int, side: int) -> Path:
     """The folder with train/CLASS/N.jpg and test/CLASS/N.jpg, made if it is not there."""
     from PIL import Image
 
-    path = SCRATCH / f"photographs-{count}"
+    path = SCRATCH / f"photographs-{count}-{side}"
     if not path.exists():
         made = path.with_suffix(".part")
         for part, number in (("train", count), ("test", 800)):
-            for index, (image, label) in enumerate(zip(*crops(part, number, 224, 0))):
+            for index, (image, label) in enumerate(zip(*crops(part, number, side, 0))):
                 (made / part / NAMES[label]).mkdir(parents=True, exist_ok=True)
                 name = made / part / NAMES[label] / f"{index:05}.jpg"
                 Image.fromarray(image).save(name, quality=92)
@@ -151,15 +158,19 @@ def folder(count: int) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--architecture", default="resnet50")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--prepare", action="store_true")
     parser.add_argument("more", nargs="*", help="arguments of supcon train, after --")
     options = parser.parse_args()
-    images, init = folder(options.count), weights()
+    images, init = folder(options.count, options.side), weights(options.architecture)
     if options.prepare:
         print(json.dumps({"folder": str(images), "weights": str(init)}))
         return
     output = SCRATCH / "photographs-run"
+    if options.side != 224:  # a file of torchvision's says no size
+        init = sized(init, options.side)
     command = [sys.executable, "-m", "supcon", "train", images / "train", "--val", images / "test"]
     command += ["--init", init, "--output", output, "--threads", options.threads, *options.more]
     begun = time.perf_counter()

@@ -5,8 +5,8 @@ memory. Needs numpy only; builds what it measures.
     python3 Benchmarks/run.py [--threads 2] [--no-build] [CASE …]
 
 CASE: train-step, frozen, cached, busy, loss, embed, int8, augment, jpeg, startup, overlap, scaling,
-ranks, layers, limit, fashion-mnist, or a part of a case's name; none: all but fashion-mnist, which
-takes half an hour. compare.py times the peers beside it.
+ranks, layers, limit, fashion-mnist, photographs, or a part of a case's name; none: all but the last
+two, which take half an hour. compare.py times the peers beside it.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cases import Case, Contender, chosen
+from cases import LONG, Case, Contender, chosen
 
 ROOT = Path(__file__).resolve().parent.parent
 SWIFT = os.environ.get("SWIFT", "swift")
@@ -109,9 +109,7 @@ def parser(text: str) -> argparse.ArgumentParser:
 
 def main() -> None:
     options = parser(__doc__).parse_args()
-    cases = [
-        case for case in chosen(options.cases) if options.cases or case.group != "fashion-mnist"
-    ]
+    cases = [case for case in chosen(options.cases) if options.cases or case.group not in LONG]
     if not cases:
         sys.exit(f"no case is called {' '.join(options.cases)}")
     if not options.no_build:

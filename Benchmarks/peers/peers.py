@@ -327,6 +327,21 @@ def fashion_mnist(threads, epochs=4, seeds=1, **more):
     report(seconds, accuracy=round(statistics.mean(accuracies), 4))
 
 
+def photographs(folder, threads, count=2000, **more):
+    """From its start to its end; ../photographs.py has made the images and the weights."""
+    import json
+    import time
+
+    words = [str(Path(__file__).with_name("photographs.py")), f"{folder}/photographs-{count}-224"]
+    words += [f"{folder}/photographs-resnet50.safetensors", f"--threads={threads}"]
+    words += [f"--{name}={value}" for name, value in more.items()]
+    start = time.perf_counter()
+    out = subprocess.run([sys.executable, *words], check=True, capture_output=True, text=True)
+    took = time.perf_counter() - start
+    found = json.loads(out.stdout.splitlines()[-1])
+    report([took], accuracy=found["accuracy"], cpu_s=found["cpu_s"])
+
+
 if __name__ == "__main__":
     main(
         {
@@ -339,5 +354,6 @@ if __name__ == "__main__":
             "jpeg": jpeg,
             "ddp": ddp,
             "fashion-mnist": fashion_mnist,
+            "photographs": photographs,
         }
     )

@@ -2,7 +2,8 @@
 stages (bf16 autocast, channels last, two SimCLR views, SGD 0.9 with cosine), then a linear probe of
 the test images. Prints a JSON line.
 
-    python photographs.py FOLDER WEIGHTS [--epochs 5] [--batch 32] [--rate 0.0125] [--threads 2]
+    python photographs.py FOLDER WEIGHTS [--side 224] [--architecture resnet50] [--epochs 5]
+        [--batch 32] [--rate 0.0125] [--threads 2] [--seed 0]
         [--steps N]     so many steps alone, to be timed; no accuracy
 """
 
@@ -21,24 +22,28 @@ from safetensors.torch import load_file
 from torchvision import transforms as t
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SIDE = 224
-VIEWS = t.Compose(
-    [
-        t.RandomResizedCrop(SIDE, scale=(0.2, 1)),
-        t.RandomHorizontalFlip(),
-        t.RandomApply([t.ColorJitter(0.4, 0.4, 0.4, 0.1)], 0.8),
-        t.RandomGrayscale(0.2),
-        t.RandomApply([t.GaussianBlur(23, (0.1, 2))], 0.5),
-        t.ToTensor(),
-        t.Normalize(MEAN, STD),
-    ]
-)
-WHOLE = t.Compose([t.Resize((SIDE, SIDE)), t.ToTensor(), t.Normalize(MEAN, STD)])
 
 
-class Twice:
+def whole(side):
+    return t.Compose([t.Resize((side, side)), t.ToTensor(), t.Normalize(MEAN, STD)])
+
+
+class TwoViews:
+    def __init__(self, side):
+        self.view = t.Compose(
+            [
+                t.RandomResizedCrop(side, scale=(0.2, 1)),
+                t.RandomHorizontalFlip(),
+                t.RandomApply([t.ColorJitter(0.4, 0.4, 0.4, 0.1)], 0.8),
+                t.RandomGrayscale(0.2),
+                t.RandomApply([t.GaussianBlur(23, (0.1, 2))], 0.5 * (side >= 128)),
+                t.ToTensor(),
+                t.Normalize(MEAN, STD),
+            ]
+        )
+
     def __call__(self, image):
-        return torch.stack([VIEWS(image), VIEWS(image)])
+        return torch.stack([self.view(image), self.view(image)])
 
 
 def seconds() -> float:
@@ -47,8 +52,8 @@ def seconds() -> float:
 
 
 @torch.inference_mode()
-def features(net, folder):
-    images = torchvision.datasets.ImageFolder(folder, WHOLE)
+def features(net, folder, side):
+    images = torchvision.datasets.ImageFolder(folder, whole(side))
     rows, labels = [], []
     for x, y in torch.utils.data.DataLoader(images, 32, num_workers=1):
         with torch.autocast("cpu", torch.bfloat16):
@@ -61,6 +66,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder")
     parser.add_argument("weights")
+    parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--architecture", default="resnet50")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=0.0125)
@@ -70,14 +77,15 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    encoder = torchvision.models.resnet50()
+    encoder = getattr(torchvision.models, options.architecture)()
+    width = encoder.fc.in_features
     encoder.fc = torch.nn.Identity()
     encoder.load_state_dict(load_file(options.weights), strict=True)
     encoder = encoder.to(memory_format=torch.channels_last)
     head = torch.nn.Sequential(
-        torch.nn.Linear(2048, 2048), torch.nn.ReLU(inplace=True), torch.nn.Linear(2048, 128)
+        torch.nn.Linear(width, width), torch.nn.ReLU(inplace=True), torch.nn.Linear(width, 128)
     )
-    images = torchvision.datasets.ImageFolder(f"{options.folder}/train", Twice())
+    images = torchvision.datasets.ImageFolder(f"{options.folder}/train", TwoViews(options.side))
     loader = torch.utils.data.DataLoader(
         images, options.batch, shuffle=True, drop_last=True, num_workers=1, persistent_workers=True
     )
@@ -112,7 +120,9 @@ def main():
                 print(json.dumps({"step_s": times[len(times) // 2], "steps": steps}))
                 return
     encoder.eval()
-    known, fresh = (features(encoder, f"{options.folder}/{it}") for it in ("train", "test"))
+    known, fresh = (
+        features(encoder, f"{options.folder}/{it}", options.side) for it in ("train", "test")
+    )
     print(json.dumps({"accuracy": round(probe(*known, *fresh), 4), "cpu_s": round(seconds(), 1)}))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import supcon
-from supcon import _recipe
+from supcon import _recipe, _safetensors
 
 
 def letters(count: int, mirrored: bool, seed: int = 0):
@@ -23,7 +23,7 @@ def letters(count: int, mirrored: bool, seed: int = 0):
 
 def chosen(images, labels, **options):
     data = supcon.Dataset.from_images(images, labels)
-    return _recipe.suited(data, options, begun=False)
+    return _recipe.suited(data, options, (data.height, data.width))
 
 
 def test_mirrors_are_left_out_where_they_change_the_class():
@@ -46,6 +46,66 @@ def test_every_number_of_images_has_a_batch(count):
     held_out = found.get("validation_fraction", 0.05)
     assert 2 <= found["batch_size"] <= count - int(count * held_out)
     assert 10 <= found["epochs"] <= 200
+
+
+def test_large_images_make_small_batches():
+    """Of 64 pixels a side 256, of 224 and more 32."""
+    images, labels = letters(3000, mirrored=True)
+    data = supcon.Dataset.from_images(images, labels)
+    sizes = {16: 256, 64: 256, 128: 64, 224: 32, 512: 32}
+    found = {it: _recipe.suited(data, {}, (it, it))[0]["batch_size"] for it in sizes}
+    assert found == sizes
+
+
+def given_weights(**options):
+    options = dict(width=4, image_size=96, channels=1, stem="imagenet", precision="f32") | options
+    return supcon.Model("resnet18", **options)
+
+
+def test_photographs_from_given_weights_train_the_last_stage():
+    images, labels = letters(60, mirrored=True)
+    data, begun = supcon.Dataset.from_images(images, labels), given_weights()
+    found, why = _recipe.suited(data, {}, begun.image_size, begun)
+    assert (found["freeze_stages"], found["feature_cache"]) == (3, 4)
+    # 60 images, 8 views, 6x6 pixels of 16 channels, 4 bytes
+    assert "last stage" in why and f"{60 * 8 * 36 * 16 * 4 / 1e9:.1f} GB" in why
+    thrifty, _ = _recipe.suited(data, {"objective": "cross_entropy"}, begun.image_size, begun)
+    assert thrifty["feature_cache"] == 4
+    for given in (
+        {"freeze_stages": 0},
+        {"layer_decay": 0.5},
+        {"freeze_stages": 2, "unfreeze_epochs": [3]},
+        {"objective": "linear"},
+    ):
+        found, _ = _recipe.suited(data, given, begun.image_size, begun)
+        assert found.get("freeze_stages") == given.get("freeze_stages")
+    mixed, _ = _recipe.suited(data, {"mixup_alpha": 0.2}, begun.image_size, begun)
+    assert mixed["freeze_stages"] == 3 and "feature_cache" not in mixed
+    small = given_weights(image_size=64)
+    assert "freeze_stages" not in _recipe.suited(data, {}, small.image_size, small)[0]
+
+
+def test_a_cache_that_memory_does_not_hold_is_not_chosen(monkeypatch):
+    images, labels = letters(60, mirrored=True)
+    data, begun = supcon.Dataset.from_images(images, labels), given_weights()
+    round_ = 60 * 2 * 36 * 16 * 4
+    for room, rounds in ((3 * round_, 3), (round_, 1), (round_ - 1, None)):
+        monkeypatch.setattr(_recipe, "CACHE", room)
+        found, _ = _recipe.suited(data, {}, begun.image_size, begun)
+        assert found.get("feature_cache") == rounds
+
+
+def test_fitting_from_given_weights_by_the_recipe():
+    """The stages that stay keep every bit, the last is trained."""
+    images, labels = letters(60, mirrored=True)
+    begun = given_weights()
+    estimator = supcon.SupConClassifier(init=begun, epochs=2, random_state=0).fit(images, labels)
+    assert "last stage" in estimator.recipe_
+    before, after = (_safetensors.parsed(it.to_bytes())[0] for it in (begun, estimator.model_))
+    for name, values in before.items():
+        stays = name.startswith(("conv1", "bn1", "layer1", "layer2", "layer3"))
+        if stays or (name.startswith("layer4") and name.endswith("weight")):
+            assert (values == after[name]).all() == stays, name
 
 
 def test_what_is_given_stays():

@@ -18,7 +18,14 @@ from ._errors import ArgumentError, ShapeError, SupConWarning
 from ._inputs import labeled
 from ._model import Model, load
 from ._options import LOSS, MODEL, TRAIN, documented
-from ._presets import Preset, model_options, only, preset, train_options
+from ._presets import (
+    Preset,
+    model_options,
+    only,
+    preset,
+    suitable_size,
+    train_options,
+)
 from ._recipe import suited
 from ._sklearn import (
     BaseEstimator,
@@ -300,13 +307,19 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         data, classes = self._data(X, y, options)
         data = weighted(data, classes, self.class_weight, sample_weight)
         options["objective"] = objective_for(options, data)
+        begun = self._given()
         self.recipe_ = self.preset or ""
         if recipe is None:
-            found, self.recipe_ = suited(data, only(options), begun=self.init is not None)
+            size = pair(self.image_size or suitable_size(data))
+            size = size if begun is None else begun.image_size
+            found, self.recipe_ = suited(data, only(options), size, begun)
             options |= found
             if self.verbose and self.recipe_:
                 print(self.recipe_, file=sys.stderr)
-        model = self._start(data, recipe, options)
+        learns_classes = trains_classifier(options["objective"], options.get("joint_classifier"))
+        model = self._new(data, recipe, options) if begun is None else begun
+        if begun is not None and learns_classes:
+            suit_classifier(begun, data)
         if options.get("learning_rate") == "auto":
             tuning = tune(
                 model, data, verbose=self.verbose, collectives=self.collectives, **options
@@ -338,44 +351,38 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
                     self.n_features_in_ = data.height * data.width * data.channels
         return data, options
 
-    def _start(self, data: Dataset, recipe: Preset | None, options: dict[str, Any]) -> Model:
-        """Makes the model to train with these options."""
+    def _new(self, data: Dataset, recipe: Preset | None, options: dict[str, Any]) -> Model:
+        """Makes a model with random weights."""
         given = {name: getattr(self, name) for name in _MODEL}
+        made = model_options(recipe, data, given | {"seed": options.get("seed")})
+        model = Model(**made, n_jobs=self.n_jobs, memory_limit=self.memory_limit)
+        is_chosen = self.image_size is not None or recipe is not None
+        if not is_chosen and model.image_size != (data.height, data.width):
+            what = f"have {data.height}x{data.width} pixels" if data.height else "differ in size"
+            warnings.warn(
+                f"the images {what} and image_size is None: they are resized to "
+                f"{'x'.join(map(str, model.image_size))} pixels",
+                SupConWarning,
+                stacklevel=4,
+            )
+        return model
+
+    def _given(self) -> Model | None:
+        """Returns the model of `init`, a copy or from its file."""
         if self.init is None:
-            made = model_options(recipe, data, given | {"seed": options.get("seed")})
-            model = Model(**made, n_jobs=self.n_jobs, memory_limit=self.memory_limit)
-            is_chosen = self.image_size is not None or recipe is not None
-            if not is_chosen and model.image_size != (data.height, data.width):
-                what = (
-                    f"have {data.height}x{data.width} pixels" if data.height else "differ in size"
-                )
-                warnings.warn(
-                    f"the images {what} and image_size is None: they are resized to "
-                    f"{'x'.join(map(str, model.image_size))} pixels",
-                    SupConWarning,
-                    stacklevel=4,
-                )
-            return model
-        for name, value in only(given).items():
+            return None
+        for name, value in only({name: getattr(self, name) for name in _MODEL}).items():
             if name != "precision":
                 raise ArgumentError(
                     f"{name} is {value!r} and init is given: its model has a {name} of its "
                     "own; expected one of the two"
                 )
-        if isinstance(self.init, Model):
-            model = self.init.copy(
-                precision=self.precision, n_jobs=self.n_jobs, memory_limit=self.memory_limit
-            )
-        else:
-            model = load(
-                self.init,
-                precision=self.precision,
-                n_jobs=self.n_jobs,
-                memory_limit=self.memory_limit,
-            )
-        if trains_classifier(options["objective"], options.get("joint_classifier")):
-            suit_classifier(model, data)
-        return model
+        how: dict[str, Any] = {
+            "precision": self.precision,
+            "n_jobs": self.n_jobs,
+            "memory_limit": self.memory_limit,
+        }
+        return self.init.copy(**how) if isinstance(self.init, Model) else load(self.init, **how)
 
     def _seen(self, X: Any) -> tuple[object, Table | None]:
         """Returns X of `fit` as images, and how a table's rows become images."""

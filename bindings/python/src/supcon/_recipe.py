@@ -9,22 +9,30 @@ import numpy as np
 
 from ._augmentation import augment
 from ._data import Dataset
+from ._model import Model
+from ._training import LARGEST_BATCH
 
 SAMPLE = 500  # images that are compared
 SIDE = 32  # pixels of their sides
 CROPS = (0.2, 0.35, 0.5, 0.7)
+SMALL = 64 * 64  # pixels of images whose batches are not limited by memory
+ROUNDS, CACHE = 4, 2 << 30  # of views that are kept, and the bytes that they may take
+FINE_TUNING = {"freeze_stages", "unfreeze_epochs", "layer_decay", "feature_cache"}
 # Views keep their class if at least this fraction of them, relative to the images themselves, have
 # a nearest image of their class. Mirrored Fashion-MNIST has 0.74, mirrored digits have 0.35 to
 # 0.51; crops of 70 % of the area have 0.77 to 0.85, crops of 20 % have 0.47 to 0.55.
 KEEPS_MIRRORED, KEEPS_CROPPED = 0.65, 0.75
 
 
-def suited(data: Dataset, options: dict[str, Any], *, begun: bool) -> tuple[dict[str, Any], str]:
+def suited(
+    data: Dataset, options: dict[str, Any], size: tuple[int, int], begun: Model | None = None
+) -> tuple[dict[str, Any], str]:
     """Returns the options of `train` with those that are not given chosen for these images, and a
     sentence that says what was chosen and why.
 
     options : what the caller gave, without None
-    begun : whether training starts from given weights
+    size : height and width of the model's images
+    begun : the model whose weights training starts from; None: random ones
     """
     chosen: dict[str, Any] = {}
     told: list[str] = []
@@ -37,7 +45,8 @@ def suited(data: Dataset, options: dict[str, Any], *, begun: bool) -> tuple[dict
             told.append("no image is held out, of fewer than 1000")
     count = data.count - int(data.count * (0.05 if held_out is None else held_out))
     if "batch_size" not in options:
-        chosen["batch_size"] = batch_size(count, classes, options.get("images_per_class") or 0)
+        per_class, pixels = options.get("images_per_class") or 0, size[0] * size[1]
+        chosen["batch_size"] = batch_size(count, classes, per_class, pixels)
         told.append(
             f"batches of {chosen['batch_size']}, so that an epoch of {count} images has "
             f"{count // chosen['batch_size']} steps"
@@ -49,8 +58,13 @@ def suited(data: Dataset, options: dict[str, Any], *, begun: bool) -> tuple[dict
         chosen["reference_batch"] = 0
         told.append("the learning rate as it is, for small batches")
     if "epochs" not in options:
-        chosen["epochs"] = epochs(count, begun)
+        chosen["epochs"] = epochs(count, begun is not None)
         told.append(f"{chosen['epochs']} epochs, fewer the more images there are")
+    is_free = options.get("objective") != "linear" and not FINE_TUNING & options.keys()
+    if begun is not None and is_free and size[0] * size[1] > SMALL:
+        stages, why = frozen(begun, count, options | chosen)
+        chosen |= stages
+        told.append(why)
     if "augmentation" not in options:
         found, why = augmentation(data)
         if found is not None:
@@ -59,12 +73,13 @@ def suited(data: Dataset, options: dict[str, Any], *, begun: bool) -> tuple[dict
     return options | chosen, "; ".join(told) if chosen else ""
 
 
-def batch_size(count: int, classes: int, per_class: int) -> int:
+def batch_size(count: int, classes: int, per_class: int, pixels: int) -> int:
     """Returns a batch size of 2 to 256, with about eight steps per epoch and four images of each
-    class.
+    class. It falls with the pixels of large images, which take memory, to 32.
     """
     wanted = max(16, count / 8, min(4 * classes, count / 2))
-    size = min(256, 1 << round(math.log2(wanted)), max(2, count))
+    most = max(32, min(LARGEST_BATCH, LARGEST_BATCH * SMALL // pixels))
+    size = min(1 << round(math.log2(min(wanted, most))), max(2, count))
     return max(per_class, size // per_class * per_class) if per_class else size
 
 
@@ -72,6 +87,32 @@ def epochs(count: int, begun: bool) -> int:
     """Returns a number of epochs that falls with the square root of the number of images."""
     passes = 2000 / math.sqrt(max(1, count))
     return max(5, min(50, round(passes / 4))) if begun else max(10, min(200, round(passes)))
+
+
+def frozen(begun: Model, count: int, options: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Chooses to train the last stage alone, over a cache of the rounds of views that fit in
+    memory.
+    """
+    found: dict[str, Any] = {"freeze_stages": 3}
+    why = "the last stage alone is trained, as the given weights know what images are made of"
+    if options.get("validation_fraction") != 0 and "validation_every" not in options:
+        found["validation_every"] = options["epochs"]
+    stride = 4 if begun.stem == "cifar" else 16
+    height, width = (-(-it // stride) for it in begun.image_size)
+    view = height * width * begun.embedding_dim // 2 * (2 if begun.precision == "bf16" else 4)
+    views = options.get("views") or 2
+    if options.get("objective") in ("cross_entropy", "max_margin"):
+        views = 1
+    rounds = min(ROUNDS, options["epochs"], CACHE // (view * views * count))
+    mixes = options.get("mixup_alpha") or options.get("cutmix_alpha")
+    if rounds and not mixes and not options.get("image_size_schedule"):
+        found["feature_cache"] = rounds
+        gigabytes = view * views * count * rounds / 1e9
+        why += (
+            f", over what the others make of {rounds * views} views of each image, computed once "
+            f"and kept in {gigabytes:.1f} GB"
+        )
+    return found, why
 
 
 def augmentation(data: Dataset) -> tuple[dict[str, Any] | None, str]:

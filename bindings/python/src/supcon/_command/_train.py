@@ -11,11 +11,20 @@ from types import SimpleNamespace
 from typing import Any
 
 from .. import _config, _files, _sources
+from .._augmentation import image_size as pair
 from .._data import Dataset
 from .._errors import ArgumentError, SupConError
 from .._model import Model, load
 from .._options import AUGMENTATION, CLASSIFIER, DATASET, LOSS, MODEL, MODEL_DATA, TRAIN
-from .._presets import changed, model_options, only, preset, presets, train_options
+from .._presets import (
+    changed,
+    model_options,
+    only,
+    preset,
+    presets,
+    suitable_size,
+    train_options,
+)
 from .._recipe import suited
 from .._run import Run
 from .._training import (
@@ -296,7 +305,9 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
         raise ArgumentError(f"--classifier needs labels, and {arguments.data} has none")
     options["objective"] = objective_for(options, data)
     if recipe is None:
-        found, why = suited(data, only(options), begun=begun is not None)
+        size = pair(arguments.image_size or suitable_size(data))
+        size = size if begun is None else begun.image_size
+        found, why = suited(data, only(options), size, begun)
         options |= found
         if why:
             note(arguments, why)

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""What freezing, and a cache of few rounds of views, cost in accuracy beside fine-tuning all stages
+on fresh views: photographs (photographs.py) at 64×64, from weights of a ResNet-18 that was trained
+on other data. Prints a JSON line per run: a linear probe and kNN on test images, and seconds of the
+processor.
+
+    PYTHONPATH=bindings/python/src python3 Benchmarks/feature_cache.py [--seeds 0 1 2]
+        [--images 480] [--epochs 8] [--results FILE]    what FILE has is not run again
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from photographs import crops, weights
+
+import supcon
+
+SIDE = 64
+RUNS = {
+    "as given": None,
+    "all stages": {},
+    "stages 1 to 3 frozen": {"freeze_stages": 3},
+    "… 4 rounds of views": {"freeze_stages": 3, "feature_cache": 4},
+    "… 2 rounds of views": {"freeze_stages": 3, "feature_cache": 2},
+    "… 1 round of views": {"freeze_stages": 3, "feature_cache": 1},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--images", type=int, default=480)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--results", type=Path)
+    options = parser.parse_args()
+    known = options.results and options.results.exists()
+    done = [json.loads(it) for it in options.results.read_text().splitlines()] if known else []
+    init = weights("resnet18")
+    for seed in options.seeds:
+        images, labels = crops("train", options.images, SIDE, seed)
+        fresh, truth = crops("test", 800, SIDE, seed)
+        for name, more in RUNS.items():
+            if any((it["run"], it["seed"]) == (name, seed) for it in done):
+                continue
+            model, begun = supcon.load(init, image_size=SIDE), time.process_time()
+            if more is not None:
+                supcon.train(
+                    model,
+                    supcon.Dataset.from_images(images, labels),
+                    epochs=options.epochs,
+                    batch_size=32,
+                    validation_fraction=0,
+                    stop_on_collapse=False,
+                    seed=seed,
+                    **more,
+                )
+            took = time.process_time() - begun
+            rows = model.embed(images), labels, model.embed(fresh), truth
+            found = {it: round(supcon.evaluate(*rows, it).top1, 4) for it in ("linear", "knn")}
+            line = json.dumps({"run": name, "seed": seed} | found | {"cpu_s": round(took, 1)})
+            print(line, flush=True)
+            if options.results:
+                with options.results.open("a") as file:
+                    file.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()

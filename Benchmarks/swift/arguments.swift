@@ -1,6 +1,6 @@
 import SupCon
 
-/// The NAME=VALUE words of a command line, and what stands for those that are left out.
+/// The NAME=VALUE words of a command line, and the defaults of the others.
 struct Arguments {
     private var values: [String: String] = [:]
 
@@ -17,11 +17,11 @@ struct Arguments {
         values[name].flatMap { Int($0) } ?? standard
     }
 
-    /// How many threads compute.
+    /// The number of threads that compute.
     var threads: Int { number("threads", 2) }
     func context() throws -> ExecutionContext { try ExecutionContext(threads: threads) }
 
-    /// "architecture", "stem", "width", "channels".
+    /// Reads the arguments "architecture", "stem", "width" and "channels".
     func network() throws -> NetworkConfiguration {
         var configuration = NetworkConfiguration()
         configuration.architecture = try Architecture(named: text("architecture", "resnet18"))
@@ -31,7 +31,7 @@ struct Arguments {
         return configuration
     }
 
-    /// "precision".
+    /// Reads the argument "precision".
     func precision() throws -> Precision {
         let name = text("precision", "f32")
         guard let precision = Precision(rawValue: name) else {

@@ -1,13 +1,13 @@
 import SupCon
 
-/// SimCLR's views as the peers' cases have them: crop, flip, jitter, gray, no blur.
+/// Returns SimCLR's augmentation as in the peers' cases: crop, flip, jitter, gray, no blur.
 private func viewsWithoutBlur() -> AugmentationOptions {
     var options = AugmentationOptions.defaults(.simclr)
     options.blurProbability = 0
     return options
 }
 
-/// One view of an RGB image on one thread, from pixels in memory to normalized floats.
+/// Makes one view of an RGB image on one thread, from pixels in memory to normalized floats.
 func timeAugmentation(_ arguments: Arguments) throws {
     let (source, side) = (arguments.number("source", 32), arguments.number("side", 32))
     var random = Philox(seed: 0, purpose: .test)
@@ -33,8 +33,8 @@ func timeAugmentation(_ arguments: Arguments) throws {
     }
 }
 
-/// From a JPEG file to one normalized view, on one thread, as the loader makes it: read, decoded as
-/// small as the crop allows, augmented.
+/// Makes one normalized view from a JPEG file, on one thread, as the loader does: reads it, decodes
+/// it as small as the crop allows, and augments it.
 func timeJPEG(_ arguments: Arguments) throws {
     let (side, perBatch, aheadAtMost) = (arguments.number("side", 224), 16, 4)
     let batches = (0..<arguments.number("runs", 20) + aheadAtMost).map { _ in Array(0..<perBatch) }

@@ -1,11 +1,11 @@
 import Glibc
 import SupCon
 
-/// A training step while another process computes beside it, pinned nowhere and of normal priority,
-/// and the same step in quiet, in turn.
+/// Times a training step alternately while another process computes, unpinned and with normal
+/// priority, and without it.
 ///
-/// `slowdown` is the mean of the busy times over that of the quiet ones: how the system deals out
-/// the cores makes single steps fast or slow.
+/// `slowdown` is the ratio of the means of both times: single steps are fast or slow as the system
+/// assigns the cores.
 func busy(_ arguments: Arguments) throws {
     let step = try Step(arguments)
     let rounds = arguments.number("rounds", 4)
@@ -26,7 +26,7 @@ func busy(_ arguments: Arguments) throws {
         ])
 }
 
-/// Computes until the process that started it has ended: the foreign work of `busy`.
+/// Computes until the process that started it has ended; this is the other process of `busy`.
 func foreign(_ arguments: Arguments) throws {
     let parent = getppid()
     var (x, rounds) = (1.0, 0)
@@ -38,7 +38,7 @@ func foreign(_ arguments: Arguments) throws {
 
 private func mean(_ times: [Double]) -> Double { times.reduce(0, +) / Double(times.count) }
 
-/// `body`'s times, until they add up to `limit` seconds; at least three.
+/// Returns the times of `body` until they add up to `limit` seconds; at least three.
 private func times(lasting limit: Double, _ body: () throws -> Void) rethrows -> [Double] {
     var (all, sum) = ([Double](), 0.0)
     while sum < limit || all.count < 3 {

@@ -1,7 +1,7 @@
 import SupCon
 
-/// A training step layer by layer: a line for each, with the time of its parts and, for the
-/// convolutions, the share of the CPU's limit that they reach.
+/// Profiles a training step layer by layer: prints a line for each, with the time of its parts and,
+/// for the convolutions, the fraction of the CPU's limit that they reach.
 func profileLayers(_ arguments: Arguments) throws {
     let step = try Step(arguments)
     let (runs, precision) = (arguments.number("runs", 7), try arguments.precision().rawValue)

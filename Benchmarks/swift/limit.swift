@@ -1,8 +1,8 @@
 import CLimit
 import SupCon
 
-/// The most operations per second that `threads` threads of this CPU reach in a loop of
-/// multiply-adds alone (the best of several goes); 0: it has no such instruction.
+/// Returns the largest number of operations per second that `threads` threads of this CPU reach in
+/// a loop of multiply-adds alone (the best of several runs); 0: it has no such instruction.
 func operationsPerSecond(_ precision: String, threads: Int) -> Double {
     let kind = Int32(
         ["f32": LIMIT_F32, "bf16": LIMIT_BF16, "int8": LIMIT_INT8][precision] ?? LIMIT_F32)

@@ -1,7 +1,7 @@
 import SupCon
 
-/// SupCon's loss and gradient of n embeddings of dimension d: two views each, 16 embeddings to a
-/// class. The memory it takes beside the features and their gradient is "extra_bytes".
+/// Times SupCon's loss and gradient of n embeddings of dimension d: two views each, 16 embeddings
+/// to a class. The memory that it takes beside the features and their gradient is "extra_bytes".
 func timeLoss(_ arguments: Arguments) throws {
     let (n, dimension) = (arguments.number("n", 512), arguments.number("d", 128))
     var random = Philox(seed: 1, purpose: .test)

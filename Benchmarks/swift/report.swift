@@ -2,10 +2,10 @@ import Glibc
 
 private let clock = ContinuousClock()
 
-/// How long `body` takes, in seconds.
+/// Returns the duration of `body` in seconds.
 func seconds(_ body: () throws -> Void) rethrows -> Double { try clock.measure(body) / .seconds(1) }
 
-/// `body`'s times, in order of their length, after `warmUp` runs that do not count.
+/// Returns the times of `body`, in ascending order, after `warmUp` runs that do not count.
 func times(runs: Int, warmUp: Int, _ body: () throws -> Void) rethrows -> [Double] {
     for _ in 0..<warmUp { try body() }
     var all: [Double] = []
@@ -13,7 +13,7 @@ func times(runs: Int, warmUp: Int, _ body: () throws -> Void) rethrows -> [Doubl
     return all.sorted()
 }
 
-/// Prints one JSON line: median, minimum and number of the times, the process's peak of memory, and
+/// Prints one JSON line: median, minimum and number of the times, the process's peak memory, and
 /// more.
 func report(_ times: [Double], _ more: [(String, JSON)] = []) {
     emit(
@@ -42,8 +42,8 @@ func emit(_ fields: [(String, JSON)]) {
     print("{" + parts.joined(separator: ", ") + "}")
 }
 
-/// This process's peak of resident memory in bytes, "VmHWM" of /proc/self/status; written to
-/// /proc/self/clear_refs, 5 sets it back to what is resident now.
+/// Returns this process's peak resident memory in bytes, "VmHWM" of /proc/self/status. Writing 5 to
+/// /proc/self/clear_refs resets it to the current value.
 func peakMemory(reset: Bool = false) -> Int {
     if reset {
         let file = open("/proc/self/clear_refs", O_WRONLY)

@@ -1,9 +1,9 @@
 import SupCon
 import SupConTraining
 
-/// What a training step works on: SupCon, SGD with momentum and weight decay, and random views that
-/// lie ready. "freeze": stages that are not trained, in int8 with "int8" 1; with "cached" 1 their
-/// output lies ready.
+/// The set-up of a training step: SupCon, SGD with momentum and weight decay, and prepared random
+/// views. "freeze" is the number of stages that are not trained, in int8 with "int8" 1; with
+/// "cached" 1 their output is prepared too.
 final class Step {
     let plan: TrainingPlan
     private let loss: ContrastiveLoss
@@ -91,7 +91,7 @@ final class Step {
     }
 }
 
-/// One training step: forward, loss, backward, optimizer.
+/// Runs one training step: forward, loss, backward, optimizer.
 func trainStep(_ arguments: Arguments) throws {
     let step = try Step(arguments)
     let all = try times(runs: arguments.number("runs", 7), warmUp: 2) { try step.run() }

@@ -40,9 +40,9 @@ SC_KERNEL(void, sc_scale_f64, (double *x, double factor, int64_t count), (x, fac
   for (int64_t i = 0; i < count; i++) x[i] *= factor;
 }
 
-/* exp(x) for x ≤ 0 to 2 ulp; what would be below 2^-126 is about that. x = n ln 2 + r, |r| ≤ ln 2 /
- * 2 (ln 2 in two parts, Cody and Waite), exp(r) by a polynomial with the coefficients of Cephes'
- * expf, 2ⁿ put together from bits. */
+/* exp(x) for x ≤ 0 to 2 ulp; results below 2^-126 become about that. x = n ln 2 + r, |r| ≤ ln 2 / 2
+ * (ln 2 in two parts, Cody and Waite), exp(r) by a polynomial with the coefficients of Cephes'
+ * expf, and 2ⁿ assembled from bits. */
 INLINE float exp_of_nonpositive(float x) {
   x = x < -87.0f ? -87.0f : x;
   const float shifted =
@@ -67,8 +67,8 @@ INLINE float exp_of_nonpositive(float x) {
 
 #define STRIP 64
 
-/* A strip of rows side by side in the vectors' lanes: three passes down the classes, for the
- * maximum, the sum, the gradient. */
+/* A strip of rows in the lanes of a vector, with three passes over the classes: for the maximum,
+ * the sum, and the gradient. */
 INLINE double softmax_strip(float *restrict z, int64_t stride, const int width, int64_t classes,
                             const float *restrict bias, const int32_t *restrict labels,
                             const float *restrict parts, double *restrict bias_gradient) {

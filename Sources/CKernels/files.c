@@ -24,7 +24,7 @@ int64_t sc_find_bytes(const void *memory, size_t count, const void *what, size_t
 int sc_unnamed_file(const char *folder) {
   const int unnamed = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (unnamed >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return unnamed;
-  /* A file system that knows no such files. */
+  /* The file system does not support such files. */
   char path[4096];
   if (snprintf(path, sizeof path, "%s/.supcon-XXXXXX", folder) >= (int)sizeof path) {
     errno = ENAMETOOLONG;

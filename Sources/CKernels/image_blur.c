@@ -3,7 +3,7 @@
 
 INLINE int64_t reflected(int64_t i, int64_t n) { return i < 0 ? -i : i >= n ? 2 * n - 2 - i : i; }
 
-/* 64 sums at a time stay in registers while the kernel passes. */
+/* 64 sums at a time stay in registers for the whole kernel. */
 #define BLOCK 64
 typedef float lanes __attribute__((vector_size(64), aligned(4)));
 
@@ -12,7 +12,7 @@ SC_KERNEL(void, sc_blur,
            float *row, float *out),
           (in, height, width, weights, radius, row, out)) {
   for (int64_t y = 0; y < height; y++) {
-    float *middle = row + radius; /* row y, blurred down; BLOCK floats of room behind it */
+    float *middle = row + radius; /* row y, blurred vertically, followed by BLOCK spare floats */
     for (int64_t x = 0; x < width; x += BLOCK) {
       if (width - x >= BLOCK) {
         const lanes *m = (const lanes *)(in + y * width + x);

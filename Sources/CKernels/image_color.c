@@ -6,7 +6,7 @@
 /* Sixteen values at a time. */
 #define LOOP _Pragma("clang loop vectorize_width(16) interleave_count(1)") for
 
-/* Written so that a NaN becomes 0 and the compiler sees max and min instructions. */
+/* Written so that a NaN becomes 0 and the compiler emits max and min instructions. */
 INLINE float clamped(float v) {
   v = v > 0 ? v : 0;
   return v < 1 ? v : 1;

@@ -68,7 +68,7 @@ void sc_add_shifted(const float *in, int64_t height, int64_t width, int64_t dy, 
 void sc_remap(const float *in, int64_t height, int64_t width, const float *sy, const float *sx,
               int border, float *out) {
   for (int64_t i = 0; i < height * width; i++) {
-    /* Far outside any image lies nothing that a cast could not hold. */
+    /* Positions far outside any image are clamped to those that a cast can hold. */
     const float y = fminf(fmaxf(sy[i], -1e6f), 1e6f), x = fminf(fmaxf(sx[i], -1e6f), 1e6f),
                 y0 = floorf(y), x0 = floorf(x), v = y - y0, h = x - x0;
     const float *upper = in + sc_border((int64_t)y0, height, border) * width,

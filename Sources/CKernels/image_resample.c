@@ -21,8 +21,8 @@ SC_KERNEL(void, sc_triangle_weights,
   const float inverse = (float)(1 / support);
   const double first = flip ? low + ((double)count - 0.5) * scale : low + 0.5 * scale,
                step = flip ? -scale : scale;
-  float *restrict offset = weights; /* row 0 of the weights holds the distance of tap 0 until its
-                                       turn, which is the last */
+  /* Row 0 of the weights holds the distance of tap 0 until it is processed, which is last. */
+  float *restrict offset = weights;
   for (int64_t x = 0; x < pitch; x++) {
     const double center = first + (double)(x < count ? x : count - 1) * step;
     double s = floor(center - support + 0.5);

@@ -1,5 +1,5 @@
-/* The kernels of image_resample.c for one machine: NAME(f) and, where it is there, AVX512 are
- * defined by the includer. */
+/* The kernels of image_resample.c for one machine: NAME(f) and, if available, AVX512 are defined by
+ * the includer. */
 
 #define ROW_LOOP(T)                                                                       \
   for (int64_t c = 0; c < r->channels; c++) {                                             \
@@ -13,7 +13,7 @@
 
 #ifdef AVX512
 /* Sixteen RGB pixels at a time: four dwords' worth of pixels to each quarter of the vector, then
- * each channel's bytes to their places. */
+ * each channel's bytes to their positions. */
 static inline void NAME(load_rgb_u8)(const uint8_t *s, int64_t width, float *row, int64_t pitch) {
   const __m512i spread = _mm512_setr_epi32(0, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9, 10, 11, 12);
   const __m512i red = _mm512_broadcast_i32x4(
@@ -47,7 +47,7 @@ static inline void NAME(load_row)(const sc_resampler *r, int64_t y) {
 }
 
 #ifdef AVX512
-/* Sixteen outputs draw on at most 32 neighboring inputs: two loads and one permutation per tap
+/* Sixteen outputs depend on at most 32 neighboring inputs: two loads and one permutation per tap
  * stand in for gathers. */
 INLINE void NAME(across_window)(const sc_resampler *r, float *out, const int64_t taps) {
   for (int64_t x = 0; x < r->out_width; x += 16) {
@@ -69,8 +69,8 @@ INLINE void NAME(across_window)(const sc_resampler *r, float *out, const int64_t
   }
 }
 
-/* The same for stronger shrinking: as many windows of 32 inputs as it takes, each giving the
- * outputs whose input lies in it. */
+/* For stronger shrinking there are as many windows of 32 inputs as needed, each of which provides
+ * the outputs whose inputs it contains. */
 INLINE void NAME(across_windows)(const sc_resampler *r, int windows, float *out,
                                  const int64_t channels) {
   for (int64_t x = 0; x < r->out_width; x += 16) {
@@ -158,7 +158,7 @@ INLINE void NAME(down)(const float *const *rows, const float *w, int64_t pitch, 
 static void NAME(sc_resample_rows)(sc_resampler *r, int64_t first, int64_t last, float *out,
                                    int64_t plane) {
   const int64_t slot = r->channels * r->pitch_x, taps = r->taps_y;
-  int windows = 1; /* of 32 inputs, that sixteen outputs draw on */
+  int windows = 1; /* of 32 inputs, on which sixteen outputs depend */
   for (int64_t x = 0; x < r->out_width; x += 16) {
     const int64_t span = r->start_x[x + 15] - r->start_x[x],
                   most = ((span < 0 ? -span : span) + r->taps_x + 31) / 32;

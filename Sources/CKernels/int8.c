@@ -25,6 +25,8 @@ SC_KERNEL(void, sc_u8_to_bf16,
   for (int64_t i = 0; i < n; i++) to[i] = f32_to_bf16(from[i] * factor);
 }
 
+/* Apart from the float pools (pool_kernels.h): bytes are summed exactly, as integers, and
+ * multiplied by a factor. */
 SC_KERNEL(void, sc_average_pool_u8,
           (const uint8_t *restrict x, int64_t area, int64_t channels, float factor,
            float *restrict y),

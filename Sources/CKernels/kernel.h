@@ -1,5 +1,5 @@
-/* One kernel, three machines: it is compiled for the baseline, for AVX2 and for AVX-512, and each
- * call takes the one of the process's level (sc_instruction_level). */
+/* A kernel is compiled three times, for the baseline, for AVX2 and for AVX-512, and each call uses
+ * the variant of the process's level (sc_instruction_level). */
 #ifndef SUPCON_KERNEL_H
 #define SUPCON_KERNEL_H
 #include "ckernels_machine.h"
@@ -9,7 +9,7 @@
 /* For helpers of kernels: inlined, they are compiled for each level too. */
 #define INLINE static inline __attribute__((always_inline))
 
-/* The level, or -1 before it has been asked for. */
+/* The level, or -1 until it is first requested. */
 extern atomic_int sc_level;
 
 INLINE int current_level(void) {
@@ -21,8 +21,8 @@ INLINE int current_level(void) {
 #define SC_KERNEL(returns, name, parameters, arguments) \
   SC_KERNEL_NAMED(returns, name, parameters, arguments)
 #if defined(__x86_64__)
-/* x86-64-v4's own tuning, and without a width that is required, would halve the vectors of AVX-512,
- * as the first CPUs that had it wanted. */
+/* With x86-64-v4's own tuning, and without a required width, vectors would have half of AVX-512's
+ * width, as suited the first CPUs that had it. */
 #define SC_FOR_AVX512 __attribute__((target("arch=x86-64-v4,tune=x86-64"), min_vector_width(512)))
 #define SC_FOR_AVX2 __attribute__((target("arch=x86-64-v3,tune=x86-64")))
 #define SC_KERNEL_NAMED(returns, name, parameters, arguments)                             \

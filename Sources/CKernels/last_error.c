@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* Storage of the loader's for each thread: no pthread key that could run out or be the host's, no
- * destructor that could outlive the library, no allocation that could fail. */
+/* The loader provides this storage for each thread: there is no pthread key that could run out or
+ * belong to the host, no destructor that could outlive the library, and no allocation that could
+ * fail. */
 static _Thread_local char message[SC_LAST_ERROR_BYTES];
 
 const char *sc_last_error(void) { return message; }
@@ -16,7 +17,7 @@ void sc_set_last_error(const char *text, size_t length) {
     return;
   }
   length = sizeof message - sizeof more;
-  /* Not in the middle of a character, whose later bytes are 10xxxxxx. */
+  /* The cut must not be within a character, whose later bytes are 10xxxxxx. */
   while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80) --length;
   memmove(message, text, length);
   memcpy(message + length, more, sizeof more);

@@ -2,10 +2,10 @@
 #include "kernel.h"
 #include "loss_math.h"
 
-/* Rows whose column sums are gathered in f32. */
+/* The number of rows whose column sums are computed in f32. */
 #define STRIP 64
 
-/* One row against columns from..<to: its own sums, and the columns'. */
+/* Compares one row with columns from..<to, for its own sums and those of the columns. */
 INLINE void sums_row(const float *restrict s, const int32_t *restrict classes, const int32_t own,
                      const int64_t from, const int64_t to, const int negatives, const int inside,
                      float *restrict column_sum, float *restrict column_positive,

@@ -17,7 +17,7 @@ int sc_available_cpus(void) {
   return online > 0 ? (int)online : 1;
 }
 
-/* The level that the kernels run at, or -1 before anybody has asked. */
+/* The level of the kernels, or -1 until it is first requested. */
 atomic_int sc_level = -1;
 
 static int detected_level(void) {
@@ -33,7 +33,7 @@ int sc_instruction_level(void) {
   int level = atomic_load_explicit(&sc_level, memory_order_relaxed);
   if (level >= 0) return level;
   int found = detected_level();
-  /* Whoever asks at the same time finds the same; a limit that came between stays. */
+  /* Concurrent callers find the same level; a limit that was set in between is kept. */
   return atomic_compare_exchange_strong(&sc_level, &level, found) ? found : level;
 }
 
@@ -50,8 +50,8 @@ int sc_has_bf16(void) {
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);       /* AMX-BF16 */
 }
 
-/* A process whose level was lowered goes without AVX-VNNI too: the limit that oneDNN gets has none.
- */
+/* A process whose level was lowered does not use AVX-VNNI either, since oneDNN's corresponding
+ * limit excludes it. */
 int sc_has_vnni(void) {
   unsigned a, b, c, d;
   const int level = sc_instruction_level();

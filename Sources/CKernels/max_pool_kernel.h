@@ -1,5 +1,5 @@
-/* Max pooling without memory of where, for one element type: T, LOAD, NAME(f) are defined by the
- * includer. */
+/* Max pooling for inference, which does not record where the largest was, for one element type: T,
+ * LOAD, NAME(f) are defined by the includer. */
 
 SC_KERNEL(void, NAME(sc_max_pool_rows),
           (const T *restrict x, int64_t height, int64_t width, int64_t channels, int64_t first,
@@ -8,7 +8,7 @@ SC_KERNEL(void, NAME(sc_max_pool_rows),
   const int64_t out_width = (width + 1) / 2;
   for (int64_t i = first; i < end; i++)
     for (int64_t j = 0; j < out_width; j++) {
-      /* Taps outside stand for one inside: (2i, 2j) always is. */
+      /* A tap outside is replaced by (2i, 2j), which is always inside. */
       const T *taps[9];
       for (int k = 0; k < 9; k++) {
         int64_t r = 2 * i - 1 + k / 3, s = 2 * j - 1 + k % 3;

@@ -15,7 +15,7 @@ SC_KERNEL(void, sc_dot_rows,
            int64_t dimension, float *dots, int64_t stride),
           (queries, query_count, rows, count, dimension, dots, stride)) {
   for (int64_t r = 0; r < count; r += 4) {
-    /* Four rows side by side; past the end, the last one again. */
+    /* Four rows at a time; past the end, the last one is repeated. */
     const float *row[4];
     for (int64_t j = 0; j < 4; j++) row[j] = rows + (r + j < count ? r + j : count - 1) * dimension;
     const float *a = row[0], *b = row[1], *c = row[2], *d = row[3];
@@ -34,12 +34,12 @@ SC_KERNEL(void, sc_dot_rows,
   }
 }
 
-/* Whether a comes behind b in the order of nearness. */
+/* Returns whether a comes after b in the order of nearness. */
 INLINE int behind(sc_neighbor a, sc_neighbor b) {
   return a.similarity < b.similarity || (a.similarity == b.similarity && a.index > b.index);
 }
 
-/* Lets `entry` sink from the root of a heap whose root is behind all others. */
+/* Moves `entry` down from the root of a heap whose root comes after all others. */
 INLINE void sink(sc_neighbor *heap, int64_t count, sc_neighbor entry) {
   int64_t at = 0;
   for (;;) {
@@ -53,7 +53,7 @@ INLINE void sink(sc_neighbor *heap, int64_t count, sc_neighbor entry) {
   heap[at] = entry;
 }
 
-/* Lets `entry` rise from the end of a heap of *held entries, which has space for it. */
+/* Moves `entry` up from the end of a heap of *held entries, which has space for it. */
 INLINE void rise(sc_neighbor *heap, int64_t *held, sc_neighbor entry) {
   int64_t at = (*held)++;
   while (at > 0 && behind(entry, heap[(at - 1) / 2])) {
@@ -78,8 +78,8 @@ SC_KERNEL(void, sc_nearest_scan,
     const sc_neighbor entry = neighbor(similarities[i], first + (int32_t)i);
     if (entry.index != skip) rise(heap, held, entry);
   }
-  /* Most blocks hold nothing larger than the heap's least: one comparison over a block finds out.
-   * Equals come later, so they stay out. */
+  /* Most blocks contain nothing larger than the heap's smallest, which one comparison over a block
+   * shows. Equals come later, so they are not inserted. */
   while (i < count) {
     const int64_t end = count - i < BLOCK ? count : i + BLOCK;
     if (end - i == BLOCK) {

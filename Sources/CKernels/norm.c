@@ -2,7 +2,7 @@
 #include "bf16.h"
 #include "kernel.h"
 
-/* Rows of a block: about 16,384 values. */
+/* The number of rows of a block, of about 16,384 values. */
 INLINE int64_t block_rows(int64_t channels) { return channels >= 1024 ? 16 : 16384 / channels; }
 
 #define T float

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* The same numbers on every machine: no product is fused with a sum. */
+/* The numbers are equal on every machine, because no product is fused with a sum. */
 #pragma clang fp contract(off)
 
 #define LANES 16

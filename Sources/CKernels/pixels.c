@@ -1,7 +1,8 @@
 #include "ckernels_pixels.h"
 #include "kernel.h"
 
-/* Numbers in a piece: a multiple of 1, 2, 3 and 4 channels and of the widest vector. */
+/* The number of elements in a piece, a multiple of 1, 2, 3 and 4 channels and of the widest vector.
+ */
 #define PIECE 48
 
 #define NORMALIZE_ROW(NAME, T)                                                           \

@@ -3,14 +3,14 @@
 
 #include <string.h>
 
-/* 16 channels at a time; the compiler cuts it to the vectors that the CPU has. */
+/* 16 channels at a time, which the compiler divides into vectors of the CPU's width. */
 typedef float lanes __attribute__((vector_size(64), aligned(4), may_alias));
 typedef int32_t bits __attribute__((vector_size(64), aligned(4), may_alias));
 #define LANES 16
 #define LOAD(p) (*(const lanes *)(p))
 #define STORE(p, v) (*(lanes *)(p) = (v))
 
-/* t = Bᵀ d, at steps of `from` and `to`. */
+/* Computes t = Bᵀ d, with strides `from` and `to`. */
 #define INPUT_TRANSFORM(d, from, t, to)                              \
   do {                                                               \
     const lanes even = (d)[4 * from] - 4 * (d)[2 * from];            \

@@ -13,14 +13,14 @@
 
 #include "ckernels_machine.h"
 
-/* How long a thread looks for what comes next before it sleeps, in ns: longer than the gaps between
- * a step's loops and the unevenness of their ends, shorter than what a core given to somebody else
- * is worth. */
+/* The time for which a thread polls for work before it sleeps, in ns. It is longer than the gaps
+ * between a step's loops and the spread of their ends, but short enough not to waste a core that
+ * others could use. */
 enum { PATIENCE = 50000 };
 
 /* Of a worker. Its owner, the thread that took it from the idle ones, makes IDLE or ASLEEP
  * ASSIGNED, takes that back (IDLE) if the worker has not begun, and makes RUNNING AWAITED when it
- * goes to sleep itself; all else is the worker's. */
+ * goes to sleep itself; the worker makes all other changes. */
 enum { IDLE, ASLEEP, ASSIGNED, RUNNING, AWAITED };
 
 struct loop {
@@ -42,7 +42,7 @@ static struct worker *idle;
 static int32_t started, most;
 static _Thread_local int inside;
 
-/* GNU OpenMP's, where oneDNN is linked: it computes on the thread that calls it. */
+/* The function of GNU OpenMP, if oneDNN is linked; oneDNN computes on the thread that calls it. */
 extern void omp_set_num_threads(int) __attribute__((weak));
 
 static void sleep_while(_Atomic uint32_t *state, uint32_t value) {
@@ -67,7 +67,7 @@ static void relax(void) {
 #endif
 }
 
-/* Looks until *state is another than `value`, or patience is at its end. */
+/* Polls until *state differs from `value`, or the time is up. */
 static uint32_t look_while(_Atomic uint32_t *state, uint32_t value) {
   const int64_t end = nanoseconds() + PATIENCE;
   uint32_t found;
@@ -106,14 +106,14 @@ static void *work(void *argument) {
   return NULL;
 }
 
-/* In a forked child the threads are gone. */
+/* In a forked child the threads do not exist. */
 static void forget(void) {
   pthread_mutex_init(&lock, NULL);
   idle = NULL;
   started = 0;
 }
 
-/* A new worker, or NULL. It meets no signal of the host's. */
+/* Returns a new worker, or NULL. It receives no signals of the host's. */
 static struct worker *start(void) {
   static int watches;
   if (!watches) watches = pthread_atfork(NULL, NULL, forget) == 0;
@@ -135,8 +135,8 @@ static struct worker *start(void) {
   return worker;
 }
 
-/* Up to `wanted` workers, chained. There are never more than the largest loop, or all CPUs, have
- * use for, however many threads call. */
+/* Returns up to `wanted` workers, in a list. There are never more than the largest loop, or all
+ * CPUs, can use, however many threads call. */
 static struct worker *take(int32_t wanted) {
   struct worker *taken = NULL;
   pthread_mutex_lock(&lock);
@@ -164,7 +164,7 @@ static void give_back(struct worker *taken) {
   pthread_mutex_unlock(&lock);
 }
 
-/* Until the worker has ended its piece, or without it if it has not begun. */
+/* Waits until the worker has finished its piece, or takes the piece back if it has not begun. */
 static void await(struct worker *worker) {
   if (change(&worker->state, ASSIGNED, IDLE)) return;
   if (look_while(&worker->state, RUNNING) == RUNNING && change(&worker->state, RUNNING, AWAITED))

@@ -41,7 +41,7 @@ typedef dnnl_memory_desc_t md_own;
 #define SCALES_ARGUMENT 0
 #endif
 
-/* One for the process: a CPU engine holds nothing but its kind. */
+/* There is one for the process, as a CPU engine holds nothing but its kind. */
 static dnnl_engine_t shared_engine(void) {
   static dnnl_engine_t engine;
   dnnl_engine_t found = __atomic_load_n(&engine, __ATOMIC_ACQUIRE);
@@ -61,7 +61,7 @@ struct scd_convolution {
   dnnl_stream_t stream;
   dnnl_memory_t x, weights, bias, y, scratch,
       plain; /* plain: the weights as [outputs, inputs / groups, kernel, kernel] f32 */
-  dnnl_memory_t scale_memory; /* int8 in 3.x, which takes the scales with every run */
+  dnnl_memory_t scale_memory; /* int8 in 3.x, which takes the scales in every run */
   float *scales;              /* int8: [outputs] */
   int64_t outputs;
   size_t packed_bytes, scratch_bytes;
@@ -86,8 +86,8 @@ void scd_convolution_free(scd_convolution *c) {
     if ((status = (call)) != dnnl_success) goto cleanup; \
   } while (0)
 
-/* The convolution with these descriptors; hint: the forward one, which 2.x and 3.x ask for with
- * gradients. */
+/* Returns the convolution with these descriptors; hint: the forward one, which 2.x and 3.x require
+ * for gradients. */
 static dnnl_status_t describe(int what, md_view x, md_view w, md_view bias, md_view y,
                               const dnnl_dims_t strides, const dnnl_dims_t padding,
                               const_dnnl_primitive_attr_t attributes,
@@ -127,7 +127,7 @@ static dnnl_status_t describe(int what, md_view x, md_view w, md_view bias, md_v
 }
 
 /* Puts the factors of an int8 convolution's sums into the attributes and, for 3.x, into memory: 2.x
- * knows them when it is made. */
+ * takes them when it is made. */
 static dnnl_status_t set_scales(scd_convolution *c, const scd_quantization *q, int64_t outputs,
                                 int grouped, dnnl_primitive_attr_t attributes) {
   c->outputs = outputs;
@@ -152,8 +152,8 @@ static dnnl_status_t set_scales(scd_convolution *c, const scd_quantization *q, i
 }
 
 /* oneDNN 2.6.3 sometimes generates a wrong kernel when two threads create primitives at the same
- * time: the primitive then gives wrong results for as long as it lives, as does every other that
- * the primitive cache makes of it. Without this lock, about every third run of
+ * time: the primitive then gives wrong results for as long as it exists, as does every other one
+ * that the primitive cache derives from it. Without this lock, about every third run of
  * ConvolutionSweepTests, whose tests run in parallel, found a wrong one; with it, none of 16. */
 static pthread_mutex_t creation = PTHREAD_MUTEX_INITIALIZER;
 
@@ -178,7 +178,7 @@ int scd_convolution_create(const scd_convolution_shape *s, int what, int fused,
   const dnnl_data_type_t weight_type = q ? dnnl_s8 : what == SCD_WEIGHT_GRADIENT ? dnnl_f32 : type;
   const dnnl_dims_t x_dims = {s->images, s->inputs, s->height, s->width},
                     y_dims = {s->images, s->outputs, s->out_height, s->out_width};
-  /* Grouped weights have a dimension in front: [groups, outputs / groups, inputs / groups, kernel,
+  /* Grouped weights have a leading dimension: [groups, outputs / groups, inputs / groups, kernel,
    * kernel], which lies in memory like the plain ones. */
   const int grouped = s->groups > 1, w_rank = grouped ? 5 : 4;
   const dnnl_dims_t grouped_dims = {s->groups, s->outputs / s->groups, s->inputs / s->groups,
@@ -290,7 +290,7 @@ int scd_convolution_unpack(scd_convolution *c, const void *packed, float *weight
 
 void scd_convolution_prepare_bias(const scd_convolution *c, float *bias) {
 #if DNNL_VERSION_MAJOR < 3
-  /* 2.x adds it before it scales. */
+  /* 2.x adds it before scaling. */
   for (int64_t o = 0; o < c->outputs; o++) bias[o] /= c->scales[o];
 #else
   (void)c, (void)bias;

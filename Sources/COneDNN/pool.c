@@ -1,7 +1,7 @@
 #include "onednn_pool.h"
 
 #ifdef SUPCON_ONEDNN
-/* libgomp's stable entry for `#pragma omp parallel`: what GCC itself emits. */
+/* The stable entry point of libgomp for `#pragma omp parallel`, which GCC itself calls. */
 extern void GOMP_parallel(void (*body)(void *), void *context, unsigned threads, unsigned flags);
 
 void scd_parallel(int threads, void (*body)(void *context), void *context) {

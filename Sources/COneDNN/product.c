@@ -9,7 +9,7 @@ void scd_matrix_product(int transpose_a, int transpose_b, int64_t m, int64_t n, 
                         float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
                         float beta, float *c, int64_t ldc) {
   const scd_signals former = scd_hold_signals();
-  /* It fails on sizes and pointers alone, which the caller has checked. */
+  /* It can only fail on sizes and pointers, which the caller has checked. */
   (void)dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb,
                    beta, c, ldc);
   scd_release_signals(former);

@@ -1,7 +1,7 @@
-/* Signals wait while a kernel of oneDNN runs on the calling thread. Its generated code keeps values
- * below the stack pointer, where the frame of a signal handler goes: a handler that ran in the
- * middle of a matrix product (Ctrl-C's, a profiler's) corrupted the heap in six of eight runs of
- * Tests/C/test_process.c. A product or a piece of a convolution takes milliseconds. */
+/* Signals are blocked while a kernel of oneDNN runs on the calling thread. Its generated code keeps
+ * values below the stack pointer, where a signal handler places its frame: a handler that ran in
+ * the middle of a matrix product (Ctrl-C's, a profiler's) corrupted the heap in six of eight runs
+ * of Tests/C/test_process.c. A product or a piece of a convolution takes milliseconds. */
 #ifndef SUPCON_ONEDNN_SIGNALS_H
 #define SUPCON_ONEDNN_SIGNALS_H
 

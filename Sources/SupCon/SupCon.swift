@@ -1,5 +1,5 @@
 /// The Swift API of libsupcon. `Dataset`, `Model`, `TrainOptions` and `Trainer` come from the
-/// targets beneath; `Embeddings` and `SupConLoss` are made here of their engines.
+/// targets below; `Embeddings` and `SupConLoss` are defined here on top of their engines.
 @_exported import SupConEvaluation
 @_exported import SupConLoss
 @_exported import SupConModel

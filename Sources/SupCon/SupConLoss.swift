@@ -9,7 +9,8 @@ import SupConTensor
 ///
 /// A call makes its workspaces and gives them back; any number of threads may call at once.
 public struct SupConLoss: Sendable {
-    /// Temperature, denominator, anchors, reduction, and what else the loss depends on.
+    /// The options: temperature, denominator, anchors, reduction, and everything else that the loss
+    /// depends on.
     public var options: ContrastiveOptions
     /// The threads that compute, and the memory that a call may take.
     public var context: ExecutionContext
@@ -40,12 +41,12 @@ public struct SupConLoss: Sendable {
     ///
     /// - Parameters:
     ///   - features: [samples, views, dimension], of length 1 unless the options normalize them.
-    ///   - views: The number of views of each sample, 1 or more.
-    ///   - dimension: The length of a feature.
+    ///   - views: the number of views of each sample, 1 or more.
+    ///   - dimension: the length of a feature.
     ///   - labels: [samples]; samples of equal labels are positives of each other. nil: only the
     ///     views of a sample are.
-    ///   - sampleWeights: [samples], 0 or more, which multiply the losses of a sample's anchors.
-    /// - Returns: The loss, its parts and its gradient.
+    ///   - sampleWeights: [samples], 0 or more, the factors of the losses of a sample's anchors.
+    /// - Returns: the loss, its parts and its gradient.
     ///
     /// Errors: argument (options; features that are not finite, or too long for the temperature),
     /// shape, memory, canceled.

@@ -1,6 +1,6 @@
 import SupCon
 
-/// The enumeration's case of that number. Errors: argument.
+/// Returns the enumeration's case of a number. Errors: argument.
 func choice<Choice: RawRepresentable & CaseIterable>(_ raw: Int32, _ field: String)
     throws(SupConError) -> Choice where Choice.RawValue == Int32
 {
@@ -16,19 +16,19 @@ func choice<Choice: RawRepresentable & CaseIterable>(_ raw: Int32, _ field: Stri
     return found
 }
 
-/// 0 or 1. Errors: argument.
+/// Returns a flag, 0 or 1, as a Boolean. Errors: argument.
 func flag(_ raw: Int32, _ field: String) throws(SupConError) -> Bool {
     try require(raw == 0 || raw == 1, .argument, "\(field) is \(raw); expected 0 or 1")
     return raw == 1
 }
 
-/// A size that came as int64_t. Errors: argument.
+/// Returns a size that came as int64_t. Errors: argument.
 func count(_ value: Int64, _ name: String, least: Int = 0) throws(SupConError) -> Int {
     try require(value >= Int64(least), .argument, "\(name) is \(value); expected \(least) or more")
     return Int(value)
 }
 
-/// The numbers of a list that the caller holds. Errors: argument.
+/// Returns the numbers of a list that the caller holds. Errors: argument.
 func integers(_ list: UnsafePointer<Int32>?, _ number: Int64, _ name: String) throws(SupConError)
     -> [Int]
 {
@@ -38,13 +38,13 @@ func integers(_ list: UnsafePointer<Int32>?, _ number: Int64, _ name: String) th
     return (0..<number).map { Int(list[$0]) }
 }
 
-/// A field that is kept free. Errors: argument.
+/// Throws unless a reserved field is 0. Errors: argument.
 func zero(_ value: Int32, _ name: String) throws(SupConError) {
     try require(value == 0, .argument, "\(name) is \(value); expected 0")
 }
 
-/// The length of a list that is copied: 1 to `Dataset.mostImages`, with memory for it. Errors:
-/// argument, memory.
+/// Returns the length of a list that will be copied: 1 to `Dataset.mostImages`, with memory for it.
+/// Errors: argument, memory.
 func listCount(_ value: Int64, _ name: String) throws(SupConError) -> Int {
     let number = try count(value, name, least: 1)
     try require(

@@ -1,11 +1,11 @@
 import CSupCon
 import SupCon
 
-/// The host's collectives.
+/// Host collectives call the functions that the host has supplied.
 final class HostCollectives: Collectives {
     private let host: supcon_collectives
 
-    /// Reads the host's functions. Errors: argument (one that is missing).
+    /// Reads the host's functions. Errors: argument (a missing one).
     init(_ pointer: UnsafePointer<supcon_collectives>) throws(SupConError) {
         host = try supcon_collectives.read(pointer, defaults: .empty)
         for (isThere, name) in [
@@ -38,7 +38,7 @@ final class HostCollectives: Collectives {
 
     func barrier() throws(SupConError) { try check(host.barrier?(host.user_data), "barrier") }
 
-    /// Errors: io.
+    /// Throws if a function has failed. Errors: io.
     private func check(_ outcome: Int32?, _ name: String) throws(SupConError) {
         let outcome = outcome ?? -1
         guard outcome != 0 else { return }
@@ -48,7 +48,7 @@ final class HostCollectives: Collectives {
         )
     }
 
-    /// The host's sentence about its last failure; nil if it has none.
+    /// The host's description of its last failure; nil if it has none.
     private var description: String? {
         guard let describe = host.describe_failure else { return nil }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 1024) { text in

@@ -5,13 +5,13 @@ final class ContextHandle: Sendable {
     let context: ExecutionContext
     init(_ context: ExecutionContext) { self.context = context }
 
-    /// The handle's context, or the default for NULL. Errors: argument.
+    /// Returns the handle's context, or the default for NULL. Errors: argument.
     static func context(_ handle: OpaquePointer?) throws(SupConError) -> ExecutionContext {
         guard let handle else { return .default }
         return try object(handle, ContextHandle.self, "context").context
     }
 
-    /// Nil for what is no context.
+    /// Returns the handle's context; nil if it is not a context.
     static func context(ifAny handle: OpaquePointer?) -> ExecutionContext? {
         guard let handle else { return .default }
         return object(ifAny: handle, ContextHandle.self)?.context

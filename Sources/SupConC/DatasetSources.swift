@@ -127,8 +127,7 @@ public func supcon_dataset_from_callback(
         let callback = try needed(callback, "callback")
         let number = try count(image_count, "count", least: 1)
         try Dataset.checkCount(number)
-        // It is called on the thread that called the library, so what it points to stays with that
-        // thread.
+        // It is called on the thread that called the library, so its data stay on that thread.
         nonisolated(unsafe) let data = user_data
         return DatasetHandle(
             try .callback(

@@ -2,15 +2,15 @@ import Glibc
 import SupCon
 import Synchronization
 
-/// Knows whether this process is a forked child of one that used the library: its threads are gone
-/// there, and waiting for them would hang.
+/// Detects whether this process is a forked child of one that has used the library. The library's
+/// threads do not exist in the child, and waiting for them would hang.
 enum Fork {
     private static let isChild = Atomic<Bool>(false)
     private static let watch: Void = {
         pthread_atfork(nil, nil) { Fork.isChild.store(true, ordering: .relaxed) }
     }()
 
-    /// Errors: fork.
+    /// Throws in a forked child. Errors: fork.
     static func check() throws(SupConError) {
         _ = watch
         try require(

@@ -2,13 +2,13 @@ import Glibc
 import SupCon
 import Synchronization
 
-/// A reference that the caller of the C API owns.
+/// Returns a handle for an object, with a reference that the caller of the C API owns.
 func retained(_ object: AnyObject) -> OpaquePointer {
     OpaquePointer(Unmanaged.passRetained(object).toOpaque())
 }
 
-/// What `retained` made, once more in Swift. Errors: argument (NULL; a pointer to something else,
-/// or, as a rule, to what was freed).
+/// Returns the object of a handle that `retained` has made. Errors: argument (NULL; a pointer to
+/// something else, or, usually, to an object that has been freed).
 func object<Object: AnyObject>(_ handle: OpaquePointer?, _: Object.Type, _ name: String)
     throws(SupConError) -> Object
 {
@@ -21,8 +21,9 @@ func object<Object: AnyObject>(_ handle: OpaquePointer?, _: Object.Type, _ name:
     return object
 }
 
-/// Nil for NULL, and for a pointer to something else. A Swift object begins with the address of its
-/// class, which is nowhere else in memory by chance; what the allocator takes back it overwrites.
+/// Returns the object of a handle; nil for NULL, and for a pointer to something else. A Swift
+/// object begins with the address of its class, which does not occur elsewhere in memory by chance;
+/// freeing an object overwrites it.
 func object<Object: AnyObject>(ifAny handle: OpaquePointer?, _: Object.Type) -> Object? {
     guard let handle else { return nil }
     let pointer = UnsafeRawPointer(handle)
@@ -34,30 +35,30 @@ func object<Object: AnyObject>(ifAny handle: OpaquePointer?, _: Object.Type) -> 
     return Unmanaged<Object>.fromOpaque(pointer).takeUnretainedValue()
 }
 
-/// Freeing NULL is legal; freeing what is no such handle does nothing.
+/// Releases a handle. Freeing NULL is legal; freeing anything that is no such handle does nothing.
 func release<Object: AnyObject>(_ handle: OpaquePointer?, _: Object.Type) {
     if let object = object(ifAny: handle, Object.self) {
         Unmanaged.passUnretained(object).release()
     }
 }
 
-/// Errors: argument.
+/// Returns a pointer that must not be NULL. Errors: argument.
 func needed<P>(_ pointer: P?, _ name: String) throws(SupConError) -> P {
     guard let pointer else { throw SupConError(.argument, "\(name) is NULL; expected a pointer") }
     return pointer
 }
 
-/// Errors: argument.
+/// Returns a string that must not be NULL. Errors: argument.
 func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(SupConError) -> String {
     String(cString: try needed(pointer, name))
 }
 
-/// A path, byte for byte: it need not be UTF-8. Errors: argument.
+/// Returns a path, byte for byte, since it need not be UTF-8. Errors: argument.
 func path(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(SupConError) -> RawPath {
     RawPath(cString: try needed(pointer, name))
 }
 
-/// Strings that are handed to C and live as long as their owner: each is made once.
+/// C strings are handed to C and live as long as their owner; each is made once.
 final class CStrings: Sendable {
     private struct Kept: @unchecked Sendable {
         var pointers: [String: UnsafeMutablePointer<CChar>] = [:]

@@ -10,7 +10,7 @@ public func supcon_images_init_sized(
     var value = supcon_images.empty
     (value.data, value.element_type) = (data, element_type)
     (value.count, value.height, value.width, value.channels) = (count, height, width, channels)
-    // Sizes are checked where images are taken; until then products may be anything but a trap.
+    // Sizes are checked where images are used; until then products may wrap, but must not trap.
     value.image_stride = height &* width &* channels
     if layout == Int32(SUPCON_LAYOUT_CHW) {
         (value.row_stride, value.column_stride, value.channel_stride) = (width, 1, height &* width)
@@ -23,7 +23,7 @@ public func supcon_images_init_sized(
 }
 
 extension ImageBatch {
-    /// Checked. Errors: argument, shape, type.
+    /// Checks the caller's images. Errors: argument, shape, type.
     init(_ pointer: UnsafePointer<supcon_images>?) throws(SupConError) {
         let images = try supcon_images.read(try needed(pointer, "images"), defaults: .empty)
         let element: ImageView.Element
@@ -42,7 +42,7 @@ extension ImageBatch {
         try require(
             images.data != nil || images.count == 0, .argument,
             "images.data is NULL; expected \(images.count) images")
-        // No image, no pixel: any pointer serves.
+        // Without images no pixel is read, so any pointer will do.
         guard let data = images.data ?? UnsafeRawPointer(bitPattern: 64) else {
             throw SupConError(.internal, "64 is no address")
         }

@@ -99,7 +99,7 @@ public func supcon_loss_queue(
             options, queries: try count(samples, "samples"),
             keysPerQuery: try count(keys_per_query, "keys_per_query"), queueCapacity: queueCount,
             dimension: try count(dimension, "dimension"), context: context)
-        // The engine takes keys and queue in one piece; it has checked their sizes.
+        // The engine takes keys and queue in one buffer; it has checked their sizes.
         let own = loss.queries * loss.keysPerQuery * loss.dimension,
             others = queueCount * loss.dimension
         try context.checkMemory((own + others) * 4, for: "a copy of keys and queue")

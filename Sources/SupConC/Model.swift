@@ -11,7 +11,7 @@ final class ModelHandle: Sendable {
     }
 }
 
-/// C's numbers of what Swift calls by names: the order is the header's.
+/// The cases that C knows by numbers, in the order of the header.
 let stems: [Stem?] = [nil, .imagenet, .cifar]
 let zeroInits: [Bool?] = [nil, true, false]
 let heads: [HeadKind] = [.none, .linear, .mlp, .mlpBN, .mlp3, .mlp3BN]
@@ -46,7 +46,7 @@ enum ArchitectureNames {
 }
 
 extension LoadOptions {
-    /// NULL: the defaults. Errors: argument.
+    /// Reads the caller's options; NULL gives the defaults. Errors: argument.
     init(_ pointer: UnsafePointer<supcon_load_options>?) throws(SupConError) {
         self.init()
         let options = try supcon_load_options.read(pointer)

@@ -1,30 +1,31 @@
 import CSupCon
 import SupCon
 
-/// A struct of the header that begins with its size. Programs are compiled against older and newer
-/// headers than the library's: theirs may be shorter or longer than ours, and begins like ours, for
-/// fields are only ever appended. Neither side reads or writes past what the other has.
+/// A sized struct is a struct of the header that begins with its size. Programs are compiled
+/// against older and newer headers than the library's: their struct may be shorter or longer, but
+/// it begins like ours, for fields are only ever appended. Neither side reads or writes beyond what
+/// the other has.
 protocol SizedStruct {
-    /// The size in the first released version (Tests/ABI/0.2.0.h); nobody has a shorter one.
+    /// The size in the first released version (Tests/ABI/0.2.0.h); no caller has a shorter one.
     static var firstSize: Int { get }
     var struct_size: UInt32 { get set }
     init()
 }
 
 extension SizedStruct {
-    /// A zeroed one that knows its size.
+    /// A zeroed struct with its size set.
     static var empty: Self {
         var value = Self()
         value.struct_size = UInt32(MemoryLayout<Self>.size)
         return value
     }
 
-    /// The largest size that is believed; a larger one is memory that was never initialized.
+    /// The largest plausible size; a larger one indicates uninitialized memory.
     private static var largestSize: Int { 4096 }
 
-    /// Writes this value over the caller's struct of `size` bytes, or as much of it as that has;
-    /// fields that only a newer header knows become 0. NULL, or no bytes for the size itself:
-    /// nothing.
+    /// Writes this value to the caller's struct of `size` bytes, or as much of it as fits; fields
+    /// that only a newer header has become 0. Does nothing for NULL, or if there is no space for
+    /// the size itself.
     func initialize(_ pointer: UnsafeMutablePointer<Self>?, _ size: Int) {
         guard let pointer, size >= MemoryLayout<UInt32>.size else { return }
         let bytes = UnsafeMutableRawPointer(pointer)
@@ -36,8 +37,9 @@ extension SizedStruct {
         bytes.storeBytes(of: UInt32(clamping: size), as: UInt32.self)
     }
 
-    /// Returns the caller's struct over `defaults`, which stand for what a shorter one lacks and
-    /// for NULL. Errors: argument; unsupported (a field that only a newer version has is set).
+    /// Returns the caller's struct over `defaults`, which supply the fields that a shorter one
+    /// lacks, and all of them for NULL. Errors: argument; unsupported (a field that only a newer
+    /// version has is set).
     static func read(_ pointer: UnsafePointer<Self>?, defaults: Self) throws(SupConError) -> Self {
         guard let pointer else { return defaults }
         let bytes = UnsafeRawPointer(pointer)
@@ -60,7 +62,7 @@ extension SizedStruct {
         return value
     }
 
-    /// Fills the caller's struct as far as it goes; its `struct_size` stays. Errors: argument.
+    /// Fills the caller's struct up to its size; its `struct_size` is unchanged. Errors: argument.
     static func write(_ value: Self, to pointer: UnsafeMutablePointer<Self>) throws(SupConError) {
         let bytes = UnsafeMutableRawPointer(pointer)
         let size = try checkedSize(UnsafeRawPointer(bytes))
@@ -72,13 +74,13 @@ extension SizedStruct {
         }
     }
 
-    /// Refuses a struct that could not be filled once all has gone well, before anything is
-    /// computed. NULL passes. Errors: argument.
+    /// Throws, before anything is computed, if a struct could not be filled afterwards. NULL is
+    /// valid. Errors: argument.
     static func check(_ pointer: UnsafeMutablePointer<Self>?) throws(SupConError) {
         if let pointer { _ = try checkedSize(UnsafeRawPointer(pointer)) }
     }
 
-    /// Reads no more than the size itself. Errors: argument.
+    /// Returns the struct's size, reading nothing else. Errors: argument.
     private static func checkedSize(_ pointer: UnsafeRawPointer) throws(SupConError) -> Int {
         let size = Int(pointer.loadUnaligned(as: UInt32.self))
         try require(
@@ -92,19 +94,19 @@ extension SizedStruct {
     }
 }
 
-/// Options, which Sources/Options describes.
+/// An option struct is a sized struct that Sources/Options describes.
 protocol OptionStruct: SizedStruct {
     static var defaults: Self { get }
 }
 
 extension OptionStruct {
-    /// Returns the caller's struct over the defaults. Errors: as above.
+    /// Returns the caller's struct over the defaults. Errors: those of `SizedStruct.read`.
     static func read(_ pointer: UnsafePointer<Self>?) throws(SupConError) -> Self {
         try read(pointer, defaults: .defaults)
     }
 
-    /// Copies one caller's struct, made by any version, into another's of `size` bytes. What cannot
-    /// be read (NULL, a wrong size) leaves the defaults.
+    /// Copies one caller's struct, made by any version, to another's of `size` bytes. A struct that
+    /// cannot be read (NULL, a wrong size) is replaced by the defaults.
     static func copy(
         _ from: UnsafePointer<Self>?, _ to: UnsafeMutablePointer<Self>?, _ size: Int
     ) {

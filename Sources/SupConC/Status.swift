@@ -13,16 +13,16 @@ public func supcon_status_name(_ status: supcon_status) -> UnsafePointer<CChar>?
 @c @implementation
 public func supcon_last_error() -> UnsafePointer<CChar>? { sc_last_error() }
 
-/// C strings that live as long as the library.
+/// Static strings are C strings that live as long as the library.
 enum StaticStrings {
-    /// The statuses by number, and "unknown".
+    /// The names of the statuses, by number, and "unknown".
     nonisolated(unsafe) static let statusNames =
         (["OK"] + SupConError.Kind.allCases.map { "\($0)" } + ["unknown"]).map { immortal($0) }
 
     static func immortal(_ text: String) -> UnsafePointer<CChar>? { UnsafePointer(strdup(text)) }
 }
 
-/// Runs the body of a function that can fail, and translates what it throws.
+/// Runs the body of a function that can fail, and translates its error to a status.
 func status(_ body: () throws(SupConError) -> Void) -> supcon_status {
     do throws(SupConError) {
         try Fork.check()
@@ -37,7 +37,7 @@ func status(_ body: () throws(SupConError) -> Void) -> supcon_status {
     }
 }
 
-/// The same for a function that gives a handle: NULL after a failure.
+/// Runs the body of a function that returns a handle; NULL after a failure.
 func handle<Object: AnyObject>(
     _ out: UnsafeMutablePointer<OpaquePointer?>?, _ name: String,
     _ make: () throws(SupConError) -> Object

@@ -2,7 +2,7 @@ import CSupCon
 import SupCon
 
 extension supcon_event {
-    /// `message` is borrowed.
+    /// Makes the event of the C API; `message` is borrowed.
     init(_ event: TrainEvent, message: UnsafePointer<CChar>?) {
         self = .empty
         kind = event.kind.rawValue

@@ -3,9 +3,9 @@
 
 import SupConTensor
 
-/// How a classifier's confidence is measured.
+/// The way in which a classifier's confidence is measured.
 public struct CalibrationOptions: Sendable, Equatable {
-    /// Bins of confidence, of equal width. Default 15; 1 to 1000000.
+    /// The number of bins of confidence, of equal width. Default 15; 1 to 1000000.
     public var bins: Int = 15
 
     /// Makes the defaults.

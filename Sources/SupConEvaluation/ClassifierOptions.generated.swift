@@ -3,11 +3,13 @@
 
 import SupConTensor
 
-/// How a linear classifier is fitted.
+/// The options for fitting a linear classifier.
 public struct ClassifierOptions: Sendable, Equatable {
-    /// Iterations of L-BFGS at most, when the linear classifier is fitted. Default 200; 1 or more.
+    /// The largest number of iterations of L-BFGS when the linear classifier is fitted. Default
+    /// 200; 1 or more.
     public var iterations: Int
-    /// Weight of the squared weights of the linear classifier. Default 0.0001; 0 or more.
+    /// The weight of the squared weights of the linear classifier in the objective. Default 0.0001;
+    /// 0 or more.
     public var l2: Float
 
     /// Makes options of the defaults and what is given.

@@ -1,6 +1,6 @@
 import SupConTensor
 
 extension ClassifierOptions {
-    /// Errors: argument.
+    /// Throws unless all options are valid. Errors: argument.
     package func validate() throws(SupConError) { try validateRanges() }
 }

@@ -15,20 +15,20 @@ extension EvaluateOptions {
     }
 }
 
-/// How embeddings are judged.
+/// The way in which embeddings are evaluated.
 public struct EvaluateOptions: Sendable, Equatable {
-    /// Classifier that is fitted on the training rows.
+    /// The classifier that is fitted on the training rows.
     public var method: EvaluateOptions.Method
-    /// Neighbors that vote. Applies to knn. Default 0: 20, or all training rows if there are fewer;
-    /// 1 or more.
+    /// The number of neighbors that vote. Applies to knn. Default 0: 20, or all training rows if
+    /// there are fewer; 1 or more.
     public var k: Int
-    /// A neighbor's vote weighs exp(cosine / temperature); the probabilities of prototypes are the
-    /// softmax of cosine / temperature. Applies to knn and prototypes. Default 0.1; a number above
-    /// 0.
+    /// The temperature: a neighbor's vote weighs exp(cosine / temperature), and the probabilities
+    /// of prototypes are the softmax of cosine / temperature. Applies to knn and prototypes.
+    /// Default 0.1; a number above 0.
     public var temperature: Float
-    /// Iterations of L-BFGS at most. Applies to linear. Default 200; 1 or more.
+    /// The largest number of iterations of L-BFGS. Applies to linear. Default 200; 1 or more.
     public var iterations: Int
-    /// Weight of the squared weights. Applies to linear. Default 0.0001; 0 or more.
+    /// The weight of the squared weights. Applies to linear. Default 0.0001; 0 or more.
     public var l2: Float
 
     /// Makes options of the defaults and what is given.

@@ -1,19 +1,20 @@
 import CKernels
 import SupConTensor
 
-/// Rows to be searched by cosine: copied at length 1, or where they are, if they have it already.
+/// A gallery is a set of rows to be searched by cosine, held as a normalized copy, or in place if
+/// the search is by product.
 ///
-/// Similarities are made a tile at a time (128 queries × 1024 of the gallery) and seen once. Tiles
-/// lie where they lie however many threads there are, and so do results. Among equally similar rows
-/// the first is nearer.
+/// Similarities are computed tile by tile (128 queries × 1024 gallery rows) and used once. The
+/// tiles, and therefore the results, do not depend on the number of threads. Among equally similar
+/// rows the first is nearer.
 struct Gallery: @unchecked Sendable {
     static let queryRows = 128, galleryRows = 1024
-    /// Up to so many queries, reading the gallery takes longer than multiplying.
+    /// The number of queries up to which reading the gallery takes longer than multiplying.
     static let fewQueries = 8
 
     let count: Int
     let dimension: Int
-    /// Queries are brought to length 1 as well.
+    /// Whether queries are normalized as well.
     private let normalizes: Bool
     private let rows: UnsafePointer<Float>  // [count, dimension]
     private let copy: AlignedBuffer?  // holds `rows`, unless they are the caller's
@@ -24,17 +25,17 @@ struct Gallery: @unchecked Sendable {
         (copy, rows) = (unit, UnsafePointer(unit.floats))
     }
 
-    /// Searches by the product with rows that stay the caller's. They are not looked through: one
-    /// that is not finite is found with an infinite similarity.
+    /// Makes a gallery that is searched by product, with rows that remain the caller's. They are
+    /// not checked: one that is not finite is found with an infinite similarity.
     init(products rows: UnsafePointer<Float>, count: Int, dimension: Int) {
         (self.count, self.dimension, normalizes) = (count, dimension, false)
         (self.rows, copy) = (rows, nil)
     }
 
-    /// Row i, as it is searched.
+    /// Returns the gallery row of an index, as it is searched.
     func row(_ index: Int) -> UnsafePointer<Float> { rows + index * dimension }
 
-    /// Errors: shape.
+    /// Throws unless queries match the gallery. Errors: shape.
     func check(_ queries: CheckedRows, leavesOneOut: Bool) throws(SupConError) {
         try require(
             queries.dimension == dimension, .shape,
@@ -49,12 +50,12 @@ struct Gallery: @unchecked Sendable {
         )
     }
 
-    /// Calls `body` for each query, on several threads, with its `wanted(query)` nearest, the
-    /// nearest first, and with `numbers` zeros, which it gives back as zeros.
+    /// Calls `body` for each query, on several threads, with its `wanted(query)` nearest rows,
+    /// nearest first, and with `numbers` zeros for its own use, which it must leave zero.
     ///
     /// - Parameters:
-    ///   - most: the largest of `wanted`, which is 1 or more.
-    ///   - leavesOneOut: query i is row i, and is not found by itself.
+    ///   - most: the largest value of `wanted`, 1 or more.
+    ///   - leavesOneOut: query i is row i, and is excluded from its own neighbors.
     /// Errors: shape, memory, canceled.
     func search(
         _ queries: CheckedRows, most: Int, leavesOneOut: Bool, numbers: Int = 0, for what: String,
@@ -66,7 +67,7 @@ struct Gallery: @unchecked Sendable {
     ) throws(SupConError) {
         try check(queries, leavesOneOut: leavesOneOut)
         let watch = context.watch()
-        // Many neighbors are kept for fewer queries at a time.
+        // The more neighbors are kept, the fewer queries are processed at a time.
         let queryRows = min(queries.count, max(8, min(Self.queryRows, (1 << 22) / most)))
         let heapBytes = NeighborHeaps.byteCount(queries: queryRows, most: most)
         let productBytes = queryRows * (dimension + Self.galleryRows) * 4
@@ -139,8 +140,8 @@ struct Gallery: @unchecked Sendable {
         try watch.check()
     }
 
-    /// Ranges of the gallery that are searched side by side, in whole tiles: one, unless there are
-    /// too few tiles of queries to keep all threads at work.
+    /// Returns the ranges of the gallery, in whole tiles, that are searched in parallel: a single
+    /// one, unless there are too few tiles of queries to employ all threads.
     private func parts(queryTiles: Int, heapBytes: Int, threads: Int) -> [Range<Int>] {
         let tiles = (count + Self.galleryRows - 1) / Self.galleryRows
         let wanted = threads == 1 ? 1 : (3 * threads + queryTiles - 1) / queryTiles
@@ -153,7 +154,7 @@ struct Gallery: @unchecked Sendable {
     }
 
     /// Calls `body` with the products of the queries x and each tile of the gallery's range:
-    /// similarities [queries, galleryRows], of which `width` columns from row `start` are filled.
+    /// similarities [queries, galleryRows], of which `width` columns, from row `start`, are filled.
     private func multiply(
         _ x: UnsafePointer<Float>, _ queries: Int, _ range: Range<Int>,
         into similarities: UnsafeMutablePointer<Float>,

@@ -1,7 +1,7 @@
 import CKernels
 
-/// Finds a step a along a direction d that satisfies the strong Wolfe conditions for φ(a) = f(x + a
-/// d):
+/// A line search finds a step a along a direction d that satisfies the strong Wolfe conditions for
+/// φ(a) = f(x + a d):
 ///
 ///     φ(a) ≤ φ(0) + c₁ a φ′(0),   |φ′(a)| ≤ c₂ |φ′(0)|,   c₁ = 10⁻⁴, c₂ = 0.9
 ///
@@ -10,22 +10,23 @@ import CKernels
 struct LineSearch {
     private let count: Int
     private let point: UnsafeMutablePointer<Double>
-    /// The gradient at the point that `run` starts from; afterwards at the one it found.
+    /// The gradient at the point from which `run` starts; afterwards, that at the point it has
+    /// found.
     let gradient: UnsafeMutablePointer<Double>
     private let best: UnsafeMutablePointer<Double>
     private let mostEvaluations = 25
     private let decrease = 1e-4, curvature = 0.9
     private let rounding: Double
 
-    /// memory: room for 3 count numbers. rounding: share of a value (of 1, if it is smaller) below
-    /// which a difference means nothing.
+    /// Makes a search. `memory` is a buffer of 3 count elements; `rounding` is the fraction of a
+    /// value (of 1, if it is smaller) below which a difference is meaningless.
     init(count: Int, memory: UnsafeMutablePointer<Double>, rounding: Double) {
         (self.count, self.rounding) = (count, rounding)
         (point, gradient, best) = (memory, memory + count, memory + 2 * count)
     }
 
     struct Outcome {
-        /// 0: no step lowers the value.
+        /// The length of the step; 0 if no step lowers the value.
         var step: Double
         var value: Double
         var evaluations: Int
@@ -35,8 +36,8 @@ struct LineSearch {
         var step, value, slope: Double
     }
 
-    /// The step taken is the best of those seen that decrease enough, if the evaluations run out
-    /// before the curvature is right.
+    /// Runs the search. If the evaluations run out before the curvature condition holds, the step
+    /// is the best of those with sufficient decrease.
     func run(
         from x: UnsafePointer<Double>, along direction: UnsafePointer<Double>, value: Double,
         slope: Double, first: Double,
@@ -61,7 +62,7 @@ struct LineSearch {
         func isRight(_ s: Sample) -> Bool {
             isFlat(s) && (decreases(s) || s.value <= value + rounding * max(abs(value), 1))
         }
-        /// `gradient` holds the gradient at s.
+        /// Accepts the sample s, whose gradient is in `gradient`.
         func accept(_ s: Sample) -> Outcome {
             Outcome(step: s.step, value: s.value, evaluations: evaluations)
         }
@@ -85,8 +86,8 @@ struct LineSearch {
             previous = current
         }
 
-        // Between low, the best so far, and high lies a step that satisfies both; `best` is the
-        // gradient at low.
+        // A step that satisfies both conditions lies between low, the best so far, and high; `best`
+        // is the gradient at low.
         var width = abs(high.step - low.step)
         while evaluations < mostEvaluations, width > 1e-12 * max(low.step, high.step) {
             let (from, to) = (min(low.step, high.step), max(low.step, high.step))
@@ -109,8 +110,8 @@ struct LineSearch {
         return accept(low)
     }
 
-    /// Where the cubic through two values and slopes is least (equation 3.59); nil if there is no
-    /// such place.
+    /// Returns the minimum of the cubic through two values and slopes (equation 3.59); nil if there
+    /// is none.
     private func cubicMinimum(_ a: Sample, _ b: Sample) -> Double? {
         let d1 = a.slope + b.slope - 3 * (a.value - b.value) / (a.step - b.step)
         let square = d1 * d1 - a.slope * b.slope

@@ -1,14 +1,14 @@
 import SupConTensor
 
-/// Scores W x̂ + b of rows at length 1, tile by tile: rows [n, dimension], W [classes, dimension],
-/// b [classes] or zeros.
+/// Linear scores are W x̂ + b of normalized rows, computed tile by tile: rows [n, dimension], W
+/// [classes, dimension], b [classes] or zeros.
 struct LinearScores {
     let weight: [Float]
     let bias: [Float]
     let classes: Int
 
-    /// The guess for each row by its scores. truth: each row's place, nil if it has none;
-    /// probabilities: gets softmax(scores / temperature). Errors: memory.
+    /// Returns the guess for each row by its scores. `truth` returns the index of a row's class,
+    /// nil if it has none; `probabilities` receives softmax(scores / temperature). Errors: memory.
     func guesses(
         _ rows: CheckedRows, present: PresentClasses, truth: (Int) -> Int?,
         probabilities: ProbabilityRows? = nil, temperature: Float = 1,

@@ -3,17 +3,17 @@ import SupConTensor
 
 /// Finds the k nearest rows of a gallery for each query, by comparing it with every row.
 ///
-/// Products are computed in f32; of the k largest they are computed again in f64, rounded to f32,
-/// and put in order, among equals the lower index first. The result is the same for any number of
-/// threads; which of two rows is among the k can depend on the engine and on the queries beside it
-/// where their products differ by less than f32 rounds.
+/// Products are computed in f32. The k largest are computed again in f64, rounded to f32, and
+/// sorted; among equals the lower index comes first. The result does not depend on the number of
+/// threads. Where the products of two rows differ by less than f32 rounding, the choice between
+/// them may depend on the engine and on the other queries.
 ///
 /// - Parameters:
-///   - gallery: [count, dimension]
-///   - queries: [queryCount, dimension]; nil: the gallery's rows, each of which looks for the
-///     others (queryCount is not looked at).
-///   - indices, similarities: [queries, k] to fill, the nearest first; untouched by an error.
-/// Errors: argument (numbers or products that are not finite, k), shape, memory, canceled.
+///   - gallery: the rows [count, dimension].
+///   - queries: [queryCount, dimension]; nil: each row of the gallery is compared with the others
+///     (queryCount is ignored).
+///   - indices, similarities: [queries, k] to fill, the nearest first; unchanged after an error.
+/// Errors: argument (elements or products that are not finite, k), shape, memory, canceled.
 package func nearest(
     gallery: UnsafePointer<Float>, count: Int, queries: UnsafePointer<Float>?, queryCount: Int = 0,
     dimension: Int, options: NearestOptions = NearestOptions(),

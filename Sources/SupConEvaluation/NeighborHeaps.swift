@@ -1,7 +1,7 @@
 import CKernels
 
-/// The neighbors that a tile of queries has found so far: a heap of up to `most` for each query, in
-/// memory of the caller's.
+/// Neighbor heaps hold the neighbors found so far for a tile of queries: a heap of up to `most` for
+/// each query, in memory of the caller's.
 struct NeighborHeaps {
     let most: Int
     private let held: UnsafeMutablePointer<Int64>  // [queries]
@@ -11,7 +11,8 @@ struct NeighborHeaps {
         queries * (MemoryLayout<Int64>.stride + most * MemoryLayout<sc_neighbor>.stride)
     }
 
-    /// memory: `byteCount` bytes, aligned to 8; they may hold what an earlier tile found.
+    /// Makes heaps in `memory`, which has `byteCount` bytes aligned to 8, and may hold those of an
+    /// earlier tile.
     init(at memory: UnsafeMutableRawPointer, queries: Int, most: Int) {
         self.most = most
         held = memory.assumingMemoryBound(to: Int64.self)
@@ -21,7 +22,8 @@ struct NeighborHeaps {
 
     func clear(_ query: Int) { held[query] = 0 }
 
-    /// Sees rows `start` … `start + width - 1`, after those before them; `skip` is left out.
+    /// Adds the rows from `start` to `start + width - 1`, which follow those added before; `skip`
+    /// is left out.
     func scan(
         _ query: Int, _ similarities: UnsafePointer<Float>, start: Int, width: Int, skip: Int?,
         wanted: Int
@@ -37,7 +39,7 @@ struct NeighborHeaps {
             entries + query * most, held + query)
     }
 
-    /// The neighbors of a query, the nearest first. The heap is none afterwards.
+    /// Returns the neighbors of a query, nearest first. The heap property is lost afterwards.
     func sorted(_ query: Int) -> UnsafeBufferPointer<sc_neighbor> {
         sc_nearest_sort(entries + query * most, held[query])
         return UnsafeBufferPointer(start: entries + query * most, count: Int(held[query]))

@@ -1,16 +1,16 @@
 import CKernels
 import SupConTensor
 
-/// How strange each query is: the distance |q − x| to its k-th nearest training row, both at length
-/// 1, 0 to 2 (Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors",
+/// Scores how strange each query is: the distance |q − x| to its k-th nearest training row, after
+/// normalization, 0 to 2 (Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors",
 /// arXiv:2204.06507, §3: the larger, the more likely out of distribution).
 ///
 /// - Parameters:
-///   - train: [trainCount, dimension], rows of the training data
-///   - queries: [queryCount, dimension]; nil: the training rows, each without itself.
+///   - train: the training rows [trainCount, dimension].
+///   - queries: [queryCount, dimension]; nil: each training row is compared with the others.
 ///   - k: the rank of the neighbor; 0: 50, or the farthest if there are fewer rows.
-///   - scores: [queryCount] to fill ([trainCount] for nil)
-/// Errors: argument (numbers that are not finite, k), shape, memory.
+///   - scores: [queryCount] to fill ([trainCount] for nil).
+/// Errors: argument (elements that are not finite, k), shape, memory.
 package func outOfDistributionScores(
     train: UnsafePointer<Float>, trainCount: Int, queries: UnsafePointer<Float>?,
     queryCount: Int = 0, dimension: Int, k: Int = OutOfDistributionOptions().k,
@@ -41,7 +41,7 @@ package func outOfDistributionScores(
     ) {
         query, nearest, _ in
         guard let last = nearest.last else { return }
-        // From the difference: 2 − 2 cos would lose small distances to rounding.
+        // Computed from the difference, since 2 − 2 cos would lose small distances to rounding.
         let (q, x, scale) = (
             asking.rows + query * dimension, gallery.row(Int(last.index)),
             asking.inverseLength(query)
@@ -55,18 +55,20 @@ package func outOfDistributionScores(
     }
 }
 
-/// A detection says how well scores tell two data sets apart.
+/// A detection result states how well scores separate two data sets.
 public struct Detection: Sendable {
-    /// The chance that a row from outside scores higher than one from inside; half of it for
-    /// equals. 1: all do; 0.5: nothing is learned.
+    /// The probability that a row from outside scores higher than one from inside, where equal
+    /// scores count half. 1: all do; 0.5: chance.
     public let auroc: Double
-    /// The fraction of the rows from outside that are let in where 95 % of those inside are.
+    /// The false positive rate: the fraction of the rows from outside that are accepted when 95 %
+    /// of those inside are.
     public let fpr95: Double
-    /// The score up to which rows are let in for that.
+    /// The threshold up to which rows are then accepted.
     public let threshold: Double
 }
 
-/// AUROC and FPR95 of scores that are larger outside. Errors: argument (NaN), shape (none).
+/// Computes AUROC and FPR95 of scores that are larger outside. Errors: argument (NaN), shape (no
+/// scores).
 package func detection(inside: UnsafeBufferPointer<Float>, outside: UnsafeBufferPointer<Float>)
     throws(SupConError) -> Detection
 {
@@ -79,7 +81,7 @@ package func detection(inside: UnsafeBufferPointer<Float>, outside: UnsafeBuffer
         }
     }
     let (own, others) = (inside.sorted(), outside.sorted())
-    // Both sorted: for each from outside, those inside that are lower, and those that are equal.
+    // With both sorted: counts, for each score from outside, the lower and the equal ones inside.
     var (lower, upTo, wins) = (0, 0, 0.0)
     for score in others {
         while lower < own.count && own[lower] < score { lower += 1 }

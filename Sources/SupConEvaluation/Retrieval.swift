@@ -1,32 +1,32 @@
 import CKernels
 import SupConTensor
 
-/// A retrieval says how well rows find those of their class: Musgrave et al., "A Metric Learning
-/// Reality Check" (arXiv:2003.08505, §3.2). R of a query is the number of gallery rows with its
-/// label, rank 1 the most similar row.
+/// A retrieval result states how well rows find others of their class: Musgrave et al., "A Metric
+/// Learning Reality Check" (arXiv:2003.08505, §3.2). R of a query is the number of gallery rows
+/// with its label; rank 1 is the most similar row.
 public struct Retrieval: Sendable {
     /// The fraction of the queries whose nearest row has their label.
     public let precisionAt1: Double
     /// The mean over queries of  (rows with the query's label among the R nearest) / R.
     public let rPrecision: Double
-    /// The mean over queries of  1/R Σ_{i ≤ R} P(i) [row of rank i has the label], P(i) the
+    /// The mean over queries of 1/R Σ_{i ≤ R} P(i) [row of rank i has the label], where P(i) is the
     /// precision among the first i.
     public let mapAtR: Double
-    /// The number of queries that the means are over.
+    /// The number of queries in the means.
     public let queries: Int
-    /// The number of queries that were left out, as no row has their label.
+    /// The number of queries that were left out because no row has their label.
     public let queriesWithoutMatch: Int
 }
 
-/// Retrieval by cosine. Rows are brought to length 1 first; similarities are seen tile by tile, and
-/// a query's R nearest are kept.
+/// Computes retrieval by cosine. Rows are normalized first; similarities are computed tile by tile,
+/// and only a query's R nearest rows are kept.
 ///
 /// - Parameters:
-///   - gallery: [galleryLabels.count, dimension]
-///   - queries: [queryLabels.count, dimension]; nil: the gallery's rows, each of which looks for
-///     the others (queryLabels is not looked at).
-///   - labels: any numbers.
-/// Errors: argument (numbers that are not finite; no query has a match), shape, memory.
+///   - gallery: the rows [galleryLabels.count, dimension].
+///   - queries: [queryLabels.count, dimension]; nil: each row of the gallery is compared with the
+///     others (queryLabels is ignored).
+///   - labels: any integers.
+/// Errors: argument (elements that are not finite; no query has a match), shape, memory.
 package func retrieval(
     gallery: UnsafePointer<Float>, galleryLabels: UnsafeBufferPointer<Int64>,
     queries: UnsafePointer<Float>? = nil,

@@ -1,8 +1,9 @@
 import CKernels
 import SupConTensor
 
-/// The objective of softmax regression and its gradient, f(W, b) = Σ p −log softmax(z)[label] + l2
-/// Σ W² with z = factor · W x + b, p a row's part of all weights, 1/n without them:
+/// The softmax objective is that of softmax regression, with its gradient: f(W, b) = Σ p −log
+/// softmax(z)[label] + l2 Σ W² with z = factor · W x + b, where p is a row's fraction of all
+/// weights, 1/n by default:
 ///
 ///     dz = p (softmax(z) − one-hot),   dW = factor · Σ dz xᵀ + 2 l2 W,   db = Σ dz
 ///
@@ -12,11 +13,11 @@ import SupConTensor
 /// gradient on its own, and the slices are added in order: the same numbers for any number of
 /// threads.
 final class SoftmaxObjective {
-    /// W, then b.
+    /// The number of variables: W, then b.
     let variables: Int
     private let rows: UnsafePointer<Float>
     private let labels: [Int32]
-    /// The weights of the rows, whose sum is 1.
+    /// The weights of the rows, which sum to 1.
     private let parts: [Float]
     private let dimension: Int
     private let classes: Int
@@ -32,8 +33,8 @@ final class SoftmaxObjective {
     private let biasSums: AlignedBuffer  // f64 [slices, classes]
     private let losses: AlignedBuffer  // f64 [slices]
 
-    /// rows: [labels.count, dimension], finite, the caller's; parts: [labels.count]. Errors:
-    /// memory.
+    /// Makes the objective of rows [labels.count, dimension], which are finite and remain the
+    /// caller's; `parts` are their weights [labels.count]. Errors: memory.
     init(
         rows: UnsafePointer<Float>, labels: [Int32], parts: [Float], dimension: Int, classes: Int,
         factor: Double,
@@ -47,11 +48,11 @@ final class SoftmaxObjective {
         try require(
             !overflow && weights < 1 << 48, .memory, "\(what) needs more memory than there can be")
         variables = weights + classes
-        // 48 slices keep many threads busy; fewer where their sums would take more than half a
-        // gigabyte.
+        // 48 slices keep many threads busy. There are fewer if their sums would take more than half
+        // a gigabyte.
         slices = max(1, min(48, (labels.count + 255) / 256, max(4, (1 << 27) / weights)))
-        // Enough rows for a product worth its name, and logits that stay in the second-level cache
-        // if the classes allow.
+        // A tile has enough rows for an efficient product, and, if the number of classes allows,
+        // logits that stay in the second-level cache.
         tileRows = min(
             max((1 << 18) / classes / 64 * 64, 256), 1024, (labels.count + slices - 1) / slices)
         try context.checkMemory((slices + 1) * variables * 4 + slices * classes * 8, for: what)
@@ -65,7 +66,8 @@ final class SoftmaxObjective {
             context: context)
     }
 
-    /// x: W [classes, dimension], then b [classes]; the gradient likewise.
+    /// Evaluates the objective at x: W [classes, dimension], then b [classes]. The gradient has the
+    /// same layout.
     func evaluate(_ x: UnsafePointer<Double>, gradient: UnsafeMutablePointer<Double>) -> Double {
         let (classes, slices, factor, l2) = (classes, slices, factor, l2)
         let weights = classes * dimension
@@ -106,8 +108,8 @@ final class SoftmaxObjective {
         return loss + l2 * sc_dot_f64(x, x, Int64(weights))
     }
 
-    /// The loss of a slice's rows, summed; their gradients overwrite weightSum [classes, dimension]
-    /// and biasSum [classes].
+    /// Returns the sum of the losses of a slice's rows, and writes their gradients to weightSum
+    /// [classes, dimension] and biasSum [classes].
     private func evaluate(
         slice: Int, labels: UnsafePointer<Int32>, parts: UnsafePointer<Float>,
         logits: UnsafeMutablePointer<Float>,

@@ -1,7 +1,8 @@
 import CKernels
 import SupConTensor
 
-/// A linear classifier, logits = W x + b with W [classes, dimension], fitted by minimizing
+/// Softmax regression is a linear classifier, logits = W x + b with W [classes, dimension], fitted
+/// by minimizing
 ///
 ///     (weighted) mean over rows of −log softmax(W x̂ + b)[label]  +  l2 · Σ W²
 ///
@@ -10,12 +11,13 @@ import SupConTensor
 /// the fit, back by the weights' size. That scale, l2 = 10⁻⁴ and 200 iterations are what linear
 /// probes of contrastive embeddings are usually fitted with.
 package struct SoftmaxRegression: Sendable {
-    /// What a row is multiplied by before the fit. The factor is part of the weights afterwards.
+    /// The factor by which a row is multiplied before the fit, and which is then folded into the
+    /// weights.
     package enum Scaling: Sendable {
-        /// By 10 over its own length: the weights are for rows of length 1.
+        /// 10 divided by the row's own length: the weights apply to rows of length 1.
         case unit
-        /// By 10 over the root of the mean squared length of all rows: the weights are for rows as
-        /// they are.
+        /// 10 divided by the root mean square of all lengths: the weights apply to rows as they
+        /// are.
         case scaled
     }
 
@@ -25,16 +27,18 @@ package struct SoftmaxRegression: Sendable {
     package let dimension: Int
     package let weight: [Float]  // [classes, dimension]
     package let bias: [Float]
-    /// What was minimized, at the end, and how it ended.
+    /// The final value of the objective, and the way in which the fit ended.
     package let objective: Double
     package let fit: LBFGS.Result
 
+    /// Fits a classifier.
     /// - Parameters:
-    ///   - rows: [labels.count, dimension]
+    ///   - rows: [labels.count, dimension].
     ///   - labels: 0 to classes − 1; a class may be empty.
-    ///   - weights: [labels.count], what each row counts, 0 or more: a row of weight 2 is as good
-    ///     as two of weight 1. nil: all the same.
-    ///   - stop: called after each iteration with its number; true ends the fit with an error.
+    ///   - weights: the weight of each row [labels.count], 0 or more: a row of weight 2 counts as
+    ///     two of weight 1. nil: all weigh the same.
+    ///   - stop: called after each iteration with its number; if it returns true, the fit ends
+    ///     with an error.
     /// Errors: argument, shape, memory, canceled.
     package init(
         rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
@@ -55,7 +59,7 @@ package struct SoftmaxRegression: Sendable {
             options: options, context: context, stop: stop)
     }
 
-    /// The same for what has been checked.
+    /// Fits rows that have been checked.
     init(
         _ rows: CheckedRows, labels: [Int32], classes: Int, scaling: Scaling,
         weights: [Float]? = nil, options: ClassifierOptions,
@@ -101,7 +105,8 @@ package struct SoftmaxRegression: Sendable {
         return weights.map { Float(Double($0) / sum) }
     }
 
-    /// Rows so small that the factor would leave f32's range are taken for zeros.
+    /// Returns the factor that all rows share, so this is no L2 normalization of each. Rows so
+    /// small that it would leave f32's range are treated as zeros.
     private static func commonFactor(_ rows: CheckedRows, _ parts: [Float]) -> Double {
         let squares = zip(rows.lengths, parts).reduce(0) { $0 + $1.0 * $1.0 * Double($1.1) }
         let length = squares.squareRoot()
@@ -109,5 +114,6 @@ package struct SoftmaxRegression: Sendable {
     }
 }
 
-/// Class numbers are bounded, so that a stray label does not ask for the machine's memory.
+/// The largest number of classes. It is bounded so that a stray label does not ask for all of the
+/// machine's memory.
 package let mostClasses = 1_000_000

@@ -1,8 +1,8 @@
 import SupConTensor
 
-/// Loops over tiles of rows on threads that have scratch memory of their own.
+/// Tiles divide rows among threads, each of which has its own scratch memory.
 ///
-/// A tile's number decides what it holds and what it does, so that results do not depend on the
+/// The index of a tile determines its rows and its work, so that results do not depend on the
 /// number of threads.
 struct Tiles {
     let count: Int
@@ -11,7 +11,7 @@ struct Tiles {
     private let scratch: AlignedBuffer
     private let scratchBytes: Int
 
-    /// bytes: of scratch memory for one thread. Errors: memory.
+    /// Makes tiles. `scratchBytes` is the scratch memory of one thread. Errors: memory.
     init(
         count: Int, tileRows: Int, scratchBytes bytes: Int, for what: String,
         context: ExecutionContext

@@ -4,7 +4,7 @@
 import SupConTensor
 
 extension ContrastiveOptions {
-    /// Where the mean over an anchor's positives is taken. The raw values are those of the C
+    /// The position of the mean over an anchor's positives. The raw values are those of the C
     /// header.
     public enum Form: Int32, Sendable, CaseIterable {
         /// Outside the logarithm: L_out, equation 2 of arXiv:2004.11362; the one to use.
@@ -19,7 +19,8 @@ extension ContrastiveOptions {
     public enum Denominator: Int32, Sendable, CaseIterable {
         /// Every other view, as in the paper.
         case all = 0
-        /// The positive at hand and the negatives: SINCERE (arXiv:2309.14277); with form out only.
+        /// The positive in question and the negatives: SINCERE (arXiv:2309.14277); with form out
+        /// only.
         case onePositive = 1
         /// The negatives alone: decoupled contrastive learning, DCL (arXiv:2110.06848).
         case negatives = 2
@@ -31,13 +32,14 @@ extension ContrastiveOptions {
     public enum Anchors: Int32, Sendable, CaseIterable {
         /// Every view of every image.
         case all = 0
-        /// The first view of each image; all views are contrasted with.
+        /// The first view of each image; all views are contrasts.
         case first = 1
     }
 }
 
 extension ContrastiveOptions {
-    /// How the losses of the anchors become one number. The raw values are those of the C header.
+    /// The way in which the losses of the anchors become one number. The raw values are those of
+    /// the C header.
     public enum Reduction: Int32, Sendable, CaseIterable {
         /// The mean over the anchors that have a positive.
         case mean = 0
@@ -50,7 +52,7 @@ extension ContrastiveOptions {
     }
 }
 
-/// The member of the contrastive family, and how its terms are put together.
+/// The member of the contrastive family, and the way in which its terms are combined.
 ///
 /// With s_ij = z_i·z_j/τ, the other views A(i), weights w_ij ≥ 0, positives P(i) = {p ∈ A(i): w_ip
 /// > 0}, negatives N(i) = {n ∈ A(i): w_in = 0}, W_i = Σ_p w_ip:
@@ -68,10 +70,10 @@ extension ContrastiveOptions {
 /// denominator, and the anchor contributes 0 and no gradient (the limit of its formula is −∞, which
 /// nothing could learn from).
 ///
-/// With a cap K on the positives, those of an anchor that are not chosen take no part: not in the
-/// numerator, not in W_i, not in any denominator.
+/// With a cap K on the positives, those of an anchor that are not chosen are ignored in the
+/// numerator, in W_i, and in every denominator.
 ///
-/// What others call by names of their own:
+/// Losses that are known by other names:
 /// - N-pairs as arXiv:2004.11362 has it (§"Connection to N-pairs"): one positive from another
 ///   image, τ = 1: `nPairs`, on one view per sample. N pairs are 2N anchors with 2(N − 1) negatives
 ///   each.
@@ -83,31 +85,31 @@ extension ContrastiveOptions {
 ///   the triplet loss of margin α = 2τ, before its hinge (arXiv:2004.11362, §"Connection to triplet
 ///   loss").
 public struct ContrastiveOptions: Sendable, Equatable {
-    /// Temperature tau of the similarities, above 0.
+    /// The temperature tau of the similarities, above 0.
     public var temperature: Float = 0.1
-    /// Where the mean over an anchor's positives is taken.
+    /// The position of the mean over an anchor's positives.
     public var form: ContrastiveOptions.Form = .out
-    /// Views that the denominator sums over.
+    /// The views that the denominator sums over.
     public var denominator: ContrastiveOptions.Denominator = .all
-    /// Views that are anchors.
+    /// The views that are anchors.
     public var anchors: ContrastiveOptions.Anchors = .all
-    /// How the losses of the anchors become one number.
+    /// The way in which the losses of the anchors become one number.
     public var reduction: ContrastiveOptions.Reduction = .mean
-    /// Factor on the loss. SupContrast's loss has temperature / 0.07, google-research's has
+    /// The factor of the loss. SupContrast's loss uses temperature / 0.07, google-research's uses
     /// temperature.
     public var scale: Float = 1
-    /// Divides each row by its length first, and differentiates through it; otherwise rows have
-    /// length 1 already. Training always normalizes.
+    /// Whether each row is first divided by its length, and the gradient taken through it;
+    /// otherwise rows must have length 1 already. Training always normalizes.
     public var normalize: Bool = false
-    /// Most positives that count for an anchor: the other views of its own image first, then others
-    /// at random, anew in every step. Those that are not chosen take no part at all, in no
-    /// denominator. With 1 on one view per sample and temperature 1 the loss is N-pairs' as
-    /// arXiv:2004.11362 has it, with 2(N - 1) negatives; with Sohn's own N - 1 (NIPS 2016) it is
-    /// supcon_loss_queue's of anchors and, as keys, their positives, which get no gradient. Default
-    /// 0: all; 0 to 2147483647.
+    /// The largest number of positives that count for an anchor: the other views of its own image
+    /// first, then others at random, redrawn in every step. Positives that are not chosen are
+    /// ignored, in every denominator too. With 1 on one view per sample and temperature 1 the loss
+    /// is N-pairs' as arXiv:2004.11362 has it, with 2(N - 1) negatives; with Sohn's own N - 1 (NIPS
+    /// 2016) it is supcon_loss_queue's of anchors and, as keys, their positives, which get no
+    /// gradient. Default 0: all; 0 to 2147483647.
     public var positivesCap: Int = 0
-    /// Seed of the choice among more positives than positives_cap. In training the run's seed and
-    /// the step's number name it.
+    /// The seed of the choice among more positives than positives_cap. In training it is the run's
+    /// seed together with the step's number.
     public var seed: UInt64 = 0
 
     /// Makes the defaults.

@@ -2,19 +2,21 @@ import Glibc
 import SupConTensor
 import SupConVision
 
-/// Files that are there in full or not at all: written under a temporary name in the same folder,
-/// synced, renamed; then the folder is synced, so that a power cut keeps either the old or the new.
+/// An atomic file is either complete or absent: it is written under a temporary name in the same
+/// folder, synced, and renamed; then the folder is synced, so that after a power cut there is
+/// either the old file or the new one.
 package enum AtomicFile {
-    /// Writes `parts`, one after another, to the file `path`. Links are followed; what was there
-    /// keeps its name until the new file is whole. Temporary files that killed processes left in
-    /// the folder are removed. Errors: argument, io.
+    /// Writes `parts`, one after another, to the file `path`. Links are followed, and the old file
+    /// keeps its name until the new one is complete. Temporary files that killed processes have
+    /// left in the folder are removed. Errors: argument, io.
     package static func write(_ path: RawPath, _ parts: [UnsafeRawBufferPointer])
         throws(SupConError)
     {
         try write(path, parts) { Glibc.write($0, $1, $2) }
     }
 
-    /// The same with the system's `write` as an argument, so that tests can let the disk be full.
+    /// Writes the file through a replacement of the system's `write`, with which tests simulate a
+    /// full disk.
     static func write(
         _ path: RawPath, _ parts: [UnsafeRawBufferPointer],
         by put: (Int32, UnsafeRawPointer, Int) -> Int
@@ -27,8 +29,8 @@ package enum AtomicFile {
         try syncFolder(target.folder, path: path)
     }
 
-    /// What a rename to `path` has to replace: the file that a link leads to. A device or a folder
-    /// is refused: renaming would take its place. Errors: argument, io.
+    /// Returns the path that a rename to `path` must replace: the file that a link leads to. A
+    /// device or a folder is an error, since the file would replace it. Errors: argument, io.
     private static func destination(of path: RawPath) throws(SupConError) -> RawPath {
         var status = stat()
         guard try path.withCString({ stat($0, &status) }) == 0 else { return path }
@@ -68,13 +70,13 @@ package enum AtomicFile {
         }
     }
 
-    /// Errors: io.
+    /// Syncs the folder. Errors: io.
     private static func syncFolder(_ folder: RawPath, path: RawPath) throws(SupConError) {
         let descriptor = try folder.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         // A folder that may be written but not read cannot be synced; the file itself has been.
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
-        // EINVAL: a file system without this.
+        // EINVAL means that the file system does not support it.
         try require(
             fsync(descriptor) == 0 || errno == EINVAL, .io,
             FileSystem.failure("write", path, "fsync of its folder"))
@@ -82,7 +84,8 @@ package enum AtomicFile {
 }
 
 enum FileSystem {
-    /// "cannot read m.safetensors: open: No such file or directory", by `errno`.
+    /// Returns the error of a failed step by `errno`, such as "cannot read m.safetensors: open: No
+    /// such file or directory".
     static func failure(_ verb: String, _ path: RawPath, _ step: String) -> String {
         "cannot \(verb) \(path): \(step): \(systemMessage(errno))"
     }

@@ -3,11 +3,11 @@
 
 import SupConTensor
 
-/// The output that is taken of the network. The raw values are those of the C header.
+/// The output of the network that is returned. The raw values are those of the C header.
 public enum EmbedOutput: Int32, Sendable, CaseIterable {
-    /// R, the encoder's pooled output: what to use.
+    /// R, the encoder's pooled output: the one to use.
     case encoder = 0
-    /// Z, behind the projection head.
+    /// Z, after the projection head.
     case projection = 1
     /// The classifier's logits.
     case logits = 2
@@ -17,11 +17,11 @@ public enum EmbedOutput: Int32, Sendable, CaseIterable {
 
 /// The options of an embedding.
 public struct EmbedOptions: Sendable, Equatable {
-    /// Output that is taken of the network.
+    /// The output of the network that is returned.
     public var output: EmbedOutput
-    /// Scales each row to length 1. Applies to encoder and projection.
+    /// Whether each row is scaled to length 1. Applies to encoder and projection.
     public var normalize: Bool
-    /// Images per pass. Default 0: chosen by the library; 0 to 65536.
+    /// The number of images per pass. Default 0: chosen by the library; 0 to 65536.
     public var batchSize: Int
 
     /// Makes options of the defaults and what is given.

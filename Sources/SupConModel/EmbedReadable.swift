@@ -2,9 +2,9 @@ import SupConTensor
 import SupConVision
 
 extension Model {
-    /// Embeds as `embedWhileExclusive`, but leaves out the images that have become unreadable,
-    /// where the data set skips such. Returns the images that the rows are of, in order, and
-    /// their indices in the data set. Errors: as there; format, if no image is left.
+    /// Embeds as `embedWhileExclusive` does, but leaves out images that have become unreadable, if
+    /// the data set skips such images. Returns the embedded images, in order, and their indices in
+    /// the data set. Errors: those of `embedWhileExclusive`; format if no image is left.
     package func embedReadable(
         _ dataset: Dataset, _ options: EmbedOptions, into rows: UnsafeMutablePointer<Float>
     ) throws(SupConError) -> (images: Dataset, indices: [Int]) {
@@ -17,7 +17,7 @@ extension Model {
                 guard dataset.skipsUnreadable, error.isOfFile else { throw error }
                 let found = try images.readable(context: context)
                 if found.images.count == images.count {
-                    // Readable again: of a file system, that is. But not for ever.
+                    // The files are readable again, as happens on file systems, but not for ever.
                     hiccups += 1
                     guard hiccups < 4 else { throw error }
                     continue

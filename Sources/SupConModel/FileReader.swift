@@ -2,14 +2,14 @@ import Glibc
 import SupConTensor
 import SupConVision
 
-/// A regular file, read at any place. Read and not mapped: a mapped file that another process cuts
-/// short would end this one with a bus error.
+/// A file reader reads a regular file at any offset. The file is read and not mapped, since
+/// truncation of a mapped file by another process would end this one with a bus error.
 final class FileReader {
     let path: RawPath
     let byteCount: Int
     private let descriptor: Int32
 
-    /// Errors: argument, io.
+    /// Opens a file. Errors: argument, io.
     init(_ path: RawPath) throws(SupConError) {
         // Without O_NONBLOCK, opening a pipe would wait for a writer.
         let descriptor = try path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }

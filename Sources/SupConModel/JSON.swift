@@ -2,9 +2,9 @@
 package enum JSON: Sendable, Equatable {
     case null
     case bool(Bool)
-    /// A number without fraction and exponent that fits.
+    /// A number without fraction and exponent that fits in an Int.
     case integer(Int)
-    /// Any other; finite.
+    /// Any other number, which is finite.
     case real(Double)
     case string(String)
     case array([JSON])
@@ -16,7 +16,7 @@ package enum JSON: Sendable, Equatable {
         package init(_ key: String, _ value: JSON) { (self.key, self.value) = (key, value) }
     }
 
-    /// The member of that name, if this is an object with one.
+    /// The member of a name, if this is an object that has one.
     package subscript(key: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
         return members.first { $0.key == key }?.value
@@ -33,7 +33,7 @@ package enum JSON: Sendable, Equatable {
         }
     }
 
-    /// "an array": for messages.
+    /// The kind of the value, such as "an array", for messages.
     var kind: String {
         switch self {
         case .null: "null"
@@ -49,8 +49,8 @@ package enum JSON: Sendable, Equatable {
 // MARK: writing
 
 extension JSON {
-    /// Without spaces; numbers so that they come back the same. A number that JSON has no word for
-    /// (NaN, infinity) is null.
+    /// The text of the value, without spaces, in which numbers keep their exact value. A number
+    /// that JSON cannot express (NaN, infinity) is null.
     package var text: String {
         var bytes: [UInt8] = []
         write(to: &bytes)

@@ -1,15 +1,16 @@
 import SupConTensor
 
 extension JSON {
-    /// Reads one value that fills `bytes` but for white space. Strict: what RFC 8259 does not allow
-    /// is an error, and so are two members of one name, lone surrogates, more than 64 values within
-    /// each other or 4 million in all. Errors: format, with the byte where it happened.
+    /// Parses one value, which fills `bytes` except for white space. The parser is strict:
+    /// everything that RFC 8259 does not allow is an error, and so are two members of one name,
+    /// lone surrogates, more than 64 nested values, or more than 4 million values in all. Errors:
+    /// format, with the offset of the error.
     package init(parsing bytes: UnsafeRawBufferPointer) throws(SupConError) {
         var parser = JSONParser(bytes)
         self = try parser.document()
     }
 
-    /// Errors: format.
+    /// Parses a string. Errors: format.
     package init(parsing text: String) throws(SupConError) {
         let bytes = Array(text.utf8)
         let result: Result<JSON, SupConError> = bytes.withUnsafeBytes { bytes in
@@ -19,7 +20,7 @@ extension JSON {
     }
 }
 
-/// Recursive descent over bytes that nobody vouches for.
+/// A parser by recursive descent over untrusted bytes.
 private struct JSONParser {
     private let bytes: UnsafeRawBufferPointer
     private var at = 0
@@ -47,7 +48,7 @@ private struct JSONParser {
         { at += 1 }
     }
 
-    /// Goes past `character` if it is next.
+    /// Consumes `character` if it is next. Returns whether it was.
     private mutating func take(_ character: Unicode.Scalar) -> Bool {
         guard at < bytes.count, bytes[at] == UInt8(ascii: character) else { return false }
         at += 1
@@ -183,7 +184,7 @@ private struct JSONParser {
         throw error("the string's end")
     }
 
-    /// What stands behind a backslash.
+    /// Parses the part of an escape sequence after the backslash.
     private mutating func escaped() throws(SupConError) -> Unicode.Scalar {
         guard at < bytes.count else { throw error("an escaped character") }
         let simple: Unicode.Scalar? =

@@ -3,8 +3,8 @@ import SupConTensor
 import SupConVision
 import Synchronization
 
-/// A model is a network and the description of the images it is made for. Any number of threads may
-/// embed, save and ask; training and fitting have it alone (`exclusive`).
+/// A model is a network and the description of the images that it takes. Any number of threads may
+/// embed, save and query it; training and fitting need exclusive use (`exclusive`).
 public final class Model: Sendable {
     /// The threads and the memory that the model's calls use.
     public let context: ExecutionContext
@@ -20,7 +20,7 @@ public final class Model: Sendable {
     public let resizing: Resizing
     /// The precision in which the encoder computes.
     public let precision: Precision
-    /// What the caller chose, and what a file says; nil: nothing.
+    /// The precision that the caller or a file has chosen; nil: neither has.
     let precisionPreference: Precision?
     let lock = ModelLock()
     let plans = PlanPool()
@@ -32,14 +32,14 @@ public final class Model: Sendable {
         var quantization: Quantization?
     }
 
-    /// Replaced by `setClasses`.
+    /// The network; `setClasses` replaces it.
     package var network: Network { content.withLock { $0.network } }
     package var configuration: NetworkConfiguration { network.configuration }
     /// The names of the classifier's classes; empty if they have none.
     public var classNames: [String] { content.withLock { $0.classNames } }
     /// The number of channels of its images, 1 to 4.
     public var channels: Int { mean.count }
-    /// How the encoder embeds in int8; nil: it does so in `precision`.
+    /// The quantization with which the encoder embeds in int8; nil: it embeds in `precision`.
     package var quantization: Quantization? { content.withLock { $0.quantization } }
 
     init(
@@ -100,12 +100,12 @@ public final class Model: Sendable {
         )
     }
 
-    /// Before there is memory for the parameters. Errors: argument, memory.
+    /// Checks the memory before it is allocated for the parameters. Errors: argument, memory.
     static func checkMemory(_ configuration: NetworkConfiguration) throws(SupConError) {
         let bytes = try Network.parameterShapes(of: configuration).reduce(0) {
             $0 + $1.shape.reduce(4, *)
         }
-        // The context's limit is for plans.
+        // The context's limit applies to plans only.
         try ExecutionContext.default.checkMemory(
             bytes,
             for:
@@ -121,41 +121,41 @@ public final class Model: Sendable {
 
 extension Model {
     /// Runs `body`, which may change the network's parameters, while nobody else uses the model:
-    /// whoever tries gets a state error. Errors: state (in use), and those of `body`.
-    /// - Parameter keepsEncoder: `body` does not change the encoder, so that its quantization goes
-    ///   on to hold; otherwise the model embeds in `precision` from here on.
+    /// other calls get a state error meanwhile. Errors: state (in use), and those of `body`.
+    /// - Parameter keepsEncoder: true if `body` does not change the encoder, so that its
+    ///   quantization remains valid; otherwise the model embeds in `precision` from then on.
     package func exclusive<R>(keepsEncoder: Bool = false, _ body: () throws(SupConError) -> R)
         throws(SupConError) -> R
     {
         try lock.exclusive { () throws(SupConError) -> R in
             if !keepsEncoder { setQuantization(nil) }
-            // Training needs the memory, and embeds with plans of its own time.
+            // Training needs the memory, and makes its own plans to embed with.
             plans.removeAll()
             defer { plans.weightsChanged() }
             return try body()
         }
     }
 
-    /// Runs `body`, which only reads, beside others that do. Errors: state (training), and those of
-    /// `body`.
+    /// Runs `body`, which only reads, concurrently with others that only read. Errors: state
+    /// (training), and those of `body`.
     package func shared<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
         try lock.shared(body)
     }
 
-    /// Inside `exclusive` only.
+    /// Sets the quantization; only within `exclusive`.
     func setQuantization(_ quantization: Quantization?) {
         content.withLock { $0.quantization = quantization }
         plans.removeAll()
     }
 
-    /// Errors: state.
+    /// Throws unless it is called within `exclusive`. Errors: state.
     func requireExclusive(_ what: String) throws(SupConError) {
         try require(
             lock.isExclusive, .state, "\(what) needs the model alone; call it inside exclusive")
     }
 
-    /// Replaces the classifier by a new random one "fc" for `classes` classes (0: none), with these
-    /// names (none, or one each). Inside `exclusive` only. Errors: argument, state, memory.
+    /// Replaces the classifier by a new random "fc" for `classes` classes (0: none), with these
+    /// names (none, or one each); only within `exclusive`. Errors: argument, state, memory.
     package func setClasses(_ classes: Int, names: [String], seed: UInt64) throws(SupConError) {
         try requireExclusive("setting classes")
         try require(
@@ -170,14 +170,14 @@ extension Model {
         plans.removeAll()
     }
 
-    /// The parameters' numbers at one time, to come back to.
+    /// A snapshot is a copy of the parameters, to which a model can return.
     package struct Snapshot: Sendable {
         package let values: AlignedBuffer
         fileprivate let network: Network
     }
 
-    /// Returns a copy of all parameters. `earlier`: a snapshot that nobody needs any more, whose
-    /// memory is written over. Errors: memory.
+    /// Returns a copy of all parameters. `earlier` is a snapshot that is no longer needed, whose
+    /// memory is reused. Errors: memory.
     package func snapshot(over earlier: Snapshot? = nil) throws(SupConError) -> Snapshot {
         let network = network
         let values: AlignedBuffer
@@ -190,8 +190,8 @@ extension Model {
         return Snapshot(values: values, network: network)
     }
 
-    /// Brings the parameters back. Inside `exclusive` only. Errors: state (of another network: the
-    /// classes have changed since).
+    /// Restores the parameters; only within `exclusive`. Errors: state (a snapshot of another
+    /// network: the classes have changed since).
     package func restore(_ snapshot: Snapshot) throws(SupConError) {
         try requireExclusive("restoring parameters")
         try require(

@@ -1,14 +1,15 @@
 import SupConTensor
 import Synchronization
 
-/// Many at once, or one alone; nobody waits: who comes at the wrong time gets a state error.
+/// A model lock allows either many users at once or a single exclusive one. Nobody waits: a
+/// conflicting call gets a state error.
 final class ModelLock: Sendable {
-    /// How many share; -1: one has it alone.
+    /// The number of users that share; -1: one has exclusive use.
     private let users = Mutex(0)
 
     var isExclusive: Bool { users.withLock { $0 < 0 } }
 
-    /// Errors: state, and those of `body`.
+    /// Runs `body` as one of the sharing users. Errors: state, and those of `body`.
     func shared<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
         let entered = users.withLock { users in
             if users >= 0 { users += 1 }
@@ -20,7 +21,7 @@ final class ModelLock: Sendable {
         return try body()
     }
 
-    /// Errors: state, and those of `body`.
+    /// Runs `body` as the exclusive user. Errors: state, and those of `body`.
     func exclusive<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
         let former = users.withLock { users in
             defer { if users == 0 { users = -1 } }

@@ -5,49 +5,50 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// The options of a new model: the encoder, its head, and the images that it is made for.
+/// The options of a new model: the encoder, its head, and the images that it takes.
 public struct ModelOptions: Sendable, Equatable {
-    /// First layers of the network.
+    /// The first layers of the network.
     public var stem: Stem? = nil
-    /// Name of the network, as torchvision and timm call it. resnet18, resnet34, resnet50,
-    /// resnet101, resnet152, resnet200; resnext50_32x4d, resnext101_32x8d, resnext101_64x4d
+    /// The name of the network in torchvision or timm. resnet18, resnet34, resnet50, resnet101,
+    /// resnet152, resnet200; resnext50_32x4d, resnext101_32x8d, resnext101_64x4d
     /// (arXiv:1611.05431); wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146); timm's resnet26,
     /// and with deep stems resnet10t, 14t, 26t, 18d, 26d, 34d, 50d, 101d, 152d, 200d.
     public var architecture: Architecture = .resnet18
-    /// Channels of the first stage. Default 64; 1 to 1024.
+    /// The channels of the first stage. Default 64; 1 to 1024.
     public var width: Int = 64
-    /// Channels of the images. Default 3; 1 to 4.
+    /// The channels of the images. Default 3; 1 to 4.
     public var channels: Int = 3
-    /// Height that the model is made for, in pixels; images of another size are resized. Default
-    /// 32; 1 to 65536.
+    /// The height of the images that the model takes, in pixels; images of another size are
+    /// resized. Default 32; 1 to 65536.
     public var imageHeight: Int = 32
-    /// Width that the model is made for, in pixels. Default 32; 1 to 65536.
+    /// The width of the images that the model takes, in pixels. Default 32; 1 to 65536.
     public var imageWidth: Int = 32
-    /// Begins each residual block as the identity (arXiv:1706.02677, section 5.1). This helps
-    /// networks of bottleneck blocks (ResNet-50 and deeper) that are trained from nothing, and
-    /// costs those of basic blocks up to four points of a linear probe (docs/accuracy.md). Given
-    /// weights replace the initial ones. A preset says on or off, as its publication does.
+    /// Whether each residual block begins as the identity (arXiv:1706.02677, section 5.1). This
+    /// helps networks of bottleneck blocks (ResNet-50 and deeper) that are trained from scratch,
+    /// and costs those of basic blocks up to four points of a linear probe (docs/accuracy.md).
+    /// Loaded weights replace the initial ones. A preset sets on or off, as its publication does.
     public var zeroInitLastGamma: Bool? = nil
-    /// Projection head behind the encoder while training.
+    /// The projection head after the encoder during training.
     public var head: HeadKind = .mlp
-    /// Width of the head's hidden layers. Default 0: as wide as the encoder's output; 0 to 65536.
+    /// The width of the head's hidden layers. Default 0: as wide as the encoder's output; 0 to
+    /// 65536.
     public var headHidden: Int = 0
-    /// Dimension of the projection z. Default 128; 1 to 65536.
+    /// The dimension of the projection z. Default 128; 1 to 65536.
     public var projectionDimension: Int = 128
-    /// Classes of the linear classifier. Default 0: none yet; 0 to 1000000.
+    /// The number of classes of the linear classifier. Default 0: none yet; 0 to 1000000.
     public var classes: Int = 0
-    /// Precision that the network computes in.
+    /// The precision that the network computes in.
     public var precision: Precision? = nil
-    /// Mean of each channel, of pixels scaled to 0 to 1.
+    /// The mean of each channel, of pixels scaled to 0 to 1.
     public var mean: [Float] = [0.5, 0.5, 0.5, 0.5]
-    /// Standard deviation of each channel, of pixels scaled to 0 to 1.
+    /// The standard deviation of each channel, of pixels scaled to 0 to 1.
     public var std: [Float] = [0.25, 0.25, 0.25, 0.25]
-    /// Seed of the initial weights.
+    /// The seed of the initial weights.
     public var seed: UInt64 = 0
-    /// Head and classifier take the encoder's output at length 1, as in the paper, instead of as it
-    /// is, as in SupContrast.
+    /// Whether head and classifier take the encoder's output at length 1, as in the paper, instead
+    /// of as it is, as in SupContrast.
     public var normalizesFeatures: Bool = false
-    /// How images of another shape are brought to the model's size.
+    /// The way in which images of another shape are brought to the model's size.
     public var resizing: Resizing? = .squash
 
     /// Makes the defaults.

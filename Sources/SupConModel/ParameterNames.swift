@@ -1,25 +1,24 @@
 import SupConTensor
 
-/// The tensors of a file under the names that this library uses: torchvision's for the encoder and
-/// "fc", SupContrast's for the head.
+/// Parameter names map the tensors of a file to the names that this library uses: torchvision's for
+/// the encoder and "fc", SupContrast's for the head.
 ///
-/// Prefixes of wrappers go ("module.encoder.conv1.weight"); SupContrast's "shortcut" is a
-/// "downsample", "linear" is "fc". timm's names are torchvision's.
+/// Prefixes of wrappers are removed ("module.encoder.conv1.weight"); SupContrast's "shortcut"
+/// becomes "downsample", and "linear" becomes "fc". timm's names equal torchvision's.
 struct ParameterNames {
     private let entries: [String: SafetensorsFile.Entry]
-    /// Our names, in the file's order.
+    /// The library's names, in the file's order.
     let names: [String]
 
     static let prefixes = ["module.", "encoder.", "backbone.", "model.", "_orig_mod."]
 
-    /// Errors: format (two tensors would have one name).
+    /// Maps the names of a file. Errors: format (two tensors would have one name).
     init(_ file: SafetensorsFile) throws(SupConError) {
         var entries: [String: SafetensorsFile.Entry] = [:]
         var names: [String] = []
         for entry in file.entries {
             let name = Self.translated(entry.name)
-            // Batch norm's count of its steps, which only matters to who trains with a cumulative
-            // average.
+            // Batch norm's count of its steps matters only for training with a cumulative average.
             if name.hasSuffix(".num_batches_tracked") { continue }
             if let other = entries.updateValue(entry, forKey: name) {
                 throw SupConError(

@@ -3,14 +3,14 @@ import SupConTensor
 import SupConVision
 
 extension Model {
-    /// Images that calibration looks at, at most.
+    /// The largest number of images used for calibration.
     static let calibrationImages = 512
 
-    /// Makes the encoder embed in int8 (about twice as fast as bf16), until its parameters change:
-    /// it is calibrated on `dataset`, some hundreds of images such as will be embedded; of more
-    /// than 512, 512 from first to last are taken. nil: back to `precision`. Nobody else may use
-    /// the model meanwhile. Errors: argument (no image), shape, state (in use), unsupported (this
-    /// build or CPU), memory, io, format, canceled; nothing has changed then.
+    /// Makes the encoder embed in int8 (about twice as fast as bf16) until its parameters change.
+    /// It is calibrated on `dataset`, some hundreds of images similar to those to be embedded; of
+    /// more than 512, 512 evenly spaced ones are used. nil: back to `precision`. Nobody else may
+    /// use the model meanwhile. Errors: argument (no image), shape, state (in use), unsupported
+    /// (this build or CPU), memory, io, format, canceled; after an error nothing has changed.
     public func quantize(_ dataset: Dataset?) throws(SupConError) {
         try exclusive(keepsEncoder: true) { () throws(SupConError) in
             setQuantization(

@@ -1,13 +1,13 @@
 import SupConTensor
 import SupConVision
 
-/// The file format of github.com/huggingface/safetensors: the header's length (8 bytes,
-/// little-endian), a JSON header, numbers.
+/// Safetensors is the file format of github.com/huggingface/safetensors: the header's length (8
+/// bytes, little-endian), a JSON header, and the elements of the tensors.
 ///
 ///     {"__metadata__": {"key": "text"}, "fc.bias": {"dtype": "F32", "shape": [10], "data_offsets":
 ///     [0, 40]}, …}
 package enum Safetensors {
-    /// How a tensor's numbers are stored.
+    /// The type in which a tensor's elements are stored.
     package enum DType: String, Sendable, CaseIterable {
         case f64 = "F64", f32 = "F32", f16 = "F16", bf16 = "BF16"
         case i64 = "I64", i32 = "I32", i16 = "I16", i8 = "I8"
@@ -24,11 +24,12 @@ package enum Safetensors {
             }
         }
 
-        /// Those that `read` turns into f32.
+        /// Whether `read` converts the type to f32.
         package var isFloat: Bool { [.f64, .f32, .f16, .bf16].contains(self) }
     }
 
-    /// A tensor to write: row-major numbers that stay where they are until the file is written.
+    /// A tensor to be written: row-major elements that stay valid and unchanged until the file is
+    /// written.
     package struct Tensor {
         package var name: String
         package var dtype: DType
@@ -41,18 +42,18 @@ package enum Safetensors {
             (self.name, self.dtype, self.shape, self.bytes) = (name, dtype, shape, bytes)
         }
 
-        /// f32.
+        /// Makes a tensor of f32 elements.
         package init(_ name: String, shape: [Int], _ values: UnsafePointer<Float>) {
             self.init(
                 name, .f32, shape, UnsafeRawBufferPointer(start: values, count: shape.reduce(4, *)))
         }
     }
 
-    /// The reference implementation's.
+    /// The longest header, as in the reference implementation.
     static let longestHeader = 100_000_000
 
-    /// Writes a file, whole or not at all. Wide numbers come first, so that every tensor is
-    /// aligned; tensors of one width are in the order of their names. A checksum is added to the
+    /// Writes a file atomically. Tensors of wide elements come first, so that every tensor is
+    /// aligned; those of equal width are in the order of their names. A checksum is added to the
     /// metadata. Errors: argument, io.
     package static func write(
         _ path: RawPath, _ tensors: [Tensor], metadata: [(key: String, value: String)] = []
@@ -75,8 +76,8 @@ package enum Safetensors {
         try result.get()
     }
 
-    /// Length and JSON, padded by spaces so that the numbers begin at a multiple of 8. Errors:
-    /// argument.
+    /// Returns the length and the JSON, padded by spaces so that the elements begin at a multiple
+    /// of 8. Errors: argument.
     private static func header(_ tensors: [Tensor], metadata: [(key: String, value: String)])
         throws(SupConError) -> [UInt8]
     {
@@ -119,8 +120,8 @@ package enum Safetensors {
         return withUnsafeBytes(of: UInt64(json.count).littleEndian, Array.init) + json
     }
 
-    /// Product of a shape that may come from anywhere; nil: negative, or so large that its bytes
-    /// would overflow.
+    /// Returns the product of an untrusted shape; nil if it is negative, or so large that the size
+    /// in bytes would overflow.
     static func elementCount(_ shape: [Int]) -> Int? {
         var count = 1
         for side in shape {

@@ -2,28 +2,28 @@ import CKernels
 import SupConTensor
 import SupConVision
 
-/// A safetensors file that was opened and whose header holds together; numbers are read when they
-/// are asked for.
+/// A safetensors file is open for reading and has a valid header; the elements of tensors are read
+/// on request.
 package final class SafetensorsFile {
     package struct Entry: Sendable, Equatable {
         package let name: String
         package let dtype: Safetensors.DType
         package let shape: [Int]
-        /// Bytes behind the header.
+        /// The range of bytes after the header.
         package let range: Range<Int>
         package var count: Int { range.count / dtype.byteCount }
     }
 
     package var path: RawPath { file.path }
-    /// In the order of their numbers.
+    /// The entries, in the order of their data.
     package let entries: [Entry]
     package let metadata: [String: String]
     private let file: FileReader
     private let dataStart: Int
 
     /// Opens a file and checks what the reference implementation checks: lengths, types, shapes,
-    /// and that the tensors' ranges fill the file without gap and overlap; and the checksum, if
-    /// there is one, for which the file is read through. Errors: argument, io, format, memory.
+    /// and that the tensors' ranges fill the file without gap and overlap. If there is a checksum,
+    /// the whole file is read and verified. Errors: argument, io, format, memory.
     package init(_ path: RawPath) throws(SupConError) {
         let file = try FileReader(path)
         let header = try Self.header(file)
@@ -85,7 +85,7 @@ package final class SafetensorsFile {
 
     package func entry(named name: String) -> Entry? { entries.first { $0.name == name } }
 
-    /// With its length, 8 bytes, before it. Errors: io, format, memory.
+    /// Reads the header, including the 8 bytes of its length. Errors: io, format, memory.
     private static func header(_ file: FileReader) throws(SupConError) -> AlignedBuffer {
         var length: UInt64 = 0
         if file.byteCount >= 8 {
@@ -115,7 +115,7 @@ package final class SafetensorsFile {
         return header
     }
 
-    /// Errors: format.
+    /// Throws if the file is a Git LFS pointer. Errors: format.
     private static func refuseGitLFSPointer(_ file: FileReader) throws(SupConError) {
         let count = min(file.byteCount, 64)
         let memory = try AlignedBuffer(byteCount: count)
@@ -126,13 +126,13 @@ package final class SafetensorsFile {
             "\(file.path) \(UnsafeRawBufferPointer.gitLFSPointer)")
     }
 
-    /// What PyTorch itself saves: a zip archive or a bare pickle, which is a program and is not run
-    /// here. Errors: format.
+    /// Throws if the file is one that PyTorch saves: a zip archive or a bare pickle, which is a
+    /// program and is not run here. Errors: format.
     private static func refusePickle(_ first: UnsafeRawBufferPointer, length: UInt64, path: RawPath)
         throws(SupConError)
     {
         let isZip = first.starts(with: [0x50, 0x4B, 0x03, 0x04])
-        // The opcode PROTO, version 2 to 5; what follows makes it no header's length.
+        // The opcode PROTO, version 2 to 5; with the bytes after it, this is no header's length.
         let isPickle =
             first[0] == 0x80 && (2...5).contains(first[1])
             && length > UInt64(Safetensors.longestHeader)
@@ -148,7 +148,7 @@ package final class SafetensorsFile {
         )
     }
 
-    /// Errors: format.
+    /// Parses the metadata. Errors: format.
     private static func metadata(_ value: JSON) throws(SupConError) -> [String: String] {
         guard case .object(let members) = value else {
             throw SupConError(
@@ -170,7 +170,7 @@ package final class SafetensorsFile {
         return metadata
     }
 
-    /// Errors: format.
+    /// Parses the entry of a tensor. Errors: format.
     private static func entry(_ member: JSON.Member, bytes: Int) throws(SupConError) -> Entry {
         let name = short(member.key)
         func numbers(_ key: String) throws(SupConError) -> [Int] {
@@ -214,20 +214,20 @@ package final class SafetensorsFile {
         return Entry(name: member.key, dtype: dtype, shape: shape, range: offsets[0]..<offsets[1])
     }
 
-    /// Names from a file may be megabytes long.
+    /// Shortens a name for messages: names in a file may be megabytes long.
     static func short(_ name: String) -> String { name.count > 200 ? name.prefix(200) + "…" : name }
 }
 
-// MARK: numbers
+// MARK: elements
 
 extension SafetensorsFile {
-    /// Reads a tensor's numbers as they are stored: `entry.range.count` bytes. Errors: io.
+    /// Reads a tensor's elements as they are stored, `entry.range.count` bytes. Errors: io.
     package func readBytes(_ entry: Entry, into memory: UnsafeMutableRawPointer) throws(SupConError)
     {
         try file.read(entry.range.count, at: dataStart + entry.range.lowerBound, into: memory)
     }
 
-    /// Reads `entry.count` numbers as f32. Errors: format (not a floating-point tensor), io,
+    /// Reads `entry.count` elements as f32. Errors: format (not a floating-point tensor), io,
     /// memory.
     package func read(_ entry: Entry, into values: UnsafeMutablePointer<Float>) throws(SupConError)
     {
@@ -263,7 +263,7 @@ extension SafetensorsFile {
         }
     }
 
-    /// An IEEE half (1 sign, 5 exponent, 10 fraction bits) as a float, exactly.
+    /// Converts an IEEE half (1 sign, 5 exponent, 10 fraction bits) to a float, exactly.
     static func float(half: UInt16) -> Float {
         let sign = UInt32(half & 0x8000) << 16
         let (exponent, fraction) = (UInt32(half >> 10) & 31, UInt32(half & 0x3FF))

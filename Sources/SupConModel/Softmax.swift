@@ -1,7 +1,7 @@
 import Glibc
 
 extension OutputRows {
-    /// p = exp(x − max x) / Σ exp(x − max x)
+    /// Computes p = exp(x − max x) / Σ exp(x − max x).
     func softmax(_ x: UnsafePointer<Float>, _ p: UnsafeMutablePointer<Float>) {
         var largest = -Float.infinity
         for i in 0..<dimension { largest = max(largest, x[i]) }

@@ -4,13 +4,14 @@ import SupConTensor
 import SupConVision
 import Synchronization
 
-/// A file under a name that nobody can guess, until it gets its own; removed if it does not.
+/// A temporary file has an unpredictable name until it gets its final one; without that it is
+/// removed.
 ///
-/// Its writer holds a lock on it (flock) from the moment it is made until it has its name, and the
-/// system drops the lock when the writer dies. So a temporary file that can be locked has no writer
-/// any more, and is swept; there is no process number in the name that could be somebody else's by
-/// then, or belong to another machine on the same file system. Where the file system knows no
-/// locks, nothing is swept.
+/// Its writer holds a lock on it (flock) from its creation until it has its final name, and the
+/// system drops the lock when the writer dies. A temporary file that can be locked therefore has no
+/// writer any more, and is swept. This does not rely on a process number in the name, which could
+/// meanwhile belong to another process, or to another machine on the same file system. On a file
+/// system without locks nothing is swept.
 final class TemporaryFile {
     let descriptor: Int32
     private let name: RawPath
@@ -18,10 +19,10 @@ final class TemporaryFile {
 
     private static let prefix = Array(".supcon-".utf8)
     private static let suffix = Array(".tmp".utf8)
-    /// Two for each of 16 random bytes.
+    /// The number of digits, two for each of 16 random bytes.
     private static let digitCount = 32
 
-    /// Errors: io.
+    /// Creates the file. Errors: io.
     init(in folder: RawPath, for path: RawPath) throws(SupConError) {
         while true {
             let name = folder.appending(try Self.randomName(for: path))
@@ -37,7 +38,7 @@ final class TemporaryFile {
                 (self.descriptor, self.name) = (descriptor, name)
                 return
             }
-            // A sweep came between making and locking: it has removed the file, or will.
+            // A sweep came between creating and locking the file, and has removed it, or will.
             close(descriptor)
         }
     }
@@ -47,11 +48,11 @@ final class TemporaryFile {
         close(descriptor)
     }
 
-    /// Syncs the file and gives it its name, in the same folder. Errors: io.
+    /// Syncs the file and renames it within its folder. Errors: io.
     func rename(to target: RawPath, for path: RawPath) throws(SupConError) {
         try require(fsync(descriptor) == 0, .io, FileSystem.failure("write", path, "fsync"))
-        // Some network file systems tell only at a close that there was no room. The lock stays
-        // with the descriptor that is left.
+        // Some network file systems report a full disk only when a descriptor is closed. The lock
+        // stays with the remaining descriptor.
         let second = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         try require(
             second >= 0 && close(second) == 0, .io, FileSystem.failure("write", path, "close"))
@@ -62,15 +63,15 @@ final class TemporaryFile {
         isRenamed = true
     }
 
-    /// Locks a file that was just made. False: it is a sweep's.
+    /// Locks a file that has just been created. Returns false if a sweep has taken it.
     private static func isOurs(_ descriptor: Int32) -> Bool {
-        // A file system without locks has no sweeps.
+        // On a file system without locks nothing is swept.
         if flock(descriptor, LOCK_EX | LOCK_NB) != 0 { return errno != EWOULDBLOCK }
         var status = stat()
         return fstat(descriptor, &status) != 0 || status.st_nlink > 0
     }
 
-    /// Errors: io.
+    /// Returns a random name. Errors: io.
     private static func randomName(for path: RawPath) throws(SupConError) -> [UInt8] {
         var numbers = (UInt64(0), UInt64(0))
         try require(
@@ -91,10 +92,12 @@ final class TemporaryFile {
 
         init(_ status: stat) { (device, inode) = (status.st_dev, status.st_ino) }
     }
-    /// The folder that was swept last: what is saved each epoch need not list a large folder again.
+    /// The folder that was swept last, so that saving every epoch does not list a large folder
+    /// again.
     private static let swept = Mutex<Identity?>(nil)
 
-    /// Removes the temporary files in `folder` whose writers are gone, once in a row for a folder.
+    /// Removes the temporary files in `folder` whose writers are gone, unless this folder was the
+    /// last one to be swept.
     static func sweep(_ folder: RawPath) {
         guard let stream = try? folder.withCString({ opendir($0) }) else { return }
         defer { closedir(stream) }
@@ -113,7 +116,7 @@ final class TemporaryFile {
         }
     }
 
-    /// For tests: as in a new process.
+    /// Forgets the last sweep, so that tests start as a new process does.
     static func forgetSweeps() { swept.withLock { $0 = nil } }
 
     private static func isTemporary(_ name: UnsafePointer<CChar>) -> Bool {

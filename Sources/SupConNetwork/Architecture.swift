@@ -1,13 +1,14 @@
 import SupConTensor
 
-/// The residual networks of He et al., "Deep residual learning for image recognition"
-/// (arXiv:1512.03385), and ResNet-200 of the paper's TensorFlow reference; ResNeXts (Xie et al.,
-/// arXiv:1611.05431), whose 3×3 convolutions are grouped; wide ones (Zagoruyko and Komodakis,
-/// arXiv:1605.07146), whose 3×3 convolutions are wider. Names are torchvision's.
+/// The architectures are the residual networks of He et al., "Deep residual learning for image
+/// recognition" (arXiv:1512.03385), and ResNet-200 of the paper's TensorFlow reference; ResNeXts
+/// (Xie et al., arXiv:1611.05431), whose 3×3 convolutions are grouped; and wide ResNets (Zagoruyko
+/// and Komodakis, arXiv:1605.07146), whose 3×3 convolutions are wider. Names are torchvision's.
 ///
-/// ResNet-26 and those that end in d or t are timm's: "d" (He et al., arXiv:1812.01187) begins with
-/// three 3×3 convolutions in place of one of 7×7, and its shortcuts see all of what they reduce,
-/// not a quarter; "t" is the same with fewer channels in the first convolution.
+/// ResNet-26 and the names that end in d or t are timm's. A "d" variant (He et al.,
+/// arXiv:1812.01187) begins with three 3×3 convolutions in place of one of 7×7, and its strided
+/// shortcuts use all of their input, not a quarter. A "t" variant is a "d" variant with fewer
+/// channels in the first convolution.
 public enum Architecture: String, CaseIterable, Sendable {
     case resnet18, resnet34, resnet50, resnet101, resnet152, resnet200
     case resnext50_32x4d, resnext101_32x8d, resnext101_64x4d
@@ -16,7 +17,7 @@ public enum Architecture: String, CaseIterable, Sendable {
     case resnet10t, resnet14t, resnet26t
     case resnet18d, resnet26d, resnet34d, resnet50d, resnet101d, resnet152d, resnet200d
 
-    /// Residual blocks in each of the four stages.
+    /// The number of residual blocks in each of the four stages.
     package var blocks: [Int] {
         switch self {
         case .resnet10t, .resnet14t: [1, 1, 1, 1]
@@ -30,7 +31,7 @@ public enum Architecture: String, CaseIterable, Sendable {
         }
     }
 
-    /// Bottleneck blocks (1×1, 3×3, 1×1) instead of basic ones (3×3, 3×3).
+    /// Whether blocks are bottlenecks (1×1, 3×3, 1×1) instead of basic blocks (3×3, 3×3).
     package var hasBottlenecks: Bool {
         switch self {
         case .resnet10t, .resnet18, .resnet18d, .resnet34, .resnet34d: false
@@ -38,21 +39,23 @@ public enum Architecture: String, CaseIterable, Sendable {
         }
     }
 
-    /// The "d" and "t" variants: a deep stem for large images, and shortcuts with a 3×3 convolution
-    /// where they have stride 2, of which timm's mean over 2×2 before a 1×1 convolution is a case.
+    /// Whether this is a "d" or "t" variant, which has a deep stem for large images, and a 3×3
+    /// convolution in shortcuts of stride 2. (timm's mean over 2×2 before a 1×1 convolution is a
+    /// special case of it.)
     package var isDeep: Bool { isTiered || rawValue.hasSuffix("d") && groups == 1 }
 
     private var isTiered: Bool { rawValue.hasSuffix("t") }
 
-    /// Channels of the first two of a deep stem's three convolutions; the third has `width`.
+    /// Returns the channels of the first two of a deep stem's three convolutions; the third has
+    /// `width`.
     package func deepStemChannels(width: Int) -> (first: Int, second: Int) {
         (isTiered ? width * 3 / 8 : width / 2, width / 2)
     }
 
-    /// A block's output channels over the stage's.
+    /// The ratio of a block's output channels to the stage's.
     package var expansion: Int { hasBottlenecks ? 4 : 1 }
 
-    /// Groups of the 3×3 convolutions.
+    /// The number of groups of the 3×3 convolutions.
     package var groups: Int {
         switch self {
         case .resnext50_32x4d, .resnext101_32x8d: 32
@@ -61,7 +64,7 @@ public enum Architecture: String, CaseIterable, Sendable {
         }
     }
 
-    /// Channels of a group where the stage has 64.
+    /// The number of channels per group in a stage of 64 channels.
     var widthPerGroup: Int {
         switch self {
         case .resnext50_32x4d, .resnext101_64x4d: 4
@@ -71,8 +74,8 @@ public enum Architecture: String, CaseIterable, Sendable {
         }
     }
 
-    /// Channels of a block's inner convolutions in a stage of `width` channels; 0: too few for the
-    /// groups.
+    /// Returns the channels of a block's inner convolutions in a stage of `width` channels; 0 if
+    /// they are too few for the groups.
     package func innerChannels(stageWidth width: Int) -> Int { width * widthPerGroup / 64 * groups }
 
     /// Finds the architecture of a name, such as "resnet50". Errors: argument.
@@ -90,15 +93,16 @@ public enum Architecture: String, CaseIterable, Sendable {
     }
 }
 
-/// A stem is what stands before the first stage.
+/// A stem is the part of a network before the first stage.
 public enum Stem: String, Sendable, CaseIterable {
-    /// 7×7 convolution of stride 2 and 3×3 max pool of stride 2: a sixteenth of the area goes on.
+    /// A 7×7 convolution of stride 2 and a 3×3 max pool of stride 2, which reduce the area to a
+    /// sixteenth.
     case imagenet
-    /// 3×3 convolution of stride 1, no pool: for images of some 32 pixels.
+    /// A 3×3 convolution of stride 1 without a pool, for images of about 32 pixels.
     case cifar
 
-    /// Returns the stem that suits a size of images: CIFAR's up to 64 pixels, ImageNet's above,
-    /// where CIFAR's would cost 16 times the work and memory.
+    /// Returns the stem that suits an image size: CIFAR's up to 64 pixels, ImageNet's above, where
+    /// CIFAR's would cost 16 times the work and memory.
     public static func suiting(height: Int, width: Int) -> Stem {
         max(height, width) <= 64 ? .cifar : .imagenet
     }
@@ -108,12 +112,12 @@ public enum Stem: String, Sendable, CaseIterable {
 public enum HeadKind: String, Sendable, CaseIterable {
     case none
     case linear
-    /// Linear, ReLU, linear.
+    /// A linear layer, ReLU, and a linear layer.
     case mlp
-    /// Linear, batch norm, ReLU, linear.
+    /// A linear layer, batch norm, ReLU, and a linear layer.
     case mlpBN = "mlp_bn"
-    /// Linear, ReLU, linear, ReLU, linear.
+    /// Three linear layers with ReLU between them.
     case mlp3
-    /// Linear, batch norm, ReLU, linear, batch norm, ReLU, linear.
+    /// Three linear layers with batch norm and ReLU between them.
     case mlp3BN = "mlp3_bn"
 }

@@ -1,13 +1,13 @@
-/// A batch cut into pieces of `size` images, the last of `lastSize`.
+/// A batch cut divides a batch into pieces of `size` images; the last has `lastSize`.
 struct BatchCut: Equatable {
     let count: Int
     let size: Int
     let lastSize: Int
 
-    /// Of the cuts into at most `perThread` pieces for each thread the finest that keeps all
-    /// threads as busy as the best does, within 3 %: a thread that is late then leaves pieces to
-    /// the others. Pieces have at least `smallest` images, but where threads would get none. One
-    /// piece: a batch with fewer images than threads.
+    /// Chooses, among the cuts into at most `perThread` pieces per thread, the finest that keeps
+    /// all threads as busy as the best cut does, within 3 %, so that other threads can take over
+    /// the pieces of one that is late. A piece has at least `smallest` images, unless some threads
+    /// would then have none. A batch with fewer images than threads is a single piece.
     init(images: Int, threads: Int, perThread: Int, smallest: Int = 1) {
         var (size, best) = (images, images)
         if threads > 1, images >= threads {
@@ -15,7 +15,7 @@ struct BatchCut: Equatable {
                 let next = (images + rounds * threads - 1) / (rounds * threads)
                 if rounds > 1 && next < smallest { break }
                 let pieces = (images + next - 1) / next
-                // Images that the thread with most of them gets.
+                // The number of images of the thread that has the most.
                 let most = (pieces + threads - 1) / threads * next
                 if most * 100 <= best * 103 { (size, best) = (next, min(most, best)) }
             }

@@ -1,8 +1,8 @@
 import CKernels
 import SupConTensor
 
-/// Batch normalization in training (Ioffe and Szegedy, arXiv:1502.03167), with the residual sum and
-/// the ReLU that follow it:
+/// Batch normalization in training (Ioffe and Szegedy, arXiv:1502.03167) computes, together with
+/// the residual sum and the ReLU that follow it,
 ///
 ///     y = relu?(γ (x − μ)/√(σ² + ε) + β + residual?)
 ///
@@ -15,8 +15,8 @@ import SupConTensor
 /// With frozen statistics μ and σ² are the running ones, which stay as they are, and dx = γ/√(σ² +
 /// ε) · g.
 ///
-/// Over ranks, if it is synchronized, μ, σ² and the sums in dx are those of the rows of all ranks;
-/// dβ and dγ are this rank's part of the sums, as are the gradients of all other parameters.
+/// If it is synchronized, μ, σ² and the sums in dx are computed over the rows of all ranks; dβ and
+/// dγ are this rank's part of the sums, like the gradients of all other parameters.
 final class BatchNorm {
     static let epsilon = 1e-5
     private static let momentum = 0.1
@@ -33,8 +33,8 @@ final class BatchNorm {
     private let relu: Bool
     private let usesRunningStatistics: Bool
     private let threads: Int
-    // Narrow rows are taken several at a time, as rows of `period` channels: the memory is the
-    // same, and the loops over it become long enough for vectors.
+    // Narrow rows are processed several at a time, as rows of `period` channels: the memory is the
+    // same, and its loops become long enough for vectors.
     private let period: Int
     private let wideRows: Int
     private let pieces: Int
@@ -47,11 +47,11 @@ final class BatchNorm {
     private let statistics: AlignedBuffer
     private let synchronization: RankStatistics?
     private var inverseDeviation: [Double]
-    // Rows that the statistics are of.
+    // The number of rows that the statistics cover.
     private var statisticsRows: Double
 
-    /// `synchronized`: the ranks whose rows have their statistics in common; nil: this one's alone.
-    /// Errors: memory.
+    /// Makes a batch norm. `synchronized` are the ranks over whose rows the statistics are
+    /// computed; nil: over this rank's rows alone. Errors: memory.
     init(
         _ parameters: Parameters, rows: Int, channels: Int, type: ElementType, relu: Bool,
         usesRunningStatistics: Bool = false, synchronized: Ranks? = nil, threads: Int
@@ -88,13 +88,13 @@ final class BatchNorm {
     /// Whether `forward` moves the running statistics.
     var movesStatistics = true
 
-    /// y may not be x.
+    /// Computes y, which must not overlap x, and saves the moments for `apply` and `backward`.
     func forward(x: UnsafeRawPointer, residual: UnsafeRawPointer?, y: UnsafeMutableRawPointer) {
         if usesRunningStatistics { takeRunningMoments() } else { gatherMoments(x) }
         apply(x: x, residual: residual, y: y)
     }
 
-    /// The same by the moments of the last `forward`.
+    /// Computes y again from the moments of the last `forward`.
     func apply(x: UnsafeRawPointer, residual: UnsafeRawPointer?, y: UnsafeMutableRawPointer) {
         let (scale, shift, relu, period, bytes) = (
             scale, shift, Int32(relu ? 1 : 0), period, period * type.byteCount
@@ -114,8 +114,8 @@ final class BatchNorm {
         }
     }
 
-    /// dx from dy (+ dy2). Where the output had a residual, `y` is the output and `g` takes
-    /// dresidual, which may be dy's place; dx may be dy's place if `g` is nil.
+    /// Computes dx from dy (+ dy2). If the output had a residual, `y` is the output, and `g`
+    /// receives dresidual; `g` may be the buffer of dy. If `g` is nil, dx may be the buffer of dy.
     func backward(
         dy: UnsafeRawPointer, dy2: UnsafeRawPointer?, x: UnsafeRawPointer, y: UnsafeRawPointer?,
         g: UnsafeMutableRawPointer?, dx: UnsafeMutableRawPointer
@@ -143,7 +143,7 @@ final class BatchNorm {
             }
         }
         finishSums()
-        // What g holds has passed the ReLU already.
+        // g has passed the ReLU already.
         let source = g.map { UnsafeRawPointer($0) } ?? dy
         let reluLeft = Int32(relu && g == nil ? 1 : 0)
         eachPiece { _, range in
@@ -161,8 +161,8 @@ final class BatchNorm {
         }
     }
 
-    /// Mean and variance of each channel over the rows, by Chan's update over pieces and over the
-    /// channels' repetitions; then scale and shift.
+    /// Computes mean and variance of each channel over the rows, by Chan's update over pieces and
+    /// over the repetitions of the channels; then scale and shift.
     private func gatherMoments(_ x: UnsafeRawPointer) {
         let (period, bytes, sums, type) = (
             period, period * type.byteCount, sums.values(of: Double.self), type
@@ -199,7 +199,7 @@ final class BatchNorm {
         for channel in 0..<channels { settle(channel, moments[channel]) }
     }
 
-    /// Takes the moments of a channel: scale and shift, and the running statistics.
+    /// Sets the scale and shift of a channel from its moments, and updates the running statistics.
     private func settle(_ channel: Int, _ moments: Moments) {
         let (count, mean, m2) = (moments.count, moments.mean, moments.m2)
         inverseDeviation[channel] = 1 / (m2 / count + Self.epsilon).squareRoot()
@@ -213,7 +213,7 @@ final class BatchNorm {
         setCoefficients(channel, mean: mean)
     }
 
-    /// Sets scale and shift by the running statistics.
+    /// Sets scale and shift from the running statistics.
     private func takeRunningMoments() {
         for channel in 0..<channels {
             let variance = Double(parameters.runningVariance[channel])
@@ -232,10 +232,11 @@ final class BatchNorm {
         }
     }
 
-    /// dγ and dβ from the pieces' sums; and dx = scale·g + factor·x + offset.
+    /// Computes dγ and dβ from the sums of the pieces, and the coefficients of dx = scale·g +
+    /// factor·x + offset.
     private func finishSums() {
         let sums = sums.values(of: Double.self)
-        // Σ g and Σ g (x − μ), one behind the other.
+        // Σ g, then Σ g (x − μ).
         let totals = statistics.values(of: Double.self)
         for channel in 0..<channels {
             var (sumG, sumGX) = (0.0, 0.0)

@@ -1,17 +1,17 @@
-/// An encoder for one image size: the values that flow through it and the layers between them, in
-/// order. Value 0 is the image; the last layer's output is pooled to r.
+/// A compute graph describes an encoder for one image size: the values that flow through it and the
+/// layers between them, in order. Value 0 is the image; the last layer's output is pooled to r.
 package struct ComputeGraph {
     package struct Shape: Equatable {
         var height: Int
         var width: Int
         var channels: Int
         var area: Int { height * width }
-        /// Elements of one image's value.
+        /// The elements of the value of one image.
         var elements: Int { area * channels }
     }
 
-    /// y = relu?(BN(convolution(x)) + residual?). Every convolution of a ResNet is followed by a
-    /// batch norm.
+    /// The layer y = relu?(BN(convolution(x)) + residual?). Every convolution of a ResNet is
+    /// followed by a batch norm.
     struct ConvolutionNorm {
         var input: Int
         var output: Int
@@ -20,31 +20,31 @@ package struct ComputeGraph {
         var kernel: Int
         var stride: Int
         var groups = 1
-        /// 0: the stem; 1 to 4: the stage.
+        /// The stage of the layer, 1 to 4; 0: the stem.
         var stage = 0
-        /// Parameter names: "layer1.0.conv1" and "layer1.0.bn1".
+        /// The names of the parameters, such as "layer1.0.conv1" and "layer1.0.bn1".
         var convolutionName: String
         var normName: String
-        /// The γ that may begin at 0.
+        /// Whether the layer ends a block, so that its γ may begin at 0.
         var isLastOfBlock = false
         var padding: Int { kernel / 2 }
     }
 
     enum Layer {
         case convolutionNorm(ConvolutionNorm)
-        /// 3×3, stride 2, padding 1.
+        /// A 3×3 max pool of stride 2 and padding 1.
         case maxPool(input: Int, output: Int)
     }
 
     var values: [Shape]
     var layers: [Layer] = []
-    /// The values that the stem and the stages end with: n stages (and the stem) are the layers up
+    /// The last value of the stem and of each stage: the stem and n stages consist of the layers up
     /// to `borders[n]`.
     var borders: [Int] = []
 
     var output: Int { values.count - 1 }
 
-    /// How many layers take the value, as input or as residual.
+    /// Returns the number of layers that take the value as input or as residual.
     func consumers(of value: Int) -> Int {
         layers.reduce(0) { count, layer in
             switch layer {
@@ -55,7 +55,7 @@ package struct ComputeGraph {
         }
     }
 
-    /// Multiplications of one pass over `images` images.
+    /// Returns the number of multiplications of one pass over `images` images.
     func multiplications(images: Int) -> Double {
         layers.reduce(0) { sum, layer in
             guard case .convolutionNorm(let layer) = layer else { return sum }
@@ -93,20 +93,21 @@ package struct ComputeGraph {
         return output
     }
 
-    /// An odd kernel, padded by half of itself, leaves a side over the stride, rounded up.
+    /// Returns a side after a convolution. An odd kernel, padded by half of itself, leaves the side
+    /// divided by the stride, rounded up.
     private func reduced(_ side: Int, _ stride: Int) -> Int { (side + stride - 1) / stride }
 }
 
 extension ComputeGraph {
-    /// Returns the graph of the layers that make the values up to `border`.
+    /// Returns the graph of the layers that compute the values up to `border`.
     func upTo(_ border: Int) -> ComputeGraph {
         var part = self
         (part.values, part.layers) = (Array(values[...border]), Array(layers[..<border]))
         return part
     }
 
-    /// Returns the graph of the layers behind the value `border`, which is its value 0. No layer
-    /// behind a border takes a value before it.
+    /// Returns the graph of the layers after the value `border`, which becomes its value 0. No
+    /// layer after a border takes a value before it.
     func from(_ border: Int) -> ComputeGraph {
         var part = self
         part.values = Array(values[border...])

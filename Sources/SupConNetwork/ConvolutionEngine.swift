@@ -3,32 +3,33 @@ import SupConTensor
 import COneDNN
 #endif
 
-/// A convolution prepared for one shape. It owns no memory: its caller gives it weights ("packed":
-/// as the engine likes them) and scratch of the sizes that it names.
+/// A convolution is prepared for one shape. It owns no memory: its caller provides the weights
+/// ("packed" in the engine's own order) and scratch of the sizes that it states.
 protocol Convolution: AnyObject {
-    /// Bytes of the packed weights, for forward and for the input's gradient (0: the forward ones
-    /// serve).
+    /// The bytes of the packed weights: for forward, and for the input's gradient (0 if the latter
+    /// uses the former).
     var packedByteCount: Int { get }
     var packedForGradientByteCount: Int { get }
-    /// Scratch that any of its operations takes.
+    /// The bytes of scratch that any of its operations needs.
     var scratchByteCount: Int { get }
 
-    /// weights [outputs, inputs / groups, kernel, kernel] f32; those of training stay where they
-    /// are and as they are until they are packed again.
+    /// Packs weights [outputs, inputs / groups, kernel, kernel] f32. Weights for training must stay
+    /// valid and unchanged until they are packed again.
     func pack(
         _ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer,
         forGradient: UnsafeMutableRawPointer)
-    /// Of an int8 convolution: bias [outputs], in steps of y, to what `forward` takes.
+    /// Converts the bias [outputs] of an int8 convolution, given in steps of y, to the form that
+    /// `forward` takes.
     func prepare(bias: UnsafeMutablePointer<Float>)
-    /// y = conv(x, w); for inference y = relu?(conv(x, w) + bias + y?).
+    /// Computes y = conv(x, w), or for inference y = relu?(conv(x, w) + bias + y?).
     func forward(
         x: UnsafeRawPointer, packed: UnsafeMutableRawPointer, bias: UnsafePointer<Float>?,
         y: UnsafeMutableRawPointer, scratch: UnsafeMutableRawPointer)
-    /// dx = conv's transpose (dy, w).
+    /// Computes dx, the transposed convolution of dy with w.
     func inputGradient(
         dy: UnsafeRawPointer, packed: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer,
         scratch: UnsafeMutableRawPointer)
-    /// dw [outputs, inputs / groups, kernel, kernel] f32, overwritten.
+    /// Computes dw [outputs, inputs / groups, kernel, kernel] f32, which is overwritten.
     func weightGradient(
         x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>,
         scratch: UnsafeMutableRawPointer)
@@ -38,7 +39,7 @@ extension Convolution {
     func prepare(bias: UnsafeMutablePointer<Float>) {}
 }
 
-/// What a convolution is prepared for.
+/// The purpose of a convolution determines what it is prepared for.
 enum ConvolutionPurpose: Equatable {
     case training(inputGradient: Bool)
     case inference(relu: Bool, addsToOutput: Bool)
@@ -47,14 +48,14 @@ enum ConvolutionPurpose: Equatable {
     var isInt8: Bool { if case .int8 = self { true } else { false } }
 }
 
-/// Who computes the convolutions.
+/// An engine is the library that computes the convolutions.
 package enum Engine: String, Sendable, CaseIterable {
-    /// oneDNN's kernels, f32 and bf16.
+    /// The kernels of oneDNN, f32 and bf16.
     case oneDNN = "onednn"
-    /// im2col and OpenBLAS, f32.
+    /// The products of im2col and OpenBLAS, f32.
     case openBLAS = "openblas"
 
-    /// oneDNN where the package was built with it.
+    /// The default engine: oneDNN if the package was built with it.
     package static var standard: Engine {
         #if OneDNN
         .oneDNN
@@ -63,7 +64,7 @@ package enum Engine: String, Sendable, CaseIterable {
         #endif
     }
 
-    /// "oneDNN 2.6.3", or "OpenBLAS".
+    /// The name and version, such as "oneDNN 2.6.3" or "OpenBLAS".
     package var versionedName: String {
         #if OneDNN
         let version = Int(scd_version())
@@ -74,13 +75,12 @@ package enum Engine: String, Sendable, CaseIterable {
         #endif
     }
 
-    /// The precision to use where the caller did not choose: bf16 where the CPU multiplies it by
-    /// itself.
+    /// The default precision: bf16 if the CPU has instructions that multiply it.
     package static var fastestPrecision: Precision {
         (try? standard.check(.bf16)) == nil ? .f32 : .bf16
     }
 
-    /// Errors: unsupported, with the reason.
+    /// Throws unless the engine supports a precision. Errors: unsupported, with the reason.
     package func check(_ precision: Precision) throws(SupConError) {
         guard precision == .bf16 else { return }
         try require(
@@ -95,7 +95,7 @@ package enum Engine: String, Sendable, CaseIterable {
         )
     }
 
-    /// Whether it embeds in int8. Errors: unsupported, with the reason.
+    /// Throws unless the engine can embed in int8. Errors: unsupported, with the reason.
     package func checkInt8() throws(SupConError) {
         try require(
             self == .oneDNN, .unsupported,
@@ -109,7 +109,7 @@ package enum Engine: String, Sendable, CaseIterable {
         )
     }
 
-    /// Errors: unsupported, memory.
+    /// Makes a convolution. Errors: unsupported, memory.
     func convolution(
         _ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, type: ElementType, threads: Int
     ) throws(SupConError) -> any Convolution {
@@ -132,13 +132,14 @@ package enum Engine: String, Sendable, CaseIterable {
     }
 }
 
-/// The convolutions that oneDNN gets wrong, all found by `ConvolutionSweepTests`; nowhere else is
-/// one worked around.
+/// The faults of oneDNN are the convolutions that it computes incorrectly, all found by
+/// `ConvolutionSweepTests`. They are worked around here and nowhere else.
 enum OneDNNFaults {
-    /// The f32 weight gradient of a strided 1×1 convolution gathers whole blocks of input channels
-    /// into its workspace, which has room for the channels that there are: with fewer than a block
-    /// (8 with AVX2, 16 with AVX-512) it writes past the end, and gradients are wrong
-    /// (uxlfoundation/oneDNN issue 6035, open in 3.12). So narrow is cheap as matrix products.
+    /// Returns whether the f32 weight gradient writes past its workspace. For a strided 1×1
+    /// convolution, oneDNN gathers whole blocks of input channels into a workspace sized for the
+    /// actual channels: with fewer than a block (8 with AVX2, 16 with AVX-512) it writes past the
+    /// end, and gradients are wrong (uxlfoundation/oneDNN issue 6035, open in 3.12). Such narrow
+    /// convolutions are cheap as matrix products.
     static func writesPastItsWorkspace(
         _ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, _ type: ElementType
     ) -> Bool {
@@ -147,9 +148,9 @@ enum OneDNNFaults {
             && shape.inputs / shape.groups < 16
     }
 
-    /// The bf16 weight gradient reads workspace that it has not written where weights meet padding
-    /// alone; whatever lies there, which may be NaN, ends up in their gradient instead of 0. The
-    /// workspace must be cleared before.
+    /// Returns whether the bf16 weight gradient reads workspace that it has not written, which it
+    /// does where weights meet nothing but padding. Whatever the workspace holds, which may be NaN,
+    /// ends up in their gradient instead of 0, so the workspace must be cleared first.
     static func readsUnwrittenWorkspace(_ shape: ConvolutionShape, _ type: ElementType) -> Bool {
         type == .bf16 && shape.hasIdleWeights
     }

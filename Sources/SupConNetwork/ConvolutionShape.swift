@@ -1,6 +1,6 @@
-/// A convolution's sizes. x [images, height, width, inputs] → y [images, outHeight, outWidth,
-/// outputs]; weights [outputs, inputs / groups, kernel, kernel]: of `groups` parts of the inputs
-/// each makes its part of the outputs.
+/// A convolution shape holds the sizes of a convolution: x [images, height, width, inputs] → y
+/// [images, outHeight, outWidth, outputs], with weights [outputs, inputs / groups, kernel, kernel].
+/// Each of `groups` parts of the outputs depends on the corresponding part of the inputs.
 struct ConvolutionShape: Equatable {
     var images: Int
     var height: Int
@@ -15,8 +15,8 @@ struct ConvolutionShape: Equatable {
     var outHeight: Int { (height + 2 * padding - kernel) / stride + 1 }
     var outWidth: Int { (width + 2 * padding - kernel) / stride + 1 }
     var weightCount: Int { outputs * (inputs / groups) * kernel * kernel }
-    /// Whether some weights meet padding alone, as the border of a 3×3 kernel on a single pixel:
-    /// their gradient is 0.
+    /// Whether some weights meet nothing but padding, as the border of a 3×3 kernel does on a
+    /// single pixel. Their gradient is 0.
     var hasIdleWeights: Bool {
         func isIdle(_ size: Int, _ out: Int) -> Bool {
             (0..<kernel).contains { tap in
@@ -25,7 +25,7 @@ struct ConvolutionShape: Equatable {
         }
         return isIdle(height, outHeight) || isIdle(width, outWidth)
     }
-    /// Multiplications of one pass.
+    /// The number of multiplications of one pass.
     var multiplications: Int { images * outHeight * outWidth * weightCount }
 }
 

@@ -1,13 +1,13 @@
 import SupConTensor
 
-/// An encoder laid out for inference on a number of images: its convolutions, and where in memory
-/// everything lies. Batch norm is folded into the convolutions, ReLU and the residual sum are fused
-/// behind them.
+/// An encoder layout plans inference on a number of images: the convolutions, and the position of
+/// everything in memory. Batch norms are folded into the convolutions; ReLU and the residual sum
+/// are fused with them.
 struct EncoderLayout {
-    /// The slots of a convolution among the weights, which all workers share.
+    /// The slots of a convolution in the memory of the weights, which all workers share.
     struct WeightSlots {
         var packed, bias: Arena.Slot
-        /// The steps of int8.
+        /// The quantization steps of an int8 convolution.
         var steps: ByteSteps?
     }
     let graph: ComputeGraph
@@ -16,14 +16,16 @@ struct EncoderLayout {
     let quantization: Quantization?
     let threads: Int
     let layers: [PlannedLayer<WeightSlots, Void>]
-    /// By values; nil: an f32 image, which stays where it is.
+    /// The slot of each value; nil for an f32 image, which stays in its own buffer.
     let values: [Arena.Slot?]
     let scratch, folded: Arena.Slot
-    /// Values and scratch, which each worker has for itself; packed weights, which all share.
+    /// The arenas of values and scratch, of which each worker has its own, and of the packed
+    /// weights, which all share.
     let (activationArena, weightArena): (Arena, Arena)
     private let engine: Engine
 
-    /// Plans, and makes the first worker's convolutions. Errors: unsupported, memory, canceled.
+    /// Plans the memory, and makes the first worker's convolutions. Errors: unsupported, memory,
+    /// canceled.
     init(
         _ network: Network, _ graph: ComputeGraph, images: Int, stored: StoredType,
         quantization: Quantization?, threads: Int, engine: Engine, watch: CancelWatch? = nil
@@ -48,7 +50,7 @@ struct EncoderLayout {
             case .convolutionNorm(let layer):
                 if let input = values[layer.input] { arena.extend(input, to: tick) }
                 if let residual = layer.residual, let slot = values[residual] {
-                    // The sum is taken in place: the residual's memory becomes the output's.
+                    // The sum is computed in place: the residual's memory becomes the output's.
                     arena.extend(slot, to: tick)
                     values.append(slot)
                 } else {
@@ -87,7 +89,7 @@ struct EncoderLayout {
         )
     }
 
-    /// The purpose of a convolution, with the steps of its weights where it computes in int8.
+    /// Returns the purpose of a convolution, with the steps of its weights if it computes in int8.
     private static func purpose(
         _ layer: ComputeGraph.ConvolutionNorm, in graph: ComputeGraph,
         _ quantization: Quantization?, weightSteps: () -> [Float]
@@ -104,13 +106,12 @@ struct EncoderLayout {
         )
     }
 
-    /// Makes the primitive of a convolution once more, for another worker. Errors: unsupported,
-    /// memory.
+    /// Makes another primitive of a convolution, for another worker. Errors: unsupported, memory.
     func anotherConvolution(_ planned: PlannedConvolution) throws(SupConError) -> any Convolution {
         try engine.convolution(
             planned.shape, planned.purpose, type: stored.floatType, threads: threads)
     }
 
-    /// Elements of a value, of all images.
+    /// Returns the elements of a value, over all images.
     func count(_ value: Int) -> Int { images * graph.values[value].elements }
 }

@@ -2,15 +2,15 @@
 import COneDNN
 #endif
 
-/// The engine's own team of threads, which shares single convolutions: only for batches that have
-/// fewer images than there are threads. All others are computed in pieces of images on the threads
-/// of `Parallel`.
+/// The engine's team is its own set of threads that share a single convolution. It is used only for
+/// batches with fewer images than threads; all others are computed in pieces of images on the
+/// threads of `Parallel`.
 enum EngineTeam {
-    /// Whether batches of `images` are computed by the engine's team.
+    /// Returns whether batches of `images` images are computed by the engine's team.
     static func isUsed(images: Int, threads: Int) -> Bool { images < threads }
 
-    /// Runs `body` with the calling thread's team set to what these batches take, and gives the
-    /// host its number back.
+    /// Runs `body` with the calling thread's team set to the size that these batches need, and
+    /// restores the host's setting afterwards.
     @inline(__always)
     static func run(images: Int, threads: Int, _ body: () -> Void) {
         #if OneDNN

@@ -10,7 +10,7 @@ extension ParameterStore {
         }
     }
 
-    /// Turns that scale into the bias β − scale · running mean.
+    /// Replaces that scale by the bias β − scale · running mean.
     func foldedBias(_ norm: NormEntries, scaleToBias bias: UnsafeMutablePointer<Float>) {
         let (beta, mean) = (pointer(norm.beta), pointer(norm.runningMean))
         for c in 0..<norm.beta.count { bias[c] = beta[c] - bias[c] * mean[c] }
@@ -41,7 +41,7 @@ extension ParameterStore {
             for i in (o * perOutput)..<((o + 1) * perOutput) {
                 largest = max(largest, abs(from[i]))
             }
-            // Where all are 0, any step is right.
+            // If all weights are 0, any step will do.
             steps[o] = max(largest * abs(steps[o]) / 127, 1e-20)
         }
         return steps

@@ -1,20 +1,22 @@
 import CKernels
 import SupConTensor
 
-/// The first stages of an encoder whose parameters are not trained, laid out in inference form:
-/// batch norms folded into the convolutions, and nothing kept for a backward pass.
+/// A frozen layout plans the first stages of an encoder, whose parameters are not trained, for
+/// inference: batch norms are folded into the convolutions, and nothing is kept for a backward
+/// pass.
 struct FrozenLayout {
     let encoder: EncoderLayout
-    /// Images that a worker takes through the stages at a time.
+    /// The number of images that a worker processes at a time.
     let images: Int
-    /// The stages are the whole encoder: its output is pooled to r.
+    /// Whether the stages are the whole encoder, whose output is pooled to r.
     let isPooled: Bool
 
-    /// Images of a piece, at most: enough for the late stages, whose weights are large and whose
-    /// images are small.
+    /// The largest number of images of a piece. It is enough for the late stages, whose weights are
+    /// large and whose images are small.
     private static let mostImages = 4
 
-    /// `stages`: 1 to 4; `images`: of a step. Errors: unsupported, memory.
+    /// Plans the first `stages` stages, 1 to 4, for steps of `images` images. Errors: unsupported,
+    /// memory.
     init(
         _ network: Network, _ graph: ComputeGraph, stages: Int, images: Int,
         type: ElementType, quantization: Quantization?, threads: Int, engine: Engine
@@ -36,17 +38,17 @@ struct FrozenLayout {
 
     private var imageElements: Int { encoder.graph.values[0].elements }
 
-    /// Elements of an image's output.
+    /// The elements of the output of one image.
     var outputElements: Int {
         let last = encoder.graph.values[encoder.graph.output]
         return isPooled ? last.channels : last.elements
     }
 
-    /// Bytes of an image's output as it is stored: pooled f32, or the last value in the type that
-    /// the stages are computed in.
+    /// The bytes of the stored output of one image: f32 if pooled, otherwise the last value in the
+    /// type that the stages compute in.
     var outputByteCount: Int { outputElements * (isPooled ? 4 : encoder.stored.byteCount) }
 
-    /// Bytes of everything that `FrozenStages` takes.
+    /// The bytes of all memory that `FrozenStages` takes.
     var byteCount: Int {
         encoder.weightArena.byteCount
             + workers
@@ -54,10 +56,11 @@ struct FrozenLayout {
     }
 }
 
-/// The frozen first stages of an encoder, with their memory: images → the output of the last one.
+/// The frozen stages of an encoder own their memory, and compute the output of the last of them
+/// from images.
 ///
-/// A batch is cut into pieces, which the threads take one after another: a piece's values stay in
-/// the caches, and memory does not grow with the batch.
+/// A batch is cut into pieces, which the threads process one after another, so that a piece's
+/// values stay in the caches and memory does not grow with the batch.
 final class FrozenStages {
     let layout: FrozenLayout
     private let workers: [Worker]
@@ -69,7 +72,7 @@ final class FrozenStages {
         var features: AlignedBuffer?
     }
 
-    /// Errors: memory, unsupported.
+    /// Allocates the memory of a layout, and makes the workers. Errors: memory, unsupported.
     init(_ layout: FrozenLayout, _ network: Network) throws(SupConError) {
         (self.layout, self.network) = (layout, network)
         let encoder = layout.encoder
@@ -91,12 +94,12 @@ final class FrozenStages {
         reloadWeights()
     }
 
-    /// Folds and packs the parameters, after they have changed.
+    /// Folds and packs the parameters again after they have changed.
     func reloadWeights() { workers[0].encoder.reloadWeights(network.parameters) }
 
-    /// Computes the output of images [count, height, width, channels], as it is stored, and hands
-    /// it on piece by piece, on several threads: the index of the first image, how many there are,
-    /// and their output.
+    /// Computes the output of images [count, height, width, channels] in stored form. `body` is
+    /// called piece by piece, on several threads, with the index of the first image, the number of
+    /// images, and their output.
     func run(
         _ pixels: UnsafePointer<Float>, count: Int,
         _ body: (_ first: Int, _ images: Int, _ output: UnsafeRawPointer) -> Void
@@ -104,7 +107,7 @@ final class FrozenStages {
         let (most, elements) = (layout.images, layout.encoder.graph.values[0].elements)
         Parallel.pieces((count + most - 1) / most, threads: workers.count) { index, piece in
             let (worker, first) = (workers[index], piece * most)
-            // Behind the last image lies what was there before, and is computed for nobody.
+            // The memory after the last image holds old values, whose results are not used.
             let images = min(most, count - first)
             worker.input.floats.update(from: pixels + first * elements, count: images * elements)
             worker.encoder.run()
@@ -114,8 +117,8 @@ final class FrozenStages {
         }
     }
 
-    /// Converts the stored output of `images` images to `type`, in which training goes on; pooled
-    /// output stays f32.
+    /// Converts the stored output of `images` images to `type`, the type of training; pooled output
+    /// stays f32.
     func convert(
         _ output: UnsafeRawPointer, images: Int, to: UnsafeMutableRawPointer, type: ElementType
     ) {
@@ -124,7 +127,7 @@ final class FrozenStages {
         case (.byte, .f32): sc_u8_to_f32(u8(output), step, f32(to), Int64(count))
         case (.byte, .bf16): sc_u8_to_bf16(u8(output), step, bf16(to), Int64(count))
         case (.bf16, .f32): sc_bf16_to_f32(bf16(output), f32(to), Int64(count))
-        // The same type.
+        // Both types are equal.
         default: to.copyMemory(from: output, byteCount: images * layout.outputByteCount)
         }
     }

@@ -1,12 +1,12 @@
 import CKernels
 import SupConTensor
 
-/// Linear layers and batch norms behind the encoder, laid out for inference; batch norms use their
-/// running statistics.
+/// A head in inference runs linear layers and batch norms on the encoder's output; batch norms use
+/// their running statistics.
 final class HeadInference {
     private enum Step {
         case linear(LinearLayer)
-        /// The norm's parameters, its channels, and [scale, shift].
+        /// A batch norm: its parameters, its channels, and the buffer [scale, shift].
         case norm(NormEntries, Int, AlignedBuffer)
     }
     private let steps: [Step]
@@ -18,7 +18,7 @@ final class HeadInference {
         layers.reduce(0) { $0 + rows * $1.outputs * 4 }
     }
 
-    /// Errors: memory.
+    /// Allocates the memory of `layers` for `rows` rows. Errors: memory.
     init(_ layers: [HeadLayer], rows: Int, network: Network, threads: Int) throws(SupConError) {
         let parameters = network.parameters
         var (steps, values): ([Step], [AlignedBuffer]) = ([], [])
@@ -43,7 +43,7 @@ final class HeadInference {
         (self.steps, self.rows, self.values, self.parameters) = (steps, rows, values, parameters)
     }
 
-    /// [rows, outputs]
+    /// The output [rows, outputs].
     var output: UnsafeMutablePointer<Float>? { values.last?.floats }
 
     func forward(_ x: UnsafePointer<Float>) {
@@ -60,7 +60,8 @@ final class HeadInference {
         }
     }
 
-    /// After the parameters have changed. Linear layers read theirs in place.
+    /// Recomputes scales and shifts after the parameters have changed. Linear layers read their
+    /// parameters in place.
     func reloadWeights() {
         for case .norm(let norm, let channels, let coefficients) in steps {
             let (scale, shift) = (coefficients.floats, coefficients.floats + channels)

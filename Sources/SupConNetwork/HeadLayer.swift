@@ -1,13 +1,15 @@
-/// What stands behind the encoder's output r: the projection head's layers, and the classifier.
+/// A head layer is a layer after the encoder's output r: one of the projection head, or the
+/// classifier.
 package enum HeadLayer {
-    /// y = relu?(x Wᵀ + b)
+    /// A linear layer y = relu?(x Wᵀ + b).
     case linear(name: String, inputs: Int, outputs: Int, relu: Bool)
-    /// y = relu(BN(x))
+    /// A batch norm y = relu(BN(x)).
     case norm(name: String, channels: Int)
 
     package static let classifierName = "fc"
 
-    /// The projection head, in order; names are SupContrast's: the positions in its nn.Sequential.
+    /// Returns the layers of the projection head, in order. Names are SupContrast's: the positions
+    /// in its nn.Sequential.
     static func head(of configuration: NetworkConfiguration) -> [HeadLayer] {
         let (r, hidden, z) = (
             configuration.embeddingDimension, configuration.hiddenWidth,
@@ -44,7 +46,7 @@ package enum HeadLayer {
         }
     }
 
-    /// The classifier, if there is one.
+    /// Returns the classifier, if there is one.
     static func classifier(of configuration: NetworkConfiguration) -> HeadLayer? {
         configuration.classes > 0
             ? .linear(

@@ -1,7 +1,7 @@
 import SupConTensor
 
-/// Linear layers and batch norms behind the encoder, laid out for training: x [rows, inputs] f32
-/// through `layers`, keeping what backward needs.
+/// A head in training runs linear layers and batch norms on the encoder's output, x [rows, inputs]
+/// f32, forward and backward. It keeps the outputs of all layers for the backward pass.
 final class HeadTraining {
     private enum Step {
         case linear(
@@ -11,7 +11,7 @@ final class HeadTraining {
     }
     private let steps: [Step]
     private let rows: Int
-    /// Outputs of each step, and their gradients; the last are the head's.
+    /// The outputs of each layer, and their gradients. The last ones are those of the head.
     private let values: [AlignedBuffer]
     private let gradients: [AlignedBuffer]
     let outputs: Int
@@ -20,7 +20,8 @@ final class HeadTraining {
         layers.reduce(0) { $0 + 2 * rows * $1.outputs * 4 }
     }
 
-    /// `synchronized`: as of `BatchNorm`. Errors: memory.
+    /// Allocates the memory of `layers` for `rows` rows. `synchronized` is passed to `BatchNorm`.
+    /// Errors: memory.
     init(
         _ layers: [HeadLayer], rows: Int, network: Network, gradients: UnsafeMutablePointer<Float>,
         synchronized: Ranks?, threads: Int
@@ -60,7 +61,7 @@ final class HeadTraining {
         outputs = layers.last?.outputs ?? 0
     }
 
-    /// [rows, outputs], and where the caller writes its gradient.
+    /// The output [rows, outputs], and its gradient, which the caller writes.
     var output: UnsafeMutablePointer<Float>? { values.last?.floats }
     var outputGradient: UnsafeMutablePointer<Float>? { gradients.last?.floats }
 
@@ -79,8 +80,9 @@ final class HeadTraining {
         }
     }
 
-    /// From `outputGradient` to the parameters' gradients and to dx (if wanted), which is
-    /// overwritten or added to.
+    /// Computes the gradients of the parameters from `outputGradient`, and that of the input in dx,
+    /// unless it is nil. If `addsToInput` is true, it is added to dx, which is otherwise
+    /// overwritten.
     func backward(_ x: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>?, addsToInput: Bool) {
         for index in steps.indices.reversed() {
             let input = index > 0 ? UnsafePointer(values[index - 1].floats) : x

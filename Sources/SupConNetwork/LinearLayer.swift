@@ -1,6 +1,7 @@
 import SupConTensor
 
-/// y = relu?(x Wᵀ + b): x [rows, inputs], W [outputs, inputs], y [rows, outputs], all f32.
+/// A linear layer computes y = relu?(x Wᵀ + b): x [rows, inputs], W [outputs, inputs], y [rows,
+/// outputs], all f32.
 ///
 /// Backward, with g = dy where y > 0:   dW = gᵀ x,   db = Σ g,   dx = g W.
 package struct LinearLayer {
@@ -28,8 +29,8 @@ package struct LinearLayer {
         if relu { for i in 0..<(rows * outputs) where !(y[i] > 0) { y[i] = 0 } }
     }
 
-    /// Overwrites the gradients; dy is masked in place by the ReLU; dx may be nil; `addsToInput`:
-    /// dx += instead.
+    /// Computes the gradients, overwriting them; dy is masked in place by the ReLU. dx may be nil;
+    /// if `addsToInput` is true, it is added to.
     package func backward(
         x: UnsafePointer<Float>, y: UnsafePointer<Float>, dy: UnsafeMutablePointer<Float>,
         dWeight: UnsafeMutablePointer<Float>,

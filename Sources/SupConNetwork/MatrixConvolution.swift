@@ -1,8 +1,8 @@
 import Glibc
 import SupConTensor
 
-/// A convolution as matrix products: im2col and OpenBLAS, f32. With K = kernel²·inputs and P =
-/// outHeight·outWidth, per image and group
+/// A matrix convolution is computed as matrix products, by im2col and OpenBLAS, in f32. With K =
+/// kernel²·inputs and P = outHeight·outWidth, per image and group
 ///
 ///     y [P, outputs] = columns [P, K] · w [K, outputs]
 ///     dcolumns = dy · wᵀ,   dw = columnsᵀ · dy.
@@ -10,8 +10,8 @@ import SupConTensor
 /// A row of columns holds the groups one after another, each [kernel², inputs of the group]; packed
 /// weights are [group, kernel², inputs, outputs of the group].
 ///
-/// Images are shared out in as many fixed parts as there are threads; sums over parts are taken in
-/// order.
+/// Images are divided into as many fixed parts as there are threads; sums over parts are computed
+/// in order.
 final class MatrixConvolution: Convolution {
     private let shape: ConvolutionShape
     private let relu: Bool
@@ -19,8 +19,8 @@ final class MatrixConvolution: Convolution {
     private let threads: Int
     private let parts: Int
 
-    /// Floats of the columns of one image (K·P), of the packed weights, and of a part's scratch:
-    /// columns and a partial gradient.
+    /// The elements of the columns of one image (K·P), of the packed weights, and of a part's
+    /// scratch: columns and a partial gradient.
     private var columnCount: Int { patch * area }
     private var partCount: Int { columnCount + shape.weightCount }
     private var patch: Int { shape.kernel * shape.kernel * shape.inputs }
@@ -28,7 +28,7 @@ final class MatrixConvolution: Convolution {
     private var groupInputs: Int { shape.inputs / shape.groups }
     private var groupOutputs: Int { shape.outputs / shape.groups }
     private var area: Int { shape.outHeight * shape.outWidth }
-    /// A 1×1 convolution of stride 1 needs no columns: the input is them.
+    /// Whether the input itself serves as the columns, as in a 1×1 convolution of stride 1.
     private var isPointwise: Bool { shape.kernel == 1 && shape.stride == 1 }
 
     var packedByteCount: Int { shape.weightCount * 4 }
@@ -42,19 +42,20 @@ final class MatrixConvolution: Convolution {
         switch purpose {
         case .inference(let relu, let addsToOutput):
             (self.relu, self.addsToOutput) = (relu, addsToOutput)
-        // int8 is refused before.
+        // The engine has refused int8 already.
         case .training, .int8: (relu, addsToOutput) = (false, false)
         }
     }
 
-    /// Where weight [o, i, t] lies in the packed ones.
+    /// Returns the index of weight [o, i, t] among the packed weights.
     @inline(__always)
     private func packedPlace(_ o: Int, _ i: Int, _ t: Int) -> Int {
         let (group, within) = o.quotientAndRemainder(dividingBy: groupOutputs)
         return (group * groupPatch + t * groupInputs + i) * groupOutputs + within
     }
 
-    /// [outputs, inputs / groups, kernel²] → [group, kernel², inputs / groups, outputs / groups].
+    /// Packs weights [outputs, inputs / groups, kernel²] as [group, kernel², inputs / groups,
+    /// outputs / groups].
     func pack(
         _ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer,
         forGradient: UnsafeMutableRawPointer
@@ -159,7 +160,7 @@ final class MatrixConvolution: Convolution {
         }
     }
 
-    /// Calls `body(image, columns of the image, the part's partial gradient)`.
+    /// Calls `body(image, columns of the image, the part's partial gradient)` for all images.
     private func eachImage(
         _ x: UnsafeRawPointer, _ scratch: UnsafeMutableRawPointer,
         _ body: (Int, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
@@ -174,8 +175,8 @@ final class MatrixConvolution: Convolution {
         }
     }
 
-    /// Calls `body(image, room for its columns, the part's partial gradient, zero at first)` for
-    /// all images, parts in parallel.
+    /// Calls `body(image, buffer for its columns, the part's partial gradient, initially zero)` for
+    /// all images; parts run in parallel.
     private func eachPart(
         _ scratch: UnsafeMutableRawPointer,
         _ body: (Int, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void
@@ -194,7 +195,8 @@ final class MatrixConvolution: Convolution {
     }
 
     /// Calls `body(offset in the columns, offset in the image)` for every tap of every output
-    /// position that lies inside the image, and every group; each stands for its inputs.
+    /// position that lies inside the image, and every group; each call covers all inputs of the
+    /// group.
     @inline(__always)
     private func eachTap(_ body: (Int, Int) -> Void) {
         for i in 0..<shape.outHeight {

@@ -1,14 +1,14 @@
 import SupConTensor
 
 /// A network is an encoder, its projection head and its classifier: a configuration and its
-/// parameters. Plans run it. Its parameters may be read by many threads, and changed by one while
-/// no other reads.
+/// parameters. Plans run it. Many threads may read its parameters at once; one may change them
+/// while no other reads.
 package final class Network: Sendable {
     package let configuration: NetworkConfiguration
     package let parameters: ParameterStore
 
-    /// A network with random weights: convolutions by He et al. (arXiv:1502.01852) with fan-out,
-    /// linear layers uniform in ±1/√in, as PyTorch's. Errors: argument, memory.
+    /// Makes a network with random weights: convolutions by He et al. (arXiv:1502.01852) with
+    /// fan-out, linear layers uniform in ±1/√in, as in PyTorch. Errors: argument, memory.
     package init(_ configuration: NetworkConfiguration, seed: UInt64) throws(SupConError) {
         try configuration.validate()
         self.configuration = configuration
@@ -18,15 +18,15 @@ package final class Network: Sendable {
         }
     }
 
-    /// A network of zeros, for parameters that are read into it. Errors: argument, memory.
+    /// Makes a network of zeros, into which parameters will be read. Errors: argument, memory.
     package init(zeros configuration: NetworkConfiguration) throws(SupConError) {
         try configuration.validate()
         self.configuration = configuration
         parameters = try ParameterStore(Self.declarations(configuration))
     }
 
-    /// Name and shape of every parameter that a network of `configuration` has, before there is
-    /// memory for any. Errors: argument.
+    /// Returns name and shape of every parameter of a network of `configuration`, without
+    /// allocating memory for them. Errors: argument.
     package static func parameterShapes(of configuration: NetworkConfiguration) throws(SupConError)
         -> [(name: String, shape: [Int])]
     {
@@ -47,8 +47,8 @@ package final class Network: Sendable {
         try Network(configuration, copying: parameters)
     }
 
-    /// Returns a copy of encoder and head with a new random classifier for `classes` classes; 0:
-    /// with none. Errors: argument, memory.
+    /// Returns a copy of encoder and head with a new random classifier for `classes` classes, or
+    /// with none if `classes` is 0. Errors: argument, memory.
     package func withClassifier(classes: Int, seed: UInt64) throws(SupConError) -> Network {
         var changed = configuration
         changed.classes = classes
@@ -59,10 +59,11 @@ package final class Network: Sendable {
         return network
     }
 
-    /// Elements that one random stream fills: a parameter's are the same on any number of threads.
+    /// The number of elements that one random stream fills, so that a parameter is the same on any
+    /// number of threads.
     private static let chunk = 1 << 16
 
-    /// Errors: internal.
+    /// Initializes a parameter. Errors: internal.
     private func initialize(_ entry: ParameterStore.Entry, index: Int, seed: UInt64)
         throws(SupConError)
     {
@@ -124,7 +125,7 @@ package final class Network: Sendable {
                         depth: depth, isLastGamma: isLast && role == .normWeight))
             }
         }
-        // Shapes of parameters do not depend on the image's size: any will do.
+        // The shapes of parameters do not depend on the image's size, so any size will do.
         let graph = ComputeGraph(configuration, height: 64, width: 64)
         for case .convolutionNorm(let layer) in graph.layers {
             let outputs = graph.values[layer.output].channels

@@ -1,39 +1,39 @@
 import SupConTensor
 
-/// What a network is made of; with the parameters it is the whole network.
+/// A network configuration describes a network without its parameters.
 package struct NetworkConfiguration: Sendable, Equatable {
     package var architecture = Architecture.resnet18
     package var stem = Stem.cifar
-    /// Channels of the first stage; later stages have 2, 4 and 8 times as many.
+    /// The channels of the first stage; later stages have 2, 4 and 8 times as many.
     package var width = 64
-    /// Of the images: 1 to 4.
+    /// The channels of the images, 1 to 4.
     package var channels = 3
-    /// The last γ of each residual block begins at 0, so that the block begins as the identity
-    /// (Goyal et al., arXiv:1706.02677, §5.1).
+    /// Whether the last γ of each residual block begins at 0, so that the block begins as the
+    /// identity (Goyal et al., arXiv:1706.02677, §5.1).
     package var zeroInitLastGamma = false
     package var head = HeadKind.mlp
-    /// 0: as wide as the encoder's output.
+    /// The width of the head's hidden layers; 0: the encoder's output dimension.
     package var headHidden = 0
-    /// Dimension of z.
+    /// The dimension of z.
     package var projectionDimension = 128
-    /// Of the linear classifier "fc"; 0: there is none.
+    /// The number of classes of the linear classifier "fc"; 0: there is none.
     package var classes = 0
-    /// Head and classifier take r/|r| instead of r, as in the paper.
+    /// Whether head and classifier take r/|r| instead of r, as in the paper.
     package var normalizesFeatures = false
 
     package init() {}
 
-    /// Dimension of r.
+    /// The dimension of r.
     package var embeddingDimension: Int { width * 8 * architecture.expansion }
-    /// The hidden layer's width that is used.
+    /// The width of the hidden layers, with the default resolved.
     package var hiddenWidth: Int { headHidden > 0 ? headHidden : embeddingDimension }
 
-    /// Dimension of the rows that the loss contrasts: z, or r without a head.
+    /// The dimension of the rows that the loss contrasts: z, or r without a head.
     package var contrastedDimension: Int {
         head == .none ? embeddingDimension : projectionDimension
     }
 
-    /// Errors: argument.
+    /// Throws unless all values are valid. Errors: argument.
     package func validate() throws(SupConError) {
         try require(
             (1...4).contains(channels), .argument, "channels is \(channels); expected 1 to 4")

@@ -2,7 +2,8 @@
 import COneDNN
 import SupConTensor
 
-/// A convolution by oneDNN: an operation each for forward, the input's gradient and the weights'.
+/// A oneDNN convolution has one operation each for forward, the input's gradient and the weights'
+/// gradient.
 final class OneDNNConvolution: Convolution {
     private let forwardOperation: OneDNNOperation
     private let inputOperation: OneDNNOperation?
@@ -13,11 +14,11 @@ final class OneDNNConvolution: Convolution {
     let packedForGradientByteCount: Int
     let scratchByteCount: Int
 
-    /// Multiplications, below which a piece would cost more to hand out than it is worth: some
-    /// 20 µs.
+    /// The number of multiplications below which handing out a piece, at some 20 µs, would cost
+    /// more than it is worth.
     private static let smallWork = 2_000_000
 
-    /// Errors: unsupported, memory.
+    /// Prepares a convolution for a shape and a purpose. Errors: unsupported, memory.
     init(_ shape: ConvolutionShape, _ purpose: ConvolutionPurpose, type: ElementType, threads: Int)
         throws(SupConError)
     {
@@ -56,7 +57,7 @@ final class OneDNNConvolution: Convolution {
             weightOperation?.scratchByteCount ?? 0)
     }
 
-    /// Names of the implementations that oneDNN chose, for profiles.
+    /// The names of the implementations that oneDNN has chosen, for profiles.
     var implementations: [String] {
         [
             forwardOperation.implementation, inputOperation?.implementation,

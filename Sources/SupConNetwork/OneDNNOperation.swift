@@ -3,26 +3,26 @@ import COneDNN
 import Glibc
 import SupConTensor
 
-/// One operation of a convolution by oneDNN (`SCD_FORWARD`, …), in pieces of the batch that any of
-/// the threads may take: each worker has a primitive for one thread. A batch with fewer images than
-/// there are threads is one piece, which the engine's team shares.
+/// A oneDNN operation is one operation of a convolution (`SCD_FORWARD`, …), divided into pieces of
+/// the batch that any thread may take: each worker has a primitive for one thread. A batch with
+/// fewer images than threads is a single piece, which the engine's team shares.
 final class OneDNNOperation {
     let packedByteCount: Int
-    /// Scratch of all workers.
+    /// The bytes of scratch of all workers.
     let scratchByteCount: Int
 
     private let threads: Int
     private let usesTeam: Bool
-    /// Whether the primitives read what they have not written.
+    /// Whether the scratch must be cleared, because the primitives read what they have not written.
     private let clearsScratch: Bool
     private let cut: BatchCut
-    /// Bytes of an image.
+    /// The bytes of one image of x and of y.
     private let (xStride, yStride): (Int, Int)
     private let scratchStride: Int
-    /// A primitive per worker for a piece, and where the last piece is smaller for that.
+    /// One primitive per worker for a full piece, and, if the last piece is smaller, one for that.
     private let (primitives, lastPrimitives): ([OpaquePointer], [OpaquePointer])
 
-    /// Errors: unsupported, memory.
+    /// Makes the primitives. Errors: unsupported, memory.
     init(
         _ shape: ConvolutionShape, _ what: Int, fused: Int, int8: QuantizedConvolution?,
         type: ElementType, cut: BatchCut, threads: Int
@@ -101,11 +101,11 @@ final class OneDNNOperation {
         }
     }
 
-    /// The name of the implementation that oneDNN chose.
+    /// The name of the implementation that oneDNN has chosen.
     var implementation: String { String(cString: scd_convolution_implementation(primitives[0])) }
 
-    // The primitives were created for these sizes: running them cannot fail but by memory that is
-    // not there, which the plan has taken already.
+    // The primitives were created for these sizes, so running them could only fail for want of
+    // memory, which the plan has already allocated.
 
     /// Packs weights, or unpacks their gradient, on the calling thread.
     func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer) {
@@ -118,8 +118,8 @@ final class OneDNNOperation {
         scd_convolution_prepare_bias(primitives[0], bias)
     }
 
-    /// Runs it on x, y and the packed weights; `weightStride`: bytes from the weights of a piece to
-    /// those of the next, where each has its own.
+    /// Runs the operation on x, y and the packed weights. `weightStride` is the number of bytes
+    /// between the weights of successive pieces, if each piece has its own.
     func run(
         x: UnsafeRawPointer, weights: UnsafeMutableRawPointer, weightStride: Int = 0,
         bias: UnsafePointer<Float>? = nil, y: UnsafeRawPointer, scratch: UnsafeMutableRawPointer
@@ -139,7 +139,8 @@ final class OneDNNOperation {
         }
     }
 
-    /// Sets the calling thread's team to what the primitives were created for.
+    /// Runs `body` with the calling thread's team set to the size that the primitives were created
+    /// for.
     private func onEngineThreads(_ body: () -> Void) {
         let former = scd_enter(usesTeam ? Int32(threads) : 1)
         body()

@@ -2,12 +2,13 @@
 import COneDNN
 import SupConTensor
 
-/// The gradient of a convolution's weights by oneDNN, in pieces that any of the threads may take.
+/// A oneDNN weight gradient is the gradient of a convolution's weights, in pieces that any thread
+/// may take.
 ///
-/// Where the weights are few beside the activations the pieces are of the batch; each has a
-/// gradient of its own, and these are added in the pieces' order. Where the weights are many that
-/// would cost more than it saves: there the pieces are of the output channels, whose dy is copied
-/// together for them.
+/// If the weights are few compared with the activations, the pieces are parts of the batch; each
+/// has its own gradient, and these are added in the order of the pieces. If the weights are many,
+/// that would cost more than it saves: the pieces are then parts of the output channels, whose dy
+/// is first made contiguous.
 final class OneDNNWeightGradient {
     let scratchByteCount: Int
 
@@ -15,15 +16,15 @@ final class OneDNNWeightGradient {
     private let threads: Int
     private let elementBytes: Int
     private let operation: OneDNNOperation
-    /// Pieces of the batch, each with a packed gradient; of the output channels.
+    /// The number of pieces of the batch, each with its own packed gradient, and of pieces of the
+    /// output channels.
     private let (parts, channelParts): (Int, Int)
-    /// One per worker, of a part of the output channels.
+    /// One operation per worker, for a part of the output channels.
     private let channelOperations: [OneDNNOperation]
     private let packedStride: Int
     private let dyStride: Int
 
-    /// - Parameter smallest: images of a piece, at least.
-    /// Errors: unsupported, memory.
+    /// Makes the operations, for pieces of at least `smallest` images. Errors: unsupported, memory.
     init(_ shape: ConvolutionShape, type: ElementType, smallest: Int, threads: Int)
         throws(SupConError)
     {
@@ -62,8 +63,8 @@ final class OneDNNWeightGradient {
         }
         self.channelOperations = channelOperations
         packedStride = (self.operation.packedByteCount + 63) / 64 * 64
-        // Behind the primitives' scratch: packed gradients; by channels each worker has one, and
-        // its dy.
+        // The primitives' scratch is followed by packed gradients; with pieces of channels, each
+        // worker has one, and its dy.
         scratchByteCount =
             byChannels
             ? threads * (self.operation.scratchByteCount + packedStride + dyStride)
@@ -83,7 +84,7 @@ final class OneDNNWeightGradient {
         operation.unpack(packed, into: dw)
     }
 
-    /// Adds the others to the first part.
+    /// Adds all other parts to the first one.
     private func addParts(_ sums: UnsafeMutablePointer<Float>) {
         let count = operation.packedByteCount / 4
         Parallel.ranges(count, grain: 16384, threads: threads) { range in

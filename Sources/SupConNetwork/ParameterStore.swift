@@ -1,17 +1,18 @@
 import SupConTensor
 
-/// The parameters of a network: f32, one after another in one buffer, the trainable ones first, so
-/// that an optimizer is one loop and a copy is one memcpy.
+/// A parameter store holds the parameters of a network in f32, one after another in one buffer, the
+/// trainable ones first, so that an optimizer is one loop and a copy is one memcpy.
 package final class ParameterStore: @unchecked Sendable {
-    /// The role of a parameter decides how it begins and whether weight decay may skip it.
+    /// The role of a parameter, which decides how it is initialized and whether weight decay may
+    /// skip it.
     package enum Role: Sendable {
-        /// [out, in, height, width]
+        /// A convolution's weight [out, in, height, width].
         case convolution
-        /// [out, in]
+        /// A linear layer's weight [out, in].
         case linearWeight
         case bias
         case normWeight, normBias
-        /// The statistics of batch norm: not trained, but learned.
+        /// The running statistics of batch norm, which are learned but not by gradients.
         case runningMean, runningVariance
 
         package var isTrainable: Bool { self != .runningMean && self != .runningVariance }
@@ -23,34 +24,34 @@ package final class ParameterStore: @unchecked Sendable {
     package static let headDepth = 5
 
     package struct Entry: Sendable {
-        /// torchvision's for the encoder and "fc", SupContrast's for the head.
+        /// The name: torchvision's for the encoder and "fc", SupContrast's for the head.
         package let name: String
         package let shape: [Int]
         package let role: Role
         package let part: Part
-        /// The distance from the image: 0 the stem, 1 to 4 the encoder's stages, 5 head and
-        /// classifier.
+        /// The distance from the image: 0 for the stem, 1 to 4 for the encoder's stages, 5 for head
+        /// and classifier.
         package let depth: Int
-        /// Where it begins in `values`, in elements.
+        /// The offset of the parameter in `values`, in elements.
         package let offset: Int
         package let count: Int
-        /// Batch norm's γ that ends a residual block.
+        /// Whether it is the γ of the batch norm that ends a residual block.
         let isLastGamma: Bool
 
         package var range: Range<Int> { offset..<(offset + count) }
     }
 
     package let entries: [Entry]
-    /// Elements that are trained; they come first.
+    /// The number of trainable elements, which come first.
     package let trainableCount: Int
-    /// Elements in all.
+    /// The number of all elements.
     package let count: Int
     private let memory: AlignedBuffer
     private let byName: [String: Int]
 
     package var values: UnsafeMutablePointer<Float> { memory.floats }
 
-    /// A parameter before it has an offset.
+    /// A declaration is a parameter that has no offset yet.
     struct Declaration {
         var name: String
         var shape: [Int]
@@ -60,8 +61,8 @@ package final class ParameterStore: @unchecked Sendable {
         var isLastGamma = false
     }
 
-    /// Zeroed memory for `declarations`, trainable ones first, in their order otherwise. Errors:
-    /// memory.
+    /// Allocates zeroed memory for `declarations`, the trainable ones first, and otherwise in the
+    /// given order. Errors: memory.
     init(_ declarations: [Declaration]) throws(SupConError) {
         var offset = 0
         var placed: [Entry] = []
@@ -85,10 +86,10 @@ package final class ParameterStore: @unchecked Sendable {
 
     package func entry(named name: String) -> Entry? { byName[name].map { entries[$0] } }
 
-    /// The parameter's elements, row-major in its shape.
+    /// Returns the parameter's elements, row-major in its shape.
     package func pointer(_ entry: Entry) -> UnsafeMutablePointer<Float> { values + entry.offset }
 
-    /// Copies every parameter of `other` that has the same name and shape here.
+    /// Copies every parameter of `other` whose name and shape exist here.
     func copyValues(from other: ParameterStore) {
         for entry in entries {
             guard let source = other.entry(named: entry.name), source.shape == entry.shape else {

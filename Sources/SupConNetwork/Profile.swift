@@ -1,24 +1,24 @@
 import SupConTensor
 
-/// One layer of a training step, taken apart: for benchmarks.
+/// A layer profile is the time of one layer of a training step, measured for benchmarks.
 package struct LayerProfile {
     package struct Part {
         package var name: String
-        /// Of one pass; 0 for what is no convolution.
+        /// The number of multiplications of one pass; 0 for layers that are not convolutions.
         package var multiplications: Int
         /// The median over the runs.
         package var seconds: Double
     }
     package var name: String
-    /// "3×3 64→128 /2, 32×32".
+    /// The shape of the layer, such as "3×3 64→128 /2, 32×32".
     package var shape: String
     package var parts: [Part]
 }
 
 extension TrainingPlan {
-    /// Runs the encoder forward and backward `runs` times on what lies in the plan's memory, each
-    /// layer's parts one after the other in the order of a step, and times them. What a step does
-    /// is in `forward` and `backward`; this is beside it and costs it nothing.
+    /// Runs the encoder forward and backward `runs` times on the contents of the plan's memory,
+    /// each layer's parts one after the other in the order of a step, and times them. It repeats
+    /// what `forward` and `backward` do, so that profiling costs a step nothing.
     package func profile(runs: Int) -> [LayerProfile] {
         guard let encoder else { return [] }
         let layers = encoder.layers

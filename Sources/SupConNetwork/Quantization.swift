@@ -1,16 +1,17 @@
 import SupConTensor
 
-/// How an encoder's values are told in bytes, for inference in int8: v as round(v / step), within
-/// −127…127 where it may be negative (the image, and what no ReLU follows) and 0…255 elsewhere
-/// (Jacob et al., "Quantization and training of neural networks for efficient
+/// A quantization represents an encoder's values as bytes, for inference in int8: v as round(v /
+/// step), limited to −127…127 if it may be negative (the image, and any output without a ReLU) and
+/// to 0…255 otherwise (Jacob et al., "Quantization and training of neural networks for efficient
 /// integer-arithmetic-only inference", arXiv:1712.05877, symmetric). Weights have a step for each
 /// output channel.
 package struct Quantization: Sendable, Equatable {
-    /// Of each value of the graph, in their order: the largest magnitude that is told; larger
-    /// ones are cut off.
+    /// The largest magnitude that is represented, for each value of the graph in order. Larger ones
+    /// are clipped.
     package let ranges: [Float]
 
-    /// Errors: argument (not one positive number for each value of the encoder).
+    /// Makes a quantization. Errors: argument (not one positive number for each value of the
+    /// encoder).
     package init(ranges: [Float], for configuration: NetworkConfiguration) throws(SupConError) {
         let count = ComputeGraph(configuration, height: 64, width: 64).values.count
         try require(
@@ -21,7 +22,7 @@ package struct Quantization: Sendable, Equatable {
             """
         )
         for (value, range) in ranges.enumerated() {
-            // Larger or smaller ones would make steps whose quotients are no floats.
+            // The quotients of larger or smaller steps would overflow.
             try require(
                 (1e-15...1e15).contains(range), .argument,
                 "the int8 range of value \(value) is \(range); expected 1e-15 to 1e15")
@@ -37,30 +38,30 @@ package struct Quantization: Sendable, Equatable {
 extension ComputeGraph {
     func mayBeNegative(_ value: Int) -> Bool {
         guard value > 0 else { return true }
-        // Each layer makes one value.
+        // Each layer has one output.
         guard case .convolutionNorm(let layer) = layers[value - 1] else { return false }
         return !layer.relu
     }
 }
 
-/// A convolution of bytes: y = saturate(round(relu?(scales[o] · conv(x, w) + bias[o] +
+/// A quantized convolution computes y = saturate(round(relu?(scales[o] · conv(x, w) + bias[o] +
 /// residual.scale · y?))), all in steps of y.
 struct QuantizedConvolution: Equatable {
     struct Residual: Equatable {
         var isSigned: Bool
-        /// Its step over y's.
+        /// The ratio of the residual's step to that of y.
         var scale: Float
     }
     var relu: Bool
     var xIsSigned: Bool
     var yIsSigned: Bool
-    /// [outputs]
+    /// The scales [outputs].
     var scales: [Float]
     var residual: Residual?
 }
 
 extension QuantizedConvolution {
-    /// weightSteps: of each output channel's folded weights.
+    /// Makes the convolution. `weightSteps` are the steps of each output channel's folded weights.
     init(
         _ layer: ComputeGraph.ConvolutionNorm, in graph: ComputeGraph, _ quantization: Quantization,
         weightSteps: [Float]
@@ -82,13 +83,13 @@ extension QuantizedConvolution {
     }
 }
 
-/// In what steps a convolution's weights and output are told.
+/// The quantization steps of a convolution's weights and of its output.
 struct ByteSteps {
-    /// [outputs]
+    /// The steps of the weights [outputs].
     var weights: [Float]
     var y: Float
 
-    /// Folded weights and bias, f32 → whole numbers in steps.
+    /// Rounds folded weights and bias, f32, to whole numbers of steps.
     func quantize(
         _ folded: UnsafeMutablePointer<Float>, bias: UnsafeMutablePointer<Float>, perOutput: Int
     ) {

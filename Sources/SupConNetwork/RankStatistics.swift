@@ -1,15 +1,17 @@
 import SupConTensor
 
-/// The statistics of a batch norm over the rows of all ranks, from those of each.
+/// Rank statistics combine the batch norm statistics of each rank into those of the rows of all
+/// ranks.
 ///
-/// They are gathered in double and merged in the order of the ranks: all ranks come to the same
-/// bytes. An exchange that fails leaves void numbers; the ranks' `check` throws.
+/// They are exchanged in double precision and merged in the order of the ranks, so that all ranks
+/// compute identical bytes. If an exchange fails, the results are meaningless, and the ranks'
+/// `check` throws.
 final class RankStatistics {
     private let ranks: Ranks
     private let channels: Int
     private let gathered: AlignedBuffer
 
-    /// Errors: memory.
+    /// Allocates the buffers. Errors: memory.
     init(_ ranks: Ranks, channels: Int) throws(SupConError) {
         (self.ranks, self.channels) = (ranks, channels)
         gathered = try AlignedBuffer(Double.self, count: ranks.world * 3 * channels)
@@ -40,11 +42,12 @@ final class RankStatistics {
     }
 }
 
-/// How many numbers there are, their mean, and the sum of their squared distances from it.
+/// Moments are the count of some numbers, their mean, and the sum of their squared distances from
+/// it.
 struct Moments {
     var (count, mean, m2) = (0.0, 0.0, 0.0)
 
-    /// Adds those of other numbers (Chan, Golub and LeVeque, 1979).
+    /// Adds the moments of other numbers (Chan, Golub and LeVeque, 1979).
     mutating func add(_ other: Moments) {
         guard other.count > 0 else { return }
         let difference = other.mean - mean

@@ -1,6 +1,6 @@
 extension ComputeGraph {
-    /// The ResNet of `configuration` for images of that size; names are torchvision's, the stride
-    /// is on the 3×3 convolution ("v1.5").
+    /// Makes the graph of the ResNet of `configuration` for one image size. Names are
+    /// torchvision's; the stride is in the 3×3 convolution ("v1.5").
     init(_ configuration: NetworkConfiguration, height: Int, width: Int) {
         self.init(image: Shape(height: height, width: width, channels: configuration.channels))
         var x: Int
@@ -32,8 +32,9 @@ extension ComputeGraph {
         }
     }
 
-    /// x ↦ relu(f(x) + x), where f is two 3×3 convolutions, or 1×1, 3×3, 1×1; x passes a 1×1
-    /// convolution where its shape changes (3×3 in deep variants where its area does).
+    /// Appends the residual block x ↦ relu(f(x) + x), where f is two 3×3 convolutions, or 1×1, 3×3,
+    /// 1×1. If the shape changes, x passes a 1×1 convolution (3×3 in deep variants where the area
+    /// changes).
     private mutating func residualBlock(
         _ x: Int, channels: Int, stride: Int, architecture: Architecture, name: String
     ) -> Int {

@@ -1,27 +1,28 @@
 import SupConTensor
 
-/// An encoder laid out for training: where in one arena everything lies, before anything is
-/// allocated.
+/// A training layout assigns every buffer of an encoder in training its position in one arena,
+/// before anything is allocated.
 ///
-/// The ticks of the arena's clock are: 0 the image, i + 1 layer i forward, L + 1 the head, L + 2
-/// the pool backward, then the layers backward from the last to the first. A value has at most two
-/// consumers, so its gradient is the sum of at most two buffers; the batch norm that consumes it
-/// adds them while it reads.
+/// Time is counted in ticks: tick 0 is the image, i + 1 is layer i forward, L + 1 is the head, L +
+/// 2 is the pool backward, and then follow the layers backward from the last to the first. A value
+/// has at most two consumers, so that its gradient is the sum of at most two buffers; the batch
+/// norm that consumes it adds them while reading.
 ///
-/// The output of a batch norm that only one convolution takes is not kept for the backward pass but
-/// recomputed: normalizing once more costs less than the memory is worth.
+/// The output of a batch norm that is consumed by a single convolution is not kept for the backward
+/// pass but recomputed: normalizing once more costs less than the memory is worth.
 struct TrainingLayout {
-    /// The slots of a convolution and its batch norm, forward.
+    /// The slots of a convolution and its batch norm in the forward pass.
     struct ConvolutionForward {
         /// The input x, the convolution's output c, the layer's output y, and the residual.
         var x, c, y: Arena.Slot
         var residual: Arena.Slot?
-        /// How x is recomputed before the weight gradient; nil: it was kept.
+        /// The way to recompute x before the weight gradient; nil: x is kept.
         var recomputed: RecomputedInput?
         var packed, packedForGradient: Arena.Slot
     }
 
-    /// An input x that the batch norm of the layer `producer` recomputes from its own input c.
+    /// A recomputed input is an x that the batch norm of the layer `producer` computes again from
+    /// its own input c.
     struct RecomputedInput {
         var producer: Int
         var c, x: Arena.Slot
@@ -32,11 +33,12 @@ struct TrainingLayout {
         var dy: GradientSlots
         /// The gradient of c.
         var dc: Arena.Slot
-        /// nil: nobody takes the gradient of x, which is the image.
+        /// The gradient of x; nil if nothing takes it, because x is the image.
         var dx: Arena.Slot?
     }
 
-    /// The slots of a max pool, forward; `argmax` holds which of the nine was the largest.
+    /// The slots of a max pool in the forward pass; `argmax` records which of the nine inputs was
+    /// the largest.
     struct PoolForward {
         var x, y, argmax: Arena.Slot
     }
@@ -60,14 +62,15 @@ struct TrainingLayout {
     let threads: Int
     let arena: Arena
     let layers: [PlannedLayer<ConvolutionSlots, PoolSlots>]
-    /// The images as the caller writes them (f32), and as the encoder takes them; behind frozen
-    /// stages both are their output, in `type`.
+    /// The images as the caller writes them (f32), and in the encoder's type. Behind frozen stages
+    /// both are the output of these, in `type`.
     let input, image: Arena.Slot
     let output, outputGradient: Arena.Slot
     let scratch: Arena.Slot
 
-    /// Plans, and makes the convolutions; takes no memory for buffers. `graph`: of the encoder, or
-    /// of what is behind its frozen stages (`takesImages` false). Errors: unsupported, memory.
+    /// Plans the memory, and makes the convolutions, without allocating buffers. `graph` is that of
+    /// the encoder, or of the part after its frozen stages (`takesImages` false). Errors:
+    /// unsupported, memory.
     init(
         _ network: Network, _ graph: ComputeGraph, takesImages: Bool, images: Int,
         type: ElementType, threads: Int, engine: Engine
@@ -86,7 +89,7 @@ struct TrainingLayout {
     var byteCount: Int { arena.byteCount }
 }
 
-/// Reserves the slots of the forward pass.
+/// The forward slots are those of the forward pass, reserved first.
 private struct ForwardSlots {
     typealias Layer = PlannedLayer<
         TrainingLayout.ConvolutionForward, TrainingLayout.PoolForward
@@ -97,7 +100,7 @@ private struct ForwardSlots {
     let type: ElementType
     var arena = Arena()
     let input: Arena.Slot
-    /// By values of the graph.
+    /// The slot of each value of the graph.
     var values: [Arena.Slot]
     var layers: [Layer] = []
     private(set) var scratch: Arena.Slot
@@ -188,8 +191,9 @@ private struct ForwardSlots {
         return .init(x: x, y: y, argmax: argmax)
     }
 
-    /// The layer whose batch norm recomputes the value, and that norm's input, if the value is a
-    /// plain batch norm's output that one convolution takes and nobody else.
+    /// Returns the layer whose batch norm can recompute the value, and that norm's input, if the
+    /// value is the output of a batch norm without a residual and is consumed by a single
+    /// convolution.
     private func recomputing(_ value: Int) -> (producer: Int, c: Arena.Slot)? {
         guard value > 0, value != graph.output,
             case .convolution(let planned, let slots) = layers[value - 1],
@@ -199,7 +203,7 @@ private struct ForwardSlots {
     }
 }
 
-/// Reserves the slots of the backward pass, behind those of the forward pass.
+/// The backward slots are those of the backward pass, reserved after the forward slots.
 private struct BackwardSlots {
     typealias Layer = PlannedLayer<TrainingLayout.ConvolutionSlots, TrainingLayout.PoolSlots>
 
@@ -207,7 +211,7 @@ private struct BackwardSlots {
     let forward: ForwardSlots
     var arena: Arena
     let outputGradient: Arena.Slot
-    /// By values of the graph.
+    /// The gradient slots of each value of the graph.
     private var gradients: [TrainingLayout.GradientSlots?]
 
     init(_ forward: ForwardSlots) {
@@ -219,7 +223,8 @@ private struct BackwardSlots {
         gradients[graph.output] = .init(first: outputGradient)
     }
 
-    /// Errors: internal (a value whose gradient nobody computes, or more than two layers do).
+    /// Reserves the slots. Errors: internal (a value whose gradient no layer computes, or more than
+    /// two layers do).
     mutating func reserve(_ layers: [ForwardSlots.Layer]) throws(SupConError) -> [Layer] {
         var reversed: [Layer] = []
         for (index, layer) in layers.enumerated().reversed() {
@@ -229,7 +234,7 @@ private struct BackwardSlots {
                 let dy = try incoming(planned.layer.output, tick)
                 let dc: Arena.Slot
                 if let residual = planned.layer.residual {
-                    // g takes dy's place and goes on as the residual's gradient.
+                    // g replaces dy and becomes the residual's gradient.
                     try add(dy.first, to: residual)
                     dc = reserve(planned.layer.output, tick)
                 } else {

@@ -1,15 +1,16 @@
 import Glibc
 
-/// Memory of a fixed size, aligned to cache lines, zeroed; freed with the object.
+/// An aligned buffer is zeroed memory of a fixed size, aligned to cache lines, and freed with the
+/// object.
 package final class AlignedBuffer: @unchecked Sendable {
     package let byteCount: Int
     package let pointer: UnsafeMutableRawPointer
 
-    /// Errors: memory.
+    /// Allocates the memory. Errors: memory.
     package init(byteCount: Int) throws(SupConError) {
         var raw: UnsafeMutableRawPointer?
-        // Never zero bytes, so that there is always a pointer; 64: a cache line, and the widest
-        // vector.
+        // Never zero bytes, so that there is always a pointer. 64 bytes are a cache line, and the
+        // widest vector.
         guard byteCount >= 0, posix_memalign(&raw, 64, max(byteCount, 64)) == 0, let raw else {
             throw SupConError(.memory, "cannot allocate \(byteCount) bytes")
         }
@@ -18,7 +19,7 @@ package final class AlignedBuffer: @unchecked Sendable {
         self.byteCount = byteCount
     }
 
-    /// Room for `count` values of `type`.
+    /// Allocates memory for `count` values of `type`. Errors: memory.
     package convenience init<T>(_ type: T.Type, count: Int) throws(SupConError) {
         let (bytes, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<T>.stride)
         try require(
@@ -29,7 +30,7 @@ package final class AlignedBuffer: @unchecked Sendable {
 
     deinit { free(pointer) }
 
-    /// The memory as values of `type`.
+    /// Returns the memory as values of `type`.
     package func values<T>(of type: T.Type) -> UnsafeMutablePointer<T> {
         pointer.assumingMemoryBound(to: type)
     }

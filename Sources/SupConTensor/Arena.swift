@@ -1,12 +1,11 @@
-/// Lays out buffers of known lifetimes in one piece of memory: two share a place if they are never
-/// alive at the same time.
+/// An arena places buffers of known lifetimes in one piece of memory, where two may share an
+/// address range if they are never alive at the same time.
 ///
-/// Time is counted in ticks by the caller (one per operation). Buffers are placed from the largest
-/// to the smallest, each at the lowest offset that is free during its life: greedy by size
-/// (Pisarchyk and Lee, "Efficient memory management for deep neural net inference",
-/// arXiv:2001.03288, §4.1).
+/// The caller counts time in ticks (one per operation). Buffers are placed from the largest to the
+/// smallest, each at the lowest offset that is free during its lifetime: greedy by size (Pisarchyk
+/// and Lee, "Efficient memory management for deep neural net inference", arXiv:2001.03288, §4.1).
 package struct Arena {
-    /// A buffer, before and after it has its place.
+    /// A slot identifies a buffer of the arena.
     package struct Slot: Sendable, Hashable {
         fileprivate let index: Int
     }
@@ -18,19 +17,19 @@ package struct Arena {
         var offset = 0
     }
     private var buffers: [Buffer] = []
-    /// What `place()` found: bytes that hold all buffers.
+    /// The bytes that hold all buffers, after `place()`.
     package private(set) var byteCount = 0
 
     package init() {}
 
-    /// A buffer that is alive at the ticks `first` to `last`, both included.
+    /// Adds a buffer that is alive from tick `first` to tick `last`, inclusive.
     package mutating func reserve(byteCount: Int, first: Int, last: Int) -> Slot {
         buffers.append(
             Buffer(byteCount: (max(byteCount, 1) + 63) / 64 * 64, first: first, last: last))
         return Slot(index: buffers.count - 1)
     }
 
-    /// Lets the buffer live until `tick` at least.
+    /// Extends the buffer's lifetime to tick `tick` at least.
     package mutating func extend(_ slot: Slot, to tick: Int) {
         buffers[slot.index].last = max(buffers[slot.index].last, tick)
     }
@@ -55,6 +54,6 @@ package struct Arena {
         }
     }
 
-    /// Where the buffer begins, after `place()`.
+    /// Returns the offset of a buffer, after `place()`.
     package func offset(_ slot: Slot) -> Int { buffers[slot.index].offset }
 }

@@ -1,16 +1,16 @@
 import Glibc
 
 extension Philox {
-    /// A variate of the distribution Beta(α, α), α > 0: X/(X + Y) of two gamma variates, in
-    /// logarithms, so that no α is too small.
+    /// Draws a variate of the distribution Beta(α, α), α > 0, as X/(X + Y) of two gamma variates,
+    /// in logarithms, so that any α works, however small.
     package mutating func beta(_ alpha: Double) -> Double {
         let (x, y) = (logGamma(alpha), logGamma(alpha))
         return 1 / (1 + exp(y - x))
     }
 
-    /// The logarithm of a variate of the distribution Gamma(α): Marsaglia and Tsang, "A simple
-    /// method for generating gamma variables" (ACM TOMS 26, 2000), below α = 1 by their §6: Gamma(α
-    /// + 1) · U^(1/α).
+    /// Draws the logarithm of a variate of the distribution Gamma(α): Marsaglia and Tsang, "A
+    /// simple method for generating gamma variables" (ACM TOMS 26, 2000), and for α < 1 their §6:
+    /// Gamma(α + 1) · U^(1/α).
     private mutating func logGamma(_ alpha: Double) -> Double {
         if alpha < 1 { return logGamma(alpha + 1) + log(1 - Double(uniform())) / alpha }
         let d = alpha - 1.0 / 3

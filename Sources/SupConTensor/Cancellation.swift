@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Counts how often the calls of a context were asked to stop.
+/// A cancellation counts how often the calls of a context have been asked to stop.
 final class Cancellation: Sendable {
     private let count = Atomic<Int>(0)
 
@@ -9,7 +9,8 @@ final class Cancellation: Sendable {
     fileprivate func isBeyond(_ former: Int) -> Bool { count.load(ordering: .relaxed) != former }
 }
 
-/// Tells a call whether it was asked to stop since it began; from any of its threads.
+/// A cancel watch tells a call, on any of its threads, whether it has been asked to stop since it
+/// began.
 package struct CancelWatch: Sendable {
     private let cancellation: Cancellation
     private let since: Int
@@ -20,7 +21,7 @@ package struct CancelWatch: Sendable {
 
     package var isCanceled: Bool { cancellation.isBeyond(since) }
 
-    /// Errors: canceled.
+    /// Throws if the call was canceled. Errors: canceled.
     package func check() throws(SupConError) {
         try require(!isCanceled, .canceled, "the call was stopped by a cancel of its context")
     }

@@ -1,4 +1,4 @@
-/// The types in which numbers are stored.
+/// The types in which array elements are stored.
 public enum ElementType: Sendable, Equatable {
     case f32
     /// The upper half of an f32: 8 bits of exponent, 7 of fraction.
@@ -11,7 +11,7 @@ public enum ElementType: Sendable, Equatable {
 /// The precisions in which a network computes.
 public enum Precision: String, Sendable, CaseIterable {
     case f32
-    /// Activations and their gradients in bf16; weights, statistics, loss and optimizer in f32.
+    /// Activations and their gradients are bf16; weights, statistics, loss and optimizer are f32.
     case bf16
 
     /// The type in which activations are stored.

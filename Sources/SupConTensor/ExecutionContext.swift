@@ -1,6 +1,6 @@
 import Glibc
 
-/// A context says how many threads compute and how much memory a call may take.
+/// A context sets the number of threads that compute, and the memory that a call may take.
 public struct ExecutionContext: Sendable {
     /// The number of threads that compute.
     public let threads: Int
@@ -10,8 +10,9 @@ public struct ExecutionContext: Sendable {
     /// Makes a context.
     ///
     /// - Parameters:
-    ///   - threads: 1 to 1024; 0: as many as the CPUs this process may run on.
-    ///   - memoryLimit: bytes that one plan may take; 0: what the machine has free at that moment.
+    ///   - threads: 1 to 1024; 0: the number of CPUs that this process may run on.
+    ///   - memoryLimit: the bytes that one plan may take; 0: the memory that the machine has free
+    ///     when the plan is made.
     /// Errors: argument.
     public init(threads: Int = 0, memoryLimit: Int = 0) throws(SupConError) {
         try require(
@@ -31,34 +32,34 @@ public struct ExecutionContext: Sendable {
     /// The context of all CPUs and all memory.
     public static let `default` = ExecutionContext()
 
-    /// Stops the calls that run with this context now, each at its next look: they throw
-    /// `canceled`. Calls that begin later run. From any thread, or a signal handler.
+    /// Stops the calls that are running with this context, each at its next check: they throw
+    /// `canceled`. Later calls run normally. It may be called from any thread or a signal handler.
     public func cancel() { cancellation.cancel() }
 
-    /// For a call that begins now to see whether it is to stop.
+    /// Returns a watch by which a call that begins now learns whether to stop.
     package func watch() -> CancelWatch { cancellation.watch() }
 
-    /// Throws a memory error that says what was asked for, if `bytes` are more than may be taken.
+    /// Throws if `bytes` are more than may be taken; `what` says in the message what they were for.
     /// Errors: memory.
     package func checkMemory(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError)
     {
         try check(bytes, limit > 0 ? limit : MachineMemory.available(), what)
     }
 
-    /// Checks memory that is taken again and again, such as for images: without a limit the machine
-    /// is only asked about more than 64 MiB. Errors: memory.
+    /// Checks memory that is taken repeatedly, such as for images. Without a limit the machine is
+    /// asked only about more than 64 MiB. Errors: memory.
     package func checkOften(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
         if limit > 0 || bytes > 64 << 20 { try checkMemory(bytes, for: what()) }
     }
 
-    /// The size in bytes from which on a buffer counts as large, so that threads hold one of them
-    /// at a time: 64 MiB, or less where a limit leaves less for each thread.
+    /// The size in bytes from which a buffer counts as large, so that threads hold one of them at a
+    /// time: 64 MiB, or less if a limit leaves less for each thread.
     package var largeByteCount: Int {
         limit > 0 ? min(64 << 20, limit / (4 * threads)) : 64 << 20
     }
 
-    /// The same of what has been taken in parts: the limit alone counts, as the parts are no longer
-    /// free. Errors: memory.
+    /// Checks memory that has been taken in parts, against the limit alone, as the parts are no
+    /// longer free. Errors: memory.
     package func checkLimit(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError) {
         try check(bytes, limit > 0 ? limit : Int.max, what)
     }
@@ -75,14 +76,14 @@ public struct ExecutionContext: Sendable {
     }
 }
 
-/// "123 MB"; kB below one.
+/// Returns a size in readable form, such as "123 MB".
 package func readable(bytes: Int) -> String {
     bytes >= 1_000_000 ? "\((bytes + 500_000) / 1_000_000) MB" : "\((bytes + 500) / 1000) kB"
 }
 
 enum MachineMemory {
-    /// Bytes that a new allocation can hope for: /proc/meminfo's MemAvailable, and what a cgroup
-    /// leaves of it.
+    /// Returns the bytes that a new allocation can hope for: MemAvailable of /proc/meminfo, or what
+    /// a cgroup leaves of it.
     static func available() -> Int {
         var most = Int.max
         if let text = smallFile("/proc/meminfo"),
@@ -103,7 +104,7 @@ enum MachineMemory {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        // Not an array: that the allocation may fail must not end the process.
+        // Not an array, because a failed allocation of one would end the process.
         guard let memory = try? AlignedBuffer(byteCount: 8192) else { return nil }
         let count = read(descriptor, memory.pointer, memory.byteCount)
         return count > 0

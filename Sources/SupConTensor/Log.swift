@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// Messages about what the library does; silent until somebody listens.
+/// The log carries messages about the library's work; it is silent unless there is a listener.
 package enum Log {
     package enum Level: Int32, Sendable, Comparable, CaseIterable {
         case debug = 0, info, warning
@@ -16,8 +16,8 @@ package enum Log {
     private static let delivery = Delivery()
 
     /// Sends messages of `level` and above to `receive`, one at a time, from any thread; nil: to
-    /// nobody. When this returns, no call of the former listener is under way, unless it is the
-    /// former listener that called this.
+    /// nobody. When this returns, no call of the former listener is running, unless that listener
+    /// itself made this call.
     package static func setListener(_ level: Level, _ receive: (@Sendable (Level, String) -> Void)?)
     {
         delivery.run { _ in
@@ -25,13 +25,14 @@ package enum Log {
         }
     }
 
-    /// `message` is only made if somebody listens at this level. A listener may call the library;
-    /// what that logs on the listener's own thread is left out, or it would never end.
+    /// Writes a message, which is only evaluated if there is a listener at this level. A listener
+    /// may call the library; messages that this logs on the listener's own thread are dropped, to
+    /// avoid endless recursion.
     package static func write(_ level: Level, _ message: @autoclosure () -> String) {
         guard let level = listening(at: level) else { return }
         let message = message()
         delivery.run { isNested in
-            // Again: the listener may have gone while this waited.
+            // Checked again, since the listener may have gone while this waited.
             guard !isNested, let current = listener.withLock({ $0 }), level >= current.level else {
                 return
             }
@@ -44,10 +45,11 @@ package enum Log {
     }
 }
 
-/// One call at a time over all threads, in which the thread that has its turn may call again.
+/// A delivery runs one call at a time over all threads; the thread that is running one may make
+/// nested calls.
 private final class Delivery: @unchecked Sendable {
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
-    /// Calls of `run` on top of each other; guarded by the lock.
+    /// The depth of nested calls of `run`; guarded by the lock.
     private var depth = 0
 
     init() {

@@ -5,14 +5,14 @@ import COpenBLAS
 import Synchronization
 #endif
 
-/// Matrix products: row-major, f32, each on the calling thread; what is parallel is cut into rows
-/// by our own loops.
+/// Matrix products are row-major, f32, and run on the calling thread; parallel products are divided
+/// into rows by our own loops.
 ///
-/// oneDNN's where the package has it: Debian 12's OpenBLAS does not know later CPUs and there
-/// computes at half the speed. OpenBLAS's otherwise.
+/// They are oneDNN's if the package was built with it: OpenBLAS of Debian 12 does not know recent
+/// CPUs, and runs at half the speed there. Otherwise they are OpenBLAS's.
 package enum MatrixProduct {
-    /// C ← α·op(A)·op(B) + β·C with op(A) [m, k], op(B) [k, n], C [m, n]; `lda`, `ldb`, `ldc` are
-    /// row strides of the matrices as stored. Runs on the calling thread.
+    /// Computes C ← α·op(A)·op(B) + β·C with op(A) [m, k], op(B) [k, n], C [m, n], on the calling
+    /// thread; `lda`, `ldb`, `ldc` are the row strides of the matrices as stored.
     ///
     /// Call it inside `withOneThreadPerCall`; outside, the engine would start threads of its own.
     @inline(__always)
@@ -33,7 +33,7 @@ package enum MatrixProduct {
         #endif
     }
 
-    /// The same with the rows of C shared among `threads`.
+    /// Computes a product with the rows of C divided among `threads`.
     package static func parallelMultiply(
         transposeA: Bool = false, transposeB: Bool = false, m: Int, n: Int, k: Int,
         alpha: Float = 1, a: UnsafePointer<Float>, lda: Int,
@@ -52,16 +52,16 @@ package enum MatrixProduct {
     }
 
     #if OneDNN
-    /// Runs `body` with the calling thread's OpenMP team set to one thread, and gives the host its
-    /// number back.
+    /// Runs `body` with the calling thread's OpenMP team set to one thread, and restores the host's
+    /// setting.
     package static func withOneThreadPerCall<R, E>(_ body: () throws(E) -> R) throws(E) -> R {
         let former = scd_enter(1)
         defer { scd_leave(former) }
         return try body()
     }
     #else
-    /// Runs `body` with the process's OpenBLAS set to one thread, and gives the host its number
-    /// back when the last such body has ended.
+    /// Runs `body` with the process's OpenBLAS set to one thread, and restores the host's setting
+    /// when the last such body has ended.
     package static func withOneThreadPerCall<R, E>(_ body: () throws(E) -> R) throws(E) -> R {
         users.withLock { state in
             if state.count == 0 {

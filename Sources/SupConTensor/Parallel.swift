@@ -4,14 +4,15 @@ import COneDNN
 import Synchronization
 #endif
 
-/// Loops over pieces of work on the process's own threads (`ckernels_workers.h`): never nested, a
-/// loop inside a piece runs on the piece's thread.
+/// Parallel loops run pieces of work on the process's own threads (`ckernels_workers.h`). They do
+/// not nest: a loop inside a piece runs on the piece's thread.
 ///
-/// A piece's number, not its thread, decides what it does, so that results do not depend on who ran
-/// first. Whoever is free takes the next piece: a thread that the system gives no core to holds up
-/// nobody but in the middle of a piece, and one that waits sleeps after some tens of microseconds.
+/// The index of a piece, not its thread, decides what it does, so that results do not depend on the
+/// order of execution. A free thread takes the next piece. A thread that the system does not
+/// schedule delays others only in the middle of a piece, and a waiting thread sleeps after some
+/// tens of microseconds.
 package enum Parallel {
-    /// CPUs that this process may run on.
+    /// The number of CPUs that this process may run on.
     package static let availableThreads = Int(sc_available_cpus())
 
     /// Calls `body(0)` … `body(chunks - 1)`, each once, on up to `threads` threads, and returns
@@ -20,8 +21,8 @@ package enum Parallel {
         pieces(chunks, threads: threads) { _, chunk in body(chunk) }
     }
 
-    /// The same, with the number of the worker who does a piece, for what it needs of its own:
-    /// below `threads`, and of one thread at a time.
+    /// Calls `body` as `chunks` does, with the index of the worker that processes the piece, for
+    /// data of its own: it is below `threads`, and used by one thread at a time.
     package static func pieces(
         _ count: Int, threads: Int, _ body: (_ worker: Int, _ piece: Int) -> Void
     ) {
@@ -45,27 +46,27 @@ package enum Parallel {
         }
     }
 
-    /// Cuts `0..<count` into ranges of at least `grain` and hands them out: about three per thread,
-    /// so that a late thread does not hold up the rest.
+    /// Divides `0..<count` into ranges of at least `grain` elements, about three per thread so that
+    /// a late thread does not delay the rest, and calls `body` with each.
     package static func ranges(_ count: Int, grain: Int, threads: Int, _ body: (Range<Int>) -> Void)
     {
         let pieces = rangeCount(count, grain: grain, threads: threads)
         chunks(pieces, threads: threads) { body(range($0, of: pieces, count: count)) }
     }
 
-    /// How many ranges `ranges` makes.
+    /// Returns the number of ranges into which `ranges` divides `count`.
     package static func rangeCount(_ count: Int, grain: Int, threads: Int) -> Int {
         threads <= 1 ? min(count, 1) : max(min(count, 1), min(count / max(grain, 1), threads * 3))
     }
 
-    /// The `index`-th of `pieces` nearly equal parts of `0..<count`.
+    /// Returns the part of index `index` of `pieces` nearly equal parts of `0..<count`.
     package static func range(_ index: Int, of pieces: Int, count: Int) -> Range<Int> {
         (index * count / pieces)..<((index + 1) * count / pieces)
     }
 
     #if OneDNN
-    /// On oneDNN's threads, while it shares each convolution among them: two sets of threads would
-    /// take each other's cores.
+    /// Runs pieces on oneDNN's threads while it shares each convolution among them: two sets of
+    /// threads would compete for the same cores.
     private static func teamPieces(_ count: Int, threads: Int, _ body: (Int, Int) -> Void) {
         let nextWorker = Atomic<Int>(0)
         let next = Atomic<Int>(0)

@@ -1,11 +1,12 @@
-/// Random numbers by counting: Philox-4×32-10 of Salmon et al., "Parallel random numbers: as easy
-/// as 1, 2, 3" (SC'11).
+/// Philox is a counter-based random number generator: Philox-4×32-10 of Salmon et al., "Parallel
+/// random numbers: as easy as 1, 2, 3" (SC'11).
 ///
-/// A stream is named by what it is for (seed, purpose, epoch, sample, view); it gives the same
-/// numbers on any thread and in any order, so that an augmentation does not depend on the thread
-/// count and a resumed run goes on bit for bit. Streams of different names are independent.
+/// A stream is identified by its use (seed, purpose, epoch, sample, view). It gives the same
+/// numbers on any thread and in any order, so that an augmentation does not depend on the number of
+/// threads, and a resumed run continues bit for bit. Streams of different identities are
+/// independent.
 package struct Philox: RandomNumberGenerator, Sendable {
-    /// What the numbers are for; keeps streams of equal indices apart.
+    /// The purpose of the numbers, which separates streams with equal indices.
     package enum Purpose: UInt32, Sendable {
         case initialWeights = 1, shuffle, augmentation, split, sampler, test, positives, mix,
             corruption = 32, replacement
@@ -16,8 +17,8 @@ package struct Philox: RandomNumberGenerator, Sendable {
     private var block = SIMD4<UInt32>()
     private var used = 4
 
-    /// The stream of `purpose`, named further by three indices. `epoch` takes 32 bits, `sample` 64
-    /// less 32 (both below 2³²), `view` 8.
+    /// Makes the stream of a purpose, further identified by three indices: `epoch` and `sample` are
+    /// below 2³², `view` is below 2⁸.
     package init(seed: UInt64, purpose: Purpose, epoch: Int = 0, sample: Int = 0, view: Int = 0) {
         key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
         counter = SIMD4(
@@ -26,7 +27,7 @@ package struct Philox: RandomNumberGenerator, Sendable {
                 truncatingIfNeeded: sample >> 32) << 8)
     }
 
-    /// The function itself, for tests against the published vectors.
+    /// Computes one block of the generator, for tests against the published vectors.
     package static func block(counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
         var c = counter
         var k = key
@@ -53,15 +54,15 @@ package struct Philox: RandomNumberGenerator, Sendable {
 
     package mutating func next() -> UInt64 { UInt64(next32()) | UInt64(next32()) << 32 }
 
-    /// Uniform in [0, 1), 24 bits.
+    /// Draws a number uniform in [0, 1), with 24 bits.
     package mutating func uniform() -> Float { Float(next32() >> 8) * 0x1p-24 }
 
-    /// Uniform in [low, high).
+    /// Draws a number uniform in [low, high).
     package mutating func uniform(_ low: Float, _ high: Float) -> Float {
         low + (high - low) * uniform()
     }
 
-    /// Uniform in 0..<bound, without bias worth the name (64 bits against the bound).
+    /// Draws an integer uniform in 0..<bound, with negligible bias (64 bits against the bound).
     package mutating func index(below bound: Int) -> Int {
         Int(next().multipliedFullWidth(by: UInt64(bound)).high)
     }

@@ -1,24 +1,24 @@
-/// The processes that share a run, seen from one of them; a run of one process has one rank, and
-/// nothing here does anything then.
+/// Ranks are the processes that share a run, seen from one of them. A run of one process has one
+/// rank, and all operations here do nothing.
 ///
-/// The first operation that fails is remembered, and no other is tried: where work cannot throw, in
-/// the middle of a network, it goes on with numbers that are void, and the next `check` throws.
+/// The first failure is remembered, and no operation is tried after it: work that cannot throw, in
+/// the middle of a network, continues with meaningless values, and the next `check` throws.
 package final class Ranks {
     package let rank: Int
-    /// How many ranks there are.
+    /// The number of ranks.
     package let world: Int
     private let collectives: (any Collectives)?
     private var failure: SupConError?
-    /// A rank's report, [reportCount], and all ranks', [world, reportCount].
+    /// The report of a rank, [reportCount], and those of all ranks, [world, reportCount].
     private let report: AlignedBuffer
     private let reports: AlignedBuffer
     private let message: AlignedBuffer
 
     private static let reportCount = 8
-    /// Bytes of the sentence by which a rank fails, its end included.
+    /// The bytes of the message with which a rank fails, including its terminator.
     private static let messageByteCount = 1024
 
-    /// Takes the host's collectives; nil makes one process. Errors: argument (rank, world), memory.
+    /// Wraps the host's collectives; nil: a single process. Errors: argument (rank, world), memory.
     package init(_ collectives: (any Collectives)? = nil) throws(SupConError) {
         let (rank, world) = (collectives?.rank ?? 0, collectives?.world ?? 1)
         try require(
@@ -33,12 +33,12 @@ package final class Ranks {
         message = try AlignedBuffer(byteCount: Self.messageByteCount)
     }
 
-    /// Rank 0 writes files, logs and events.
+    /// Whether this is rank 0, which writes files, logs and events.
     package var isFirst: Bool { rank == 0 }
     package var isAlone: Bool { world == 1 }
 
-    /// The part of `0..<count` that each rank takes, in order: nearly equal, in whole multiples of
-    /// `unit`, which divides the count.
+    /// Returns the part of `0..<count` that each rank takes, in order: nearly equal, in whole
+    /// multiples of `unit`, which divides the count.
     package func parts(_ count: Int, unit: Int = 1) -> [Range<Int>] {
         (0..<world).map {
             let units = Parallel.range($0, of: world, count: count / unit)
@@ -48,7 +48,7 @@ package final class Ranks {
 
     // MARK: Operations
 
-    /// Errors: what an operation failed with before. No operation follows it.
+    /// Throws if an operation has failed before. Errors: those of the operation.
     package func check() throws(SupConError) { if let failure { throw failure } }
 
     /// Runs an operation, unless one has failed before. Returns whether it succeeded.
@@ -64,13 +64,13 @@ package final class Ranks {
         }
     }
 
-    /// Waits until all ranks are here. Errors: io.
+    /// Waits until all ranks have arrived. Errors: io.
     package func barrier() throws(SupConError) {
         attempt { (collectives) throws(SupConError) in try collectives.barrier() }
         try check()
     }
 
-    /// Replaces `values` by their sums over the ranks, of each times its rank's `factor`. Errors:
+    /// Replaces `values` by their sums over the ranks, weighted by each rank's `factor`. Errors:
     /// io.
     package func sum(_ values: UnsafeMutablePointer<Float>, count: Int, factor: Float = 1)
         throws(SupConError)
@@ -92,8 +92,8 @@ package final class Ranks {
         try check()
     }
 
-    /// Gathers `byteCount` bytes of each rank. Returns whether it succeeded; where it did not,
-    /// `gathered` holds this rank's bytes in the place of all others', and `check` throws.
+    /// Gathers `byteCount` bytes of each rank. Returns whether it succeeded; if it failed,
+    /// `gathered` holds copies of this rank's bytes, and `check` throws.
     @discardableResult
     package func gather(
         _ bytes: UnsafeRawPointer, byteCount: Int, into gathered: UnsafeMutableRawPointer
@@ -111,9 +111,9 @@ package final class Ranks {
 
     // MARK: Agreement
 
-    /// Runs `body` at every rank, and returns when all have ended theirs. Where one or more failed,
-    /// all throw the error of the first of them, in a sentence that names it. `body` itself calls
-    /// no operation. Errors: `body`'s, io.
+    /// Runs `body` on every rank, and returns when all have finished. If one or more fail, all
+    /// throw the error of the first of them, with a message that names the rank. `body` itself must
+    /// not call an operation. Errors: those of `body`, io.
     package func together<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
         try together(body) { _ in [] }.value
     }
@@ -138,7 +138,7 @@ package final class Ranks {
         }
         let all = reports.values(of: Double.self)
         gather(own, byteCount: Self.reportCount * 8, into: all)
-        // A collective that fails is this rank's reason; its own error, if it has one, comes first.
+        // If a collective fails, that is this rank's error, unless it has one of its own.
         if let error, failure != nil { throw error }
         try check()
         if let failed = (0..<world).first(where: { all[$0 * Self.reportCount] != 0 }) {
@@ -156,8 +156,8 @@ package final class Ranks {
         )
     }
 
-    /// Reads a whole number that a rank has reported. Errors: io (a number outside `range`: the
-    /// collectives deliver other bytes than a rank gave).
+    /// Returns a whole number that a rank has reported. Errors: io (a number outside `range`, so
+    /// that the collectives have not delivered what a rank sent).
     package func whole(_ number: Double, in range: ClosedRange<Int>) throws(SupConError) -> Int {
         guard let whole = Int(exactly: number), range.contains(whole) else {
             throw SupConError(
@@ -171,7 +171,7 @@ package final class Ranks {
         return whole
     }
 
-    /// The error of rank `failed`, which tells it to the others. Errors: io.
+    /// Returns the error of rank `failed`, which sends it to the others. Errors: io.
     private func sentence(of failed: Int, kind: Int32, ownError: SupConError?) throws(SupConError)
         -> SupConError
     {
@@ -195,8 +195,8 @@ package final class Ranks {
     }
 }
 
-/// Rank rows gather in place the rows of which each rank has a part, through memory that is taken
-/// once.
+/// Rank rows gather rows of which each rank holds a part, in place, through buffers that are
+/// allocated once.
 package final class RankRows {
     private let ranks: Ranks
     private let parts: [Range<Int>]
@@ -205,7 +205,7 @@ package final class RankRows {
     private let own: AlignedBuffer
     private let all: AlignedBuffer
 
-    /// Makes the memory to gather `parts`, the rows of each rank. Errors: memory.
+    /// Makes the buffers to gather `parts`, the rows of each rank. Errors: memory.
     package init(_ ranks: Ranks, parts: [Range<Int>], rowByteCount: Int) throws(SupConError) {
         (self.ranks, self.parts, self.rowByteCount) = (ranks, parts, rowByteCount)
         most = ranks.isAlone ? 0 : (parts.map(\.count).max() ?? 0) * rowByteCount
@@ -215,7 +215,7 @@ package final class RankRows {
 
     package var byteCount: Int { own.byteCount + all.byteCount }
 
-    /// Fills `rows` with those of the other ranks; its own are where they belong. Errors: io.
+    /// Fills `rows` with those of the other ranks; this rank's are already in place. Errors: io.
     package func gather(_ rows: UnsafeMutableRawPointer) throws(SupConError) {
         guard !ranks.isAlone else { return }
         let mine = parts[ranks.rank]

@@ -1,4 +1,4 @@
-/// An error has a kind, and a sentence that names the value that was wrong and what was expected.
+/// An error has a kind, and a message that names the value that was wrong and what was expected.
 public struct SupConError: Error, CustomStringConvertible, Sendable {
     /// The kinds of failure; the raw values are those of `supcon_status`.
     public enum Kind: Int32, Sendable, CaseIterable {
@@ -6,9 +6,9 @@ public struct SupConError: Error, CustomStringConvertible, Sendable {
             `internal`
     }
 
-    /// The kind of the error, which C knows as a status.
+    /// The kind of the error, which is a status in C.
     public let kind: Kind
-    /// A sentence that says what was wrong, with its value, and what was expected.
+    /// The message: what was wrong, with its value, and what was expected.
     public let message: String
 
     /// Makes an error with a message.
@@ -21,7 +21,7 @@ public struct SupConError: Error, CustomStringConvertible, Sendable {
     public var description: String { message }
 }
 
-/// Throws an error of `kind` unless `condition` holds; the sentence is only made when it does not.
+/// Throws an error of `kind` unless `condition` holds. The message is evaluated only then.
 @inlinable
 package func require(
     _ condition: Bool, _ kind: SupConError.Kind, _ message: @autoclosure () -> String

@@ -1,4 +1,5 @@
-/// Errors: argument (a weight below 0 or not finite; weights that are all 0).
+/// Throws unless weights are valid. Errors: argument (a weight below 0 or not finite; weights that
+/// are all 0).
 package func checkWeights(_ weights: some Collection<Float>) throws(SupConError) {
     if let (index, weight) = weights.enumerated().first(where: { !($1 >= 0 && $1.isFinite) }) {
         throw SupConError(

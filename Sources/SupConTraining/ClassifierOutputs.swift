@@ -4,12 +4,12 @@ import SupConTensor
 import SupConVision
 
 extension Model {
-    /// The classifier's output for each image: that of the image's class.
+    /// Returns, for each image, the index of the classifier's output for the image's class.
     ///
-    /// Where the classifier's classes have names, a class of the data set is the one of its name: a
-    /// data set with fewer classes, or in another order, goes on where the classifier stands. Where
-    /// they have none, labels are outputs. Errors: shape (a class that the classifier lacks), state
-    /// (no labels).
+    /// If the classifier's classes have names, a class of the data set is matched by its name, so
+    /// that a data set with fewer classes, or with classes in another order, continues with the
+    /// existing classifier. If they have none, labels are output indices. Errors: shape (a class
+    /// that the classifier lacks), state (no labels).
     func classifierOutputs(of dataset: Dataset) throws(SupConError) -> [Int] {
         guard let indices = dataset.classIndices else {
             throw SupConError(.state, "the data set has no labels, which a classifier needs")
@@ -18,7 +18,7 @@ extension Model {
         return indices.map { outputs[$0] }
     }
 
-    /// The output for each class of the data set. Errors: shape.
+    /// Returns the index of the output for each class of the data set. Errors: shape.
     private func classifierOutputs(ofClasses dataset: Dataset) throws(SupConError) -> [Int] {
         let count = network.configuration.classes
         let advice = "give it a new one (resetClassifier, supcon_model_reset_classifier)"
@@ -38,7 +38,7 @@ extension Model {
         }
         let wanted = try dataset.classNameList()
         if wanted == names { return Array(0..<count) }
-        // Of two classes with one name the first counts.
+        // If two classes have the same name, the first counts.
         let known = Dictionary(zip(names, 0...)) { first, _ in first }
         var outputs: [Int] = []
         for name in wanted {
@@ -59,7 +59,8 @@ extension Model {
 }
 
 extension Dataset {
-    /// The names of all classes. Errors: argument (more classes than a classifier can have).
+    /// Returns the names of all classes. Errors: argument (more classes than a classifier can
+    /// have).
     func classNameList() throws(SupConError) -> [String] {
         try require(
             classes <= mostClasses, .argument,

@@ -2,34 +2,35 @@ import SupConModel
 import SupConTensor
 import SupConVision
 
-/// A preset is a published recipe: every option of a model and of its training, under a name.
-/// Numbers are the publications' and their programs'; what neither says, and what this library does
-/// otherwise, stands in the description.
+/// A preset is a published recipe: every option of a model and of its training, under a name. The
+/// values come from the publications and their programs; the description says where neither gives a
+/// value and where this library differs.
 ///
 /// Sources: Khosla et al., arXiv:2004.11362; HobbitLong/SupContrast (its README's commands, and the
 /// defaults of its main_*.py); google-research's supcon (scripts/, and the defaults of
-/// hparams_flags.py). Common to all: an epoch's last, smaller batch is left out; every image is
-/// trained on, none held out; warm-up is one step ahead (step s of W, from 0, has gone (s + 1)/W of
-/// the way).
+/// hparams_flags.py). All presets share these differences: an epoch's last, smaller batch is left
+/// out; all images are trained on, and none are held out; warm-up is one step ahead (step s of W,
+/// from 0, has completed (s + 1)/W of it).
 public struct Preset: Sendable {
-    /// The name that `named` finds it by, such as "supcon-cifar10-resnet50".
+    /// The name of the preset, such as "supcon-cifar10-resnet50".
     public let name: String
-    /// A description of the recipe: what it trains, who published it, and what differs here.
+    /// A description of the recipe: its purpose, its publication, and the differences from it.
     public let description: String
     /// The options of the model that the recipe trains.
     public private(set) var model = ModelOptions()
-    /// The options of its training.
+    /// The options of the training.
     public private(set) var train = TrainOptions()
 
     /// All presets, in the order of the paper.
     public static let all = cifar + imageNet + [memory]
 
-    /// Finds a preset by its name. Errors: argument (an unknown name; says which there are).
+    /// Returns the preset of a name. Errors: argument (an unknown name; the message lists the known
+    /// ones).
     public static func named(_ name: String) throws(SupConError) -> Preset {
         all[try index(of: name)]
     }
 
-    /// Its place in `all`. Errors: argument.
+    /// Returns the index in `all` of the preset of a name. Errors: argument.
     package static func index(of name: String) throws(SupConError) -> Int {
         guard let found = all.firstIndex(where: { $0.name == name }) else {
             throw SupConError(
@@ -184,7 +185,7 @@ public struct Preset: Sendable {
             .resnet50, .imagenet, 224, 224
         )
         (model.head, model.normalizesFeatures, model.zeroInitLastGamma) = (.linear, true, true)
-        // Pixels from −1 to 1.
+        // Pixels are scaled to −1…1.
         (model.mean, model.std) = ([0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
         (train.batchSize, train.epochs, train.chunkSize) = (6144, 350, 32)
         (train.optimizer, train.learningRate, train.referenceBatch, train.weightDecay) = (
@@ -207,7 +208,7 @@ public struct Preset: Sendable {
         (train.batchSize, train.epochs, train.chunkSize, train.learningRate, train.weightDecay) = (
             4096, 700, 16, 0.2, 1e-4
         )
-        // At strength 1: SimCLR's jitter on ImageNet, RandAugment at its full magnitude, no warp.
+        // Strength 1 means SimCLR's jitter on ImageNet, RandAugment at its full magnitude, no warp.
         train.augmentation.kind = .stackedRandAugment
         (
             train.augmentation.brightness, train.augmentation.contrast,

@@ -34,19 +34,19 @@ public enum PositiveRule: Int32, Sendable, CaseIterable {
     case kernel = 4
 }
 
-/// The part that a queue of earlier keys takes. The raw values are those of the C header.
+/// The role of a queue of earlier keys. The raw values are those of the C header.
 public enum QueueMode: Int32, Sendable, CaseIterable {
     /// There is no queue.
     case off = 0
-    /// Entries of other labels are negatives; those of the query's own take no part.
+    /// Entries with other labels are negatives; those with the query's own label are ignored.
     case negatives = 1
-    /// Entries of the query's label are positives too.
+    /// Entries with the query's label are also positives.
     case positivesAndNegatives = 2
 }
 
 /// The course of the learning rate. The raw values are those of the C header.
 public enum LearningRateSchedule: Int32, Sendable, CaseIterable {
-    /// The rate stays.
+    /// The rate is constant.
     case constant = 0
     /// The rate falls to min_lr along half a cosine (arXiv:1608.03983, without restarts).
     case cosine = 1
@@ -72,182 +72,190 @@ public enum OptimizerKind: Int32, Sendable, CaseIterable {
 
 /// The options of a training run.
 public struct TrainOptions: Sendable {
-    /// Quantity that the run minimizes.
+    /// The quantity that the run minimizes.
     public var objective: Objective = .supcon
-    /// Trains the classifier in the same run, behind a stop-gradient. Applies to supcon and simclr.
+    /// Whether the classifier is trained in the same run, behind a stop-gradient. Applies to supcon
+    /// and simclr.
     public var jointClassifier: Bool = false
-    /// Augmented views per image. With the other objectives it is always 1. Applies to supcon and
-    /// simclr. Default 2; 1 to 64.
+    /// The number of augmented views per image. With the other objectives it is always 1. Applies
+    /// to supcon and simclr. Default 2; 1 to 64.
     public var views: Int = 2
-    /// Rule that makes two images positives of each other. All rules but classes need targets
-    /// instead of labels (supcon_dataset_with_targets), and no queue. The kNN accuracy of
-    /// validation is then the mean, over the validation images, of how much of a positive the
-    /// nearest training image is. Applies to supcon.
+    /// The rule that makes two images positives of each other. All rules except classes need
+    /// targets instead of labels (supcon_dataset_with_targets), and exclude a queue. The kNN
+    /// accuracy of validation is then the mean weight, as a positive, of each validation image's
+    /// nearest training image. Applies to supcon.
     public var positives: PositiveRule = .classes
-    /// Factor on the angle to the true class's weights; 1 is cross-entropy. Applies to max_margin.
-    /// Default 2; 1 to 8.
+    /// The factor of the angle to the true class's weights; 1 is cross-entropy. Applies to
+    /// max_margin. Default 2; 1 to 8.
     public var margin: Int = 2
-    /// Standard deviation of the kernel, in the targets' unit. Applies to positives kernel, which
-    /// needs a number above 0. Default 0; 0 or more.
+    /// The standard deviation of the kernel, in the unit of the targets. Applies to positives
+    /// kernel, which needs a number above 0. Default 0; 0 or more.
     public var labelBandwidth: Double = 0
-    /// Probability mass that the classifier's targets spread over all classes. Applies to runs that
-    /// train a classifier. Default 0; 0 to below 1.
+    /// The probability mass that the classifier's targets spread over all classes. Applies to runs
+    /// that train a classifier. Default 0; 0 to below 1.
     public var labelSmoothing: Double = 0
-    /// Blends each image of a batch with another, the fraction drawn from Beta(alpha, alpha) once
-    /// per batch (arXiv:1710.09412). With cutmix_alpha too, a batch gets one of the two. Applies to
-    /// cross_entropy and linear. Default 0: no mixup; 0.001 to 1000.
+    /// The parameter of MixUp, which blends each image of a batch with another; the fraction is
+    /// drawn from Beta(alpha, alpha) once per batch (arXiv:1710.09412). With cutmix_alpha as well,
+    /// each batch uses one of the two. Applies to cross_entropy and linear. Default 0: no mixup;
+    /// 0.001 to 1000.
     public var mixupAlpha: Double = 0
-    /// Pastes a box of another image of the batch, its area drawn by Beta(alpha, alpha)
-    /// (arXiv:1905.04899). Applies to cross_entropy and linear. Default 0: no CutMix; 0.001 to
-    /// 1000.
+    /// The parameter of CutMix, which pastes a box of another image of the batch; the fraction of
+    /// its area is drawn from Beta(alpha, alpha) once per batch (arXiv:1905.04899). Applies to
+    /// cross_entropy and linear. Default 0: no CutMix; 0.001 to 1000.
     public var cutmixAlpha: Double = 0
-    /// Options of the contrastive loss. The reduction must be mean or mean_all; rows are always
+    /// The options of the contrastive loss. The reduction must be mean or mean_all; rows are always
     /// normalized. Applies to supcon and simclr.
     public var loss: ContrastiveOptions = ContrastiveOptions()
-    /// Passes over the training images. Default 100; 1 to 1000000.
+    /// The number of passes over the training images. Default 100; 1 to 1000000.
     public var epochs: Int = 100
-    /// Images per step, before views. The last, smaller batch of an epoch is left out. Default 0:
-    /// 256, or all images that are trained on where they are fewer; 2 to 1000000.
+    /// The number of images per step, before views. The last, smaller batch of an epoch is left
+    /// out. Default 0: 256, or all training images if there are fewer; 2 to 1000000.
     public var batchSize: Int = 0
-    /// Images of each class in a batch, which then holds batch_size / images_per_class classes.
-    /// Default 0: a plain shuffle; 0 to 1000000.
+    /// The number of images of each class in a batch, which then holds batch_size /
+    /// images_per_class classes. Default 0: a plain shuffle; 0 to 1000000.
     public var imagesPerClass: Int = 0
-    /// Images that are in the network at a time, for exact gradients of large batches in little
-    /// memory. It divides batch_size. Gradient caching (arXiv:2101.06983) embeds chunk by chunk,
-    /// takes the loss and its gradient over the whole batch, and goes through the chunks once more
-    /// with the same views, for about 4/3 of the work. Batch norm sees chunks: its statistics are
-    /// those of chunk_size * views rows, and its running statistics move once per chunk. Default 0:
-    /// batch_size; 0 to 1000000.
+    /// The number of images that are in the network at a time, for exact gradients of large batches
+    /// in little memory. It divides batch_size. Gradient caching (arXiv:2101.06983) embeds chunk by
+    /// chunk, computes the loss and its gradient over the whole batch, and processes the chunks
+    /// once more with the same views, for about 4/3 of the work. Batch norm uses the statistics of
+    /// each chunk, of chunk_size * views rows, and updates its running statistics once per chunk.
+    /// Default 0: batch_size; 0 to 1000000.
     public var chunkSize: Int = 0
-    /// Contrasts with the keys of a momentum encoder and a queue of earlier ones, as MoCo does. The
-    /// first view of an image is the query; the momentum encoder, in evaluation mode with averaged
-    /// batch-norm statistics (arXiv:2101.08482), makes keys of the other views (arXiv:1911.05722,
-    /// and with labels arXiv:2004.11362). Applies to supcon and simclr.
+    /// The role of the queue in the contrastive loss, as in MoCo, with the keys of a momentum
+    /// encoder. The first view of an image is the query; the momentum encoder, in evaluation mode
+    /// with averaged batch-norm statistics (arXiv:2101.08482), computes keys of the other views
+    /// (arXiv:1911.05722, and with labels arXiv:2004.11362). Applies to supcon and simclr.
     public var queueMode: QueueMode = .off
-    /// Keys that the queue holds, at least those of a batch. Applies to runs with a queue. Default
-    /// 8192; 1 to 268435456.
+    /// The number of keys in the queue, at least that of a batch. Applies to runs with a queue.
+    /// Default 8192; 1 to 268435456.
     public var queueSize: Int = 8192
-    /// Momentum m of the key encoder: key = m * key + (1 - m) * query after each step. The default
-    /// is for runs of many thousand steps: 0.99 suits some hundred, and much smaller ones let the
-    /// run collapse. Applies to runs with a queue. Default 0.999; 0 to below 1.
+    /// The momentum m of the key encoder: key = m * key + (1 - m) * query after each step. The
+    /// default suits runs of many thousand steps; 0.99 suits some hundred, and much smaller values
+    /// let the run collapse. Applies to runs with a queue. Default 0.999; 0 to below 1.
     public var keyMomentum: Double = 0.999
-    /// How views are made of an image.
+    /// The augmentation that makes the views of an image.
     public var augmentation: AugmentationOptions = AugmentationOptions()
-    /// How the views after an image's first are made; NULL (default): as the first.
+    /// The augmentation of the views after an image's first; NULL (default): that of the first.
     public var augmentationSecond: AugmentationOptions? = nil
-    /// Seed of sampling, augmentation and the validation split.
+    /// The seed of sampling, augmentation and the validation split.
     public var seed: UInt64 = 0
-    /// Threads that decode and augment ahead of the step. Default 0: as many as compute; 0 to 1024.
+    /// The number of threads that decode and augment ahead of the step. Default 0: as many as
+    /// compute; 0 to 1024.
     public var loaderThreads: Int = 0
-    /// Rule that updates the weights.
+    /// The rule that updates the weights.
     public var optimizer: OptimizerKind = .sgd
-    /// Momentum of the updates. Applies to sgd, lars and rmsprop. Default 0.9; 0 to 0.9999.
+    /// The momentum of the updates. Applies to sgd, lars and rmsprop. Default 0.9; 0 to 0.9999.
     public var momentum: Double = 0.9
-    /// Weight decay; that of adamw is decoupled. Default 0.0001; 0 to 10.
+    /// The weight decay; that of adamw is decoupled. Default 0.0001; 0 to 10.
     public var weightDecay: Double = 0.0001
-    /// Takes Nesterov's form of momentum. Applies to sgd and lars.
+    /// Whether Nesterov's form of momentum is used. Applies to sgd and lars.
     public var nesterov: Bool = false
-    /// Weight decay acts on batch norm and biases too, as in the reference code; never with lars.
+    /// Whether weight decay also applies to batch norms and biases, as in the reference code; never
+    /// with lars.
     public var decaysNormAndBias: Bool = true
-    /// Multiplies a weight's rate, together with |weight| / |gradient + weight_decay * weight|.
+    /// The factor of a weight's rate, together with |weight| / |gradient + weight_decay * weight|.
     /// Applies to lars. Default 0.001; a number above 0, at most 1000.
     public var trustCoefficient: Double = 0.001
-    /// Decay of the mean of squared gradients. Applies to rmsprop. Default 0.9; 0 to 0.999999.
+    /// The decay of the mean of squared gradients. Applies to rmsprop. Default 0.9; 0 to 0.999999.
     public var rmspropDecay: Double = 0.9
-    /// Decay of the mean of gradients. Applies to adamw. Default 0.9; 0 to 0.999999.
+    /// The decay of the mean of gradients. Applies to adamw. Default 0.9; 0 to 0.999999.
     public var beta1: Double = 0.9
-    /// Decay of the mean of squared gradients. Applies to adamw. Default 0.999; 0 to 0.999999.
+    /// The decay of the mean of squared gradients. Applies to adamw. Default 0.999; 0 to 0.999999.
     public var beta2: Double = 0.999
-    /// Term that keeps the denominator of an update above 0. Applies to adamw and rmsprop. Default
-    /// -1: 1e-8 with adamw (PyTorch's), 1e-3 with rmsprop (google-research's linear stage); 0 to
-    /// 10.
+    /// The term that keeps the denominator of an update above 0. Applies to adamw and rmsprop.
+    /// Default -1: 1e-8 with adamw (PyTorch's), 1e-3 with rmsprop (google-research's linear stage);
+    /// 0 to 10.
     public var epsilon: Double = -1
-    /// Decay d of a moving average of the weights, which validation, best.safetensors and the final
-    /// model then have. After each step a += (1 - min(d, (1 + step) / (10 + step))) (w - a),
-    /// running statistics included; a checkpoint keeps both. Default 0: no average; 0 to 0.9999999.
+    /// The decay d of a moving average of the weights, which validation, best.safetensors and the
+    /// final model then use. After each step a += (1 - min(d, (1 + step) / (10 + step))) (w - a),
+    /// including running statistics; a checkpoint keeps both. Default 0: no average; 0 to
+    /// 0.9999999.
     public var emaDecay: Double = 0
-    /// Learning rate of a batch of reference_batch images. Default 0.1; a number above 0, at most
-    /// 1e6.
+    /// The learning rate of a batch of reference_batch images. Default 0.1; a number above 0, at
+    /// most 1e6.
     public var learningRate: Double = 0.1
-    /// Learning rate that the cosine schedule ends with, in the unit of learning_rate and not above
-    /// it. Applies to schedule cosine. Default 0; 0 to 1e6.
+    /// The learning rate at the end of the cosine schedule, in the unit of learning_rate and not
+    /// above it. Applies to schedule cosine. Default 0; 0 to 1e6.
     public var minLr: Double = 0
-    /// Batch size that learning_rate is for: the rate of a run is learning_rate * batch_size /
-    /// reference_batch. Default 256; 0 to 1000000; 0: learning_rate as it is.
+    /// The batch size to which learning_rate refers: the rate of a run is learning_rate *
+    /// batch_size / reference_batch. Default 256; 0 to 1000000; 0: learning_rate as it is.
     public var referenceBatch: Int = 256
-    /// Course of the learning rate after warm-up.
+    /// The course of the learning rate after warm-up.
     public var schedule: LearningRateSchedule = .cosine
-    /// Epochs of linear warm-up (arXiv:1706.02677), rounded to steps. Default -1: 10, but at most a
-    /// tenth of the run; 0 to 1e6.
+    /// The number of epochs of linear warm-up (arXiv:1706.02677), rounded to steps. Default -1: 10,
+    /// but at most a tenth of the run; 0 to 1e6.
     public var warmupEpochs: Double = -1
-    /// Steps of linear warm-up. Default -1: as many as warmup_epochs says; 0 to 1000000000.
+    /// The number of steps of linear warm-up. Default -1: as many as warmup_epochs says; 0 to
+    /// 1000000000.
     public var warmupSteps: Int = -1
-    /// The schedule begins when warm-up has ended, as google-research's does, instead of with the
-    /// run, as SupContrast's does.
+    /// Whether the schedule begins when warm-up has ended, as in google-research's code, instead of
+    /// with the run, as in SupContrast's.
     public var schedulesAfterWarmup: Bool = false
-    /// Fraction of the rate that warm-up begins with. Default 0.01; 0 to 1.
+    /// The fraction of the rate at which warm-up begins. Default 0.01; 0 to 1.
     public var warmupStart: Double = 0.01
-    /// Epochs after which the rate is multiplied by gamma, each larger than the one before. Applies
-    /// to schedule step.
+    /// The epochs after which the rate is multiplied by gamma, in ascending order. Applies to
+    /// schedule step.
     public var milestones: [Int] = []
-    /// Factor on the rate at each milestone. Applies to schedule step. Default 0.1; 1e-6 to 1.
+    /// The factor of the rate at each milestone. Applies to schedule step. Default 0.1; 1e-6 to 1.
     public var gamma: Double = 0.1
-    /// Factor on the rate after each exponential_epochs, a staircase. Applies to schedule
+    /// The factor of the rate after each exponential_epochs, a staircase. Applies to schedule
     /// exponential. Default 0.97; 1e-6 to 1.
     public var exponentialFactor: Double = 0.97
-    /// Epochs between two steps of the staircase. Applies to schedule exponential. Default 0.5;
-    /// 0.001 to 1e6.
+    /// The number of epochs between two steps of the staircase. Applies to schedule exponential.
+    /// Default 0.5; 0.001 to 1e6.
     public var exponentialEpochs: Double = 0.5
-    /// Stages of the encoder, and with them the stem, that are not trained; 4 is the whole encoder.
-    /// Their parameters and running statistics keep every bit, and they run in inference form, in
-    /// int8 if the model embeds in int8 (supcon_model_quantize) when the trainer is made. Applies
-    /// to all objectives but linear. Default 0; 0 to 4.
+    /// The number of stages of the encoder, beginning with the stem, that are not trained; 4 is the
+    /// whole encoder. Their parameters and running statistics keep every bit, and they run in
+    /// inference form, in int8 if the model embeds in int8 (supcon_model_quantize) when the trainer
+    /// is made. Applies to all objectives but linear. Default 0; 0 to 4.
     public var freezeStages: Int = 0
-    /// The encoder's batch norms use their running statistics and leave them as they are; gamma and
-    /// beta are trained. Applies to all objectives but linear; it suits small batches from given
-    /// weights.
+    /// Whether the encoder's batch norms use their running statistics and leave them unchanged;
+    /// gamma and beta are trained. Applies to all objectives but linear; it suits small batches
+    /// from given weights.
     public var freezesNorm: Bool = false
-    /// Epochs after which one more of the frozen stages is trained, the last one first. Applies to
-    /// freeze_stages above 0.
+    /// The epochs after each of which another frozen stage is trained, the last stage first.
+    /// Applies to freeze_stages above 0.
     public var unfreezeEpochs: [Int] = []
-    /// Learning rate of a stage over that of the one behind it. Head and classifier have the full
-    /// rate, the last stage this fraction of it, the stem its 5th power. Applies to all objectives
-    /// but linear. Default 1; 0.001 to 1.
+    /// The ratio of a stage's learning rate to that of the next stage. Head and classifier have the
+    /// full rate, the last stage has this fraction of it, and the stem has its 5th power. Applies
+    /// to all objectives but linear. Default 1; 0.001 to 1.
     public var layerDecay: Double = 1
-    /// Rounds of views of each image for which what the frozen stages make of them is computed once
-    /// and kept. It is kept in the type that they compute in. Epoch e takes the views of epoch (e -
-    /// 1) mod feature_cache + 1: with as many rounds as epochs a run comes to the same bytes as
-    /// without, but for images that images_per_class takes twice in an epoch. Applies to
-    /// freeze_stages above 0. Default 0: no cache; 0 to 1000000.
+    /// The number of rounds of views of each image for which the frozen stages' output is computed
+    /// once and stored. It is stored in the type that they compute in. Epoch e uses the views of
+    /// epoch (e - 1) mod feature_cache + 1: with as many rounds as epochs a run gives the same
+    /// bytes as without the cache, except for images that images_per_class repeats within an epoch.
+    /// Applies to freeze_stages above 0. Default 0: no cache; 0 to 1000000.
     public var featureCache: Int = 0
-    /// Folder for a file without a name that keeps the feature cache, gone with the trainer;
-    /// without one it is in memory, within the context's limit.
+    /// The folder of the nameless file that stores the feature cache and disappears with the
+    /// trainer; without one the cache is in memory, within the context's limit.
     public var featureCacheFolder: RawPath? = nil
-    /// Heights of the views over the run, 1 to 65536, each for an equal part of the epochs; the
-    /// width goes with them. At most epochs of them; none: the model's size throughout. The model
-    /// keeps its own size.
+    /// The heights of the views over the run, 1 to 65536, each for an equal part of the epochs; the
+    /// width changes in proportion. There are at most as many as epochs; none: the model's size
+    /// throughout. The model keeps its own size.
     public var imageSizeSchedule: [Int] = []
-    /// Fraction of the images that is held out for kNN@1 and early stopping. Default 0.05; 0 to
+    /// The fraction of the images that is held out for kNN@1 and early stopping. Default 0.05; 0 to
     /// 0.9; 0: none.
     public var validationFraction: Double = 0.05
-    /// Epochs between two validations. Default 1; 1 to 1000000.
+    /// The number of epochs between two validations. Default 1; 1 to 1000000.
     public var validationEvery: Int = 1
-    /// Stops the run after so many validations without a better kNN@1. Default 0: never; 0 to
-    /// 1000000.
+    /// The number of validations without a better kNN@1 after which the run stops. Default 0:
+    /// never; 0 to 1000000.
     public var patience: Int = 0
-    /// Folder that gets last.supcon after each epoch, and best.safetensors, the model with the best
-    /// kNN@1.
+    /// The folder that receives last.supcon after each epoch, and best.safetensors, the model with
+    /// the best kNN@1.
     public var checkpointFolder: RawPath? = nil
-    /// Goes on from last.supcon in checkpoint_folder, if it is there, of a run with the same
-    /// options, labels and targets. docs/options.md says which options may differ.
+    /// Whether the run continues from last.supcon in checkpoint_folder, if it exists; it must be of
+    /// a run with the same options, labels and targets. docs/options.md says which options may
+    /// differ.
     public var resume: Bool = false
-    /// The model at the end is the one with the best kNN@1 instead of the last.
+    /// Whether the model at the end is the one with the best kNN@1 instead of the last.
     public var restoresBest: Bool = false
-    /// A collapsed or diverged run stops with an error that names the likely remedy; otherwise it
-    /// only warns. A loss that is not a number always stops it.
+    /// Whether a collapsed or diverged run stops with an error that names the likely remedy;
+    /// otherwise it only warns. A loss that is not a number always stops it.
     public var stopsOnCollapse: Bool = true
-    /// Over several ranks, batch norm's statistics are those of all ranks' images; otherwise of
-    /// each rank's own, as in the paper. It changes nothing in a run of one process.
+    /// Whether, over several ranks, batch norm's statistics are those of all ranks' images;
+    /// otherwise they are of each rank's own, as in the paper. It changes nothing in a run of one
+    /// process.
     public var syncBatchNorm: Bool = false
 
     /// Makes the defaults.
@@ -281,8 +289,8 @@ extension TrainOptions {
         try require(
             batchSize == 0 || (batchSize >= 2 && batchSize <= 1_000_000), .argument,
             """
-            batch_size is \(batchSize); expected 2 to 1000000, or 0 for 256, or all images that \
-            are trained on where they are fewer
+            batch_size is \(batchSize); expected 2 to 1000000, or 0 for 256, or all training \
+            images if there are fewer
             """)
         try require(
             imagesPerClass == 0 || (imagesPerClass >= 0 && imagesPerClass <= 1_000_000), .argument,

@@ -8,11 +8,11 @@ extension Objective {
 }
 
 extension TrainOptions {
-    /// The largest batch that is taken where none is given.
+    /// The largest default batch.
     static let largestBatch = 256
 
-    /// Returns the options with a batch size: where none is given, 256 or all `images` if they are
-    /// fewer, but for what is left over of chunks and of images of a class.
+    /// Returns the options with their batch size resolved: if none is given, it is 256 or, if they
+    /// are fewer, all `images`, rounded down to whole chunks and to whole classes.
     func withBatch(ofAtMost images: Int) -> TrainOptions {
         guard batchSize == 0 else { return self }
         var options = self
@@ -22,10 +22,10 @@ extension TrainOptions {
         return options
     }
 
-    /// Views per image that this objective takes.
+    /// The number of views per image that this objective takes.
     var effectiveViews: Int { objective.isContrastive ? views : 1 }
 
-    /// Errors: argument.
+    /// Throws unless all options are valid together. Errors: argument.
     package func validate() throws(SupConError) {
         try validateRanges()
         try require(
@@ -113,7 +113,7 @@ extension TrainOptions {
         try augmentationSecond?.validate()
     }
 
-    /// Errors: argument.
+    /// Checks the options of a queue. Errors: argument.
     private func validateQueue() throws(SupConError) {
         guard queueMode != .off else { return }
         try require(
@@ -149,7 +149,7 @@ extension TrainOptions {
         )
     }
 
-    /// Errors: argument.
+    /// Checks the schedule of image sizes. Errors: argument.
     private func validateImageSizes() throws(SupConError) {
         for size in imageSizeSchedule {
             try require(
@@ -165,7 +165,7 @@ extension TrainOptions {
         )
     }
 
-    /// Errors: argument.
+    /// Checks the options of frozen stages. Errors: argument.
     private func validateFreezing() throws(SupConError) {
         try require(
             objective != .linear || (freezeStages == 0 && !freezesNorm && layerDecay == 1),
@@ -210,7 +210,7 @@ extension TrainOptions {
         }
     }
 
-    /// Errors: argument.
+    /// Checks the rule of positives. Errors: argument.
     private func validatePositives() throws(SupConError) {
         try require(
             positives == .classes || objective == .supcon, .argument,
@@ -227,7 +227,7 @@ extension TrainOptions {
             "label_bandwidth is \(labelBandwidth), which goes with positives kernel only")
     }
 
-    /// Errors: argument.
+    /// Checks the options of a classifier. Errors: argument.
     private func validateClassifierOptions() throws(SupConError) {
         try require(
             labelSmoothing == 0 || !objective.isContrastive || jointClassifier, .argument,

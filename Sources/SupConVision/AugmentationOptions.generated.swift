@@ -28,67 +28,67 @@ extension AugmentationOptions {
     }
 }
 
-/// How views are made of an image. Fields that a kind does not use are checked and otherwise
-/// ignored.
+/// The way in which views of an image are made. Fields that a kind does not use are checked and
+/// otherwise ignored.
 public struct AugmentationOptions: Sendable, Equatable {
-    /// Operations that make a view.
+    /// The operations that make a view.
     public var kind: AugmentationOptions.Kind = .simclr
-    /// Smallest fraction of the area that a crop keeps. Applies to all kinds but none. Default 0.2;
-    /// a number above 0, at most 1.
+    /// The smallest fraction of the area that a crop keeps. Applies to all kinds but none. Default
+    /// 0.2; a number above 0, at most 1.
     public var cropScaleMin: Float = 0.2
-    /// Largest fraction of the area that a crop keeps. Applies to all kinds but none. Default 1; a
-    /// number above 0, at most 1.
+    /// The largest fraction of the area that a crop keeps. Applies to all kinds but none. Default
+    /// 1; a number above 0, at most 1.
     public var cropScaleMax: Float = 1
-    /// Smallest width / height of a crop. Applies to all kinds but none. Default 3 / 4; a number
-    /// above 0.
+    /// The smallest ratio width / height of a crop. Applies to all kinds but none. Default 3 / 4; a
+    /// number above 0.
     public var cropRatioMin: Float = 3.0 / 4
-    /// Largest width / height of a crop. Applies to all kinds but none. Default 4 / 3; a number
-    /// above 0.
+    /// The largest ratio width / height of a crop. Applies to all kinds but none. Default 4 / 3; a
+    /// number above 0.
     public var cropRatioMax: Float = 4.0 / 3
-    /// Probability of a horizontal flip. Applies to all kinds but none. Default 0.5; 0 to 1.
+    /// The probability of a horizontal flip. Applies to all kinds but none. Default 0.5; 0 to 1.
     public var flipProbability: Float = 0.5
-    /// Probability of color jitter. Applies to simclr, simaugment and stacked_randaugment. Default
-    /// 0.8; 0 to 1.
+    /// The probability of color jitter. Applies to simclr, simaugment and stacked_randaugment.
+    /// Default 0.8; 0 to 1.
     public var jitterProbability: Float = 0.8
-    /// Color jitter multiplies the brightness by a factor within 1 +- this, not below 0. Default
+    /// The range of the brightness factor of color jitter: within 1 +- this, not below 0. Default
     /// 0.4; 0 or more.
     public var brightness: Float = 0.4
-    /// Color jitter multiplies the contrast by a factor within 1 +- this, not below 0. Default 0.4;
-    /// 0 or more.
+    /// The range of the contrast factor of color jitter: within 1 +- this, not below 0. Default
+    /// 0.4; 0 or more.
     public var contrast: Float = 0.4
-    /// Color jitter multiplies the saturation by a factor within 1 +- this, not below 0. Applies to
-    /// color images. Default 0.4; 0 or more.
+    /// The range of the saturation factor of color jitter: within 1 +- this, not below 0. Applies
+    /// to color images. Default 0.4; 0 or more.
     public var saturation: Float = 0.4
-    /// Color jitter shifts the hue within +- this, as a fraction of the color circle. Applies to
-    /// color images. Default 0.1; 0 to 0.5.
+    /// The range of the hue shift of color jitter: within +- this, as a fraction of the color
+    /// circle. Applies to color images. Default 0.1; 0 to 0.5.
     public var hue: Float = 0.1
-    /// Probability of turning gray. Applies to color images. Default 0.2; 0 to 1.
+    /// The probability of turning gray. Applies to color images. Default 0.2; 0 to 1.
     public var grayProbability: Float = 0.2
-    /// Probability of Gaussian blur. Default -1: 0.5 if the view's smaller side is 128 pixels or
-    /// more, else 0; 0 to 1.
+    /// The probability of Gaussian blur. Default -1: 0.5 if the view's smaller side is 128 pixels
+    /// or more, else 0; 0 to 1.
     public var blurProbability: Float = -1
-    /// Smallest standard deviation of the blur, in pixels. Default 0.1; a number above 0.
+    /// The smallest standard deviation of the blur, in pixels. Default 0.1; a number above 0.
     public var blurSigmaMin: Float = 0.1
-    /// Largest standard deviation of the blur, in pixels. Default 2; a number above 0.
+    /// The largest standard deviation of the blur, in pixels. Default 2; a number above 0.
     public var blurSigmaMax: Float = 2
-    /// Number of operations that RandAugment draws. Applies to randaugment and stacked_randaugment.
-    /// Default 2; 0 to 16.
+    /// The number of operations that RandAugment draws. Applies to randaugment and
+    /// stacked_randaugment. Default 2; 0 to 16.
     public var randAugmentOperations: Int = 2
-    /// Magnitude of RandAugment's operations. Applies to randaugment and stacked_randaugment.
+    /// The magnitude of RandAugment's operations. Applies to randaugment and stacked_randaugment.
     /// Default 9; 0 to 30.
     public var randAugmentMagnitude: Float = 9
-    /// Probability of a random warp. Applies to simaugment and stacked_randaugment. Default 0.5; 0
-    /// to 1.
+    /// The probability of a random warp. Applies to simaugment and stacked_randaugment. Default
+    /// 0.5; 0 to 1.
     public var warpProbability: Float = 0.5
-    /// Largest spread of the warp's control points, as a fraction of the smaller side. Each
+    /// The largest spread of the warp's control points, as a fraction of the smaller side. Each
     /// coordinate moves by a normal variate times a length of up to that. Applies to simaugment and
     /// stacked_randaugment. Default 23 / 224; 0 to 1.
     public var warpStrength: Float = 23.0 / 224
-    /// Gray level that shears, translations, rotations and cutout put where there is no image.
+    /// The gray level with which shears, translations, rotations and cutout fill empty areas.
     /// Default 0.5; 0 to 1.
     public var fill: Float = 0.5
-    /// Side of a square of fill, as a fraction of the smaller side; the last operation. Applies to
-    /// autoaugment_imagenet, autoaugment_cifar10 and randaugment. Default 0: none; 0 to 1.
+    /// The side of a square of fill, as a fraction of the smaller side; it is painted last. Applies
+    /// to autoaugment_imagenet, autoaugment_cifar10 and randaugment. Default 0: none; 0 to 1.
     public var cutout: Float = 0
 
     /// Makes the defaults.

@@ -1,4 +1,4 @@
-/// Numbers out of bytes that nobody vouches for: nil beyond the end.
+/// Reads integers from untrusted bytes; nil beyond the end.
 extension UnsafeRawBufferPointer {
     func byte(_ offset: Int) -> Int? { (0..<count).contains(offset) ? Int(self[offset]) : nil }
 
@@ -26,14 +26,14 @@ extension UnsafeRawBufferPointer {
         return true
     }
 
-    /// True where they begin like a pointer file of Git LFS, which stands for a file that was not
-    /// fetched.
+    /// Whether the bytes begin like a pointer file of Git LFS, a placeholder for a file that has
+    /// not been fetched.
     package var isGitLFSPointer: Bool { starts(with: "version https://git-lfs.github.com/spec/") }
     package static var gitLFSPointer: String {
         "is a pointer of Git LFS, not the file itself; expected that: run “git lfs pull”"
     }
 
-    /// The bytes from `offset` on, `length` of them, or as many as there are.
+    /// Returns `length` bytes from `offset` on, or as many as there are.
     func part(_ offset: Int, _ length: Int) -> UnsafeRawBufferPointer {
         let start = Swift.min(Swift.max(offset, 0), count)
         return UnsafeRawBufferPointer(

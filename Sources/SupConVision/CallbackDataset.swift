@@ -1,10 +1,10 @@
 import SupConTensor
 
 extension Dataset {
-    /// Makes a data set of images that the caller makes on demand: `fill` gets indices and writes
-    /// those images, u8, dense [indices, height, width, channels]; false stops what is going on
-    /// with a canceled error. It runs only on the thread that called the library. Errors: argument,
-    /// shape.
+    /// Makes a data set of images that the caller produces on demand. `fill` receives indices and
+    /// writes their images, u8, dense [indices, height, width, channels]; if it returns false, the
+    /// current operation stops with a canceled error. It is called only on the thread that called
+    /// the library. Errors: argument, shape.
     public static func callback(
         count: Int, height: Int, width: Int, channels: Int, labels: [Int]? = nil,
         _ fill: @escaping (_ indices: [Int], _ pixels: UnsafeMutablePointer<UInt8>) -> Bool

@@ -1,7 +1,7 @@
 import Glibc
 import SupConTensor
 
-/// ITU-R 601 luma in 16-bit fixed point, as Pillow's convert("L") computes it.
+/// Returns ITU-R 601 luma in 16-bit fixed point, as Pillow's convert("L") computes it.
 @inline(__always)
 func luma(_ red: UInt8, _ green: UInt8, _ blue: UInt8) -> UInt8 {
     UInt8(
@@ -10,12 +10,12 @@ func luma(_ red: UInt8, _ green: UInt8, _ blue: UInt8) -> UInt8 {
 }
 
 extension ImageView {
-    /// This image with `wanted` channels (1 or 3, or as many as it has), without a copy where
-    /// strides can say it; otherwise in `scratch`.
+    /// Returns this image with `wanted` channels (1 or 3, or its own number), without a copy if
+    /// strides can express it, otherwise in `scratch`.
     ///
-    /// To gray: luma = 0.299 R + 0.587 G + 0.114 B. To RGB: the gray channel three times, with a
-    /// channel stride of 0. The second channel of two and the fourth of four are alpha, and are
-    /// dropped.
+    /// Conversion to gray: luma = 0.299 R + 0.587 G + 0.114 B. Conversion to RGB: the gray channel
+    /// three times, with a channel stride of 0. The second of two channels and the fourth of four
+    /// are alpha, and are dropped.
     func converted(to wanted: Int, scratch: Scratch) throws(SupConError) -> ImageView {
         var view = self
         if wanted == channels { return view }
@@ -25,7 +25,7 @@ extension ImageView {
             return view
         }
         if wanted == 3 { return view }
-        // An image of this size is in memory: no overflow.
+        // An image of this size is in memory, so this does not overflow.
         let memory = try scratch.reserve(height * width * element.byteCount)
         switch element {
         case .u8: writeLuma(memory.assumingMemoryBound(to: UInt8.self)) { luma($0, $1, $2) }
@@ -51,7 +51,7 @@ extension ImageView {
         }
     }
 
-    /// Writes the image, dense [height, width, channels], of the same element type.
+    /// Writes the image, dense [height, width, channels], without changing the element type.
     func copyDense(to: UnsafeMutableRawPointer) {
         switch element {
         case .u8: copyDense(to.assumingMemoryBound(to: UInt8.self))
@@ -82,22 +82,23 @@ extension ImageView {
     }
 }
 
-/// Memory that grows and is used again and again; its contents do not outlive the next `reserve`.
+/// A scratch is a reusable buffer that grows on demand; its contents do not survive the next
+/// `reserve`.
 final class Scratch {
     private var buffer: AlignedBuffer?
     private let context: ExecutionContext
 
     init(_ context: ExecutionContext = .default) { self.context = context }
 
-    /// Gives the memory back.
+    /// Frees the memory.
     func release() { buffer = nil }
 
-    /// At least `bytes` bytes. Errors: memory.
+    /// Returns a buffer of at least `bytes` bytes. Errors: memory.
     func reserve(_ bytes: Int) throws(SupConError) -> UnsafeMutableRawPointer {
         if let buffer, buffer.byteCount >= bytes { return buffer.pointer }
         buffer = nil
         try context.checkOften(bytes, for: "an image")
-        // A little more, so that images of about one size share it.
+        // A little more than needed, so that images of similar sizes share it.
         let new = try AlignedBuffer(byteCount: bytes + (bytes > 64 << 20 ? 0 : bytes / 4))
         buffer = new
         return new.pointer

@@ -1,28 +1,30 @@
 import SupConTensor
 
-/// The classes of a data set: class c is the c-th of its labels in ascending order.
+/// A class table lists the classes of a data set: class c has the label of index c in ascending
+/// order.
 ///
-/// Labels are any integers (ids, product numbers, hashes): nothing here grows with the largest. A
-/// subset keeps its parent's table, so that its classes stay the parent's, and what a model has
-/// learned on one part holds on the other.
+/// Labels are any integers (ids, product numbers, hashes), as nothing grows with the largest one. A
+/// subset keeps its parent's table, so that its classes are the parent's, and a model trained on
+/// one part fits the other.
 struct ClassTable: Sendable, Equatable {
     /// The label of each class, ascending.
     let labels: [Int]
-    /// nil: classes are called by their labels.
+    /// The names of the classes; nil: classes are named by their labels.
     let names: [String]?
 
-    /// A data set without labels has no classes.
+    /// The table of a data set without labels, which has no classes.
     static let none = ClassTable(labels: [], names: nil)
 
     private init(labels: [Int], names: [String]?) { (self.labels, self.names) = (labels, names) }
 
-    /// Classes whose labels are 0 to `count` - 1; `names`: nil, or one each.
+    /// Makes a table of classes with labels 0 to `count` - 1; `names` is nil, or has one name for
+    /// each.
     init(count: Int, names: [String]? = nil) {
         self.init(labels: Array(0..<count), names: names)
     }
 
-    /// The classes of `labels`, those that occur; nil: none. Errors: shape (not as many labels as
-    /// images), memory.
+    /// Makes a table of the distinct labels of `labels`; nil: there are none. Errors: shape (the
+    /// number of labels differs from that of images), memory.
     init(_ labels: [Int]?, images: Int) throws(SupConError) {
         guard let labels else {
             self = .none
@@ -37,10 +39,10 @@ struct ClassTable: Sendable, Equatable {
 
     var count: Int { labels.count }
 
-    /// Labels are class indices already.
+    /// Whether labels are class indices already.
     private var isDense: Bool { labels.first == 0 && labels.last == labels.count - 1 }
 
-    /// The class of a label; nil: none has it.
+    /// Returns the class of a label; nil if no class has it.
     func index(of label: Int) -> Int? {
         if isDense { return labels.indices.contains(label) ? label : nil }
         var (low, high) = (0, labels.count)
@@ -51,18 +53,18 @@ struct ClassTable: Sendable, Equatable {
         return low < labels.count && labels[low] == label ? low : nil
     }
 
-    /// The classes of `all`, labels that are in the table.
+    /// Returns the classes of labels that are all in the table.
     func indices(of all: [Int]) -> [Int] { isDense ? all : all.map { index(of: $0) ?? 0 } }
 
-    /// The name of a class: its own, or its label; nil: there is no such class.
+    /// Returns the name of a class, or else its label; nil if there is no such class.
     func name(_ index: Int) -> String? {
         guard labels.indices.contains(index) else { return nil }
         return names?[index] ?? String(labels[index])
     }
 
-    /// Returns the table with these names: one for each class, in order; or more, and then labels
-    /// are indices into the names. Errors: shape (fewer names than classes, or a label that is no
-    /// index into more).
+    /// Returns the table with these names: one for each class, in order; or more, in which case
+    /// labels are indices into the names. Errors: shape (fewer names than classes, or a label that
+    /// is not an index into the longer list).
     func named(_ names: [String]) throws(SupConError) -> ClassTable {
         try require(
             names.count >= count, .shape,

@@ -4,13 +4,14 @@
 import SupConTensor
 
 extension DatasetOptions {
-    /// What happens to a file that is no readable image. The raw values are those of the C header.
+    /// The treatment of a file that is not a readable image. The raw values are those of the C
+    /// header.
     public enum OnError: Int32, Sendable, CaseIterable {
-        /// It is left out and reported (supcon_dataset_skipped); one that turns unreadable later is
-        /// replaced in a run by another image of its class, chosen by (seed, epoch, image), with a
-        /// warning event, and left out where a classifier is fitted.
+        /// The file is left out and reported (supcon_dataset_skipped); a file that becomes
+        /// unreadable later is replaced during a run by another image of its class, chosen by
+        /// (seed, epoch, image), with a warning event, and left out when a classifier is fitted.
         case skip = 0
-        /// The first one, in the data set's order, is an error.
+        /// The first such file, in the data set's order, is an error.
         case refuse = 1
     }
 }
@@ -27,23 +28,24 @@ extension DatasetOptions {
 
 /// The options of a data set.
 public struct DatasetOptions: Sendable, Equatable {
-    /// What happens to a file that is no readable image.
+    /// The treatment of a file that is not a readable image.
     public var onError: DatasetOptions.OnError
-    /// Channels of the images that come out: 1 (gray) or 3 (RGB); 0 (default): 3 for files, as
-    /// stored elsewhere.
+    /// The number of channels of the images: 1 (gray) or 3 (RGB); 0 (default): 3 for files, as
+    /// stored otherwise.
     public var channels: Int
-    /// Copies images in memory, encoded ones too; otherwise the memory stays the caller's, valid
-    /// and unchanged until the data set, and what was made from it, is freed.
+    /// Whether images in memory, including encoded ones, are copied; otherwise the memory remains
+    /// the caller's, and must stay valid and unchanged until the data set, and everything derived
+    /// from it, has been freed.
     public var copies: Bool
-    /// Pixels that an image in a file may have; one that claims more counts as unreadable. The
-    /// default is what Pillow takes for an attack; the limit is two sides of 65536. Default
-    /// 178956970; 1 to 4294967296.
+    /// The largest number of pixels of an image in a file; a file that claims more counts as
+    /// unreadable. The default is what Pillow takes for an attack; the limit is two sides of 65536.
+    /// Default 178956970; 1 to 4294967296.
     public var maxPixels: Int
-    /// Makes a view of a JPEG from all of its pixels, as that of an array would be. Otherwise it is
-    /// made from 1/2 or 1/4 of them along each side where it has 2.5 times fewer still, which is
-    /// faster and differs by less than half a level of 255 on average.
+    /// Whether a view of a JPEG is made from all of its pixels, like that of an array. Otherwise it
+    /// is made from 1/2 or 1/4 of them along each side if at least 2.5 times the view's own remain,
+    /// which is faster and differs by less than half a level of 255 on average.
     public var decodesExactly: Bool
-    /// Order of a folder's classes.
+    /// The order of a folder's classes.
     public var classOrder: DatasetOptions.ClassOrder
 
     /// Makes options of the defaults and what is given.

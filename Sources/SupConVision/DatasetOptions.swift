@@ -1,7 +1,7 @@
 import SupConTensor
 
 extension DatasetOptions {
-    /// Errors: argument.
+    /// Throws unless all options are valid. Errors: argument.
     package func validate() throws(SupConError) {
         try require(
             channels == 0 || channels == 1 || channels == 3, .argument,
@@ -13,6 +13,6 @@ extension DatasetOptions {
         try validateRanges()
     }
 
-    /// The channels of images that are stored with `stored` channels.
+    /// Returns the number of channels of images that are stored with `stored` channels.
     func channels(stored: Int) -> Int { channels == 0 ? stored : channels }
 }

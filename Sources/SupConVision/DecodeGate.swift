@@ -1,17 +1,17 @@
 import SupConTensor
 
-/// Lets the readers of one call hold one large decoded image among them at a time, within the
-/// memory limit of the call's context. Small images pass at once, any number of them.
+/// A decode gate lets the readers of one call hold a single large decoded image among them at a
+/// time, within the memory limit of the call's context. Small images pass at once, in any number.
 package final class DecodeGate: Sendable {
     let context: ExecutionContext
     private let turn = WorkCondition()
-    // Read and written with the lock held.
+    // Guarded by the lock.
     nonisolated(unsafe) private var isTaken = false
 
     package init(_ context: ExecutionContext) { self.context = context }
 
-    /// Checks that `bytes` may be taken, and waits for the turn if they are many and the caller
-    /// does not have it yet. Returns whether the caller has the turn now, and so has to `leave`.
+    /// Checks that `bytes` may be taken. If they are many and the caller does not hold the turn
+    /// yet, waits for it. Returns whether the caller now holds the turn, and so must `leave`.
     /// Errors: memory.
     func enter(_ bytes: Int, hasTurn: Bool, for what: @autoclosure () -> String)
         throws(SupConError) -> Bool
@@ -25,7 +25,7 @@ package final class DecodeGate: Sendable {
             isTaken = true
         }
         do throws(SupConError) {
-            // With the turn: the image before has been given back.
+            // A caller that holds the turn has released its previous image.
             try context.checkMemory(bytes, for: what())
         } catch {
             leave()

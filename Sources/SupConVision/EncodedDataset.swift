@@ -5,26 +5,27 @@ import SupConTensor
 public struct EncodedImage: @unchecked Sendable {
     /// The encoded bytes; nil: the image is in the file `path`.
     public var bytes: UnsafeRawBufferPointer?
-    /// The file, or the name that an image in memory goes by; may be empty then.
+    /// The path of the file, or the name of an image in memory, which may be empty.
     public var path: RawPath
 
-    /// Names a file.
+    /// Makes an image that is read from a file.
     public init(path: RawPath) { (bytes, self.path) = (nil, path) }
-    /// Takes encoded bytes, and a name that errors call them by.
+    /// Makes an image of encoded bytes, with a name for error messages.
     public init(bytes: UnsafeRawBufferPointer, name: RawPath = "") {
         (self.bytes, path) = (bytes, name)
     }
 
-    /// The name that errors call it by.
+    /// Returns the name for error messages.
     func name(_ index: Int) -> RawPath { path.bytes.isEmpty ? RawPath("image \(index)") : path }
 }
 
 extension Dataset {
-    /// Makes a data set of encoded images, in memory or in files, in that order, each looked at
-    /// once, here, and decoded when it is used. Bytes in memory are copied if the options say so;
-    /// otherwise they stay the caller's, valid and unchanged as long as the data set and what was
-    /// made from it live. With `skip`, what is no readable image is left out, with its label.
-    /// Errors: argument, shape (labels), io, format (no image, or with `refuse` a bad one), memory.
+    /// Makes a data set of encoded images, in memory or in files, in the given order. Each is
+    /// inspected once, here, and decoded when it is used. Bytes in memory are copied if the options
+    /// say so; otherwise they remain the caller's, and must stay valid and unchanged as long as the
+    /// data set or one derived from it lives. With `skip`, unreadable images are left out, with
+    /// their labels. Errors: argument, shape (labels), io, format (no image, or with `refuse` a bad
+    /// one), memory.
     public static func encoded(
         _ images: [EncodedImage], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()
     ) throws(SupConError) -> Dataset {
@@ -67,7 +68,7 @@ extension Dataset {
 }
 
 extension EncodedMemory {
-    /// Keeps the pieces, or copies of them. Errors: memory (of copies).
+    /// Stores the pieces, or copies of them. Errors: memory (for copies).
     init(_ pieces: [UnsafeRawBufferPointer?], copies: Bool) throws(SupConError) {
         guard copies else {
             self.init(pieces: pieces, owner: nil)

@@ -1,8 +1,8 @@
 import SupConTensor
 
 extension Dataset {
-    /// Opens JPEG, PNG or WebP files, in that order; each is opened once, here, and decoded when it
-    /// is used. With `skip`, what is no readable image is left out, with its label. Errors:
+    /// Opens JPEG, PNG or WebP files, in the given order. Each is inspected once, here, and decoded
+    /// when it is used. With `skip`, unreadable images are left out, with their labels. Errors:
     /// argument, shape (labels), io, format (no image, or with `refuse` a bad one), memory.
     public static func files(
         _ paths: [RawPath], labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()
@@ -18,22 +18,22 @@ extension Dataset {
     }
 }
 
-/// Those of many files that are images, found by opening each once, on all threads.
+/// Found files are those of many files that are images, found by opening each once, on all threads.
 struct FoundFiles {
     struct Image {
-        /// In the list of paths.
+        /// The index in the list of paths.
         var index: Int
         var header: ImageHeader
     }
     private let images: [EncodedImage]
     private let options: DatasetOptions
     private(set) var kept: [Image] = []
-    /// "path: reason".
+    /// The files that were skipped, as "path: reason".
     private(set) var skipped: [String] = []
 
-    /// - Parameter ignoresOthers: a file that is no image by its content and does not have an
-    ///   image's name either is no concern of ours.
-    /// Errors: with `refuse` that of the first bad file.
+    /// Inspects the images. If `ignoresOthers` is true, files that neither are images by their
+    /// content nor have an image's name are ignored. Errors: with `refuse` that of the first bad
+    /// file.
     init(_ images: [EncodedImage], options: DatasetOptions, ignoresOthers: Bool)
         throws(SupConError)
     {
@@ -75,7 +75,7 @@ struct FoundFiles {
         }
     }
 
-    /// Errors: memory.
+    /// Returns the images as a source. Errors: memory.
     func source() throws(SupConError) -> FileSource {
         let pieces = kept.map { images[$0.index].bytes }
         let isInMemory = pieces.contains { $0 != nil }
@@ -89,7 +89,7 @@ struct FoundFiles {
             isExact: options.decodesExactly)
     }
 
-    /// Does the name end like an image's, of whatever kind?
+    /// Returns whether the name has the ending of some image format.
     private static func hasImageName(_ path: RawPath) -> Bool {
         let name = path.name
         guard let dot = name.lastIndex(of: UInt8(ascii: ".")) else { return false }

@@ -1,16 +1,16 @@
 import Glibc
 import SupConTensor
 
-/// A regular file, open for reading; closed with the object.
+/// A file input is a regular file that is open for reading; it is closed with the object.
 final class FileInput {
     let path: RawPath
-    /// In bytes, when it was opened.
+    /// The size in bytes when the file was opened.
     let size: Int
     private let descriptor: Int32
 
-    /// Errors: argument (an impossible path), io.
+    /// Opens a file. Errors: argument (an impossible path), io.
     init(_ path: RawPath) throws(SupConError) {
-        // O_NONBLOCK: a pipe of that name must not make us wait; of no effect on files.
+        // With O_NONBLOCK, opening a pipe does not wait; it has no effect on files.
         let (descriptor, reason) = try path.withCString { name in
             retrying { Int(open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) }
         }
@@ -27,7 +27,7 @@ final class FileInput {
 
     deinit { close(descriptor) }
 
-    /// Reads `count` bytes from `offset` on. Errors: io (also a file that ends before).
+    /// Reads `count` bytes from `offset` on. Errors: io (also if the file ends earlier).
     func read(_ to: UnsafeMutableRawPointer, offset: Int, count: Int) throws(SupConError) {
         var done = 0
         while done < count {
@@ -42,8 +42,8 @@ final class FileInput {
         }
     }
 
-    /// A duplicate of the descriptor, for a library that closes it; it shares the position, which
-    /// is still the start. Errors: io.
+    /// Returns a duplicate of the descriptor, for a library that closes it. It shares the position,
+    /// which is still the start. Errors: io.
     func duplicate() throws(SupConError) -> Int32 {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         try require(copy >= 0, .io, "\(path): cannot be opened again: \(systemMessage(errno))")
@@ -51,7 +51,7 @@ final class FileInput {
     }
 }
 
-/// Repeats a system call as long as a signal interrupts it; the result, and errno if that is
+/// Repeats a system call while signals interrupt it. Returns the result, and errno if it is
 /// negative.
 func retrying(_ call: () -> Int) -> (result: Int, reason: Int32) {
     while true {
@@ -62,7 +62,7 @@ func retrying(_ call: () -> Int) -> (result: Int, reason: Int32) {
     }
 }
 
-/// What the system calls an error number: "No such file or directory".
+/// Returns the system's message for an error number, such as "No such file or directory".
 package func systemMessage(_ number: Int32) -> String {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
         guard let start = buffer.baseAddress, strerror_r(number, start, 256) == 0 else {

@@ -1,17 +1,17 @@
 import SupConTensor
 
 extension Dataset {
-    /// Opens a folder with a folder per class: classes in the order of their names, images found by
-    /// their content to any depth, each folder in the byte order of its names. A folder that holds
-    /// files alone is a data set without labels. Every file is opened once, here, and decoded when
-    /// it is used.
+    /// Opens a folder that has one folder per class. Classes are in the natural order of their
+    /// names; images are found by their content, at any depth, in the byte order of names. A folder
+    /// that holds only files is a data set without labels. Every file is inspected once, here, and
+    /// decoded when it is used.
     ///
     /// Links to files and folders are followed, but a folder is visited once per class, so that
-    /// links in a circle end. Names that begin with a dot, and __MACOSX, are not looked at. A file
-    /// that is no JPEG, PNG or WebP counts as bad if its name ends like an image's (".jpg",
-    /// ".webp", …) and is ignored otherwise; one that cannot be read or is cut off counts as bad
-    /// always. A class without images stays a class. Errors: argument, io, format (no image, or
-    /// with `refuse` a bad one), memory.
+    /// circular links end. Names that begin with a dot, and __MACOSX, are ignored. A file that is
+    /// no JPEG, PNG or WebP counts as bad if its name ends like an image's (".jpg", ".webp", …),
+    /// and is ignored otherwise; one that cannot be read or is truncated always counts as bad. A
+    /// class without images remains a class. Errors: argument, io, format (no image, or with
+    /// `refuse` a bad one), memory.
     public static func folder(_ path: RawPath, options: DatasetOptions = DatasetOptions())
         throws(SupConError) -> Dataset
     {
@@ -23,7 +23,7 @@ extension Dataset {
         }
         var walk = FolderWalk(root: path)
         for folder in folders { walk.collect(folder) }
-        // Files beside class folders are in no class.
+        // Files beside class folders have no class.
         let strays = root.filter { !$0.isFolder }
         if folders.isEmpty { walk.collect(files: strays) }
 
@@ -65,7 +65,7 @@ extension Dataset {
         try folder(RawPath(path), options: options)
     }
 
-    /// Says in the log what may not be meant.
+    /// Logs warnings about properties of the folder that may be unintended.
     private static func describe(_ path: RawPath, labels: [Int], names: [String], strays: Int) {
         var sizes = [Int](repeating: 0, count: names.count)
         for label in labels { sizes[label] += 1 }
@@ -89,29 +89,29 @@ extension Dataset {
     }
 }
 
-/// The files below class folders, in order.
+/// A folder walk collects the files below class folders, in order.
 struct FolderWalk {
     struct Entry {
         var path: RawPath
         var isFolder: Bool
-        /// What it is behind all links.
+        /// The identity of the target of all links.
         var identity: Identity
     }
     struct Identity: Hashable {
         var device, inode: UInt64
     }
 
-    /// Files, and which of the folders given to `collect` they are in.
+    /// The files, each with the index of the folder given to `collect` that contains it.
     private(set) var files: [(path: RawPath, label: Int)] = []
-    /// Folders that could not be read.
+    /// The errors of folders that could not be read.
     private(set) var errors: [SupConError] = []
     private let root: Identity?
     private var label = 0
 
     init(root: RawPath) { self.root = Self.identity(root)?.identity }
 
-    /// Takes all files below `folder` as the next class. Not recursive: the depth of folders is
-    /// nobody's promise.
+    /// Collects all files below `folder` as the next class. It is not recursive, since the depth of
+    /// folders is unbounded.
     mutating func collect(_ folder: Entry) {
         var visited: Set<Identity> = []
         if let root { visited.insert(root) }
@@ -127,6 +127,6 @@ struct FolderWalk {
         label += 1
     }
 
-    /// Takes these files, as no class.
+    /// Collects these files without a class.
     mutating func collect(files entries: [Entry]) { files += entries.map { ($0.path, 0) } }
 }

@@ -2,9 +2,10 @@ import Glibc
 import SupConTensor
 
 extension FolderWalk {
-    /// What a folder holds, in the byte order of the names: folders, files, and links that lead
-    /// nowhere (as files, so that opening them tells); no sockets, pipes and devices, and no names
-    /// that begin with a dot, nor __MACOSX. Errors: argument (an impossible path), io.
+    /// Returns the contents of a folder in the byte order of names: folders, files, and broken
+    /// links (as files, so that opening them reports it). Sockets, pipes and devices are omitted,
+    /// and so are names that begin with a dot, and __MACOSX. Errors: argument (an impossible path),
+    /// io.
     static func entries(_ folder: RawPath) throws(SupConError) -> [Entry] {
         let (stream, reason) = try folder.withCString { name in (opendir(name), errno) }
         guard let stream else {
@@ -21,7 +22,7 @@ extension FolderWalk {
                 break
             }
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-            // The latter holds what macOS packs beside the files of an archive.
+            // macOS adds a folder __MACOSX with metadata to archives.
             if name.first != UInt8(ascii: ".") && name != Array("__MACOSX".utf8) {
                 names.append(name)
             }
@@ -45,7 +46,7 @@ extension FolderWalk {
         return entries
     }
 
-    /// What is behind all links; nil: nothing that the system would tell of.
+    /// Returns the identity and mode of the target of all links; nil if the system does not tell.
     static func identity(_ path: RawPath) -> (identity: Identity, mode: mode_t)? {
         var status = stat()
         guard let result = try? path.withCString({ stat($0, &status) }), result == 0 else {

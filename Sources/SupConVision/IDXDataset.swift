@@ -4,8 +4,8 @@ import SupConTensor
 
 extension Dataset {
     /// Opens MNIST's IDX files (u8), gzipped or not: images [n, height, width] or [n, height,
-    /// width, channels], labels [n] or none. Errors: argument, io, format (not IDX, too short, too
-    /// long, counts that differ), memory.
+    /// width, channels], and labels [n] or none. Errors: argument, io, format (not IDX, too short,
+    /// too long, counts that differ), memory.
     public static func idx(
         images: RawPath, labels: RawPath?, options: DatasetOptions = DatasetOptions()
     ) throws(SupConError) -> Dataset {
@@ -50,10 +50,10 @@ extension Dataset {
     }
 }
 
-/// IDX files (yann.lecun.com/exdb/mnist): two zero bytes, the element type, the number of
-/// dimensions, each as 32 bits big-endian, the elements.
+/// The IDX format (yann.lecun.com/exdb/mnist) consists of two zero bytes, the element type, the
+/// number of dimensions, each of these as 32 bits big-endian, and the elements.
 enum IDXFile {
-    /// Errors: argument, io, format, memory.
+    /// Reads a file. Errors: argument, io, format, memory.
     static func read(_ path: RawPath, dimensions: ClosedRange<Int>, of what: String)
         throws(SupConError) -> (AlignedBuffer, sizes: [Int])
     {
@@ -89,7 +89,7 @@ enum IDXFile {
                 !overflow, .format, "claims to have more elements than there are numbers for them")
             total = product
         }
-        // Before memory is taken: what the file can hold at all.
+        // Compared, before memory is allocated, with what the file can hold at all.
         try require(
             total <= file.mostBytes, .format,
             """
@@ -109,13 +109,13 @@ enum IDXFile {
     }
 }
 
-/// A file that may be gzipped, read from the start to the end.
+/// A file that may be gzipped, which is read from the start to the end.
 final class PossiblyGzipped {
     private let stream: gzFile
-    /// Of the file, in bytes.
+    /// The size of the file in bytes.
     let size: Int
 
-    /// Errors: argument, io, memory.
+    /// Opens a file. Errors: argument, io, memory.
     init(_ path: RawPath) throws(SupConError) {
         let file = try FileInput(path)
         size = file.size
@@ -130,11 +130,11 @@ final class PossiblyGzipped {
 
     deinit { gzclose_r(stream) }
 
-    /// Bytes that can come out at most: deflate makes 1032 bytes of one, and no more (zlib,
+    /// The largest number of bytes that can come out: deflate expands a byte to at most 1032 (zlib,
     /// "Maximum Compression Factor").
     var mostBytes: Int { size < Int.max / 1032 ? size * 1032 : Int.max }
 
-    /// Reads up to `count` bytes; fewer only at the end. Errors: io, format (damaged or cut off).
+    /// Reads up to `count` bytes; fewer only at the end. Errors: io, format (damaged or truncated).
     func read(_ to: UnsafeMutableRawPointer, _ count: Int) throws(SupConError) -> Int {
         var done = 0
         while done < count {

@@ -48,7 +48,7 @@ public struct ImageBatch: @unchecked Sendable {
             rowStride: width * channels, columnStride: channels, channelStride: 1)
     }
 
-    /// Sizes that are possible, and products of sizes and strides that do not overflow. Errors:
+    /// Throws unless all sizes are possible and no product of sizes and strides overflows. Errors:
     /// argument, shape.
     package func validate() throws(SupConError) {
         try Dataset.checkCount(count)
@@ -76,7 +76,7 @@ public struct ImageBatch: @unchecked Sendable {
         }
     }
 
-    /// The image at an index, 0 to count − 1.
+    /// Returns the image at an index, 0 to count − 1.
     package subscript(index: Int) -> ImageView {
         ImageView(
             data: data + index * imageStride * element.byteCount, element: element, height: height,

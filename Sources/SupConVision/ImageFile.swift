@@ -1,30 +1,31 @@
 import Glibc
 import SupConTensor
 
-/// Looks at image files, one after the other, and holds the bytes of one. One thread.
+/// An image file reader inspects image files, one after the other, and holds the bytes of one. It
+/// serves one thread.
 final class ImageFile {
-    /// More pixels in an image are taken for an attack on the memory.
+    /// The number of pixels above which an image is treated as an attack on the memory.
     private let mostPixels: Int
     private let memory: Scratch
-    /// A file of more bytes is no image that we would decode.
+    /// The number of bytes above which a file is not treated as an image.
     static let mostBytes = 1 << 30
 
     private(set) var bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
-    /// - Parameter context: whose memory limit holds for the bytes of a file.
+    /// Makes a reader. The memory limit of `context` applies to the bytes of a file.
     init(mostPixels: Int, context: ExecutionContext = .default) {
         (self.mostPixels, memory) = (mostPixels, Scratch(context))
     }
 
     enum Inspection {
         case image(ImageHeader)
-        /// Neither JPEG nor PNG nor WebP, and what it is instead.
+        /// A file that is neither JPEG nor PNG nor WebP, with a description of its content.
         case other(String)
     }
 
-    /// Reads the header, and looks whether the file is whole: a JPEG's end is there (the file is
-    /// read as far as that needs), a PNG's sums are right, a WebP's chunks are there. Errors: io,
-    /// format, memory; "path: reason".
+    /// Reads the header, and checks whether the file is complete: a JPEG's end is there (the file
+    /// is read as far as that needs), a PNG's checksums are right, a WebP's chunks are there.
+    /// Errors: io, format, memory, as "path: reason".
     func inspect(_ path: RawPath) throws(SupConError) -> Inspection {
         let file = try FileInput(path)
         return try naming(path) { () throws(SupConError) in
@@ -39,7 +40,7 @@ final class ImageFile {
                 return try inspect(isWhole ? head : load(file, offset: 0, count: file.size).bytes)
             }
             try header.checkData(file.size - header.scan)
-            // The end is at the end, unless something was appended.
+            // The end marker is at the end, unless data were appended.
             let tail = max(header.scan, file.size - 4096)
             let (last, _) = try load(file, offset: tail, count: file.size - tail)
             if !JPEGHeader.ends(last) {
@@ -49,7 +50,7 @@ final class ImageFile {
         }
     }
 
-    /// Looks at an image in memory, as at a file. Errors: format (without a name).
+    /// Inspects an image in memory, as `inspect` does a file. Errors: format (without a name).
     func inspect(_ whole: UnsafeRawBufferPointer) throws(SupConError) -> Inspection {
         guard let kind = ImageHeader.kind(whole) else { return .other(Self.noImage(whole)) }
         try checkLength(whole.count)
@@ -61,8 +62,8 @@ final class ImageFile {
         return .image(header)
     }
 
-    /// Reads all bytes, and the header. Errors: io, format (also: no image of these kinds), memory;
-    /// "path: reason".
+    /// Reads all bytes, and returns the header. Errors: io, format (also if it is not such an
+    /// image), memory, as "path: reason".
     func read(_ path: RawPath) throws(SupConError) -> ImageHeader {
         let file = try FileInput(path)
         return try naming(path) { () throws(SupConError) in
@@ -74,7 +75,7 @@ final class ImageFile {
     }
 
     /// Reads the header of bytes in memory, which are copied, as decoding may change them. Errors:
-    /// format, memory; "name: reason".
+    /// format, memory, as "name: reason".
     func read(_ encoded: UnsafeRawBufferPointer, name: RawPath) throws(SupConError) -> ImageHeader {
         try naming(name) { () throws(SupConError) in
             try checkLength(encoded.count)
@@ -100,7 +101,7 @@ final class ImageFile {
         }
     }
 
-    /// Why these bytes are no image.
+    /// Returns the reason for which these bytes are no image.
     static func noImage(_ bytes: UnsafeRawBufferPointer) -> String {
         if bytes.isEmpty { return "is empty" }
         if bytes.isGitLFSPointer { return UnsafeRawBufferPointer.gitLFSPointer }
@@ -141,7 +142,7 @@ final class ImageFile {
     }
 }
 
-/// Puts the file's name before what went wrong with its contents.
+/// Adds the file's name to errors about its contents.
 func naming<R>(_ path: RawPath, _ body: () throws(SupConError) -> R) throws(SupConError) -> R {
     do { return try body() } catch {
         throw error.message.hasPrefix(path.description)

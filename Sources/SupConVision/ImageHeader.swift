@@ -1,29 +1,29 @@
 import SupConTensor
 
-/// What the first bytes of an image file say.
+/// An image header holds the facts that the first bytes of an image file state.
 struct ImageHeader: Sendable, Equatable {
     enum Kind: Sendable, Equatable { case jpeg, png, webp }
 
-    /// A longer side is taken for an attack on the memory.
+    /// The length above which a side is treated as an attack on the memory.
     static let longestSide = 1 << 16
 
     var kind: Kind
     var storedHeight: Int
     var storedWidth: Int
-    /// 1: gray, 3: color, 4: CMYK; alpha does not count.
+    /// The number of color components: 1 for gray, 3 for color, 4 for CMYK; alpha does not count.
     var components: Int
     var orientation: Orientation
-    /// The offset where a JPEG's first scan begins, or where a WebP file ends.
+    /// The offset of a JPEG's first scan, or of a WebP file's end.
     var scan = 0
-    /// Bytes that the compressed pixels have at least, if they are all there; 0: not known.
+    /// The smallest number of bytes that the complete compressed pixels can have; 0 if unknown.
     var leastData = 0
-    /// Bytes that a decoder holds besides the pixels: a progressive JPEG's coefficients.
+    /// The bytes that a decoder holds besides the pixels: a progressive JPEG's coefficients.
     var extraMemory = 0
 
     var height: Int { orientation.swapsSides ? storedWidth : storedHeight }
     var width: Int { orientation.swapsSides ? storedHeight : storedWidth }
 
-    /// Tells the kind by the first bytes; nil: none of them.
+    /// Returns the kind of file that the first bytes indicate; nil if none.
     static func kind(_ bytes: UnsafeRawBufferPointer) -> Kind? {
         if bytes.byte(0) == 0xff, bytes.byte(1) == 0xd8, bytes.byte(2) == 0xff { return .jpeg }
         if bytes.bigEndian32(0) == 0x8950_4e47, bytes.bigEndian32(4) == 0x0d0a_1a0a { return .png }
@@ -31,11 +31,12 @@ struct ImageHeader: Sendable, Equatable {
         return nil
     }
 
-    /// The scale 1/n that an image is decoded at for a view with `fraction` of its pixels along
-    /// each side: of a JPEG 1/4 or 1/2 if that leaves a margin, three times or two and a half times
-    /// the view's pixels; of anything else 1. DCT scaling filters otherwise than resizing does, but
-    /// when its pixels are shrunk by as much again, that is below half a level of 255 on average,
-    /// for photographs. Scaled by 1/8, blocks of 8×8 pixels are averaged, and no margin is enough.
+    /// Returns n, where 1/n is the scale at which an image is decoded for a view with `fraction` of
+    /// its pixels along each side. For a JPEG it is 1/4 or 1/2 if that leaves three times or two
+    /// and a half times the view's pixels; otherwise it is 1. DCT scaling filters differently from
+    /// resizing, but if its pixels are then shrunk by as much again, the difference is below half a
+    /// level of 255 on average, for photographs. At 1/8, blocks of 8×8 pixels are averaged, and no
+    /// margin suffices.
     func denominator(for fraction: Double) -> Int {
         switch kind {
         case .jpeg where 4 * 3 * fraction <= 1: 4
@@ -44,7 +45,7 @@ struct ImageHeader: Sendable, Equatable {
         }
     }
 
-    /// The stored size at a scale of 1/`denominator`, as libjpeg rounds.
+    /// Returns the stored size at a scale of 1/`denominator`, rounded as by libjpeg.
     func decodedSize(_ denominator: Int) -> (height: Int, width: Int) {
         (
             (storedHeight + denominator - 1) / denominator,
@@ -52,13 +53,14 @@ struct ImageHeader: Sendable, Equatable {
         )
     }
 
-    /// Bytes that decoding to `height`×`width` takes at most: pixels with an alpha channel, a gray
-    /// copy of them, and what the decoder holds. Sides are at most 65,536: no overflow.
+    /// Returns the largest number of bytes that decoding to `height`×`width` takes: pixels with an
+    /// alpha channel, a gray copy of them, and the decoder's own. Sides are at most 65,536, so this
+    /// does not overflow.
     func memory(height: Int, width: Int) -> Int {
         height * width * (components == 1 ? 3 : 5) + extraMemory
     }
 
-    /// Refuses an image whose data are too short for the size that it claims. Errors: format.
+    /// Throws if an image's data are too short for the size that it claims. Errors: format.
     func checkData(_ bytes: Int) throws(SupConError) {
         try require(
             bytes >= leastData, .format,
@@ -69,7 +71,7 @@ struct ImageHeader: Sendable, Equatable {
         )
     }
 
-    /// Errors: format.
+    /// Throws unless a size is acceptable. Errors: format.
     static func checkSize(height: Int, width: Int, most mostPixels: Int) throws(SupConError) {
         try require(height > 0 && width > 0, .format, "is \(height)×\(width) pixels large")
         try require(

@@ -1,14 +1,14 @@
 import SupConTensor
 
-/// Where a data set's images come from.
+/// An image source is where a data set's images come from.
 enum ImageSource: Sendable {
-    /// Of one size, in the caller's memory, or in `owner`'s.
+    /// Images of one size, in the caller's memory or in `owner`.
     case batch(ImageBatch, owner: AlignedBuffer?)
-    /// Of several sizes, u8, each dense, in memory of ours.
+    /// Images of several sizes, u8, each dense, in the library's memory.
     case ragged([PlacedImage], channels: Int, memory: AlignedBuffer)
     case files(FileSource)
     case callback(CallbackSource)
-    /// Another data set's, corrupted when they are read.
+    /// The images of another data set, corrupted when they are read.
     case corrupted(CorruptedSource)
 
     struct PlacedImage: Sendable {
@@ -25,13 +25,13 @@ enum ImageSource: Sendable {
         }
     }
 
-    /// JPEGs are decoded at their full size whatever the view.
+    /// Whether JPEGs are decoded at full size whatever the view.
     var isExact: Bool {
         if case .files(let files) = self { return files.isExact }
         return false
     }
 
-    /// The most pixels that an image may have; where images are in memory, it does not matter.
+    /// The largest number of pixels of an image; it does not matter for images in memory.
     var mostPixels: Int {
         if case .files(let files) = self { return files.mostPixels }
         return DatasetOptions().maxPixels
@@ -49,7 +49,7 @@ enum ImageSource: Sendable {
         }
     }
 
-    /// The size of all of `picks` (nil: of all images), if it is one.
+    /// Returns the size of all of `picks` (nil: of all images), if they have the same.
     func commonSize(of picks: [Int]?) -> (height: Int, width: Int)? {
         switch self {
         case .batch, .callback: return size(0)
@@ -66,38 +66,39 @@ enum ImageSource: Sendable {
     }
 }
 
-/// Encoded images in the caller's memory, or in `owner`'s.
+/// Encoded memory holds encoded images in the caller's memory or in `owner`.
 struct EncodedMemory: @unchecked Sendable {
     var pieces: [UnsafeRawBufferPointer?]
     var owner: AlignedBuffer?
 }
 
-/// Image files, or what would be in them, whose headers were read once.
+/// A file source lists image files, or their contents in memory, whose headers have been read once.
 struct FileSource: Sendable {
     struct Entry: Sendable {
-        /// As the image is shown: after its orientation is applied.
+        /// The size of the image after its orientation has been applied.
         var height, width: Int32
     }
     var entries: [Entry]
-    /// Empty for images in memory that have no name.
+    /// The paths; empty for images in memory that have no name.
     var paths: PathTable
-    /// The encoded bytes of each image, or nil where they are in the file; nil: all are in files.
+    /// The encoded bytes of each image, nil for one in a file; nil: all images are in files.
     var memory: EncodedMemory?
     /// The most pixels that an image may have.
     var mostPixels: Int
     /// The rule for a file that is unreadable.
     var onError: DatasetOptions.OnError
-    /// JPEGs are decoded at their full size whatever the view.
+    /// Whether JPEGs are decoded at full size whatever the view.
     var isExact: Bool
 
-    /// Returns the name that errors call an image by.
+    /// Returns the name of an image for error messages.
     func name(_ index: Int) -> RawPath {
         let path = paths.path(index)
         return path.bytes.isEmpty ? RawPath("image \(index)") : path
     }
 }
 
-/// The images of a data set, resized if there is a size, and corrupted under their numbers in it.
+/// A corrupted source holds the images of a data set, resized if there is a size, and corrupted
+/// with their indices in it as seeds.
 struct CorruptedSource: Sendable {
     struct Size: Sendable { var height, width: Int }
     var dataset: Dataset
@@ -107,8 +108,8 @@ struct CorruptedSource: Sendable {
     var seed: UInt64
 }
 
-/// Images that the caller makes on demand, u8, dense. The closure runs only on the thread that
-/// called the library: hence unchecked.
+/// A callback source holds images that the caller produces on demand, u8, dense. The closure is
+/// called only on the thread that called the library, hence unchecked.
 struct CallbackSource: @unchecked Sendable {
     var count, height, width, channels: Int
     var fill: (_ indices: [Int], _ pixels: UnsafeMutablePointer<UInt8>) -> Bool

@@ -1,5 +1,5 @@
-/// A view borrows the pixels of one image, [height, width, channels] by strides: u8 (0 to 255) or
-/// f32 (0 to 1). Borrowed: whoever made it says how long it is valid.
+/// An image view borrows the pixels of one image, [height, width, channels] by strides: u8 (0 to
+/// 255) or f32 (0 to 1). The maker of the view determines how long it is valid.
 public struct ImageView {
     /// The type of an element: bytes from 0 to 255, or floats from 0 to 1.
     public enum Element: Sendable, Equatable {

@@ -1,12 +1,12 @@
 import CTurboJPEG
 import SupConTensor
 
-/// Decodes JPEG by libjpeg-turbo's TurboJPEG interface, which keeps its longjmp to itself. One
-/// thread.
+/// A JPEG decoder uses libjpeg-turbo's TurboJPEG interface, which contains its longjmp. It serves
+/// one thread.
 final class JPEGDecoder {
     private let handle: tjhandle
 
-    /// Errors: memory.
+    /// Creates the decompressor. Errors: memory.
     init() throws(SupConError) {
         guard let handle = tjInitDecompress() else {
             throw SupConError(.memory, "cannot make a JPEG decoder")
@@ -16,15 +16,15 @@ final class JPEGDecoder {
 
     deinit { tjDestroy(handle) }
 
-    /// Decodes to u8 with 1 or 3 channels, as stored (not oriented), in a `size` that
-    /// `ImageHeader.decodedSize` tells. A damaged file whose image comes out all
-    /// the same is logged as a warning. Errors: format (without the file's name), memory.
+    /// Decodes to u8 with 1 or 3 channels, as stored (without orientation), in a `size` that
+    /// `ImageHeader.decodedSize` returns. A damaged file that still yields an image is logged as a
+    /// warning. Errors: format (without the file's name), memory.
     func decode(
         _ bytes: UnsafeRawBufferPointer, _ header: ImageHeader, channels: Int,
         size: (height: Int, width: Int), scratch: Scratch, path: @autoclosure () -> String
     ) throws(SupConError) -> ImageView {
         let (height, width) = size
-        // Gray to RGB is a matter of strides; CMYK comes as it is stored.
+        // Gray becomes RGB by strides; CMYK is decoded as stored.
         let (format, stored): (TJPF, Int) =
             switch (header.components, channels) {
             case (4, _): (TJPF_CMYK, 4)
@@ -55,8 +55,9 @@ final class JPEGDecoder {
         return view
     }
 
-    /// In place, four bytes a pixel, by Pillow's formula: white less black, less the ink's share of
-    /// that. Values are inverted, 255 without ink, as Adobe writes them and everybody assumes.
+    /// Converts pixels of four bytes in place, by Pillow's formula: white minus black, minus the
+    /// ink's fraction of that. Values are inverted, 255 without ink, as Adobe writes them and
+    /// everybody assumes.
     private static func cmykToRGB(_ pixels: UnsafeMutablePointer<UInt8>, count: Int) {
         for i in 0..<count {
             let pixel = pixels + 4 * i

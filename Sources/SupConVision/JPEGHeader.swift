@@ -1,9 +1,10 @@
 import SupConTensor
 
-/// The markers before a JPEG's first scan (ITU-T T.81, annex B): the frame's size, and Exif's
-/// or XMP's orientation.
+/// Parses the markers before a JPEG's first scan (ITU-T T.81, annex B): the frame's size, and the
+/// orientation in Exif or XMP.
 enum JPEGHeader {
-    /// nil: the header goes on beyond `bytes`. Errors: format (without the file's name).
+    /// Parses a header. Returns nil if it extends beyond `bytes`. Errors: format (without the
+    /// file's name).
     static func parse(_ bytes: UnsafeRawBufferPointer, mostPixels: Int) throws(SupConError)
         -> ImageHeader?
     {
@@ -42,7 +43,7 @@ enum JPEGHeader {
                 guard var header else { throw SupConError(.format, "has a scan before its frame") }
                 header.orientation = exif ?? xmp ?? .topLeft
                 header.scan = at + length
-                // Sequential, and all components in one scan: decoded row by row.
+                // A sequential image with all components in one scan is decoded row by row.
                 if !isProgressive && segment.byte(0) == header.components {
                     header.extraMemory = 0
                 }
@@ -84,9 +85,9 @@ enum JPEGHeader {
         return header
     }
 
-    /// Returns the number of 8×8 blocks of coefficients that all components have; `specifications`:
-    /// three bytes each, the second the sampling factors. Factors that there are not count as 1:
-    /// the decoder refuses them.
+    /// Returns the number of 8×8 blocks of coefficients of all components. `specifications` are
+    /// three bytes for each, the second of which has the sampling factors. Invalid factors count as
+    /// 1: the decoder refuses them.
     private static func blocks(
         _ height: Int, _ width: Int, _ specifications: UnsafeRawBufferPointer
     ) -> Int {
@@ -104,8 +105,8 @@ enum JPEGHeader {
         }
     }
 
-    /// Is there an end-of-image marker? Within a scan 0xff is followed by 0x00 or a restart marker,
-    /// so that 0xff 0xd9 is nothing else.
+    /// Returns whether there is an end-of-image marker. Within a scan 0xff is followed by 0x00 or a
+    /// restart marker, so that 0xff 0xd9 is nothing else.
     static func ends(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var at = bytes.count - 2
         while at >= 0 {

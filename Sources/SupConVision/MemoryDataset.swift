@@ -1,12 +1,12 @@
 import SupConTensor
 
 extension Dataset {
-    /// Makes a data set of images in memory. `options.copies` false: the pixels are borrowed, and
-    /// must stay as they are while the data set, or what was made from it, lives.
+    /// Makes a data set of images in memory. If `options.copies` is false, the pixels are borrowed,
+    /// and must stay valid and unchanged while the data set, or one derived from it, lives.
     ///
-    /// u8 are 0 to 255. f32 are taken to be 0 to 1: all are looked at once, here; what is not
-    /// finite is an error, what is far outside is logged as a warning (the usual slip is 0 to 255).
-    /// Errors: argument, shape, memory.
+    /// Bytes are expected in 0 to 255, floats in 0 to 1. Floats are checked once, here: a value
+    /// that is not finite is an error, and one far out of range is logged as a warning (the usual
+    /// slip is 0 to 255). Errors: argument, shape, memory.
     public static func images(
         _ batch: ImageBatch, labels: [Int]? = nil, options: DatasetOptions = DatasetOptions()
     ) throws(SupConError) -> Dataset {
@@ -25,8 +25,8 @@ extension Dataset {
 }
 
 extension ImageBatch {
-    /// Says in the log if no pixel of u8 images goes beyond 16: they may be of another scale.
-    /// Bright ones end the search at once.
+    /// Warns in the log if no pixel of u8 images exceeds 16, so that they may be of another scale.
+    /// The search ends at the first bright pixel.
     private func warnOfDarkness() {
         var largest: UInt8 = 0
         for i in 0..<count {
@@ -44,8 +44,8 @@ extension ImageBatch {
         )
     }
 
-    /// Looks at every pixel of f32 images; u8 pass. `warns`: a warning is logged where they reach
-    /// far outside 0 to 1. Errors: argument (a pixel that is not finite).
+    /// Checks every pixel of f32 images; u8 images pass. If `warns` is true, values far outside 0
+    /// to 1 are logged as a warning. Errors: argument (a pixel that is not finite).
     package func checkValues(warns: Bool) throws(SupConError) {
         guard element == .f32 else {
             if warns { warnOfDarkness() }
@@ -54,8 +54,8 @@ extension ImageBatch {
         let grain = max(1, 1 << 16 / max(height * width, 1))
         let threads = ExecutionContext.default.threads
         let pieces = Parallel.rangeCount(count, grain: grain, threads: threads)
-        /// Per range: the largest magnitude, as bits, and the first image with one that is not
-        /// finite.
+        /// The result for each range: the largest magnitude, as bits, and the first image with a
+        /// value that is not finite.
         let found = Collected<(largest: UInt32, bad: Int?)>(count: pieces, (0, nil))
         Parallel.chunks(pieces, threads: threads) { piece in
             var largest: UInt32 = 0
@@ -90,7 +90,8 @@ extension ImageBatch {
     }
 }
 
-/// One value per chunk of a parallel loop, each written by the chunk that has its number.
+/// Collected values come from the chunks of a parallel loop, each of which writes the one of its
+/// index.
 final class Collected<T>: @unchecked Sendable {
     private let values: UnsafeMutablePointer<T>
     let count: Int
@@ -112,7 +113,7 @@ final class Collected<T>: @unchecked Sendable {
 }
 
 extension ImageView {
-    /// The largest of a u8 image's pixels, or the first that is larger than `enough`.
+    /// Returns the largest of a u8 image's pixels, or the first that exceeds `enough`.
     fileprivate func largestByte(until enough: UInt8) -> UInt8 {
         let bytes = data.assumingMemoryBound(to: UInt8.self)
         var largest: UInt8 = 0
@@ -126,12 +127,12 @@ extension ImageView {
         return largest
     }
 
-    /// The largest |value| of an f32 image, as bits: these are ordered like magnitudes, with
-    /// infinity and NaN above all, and their maximum is vectorized.
+    /// Returns the largest |value| of an f32 image, as bits: these are ordered like magnitudes,
+    /// with infinity and NaN above all, and their maximum is vectorized.
     fileprivate func largestMagnitude() -> UInt32 {
         let bits = data.assumingMemoryBound(to: UInt32.self)
-        // Runs along the memory where there are some: pixels with their channels, or one channel's
-        // pixels.
+        // Follows contiguous memory where there is some: pixels with their channels, or the pixels
+        // of one channel.
         let together = channelStride == 1 && columnStride == channels
         let (run, stride, runs, step) =
             together ? (width * channels, 1, 1, 0) : (width, columnStride, channels, channelStride)

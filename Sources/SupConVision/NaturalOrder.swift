@@ -1,6 +1,6 @@
-/// Returns whether a name comes before another where runs of digits count as numbers: "class 2"
-/// before "class 10". Names that differ only in leading zeros, and everything else, are in byte
-/// order.
+/// Returns whether a name precedes another in natural order, where runs of digits count as numbers:
+/// "class 2" precedes "class 10". Names that differ only in leading zeros, and everything else, are
+/// in byte order.
 func naturallyPrecedes(_ a: some Collection<UInt8>, _ b: some Collection<UInt8>) -> Bool {
     var (x, y) = (a[...], b[...])
     while let first = x.first, let second = y.first {

@@ -1,18 +1,18 @@
-/// How a camera was held: Exif's tag 0x0112, "the 0th row is at the … and the 0th column at the …"
-/// (CIPA DC-008, 4.6.4).
+/// An orientation tells how the camera was held: Exif's tag 0x0112, "the 0th row is at the … and
+/// the 0th column at the …" (CIPA DC-008, 4.6.4).
 enum Orientation: Int, Sendable {
     case topLeft = 1, topRight, bottomRight, bottomLeft, leftTop, rightTop, rightBottom, leftBottom
 
-    /// Rows of the shown image are columns of the stored one.
+    /// Whether rows of the shown image are columns of the stored one.
     var swapsSides: Bool { rawValue >= 5 }
 
-    /// The orientation that Exif data speak of, whether they begin with their name or not.
+    /// Returns the orientation in Exif data, with or without their leading name.
     static func parse(exif bytes: UnsafeRawBufferPointer) -> Orientation? {
         parse(tiff: bytes.starts(with: "Exif\0\0") ? bytes.part(6, bytes.count) : bytes)
     }
 
-    /// The orientation that an XMP packet speaks of (tiff:Orientation, as an attribute or an
-    /// element); nil: none.
+    /// Returns the orientation in an XMP packet (tiff:Orientation, as an attribute or an element);
+    /// nil if there is none.
     static func parse(xmp bytes: UnsafeRawBufferPointer) -> Orientation? {
         let name: StaticString = "tiff:Orientation"
         var at = 0
@@ -29,8 +29,8 @@ enum Orientation: Int, Sendable {
         return nil
     }
 
-    /// The orientation that a TIFF header and its first directory speak of; nil: they do not, or
-    /// are not right. A number that is no orientation counts as upright.
+    /// Returns the orientation in a TIFF header and its first directory; nil if there is none, or
+    /// they are invalid. An invalid number counts as upright.
     static func parse(tiff bytes: UnsafeRawBufferPointer) -> Orientation? {
         let little = bytes.starts(with: "II")
         guard little || bytes.starts(with: "MM") else { return nil }
@@ -46,14 +46,14 @@ enum Orientation: Int, Sendable {
             let entry = directory + 2 + 12 * i
             guard let tag = number16(entry), let type = number16(entry + 2) else { break }
             if tag != 0x0112 { continue }
-            // SHORT, as the standard has it, or LONG, as some write it.
+            // SHORT, as the standard requires, or LONG, as some programs write.
             let value = type == 3 ? number16(entry + 8) : type == 4 ? number32(entry + 8) : nil
             return value.flatMap { Orientation(rawValue: $0) } ?? .topLeft
         }
         return nil
     }
 
-    /// True where the shown image runs through the stored rows, or columns, from the end.
+    /// Whether the shown image runs through the stored rows, or columns, from the end.
     private var runsBack: (rows: Bool, columns: Bool) {
         switch self {
         case .topLeft, .leftTop: (false, false)
@@ -63,8 +63,8 @@ enum Orientation: Int, Sendable {
         }
     }
 
-    /// Returns where the image lies in a `shown` view of it that was decoded at 1/`denominator`,
-    /// and whose last stored row and column may be filled in part only.
+    /// Returns the part of a `shown` view in which the image lies, for an image decoded at
+    /// 1/`denominator`, whose last stored row and column may be filled only in part.
     func frame(of header: ImageHeader, at denominator: Int, in shown: ImageView) -> CropBox {
         let height = Double(header.height) / Double(denominator)
         let width = Double(header.width) / Double(denominator)
@@ -75,7 +75,7 @@ enum Orientation: Int, Sendable {
             left: fromTheRight ? Double(shown.width) - width : 0, height: height, width: width)
     }
 
-    /// The stored image as it is to be shown, by strides.
+    /// Returns the stored image as it is to be shown, by strides.
     func apply(_ stored: ImageView) -> ImageView {
         var view = stored
         let lastRow = (stored.height - 1) * stored.rowStride

@@ -1,11 +1,11 @@
 import CPNG
 import SupConTensor
 
-/// Decodes PNG by libpng's simplified interface, which keeps its longjmp to itself.
+/// Decodes PNG by libpng's simplified interface, which contains its longjmp.
 enum PNGDecoder {
-    /// Decodes to u8 as stored (not oriented): gray or RGB; alpha, if there is some, lies between
-    /// the pixels and is not shown, as Pillow drops it. 16 bits are rounded to 8, palettes looked
-    /// up. `bytes` are changed. Errors: format (without the file's name), memory.
+    /// Decodes to u8 as stored (without orientation): gray or RGB. An alpha channel lies between
+    /// the pixels and is not shown, as Pillow drops it. 16 bits are rounded to 8, and palettes are
+    /// resolved. `bytes` are changed. Errors: format (without the file's name), memory.
     static func decode(
         _ bytes: UnsafeMutableRawBufferPointer, _ header: ImageHeader, scratch: Scratch,
         path: @autoclosure () -> String
@@ -24,7 +24,7 @@ enum PNGDecoder {
         let isColor = image.format & PNG_FORMAT_FLAG_COLOR != 0
         image.format =
             (hasAlpha ? PNG_FORMAT_FLAG_ALPHA : 0) | (isColor ? PNG_FORMAT_FLAG_COLOR : 0)
-        // Without it, 16 bits are taken to be linear light.
+        // Without this flag, 16 bits are interpreted as linear light.
         image.flags |= png_uint_32(PNG_IMAGE_FLAG_16BIT_sRGB)
         let shown = isColor ? 3 : 1
         let stored = shown + (hasAlpha ? 1 : 0)

@@ -2,11 +2,11 @@ import CZlib
 import Glibc
 import SupConTensor
 
-/// The chunks of a PNG file (ISO/IEC 15948, clause 5): the header, the orientation, and whether
-/// the file is whole.
+/// Parses the chunks of a PNG file (ISO/IEC 15948, clause 5): the header, the orientation, and
+/// whether the file is complete.
 enum PNGHeader {
-    /// Walks through all chunks up to IEND. `checksSums`: by their CRC-32 as well. Errors: format
-    /// (without the file's name).
+    /// Parses all chunks up to IEND. If `checksSums` is true, their CRC-32 is verified. Errors:
+    /// format (without the file's name).
     static func parse(_ bytes: UnsafeRawBufferPointer, checksSums: Bool, mostPixels: Int)
         throws(SupConError) -> ImageHeader
     {
@@ -47,15 +47,15 @@ enum PNGHeader {
         return header
     }
 
-    /// Keeps of the file only what its pixels need: critical chunks and transparency. Gamma, color
-    /// profiles and the like are left out, as Pillow ignores them; and compressed text never gets a
-    /// chance to fill the memory. The new length.
+    /// Removes everything from the file that its pixels do not need, which are critical chunks and
+    /// transparency, and returns the new length. Gamma, color profiles and the like are left out,
+    /// as Pillow ignores them, and compressed text never gets a chance to fill the memory.
     static func keepPixels(_ bytes: UnsafeMutableRawBufferPointer) throws(SupConError) -> Int {
         guard let start = bytes.baseAddress else { return 0 }
         var end = 8
         try walk(UnsafeRawBufferPointer(bytes), checksSums: false) {
             type, data throws(SupConError) in
-            // Bit 5 of a type's first byte: ancillary.
+            // Bit 5 of a type's first byte marks an ancillary chunk.
             guard type & 0x2000_0000 == 0 || type == Chunk.trns, let from = data.baseAddress else {
                 return
             }
@@ -134,8 +134,8 @@ enum PNGHeader {
         var header = ImageHeader(
             kind: .png, storedHeight: height, storedWidth: width,
             components: color & 2 != 0 ? 3 : 1, orientation: .topLeft)
-        // Deflate makes at most 1032 bytes of one (zlib, "Maximum Compression Factor"); a row has
-        // its filter's byte, unless passes share it out.
+        // Deflate expands a byte to at most 1032 (zlib, "Maximum Compression Factor"). Each row has
+        // a filter byte, unless the image is interlaced.
         let samples = [0: 1, 2: 3, 3: 1, 4: 2, 6: 4][color] ?? 1
         let row = (width * samples * Int(depth) + 7) / 8 + (data[12] == 0 ? 1 : 0)
         let packed =

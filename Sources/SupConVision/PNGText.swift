@@ -1,17 +1,18 @@
 import CZlib
 import SupConTensor
 
-/// The texts of PNG files that speak of an image's orientation: XMP, and ImageMagick's "raw
+/// Parses the texts in PNG files that contain an image's orientation: XMP, and ImageMagick's "raw
 /// profiles", which are Exif or XMP in hexadecimal digits.
 enum PNGText {
-    /// Longer texts are not looked at: Exif data have at most 64 KiB, twice that in digits.
+    /// The length beyond which a text is not read: Exif data have at most 64 KiB, or twice as many
+    /// digits.
     private static let mostBytes = 1 << 20
 
     enum Kind: Equatable {
         case xmp, profile
     }
 
-    /// The orientation that a tEXt, zTXt or iTXt chunk speaks of; nil: none.
+    /// Returns the orientation in a tEXt, zTXt or iTXt chunk; nil if there is none.
     static func orientation(_ chunk: UnsafeRawBufferPointer, isCompressed: Bool, isUTF8: Bool)
         -> (Kind, Orientation)?
     {
@@ -24,7 +25,7 @@ enum PNGText {
         }
         var (at, isCompressed) = (end + 1, isCompressed)
         if isUTF8 {
-            // Whether it is compressed, how, and two strings: the language, and the keyword in it.
+            // The compression flag and method, then the language and the translated keyword.
             isCompressed = chunk.byte(at) == 1
             at += 2
             for _ in 0..<2 {
@@ -45,7 +46,8 @@ enum PNGText {
         }
     }
 
-    /// The bytes of a raw profile: "\nname\n   length\n", then digits in lines.
+    /// Returns the bytes of a raw profile: a line break, the name, the length, then lines of
+    /// digits.
     private static func profile(_ text: [UInt8]) -> [UInt8] {
         let lines = text.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true)
         let digits = lines.dropFirst(2).joined().compactMap { byte in
@@ -56,7 +58,7 @@ enum PNGText {
         }
     }
 
-    /// Inflates zlib data, as far as they are looked at; nil: they are damaged.
+    /// Inflates zlib data, as far as they are needed; nil if they are damaged.
     private static func inflated(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
         var stream = z_stream()
         guard inflateInit_(&stream, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
@@ -72,7 +74,7 @@ enum PNGText {
             let status = inflate(&stream, Z_FINISH)
             return (status, buffer.count - Int(stream.avail_out))
         }
-        // Z_BUF_ERROR: there is more.
+        // Z_BUF_ERROR means that there is more.
         guard status == Z_STREAM_END || status == Z_BUF_ERROR else { return nil }
         return Array(text.prefix(count))
     }

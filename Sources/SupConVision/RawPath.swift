@@ -2,7 +2,7 @@ import Glibc
 import SupConTensor
 
 /// A raw path is the path of a file as the system has it: bytes, which need not be UTF-8. They are
-/// repaired where it is shown, and kept where it is opened.
+/// repaired where the path is shown, and kept where it is opened.
 public struct RawPath: Sendable, Hashable, CustomStringConvertible, ExpressibleByStringLiteral {
     /// The bytes, without the final NUL.
     public let bytes: [UInt8]
@@ -27,7 +27,7 @@ public struct RawPath: Sendable, Hashable, CustomStringConvertible, ExpressibleB
                 ? bytes + name : bytes + [UInt8(ascii: "/")] + name)
     }
 
-    /// Everything before the last component; "." where that is all.
+    /// Everything before the last component; "." if there is nothing.
     package var folder: RawPath {
         guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return "." }
         return slash == 0 ? "/" : RawPath(bytes: Array(bytes[..<slash]))
@@ -38,7 +38,7 @@ public struct RawPath: Sendable, Hashable, CustomStringConvertible, ExpressibleB
         bytes.lastIndex(of: UInt8(ascii: "/")).map { bytes[($0 + 1)...] } ?? bytes[...]
     }
 
-    /// Calls `body` with the path as C wants it. Errors: argument (an empty path, or a NUL in it).
+    /// Calls `body` with the path as a C string. Errors: argument (an empty path, or a NUL in it).
     package func withCString<R>(_ body: (UnsafePointer<CChar>) -> R) throws(SupConError) -> R {
         try require(!bytes.isEmpty, .argument, "a path is empty")
         try require(!bytes.contains(0), .argument, "path “\(self)” has a NUL character in it")
@@ -46,12 +46,12 @@ public struct RawPath: Sendable, Hashable, CustomStringConvertible, ExpressibleB
     }
 }
 
-/// Many paths in one piece of memory, each ending in NUL; never changes.
+/// A path table holds many paths in one piece of memory, each ending in NUL; it never changes.
 final class PathTable: Sendable {
     private let memory: AlignedBuffer
     private let offsets: [Int]
 
-    /// Errors: memory.
+    /// Stores paths. Errors: memory.
     init(_ paths: [RawPath]) throws(SupConError) {
         let memory = try AlignedBuffer(byteCount: paths.reduce(0) { $0 + $1.bytes.count + 1 })
         var offsets: [Int] = []

@@ -1,8 +1,8 @@
 import SupConTensor
 
 extension Dataset {
-    /// Returns the images that can be decoded now, their indices here, and "path: reason" of each
-    /// of the others. Errors: those of decoding that are not a file's.
+    /// Returns the images that can currently be decoded, their indices here, and "path: reason" for
+    /// each of the others. Errors: those of decoding that do not concern a file.
     package func readable(context: ExecutionContext = .default) throws(SupConError) -> (
         images: Dataset, indices: [Int], unreadable: [String]
     ) {

@@ -3,7 +3,7 @@ import SupConTensor
 
 /// Decodes WebP by libwebp.
 enum WebPDecoder {
-    /// Decodes to u8 RGB as stored (not oriented); alpha is dropped, as Pillow drops it. Errors:
+    /// Decodes to u8 RGB as stored (without orientation); alpha is dropped, as by Pillow. Errors:
     /// format (without the file's name), memory.
     static func decode(
         _ bytes: UnsafeRawBufferPointer, _ header: ImageHeader, scratch: Scratch
@@ -14,7 +14,7 @@ enum WebPDecoder {
         let decoded = WebPDecodeRGBInto(
             bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count,
             pixels.assumingMemoryBound(to: UInt8.self), count, Int32(width * 3))
-        // It does not tell why; its own allocations are a part of what was checked before.
+        // libwebp gives no reason. Its own allocations are part of the memory checked before.
         try require(decoded != nil, .format, "cannot be decoded: its WebP data are damaged")
         return ImageView(dense: pixels, element: .u8, height: height, width: width, channels: 3)
     }

@@ -1,9 +1,10 @@
 import CWebP
 import SupConTensor
 
-/// The chunks of a WebP file (RFC 9649): the image's size, and Exif's or XMP's orientation.
+/// Parses the chunks of a WebP file (RFC 9649): the image's size, and the orientation in Exif or
+/// XMP.
 enum WebPHeader {
-    /// Errors: format (without the file's name).
+    /// Parses a header. Errors: format (without the file's name).
     static func parse(_ bytes: UnsafeRawBufferPointer, mostPixels: Int) throws(SupConError)
         -> ImageHeader
     {
@@ -24,13 +25,13 @@ enum WebPHeader {
             kind: .webp, storedHeight: height, storedWidth: width, components: 3,
             orientation: .topLeft)
         header.scan = 8 + length
-        // Lossless: pixels and their transforms; lossy: rows, and the plane of alpha.
+        // Lossless decoding takes pixels and their transforms; lossy, rows and the alpha plane.
         header.extraMemory = height * width * (features.format == 2 ? 8 : 1)
         header.orientation = try orientation(whole)
         return header
     }
 
-    /// Walks through the chunks, so that one that ends too late is found. Errors: format.
+    /// Walks through the chunks, so that one that extends beyond the file is found. Errors: format.
     private static func orientation(_ bytes: UnsafeRawBufferPointer) throws(SupConError)
         -> Orientation
     {

@@ -77,7 +77,7 @@ extern "C" {
 #define SUPCON_VERSION_MAJOR 0
 #define SUPCON_VERSION_MINOR 2
 #define SUPCON_VERSION_PATCH 0
-/* Grows when a field, function or enumerator is added; programs built for a smaller number go on
+/* Grows when a field, function or enumerator is added; programs built for a smaller number keep
  * working with this SONAME (docs/versioning.md). */
 #define SUPCON_ABI_VERSION 1
 
@@ -85,7 +85,8 @@ extern "C" {
 const char *supcon_version(void);
 /* Returns SUPCON_ABI_VERSION of the library that is loaded. */
 int32_t supcon_abi_version(void);
-/* Returns one line for bug reports: version, engines and theirs, CPU features found. Static. */
+/* Returns one line for bug reports: the version, the engines with their versions, and the CPU
+ * features found. Static. */
 const char *supcon_build_info(void);
 
 /* --------------------------------------------------------------------------------------------------------------------
@@ -117,10 +118,11 @@ const char *supcon_last_error(void);
  * log */
 
 enum { SUPCON_LOG_DEBUG = 0, SUPCON_LOG_INFO = 1, SUPCON_LOG_WARNING = 2 };
-/* message: valid during the call. May be called from any thread, one call at a time. */
+/* A function that receives a message, which is valid during the call. It may be called from any
+ * thread, one call at a time. */
 typedef void (*supcon_log_callback)(int32_t level, const char *message, void *user_data);
-/* Sends the library's messages of this level and above to callback; NULL: silence, the default. For
- * the whole process. Errors: argument (a level other than those above). */
+/* Sends the library's messages of this level and above to callback, for the whole process; NULL:
+ * silence, the default. Errors: argument (a level other than those above). */
 SUPCON_MUST_CHECK supcon_status supcon_set_log_callback(supcon_log_callback callback, int32_t level,
                                                         void *user_data);
 
@@ -130,17 +132,18 @@ SUPCON_MUST_CHECK supcon_status supcon_set_log_callback(supcon_log_callback call
 typedef struct supcon_context supcon_context;
 
 /* generated from Sources/Options/context.toml (make generate) */
-/* How to compute. */
+/* The resources that computations may use. */
 typedef struct supcon_context_options {
   uint32_t struct_size;
-  /* Threads that compute. Set it to get the same bytes whatever the number of CPUs: training,
-   * and embeddings in f32, round differently with another number of threads
+  /* The number of threads that compute. Set it to get the same bytes whatever the number of
+   * CPUs: training, and embeddings in f32, round differently with another number of threads
    * (docs/reliability.md). Default 0: as many as the CPUs that this process may run on; 0 to
    * 1024. */
   int32_t threads;
-  /* Bytes that one plan, of a training step or an inference, may take, and that decoding an
-   * image may. Large images are decoded one at a time. A run looks at it before it makes lists
-   * of more than a million images. Default 0: what the machine has free then; 0 or more. */
+  /* The bytes that one plan, of a training step or an inference, may take, and that decoding an
+   * image may take. Large images are decoded one at a time. A run checks the limit before it
+   * makes lists of more than a million images. Default 0: what the machine has free at that
+   * moment; 0 or more. */
   int64_t memory_limit;
 } supcon_context_options;
 /* end of generated */
@@ -148,17 +151,17 @@ typedef struct supcon_context_options {
 void supcon_context_options_init_sized(supcon_context_options *options, size_t size);
 #define supcon_context_options_init(options) \
   supcon_context_options_init_sized((options), sizeof *(options))
-/* Creates a context, which says how to compute. Wherever a context is asked for, NULL means one
- * with the defaults. Errors: argument, memory. */
+/* Creates a context, which sets the resources that computations use. Wherever a function takes a
+ * context, NULL means one with the defaults. Errors: argument, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_context_create(const supcon_context_options *options,
                                                       supcon_context **context);
 void supcon_context_free(supcon_context *context);
 /* Returns the number of threads that a context computes with; the context may be NULL. */
 int32_t supcon_context_threads(const supcon_context *context);
-/* Stops the calls that run with this context at the moment (NULL: with the default one), those of
- * models and trainers made with it too: each returns SUPCON_STATUS_CANCELED, as a rule within a
- * second. Calls that begin later run. From any thread, or a signal handler; it waits for nothing.
- */
+/* Stops the calls that are running with this context (NULL: with the default one), including those
+ * of models and trainers made with it: each returns SUPCON_STATUS_CANCELED, usually within a
+ * second. Later calls run normally. It may be called from any thread or a signal handler, and does
+ * not wait. */
 void supcon_context_cancel(supcon_context *context);
 
 /* --------------------------------------------------------------------------------------------------------------------
@@ -167,8 +170,8 @@ void supcon_context_cancel(supcon_context *context);
 enum { SUPCON_ELEMENT_U8 = 0, SUPCON_ELEMENT_F32 = 1 };
 enum { SUPCON_LAYOUT_HWC = 0, SUPCON_LAYOUT_CHW = 1 };
 
-/* A batch of images of one size in the caller's memory. u8: 0 to 255; f32: 0 to 1 (normalization by
- * mean and deviation is the model's). Strides count elements, not bytes, and may be negative; they
+/* A batch of images of one size in the caller's memory. u8: 0 to 255; f32: 0 to 1 (the model
+ * normalizes by mean and deviation). Strides count elements, not bytes, and may be negative; they
  * allow HWC, CHW, crops and flips without a copy. */
 typedef struct supcon_images {
   uint32_t struct_size;
@@ -184,8 +187,8 @@ typedef struct supcon_images {
   int64_t channel_stride;
 } supcon_images;
 
-/* Fills *images for dense memory in a layout, SUPCON_LAYOUT_.... It checks nothing: the
- * functions that take images do. */
+/* Fills *images for dense memory in a layout, SUPCON_LAYOUT_.... It checks nothing; the functions
+ * that take images do. */
 void supcon_images_init_sized(supcon_images *images, size_t size, const void *data,
                               int32_t element_type, int32_t layout, int64_t count, int64_t height,
                               int64_t width, int64_t channels);
@@ -197,7 +200,7 @@ void supcon_images_init_sized(supcon_images *images, size_t size, const void *da
  * loss */
 
 /* generated from Sources/Options/loss.toml (make generate) */
-/* Where the mean over an anchor's positives is taken. */
+/* The position of the mean over an anchor's positives. */
 enum {
   /* Outside the logarithm: L_out, equation 2 of arXiv:2004.11362; the one to use. */
   SUPCON_FORM_OUT = 0,
@@ -208,7 +211,7 @@ enum {
 enum {
   /* Every other view, as in the paper. */
   SUPCON_DENOMINATOR_ALL = 0,
-  /* The positive at hand and the negatives: SINCERE (arXiv:2309.14277); with form out only. */
+  /* The positive in question and the negatives: SINCERE (arXiv:2309.14277); with form out only. */
   SUPCON_DENOMINATOR_ONE_POSITIVE = 1,
   /* The negatives alone: decoupled contrastive learning, DCL (arXiv:2110.06848). */
   SUPCON_DENOMINATOR_NEGATIVES = 2
@@ -217,10 +220,10 @@ enum {
 enum {
   /* Every view of every image. */
   SUPCON_ANCHORS_ALL = 0,
-  /* The first view of each image; all views are contrasted with. */
+  /* The first view of each image; all views are contrasts. */
   SUPCON_ANCHORS_FIRST = 1
 };
-/* How the losses of the anchors become one number. */
+/* The way in which the losses of the anchors become one number. */
 enum {
   /* The mean over the anchors that have a positive. */
   SUPCON_REDUCTION_MEAN = 0,
@@ -232,36 +235,36 @@ enum {
   SUPCON_REDUCTION_NONE = 3
 };
 
-/* The member of the contrastive family, and how its terms are put together. */
+/* The member of the contrastive family, and the way in which its terms are combined. */
 typedef struct supcon_loss_options {
   uint32_t struct_size;
-  /* Temperature tau of the similarities, above 0. Default 0.1. */
+  /* The temperature tau of the similarities, above 0. Default 0.1. */
   float temperature;
-  /* Where the mean over an anchor's positives is taken. Default SUPCON_FORM_OUT. */
+  /* The position of the mean over an anchor's positives. Default SUPCON_FORM_OUT. */
   int32_t form;
-  /* Views that the denominator sums over. Default SUPCON_DENOMINATOR_ALL. */
+  /* The views that the denominator sums over. Default SUPCON_DENOMINATOR_ALL. */
   int32_t denominator;
-  /* Views that are anchors. Default SUPCON_ANCHORS_ALL. */
+  /* The views that are anchors. Default SUPCON_ANCHORS_ALL. */
   int32_t anchors;
-  /* How the losses of the anchors become one number. Default SUPCON_REDUCTION_MEAN. */
+  /* The way in which the losses of the anchors become one number. Default SUPCON_REDUCTION_MEAN. */
   int32_t reduction;
-  /* Factor on the loss. SupContrast's loss has temperature / 0.07, google-research's has
+  /* The factor of the loss. SupContrast's loss uses temperature / 0.07, google-research's uses
    * temperature. Default 1. */
   float scale;
-  /* Divides each row by its length first, and differentiates through it; otherwise rows have
-   * length 1 already. Training always normalizes. Default 0; 0 or 1. */
+  /* Whether each row is first divided by its length, and the gradient taken through it;
+   * otherwise rows must have length 1 already. Training always normalizes. Default 0; 0 or 1. */
   int32_t normalize;
-  /* Most positives that count for an anchor: the other views of its own image first, then others
-   * at random, anew in every step. Those that are not chosen take no part at all, in no
-   * denominator. With 1 on one view per sample and temperature 1 the loss is N-pairs' as
-   * arXiv:2004.11362 has it, with 2(N - 1) negatives; with Sohn's own N - 1 (NIPS 2016) it is
-   * supcon_loss_queue's of anchors and, as keys, their positives, which get no gradient. Default
-   * 0: all; 0 to 2147483647. */
+  /* The largest number of positives that count for an anchor: the other views of its own image
+   * first, then others at random, redrawn in every step. Positives that are not chosen are
+   * ignored, in every denominator too. With 1 on one view per sample and temperature 1 the loss
+   * is N-pairs' as arXiv:2004.11362 has it, with 2(N - 1) negatives; with Sohn's own N - 1 (NIPS
+   * 2016) it is supcon_loss_queue's of anchors and, as keys, their positives, which get no
+   * gradient. Default 0: all; 0 to 2147483647. */
   int32_t positives_cap;
   /* Must be 0. */
   int32_t reserved;
-  /* Seed of the choice among more positives than positives_cap. In training the run's seed and
-   * the step's number name it. Default 0. */
+  /* The seed of the choice among more positives than positives_cap. In training it is the run's
+   * seed together with the step's number. Default 0. */
   uint64_t seed;
 } supcon_loss_options;
 /* end of generated */
@@ -292,14 +295,12 @@ void supcon_loss_result_init_sized(supcon_loss_result *result, size_t size);
  *  labels      [samples], or NULL: only the views of one sample are positives of each other
  *              (SimCLR)
  *  mask        [samples, samples], or NULL: mask[i][j] weighs j as a positive of i, 0 makes it a
- *              negative. It may be asymmetric, and excludes labels; the entry [i][i] speaks of
- *              the other views of i
- *  result      may be NULL
- *  per_anchor  [samples * views], or [samples] with anchors first, in the order of the features,
- *              or NULL: multiplied by options.scale, not reduced
- *  gradient    like features, or NULL: of the reduced loss with respect to features as passed
- * Errors: argument (temperature, enumerations, features that are not finite, a negative mask
- * entry, both labels and mask), shape (sizes), memory. */
+ *              negative. It may be asymmetric, and excludes labels; the entry [i][i] concerns the
+ * other views of i result      may be NULL per_anchor  [samples * views], or [samples] with anchors
+ * first, in the order of the features, or NULL: multiplied by options.scale, not reduced gradient
+ * like features, or NULL: of the reduced loss with respect to features as passed Errors: argument
+ * (temperature, enumerations, features that are not finite, a negative mask entry, both labels and
+ * mask), shape (sizes), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float *features,
                                             int64_t samples, int64_t views, int64_t dimension,
                                             const int64_t *labels, const float *mask,
@@ -307,10 +308,10 @@ SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float
                                             supcon_loss_result *result, float *per_anchor,
                                             float *gradient);
 
-/* supcon_loss with sample_weights [samples], finite and 0 or more (NULL: 1 each): the losses of a
- * sample's anchors are multiplied by its weight, per_anchor's too. A mean stays one over anchors:
- * weights of mean 1 keep its size. Errors: as supcon_loss; argument (a weight below 0 or not
- * finite, all 0). */
+/* Computes supcon_loss with sample_weights [samples], finite and 0 or more (NULL: 1 each): the
+ * losses of a sample's anchors, including those in per_anchor, are multiplied by its weight. A mean
+ * is still taken over anchors, so weights of mean 1 keep its size. Errors: as supcon_loss; argument
+ * (a weight below 0 or not finite, all 0). */
 SUPCON_MUST_CHECK supcon_status supcon_loss_weighted(supcon_context *context, const float *features,
                                                      int64_t samples, int64_t views,
                                                      int64_t dimension, const int64_t *labels,
@@ -325,17 +326,14 @@ SUPCON_MUST_CHECK supcon_status supcon_loss_weighted(supcon_context *context, co
  * label; it is contrasted with all keys and the queue.
  *  queries          [samples, dimension]
  *  keys             [samples, keys_per_query, dimension]
- *  labels           [samples], any values, or NULL: only its own keys are a query's positives,
- *                   and queue_labels is not looked at
- *  queue            [queue_count, dimension]; may be NULL if queue_count is 0
- *  queue_labels     [queue_count], or NULL: the queue holds negatives alone, as does an entry of
+ *  labels           [samples], any values, or NULL: only its own keys are a query's positives, and
+ * queue_labels is ignored queue            [queue_count, dimension]; may be NULL if queue_count is
+ * 0 queue_labels     [queue_count], or NULL: the queue holds negatives alone, as does an entry of
  *                   a label that no query has, such as -1
- *  queue_positives  1: entries of a query's label are its positives too; 0: they take no part
- *                   for it
- *  options          anchors and normalize do not apply, and must be ALL and 0
- *  per_query        [samples], or NULL: like supcon_loss's per_anchor
- *  gradient         like queries, or NULL: of the reduced loss with respect to queries
- * Errors: as supcon_loss. */
+ *  queue_positives  1: entries with a query's label are also its positives; 0: the query ignores
+ * them options          anchors and normalize do not apply, and must be ALL and 0 per_query
+ * [samples], or NULL: like supcon_loss's per_anchor gradient         like queries, or NULL: of the
+ * reduced loss with respect to queries Errors: as supcon_loss. */
 SUPCON_MUST_CHECK supcon_status
 supcon_loss_queue(supcon_context *context, const float *queries, int64_t samples, int64_t dimension,
                   const float *keys, int64_t keys_per_query, const int64_t *labels,
@@ -346,7 +344,7 @@ supcon_loss_queue(supcon_context *context, const float *queries, int64_t samples
 enum {
   SUPCON_RULE_ANY = 0,    /* 1 if two samples share a label */
   SUPCON_RULE_ALL = 1,    /* 1 if they have the same labels */
-  SUPCON_RULE_JACCARD = 2 /* how many labels they share, over how many either has */
+  SUPCON_RULE_JACCARD = 2 /* the number of shared labels over the number of all their labels */
 };
 /* Makes a mask for supcon_loss from samples with any number of labels. A sample without a label
  * has no positives but its own views; mask[i][i] is 1.
@@ -375,13 +373,13 @@ SUPCON_MUST_CHECK supcon_status supcon_mask_from_values(supcon_context *context,
 typedef struct supcon_dataset supcon_dataset;
 
 /* generated from Sources/Options/dataset.toml (make generate) */
-/* What happens to a file that is no readable image. */
+/* The treatment of a file that is not a readable image. */
 enum {
-  /* It is left out and reported (supcon_dataset_skipped); one that turns unreadable later is
-   * replaced in a run by another image of its class, chosen by (seed, epoch, image), with a
-   * warning event, and left out where a classifier is fitted. */
+  /* The file is left out and reported (supcon_dataset_skipped); a file that becomes unreadable
+   * later is replaced during a run by another image of its class, chosen by (seed, epoch,
+   * image), with a warning event, and left out when a classifier is fitted. */
   SUPCON_ON_ERROR_SKIP = 0,
-  /* The first one, in the data set's order, is an error. */
+  /* The first such file, in the data set's order, is an error. */
   SUPCON_ON_ERROR_REFUSE = 1
 };
 /* The order of class folders by their names. */
@@ -395,23 +393,24 @@ enum {
 /* The options of a data set. */
 typedef struct supcon_dataset_options {
   uint32_t struct_size;
-  /* What happens to a file that is no readable image. Default SUPCON_ON_ERROR_SKIP. */
+  /* The treatment of a file that is not a readable image. Default SUPCON_ON_ERROR_SKIP. */
   int32_t on_error;
-  /* Channels of the images that come out: 1 (gray) or 3 (RGB); 0 (default): 3 for files, as
-   * stored elsewhere. Default 0. */
+  /* The number of channels of the images: 1 (gray) or 3 (RGB); 0 (default): 3 for files, as
+   * stored otherwise. Default 0. */
   int32_t channels;
-  /* Copies images in memory, encoded ones too; otherwise the memory stays the caller's, valid
-   * and unchanged until the data set, and what was made from it, is freed. Default 0; 0 or 1. */
+  /* Whether images in memory, including encoded ones, are copied; otherwise the memory remains
+   * the caller's, and must stay valid and unchanged until the data set, and everything derived
+   * from it, has been freed. Default 0; 0 or 1. */
   int32_t copy;
-  /* Pixels that an image in a file may have; one that claims more counts as unreadable. The
-   * default is what Pillow takes for an attack; the limit is two sides of 65536. Default
-   * 178956970; 1 to 4294967296. */
+  /* The largest number of pixels of an image in a file; a file that claims more counts as
+   * unreadable. The default is what Pillow takes for an attack; the limit is two sides of 65536.
+   * Default 178956970; 1 to 4294967296. */
   int64_t max_pixels;
-  /* Makes a view of a JPEG from all of its pixels, as that of an array would be. Otherwise it is
-   * made from 1/2 or 1/4 of them along each side where it has 2.5 times fewer still, which is
-   * faster and differs by less than half a level of 255 on average. Default 0; 0 or 1. */
+  /* Whether a view of a JPEG is made from all of its pixels, like that of an array. Otherwise it
+   * is made from 1/2 or 1/4 of them along each side if at least 2.5 times the view's own remain,
+   * which is faster and differs by less than half a level of 255 on average. Default 0; 0 or 1. */
   int32_t exact_decoding;
-  /* Order of a folder's classes. Default SUPCON_CLASS_ORDER_BYTES. */
+  /* The order of a folder's classes. Default SUPCON_CLASS_ORDER_BYTES. */
   int32_t class_order;
 } supcon_dataset_options;
 /* end of generated */
@@ -419,11 +418,11 @@ void supcon_dataset_options_init_sized(supcon_dataset_options *options, size_t s
 #define supcon_dataset_options_init(options) \
   supcon_dataset_options_init_sized((options), sizeof *(options))
 
-/* Labels and classes: a label is any int64, an id as well as a number; no value means "none". The
- * classes of a data set are the labels that occur, in ascending order: class c, 0 to classes - 1,
- * is the c-th (supcon_dataset_get_class_labels), and is called by its label until it gets a name.
- * What is made from a data set keeps its classes, those without images too. A classifier has an
- * output for each class, in this order, and keeps the names. */
+/* A label is any int64, such as an id or a number; no value means "none". The classes of a data set
+ * are its distinct labels in ascending order: class c, 0 to classes - 1, has the label of index c
+ * (supcon_dataset_get_class_labels), which is its name until it gets another. A data set made from
+ * another one keeps its classes, including those without images. A classifier has an output for
+ * each class, in this order, and keeps the names. */
 
 /* Makes a data set of images in memory.
  *  labels  [images->count], or NULL: none
@@ -432,50 +431,50 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_from_images(const supcon_images *
                                                            const int64_t *labels,
                                                            const supcon_dataset_options *options,
                                                            supcon_dataset **dataset);
-/* A folder with a folder per class (classes in the order of their names, see class_order), JPEG,
- * PNG and WebP files found by their content, to any depth, links followed. A folder that holds
- * files alone is a data set without labels. Names that begin with a dot, and __MACOSX, are not
- * looked at; files that are no image by content nor name are ignored. Every file is opened once to
- * learn that it is a whole image, decoded when it is used; the orientation that Exif, XMP or
- * ImageMagick's raw profile speaks of is applied, alpha is dropped. Errors: argument, io, format
- * (no image, or a bad one with REFUSE), memory. */
+/* Makes a data set of a folder that has one folder per class (in the order of their names, see
+ * class_order). JPEG, PNG and WebP files are found by their content, at any depth; links are
+ * followed. A folder that holds only files is a data set without labels. Names that begin with a
+ * dot, and __MACOSX, are ignored, and so are files that are no image by content or name. Every file
+ * is opened once to check that it is a complete image, and decoded when it is used. The orientation
+ * in Exif, XMP or ImageMagick's raw profile is applied; alpha is dropped. Errors: argument, io,
+ * format (no image, or a bad one with REFUSE), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_folder(const char *path,
                                                            const supcon_dataset_options *options,
                                                            supcon_dataset **dataset);
-/* The given JPEG, PNG or WebP files, in that order; labels: [count] or NULL. Errors: as
- * from_folder. */
+/* Makes a data set of JPEG, PNG or WebP files, in the given order; labels: [count] or NULL. Errors:
+ * as from_folder. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_files(const char *const *paths, int64_t count,
                                                           const int64_t *labels,
                                                           const supcon_dataset_options *options,
                                                           supcon_dataset **dataset);
-/* MNIST's IDX files, gzipped or not; labels_path may be NULL. Errors: argument, io, format, memory.
- */
+/* Makes a data set of MNIST's IDX files, gzipped or not; labels_path may be NULL. Errors: argument,
+ * io, format, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_idx(const char *images_path,
                                                         const char *labels_path,
                                                         const supcon_dataset_options *options,
                                                         supcon_dataset **dataset);
-/* CIFAR's binary files (data_batch_1.bin …, train.bin), put together in that order. classes: 10, or
- * 100 (the fine labels). Errors: argument, io, format, memory. */
+/* Makes a data set of CIFAR's binary files (data_batch_1.bin …, train.bin), concatenated in the
+ * given order. classes: 10, or 100 (the fine labels). Errors: argument, io, format, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_cifar(const char *const *paths, int64_t count,
                                                           int32_t classes,
                                                           const supcon_dataset_options *options,
                                                           supcon_dataset **dataset);
-/* Called with [count] indices; fills pixels [count, height, width, channels] u8. Non-zero stops:
- * the library's call returns SUPCON_STATUS_CANCELED. Runs on the thread that called the library,
- * ahead of the step that needs the batch. */
+/* A function that receives [count] indices and fills pixels [count, height, width, channels] u8. If
+ * it returns non-zero, the library's call returns SUPCON_STATUS_CANCELED. It is called on the
+ * thread that called the library, ahead of the step that needs the batch. */
 typedef int (*supcon_batch_callback)(const int64_t *indices, int64_t count, uint8_t *pixels,
                                      void *user_data);
-/* Images that the caller makes on demand. labels: [count] (copied) or NULL. Errors: argument,
- * shape, memory. */
+/* Makes a data set of images that the caller produces on demand. labels: [count] (copied) or NULL.
+ * Errors: argument, shape, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_callback(
     supcon_batch_callback callback, void *user_data, int64_t count, int64_t height, int64_t width,
     int64_t channels, const int64_t *labels, supcon_dataset **dataset);
-/* Encoded images (JPEG, PNG, WebP) in memory: data [count], and sizes [count] in bytes. Where
- * data[i] is NULL the image is in the file paths[i]; elsewhere paths[i] is a name for messages and
- * supcon_dataset_path, or NULL; paths may be NULL. The bytes stay the caller's, valid and unchanged
- * until the data set, and what was made from it, is freed, unless options->copy is 1. labels:
- * [count] or NULL. An image alone: count 1, then supcon_model_embed_dataset. Errors: as
- * from_folder. */
+/* Makes a data set of encoded images (JPEG, PNG, WebP) in memory: data [count], and sizes [count]
+ * in bytes. If data[i] is NULL, the image is in the file paths[i]; otherwise paths[i] is a name for
+ * messages and supcon_dataset_path, or NULL. paths may be NULL. Unless options->copy is 1, the
+ * bytes remain the caller's, and must stay valid and unchanged until the data set, and everything
+ * made from it, has been freed. labels: [count] or NULL. To embed a single image, make a data set
+ * with count 1 and call supcon_model_embed_dataset. Errors: as from_folder. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_encoded(
     const void *const *data, const int64_t *sizes, const char *const *paths, int64_t count,
     const int64_t *labels, const supcon_dataset_options *options, supcon_dataset **dataset);
@@ -491,7 +490,7 @@ typedef struct supcon_dataset_info {
   int64_t width;
   int64_t channels;
   int64_t skipped;          /* files left out as unreadable */
-  int64_t target_dimension; /* numbers that an image has as targets; 0: there are none */
+  int64_t target_dimension; /* numbers per image as targets; 0: there are none */
 } supcon_dataset_info;
 void supcon_dataset_info_init_sized(supcon_dataset_info *info, size_t size);
 #define supcon_dataset_info_init(info) supcon_dataset_info_init_sized((info), sizeof *(info))
@@ -524,15 +523,15 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_split(const supcon_dataset *datas
                                                      uint64_t seed, supcon_dataset **first,
                                                      supcon_dataset **second);
 
-/* Makes a data set of the same images with other labels, and the classes that they make.
+/* Makes a data set of the same images with other labels, and the classes that follow from them.
  *  labels  [count of the data set], or NULL: none
  * Errors: argument, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_labels(const supcon_dataset *dataset,
                                                            const int64_t *labels,
                                                            supcon_dataset **changed);
-/* Makes a data set of the same images with other targets, which say how alike images are where
- * classes do not, or do not alone. A run uses them by its option positives; every data set made
- * from this one keeps them.
+/* Makes a data set of the same images with other targets, which define how similar images are,
+ * besides classes or instead of them. A run uses them through its option positives; every data set
+ * made from this one keeps them.
  *  targets  [count of the data set, dimension], copied: 0 and 1 for several labels an image, or
  *           real values; NULL: none
  * Errors: argument (dimension, targets that are not finite), shape (more than can be addressed),
@@ -541,16 +540,17 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_with_targets(const supcon_dataset
                                                             const double *targets,
                                                             int64_t dimension,
                                                             supcon_dataset **changed);
-/* The same images with these weights instead: [count], what each image counts in a loss, finite and
- * 0 or more; NULL: all count the same. Sample weights, or the weights of classes, image by image.
+/* Makes a data set of the same images with other weights [count], the contribution of each image to
+ * a loss, finite and 0 or more; NULL: all weigh the same. They may be sample weights, or the
+ * weights of classes, image by image.
  *
- * supcon_trainer: weights are scaled to a mean of 1 over the images that are trained on; the losses
- * of an image's anchors (supcon, simclr), or of its views (classifiers), are multiplied by its
- * weight, and a batch's loss stays the mean over anchors or views. An image of weight 0 is still
- * contrasted with. MixUp and CutMix multiply each of the two labels' losses by its own image's.
- * supcon_model_fit_classifier: the mean of the rows' losses is the weighted one, so that an image
- * of weight 2 is as good as two images. Nothing else looks at weights; subsets keep them. Errors:
- * argument (a weight below 0 or not finite, all 0), memory. */
+ * supcon_trainer scales the weights to a mean of 1 over the training images. The losses of an
+ * image's anchors (supcon, simclr), or of its views (classifiers), are multiplied by its weight,
+ * and a batch's loss remains the mean over anchors or views. An image of weight 0 still serves as a
+ * contrast. MixUp and CutMix multiply the loss of each of the two labels by the weight of its own
+ * image. supcon_model_fit_classifier uses the weighted mean of the rows' losses, so that an image
+ * of weight 2 counts as two images. Nothing else uses weights; subsets keep them. Errors: argument
+ * (a weight below 0 or not finite, all 0), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_weights(const supcon_dataset *dataset,
                                                             const float *weights,
                                                             supcon_dataset **changed);
@@ -566,28 +566,28 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_with_class_names(const supcon_dat
                                                                 const char *const *names,
                                                                 int64_t count,
                                                                 supcon_dataset **changed);
-/* With these classes alone, in this order: labels are counted anew, images of other classes are
- * left out, and a name that no class has is a class without images. Errors: argument (a name
- * twice), state (no labels, no image left), memory. */
+/* Makes a data set of these classes only, in this order: labels are renumbered, images of other
+ * classes are left out, and a name that no class has becomes a class without images. Errors:
+ * argument (a name twice), state (no labels, no image left), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_classes(const supcon_dataset *dataset,
                                                             const char *const *names, int64_t count,
                                                             supcon_dataset **changed);
-/* Makes a data set with symmetric label noise: a fraction of the images, rate from 0 to 1,
- * chosen at random, get one of the other classes that have images, each as likely. Errors:
+/* Makes a data set with symmetric label noise: a fraction of the images, rate from 0 to 1, chosen
+ * at random, get one of the other classes that have images, with equal probability. Errors:
  * argument, state (no labels, fewer than two classes), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_with_label_noise(const supcon_dataset *dataset,
                                                                 double rate, uint64_t seed,
                                                                 supcon_dataset **changed);
-/* Makes a data set of at most so many images of each class, chosen at random and in the order
- * they have. Those of a smaller number are among those of a larger one with the same seed.
- * Errors: argument, state (no labels), memory. */
+/* Makes a data set of at most `images` images of each class, chosen at random, in their order. With
+ * equal seeds a smaller choice is a subset of a larger one. Errors: argument, state (no labels),
+ * memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_per_class(const supcon_dataset *dataset,
                                                          int64_t images, uint64_t seed,
                                                          supcon_dataset **subset);
-/* Makes a long-tailed data set (arXiv:1901.05555, section 5.1). Of the C classes with images,
- * class number r, from 0, keeps floor(n * factor^(-r / (C - 1))) of its images at random, at
- * least 1 and at most all; n is the size of the largest class, and factor, at least 1, the first
- * class's size over the last's. Errors: argument, state (no labels), memory. */
+/* Makes a long-tailed data set (arXiv:1901.05555, section 5.1). Of the C classes with images, the
+ * one of index r, from 0, keeps floor(n * factor^(-r / (C - 1))) of its images at random, at least
+ * 1 and at most all; n is the size of the largest class, and factor, at least 1, the first class's
+ * size over the last's. Errors: argument, state (no labels), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_long_tailed(const supcon_dataset *dataset,
                                                            double factor, uint64_t seed,
                                                            supcon_dataset **subset);
@@ -596,10 +596,10 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_long_tailed(const supcon_dataset 
  * augmentation */
 
 /* The operations of AutoAugment and RandAugment have torchvision's magnitudes: shears up to 0.3,
- * translations up to 150/331 of the side, rotations up to 30 degrees, factors of brightness,
- * color, contrast and sharpness within 1 ± 0.9, 8 to 4 bits, solarize from 1 to 0 on. Geometry
- * takes the nearest pixel, as the policies' own programs do, and `fill` outside the image; the warp
- * is a thin-plate spline over 2×2 control points, bilinear, the border carried on. */
+ * translations up to 150/331 of the side, rotations up to 30 degrees, factors of brightness, color,
+ * contrast and sharpness within 1 ± 0.9, 8 to 4 bits, solarize from 1 to 0 on. Geometric operations
+ * use the nearest pixel, as the policies' own programs do, and `fill` outside the image. The warp
+ * is a thin-plate spline over 2×2 control points, bilinear, with the border extended. */
 
 /* generated from Sources/Options/augmentation.toml (make generate) */
 /* The operations that make a view of an image. */
@@ -625,68 +625,68 @@ enum {
   SUPCON_AUGMENTATION_STACKED_RANDAUGMENT = 7
 };
 
-/* How views are made of an image. Fields that a kind does not use are checked and otherwise
- * ignored. */
+/* The way in which views of an image are made. Fields that a kind does not use are checked and
+ * otherwise ignored. */
 typedef struct supcon_augmentation_options {
   uint32_t struct_size;
-  /* Operations that make a view. Default SUPCON_AUGMENTATION_SIMCLR. */
+  /* The operations that make a view. Default SUPCON_AUGMENTATION_SIMCLR. */
   int32_t kind;
-  /* Smallest fraction of the area that a crop keeps. Applies to all kinds but none. Default 0.2;
-   * a number above 0, at most 1. */
+  /* The smallest fraction of the area that a crop keeps. Applies to all kinds but none. Default
+   * 0.2; a number above 0, at most 1. */
   float crop_scale_min;
-  /* Largest fraction of the area that a crop keeps. Applies to all kinds but none. Default 1; a
-   * number above 0, at most 1. */
+  /* The largest fraction of the area that a crop keeps. Applies to all kinds but none. Default
+   * 1; a number above 0, at most 1. */
   float crop_scale_max;
-  /* Smallest width / height of a crop. Applies to all kinds but none. Default 3 / 4; a number
-   * above 0. */
+  /* The smallest ratio width / height of a crop. Applies to all kinds but none. Default 3 / 4; a
+   * number above 0. */
   float crop_ratio_min;
-  /* Largest width / height of a crop. Applies to all kinds but none. Default 4 / 3; a number
-   * above 0. */
+  /* The largest ratio width / height of a crop. Applies to all kinds but none. Default 4 / 3; a
+   * number above 0. */
   float crop_ratio_max;
-  /* Probability of a horizontal flip. Applies to all kinds but none. Default 0.5; 0 to 1. */
+  /* The probability of a horizontal flip. Applies to all kinds but none. Default 0.5; 0 to 1. */
   float flip_probability;
-  /* Probability of color jitter. Applies to simclr, simaugment and stacked_randaugment. Default
-   * 0.8; 0 to 1. */
+  /* The probability of color jitter. Applies to simclr, simaugment and stacked_randaugment.
+   * Default 0.8; 0 to 1. */
   float jitter_probability;
-  /* Color jitter multiplies the brightness by a factor within 1 +- this, not below 0. Default
+  /* The range of the brightness factor of color jitter: within 1 +- this, not below 0. Default
    * 0.4; 0 or more. */
   float brightness;
-  /* Color jitter multiplies the contrast by a factor within 1 +- this, not below 0. Default 0.4;
-   * 0 or more. */
+  /* The range of the contrast factor of color jitter: within 1 +- this, not below 0. Default
+   * 0.4; 0 or more. */
   float contrast;
-  /* Color jitter multiplies the saturation by a factor within 1 +- this, not below 0. Applies to
-   * color images. Default 0.4; 0 or more. */
+  /* The range of the saturation factor of color jitter: within 1 +- this, not below 0. Applies
+   * to color images. Default 0.4; 0 or more. */
   float saturation;
-  /* Color jitter shifts the hue within +- this, as a fraction of the color circle. Applies to
-   * color images. Default 0.1; 0 to 0.5. */
+  /* The range of the hue shift of color jitter: within +- this, as a fraction of the color
+   * circle. Applies to color images. Default 0.1; 0 to 0.5. */
   float hue;
-  /* Probability of turning gray. Applies to color images. Default 0.2; 0 to 1. */
+  /* The probability of turning gray. Applies to color images. Default 0.2; 0 to 1. */
   float gray_probability;
-  /* Probability of Gaussian blur. Default -1: 0.5 if the view's smaller side is 128 pixels or
-   * more, else 0; 0 to 1. */
+  /* The probability of Gaussian blur. Default -1: 0.5 if the view's smaller side is 128 pixels
+   * or more, else 0; 0 to 1. */
   float blur_probability;
-  /* Smallest standard deviation of the blur, in pixels. Default 0.1; a number above 0. */
+  /* The smallest standard deviation of the blur, in pixels. Default 0.1; a number above 0. */
   float blur_sigma_min;
-  /* Largest standard deviation of the blur, in pixels. Default 2; a number above 0. */
+  /* The largest standard deviation of the blur, in pixels. Default 2; a number above 0. */
   float blur_sigma_max;
-  /* Number of operations that RandAugment draws. Applies to randaugment and stacked_randaugment.
-   * Default 2; 0 to 16. */
+  /* The number of operations that RandAugment draws. Applies to randaugment and
+   * stacked_randaugment. Default 2; 0 to 16. */
   int32_t randaugment_operations;
-  /* Magnitude of RandAugment's operations. Applies to randaugment and stacked_randaugment.
+  /* The magnitude of RandAugment's operations. Applies to randaugment and stacked_randaugment.
    * Default 9; 0 to 30. */
   float randaugment_magnitude;
-  /* Probability of a random warp. Applies to simaugment and stacked_randaugment. Default 0.5; 0
-   * to 1. */
+  /* The probability of a random warp. Applies to simaugment and stacked_randaugment. Default
+   * 0.5; 0 to 1. */
   float warp_probability;
-  /* Largest spread of the warp's control points, as a fraction of the smaller side. Each
+  /* The largest spread of the warp's control points, as a fraction of the smaller side. Each
    * coordinate moves by a normal variate times a length of up to that. Applies to simaugment and
    * stacked_randaugment. Default 23 / 224; 0 to 1. */
   float warp_strength;
-  /* Gray level that shears, translations, rotations and cutout put where there is no image.
+  /* The gray level with which shears, translations, rotations and cutout fill empty areas.
    * Default 0.5; 0 to 1. */
   float fill;
-  /* Side of a square of fill, as a fraction of the smaller side; the last operation. Applies to
-   * autoaugment_imagenet, autoaugment_cifar10 and randaugment. Default 0: none; 0 to 1. */
+  /* The side of a square of fill, as a fraction of the smaller side; it is painted last. Applies
+   * to autoaugment_imagenet, autoaugment_cifar10 and randaugment. Default 0: none; 0 to 1. */
   float cutout;
 } supcon_augmentation_options;
 /* end of generated */
@@ -700,16 +700,16 @@ void supcon_augmentation_options_copy_sized(supcon_augmentation_options *to, siz
 #define supcon_augmentation_options_copy(to, from) \
   supcon_augmentation_options_copy_sized((to), sizeof *(to), (from))
 
-/* Makes the views that training would make of images: view number `view` in `epoch` of a run
- * with `seed`, image i being sample number i.
+/* Makes the views that training would make of images: view `view` in `epoch` of a run with `seed`,
+ * where image i is sample i.
  *  views  [images->count, height, width, channels] f32, 0 to 1, not normalized
  * Errors: argument, shape, type, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_augment(supcon_context *context, const supcon_images *images,
                                                const supcon_augmentation_options *options,
                                                uint64_t seed, int64_t epoch, int64_t view,
                                                int64_t height, int64_t width, float *views);
-/* Makes the views that training would make of the images at indices of a data set, each under
- * its own number; with kind none they are the images, resized.
+/* Makes the views that training would make of the images at indices of a data set, each identified
+ * by its own index; with kind none they are the images, resized.
  *  views  [index_count, height, width, channels of the data set] f32, 0 to 1, not normalized
  * Errors: argument, io, format (a file that has become unreadable), canceled (by a callback),
  * memory. */
@@ -723,13 +723,13 @@ SUPCON_MUST_CHECK supcon_status supcon_augment_dataset(supcon_context *context,
 /* ----------------------------------------------------------------------------------------------------------------
  * corruptions */
 
-/* The fifteen of ImageNet-C (Hendrycks and Dietterich, arXiv:1903.12261), computed here, at
- * severities 1 to 5 with the published numbers: CIFAR-10-C's for images whose smaller side is at
- * most 64 pixels, ImageNet-C's for larger ones. These count pixels: corrupt images of the size that
- * the model sees. What differs: frost overlays a texture made by computation, not photographs of
- * ice; motion blur (snow's too) is that of the imagecorruptions package, not ImageMagick's. As
- * published, elastic's numbers (and CIFAR-10-C's for glass blur) do not grow steadily with the
- * severity. */
+/* The fifteen corruptions of ImageNet-C (Hendrycks and Dietterich, arXiv:1903.12261), at severities
+ * 1 to 5 with the published parameters: CIFAR-10-C's for images whose smaller side is at most 64
+ * pixels, ImageNet-C's for larger ones. Lengths are in pixels, so corrupt images at the size that
+ * the model sees. Two corruptions differ: frost overlays a computed texture, not photographs of
+ * ice, and motion blur (also that of snow) is that of the imagecorruptions package, not
+ * ImageMagick's. As published, the parameters of elastic (and CIFAR-10-C's of glass blur) do not
+ * grow steadily with the severity. */
 enum {
   SUPCON_CORRUPTION_GAUSSIAN_NOISE = 0,
   SUPCON_CORRUPTION_SHOT_NOISE = 1,
@@ -747,15 +747,15 @@ enum {
   SUPCON_CORRUPTION_PIXELATE = 13,
   SUPCON_CORRUPTION_JPEG_COMPRESSION = 14
 };
-/* Corrupts images; image i is sample number i. The random numbers depend on (seed, corruption,
- * sample) alone: severities of one image differ in strength only.
+/* Corrupts images, where image i is sample i. The random numbers depend on (seed, corruption,
+ * sample) alone, so that the severities of one image differ in strength only.
  *  corrupted  [images->count, height, width, channels] u8
  * Errors: argument (corruption, severity), shape, type, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_corrupt(supcon_context *context, const supcon_images *images,
                                                int32_t corruption, int32_t severity, uint64_t seed,
                                                uint8_t *corrupted);
-/* Makes a data set of the same images, labels, targets and names, corrupted when they are used;
- * the sample number of an image is its index.
+/* Makes a data set of the same images, labels, targets and names, in which images are corrupted
+ * when they are used; the sample number of an image is its index.
  *  height  and width: the size that images are resized to before (bilinear, antialiased), or
  *          both 0: no resizing
  * Errors: argument, memory. */
@@ -788,7 +788,7 @@ enum {
   /* It begins at 1. */
   SUPCON_ZERO_INIT_OFF = 2
 };
-/* The projection head behind the encoder while training. */
+/* The projection head after the encoder during training. */
 enum {
   /* No head. */
   SUPCON_HEAD_NONE = 0,
@@ -812,64 +812,66 @@ enum {
   /* Activations in bf16; weights, statistics, loss and optimizer in f32. */
   SUPCON_PRECISION_BF16 = 2
 };
-/* How images of another shape are brought to the size that a model is made for, by embedding and
- * by a run's views of kind none. */
+/* The way in which embedding, and a run's views of kind none, bring images of another shape to
+ * the model's size. */
 enum {
-  /* squash; of a file: by the metadata. */
+  /* squash; for a file, as its metadata says. */
   SUPCON_RESIZE_AUTO = 0,
-  /* Each side by itself: all is seen, proportions change. */
+  /* Both sides are resized independently: the whole image is used, but its proportions change. */
   SUPCON_RESIZE_SQUASH = 1,
-  /* The shorter side to its length, the other in proportion, and of that the middle:
+  /* The image is resized in proportion until it covers the size, and its center is cut out:
    * torchvision's Resize(side) and CenterCrop(side). */
   SUPCON_RESIZE_CROP = 2
 };
 
-/* The options of a new model: the encoder, its head, and the images that it is made for. */
+/* The options of a new model: the encoder, its head, and the images that it takes. */
 typedef struct supcon_model_options {
   uint32_t struct_size;
-  /* First layers of the network. Default SUPCON_STEM_AUTO. */
+  /* The first layers of the network. Default SUPCON_STEM_AUTO. */
   int32_t stem;
-  /* Name of the network, as torchvision and timm call it. resnet18, resnet34, resnet50,
-   * resnet101, resnet152, resnet200; resnext50_32x4d, resnext101_32x8d, resnext101_64x4d
+  /* The name of the network in torchvision or timm. resnet18, resnet34, resnet50, resnet101,
+   * resnet152, resnet200; resnext50_32x4d, resnext101_32x8d, resnext101_64x4d
    * (arXiv:1611.05431); wide_resnet50_2, wide_resnet101_2 (arXiv:1605.07146); timm's resnet26,
    * and with deep stems resnet10t, 14t, 26t, 18d, 26d, 34d, 50d, 101d, 152d, 200d. Default
    * resnet18. */
   const char *architecture;
-  /* Channels of the first stage. Default 64; 1 to 1024. */
+  /* The channels of the first stage. Default 64; 1 to 1024. */
   int32_t width;
-  /* Channels of the images. Default 3; 1 to 4. */
+  /* The channels of the images. Default 3; 1 to 4. */
   int32_t channels;
-  /* Height that the model is made for, in pixels; images of another size are resized. Default
-   * 32; 1 to 65536. */
+  /* The height of the images that the model takes, in pixels; images of another size are
+   * resized. Default 32; 1 to 65536. */
   int32_t image_height;
-  /* Width that the model is made for, in pixels. Default 32; 1 to 65536. */
+  /* The width of the images that the model takes, in pixels. Default 32; 1 to 65536. */
   int32_t image_width;
-  /* Begins each residual block as the identity (arXiv:1706.02677, section 5.1). This helps
-   * networks of bottleneck blocks (ResNet-50 and deeper) that are trained from nothing, and
-   * costs those of basic blocks up to four points of a linear probe (docs/accuracy.md). Given
-   * weights replace the initial ones. A preset says on or off, as its publication does. Default
-   * SUPCON_ZERO_INIT_AUTO. */
+  /* Whether each residual block begins as the identity (arXiv:1706.02677, section 5.1). This
+   * helps networks of bottleneck blocks (ResNet-50 and deeper) that are trained from scratch,
+   * and costs those of basic blocks up to four points of a linear probe (docs/accuracy.md).
+   * Loaded weights replace the initial ones. A preset sets on or off, as its publication does.
+   * Default SUPCON_ZERO_INIT_AUTO. */
   int32_t zero_init_last_gamma;
-  /* Projection head behind the encoder while training. Default SUPCON_HEAD_MLP. */
+  /* The projection head after the encoder during training. Default SUPCON_HEAD_MLP. */
   int32_t head;
-  /* Width of the head's hidden layers. Default 0: as wide as the encoder's output; 0 to 65536. */
+  /* The width of the head's hidden layers. Default 0: as wide as the encoder's output; 0 to
+   * 65536. */
   int32_t head_hidden;
-  /* Dimension of the projection z. Default 128; 1 to 65536. */
+  /* The dimension of the projection z. Default 128; 1 to 65536. */
   int32_t projection_dim;
-  /* Classes of the linear classifier. Default 0: none yet; 0 to 1000000. */
+  /* The number of classes of the linear classifier. Default 0: none yet; 0 to 1000000. */
   int32_t classes;
-  /* Precision that the network computes in. Default SUPCON_PRECISION_AUTO. */
+  /* The precision that the network computes in. Default SUPCON_PRECISION_AUTO. */
   int32_t precision;
-  /* Mean of each channel, of pixels scaled to 0 to 1. Default 0.5. */
+  /* The mean of each channel, of pixels scaled to 0 to 1. Default 0.5. */
   float mean[4];
-  /* Standard deviation of each channel, of pixels scaled to 0 to 1. Default 0.25. */
+  /* The standard deviation of each channel, of pixels scaled to 0 to 1. Default 0.25. */
   float std[4];
-  /* Seed of the initial weights. Default 0. */
+  /* The seed of the initial weights. Default 0. */
   uint64_t seed;
-  /* Head and classifier take the encoder's output at length 1, as in the paper, instead of as it
-   * is, as in SupContrast. Default 0; 0 or 1. */
+  /* Whether head and classifier take the encoder's output at length 1, as in the paper, instead
+   * of as it is, as in SupContrast. Default 0; 0 or 1. */
   int32_t normalize_features;
-  /* How images of another shape are brought to the model's size. Default SUPCON_RESIZE_SQUASH. */
+  /* The way in which images of another shape are brought to the model's size. Default
+   * SUPCON_RESIZE_SQUASH. */
   int32_t resize;
 } supcon_model_options;
 /* end of generated */
@@ -882,33 +884,36 @@ SUPCON_MUST_CHECK supcon_status supcon_model_create(supcon_context *context,
                                                     const supcon_model_options *options,
                                                     supcon_model **model);
 
-/* For files without our metadata; a field that is set must agree with the metadata where there is
- * some. */
+/* These options are for files without the library's metadata; fields that are set must agree with
+ * the metadata if there are any. */
 /* generated from Sources/Options/load.toml (make generate) */
-/* How a model's file is loaded. What is set must agree with the file's own metadata where there
- * is some; the precision overrules it. */
+/* The way in which a model's file is loaded. Options that are set must agree with the file's own
+ * metadata, if there are any; the precision overrides it. */
 typedef struct supcon_load_options {
   uint32_t struct_size;
-  /* First layers of the network; auto goes by the first convolution's shape. Default
+  /* The first layers of the network; auto: inferred from the first convolution's shape. Default
    * SUPCON_STEM_AUTO. */
   int32_t stem;
-  /* Name of the network; NULL (default): by the parameters' names and shapes. */
+  /* The name of the network; NULL (default): inferred from the parameters' names and shapes. */
   const char *architecture;
-  /* Precision to compute in; auto is the file's, int8 too. Default SUPCON_PRECISION_AUTO. */
+  /* The precision to compute in; auto: that of the file, including int8. Default
+   * SUPCON_PRECISION_AUTO. */
   int32_t precision;
-  /* Height that the model is made for, in pixels. Default 0: by the metadata, else 32 for a
-   * CIFAR stem and 224 for ImageNet's; 1 to 65536. */
+  /* The height of the images that the model takes, in pixels. Default 0: that of the metadata,
+   * else 32 for a CIFAR stem and 224 for ImageNet's; 1 to 65536. */
   int32_t image_height;
-  /* Width that the model is made for, in pixels. Default 0: like image_height; 1 to 65536. */
+  /* The width of the images that the model takes, in pixels. Default 0: as for image_height; 1
+   * to 65536. */
   int32_t image_width;
-  /* mean and std are meant; otherwise the metadata's count, or else ImageNet's. Default 0; 0 or
-   * 1. */
+  /* Whether mean and std are set; otherwise those of the metadata apply, or else ImageNet's.
+   * Default 0; 0 or 1. */
   int32_t has_mean_std;
-  /* Mean of each channel, of pixels scaled to 0 to 1. Default 0. */
+  /* The mean of each channel, of pixels scaled to 0 to 1. Default 0. */
   float mean[4];
-  /* Standard deviation of each channel, of pixels scaled to 0 to 1. Default 0. */
+  /* The standard deviation of each channel, of pixels scaled to 0 to 1. Default 0. */
   float std[4];
-  /* How images of another shape are brought to the model's size. Default SUPCON_RESIZE_AUTO. */
+  /* The way in which images of another shape are brought to the model's size. Default
+   * SUPCON_RESIZE_AUTO. */
   int32_t resize;
   /* Must be 0. */
   int32_t reserved;
@@ -917,14 +922,14 @@ typedef struct supcon_load_options {
 void supcon_load_options_init_sized(supcon_load_options *options, size_t size);
 #define supcon_load_options_init(options) \
   supcon_load_options_init_sized((options), sizeof *(options))
-/* A safetensors file: ours, or one with the parameter names of torchvision, timm or SupContrast
- * ("encoder.", "module." prefixes). "fc" becomes the classifier. Errors: argument, io, format (says
- * which tensor), memory, unsupported. */
+/* Loads a safetensors file: one that this library has written, or one with the parameter names of
+ * torchvision, timm or SupContrast ("encoder.", "module." prefixes). "fc" becomes the classifier.
+ * Errors: argument, io, format (the message names the tensor), memory, unsupported. */
 SUPCON_MUST_CHECK supcon_status supcon_model_load(supcon_context *context, const char *path,
                                                   const supcon_load_options *options,
                                                   supcon_model **model);
-/* Writes a safetensors file with torchvision's parameter names and the configuration as metadata:
- * under a temporary name first, synced, renamed. Errors: io, state. */
+/* Writes a safetensors file with torchvision's parameter names and the configuration as metadata.
+ * It is written under a temporary name, synced, and renamed. Errors: io, state. */
 SUPCON_MUST_CHECK supcon_status supcon_model_save(const supcon_model *model, const char *path);
 void supcon_model_free(supcon_model *model);
 
@@ -942,7 +947,7 @@ typedef struct supcon_model_info {
   int32_t classes;        /* 0 without a classifier */
   int32_t precision;      /* F32 or BF16 */
   int32_t embedding_dim;  /* dimension of r */
-  int64_t parameters;     /* trainable numbers */
+  int64_t parameters;     /* trainable elements */
   float mean[4];
   float std[4];
   int32_t int8; /* 1: the encoder embeds in int8, after supcon_model_quantize */
@@ -954,16 +959,16 @@ void supcon_model_info_init_sized(supcon_model_info *info, size_t size);
 #define supcon_model_info_init(info) supcon_model_info_init_sized((info), sizeof *(info))
 SUPCON_MUST_CHECK supcon_status supcon_model_get_info(const supcon_model *model,
                                                       supcon_model_info *info);
-/* Returns the name of a class, as the data set that the classifier was fitted on called it, or
- * NULL if there is none. It is valid until the model is freed. */
+/* Returns the name of a class in the data set that the classifier was fitted on, or NULL if there
+ * is none. It is valid until the model is freed. */
 const char *supcon_model_class_name(const supcon_model *model, int64_t class_index);
 
 /* generated from Sources/Options/embed.toml (make generate) */
-/* The output that is taken of the network. */
+/* The output of the network that is returned. */
 enum {
-  /* R, the encoder's pooled output: what to use. */
+  /* R, the encoder's pooled output: the one to use. */
   SUPCON_OUTPUT_ENCODER = 0,
-  /* Z, behind the projection head. */
+  /* Z, after the projection head. */
   SUPCON_OUTPUT_PROJECTION = 1,
   /* The classifier's logits. */
   SUPCON_OUTPUT_LOGITS = 2,
@@ -974,11 +979,12 @@ enum {
 /* The options of an embedding. */
 typedef struct supcon_embed_options {
   uint32_t struct_size;
-  /* Output that is taken of the network. Default SUPCON_OUTPUT_ENCODER. */
+  /* The output of the network that is returned. Default SUPCON_OUTPUT_ENCODER. */
   int32_t output;
-  /* Scales each row to length 1. Applies to encoder and projection. Default 1; 0 or 1. */
+  /* Whether each row is scaled to length 1. Applies to encoder and projection. Default 1; 0 or
+   * 1. */
   int32_t normalize;
-  /* Images per pass. Default 0: chosen by the library; 0 to 65536. */
+  /* The number of images per pass. Default 0: chosen by the library; 0 to 65536. */
   int32_t batch_size;
 } supcon_embed_options;
 /* end of generated */
@@ -987,69 +993,72 @@ void supcon_embed_options_init_sized(supcon_embed_options *options, size_t size)
   supcon_embed_options_init_sized((options), sizeof *(options))
 /* Returns the dimension of one row of an output; 0 if the model does not have it. */
 int64_t supcon_model_output_dimension(const supcon_model *model, int32_t output);
-/* embeddings: [images->count, dimension] f32; capacity in floats. Images of another size than the
- * model's are resized (bilinear, antialiased). Errors: argument, shape, type, state (no such
- * output), memory. */
+/* Embeds images. embeddings: [images->count, dimension] f32; capacity is in floats. Images whose
+ * size differs from the model's are resized (bilinear, antialiased). Errors: argument, shape, type,
+ * state (no such output), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_model_embed(const supcon_model *model,
                                                    const supcon_images *images,
                                                    const supcon_embed_options *options,
                                                    float *embeddings, int64_t capacity);
-/* The same for all images of a data set. Errors: also io and format: a file that has become
- * unreadable. */
+/* Embeds all images of a data set. Errors: as supcon_model_embed; io and format (a file that has
+ * become unreadable). */
 SUPCON_MUST_CHECK supcon_status supcon_model_embed_dataset(const supcon_model *model,
                                                            const supcon_dataset *dataset,
                                                            const supcon_embed_options *options,
                                                            float *embeddings, int64_t capacity);
 
-/* From here on the encoder embeds in int8, in about half of bf16's time: weights and activations in
- * bytes, in ranges that are calibrated on dataset, some hundreds of images such as will be embedded
- * (of more than 512, 512 from first to last are taken). Saved with the model; ends when the encoder
- * is trained or a file is loaded with a precision. dataset NULL: back to the model's precision. The
- * model is this call's alone meanwhile. Errors: argument (no image), shape, state (in use),
- * unsupported (a build without oneDNN, or a CPU without AVX512-VNNI or AVX-VNNI), memory, io,
- * format, canceled. */
+/* Makes the encoder embed in int8, in about half of bf16's time: weights and activations are bytes,
+ * in ranges that are calibrated on dataset, some hundreds of images similar to those to be embedded
+ * (of more than 512, 512 evenly spaced ones are used). The calibration is saved with the model, and
+ * ends when the encoder is trained or a file is loaded with a precision. dataset NULL: back to the
+ * model's precision. The call has exclusive use of the model. Errors: argument (no image), shape,
+ * state (in use), unsupported (a build without oneDNN, or a CPU without AVX512-VNNI or AVX-VNNI),
+ * memory, io, format, canceled. */
 SUPCON_MUST_CHECK supcon_status supcon_model_quantize(supcon_model *model,
                                                       const supcon_dataset *dataset);
 enum {
   SUPCON_PHASE_EMBED = 0, /* done and total are images */
   SUPCON_PHASE_FIT = 1    /* iterations; it may end before total */
 };
-/* Non-zero stops: the call returns SUPCON_STATUS_CANCELED. */
+/* A function that receives progress. If it returns non-zero, the call returns
+ * SUPCON_STATUS_CANCELED. */
 typedef int (*supcon_progress_callback)(int32_t phase, int64_t done, int64_t total,
                                         void *user_data);
 
 /* generated from Sources/Options/classifier.toml (make generate) */
-/* How a linear classifier is fitted. */
+/* The options for fitting a linear classifier. */
 typedef struct supcon_classifier_options {
   uint32_t struct_size;
-  /* Iterations of L-BFGS at most, when the linear classifier is fitted. Default 200; 1 or more. */
+  /* The largest number of iterations of L-BFGS when the linear classifier is fitted. Default
+   * 200; 1 or more. */
   int32_t iterations;
-  /* Weight of the squared weights of the linear classifier. Default 0.0001; 0 or more. */
+  /* The weight of the squared weights of the linear classifier in the objective. Default 0.0001;
+   * 0 or more. */
   float l2;
   /* Must be 0. */
   int32_t reserved;
-  /* Hears of the progress, after some hundreds of images and each iteration; NULL (default):
-   * nobody does. */
+  /* A function that is called with the progress, after some hundreds of images and after each
+   * iteration; NULL (default): none. */
   supcon_progress_callback progress;
-  /* Passed to progress. */
+  /* The pointer that is passed to progress. */
   void *user_data;
 } supcon_classifier_options;
 /* end of generated */
 void supcon_classifier_options_init_sized(supcon_classifier_options *options, size_t size);
 #define supcon_classifier_options_init(options) \
   supcon_classifier_options_init_sized((options), sizeof *(options))
-/* Fits the linear classifier "fc" on the frozen, unaugmented embeddings of a labeled data set and
- * keeps it in the model (its class names too). The model is unchanged after a failure. Errors:
+/* Fits the linear classifier "fc" on the frozen, unaugmented embeddings of a labeled data set, and
+ * stores it in the model with its class names. The model is unchanged after a failure. Errors:
  * argument, state (no labels, or in use), memory, canceled, io, format. */
 SUPCON_MUST_CHECK supcon_status supcon_model_fit_classifier(
     supcon_model *model, const supcon_dataset *dataset, const supcon_classifier_options *options);
-/* Replaces the classifier by a new random one for classes classes without names: a run then takes
- * labels, 0 to classes - 1, for outputs. 0: takes it away; a run that trains one then makes it,
- * with the data set's classes and names. A run on a classifier with names goes by them: a data
- * set's class is trained where the classifier has that name, and one that it lacks is a shape
- * error. Transfer to other classes is: load, reset to 0, then train with CROSS_ENTROPY at a small
- * rate (full fine-tuning) or LINEAR (a probe), or supcon_model_fit_classifier, which needs no
- * reset. Errors: argument, state (in use), memory. */
+/* Replaces the classifier by a new random one for classes classes without names: a run then uses
+ * labels, 0 to classes - 1, as outputs. With 0 it is removed, and a run that trains a classifier
+ * makes one with the data set's classes and names. If a classifier has names, a run matches the
+ * data set's classes by name, and a class that the classifier lacks is a shape error. To transfer
+ * to other classes, load a model, reset to 0, then train with CROSS_ENTROPY at a small rate (full
+ * fine-tuning) or LINEAR (a probe), or call supcon_model_fit_classifier, which needs no reset.
+ * Errors: argument, state (in use), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_model_reset_classifier(supcon_model *model, int32_t classes);
 
 /* ------------------------------------------------------------------------------------------------------------------
@@ -1084,18 +1093,18 @@ enum {
   /* all images, weighted by exp(-|difference|^2 / (2 label_bandwidth^2)) of their real targets. */
   SUPCON_POSITIVES_KERNEL = 4
 };
-/* The part that a queue of earlier keys takes. */
+/* The role of a queue of earlier keys. */
 enum {
   /* There is no queue. */
   SUPCON_QUEUE_OFF = 0,
-  /* Entries of other labels are negatives; those of the query's own take no part. */
+  /* Entries with other labels are negatives; those with the query's own label are ignored. */
   SUPCON_QUEUE_NEGATIVES = 1,
-  /* Entries of the query's label are positives too. */
+  /* Entries with the query's label are also positives. */
   SUPCON_QUEUE_POSITIVES_AND_NEGATIVES = 2
 };
 /* The course of the learning rate. */
 enum {
-  /* The rate stays. */
+  /* The rate is constant. */
   SUPCON_SCHEDULE_CONSTANT = 0,
   /* The rate falls to min_lr along half a cosine (arXiv:1608.03983, without restarts). */
   SUPCON_SCHEDULE_COSINE = 1,
@@ -1123,203 +1132,210 @@ typedef struct supcon_train_options {
   uint32_t struct_size;
 
   /* --- Objective --- */
-  /* Quantity that the run minimizes. Default SUPCON_OBJECTIVE_SUPCON. */
+  /* The quantity that the run minimizes. Default SUPCON_OBJECTIVE_SUPCON. */
   int32_t objective;
-  /* Trains the classifier in the same run, behind a stop-gradient. Applies to supcon and simclr.
-   * Default 0; 0 or 1. */
+  /* Whether the classifier is trained in the same run, behind a stop-gradient. Applies to supcon
+   * and simclr. Default 0; 0 or 1. */
   int32_t joint_classifier;
-  /* Augmented views per image. With the other objectives it is always 1. Applies to supcon and
-   * simclr. Default 2; 1 to 64. */
+  /* The number of augmented views per image. With the other objectives it is always 1. Applies
+   * to supcon and simclr. Default 2; 1 to 64. */
   int32_t views;
-  /* Rule that makes two images positives of each other. All rules but classes need targets
-   * instead of labels (supcon_dataset_with_targets), and no queue. The kNN accuracy of
-   * validation is then the mean, over the validation images, of how much of a positive the
-   * nearest training image is. Applies to supcon. Default SUPCON_POSITIVES_CLASSES. */
+  /* The rule that makes two images positives of each other. All rules except classes need
+   * targets instead of labels (supcon_dataset_with_targets), and exclude a queue. The kNN
+   * accuracy of validation is then the mean weight, as a positive, of each validation image's
+   * nearest training image. Applies to supcon. Default SUPCON_POSITIVES_CLASSES. */
   int32_t positives;
-  /* Factor on the angle to the true class's weights; 1 is cross-entropy. Applies to max_margin.
-   * Default 2; 1 to 8. */
+  /* The factor of the angle to the true class's weights; 1 is cross-entropy. Applies to
+   * max_margin. Default 2; 1 to 8. */
   int32_t margin;
-  /* Standard deviation of the kernel, in the targets' unit. Applies to positives kernel, which
-   * needs a number above 0. Default 0; 0 or more. */
+  /* The standard deviation of the kernel, in the unit of the targets. Applies to positives
+   * kernel, which needs a number above 0. Default 0; 0 or more. */
   double label_bandwidth;
-  /* Probability mass that the classifier's targets spread over all classes. Applies to runs that
-   * train a classifier. Default 0; 0 to below 1. */
+  /* The probability mass that the classifier's targets spread over all classes. Applies to runs
+   * that train a classifier. Default 0; 0 to below 1. */
   double label_smoothing;
-  /* Blends each image of a batch with another, the fraction drawn from Beta(alpha, alpha) once
-   * per batch (arXiv:1710.09412). With cutmix_alpha too, a batch gets one of the two. Applies to
-   * cross_entropy and linear. Default 0: no mixup; 0.001 to 1000. */
+  /* The parameter of MixUp, which blends each image of a batch with another; the fraction is
+   * drawn from Beta(alpha, alpha) once per batch (arXiv:1710.09412). With cutmix_alpha as well,
+   * each batch uses one of the two. Applies to cross_entropy and linear. Default 0: no mixup;
+   * 0.001 to 1000. */
   double mixup_alpha;
-  /* Pastes a box of another image of the batch, its area drawn by Beta(alpha, alpha)
-   * (arXiv:1905.04899). Applies to cross_entropy and linear. Default 0: no CutMix; 0.001 to
-   * 1000. */
+  /* The parameter of CutMix, which pastes a box of another image of the batch; the fraction of
+   * its area is drawn from Beta(alpha, alpha) once per batch (arXiv:1905.04899). Applies to
+   * cross_entropy and linear. Default 0: no CutMix; 0.001 to 1000. */
   double cutmix_alpha;
-  /* Options of the contrastive loss. The reduction must be mean or mean_all; rows are always
+  /* The options of the contrastive loss. The reduction must be mean or mean_all; rows are always
    * normalized. Applies to supcon and simclr. NULL: the defaults. */
   const supcon_loss_options *loss;
 
   /* --- Batches --- */
-  /* Passes over the training images. Default 100; 1 to 1000000. */
+  /* The number of passes over the training images. Default 100; 1 to 1000000. */
   int32_t epochs;
-  /* Images per step, before views. The last, smaller batch of an epoch is left out. Default 0:
-   * 256, or all images that are trained on where they are fewer; 2 to 1000000. */
+  /* The number of images per step, before views. The last, smaller batch of an epoch is left
+   * out. Default 0: 256, or all training images if there are fewer; 2 to 1000000. */
   int32_t batch_size;
-  /* Images of each class in a batch, which then holds batch_size / images_per_class classes.
-   * Default 0: a plain shuffle; 0 to 1000000. */
+  /* The number of images of each class in a batch, which then holds batch_size /
+   * images_per_class classes. Default 0: a plain shuffle; 0 to 1000000. */
   int32_t images_per_class;
-  /* Images that are in the network at a time, for exact gradients of large batches in little
-   * memory. It divides batch_size. Gradient caching (arXiv:2101.06983) embeds chunk by chunk,
-   * takes the loss and its gradient over the whole batch, and goes through the chunks once more
-   * with the same views, for about 4/3 of the work. Batch norm sees chunks: its statistics are
-   * those of chunk_size * views rows, and its running statistics move once per chunk. Default 0:
-   * batch_size; 0 to 1000000. */
+  /* The number of images that are in the network at a time, for exact gradients of large batches
+   * in little memory. It divides batch_size. Gradient caching (arXiv:2101.06983) embeds chunk by
+   * chunk, computes the loss and its gradient over the whole batch, and processes the chunks
+   * once more with the same views, for about 4/3 of the work. Batch norm uses the statistics of
+   * each chunk, of chunk_size * views rows, and updates its running statistics once per chunk.
+   * Default 0: batch_size; 0 to 1000000. */
   int32_t chunk_size;
-  /* Contrasts with the keys of a momentum encoder and a queue of earlier ones, as MoCo does. The
-   * first view of an image is the query; the momentum encoder, in evaluation mode with averaged
-   * batch-norm statistics (arXiv:2101.08482), makes keys of the other views (arXiv:1911.05722,
-   * and with labels arXiv:2004.11362). Applies to supcon and simclr. Default SUPCON_QUEUE_OFF. */
+  /* The role of the queue in the contrastive loss, as in MoCo, with the keys of a momentum
+   * encoder. The first view of an image is the query; the momentum encoder, in evaluation mode
+   * with averaged batch-norm statistics (arXiv:2101.08482), computes keys of the other views
+   * (arXiv:1911.05722, and with labels arXiv:2004.11362). Applies to supcon and simclr. Default
+   * SUPCON_QUEUE_OFF. */
   int32_t queue_mode;
-  /* Keys that the queue holds, at least those of a batch. Applies to runs with a queue. Default
-   * 8192; 1 to 268435456. */
+  /* The number of keys in the queue, at least that of a batch. Applies to runs with a queue.
+   * Default 8192; 1 to 268435456. */
   int32_t queue_size;
-  /* Momentum m of the key encoder: key = m * key + (1 - m) * query after each step. The default
-   * is for runs of many thousand steps: 0.99 suits some hundred, and much smaller ones let the
-   * run collapse. Applies to runs with a queue. Default 0.999; 0 to below 1. */
+  /* The momentum m of the key encoder: key = m * key + (1 - m) * query after each step. The
+   * default suits runs of many thousand steps; 0.99 suits some hundred, and much smaller values
+   * let the run collapse. Applies to runs with a queue. Default 0.999; 0 to below 1. */
   double key_momentum;
-  /* How views are made of an image. NULL: the defaults. */
+  /* The augmentation that makes the views of an image. NULL: the defaults. */
   const supcon_augmentation_options *augmentation;
-  /* How the views after an image's first are made; NULL (default): as the first. */
+  /* The augmentation of the views after an image's first; NULL (default): that of the first. */
   const supcon_augmentation_options *augmentation_second;
-  /* Seed of sampling, augmentation and the validation split. Default 0. */
+  /* The seed of sampling, augmentation and the validation split. Default 0. */
   uint64_t seed;
-  /* Threads that decode and augment ahead of the step. Default 0: as many as compute; 0 to 1024. */
+  /* The number of threads that decode and augment ahead of the step. Default 0: as many as
+   * compute; 0 to 1024. */
   int32_t loader_threads;
 
   /* --- Optimizer --- */
-  /* Rule that updates the weights. Default SUPCON_OPTIMIZER_SGD. */
+  /* The rule that updates the weights. Default SUPCON_OPTIMIZER_SGD. */
   int32_t optimizer;
-  /* Momentum of the updates. Applies to sgd, lars and rmsprop. Default 0.9; 0 to 0.9999. */
+  /* The momentum of the updates. Applies to sgd, lars and rmsprop. Default 0.9; 0 to 0.9999. */
   double momentum;
-  /* Weight decay; that of adamw is decoupled. Default 0.0001; 0 to 10. */
+  /* The weight decay; that of adamw is decoupled. Default 0.0001; 0 to 10. */
   double weight_decay;
-  /* Takes Nesterov's form of momentum. Applies to sgd and lars. Default 0; 0 or 1. */
+  /* Whether Nesterov's form of momentum is used. Applies to sgd and lars. Default 0; 0 or 1. */
   int32_t nesterov;
-  /* Weight decay acts on batch norm and biases too, as in the reference code; never with lars.
-   * Default 1; 0 or 1. */
+  /* Whether weight decay also applies to batch norms and biases, as in the reference code; never
+   * with lars. Default 1; 0 or 1. */
   int32_t decay_norm_and_bias;
-  /* Multiplies a weight's rate, together with |weight| / |gradient + weight_decay * weight|.
+  /* The factor of a weight's rate, together with |weight| / |gradient + weight_decay * weight|.
    * Applies to lars. Default 0.001; a number above 0, at most 1000. */
   double trust_coefficient;
-  /* Decay of the mean of squared gradients. Applies to rmsprop. Default 0.9; 0 to 0.999999. */
+  /* The decay of the mean of squared gradients. Applies to rmsprop. Default 0.9; 0 to 0.999999. */
   double rmsprop_decay;
-  /* Decay of the mean of gradients. Applies to adamw. Default 0.9; 0 to 0.999999. */
+  /* The decay of the mean of gradients. Applies to adamw. Default 0.9; 0 to 0.999999. */
   double beta1;
-  /* Decay of the mean of squared gradients. Applies to adamw. Default 0.999; 0 to 0.999999. */
+  /* The decay of the mean of squared gradients. Applies to adamw. Default 0.999; 0 to 0.999999. */
   double beta2;
-  /* Term that keeps the denominator of an update above 0. Applies to adamw and rmsprop. Default
-   * -1: 1e-8 with adamw (PyTorch's), 1e-3 with rmsprop (google-research's linear stage); 0 to
-   * 10. */
+  /* The term that keeps the denominator of an update above 0. Applies to adamw and rmsprop.
+   * Default -1: 1e-8 with adamw (PyTorch's), 1e-3 with rmsprop (google-research's linear stage);
+   * 0 to 10. */
   double epsilon;
-  /* Decay d of a moving average of the weights, which validation, best.safetensors and the final
-   * model then have. After each step a += (1 - min(d, (1 + step) / (10 + step))) (w - a),
-   * running statistics included; a checkpoint keeps both. Default 0: no average; 0 to 0.9999999. */
+  /* The decay d of a moving average of the weights, which validation, best.safetensors and the
+   * final model then use. After each step a += (1 - min(d, (1 + step) / (10 + step))) (w - a),
+   * including running statistics; a checkpoint keeps both. Default 0: no average; 0 to
+   * 0.9999999. */
   double ema_decay;
 
   /* --- Learning rate --- */
-  /* Learning rate of a batch of reference_batch images. Default 0.1; a number above 0, at most
-   * 1e6. */
+  /* The learning rate of a batch of reference_batch images. Default 0.1; a number above 0, at
+   * most 1e6. */
   double learning_rate;
-  /* Learning rate that the cosine schedule ends with, in the unit of learning_rate and not above
-   * it. Applies to schedule cosine. Default 0; 0 to 1e6. */
+  /* The learning rate at the end of the cosine schedule, in the unit of learning_rate and not
+   * above it. Applies to schedule cosine. Default 0; 0 to 1e6. */
   double min_lr;
-  /* Batch size that learning_rate is for: the rate of a run is learning_rate * batch_size /
-   * reference_batch. Default 256; 0 to 1000000; 0: learning_rate as it is. */
+  /* The batch size to which learning_rate refers: the rate of a run is learning_rate *
+   * batch_size / reference_batch. Default 256; 0 to 1000000; 0: learning_rate as it is. */
   int32_t reference_batch;
-  /* Course of the learning rate after warm-up. Default SUPCON_SCHEDULE_COSINE. */
+  /* The course of the learning rate after warm-up. Default SUPCON_SCHEDULE_COSINE. */
   int32_t schedule;
-  /* Epochs of linear warm-up (arXiv:1706.02677), rounded to steps. Default -1: 10, but at most a
-   * tenth of the run; 0 to 1e6. */
+  /* The number of epochs of linear warm-up (arXiv:1706.02677), rounded to steps. Default -1: 10,
+   * but at most a tenth of the run; 0 to 1e6. */
   double warmup_epochs;
-  /* Steps of linear warm-up. Default -1: as many as warmup_epochs says; 0 to 1000000000. */
+  /* The number of steps of linear warm-up. Default -1: as many as warmup_epochs says; 0 to
+   * 1000000000. */
   int32_t warmup_steps;
-  /* The schedule begins when warm-up has ended, as google-research's does, instead of with the
-   * run, as SupContrast's does. Default 0; 0 or 1. */
+  /* Whether the schedule begins when warm-up has ended, as in google-research's code, instead of
+   * with the run, as in SupContrast's. Default 0; 0 or 1. */
   int32_t schedule_after_warmup;
-  /* Fraction of the rate that warm-up begins with. Default 0.01; 0 to 1. */
+  /* The fraction of the rate at which warm-up begins. Default 0.01; 0 to 1. */
   double warmup_start;
-  /* Epochs after which the rate is multiplied by gamma, each larger than the one before. Applies
-   * to schedule step. NULL (default): none. [milestone_count] */
+  /* The epochs after which the rate is multiplied by gamma, in ascending order. Applies to
+   * schedule step. NULL (default): none. [milestone_count] */
   const int32_t *milestones;
   int64_t milestone_count;
-  /* Factor on the rate at each milestone. Applies to schedule step. Default 0.1; 1e-6 to 1. */
+  /* The factor of the rate at each milestone. Applies to schedule step. Default 0.1; 1e-6 to 1. */
   double gamma;
-  /* Factor on the rate after each exponential_epochs, a staircase. Applies to schedule
+  /* The factor of the rate after each exponential_epochs, a staircase. Applies to schedule
    * exponential. Default 0.97; 1e-6 to 1. */
   double exponential_factor;
-  /* Epochs between two steps of the staircase. Applies to schedule exponential. Default 0.5;
-   * 0.001 to 1e6. */
+  /* The number of epochs between two steps of the staircase. Applies to schedule exponential.
+   * Default 0.5; 0.001 to 1e6. */
   double exponential_epochs;
 
   /* --- Fine-tuning --- */
-  /* Stages of the encoder, and with them the stem, that are not trained; 4 is the whole encoder.
-   * Their parameters and running statistics keep every bit, and they run in inference form, in
-   * int8 if the model embeds in int8 (supcon_model_quantize) when the trainer is made. Applies
-   * to all objectives but linear. Default 0; 0 to 4. */
+  /* The number of stages of the encoder, beginning with the stem, that are not trained; 4 is the
+   * whole encoder. Their parameters and running statistics keep every bit, and they run in
+   * inference form, in int8 if the model embeds in int8 (supcon_model_quantize) when the trainer
+   * is made. Applies to all objectives but linear. Default 0; 0 to 4. */
   int32_t freeze_stages;
-  /* The encoder's batch norms use their running statistics and leave them as they are; gamma and
-   * beta are trained. Applies to all objectives but linear; it suits small batches from given
-   * weights. Default 0; 0 or 1. */
+  /* Whether the encoder's batch norms use their running statistics and leave them unchanged;
+   * gamma and beta are trained. Applies to all objectives but linear; it suits small batches
+   * from given weights. Default 0; 0 or 1. */
   int32_t freeze_norm;
-  /* Epochs after which one more of the frozen stages is trained, the last one first. Applies to
-   * freeze_stages above 0. NULL (default): none. [unfreeze_epoch_count] */
+  /* The epochs after each of which another frozen stage is trained, the last stage first.
+   * Applies to freeze_stages above 0. NULL (default): none. [unfreeze_epoch_count] */
   const int32_t *unfreeze_epochs;
   int64_t unfreeze_epoch_count;
-  /* Learning rate of a stage over that of the one behind it. Head and classifier have the full
-   * rate, the last stage this fraction of it, the stem its 5th power. Applies to all objectives
-   * but linear. Default 1; 0.001 to 1. */
+  /* The ratio of a stage's learning rate to that of the next stage. Head and classifier have the
+   * full rate, the last stage has this fraction of it, and the stem has its 5th power. Applies
+   * to all objectives but linear. Default 1; 0.001 to 1. */
   double layer_decay;
-  /* Rounds of views of each image for which what the frozen stages make of them is computed once
-   * and kept. It is kept in the type that they compute in. Epoch e takes the views of epoch (e -
-   * 1) mod feature_cache + 1: with as many rounds as epochs a run comes to the same bytes as
-   * without, but for images that images_per_class takes twice in an epoch. Applies to
-   * freeze_stages above 0. Default 0: no cache; 0 to 1000000. */
+  /* The number of rounds of views of each image for which the frozen stages' output is computed
+   * once and stored. It is stored in the type that they compute in. Epoch e uses the views of
+   * epoch (e - 1) mod feature_cache + 1: with as many rounds as epochs a run gives the same
+   * bytes as without the cache, except for images that images_per_class repeats within an epoch.
+   * Applies to freeze_stages above 0. Default 0: no cache; 0 to 1000000. */
   int32_t feature_cache;
   /* Must be 0. */
   int32_t feature_cache_reserved;
-  /* Folder for a file without a name that keeps the feature cache, gone with the trainer;
-   * without one it is in memory, within the context's limit. NULL (default): none. */
+  /* The folder of the nameless file that stores the feature cache and disappears with the
+   * trainer; without one the cache is in memory, within the context's limit. NULL (default):
+   * none. */
   const char *feature_cache_folder;
-  /* Heights of the views over the run, 1 to 65536, each for an equal part of the epochs; the
-   * width goes with them. At most epochs of them; none: the model's size throughout. The model
-   * keeps its own size. NULL (default): none. [image_size_schedule_count] */
+  /* The heights of the views over the run, 1 to 65536, each for an equal part of the epochs; the
+   * width changes in proportion. There are at most as many as epochs; none: the model's size
+   * throughout. The model keeps its own size. NULL (default): none. [image_size_schedule_count] */
   const int32_t *image_size_schedule;
   int64_t image_size_schedule_count;
 
   /* --- Validation and checkpoints --- */
-  /* Fraction of the images that is held out for kNN@1 and early stopping. Default 0.05; 0 to
+  /* The fraction of the images that is held out for kNN@1 and early stopping. Default 0.05; 0 to
    * 0.9; 0: none. */
   double validation_fraction;
-  /* Epochs between two validations. Default 1; 1 to 1000000. */
+  /* The number of epochs between two validations. Default 1; 1 to 1000000. */
   int32_t validation_every;
-  /* Stops the run after so many validations without a better kNN@1. Default 0: never; 0 to
-   * 1000000. */
+  /* The number of validations without a better kNN@1 after which the run stops. Default 0:
+   * never; 0 to 1000000. */
   int32_t patience;
-  /* Folder that gets last.supcon after each epoch, and best.safetensors, the model with the best
-   * kNN@1. NULL (default): none. */
+  /* The folder that receives last.supcon after each epoch, and best.safetensors, the model with
+   * the best kNN@1. NULL (default): none. */
   const char *checkpoint_folder;
-  /* Goes on from last.supcon in checkpoint_folder, if it is there, of a run with the same
-   * options, labels and targets. docs/options.md says which options may differ. Default 0; 0 or
-   * 1. */
+  /* Whether the run continues from last.supcon in checkpoint_folder, if it exists; it must be of
+   * a run with the same options, labels and targets. docs/options.md says which options may
+   * differ. Default 0; 0 or 1. */
   int32_t resume;
-  /* The model at the end is the one with the best kNN@1 instead of the last. Default 0; 0 or 1. */
+  /* Whether the model at the end is the one with the best kNN@1 instead of the last. Default 0;
+   * 0 or 1. */
   int32_t restore_best;
-  /* A collapsed or diverged run stops with an error that names the likely remedy; otherwise it
-   * only warns. A loss that is not a number always stops it. Default 1; 0 or 1. */
+  /* Whether a collapsed or diverged run stops with an error that names the likely remedy;
+   * otherwise it only warns. A loss that is not a number always stops it. Default 1; 0 or 1. */
   int32_t stop_on_collapse;
 
   /* --- Several processes --- */
-  /* Over several ranks, batch norm's statistics are those of all ranks' images; otherwise of
-   * each rank's own, as in the paper. It changes nothing in a run of one process. Default 0; 0
-   * or 1. */
+  /* Whether, over several ranks, batch norm's statistics are those of all ranks' images;
+   * otherwise they are of each rank's own, as in the paper. It changes nothing in a run of one
+   * process. Default 0; 0 or 1. */
   int32_t sync_batch_norm;
 } supcon_train_options;
 /* end of generated */
@@ -1330,19 +1346,20 @@ void supcon_train_options_init_sized(supcon_train_options *options, size_t size)
 /* Returns the number of published recipes: cifar-pytorch, cifar-linear, cifar-cross-entropy,
  * cifar-simclr, cifar-simclr-linear (HobbitLong/SupContrast); imagenet-r50, imagenet-r50-linear,
  * imagenet-r200, imagenet-r200-linear (google-research/supcon); memory-r50 (the momentum encoder
- * with a queue of arXiv:2004.11362). Where numbers are ours, because none are published, and
- * where this library differs, the description says so. */
+ * with a queue of arXiv:2004.11362). The description says where values are this library's own,
+ * because none are published, and where it differs. */
 int64_t supcon_preset_count(void);
 /* Returns the name of the preset of an index, from 0, or NULL beyond the last. Static. */
 const char *supcon_preset_name(int64_t index);
-/* Returns sentences: what a preset is, whose, and what differs; NULL for a name that is none.
- * Static. */
+/* Returns a description of a preset: its purpose, its publication, and the differences from it;
+ * NULL for an unknown name. Static. */
 const char *supcon_preset_description(const char *name);
-/* Sets every field of model and train, which their _init functions have made, to the recipe; either
- * may be NULL. Change what you need then: classes and channels are the data's. What train points to
- * is static and not to be written to; for another temperature: supcon_loss_options loss;
- * supcon_loss_options_copy(&loss, train.loss); loss.temperature = 0.2f; train.loss = &loss;
- * Errors: argument (another name: the sentence has those that are; struct_size). */
+/* Sets every field of model and train, which their _init functions have initialized, to the recipe;
+ * either may be NULL. Then change what you need, such as classes and channels. The structs that
+ * train points to are static and must not be written to; for another temperature:
+ * supcon_loss_options loss; supcon_loss_options_copy(&loss, train.loss); loss.temperature = 0.2f;
+ * train.loss = &loss; Errors: argument (an unknown name, where the message lists the known ones;
+ * struct_size). */
 SUPCON_MUST_CHECK supcon_status supcon_preset(const char *name, supcon_model_options *model,
                                               supcon_train_options *train);
 
@@ -1358,7 +1375,7 @@ typedef struct supcon_event {
   double loss;   /* STEP: of this step; EPOCH: the epoch's mean; WARNING: NaN if the run ends for
                     it, because the loss became NaN */
   double learning_rate;
-  double images_per_second; /* images before views; STEP: lately; EPOCH: over the epoch */
+  double images_per_second; /* images before views; STEP: recently; EPOCH: over the epoch */
   double seconds_left;      /* of the whole run, estimated */
   double knn_accuracy;      /* EPOCH: kNN@1 on the validation split, 0 to 1 (by targets: see
                                `positives`); NaN if not measured */
@@ -1370,16 +1387,17 @@ typedef struct supcon_event {
   int64_t anchors_without_positive; /* in this step, or the epoch */
   const char *message;              /* WARNING: in words; "" otherwise; valid during the call */
 } supcon_event;
-/* Non-zero stops the run after this step: supcon_trainer_run returns SUPCON_STATUS_CANCELED, the
- * model keeps what it learned, the last checkpoint is kept. */
+/* A function that receives the events of a run. If it returns non-zero, the run stops after this
+ * step: supcon_trainer_run returns SUPCON_STATUS_CANCELED, and the model and the last checkpoint
+ * keep their current state. */
 typedef int (*supcon_train_callback)(const supcon_event *event, void *user_data);
 
-/* Plans a run of model on dataset; checks the options and the memory, trains nothing. For LINEAR,
- * CROSS_ENTROPY, MAX_MARGIN and joint_classifier the model gets a classifier with the data set's
- * classes if it has none (supcon_model_reset_classifier takes one away). Errors: argument, shape
- * (channels), state (no labels, or targets, that the options need, too few images or classes, in
- * use, a checkpoint of another run), memory, io (of checkpoint_folder), format (of a checkpoint to
- * resume). */
+/* Plans a run of model on dataset and checks the options and the memory; nothing is trained yet.
+ * For LINEAR, CROSS_ENTROPY, MAX_MARGIN and joint_classifier the model gets a classifier with the
+ * data set's classes if it has none (supcon_model_reset_classifier removes one). Errors: argument,
+ * shape (channels), state (no labels, or targets, that the options need, too few images or classes,
+ * in use, a checkpoint of another run), memory, io (of checkpoint_folder), format (of a checkpoint
+ * to resume). */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_create(supcon_context *context, supcon_model *model,
                                                       const supcon_dataset *dataset,
                                                       const supcon_train_options *options,
@@ -1390,14 +1408,14 @@ SUPCON_MUST_CHECK supcon_status supcon_trainer_create(supcon_context *context, s
  * options, data, seeds and losses mean what they mean in one process. Every rank embeds its part of
  * the batch, the embeddings are gathered, the loss is the whole batch's, and the gradients are
  * summed; with sync_batch_norm the run is that of one process up to rounding, without it that of
- * one process which normalizes the ranks' parts one by one. What the ranks exchange goes through
+ * one process which normalizes the ranks' parts one by one. The ranks exchange data through
  * functions of the host (MPI's, gloo's, its own): this library opens no connection.
  *
  * All ranks call the same functions here, with the same model, data and options, on machines of one
  * instruction set; before the first step these are compared, and rank 0's weights (or its
  * checkpoint) become those of all. Rank 0 alone calls the training callback, writes to the log, and
- * reads and writes checkpoint_folder. What fails at one rank (a file, memory, a full disk, a
- * cancel) ends the call at all ranks with the same status and a sentence that names the rank. */
+ * reads and writes checkpoint_folder. A failure on one rank (a file, memory, a full disk, a cancel)
+ * ends the call on all ranks with the same status and a message that names the rank. */
 
 /* Replaces values[count] by their sums over the ranks. */
 typedef int (*supcon_all_reduce_sum)(float *values, int64_t count, void *user_data);
@@ -1407,21 +1425,21 @@ typedef int (*supcon_all_gather)(const void *bytes, int64_t byte_count, void *ga
                                  void *user_data);
 /* Replaces bytes by those of rank root. */
 typedef int (*supcon_broadcast)(void *bytes, int64_t byte_count, int32_t root, void *user_data);
-/* Waits until all ranks are here. */
+/* Waits until all ranks have called it. */
 typedef int (*supcon_barrier)(void *user_data);
-/* Writes a sentence about the last failure, which ends in NUL, to text. */
+/* Writes a description of the last failure, which ends in NUL, to text. */
 typedef int (*supcon_describe_failure)(char *text, int64_t capacity, void *user_data);
 
-/* How this process exchanges data with the others. The functions return 0, or another number after
- * a failure, and nothing is called after that. They are called one at a time, on the thread that
- * calls supcon_trainer_create_distributed or supcon_trainer_run, with the same sizes in the same
- * order at all ranks; they give all ranks the same bytes, and the same ones each time. They have a
- * deadline: where a rank does not come they fail, rather than wait for ever. Counts may be larger
- * than an int. */
+/* The functions by which this process exchanges data with the others. They return 0, or another
+ * number after a failure, after which none is called again. They are called one at a time, on the
+ * thread that calls supcon_trainer_create_distributed or supcon_trainer_run, with the same sizes in
+ * the same order on all ranks; they must give all ranks the same bytes, and the same bytes each
+ * time. They must have a deadline, so that they fail rather than wait forever if a rank does not
+ * arrive. Counts may exceed an int. */
 typedef struct supcon_collectives {
   uint32_t struct_size;
   int32_t rank;     /* this process, from 0 */
-  int32_t world;    /* how many there are */
+  int32_t world;    /* the number of processes */
   int32_t reserved; /* must be 0 */
   supcon_all_reduce_sum all_reduce_sum;
   supcon_all_gather all_gather;
@@ -1435,39 +1453,40 @@ void supcon_collectives_init_sized(supcon_collectives *collectives, size_t size)
 #define supcon_collectives_init(collectives) \
   supcon_collectives_init_sized((collectives), sizeof *(collectives))
 
-/* supcon_trainer_create at one of several ranks, all of which call it, and supcon_trainer_run after
- * it. collectives: is copied, and used until the trainer is freed; NULL: one process. Errors: as
- * there, at every rank; argument (ranks whose options, data, model or version differ, a batch_size
- * below the number of ranks), io (of the collectives). */
+/* Makes a trainer on one of several ranks, all of which call this and then supcon_trainer_run.
+ * collectives is copied, and its functions are used until the trainer is freed; NULL: one process.
+ * Errors: as supcon_trainer_create, on every rank; argument (ranks whose options, data, model or
+ * version differ, a batch_size below the number of ranks), io (of the collectives). */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_create_distributed(
     supcon_context *context, supcon_model *model, const supcon_dataset *dataset,
     const supcon_train_options *options, const supcon_collectives *collectives,
     supcon_trainer **trainer);
 
-/* Trains; callback may be NULL. A run that ended is not run again (state). With resume it first
- * takes up checkpoint_folder/last.supcon. After a NaN the model is what it was at the end of the
- * epoch before. Errors: canceled, state (collapse, divergence, in use, a checkpoint of another
- * run), memory, io, format (of the checkpoint). */
+/* Trains the model; callback may be NULL. A trainer runs once (state). With resume it continues
+ * from checkpoint_folder/last.supcon. After a NaN the model is restored to the end of the previous
+ * epoch. Errors: canceled, state (collapse, divergence, in use, a checkpoint of another run),
+ * memory, io, format (of the checkpoint). */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_run(supcon_trainer *trainer,
                                                    supcon_train_callback callback, void *user_data);
-/* Asks a run to stop after the step at hand, from any thread or a signal handler. */
+/* Asks a run to stop after the current step. It may be called from any thread or a signal handler.
+ */
 void supcon_trainer_cancel(supcon_trainer *trainer);
-/* Returns the bytes that one training step takes: activations, gradients and workspaces, without
+/* Returns the bytes that one training step needs: activations, gradients and workspaces, without
  * the weights and the data set. */
 int64_t supcon_trainer_memory(const supcon_trainer *trainer);
 /* The three below are for the callback of supcon_trainer_run, on its thread; outside a run they are
  * SUPCON_STATUS_STATE.
  *
- * Multiplies the learning rate of the steps to come by factor, such as 0.1 where the loss has
- * stopped falling. Checkpoints keep it: a resumed run goes on with the same rates. Errors: argument
- * (factor, or the product of all of them, not within 1e-12 to 1e12), io (of the checkpoint), state.
- */
+ * Multiplies the learning rate of all later steps by factor, such as 0.1 when the loss has stopped
+ * falling. Checkpoints keep it, so that a resumed run continues with the same rates. Errors:
+ * argument (factor, or the product of all of them, not within 1e-12 to 1e12), io (of the
+ * checkpoint), state. */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_scale_rate(supcon_trainer *trainer, double factor);
-/* Writes the model as it is now, with ema_decay the average of its weights, as supcon_model_save
- * does. Errors: argument, io, state. */
+/* Writes the model in its current state, with ema_decay the average of its weights, as
+ * supcon_model_save does. Errors: argument, io, state. */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_save(supcon_trainer *trainer, const char *path);
-/* Takes the model as it is now for what the run leaves behind, however the run ends; the last call
- * counts. Errors: memory, state. */
+/* Keeps the current model as the result of the run, however the run ends; the last call counts.
+ * Errors: memory, state. */
 SUPCON_MUST_CHECK supcon_status supcon_trainer_keep(supcon_trainer *trainer);
 void supcon_trainer_free(supcon_trainer *trainer);
 
@@ -1486,21 +1505,21 @@ enum {
   SUPCON_METHOD_PROTOTYPES = 2
 };
 
-/* How embeddings are judged. */
+/* The way in which embeddings are evaluated. */
 typedef struct supcon_evaluate_options {
   uint32_t struct_size;
-  /* Classifier that is fitted on the training rows. Default SUPCON_METHOD_LINEAR. */
+  /* The classifier that is fitted on the training rows. Default SUPCON_METHOD_LINEAR. */
   int32_t method;
-  /* Neighbors that vote. Applies to knn. Default 0: 20, or all training rows if there are fewer;
-   * 1 or more. */
+  /* The number of neighbors that vote. Applies to knn. Default 0: 20, or all training rows if
+   * there are fewer; 1 or more. */
   int32_t k;
-  /* A neighbor's vote weighs exp(cosine / temperature); the probabilities of prototypes are the
-   * softmax of cosine / temperature. Applies to knn and prototypes. Default 0.1; a number above
-   * 0. */
+  /* The temperature: a neighbor's vote weighs exp(cosine / temperature), and the probabilities
+   * of prototypes are the softmax of cosine / temperature. Applies to knn and prototypes.
+   * Default 0.1; a number above 0. */
   float temperature;
-  /* Iterations of L-BFGS at most. Applies to linear. Default 200; 1 or more. */
+  /* The largest number of iterations of L-BFGS. Applies to linear. Default 200; 1 or more. */
   int32_t iterations;
-  /* Weight of the squared weights. Applies to linear. Default 0.0001; 0 or more. */
+  /* The weight of the squared weights. Applies to linear. Default 0.0001; 0 or more. */
   float l2;
 } supcon_evaluate_options;
 /* end of generated */
@@ -1510,13 +1529,13 @@ void supcon_evaluate_options_init_sized(supcon_evaluate_options *options, size_t
 typedef struct supcon_scores {
   uint32_t struct_size; /* in: sizeof; set by supcon_scores_init */
   int32_t reserved;
-  double top1;     /* share of the test rows whose label is the first guess */
-  double top5;     /* … among the first five (all, if there are fewer classes) */
+  double top1;     /* fraction of the test rows whose label is the first guess */
+  double top5;     /* the same for the first five guesses (all, if there are fewer classes) */
   int64_t classes; /* different labels of train and test rows together */
 } supcon_scores;
 void supcon_scores_init_sized(supcon_scores *scores, size_t size);
 #define supcon_scores_init(scores) supcon_scores_init_sized((scores), sizeof *(scores))
-/* Judges embeddings: fits a classifier on train rows and predicts test rows. Rows are normalized
+/* Evaluates embeddings: fits a classifier on train rows and predicts test rows. Rows are normalized
  * to length 1 first.
  *  train                 [train_count, dimension] f32, and test likewise
  *  train_labels          [train_count], and test_labels likewise
@@ -1540,23 +1559,23 @@ SUPCON_MUST_CHECK supcon_status supcon_evaluate(supcon_context *context, const f
 typedef struct supcon_retrieval_scores {
   uint32_t struct_size; /* in: sizeof; set by supcon_retrieval_scores_init */
   int32_t reserved;
-  double precision_at_1; /* share of the queries whose nearest row has their label */
-  double r_precision;    /* mean share of the query's label among its R nearest rows, R being the
+  double precision_at_1; /* fraction of the queries whose nearest row has their label */
+  double r_precision;    /* mean fraction of the query's label among its R nearest rows, R being the
                             number of rows with that label */
   double map_at_r; /* mean over queries of 1/R times the sum, over ranks i up to R with the label,
                       of the precision among the first i */
-  int64_t queries; /* that the means are over */
-  int64_t queries_without_match; /* no row has their label: left out */
+  int64_t queries; /* the number of queries in the means */
+  int64_t queries_without_match; /* queries left out because no row has their label */
 } supcon_retrieval_scores;
 void supcon_retrieval_scores_init_sized(supcon_retrieval_scores *scores, size_t size);
 #define supcon_retrieval_scores_init(scores) \
   supcon_retrieval_scores_init_sized((scores), sizeof *(scores))
-/* Measures how well rows find those of their label by cosine (arXiv:2003.08505, section 3.2).
- * Rows are normalized to length 1 first. No table of all similarities is made.
+/* Measures how well rows find others of their label by cosine (arXiv:2003.08505, section 3.2). Rows
+ * are normalized to length 1 first. No table of all similarities is stored.
  *  gallery  [gallery_count, dimension], with labels of any value
- *  queries  [query_count, dimension], or NULL: the gallery's rows, each of which looks for the
- *           others; query_labels and query_count are not looked at then
- * Errors: argument (rows that are not finite; no query has a row of its label), shape, memory. */
+ *  queries  [query_count, dimension], or NULL: each of the gallery's rows is compared with the
+ * others; query_labels and query_count are then ignored Errors: argument (rows that are not finite;
+ * no query has a row of its label), shape, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_retrieval(supcon_context *context, const float *gallery,
                                                  const int64_t *gallery_labels,
                                                  int64_t gallery_count, const float *queries,
@@ -1565,10 +1584,10 @@ SUPCON_MUST_CHECK supcon_status supcon_retrieval(supcon_context *context, const 
                                                  supcon_retrieval_scores *scores);
 
 /* generated from Sources/Options/calibration.toml (make generate) */
-/* How a classifier's confidence is measured. */
+/* The way in which a classifier's confidence is measured. */
 typedef struct supcon_calibration_options {
   uint32_t struct_size;
-  /* Bins of confidence, of equal width. Default 15; 1 to 1000000. */
+  /* The number of bins of confidence, of equal width. Default 15; 1 to 1000000. */
   int32_t bins;
 } supcon_calibration_options;
 /* end of generated */
@@ -1606,14 +1625,13 @@ typedef struct supcon_corruption_scores {
   int32_t reserved;
   double mean; /* mCE: mean over corruptions of the ratio of summed errors to the baseline's; 1: as
                   bad as it (papers print it times 100) */
-  double
-      relative_mean; /* the same of what is lost against clean images; NaN without clean errors */
+  double relative_mean; /* the same for the increase over clean errors; NaN without these */
 } supcon_corruption_scores;
 void supcon_corruption_scores_init_sized(supcon_corruption_scores *scores, size_t size);
 #define supcon_corruption_scores_init(scores) \
   supcon_corruption_scores_init_sized((scores), sizeof *(scores))
-/* Measures robustness to corruptions against a baseline's (arXiv:1903.12261, section 4; papers
- * take AlexNet for the baseline).
+/* Measures robustness to corruptions against a baseline's (arXiv:1903.12261, section 4; papers use
+ * AlexNet as the baseline).
  *  errors  [corruptions, severities], fractions of the images, 0 to 1; baseline likewise
  *  clean   and clean_baseline: errors on clean images; both NaN: no relative ones
  *  ratios  and relative_ratios: [corruptions], or NULL: of each corruption
@@ -1626,8 +1644,8 @@ SUPCON_MUST_CHECK supcon_status supcon_corruption_error(const double *errors,
                                                         supcon_corruption_scores *scores,
                                                         double *ratios, double *relative_ratios);
 
-/* Computes the mean squared distance of two rows of one label, at length 1 (arXiv:2005.10242): 0
- * at best, 2 for unrelated rows, NaN if no two rows share a label.
+/* Computes the mean squared distance of two rows of one label, normalized to length 1
+ * (arXiv:2005.10242): 0 at best, 2 for unrelated rows, NaN if no two rows share a label.
  *  rows    [count, dimension]
  *  labels  [count] of any value
  * Errors: argument, shape, memory. */
@@ -1635,18 +1653,18 @@ SUPCON_MUST_CHECK supcon_status supcon_alignment(supcon_context *context, const 
                                                  const int64_t *labels, int64_t count,
                                                  int64_t dimension, double *value);
 /* Computes the log of the mean of exp(-2 |difference|^2) over pairs of rows at length 1
- * (arXiv:2005.10242): 0 if all are the same, about -4 if they are spread evenly, NaN for one
- * row. Of more than 4096 rows it takes the first.
+ * (arXiv:2005.10242): 0 if all are equal, about -4 if they are spread evenly, NaN for one row. Only
+ * the first 4096 rows are used.
  *  rows  [count, dimension]
  * Errors: argument, shape, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_uniformity(supcon_context *context, const float *rows,
                                                   int64_t count, int64_t dimension, double *value);
 
 /* generated from Sources/Options/ood.toml (make generate) */
-/* How strange a query is. */
+/* The way in which the strangeness of a query is measured. */
 typedef struct supcon_ood_options {
   uint32_t struct_size;
-  /* Rank of the neighbor whose distance counts. Default 0: 50, which Sun et al.
+  /* The rank of the neighbor whose distance counts. Default 0: 50, which Sun et al.
    * (arXiv:2204.06507) use for CIFAR, or the farthest if there are fewer training rows; 1 or
    * more. */
   int32_t k;
@@ -1657,10 +1675,9 @@ void supcon_ood_options_init_sized(supcon_ood_options *options, size_t size);
 /* Scores how strange each query is: its distance to the k-th nearest training row, both at
  * length 1, 0 to 2; the larger, the more likely out of distribution (arXiv:2204.06507).
  *  train    [train_count, dimension]
- *  queries  [query_count, dimension], or NULL: the training rows, each without itself;
- *           query_count is not looked at then
- *  scores   [query_count], or [train_count]
- * Errors: argument (rows that are not finite, k), shape, memory. */
+ *  queries  [query_count, dimension], or NULL: each training row is compared with the others;
+ * query_count is then ignored scores   [query_count], or [train_count] Errors: argument (rows that
+ * are not finite, k), shape, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_ood_scores(supcon_context *context, const float *train,
                                                   int64_t train_count, const float *queries,
                                                   int64_t query_count, int64_t dimension,
@@ -1668,45 +1685,44 @@ SUPCON_MUST_CHECK supcon_status supcon_ood_scores(supcon_context *context, const
 typedef struct supcon_detection_scores {
   uint32_t struct_size; /* in: sizeof; set by supcon_detection_scores_init */
   int32_t reserved;
-  double auroc; /* chance that a row from outside scores higher than one from inside, half of it for
+  double auroc; /* probability that a row from outside scores higher than one from inside, half for
                    equals */
-  double fpr95; /* share of the rows from outside that are let in where 95 % of those inside are */
-  double threshold; /* the score up to which rows are let in for that */
+  double
+      fpr95; /* fraction of the rows from outside that are accepted when 95 % of those inside are */
+  double threshold; /* the score up to which rows are then accepted */
 } supcon_detection_scores;
 void supcon_detection_scores_init_sized(supcon_detection_scores *scores, size_t size);
 #define supcon_detection_scores_init(scores) \
   supcon_detection_scores_init_sized((scores), sizeof *(scores))
-/* Measures how well such scores tell outside from inside. Errors: argument (NaN), shape. */
+/* Measures how well such scores separate outside from inside. Errors: argument (NaN), shape. */
 SUPCON_MUST_CHECK supcon_status supcon_detection(const float *inside, int64_t inside_count,
                                                  const float *outside, int64_t outside_count,
                                                  supcon_detection_scores *scores);
 
 /* generated from Sources/Options/nearest.toml (make generate) */
-/* How nearest neighbors are found. */
+/* The way in which nearest neighbors are found. */
 typedef struct supcon_nearest_options {
   uint32_t struct_size;
-  /* Neighbors of a query. Default 10; 1 or more. */
+  /* The number of neighbors of a query. Default 10; 1 or more. */
   int32_t k;
-  /* Divides rows by their lengths, so that similarities are cosines; otherwise they are products
-   * of the rows as they are. Rows that have length 1 already need no copy of the gallery without
-   * it. Default 1; 0 or 1. */
+  /* Whether rows are divided by their lengths, so that similarities are cosines; otherwise they
+   * are products of the rows as they are. Without it, rows that already have length 1 need no
+   * copy of the gallery. Default 1; 0 or 1. */
   int32_t normalize;
 } supcon_nearest_options;
 /* end of generated */
 void supcon_nearest_options_init_sized(supcon_nearest_options *options, size_t size);
 #define supcon_nearest_options_init(options) \
   supcon_nearest_options_init_sized((options), sizeof *(options))
-/* The k nearest rows of a gallery for each query, the nearest first, by comparing it with every
- * row. Similarities of what is found are computed in f64 and rounded; among equals the lower index
- * comes first. The same for any number of threads. To search one gallery often, embed with
- * supcon_embed_options.normalize and pass normalize = 0 here.
+/* Finds the k nearest rows of a gallery for each query, nearest first, by comparing it with every
+ * row. The similarities of the rows found are computed in f64 and rounded; among equals the lower
+ * index comes first. The result does not depend on the number of threads. To search one gallery
+ * often, embed with supcon_embed_options.normalize and pass normalize = 0 here.
  *  gallery       [gallery_count, dimension]
- *  queries       [query_count, dimension]; NULL: the gallery's rows, each of which looks for the
- *                others; query_count is not looked at then
- *  indices       int64 [query_count, k]
- *  similarities  f32 [query_count, k]
- * Errors: argument (rows or products that are not finite, k above the number of rows), shape,
- * memory, canceled. */
+ *  queries       [query_count, dimension]; NULL: each of the gallery's rows is compared with the
+ * others; query_count is then ignored indices       int64 [query_count, k] similarities  f32
+ * [query_count, k] Errors: argument (rows or products that are not finite, k above the number of
+ * rows), shape, memory, canceled. */
 SUPCON_MUST_CHECK supcon_status supcon_nearest(supcon_context *context, const float *gallery,
                                                int64_t gallery_count, const float *queries,
                                                int64_t query_count, int64_t dimension,

@@ -15,8 +15,8 @@ import Testing
         }
     }
 
-    /// Worked out by hand: confidences 0.9 (right), 0.8 (wrong), 0.55 (right), 0.5 (right: equals
-    /// go to class 0), in four bins.
+    /// Checks values computed by hand: confidences 0.9 (right), 0.8 (wrong), 0.55 (right), and 0.5
+    /// (right, as equals go to class 0), in four bins.
     @Test func byHand() throws {
         let found = try run([0.9, 0.1, 0.2, 0.8, 0.45, 0.55, 0.5, 0.5], [0, 0, 1, 0], 2, bins: 4)
         #expect(found.bins.map(\.count) == [0, 1, 1, 2])
@@ -35,8 +35,8 @@ import Testing
         #expect(abs(found.brierScore - 2 * (0.01 + 0.64 + 0.45 * 0.45 + 0.25) / 4) < 1e-6)
     }
 
-    /// A classifier that is right as often as it says: n rows of confidence p, of which p n are
-    /// right.
+    /// Checks a classifier whose accuracy equals its confidence: p n of its n rows of confidence p
+    /// are right.
     @Test func zeroForTheHonest() throws {
         var p: [Float] = [], labels: [Int64] = []
         for (confidence, right) in [(Float(0.6), 6), (0.8, 8), (0.9, 9), (1, 10)] {
@@ -53,7 +53,7 @@ import Testing
                 == abs(0.5 - 0.75))
     }
 
-    /// Borders belong to the bin below: (0, 1/4], (1/4, 1/2], …
+    /// Checks that borders belong to the lower bin: (0, 1/4], (1/4, 1/2], …
     @Test func borders() throws {
         let found = try run(
             [0.25, 0.25, 0.25, 0.25, 0.5, 0.5, 0, 0, 0.75, 0.25, 0, 0, 1, 0, 0, 0], [0, 0, 0, 0], 4,

@@ -24,7 +24,8 @@ import Testing
         return (x, result)
     }
 
-    /// Σ 100 (x₂ᵢ₊₁ − x₂ᵢ²)² + (1 − x₂ᵢ)², least at (1, 1, …).
+    /// Returns Rosenbrock's function Σ 100 (x₂ᵢ₊₁ − x₂ᵢ²)² + (1 − x₂ᵢ)², which is smallest at (1,
+    /// 1, …), and its gradient.
     func rosenbrock(_ x: [Double]) -> (Double, [Double]) {
         var value = 0.0, gradient = [Double](repeating: 0, count: x.count)
         for i in stride(from: 0, to: x.count, by: 2) {

@@ -6,7 +6,7 @@ import Testing
 @testable import SupConEvaluation
 
 @Suite struct NearestNeighborsTests {
-    /// The k nearest by sorting all, in f64.
+    /// Returns the k nearest rows by sorting all of them, in f64.
     func nearest(_ query: [Double], _ gallery: LabeledRows, _ k: Int, but self: Int? = nil)
         -> [Int]
     {
@@ -17,7 +17,7 @@ import Testing
             }.prefix(k))
     }
 
-    /// Sizes around the tiles' (128 and 1024), k from 1 to all.
+    /// Tests sizes around those of the tiles (128 and 1024), and k from 1 to all.
     @Test(arguments: [
         (5, 7, 3, 1), (5, 7, 3, 7), (130, 1100, 9, 20), (3, 1025, 2, 1025), (129, 40, 70, 3),
     ]) func findsWhatSortingFinds(

@@ -42,7 +42,7 @@ import Testing
         return found
     }
 
-    /// All products in f64, sorted.
+    /// Returns all products in f64, sorted.
     func expected(
         _ query: [Double], _ gallery: [[Double]], but own: Int?
     ) -> [(index: Int, similarity: Double)] {
@@ -50,8 +50,8 @@ import Testing
             .sorted { ($1.1, $0.0) < ($0.1, $1.0) }
     }
 
-    /// Sizes around the tiles' (8 and 128 queries, 1024 rows), k from 1 to all, one thread and
-    /// several, which share the gallery among themselves.
+    /// Tests sizes around those of the tiles (8 and 128 queries, 1024 rows), k from 1 to all, and
+    /// one thread or several, which divide the gallery among themselves.
     @Test(
         arguments: [
             (1, 5000, 33, 10), (8, 2049, 5, 3), (9, 3000, 17, 1), (130, 1100, 9, 20),
@@ -91,8 +91,8 @@ import Testing
         }
     }
 
-    /// Copies of one row, at every place of a tile and in every thread's part of the gallery, for
-    /// few queries and for many: the lowest indices are found, in order.
+    /// Tests copies of one row at every position of a tile and in every thread's part of the
+    /// gallery, for few queries and for many: the lowest indices are found, in order.
     @Test(arguments: [1, 20], [1, 2, 5]) func equalRowsComeInTheirOrder(
         _ queries: Int, _ threads: Int
     ) throws {
@@ -138,7 +138,7 @@ import Testing
         #expect(found == Found(indices: [2, 0, 1], similarities: [1, 0, -1]))
     }
 
-    /// Rows that nobody has looked through: what is not finite is found, wherever it is.
+    /// Checks that an element of an unchecked gallery that is not finite is found, wherever it is.
     @Test(arguments: [Float.nan, .infinity, -.infinity], [0, 57, 2999]) func refusesBadRows(
         _ value: Float, _ row: Int
     ) throws {

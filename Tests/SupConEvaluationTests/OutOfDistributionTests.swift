@@ -47,7 +47,8 @@ import Testing
         }
     }
 
-    /// Small distances keep their digits, a row is at distance 0 of itself, an opposite one at 2.
+    /// Checks that small distances keep their digits, that a row is at distance 0 of itself, and an
+    /// opposite one at 2.
     @Test func distancesOfEqualAndOppositeRows() throws {
         let train = LabeledRows(rows: [3, 0, 0, 1], labels: [0, 0], dimension: 2)
         let queries = LabeledRows(rows: [7, 0, -1, 0, 1, 1e-5], labels: [0, 0, 0], dimension: 2)
@@ -90,7 +91,7 @@ import Testing
 }
 
 @Suite struct ProbabilityTests {
-    /// What each method says of itself, from its definition in f64.
+    /// Compares each method's probabilities with their definition in f64.
     @Test(arguments: EvaluateOptions.Method.allCases) func sumToOneAndFollowTheDefinition(
         _ method: EvaluateOptions.Method
     ) throws {

@@ -5,7 +5,7 @@ import Testing
 @testable import SupConEvaluation
 
 @Suite struct RetrievalTests {
-    /// By sorting all, in f64.
+    /// Computes retrieval by sorting all rows, in f64.
     func reference(_ gallery: LabeledRows, _ queries: LabeledRows?) -> (
         p1: Double, rp: Double, map: Double, asked: Int, without: Int
     ) {
@@ -67,8 +67,8 @@ import Testing
         }
     }
 
-    /// The paper's example (§3.2): of R = 10, ranks 1, 9 and 10 right, or all of the first three:
-    /// P@1 is 1 for both.
+    /// Checks the paper's example (§3.2): of R = 10, ranks 1, 9 and 10 are right, or all of the
+    /// first three; P@1 is 1 for both.
     @Test(arguments: [([1, 9, 10], 0.3, 0.1 * (1 + 2.0 / 9 + 3.0 / 10)), ([1, 2, 3], 0.3, 0.3)])
     func theExampleOfThePaper(
         _ ranks: [Int], _ rPrecision: Double, _ mapAtR: Double

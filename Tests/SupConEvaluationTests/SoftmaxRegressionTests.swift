@@ -6,7 +6,7 @@ import Testing
 @testable import SupConEvaluation
 
 @Suite struct SoftmaxRegressionTests {
-    /// The least objective, weights and guesses are scikit-learn's.
+    /// Compares the smallest objective, the weights and the guesses with scikit-learn's.
     @Test(arguments: EvaluationReference.all) func agreesWithScikitLearn(
         _ reference: EvaluationReference
     ) throws {
@@ -63,7 +63,8 @@ import Testing
         return loss / n + l2 * dot(weight, weight) / (factor * factor)
     }
 
-    /// Value and gradient against the formula in f64, with sizes that leave rests everywhere.
+    /// Compares value and gradient with the formula in f64, for sizes that leave remainders
+    /// everywhere.
     @Test(arguments: [(1, 1, 1), (700, 5, 3), (65, 33, 70), (3000, 17, 2), (300, 3, 1500)])
     func objectiveAndGradientAreTheFormulas(_ size: (Int, Int, Int))
         throws
@@ -122,8 +123,8 @@ import Testing
         }
     }
 
-    /// Weights at a common scale judge rows as they are, whatever their size; f32's whole range,
-    /// and zeros.
+    /// Checks that weights at a common scale classify rows as they are, whatever their size, over
+    /// f32's whole range, and zeros.
     @Test(arguments: [1e-20, 1, 1e18, 1e36] as [Float]) func scaledWeightsAreForRowsAsTheyAre(
         _ size: Float
     ) throws {

@@ -3,10 +3,10 @@ import SupConLoss
 import SupConTensor
 import Testing
 
-/// What holds whatever the numbers are.
+/// Tests identities that hold for any features.
 @Suite struct ContrastiveIdentityTests {
-    /// All embeddings equal: ln(2N − 1) (and what the other denominators make of it), and no
-    /// gradient along the sphere.
+    /// Checks that with equal embeddings the loss is ln(2N − 1) (or the value of another
+    /// denominator), and that there is no gradient along the sphere.
     @Test(arguments: 0..<5, [Float(0.07), 0.5, 0.002])
     func equalEmbeddings(_ kind: Int, _ temperature: Float) throws {
         for samples in [3, 64, 301] {
@@ -45,7 +45,7 @@ import Testing
         #expect(ContrastiveLoss.collapsedLoss(options, samples: 1, views: 1) == 0)
     }
 
-    /// Jensen: L_in ≤ L_out, anchor by anchor.
+    /// Checks Jensen's inequality: L_in ≤ L_out, anchor by anchor.
     @Test(arguments: 1...4)
     func inIsAtMostOut(_ seed: UInt64) throws {
         for denominator in [ContrastiveOptions.Denominator.all, .negatives] {
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    /// negatives ≤ onePositive ≤ all, anchor by anchor.
+    /// Checks that negatives ≤ onePositive ≤ all, anchor by anchor.
     @Test(arguments: 1...4)
     func denominatorsAreOrdered(_ seed: UInt64) throws {
         var it = Case(
@@ -94,7 +94,7 @@ import Testing
         }
     }
 
-    /// All one label: L_in does not see the embeddings.
+    /// Checks that with a single label L_in does not depend on the embeddings.
     @Test func oneLabelMakesInConstant() throws {
         var it = Case(
             samples: 100, views: 2, dimension: 6, pairs: .labels(.init(repeating: 9, count: 100)))
@@ -133,7 +133,8 @@ import Testing
         }
     }
 
-    /// Rotations by Householder reflections: the loss stays, the gradient turns along.
+    /// Checks that under rotations, by Householder reflections, the loss is unchanged and the
+    /// gradient rotates too.
     @Test(arguments: 0..<5)
     func rotationsChangeNothing(_ kind: Int) throws {
         var it = Case(
@@ -153,7 +154,8 @@ import Testing
         }
     }
 
-    /// Through the normalization, the gradient is orthogonal to its row, and inverse to its length.
+    /// Checks that through the normalization the gradient is orthogonal to its row, and inverse to
+    /// its length.
     @Test(arguments: 0..<5)
     func gradientIsOrthogonal(_ kind: Int) throws {
         var it = Case(
@@ -176,7 +178,7 @@ import Testing
         }
     }
 
-    /// Scale and reduction are factors.
+    /// Checks that scale and reduction are factors.
     @Test func scaleAndReductionAreFactors() throws {
         var it = Case(
             samples: 30, views: 1, dimension: 5, pairs: .labels(Case.labels(30, classes: 12)))

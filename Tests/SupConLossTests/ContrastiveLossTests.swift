@@ -3,7 +3,7 @@ import SupConLoss
 import SupConTensor
 import Testing
 
-/// Against the formulas, in double.
+/// Compares the loss with its formulas in double precision.
 @Suite struct ContrastiveLossTests {
     private static func pairs(_ samples: Int) -> [Pairs] {
         [
@@ -12,7 +12,7 @@ import Testing
         ]
     }
 
-    /// Every combination of options: the losses, and each number of the gradient by finite
+    /// Tests every combination of options: the losses, and each element of the gradient by finite
     /// differences.
     @Test(arguments: 0..<5, [1, 2, 3])
     func agreesWithTheFormulas(_ kind: Int, _ views: Int) throws {
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    /// Sizes that no block divides, and several blocks.
+    /// Tests sizes that no block size divides, with several blocks.
     @Test(arguments: 0..<5)
     func tilesAgreeWithTheFormulas(_ kind: Int) throws {
         for (samples, views) in [(131, 1), (61, 3)] {
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    /// Blocks of the largest size, more than one strip of rows in each.
+    /// Tests blocks of the largest size, with more than one strip of rows in each.
     @Test func largestTilesAgreeWithTheFormulas() throws {
         var it = Case(
             samples: 967, views: 2, dimension: 2, pairs: .labels(Case.labels(967, classes: 40)))
@@ -110,7 +110,7 @@ import Testing
         { Issue.record("\(mine), expected \(exact!)") }
     }
 
-    /// A mask takes another way through the code than the labels that it says the same as.
+    /// Tests a mask, which takes another path than the equivalent labels.
     @Test(arguments: 0..<5)
     func masksAgreeWithLabels(_ kind: Int) throws {
         let labels = Case.labels(150, classes: 7)
@@ -131,7 +131,8 @@ import Testing
         }
     }
 
-    /// Numbers of few bits, so that similarities are exact and large ones can be compared closely.
+    /// Tests values of few bits, so that similarities are exact and large ones can be compared
+    /// closely.
     @Test(arguments: 0..<5, [Float(0x1p-3), 0x1p-10, 0x1p-20, 0x1p20])
     func largeSimilarities(_ kind: Int, _ temperature: Float) throws {
         for anchors in ContrastiveOptions.Anchors.allCases {
@@ -180,7 +181,8 @@ import Testing
         }
     }
 
-    /// One view, one sample: nothing to compare with; and no negatives at all.
+    /// Tests one view of one sample, which has nothing to be compared with, and the absence of
+    /// negatives.
     @Test(arguments: 0..<5)
     func degenerateBatches(_ kind: Int) throws {
         for (samples, views) in [(1, 1), (1, 2), (1, 5), (2, 1)] {
@@ -221,7 +223,7 @@ import Testing
         }
     }
 
-    /// Without a gradient or the anchors' losses the loss is the same.
+    /// Checks that the loss is the same without a gradient or the anchors' losses.
     @Test func outputsAreOptional() throws {
         let it = Case(samples: 40), x = it.features()
         #expect(

@@ -3,7 +3,8 @@ import SupConLoss
 import SupConTensor
 import Testing
 
-/// What cannot be right is refused with its kind and a sentence, and leaves the outputs alone.
+/// Checks that invalid input is rejected with its kind and a message, and leaves the outputs
+/// unchanged.
 @Suite struct HostileInputTests {
     private func refused(
         _ kind: SupConError.Kind, _ words: String, _ body: () throws -> Void, line: Int = #line
@@ -105,7 +106,7 @@ import Testing
         #expect(losses.allSatisfy { $0 == 5 } && gradient.allSatisfy { $0 == 6 })
     }
 
-    /// Any finite numbers: never NaN.
+    /// Checks that no finite features give NaN.
     @Test(arguments: 0..<5)
     func extremeNumbers(_ kind: Int) throws {
         for pairs in [
@@ -135,7 +136,7 @@ import Testing
         }
     }
 
-    /// Weights from the smallest to the largest in one row: the small ones stay positives.
+    /// Tests weights from the smallest to the largest in one row: the small ones remain positives.
     @Test func extremeWeights() throws {
         for kind in Case.kinds {
             var mask = Case.mask(30, soft: true)
@@ -151,7 +152,8 @@ import Testing
         }
     }
 
-    /// Rows too short to divide by: divided by 1e-12, as PyTorch does, and so differentiated.
+    /// Checks that rows too short to divide by are divided by 1e-12, as in PyTorch, and
+    /// differentiated accordingly.
     @Test func shortRows() throws {
         var it = Case(samples: 4, views: 2, dimension: 3)
         it.options.normalize = true

@@ -4,7 +4,7 @@ import SupConTensor
 import Testing
 
 @Suite struct LargeMarginTests {
-    /// Straight from the definition, by angles, in double.
+    /// Computes the loss from its definition, by angles, in double precision.
     private func reference(
         _ x: [Double], _ w: [Double], _ b: [Double], _ labels: [Int64], margin: Int, inputs: Int
     ) -> Double {
@@ -101,7 +101,7 @@ import Testing
         #expect(outcome.correct == right)
     }
 
-    /// ψ falls without a break over all angles, and never above the cosine.
+    /// Checks that ψ decreases continuously over all angles, and never exceeds the cosine.
     @Test(arguments: 1...8)
     func theMarginFallsFromOneToOneLessTwiceItself(_ margin: Int) throws {
         let loss = try LargeMargin(

@@ -2,7 +2,7 @@ import CKernels
 import Foundation
 import Testing
 
-/// The kernels' own exp and log1p, against double.
+/// Compares the kernels' own exp and log1p with double precision.
 @Suite struct LossMathTests {
     private func worst(
         _ x: [Float], _ kernel: (UnsafePointer<Float>, UnsafeMutablePointer<Float>, Int64) -> Void,

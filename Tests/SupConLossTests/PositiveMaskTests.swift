@@ -22,7 +22,7 @@ import Testing
             try mask(labels, .jaccard) == [1, 0.5, 1, 0, 0.5, 1, 0.5, 0, 1, 0.5, 1, 0, 0, 0, 0, 1])
     }
 
-    /// Swift's sets, over more than one word of labels.
+    /// Compares the masks with Swift's sets, for more than one word of labels.
     @Test(arguments: PositiveMasks.Rule.allCases)
     func agreesWithSets(_ rule: PositiveMasks.Rule) throws {
         var random = Philox(seed: 2, purpose: .test)
@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    /// One label a sample: the mask says what labels say, and so does the loss.
+    /// Checks that with one label per sample the mask equals the labels, and so does the loss.
     @Test func oneLabelASampleIsPlainSupCon() throws {
         let classes = Case.labels(30, classes: 4).map { ($0 + 5) / 1_000_000_007 }
         for rule in PositiveMasks.Rule.allCases {

@@ -3,8 +3,8 @@ import SupConLoss
 import SupConTensor
 import Testing
 
-/// At most K positives. Which ones is not asked of the library: of all subsets, the one is taken
-/// whose loss by the formula is the anchor's.
+/// Tests a cap of K positives. The chosen positives are not taken from the library: among all
+/// subsets, the test finds the one whose loss by the formula is the anchor's.
 @Suite struct PositivesCapTests {
     private static func subsets(_ of: [Int], _ size: Int) -> [[Int]] {
         if size == 0 { return [[]] }
@@ -13,8 +13,8 @@ import Testing
         return subsets(rest, size - 1).map { [first] + $0 } + subsets(rest, size)
     }
 
-    /// For each anchor the subset that explains its loss, by view of `it`; records an issue if none
-    /// or several do.
+    /// Finds, for each anchor, the subset that explains its loss; records an issue if none or
+    /// several do.
     private func explain(_ it: Case, _ features: [Float], _ outcome: Outcome) -> [Set<Int>] {
         let (rows, views, exact) = (it.samples * it.views, it.views, features.map(Double.init))
         let anchors =
@@ -88,7 +88,8 @@ import Testing
         }
     }
 
-    /// A cap that nobody reaches is none, through another way of the code; in blocks of all sizes.
+    /// Checks that a cap that no anchor reaches changes nothing, though it takes another path, in
+    /// blocks of all sizes.
     @Test(arguments: 0..<5)
     func aLargeCapChangesNothing(_ kind: Int) throws {
         for mask in [false, true] {
@@ -119,8 +120,8 @@ import Testing
         #expect(try it.run(x, draw: 3).perAnchor != first.perAnchor)
     }
 
-    /// The anchor's other view always; each of the pairs of the other four views as often as the
-    /// next: χ² with 5 degrees of freedom is below 20.5 in 99.9 %.
+    /// Checks that the anchor's other view is always chosen, and each pair of the other four views
+    /// equally often: χ² with 5 degrees of freedom is below 20.5 in 99.9 % of cases.
     @Test func choicesAreUniform() throws {
         var it = Case(samples: 3, views: 2, dimension: 3, pairs: .labels([1, 1, 1]))
         it.options.positivesCap = 3
@@ -139,8 +140,8 @@ import Testing
         #expect(chi < 20.5, "\(counts)")
     }
 
-    /// One positive: SimCLR's other view, with same-label views gone from the denominator, not
-    /// turned into negatives.
+    /// Checks that a cap of one positive keeps SimCLR's other view, and removes same-label views
+    /// from the denominator instead of making them negatives.
     @Test func onePositiveIsSimCLRWithoutFalseNegatives() throws {
         var it = Case(samples: 4, views: 2, dimension: 5, pairs: .labels([1, 1, 2, 3]))
         (it.options.positivesCap, it.options.temperature) = (1, 0.5)
@@ -180,8 +181,8 @@ import Testing
         _ = explain(it, x, try it.run(x))
     }
 
-    /// L = log(1 + exp u), u = (|a − p|² − |a − n|²)/2τ, and 2τ (exp L − 1) → |a − p|² − |a − n|² +
-    /// 2τ as u → 0.
+    /// Checks L = log(1 + exp u), u = (|a − p|² − |a − n|²)/2τ, and that 2τ (exp L − 1) → |a − p|²
+    /// − |a − n|² + 2τ as u → 0.
     @Test func tripletOfMarginTwiceTheTemperature() throws {
         var it = Case(samples: 3, views: 1, dimension: 4, pairs: .labels([0, 0, 1]))
         let x = it.features()

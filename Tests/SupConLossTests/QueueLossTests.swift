@@ -3,7 +3,8 @@ import SupConLoss
 import SupConTensor
 import Testing
 
-/// Queries against keys and a queue, from the formulas, dense and in double.
+/// Compares the loss of queries, keys and a queue with the formulas, without tiles, in double
+/// precision.
 @Suite struct QueueLossTests {
     private struct Batch {
         var options = ContrastiveOptions()
@@ -18,7 +19,7 @@ import Testing
             return count > 0 ? it.features(seed: seed) : []
         }
 
-        /// scale · L of each query; nil without a positive.
+        /// Returns scale · L of each query; nil without a positive.
         func losses(_ q: [Double], _ contrasts: [Double]) -> [Double?] {
             let reference = Reference(
                 options: options, samples: queries, views: 1, dimension: dimension, pairs: .views)
@@ -119,7 +120,7 @@ import Testing
         }
     }
 
-    /// Several blocks, none of them whole.
+    /// Tests several blocks, none of which is full.
     @Test(arguments: 0..<5)
     func tilesAgreeWithTheFormulas(_ kind: Int) throws {
         for arePositives in [false, true] {
@@ -135,7 +136,7 @@ import Testing
         }
     }
 
-    /// Positives are kept to K, the query's own key among them.
+    /// Checks that a cap keeps K positives, including the query's own key.
     @Test func aCapHoldsForTheQueueToo() throws {
         var it = Batch()
         (it.queries, it.queue, it.dimension, it.options.temperature) = (1, 4, 3, 0.5)

@@ -2,13 +2,13 @@ import Foundation
 import SupConLoss
 import SupConTensor
 
-/// Positives with memory of their own.
+/// Positives that own their memory.
 enum Pairs {
     case views
     case labels([Int64])
     case mask([Float])
 
-    /// w of the views of two samples.
+    /// Returns the weight w of the views of two samples.
     func weight(_ i: Int, _ j: Int, samples: Int) -> Double {
         switch self {
         case .views: i == j ? 1 : 0
@@ -18,17 +18,17 @@ enum Pairs {
     }
 }
 
-/// The losses straight from their formulas, dense and in double.
+/// The reference computes the losses from their formulas, without tiles, in double precision.
 struct Reference {
     var options: ContrastiveOptions
     var samples: Int
     var views: Int
     var dimension: Int
     var pairs: Pairs
-    /// Of each anchor, the positives that count; nil: all.
+    /// The positives of each anchor that count; nil: all.
     var chosen: [Set<Int>]?
 
-    /// scale · L_i of every anchor; nil without a positive.
+    /// Returns scale · L_i of every anchor; nil without a positive.
     func losses(_ features: [Double]) -> [Double?] {
         let (rows, tau) = (samples * views, Double(options.temperature))
         var z = features
@@ -93,7 +93,7 @@ struct Reference {
         }
     }
 
-    /// (L(x + h·d) − L(x − h·d)) / 2h
+    /// Returns (L(x + h·d) − L(x − h·d)) / 2h.
     func slope(_ features: [Double], along direction: [Double], step h: Double = 1e-5) -> Double {
         (loss(zip(features, direction).map { $0 + h * $1 })
             - loss(zip(features, direction).map { $0 - h * $1 })) / (2 * h)
@@ -134,7 +134,7 @@ extension ContrastiveLoss {
     }
 }
 
-/// A case at random: features, and the loss of this library of them.
+/// A random case has features, and the library's loss of them.
 struct Case {
     var options = ContrastiveOptions()
     var samples = 6
@@ -157,7 +157,7 @@ struct Case {
         try loss().run(features, pairs, draw: draw)
     }
 
-    /// Normal numbers; rows of length 1 if `unit`.
+    /// Returns normal variates, in rows of length 1 if `unit` is true.
     func features(seed: UInt64 = 1, unit: Bool = true) -> [Float] {
         var random = Philox(seed: seed, purpose: .test)
         var x = (0..<samples * views * dimension).map { _ in random.normal() }
@@ -175,7 +175,8 @@ struct Case {
         var random = Philox(seed: seed, purpose: .test)
         return (0..<samples).map { _ in Int64(random.index(below: classes)) * 1_000_000_007 - 5 }
     }
-    /// About a third positives, asymmetric; soft: weights between 0 and 3.
+    /// Returns an asymmetric mask with about a third positives; if `soft`, with weights from 0 to
+    /// 3.
     static func mask(_ samples: Int, soft: Bool, seed: UInt64 = 4) -> [Float] {
         var random = Philox(seed: seed, purpose: .test)
         return (0..<samples * samples).map { _ in

@@ -3,9 +3,10 @@ import SupConTensor
 import TestSupport
 import Testing
 
-/// Ranks that share the work of a loss, each of which makes some of the tiles.
+/// Tests ranks that share the work of a loss, each of which computes some of the tiles.
 @Suite struct SharedLossTests {
-    /// Against the formulas, in double, and the loss of one process.
+    /// Compares the shared loss with the formulas in double precision, and with the loss of one
+    /// process.
     @Test(arguments: [1, 2, 3, 5], 0..<5) func isTheLossOfOneProcess(world: Int, kind: Int) throws {
         var it = Case(samples: 100, views: 2, dimension: 8)
         (it.options.form, it.options.denominator) = Case.kinds[kind]
@@ -31,7 +32,7 @@ import Testing
         }
     }
 
-    /// Each rank makes its part of the tiles, and no others.
+    /// Checks that each rank computes its own part of the tiles and no others.
     @Test func exchangesSumsAndGradients() throws {
         var it = Case(samples: 100, views: 2, dimension: 8)
         it.options.temperature = 0.2
@@ -48,7 +49,7 @@ import Testing
         }
     }
 
-    /// A rank that does not come is an error, at those that wait for it.
+    /// Checks that a rank that does not arrive is an error on those that wait for it.
     @Test func aRankThatLeavesIsAnError() throws {
         let shared = Case(samples: 40)
         let x = shared.features()

@@ -6,9 +6,9 @@ import Testing
 
 @testable import SupConModel
 
-/// ResNeXts, wide ResNets, ResNet-26 and the heads: names and shapes are torchvision's and timm's
-/// (Fixtures/make_architecture_shapes.py wrote them), and files without our metadata are
-/// recognized.
+/// Tests ResNeXts, wide ResNets, ResNet-26 and the heads: names and shapes are torchvision's and
+/// timm's (from Fixtures/make_architecture_shapes.py), and files without this library's metadata
+/// are recognized.
 @Suite struct ArchitectureTests {
     static let shapes: [String: [String: [Int]]] = {
         let url = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

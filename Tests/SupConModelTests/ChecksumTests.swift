@@ -20,7 +20,7 @@ import Testing
             try folder.write(bytes), LoadOptions(), context: try ExecutionContext(threads: 1))
     }
 
-    /// The truth is zlib's own program's: `crc32` of the file with its digits put to zero.
+    /// Compares the checksum with zlib's `crc32` of the file with its digits set to zero.
     @Test func isTheCRC32OfTheFileWithoutIt() throws {
         let folder = try Folder()
         var bytes = [UInt8](try Self.saved(folder))
@@ -72,8 +72,8 @@ import Testing
         }
     }
 
-    /// Python's safetensors writes what it was given as metadata in an order of its own: the
-    /// numbers are meant to differ then.
+    /// Checks that a file rewritten by Python's safetensors, which orders the metadata in its own
+    /// way, is read: its contents were changed on purpose.
     @Test func aFileRewrittenByAnotherProgramIsRead() throws {
         let folder = try Folder()
         let bytes = try Self.saved(folder)

@@ -6,8 +6,8 @@ import Testing
 
 @testable import SupConModel
 
-/// Files under other projects' names: Fixtures/make_fixtures.py made them, every number by a
-/// formula of its place in the sorted list of our names.
+/// Tests files with other projects' parameter names, from Fixtures/make_fixtures.py, where each
+/// element is a formula of its index in the sorted list of this library's names.
 @Suite struct ForeignFileTests {
     let context = try! ExecutionContext(threads: 2)
 
@@ -61,7 +61,7 @@ import Testing
         #expect(model.imageHeight == 32 && model.imageWidth == 32)
     }
 
-    /// The same parameters under our own names compute the same.
+    /// Checks that parameters under other names give equal embeddings.
     @Test func embedsLikeTheSameParametersUnderOurNames() throws {
         let folder = try Folder(), images = Images(3, height: 32, width: 32)
         let foreign = try Model.load(

@@ -10,7 +10,7 @@ import Testing
 @Suite struct ModelFileTests {
     let context = try! ExecutionContext(threads: 2)
 
-    /// A small model that uses all that a file can say.
+    /// Makes a small model that uses everything that a file can express.
     func model() throws -> Model {
         let model = try Model.tiny {
             (
@@ -126,7 +126,7 @@ import Testing
 
     // MARK: damaged and foreign files
 
-    /// The tensors and metadata of a file, to be changed and written again.
+    /// The tensors and metadata of a file, which can be changed and written again.
     struct Parts {
         var tensors: [(name: String, dtype: Safetensors.DType, shape: [Int], bytes: [UInt8])]
         var metadata: [String: String]

@@ -189,7 +189,7 @@ import Testing
     }
 }
 
-/// What models tell the log.
+/// Tests the log messages of models.
 @Suite struct ModelLogTests {
     @Test func tellsTheStemThatItChose() throws {
         let said = try loggedMessages(.info) {

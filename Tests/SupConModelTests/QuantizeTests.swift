@@ -7,10 +7,10 @@ import Testing
 
 @testable import SupConModel
 
-/// Embedding in int8: near f32, the same in any batch and on any thread, kept in files, ended by
-/// training.
+/// Tests embedding in int8: it is close to f32, equal in any batch and on any thread, stored in
+/// files, and ended by training.
 @Suite(.enabled(if: (try? Engine.standard.checkInt8()) != nil)) struct QuantizeTests {
-    /// A network whose every number matters.
+    /// Makes a network in which every parameter matters.
     static func model(threads: Int = 2, _ change: (inout ModelOptions) -> Void = { _ in }) throws
         -> Model
     {
@@ -170,7 +170,7 @@ import Testing
         }
     }
 
-    /// An encoder that says 0 to everything has no ranges to find.
+    /// Checks an encoder whose output is always 0, which has no ranges.
     @Test func bearsDeadNetworks() throws {
         let model = try Self.model(), images = Images(3)
         try model.alone {

@@ -191,7 +191,8 @@ import Testing
         expectError(.io, "device") { _ = try SafetensorsFile("/dev/zero") }
     }
 
-    /// A header whose length looks like a pickle's first bytes is still a header.
+    /// Checks that a header whose length looks like a pickle's first bytes is still read as a
+    /// header.
     @Test func readsAHeaderOf640Bytes() throws {
         let folder = try Folder()
         #expect(

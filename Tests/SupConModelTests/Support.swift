@@ -6,7 +6,7 @@ import Testing
 
 @testable import SupConModel
 
-/// A folder of its own for one test, removed with the object.
+/// A folder for one test, removed with the object.
 final class Folder {
     let path: String
     init() throws {
@@ -23,7 +23,7 @@ final class Folder {
         ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
     }
 
-    /// A file of these bytes.
+    /// Writes a file of these bytes.
     func write(_ bytes: Data, _ name: String = "file.safetensors") throws -> String {
         try bytes.write(to: URL(fileURLWithPath: file(name)))
         return file(name)
@@ -36,14 +36,14 @@ func fixture(_ name: String) -> String {
     ).path
 }
 
-/// A safetensors file by hand: a header as given, with its length in front.
+/// Makes a safetensors file from a header as given, preceded by its length.
 func safetensors(_ header: String, data: [UInt8] = [], length: UInt64? = nil) -> Data {
     withUnsafeBytes(of: (length ?? UInt64(header.utf8.count)).littleEndian) { Data($0) }
         + Data(header.utf8) + Data(data)
 }
 
 extension ModelOptions {
-    /// So small that a test takes no time, f32.
+    /// Returns options of an f32 model so small that a test takes no time.
     static func tiny(_ change: (inout ModelOptions) -> Void = { _ in }) -> ModelOptions {
         var options = ModelOptions()
         (
@@ -64,7 +64,7 @@ extension Model {
         try Model(.tiny(change), context: ExecutionContext(threads: threads))
     }
 
-    /// Rows of the images at `options`.
+    /// Returns the rows of the images with `options`.
     func rows(_ images: Images, _ options: EmbedOptions = EmbedOptions()) throws -> [[Float]] {
         let dimension = outputDimension(options.output)
         var flat = [Float](repeating: .nan, count: max(images.count * dimension, 1))
@@ -80,7 +80,8 @@ extension Model {
     }
 }
 
-/// Dense u8 [count, height, width, channels] of a smooth pattern that differs from image to image.
+/// Test images, dense u8 [count, height, width, channels], of a smooth pattern that differs from
+/// image to image.
 struct Images {
     var count, height, width, channels: Int
     var bytes: [UInt8]
@@ -116,7 +117,7 @@ struct Images {
     }
 }
 
-/// The largest difference of two tables.
+/// Returns the largest difference of two tables.
 func difference(_ a: [[Float]], _ b: [[Float]]) -> Float {
     guard a.map(\.count) == b.map(\.count) else { return .infinity }
     // A NaN anywhere is a difference.
@@ -125,7 +126,7 @@ func difference(_ a: [[Float]], _ b: [[Float]]) -> Float {
     }
 }
 
-/// Gives the network numbers that let every parameter matter, running statistics too.
+/// Sets values that make every parameter matter, including running statistics.
 func fill(_ network: Network) {
     for (p, entry) in network.parameters.entries.enumerated() {
         let amplitude =
@@ -139,7 +140,7 @@ func fill(_ network: Network) {
 }
 
 extension Model {
-    /// `exclusive` for bodies that throw anything, as tests do.
+    /// Runs a body that throws any error within `exclusive`.
     func alone(_ body: () throws -> Void) throws {
         var failure: (any Error)?
         try exclusive { do { try body() } catch { failure = error } }

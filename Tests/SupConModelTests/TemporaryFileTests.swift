@@ -20,7 +20,7 @@ import Testing
         #expect(folder.contents == ["a"])
     }
 
-    /// Another process that has the lock is as good as a writer.
+    /// Checks that a file locked by another process is not swept.
     @Test func whatALiveWriterHasStays() throws {
         let folder = try Folder()
         let path = try folder.write(Data("half".utf8), Self.left)
@@ -44,7 +44,7 @@ import Testing
         #expect(folder.contents == [name, "a"].sorted())
     }
 
-    /// Sweeps and writers at once: nobody's file is swept from under it.
+    /// Checks that concurrent sweeps and writers do not disturb each other.
     @Test func sweepsDoNotDisturbWriters() throws {
         let folder = try Folder()
         let failures = (0..<8).map { _ in UnsafeMutablePointer<Int>.allocate(capacity: 1) }

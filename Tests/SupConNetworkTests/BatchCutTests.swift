@@ -3,7 +3,7 @@ import Testing
 
 @testable import SupConNetwork
 
-/// Convolutions in pieces of the batch, or of the output channels.
+/// Tests convolutions in pieces of the batch, or of the output channels.
 @Suite struct BatchCutTests {
     @Test(arguments: [1, 2, 3, 7, 10, 16, 127, 128, 1001], [1, 2, 3, 8, 64])
     func coversTheBatchAndKeepsAllThreadsBusy(_ images: Int, _ threads: Int) {
@@ -27,8 +27,8 @@ import Testing
     }
 
     #if OneDNN
-    /// Uneven batches, fewer images than threads, and (the last two, of many weights and few
-    /// pixels) the weights' gradient in pieces of the channels.
+    /// The shapes include uneven batches, fewer images than threads, and (the last two, of many
+    /// weights and few pixels) a weight gradient in pieces of the channels.
     static let shapes = [
         ConvolutionShape(
             images: 7, height: 9, width: 8, inputs: 16, outputs: 32, kernel: 3, stride: 2,
@@ -47,7 +47,7 @@ import Testing
             padding: 0),
     ]
 
-    /// y, dx and dw by this engine.
+    /// Returns y, dx and dw of an engine.
     private func operations(
         _ convolution: any Convolution, _ s: ConvolutionShape, _ x: [Float], _ dy: [Float],
         _ w: [Float]

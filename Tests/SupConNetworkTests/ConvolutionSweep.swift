@@ -4,7 +4,7 @@ import SupConTensor
 
 @testable import SupConNetwork
 
-/// A buffer between two guards: whatever is written in front of it or behind it shows.
+/// A guarded buffer lies between two guards, which reveal writes before or after it.
 final class GuardedBuffer {
     private static let guardByteCount = 4096
     private static let pattern: UInt8 = 0xA7
@@ -13,8 +13,8 @@ final class GuardedBuffer {
     let byteCount: Int
     var pointer: UnsafeMutableRawPointer { memory.pointer + front }
 
-    /// The buffer begins at a multiple of 64 bytes; with `odd`, at an odd multiple, else at an even
-    /// one: an engine that aligns its workspace further has more slack at one than at the other.
+    /// Makes a buffer that begins at an odd (`odd`) or even multiple of 64 bytes: an engine that
+    /// aligns its workspace further has more slack at one than at the other.
     init(byteCount: Int, odd: Bool = false) throws(SupConError) {
         self.byteCount = byteCount
         memory = try AlignedBuffer(byteCount: byteCount + 2 * Self.guardByteCount + 64)
@@ -23,7 +23,7 @@ final class GuardedBuffer {
         front = Self.guardByteCount + (isOdd == odd ? 0 : 64)
     }
 
-    /// Fills it with bytes that are NaN as f32 and as bf16.
+    /// Fills the buffer with bytes that are NaN as f32 and as bf16.
     func poison() { memset(pointer, 0xFF, byteCount) }
 
     var isIntact: Bool {
@@ -34,13 +34,15 @@ final class GuardedBuffer {
     }
 }
 
-/// Every convolution that a network of this library can ask for, in a fixed order.
+/// The convolution sweep lists every convolution that a network of this library can need, in a
+/// fixed order.
 enum ConvolutionSweep {
     static let channels = Array(1...40) + [64, 96]
     static let sizes = [(1, 1), (2, 3), (5, 4), (8, 8), (13, 7)]
     static let batches = [1, 3]
 
-    /// The stems' 7×7 and 3×3 convolutions take 1 to 4 channels; all others take what a stage has.
+    /// Returns the shapes of a kernel and stride: the stems' 7×7 and 3×3 convolutions take 1 to 4
+    /// channels; all others take a stage's channels.
     static func shapes(kernel: Int, stride: Int) -> [ConvolutionShape] {
         var shapes: [ConvolutionShape] = []
         for inputs in kernel == 7 ? Array(1...4) : channels {
@@ -70,8 +72,8 @@ enum ConvolutionSweep {
     }
 }
 
-/// Runs one shape on an engine and on the plain one (im2col and matrix products), and says in words
-/// what is wrong.
+/// A convolution check runs one shape on an engine and on the plain one (im2col and matrix
+/// products), and describes their differences.
 struct ConvolutionCheck {
     let shape: ConvolutionShape
     let engine: Engine
@@ -87,17 +89,17 @@ struct ConvolutionCheck {
         outputCount = shape.images * shape.outHeight * shape.outWidth * shape.outputs
     }
 
-    /// Terms in a sum of each operation.
+    /// The number of terms in a sum of each operation.
     private var patch: Int { shape.kernel * shape.kernel * shape.inputs / shape.groups }
 
-    /// Uniform numbers in −1…1 from a pool: drawing them anew for each shape would take longer than
-    /// the convolutions.
+    /// A pool of numbers uniform in −1…1: drawing them for each shape would take longer than the
+    /// convolutions.
     private static let pool: [Float] = {
         var random = Philox(seed: 11, purpose: .test)
         return (0..<1 << 17).map { _ in random.uniform(-1, 1) }
     }()
 
-    /// `count` numbers as the type holds them, in f32 and as stored.
+    /// Returns `count` values representable in a type, as f32 and as stored.
     private func values(_ count: Int, _ type: ElementType, _ offset: Int) throws(SupConError)
         -> (plain: AlignedBuffer, stored: GuardedBuffer)
     {
@@ -145,7 +147,7 @@ struct ConvolutionCheck {
         }
     }
 
-    /// Forward, the gradient with respect to the input, and the weights' gradient.
+    /// Checks forward, the input gradient, and the weight gradient.
     mutating func training(_ type: ElementType) throws(SupConError) {
         let tested = try engine.convolution(
             shape, .training(inputGradient: true), type: type, threads: threads)
@@ -216,7 +218,7 @@ struct ConvolutionCheck {
             terms: outputCount / shape.outputs)
     }
 
-    /// y = relu?(conv(x, w) + bias + y?), as inference fuses it.
+    /// Checks y = relu?(conv(x, w) + bias + y?), as inference fuses it.
     mutating func inference(_ type: ElementType, relu: Bool, addsToOutput: Bool) throws(SupConError)
     {
         let purpose = ConvolutionPurpose.inference(relu: relu, addsToOutput: addsToOutput)
@@ -257,8 +259,8 @@ struct ConvolutionCheck {
             "fused y", y.pointer, type, residual.plain.floats, count: outputCount, terms: patch)
     }
 
-    /// Bytes: y = saturate(round(relu(scale conv(x, w) + bias + 0.7 y))), over the whole range of
-    /// bytes, so that a sum that saturates on its way shows.
+    /// Checks y = saturate(round(relu(scale conv(x, w) + bias + 0.7 y))) on bytes over their whole
+    /// range, so that an intermediate sum that saturates is detected.
     mutating func int8(xIsSigned: Bool) throws(SupConError) {
         let scale = 0.02 / Float(patch).squareRoot()
         let description = QuantizedConvolution(

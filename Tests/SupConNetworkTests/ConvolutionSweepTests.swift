@@ -6,15 +6,15 @@ import Testing
 
 @testable import SupConNetwork
 
-/// Every convolution that a network can ask for against the plain engine: no engine is trusted with
-/// a shape that no test compared. A sample runs with the other tests; all of them run where
-/// SUPCON_EXHAUSTIVE is set (`make test-exhaustive`).
+/// Compares every convolution that a network can need with the plain engine, so that no engine
+/// computes a shape that no test has compared. A sample runs with the other tests; all of them run
+/// if SUPCON_EXHAUSTIVE is set (`make test-exhaustive`).
 @Suite struct ConvolutionSweepTests {
     static let isExhaustive = getenv("SUPCON_EXHAUSTIVE") != nil
     static let kinds = [(1, 1), (1, 2), (3, 1), (3, 2), (7, 2)]
 
-    /// A sample takes every `step`-th shape, and all narrow ones on the smallest size that has
-    /// several outputs.
+    /// Returns every `step`-th shape, and all narrow ones on the smallest size that has several
+    /// outputs.
     private func shapes(_ kind: (kernel: Int, stride: Int), step: Int) -> [ConvolutionShape] {
         let all = ConvolutionSweep.shapes(kernel: kind.kernel, stride: kind.stride)
         return Self.isExhaustive ? all : stride(from: 0, to: all.count, by: step).map { all[$0] }
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    /// oneDNN writes past its workspace in these; see `ConvolutionEngine`.
+    /// Tests the convolutions in which oneDNN writes past its workspace; see `ConvolutionEngine`.
     @Test func narrowStridedPointwiseConvolutionsAreRight() throws {
         for inputs in 1...17 {
             for outputs in [1, 8, 12, 16, 33] {
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    /// Programs embed from many threads at once, each of which plans for itself.
+    /// Tests plans made on many threads at once, as by programs that embed concurrently.
     @Test func convolutionsCreatedAtTheSameTimeAreRight() throws {
         let shapes = ConvolutionSweep.shapes(kernel: 3, stride: 1)
         let failures = Mutex<[String]>([])

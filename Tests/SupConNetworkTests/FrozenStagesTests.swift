@@ -4,8 +4,8 @@ import Testing
 
 @testable import SupConNetwork
 
-/// Plans that train a part of the encoder: gradients against differences of the loss, frozen stages
-/// against an inference plan, and what must not change.
+/// Tests plans that train a part of the encoder: gradients against differences of the loss, frozen
+/// stages against an inference plan, and parameters that must not change.
 @Suite struct FrozenStagesTests {
     static let (height, width) = (40, 32)
     static let context = try! ExecutionContext(threads: 2)
@@ -34,7 +34,7 @@ import Testing
         } + Engine.tested.map { Case(stages: 2, engine: $0, images: 7) }
         + [Case(stages: 2, images: 1), Case(stages: 4, images: 5)]
 
-    /// A network whose running statistics and γ are not those of a new one.
+    /// Makes a network whose running statistics and γ differ from those of a new one.
     static func network(_ test: Case) throws -> Network {
         var configuration = NetworkConfiguration()
         (configuration.architecture, configuration.stem, configuration.width) = (
@@ -79,7 +79,7 @@ import Testing
         for i in 0..<(images * height * width * 3) { input[i] = random.uniform(-1, 1) }
     }
 
-    /// Σ of z and logits, each times a number of its own.
+    /// Returns a sum of z and logits, with a random factor for each element.
     static func loss(_ plan: TrainingPlan, images: Int, writesGradient: Bool) -> Double {
         guard let z = plan.projection, let dz = plan.projectionGradient, let logits = plan.logits,
             let dlogits = plan.logitsGradient
@@ -148,7 +148,8 @@ import Testing
         }
     }
 
-    /// Where every batch norm uses its running statistics, training's forward is inference.
+    /// Checks that training's forward equals inference if every batch norm uses its running
+    /// statistics.
     @Test(arguments: Array(0...4)) func forwardIsInference(_ stages: Int) throws {
         let test = Case(stages: stages, normStatistics: true)
         let network = try Self.network(test)
@@ -191,7 +192,7 @@ import Testing
         }
     }
 
-    /// New parameters count once they are reloaded.
+    /// Checks that new parameters take effect once they are reloaded.
     @Test func reloads() throws {
         let test = Case(stages: 3)
         let (network, other) = (try Self.network(test), try Self.network(Case(stages: 3)))

@@ -4,7 +4,8 @@ import Testing
 
 @testable import SupConNetwork
 
-/// Grouped convolutions against the definition, in double, on every engine and in bf16.
+/// Compares grouped convolutions with their definition in double precision, on every engine and in
+/// bf16.
 @Suite struct GroupedConvolutionTests {
     static let cases: [(Engine, ElementType, groups: Int, stride: Int, kernel: Int)] = Engine.tested
         .flatMap { engine in
@@ -16,8 +17,7 @@ import Testing
                 }
         }
 
-    /// Memory of the element type that `values` are written to and read from, rounded to what the
-    /// type holds.
+    /// Values in memory of an element type, rounded to that type.
     struct Values {
         var memory: AlignedBuffer
         var type: ElementType

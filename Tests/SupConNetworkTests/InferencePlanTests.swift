@@ -3,8 +3,8 @@ import Testing
 
 @testable import SupConNetwork
 
-/// A plan gives the same for the same images however its threads share them: all on one layer, or
-/// each its own.
+/// Checks that a plan's results do not depend on how its threads share the images: all on one
+/// layer, or each with its own.
 @Suite struct InferencePlanTests {
     private static func features(
         _ network: Network, images: Int, threads: Int, _ precision: Precision,

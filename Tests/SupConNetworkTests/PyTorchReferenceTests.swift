@@ -4,8 +4,7 @@ import Testing
 
 @testable import SupConNetwork
 
-/// ResNets against torchvision's in double precision: Fixtures/make_resnet_reference.py made the
-/// numbers.
+/// Compares ResNets with torchvision's in double precision, from Fixtures/make_resnet_reference.py.
 @Suite struct PyTorchReferenceTests {
     struct Reference: Decodable, Sendable, CustomTestStringConvertible {
         struct Gradient: Decodable { var length: Double, first: [Double] }
@@ -60,9 +59,9 @@ import Testing
         return network
     }
 
-    /// A ReLU of ResNet-50's first block has an input within f32's rounding of 0. On which side it
-    /// falls changes with the instruction set and with the last bit of an image; gradients in front
-    /// of it then differ by up to 2.7e-3 of their lengths.
+    /// The tolerance of gradients. A ReLU of ResNet-50's first block has an input within f32's
+    /// rounding of 0, whose sign depends on the instruction set and on the last bit of an image;
+    /// gradients of earlier layers then differ by up to 2.7e-3 of their lengths.
     private static let gradientTolerance = 4e-3
 
     @Test(arguments: combinations)
@@ -148,7 +147,7 @@ import Testing
         sin(0.7 * Double(i) + 0.013 * Double(i) * Double(i) + phase)
     }
 
-    /// Within `tolerance` of the largest value.
+    /// Checks that values agree within `tolerance` of the largest.
     func expectClose(
         _ values: UnsafePointer<Float>, _ expected: [Double], _ tolerance: Double, _ what: String
     ) {

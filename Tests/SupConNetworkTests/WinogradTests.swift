@@ -3,9 +3,10 @@ import Testing
 
 @testable import SupConNetwork
 
-/// Winograd's convolution against sums in double precision.
+/// Compares Winograd's convolution with sums in double precision.
 @Suite struct WinogradTests {
-    /// Sides that are multiples of 4 and not, one tile and several, blocks that are not full.
+    /// The shapes include sides that are multiples of 4 and not, one tile and several, and blocks
+    /// that are not full.
     static let shapes = [
         ConvolutionShape(
             images: 3, height: 8, width: 8, inputs: 32, outputs: 48, kernel: 3, stride: 1,
@@ -26,7 +27,7 @@ import Testing
         return (0..<count).map { _ in stream.normal() }
     }
 
-    /// Calls `body` for every pair of pixels that a tap joins: (input pixel, output pixel, tap).
+    /// Calls `body` for every pair of pixels that a tap connects: (input pixel, output pixel, tap).
     func eachPair(_ s: ConvolutionShape, _ body: (Int, Int, Int) -> Void) {
         for n in 0..<s.images {
             for i in 0..<s.height {

@@ -4,7 +4,7 @@ import SupConTensor
 import Testing
 
 struct InstructionSetTests {
-    /// A run that is meant to be of one level is of that level.
+    /// Checks that a run that is meant to be of one level is of that level.
     @Test func theLevelIsTheOneAskedFor() {
         let level = Int(sc_instruction_level())
         #expect((0...2).contains(level))
@@ -16,7 +16,7 @@ struct InstructionSetTests {
         #expect(!CPUFeatures.hasVNNI || level >= 1)
     }
 
-    /// A limit above the level changes nothing.
+    /// Checks that a limit above the level changes nothing.
     @Test func aLimitNeverRaises() {
         let level = sc_instruction_level()
         sc_limit_instruction_set(2)

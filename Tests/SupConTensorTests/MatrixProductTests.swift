@@ -2,7 +2,8 @@ import SupConTensor
 import Testing
 
 @Suite struct MatrixProductTests {
-    /// Every transposition, α and β, on parts of larger matrices, against sums in double.
+    /// Compares every transposition, α and β, on parts of larger matrices, with sums in double
+    /// precision.
     @Test(arguments: [(7, 5, 3), (64, 33, 130), (1, 1, 1), (130, 16, 257)], [1, 2, 3])
     func agreesWithDoubleSums(_ sizes: (Int, Int, Int), _ threads: Int) throws {
         let (m, n, k) = sizes

@@ -39,8 +39,7 @@ import Testing
         #expect(outside.load(ordering: .relaxed) == 0)
     }
 
-    /// Loops that wait (a thread of the pool sleeps between them), and loops right behind each
-    /// other.
+    /// Tests loops with pauses, between which a thread of the pool sleeps, and loops without.
     @Test(arguments: [0, 10, 300]) func holdsWhatThePiecesWrote(_ pause: UInt32) {
         var values = [Int](repeating: 0, count: 4096)
         let rounds = pause == 0 ? 3000 : 200
@@ -104,7 +103,8 @@ import Testing
         #expect(callers.wrong.load(ordering: .relaxed) == 0)
     }
 
-    /// Where the threads are gone: new ones do the work, and nothing hangs.
+    /// Checks that a forked child, where the threads do not exist, starts new ones and does not
+    /// hang.
     @Test func worksInAForkedChild() throws {
         Parallel.chunks(8, threads: 2) { _ in }
         // Swift hides fork.

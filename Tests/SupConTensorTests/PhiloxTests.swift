@@ -3,7 +3,7 @@ import SupConTensor
 import Testing
 
 @Suite struct PhiloxTests {
-    /// The known answers published with Random123 (kat_vectors, philox4x32 10).
+    /// Compares with the known answers published with Random123 (kat_vectors, philox4x32 10).
     @Test func agreesWithPublishedVectors() {
         #expect(
             Philox.block(counter: SIMD4(repeating: 0), key: SIMD2(repeating: 0))
@@ -51,7 +51,7 @@ import Testing
     }
 }
 
-/// Many normal variates at a time, against the stream's own blocks and double precision.
+/// Compares many normal variates with the stream's own blocks in double precision.
 @Suite struct NormalFillTests {
     @Test func isBoxAndMullerOfTheStreamsBlocks() {
         let seed: UInt64 = 0x1234_5678_9ABC_DEF0

@@ -1,7 +1,7 @@
 import SupCon
 import Testing
 
-/// Embeddings as Swift programs use them: from a model, into measures.
+/// Tests embeddings as Swift programs use them: from a model, and in measures.
 @Suite struct EmbeddingsTests {
     private static func model() throws -> Model {
         var options = ModelOptions()
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    /// Four directions in the plane, whose neighbors a reader sees.
+    /// Four directions in the plane, whose neighbors are obvious.
     private static let gallery = [Float]([1, 0, 0.8, 0.6, 0, 1, -1, 0])
 
     @Test func neighborsAreTheMostSimilarRows() throws {

@@ -2,10 +2,10 @@ import Glibc
 import SupCon
 import Testing
 
-/// The Swift API's loss against the formula in double precision.
+/// Compares the Swift API's loss with the formula in double precision.
 @Suite struct SupConLossTests {
-    /// L = Σ over anchors of −1/|P| Σ_p log(exp(s_ip) / Σ_{a ≠ i} exp(s_ia)), over their number:
-    /// equation 2 of arXiv:2004.11362.
+    /// Computes the mean over anchors of −1/|P| Σ_p log(exp(s_ip) / Σ_{a ≠ i} exp(s_ia)): equation
+    /// 2 of arXiv:2004.11362.
     private static func truth(_ rows: [[Double]], _ labels: [Int], temperature: Double) -> Double {
         var total = 0.0
         for i in rows.indices {

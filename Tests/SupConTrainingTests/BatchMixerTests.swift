@@ -7,7 +7,7 @@ import Testing
 @Suite struct BatchMixerTests {
     private let shape = BatchMixer.Shape(batch: 5, height: 6, width: 4, channels: 2)
 
-    /// Images and labels, mixed by hand from the mixing that the step draws.
+    /// Compares images and labels with those mixed by hand from the mixing that the step draws.
     @Test(arguments: [(0.4, 0.0), (0.0, 1.0), (1.0, 1.0)])
     func mixesByItsClosedForm(_ alphas: (Double, Double)) throws {
         let mixer = try BatchMixer(
@@ -79,7 +79,7 @@ import Testing
                 && one.mixing(step: 0) != one.mixing(step: 1))
     }
 
-    /// Mean ½ and variance 1/(4(2α + 1)) of Beta(α, α).
+    /// Checks the mean ½ and the variance 1/(4(2α + 1)) of Beta(α, α).
     @Test(arguments: [0.001, 0.2, 1.0, 3.0, 1000.0])
     func betaHasItsMoments(_ alpha: Double) {
         var random = Philox(seed: 7, purpose: .test)

@@ -8,12 +8,12 @@ import Testing
 
 @testable import SupConTraining
 
-/// Gradient caching: what comes out is the gradient of the whole batch's loss, in the memory of a
+/// Tests gradient caching: the result is the gradient of the whole batch's loss, in the memory of a
 /// chunk.
 @Suite struct CachedGradientTests {
     static let (side, samples, views) = (12, 12, 2)
 
-    /// Images and labels of one batch, without a loader: [samples, views, side, side, 1].
+    /// The images and labels of one batch, without a loader: [samples, views, side, side, 1].
     struct Batch {
         var pixels: AlignedBuffer
         var labels: [Int]
@@ -38,7 +38,7 @@ import Testing
             }
         }
 
-        /// Runs the step on this batch as its loader would give it.
+        /// Runs the step on this batch as its loader would deliver it.
         func run(_ step: any TrainingStep, rate: Double = 0, views: Int = CachedGradientTests.views)
             throws -> StepOutcome
         {
@@ -76,7 +76,8 @@ import Testing
         return try Model(options, context: TrainerTests.context)
     }
 
-    /// Plain SGD without momentum and decay and a rate of 1: the parameters lose the gradient.
+    /// Returns options of plain SGD without momentum and decay and with a rate of 1, which
+    /// subtracts the gradient from the parameters.
     static func options(chunk: Int, _ change: (inout TrainOptions) -> Void = { _ in })
         -> TrainOptions
     {
@@ -94,8 +95,8 @@ import Testing
         (0..<model.network.parameters.count).map { model.network.parameters.values[$0] }
     }
 
-    /// The gradient that a step of rate 1 took off the parameters, and the running statistics after
-    /// it.
+    /// Returns the gradient that a step of rate 1 has subtracted from the parameters, and the
+    /// running statistics after it.
     func gradient(_ model: Model, _ batch: Batch, _ step: any TrainingStep, views: Int = views)
         throws -> (gradient: [Float], statistics: [Float], loss: Double)
     {
@@ -116,7 +117,8 @@ import Testing
 
     static let labels = [0, 1, 2, 0, 1, 2, 1, 0, 0, 2, 2, 1]
 
-    /// One chunk: the numbers of the plain step, bit for bit, with a classifier beside and without.
+    /// Checks that with one chunk the result equals that of the plain step bit for bit, with a
+    /// classifier and without.
     @Test(arguments: [false, true]) func aChunkThatIsTheBatchIsThePlainStep(_ joint: Bool) throws {
         let batch = try Batch(Self.labels)
         func model() throws -> Model { try Self.model(classes: joint ? 3 : 0) }
@@ -137,8 +139,8 @@ import Testing
         }
     }
 
-    /// The same images in each chunk: then the chunk's statistics are the batch's, and one plan for
-    /// the whole batch must find the same gradient. Labels differ from chunk to chunk.
+    /// Tests equal images in each chunk: the chunk's statistics are then the batch's, and a plan
+    /// for the whole batch must give the same gradient. Labels differ from chunk to chunk.
     @Test(arguments: [
         (Objective.supcon, 4), (.supcon, 6), (.simclr, 4), (.crossEntropy, 3), (.maxMargin, 4),
     ]) func equalsTheWholeBatchWhereStatisticsAgree(_ objective: Objective, _ chunk: Int) throws {
@@ -161,8 +163,8 @@ import Testing
         expectClose(b.gradient, a.gradient, 2e-4, "gradient")
     }
 
-    /// Different images: a plan for each chunk, all of them alive at once, is the chunked forward
-    /// in one piece; its gradient and its running statistics come out.
+    /// Tests different images: a plan for each chunk, all alive at once, is the chunked forward in
+    /// one piece; gradient and running statistics must equal its own.
     @Test(arguments: [2, 3, 4, 6]) func equalsTheChunkedForwardExactly(_ chunk: Int) throws {
         let batch = try Batch(Self.labels)
         let (whole, cached) = (try Self.model(), try Self.model())
@@ -213,8 +215,8 @@ import Testing
             "running statistics move once per chunk")
     }
 
-    /// The derivative of the loss along a direction, by differences: nothing of the backward pass
-    /// is in it.
+    /// Compares the gradient with differences of the loss along a direction, which involve no
+    /// backward pass.
     @Test func agreesWithDifferencesOfTheLoss() throws {
         let batch = try Batch(Self.labels)
         let model = try Self.model()
@@ -271,7 +273,7 @@ import Testing
         #expect(values(whole) == values(resumed))
     }
 
-    /// Stage 2 in chunks is stage 2: the encoder does not see batches.
+    /// Checks that stage 2 does not depend on chunks, as the encoder does not use batch statistics.
     @Test func theLinearStageDoesNotDependOnChunks() throws {
         let dataset = try TrainerTests.dataset()
         let results = try [0, 5].map { chunk in
@@ -287,9 +289,9 @@ import Testing
         expectClose(results[1], results[0], 1e-5, "parameters")
     }
 
-    /// The claim of the presets: a step of ResNet-50 at 224² with batches of 6144 images in two
-    /// views, and of ResNet-200 with 4096, takes less than 16 GiB in f32 by the plan's own count,
-    /// with the presets' chunks; CIFAR's less than 8 with chunks of 128.
+    /// Checks a claim of the presets: a step of ResNet-50 at 224² with batches of 6144 images in
+    /// two views, and of ResNet-200 with 4096, takes less than 16 GiB in f32 by the plan's own
+    /// count, with the presets' chunks; CIFAR's takes less than 8 with chunks of 128.
     @Test(arguments: [
         ("imagenet-r50", nil, 16), ("imagenet-r200", nil, 16), ("cifar-pytorch", 128, 8),
     ])

@@ -6,9 +6,9 @@ import Testing
 
 @testable import SupConTraining
 
-/// Checkpoints whose numbers cannot be.
+/// Tests checkpoints with impossible values.
 @Suite struct CheckpointTests {
-    /// Trains an epoch with a checkpoint, changes the file's bytes and goes on from it.
+    /// Trains an epoch with a checkpoint, changes the file's bytes, and resumes from it.
     func resume(
         _ options: (inout TrainOptions) -> Void = { _ in }, _ change: (inout Data) throws -> Void
     ) throws -> SupConError? {
@@ -35,7 +35,7 @@ import Testing
         return nil
     }
 
-    /// Replaces a string of the metadata, and keeps the header's length true.
+    /// Replaces a string of the metadata, and adjusts the header's length.
     func replace(_ key: String, _ value: String, in bytes: inout Data) throws {
         let before = try #require(bytes.range(of: Data("\"\(key)\":\"".utf8)))
         let end = try #require(bytes[before.upperBound...].firstIndex(of: UInt8(ascii: "\"")))
@@ -62,7 +62,7 @@ import Testing
             error.kind == .format && error.message.contains("\(key) is \"\(value)\""), "\(error)")
     }
 
-    /// The offset of a tensor's numbers, by its name.
+    /// Returns the offset of a tensor's elements, by its name.
     func numbers(of name: String, in bytes: Data) throws -> Int {
         let length = bytes.prefix(8).enumerated().reduce(0) {
             $0 | Int($1.element) << ($1.offset * 8)

@@ -8,8 +8,8 @@ import Testing
 
 @testable import SupConTraining
 
-/// The feature cache: with the same views a run comes to the same bytes as without; what it keeps
-/// and computes again; its memory and its file.
+/// Tests the feature cache: with equal views a run gives the same bytes as without it. Also tests
+/// its contents, its memory and its file.
 @Suite struct FeatureCacheTests {
     typealias Change = @Sendable (inout TrainOptions) -> Void
 
@@ -63,7 +63,7 @@ import Testing
         },
     ]
 
-    /// As many rounds as epochs: each epoch has views of its own, as without a cache.
+    /// Tests as many rounds as epochs, where each epoch has its own views, as without a cache.
     @Test(arguments: ways, [false, true])
     func equalsTheRunWithoutIt(_ way: Way, _ inFile: Bool) throws {
         let dataset = try TrainerTests.dataset()
@@ -98,8 +98,8 @@ import Testing
         #expect(try run(0) == run(2))
     }
 
-    /// With fewer rounds the views of the first epochs come again; resumed, they are computed
-    /// again.
+    /// Tests fewer rounds, where the views of the first epochs repeat; a resumed run recomputes
+    /// them.
     @Test func roundsComeAgain() throws {
         let dataset = try TrainerTests.dataset()
         let folder = try TrainerTests().temporaryFolder()
@@ -119,7 +119,8 @@ import Testing
         expectError(.state, "feature_cache") { _ = try run(5, 3, folder) }
     }
 
-    /// Each entry once; an image that an epoch has twice takes the next round's.
+    /// Checks that each entry occurs once, and that an image that repeats in an epoch uses the next
+    /// round's.
     @Test func entriesAreThoseOfTheRounds() throws {
         var options = TrainOptions()
         (options.featureCache, options.freezeStages, options.views, options.epochs) = (3, 1, 2, 9)
@@ -180,7 +181,7 @@ import Testing
         }
     }
 
-    /// The sizes of the images over the epochs, and the widths with them.
+    /// Checks the sizes of the images over the epochs, and their widths.
     @Test func sizesGoByPartsOfTheRun() throws {
         let model = try TrainerTests.model()
         var options = TrainOptions()
@@ -222,7 +223,8 @@ import Testing
         Way("linear") { $0.objective = .linear },
     ]
 
-    /// A schedule of one size is that size; a run that stops between two sizes goes on exactly.
+    /// Checks that a schedule of one size equals that size, and that a run that stops between two
+    /// sizes resumes exactly.
     @Test(arguments: sized) func sizesResumeExactly(_ way: Way) throws {
         let dataset = try TrainerTests.dataset()
         func run(_ sizes: [Int], stop: Bool = false) throws -> [Float] {

@@ -9,7 +9,8 @@ import Testing
 
 @testable import SupConTraining
 
-/// Runs with frozen stages: what stays, what moves, by how much, and that a run goes on exactly.
+/// Tests runs with frozen stages: which parameters change, by how much, and that a run resumes
+/// exactly.
 @Suite struct FreezingTests {
     typealias Change = @Sendable (inout TrainOptions) -> Void
 
@@ -19,7 +20,7 @@ import Testing
                 start: model.network.parameters.values, count: model.network.parameters.count))
     }
 
-    /// The depths of the parameters that changed.
+    /// Returns the depths of the parameters that have changed.
     static func moved(_ model: Model, since before: [Float], part: ParameterStore.Part = .encoder)
         -> Set<Int>
     {
@@ -63,7 +64,8 @@ import Testing
         #expect(!Self.moved(model, since: before, part: part).isEmpty)
     }
 
-    /// One step of plain SGD: each depth moves by its fraction of what it does at the full rate.
+    /// Checks one step of plain SGD, in which each depth moves by its fraction of the full rate's
+    /// update.
     @Test func ratesFallTowardsTheImage() throws {
         func step(_ decay: Double, _ stages: Int) throws -> (moves: [Double], model: Model) {
             let batch = try CachedGradientTests.Batch(CachedGradientTests.labels)
@@ -99,8 +101,8 @@ import Testing
         }
     }
 
-    /// AdamW's corrections count a stage's own steps: the first one after it thaws is of the rate's
-    /// size, as that of a new run.
+    /// Checks that AdamW's corrections count a stage's own steps: its first step after it is
+    /// unfrozen has the size of the rate, as in a new run.
     @Test func adamBeginsWithTheStage() throws {
         let network = try Network(NetworkConfiguration(), seed: 1)
         let parameters = network.parameters
@@ -163,8 +165,8 @@ import Testing
         ("chunks, joint", { ($0.chunkSize, $0.jointClassifier) = (10, true) }),
     ]
 
-    /// Stopped where a stage thaws, between, and gone on with by another model: the bytes of a run
-    /// that was not stopped.
+    /// Checks runs that stop where a stage is unfrozen, or between, and are resumed by another
+    /// model: they give the bytes of an uninterrupted run.
     @Test(arguments: resumed.indices, [1, 2]) func resumesExactly(_ way: Int, _ stop: Int) throws {
         let dataset = try TrainerTests.dataset()
         let folder = try TrainerTests().temporaryFolder()
@@ -211,7 +213,7 @@ import Testing
         }
     }
 
-    /// Chunks of a partly frozen network against differences of the whole batch's loss.
+    /// Compares chunks of a partly frozen network with differences of the whole batch's loss.
     @Test(arguments: [1, 3]) func chunksAgreeWithDifferences(_ stages: Int) throws {
         let batch = try CachedGradientTests.Batch(CachedGradientTests.labels)
         let model = try CachedGradientTests.model()

@@ -6,9 +6,9 @@ import Testing
 
 @testable import SupConTraining
 
-/// Labels that are ids: what is learned from them is what the numbers 0, 1, … teach, to the bit.
+/// Tests labels that are ids: training with them gives the same bytes as with labels 0, 1, …
 @Suite struct LabelTests {
-    /// In the order of 0, 1, 2.
+    /// The ids, in the order of 0, 1, 2.
     let ids = [Int.min, 3, 1_000_000_000_000]
 
     func values(_ model: Model) -> [Float] {
@@ -48,7 +48,8 @@ import Testing
         #expect(other.model.classNames == (options.trainsClassifier ? names : []))
     }
 
-    /// As many outputs as classes, whatever the largest label.
+    /// Checks that a classifier has as many outputs as there are classes, whatever the largest
+    /// label.
     @Test func aFittedClassifierHasAnOutputForEachClass() throws {
         let (numbers, plain, other) = (
             try TrainerTests.dataset(), try TrainerTests.model(), try TrainerTests.model()
@@ -59,7 +60,7 @@ import Testing
         #expect(other.classNames == ids.map { "\($0)" })
     }
 
-    /// A classifier with names is trained where the data set's classes have them.
+    /// Checks that a classifier with names is matched with the data set's classes by name.
     @Test func classesAreFoundByName() throws {
         let numbers = try TrainerTests.dataset()
         let named = try numbers.with(classNames: ["a", "b", "c"])

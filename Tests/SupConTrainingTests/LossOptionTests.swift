@@ -8,8 +8,8 @@ import Testing
 @testable import SupConTraining
 @testable import SupConVision
 
-/// The options of losses, as training takes them: each has an effect, learns, goes on bit for bit,
-/// and refuses what it cannot do.
+/// Tests the options of losses in training: each has an effect, learns, resumes bit for bit, and
+/// rejects what it does not support.
 @Suite struct LossOptionTests {
     private typealias Run = TrainerTests
     private static let context = TrainerTests.context
@@ -55,8 +55,8 @@ import Testing
         return plain
     }
 
-    /// Another loss than without the option, from the first step on; stopped and resumed, the bytes
-    /// of a run that was not stopped.
+    /// Checks that each option changes the loss from the first step on, and that a run that is
+    /// stopped and resumed gives the bytes of an uninterrupted one.
     @Test(arguments: 0..<13)
     func hasAnEffectAndResumesExactly(_ number: Int) throws {
         let (name, change) = Self.changes[number]
@@ -103,7 +103,7 @@ import Testing
         #expect(values(whole) == values(resumed), "\(name)")
     }
 
-    /// Small runs come out well: by kNN@1 of the encoder, or by the classifier's accuracy.
+    /// Checks that small runs succeed, by kNN@1 of the encoder or by the classifier's accuracy.
     @Test(arguments: ["positives_cap", "kernel", "max margin", "queue", "queue negatives"])
     func learns(_ name: String) throws {
         let change = try #require(Self.changes.first { $0.0 == name }).1
@@ -126,7 +126,8 @@ import Testing
         #expect(name == "max margin" ? accuracy > 0.8 : knn > 0.85, "\(losses) \(accuracy) \(knn)")
     }
 
-    /// The step's loss and the key network's rule, from the parts themselves, outside of the step.
+    /// Compares the step's loss and the key network's update with those computed from the parts
+    /// outside of the step.
     @Test func theQueueStepIsMadeOfItsParts() throws {
         let (model, options) = (
             try Run.model(),
@@ -211,7 +212,7 @@ import Testing
         }
     }
 
-    /// m = 1 is cross-entropy, to rounding.
+    /// Checks that m = 1 is cross-entropy, up to rounding.
     @Test func aMarginOfOneIsCrossEntropy() throws {
         let dataset = try Run.dataset()
         var losses: [[Double]] = []

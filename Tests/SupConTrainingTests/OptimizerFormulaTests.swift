@@ -5,8 +5,8 @@ import Testing
 
 @testable import SupConTraining
 
-/// LARS and RMSProp against their formulas in double, AdamW and SGD against PyTorch's
-/// (Fixtures/make_optimizer_reference.py made the numbers).
+/// Compares LARS and RMSProp with their formulas in double precision, AdamW and SGD with PyTorch's
+/// (from Fixtures/make_optimizer_reference.py).
 @Suite struct OptimizerFormulaTests {
     static func network() throws -> Network {
         var configuration = NetworkConfiguration()
@@ -19,8 +19,8 @@ import Testing
         return try Network(configuration, seed: 1)
     }
 
-    /// What `body` makes of the parameters of encoder and head, entry by entry, in double, beside
-    /// `optimizer`, with new gradients in each step.
+    /// Compares `optimizer` with the update that `body` computes in double precision, entry by
+    /// entry, for the parameters of encoder and head, with new gradients in each step.
     func compare(
         _ network: Network, _ optimizer: any Optimizer, steps: Int = 4, rate: Double,
         tolerance: Double = 2e-6,
@@ -161,7 +161,7 @@ import Testing
         }
     }
 
-    /// Sums of squares are taken in the same pieces whatever the number of threads.
+    /// Checks that sums of squares are computed in equal pieces whatever the number of threads.
     @Test(arguments: OptimizerKind.allCases) func threadsDoNotMatter(_ kind: OptimizerKind) throws {
         var results: [[Float]] = []
         for threads in [1, 3] {

@@ -7,7 +7,7 @@ import Testing
 
 @testable import SupConTraining
 
-/// Whole runs with each optimizer and with the weights' average.
+/// Tests whole runs with each optimizer and with the weights' average.
 @Suite struct OptimizerRunTests {
     func values(_ model: Model) -> [Float] {
         (0..<model.network.parameters.count).map { model.network.parameters.values[$0] }
@@ -39,8 +39,8 @@ import Testing
         #expect(accuracy > 0.8, "\(kind): \(accuracy)")
     }
 
-    /// Stopped after two epochs and resumed: the bytes of a run that was not stopped, for the
-    /// optimizer's state and the average's.
+    /// Checks that runs stopped after two epochs and resumed give the bytes of an uninterrupted
+    /// one, for the optimizer's state and the average's.
     @Test(arguments: zip(OptimizerKind.allCases, [0.9, 0, 0.99, 0.9])) func resumesExactly(
         _ kind: OptimizerKind, _ emaDecay: Double
     ) throws {
@@ -79,8 +79,8 @@ import Testing
         } throws: { ($0 as? SupConError)?.kind == .state && "\($0)".contains("optimizer") }
     }
 
-    /// The model at the end is the average of the run without one, by the formula in double;
-    /// best.safetensors has averaged weights too.
+    /// Checks that the model at the end is the average of the run without one, by the formula in
+    /// double precision, and that best.safetensors has averaged weights too.
     @Test func theModelIsTheAverageOfTheWeights() throws {
         let dataset = try TrainerTests.dataset()
         let plain = try TrainerTests.model()

@@ -5,8 +5,8 @@ import Testing
 @testable import SupConTraining
 
 @Suite struct OptimizerTests {
-    /// Three steps against the update rule in double, for every part, with and without momentum,
-    /// Nesterov and decay of norms.
+    /// Compares three steps with the update rule in double precision, for every part, with and
+    /// without momentum, Nesterov and decay of norms.
     @Test(arguments: [(0.0, false, true), (0.9, false, true), (0.9, true, false)])
     func sgdFollowsItsFormula(_ momentum: Double, _ nesterov: Bool, _ decaysAll: Bool) throws {
         var configuration = NetworkConfiguration()
@@ -67,8 +67,8 @@ import Testing
         }
     }
 
-    /// Steps count before epochs, and epochs before the default: 10 epochs, but at most a tenth of
-    /// the run.
+    /// Checks that warm-up steps take precedence over epochs, and epochs over the default, which is
+    /// 10 epochs, but at most a tenth of the run.
     @Test(arguments: [
         (-1, -1.0, 4, 2), (-1, -1, 1000, 50), (-1, 0, 1000, 0), (-1, 2.5, 4, 13), (-1, 0.09, 4, 0),
         (3, 2.5, 4, 3), (0, 2.5, 4, 0), (-1, 1e6, 4, 5_000_000),
@@ -97,8 +97,8 @@ import Testing
         }
     }
 
-    /// Warm-up of 4 steps at 5 an epoch: the schedule's steps are 4 less, and the cosine still ends
-    /// with the run.
+    /// Tests a warm-up of 4 steps at 5 per epoch: the schedule begins 4 steps later, and the cosine
+    /// still ends with the run.
     @Test func theScheduleMayWaitForWarmUp() {
         func rate(_ schedule: LearningRateSchedule, _ step: Int) -> Double {
             var rates = rates(schedule, warmup: 4)

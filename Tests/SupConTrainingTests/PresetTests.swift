@@ -8,10 +8,11 @@ import Testing
 
 @testable import SupConTraining
 
-/// The recipes against a table of their own, written from the publications; and that each of them
-/// trains.
+/// Compares the presets with a separate table, written from the publications, and checks that each
+/// of them trains.
 @Suite struct PresetTests {
-    /// Rates are those that are used, not per reference batch. NaN: does not apply.
+    /// A row of the table. Rates are the effective ones, not per reference batch. NaN: does not
+    /// apply.
     struct Row: CustomTestStringConvertible, Sendable {
         var name: String
         var architecture: Architecture
@@ -144,10 +145,10 @@ import Testing
         }
     }
 
-    /// SupContrast's rate at the first step of an epoch, from 0 (its util.py): e < 10: from 0.01
-    /// linearly to where the cosine then is; else η_min + (η − η_min) ½ (1 + cos(π e/E)), η_min =
-    /// η/1000. Ours rises to the cosine's own value instead, which over ten epochs of a thousand is
-    /// nearly the same.
+    /// Compares with SupContrast's rate at the first step of an epoch, from 0 (its util.py): for e
+    /// < 10 it rises linearly from 0.01 to the cosine's value at the end of warm-up; then it is
+    /// η_min + (η − η_min) ½ (1 + cos(π e/E)), η_min = η/1000. This library's rises to the cosine's
+    /// own value instead, which over ten epochs of a thousand is nearly equal.
     @Test(arguments: [("cifar-pytorch", 0.5, 1000.0), ("cifar-cross-entropy", 0.8, 500)])
     func theRateOfSupContrast(_ name: String, _ rate: Double, _ epochs: Double) throws {
         let rates = LearningRate(try Preset.named(name).train, stepsPerEpoch: 49)
@@ -165,8 +166,8 @@ import Testing
         }
     }
 
-    /// google-research's (its utils.py): linearly to the whole rate in 12 epochs, then the schedule
-    /// from its own begin.
+    /// Compares with google-research's rate (its utils.py): it rises linearly to the whole rate in
+    /// 12 epochs, then follows the schedule from its own beginning.
     @Test func theRateOfGoogleResearch() throws {
         let perEpoch = 208
         let (warmup, stage1, stage2) = (
@@ -198,8 +199,8 @@ import Testing
         }
     }
 
-    /// Two steps of each, narrow and on small images: what the recipe asks for goes together, and
-    /// the rate that is used is its own.
+    /// Trains two steps of each preset, narrow and on small images: its options fit together, and
+    /// its effective rate is as stated.
     @Test(arguments: rows) func trains(_ row: Row) throws {
         let preset = try Preset.named(row.name)
         var (model, train) = (preset.model, preset.train)

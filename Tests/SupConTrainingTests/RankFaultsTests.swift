@@ -7,11 +7,11 @@ import Testing
 
 @testable import SupConTraining
 
-/// How runs over several ranks end that do not end well, and how they go on.
+/// Tests runs over several ranks that fail, and their continuation.
 @Suite struct RankFaultsTests {
     typealias Run = RanksTests
 
-    /// What each rank failed with; nil: it did not.
+    /// Returns the error of each rank; nil if it did not fail.
     static func errors(
         world: Int, deadline: Double = 60, _ body: @escaping (ThreadCollectives) throws -> Void
     ) -> [SupConError?] {
@@ -84,7 +84,7 @@ import Testing
         Self.expect(chunks, .argument, "unequal numbers of chunks", "multiple of 8")
     }
 
-    /// An image that one rank cannot read, in the middle of the run.
+    /// Tests an image that one rank cannot read, in the middle of the run.
     @Test func anUnreadableImageEndsAll() throws {
         let errors = Self.errors(world: 2) { rank in
             let images = try Dataset.callback(count: 60, rank: rank.rank)
@@ -117,7 +117,7 @@ import Testing
         Self.expect(errors, .canceled, "rank 0 of 2", "epoch 1, step 3")
     }
 
-    /// Whatever operation it is at which a rank leaves, the others end within their deadline.
+    /// Checks that, whichever operation a rank leaves at, the others end within their deadline.
     @Test(arguments: [0, 1, 5, 9, 14, 25, 33]) func noRankHangs(leaves operation: Int) {
         let begin = Date()
         let errors = Self.errors(world: 3, deadline: 1) { rank in
@@ -134,7 +134,8 @@ import Testing
         #expect(Date().timeIntervalSince(begin) < 30)
     }
 
-    /// Checkpoints are rank 0's; a run goes on from them with as many ranks, or others.
+    /// Checks that checkpoints are rank 0's, and that a run can be resumed with equally many ranks,
+    /// or others.
     @Test(arguments: [1, 2, 3]) func resumesOnAnotherNumberOfRanks(world: Int) throws {
         let folder = try TrainerTests().temporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -166,7 +167,7 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: folder + "-of-another-machine"))
     }
 
-    /// Ranks whose sums differ drift apart, which is noticed.
+    /// Checks that ranks whose sums differ, and which therefore drift apart, are detected.
     @Test func differentBytesAreNoticed() {
         final class Untrue: Collectives {
             let inner: ThreadCollectives
@@ -199,7 +200,7 @@ import Testing
 }
 
 extension Dataset {
-    /// Images by a callback that gives up at rank 1 after some.
+    /// Makes a data set whose callback fails on rank 1 after some images.
     fileprivate static func callback(count: Int, rank: Int) throws -> Dataset {
         let (height, width) = (TrainerTests.side, TrainerTests.side)
         nonisolated(unsafe) var calls = 0
@@ -214,8 +215,8 @@ extension Dataset {
     }
 }
 
-/// Ranks of which this process alone is real: the others' bytes are its own, but for those of one
-/// gather, which are noise.
+/// Noisy collectives simulate ranks of which only this process is real: the others' bytes equal its
+/// own, except for those of one gather, which are noise.
 private final class NoisyCollectives: Collectives {
     let rank = 0
     let world = 2
@@ -241,7 +242,8 @@ private final class NoisyCollectives: Collectives {
 }
 
 extension RankFaultsTests {
-    /// A network that delivers other bytes than were sent may spoil a run, but not the process.
+    /// Checks that a network that delivers other bytes than were sent may spoil a run, but not the
+    /// process.
     @Test(arguments: [0x3F, 0x43, 0x7F, 0xC3, 0xFF] as [UInt8])
     func noiseInTheCollectivesEndsInAnError(_ noise: UInt8) throws {
         var (noisy, gathers, failures) = (0, 1, 0)

@@ -9,10 +9,11 @@ import Testing
 
 @testable import SupConTraining
 
-/// Runs over several ranks are the run of one process.
+/// Compares runs over several ranks with the run of one process.
 @Suite struct RanksTests {
-    /// A run of five steps of 12 images, in f32, without validation. The rate is so low that a ReLU
-    /// which rounding tips over, of the thousands of each step, stays within the tolerance.
+    /// Returns options of a run of five steps of 12 images, in f32, without validation. The rate is
+    /// so low that the change of a ReLU's sign by rounding, among thousands in each step, stays
+    /// within the tolerance.
     static func options(_ change: (inout TrainOptions) -> Void = { _ in }) -> TrainOptions {
         TrainerTests.options {
             ($0.epochs, $0.batchSize, $0.validationFraction) = (1, 12, 0)
@@ -63,11 +64,11 @@ import Testing
         zip(a, b).map { abs($0 - $1) }.max() ?? 0
     }
 
-    /// What each kind of step does, with synchronized batch norm.
+    /// The kinds of steps, with synchronized batch norm.
     enum Kind: String, CaseIterable {
         case supcon, simclr, joint, crossEntropy, maxMargin, queue, classBalanced, average,
             lars, targets, mixed, weighted, weightedMix, frozen, cached, sizes
-        /// Of 60 images.
+        /// The weights of the 60 images.
         var weights: [Float]? {
             switch self {
             case .weighted, .weightedMix:
@@ -123,7 +124,7 @@ import Testing
         #expect(Self.distance(try Self.start(options), one.parameters) > 3e-4, "it hardly moves")
     }
 
-    /// One step of usual size.
+    /// Compares a single step of usual size.
     @Test(arguments: [2, 3], Kind.allCases)
     func takeTheStepOfOneProcess(world: Int, kind: Kind) throws {
         var options = Self.options(kind)
@@ -137,7 +138,7 @@ import Testing
         #expect(Self.distance(try Self.start(options), one.parameters) > 1e-2)
     }
 
-    /// The parameters that a run begins from.
+    /// Returns the parameters that a run begins from.
     static func start(_ options: TrainOptions) throws -> [Float] {
         var options = options
         (options.learningRate, options.weightDecay) = (1e-12, 0)
@@ -145,11 +146,12 @@ import Testing
     }
 }
 
-/// Batch norm per rank, uneven parts, chunks, the frozen encoder, and what a run keeps.
+/// Tests batch norm per rank, uneven parts, chunks, the frozen encoder, and the files of a run.
 @Suite struct RankPartsTests {
     typealias Run = RanksTests
 
-    /// Every rank's part is a group that batch norm sees by itself, as a chunk of one process is.
+    /// Checks that batch norm treats every rank's part as a separate group, like a chunk of one
+    /// process.
     @Test(arguments: [2, 3, 4], [false, true]) func ranksAreChunks(world: Int, joint: Bool) throws {
         let options = Run.options { ($0.syncBatchNorm, $0.jointClassifier) = (false, joint) }
         var grouped = options
@@ -162,8 +164,8 @@ import Testing
         #expect(zip(all[0].losses, one.losses).allSatisfy { abs($0 - $1) < 1e-5 * abs($1) })
     }
 
-    /// The running statistics move to the mean of what the ranks' parts would have moved them to:
-    /// of means over equal parts, the mean of the whole.
+    /// Checks that the running statistics move to the mean of the ranks' own updates, which for
+    /// means over equal parts is the mean of the whole.
     @Test func runningStatisticsAreTheMeanOfTheRanks() throws {
         let options = Run.options { $0.syncBatchNorm = false }
         let whole = try Run.train(options, images: 12).running
@@ -208,7 +210,7 @@ import Testing
         #expect(zip(all[0].losses, one.losses).allSatisfy { abs($0 - $1) < 1e-5 * abs($1) })
     }
 
-    /// Five chunks of 2 at two ranks: three and two.
+    /// Tests five chunks of 2 on two ranks, three and two.
     @Test func takesUnequalNumbersOfChunks() throws {
         let options = Run.options {
             ($0.syncBatchNorm, $0.chunkSize, $0.batchSize) = (false, 2, 10)
@@ -219,8 +221,9 @@ import Testing
         }
     }
 
-    /// A chunk of every rank is one group of synchronized batch norm: chunks of 2 at two ranks are
-    /// those of 4 in one process whose batch has them side by side, which its loss does not mind.
+    /// Checks that the chunks of all ranks form one group of synchronized batch norm: chunks of 2
+    /// on two ranks equal chunks of 4 in one process whose batch has them side by side, which does
+    /// not affect the loss.
     @Test func synchronizesChunks() throws {
         let options = Run.options { ($0.chunkSize, $0.batchSize) = (4, 8) }
         let all = try Run.train(world: 2, options, images: 40)
@@ -249,8 +252,8 @@ import Testing
         #expect(a[0].losses == b[0].losses)
     }
 
-    /// What rank 0's callback asks for holds at all ranks: another rate, and the model to be left
-    /// with; a callback of one process does likewise.
+    /// Checks that the requests of rank 0's callback, another rate and a model to keep, apply to
+    /// all ranks, and equal those of one process.
     @Test func theCallbackOfRank0ReachesAll() throws {
         func train(_ collectives: (any Collectives)?) throws -> [Float] {
             let model = try TrainerTests.model()
@@ -273,7 +276,7 @@ import Testing
         }
     }
 
-    /// kNN@1, of 30 images in unequal parts, decides as in one process.
+    /// Checks that kNN@1, of 30 images in unequal parts, decides as in one process.
     @Test func validatesOverRanks() throws {
         let options = Run.options {
             ($0.epochs, $0.validationFraction, $0.restoresBest) = (3, 0.25, true)

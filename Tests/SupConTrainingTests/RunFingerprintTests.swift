@@ -6,7 +6,7 @@ import Testing
 
 @testable import SupConTraining
 
-/// A resumed run must be the run that it goes on with.
+/// Checks that a resumed run must match the run that it continues.
 @Suite struct RunFingerprintTests {
     static let changes: [(String, @Sendable (inout TrainOptions) -> Void)] = [
         ("temperature", { $0.loss.temperature = 2 }),

@@ -6,7 +6,7 @@ import Testing
 
 @testable import SupConTraining
 
-/// A model that goes on to other classes, and fits of the classifier that are stopped.
+/// Tests a model that continues with other classes, and fits of the classifier that are stopped.
 @Suite struct TransferTests {
     func values(_ model: Model) -> [Float] {
         (0..<model.network.parameters.count).map { model.network.parameters.values[$0] }

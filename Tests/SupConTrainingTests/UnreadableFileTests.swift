@@ -7,9 +7,9 @@ import Testing
 
 @testable import SupConTraining
 
-/// Files that vanish while a run uses them.
+/// Tests files that vanish while a run uses them.
 @Suite struct UnreadableFileTests {
-    /// 24 PNG files of two classes.
+    /// Writes 24 PNG files of two classes.
     func dataset(_ folder: String) throws -> Dataset {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true)
@@ -66,7 +66,7 @@ import Testing
         #expect(TransferTests().values(model) == TransferTests().values(other))
     }
 
-    /// Files that vanish at one rank alone: others take their place there, all ranks know which,
+    /// Tests files that vanish on one rank only: others replace them there, all ranks know which,
     /// and stay together.
     @Test(
         arguments: [

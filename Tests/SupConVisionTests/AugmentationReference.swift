@@ -2,8 +2,8 @@ import Foundation
 
 @testable import SupConVision
 
-/// What Pillow and torchvision make of small images: Fixtures/make_augmentation_reference.py made
-/// the numbers.
+/// The augmentation reference holds the results of Pillow and torchvision on small images, from
+/// Fixtures/make_augmentation_reference.py.
 struct AugmentationReference: Decodable {
     struct Resize: Decodable, Sendable {
         var seed, height, width, channels, outHeight, outWidth: Int
@@ -29,7 +29,7 @@ struct AugmentationReference: Decodable {
     }()
 }
 
-/// The bytes that the script makes: a linear congruential generator (Numerical Recipes).
+/// Returns the bytes that the script makes: a linear congruential generator (Numerical Recipes).
 func testImage(_ height: Int, _ width: Int, _ channels: Int, seed: Int) -> [UInt8] {
     var x = UInt32(seed)
     return (0..<(height * width * channels)).map { _ in
@@ -50,7 +50,7 @@ func withView<T, R>(
     }
 }
 
-/// The largest difference; infinite if the counts differ or a number is not finite.
+/// Returns the largest difference; infinite if the counts differ or an element is not finite.
 func largestDifference(_ a: [Float], _ b: [Double]) -> Double {
     a.count != b.count
         ? .infinity
@@ -58,7 +58,7 @@ func largestDifference(_ a: [Float], _ b: [Double]) -> Double {
 }
 
 extension AugmentationWorkspace {
-    /// `render` into an array.
+    /// Renders into an array.
     func rendered(
         _ image: ImageView, crop: CropBox? = nil, flip: Bool = false,
         operations: [any ImageOperation] = [], height: Int, width: Int,

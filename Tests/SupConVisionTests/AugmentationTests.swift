@@ -24,7 +24,7 @@ import Testing
         return out
     }
 
-    /// Crops as torchvision's get_params draws them: means and deviations of position and size over
+    /// Compares crops with torchvision's get_params: means and deviations of position and size over
     /// 40,000 draws each, to 5 standard errors.
     @Test(arguments: AugmentationReference.shared.crops)
     func cropsAreDistributedAsTorchvisions(_ reference: AugmentationReference.Crop) {
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    /// How often each operation comes, and with which numbers.
+    /// Checks how often each operation is drawn, and with which parameters.
     @Test func operationsComeAsOftenAsAsked() throws {
         let augmentation = try Augmentation(.defaults(), height: 224, width: 224, channels: 3)
         let n = 20000
@@ -160,8 +160,8 @@ import Testing
         }
     }
 
-    /// Any number of threads, any order, one at a time: the same bits; another seed, epoch, sample
-    /// or view: another picture.
+    /// Checks that views are bitwise equal for any number of threads, in any order, or one at a
+    /// time; another seed, epoch, sample or view gives another picture.
     @Test func viewsHaveNamesNotHistories() throws {
         let (count, side, size) = (23, 20, 12)
         let pixels = testImage(side, side, 3, seed: 8)
@@ -209,7 +209,7 @@ import Testing
         #expect(out == resized)
     }
 
-    /// A whole view by hand: the drawn crop and operations applied one by one.
+    /// Compares a whole view with the drawn crop and operations, applied one by one.
     @Test func aViewIsItsRecipe() throws {
         let pixels = testImage(50, 44, 3, seed: 10)
         var options = AugmentationOptions.defaults()
@@ -321,7 +321,7 @@ import Testing
         }
     }
 
-    /// Extreme but legal options give numbers within 0…1.
+    /// Checks that extreme but legal options give values within 0…1.
     @Test func extremeOptionsStayWithinBounds() throws {
         var options = AugmentationOptions.defaults()
         (options.brightness, options.contrast, options.saturation, options.hue) = (

@@ -3,7 +3,7 @@ import Testing
 
 @testable import SupConVision
 
-/// Gradients and blocks, as Fixtures/make_corruption_reference.py paints them.
+/// Returns gradients and blocks, as painted by Fixtures/make_corruption_reference.py.
 func corruptionPicture(_ height: Int, _ width: Int, _ channels: Int = 3) -> [UInt8] {
     var out: [UInt8] = []
     for y in 0..<height {
@@ -58,8 +58,8 @@ func corruptionPicture(_ height: Int, _ width: Int, _ channels: Int = 3) -> [UIn
         try #require(Corruption.allCases.first { name.hasSuffix($0.name) })
     }
 
-    /// Without chance: the values of the published programs, here and there. JPEGs may differ by
-    /// the library that wrote them.
+    /// Compares deterministic corruptions with values of the published programs. JPEGs may differ
+    /// by the library that wrote them.
     @Test(arguments: CorruptionReference.shared.exact)
     func agreesWithThePublishedPrograms(_ reference: CorruptionReference.Exact) throws {
         let (h, w) = reference.size == "large" ? (72, 80) : (32, 32)
@@ -75,8 +75,8 @@ func corruptionPicture(_ height: Int, _ width: Int, _ channels: Int = 3) -> [UIn
         #expect(wrong == 0, "\(reference.name) \(reference.severity): \(wrong) of \(sampled.count)")
     }
 
-    /// With chance: distance from the image, brightness and spread are those of the published
-    /// programs.
+    /// Compares random corruptions with the published programs by distance from the image,
+    /// brightness and spread.
     @Test(arguments: CorruptionReference.shared.chance.filter { $0.severity % 2 == 1 })
     func isDistributedAsThePublishedPrograms(_ reference: CorruptionReference.Chance) throws {
         let (h, w) = reference.name.hasPrefix("small") ? (32, 32) : (72, 80)
@@ -108,8 +108,8 @@ func corruptionPicture(_ height: Int, _ width: Int, _ channels: Int = 3) -> [UIn
             "\(reference.name) \(reference.severity): spread \(spread), \(reference.spread)")
     }
 
-    /// A stronger severity lies further from the image, on the mean over images, but where the
-    /// published numbers do not grow.
+    /// Checks that a higher severity lies further from the image, on the mean over images, except
+    /// where the published numbers do not grow.
     @Test(arguments: Corruption.allCases, [32, 72])
     func severitiesGrow(_ corruption: Corruption, _ side: Int) throws {
         if corruption == .elasticTransform || corruption == .glassBlur || corruption == .frost {
@@ -133,7 +133,8 @@ func corruptionPicture(_ height: Int, _ width: Int, _ channels: Int = 3) -> [UIn
         #expect(last > 3)
     }
 
-    /// Frost: less and less of the image shows, in a texture about as bright as photographs of ice.
+    /// Checks that frost hides more and more of the image, with a texture about as bright as
+    /// photographs of ice.
     @Test func frostHidesTheImage() throws {
         for side in [32, 96] {
             let black = [UInt8](repeating: 0, count: 8 * side * side * 3),
@@ -152,7 +153,7 @@ func corruptionPicture(_ height: Int, _ width: Int, _ channels: Int = 3) -> [UIn
         }
     }
 
-    /// The noises of a flat image: means and variances in closed form.
+    /// Checks the noises of a flat image: means and variances in closed form.
     @Test func noiseHasItsMoments() throws {
         let side = 128
         for severity in [1, 3, 5] {
@@ -191,8 +192,8 @@ func corruptionPicture(_ height: Int, _ width: Int, _ channels: Int = 3) -> [UIn
         }
     }
 
-    /// Poisson variates on both sides of the change of method: mean, variance and third central
-    /// moment are all the mean.
+    /// Checks Poisson variates on both sides of the change of method: mean, variance and third
+    /// central moment all equal the mean.
     @Test(arguments: [0.3, 4, 9.9, 10.1, 40, 500]) func poissonVariates(_ mean: Double) {
         var random = Philox(seed: 9, purpose: .test)
         let n = 40000
@@ -209,8 +210,8 @@ func corruptionPicture(_ height: Int, _ width: Int, _ channels: Int = 3) -> [UIn
         #expect(random.poisson(0) == 0 && random.poisson(-1) == 0 && random.poisson(.nan) == 0)
     }
 
-    /// Any channels, sizes, elements and strides; the same by any number of threads; another seed
-    /// or place, another picture.
+    /// Tests any channels, sizes, elements and strides: results are equal for any number of
+    /// threads, and another seed or index gives another picture.
     @Test(arguments: Corruption.allCases) func anyImage(_ corruption: Corruption) throws {
         for channels in 1...4 {
             for (h, w) in [(1, 1), (1, 7), (5, 2), (33, 9)] {
@@ -255,8 +256,8 @@ func corruptionPicture(_ height: Int, _ width: Int, _ channels: Int = 3) -> [UIn
         }
     }
 
-    /// A corrupted data set gives what `corrupt` gives, image by image; subsets keep their images'
-    /// corruption; a size resizes first.
+    /// Checks that a corrupted data set equals `corrupt`, image by image, that subsets keep their
+    /// images' corruption, and that a size resizes first.
     @Test func corruptedDataSets() throws {
         let (count, side) = (4, 24)
         let pixels = (0..<count).flatMap { i in corruptionPicture(side, side).map { $0 &+ UInt8(i) }

@@ -4,7 +4,7 @@ import SupConVision
 import func TestSupport.loggedMessages
 import Testing
 
-/// What data sets tell the log.
+/// Tests the log messages of data sets.
 @Suite struct DatasetLogTests {
     @Test func floatsOutOfRange() throws {
         var values: [Float] = [0, 255]

@@ -16,8 +16,8 @@ import Testing
         }
     }
 
-    /// torchvision in double precision, on an image with black, white, gray, pure colors and equal
-    /// channels.
+    /// Compares with torchvision in double precision, on an image with black, white, gray, pure
+    /// colors and equal channels.
     @Test(arguments: AugmentationReference.shared.colors)
     func colorsAgreeWithTorchvision(_ reference: AugmentationReference.Color) throws {
         let names = reference.operation.split(separator: ",").map { $0.filter { $0 != " " } }
@@ -50,8 +50,8 @@ import Testing
         #expect(largestDifference(out, reference.result) < 2e-6)
     }
 
-    /// An image of several strips, against each operation by itself on the whole image in double
-    /// precision: strips, passes and their order must not show.
+    /// Compares an image of several strips with each operation on the whole image in double
+    /// precision, so that strips, passes and their order have no effect.
     @Test(arguments: [1, 2, 3, 4]) func strips(_ channels: Int) throws {
         let (h, w) = (67, 131)
         let pixels = testImage(h, w, channels, seed: 3)

@@ -4,9 +4,11 @@ import Testing
 
 @testable import SupConVision
 
-/// Views of a photograph that is decoded smaller than it is, beside Pillow's views of all pixels.
+/// Compares views of a photograph that is decoded at a smaller size with Pillow's views of all
+/// pixels.
 @Suite struct JPEGMarginTests {
-    /// The mean difference, in levels of 255, between our view of a file and Pillow's.
+    /// Returns the mean difference, in levels of 255, between this library's view of a file and
+    /// Pillow's.
     private func difference(_ orientation: Int, _ height: Int, _ width: Int, isExact: Bool) throws
         -> Double
     {
@@ -32,7 +34,7 @@ import Testing
         #expect(try difference(orientation, size.height, size.width, isExact: false) < 0.5)
     }
 
-    /// The photograph is 300×451 pixels.
+    /// Checks which views are decoded smaller, of a photograph of 300×451 pixels.
     @Test func smallViewsAreDecodedSmaller() throws {
         for (isExact, fraction, height) in [
             (false, 1.0 / 12, 75), (false, 0.084, 150), (false, 0.2, 150), (false, 0.201, 300),
@@ -46,7 +48,8 @@ import Testing
         }
     }
 
-    /// Where the image lies in the pixels, of which the last stored ones are filled in part.
+    /// Checks the part of the pixels in which the image lies, where the last stored ones are filled
+    /// in part.
     @Test func partsOfPixelsAreToldByTheFrame() throws {
         for (orientation, frame) in [
             (1, CropBox(top: 0, left: 0, height: 75, width: 112.75)),
@@ -70,7 +73,7 @@ import Testing
         }
     }
 
-    /// The model's own path from a file to its input takes the same margin.
+    /// Checks that the model's own path from a file to its input uses the same margin.
     @Test func exactDecodingIsThatOfAnArray() throws {
         let path = Fixtures.path("cat1.jpg")
         let exact = try Dataset.files([path], options: DatasetOptions(decodesExactly: true))

@@ -2,8 +2,8 @@ import Foundation
 
 @testable import SupConVision
 
-/// Fixtures/make_policy_reference.py made the numbers with torchvision and scipy; of results every
-/// seventh value.
+/// The policy reference holds results of torchvision and scipy, every seventh value, from
+/// Fixtures/make_policy_reference.py.
 struct PolicyReference: Decodable {
     struct Operation: Decodable, Sendable {
         var name: String; var seed, height, width, channels, magnitude: Int; var negative: Bool;
@@ -12,7 +12,7 @@ struct PolicyReference: Decodable {
     struct Warp: Decodable, Sendable {
         var seed, height, width: Int; var points, flows: [[Double]]; var result: [Double]
     }
-    /// [name, probability, magnitude]
+    /// A step is [name, probability, magnitude].
     struct Step: Decodable, Sendable {
         var name: String, probability: Float, magnitude: Float
         init(from decoder: any Decoder) throws {
@@ -27,8 +27,8 @@ struct PolicyReference: Decodable {
     static let shared = read(PolicyReference.self, "policy_reference.json")
 }
 
-/// Fixtures/make_corruption_reference.py made the numbers with the published programs; of exact
-/// results every 31st value.
+/// The corruption reference holds results of the published programs, every 31st value of exact
+/// ones, from Fixtures/make_corruption_reference.py.
 struct CorruptionReference: Decodable {
     struct Exact: Decodable, Sendable {
         var size, name: String; var severity: Int; var result: [Double]
@@ -48,7 +48,7 @@ private func read<T: Decodable>(_: T.Type, _ name: String) -> T {
 }
 
 extension PolicyOperation {
-    /// By torchvision's name.
+    /// Finds a corruption or operation by torchvision's name.
     init?(torchvision name: String) {
         let named: [String: PolicyOperation] = [
             "Identity": .identity, "ShearX": .shearX, "ShearY": .shearY, "TranslateX": .translateX,

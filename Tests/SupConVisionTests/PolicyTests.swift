@@ -6,8 +6,8 @@ import Testing
 @Suite struct PolicyTests {
     let workspace = AugmentationWorkspace()
 
-    /// The operation that a magnitude of a policy means, and what it does: torchvision in double
-    /// precision. At ties of nearest pixels the two may differ.
+    /// Compares the operation of each magnitude of a policy, and its result, with torchvision in
+    /// double precision. At ties of nearest pixels the two may differ.
     @Test(arguments: PolicyReference.shared.operations)
     func operationsAgreeWithTorchvision(_ reference: PolicyReference.Operation) throws {
         let (h, w, c) = (reference.height, reference.width, reference.channels)
@@ -46,7 +46,7 @@ import Testing
         #expect(PolicyOperation.randAugment.count == 14)
     }
 
-    /// A thin-plate spline in double precision, by scipy.
+    /// Compares a thin-plate spline with scipy's in double precision.
     @Test(arguments: PolicyReference.shared.warps)
     func warpsAgreeWithScipy(_ reference: PolicyReference.Warp) throws {
         let points = zip(reference.points, reference.flows).map {
@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    /// Each sub-policy as often as the others, each step as often as its probability, with its
+    /// Checks that each sub-policy is drawn equally often, and each step with its probability, its
     /// magnitude and both signs.
     @Test func autoAugmentDrawsItsSubPolicies() throws {
         let n = 30000
@@ -146,8 +146,8 @@ import Testing
         #expect(recipe.operations.isEmpty)
     }
 
-    /// jitter → RandAugment → gray → warp → blur, as often as asked, and SimAugment the same
-    /// without RandAugment.
+    /// Checks the order jitter → RandAugment → gray → warp → blur and its probabilities, and that
+    /// SimAugment is the same without RandAugment.
     @Test func stackedRandAugmentKeepsItsOrder() throws {
         for kind in [AugmentationOptions.Kind.simAugment, .stackedRandAugment] {
             let augmentation = try Augmentation(
@@ -210,8 +210,8 @@ import Testing
         }
     }
 
-    /// Every kind on any channels and sizes, with options at their ends: numbers within 0…1, the
-    /// same by any number of threads.
+    /// Tests every kind on any channels and sizes, with options at their limits: values are within
+    /// 0…1, and equal for any number of threads.
     @Test(arguments: AugmentationOptions.Kind.allCases, [1, 2, 3, 4])
     func anyImage(_ kind: AugmentationOptions.Kind, _ channels: Int) throws {
         var extreme = AugmentationOptions.defaults(kind)
@@ -272,8 +272,8 @@ import Testing
             message { $0.cutout = 1.5 } == "argument: cutout is 1.5; expected 0 to 1, 0 for none")
     }
 
-    /// A loader's first view is made by one augmentation, the others by the other; each as
-    /// `augment` makes it.
+    /// Checks that a loader's first view is made by one augmentation and the others by the other,
+    /// each as by `augment`.
     @Test func viewsMayBeMadeDifferently() throws {
         let (count, side) = (4, 12)
         let pixels = (0..<count).flatMap { testImage(side, side, 3, seed: $0) }

@@ -5,10 +5,10 @@ import Testing
 
 @testable import SupConVision
 
-/// Files that turn unreadable after the data set was made.
+/// Tests files that become unreadable after the data set was made.
 @Suite struct ReplacementTests {
     let folder: TemporaryFolder
-    /// Classes: 0 of images 0, 3, 6, 9; 1 of the others.
+    /// The labels: one for images 0, 3, 6, 9, and another for the rest.
     let labels = (0..<12).map { $0 % 3 == 0 ? 7 : 9 }
     let names = (0..<12).map { "\($0).png" }
 

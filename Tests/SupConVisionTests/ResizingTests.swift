@@ -3,9 +3,10 @@ import Testing
 
 @testable import SupConVision
 
-/// The two ways to bring an image to a size.
+/// Tests the two ways of bringing an image to a size.
 @Suite struct ResizingTests {
-    /// Beside Pillow's resize of the whole and numpy's cut, from the file and from its pixels.
+    /// Compares with Pillow's resize of the whole and numpy's cut, from the file and from its
+    /// pixels.
     @Test(arguments: [(60, 60), (40, 100)])
     func cropIsTorchvisions(_ size: (height: Int, width: Int)) throws {
         let truth = try contents(
@@ -45,7 +46,7 @@ import Testing
             Resizing.squash.box(of: (3, 50), for: (9, 9)) == CropBox(height: 3, width: 50))
     }
 
-    /// A view that is as large as the image is the image, whichever way.
+    /// Checks that a view of the image's own size equals the image, either way.
     @Test func nothingHappensToAnImageOfTheSize() throws {
         let pixels = (0..<(7 * 9)).map { UInt8($0 * 4) }
         var view = [Float](repeating: 0, count: 7 * 9)

@@ -3,12 +3,12 @@ import Testing
 
 @testable import SupConVision
 
-/// Views lie within 0 to 1, whatever the augmentation and the image, but for the last bits of
-/// resampling: its weights add up to 1 with the rounding of f32.
+/// Checks that views lie within 0 to 1, whatever the augmentation and the image, except for the
+/// last bits of resampling, whose weights sum to 1 only within f32's rounding.
 @Suite struct ViewRangeTests {
     static let (height, width) = (20, 17)
 
-    /// Noise, black, white, gray, and a checkerboard of the extremes.
+    /// Returns noise, black, white, gray, and a checkerboard of the extremes.
     static func pixels(channels: Int) -> [UInt8] {
         var random = Philox(seed: 4, purpose: .test)
         let count = height * width * channels

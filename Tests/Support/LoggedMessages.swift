@@ -1,10 +1,10 @@
 import SupConTensor
 import Synchronization
 
-/// Held while somebody listens: the process has one log, and suites run side by side.
+/// A lock that is held while a test listens: the process has one log, and suites run in parallel.
 private let listening = Mutex(())
 
-/// Runs `body` and returns what is logged meanwhile at `level` and above, by whichever test.
+/// Runs `body` and returns the messages logged meanwhile at `level` and above, by any test.
 package func loggedMessages(_ level: Log.Level, _ body: () throws -> Void) rethrows -> [String] {
     final class Heard: Sendable { let messages = Mutex<[String]>([]) }
     return try listening.withLock { _ in

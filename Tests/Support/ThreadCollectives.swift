@@ -1,8 +1,8 @@
 import Foundation
 import SupConTensor
 
-/// Ranks that are threads of one process: what the tests exchange through, in the place of MPI.
-/// Sums are taken in the order of the ranks.
+/// Thread collectives connect ranks that are threads of one process, in place of MPI. Sums are
+/// computed in the order of the ranks.
 public final class ThreadCollectives: Collectives {
     public let rank: Int
     private let meeting: Meeting
@@ -10,12 +10,14 @@ public final class ThreadCollectives: Collectives {
     private init(rank: Int, meeting: Meeting) { (self.rank, self.meeting) = (rank, meeting) }
 
     public var world: Int { meeting.world }
-    /// How many operations this rank has begun.
+    /// The number of operations that this rank has begun.
     public private(set) var operations = 0
-    /// Runs before each operation, with its number from 0; what it throws the operation throws.
+    /// A closure that runs before each operation, with its index from 0; an error that it throws is
+    /// the operation's.
     public var before: (Int) throws(SupConError) -> Void = { _ in }
 
-    /// Where ranks meet: each leaves its bytes, waits for the others, reads theirs, waits again.
+    /// A meeting is where ranks exchange data: each leaves its bytes, waits for the others, reads
+    /// theirs, and waits again.
     private final class Meeting: @unchecked Sendable {
         let world: Int
         let deadline: Double
@@ -102,8 +104,8 @@ public final class ThreadCollectives: Collectives {
 
     public func barrier() throws(SupConError) { try exchange(nil, 0) { _ in } }
 
-    /// Runs `body` as every rank of `world`, each on a thread of its own, and returns what each
-    /// came to.
+    /// Runs `body` as every rank of `world`, each on its own thread, and returns the result of
+    /// each.
     public static func run<R>(
         world: Int, deadline: Double = 60, _ body: @escaping (ThreadCollectives) throws -> R
     ) -> [Result<R, any Error>] {

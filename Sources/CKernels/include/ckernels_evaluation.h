@@ -1,9 +1,9 @@
-/* What judging embeddings needs: lengths, a softmax and its gradient, and vectors in f64. */
+/* The kernels of evaluation: lengths, a softmax and its gradient, and vectors in f64. */
 #ifndef SUPCON_CKERNELS_EVALUATION_H
 #define SUPCON_CKERNELS_EVALUATION_H
 #include <stdint.h>
 
-/* sum of x² in f64: not finite if and only if one of the numbers is not. */
+/* sum of x² in f64: it is finite if and only if all elements are. */
 double sc_sum_of_squares(const float *x, int64_t count);
 /* y = factor x, the product in f64. y may be x. */
 void sc_scale_f32(const float *x, double factor, float *y, int64_t count);
@@ -24,7 +24,7 @@ double sc_softmax_residual(float *z, int64_t stride, int64_t rows, int64_t class
                            double *bias_gradient);
 
 /* sum over rows and columns of exp(−scale |a_r − b_c|²) with |a − b|² = square_a[r] + square_b[c] −
- * 2 dot[r][c]. upper: only columns behind the row (c > r). */
+ * 2 dot[r][c]. upper: only columns after the row (c > r). */
 double sc_gaussian_sum(const float *dots, int64_t stride, int64_t rows, int64_t columns,
                        const float *square_a, const float *square_b, float scale, int upper);
 #endif

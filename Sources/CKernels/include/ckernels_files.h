@@ -3,10 +3,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Fills bytes[count], at most 256, with numbers that nobody can guess. Returns 0, or -1 with errno.
- */
+/* Fills bytes[count], at most 256, with unpredictable numbers. Returns 0, or -1 with errno. */
 int sc_random_bytes(void *bytes, size_t count);
-/* The offset of what[length] in memory[count], or -1. */
+/* Returns the offset of what[length] in memory[count], or -1. */
 int64_t sc_find_bytes(const void *memory, size_t count, const void *what, size_t length);
 /* Opens a new file without a name in a folder, for reading and writing. Returns its descriptor, or
  * -1 with errno. */

@@ -1,17 +1,17 @@
-/* Images: resampling, color, blur. An image is worked on as planes of f32, [channels][pixels],
+/* Images: resampling, color, blur. An image is processed as planes of f32, [channels][pixels],
  * `plane` values apart. */
 #ifndef SUPCON_CKERNELS_IMAGE_H
 #define SUPCON_CKERNELS_IMAGE_H
 #include <stdint.h>
 
-/* ---- Resampling by a triangle filter whose support grows with the shrinking, first across, then
- * down (image_resample.c). */
+/* ---- Resampling by a triangle filter whose support grows with the shrinking, first horizontally,
+ * then vertically (image_resample.c). */
 
-/* Source pixels that one output pixel draws on at most, of `size`; scale = source pixels per output
- * pixel. */
+/* Returns the largest number of source pixels, of `size`, on which one output pixel depends; scale
+ * = source pixels per output pixel. */
 int64_t sc_triangle_taps(double scale, int64_t size);
-/* Output pixel x of `count` draws on source pixels start[x] … start[x] + taps - 1 with weights[k *
- * pitch + x], which sum to factor. low: where output begins, in source pixels; flip: count the
+/* Output pixel x of `count` depends on source pixels start[x] … start[x] + taps - 1 with weights[k
+ * * pitch + x], which sum to factor. low: where output begins, in source pixels; flip: count the
  * output backwards. start and each row of weights have `pitch` entries, a multiple of 16; sums:
  * pitch floats of scratch. */
 void sc_triangle_weights(double low, double scale, int64_t size, int flip, float factor,
@@ -19,7 +19,7 @@ void sc_triangle_weights(double low, double scale, int64_t size, int flip, float
                          float *sums);
 
 typedef struct sc_resampler {
-  const void *data; /* first pixel of the part that is drawn on; strides in elements */
+  const void *data; /* first pixel of the part that is used; strides in elements */
   int64_t is_float, row_stride, column_stride, channel_stride;
   int64_t width, height, channels;
   int64_t out_width;
@@ -28,12 +28,12 @@ typedef struct sc_resampler {
   const float *weights_x, *weights_y;
   int64_t row_pitch; /* at least width + 192: windows reach beyond the row's end */
   float *row;        /* [channels][row_pitch]: a source row */
-  float *ring;       /* [taps_y][channels][pitch_x]: source rows, resampled across */
+  float *ring;       /* [taps_y][channels][pitch_x]: source rows, resampled horizontally */
   int64_t loaded;    /* source rows that have entered the ring; begin with 0 */
   int64_t portable;  /* 1: without the instructions chosen by hand (for tests) */
 } sc_resampler;
-/* Rows first … last - 1 of the output to out, [channels][rows][out_width]; rows must be asked for
- * in order. */
+/* Writes rows first … last - 1 of the output to out, [channels][rows][out_width]; rows must be
+ * requested in order. */
 void sc_resample_rows(sc_resampler *resampler, int64_t first, int64_t last, float *out,
                       int64_t plane);
 
@@ -44,7 +44,8 @@ void sc_resample_rows(sc_resampler *resampler, int64_t first, int64_t last, floa
 void sc_brightness(float *p, int64_t plane, int64_t channels, int64_t n, float factor);
 /* p = factor p + offset. */
 void sc_contrast(float *p, int64_t plane, int64_t channels, int64_t n, float factor, float offset);
-/* Sum of the gray values (three channels: 0.2989 R + 0.587 G + 0.114 B), or of all values. */
+/* Returns the sum of the gray values (three channels: 0.2989 R + 0.587 G + 0.114 B), or of all
+ * values. */
 double sc_gray_sum(const float *p, int64_t plane, int64_t channels, int64_t n);
 /* p = factor p + (1 - factor) gray; three channels. */
 void sc_saturation(float *p, int64_t plane, int64_t n, float factor);
@@ -56,9 +57,9 @@ void sc_gray(float *p, int64_t plane, int64_t n);
 void sc_interleave(const float *p, int64_t plane, int64_t channels, int64_t n, const float *scale,
                    const float *shift, float *out);
 
-/* ---- Blur: one plane through a symmetric kernel, weights[0] in the middle and weights[1 … radius]
- * on both sides, the borders reflected without their own pixel (radius < height, width). row: width
- * + 2 radius + 64 floats of scratch (image_blur.c). */
+/* ---- Blur: one plane through a symmetric kernel, weights[0] in the center and weights[1 … radius]
+ * on both sides, with borders reflected without repeating the edge pixel (radius < height, width).
+ * row: width + 2 radius + 64 floats of scratch (image_blur.c). */
 void sc_blur(const float *in, int64_t height, int64_t width, const float *weights, int64_t radius,
              float *row, float *out);
 #endif

@@ -1,4 +1,4 @@
-/* What int8 inference needs beside its convolutions. */
+/* The kernels of int8 inference other than its convolutions. */
 #ifndef SUPCON_CKERNELS_INT8_H
 #define SUPCON_CKERNELS_INT8_H
 #include <stdint.h>

@@ -1,6 +1,6 @@
-/* Batch normalization and what is fused with it, on matrices [rows, channels] (NHWC, rows = images
- * * height * width), f32 or bf16. Statistics and sums are gathered per block of rows in f32 and
- * across blocks in f64. */
+/* Batch normalization and the operations fused with it, on matrices [rows, channels] (NHWC, rows =
+ * images * height * width), f32 or bf16. Statistics and sums are computed per block of rows in f32
+ * and across blocks in f64. */
 #ifndef SUPCON_CKERNELS_NORM_H
 #define SUPCON_CKERNELS_NORM_H
 #include <stdint.h>

@@ -1,4 +1,5 @@
-/* Pixels for a network: y = x scale[c] + shift[c]. */
+/* Interleaved pixels for a network: y = x scale[c] + shift[c]. (sc_interleave in ckernels_image.h
+ * does it on the way from planes.) */
 #ifndef SUPCON_CKERNELS_PIXELS_H
 #define SUPCON_CKERNELS_PIXELS_H
 #include <stdint.h>

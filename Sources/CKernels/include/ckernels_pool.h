@@ -19,7 +19,7 @@ SC_POOL_KERNELS(float, f32)
 SC_POOL_KERNELS(uint16_t, bf16)
 #undef SC_POOL_KERNELS
 
-/* Rows first to end - 1 of that y, for inference. */
+/* Computes rows first to end - 1 of that y, for inference. */
 #define SC_MAX_POOL_ROWS(T, SUFFIX)                                                           \
   void sc_max_pool_rows_##SUFFIX(const T *x, int64_t height, int64_t width, int64_t channels, \
                                  int64_t first, int64_t end, T *y);

@@ -4,7 +4,7 @@
  *     y = Aᵀ [ (G w Gᵀ) ⊙ (Bᵀ x B) ] A
  *
  * a 4×4 piece of a 3×3 convolution takes 36 multiplications instead of 144. A "plane" is one of the
- * 36 places of a tile. x, y: one image, NHWC; channels are multiples of 16. */
+ * 36 positions of a tile. x, y: one image, NHWC; channels are multiples of 16. */
 #ifndef SUPCON_CKERNELS_WINOGRAD_H
 #define SUPCON_CKERNELS_WINOGRAD_H
 #include <stdint.h>

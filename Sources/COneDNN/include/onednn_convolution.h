@@ -1,6 +1,6 @@
-/* Convolutions by oneDNN, 2.x or 3.x: nothing else sees dnnl.h. Activations are plain NHWC; weights
- * are kept by the engine as it likes them ("packed"), in memory that the caller owns. A primitive
- * is used by one thread at a time and computes on the calling thread's OpenMP team. */
+/* Convolutions by oneDNN, 2.x or 3.x: no other file includes dnnl.h. Activations are plain NHWC;
+ * weights are kept in the engine's own order ("packed"), in memory that the caller owns. A
+ * primitive is used by one thread at a time and computes on the calling thread's OpenMP team. */
 #ifndef SUPCON_ONEDNN_CONVOLUTION_H
 #define SUPCON_ONEDNN_CONVOLUTION_H
 #include <stddef.h>
@@ -28,37 +28,37 @@ enum { SCD_RELU = 1, SCD_ADD_TO_OUTPUT = 2 }; /* INFERENCE: y = relu?(conv(x, w)
  * + residual_scale y?))), w from -127 to 127. */
 typedef struct scd_quantization {
   int x_signed, y_signed; /* 1: -128 to 127; 0: 0 to 255 */
-  int residual_signed;    /* of what y holds before, with ADD_TO_OUTPUT */
+  int residual_signed;    /* of the previous contents of y, with ADD_TO_OUTPUT */
   float residual_scale;
   const float *scales; /* [outputs], not 0 */
 } scd_quantization;
 
 typedef struct scd_convolution scd_convolution;
 
-/* 0, or oneDNN's status with *convolution NULL. quantization: NULL but for int8, where shape->type
- * is not used. threads: the team's size that it is planned for. like: NULL, or one of other images
- * whose packed weights it shall take, or give. */
+/* Returns 0, or oneDNN's status with *convolution NULL. quantization: NULL except for int8, where
+ * shape->type is not used. threads: the team size that it is planned for. like: NULL, or a
+ * convolution for another number of images, whose packed weights it must accept, or produce. */
 int scd_convolution_create(const scd_convolution_shape *shape, int what, int fused,
                            const scd_quantization *quantization, int threads,
                            const scd_convolution *like, scd_convolution **convolution);
 void scd_convolution_free(scd_convolution *convolution);
 size_t scd_convolution_packed_bytes(const scd_convolution *convolution); /* of w, or of dw */
 size_t scd_convolution_scratch_bytes(const scd_convolution *convolution);
-/* Which of oneDNN's implementations it is ("brgconv:avx512_core_bf16", …). */
+/* Returns the name of oneDNN's implementation ("brgconv:avx512_core_bf16", …). */
 const char *scd_convolution_implementation(const scd_convolution *convolution);
-/* w [outputs, inputs / groups, kernel, kernel] f32 to packed; for int8 they are integral. */
+/* Packs w [outputs, inputs / groups, kernel, kernel] f32; for int8 the values are integers. */
 int scd_convolution_pack(scd_convolution *convolution, const float *weights, void *packed);
-/* Of int8: bias [outputs] to what run takes. */
+/* Converts the bias [outputs] of an int8 convolution to the form that run takes. */
 void scd_convolution_prepare_bias(const scd_convolution *convolution, float *bias);
-/* packed dw to [outputs, inputs / groups, kernel, kernel] f32. */
+/* Unpacks dw to [outputs, inputs / groups, kernel, kernel] f32. */
 int scd_convolution_unpack(scd_convolution *convolution, const void *packed, float *weights);
 /* FORWARD: (x, w, -, y). INPUT_GRADIENT: (dx, w, -, dy). WEIGHT_GRADIENT: (x, dw, -, dy).
  * INFERENCE: (x, w, bias, y). */
 int scd_convolution_run(scd_convolution *convolution, void *x, void *weights, const float *bias,
                         void *y, void *scratch);
 
-/* Sets the calling thread's OpenMP team for what follows and returns what it was, to be given back
- * to scd_leave. */
+/* Sets the calling thread's OpenMP team for the following calls and returns the previous setting,
+ * to be passed to scd_leave. */
 int scd_enter(int threads);
 void scd_leave(int former);
 #endif

@@ -1,6 +1,6 @@
-/* The threads of GNU OpenMP, which oneDNN shares a convolution among where the batch is too small
- * for each to have images of its own. Our own loops run on them meanwhile: two sets of threads
- * would take each other's cores. */
+/* The threads of GNU OpenMP, among which oneDNN shares a convolution if the batch is too small for
+ * each to have its own images. Our own loops run on them meanwhile, since two sets of threads would
+ * compete for the same cores. */
 #ifndef SUPCON_ONEDNN_POOL_H
 #define SUPCON_ONEDNN_POOL_H
 
@@ -8,7 +8,8 @@
  * and returns when all have. */
 void scd_parallel(int threads, void (*body)(void *context), void *context);
 
-/* Whether the calling thread's loops are to run so; sets it, and returns what it was. */
+/* scd_uses_team returns whether the calling thread's loops run there; scd_use_team sets it, and
+ * returns the previous setting. */
 int scd_uses_team(void);
 int scd_use_team(int uses);
 #endif

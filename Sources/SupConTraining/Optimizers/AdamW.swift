@@ -3,8 +3,8 @@ import Glibc
 import SupConNetwork
 import SupConTensor
 
-/// Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101), PyTorch's form,
-/// which scales the decay λ by the rate η: in step t, from 1,
+/// AdamW is Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101), in
+/// PyTorch's form, which scales the decay λ by the rate η: in step t, from 1,
 ///
 ///     m ← β₁ m + (1 − β₁) g,   s ← β₂ s + (1 − β₂) g²,
 ///     w ← (1 − η λ) w − η/(1 − β₁ᵗ) · m / (√(s/(1 − β₂ᵗ)) + ε).
@@ -14,11 +14,11 @@ package final class AdamW: Optimizer {
     private let parameters: ParameterStore
     private let mean: AlignedBuffer
     private let squares: AlignedBuffer
-    /// t of each depth, since a stage that was frozen begins later: exact up to 2²⁴, by when the
-    /// corrections have long been 1.
+    /// The step count t of each depth, since a stage that was frozen begins later. It is exact up
+    /// to 2²⁴, by which time the corrections have long been 1.
     private let steps: AlignedBuffer
 
-    /// Errors: memory.
+    /// Makes an optimizer of the parameters of `trained`. Errors: memory.
     package init(
         _ parameters: ParameterStore, trained: TrainedParameters, beta1: Double, beta2: Double,
         epsilon: Double, weightDecay: Double, decaysNormAndBias: Bool

@@ -2,8 +2,8 @@ import CKernels
 import SupConNetwork
 import SupConTensor
 
-/// Layer-wise adaptive rates (You, Gitman and Ginsburg, arXiv:1708.03888), in the form of
-/// google-research's supcon: with a trust ratio ρ for each weight tensor,
+/// LARS computes layer-wise adaptive rates (You, Gitman and Ginsburg, arXiv:1708.03888), in the
+/// form of google-research's supcon: with a trust ratio ρ for each weight tensor,
 ///
 ///     d = g + λ w,   ρ = trust · |w|/|d| (1 if either is 0),   v ← m v + η ρ d,   w ← w − v
 ///     Nesterov: w ← w − (m v + η ρ d)
@@ -11,7 +11,7 @@ import SupConTensor
 /// Batch norms and biases have ρ = 1 and λ = 0. Norms are sums in double over fixed pieces, in
 /// order: they do not depend on the number of threads.
 package final class LARS: Optimizer {
-    /// Floats of one tensor that are summed in one go.
+    /// The number of elements of a tensor that are summed at a time.
     private static let piece = 1 << 16
 
     private let groups: [ParameterGroups.Group]
@@ -21,11 +21,11 @@ package final class LARS: Optimizer {
     private let trust: Double
     private let parameters: ParameterStore
     private let velocity: AlignedBuffer
-    /// Σ w² and Σ d² of each piece.
+    /// The sums Σ w² and Σ d² of each piece.
     private let squares: AlignedBuffer
     private var rates: [Float]
 
-    /// Errors: memory.
+    /// Makes an optimizer of the parameters of `trained`. Errors: memory.
     package init(
         _ parameters: ParameterStore, trained: TrainedParameters, momentum: Double,
         nesterov: Bool, weightDecay: Double, trust: Double

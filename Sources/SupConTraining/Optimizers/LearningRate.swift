@@ -27,7 +27,7 @@ package struct LearningRate: Sendable {
     var stepsPerEpoch: Int
     var epochs: Int
 
-    /// The rate of the step of index `step` in the run, from 0.
+    /// Returns the rate of step `step`, counted from 0 over the whole run.
     func rate(_ step: Int) -> Double {
         let delay = followsWarmup ? warmupSteps : 0
         let (elapsed, total) = (max(step - delay, 0), max(stepsPerEpoch * epochs - delay, 1))
@@ -52,14 +52,14 @@ package struct LearningRate: Sendable {
 }
 
 extension LearningRate {
-    /// The rates of a run with these options, which are valid; stepsPerEpoch · epochs can be
-    /// counted.
+    /// Makes the schedule of a run with these options, which must be valid, and for which
+    /// stepsPerEpoch · epochs does not overflow.
     init(_ options: TrainOptions, stepsPerEpoch: Int) {
         let warmup =
             if options.warmupSteps >= 0 {
                 options.warmupSteps
             } else if options.warmupEpochs >= 0 {
-                // Bounded: a product that no Int holds would be a trap.
+                // Bounded, since a product that overflows Int would trap.
                 Int(min((options.warmupEpochs * Double(stepsPerEpoch)).rounded(), 1e15))
             } else {
                 min(10 * stepsPerEpoch, stepsPerEpoch * options.epochs / 10)

@@ -3,36 +3,37 @@ import SupConNetwork
 import SupConTensor
 
 extension OptimizerKind {
-    /// ε where the caller did not choose: AdamW's is PyTorch's, RMSProp's that of the linear stage
-    /// of google-research's recipe.
+    /// The ε that applies if the caller chose none: PyTorch's for AdamW, and for RMSProp that of
+    /// the linear stage of google-research's recipe.
     var usualEpsilon: Double { self == .rmsprop ? 1e-3 : 1e-8 }
 }
 
-/// One update of the parameters from their gradients, and what it remembers between updates.
+/// An optimizer updates the parameters from their gradients, and keeps state between updates.
 package protocol Optimizer: AnyObject {
-    /// What it remembers, for a checkpoint to keep.
+    /// The state, which a checkpoint keeps.
     var state: [StateBuffer] { get }
-    /// `gradients`: like the trainable parameters, with the numbers of those that are not this
-    /// optimizer's ignored.
+    /// Updates the parameters. `gradients` is laid out like the trainable parameters; elements of
+    /// parameters that are not this optimizer's are ignored.
     func step(gradients: UnsafePointer<Float>, rate: Double, threads: Int)
 }
 
-/// Numbers by name: what a checkpoint keeps beside the parameters.
+/// A state buffer is a named array that a checkpoint keeps beside the parameters.
 package struct StateBuffer {
     package var name: String
     package var shape: [Int]
     package var values: UnsafeMutablePointer<Float>
-    /// What the numbers can be; others mean that the file is damaged.
+    /// The values that the elements can have; others mean that the file is damaged.
     package var range: Range
 
-    /// Of the numbers of a buffer.
+    /// The range of a buffer's elements.
     package enum Range: Sendable {
         case finite
-        /// Finite and not negative: means of squares, variances.
+        /// Finite values that are not negative: means of squares, variances.
         case notNegative
-        /// A count that is kept as a float, from 0 on.
+        /// A count from 0 on, stored as a float.
         case count
-        /// Int64s, each as two words that pass through f32 bit for bit, within these bounds.
+        /// Int64 values within these bounds, each stored as two words that pass through f32 bit for
+        /// bit.
         case integers(ClosedRange<Int64>)
     }
 
@@ -47,7 +48,7 @@ package struct StateBuffer {
     ) {
         (self.name, self.shape, self.values, self.range) = (name, shape, values, range)
     }
-    /// A network's parameter, or an average of it.
+    /// Makes a buffer of a network's parameter, or of an average of it.
     package init(
         _ name: String, _ entry: ParameterStore.Entry, _ values: UnsafeMutablePointer<Float>
     ) {
@@ -56,7 +57,8 @@ package struct StateBuffer {
             entry.role == .runningVariance ? .notNegative : .finite)
     }
 
-    /// A number that cannot be among `candidates`, [count], in words; nil: there is none.
+    /// Returns a description of an element of `candidates`, [count], that is out of range; nil:
+    /// there is none.
     func impossible(in candidates: UnsafePointer<Float>) -> String? {
         func first(_ expected: String, _ isPossible: (Float) -> Bool) -> String? {
             (0..<count).first { !isPossible(candidates[$0]) }.map {
@@ -81,13 +83,13 @@ package struct StateBuffer {
     }
 }
 
-/// The parameters that are trained, and how the learning rate falls towards the image.
+/// The set of trained parameters, and the way in which the learning rate falls towards the image.
 package struct TrainedParameters: ExpressibleByArrayLiteral {
     package var parts: Set<ParameterStore.Part>
-    /// The stem and the stages up to this one stay as they are; 0: none.
+    /// The last frozen stage; the stem and the stages up to it are not updated. 0: none are frozen.
     package var frozenStages = 0
-    /// The rate of a stage over that of the one behind it: `layerDecay` to the power of the stages
-    /// that lie behind, head and classifier counting as the last (Howard and Ruder,
+    /// The ratio of a stage's rate to that of the next stage: `layerDecay` to the power of the
+    /// number of stages that follow, where head and classifier count as the last (Howard and Ruder,
     /// arXiv:1801.06146, §3.2; as in timm, with a stage for a layer).
     package var layerDecay = 1.0
 
@@ -98,19 +100,20 @@ package struct TrainedParameters: ExpressibleByArrayLiteral {
             && (frozenStages == 0 || entry.depth > frozenStages)
     }
 
-    /// The fraction of the learning rate at a depth.
+    /// Returns the fraction of the learning rate at a depth.
     func rateFactor(depth: Int) -> Double {
         pow(layerDecay, Double(ParameterStore.headDepth - depth))
     }
 }
 
-/// Runs of neighboring parameters that an optimizer treats alike.
+/// Parameter groups are runs of neighboring parameters that an optimizer treats alike.
 struct ParameterGroups {
     struct Group {
         var range: Range<Int>
-        /// λ
+        /// The weight decay λ.
         var decay: Float
-        /// A weight of a convolution or a linear layer: not a batch norm, not a bias.
+        /// Whether these are weights of a convolution or a linear layer, rather than batch norm
+        /// parameters or biases.
         var isWeight: Bool
         var depth: Int
         /// The fraction of the learning rate.
@@ -118,8 +121,9 @@ struct ParameterGroups {
     }
     let all: [Group]
 
-    /// The parameters of `trained`; `decaysNormAndBias` false spares batch norms and biases
-    /// the weight decay. `merges`: neighbors that are alike become one group.
+    /// Groups the parameters of `trained`. If `decaysNormAndBias` is false, batch norms and biases
+    /// have no weight decay. If `merges` is true, neighbors that are treated alike become one
+    /// group.
     init(
         _ parameters: ParameterStore, _ trained: TrainedParameters, weightDecay: Double,
         decaysNormAndBias: Bool, merges: Bool = true
@@ -142,7 +146,7 @@ struct ParameterGroups {
         all = groups
     }
 
-    /// Calls `body(offset, count, group)` for all parameters, in pieces, on `threads`.
+    /// Calls `body(offset, count, group)` for all parameters, in pieces, on `threads` threads.
     func eachPiece(threads: Int, _ body: (Int, Int64, Group) -> Void) {
         for group in all {
             Parallel.ranges(group.range.count, grain: 65536, threads: threads) {
@@ -152,7 +156,7 @@ struct ParameterGroups {
     }
 }
 
-/// The optimizer that the options ask for, on `trained`. Errors: memory.
+/// Makes the optimizer that the options call for, for `trained`. Errors: memory.
 func optimizer(
     _ options: TrainOptions, _ parameters: ParameterStore, trained: TrainedParameters
 ) throws(SupConError) -> any Optimizer {

@@ -2,8 +2,8 @@ import CKernels
 import SupConNetwork
 import SupConTensor
 
-/// RMSProp (Tieleman and Hinton, Coursera lecture 6.5, 2012) in TensorFlow's form: ε inside the
-/// root, the rate inside the momentum, s begins at 1:
+/// RMSProp (Tieleman and Hinton, Coursera lecture 6.5, 2012) is implemented in TensorFlow's form,
+/// with ε inside the root, the rate inside the momentum, and s beginning at 1:
 ///
 ///     d = g + λ w,   s ← ρ s + (1 − ρ) d²,   v ← m v + η d / √(s + ε),   w ← w − v.
 package final class RMSProp: Optimizer {
@@ -13,7 +13,7 @@ package final class RMSProp: Optimizer {
     private let squares: AlignedBuffer
     private let velocity: AlignedBuffer
 
-    /// `decay`: ρ. Errors: memory.
+    /// Makes an optimizer with the decay ρ = `decay`. Errors: memory.
     package init(
         _ parameters: ParameterStore, trained: TrainedParameters, decay: Double,
         momentum: Double, epsilon: Double, weightDecay: Double, decaysNormAndBias: Bool

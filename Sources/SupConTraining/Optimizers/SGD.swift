@@ -2,8 +2,8 @@ import CKernels
 import SupConNetwork
 import SupConTensor
 
-/// Stochastic gradient descent with momentum, PyTorch's form (Sutskever et al., "On the importance
-/// of initialization and momentum", ICML 2013, with the rate outside):
+/// SGD is stochastic gradient descent with momentum, in PyTorch's form (Sutskever et al., "On the
+/// importance of initialization and momentum", ICML 2013, with the rate outside):
 ///
 ///     d = g + λ w,   v ← m v + d,   w ← w − η v;   Nesterov: w ← w − η (d + m v).
 package final class SGD: Optimizer {
@@ -11,11 +11,11 @@ package final class SGD: Optimizer {
     private let momentum: Float
     private let nesterov: Bool
     private let parameters: ParameterStore
-    /// v
+    /// The velocity v of each parameter.
     private let velocity: AlignedBuffer
 
-    /// Trains the parameters of `trained`; `decaysNormAndBias` false spares batch norms and biases
-    /// the weight decay λ. Errors: memory.
+    /// Makes an optimizer of the parameters of `trained`. If `decaysNormAndBias` is false, batch
+    /// norms and biases have no weight decay λ. Errors: memory.
     package init(
         _ parameters: ParameterStore, trained: TrainedParameters, momentum: Double,
         nesterov: Bool, weightDecay: Double, decaysNormAndBias: Bool

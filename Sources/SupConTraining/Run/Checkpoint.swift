@@ -3,26 +3,27 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// Everything that a run needs to go on: parameters, what the optimizer and the weights' average
-/// remember, and where it was. A safetensors file, written whole or not at all; random numbers need
-/// no state, they are named by (seed, epoch, sample, view).
+/// A checkpoint holds everything that a run needs in order to continue: the parameters, the state
+/// of the optimizer and of the weights' average, and the progress of the run. It is a safetensors
+/// file, written atomically. Random numbers need no state, since they are a function of (seed,
+/// epoch, sample, view).
 struct Checkpoint {
     static let fileName = "last.supcon"
     static let bestFileName = "best.safetensors"
     private static let parameterPrefix = "model."
     private static let formatVersion = "1"
 
-    /// Epochs that are done.
+    /// The number of completed epochs.
     var epoch = 0
     var bestAccuracy = -1.0
     var validationsWithoutGain = 0
-    /// The factor that the callback has multiplied the learning rate by.
+    /// The factor by which the callback has multiplied the learning rate.
     var rateFactor = 1.0
     static let rateFactors = 1e-12...1e12
-    /// What must not change between a run and its continuation, in words.
+    /// The settings that a run and its continuation must share, as names and values.
     var run: [(key: String, value: String)] = []
 
-    /// Errors: io.
+    /// Writes the checkpoint. Errors: io.
     func write(_ path: RawPath, _ parameters: ParameterStore, _ state: [StateBuffer])
         throws(SupConError)
     {
@@ -42,16 +43,17 @@ struct Checkpoint {
         try Safetensors.write(path, tensors, metadata: metadata)
     }
 
-    /// A checkpoint's file that fits this run; its numbers are still to be read.
+    /// A checkpoint file that matches this run. Its arrays have not been read yet.
     struct Found {
         var checkpoint: Checkpoint
         fileprivate var file: SafetensorsFile
-        /// The parameters' in their order, then the state's.
+        /// The entries of the parameters, in their order, then those of the state.
         fileprivate var entries: [SafetensorsFile.Entry]
     }
 
-    /// Opens the file and sees that it is of this run and model. `state`: what was kept beside the
-    /// parameters; `run`: what this run is. Errors: io, format, state (of another run).
+    /// Opens the file and checks that it belongs to this run and model. `state` describes what is
+    /// stored beside the parameters; `run` describes this run. Errors: io, format, state (of
+    /// another run).
     static func find(
         _ path: RawPath, _ parameters: ParameterStore, _ state: [StateBuffer],
         run: [(key: String, value: String)]
@@ -119,8 +121,8 @@ struct Checkpoint {
 }
 
 extension Checkpoint.Found {
-    /// Reads the numbers; what cannot be read to its end changes nothing. `state`: what `find` was
-    /// given. Errors: io, format, memory.
+    /// Reads the arrays into the parameters and the state. A file that cannot be read completely
+    /// changes nothing. `state` is that given to `find`. Errors: io, format, memory.
     func read(into parameters: ParameterStore, _ state: [StateBuffer]) throws(SupConError)
         -> Checkpoint
     {

@@ -3,14 +3,14 @@ import SupConModel
 import SupConTensor
 import SupConVision
 
-/// Where a run keeps last.supcon, to go on from, and best.safetensors, the model with the best
-/// kNN@1.
+/// A checkpoint folder holds last.supcon, from which a run resumes, and best.safetensors, the model
+/// with the best kNN@1.
 struct CheckpointFolder {
     let last: RawPath
     let best: RawPath
 
-    /// Makes the folder, its parents too, and sees that it can be written to, before hours have
-    /// been spent. Errors: argument, io.
+    /// Creates the folder and its parents, and checks that it is writable before hours have been
+    /// spent. Errors: argument, io.
     init(_ path: RawPath) throws(SupConError) {
         let slash = UInt8(ascii: "/")
         var made: [UInt8] = path.bytes.first == slash ? [slash] : []
@@ -40,8 +40,8 @@ struct CheckpointFolder {
         (try? path.withCString { access($0, F_OK) == 0 }) ?? false
     }
 
-    /// The best model's parameters so far, in the form of `model`, which keeps its own; nil if they
-    /// are not there. Errors: io, format, memory.
+    /// Reads the parameters of the best model so far, in the form of `model`, which keeps its own.
+    /// Returns nil if the file does not exist. Errors: io, format, memory.
     func readBest(_ model: Model) throws(SupConError) -> Model.Snapshot? {
         guard Self.exists(best) else { return nil }
         let file = try SafetensorsFile(best)

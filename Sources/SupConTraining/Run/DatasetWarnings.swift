@@ -1,9 +1,9 @@
 import SupConTensor
 import SupConVision
 
-/// Warnings about a data set that a user may want before an hour has passed.
+/// Warnings about a data set that a user will want to see before an hour has passed.
 enum DatasetWarnings {
-    /// Writes them to the log.
+    /// Writes the warnings to the log.
     static func write(_ dataset: Dataset, _ options: TrainOptions) {
         if options.positives.ofSets != nil, let targets = dataset.targets {
             let bare = (0..<targets.count).count { targets[$0].allSatisfy { $0 == 0 } }

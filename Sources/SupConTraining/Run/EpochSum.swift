@@ -1,4 +1,4 @@
-/// The sums of what an epoch's steps found.
+/// An epoch sum accumulates the outcomes of an epoch's steps.
 struct EpochSum {
     private(set) var anchorsWithoutPositive = 0
     private var loss = 0.0

@@ -3,13 +3,13 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// The output of the frozen stages for some rounds of views of each image: computed once, kept in
-/// memory or in a file, and read in every epoch after.
+/// A feature cache stores the output of the frozen stages for a number of rounds of views of each
+/// image. It is computed once, kept in memory or in a file, and read in every later epoch.
 ///
-/// Epoch e, from 1, takes the views of epoch (e − 1) mod `rounds` + 1, so that with as many rounds
-/// as epochs a run comes to the bytes that it comes to without the cache. An image that an epoch
-/// has again takes the next round's views. What is kept has the type that the frozen stages compute
-/// in, which loses nothing.
+/// Epoch e, from 1, uses the views of epoch (e − 1) mod `rounds` + 1, so that with as many rounds
+/// as epochs a run gives the same bytes as without the cache. An image that appears again within an
+/// epoch uses the views of the next round. Outputs are stored in the type that the frozen stages
+/// compute in, which loses nothing.
 final class FeatureCache {
     let rounds: Int
     let views: Int
@@ -17,10 +17,10 @@ final class FeatureCache {
     private let viewByteCount: Int
     private let byteCount: Int
     private let folder: RawPath?
-    /// nil: before the first view is kept.
+    /// The stored outputs; nil until the cache is opened.
     private var storage: Storage?
-    /// The image whose views each entry has, which is another one where the entry's own has become
-    /// unreadable; -1: none yet.
+    /// The image whose views each entry holds, which is another one if the entry's own image has
+    /// become unreadable; -1: none yet.
     private var images: [Int]
 
     private enum Storage {
@@ -28,13 +28,13 @@ final class FeatureCache {
         case file(ScratchFile)
     }
 
-    /// Returns nil where no cache is wanted, or no stage is frozen. `viewByteCount`: the bytes of a
-    /// view's stored output. Errors: memory, io.
+    /// Returns nil if no cache is wanted or no stage is frozen. `viewByteCount` is the number of
+    /// bytes of a view's stored output. Errors: memory, io.
     init?(
         _ options: TrainOptions, samples: Int, viewByteCount: Int, context: ExecutionContext
     ) throws(SupConError) {
         guard options.featureCache > 0, viewByteCount > 0 else { return nil }
-        // More rounds than epochs would not be filled.
+        // Rounds beyond the number of epochs would never be filled.
         (rounds, views) = (min(options.featureCache, options.epochs), options.effectiveViews)
         (self.samples, self.viewByteCount) = (samples, viewByteCount)
         var bytes = viewByteCount
@@ -56,16 +56,16 @@ final class FeatureCache {
                     """
             )
         }
-        // 8 bytes each, less than what a view's output takes: no overflow.
+        // Each takes 8 bytes, fewer than a view's output, so this does not overflow.
         try context.checkMemory(
             rounds * samples * 8, for: "the entries of a feature cache of \(samples) images")
         images = Array(repeating: -1, count: rounds * samples)
     }
 
-    /// The bytes of memory that the cache takes.
+    /// The memory that the cache occupies, in bytes; 0 if it is kept in a file.
     var memoryByteCount: Int { folder == nil ? byteCount : 0 }
 
-    /// Takes the memory or the disk space, before anything is kept. Errors: memory, io.
+    /// Reserves the memory or the disk space before anything is stored. Errors: memory, io.
     func open() throws(SupConError) {
         guard storage == nil else { return }
         if let folder {
@@ -77,10 +77,11 @@ final class FeatureCache {
 
     // MARK: Entries
 
-    /// The round whose views an image's appearance of index `repetition` in an epoch takes.
+    /// Returns the round whose views are used for the appearance of index `repetition` of an image
+    /// in an epoch.
     private func round(epoch: Int, repetition: Int) -> Int { (epoch - 1 + repetition) % rounds }
 
-    /// The entries of the images of an epoch's batches, in their order.
+    /// Returns the entries of the images of an epoch's batches, in their order.
     func entries(epoch: Int, _ batches: [[Int]]) -> [[Int]] {
         var repetitions = [Int: Int]()
         return batches.map { batch in
@@ -92,7 +93,7 @@ final class FeatureCache {
         }
     }
 
-    /// The images among these entries that are not there yet, by rounds.
+    /// Returns the images of these entries that have not been stored yet, by round.
     func missing(_ entries: [[Int]]) -> [(epoch: Int, samples: [Int])] {
         var missing = [[Int]](repeating: [], count: rounds)
         var seen = Set<Int>()
@@ -102,22 +103,23 @@ final class FeatureCache {
         return missing.enumerated().compactMap { $1.isEmpty ? nil : ($0 + 1, $1) }
     }
 
-    /// Counts the entries of these samples in a round, from 1 on, as there: with the views of
-    /// `others`.
+    /// Marks the entries of these samples in a round, from 1, as stored, with the views of the
+    /// images `others`.
     func setFilled(epoch: Int, _ indices: [Int], with others: [Int]) {
         for (sample, other) in zip(indices, others) {
             images[(epoch - 1) * samples + sample] = other
         }
     }
 
-    /// The image whose views an entry has.
+    /// Returns the image whose views an entry holds.
     func image(_ entry: Int) -> Int { images[entry] }
 
     // MARK: Bytes
 
     private func offset(_ entry: Int, view: Int) -> Int { (entry * views + view) * viewByteCount }
 
-    /// Keeps the output of a view; views may be written at the same time. Errors: io.
+    /// Stores the output of a view; several threads may write different views at a time. Errors:
+    /// io.
     func write(_ output: UnsafeRawPointer, epoch: Int, sample: Int, view: Int) throws(SupConError) {
         let offset = offset((epoch - 1) * samples + sample, view: view)
         switch storage {
@@ -128,7 +130,8 @@ final class FeatureCache {
         }
     }
 
-    /// Reads the output of a view. `scratch`: of a view's bytes, for what is in a file. Errors: io.
+    /// Returns the output of a view. `scratch` is a buffer of a view's bytes, used if the cache is
+    /// a file. Errors: io.
     func read(_ entry: Int, view: Int, scratch: UnsafeMutableRawPointer) throws(SupConError)
         -> UnsafeRawPointer
     {

@@ -2,14 +2,14 @@ import SupConModel
 import SupConNetwork
 import SupConTensor
 
-/// Compares what all ranks of a run must have in common before its first step: options, data,
-/// model, and the kernels that compute. After an epoch it compares the weights.
+/// The agreement of ranks is checked before a run's first step: options, data, model, and compute
+/// kernels must be the same everywhere. After an epoch the weights are compared.
 enum RankAgreement {
-    /// Options that only concern one rank.
+    /// The options that concern a single rank only.
     private static let own: Set<String> = ["resume", "loader_threads"]
 
-    /// Compares every rank's run with rank 0's; returns if all are the same. Errors: argument (at
-    /// every rank: what differs, and at which), io.
+    /// Compares every rank's run with rank 0's. Errors: argument (on every rank: it names the
+    /// difference and the rank), io.
     static func check(_ plan: RunPlan) throws(SupConError) {
         let ranks = plan.ranks
         guard !ranks.isAlone else { return }
@@ -32,7 +32,7 @@ enum RankAgreement {
         try ranks.together { () throws(SupConError) in try compare(mine, first) }
     }
 
-    /// Compares entries with `first`, rank 0's keys and values in turn. Errors: argument.
+    /// Compares entries with `first`, rank 0's alternating keys and values. Errors: argument.
     private static func compare(_ mine: [(key: String, value: String)], _ first: [String])
         throws(SupConError)
     {
@@ -66,7 +66,7 @@ enum RankAgreement {
             ("precision", model.precision.rawValue),
             ("int8", model.quantization.map { "\($0)" } ?? "off"),
             ("engine", Engine.standard.versionedName),
-            // Numbers of other kernels differ in their last bits, and ranks drift apart.
+            // Other kernels give results that differ in their last bits, and ranks drift apart.
             ("instruction set", CPUFeatures.instructionSet),
         ]
     }

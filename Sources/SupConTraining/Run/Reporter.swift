@@ -1,7 +1,7 @@
 import SupConEvaluation
 import SupConTensor
 
-/// Makes the events of a run and hands them to its caller; keeps the time.
+/// A reporter creates the events of a run, passes them to its caller, and measures time.
 final class Reporter {
     private let callback: ((TrainEvent) -> Bool)?
     private let options: TrainOptions
@@ -12,7 +12,7 @@ final class Reporter {
     private var lastStep: ContinuousClock.Instant
     private var stepsDone = 0
     private var epochsDone = 0
-    /// Smoothed seconds per step.
+    /// The smoothed duration of a step, in seconds.
     private var stepSeconds = 0.0
 
     init(_ callback: ((TrainEvent) -> Bool)?, options: TrainOptions, steps: Int) {
@@ -31,7 +31,7 @@ final class Reporter {
         lastStep = runStart
     }
 
-    /// False: stop.
+    /// Reports a step. Returns false if the run is to stop.
     func step(epoch: Int, step: Int, _ outcome: StepOutcome, rate: Double, images: Int) -> Bool {
         let now = clock.now
         let seconds = (now - lastStep) / .seconds(1)
@@ -49,7 +49,7 @@ final class Reporter {
         return send(event)
     }
 
-    /// False: stop. Errors: memory.
+    /// Reports an epoch. Returns false if the run is to stop. Errors: memory.
     func epoch(
         _ epoch: Int, _ sum: EpochSum, embeddings: Embeddings?, rate: Double, knnAccuracy: Double,
         context: ExecutionContext
@@ -78,7 +78,7 @@ final class Reporter {
         return send(event)
     }
 
-    /// `loss`: NaN for what ends the run.
+    /// Reports a warning. `loss` is NaN if the run ends with it.
     func warn(_ message: String, epoch: Int, step: Int, loss: Double) {
         var event = TrainEvent(
             kind: .warning, epoch: epoch, epochs: options.epochs, step: step, steps: steps)

@@ -1,9 +1,10 @@
 import SupConLoss
 import SupConVision
 
-/// The options that a checkpoint's run and its continuation must share, by their names.
+/// The fingerprint of a run consists of the options that a checkpoint's run and its continuation
+/// must share, by name.
 ///
-/// Every option counts but those that the table (Sources/Options) lets differ, so that a new one is
+/// Every option counts unless the table (Sources/Options) lets it differ, so that a new option is
 /// compared until somebody decides otherwise.
 enum RunFingerprint {
     static func entries(_ options: TrainOptions) -> [(key: String, value: String)] {
@@ -14,7 +15,7 @@ enum RunFingerprint {
         if options.objective.isContrastive { entries += options.loss.resumeEntries }
         for (name, augmentation) in [
             ("augmentation", options.augmentation),
-            // The same as the first, spelled out, is the same.
+            // A default that is spelled out equals the default.
             ("augmentation_second", options.augmentationSecond ?? options.augmentation),
         ] {
             entries += augmentation.resumeEntries.map { ("\(name).\($0.key)", $0.value) }

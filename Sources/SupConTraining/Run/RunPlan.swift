@@ -3,7 +3,7 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// The plan of a run holds all that is checked and made before its first step.
+/// A run plan holds everything that is checked and allocated before the first step.
 struct RunPlan {
     let model: Model
     let network: Network
@@ -16,16 +16,16 @@ struct RunPlan {
     let phases: TrainingPhases
     let sampler: BatchSampler
     let rates: LearningRate
-    /// nil: nothing is validated.
+    /// The validation; nil: nothing is validated.
     let validation: ValidationAccuracy?
-    /// nil: no average is kept.
+    /// The average of the weights; nil: none is kept.
     let average: WeightAverage?
-    /// The folder of checkpoints; nil where none are kept, or not by this rank.
+    /// The folder of checkpoints; nil if none are kept, or not by this rank.
     let folder: CheckpointFolder?
-    /// Batches per epoch.
+    /// The number of batches in an epoch.
     let stepsPerEpoch: Int
 
-    /// Checks and plans, as `Trainer.init` says. Errors: as there.
+    /// Checks and plans a run, as described at `Trainer.init`. Errors: those of `Trainer.init`.
     init(
         _ model: Model, _ dataset: Dataset, _ options: TrainOptions, ranks: Ranks,
         context: ExecutionContext
@@ -67,7 +67,7 @@ struct RunPlan {
                     step.memoryByteCount, for: "a training step of \(part.own.count) images")
                 return step
             }
-            // The frozen encoder's accuracy does not change.
+            // The accuracy of a frozen encoder does not change.
             let validation =
                 try options.objective == .linear
                 ? nil
@@ -81,7 +81,7 @@ struct RunPlan {
         average =
             options.emaDecay > 0
             ? try WeightAverage(network.parameters, decay: options.emaDecay) : nil
-        // Before hours have been spent, and again when it runs.
+        // Checked now, before hours have been spent, and again when it runs.
         _ = try findCheckpoint()
     }
 
@@ -102,15 +102,15 @@ struct RunPlan {
         }
     }
 
-    /// Makes the step that the options ask for. Errors: argument, shape (a class that
-    /// the classifier lacks), state, unsupported, memory.
+    /// Makes the step that the options call for. Errors: argument, shape (a class that the
+    /// classifier lacks), state, unsupported, memory.
     private static func step(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase, _ training: Dataset,
         _ part: BatchPart,
         context: ExecutionContext
     ) throws(SupConError) -> any TrainingStep {
         let targets = training.targets
-        // Both tell classes apart, from 0 on.
+        // Both label classes by numbers from 0.
         let weights = training.weightsOfMeanOne
         let labels =
             options.trainsClassifier
@@ -138,8 +138,8 @@ struct RunPlan {
     /// The state that a checkpoint keeps beside the parameters.
     var state: [StateBuffer] { step.state + (average?.state ?? []) }
 
-    /// Finds the checkpoint to go on from, if that is wanted and there is one. Errors: io, format,
-    /// state (of another run).
+    /// Finds the checkpoint to resume from, if one is wanted and exists. Errors: io, format, state
+    /// (of another run).
     func findCheckpoint() throws(SupConError) -> Checkpoint.Found? {
         guard options.resume, let folder, folder.hasLast else { return nil }
         return try Checkpoint.find(folder.last, network.parameters, state, run: runDescription)

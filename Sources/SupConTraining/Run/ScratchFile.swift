@@ -3,13 +3,13 @@ import Glibc
 import SupConTensor
 import SupConVision
 
-/// A file without a name, of a fixed size, that is gone when its owner is. It is read and written
-/// rather than mapped: what a disk refuses is an error then, and no signal.
+/// A scratch file is a nameless file of fixed size that disappears with its owner. It is read and
+/// written rather than mapped, so that a disk failure is an error and not a signal.
 final class ScratchFile {
     private let descriptor: Int32
     private let folder: RawPath
 
-    /// Takes the disk space at once. Errors: io (the folder, the space).
+    /// Reserves the disk space at once. Errors: io (the folder, the space).
     init(in folder: RawPath, byteCount: Int) throws(SupConError) {
         self.folder = folder
         let opened = try folder.withCString { sc_unnamed_file($0) }
@@ -31,7 +31,7 @@ final class ScratchFile {
         )
     }
 
-    /// Checks that the folder is there and its disk has so much space. Errors: io.
+    /// Checks that the folder exists and its disk has the space. Errors: io.
     static func checkSpace(in folder: RawPath, byteCount: Int) throws(SupConError) {
         var status = statvfs()
         let found = try folder.withCString { statvfs($0, &status) }
@@ -51,17 +51,17 @@ final class ScratchFile {
 
     deinit { close(descriptor) }
 
-    /// Errors: io.
+    /// Writes bytes at an offset. Errors: io.
     func write(_ bytes: UnsafeRawPointer, count: Int, at offset: Int) throws(SupConError) {
         try each(count, "write") { pwrite(descriptor, bytes + $0, count - $0, offset + $0) }
     }
 
-    /// Errors: io.
+    /// Reads bytes at an offset. Errors: io.
     func read(into bytes: UnsafeMutableRawPointer, count: Int, at offset: Int) throws(SupConError) {
         try each(count, "read") { pread(descriptor, bytes + $0, count - $0, offset + $0) }
     }
 
-    /// Calls `body` with what is done until all is. Errors: io.
+    /// Calls `body` with the number of bytes already transferred until all are. Errors: io.
     private func each(_ count: Int, _ what: String, _ body: (Int) -> Int) throws(SupConError) {
         var done = 0
         while done < count {

@@ -2,20 +2,21 @@ import SupConModel
 import SupConTensor
 import SupConVision
 
-/// Shared rows are encoder outputs that the ranks compute in parts, and that all of them have.
+/// Shared rows are encoder outputs that the ranks compute in parts and then exchange, so that every
+/// rank has all of them.
 final class SharedRows {
     private let model: Model
     private let ranks: Ranks
     private let dimension: Int
-    /// [images, dimension]
+    /// The rows [images, dimension].
     private let rows: AlignedBuffer
     private(set) var images: Dataset
-    /// The images of each rank, in order, and those of this one.
+    /// The range of images of each rank, in order, and this rank's images.
     private var parts: [Range<Int>]
     private var own: Dataset
     private var exchange: RankRows
 
-    /// Errors: memory.
+    /// Divides the images among the ranks. Errors: memory.
     init(_ model: Model, _ images: Dataset, _ ranks: Ranks) throws(SupConError) {
         (self.model, self.images, self.ranks) = (model, images, ranks)
         dimension = model.outputDimension(.encoder)
@@ -28,8 +29,8 @@ final class SharedRows {
     /// The rows of `images`, in their order.
     var values: UnsafePointer<Float> { UnsafePointer(rows.floats) }
 
-    /// Embeds the images; inside the model's `exclusive`. Those that have become unreadable are
-    /// left out from here on. Errors: those of embedding, io (of the ranks).
+    /// Embeds the images, within the model's `exclusive`. Images that have become unreadable are
+    /// left out from then on. Errors: those of embedding, io (of the ranks).
     func embed() throws(SupConError) {
         let start = parts[ranks.rank].lowerBound
         let (found, reports) = try ranks.together { () throws(SupConError) in
@@ -53,8 +54,9 @@ final class SharedRows {
         own = found.images
     }
 
-    /// Keeps of each part the rows that were embedded, which are its first. `indices`: of this
-    /// rank's part, those that were embedded; `counts`: how many of each rank. Errors: io, memory.
+    /// Closes the gaps that unreadable images have left, so that each part consists of the rows
+    /// that were embedded. `indices` are this rank's embedded images; `counts` are the numbers of
+    /// each rank. Errors: io, memory.
     private func leaveOut(_ indices: [Int], _ counts: [Int]) throws(SupConError) {
         let (flags, flagsOfAll) = try ranks.together { () throws(SupConError) in
             (
@@ -69,7 +71,7 @@ final class SharedRows {
         var ends: [Range<Int>] = []
         for (part, count) in zip(parts, counts) {
             let start = ends.last?.upperBound ?? 0
-            // Towards the front, so that no row is overwritten before it has moved.
+            // Rows move towards the front, so that none is overwritten before it has moved.
             for row in 0..<count where part.lowerBound > start {
                 (rows.floats + (start + row) * dimension).update(
                     from: rows.floats + (part.lowerBound + row) * dimension, count: dimension)

@@ -1,6 +1,6 @@
 /// An event reports the state of a run to its caller, after every step and every epoch.
 public struct TrainEvent: Sendable {
-    /// The kinds of events: a step has ended, an epoch has ended, something deserves a look.
+    /// The kinds of events: the end of a step, the end of an epoch, and a warning.
     public enum Kind: Int32, Sendable { case step = 0, epoch, warning }
 
     /// The kind of the event.
@@ -17,10 +17,10 @@ public struct TrainEvent: Sendable {
     public var loss = Double.nan
     /// The learning rate of the step, or of the epoch's last step.
     public var learningRate = 0.0
-    /// The images that were trained on each second, not counting views: of late (step), or over
-    /// the epoch.
+    /// The images processed per second, not counting views: recently (for a step), or over the
+    /// epoch.
     public var imagesPerSecond = 0.0
-    /// The estimated time to the end of the run, in seconds.
+    /// The estimated time until the end of the run, in seconds.
     public var secondsLeft = 0.0
     /// The accuracy of the nearest neighbor (kNN@1) on the validation split; NaN if not measured.
     public var knnAccuracy = Double.nan

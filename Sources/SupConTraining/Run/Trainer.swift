@@ -3,27 +3,27 @@ import SupConTensor
 import SupConVision
 import Synchronization
 
-/// A trainer runs one training of a model on a data set: everything is planned when it is made, and
-/// it runs once. One thread uses it; `cancel` may be called from any.
+/// A trainer runs one training of a model on a data set. Everything is planned when it is made, and
+/// it can run once. It is used by one thread at a time; `cancel` may be called from any thread.
 public final class Trainer: @unchecked Sendable {
     private let plan: RunPlan
     private let ranks: Ranks
     private var hasRun = false
-    /// The run at hand; nil outside `run`.
+    /// The current run; nil outside `run`.
     private var active: TrainingRun?
     private let isCanceled = Atomic<Bool>(false)
 
-    /// Checks the options and the memory and plans; trains nothing. Where a classifier is trained
-    /// and the model has none, it gets one with the data set's classes.
+    /// Checks the options and the memory, and plans the run; nothing is trained yet. If a
+    /// classifier is to be trained and the model has none, it gets one with the data set's classes.
     ///
-    /// `collectives`: the processes that train together, each of which makes and runs a trainer of
-    /// the same model, data and options; nil: this one alone. The batch is shared among them, and
-    /// rank 0 alone keeps checkpoints, writes to the log and calls the callback. What fails at one
-    /// ends the run at all, with a sentence that names it.
+    /// `collectives` connects the processes that train together, each of which makes and runs a
+    /// trainer of the same model, data and options; nil: this process trains alone. The batch is
+    /// shared among them. Only rank 0 keeps checkpoints, writes to the log and calls the callback.
+    /// A failure on one rank ends the run on all of them, with an error that names the rank.
     ///
     /// Errors: argument, shape (channels, classes), state (no labels, too few images, model in use,
-    /// a checkpoint of another run), memory, unsupported, io (of the checkpoint folder and what is
-    /// there to resume; of the collectives) and format.
+    /// a checkpoint of another run), memory, unsupported, io (of the checkpoint folder and its
+    /// files; of the collectives) and format.
     public init(
         _ model: Model, _ dataset: Dataset, _ options: TrainOptions = TrainOptions(),
         context: ExecutionContext = .default, collectives: (any Collectives)? = nil
@@ -44,12 +44,13 @@ public final class Trainer: @unchecked Sendable {
     /// The memory that a training step takes, in bytes: activations, gradients and workspaces.
     public var memoryByteCount: Int { plan.step.memoryByteCount }
 
-    /// Asks the run to stop after the step at hand; from any thread or a signal handler.
+    /// Asks the run to stop after the current step. It may be called from any thread or a signal
+    /// handler.
     public func cancel() { isCanceled.store(true, ordering: .relaxed) }
 
-    /// Trains. `callback` gets every event on this thread, at rank 0, and returns false to stop.
-    /// Errors: canceled, state (collapse, divergence, run before, model in use), memory, io,
-    /// format.
+    /// Trains the model. `callback` is called with every event on this thread, on rank 0, and
+    /// returns false to stop. Errors: canceled, state (collapse, divergence, run before, model in
+    /// use), memory, io, format.
     public func run(_ callback: ((TrainEvent) -> Bool)? = nil) throws(SupConError) {
         var hasMet = false
         do throws(SupConError) {
@@ -64,7 +65,7 @@ public final class Trainer: @unchecked Sendable {
             }
         } catch {
             let reason = error
-            // The other ranks wait where this one would have met them.
+            // The other ranks are waiting for this one at the next exchange.
             if !hasMet { try ranks.together { () throws(SupConError) in throw reason } }
             throw reason
         }
@@ -87,20 +88,21 @@ public final class Trainer: @unchecked Sendable {
         try run.run()
     }
 
-    /// Multiplies the learning rate of the steps to come by `factor`; checkpoints keep it. From the
-    /// callback of `run`. Errors: argument, state (no run at hand), io (of the checkpoint).
+    /// Multiplies the learning rate of all later steps by `factor`, which checkpoints keep. Call it
+    /// from the callback of `run`. Errors: argument, state (no current run), io (of the
+    /// checkpoint).
     public func scaleRate(by factor: Double) throws(SupConError) {
         try running("the learning rate is scaled").scaleRate(by: factor)
     }
 
-    /// Saves the model as it is now: the average of the weights, if one is kept. From the callback
-    /// of `run`. Errors: argument, io, state (no run at hand).
+    /// Saves the model in its current state: the average of the weights, if one is kept. Call it
+    /// from the callback of `run`. Errors: argument, io, state (no current run).
     public func save(_ path: RawPath) throws(SupConError) {
         try running("a model in training is saved").save(path)
     }
 
-    /// Takes the model as it is now for what the run leaves behind, however it ends. From the
-    /// callback of `run`. Errors: memory, state (no run at hand).
+    /// Keeps the current model as the result of the run, however it ends. Call it from the callback
+    /// of `run`. Errors: memory, state (no current run).
     package func keep() throws(SupConError) {
         try running("a model in training is kept").keepModel()
     }
@@ -115,10 +117,10 @@ public final class Trainer: @unchecked Sendable {
 }
 
 extension RunPlan {
-    /// What a checkpoint's run and this one must share.
+    /// The settings that a checkpoint's run and this one must share.
     var runDescription: [(key: String, value: String)] {
         var options = options
-        // The number of ranks may change.
+        // A run may continue with another number of ranks.
         (options.views, options.chunkSize) = (
             options.effectiveViews,
             options.chunkSize > 0 ? options.chunkSize : options.batchSize

@@ -1,14 +1,15 @@
 import SupConTensor
 import SupConVision
 
-/// The split of a run's data set into images to train on and images held out for validation.
+/// A training split divides the data set of a run into images to train on and images held out for
+/// validation.
 struct TrainingSplit {
     let training: Dataset
-    /// nil: nothing is held out.
+    /// The held-out images; nil: none.
     let validation: Dataset?
 
-    /// Splits the data set, and checks that it has what the options need: channels, labels,
-    /// targets, enough images. Errors: argument (targets), shape (channels), state.
+    /// Splits the data set, and checks that it satisfies the options: channels, labels, targets,
+    /// enough images. Errors: argument (targets), shape (channels), state.
     init(
         _ dataset: Dataset, _ options: TrainOptions, channels: Int, context: ExecutionContext
     ) throws(SupConError) {

@@ -3,24 +3,25 @@ import SupConModel
 import SupConTensor
 import SupConVision
 
-/// The accuracy that a run watches after its epochs is kNN@1 of a held-out split: the fraction of
-/// its images whose nearest training image (unaugmented, by the cosine of encoder outputs) has
-/// their class. Where targets make positives, it is the mean weight of the nearest as a positive.
+/// The validation accuracy is kNN@1 of a held-out split, measured after epochs: the fraction of its
+/// images whose nearest training image (unaugmented, by the cosine of encoder outputs) has the same
+/// class. If targets define the positives, it is the mean weight of the nearest image as a
+/// positive.
 final class ValidationAccuracy {
-    /// More images would say little more and cost time: the standard error of an accuracy is below
-    /// 0.8 % then.
+    /// The largest number of images used. More would add little and cost time: with these the
+    /// standard error of an accuracy is below 0.8 %.
     private static let mostImages = 4096
 
     private let gallery: SharedRows
     private let queries: SharedRows
     private let dimension: Int
-    /// Of two images; nil: labels say what is right.
+    /// The mask of two images; nil: labels decide.
     private let pair: TargetMask?
     private let ranks: Ranks
     private let context: ExecutionContext
 
-    /// `training` and `validation` have labels, or what `options.positives` takes, and are not
-    /// empty. Errors: argument, memory.
+    /// Prepares the comparison. `training` and `validation` have labels, or the targets that
+    /// `options.positives` takes, and are not empty. Errors: argument, memory.
     init(
         _ model: Model, _ options: TrainOptions, training: Dataset, validation: Dataset,
         ranks: Ranks, context: ExecutionContext
@@ -42,12 +43,12 @@ final class ValidationAccuracy {
         }
     }
 
-    /// Embeds both splits and compares them; inside the model's `exclusive`. Images that have
-    /// become unreadable are left out from here on. Errors: those of embedding, io (of the ranks).
+    /// Embeds both splits and compares them, within the model's `exclusive`. Images that have
+    /// become unreadable are left out from then on. Errors: those of embedding, io (of the ranks).
     func measure() throws(SupConError) -> Double {
         try gallery.embed()
         try queries.embed()
-        // Rank 0's, so that all ranks go on alike.
+        // All ranks use rank 0's value, so that they make the same decisions.
         return try ranks.together { () throws(SupConError) in
             try compare()
         } reporting: {
@@ -55,7 +56,7 @@ final class ValidationAccuracy {
         }.reports[0][0]
     }
 
-    /// Returns the fraction of the queries whose nearest row of the gallery is a positive. Errors:
+    /// Returns the fraction of queries whose nearest row of the gallery is a positive. Errors:
     /// memory, canceled.
     private func compare() throws(SupConError) -> Double {
         guard let pair, let wanted = queries.images.targets, let known = gallery.images.targets
@@ -70,7 +71,7 @@ final class ValidationAccuracy {
                 }
             }
         }
-        // Each image a class of its own: the nearest is found by it.
+        // Each image is a class of its own, by which the nearest image is identified.
         let nearest = try Self.withLabels(Array(0..<gallery.images.count)) {
             (labels) throws(SupConError) in
             try NearestNeighbors(

@@ -1,17 +1,17 @@
 import SupConTensor
 
-/// A batch part is this rank's share of each batch: samples that lie together in it, nearly as many
-/// as every other rank takes, in whole chunks where there are chunks.
+/// A batch part is this rank's contiguous part of each batch. Parts are as equal as possible, in
+/// whole chunks where the batch is chunked.
 struct BatchPart {
     let ranks: Ranks
-    /// The samples that each rank takes, in order.
+    /// The samples of each rank, by rank.
     let all: [Range<Int>]
     let batchSize: Int
     private let isContrastive: Bool
     private let sampleRows: RankRows
 
-    /// Errors: argument (ranks would get nothing, or not what synchronized batch norm needs),
-    /// memory.
+    /// Divides the batch among the ranks. Errors: argument (a rank would get nothing, or a part
+    /// that synchronized batch norm cannot use), memory.
     init(_ options: TrainOptions, _ ranks: Ranks) throws(SupConError) {
         (self.ranks, batchSize, isContrastive) = (
             ranks, options.batchSize, options.objective.isContrastive
@@ -41,17 +41,17 @@ struct BatchPart {
 
     /// This rank's samples.
     var own: Range<Int> { all[ranks.rank] }
-    /// The fraction of the batch that they are.
+    /// The fraction of the batch that this rank holds.
     var fraction: Double { Double(own.count) / Double(batchSize) }
-    /// The rows of each rank, where a sample has `rows`.
+    /// Returns the rows of each rank, given `rows` rows per sample.
     func rows(perSample rows: Int) -> [Range<Int>] {
         all.map { ($0.lowerBound * rows)..<($0.upperBound * rows) }
     }
 
-    /// Runs `load` at every rank, which loads images and says which samples they are, this rank's
-    /// part first. Returns what it loaded, and the samples of the whole batch: those of `planned`,
-    /// unless files have become unreadable somewhere and others have taken their place. Errors:
-    /// `load`'s, io.
+    /// Runs `load` on every rank. It loads images and returns the indices of their samples, this
+    /// rank's part first. Returns what `load` returned, and the samples of the whole batch: those
+    /// of `planned`, unless unreadable files were replaced on some rank. Errors: those of `load`,
+    /// io.
     func load<R>(
         _ planned: [Int], _ load: () throws(SupConError) -> (loaded: R, samples: [Int])
     ) throws(SupConError) -> (loaded: R, samples: [Int]) {
@@ -68,9 +68,9 @@ struct BatchPart {
         return (own.loaded, samples)
     }
 
-    /// Evaluates the losses at every rank, which may share the work of the contrastive one, and
-    /// merges what they found: a contrastive loss is the batch's already; a classifier's is a mean
-    /// over the part. Errors: `evaluate`'s, io.
+    /// Evaluates the losses on every rank, which may share the work of the contrastive loss, and
+    /// merges the outcomes: a contrastive loss already covers the batch, while a classifier's loss
+    /// is a mean over the part. Errors: those of `evaluate`, io.
     func merge(_ evaluate: () throws(SupConError) -> StepOutcome) throws(SupConError)
         -> StepOutcome
     {
@@ -79,7 +79,7 @@ struct BatchPart {
         }
         guard !ranks.isAlone else { return outcome }
         if isContrastive {
-            // Rank 0's, so that all ranks judge it alike.
+            // All ranks use rank 0's value, so that they judge it alike.
             outcome.loss = reports.allSatisfy { $0[0].isFinite } ? reports[0][0] : .nan
         } else {
             outcome.loss = zip(reports, all).reduce(0) {
@@ -95,15 +95,15 @@ struct BatchPart {
     }
 }
 
-/// Batch projections hold the embeddings z of all ranks' rows, and the loss's gradient with respect
-/// to them.
+/// Batch projections hold the embeddings z of the rows of all ranks, and the gradient of the loss
+/// with respect to them.
 final class BatchProjections {
-    /// [rows, dimension]
+    /// The embeddings [rows, dimension].
     let z: UnsafeMutablePointer<Float>
     let gradient: UnsafeMutablePointer<Float>
     private let memory: (z: AlignedBuffer, gradient: AlignedBuffer)
     private let rows: RankRows
-    /// The elements of this rank's rows.
+    /// The elements of z that belong to this rank's rows.
     let own: Range<Int>
 
     /// Makes buffers for `views` rows of each sample. Errors: memory.
@@ -124,16 +124,16 @@ final class BatchProjections {
 
     var memoryByteCount: Int { memory.z.byteCount + memory.gradient.byteCount + rows.byteCount }
 
-    /// Fills z with the rows of the other ranks; its own are there. Errors: io.
+    /// Fills z with the rows of the other ranks; this rank's rows are already in place. Errors: io.
     func gather() throws(SupConError) { try rows.gather(z) }
 
-    /// Fills z with all rows: this rank's are `projection`. Errors: io.
+    /// Fills z with the rows of all ranks; `projection` holds those of this rank. Errors: io.
     func gather(_ projection: UnsafePointer<Float>) throws(SupConError) {
         (z + own.lowerBound).update(from: projection, count: own.count)
         try gather()
     }
 
-    /// Copies this rank's rows of the gradient.
+    /// Copies this rank's rows of the gradient to `target`.
     func scatter(into target: UnsafeMutablePointer<Float>) {
         target.update(from: gradient + own.lowerBound, count: own.count)
     }

@@ -2,16 +2,16 @@ import SupConLoss
 import SupConTensor
 import SupConVision
 
-/// The rows of a batch: the labels of its samples and of their views, and what makes rows
-/// positives of each other.
+/// The rows of a batch are its views. This class holds the labels and weights of samples and rows,
+/// and determines which rows are positives of each other.
 final class BatchRows {
-    /// Rows: samples times views.
+    /// The number of rows, samples times views.
     let count: Int
     private let labels: [Int]?
     private let targets: Targets?
-    /// The weights of the samples, of mean 1; nil: all count the same.
+    /// The weights of the samples, with mean 1; nil: all samples weigh the same.
     private let weights: [Float]?
-    /// The mask of the batch, where targets make positives.
+    /// The mask of the batch; nil unless targets define the positives.
     private let mask: TargetMask?
     private let usesLabels: Bool
     private let views: Int
@@ -23,8 +23,8 @@ final class BatchRows {
     private let groupBuffer: AlignedBuffer
     private let sum: AlignedBuffer
 
-    /// `labels`, `targets`, `weights`: of the data set that samples index; `dimension`: of z.
-    /// Errors: memory.
+    /// Makes buffers for the rows of a batch. `labels`, `targets` and `weights` are those of the
+    /// data set that sample indices refer to; `dimension` is that of z. Errors: memory.
     init(
         _ options: TrainOptions, labels: [Int]?, targets: Targets?, weights: [Float]?,
         dimension: Int,
@@ -50,17 +50,17 @@ final class BatchRows {
     /// The labels of the samples, [samples].
     var sampleLabels: UnsafePointer<Int64> { UnsafePointer(sampleBuffer.values(of: Int64.self)) }
 
-    /// The weights of the samples, [samples]; nil: all count the same.
+    /// The weights of the samples, [samples]; nil: all samples weigh the same.
     var sampleWeights: UnsafePointer<Float>? {
         weights == nil ? nil : UnsafePointer(sampleWeightBuffer.floats)
     }
 
-    /// The weights of the rows, [count]; nil: all count the same.
+    /// The weights of the rows, [count]; nil: all rows weigh the same.
     var rowWeights: UnsafePointer<Float>? {
         weights == nil ? nil : UnsafePointer(rowWeightBuffer.floats)
     }
 
-    /// The positives that the contrastive loss takes. Errors: argument.
+    /// Returns the positives in the form that the contrastive loss takes. Errors: argument.
     func positives() throws(SupConError) -> Positives {
         if let mask {
             .mask(try mask.fill())
@@ -74,8 +74,8 @@ final class BatchRows {
     /// The labels of the rows, [count].
     var rowLabels: UnsafePointer<Int64> { UnsafePointer(rowBuffer.values(of: Int64.self)) }
 
-    /// Sets the samples of the batch from index `first` on to these of the data set. Errors: io
-    /// (other ranks' samples that the data set does not have).
+    /// Sets the batch's samples from index `first` on to `samples`, indices into the data set.
+    /// Errors: io (another rank sent samples that the data set does not have).
     func fill(_ samples: ArraySlice<Int>, at first: Int) throws(SupConError) {
         if let images = labels?.count ?? targets?.count ?? weights?.count,
             let wrong = samples.first(where: { !(0..<images).contains($0) })
@@ -106,7 +106,7 @@ final class BatchRows {
 
     var memoryByteCount: Int { mask?.memoryByteCount ?? 0 }
 
-    /// The embeddings z [count, dimension] with their groups.
+    /// Combines the embeddings z [count, dimension] with the groups of their rows.
     func embeddings(_ z: UnsafePointer<Float>) -> Embeddings {
         Embeddings(
             rows: z, count: count, dimension: dimension,
@@ -115,7 +115,7 @@ final class BatchRows {
             views: views)
     }
 
-    /// The variance of z's rows over that of rows spread evenly over the sphere.
+    /// Returns the variance of z's rows divided by that of rows spread evenly over the sphere.
     func spread(_ z: UnsafePointer<Float>) -> Double {
         embeddings(z).spread(sum.values(of: Double.self))
     }

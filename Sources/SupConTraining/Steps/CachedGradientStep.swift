@@ -5,35 +5,36 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// A step of a batch that is larger than what the network sees at a time: gradient caching (Gao et
-/// al., "Scaling deep contrastive learning batch size under memory limited setup",
-/// arXiv:2101.06983).
+/// A cached-gradient step trains on batches larger than the network can process at once, by
+/// gradient caching (Gao et al., "Scaling deep contrastive learning batch size under memory limited
+/// setup", arXiv:2101.06983):
 ///
-/// 1. Chunk by chunk, forward: z of all rows is kept.
-/// 2. The loss of all rows, and dL/dz.
-/// 3. Chunk by chunk once more, the same views: forward, and backward from the chunk's rows of
-///    dL/dz. dL/dθ = Σ (∂z_chunk/∂θ)ᵀ dL/dz_chunk.
+/// 1. Run each chunk forward, and keep z of all rows.
+/// 2. Compute the loss of all rows, and dL/dz.
+/// 3. Run each chunk, with the same views, forward once more, and backward from its rows of dL/dz.
+///    The gradients of the chunks add up: dL/dθ = Σ (∂z_chunk/∂θ)ᵀ dL/dz_chunk.
 ///
-/// It is exact: no chunk's z depends on another chunk, since batch norm's statistics are those of
-/// the chunk. The running ones move in the first pass only. A classifier's loss is a mean over
-/// rows: without the contrastive loss one pass does. Several ranks take some of the chunks each.
+/// The gradient is exact, because batch norm uses each chunk's own statistics, so that no chunk's z
+/// depends on another chunk. Running statistics are updated in the first pass only. A classifier's
+/// loss is a mean over rows, so that without the contrastive loss a single pass suffices. With
+/// several ranks, each processes some of the chunks.
 final class CachedGradientStep: TrainingStep {
     private let pass: EncoderPass
     private let contrastive: ContrastiveLoss?
     private let rows: BatchRows
     private let part: BatchPart
     private let chunkSize: Int
-    /// Rows of one chunk, and elements of their z.
+    /// The rows of one chunk, and the elements of their z.
     private let chunkRows: Int
     private let chunkElements: Int
-    /// z and dL/dz of all rows; nil without the contrastive loss.
+    /// The z and dL/dz of all rows; nil without a contrastive loss.
     private let projections: BatchProjections?
     private let gradients: AlignedBuffer
     let chance: Double
     let memoryByteCount: Int
 
-    /// `labels`, `targets`, `weights`: of the data set that samples index. Errors: argument, state,
-    /// unsupported, memory.
+    /// Plans the step. `labels`, `targets` and `weights` are those of the data set that sample
+    /// indices refer to. Errors: argument, state, unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
         labels: [Int]?, targets: Targets? = nil, weights: [Float]? = nil, part: BatchPart,
@@ -107,7 +108,7 @@ final class CachedGradientStep: TrainingStep {
         return outcome
     }
 
-    /// The first pass: z of all rows, and the samples that they are of.
+    /// Runs the first pass: it gathers z of all rows, and sets the samples of the batch.
     private func gatherProjections(
         _ planned: [Int], _ next: () throws(SupConError) -> StepBatch,
         _ projections: BatchProjections
@@ -123,8 +124,8 @@ final class CachedGradientStep: TrainingStep {
         try projections.gather()
     }
 
-    /// The pass that sums the gradients of this rank's chunks. Returns what the classifier found,
-    /// with its mean loss over them.
+    /// Runs the pass that sums the gradients of this rank's chunks. Returns the classifier's
+    /// outcome, with its mean loss over the chunks.
     private func gatherGradients(_ next: () throws(SupConError) -> StepBatch)
         throws(SupConError) -> StepOutcome
     {
@@ -146,8 +147,8 @@ final class CachedGradientStep: TrainingStep {
             total.classified += found.classified
             total.correct += found.correct
             total.loss += found.loss * Double(chunkSize) / Double(part.own.count)
-            // A loss that is not finite spoils the sum, which is not used then; the ranks go on
-            // side by side.
+            // A loss that is not finite invalidates the sum, which is then discarded; the ranks
+            // nevertheless continue together.
             pass.backward(labels: labels)
             let from = pass.plan.gradients
             Parallel.ranges(count, grain: 65536, threads: pass.threads) {
@@ -157,9 +158,9 @@ final class CachedGradientStep: TrainingStep {
         return total
     }
 
-    /// Loads chunk after chunk of this rank, runs it forward, and calls `body` with its index in
-    /// the batch and its samples. Ranks may have unequal numbers of them, unless each exchanges
-    /// statistics. Errors: the loader's, `body`'s, io.
+    /// Loads this rank's chunks one after the other, runs each forward, and calls `body` with the
+    /// chunk's index in the batch and its samples. Ranks may have different numbers of chunks,
+    /// unless batch norm is synchronized. Errors: those of the loader and of `body`, io.
     private func eachChunk(
         _ next: () throws(SupConError) -> StepBatch,
         _ body: (_ chunk: Int, _ samples: [Int]) throws(SupConError) -> Void

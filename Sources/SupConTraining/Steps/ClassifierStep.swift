@@ -5,8 +5,8 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// A step of stage 2: the frozen encoder, in evaluation mode, computes r, and the linear classifier
-/// is trained on it with cross-entropy.
+/// A classifier step belongs to stage 2: the frozen encoder, in evaluation mode, computes r, and
+/// the linear classifier is trained on it with cross-entropy.
 final class ClassifierStep: TrainingStep {
     private let network: Network
     private let plan: InferencePlan
@@ -14,12 +14,12 @@ final class ClassifierStep: TrainingStep {
     private let mixer: BatchMixer?
     private let layer: LinearLayer
     private let labels: [Int]
-    /// The weights of the samples, of mean 1; nil: all count the same.
+    /// The weights of the samples, with mean 1; nil: all samples weigh the same.
     private let weights: [Float]?
     private let part: BatchPart
     private let chunkSize: Int
     private let inputCount: Int
-    /// The classifier's input, for all of this rank's part: [images, embeddingDimension].
+    /// The classifier's input for all of this rank's part, [images, embeddingDimension].
     private let features: AlignedBuffer
     private let logits: AlignedBuffer
     private let logitsGradient: AlignedBuffer
@@ -34,7 +34,7 @@ final class ClassifierStep: TrainingStep {
     var embeddings: Embeddings? { nil }
     var spread: Double { 1 }
 
-    /// Errors: argument, state, unsupported, memory.
+    /// Plans the step. Errors: argument, state, unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil, labels: [Int],
         weights: [Float]? = nil, part: BatchPart, context: ExecutionContext
@@ -80,10 +80,11 @@ final class ClassifierStep: TrainingStep {
             + gradients.byteCount
     }
 
-    /// The frozen encoder may be a checkpoint's.
+    /// Reloads the encoder's weights, which may have come from a checkpoint.
     func begin(resumed: Bool) { plan.reloadWeights() }
 
-    /// The encoder does not learn here, so that chunks do not change what the rows are.
+    /// The chunks in which the part is loaded. The encoder does not learn here, so that the chunk
+    /// size does not affect the rows.
     var chunks: Loader.Chunks {
         Loader.Chunks(size: chunkSize * (mixer == nil || part.ranks.isAlone ? 1 : 2), passes: 1)
     }
@@ -105,8 +106,8 @@ final class ClassifierStep: TrainingStep {
         return outcome
     }
 
-    /// Computes the features of this rank's part, the loss, and dL/dlogits. Errors: the loader's,
-    /// internal.
+    /// Computes the features of this rank's part, the loss, and dL/dlogits. Errors: those of the
+    /// loader, internal.
     private func evaluate(
         _ step: Int, _ samples: [Int], _ next: () throws(SupConError) -> StepBatch
     ) throws(SupConError) -> StepOutcome {
@@ -127,7 +128,7 @@ final class ClassifierStep: TrainingStep {
             for (row, sample) in chunk.indices.enumerated() {
                 set(sample, at: sources[index * chunkSize + row])
             }
-            // Mixing takes the whole batch: it does not go with chunks.
+            // Mixing needs the whole batch, so it is not combined with chunks.
             if let mixer {
                 mixer.mix(
                     pixels, labels: rowLabels, weights: rowWeights, step: step, into: plan.input)

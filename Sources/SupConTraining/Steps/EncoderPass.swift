@@ -6,36 +6,38 @@ import SupConTensor
 import SupConVision
 import Synchronization
 
-/// An encoder pass takes a group of images, all of a batch or a part of it, forward and backward
-/// through the network. It is the set-up that all steps share that train an encoder: the plan, the
-/// optimizer of the parts that are trained, and the classifier's objective where one is trained.
+/// An encoder pass takes a group of images, a whole batch or a part of it, forward and backward
+/// through the network. It holds the set-up that all steps share that train an encoder: the plan,
+/// the optimizer of the trained parameters, and the classifier's objective where a classifier is
+/// trained.
 ///
-/// The gradient of a batch is the sum of those of its parts, at this rank and at others. The
-/// contrastive loss has seen the whole batch; a classifier's is a mean over the rows of the part,
-/// which counts as much as the part is of the batch.
+/// The gradient of a batch is the sum of the gradients of its parts, on this rank and on the
+/// others. The contrastive loss is computed over the whole batch; a classifier's loss is a mean
+/// over the rows of the part, weighted by the part's fraction of the batch.
 final class EncoderPass {
     let network: Network
     let plan: TrainingPlan
     let optimizer: any Optimizer
-    /// Images of one pass; each view counts.
+    /// The number of images of one pass, counting each view.
     let images: Int
-    /// Elements of one image: height · width · channels.
+    /// The elements of one image, height · width · channels.
     let imageElements: Int
     let threads: Int
     private let part: BatchPart
     /// Whether forward and backward exchange batch norm's statistics with the other ranks.
     let synchronizes: Bool
-    /// Batch norm's running statistics before the step, where each rank moves them its own way.
+    /// The running statistics of batch norm before the step; nil unless each rank updates them on
+    /// its own.
     private let formerStatistics: AlignedBuffer?
     private let classifier: ClassifierObjective?
-    /// nil: the frozen stages run in each step.
+    /// The cache of the frozen stages' output; nil: the frozen stages run in each step.
     let cache: FeatureCache?
-    /// A buffer of each thread, for a view of the cache.
+    /// One buffer per thread, for a view read from the cache.
     private let scratch: AlignedBuffer
-    /// The frozen stages' output has been loaded.
+    /// Whether the output of the frozen stages, rather than images, has been loaded.
     private var isPastFrozenStages = false
 
-    /// Plans passes of `samples` samples of the batch, each `views` images. Errors: argument,
+    /// Plans passes of `samples` samples of the batch, with `views` images each. Errors: argument,
     /// state, unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase, samples: Int, views: Int,
@@ -103,19 +105,19 @@ final class EncoderPass {
         }
     }
 
-    /// Loads images that the caller has written to the plan's input.
+    /// Marks the images that the caller has written to the plan's input as loaded.
     func loadInput() { isPastFrozenStages = false }
 
-    /// Runs forward on what was loaded.
+    /// Runs forward on the images that were loaded.
     func forward() {
         if isPastFrozenStages { plan.forwardFromFrozenOutput() } else { plan.forward() }
     }
 
     // MARK: The frozen stages
 
-    /// Hands on what the frozen stages make of each of a batch's rows, on several threads;
-    /// `forward` goes on from there, once the plan has taken what it needs. `views`: of each
-    /// sample. Errors: io (of the feature cache).
+    /// Calls `body`, on several threads, with the frozen stages' output for each row of a batch;
+    /// once the plan has taken what it needs, `forward` continues from there. `views` is the number
+    /// per sample. Errors: io (of the feature cache).
     func eachFrozenOutput(
         _ batch: StepBatch, views: Int, _ body: (_ row: Int, _ output: UnsafeRawPointer) -> Void
     ) throws(SupConError) {
@@ -143,7 +145,7 @@ final class EncoderPass {
         }
     }
 
-    /// Puts into the cache what the frozen stages make of the views of `samples` in epoch `epoch`.
+    /// Writes the frozen stages' output for the views of `samples` in epoch `epoch` to the cache.
     /// Errors: io, internal.
     func fillCache(_ batch: LoadedBatch, _ samples: [Int], epoch: Int) throws(SupConError) {
         guard let cache else { return }
@@ -159,9 +161,9 @@ final class EncoderPass {
         cache.setFilled(epoch: epoch, samples, with: batch.indices)
     }
 
-    /// Evaluates the classifier's loss after `forward`, and its gradient where the plan takes it;
-    /// nil if no classifier is trained. `labels`, `weights`: [images]; `mixer`: it has mixed the
-    /// images, and its labels count. Errors: argument.
+    /// Evaluates the classifier's loss after `forward`, and writes its gradient to the plan.
+    /// Returns nil if no classifier is trained. `labels` and `weights` are per image, [images]; if
+    /// `mixer` has mixed the images, its labels replace them. Errors: argument.
     func classify(
         labels: UnsafePointer<Int64>, weights: UnsafePointer<Float>?, mixer: BatchMixer? = nil
     ) throws(SupConError) -> StepOutcome? {
@@ -185,21 +187,21 @@ final class EncoderPass {
         network.parameters.values + network.parameters.trainableCount
     }
 
-    /// Keeps the running statistics as they are before a step.
+    /// Saves the running statistics before a step.
     func noteStatistics() {
         guard let formerStatistics else { return }
         formerStatistics.floats.update(from: statistics, count: formerStatistics.byteCount / 4)
     }
 
-    /// Turns this rank's `gradients` into those of the batch, and applies them; batch norm's
-    /// running statistics become the mean of the ranks'. Errors: io.
+    /// Sums this rank's `gradients` with those of the other ranks, and takes the optimizer's step;
+    /// batch norm's running statistics become the mean of the ranks'. Errors: io.
     func finish(_ gradients: UnsafeMutablePointer<Float>, rate: Double) throws(SupConError) {
         let (parameters, ranks) = (network.parameters, part.ranks)
         try ranks.check()
         try ranks.sum(gradients, count: parameters.trainableCount)
         if let former = formerStatistics?.floats {
-            // They are linear in the statistics of the parts: the mean move is that of all. What no
-            // rank has moved keeps every bit.
+            // Updates are linear in the statistics of the parts, so the mean update is that of the
+            // whole batch. Statistics that no rank has updated keep every bit.
             let (now, count) = (statistics, parameters.count - parameters.trainableCount)
             for i in 0..<count { now[i] -= former[i] }
             try ranks.sum(now, count: count, factor: Float(part.fraction))
@@ -210,11 +212,11 @@ final class EncoderPass {
 }
 
 extension TrainOptions {
-    /// Makes the contrastive loss of a step for a plan's z, which has length 1 already: the plan
-    /// differentiates through the normalization. nil: the objective is not contrastive. Errors:
-    /// argument, memory.
+    /// Makes the contrastive loss of a step for a plan's z, which already has length 1: the plan
+    /// differentiates through the normalization. Returns nil if the objective is not contrastive.
+    /// Errors: argument, memory.
     ///
-    /// `ranks`: share the work of a large batch; of a small one it takes less time than telling.
+    /// `ranks` share the work of a large batch; for a small one communication would take longer.
     func contrastiveLoss(dimension: Int, ranks: Ranks, context: ExecutionContext)
         throws(SupConError) -> ContrastiveLoss?
     {
@@ -227,7 +229,7 @@ extension TrainOptions {
             context: context, ranks: batchSize * effectiveViews >= 2048 ? ranks : nil)
     }
 
-    /// The loss that guessing gives, of a batch without a queue.
+    /// Returns the loss of random guessing, for a batch without a queue.
     func chance(classes: Int) -> Double {
         objective.isContrastive
             ? ContrastiveLoss.collapsedLoss(loss, samples: batchSize, views: effectiveViews)
@@ -235,7 +237,7 @@ extension TrainOptions {
     }
 }
 
-/// The first error of several threads.
+/// The first error that any of several threads has thrown.
 private final class FirstError: Sendable {
     private let error = Mutex<SupConError?>(nil)
 

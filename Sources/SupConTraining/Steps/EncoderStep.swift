@@ -4,7 +4,7 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// A step that trains the encoder on the whole batch at once: with the contrastive loss, with the
+/// An encoder step trains the encoder on the whole batch at once: with the contrastive loss, with a
 /// classifier beside it behind a stop-gradient, or with the classifier's loss alone.
 final class EncoderStep: TrainingStep {
     private let pass: EncoderPass
@@ -12,13 +12,13 @@ final class EncoderStep: TrainingStep {
     private let mixer: BatchMixer?
     private let rows: BatchRows
     private let part: BatchPart
-    /// The rows of all ranks; nil: this rank has all of them, in the plan.
+    /// The rows of all ranks; nil: the plan of this rank already holds all of them.
     private let projections: BatchProjections?
     private let ownRows: Range<Int>
     let chance: Double
 
-    /// `labels`, `targets`, `weights`: of the data set that samples index. Errors: argument, state,
-    /// unsupported, memory.
+    /// Plans the step. `labels`, `targets` and `weights` are those of the data set that sample
+    /// indices refer to. Errors: argument, state, unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
         labels: [Int]?, targets: Targets? = nil, weights: [Float]? = nil, part: BatchPart,
@@ -92,7 +92,7 @@ final class EncoderStep: TrainingStep {
         return outcome
     }
 
-    /// Evaluates the losses, and their gradients where the plan takes them.
+    /// Evaluates the losses, and writes their gradients to the plan.
     private func evaluate(_ step: Int) throws(SupConError) -> StepOutcome {
         var outcome = StepOutcome(loss: 0)
         if let contrastive, let z,

@@ -1,18 +1,19 @@
 import SupConTensor
 
-/// The queue holds the last keys, with their labels, behind the keys of the batch at hand in one
-/// buffer: all that queries are contrasted with. It is empty at first; once it is full, the oldest
-/// keys leave.
+/// A labeled queue holds the most recent keys and their labels. They follow the keys of the current
+/// batch in one buffer, which holds everything that queries are contrasted with. The queue is empty
+/// at first; once it is full, the oldest keys leave.
 final class LabeledQueue {
     let capacity: Int
     let dimension: Int
     private let keys: Int
     private let rows: AlignedBuffer
     private let labelMemory: AlignedBuffer
-    /// The number of entries, and the index of the next one.
+    /// The number of entries, and the index of the next one to be written.
     private let positions: AlignedBuffer
 
-    /// `keys`: of a batch, at most the capacity. Errors: memory.
+    /// Makes an empty queue. `keys` is the number of keys of a batch, at most the capacity. Errors:
+    /// memory.
     init(capacity: Int, keys: Int, dimension: Int) throws(SupConError) {
         (self.capacity, self.keys, self.dimension) = (capacity, keys, dimension)
         rows = try AlignedBuffer(Float.self, count: (keys + capacity) * dimension)
@@ -22,14 +23,14 @@ final class LabeledQueue {
 
     var memoryByteCount: Int { rows.byteCount + labelMemory.byteCount }
 
-    /// [keys + count, dimension]: the batch's keys, to be written, then the queue.
+    /// The batch's keys, which the caller writes, then the queue's: [keys + count, dimension].
     var contrasts: UnsafeMutablePointer<Float> { rows.floats }
     /// The labels of the queue's entries, [count].
     var labels: UnsafePointer<Int64> { UnsafePointer(labelMemory.values(of: Int64.self)) }
     var count: Int { max(0, min(Int(positions.values(of: Int64.self)[0]), capacity)) }
     private var next: Int { max(0, min(Int(positions.values(of: Int64.self)[1]), capacity - 1)) }
 
-    /// Appends the batch's keys. `labels`: [keys].
+    /// Appends the batch's keys, with their `labels` [keys].
     func push(labels: UnsafePointer<Int64>) {
         var index = next
         for key in 0..<keys {
@@ -43,8 +44,8 @@ final class LabeledQueue {
         )
     }
 
-    /// The state that a checkpoint keeps; integers are pairs of 32-bit words, which pass through it
-    /// bit for bit.
+    /// The state that a checkpoint keeps. Integers are stored as pairs of 32-bit words, which a
+    /// checkpoint preserves bit for bit.
     var state: [StateBuffer] {
         [
             StateBuffer(

@@ -1,22 +1,22 @@
 import SupConTensor
 import SupConVision
 
-/// The step of a run that is planned anew where a phase ends, and goes on with all that it
-/// remembers. Two plans are never in memory at once.
+/// A phased step is the step of a run of several phases. It is planned again where a phase ends,
+/// and keeps all state. Two plans are never in memory at once.
 final class PhasedStep {
     private let make: (TrainingPhase) throws(SupConError) -> any TrainingStep
     private var phase: TrainingPhase
-    /// nil: while one gives way to the next, and if the next could not be made.
+    /// The current plan; nil while one is replaced by the next, and if the next could not be made.
     private var planned: (any TrainingStep)?
-    /// The most that the step of any phase takes.
+    /// The largest memory size, in bytes, of the step of any phase.
     let memoryByteCount: Int
     /// The chunks in which a batch comes from the loader.
     let chunks: Loader.Chunks
-    /// The loss of guessing.
+    /// The loss of random guessing.
     let chance: Double
 
-    /// Begins with the first of the phases. Plans each once, so that what cannot be planned is an
-    /// error now. Errors: those of `make`.
+    /// Begins with the first phase. Plans each phase once, so that a phase that cannot be planned
+    /// is an error now. Errors: those of `make`.
     init(
         phases: [TrainingPhase],
         _ make: @escaping (TrainingPhase) throws(SupConError) -> any TrainingStep
@@ -38,16 +38,16 @@ final class PhasedStep {
     var embeddings: Embeddings? { planned?.embeddings }
     var spread: Double { planned?.spread ?? 1 }
 
-    /// Prepares the first step; `resumed`: the parameters and `state` are a checkpoint's;
-    /// `isNew`: the parameters are others than those that were there when this was made. Errors:
+    /// Prepares the first step. `resumed` tells that the parameters and `state` come from a
+    /// checkpoint; `isNew`, that the parameters differ from those at initialization. Errors:
     /// memory, unsupported.
     func begin(resumed: Bool, isNew: Bool) throws(SupConError) {
-        // A convolution in int8 is made with the steps of its weights.
+        // An int8 convolution is made with the quantization steps of its weights.
         if isNew, phase.quantization != nil { try plan(phase) }
         planned?.begin(resumed: resumed)
     }
 
-    /// Plans the step anew if the phase is another one. Errors: memory, unsupported.
+    /// Plans the step again if the phase has changed. Errors: memory, unsupported.
     func enter(_ next: TrainingPhase) throws(SupConError) {
         guard next != phase else { return }
         try plan(next)
@@ -72,8 +72,8 @@ final class PhasedStep {
         (planned, phase) = (step, next)
     }
 
-    /// Runs the planned step, as `TrainingStep.run` does. Errors: the loader's, argument, memory,
-    /// io, internal.
+    /// Runs the planned step, as `TrainingStep.run` does. Errors: those of the loader, argument,
+    /// memory, io, internal.
     func run(
         step: Int, rate: Double, samples: [Int], next: () throws(SupConError) -> StepBatch
     ) throws(SupConError) -> StepOutcome {

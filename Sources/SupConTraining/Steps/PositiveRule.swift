@@ -3,7 +3,7 @@ import SupConTensor
 import SupConVision
 
 extension PositiveRule {
-    /// The rule for sets of labels; nil: targets are no such sets.
+    /// The rule for targets that are sets of labels; nil: targets are not such sets.
     var ofSets: PositiveMasks.Rule? {
         switch self {
         case .any: .any
@@ -13,8 +13,8 @@ extension PositiveRule {
         }
     }
 
-    /// Checks that the targets are what the rule takes. Errors: state (no targets), argument (not 0
-    /// or 1).
+    /// Checks that the targets are of the kind that the rule takes. Errors: state (no targets),
+    /// argument (not 0 or 1).
     func check(_ targets: Targets?) throws(SupConError) {
         guard self != .classes else { return }
         guard let targets else {
@@ -34,7 +34,8 @@ extension PositiveRule {
     }
 }
 
-/// The mask of some images holds how much of a positive each is of each other, by their targets.
+/// A target mask holds, for each pair of images of a batch, the weight with which they are
+/// positives of each other according to their targets.
 final class TargetMask {
     private let samples: Int
     private let sets: PositiveMasks.Rule?
@@ -42,11 +43,11 @@ final class TargetMask {
     private let dimension: Int
     private let words: Int
     private let context: ExecutionContext
-    /// [samples, words] sets of labels, or [samples, dimension] f64.
+    /// The targets of the images: sets of labels [samples, words], or f64 [samples, dimension].
     private let rows: AlignedBuffer
     private let mask: AlignedBuffer
 
-    /// Returns nil where classes make positives. Errors: memory.
+    /// Returns nil if classes define the positives. Errors: memory.
     init?(_ options: TrainOptions, dimension: Int, samples: Int, context: ExecutionContext)
         throws(SupConError)
     {
@@ -65,7 +66,7 @@ final class TargetMask {
 
     var memoryByteCount: Int { rows.byteCount + mask.byteCount }
 
-    /// The weights as `fill` has left them, [samples, samples].
+    /// The weights that `fill` has computed, [samples, samples].
     var weights: UnsafePointer<Float> { UnsafePointer(mask.floats) }
 
     /// Sets the targets of the image of index `sample`.
@@ -83,7 +84,7 @@ final class TargetMask {
         }
     }
 
-    /// Computes the weights, once all targets are set. Errors: internal.
+    /// Computes the weights once all targets are set. Errors: internal.
     func fill() throws(SupConError) -> UnsafePointer<Float> {
         if let sets {
             PositiveMasks.fill(

@@ -1,12 +1,13 @@
 import SupConVision
 
-/// The images of a batch or chunk as a step takes them: with the pixels of their views, or with
-/// where the feature cache has what the frozen stages made of them.
+/// A step batch holds the images of a batch or chunk in the form that a step takes: the pixels of
+/// their views, or the positions of the frozen stages' output in the feature cache.
 struct StepBatch {
     enum Views {
-        /// View v of sample s is row s · views + v of [samples · views, height, width, channels].
+        /// The pixels [samples · views, height, width, channels], where view v of sample s is row s
+        /// · views + v.
         case pixels(UnsafePointer<Float>)
-        /// The entry of each sample.
+        /// The cache entry of each sample.
         case cached([Int])
     }
     /// The indices of the images in the training set.
@@ -20,13 +21,13 @@ struct StepBatch {
     }
 }
 
-/// The batches of an epoch out of the feature cache, in the chunks and passes in which the loader
-/// would give them.
+/// The batches of an epoch, read from the feature cache in the chunks and passes in which the
+/// loader would deliver them.
 struct CachedBatches {
     private var pieces: [StepBatch] = []
     private var position = 0
 
-    /// `batches`: the entries of each.
+    /// Makes the sequence from the cache entries of each batch.
     init(_ cache: FeatureCache, _ batches: [[Int]], chunks: Loader.Chunks) {
         for entries in batches {
             for _ in 0..<chunks.passes {
@@ -38,7 +39,7 @@ struct CachedBatches {
         }
     }
 
-    /// Returns the next piece; there are as many as the steps take.
+    /// Returns the next chunk. There are as many as the steps take.
     mutating func next() -> StepBatch {
         defer { position += 1 }
         return pieces[position]

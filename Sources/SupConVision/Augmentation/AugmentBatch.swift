@@ -1,9 +1,9 @@
 import SupConTensor
 import Synchronization
 
-/// Makes the views that training would make of these images: view number `view` in `epoch` of a run
-/// with `seed`, image i being sample number i. `into`: dense [count, height, width, channels], 0…1,
-/// not normalized. Errors: argument, shape, memory.
+/// Makes the views that training would make of these images: view `view` in `epoch` of a run with
+/// `seed`, where image i is sample i. `into` is dense [count, height, width, channels], 0…1, not
+/// normalized. Errors: argument, shape, memory.
 public func augment(
     _ images: ImageBatch, _ options: AugmentationOptions, seed: UInt64, epoch: Int, view: Int,
     height: Int, width: Int, into: UnsafeMutablePointer<Float>,
@@ -38,9 +38,9 @@ public func augment(
     if let error = failure.withLock({ $0 }) { throw error }
 }
 
-/// Makes the views that training would make of the images at `indices` of a data set, each under
-/// its own number. Errors: argument, io, format (a file that has become unreadable), canceled (by a
-/// callback), memory.
+/// Makes the views that training would make of the images at `indices` of a data set, each
+/// identified by its own index. Errors: argument, io, format (a file that has become unreadable),
+/// canceled (by a callback), memory.
 public func augment(
     _ dataset: Dataset, indices: [Int], _ options: AugmentationOptions, seed: UInt64, epoch: Int,
     view: Int, height: Int, width: Int,

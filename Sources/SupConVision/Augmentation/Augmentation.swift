@@ -1,19 +1,19 @@
 import SupConTensor
 
-/// Makes views of images. All randomness of a view comes from Philox(seed, augmentation, epoch,
-/// sample, view): threads, order and other views do not matter.
+/// An augmentation makes views of images. All randomness of a view comes from Philox(seed,
+/// augmentation, epoch, sample, view), so that threads, order and other views do not matter.
 ///
-/// Colors: brightness, contrast and the operations of policies change all channels; saturation,
-/// hue and gray only images of three. All in f32; but for equalize, which works on 256 levels,
-/// nothing is rounded on the way.
+/// Brightness, contrast and the operations of policies change all channels; saturation, hue and
+/// gray change only images of three channels. Everything is computed in f32; except for equalize,
+/// which works on 256 levels, nothing is rounded in between.
 package struct Augmentation: Sendable {
     package let options: AugmentationOptions
-    /// Of the views.
+    /// The size and the channels of the views.
     package let height, width, channels: Int
     private let resizing: Resizing
 
-    /// - Parameter resizing: how views of the kind `none` are brought to their size.
-    /// Errors: argument.
+    /// Makes an augmentation. `resizing` is the way in which views of the kind `none` are brought
+    /// to their size. Errors: argument.
     package init(
         _ options: AugmentationOptions, height: Int, width: Int, channels: Int,
         resizing: Resizing = .squash
@@ -24,7 +24,7 @@ package struct Augmentation: Sendable {
         (self.height, self.width, self.channels) = (height, width, channels)
     }
 
-    /// View `view` of an image that is sample number `sample` of its data set, to `into`: dense
+    /// Makes view `view` of an image that is sample `sample` of its data set. `into` is dense
     /// [height, width, channels], 0…1 before normalization. Errors: argument (the image's size),
     /// shape (its channels), memory.
     package func apply(
@@ -42,8 +42,8 @@ package struct Augmentation: Sendable {
             workspace: workspace, into: into)
     }
 
-    /// Makes a view by a recipe drawn for an image of `fullSize`; this one may be smaller, and the
-    /// image is what `frame` holds of it. Errors: shape, memory.
+    /// Makes a view by a recipe drawn for an image of `fullSize`. The given image may be smaller,
+    /// and shows the part in `frame`. Errors: shape, memory.
     func apply(
         _ recipe: ViewRecipe, to image: ImageView, fullSize: (height: Int, width: Int),
         frame: CropBox,
@@ -60,7 +60,7 @@ package struct Augmentation: Sendable {
             reaches: options.kind == .none && resizing == .crop)
     }
 
-    /// Decides everything about one view of an image of this size.
+    /// Draws all random decisions about one view of an image of the given size.
     func draw(
         _ size: (height: Int, width: Int), seed: UInt64, epoch: Int, sample: Int, view: Int,
         _ recipe: inout ViewRecipe
@@ -110,7 +110,7 @@ package struct Augmentation: Sendable {
         options.blurProbability >= 0 ? options.blurProbability : min(height, width) >= 128 ? 0.5 : 0
     }
 
-    /// Brightness, contrast, saturation and hue in random order (torchvision's ColorJitter).
+    /// Draws brightness, contrast, saturation and hue, in random order (torchvision's ColorJitter).
     private func drawJitter(_ random: inout Philox, _ operations: inout [any ImageOperation]) {
         func factor(_ spread: Float) -> Float { random.uniform(max(0, 1 - spread), 1 + spread) }
         let (brightness, contrast, saturation) = (
@@ -136,7 +136,7 @@ package struct Augmentation: Sendable {
     }
 }
 
-/// Errors: argument.
+/// Throws unless a size is valid. Errors: argument.
 func checkSize(_ what: String, _ height: Int, _ width: Int, _ channels: Int) throws(SupConError) {
     try require(
         height > 0 && width > 0 && height <= 65536 && width <= 65536, .argument,

@@ -8,7 +8,7 @@ extension AugmentationOptions {
         return options
     }
 
-    /// Errors: argument.
+    /// Throws unless all options are valid. Errors: argument.
     package func validate() throws(SupConError) {
         try validateRanges()
         for (name, low, high) in [

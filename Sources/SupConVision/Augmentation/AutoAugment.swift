@@ -1,6 +1,7 @@
-/// Sub-policies of AutoAugment, Cubuk et al., "AutoAugment: learning augmentation strategies from
-/// data" (arXiv:1805.09501), tables 9 and 7 (ImageNet, CIFAR-10): one of 25 is drawn per view; its
-/// two operations come one after the other, each with its own probability, at a magnitude of 0…9.
+/// AutoAugment is a set of sub-policies: Cubuk et al., "AutoAugment: learning augmentation
+/// strategies from data" (arXiv:1805.09501), tables 9 and 7 (ImageNet, CIFAR-10). Each view draws
+/// one of 25; its two operations follow each other, each with its own probability and a magnitude
+/// from 0 to 9.
 enum AutoAugment {
     typealias Step = (operation: PolicyOperation, probability: Float, magnitude: Float)
 

@@ -1,11 +1,11 @@
 import Glibc
 import SupConTensor
 
-/// A part of an image, in its pixels; pixel i lies from i to i + 1.
+/// A crop box is a part of an image, in its pixels; pixel i extends from i to i + 1.
 package struct CropBox: Equatable {
     package var top, left, height, width: Double
 
-    /// The whole of an image.
+    /// Makes the box of a whole image.
     package init(height: Int, width: Int) {
         self.init(top: 0, left: 0, height: Double(height), width: Double(width))
     }
@@ -14,10 +14,10 @@ package struct CropBox: Equatable {
         (self.top, self.left, self.height, self.width) = (top, left, height, width)
     }
 
-    /// A random part with a share of the area within `scale` and width / height within `ratio`,
-    /// uniform in the logarithm: torchvision's RandomResizedCrop. After ten tries that do not fit:
-    /// the largest part in the middle with a ratio within the bounds. At least one pixel; whole
-    /// pixels.
+    /// Draws a random part with a fraction of the area within `scale` and width / height within
+    /// `ratio`, uniform in the logarithm: torchvision's RandomResizedCrop. After ten tries that do
+    /// not fit, it is the largest centered part with a ratio within the bounds. It has whole
+    /// pixels, and at least one.
     init(
         randomIn size: (height: Int, width: Int), scale: (min: Float, max: Float),
         ratio: (min: Float, max: Float), _ random: inout Philox
@@ -49,7 +49,8 @@ package struct CropBox: Equatable {
             height: h, width: w)
     }
 
-    /// Returns the same part of an image of size `from` where that lies in `frame`.
+    /// Returns this part of an image of size `from` in the coordinates of `frame`, in which the
+    /// image lies.
     package func mapped(from: (height: Int, width: Int), to frame: CropBox) -> CropBox {
         if frame == CropBox(height: from.height, width: from.width) { return self }
         let (y, x) = (frame.height / Double(from.height), frame.width / Double(from.width))
@@ -58,7 +59,8 @@ package struct CropBox: Equatable {
             width: width * x)
     }
 
-    /// How small the image may become before this part has fewer pixels than a view: 1 at most.
+    /// Returns the fraction to which the image may be shrunk before this part has fewer pixels than
+    /// a view; at most 1.
     package func smallestFraction(height: Int, width: Int) -> Double {
         min(max(Double(height) / self.height, Double(width) / self.width), 1)
     }

@@ -1,26 +1,26 @@
-/// A change of an image's colors or shape, with its numbers drawn: what a view is made with, one
-/// after the other. To add one, write a file like those beside it and let `Augmentation.draw`
-/// append it.
+/// An image operation changes an image's colors or shape, with its random parameters already drawn.
+/// A view is made by a list of them. To add one, write a file like those beside it, and let
+/// `Augmentation.draw` append it.
 ///
-/// An operation that looks at one pixel at a time works on strips that are in the nearest cache, in
-/// one pass with its neighbors in the list.
+/// An operation that needs one pixel at a time works on strips that are in the first-level cache,
+/// in one pass with its neighbors in the list.
 protocol ImageOperation: Sendable {
     var needs: OperationNeeds { get }
-    /// `needs` is `.pixel` or `.grayMean`: changes some pixels in place.
+    /// Changes some pixels in place; called if `needs` is `.pixel` or `.grayMean`.
     func apply(_ pixels: PlanarPixels, grayMean: Float)
-    /// `needs` is `.neighbors`: writes all of `result`.
+    /// Writes all of `result`; called if `needs` is `.neighbors`.
     func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>)
-    /// Floats of scratch that it then takes.
+    /// Returns the number of floats of scratch that the latter takes.
     func scratchCount(height: Int, width: Int) -> Int
 }
 
 enum OperationNeeds {
-    /// One pixel at a time.
+    /// The operation needs one pixel at a time.
     case pixel
-    /// One pixel at a time and the mean of the whole image's gray values, as it is before this
-    /// operation.
+    /// The operation needs one pixel at a time, and the mean of the whole image's gray values
+    /// before this operation.
     case grayMean
-    /// The whole image.
+    /// The operation needs the whole image.
     case neighbors
 }
 
@@ -32,13 +32,13 @@ extension ImageOperation {
     func scratchCount(height: Int, width: Int) -> Int { 0 }
 }
 
-/// Some pixels: `channels` planes of f32, `plane` apart, 0…1.
+/// Planar pixels are some pixels of an image: `channels` planes of f32, `plane` apart, 0…1.
 struct PlanarPixels {
     var first: UnsafeMutablePointer<Float>
     var plane, channels, count: Int
 }
 
-/// A whole image: plane c at `first + c * plane`, rows dense.
+/// A planar image is a whole image: plane c begins at `first + c * plane`, and rows are dense.
 struct PlanarImage {
     var first: UnsafeMutablePointer<Float>
     var plane, channels, height, width: Int

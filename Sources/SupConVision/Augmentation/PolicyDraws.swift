@@ -1,9 +1,9 @@
 import SupConTensor
 
-/// What AutoAugment, RandAugment, warp and cutout decide about a view. Each draws as many numbers
-/// whatever comes of them.
+/// The random draws of AutoAugment, RandAugment, warp and cutout for a view. Each draws the same
+/// number of variates whatever they result in.
 extension Augmentation {
-    /// One of the sub-policies, each step with its probability.
+    /// Draws one of the sub-policies, and each of its operations with its probability.
     func drawAutoAugment(
         _ policy: [(AutoAugment.Step, AutoAugment.Step)], _ random: inout Philox,
         _ operations: inout [any ImageOperation]
@@ -18,7 +18,7 @@ extension Augmentation {
         }
     }
 
-    /// As many of the fourteen operations as asked for, one may come again.
+    /// Draws the requested number of the fourteen operations, with repetition.
     func drawRandAugment(_ random: inout Philox, _ operations: inout [any ImageOperation]) {
         for _ in 0..<options.randAugmentOperations {
             let operation = PolicyOperation.randAugment[
@@ -47,7 +47,7 @@ extension Augmentation {
         }
     }
 
-    /// A square about a pixel drawn at random.
+    /// Draws a square centered at a random pixel.
     func drawCutout(_ random: inout Philox, _ operations: inout [any ImageOperation]) {
         let side = Int((options.cutout * Float(min(height, width))).rounded())
         let (y, x) = (random.index(below: height), random.index(below: width))

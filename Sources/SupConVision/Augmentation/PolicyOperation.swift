@@ -1,8 +1,8 @@
 import Glibc
 import SupConTensor
 
-/// The operations that AutoAugment and RandAugment choose from, with magnitudes as torchvision has
-/// them: a strength of 0…1 spans
+/// The operations that AutoAugment and RandAugment choose from, with torchvision's magnitudes: a
+/// strength of 0…1 spans
 ///
 ///     shear      ±0.3                     brightness, color, contrast, sharpness   1 ± 0.9
 ///     translate  ±150/331 of the side     posterize                                8 … 4 bits
@@ -13,7 +13,7 @@ enum PolicyOperation: Sendable {
     case shearX, shearY, translateX, translateY, rotate, brightness, color, contrast, sharpness,
         posterize, solarize, autoContrast, equalize, invert, identity
 
-    /// What RandAugment draws from: torchvision's fourteen.
+    /// The operations that RandAugment draws from, torchvision's fourteen.
     static let randAugment: [PolicyOperation] = [
         .identity, .shearX, .shearY, .translateX, .translateY, .rotate, .brightness, .color,
         .contrast, .sharpness, .posterize, .solarize, .autoContrast,
@@ -29,8 +29,8 @@ enum PolicyOperation: Sendable {
         }
     }
 
-    /// The operation on an image of this size; nil: it changes nothing (of color without three
-    /// channels).
+    /// Returns the operation for an image of the given size; nil if it changes nothing (a color
+    /// operation without three channels).
     func made(strength: Float, negative: Bool, height: Int, width: Int, channels: Int, fill: Float)
         -> (any ImageOperation)?
     {

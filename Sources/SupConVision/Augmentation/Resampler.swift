@@ -1,22 +1,22 @@
 import CKernels
 import SupConTensor
 
-/// Resamples a box of an image to another size, bilinear, antialiased when shrinking: a triangle
-/// filter whose support grows with the scale, first across, then down, as Pillow's
-/// `image.crop(box).resize(size, BILINEAR)` and torchvision's `resized_crop(antialias=True)` do,
-/// but in f32 throughout.
+/// A resampler scales a box of an image to another size, bilinearly, with antialiasing when
+/// shrinking. The filter is a triangle whose support grows with the scale, applied first
+/// horizontally, then vertically, as Pillow's `image.crop(box).resize(size, BILINEAR)` and
+/// torchvision's `resized_crop(antialias=True)` do, but in f32 throughout.
 ///
-/// Only pixels of the box are drawn on (for a box that cuts pixels: those that it touches), unless
-/// it reaches beyond, as when the whole image is resized and the box is cut out of that. Memory is
-/// kept from image to image. One thread.
+/// Only pixels of the box contribute (including those that its edges cut), unless the filter
+/// reaches beyond the box, as when the whole image is resized and the box is cut out of the result.
+/// Memory is kept from image to image. A resampler serves one thread.
 final class Resampler {
     private let memory = Scratch()
     private var job = sc_resampler()
-    /// For tests: without the instructions chosen by hand.
+    /// Whether the kernels without hand-chosen instructions are used; for tests.
     var portable = false
 
-    /// Computes the weights for one image. `rows` then may be called until the image goes. Errors:
-    /// memory.
+    /// Computes the weights for one image. Then `rows` may be called as long as the image is valid.
+    /// Errors: memory.
     func prepare(
         _ image: ImageView, box: CropBox, flip: Bool, height: Int, width: Int, reaches: Bool = false
     ) throws(SupConError) {
@@ -58,12 +58,14 @@ final class Resampler {
             portable: portable ? 1 : 0)
     }
 
-    /// Output rows to planes that lie `plane` floats apart; in order from row 0.
+    /// Writes output rows to planes that lie `plane` floats apart. Rows are requested in order,
+    /// from row 0.
     func rows(_ rows: Range<Int>, into: UnsafeMutablePointer<Float>, plane: Int) {
         sc_resample_rows(&job, Int64(rows.lowerBound), Int64(rows.upperBound), into, Int64(plane))
     }
 
-    /// One direction: which pixels `count` outputs draw on.
+    /// An axis holds the weights of one direction: the input pixels that contribute to each of
+    /// `count` outputs.
     private struct Axis {
         var low, scale: Double  // low counts from `first`
         var first, size, taps, pitch: Int
@@ -74,7 +76,7 @@ final class Resampler {
             first = min(max(Int((low - reach).rounded(.down)), 0), whole - 1)
             size = min(max(Int((low + length + reach).rounded(.up)), first + 1), whole) - first
             self.low = low - Double(first)
-            // Output pixels that are input pixels draw on no neighbor.
+            // An output pixel that coincides with an input pixel needs no neighbor.
             taps =
                 scale == 1 && self.low == self.low.rounded()
                 ? 1 : Int(sc_triangle_taps(scale, Int64(size)))
@@ -84,6 +86,6 @@ final class Resampler {
     }
 }
 
-/// To a multiple of 16 floats: a cache line.
+/// Rounds up to a multiple of 16 floats, a cache line.
 @inline(__always)
 func roundedUp(_ count: Int) -> Int { (count + 15) & ~15 }

@@ -1,16 +1,16 @@
 import SupConTensor
 
-/// `image`, resized: bilinear, antialiased (Pillow's BILINEAR, torchvision's antialias=True), to
-/// dense f32 [height, width, channels], 0…1. Errors: argument (sizes), memory.
+/// Resizes an image bilinearly, with antialiasing (Pillow's BILINEAR, torchvision's
+/// antialias=True), to dense f32 [height, width, channels], 0…1. Errors: argument (sizes), memory.
 package func resize(_ image: ImageView, into: UnsafeMutablePointer<Float>, height: Int, width: Int)
     throws(SupConError)
 {
     try resize(image, into: into, height: height, width: width, workspace: AugmentationWorkspace())
 }
 
-/// Resizes a part of the image (nil: all of it), cut out before or, if it `reaches` beyond, after
-/// the whole is resized, and normalizes it, with memory that is kept from image to image. Errors:
-/// argument, memory.
+/// Resizes a part of the image (nil: all of it), and normalizes it, with memory that is kept from
+/// image to image. The part is cut out before resizing, or if the filter `reaches` beyond it, after
+/// the whole image has been resized. Errors: argument, memory.
 package func resize(
     _ image: ImageView, part: CropBox? = nil, reaches: Bool = false,
     into: UnsafeMutablePointer<Float>, height: Int,

@@ -1,17 +1,18 @@
-/// The way in which an image of another shape is brought to the size that a model is made for.
+/// A resizing is the way in which an image of another shape is brought to the size that a model
+/// takes.
 public enum Resizing: String, Sendable, CaseIterable {
-    /// Each side is resized by itself: everything is seen, but its proportions change.
+    /// Both sides are resized independently: the whole image is used, but its proportions change.
     case squash
-    /// The shorter side, relative to what is wanted, to its length, the other in proportion, and of
-    /// that the middle: torchvision's `Resize(side)` and `CenterCrop(side)`, with their rounding.
+    /// The image is resized in proportion until it covers the wanted size, and its center is cut
+    /// out: torchvision's `Resize(side)` and `CenterCrop(side)`, with their rounding.
     case crop
 
-    /// The part of an image of `size` that a view of `wanted` shows, in the image's pixels.
+    /// Returns the part of an image of `size`, in its pixels, that a view of `wanted` shows.
     package func box(of size: (height: Int, width: Int), for wanted: (height: Int, width: Int))
         -> CropBox
     {
         if self == .squash { return CropBox(height: size.height, width: size.width) }
-        // Sides are at most 65,536: products do not overflow.
+        // Sides are at most 65,536, so products do not overflow.
         let heightBinds = size.width * wanted.height >= size.height * wanted.width
         let resized =
             heightBinds
@@ -19,7 +20,7 @@ public enum Resizing: String, Sendable, CaseIterable {
             : (max(size.height * wanted.width / size.width, wanted.height), wanted.width)
         let y = Double(size.height) / Double(resized.0)
         let x = Double(size.width) / Double(resized.1)
-        // Python's round: to even.
+        // Python rounds to even.
         let top = (Double(resized.0 - wanted.height) / 2).rounded(.toNearestOrEven)
         let left = (Double(resized.1 - wanted.width) / 2).rounded(.toNearestOrEven)
         return CropBox(

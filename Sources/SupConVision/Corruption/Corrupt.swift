@@ -1,9 +1,9 @@
 import SupConTensor
 import Synchronization
 
-/// Corrupts images; image i is sample number i. `into`: dense [count, height, width, channels],
-/// bytes. The random numbers come from Philox(seed, corruption, sample): severities of one image
-/// differ in strength only. Errors: argument, shape, memory.
+/// Corrupts images, where image i is sample i. `into` is dense [count, height, width, channels],
+/// bytes. The random numbers come from Philox(seed, corruption, sample), so that the severities of
+/// one image differ in strength only. Errors: argument, shape, memory.
 public func corrupt(
     _ images: ImageBatch, _ corruption: Corruption, severity: Int, seed: UInt64,
     into: UnsafeMutablePointer<UInt8>, context: ExecutionContext
@@ -36,7 +36,7 @@ func checkSeverity(_ severity: Int) throws(SupConError) {
 }
 
 extension ImageView {
-    /// Errors: memory, argument (too large for a JPEG).
+    /// Returns a corrupted image. Errors: memory, argument (too large for a JPEG).
     func corrupted(_ corruption: Corruption, severity: Int, seed: UInt64, sample: Int)
         throws(SupConError) -> FloatImage
     {
@@ -65,7 +65,8 @@ extension ImageView {
         return image
     }
 
-    /// The image's planes, as many again, and the fields that move pixels.
+    /// Checks memory for the image's planes, for a copy of them, and for the fields that displace
+    /// pixels. Errors: memory.
     private func checkMemory() throws(SupConError) {
         let bytes = height * width * 4 * (2 * channels + 6)  // sides of at most 65,536: no overflow
         if bytes > 64 << 20 {

@@ -1,9 +1,9 @@
 import SupConTensor
 
 extension Dataset {
-    /// Returns the same images, labels, targets and names, with each image corrupted when it is
-    /// used, under its number here; resized to `size` before (bilinear, antialiased), if there is
-    /// one. Errors: argument.
+    /// Returns the data set with each image corrupted when it is used, seeded by its index here. If
+    /// a `size` is given, images are first resized to it (bilinearly, with antialiasing). Errors:
+    /// argument.
     public func corrupted(
         _ corruption: Corruption, severity: Int, seed: UInt64,
         size: (height: Int, width: Int)? = nil
@@ -19,7 +19,7 @@ extension Dataset {
     }
 }
 
-/// Reads one image of a corrupted data set at a time. One thread.
+/// A corrupted reader reads one image of a corrupted data set at a time. It serves one thread.
 final class CorruptedReader {
     private let source: CorruptedSource
     private let reader: ImageReader
@@ -31,13 +31,13 @@ final class CorruptedReader {
         reader = ImageReader(source.dataset, gate)
     }
 
-    /// Errors: those of the image.
+    /// Opens an image. Errors: those of the image.
     func open(_ index: Int) throws(SupConError) { _ = try reader.open(index) }
 
     func close() { reader.close() }
 
-    /// The opened image, number `index`, corrupted; valid until the next call. Errors: those of the
-    /// image, memory.
+    /// Returns the opened image, of index `index`, corrupted; valid until the next call. Errors:
+    /// those of the image, memory.
     func pixels(_ index: Int) throws(SupConError) -> ImageView {
         var image = try reader.pixels(atLeast: 1)
         if let size = source.size, size.height != image.height || size.width != image.width {

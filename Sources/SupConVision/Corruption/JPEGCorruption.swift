@@ -2,8 +2,8 @@ import CTurboJPEG
 import SupConTensor
 
 extension FloatImage {
-    /// There and back as a JPEG of this quality: three channels as color, 4:2:0 as Pillow writes
-    /// it, others each as a gray image.
+    /// Compresses and decompresses the image as a JPEG of the given quality: three channels as
+    /// color, 4:2:0 as Pillow writes it, otherwise each channel as a gray image.
     mutating func compress(quality: Int) throws(SupConError) {
         try require(
             height <= 65535 && width <= 65535, .argument,
@@ -21,11 +21,11 @@ extension FloatImage {
     }
 }
 
-/// Compresses and decompresses by TurboJPEG. One thread.
+/// A JPEG round trip compresses and decompresses by TurboJPEG. It serves one thread.
 private final class JPEGRoundTrip {
     private let (compressor, decompressor): (tjhandle, tjhandle)
 
-    /// Errors: memory.
+    /// Creates the compressor and the decompressor. Errors: memory.
     init() throws(SupConError) {
         guard let compressor = tjInitCompress() else {
             throw SupConError(.memory, "cannot make a JPEG encoder")
@@ -42,7 +42,7 @@ private final class JPEGRoundTrip {
         tjDestroy(decompressor)
     }
 
-    /// One plane or three. Errors: memory, format.
+    /// Compresses and decompresses one plane or three. Errors: memory, format.
     func run(_ planes: inout [[Float]], _ height: Int, _ width: Int, _ quality: Int)
         throws(SupConError)
     {

@@ -1,26 +1,26 @@
 import SupConTensor
 
-/// Decides which images make up the batches of an epoch. Stateless: an epoch's batches are a
-/// function of the seed and the epoch's number, so that a resumed run sees what the uninterrupted
-/// one would have seen.
+/// A batch sampler decides which images make up the batches of an epoch. It is stateless: an
+/// epoch's batches are a function of the seed and the epoch's number, so that a resumed run sees
+/// the same batches as an uninterrupted one.
 ///
-/// Plain: a shuffle, every image at most once, the last, smaller batch left out. With
-/// `imagesPerClass` = M: as many batches, each of batchSize / M different classes with M images
-/// each, class by class. Classes come equally often, whatever their sizes; a class's images come
-/// equally often too (all of them before any comes again), so a class of fewer than M images
-/// repeats them within a batch: the `Loader` augments each repetition differently.
+/// By default it shuffles: every image occurs at most once, and the last, smaller batch is left
+/// out. With `imagesPerClass` = M there are as many batches, each of batchSize / M different
+/// classes with M images each, class by class. Classes occur equally often, whatever their sizes,
+/// and so do a class's images (all of them before any repeats). A class of fewer than M images
+/// repeats them within a batch; the `Loader` augments each repetition differently.
 package struct BatchSampler: Sendable {
     package let batchSize: Int
-    /// Per epoch.
+    /// The number of batches per epoch.
     package let batchCount: Int
     package let imagesPerClass: Int
     private let count: Int
     private let seed: UInt64
-    /// The images of each class that has any; empty if the shuffle is plain.
+    /// The images of each class that has any; empty for the default shuffle.
     private let members: [[Int]]
 
-    /// Errors: argument (batch size, divisibility), state (no labels, too few images or classes),
-    /// memory.
+    /// Makes a sampler. Errors: argument (batch size, divisibility), state (no labels, too few
+    /// images or classes), memory.
     package init(
         _ dataset: Dataset, batchSize: Int, imagesPerClass: Int = 0, seed: UInt64,
         context: ExecutionContext = .default
@@ -67,7 +67,7 @@ package struct BatchSampler: Sendable {
         batchCount = count / batchSize
     }
 
-    /// The batches of an epoch, as indices into the data set.
+    /// Returns the batches of an epoch, as indices into the data set.
     package func batches(epoch: Int) -> [[Int]] {
         if members.isEmpty {
             var stream = Philox(seed: seed, purpose: .shuffle, epoch: epoch)
@@ -87,7 +87,7 @@ package struct BatchSampler: Sendable {
         }
     }
 
-    /// The numbers below `count` in random order, shuffled anew when all are out.
+    /// A deck deals the numbers below `count` in random order, and reshuffles when all are dealt.
     private struct Deck {
         private var order: [Int]
         private var next: Int
@@ -99,14 +99,14 @@ package struct BatchSampler: Sendable {
             self.stream = stream
         }
 
-        /// `wanted` of them, all different if there are as many.
+        /// Deals `wanted` numbers, all different if there are as many.
         mutating func take(_ wanted: Int) -> [Int] {
             var taken: [Int] = []
             taken.reserveCapacity(wanted)
             while taken.count < wanted {
                 if next == order.count {
                     let shuffled = stream.permutation(order.count)
-                    // Those that this hand has already come last.
+                    // Numbers that are already in this hand go to the end.
                     let held = Set(taken)
                     order =
                         taken.isEmpty

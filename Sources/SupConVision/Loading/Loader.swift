@@ -2,12 +2,12 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// A batch of views, ready for the network: view v of sample s is row s · views + v of [samples ·
-/// views, height, width, channels], normalized f32.
+/// A loaded batch holds views that are ready for the network: view v of sample s is row s · views +
+/// v of [samples · views, height, width, channels], normalized f32.
 package struct LoadedBatch {
-    /// Valid until the loader's next `next()` or `begin`, and while it lives.
+    /// The pixels, valid until the loader's next `next()` or `begin`, and while the loader lives.
     package let pixels: UnsafePointer<Float>
-    /// The indices of its images in the data set given to the loader.
+    /// The indices of the images in the data set given to the loader.
     package let indices: [Int]
 
     package init(pixels: UnsafePointer<Float>, indices: [Int]) {
@@ -15,15 +15,16 @@ package struct LoadedBatch {
     }
 }
 
-/// Makes views ahead of the training step that uses them, on threads of its own that take what the
-/// step's leave (lowest priority), in memory allocated once.
+/// A loader makes views ahead of the training step that uses them, on its own threads, which have
+/// the lowest priority and use the time that the step's threads leave, in memory allocated once.
 ///
-/// What comes out does not depend on the threads: sample number = index in the data set, as in
-/// `augment`. An image that an epoch has twice (of a class smaller than `imagesPerClass`) gets new
-/// views the second time: view r · views + v of its repetition r. JPEGs are decoded only as large
-/// as the crops need. In a data set that skips unreadable files, one that has become so is replaced
-/// by another image of its class, and its index in the batch too. Use one from one thread; a
-/// callback's data set is asked on it, within `next()`, one batch ahead.
+/// Its output does not depend on the threads: the sample number is the index in the data set, as in
+/// `augment`. An image that occurs twice in an epoch (of a class smaller than `imagesPerClass`)
+/// gets new views the second time: repetition r has the views r · views + v. JPEGs are decoded only
+/// as large as the crops need. In a data set that skips unreadable files, a file that becomes
+/// unreadable is replaced by another image of its class, and so is its index in the batch. A loader
+/// is used by one thread; a callback's data set is called on that thread, within `next()`, one
+/// batch ahead.
 package final class Loader {
     package let batchSize: Int
     package let views: Int
@@ -34,7 +35,7 @@ package final class Loader {
     private let process = getpid()
     private var (position, end) = (0, 0)
 
-    /// Bytes that a loader takes for batches; nil: more than can be counted.
+    /// Returns the bytes that a loader takes for batches; nil if the number overflows.
     package static func memoryByteCount(
         batchSize: Int, views: Int, height: Int, width: Int, channels: Int
     ) -> Int? {
@@ -44,16 +45,17 @@ package final class Loader {
             if overflow { return nil }
             bytes = product
         }
-        // A batch in use and two ahead; large ones: one ahead.
+        // One batch in use and two ahead, or, if batches are large, one ahead.
         return bytes > 1 << 30 ? bytes / 3 * 2 : bytes
     }
 
+    /// Allocates the memory of the batches, and starts the threads.
     /// - Parameters:
-    ///   - second: how the views after an image's first are made; nil: as the first.
+    ///   - second: the augmentation of the views after an image's first; nil: that of the first.
     ///   - mean, std: one per channel.
     ///   - threads: 1 to 1024.
-    ///   - resizing: how views of the kind `none` are brought to their size.
-    ///   - context: whose memory limit holds for the images that are decoded.
+    ///   - resizing: the way in which views of the kind `none` are brought to their size.
+    ///   - context: its memory limit applies to the images that are decoded.
     /// Errors: argument, shape, memory.
     package init(
         _ dataset: Dataset, _ options: AugmentationOptions, second: AugmentationOptions? = nil,
@@ -115,32 +117,33 @@ package final class Loader {
             augmentation: augmentation, second: other ?? augmentation, normalization: normalization,
             views: views, seed: seed, slots: memory.map(\.floats),
             gate: DecodeGate(context), replacements: replacements)
-        // If one fails, deinit ends those before it.
+        // If one fails to start, deinit ends those before it.
         for _ in 0..<threads { self.threads.append(try Self.start(plan, queue)) }
     }
 
-    /// Ends the threads: at the latest when each has finished the few images it is at.
+    /// Ends the threads, at the latest when each has finished its current images.
     deinit {
         if process != getpid() { return }  // in a forked child there are none
         queue.stop()
         for thread in threads { pthread_join(thread, nil) }
     }
 
-    /// How a batch comes that is larger than the loader's batch size.
+    /// Chunks describe how a batch larger than the loader's batch size is delivered.
     package struct Chunks: Sendable, Equatable {
-        /// Images of a chunk; the last may have fewer.
+        /// The number of images of a chunk; the last may have fewer.
         package var size: Int
-        /// How often the batch's chunks come, in order, with the same views each time.
+        /// The number of times that the batch's chunks are delivered, in order, with the same views
+        /// each time.
         package var passes: Int
 
         package init(size: Int, passes: Int) { (self.size, self.passes) = (size, passes) }
     }
 
-    /// Starts on these batches of an epoch from number `first` on, and forgets those asked for
-    /// before. All of the epoch's are to be given: repetitions are counted through. `chunks`: what
-    /// `next` gives are chunks of the batches, pass after pass; `sources`: of batch number n only
-    /// these of its images come, in this order; nil: all. Errors: argument (an index outside, a
-    /// batch too large), fork.
+    /// Starts on these batches of an epoch, from number `first` on, and forgets those requested
+    /// before. All of the epoch's batches must be passed, since repetitions are counted. `chunks`
+    /// makes `next` return chunks of the batches, pass after pass. `sources` selects the images of
+    /// batch n to deliver, in order; nil: all. Errors: argument (an index out of range, a batch too
+    /// large), fork.
     package func begin(
         epoch: Int, batches: [[Int]], from first: Int = 0, chunks: Chunks? = nil,
         sources: ((_ batch: Int) -> [Int])? = nil
@@ -198,9 +201,10 @@ package final class Loader {
         (position, end) = (firstPiece, pieces.count)
     }
 
-    /// The next batch; waits until it is made. Errors: io, format (an image that has become
-    /// unreadable, where that is an error, or where those tried in its place are as well), canceled
-    /// (by a callback), memory: then `begin` again; state (no batch is left), fork.
+    /// Returns the next batch, and waits until it is ready. Errors: io, format (an image that has
+    /// become unreadable, if that is an error, or if those tried in its place are unreadable too),
+    /// canceled (by a callback), memory: call `begin` again afterwards; state (no batch is left),
+    /// fork.
     package func next() throws(SupConError) -> LoadedBatch {
         try checkProcess()
         let batch = position
@@ -212,11 +216,11 @@ package final class Loader {
             pixels: UnsafePointer(memory[batch % memory.count].floats), indices: indices)
     }
 
-    /// Returns what has become unreadable since the data set was made, "path: reason" of each
-    /// image, from number `first` on: others took its place.
+    /// Returns the images that have become unreadable since the data set was made and have been
+    /// replaced, as "path: reason", from number `first` on.
     package func unreadable(from first: Int = 0) -> [String] { replacements.reasons(from: first) }
 
-    /// Batches that `next()` has not yet given.
+    /// The number of batches that `next()` has not yet returned.
     package var remaining: Int { end - position }
 
     private func checkProcess() throws(SupConError) {
@@ -225,8 +229,8 @@ package final class Loader {
             "the loader was made before this process was forked off; its threads are gone")
     }
 
-    /// A thread that works until the queue is stopped. It takes no signals: those are for the
-    /// host's threads.
+    /// Starts a thread that works until the queue is stopped. It receives no signals: those are for
+    /// the host's threads.
     private static func start(_ plan: LoaderWorker.Plan, _ queue: LoaderQueue) throws(SupConError)
         -> pthread_t
     {

@@ -1,11 +1,12 @@
 import SupConTensor
 
-/// What a loader's threads and its user share: the batches asked for, who makes what, and the
-/// memory it goes to.
+/// A loader queue is shared by a loader's threads and its user: the batches requested, the
+/// assignment of work, and the memory of the results.
 final class LoaderQueue: @unchecked Sendable {
-    /// Some images of one batch, for one thread to make the views of.
+    /// A task is to make the views of some images of one batch.
     struct Task {
-        /// Where the pixels are: the loader's data set, or what a callback's gave for this batch.
+        /// The data set that holds the pixels: the loader's, or the batch that a callback has
+        /// filled.
         var dataset: Dataset
         var isMaterialized: Bool
         var batch: Int
@@ -15,11 +16,11 @@ final class LoaderQueue: @unchecked Sendable {
         var epoch: Int
     }
 
-    /// The state of one piece of memory, which serves batch after batch.
+    /// The state of one buffer, which serves batch after batch.
     private struct Slot {
         var finished = 0
         var materialized: Dataset?
-        /// Images that took the place of others.
+        /// The images that have replaced others.
         var replaced: [(sample: Int, index: Int)] = []
         var failure: (sample: Int, error: SupConError)?
     }
@@ -28,16 +29,17 @@ final class LoaderQueue: @unchecked Sendable {
     let slotCount: Int
     private let grain: Int
     private let condition = WorkCondition()
-    // All of the following is the lock's.
+    // The lock guards all of the following.
     private var slots: [Slot]
     private var batches: [[Int]] = []
     private var repetitions: [[UInt32]] = []
     private var epoch = 0
-    /// Batches before this one have been used; slots are free for `slotCount` from here.
+    /// The number of the current batch: earlier ones have been used, and the next `slotCount` from
+    /// here have free slots.
     private var current = 0
-    /// Where the next task begins.
+    /// The position of the next task.
     private var (nextBatch, nextSample) = (0, 0)
-    /// Batches whose pixels can be had.
+    /// The number of batches whose pixels are available.
     private var reachable = 0
     private var active = 0
     private var isStopping = false
@@ -52,10 +54,10 @@ final class LoaderQueue: @unchecked Sendable {
 
     // MARK: The user's side
 
-    /// Forgets what was asked for before, once nobody works at it any more, and asks for these.
+    /// Forgets earlier requests once no thread works on them any more, and requests these batches.
     func begin(epoch: Int, batches: [[Int]], repetitions: [[UInt32]], from first: Int) {
         condition.withLock {
-            // Nothing is handed out meanwhile.
+            // No task is assigned meanwhile.
             reachable = 0
             while active > 0 { condition.waitUntilDone() }
             (self.batches, self.repetitions, self.epoch) = (batches, repetitions, epoch)
@@ -66,8 +68,7 @@ final class LoaderQueue: @unchecked Sendable {
         }
     }
 
-    /// Lets go of the batches before `batch`. Errors: state (no more batches, or an error before
-    /// this).
+    /// Releases the batches before `batch`. Errors: state (no more batches, or an earlier error).
     func release(before batch: Int) throws(SupConError) {
         try condition.withLock { () throws(SupConError) in
             if let failure { throw failure }
@@ -84,8 +85,8 @@ final class LoaderQueue: @unchecked Sendable {
         }
     }
 
-    /// Of a callback's data set, on the calling thread: fetches the pixels of the batches up to and
-    /// with `batch`. Errors: the callback's.
+    /// Fetches the pixels of a callback's data set up to and including `batch`, on the calling
+    /// thread. Errors: those of the callback.
     func fetch(upTo batch: Int) throws(SupConError) {
         while let indices = condition.withLock({
             reachable <= batch && reachable < batches.count ? batches[reachable] : nil
@@ -104,8 +105,8 @@ final class LoaderQueue: @unchecked Sendable {
         }
     }
 
-    /// Waits until `batch` is made, and returns the indices of the images that it has. Errors: what
-    /// its first bad image gave.
+    /// Waits until `batch` is ready, and returns the indices of its images. Errors: those of its
+    /// first bad image.
     func wait(for batch: Int) throws(SupConError) -> [Int] {
         try condition.withLock { () throws(SupConError) in
             let (slot, count) = (batch % slotCount, batches[batch].count)
@@ -129,7 +130,7 @@ final class LoaderQueue: @unchecked Sendable {
 
     // MARK: The threads' side
 
-    /// Waits for work; nil: there will be none.
+    /// Waits for a task; nil: there will be none.
     func take() -> Task? {
         condition.withLock {
             while !isStopping && !hasWork { condition.waitForWork() }
@@ -149,8 +150,8 @@ final class LoaderQueue: @unchecked Sendable {
 
     private var hasWork: Bool { nextBatch < min(reachable, current + slotCount) && failure == nil }
 
-    /// A task is done; of several errors in a batch that of the first image counts, whoever came
-    /// first.
+    /// Marks a task as done. Of several errors in a batch that of the first image counts, whichever
+    /// thread finishes first.
     func finish(
         _ task: Task, _ replaced: [(sample: Int, index: Int)],
         _ error: (sample: Int, error: SupConError)?

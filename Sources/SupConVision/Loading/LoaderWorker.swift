@@ -1,12 +1,12 @@
 import SupConTensor
 
-/// One thread's work: takes images off the queue and makes their views.
+/// A loader worker runs on one thread: it takes images off the queue and makes their views.
 final class LoaderWorker {
-    /// What all workers of a loader have in common.
-    // The memory is written in disjoint places, and read when they are done.
+    /// The plan that all workers of a loader share.
+    // Threads write disjoint parts of the memory, which is read when all are done.
     struct Plan: @unchecked Sendable {
         var augmentation: Augmentation
-        /// Of the views after an image's first.
+        /// The augmentation of the views after an image's first.
         var second: Augmentation
         var normalization: Normalization
         var views: Int
@@ -55,15 +55,15 @@ final class LoaderWorker {
         }
     }
 
-    /// Makes all views of one image, decoded once: as small as the most demanding view allows. A
-    /// replacement gets the random numbers of what it replaces, so that its views are others than
-    /// those where it is itself.
+    /// Makes all views of one image, which is decoded once, as small as the most demanding view
+    /// allows. A replacement uses the random numbers of the image that it replaces, so that its
+    /// views differ from those at its own index.
     private func make(_ task: LoaderQueue.Task, _ sample: Int, _ image: Int) throws(SupConError) {
         let index = task.indices[sample]
         defer { reader.close() }
         let size = try reader.open(task.isMaterialized ? sample : image)
-        // An image's second turn in an epoch goes on with the views after those of its first. 24
-        // bits.
+        // The second occurrence of an image in an epoch has the views after those of the first.
+        // They are numbered in 24 bits.
         let firstView = Int(task.repetitions[sample] & 0xFFFF) * plan.views
         var fraction = 0.0
         for v in 0..<plan.views {

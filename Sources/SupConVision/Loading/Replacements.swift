@@ -1,9 +1,10 @@
 import SupConTensor
 import Synchronization
 
-/// Images that take the place of those that have become unreadable since the data set was made,
-/// where it skips what is unreadable: others of the same class (without labels, any others), chosen
-/// by (seed, epoch, index) alone, so that threads and resuming change nothing. Any threads.
+/// Replacements stand in for images that have become unreadable since the data set was made, if it
+/// skips unreadable files: other images of the same class (without labels, any others), chosen by
+/// (seed, epoch, index) alone, so that threads and resuming change nothing. They may be used from
+/// any thread.
 final class Replacements: Sendable {
     /// The number of other images that are tried before the first error counts.
     private static let attempts = 16
@@ -13,18 +14,18 @@ final class Replacements: Sendable {
     private let found = Mutex(Found())
 
     private struct Found {
-        /// The images by class; nil: not looked up yet.
+        /// The images by class; nil until they are needed.
         var members: [[Int]]?
         var images: Set<Int> = []
-        /// The reason for each of them, in the order in which they were found.
+        /// The reason for each unreadable image, in the order in which they were found.
         var reasons: [String] = []
     }
 
     init(_ dataset: Dataset, seed: UInt64) { (self.dataset, self.seed) = (dataset, seed) }
 
-    /// Makes image `index` by `make`, or another in its place. Returns the one that was made.
-    /// Errors: those of `make` that are not the file's; that of image `index` where a file that is
-    /// unreadable is an error, or the others are unreadable as well.
+    /// Makes image `index` by `make`, or another image in its place. Returns the index of the image
+    /// that was made. Errors: those of `make` that do not concern the file; that of image `index`
+    /// if an unreadable file is an error, or the others are unreadable too.
     func make(_ index: Int, epoch: Int, by make: (Int) throws(SupConError) -> Void)
         throws(SupConError) -> Int
     {
@@ -49,12 +50,12 @@ final class Replacements: Sendable {
         }
     }
 
-    /// Returns what has become unreadable, "path: reason" of each image, from number `first` on.
+    /// Returns the unreadable images, as "path: reason", from number `first` on.
     func reasons(from first: Int) -> [String] {
         found.withLock { Array($0.reasons.dropFirst(first)) }
     }
 
-    /// Draws another image of the class; nil: there is none.
+    /// Draws another image of the class; nil if there is none.
     private func draw(_ index: Int, _ stream: inout Philox) -> Int? {
         guard let labels = dataset.labels else {
             guard dataset.count > 1 else { return nil }
@@ -78,6 +79,6 @@ final class Replacements: Sendable {
 }
 
 extension SupConError {
-    /// A file's: it has vanished, or its content is no longer an image.
+    /// Whether the error concerns a file: it has vanished, or its content is no longer an image.
     package var isOfFile: Bool { kind == .io || kind == .format }
 }

@@ -1,6 +1,7 @@
 import Glibc
 
-/// A lock with two conditions that threads wait for: work has come, and something is done.
+/// A work condition is a lock with two conditions that threads wait for: there is new work, and
+/// some work is done.
 final class WorkCondition: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let work = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -23,7 +24,7 @@ final class WorkCondition: @unchecked Sendable {
 
     func lock() { pthread_mutex_lock(mutex) }
     func unlock() { pthread_mutex_unlock(mutex) }
-    /// Waits with the lock held, which is released meanwhile.
+    /// Waits while holding the lock, which is released meanwhile.
     func waitForWork() { pthread_cond_wait(work, mutex) }
     func waitUntilDone() { pthread_cond_wait(done, mutex) }
     func announceWork() { pthread_cond_broadcast(work) }

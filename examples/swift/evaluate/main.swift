@@ -9,7 +9,7 @@ import SupCon
 
 let usage = "supcon-evaluate MODEL TRAIN TEST"
 
-/// Rows of length 1, and their labels.
+/// The rows, of length 1, and their labels.
 func embedded(_ name: String, _ model: Model) throws(SupConError) -> (
     rows: Embeddings, labels: [Int]
 ) {

@@ -1,6 +1,6 @@
 import SupCon
 
-/// What the three examples share: `--name value` options, data sets by name, and a failure that
+/// The three examples share `--name value` options, data sets by name, and a failure that
 /// ends the program with one sentence.
 public struct Arguments {
     public var plain: [String] = []
@@ -36,7 +36,8 @@ public struct Arguments {
     }
 }
 
-/// A folder with a folder per class, or "IMAGES,LABELS": a pair of IDX files, gzipped or not.
+/// Opens a folder with one folder per class, or "IMAGES,LABELS", a pair of IDX files, gzipped or
+/// not.
 public func openDataset(_ name: String) throws(SupConError) -> Dataset {
     let parts = name.split(separator: ",").map(String.init)
     let dataset =
@@ -52,7 +53,7 @@ public func openDataset(_ name: String) throws(SupConError) -> Dataset {
     return dataset
 }
 
-/// Runs a program's body; what goes wrong is printed, and the exit status is 1.
+/// Runs a program's body. An error is printed, and the exit status is then 1.
 public func run(_ body: () throws(SupConError) -> Void) -> Int32 {
     do throws(SupConError) {
         try body()

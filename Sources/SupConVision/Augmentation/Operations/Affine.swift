@@ -1,27 +1,27 @@
 import CKernels
 import Glibc
 
-/// Moves pixels by an affine map: what lies at (x, y), measured to the middle of pixels, comes from
-/// `matrix` · (x, y, 1), the nearest pixel; what comes from outside is `fill`. Nearest as in the
-/// policies' own programs and torchvision's default.
+/// An affine operation moves pixels by an affine map: the pixel at (x, y), measured to pixel
+/// centers, comes from `matrix` · (x, y, 1), rounded to the nearest pixel; pixels from outside are
+/// `fill`. Nearest is the rounding of the policies' own programs and torchvision's default.
 struct Affine: ImageOperation {
-    /// Two rows of three.
+    /// The matrix, two rows of three.
     var matrix: (Float, Float, Float, Float, Float, Float)
     var fill: Float
 
-    /// x ← x + level · y, from the top left corner (torchvision's ShearX).
+    /// Makes a shear x ← x + level · y, from the top left corner (torchvision's ShearX).
     static func shearX(_ level: Float, fill: Float) -> Affine {
         Affine(matrix: (1, level, 0, 0, 1, 0), fill: fill)
     }
-    /// y ← y + level · x.
+    /// Makes a shear y ← y + level · x.
     static func shearY(_ level: Float, fill: Float) -> Affine {
         Affine(matrix: (1, 0, 0, level, 1, 0), fill: fill)
     }
-    /// Whole pixels to the right, and down.
+    /// Makes a translation by whole pixels to the right and down.
     static func translate(x: Int, y: Int, fill: Float) -> Affine {
         Affine(matrix: (1, 0, Float(-x), 0, 1, Float(-y)), fill: fill)
     }
-    /// About the middle, counterclockwise.
+    /// Makes a counterclockwise rotation about the center.
     static func rotate(degrees: Float, height: Int, width: Int, fill: Float) -> Affine {
         let angle = Double(degrees) * .pi / 180
         let (c, s) = (cos(angle), sin(angle))
@@ -35,7 +35,7 @@ struct Affine: ImageOperation {
 
     var needs: OperationNeeds { .neighbors }
 
-    /// An index of 64 bits per column.
+    /// Returns the size of a 64-bit index per column, in floats.
     func scratchCount(height: Int, width: Int) -> Int { 2 * width }
 
     func apply(_ image: PlanarImage, into result: PlanarImage, scratch: UnsafeMutablePointer<Float>)

@@ -1,6 +1,7 @@
 import CKernels
 
-/// Channel by channel: the darkest pixel becomes 0 and the lightest 1 (torchvision's autocontrast).
+/// Autocontrast makes the darkest pixel of each channel 0 and the lightest 1 (torchvision's
+/// autocontrast).
 struct AutoContrast: ImageOperation {
     var needs: OperationNeeds { .neighbors }
 

@@ -1,6 +1,6 @@
 import CKernels
 
-/// p ← clamp(factor · p), all channels (torchvision's adjust_brightness).
+/// Brightness maps p to clamp(factor · p) in all channels (torchvision's adjust_brightness).
 struct Brightness: ImageOperation {
     var factor: Float
 

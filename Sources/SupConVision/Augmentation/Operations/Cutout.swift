@@ -1,6 +1,6 @@
-/// A square of `fill`, as far as it lies in the image: DeVries and Taylor (arXiv:1708.04552).
+/// Cutout paints a square of `fill`, clipped to the image: DeVries and Taylor (arXiv:1708.04552).
 struct Cutout: ImageOperation {
-    /// Of the square; may begin outside.
+    /// The position and side of the square, which may begin outside the image.
     var top, left, side: Int
     var fill: Float
 

@@ -1,7 +1,7 @@
 import CKernels
 
-/// Channel by channel: about as many pixels at every level, of 256 (Pillow's and torchvision's
-/// equalize). A channel with too few pixels or levels stays.
+/// Equalize gives each of 256 levels about as many pixels, channel by channel (Pillow's and
+/// torchvision's equalize). A channel with too few pixels or levels is unchanged.
 struct Equalize: ImageOperation {
     var needs: OperationNeeds { .neighbors }
 

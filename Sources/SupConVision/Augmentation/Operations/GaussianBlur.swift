@@ -1,13 +1,14 @@
 import CKernels
 import Glibc
 
-/// Convolution with exp(−½ (k/σ)²), k = −radius…radius, normalized, in both directions; borders are
-/// reflected without their own pixel (torchvision's gaussian_blur).
+/// Gaussian blur is a convolution with exp(−½ (k/σ)²), k = −radius…radius, normalized, in both
+/// directions; borders are reflected without repeating the edge pixel (torchvision's
+/// gaussian_blur).
 struct GaussianBlur: ImageOperation {
     var sigma: Float
     var radius: Int
 
-    /// With a kernel of a tenth of the smaller side, made odd.
+    /// Makes a blur with a kernel of a tenth of the smaller side, made odd.
     init(sigma: Float, height: Int, width: Int) {
         self.sigma = sigma
         radius = min(height, width) / 10 / 2
@@ -30,8 +31,8 @@ struct GaussianBlur: ImageOperation {
         }
     }
 
-    /// Writes the weights from the middle outwards and returns how many there are beside it: those
-    /// too small to be seen in f32 are left out.
+    /// Writes the weights from the center outwards, and returns the number beside the center; those
+    /// too small to matter in f32 are omitted.
     private func weights(_ w: UnsafeMutablePointer<Float>) -> Int {
         w[0] = 1
         var (sum, reach) = (1.0, 0)

@@ -1,6 +1,6 @@
 import CKernels
 
-/// R, G, B ← 0.2989 R + 0.587 G + 0.114 B; three channels stay three (torchvision's
+/// Gray sets R, G, B ← 0.2989 R + 0.587 G + 0.114 B; the image keeps three channels (torchvision's
 /// rgb_to_grayscale).
 struct Gray: ImageOperation {
     func apply(_ pixels: PlanarPixels, grayMean: Float) {

@@ -1,11 +1,11 @@
 import CKernels
 
-/// Turns the hue in HSV; three channels (torchvision's adjust_hue).
+/// Hue rotates the hue in HSV, for images of three channels (torchvision's adjust_hue).
 struct Hue: ImageOperation {
-    /// 0 ≤ turns < 1.
+    /// The rotation in turns, 0 ≤ turns < 1.
     var turns: Float
 
-    /// Any number of turns.
+    /// Makes a rotation by any number of turns.
     init(turns: Float) {
         let rest = turns - turns.rounded(.down)
         self.turns = rest < 1 ? rest : 0  // of a tiny negative number 1 is left

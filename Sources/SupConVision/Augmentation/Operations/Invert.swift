@@ -1,6 +1,6 @@
 import CKernels
 
-/// p ← 1 − p.
+/// Invert maps p to 1 − p.
 struct Invert: ImageOperation {
     func apply(_ pixels: PlanarPixels, grayMean: Float) {
         for c in 0..<pixels.channels {

@@ -1,8 +1,8 @@
 import CKernels
 
-/// p ← ⌊2^bits p⌋ / 2^bits (torchvision's posterize of floats).
+/// Posterize maps p to ⌊2^bits p⌋ / 2^bits (torchvision's posterize of floats).
 struct Posterize: ImageOperation {
-    /// 1 to 8.
+    /// The number of bits, 1 to 8.
     var bits: Int
 
     func apply(_ pixels: PlanarPixels, grayMean: Float) {

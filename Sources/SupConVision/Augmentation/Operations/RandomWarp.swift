@@ -2,14 +2,14 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// Bends the image: 2×2 control points at the thirds are moved, and a thin-plate spline moves what
-/// lies between; bilinear, the border carried on (google-research/supcon's warp: tfa's
-/// sparse_image_warp of order 2).
+/// A random warp bends the image: 2×2 control points at the thirds are moved, and a thin-plate
+/// spline moves the pixels between them; sampling is bilinear, and the border is extended
+/// (google-research/supcon's warp: tfa's sparse_image_warp of order 2).
 struct RandomWarp: ImageOperation {
     var spline: sc_spline
 
-    /// Each coordinate of each point moves by a normal variate times a length uniform in
-    /// 0…`strength` · the smaller side. nil: points that coincide.
+    /// Draws a warp. Each coordinate of each point moves by a normal variate times a length uniform
+    /// in 0…`strength` · the smaller side. Returns nil if points coincide.
     init?(strength: Float, height: Int, width: Int, _ random: inout Philox) {
         let length = Double(random.uniform()) * Double(strength) * Double(min(height, width))
         var moved: [Point] = []
@@ -30,8 +30,9 @@ struct RandomWarp: ImageOperation {
         var flowX = 0.0
     }
 
-    /// The spline that moves `points` by their flows, which ends there. Weights w and affine part v
-    /// solve [Φ B; Bᵀ 0] [w; v] = [flow; 0], Φ = r² ln r, B = (1, y, x).
+    /// Makes the spline that moves `points` by their flows, which are those at the destination.
+    /// Weights w and affine part v solve [Φ B; Bᵀ 0] [w; v] = [flow; 0], Φ = r² ln r, B = (1, y,
+    /// x).
     init?(points: [Point]) {
         var rows = [[Double]](repeating: [Double](repeating: 0, count: 9), count: 7)
         for (i, p) in points.enumerated() {
@@ -55,7 +56,8 @@ struct RandomWarp: ImageOperation {
             affine_y: three { solved[4 + $0][0] }, affine_x: three { solved[4 + $0][1] })
     }
 
-    /// Gauss and Jordan with the largest pivots, the last two columns being right-hand sides.
+    /// Solves a system by Gauss-Jordan elimination with pivoting; the last two columns are the
+    /// right-hand sides.
     private static func solve(_ system: [[Double]]) -> [[Double]]? {
         var a = system
         for column in 0..<a.count {

@@ -1,6 +1,7 @@
 import CKernels
 
-/// p ← clamp(factor · p + (1 − factor) · gray); three channels (torchvision's adjust_saturation).
+/// Saturation maps p to clamp(factor · p + (1 − factor) · gray), for images of three channels
+/// (torchvision's adjust_saturation).
 struct Saturation: ImageOperation {
     var factor: Float
 

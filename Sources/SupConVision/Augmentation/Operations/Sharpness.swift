@@ -1,7 +1,8 @@
 import CKernels
 
-/// p ← clamp(factor · p + (1 − factor) · s), s a mean of 3×3 pixels of which the middle counts five
-/// times; the outermost pixels stay (torchvision's adjust_sharpness).
+/// Sharpness maps p to clamp(factor · p + (1 − factor) · s), where s is a mean of 3×3 pixels in
+/// which the center counts five times; the outermost pixels are unchanged (torchvision's
+/// adjust_sharpness).
 struct Sharpness: ImageOperation {
     var factor: Float
 

@@ -1,6 +1,7 @@
 import CKernels
 
-/// p ← 1 − p where p ≥ threshold (torchvision's solarize); with a threshold of 0 it inverts.
+/// Solarize maps p to 1 − p where p ≥ threshold (torchvision's solarize); with a threshold of 0 it
+/// inverts.
 struct Solarize: ImageOperation {
     var threshold: Float
 

@@ -14,7 +14,7 @@ from ._schema import Choice, ProgressCallback
 
 
 class Form(Choice):
-    """Where the mean over an anchor's positives is taken."""
+    """The position of the mean over an anchor's positives."""
 
     OUT = 0
     IN = 1
@@ -55,7 +55,7 @@ AnchorsName = Literal[
 
 
 class Reduction(Choice):
-    """How the losses of the anchors become one number."""
+    """The way in which the losses of the anchors become one number."""
 
     MEAN = 0
     MEAN_ALL = 1
@@ -72,7 +72,7 @@ ReductionName = Literal[
 
 
 class OnError(Choice):
-    """What happens to a file that is no readable image."""
+    """The treatment of a file that is not a readable image."""
 
     SKIP = 0
     REFUSE = 1
@@ -153,7 +153,7 @@ ZeroInitName = Literal[
 
 
 class Head(Choice):
-    """The projection head behind the encoder while training."""
+    """The projection head after the encoder during training."""
 
     NONE = 0
     LINEAR = 1
@@ -189,8 +189,8 @@ PrecisionName = Literal[
 
 
 class Resize(Choice):
-    """How images of another shape are brought to the size that a model is made for, by embedding
-    and by a run's views of kind none.
+    """The way in which embedding, and a run's views of kind none, bring images of another shape to
+    the model's size.
     """
 
     AUTO = 0
@@ -206,7 +206,7 @@ ResizeName = Literal[
 
 
 class Output(Choice):
-    """The output that is taken of the network."""
+    """The output of the network that is returned."""
 
     ENCODER = 0
     PROJECTION = 1
@@ -261,7 +261,7 @@ PositivesName = Literal[
 
 
 class Queue(Choice):
-    """The part that a queue of earlier keys takes."""
+    """The role of a queue of earlier keys."""
 
     OFF = 0
     NEGATIVES = 1
@@ -325,7 +325,7 @@ MethodName = Literal[
 
 
 class ContextOptions(Structure):
-    """How to compute."""
+    """The resources that computations may use."""
 
     _fields_ = [
         ("struct_size", c_uint32),
@@ -335,7 +335,7 @@ class ContextOptions(Structure):
 
 
 class LossOptions(Structure):
-    """The member of the contrastive family, and how its terms are put together."""
+    """The member of the contrastive family, and the way in which its terms are combined."""
 
     _fields_ = [
         ("struct_size", c_uint32),
@@ -367,8 +367,8 @@ class DatasetOptions(Structure):
 
 
 class AugmentationOptions(Structure):
-    """How views are made of an image. Fields that a kind does not use are checked and otherwise
-    ignored.
+    """The way in which views of an image are made. Fields that a kind does not use are checked and
+    otherwise ignored.
     """
 
     _fields_ = [
@@ -398,7 +398,7 @@ class AugmentationOptions(Structure):
 
 
 class ModelOptions(Structure):
-    """The options of a new model: the encoder, its head, and the images that it is made for."""
+    """The options of a new model: the encoder, its head, and the images that it takes."""
 
     _fields_ = [
         ("struct_size", c_uint32),
@@ -423,8 +423,8 @@ class ModelOptions(Structure):
 
 
 class LoadOptions(Structure):
-    """How a model's file is loaded. What is set must agree with the file's own metadata where
-    there is some; the precision overrules it.
+    """The way in which a model's file is loaded. Options that are set must agree with the file's
+    own metadata, if there are any; the precision overrides it.
     """
 
     _fields_ = [
@@ -454,7 +454,7 @@ class EmbedOptions(Structure):
 
 
 class ClassifierOptions(Structure):
-    """How a linear classifier is fitted."""
+    """The options for fitting a linear classifier."""
 
     _fields_ = [
         ("struct_size", c_uint32),
@@ -538,7 +538,7 @@ class TrainOptions(Structure):
 
 
 class EvaluateOptions(Structure):
-    """How embeddings are judged."""
+    """The way in which embeddings are evaluated."""
 
     _fields_ = [
         ("struct_size", c_uint32),
@@ -551,7 +551,7 @@ class EvaluateOptions(Structure):
 
 
 class CalibrationOptions(Structure):
-    """How a classifier's confidence is measured."""
+    """The way in which a classifier's confidence is measured."""
 
     _fields_ = [
         ("struct_size", c_uint32),
@@ -560,7 +560,7 @@ class CalibrationOptions(Structure):
 
 
 class OodOptions(Structure):
-    """How strange a query is."""
+    """The way in which the strangeness of a query is measured."""
 
     _fields_ = [
         ("struct_size", c_uint32),
@@ -569,7 +569,7 @@ class OodOptions(Structure):
 
 
 class NearestOptions(Structure):
-    """How nearest neighbors are found."""
+    """The way in which nearest neighbors are found."""
 
     _fields_ = [
         ("struct_size", c_uint32),

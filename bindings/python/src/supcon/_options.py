@@ -45,10 +45,7 @@ class Option:
         """The text for docstrings and --help: its meaning, its choices, special values, and what it
         applies to.
         """
-        text = self.row.text[:-1]
-        if not text.split()[0].isupper():
-            text = text[0].lower() + text[1:]
-        parts = [text]
+        parts = [self.row.text[:-1]]
         if self.choices:
             parts += [f"{word}: {it}" for word, it in _rows.MEANINGS[self.kind].items()]
         if self.row.special:
@@ -225,8 +222,9 @@ def describe(*tables: dict[str, Option]) -> str:
                 if option.kind is bytes
                 else option.kind.__name__
             )
-            text = option.help[0].upper() + option.help[1:]
-            lines.append(f"    {option.name} : {kind}, default {option.default!r}\n        {text}.")
+            lines.append(
+                f"    {option.name} : {kind}, default {option.default!r}\n        {option.help}."
+            )
     return "\n".join(lines)
 
 

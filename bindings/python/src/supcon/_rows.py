@@ -49,14 +49,14 @@ MEANINGS: dict[type, dict[str, str]] = {
     Denominator: {
         'all': 'every other view, as in the paper',
         'one_positive':
-            'the positive at hand and the negatives: SINCERE (arXiv:2309.14277); with form '
-            'out only',
+            'the positive in question and the negatives: SINCERE (arXiv:2309.14277); with '
+            'form out only',
         'negatives':
             'the negatives alone: decoupled contrastive learning, DCL (arXiv:2110.06848)',
     },
     Anchors: {
         'all': 'every view of every image',
-        'first': 'the first view of each image; all views are contrasted with',
+        'first': 'the first view of each image; all views are contrasts',
     },
     Reduction: {
         'mean': 'the mean over the anchors that have a positive',
@@ -66,11 +66,11 @@ MEANINGS: dict[type, dict[str, str]] = {
     },
     OnError: {
         'skip':
-            'it is left out and reported (supcon_dataset_skipped); one that turns '
-            'unreadable later is replaced in a run by another image of its class, chosen by'
-            ' (seed, epoch, image), with a warning event, and left out where a classifier '
-            'is fitted',
-        'refuse': "the first one, in the data set's order, is an error",
+            'the file is left out and reported (supcon_dataset_skipped); a file that '
+            'becomes unreadable later is replaced during a run by another image of its '
+            'class, chosen by (seed, epoch, image), with a warning event, and left out when'
+            ' a classifier is fitted',
+        'refuse': "the first such file, in the data set's order, is an error",
     },
     ClassOrder: {
         'bytes': 'by their bytes: "class 10" before "class 2"',
@@ -118,15 +118,17 @@ MEANINGS: dict[type, dict[str, str]] = {
         'bf16': 'activations in bf16; weights, statistics, loss and optimizer in f32',
     },
     Resize: {
-        'auto': 'squash; of a file: by the metadata',
-        'squash': 'each side by itself: all is seen, proportions change',
+        'auto': 'squash; for a file, as its metadata says',
+        'squash':
+            'both sides are resized independently: the whole image is used, but its '
+            'proportions change',
         'crop':
-            'the shorter side to its length, the other in proportion, and of that the '
-            "middle: torchvision's Resize(side) and CenterCrop(side)",
+            'the image is resized in proportion until it covers the size, and its center is'
+            " cut out: torchvision's Resize(side) and CenterCrop(side)",
     },
     Output: {
-        'encoder': "r, the encoder's pooled output: what to use",
-        'projection': 'z, behind the projection head',
+        'encoder': "r, the encoder's pooled output: the one to use",
+        'projection': 'z, after the projection head',
         'logits': "the classifier's logits",
         'probabilities': "the classifier's probabilities",
     },
@@ -151,11 +153,12 @@ MEANINGS: dict[type, dict[str, str]] = {
     Queue: {
         'off': 'there is no queue',
         'negatives':
-            "entries of other labels are negatives; those of the query's own take no part",
-        'positives_and_negatives': "entries of the query's label are positives too",
+            "entries with other labels are negatives; those with the query's own label are "
+            'ignored',
+        'positives_and_negatives': "entries with the query's label are also positives",
     },
     Schedule: {
-        'constant': 'the rate stays',
+        'constant': 'the rate is constant',
         'cosine':
             'the rate falls to min_lr along half a cosine (arXiv:1608.03983, without restarts)',
         'step': 'the rate is multiplied by gamma after each of the milestones',
@@ -186,16 +189,16 @@ CONTEXT = Table(
     ContextOptions,
     Row(
         'threads', 'threads', int, '', 'Context',
-        'Threads that compute.',
+        'The number of threads that compute.',
         '',
         (0, 'as many as the CPUs that this process may run on'),
     ),
     Row(
         'memory_limit', 'memory_limit', int, '', 'Context',
-        'Bytes that one plan, of a training step or an inference, may take, and that '
-        'decoding an image may.',
+        'The bytes that one plan, of a training step or an inference, may take, and that '
+        'decoding an image may take.',
         '',
-        (0, 'what the machine has free then'),
+        (0, 'what the machine has free at that moment'),
     ),
 )
 
@@ -203,57 +206,57 @@ LOSS = Table(
     LossOptions,
     Row(
         'temperature', 'temperature', float, '', 'Loss',
-        'Temperature tau of the similarities, above 0.',
+        'The temperature tau of the similarities, above 0.',
         '',
         None,
     ),
     Row(
         'form', 'form', Form, '', 'Loss',
-        "Where the mean over an anchor's positives is taken.",
+        "The position of the mean over an anchor's positives.",
         '',
         None,
     ),
     Row(
         'denominator', 'denominator', Denominator, '', 'Loss',
-        'Views that the denominator sums over.',
+        'The views that the denominator sums over.',
         '',
         None,
     ),
     Row(
         'anchors', 'anchors', Anchors, '', 'Loss',
-        'Views that are anchors.',
+        'The views that are anchors.',
         '',
         None,
     ),
     Row(
         'reduction', 'reduction', Reduction, '', 'Loss',
-        'How the losses of the anchors become one number.',
+        'The way in which the losses of the anchors become one number.',
         '',
         None,
     ),
     Row(
         'scale', 'scale', float, '', 'Loss',
-        'Factor on the loss.',
+        'The factor of the loss.',
         '',
         None,
     ),
     Row(
         'normalize', 'normalize', bool, 'alone', 'Loss',
-        'Divides each row by its length first, and differentiates through it; otherwise '
-        'rows have length 1 already.',
+        'Whether each row is first divided by its length, and the gradient taken through '
+        'it; otherwise rows must have length 1 already.',
         '',
         None,
     ),
     Row(
         'positives_cap', 'positives_cap', int, '', 'Loss',
-        'Most positives that count for an anchor: the other views of its own image first, '
-        'then others at random, anew in every step.',
+        'The largest number of positives that count for an anchor: the other views of its '
+        'own image first, then others at random, redrawn in every step.',
         '',
         (0, 'all'),
     ),
     Row(
         'seed', 'seed', int, 'alone', 'Loss',
-        'Seed of the choice among more positives than positives_cap.',
+        'The seed of the choice among more positives than positives_cap.',
         '',
         None,
     ),
@@ -263,32 +266,33 @@ DATASET = Table(
     DatasetOptions,
     Row(
         'on_error', 'on_error', OnError, '', 'Data sets',
-        'What happens to a file that is no readable image.',
+        'The treatment of a file that is not a readable image.',
         '',
         None,
     ),
     Row(
         'channels', 'channels', int, '', 'Data sets',
-        'Channels of the images that come out: 1 (gray) or 3 (RGB); 0 (default): 3 for '
-        'files, as stored elsewhere.',
+        'The number of channels of the images: 1 (gray) or 3 (RGB); 0 (default): 3 for '
+        'files, as stored otherwise.',
         '',
         None,
     ),
     Row(
         'max_pixels', 'max_pixels', int, '', 'Data sets',
-        'Pixels that an image in a file may have; one that claims more counts as unreadable.',
+        'The largest number of pixels of an image in a file; a file that claims more counts'
+        ' as unreadable.',
         '',
         None,
     ),
     Row(
         'exact_decoding', 'exact_decoding', bool, '', 'Data sets',
-        'Makes a view of a JPEG from all of its pixels, as that of an array would be.',
+        'Whether a view of a JPEG is made from all of its pixels, like that of an array.',
         '',
         None,
     ),
     Row(
         'class_order', 'class_order', ClassOrder, '', 'Data sets',
-        "Order of a folder's classes.",
+        "The order of a folder's classes.",
         '',
         None,
     ),
@@ -298,127 +302,128 @@ AUGMENTATION = Table(
     AugmentationOptions,
     Row(
         'augmentation', 'kind', AugmentationKind, '', 'Augmentation',
-        'Operations that make a view.',
+        'The operations that make a view.',
         '',
         None,
     ),
     Row(
         'crop_scale_min', 'crop_scale_min', float, '', 'Augmentation',
-        'Smallest fraction of the area that a crop keeps.',
+        'The smallest fraction of the area that a crop keeps.',
         'all kinds but none',
         None,
     ),
     Row(
         'crop_scale_max', 'crop_scale_max', float, '', 'Augmentation',
-        'Largest fraction of the area that a crop keeps.',
+        'The largest fraction of the area that a crop keeps.',
         'all kinds but none',
         None,
     ),
     Row(
         'crop_ratio_min', 'crop_ratio_min', float, '', 'Augmentation',
-        'Smallest width / height of a crop.',
+        'The smallest ratio width / height of a crop.',
         'all kinds but none',
         None,
     ),
     Row(
         'crop_ratio_max', 'crop_ratio_max', float, '', 'Augmentation',
-        'Largest width / height of a crop.',
+        'The largest ratio width / height of a crop.',
         'all kinds but none',
         None,
     ),
     Row(
         'flip_probability', 'flip_probability', float, '', 'Augmentation',
-        'Probability of a horizontal flip.',
+        'The probability of a horizontal flip.',
         'all kinds but none',
         None,
     ),
     Row(
         'jitter_probability', 'jitter_probability', float, '', 'Augmentation',
-        'Probability of color jitter.',
+        'The probability of color jitter.',
         'simclr, simaugment and stacked_randaugment',
         None,
     ),
     Row(
         'brightness', 'brightness', float, '', 'Augmentation',
-        'Color jitter multiplies the brightness by a factor within 1 +- this, not below 0.',
+        'The range of the brightness factor of color jitter: within 1 +- this, not below 0.',
         '',
         None,
     ),
     Row(
         'contrast', 'contrast', float, '', 'Augmentation',
-        'Color jitter multiplies the contrast by a factor within 1 +- this, not below 0.',
+        'The range of the contrast factor of color jitter: within 1 +- this, not below 0.',
         '',
         None,
     ),
     Row(
         'saturation', 'saturation', float, '', 'Augmentation',
-        'Color jitter multiplies the saturation by a factor within 1 +- this, not below 0.',
+        'The range of the saturation factor of color jitter: within 1 +- this, not below 0.',
         'color images',
         None,
     ),
     Row(
         'hue', 'hue', float, '', 'Augmentation',
-        'Color jitter shifts the hue within +- this, as a fraction of the color circle.',
+        'The range of the hue shift of color jitter: within +- this, as a fraction of the '
+        'color circle.',
         'color images',
         None,
     ),
     Row(
         'gray_probability', 'gray_probability', float, '', 'Augmentation',
-        'Probability of turning gray.',
+        'The probability of turning gray.',
         'color images',
         None,
     ),
     Row(
         'blur_probability', 'blur_probability', float, '', 'Augmentation',
-        'Probability of Gaussian blur.',
+        'The probability of Gaussian blur.',
         '',
         (-1, "0.5 if the view's smaller side is 128 pixels or more, else 0"),
     ),
     Row(
         'blur_sigma_min', 'blur_sigma_min', float, '', 'Augmentation',
-        'Smallest standard deviation of the blur, in pixels.',
+        'The smallest standard deviation of the blur, in pixels.',
         '',
         None,
     ),
     Row(
         'blur_sigma_max', 'blur_sigma_max', float, '', 'Augmentation',
-        'Largest standard deviation of the blur, in pixels.',
+        'The largest standard deviation of the blur, in pixels.',
         '',
         None,
     ),
     Row(
         'randaugment_operations', 'randaugment_operations', int, '', 'Augmentation',
-        'Number of operations that RandAugment draws.',
+        'The number of operations that RandAugment draws.',
         'randaugment and stacked_randaugment',
         None,
     ),
     Row(
         'randaugment_magnitude', 'randaugment_magnitude', float, '', 'Augmentation',
-        "Magnitude of RandAugment's operations.",
+        "The magnitude of RandAugment's operations.",
         'randaugment and stacked_randaugment',
         None,
     ),
     Row(
         'warp_probability', 'warp_probability', float, '', 'Augmentation',
-        'Probability of a random warp.',
+        'The probability of a random warp.',
         'simaugment and stacked_randaugment',
         None,
     ),
     Row(
         'warp_strength', 'warp_strength', float, '', 'Augmentation',
-        "Largest spread of the warp's control points, as a fraction of the smaller side.",
+        "The largest spread of the warp's control points, as a fraction of the smaller side.",
         'simaugment and stacked_randaugment',
         None,
     ),
     Row(
         'fill', 'fill', float, '', 'Augmentation',
-        'Gray level that shears, translations, rotations and cutout put where there is no image.',
+        'The gray level with which shears, translations, rotations and cutout fill empty areas.',
         '',
         None,
     ),
     Row(
         'cutout', 'cutout', float, '', 'Augmentation',
-        'Side of a square of fill, as a fraction of the smaller side; the last operation.',
+        'The side of a square of fill, as a fraction of the smaller side; it is painted last.',
         'autoaugment_imagenet, autoaugment_cifar10 and randaugment',
         (0, 'none'),
     ),
@@ -428,92 +433,93 @@ MODEL = Table(
     ModelOptions,
     Row(
         'stem', 'stem', Stem, '', 'Model',
-        'First layers of the network.',
+        'The first layers of the network.',
         '',
         None,
     ),
     Row(
         'architecture', 'architecture', str, '', 'Model',
-        'Name of the network, as torchvision and timm call it.',
+        'The name of the network in torchvision or timm.',
         '',
         None,
     ),
     Row(
         'width', 'width', int, '', 'Model',
-        'Channels of the first stage.',
+        'The channels of the first stage.',
         '',
         None,
     ),
     Row(
         'channels', 'channels', int, 'data', 'Model',
-        'Channels of the images.',
+        'The channels of the images.',
         '',
         None,
     ),
     Row(
         'image_height', 'image_height', int, 'data', 'Model',
-        'Height that the model is made for, in pixels; images of another size are resized.',
+        'The height of the images that the model takes, in pixels; images of another size '
+        'are resized.',
         '',
         None,
     ),
     Row(
         'image_width', 'image_width', int, 'data', 'Model',
-        'Width that the model is made for, in pixels.',
+        'The width of the images that the model takes, in pixels.',
         '',
         None,
     ),
     Row(
         'zero_init_last_gamma', 'zero_init_last_gamma', ZeroInit, '', 'Model',
-        'Begins each residual block as the identity (arXiv:1706.02677, section 5.1).',
+        'Whether each residual block begins as the identity (arXiv:1706.02677, section 5.1).',
         '',
         None,
     ),
     Row(
         'head', 'head', Head, '', 'Model',
-        'Projection head behind the encoder while training.',
+        'The projection head after the encoder during training.',
         '',
         None,
     ),
     Row(
         'head_hidden', 'head_hidden', int, '', 'Model',
-        "Width of the head's hidden layers.",
+        "The width of the head's hidden layers.",
         '',
         (0, "as wide as the encoder's output"),
     ),
     Row(
         'projection_dim', 'projection_dim', int, '', 'Model',
-        'Dimension of the projection z.',
+        'The dimension of the projection z.',
         '',
         None,
     ),
     Row(
         'classes', 'classes', int, 'data', 'Model',
-        'Classes of the linear classifier.',
+        'The number of classes of the linear classifier.',
         '',
         (0, 'none yet'),
     ),
     Row(
         'precision', 'precision', Precision, '', 'Model',
-        'Precision that the network computes in.',
+        'The precision that the network computes in.',
         '',
         None,
     ),
     Row(
         'seed', 'seed', int, 'data', 'Model',
-        'Seed of the initial weights.',
+        'The seed of the initial weights.',
         '',
         None,
     ),
     Row(
         'normalize_features', 'normalize_features', bool, '', 'Model',
-        "Head and classifier take the encoder's output at length 1, as in the paper, "
-        'instead of as it is, as in SupContrast.',
+        "Whether head and classifier take the encoder's output at length 1, as in the "
+        'paper, instead of as it is, as in SupContrast.',
         '',
         None,
     ),
     Row(
         'resize', 'resize', Resize, '', 'Model',
-        "How images of another shape are brought to the model's size.",
+        "The way in which images of another shape are brought to the model's size.",
         '',
         None,
     ),
@@ -523,37 +529,38 @@ LOAD = Table(
     LoadOptions,
     Row(
         'stem', 'stem', Stem, '', 'Loading a model',
-        "First layers of the network; auto goes by the first convolution's shape.",
+        "The first layers of the network; auto: inferred from the first convolution's shape.",
         '',
         None,
     ),
     Row(
         'architecture', 'architecture', str, '', 'Loading a model',
-        "Name of the network; NULL (default): by the parameters' names and shapes.",
+        "The name of the network; NULL (default): inferred from the parameters' names and "
+        'shapes.',
         '',
         None,
     ),
     Row(
         'precision', 'precision', Precision, '', 'Loading a model',
-        "Precision to compute in; auto is the file's, int8 too.",
+        'The precision to compute in; auto: that of the file, including int8.',
         '',
         None,
     ),
     Row(
         'image_height', 'image_height', int, '', 'Loading a model',
-        'Height that the model is made for, in pixels.',
+        'The height of the images that the model takes, in pixels.',
         '',
-        (0, "by the metadata, else 32 for a CIFAR stem and 224 for ImageNet's"),
+        (0, "that of the metadata, else 32 for a CIFAR stem and 224 for ImageNet's"),
     ),
     Row(
         'image_width', 'image_width', int, '', 'Loading a model',
-        'Width that the model is made for, in pixels.',
+        'The width of the images that the model takes, in pixels.',
         '',
-        (0, 'like image_height'),
+        (0, 'as for image_height'),
     ),
     Row(
         'resize', 'resize', Resize, '', 'Loading a model',
-        "How images of another shape are brought to the model's size.",
+        "The way in which images of another shape are brought to the model's size.",
         '',
         None,
     ),
@@ -563,19 +570,19 @@ EMBED = Table(
     EmbedOptions,
     Row(
         'output', 'output', Output, '', 'Embedding',
-        'Output that is taken of the network.',
+        'The output of the network that is returned.',
         '',
         None,
     ),
     Row(
         'normalize', 'normalize', bool, '', 'Embedding',
-        'Scales each row to length 1.',
+        'Whether each row is scaled to length 1.',
         'encoder and projection',
         None,
     ),
     Row(
         'batch_size', 'batch_size', int, '', 'Embedding',
-        'Images per pass.',
+        'The number of images per pass.',
         '',
         (0, 'chosen by the library'),
     ),
@@ -585,13 +592,13 @@ CLASSIFIER = Table(
     ClassifierOptions,
     Row(
         'classifier_iterations', 'iterations', int, '', 'Fitting a classifier',
-        'Iterations of L-BFGS at most, when the linear classifier is fitted.',
+        'The largest number of iterations of L-BFGS when the linear classifier is fitted.',
         '',
         None,
     ),
     Row(
         'classifier_l2', 'l2', float, '', 'Fitting a classifier',
-        'Weight of the squared weights of the linear classifier.',
+        'The weight of the squared weights of the linear classifier in the objective.',
         '',
         None,
     ),
@@ -601,358 +608,359 @@ TRAIN = Table(
     TrainOptions,
     Row(
         'objective', 'objective', Objective, '', 'Objective',
-        'Quantity that the run minimizes.',
+        'The quantity that the run minimizes.',
         '',
         None,
     ),
     Row(
         'joint_classifier', 'joint_classifier', bool, '', 'Objective',
-        'Trains the classifier in the same run, behind a stop-gradient.',
+        'Whether the classifier is trained in the same run, behind a stop-gradient.',
         'supcon and simclr',
         None,
     ),
     Row(
         'views', 'views', int, '', 'Objective',
-        'Augmented views per image.',
+        'The number of augmented views per image.',
         'supcon and simclr',
         None,
     ),
     Row(
         'positives', 'positives', Positives, '', 'Objective',
-        'Rule that makes two images positives of each other.',
+        'The rule that makes two images positives of each other.',
         'supcon',
         None,
     ),
     Row(
         'margin', 'margin', int, '', 'Objective',
-        "Factor on the angle to the true class's weights; 1 is cross-entropy.",
+        "The factor of the angle to the true class's weights; 1 is cross-entropy.",
         'max_margin',
         None,
     ),
     Row(
         'label_bandwidth', 'label_bandwidth', float, '', 'Objective',
-        "Standard deviation of the kernel, in the targets' unit.",
+        'The standard deviation of the kernel, in the unit of the targets.',
         'positives kernel, which needs a number above 0',
         None,
     ),
     Row(
         'label_smoothing', 'label_smoothing', float, '', 'Objective',
-        "Probability mass that the classifier's targets spread over all classes.",
+        "The probability mass that the classifier's targets spread over all classes.",
         'runs that train a classifier',
         None,
     ),
     Row(
         'mixup_alpha', 'mixup_alpha', float, '', 'Objective',
-        'Blends each image of a batch with another, the fraction drawn from Beta(alpha, '
-        'alpha) once per batch (arXiv:1710.09412).',
+        'The parameter of MixUp, which blends each image of a batch with another; the '
+        'fraction is drawn from Beta(alpha, alpha) once per batch (arXiv:1710.09412).',
         'cross_entropy and linear',
         (0, 'no mixup'),
     ),
     Row(
         'cutmix_alpha', 'cutmix_alpha', float, '', 'Objective',
-        'Pastes a box of another image of the batch, its area drawn by Beta(alpha, alpha) '
+        'The parameter of CutMix, which pastes a box of another image of the batch; the '
+        'fraction of its area is drawn from Beta(alpha, alpha) once per batch '
         '(arXiv:1905.04899).',
         'cross_entropy and linear',
         (0, 'no CutMix'),
     ),
     Row(
         'epochs', 'epochs', int, '', 'Batches',
-        'Passes over the training images.',
+        'The number of passes over the training images.',
         '',
         None,
     ),
     Row(
         'batch_size', 'batch_size', int, '', 'Batches',
-        'Images per step, before views.',
+        'The number of images per step, before views.',
         '',
-        (0, '256, or all images that are trained on where they are fewer'),
+        (0, '256, or all training images if there are fewer'),
     ),
     Row(
         'images_per_class', 'images_per_class', int, '', 'Batches',
-        'Images of each class in a batch, which then holds batch_size / images_per_class '
-        'classes.',
+        'The number of images of each class in a batch, which then holds batch_size / '
+        'images_per_class classes.',
         '',
         (0, 'a plain shuffle'),
     ),
     Row(
         'chunk_size', 'chunk_size', int, '', 'Batches',
-        'Images that are in the network at a time, for exact gradients of large batches in '
-        'little memory.',
+        'The number of images that are in the network at a time, for exact gradients of '
+        'large batches in little memory.',
         '',
         (0, 'batch_size'),
     ),
     Row(
         'queue_mode', 'queue_mode', Queue, '', 'Batches',
-        'Contrasts with the keys of a momentum encoder and a queue of earlier ones, as MoCo'
-        ' does.',
+        'The role of the queue in the contrastive loss, as in MoCo, with the keys of a '
+        'momentum encoder.',
         'supcon and simclr',
         None,
     ),
     Row(
         'queue_size', 'queue_size', int, '', 'Batches',
-        'Keys that the queue holds, at least those of a batch.',
+        'The number of keys in the queue, at least that of a batch.',
         'runs with a queue',
         None,
     ),
     Row(
         'key_momentum', 'key_momentum', float, '', 'Batches',
-        'Momentum m of the key encoder: key = m * key + (1 - m) * query after each step.',
+        'The momentum m of the key encoder: key = m * key + (1 - m) * query after each step.',
         'runs with a queue',
         None,
     ),
     Row(
         'seed', 'seed', int, 'data', 'Batches',
-        'Seed of sampling, augmentation and the validation split.',
+        'The seed of sampling, augmentation and the validation split.',
         '',
         None,
     ),
     Row(
         'loader_threads', 'loader_threads', int, '', 'Batches',
-        'Threads that decode and augment ahead of the step.',
+        'The number of threads that decode and augment ahead of the step.',
         '',
         (0, 'as many as compute'),
     ),
     Row(
         'optimizer', 'optimizer', Optimizer, '', 'Optimizer',
-        'Rule that updates the weights.',
+        'The rule that updates the weights.',
         '',
         None,
     ),
     Row(
         'momentum', 'momentum', float, '', 'Optimizer',
-        'Momentum of the updates.',
+        'The momentum of the updates.',
         'sgd, lars and rmsprop',
         None,
     ),
     Row(
         'weight_decay', 'weight_decay', float, '', 'Optimizer',
-        'Weight decay; that of adamw is decoupled.',
+        'The weight decay; that of adamw is decoupled.',
         '',
         None,
     ),
     Row(
         'nesterov', 'nesterov', bool, '', 'Optimizer',
-        "Takes Nesterov's form of momentum.",
+        "Whether Nesterov's form of momentum is used.",
         'sgd and lars',
         None,
     ),
     Row(
         'decay_norm_and_bias', 'decay_norm_and_bias', bool, '', 'Optimizer',
-        'Weight decay acts on batch norm and biases too, as in the reference code; never '
-        'with lars.',
+        'Whether weight decay also applies to batch norms and biases, as in the reference '
+        'code; never with lars.',
         '',
         None,
     ),
     Row(
         'trust_coefficient', 'trust_coefficient', float, '', 'Optimizer',
-        "Multiplies a weight's rate, together with |weight| / |gradient + weight_decay * "
-        'weight|.',
+        "The factor of a weight's rate, together with |weight| / |gradient + weight_decay *"
+        ' weight|.',
         'lars',
         None,
     ),
     Row(
         'rmsprop_decay', 'rmsprop_decay', float, '', 'Optimizer',
-        'Decay of the mean of squared gradients.',
+        'The decay of the mean of squared gradients.',
         'rmsprop',
         None,
     ),
     Row(
         'beta1', 'beta1', float, '', 'Optimizer',
-        'Decay of the mean of gradients.',
+        'The decay of the mean of gradients.',
         'adamw',
         None,
     ),
     Row(
         'beta2', 'beta2', float, '', 'Optimizer',
-        'Decay of the mean of squared gradients.',
+        'The decay of the mean of squared gradients.',
         'adamw',
         None,
     ),
     Row(
         'epsilon', 'epsilon', float, '', 'Optimizer',
-        'Term that keeps the denominator of an update above 0.',
+        'The term that keeps the denominator of an update above 0.',
         'adamw and rmsprop',
         (-1, "1e-8 with adamw (PyTorch's), 1e-3 with rmsprop (google-research's linear stage)"),
     ),
     Row(
         'ema_decay', 'ema_decay', float, '', 'Optimizer',
-        'Decay d of a moving average of the weights, which validation, best.safetensors and'
-        ' the final model then have.',
+        'The decay d of a moving average of the weights, which validation, best.safetensors'
+        ' and the final model then use.',
         '',
         (0, 'no average'),
     ),
     Row(
         'learning_rate', 'learning_rate', float, '', 'Learning rate',
-        'Learning rate of a batch of reference_batch images.',
+        'The learning rate of a batch of reference_batch images.',
         '',
         None,
         ('auto', 'found by a short sweep before the run'),
     ),
     Row(
         'min_lr', 'min_lr', float, '', 'Learning rate',
-        'Learning rate that the cosine schedule ends with, in the unit of learning_rate and'
-        ' not above it.',
+        'The learning rate at the end of the cosine schedule, in the unit of learning_rate '
+        'and not above it.',
         'schedule cosine',
         None,
     ),
     Row(
         'reference_batch', 'reference_batch', int, '', 'Learning rate',
-        'Batch size that learning_rate is for: the rate of a run is learning_rate * '
-        'batch_size / reference_batch.',
+        'The batch size to which learning_rate refers: the rate of a run is learning_rate *'
+        ' batch_size / reference_batch.',
         '',
         (0, 'learning_rate as it is'),
     ),
     Row(
         'schedule', 'schedule', Schedule, '', 'Learning rate',
-        'Course of the learning rate after warm-up.',
+        'The course of the learning rate after warm-up.',
         '',
         None,
     ),
     Row(
         'warmup_epochs', 'warmup_epochs', float, '', 'Learning rate',
-        'Epochs of linear warm-up (arXiv:1706.02677), rounded to steps.',
+        'The number of epochs of linear warm-up (arXiv:1706.02677), rounded to steps.',
         '',
         (-1, '10, but at most a tenth of the run'),
     ),
     Row(
         'warmup_steps', 'warmup_steps', int, '', 'Learning rate',
-        'Steps of linear warm-up.',
+        'The number of steps of linear warm-up.',
         '',
         (-1, 'as many as warmup_epochs says'),
     ),
     Row(
         'schedule_after_warmup', 'schedule_after_warmup', bool, '', 'Learning rate',
-        "The schedule begins when warm-up has ended, as google-research's does, instead of "
-        "with the run, as SupContrast's does.",
+        "Whether the schedule begins when warm-up has ended, as in google-research's code, "
+        "instead of with the run, as in SupContrast's.",
         '',
         None,
     ),
     Row(
         'warmup_start', 'warmup_start', float, '', 'Learning rate',
-        'Fraction of the rate that warm-up begins with.',
+        'The fraction of the rate at which warm-up begins.',
         '',
         None,
     ),
     Row(
         'milestones', 'milestones', list, '', 'Learning rate',
-        'Epochs after which the rate is multiplied by gamma, each larger than the one before.',
+        'The epochs after which the rate is multiplied by gamma, in ascending order.',
         'schedule step',
         None,
     ),
     Row(
         'gamma', 'gamma', float, '', 'Learning rate',
-        'Factor on the rate at each milestone.',
+        'The factor of the rate at each milestone.',
         'schedule step',
         None,
     ),
     Row(
         'exponential_factor', 'exponential_factor', float, '', 'Learning rate',
-        'Factor on the rate after each exponential_epochs, a staircase.',
+        'The factor of the rate after each exponential_epochs, a staircase.',
         'schedule exponential',
         None,
     ),
     Row(
         'exponential_epochs', 'exponential_epochs', float, '', 'Learning rate',
-        'Epochs between two steps of the staircase.',
+        'The number of epochs between two steps of the staircase.',
         'schedule exponential',
         None,
     ),
     Row(
         'freeze_stages', 'freeze_stages', int, '', 'Fine-tuning',
-        'Stages of the encoder, and with them the stem, that are not trained; 4 is the '
-        'whole encoder.',
+        'The number of stages of the encoder, beginning with the stem, that are not '
+        'trained; 4 is the whole encoder.',
         'all objectives but linear',
         None,
     ),
     Row(
         'freeze_norm', 'freeze_norm', bool, '', 'Fine-tuning',
-        "The encoder's batch norms use their running statistics and leave them as they are;"
-        ' gamma and beta are trained.',
+        "Whether the encoder's batch norms use their running statistics and leave them "
+        'unchanged; gamma and beta are trained.',
         'all objectives but linear; it suits small batches from given weights',
         None,
     ),
     Row(
         'unfreeze_epochs', 'unfreeze_epochs', list, '', 'Fine-tuning',
-        'Epochs after which one more of the frozen stages is trained, the last one first.',
+        'The epochs after each of which another frozen stage is trained, the last stage first.',
         'freeze_stages above 0',
         None,
     ),
     Row(
         'layer_decay', 'layer_decay', float, '', 'Fine-tuning',
-        'Learning rate of a stage over that of the one behind it.',
+        "The ratio of a stage's learning rate to that of the next stage.",
         'all objectives but linear',
         None,
     ),
     Row(
         'feature_cache', 'feature_cache', int, '', 'Fine-tuning',
-        'Rounds of views of each image for which what the frozen stages make of them is '
-        'computed once and kept.',
+        "The number of rounds of views of each image for which the frozen stages' output is"
+        ' computed once and stored.',
         'freeze_stages above 0',
         (0, 'no cache'),
     ),
     Row(
         'feature_cache_folder', 'feature_cache_folder', bytes, '', 'Fine-tuning',
-        'Folder for a file without a name that keeps the feature cache, gone with the '
-        "trainer; without one it is in memory, within the context's limit.",
+        'The folder of the nameless file that stores the feature cache and disappears with '
+        "the trainer; without one the cache is in memory, within the context's limit.",
         '',
         None,
     ),
     Row(
         'image_size_schedule', 'image_size_schedule', list, '', 'Fine-tuning',
-        'Heights of the views over the run, 1 to 65536, each for an equal part of the '
-        'epochs; the width goes with them.',
+        'The heights of the views over the run, 1 to 65536, each for an equal part of the '
+        'epochs; the width changes in proportion.',
         '',
         None,
     ),
     Row(
         'validation_fraction', 'validation_fraction', float, '', 'Validation and checkpoints',
-        'Fraction of the images that is held out for kNN@1 and early stopping.',
+        'The fraction of the images that is held out for kNN@1 and early stopping.',
         '',
         (0, 'none'),
     ),
     Row(
         'validation_every', 'validation_every', int, '', 'Validation and checkpoints',
-        'Epochs between two validations.',
+        'The number of epochs between two validations.',
         '',
         None,
     ),
     Row(
         'patience', 'patience', int, '', 'Validation and checkpoints',
-        'Stops the run after so many validations without a better kNN@1.',
+        'The number of validations without a better kNN@1 after which the run stops.',
         '',
         (0, 'never'),
     ),
     Row(
         'checkpoint_folder', 'checkpoint_folder', bytes, '', 'Validation and checkpoints',
-        'Folder that gets last.supcon after each epoch, and best.safetensors, the model '
-        'with the best kNN@1.',
+        'The folder that receives last.supcon after each epoch, and best.safetensors, the '
+        'model with the best kNN@1.',
         '',
         None,
     ),
     Row(
         'resume', 'resume', bool, '', 'Validation and checkpoints',
-        'Goes on from last.supcon in checkpoint_folder, if it is there, of a run with the '
-        'same options, labels and targets.',
+        'Whether the run continues from last.supcon in checkpoint_folder, if it exists; it '
+        'must be of a run with the same options, labels and targets.',
         '',
         None,
     ),
     Row(
         'restore_best', 'restore_best', bool, '', 'Validation and checkpoints',
-        'The model at the end is the one with the best kNN@1 instead of the last.',
+        'Whether the model at the end is the one with the best kNN@1 instead of the last.',
         '',
         None,
     ),
     Row(
         'stop_on_collapse', 'stop_on_collapse', bool, '', 'Validation and checkpoints',
-        'A collapsed or diverged run stops with an error that names the likely remedy; '
-        'otherwise it only warns.',
+        'Whether a collapsed or diverged run stops with an error that names the likely '
+        'remedy; otherwise it only warns.',
         '',
         None,
     ),
     Row(
         'sync_batch_norm', 'sync_batch_norm', bool, '', 'Several processes',
-        "Over several ranks, batch norm's statistics are those of all ranks' images; "
-        "otherwise of each rank's own, as in the paper.",
+        "Whether, over several ranks, batch norm's statistics are those of all ranks' "
+        "images; otherwise they are of each rank's own, as in the paper.",
         '',
         None,
     ),
@@ -962,32 +970,32 @@ EVALUATE = Table(
     EvaluateOptions,
     Row(
         'method', 'method', Method, '', 'Evaluation',
-        'Classifier that is fitted on the training rows.',
+        'The classifier that is fitted on the training rows.',
         '',
         None,
     ),
     Row(
         'k', 'k', int, '', 'Evaluation',
-        'Neighbors that vote.',
+        'The number of neighbors that vote.',
         'knn',
         (0, '20, or all training rows if there are fewer'),
     ),
     Row(
         'temperature', 'temperature', float, '', 'Evaluation',
-        "A neighbor's vote weighs exp(cosine / temperature); the probabilities of "
-        'prototypes are the softmax of cosine / temperature.',
+        "The temperature: a neighbor's vote weighs exp(cosine / temperature), and the "
+        'probabilities of prototypes are the softmax of cosine / temperature.',
         'knn and prototypes',
         None,
     ),
     Row(
         'iterations', 'iterations', int, '', 'Evaluation',
-        'Iterations of L-BFGS at most.',
+        'The largest number of iterations of L-BFGS.',
         'linear',
         None,
     ),
     Row(
         'l2', 'l2', float, '', 'Evaluation',
-        'Weight of the squared weights.',
+        'The weight of the squared weights.',
         'linear',
         None,
     ),
@@ -997,7 +1005,7 @@ CALIBRATION = Table(
     CalibrationOptions,
     Row(
         'bins', 'bins', int, '', 'Calibration',
-        'Bins of confidence, of equal width.',
+        'The number of bins of confidence, of equal width.',
         '',
         None,
     ),
@@ -1007,7 +1015,7 @@ OOD = Table(
     OodOptions,
     Row(
         'k', 'k', int, '', 'Out-of-distribution scores',
-        'Rank of the neighbor whose distance counts.',
+        'The rank of the neighbor whose distance counts.',
         '',
         (0,
          '50, which Sun et al. (arXiv:2204.06507) use for CIFAR, or the farthest if there '
@@ -1019,14 +1027,14 @@ NEAREST = Table(
     NearestOptions,
     Row(
         'k', 'k', int, '', 'Nearest neighbors',
-        'Neighbors of a query.',
+        'The number of neighbors of a query.',
         '',
         None,
     ),
     Row(
         'normalize', 'normalize', bool, '', 'Nearest neighbors',
-        'Divides rows by their lengths, so that similarities are cosines; otherwise they '
-        'are products of the rows as they are.',
+        'Whether rows are divided by their lengths, so that similarities are cosines; '
+        'otherwise they are products of the rows as they are.',
         '',
         None,
     ),

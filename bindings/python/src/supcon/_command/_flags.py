@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -146,6 +147,8 @@ def brief(flag: Flag) -> str:
     text, _, default = flag.help.partition(" (default: ")
     default = default.rstrip(")")
     text = flag.brief or text.split("; ")[0].split(" (")[0]
+    text = re.sub(r"^(the number of|the|whether) ", "", text, flags=re.IGNORECASE)
+    text = text[:1].upper() + text[1:]
     if flag.choices:
         text = ", ".join(it for it in flag.choices if it != default)
         text = f"{default}, {text}" if default in flag.choices else text

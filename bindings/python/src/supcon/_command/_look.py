@@ -116,16 +116,22 @@ COMMANDS = {
         [
             argument("data", _sources.HELP),
             Flag("output", "PNG file (default: views.png)", metavar="FILE", short="-o"),
-            Flag("images", "Rows: images, spread over DATA (default: 8)", int, "N", default=8),
-            Flag("views", "Columns: views of each (default: 8)", int, "N", default=8),
+            Flag(
+                "images",
+                "Number of images, evenly spaced in DATA: the rows (default: 8)",
+                int,
+                "N",
+                default=8,
+            ),
+            Flag("views", "Number of views of each: the columns (default: 8)", int, "N", default=8),
             Flag(
                 "size",
-                "Pixels of a view (default: as large as the images; 224 if they differ)",
+                "Size of a view in pixels (default: that of the images; 224 if they differ)",
                 parse=_flags.size,
                 metavar="N|HxW",
             ),
-            Flag("seed", "Of the augmentation (default: 0)", int, "N", default=0),
-            Flag("epoch", "Whose views (default: 1)", int, "N", default=1),
+            Flag("seed", "Seed of the augmentation (default: 0)", int, "N", default=0),
+            Flag("epoch", "Epoch whose views are drawn (default: 1)", int, "N", default=1),
             Flag(
                 "corruption",
                 "Show the image at severities 1 to 5 instead of views",
@@ -136,7 +142,7 @@ COMMANDS = {
             *_flags.table(DATASET, "Options"),
             *threads_and_quiet(),
         ],
-        "Draws images beside the views that training makes of them.",
+        "Draws images next to the views that training makes of them.",
     ),
     "info": (
         info,
@@ -148,10 +154,10 @@ COMMANDS = {
                 optional=True,
             ),
             Flag("preset", "All options of a published recipe", choices=presets(), metavar="NAME"),
-            flag("presets", "What each preset is."),
-            flag("json", "A JSON object."),
+            flag("presets", "List the presets and their descriptions."),
+            flag("json", "Print a JSON object."),
         ],
-        "Tells what a model or a preset is, or what this library is.",
+        "Describes a model, a preset, or this library.",
     ),
     "report": (
         report,
@@ -159,14 +165,14 @@ COMMANDS = {
             argument("run", "The folder of a run"),
             Flag(
                 "data",
-                "The images that it trained on (default: as config.toml says)",
+                "Images that it was trained on (default: those in config.toml)",
                 metavar="DATA",
             ),
-            Flag("test", "Labeled images to judge the model by instead", metavar="DATA"),
+            Flag("test", "Labeled images to evaluate the model on instead", metavar="DATA"),
             Flag(
                 "projection",
-                "Of the map: pca, umap, tsne, with commas between (default: pca, and umap or tsne "
-                "where installed)",
+                "Projections of the map: pca, umap, tsne, separated by commas (default: pca, and "
+                "umap or tsne where installed)",
                 metavar="NAME[,NAME...]",
             ),
             *threads_and_quiet(),
@@ -180,15 +186,17 @@ COMMANDS = {
             Flag(
                 "output",
                 "Folder for NAME.md, NAME.png (with matplotlib) and NAME.json, from which a study "
-                "that was stopped goes on (default: studies)",
+                "that was stopped continues (default: studies)",
                 metavar="DIR",
                 short="-o",
             ),
             Flag("data", f"{_sources.HELP} (default: digits)", metavar="DATA", default="digits"),
             Flag("test", "Images to test with (default: DATA's own)", metavar="DATA"),
-            Flag("epochs", "Of the first stage (default: 30 for digits, else 4)", int, "N"),
-            Flag("seeds", "Runs of each arm (default: 3)", int, "N", default=3),
-            Flag("architecture", "As for train (default: resnet18)", default="resnet18"),
+            Flag("epochs", "Epochs of the first stage (default: 30 for digits, else 4)", int, "N"),
+            Flag("seeds", "Number of runs of each arm (default: 3)", int, "N", default=3),
+            Flag(
+                "architecture", "Architecture, as for train (default: resnet18)", default="resnet18"
+            ),
             Flag("width", "Channels of the first stage (default: 8)", int, "N"),
             Flag("batch_size", "Images per step (default: 64 for digits, else 256)", int, "N"),
             Flag("per_class", "Train on at most N images of each class", int, "N"),

@@ -60,7 +60,7 @@ SHORT = (
 def threads_and_quiet() -> list[Flag]:
     return [
         Flag("threads", "Threads that compute (default: all)", int, "N"),
-        Flag("quiet", "Warnings and errors alone.", bool, default=False, short="-q"),
+        Flag("quiet", "Print warnings and errors only.", bool, default=False, short="-q"),
     ]
 
 
@@ -68,7 +68,7 @@ def memory_limit() -> Flag:
     return Flag(
         "memory_limit",
         "Memory that a step of training or a pass of embedding may take, such as 500M (500 "
-        "million) or 8G; an error where it is too little (default: what the machine has free then)",
+        "million) or 8G; an error if it is too little (default: what the machine has free)",
         parse=_flags.byte_count,
         metavar="BYTES",
         common=False,
@@ -80,8 +80,8 @@ def augmentation_flags(common: Sequence[str] = ()) -> list[Flag]:
         *_flags.table(AUGMENTATION, "Augmentation", common),
         Flag(
             "augmentation_second",
-            "How the views after an image's first differ: another kind, and fields by the names "
-            "above, such as crop_flip,crop_scale_min=0.5 or hue=0 (default: not)",
+            "Augmentation of the views after an image's first: another kind, and fields by the "
+            "names above, such as crop_flip,crop_scale_min=0.5 or hue=0 (default: the same)",
             parse=_flags.second_augmentation,
             metavar="[KIND][,FIELD=X...]",
             panel="Augmentation",
@@ -97,13 +97,14 @@ def flags() -> list[Flag]:
         Flag(
             "output",
             "Folder of the run; or NAME.safetensors, for the model alone (default: runs/NAME of "
-            "the data; a folder that holds a run is left alone)",
+            "the data; a folder that holds a run is not overwritten)",
             metavar="PATH",
             short="-o",
         ),
         Flag(
             "config",
-            "Options from a TOML file such as a run's config.toml; the command line's win",
+            "Options from a TOML file such as a run's config.toml; the command line takes "
+            "precedence",
             metavar="FILE",
         ),
         Flag("preset", "A published recipe, see info --presets", metavar="NAME"),
@@ -112,15 +113,15 @@ def flags() -> list[Flag]:
         *_flags.table(MODEL, "Model", SHORT),
         Flag(
             "image_size",
-            "Pixels that the model is made for; other images are resized (default: as large as "
-            "the images; if they differ in size, the library's)",
+            "Size in pixels of the images that the model takes; others are resized (default: that "
+            "of the images; if they differ in size, the library's)",
             parse=_flags.size,
             metavar="N|HxW",
             panel="Model",
         ),
         Flag(
             "init",
-            "Begin with this model; what describes a model, and the "
+            "Begin with this model; the options of a model, and the "
             "size and statistics of its images, are the file's then. With --objective "
             "cross_entropy and a small --learning-rate: transfer by fine-tuning. --objective "
             "linear and the presets that have it need this",
@@ -132,27 +133,27 @@ def flags() -> list[Flag]:
             MODEL_DATA["seed"],
             "Training",
             ("seed",),
-            "Of weights, sampling, augmentation and the validation split",
+            "Seed of weights, sampling, augmentation and the validation split",
         ),
         _flags.of(TRAIN["checkpoint_folder"], "Training", text="The run's own, if it has a folder"),
         Flag(
             "val",
-            "Labeled images to judge the model by at the end (default: val/ beside train/, else "
+            "Labeled images to evaluate the model on at the end (default: val/ beside train/, else "
             "those that --validation-fraction holds out)",
             metavar="DATA",
             **data,
         ),
         Flag(
             "mean",
-            "Per channel, of pixels from 0 to 1 (default: computed for images in memory, else the "
-            "library's)",
+            "Mean per channel, of pixels from 0 to 1 (default: computed for images in memory, else "
+            "the library's)",
             parse=_flags.numbers,
             metavar="M[,M...]",
             **data,
         ),
         Flag(
             "std",
-            "Per channel, of pixels from 0 to 1 (default: like --mean)",
+            "Deviation per channel, of pixels from 0 to 1 (default: as for --mean)",
             parse=_flags.numbers,
             metavar="S[,S...]",
             **data,

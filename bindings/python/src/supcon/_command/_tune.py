@@ -22,7 +22,7 @@ def tune_flags() -> list[Flag]:
         *[it for it in flags() if it.name not in _OF_RUNS],
         Flag(
             "seconds",
-            "After so many seconds trials end, and the best until then is chosen (default: 600)",
+            "Seconds after which trials end, and the best one so far is chosen (default: 600)",
             float,
             "X",
         ),

@@ -39,7 +39,7 @@ def model_flags() -> list[Flag]:
         Flag(
             "int8",
             "Embed in int8, in about half of the time, calibrated on these images: some hundreds "
-            "such as will be embedded",
+            "similar to those to be embedded",
             metavar="DATA",
             common=False,
         ),
@@ -310,16 +310,16 @@ COMMANDS = {
             argument("images", IMAGES, several=True),
             Flag(
                 "output",
-                "A CSV file instead of lines on standard output",
+                "Write a CSV file instead of lines on standard output",
                 metavar="FILE.csv",
                 short="-o",
             ),
-            Flag("top", "So many classes of each image (default: 1)", int, "N", default=1),
-            flag("json", "A JSON object per image."),
+            Flag("top", "Number of classes of each image (default: 1)", int, "N", default=1),
+            flag("json", "Print a JSON object per image."),
             _flags.of(EMBED["batch_size"], "Options"),
             *model_flags(),
         ],
-        "Tells the classes of images.",
+        "Predicts the classes of images.",
     ),
     "evaluate": (
         evaluate,
@@ -329,7 +329,7 @@ COMMANDS = {
             argument("test", "Labeled images to predict (default: TRAIN's own)", optional=True),
             Flag(
                 "method",
-                f"{EVALUATE['method'].help}; several with commas between (default: "
+                f"{EVALUATE['method'].help}; several separated by commas (default: "
                 f"{EVALUATE['method'].default})",
                 metavar="NAME[,NAME...]",
                 several=True,
@@ -339,17 +339,17 @@ COMMANDS = {
             flag("geometry", "Alignment and uniformity of TEST."),
             Flag(
                 "outside",
-                "How well the distance to the 50th nearest training image tells these images from "
-                "the test images",
+                "Measure how well the distance to the 50th nearest training image separates these "
+                "images from the test images",
                 metavar="DATA",
             ),
             Flag("confusion", "Print the confusion matrix (default: up to 20 classes)", bool),
-            flag("json", "A JSON object per method."),
+            flag("json", "Print a JSON object per method."),
             *_flags.table(
                 {n: it for n, it in EVALUATE.items() if n != "method"}, "Options", ("k",)
             ),
             *embedding_flags(),
         ],
-        "Measures embeddings: accuracy on TEST of what is fitted on TRAIN.",
+        "Measures embeddings: fits on TRAIN, and reports the accuracy on TEST.",
     ),
 }

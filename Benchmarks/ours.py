@@ -108,9 +108,12 @@ def overlap(
     report(between, epoch_end_s=round(statistics.median(ends), 6), training_images=batch * steps)
 
 
-def epoch(freeze, precision, cache, images=96, batch=16, side=224, threads=2, epochs=3) -> None:
+def epoch(
+    freeze, precision, cache, images=96, batch=16, side=224, threads=2, epochs=3, folder=None
+) -> None:
     """Epochs of the whole trainer with frozen stages, SimCLR views of random images of 256 pixels;
-    the first, which fills the cache, does not count.
+    the first, which fills the cache, does not count. folder: the cache is in a file there. cpu_s:
+    the processor's seconds for an epoch, which others on the machine disturb less.
     """
     import numpy as np
 
@@ -121,13 +124,11 @@ def epoch(freeze, precision, cache, images=96, batch=16, side=224, threads=2, ep
     model = supcon.Model(
         "resnet50", stem="imagenet", image_size=side, precision=precision, n_jobs=threads
     )
-    times, last = [], time.perf_counter()
+    ends = [(time.perf_counter(), time.process_time())]
 
     def hear(event):
-        nonlocal last
         if event.kind == "epoch":
-            times.append(time.perf_counter() - last)
-            last = time.perf_counter()
+            ends.append((time.perf_counter(), time.process_time()))
 
     supcon.train(
         model,
@@ -136,11 +137,14 @@ def epoch(freeze, precision, cache, images=96, batch=16, side=224, threads=2, ep
         batch_size=batch,
         freeze_stages=freeze,
         feature_cache=cache,
+        feature_cache_folder=folder,
         validation_fraction=0,
         stop_on_collapse=False,
         callbacks=[hear],
     )
-    report(times[1:], images=images)
+    lasted = [tuple(b - a for a, b in zip(*pair)) for pair in zip(ends[1:], ends[2:])]
+    cpu_s = round(statistics.median(cpu for _, cpu in lasted), 3)
+    report([seconds for seconds, _ in lasted], images=images, cpu_s=cpu_s)
 
 
 def ranks(ranks=1, threads=1, **more) -> None:

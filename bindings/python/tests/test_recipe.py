@@ -62,13 +62,22 @@ def given_weights(**options):
     return supcon.Model("resnet18", **options)
 
 
-def test_photographs_from_given_weights_train_the_last_stage():
-    images, labels = letters(60, mirrored=True)
+def shades(count: int):
+    """Images of two classes, dark and bright, which any weights tell apart."""
+    labels = np.arange(count) % 2
+    random = np.random.default_rng(0)
+    return (random.integers(0, 30, (count, 16, 16)) + 200 * labels[:, None, None]).astype(
+        np.uint8
+    ), labels
+
+
+def test_weights_that_know_the_classes_train_the_last_stage():
+    images, labels = shades(60)
     data, begun = supcon.Dataset.from_images(images, labels), given_weights()
     found, why = _recipe.suited(data, {}, begun.image_size, begun)
     assert (found["freeze_stages"], found["feature_cache"]) == (3, 4)
     # 60 images, 8 views, 6x6 pixels of 16 channels, 4 bytes
-    assert "last stage" in why and f"{60 * 8 * 36 * 16 * 4 / 1e9:.1f} GB" in why
+    assert "last stage" in why and "100%" in why and f"{60 * 8 * 36 * 16 * 4 / 1e9:.1f} GB" in why
     thrifty, _ = _recipe.suited(data, {"objective": "cross_entropy"}, begun.image_size, begun)
     assert thrifty["feature_cache"] == 4
     for given in (
@@ -81,12 +90,19 @@ def test_photographs_from_given_weights_train_the_last_stage():
         assert found.get("freeze_stages") == given.get("freeze_stages")
     mixed, _ = _recipe.suited(data, {"mixup_alpha": 0.2}, begun.image_size, begun)
     assert mixed["freeze_stages"] == 3 and "feature_cache" not in mixed
+    confused, why = _recipe.suited(
+        supcon.Dataset.from_images(images, np.arange(60) // 2 % 2),
+        {},
+        begun.image_size,
+        begun,
+    )
+    assert "freeze_stages" not in confused and "all stages are trained" in why
     small = given_weights(image_size=64)
     assert "freeze_stages" not in _recipe.suited(data, {}, small.image_size, small)[0]
 
 
 def test_a_cache_that_memory_does_not_hold_is_not_chosen(monkeypatch):
-    images, labels = letters(60, mirrored=True)
+    images, labels = shades(60)
     data, begun = supcon.Dataset.from_images(images, labels), given_weights()
     round_ = 60 * 2 * 36 * 16 * 4
     for room, rounds in ((3 * round_, 3), (round_, 1), (round_ - 1, None)):
@@ -97,7 +113,7 @@ def test_a_cache_that_memory_does_not_hold_is_not_chosen(monkeypatch):
 
 def test_fitting_from_given_weights_by_the_recipe():
     """The stages that stay keep every bit, the last is trained."""
-    images, labels = letters(60, mirrored=True)
+    images, labels = shades(60)
     begun = given_weights()
     estimator = supcon.SupConClassifier(init=begun, epochs=2, random_state=0).fit(images, labels)
     assert "last stage" in estimator.recipe_

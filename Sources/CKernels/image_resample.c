@@ -51,7 +51,9 @@ SC_KERNEL(void, sc_triangle_weights,
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target("arch=x86-64-v3"))), apply_to = function)
 #define NAME(f) f##_v3
+#define AVX2
 #include "image_resample_kernels.h"
+#undef AVX2
 #undef NAME
 #pragma clang attribute pop
 

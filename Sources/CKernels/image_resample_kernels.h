@@ -1,5 +1,5 @@
-/* The kernels of image_resample.c for one machine: NAME(f) and, if available, AVX512 are defined by
- * the includer. */
+/* The kernels of image_resample.c for one machine: NAME(f) and, if available, AVX512 or AVX2 are
+ * defined by the includer. */
 
 #define ROW_LOOP(T)                                                                       \
   for (int64_t c = 0; c < r->channels; c++) {                                             \
@@ -30,11 +30,32 @@ static inline void NAME(load_rgb_u8)(const uint8_t *s, int64_t width, float *row
     _mm512_storeu_ps(row + 2 * pitch + x, _mm512_cvtepi32_ps(_mm512_shuffle_epi8(v, blue)));
   }
 }
+#elif defined(AVX2)
+/* Eight RGB pixels at a time: four in each half of the vector. Loads reach 4 bytes beyond them, so
+ * the row's last pixels go one by one. */
+static inline void NAME(load_rgb_u8)(const uint8_t *s, int64_t width, float *row, int64_t pitch) {
+  const __m256i red = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(0, -1, -1, -1, 3, -1, -1, -1, 6, -1, -1, -1, 9, -1, -1, -1));
+  const __m256i green = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(1, -1, -1, -1, 4, -1, -1, -1, 7, -1, -1, -1, 10, -1, -1, -1));
+  const __m256i blue = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(2, -1, -1, -1, 5, -1, -1, -1, 8, -1, -1, -1, 11, -1, -1, -1));
+  int64_t x = 0;
+  for (; x + 10 <= width; x += 8) {
+    const __m256i v =
+        _mm256_loadu2_m128i((const __m128i *)(s + 3 * x + 12), (const __m128i *)(s + 3 * x));
+    _mm256_storeu_ps(row + x, _mm256_cvtepi32_ps(_mm256_shuffle_epi8(v, red)));
+    _mm256_storeu_ps(row + pitch + x, _mm256_cvtepi32_ps(_mm256_shuffle_epi8(v, green)));
+    _mm256_storeu_ps(row + 2 * pitch + x, _mm256_cvtepi32_ps(_mm256_shuffle_epi8(v, blue)));
+  }
+  for (; x < width; x++)
+    for (int64_t c = 0; c < 3; c++) row[c * pitch + x] = (float)s[3 * x + c];
+}
 #endif
 
 /* Source row y to r->row, channel by channel. */
 static inline void NAME(load_row)(const sc_resampler *r, int64_t y) {
-#ifdef AVX512
+#if defined(AVX512) || defined(AVX2)
   if (!r->is_float && r->channels == 3 && r->channel_stride == 1 && r->column_stride == 3)
     return NAME(load_rgb_u8)((const uint8_t *)r->data + y * r->row_stride, r->width, r->row,
                              r->row_pitch);
@@ -94,7 +115,57 @@ INLINE void NAME(across_windows)(const sc_resampler *r, int windows, float *out,
     for (int64_t c = 0; c < channels; c++) _mm512_storeu_ps(out + c * r->pitch_x + x, sum[c]);
   }
 }
+#elif defined(AVX2)
+#define WINDOWS 8 /* of eight inputs, at most */
+
+/* Eight outputs' first inputs lie in a few neighboring windows of eight: a permutation of each
+ * stands in for a gather. The inputs of tap k are those of tap 0, loaded k further. */
+INLINE void NAME(across_windows)(const sc_resampler *r, float *out, const int64_t windows,
+                                 const int64_t taps, const int64_t channels) {
+  for (int64_t x = 0; x < r->out_width; x += 8) {
+    const int32_t a = r->start_x[x], b = r->start_x[x + 7], base = a < b ? a : b;
+    const __m256i index = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(r->start_x + x)),
+                                           _mm256_set1_epi32(base));
+    __m256 beyond[WINDOWS]; /* outputs whose input lies in window j or beyond */
+    for (int64_t j = 1; j < windows; j++)
+      beyond[j] = _mm256_castsi256_ps(_mm256_cmpgt_epi32(index, _mm256_set1_epi32(8 * (int)j - 1)));
+    for (int64_t c = 0; c < channels; c++) {
+      const float *s = r->row + c * r->row_pitch + base;
+      __m256 sum = _mm256_setzero_ps();
+      for (int64_t k = 0; k < taps; k++, s++) {
+        __m256 v = _mm256_permutevar8x32_ps(_mm256_loadu_ps(s), index);
+        for (int64_t j = 1; j < windows; j++)
+          v = _mm256_blendv_ps(v, _mm256_permutevar8x32_ps(_mm256_loadu_ps(s + 8 * j), index),
+                               beyond[j]);
+        sum = _mm256_fmadd_ps(v, _mm256_loadu_ps(r->weights_x + k * r->pitch_x + x), sum);
+      }
+      _mm256_storeu_ps(out + c * r->pitch_x + x, sum);
+    }
+  }
+}
+
+INLINE void NAME(across_few)(const sc_resampler *r, float *out, const int64_t windows,
+                             const int64_t taps) {
+  if (r->channels == 3) NAME(across_windows)(r, out, windows, taps, 3);
+  else NAME(across_windows)(r, out, windows, taps, r->channels);
+}
 #endif
+
+/* How many windows the outputs of one vector draw on, at most. */
+static int NAME(windows)(const sc_resampler *r) {
+#ifdef AVX512
+  const int64_t outputs = 16, inputs = 32, taps = r->taps_x;
+#else
+  const int64_t outputs = 8, inputs = 8, taps = 1;
+#endif
+  int windows = 1;
+  for (int64_t x = 0; x < r->out_width; x += outputs) {
+    const int64_t span = r->start_x[x + outputs - 1] - r->start_x[x],
+                  most = ((span < 0 ? -span : span) + taps + inputs - 1) / inputs;
+    windows = most > windows ? (int)most : windows;
+  }
+  return windows;
+}
 
 /* r->row, resampled, to out [channels][pitch_x]. */
 static inline void NAME(across)(const sc_resampler *r, int windows, float *restrict out) {
@@ -119,6 +190,13 @@ static inline void NAME(across)(const sc_resampler *r, int windows, float *restr
       default:
         return NAME(across_window)(r, out, r->taps_x);
     }
+#elif defined(AVX2)
+  if (windows == 1 && r->taps_x == 2) return NAME(across_few)(r, out, 1, 2);
+  if (windows == 2 && r->taps_x == 2) return NAME(across_few)(r, out, 2, 2);
+  if (windows == 2 && r->taps_x == 3) return NAME(across_few)(r, out, 2, 3);
+  if (windows == 2 && r->taps_x == 4) return NAME(across_few)(r, out, 2, 4);
+  if (windows == 3) return NAME(across_few)(r, out, 3, r->taps_x);
+  if (windows <= WINDOWS) return NAME(across_few)(r, out, windows, r->taps_x);
 #else
   (void)windows;
 #endif
@@ -145,6 +223,21 @@ INLINE void NAME(down)(const float *const *rows, const float *w, int64_t pitch, 
       sum = _mm512_fmadd_ps(factor[k], _mm512_loadu_ps(rows[k] + x), sum);
     _mm512_mask_storeu_ps(out + x, n - x >= 16 ? 0xFFFF : (__mmask16)((1u << (n - x)) - 1), sum);
   }
+#elif defined(AVX2)
+  __m256 factor[4];
+  for (int64_t k = 0; k < taps; k++) factor[k] = _mm256_set1_ps(w[k * pitch]);
+  int64_t x = 0;
+  for (; x + 8 <= n; x += 8) {
+    __m256 sum = _mm256_mul_ps(factor[0], _mm256_loadu_ps(rows[0] + x));
+    for (int64_t k = 1; k < taps; k++)
+      sum = _mm256_fmadd_ps(factor[k], _mm256_loadu_ps(rows[k] + x), sum);
+    _mm256_storeu_ps(out + x, sum);
+  }
+  for (; x < n; x++) {
+    float sum = w[0] * rows[0][x];
+    for (int64_t k = 1; k < taps; k++) sum = __builtin_fmaf(w[k * pitch], rows[k][x], sum);
+    out[x] = sum;
+  }
 #else
   for (int64_t x = 0; x < n; x++) out[x] = w[0] * rows[0][x];
   for (int64_t k = 1; k < taps; k++) {
@@ -158,12 +251,7 @@ INLINE void NAME(down)(const float *const *rows, const float *w, int64_t pitch, 
 static void NAME(sc_resample_rows)(sc_resampler *r, int64_t first, int64_t last, float *out,
                                    int64_t plane) {
   const int64_t slot = r->channels * r->pitch_x, taps = r->taps_y;
-  int windows = 1; /* of 32 inputs, on which sixteen outputs depend */
-  for (int64_t x = 0; x < r->out_width; x += 16) {
-    const int64_t span = r->start_x[x + 15] - r->start_x[x],
-                  most = ((span < 0 ? -span : span) + r->taps_x + 31) / 32;
-    windows = most > windows ? (int)most : windows;
-  }
+  const int windows = NAME(windows)(r);
   for (int64_t y = first; y < last; y++) {
     const int64_t start = r->start_y[y];
     if (r->loaded < start) r->loaded = start;

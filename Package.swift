@@ -130,7 +130,7 @@ let package = Package(
         tests("SupConTensor", ["CKernels"]),
         tests("SupConNetwork", ["SupConTensor", "TestSupport"]),
         tests("SupConLoss", ["SupConTensor", "TestSupport"]),
-        tests("SupConVision", ["SupConTensor", "TestSupport"]),
+        tests("SupConVision", ["SupConTensor", "CTurboJPEG", "TestSupport"]),
         tests(
             "SupConModel", ["SupConTensor", "SupConNetwork", "SupConVision", "TestSupport"]),
         tests("SupConEvaluation", ["SupConTensor", "TestSupport"]),

@@ -19,6 +19,12 @@ struct ImageHeader: Sendable, Equatable {
     var leastData = 0
     /// The bytes that a decoder holds besides the pixels: a progressive JPEG's coefficients.
     var extraMemory = 0
+    /// The offset of the two bytes of a JPEG's height if decoding may end at any row, which a
+    /// sequential image with all components in one scan and without restart markers allows; 0
+    /// otherwise.
+    var heightOffset = 0
+    /// The number of rows in a JPEG's coding unit: 8 times the largest vertical sampling factor.
+    var unitRows = 8
 
     var height: Int { orientation.swapsSides ? storedWidth : storedHeight }
     var width: Int { orientation.swapsSides ? storedHeight : storedWidth }
@@ -51,6 +57,14 @@ struct ImageHeader: Sendable, Equatable {
             (storedHeight + denominator - 1) / denominator,
             (storedWidth + denominator - 1) / denominator
         )
+    }
+
+    /// Returns the number of stored rows to decode so that those above `end` are correct: whole
+    /// coding units and one more, because rows are interpolated from their neighbors and, in a
+    /// scaled image, averaged.
+    func rows(toDecodeFor end: Int) -> Int {
+        if heightOffset == 0 { return storedHeight }
+        return min((end + 2 * unitRows - 1) / unitRows * unitRows, storedHeight)
     }
 
     /// Returns the largest number of bytes that decoding to `height`×`width` takes: pixels with an

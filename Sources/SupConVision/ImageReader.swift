@@ -99,16 +99,24 @@ package final class ImageReader {
     /// `fraction` of its pixels along each side. A JPEG may come smaller, by DCT scaling (1/2,
     /// 1/4), but with a margin that keeps the view within half a level of 255 on average of that
     /// from all pixels; unless the data set decodes exactly. `frame` tells where the image then
-    /// lies. Valid until the next `open`, `pixels` or `close`, and while the reader lives. Errors:
-    /// state (nothing is open), format, memory, canceled (by a callback).
-    package func pixels(atLeast fraction: Double) throws(SupConError) -> ImageView {
-        let (view, frame) = try read(atLeast: fraction)
+    /// lies. Valid until the next `open`, `pixels` or `close`, and while the reader lives.
+    ///
+    /// - Parameter part: what is wanted of the image, in its pixels at full size; nil: all of it.
+    ///   Pixels elsewhere may be undefined.
+    ///
+    /// Errors: state (nothing is open), format, memory, canceled (by a callback).
+    package func pixels(atLeast fraction: Double, of part: CropBox? = nil) throws(SupConError)
+        -> ImageView
+    {
+        let (view, frame) = try read(atLeast: fraction, of: part)
         self.frame = frame ?? CropBox(height: view.height, width: view.width)
         return view
     }
 
     /// The pixels, and where in them the image lies if that is not all of them.
-    private func read(atLeast fraction: Double) throws(SupConError) -> (ImageView, CropBox?) {
+    private func read(atLeast fraction: Double, of part: CropBox?) throws(SupConError) -> (
+        ImageView, CropBox?
+    ) {
         switch opened {
         case .nothing: throw SupConError(.state, "no image is open")
         case .view(let view):
@@ -116,7 +124,7 @@ package final class ImageReader {
         case .file(let header, let path):
             let denominator = header.denominator(for: isExact ? 1 : fraction)
             let stored = try naming(path) { () throws(SupConError) in
-                try decode(header, path, header.decodedSize(denominator))
+                try decode(header, path, denominator, part)
             }
             let view = try header.orientation.apply(stored).converted(
                 to: dataset.channels, scratch: converted)
@@ -133,8 +141,9 @@ package final class ImageReader {
     }
 
     private func decode(
-        _ header: ImageHeader, _ path: RawPath, _ size: (height: Int, width: Int)
+        _ header: ImageHeader, _ path: RawPath, _ denominator: Int, _ part: CropBox?
     ) throws(SupConError) -> ImageView {
+        let size = header.decodedSize(denominator)
         hasTurn = try gate.enter(
             header.memory(height: size.height, width: size.width), hasTurn: hasTurn,
             for: "decoding an image of \(header.height)×\(header.width)")
@@ -150,7 +159,9 @@ package final class ImageReader {
         let decoder = if let jpeg { jpeg } else { try JPEGDecoder() }
         jpeg = decoder
         return try decoder.decode(
-            UnsafeRawBufferPointer(file.bytes), header, channels: dataset.channels, size: size,
+            file.bytes, header, channels: dataset.channels, denominator: denominator,
+            end: part.map { header.orientation.storedRows(of: header, for: $0) }
+                ?? header.storedHeight,
             scratch: decoded, path: path.description)
     }
 }

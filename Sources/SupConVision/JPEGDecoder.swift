@@ -16,14 +16,30 @@ final class JPEGDecoder {
 
     deinit { tjDestroy(handle) }
 
-    /// Decodes to u8 with 1 or 3 channels, as stored (without orientation), in a `size` that
-    /// `ImageHeader.decodedSize` returns. A damaged file that still yields an image is logged as a
-    /// warning. Errors: format (without the file's name), memory.
+    /// Decodes to u8 with 1 or 3 channels, as stored (without orientation), at a scale of
+    /// 1/`denominator`. A damaged file that still yields an image is logged as a warning.
+    ///
+    /// The stored rows above `end` are decoded. Rows further down are not if the format allows it:
+    /// the view's pixels there are undefined, and damage there is not noticed. TurboJPEG cannot
+    /// stop early, so the header in `bytes` is given a smaller height meanwhile; TurboJPEG then
+    /// skips the data of the rows below as superfluous bytes.
+    ///
+    /// Errors: format (without the file's name), memory.
     func decode(
-        _ bytes: UnsafeRawBufferPointer, _ header: ImageHeader, channels: Int,
-        size: (height: Int, width: Int), scratch: Scratch, path: @autoclosure () -> String
+        _ bytes: UnsafeMutableRawBufferPointer, _ header: ImageHeader, channels: Int,
+        denominator: Int, end: Int, scratch: Scratch, path: @autoclosure () -> String
     ) throws(SupConError) -> ImageView {
-        let (height, width) = size
+        let (height, width) = header.decodedSize(denominator)
+        let storedRows = header.rows(toDecodeFor: end)
+        let (isCut, rows) = (
+            storedRows < header.storedHeight, (storedRows + denominator - 1) / denominator
+        )
+        func setHeight(_ rows: Int) {
+            bytes[header.heightOffset] = UInt8(rows >> 8)
+            bytes[header.heightOffset + 1] = UInt8(rows & 0xff)
+        }
+        if isCut { setHeight(storedRows) }
+        defer { if isCut { setHeight(header.storedHeight) } }
         // Gray becomes RGB by strides; CMYK is decoded as stored.
         let (format, stored): (TJPF, Int) =
             switch (header.components, channels) {
@@ -35,7 +51,7 @@ final class JPEGDecoder {
         let status = tjDecompress2(
             handle, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), UInt(bytes.count),
             pixels.assumingMemoryBound(to: UInt8.self), Int32(width),
-            Int32(width * stored), Int32(height), Int32(format.rawValue), TJFLAG_LIMITSCANS)
+            Int32(width * stored), Int32(rows), Int32(format.rawValue), TJFLAG_LIMITSCANS)
         if status != 0 {
             let message = tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown error"
             if tjGetErrorCode(handle) != Int32(TJERR_WARNING.rawValue) {
@@ -43,11 +59,15 @@ final class JPEGDecoder {
                     message.contains("nsufficient memory") ? .memory : .format,
                     "cannot be decoded: \(message)")
             }
-            Log.write(
-                .warning, "\(path()): is damaged, and was decoded as far as possible: \(message)")
+            // The message is that of the first warning, so the decoded rows have caused none.
+            if !isCut || !message.contains("extraneous bytes before marker 0xd9") {
+                Log.write(
+                    .warning,
+                    "\(path()): is damaged, and was decoded as far as possible: \(message)")
+            }
         }
         if stored == 4 {
-            Self.cmykToRGB(pixels.assumingMemoryBound(to: UInt8.self), count: height * width)
+            Self.cmykToRGB(pixels.assumingMemoryBound(to: UInt8.self), count: rows * width)
         }
         var view = ImageView(
             dense: pixels, element: .u8, height: height, width: width, channels: stored)

@@ -10,7 +10,7 @@ enum JPEGHeader {
     {
         var header: ImageHeader?
         var (exif, xmp): (Orientation?, Orientation?)
-        var isProgressive = false
+        var (isProgressive, hasRestarts) = (false, false)
         var at = 2  // behind the start-of-image marker
         while true {
             // Anything before a marker is skipped, and a marker may have any number of fill bytes
@@ -34,7 +34,9 @@ enum JPEGHeader {
             case 0xc0...0xcf where marker != 0xc4 && marker != 0xc8 && marker != 0xcc:
                 try require(header == nil, .format, "has two frames; expected one")
                 header = try frame(marker, segment, mostPixels)
+                header?.heightOffset = at + 3
                 isProgressive = marker == 0xc2 || marker == 0xca
+            case 0xdd: hasRestarts = segment.bigEndian16(0) != 0
             case 0xe1 where segment.starts(with: "Exif\0\0") && exif == nil:
                 exif = Orientation.parse(exif: segment)
             case 0xe1 where segment.starts(with: "http://ns.adobe.com/xap/1.0/\0") && xmp == nil:
@@ -44,9 +46,9 @@ enum JPEGHeader {
                 header.orientation = exif ?? xmp ?? .topLeft
                 header.scan = at + length
                 // A sequential image with all components in one scan is decoded row by row.
-                if !isProgressive && segment.byte(0) == header.components {
-                    header.extraMemory = 0
-                }
+                let isRowByRow = !isProgressive && segment.byte(0) == header.components
+                if isRowByRow { header.extraMemory = 0 }
+                if !isRowByRow || hasRestarts { header.heightOffset = 0 }
                 return header
             default: break
             }
@@ -78,23 +80,30 @@ enum JPEGHeader {
         var header = ImageHeader(
             kind: .jpeg, storedHeight: height, storedWidth: width, components: components,
             orientation: .topLeft)
-        let blocks = blocks(height, width, segment.part(6, 3 * components))
+        let factors = samplingFactors(segment.part(6, 3 * components))
+        let blocks = blocks(height, width, factors)
         // A Huffman code has a bit or more, and each block a code or more.
         if marker <= 0xc2 { header.leastData = (blocks + 7) / 8 }
         header.extraMemory = blocks * 64 * 2
+        header.unitRows = 8 * (factors.map(\.down).max() ?? 1)
         return header
     }
 
-    /// Returns the number of 8×8 blocks of coefficients of all components. `specifications` are
-    /// three bytes for each, the second of which has the sampling factors. Invalid factors count as
-    /// 1: the decoder refuses them.
-    private static func blocks(
-        _ height: Int, _ width: Int, _ specifications: UnsafeRawBufferPointer
-    ) -> Int {
-        let factors = stride(from: 1, to: specifications.count, by: 3).map { at in
+    /// Returns each component's sampling factors. `specifications` are three bytes for each, the
+    /// second of which has the factors. Invalid factors count as 1: the decoder refuses them.
+    private static func samplingFactors(_ specifications: UnsafeRawBufferPointer) -> [(
+        across: Int, down: Int
+    )] {
+        stride(from: 1, to: specifications.count, by: 3).map { at in
             let byte = Int(specifications[at])
             return (across: max(byte >> 4, 1), down: max(byte & 15, 1))
         }
+    }
+
+    /// Returns the number of 8×8 blocks of coefficients of all components.
+    private static func blocks(
+        _ height: Int, _ width: Int, _ factors: [(across: Int, down: Int)]
+    ) -> Int {
         let across = factors.map(\.across).max() ?? 1
         let down = factors.map(\.down).max() ?? 1
         func blocks(_ length: Int, _ factor: Int, _ most: Int) -> Int {

@@ -436,8 +436,10 @@ SUPCON_MUST_CHECK supcon_status supcon_dataset_from_images(const supcon_images *
  * followed. A folder that holds only files is a data set without labels. Names that begin with a
  * dot, and __MACOSX, are ignored, and so are files that are no image by content or name. Every file
  * is opened once to check that it is a complete image, and decoded when it is used. The orientation
- * in Exif, XMP or ImageMagick's raw profile is applied; alpha is dropped. Errors: argument, io,
- * format (no image, or a bad one with REFUSE), memory. */
+ * in Exif, XMP or ImageMagick's raw profile is applied; alpha is dropped. A sequential JPEG without
+ * restart markers is decoded only as far down as its views reach: damage below is not noticed, and
+ * elsewhere is logged. Errors: argument, io, format (no image, or a bad one with REFUSE), memory.
+ */
 SUPCON_MUST_CHECK supcon_status supcon_dataset_from_folder(const char *path,
                                                            const supcon_dataset_options *options,
                                                            supcon_dataset **dataset);

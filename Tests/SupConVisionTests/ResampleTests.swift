@@ -78,6 +78,52 @@ import Testing
         #expect(triple == single.flatMap { [$0, $0, $0] })
     }
 
+    /// A row of `count` outputs by the filter's formula, in double precision.
+    private func triangle(_ row: [Double], from low: Double, to high: Double, count: Int)
+        -> [Double]
+    {
+        let scale = (high - low) / Double(count), support = max(scale, 1)
+        return (0..<count).map { x in
+            let center = low + (Double(x) + 0.5) * scale
+            var (sum, weights) = (0.0, 0.0)
+            for j in Int(low)..<Int(high.rounded(.up)) {
+                let weight = max(1 - abs(Double(j) + 0.5 - center) / support, 0)
+                sum += weight * row[j]
+                weights += weight
+            }
+            return sum / weights
+        }
+    }
+
+    /// Rows enlarged, and shrunk up to 40 times: kernels take other paths by the number of inputs
+    /// that a vector of outputs draws on.
+    @Test(arguments: 1...4, [false, true])
+    func everyScaleIsThatOfTheFormula(_ channels: Int, _ flip: Bool) throws {
+        let (height, width, low, high) = (3, 371, 2.0, 369.0)
+        let bytes = testImage(height, width, channels, seed: channels)
+        let workspace = AugmentationWorkspace()
+        for count in [900, 367, 365, 300, 210, 184, 150, 120, 100, 90, 75, 60, 50, 44, 40, 30, 9] {
+            let view = try withView(bytes, height, width, channels) {
+                try workspace.rendered(
+                    $0,
+                    crop: CropBox(top: 0, left: low, height: Double(height), width: high - low),
+                    flip: flip, height: height, width: count)
+            }
+            for y in 0..<height {
+                for c in 0..<channels {
+                    let row = (0..<width).map {
+                        Double(bytes[(y * width + $0) * channels + c]) / 255
+                    }
+                    var expected = triangle(row, from: low, to: high, count: count)
+                    if flip { expected.reverse() }
+                    let found = (0..<count).map { view[(y * count + $0) * channels + c] }
+                    #expect(
+                        largestDifference(found, expected) < 2e-6, "\(count), row \(y), \(c)")
+                }
+            }
+        }
+    }
+
     @Test func aFlipMirrors() throws {
         let workspace = AugmentationWorkspace()
         for (w, out) in [(40, 23), (20, 33), (100, 18)] {

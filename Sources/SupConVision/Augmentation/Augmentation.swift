@@ -56,8 +56,15 @@ package struct Augmentation: Sendable {
         try workspace.render(
             image, crop: recipe.crop.mapped(from: fullSize, to: frame),
             flip: recipe.flip, operations: recipe.operations, height: height,
-            width: width, normalization, into: into,
-            reaches: options.kind == .none && resizing == .crop)
+            width: width, normalization, into: into, reaches: reaches)
+    }
+
+    /// Whether a view draws on pixels beyond its crop: those of an image that is resized whole.
+    private var reaches: Bool { options.kind == .none && resizing == .crop }
+
+    /// Returns the part of an image of this size that a view by `recipe` draws on.
+    func part(of size: (height: Int, width: Int), by recipe: ViewRecipe) -> CropBox {
+        reaches ? CropBox(height: size.height, width: size.width) : recipe.crop
     }
 
     /// Draws all random decisions about one view of an image of the given size.

@@ -59,6 +59,14 @@ package struct CropBox: Equatable {
             width: width * x)
     }
 
+    /// Returns the smallest part that contains both.
+    func union(_ other: CropBox) -> CropBox {
+        let (top, left) = (min(top, other.top), min(left, other.left))
+        return CropBox(
+            top: top, left: left, height: max(self.top + height, other.top + other.height) - top,
+            width: max(self.left + width, other.left + other.width) - left)
+    }
+
     /// Returns the fraction to which the image may be shrunk before this part has fewer pixels than
     /// a view; at most 1.
     package func smallestFraction(height: Int, width: Int) -> Double {

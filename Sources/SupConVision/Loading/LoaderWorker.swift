@@ -56,8 +56,8 @@ final class LoaderWorker {
     }
 
     /// Makes all views of one image, which is decoded once, as small as the most demanding view
-    /// allows. A replacement uses the random numbers of the image that it replaces, so that its
-    /// views differ from those at its own index.
+    /// allows and no further down than the views reach. A replacement uses the random numbers of
+    /// the image that it replaces, so that its views differ from those at its own index.
     private func make(_ task: LoaderQueue.Task, _ sample: Int, _ image: Int) throws(SupConError) {
         let index = task.indices[sample]
         defer { reader.close() }
@@ -65,7 +65,7 @@ final class LoaderWorker {
         // The second occurrence of an image in an epoch has the views after those of the first.
         // They are numbered in 24 bits.
         let firstView = Int(task.repetitions[sample] & 0xFFFF) * plan.views
-        var fraction = 0.0
+        var (fraction, part) = (0.0, CropBox?.none)
         for v in 0..<plan.views {
             let augmentation = v == 0 ? plan.augmentation : plan.second
             augmentation.draw(
@@ -75,8 +75,10 @@ final class LoaderWorker {
                 fraction,
                 recipes[v].crop.smallestFraction(
                     height: augmentation.height, width: augmentation.width))
+            let own = augmentation.part(of: size, by: recipes[v])
+            part = part?.union(own) ?? own
         }
-        let image = try reader.pixels(atLeast: fraction)
+        let image = try reader.pixels(atLeast: fraction, of: part)
         let out = plan.slots[task.batch % queue.slotCount] + sample * plan.views * plan.perView
         for v in 0..<plan.views {
             try plan.augmentation.apply(

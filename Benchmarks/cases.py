@@ -254,6 +254,15 @@ def embeddings():
             0.6,
             0.5,
         )
+        yield Case(
+            "int8",
+            f"{name}, both in int8",
+            ours("embed", **shape, precision="int8"),
+            "int8",
+            (peer("openvino", "embed", **shape, precision="int8", engine="openvino"),),
+            1.0,
+            0.9,
+        )
 
 
 def startups():

@@ -19,7 +19,7 @@ import sys
 
 from cases import LONG, Case, chosen
 from run import ROOT, build, measure, parser, prepare
-from tables import ratios
+from tables import tables
 
 PACKAGES = [
     "torch",
@@ -81,8 +81,9 @@ def compare(case: Case, threads: int, rounds: int, python: str) -> dict:
         smallest = min(filter(None, (middle(lines, "peak_bytes") for lines in theirs.values())))
         found |= {"peer": best, "peer_s": middle(theirs[best], "median_s"), "peer_bytes": smallest}
     for name, lines in (("ours", mine), ("peer", theirs.get(found.get("peer"), []))):
-        if (accuracy := middle(lines, "accuracy")) is not None:
-            found[f"{name}_accuracy"] = accuracy
+        for what in ("accuracy", "slowdown"):
+            if (value := middle(lines, what)) is not None:
+                found[f"{name}_{what}"] = value
     return found
 
 
@@ -105,7 +106,7 @@ def main() -> None:
     for case in cases:
         results.append(compare(case, options.threads, options.rounds, python))
         print(json.dumps(results[-1], ensure_ascii=False), flush=True)
-    print("\n" + ratios(results))
+    print("\n" + "\n\n".join(tables(results).values()))
 
 
 if __name__ == "__main__":

@@ -120,6 +120,22 @@ def ratios(results) -> str:
 
 
 # ---------------------------------------------------------------------------------------------
+# on a busy machine
+def slowdowns(results) -> str:
+    """How many times as long a step takes beside a foreign process: ours and the peer's."""
+    rows = [
+        [
+            it["case"].removeprefix("busy "),
+            it["precision"],
+            f"{it['ours_slowdown']:.2f}",
+            f"{it['peer_slowdown']:.2f}" if "peer_slowdown" in it else "–",
+        ]
+        for it in results
+    ]
+    return markdown(["step", "precision", "libsupcon", "PyTorch"], rows)
+
+
+# ---------------------------------------------------------------------------------------------
 # layer by layer
 def whole_of(lines) -> dict:
     return next(line for line in lines if line["layer"] == "whole step")
@@ -225,6 +241,8 @@ def tables(lines) -> "dict[str, str]":
     found = {}
     if results := [line for line in lines if "ours_s" in line]:
         found["ratios"] = ratios(results)
+        if busy := [it for it in results if "ours_slowdown" in it]:
+            found["busy"] = slowdowns(busy)
     groups = {}
     for line in lines:
         if "layer" in line:

@@ -212,7 +212,7 @@ test-levels: deps-build swift
 	    else echo "$$out"; exit 1; fi; \
 	  else \
 	    echo "At the instruction set $${names[level]}:"; \
-	    $$at 'InstructionSetTests|SupConNetworkTests|SupConLossTests|SupConVisionTests|SupConEvaluationTests|SupConTrainingTests'; ran="$$ran, $${names[level]}"; \
+	    $$at 'InstructionSetTests|SupConNetworkTests|SupConLossTests|SupConVisionTests|SupConEvaluationTests|SupConTrainingTests|QuantizeTests'; ran="$$ran, $${names[level]}"; \
 	  fi; \
 	done; \
 	[ -n "$$own" ] || { echo "This CPU runs at none of the levels$$lacks" >&2; exit 1; }; \

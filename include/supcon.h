@@ -1009,13 +1009,13 @@ SUPCON_MUST_CHECK supcon_status supcon_model_embed_dataset(const supcon_model *m
                                                            const supcon_embed_options *options,
                                                            float *embeddings, int64_t capacity);
 
-/* Makes the encoder embed in int8, in about half of bf16's time: weights and activations are bytes,
- * in ranges that are calibrated on dataset, some hundreds of images similar to those to be embedded
- * (of more than 512, 512 evenly spaced ones are used). The calibration is saved with the model, and
- * ends when the encoder is trained or a file is loaded with a precision. dataset NULL: back to the
- * model's precision. The call has exclusive use of the model. Errors: argument (no image), shape,
- * state (in use), unsupported (a build without oneDNN, or a CPU without AVX512-VNNI or AVX-VNNI),
- * memory, io, format, canceled. */
+/* Makes the encoder embed in int8, in about half of bf16's time, or of f32's on a CPU without
+ * bf16: weights and activations are bytes, in ranges that are calibrated on dataset, some hundreds
+ * of images similar to those to be embedded (of more than 512, 512 evenly spaced ones are used).
+ * The calibration is saved with the model, and ends when the encoder is trained or a file is
+ * loaded with a precision. dataset NULL: back to the model's precision. The call has exclusive use
+ * of the model. Errors: argument (no image), shape, state (in use), unsupported (a build without
+ * oneDNN, or a CPU without AVX2), memory, io, format, canceled. */
 SUPCON_MUST_CHECK supcon_status supcon_model_quantize(supcon_model *model,
                                                       const supcon_dataset *dataset);
 enum {

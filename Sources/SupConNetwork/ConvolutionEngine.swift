@@ -101,11 +101,8 @@ package enum Engine: String, Sendable, CaseIterable {
             self == .oneDNN, .unsupported,
             "int8 needs a library built with oneDNN; this one computes in f32")
         try require(
-            CPUFeatures.hasVNNI, .unsupported,
-            """
-            int8 needs a CPU that multiplies bytes (AVX512-VNNI or AVX-VNNI); this one has \
-            \(CPUFeatures.instructionSet)
-            """
+            CPUFeatures.hasAVX2, .unsupported,
+            "int8 needs a CPU with AVX2; this one has \(CPUFeatures.instructionSet)"
         )
     }
 

@@ -60,7 +60,7 @@ struct EncoderLayout {
                 let parameters = try network.parameters.convolutionNorm(layer)
                 let (purpose, steps) = Self.purpose(
                     layer, in: graph, quantization,
-                    weightSteps: { network.parameters.weightSteps(parameters) })
+                    weightSteps: { network.parameters.weightSteps(parameters, $0) })
                 let planned = try PlannedConvolution(
                     layer, in: graph, images: images, parameters, purpose, engine: engine,
                     type: stored.floatType, threads: threads)
@@ -92,17 +92,20 @@ struct EncoderLayout {
     /// Returns the purpose of a convolution, with the steps of its weights if it computes in int8.
     private static func purpose(
         _ layer: ComputeGraph.ConvolutionNorm, in graph: ComputeGraph,
-        _ quantization: Quantization?, weightSteps: () -> [Float]
+        _ quantization: Quantization?, weightSteps: (ByteWeights) -> [Float]
     ) -> (ConvolutionPurpose, ByteSteps?) {
         guard let quantization else {
             let purpose = ConvolutionPurpose.inference(
                 relu: layer.relu, addsToOutput: layer.residual != nil)
             return (purpose, nil)
         }
-        let weightSteps = weightSteps()
+        let bytes = ByteWeights(xIsSigned: graph.mayBeNegative(layer.input))
+        let weightSteps = weightSteps(bytes)
         return (
             .int8(QuantizedConvolution(layer, in: graph, quantization, weightSteps: weightSteps)),
-            ByteSteps(weights: weightSteps, y: quantization.step(layer.output, in: graph))
+            ByteSteps(
+                weights: weightSteps, spacing: bytes.spacing,
+                y: quantization.step(layer.output, in: graph))
         )
     }
 

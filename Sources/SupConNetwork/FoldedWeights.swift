@@ -28,9 +28,9 @@ extension ParameterStore {
         }
     }
 
-    /// Computes the int8 step of each output channel of the folded weights: its largest magnitude /
-    /// 127.
-    func weightSteps(_ layer: ConvolutionNormEntries) -> [Float] {
+    /// Computes the int8 step of each output channel of the folded weights: its largest magnitude
+    /// over that of `bytes`.
+    func weightSteps(_ layer: ConvolutionNormEntries, _ bytes: ByteWeights) -> [Float] {
         let weight = layer.weight
         let from = pointer(weight)
         let perOutput = weight.count / weight.shape[0]
@@ -42,7 +42,7 @@ extension ParameterStore {
                 largest = max(largest, abs(from[i]))
             }
             // If all weights are 0, any step will do.
-            steps[o] = max(largest * abs(steps[o]) / 127, 1e-20)
+            steps[o] = max(largest * abs(steps[o]) / bytes.largest, 1e-20)
         }
         return steps
     }

@@ -83,10 +83,27 @@ extension QuantizedConvolution {
     }
 }
 
+/// The whole numbers allowed for weights: multiples of `spacing` up to a magnitude of `largest`.
+struct ByteWeights: Equatable {
+    var largest: Float
+    var spacing: Float
+
+    /// Makes the range whose sums are exact on this CPU.
+    ///
+    /// Without a dot product of bytes, unsigned bytes are multiplied by signed ones in pairs, and
+    /// the sum of two products saturates to 16 bits: 2 · 255 · 63 fits, 2 · 255 · 127 does not. If
+    /// x is signed, oneDNN adds 128 to it and halves the weights, which so have to be even.
+    init(xIsSigned: Bool, dotProduct: Bool = CPUFeatures.hasVNNI) {
+        (largest, spacing) = dotProduct ? (127, 1) : xIsSigned ? (126, 2) : (63, 1)
+    }
+}
+
 /// The quantization steps of a convolution's weights and of its output.
 struct ByteSteps {
     /// The steps of the weights [outputs].
     var weights: [Float]
+    /// The quantized weights are multiples of this number.
+    var spacing: Float
     var y: Float
 
     /// Rounds folded weights and bias, f32, to whole numbers of steps.
@@ -95,7 +112,7 @@ struct ByteSteps {
     ) {
         for (o, step) in weights.enumerated() {
             for i in (o * perOutput)..<((o + 1) * perOutput) {
-                folded[i] = (folded[i] / step).rounded(.toNearestOrEven)
+                folded[i] = (folded[i] / (step * spacing)).rounded(.toNearestOrEven) * spacing
             }
             bias[o] /= y
         }

@@ -271,23 +271,28 @@ struct ConvolutionCheck {
             shape, .int8(description), type: .f32, threads: threads)
         let plain = MatrixConvolution(
             shape, .inference(relu: false, addsToOutput: false), threads: 1)
-        func bytes(_ count: Int, _ offset: Int, signed: Bool) throws(SupConError)
-            -> (plain: AlignedBuffer, stored: GuardedBuffer)
+        let any = ByteWeights(xIsSigned: false, dotProduct: true)
+        func bytes(_ count: Int, _ offset: Int, signed: Bool, _ limit: ByteWeights)
+            throws(SupConError) -> (plain: AlignedBuffer, stored: GuardedBuffer)
         {
             let plain = try AlignedBuffer(Float.self, count: count)
             let stored = try GuardedBuffer(byteCount: count)
             let raw = stored.pointer.assumingMemoryBound(to: UInt8.self)
             for i in 0..<count {
                 let unit = Self.pool[(i + offset) & (1 << 17 - 1)]
-                let value = signed ? (unit * 127).rounded() : ((unit + 1) * 127.5).rounded()
+                let value =
+                    signed
+                    ? (unit * limit.largest / limit.spacing).rounded() * limit.spacing
+                    : ((unit + 1) * 127.5).rounded()
                 plain.floats[i] = value
                 raw[i] = signed ? UInt8(bitPattern: Int8(value)) : UInt8(value)
             }
             return (plain, stored)
         }
-        let x = try bytes(inputCount, 0, signed: xIsSigned)
-        let w = try bytes(shape.weightCount, 31, signed: true)
-        let residual = try bytes(outputCount, 104_729, signed: false)
+        let x = try bytes(inputCount, 0, signed: xIsSigned, any)
+        let w = try bytes(
+            shape.weightCount, 31, signed: true, ByteWeights(xIsSigned: xIsSigned))
+        let residual = try bytes(outputCount, 104_729, signed: false, any)
         let packed = try GuardedBuffer(byteCount: tested.packedByteCount)
         let scratch = try GuardedBuffer(byteCount: tested.scratchByteCount)
         let bias = [Float](repeating: 3, count: shape.outputs)

@@ -47,7 +47,11 @@ import Testing
         let x = (0..<(shape.images * shape.height * shape.width * shape.inputs)).map { _ in
             byte(test.xIsSigned)
         }
-        let w = (0..<shape.weightCount).map { _ in random.index(below: 255) - 127 }
+        let limit = ByteWeights(xIsSigned: test.xIsSigned)
+        let (most, spacing) = (Int(limit.largest / limit.spacing), Int(limit.spacing))
+        let w = (0..<shape.weightCount).map { _ in
+            (random.index(below: 2 * most + 1) - most) * spacing
+        }
         let area = shape.outHeight * shape.outWidth
         let before = (0..<(shape.images * area * shape.outputs)).map { _ in
             byte(test.residualIsSigned ?? false)
@@ -122,6 +126,40 @@ import Testing
         }
         #expect(wrong == 0)
         #expect(seen.count > 20, "the test's values are not spread over the bytes")
+    }
+
+    /// Sums of two products that 16 bits might not hold: all inputs and weights are as large as they
+    /// get.
+    @Test(.enabled(if: canInt8), arguments: [false, true], [1, 3])
+    func theLargestSumsDoNotSaturate(_ xIsSigned: Bool, _ kernel: Int) throws {
+        let shape = Self.shape(5, 6, 64, 32, kernel)
+        let weight = ByteWeights(xIsSigned: xIsSigned).largest
+        for input in xIsSigned ? [-128, 127] : [255] {
+            let scale = 100 / (Float(abs(input)) * weight * Float(64 * kernel * kernel))
+            let convolution = try Engine.standard.convolution(
+                shape,
+                .int8(
+                    QuantizedConvolution(
+                        relu: false, xIsSigned: xIsSigned, yIsSigned: true,
+                        scales: [Float](repeating: scale, count: 32), residual: nil)),
+                type: .f32, threads: 1)
+            let packed = try AlignedBuffer(byteCount: convolution.packedByteCount)
+            let scratch = try AlignedBuffer(byteCount: convolution.scratchByteCount)
+            // Channels of either sign in turn.
+            let perOutput = shape.weightCount / 32
+            let w = (0..<shape.weightCount).map { $0 / perOutput % 2 == 0 ? weight : -weight }
+            convolution.pack(w, into: packed.pointer, forGradient: packed.pointer)
+            var bias = [Float](repeating: 0, count: 32)
+            convolution.prepare(bias: &bias)
+            let x = [UInt8](repeating: UInt8(truncatingIfNeeded: input), count: 2 * 30 * 64)
+            var y = [UInt8](repeating: 0, count: 2 * 30 * 32)
+            convolution.forward(
+                x: x, packed: packed.pointer, bias: bias, y: &y, scratch: scratch.pointer)
+            // In the middle of the image no input is padding.
+            let found = (0..<32).map { Int(Int8(bitPattern: y[(2 * 6 + 2) * 32 + $0])) }
+            let expected = (0..<32).map { ($0 % 2 == 0) == (input > 0) ? 100 : -100 }
+            #expect(zip(found, expected).allSatisfy { abs($0 - $1) <= 1 }, "\(found)")
+        }
     }
 
     @Test func refusesWhereItCannot() {

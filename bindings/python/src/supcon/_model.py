@@ -205,10 +205,11 @@ class Model(Description):
         )
 
     def quantize(self, images: Images | None) -> Model:
-        """Makes the encoder embed in int8, in about half of bf16's time, until it is trained again;
-        `save` keeps this. `images`: some hundreds like those to embed, in any form that `embed`
-        takes, for calibration; of more than 512, 512 evenly spread ones are used. None: back to
-        `precision`. Nobody may use the model meanwhile. UnsupportedError on a CPU that cannot.
+        """Makes the encoder embed in int8, in about half of bf16's time, or of f32's on a CPU
+        without bf16, until it is trained again; `save` keeps this. `images`: some hundreds like
+        those to embed, in any form that `embed` takes, for calibration; of more than 512, 512
+        evenly spread ones are used. None: back to `precision`. Nobody may use the model meanwhile.
+        UnsupportedError on a CPU that cannot.
         """
         data = None if images is None else source(images, self.channels)
         if isinstance(data, Pixels):

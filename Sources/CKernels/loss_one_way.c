@@ -4,7 +4,7 @@
 #include <float.h>
 #include <math.h>
 
-/* Positives that were not chosen take no part. */
+/* Positives that were not chosen are ignored. */
 INLINE void drop_others(const sc_loss_tile *tile, const int64_t anchor, float *restrict w) {
   const int32_t *chosen = tile->chosen + anchor * tile->chosen_limit;
   const int64_t count = tile->chosen_count[anchor], first = tile->first_contrast,
@@ -22,7 +22,7 @@ INLINE void drop_others(const sc_loss_tile *tile, const int64_t anchor, float *r
   for (int64_t k = low; k < past; k++) w[chosen[k] - first] = kept[k - low];
 }
 
-/* The weights of a row's pairs, before a choice. */
+/* Computes the weights of a row's pairs, before a choice. */
 INLINE void weigh_all(const sc_loss_tile *tile, const int64_t anchor, float *restrict w) {
   if (tile->classes) {
     const int32_t own = tile->anchor_classes[anchor * tile->anchor_class_stride],
@@ -38,7 +38,7 @@ INLINE void weigh_all(const sc_loss_tile *tile, const int64_t anchor, float *res
   int64_t other = tile->first_contrast / tile->views,
           left = tile->views - tile->first_contrast % tile->views;
   for (int64_t j = 0; j < tile->columns;) {
-    /* However small beside the row's greatest, a positive stays one. */
+    /* A positive remains one, however small compared with the row's largest. */
     const float scaled = (float)(row[other] * scale),
                 value = row[other] > 0 && scaled < 1e-30f ? 1e-30f : scaled;
     for (int64_t end = j + left < tile->columns ? j + left : tile->columns; j < end; j++)
@@ -62,7 +62,7 @@ INLINE int64_t own_column(const sc_loss_tile *tile, const int64_t anchor) {
 
 #define LANES 64
 
-/* The greatest s over the denominator, and over the positives if inside. */
+/* Finds the largest s over the denominator, and over the positives for the inside form. */
 INLINE void maxima(const float *restrict s, const float *restrict w, const int64_t n,
                    const int negatives, const int inside, float *most, float *positive_most) {
   float m[LANES], p[LANES];
@@ -151,7 +151,7 @@ SC_KERNEL(void, sc_loss_sums,
   }
 }
 
-/* u = n - s. On its own, so that nobody adds the two parts of n first. */
+/* u = n - s. It is a function so that the compiler does not add the two parts of n first. */
 INLINE float above(const float negatives, const float rest, const float s) {
   return (negatives - s) + rest;
 }

@@ -126,7 +126,7 @@ INLINE void NAME(reduce)(const T *dy, const T *dy2, const T *x, const T *y, cons
   }
 }
 
-/* The cases that a ResNet has get loops of their own. */
+/* The cases that occur in a ResNet have separate loops. */
 SC_KERNEL(void, NAME(sc_norm_reduce),
           (const T *dy, const T *dy2, const T *x, const T *y, const float *scale,
            const float *shift, const float *mean, int relu, T *g, double *sum_g, double *sum_gx,

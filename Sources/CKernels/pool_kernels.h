@@ -31,7 +31,7 @@ SC_KERNEL(void, NAME(sc_max_pool),
     }
 }
 
-/* Gathers: an input lies in at most four windows. */
+/* It gathers, since an input lies in at most four windows. */
 SC_KERNEL(void, NAME(sc_max_pool_gradient),
           (const T *restrict dy, const T *restrict dy2, const uint8_t *restrict where,
            int64_t height, int64_t width, int64_t channels, T *restrict dx),

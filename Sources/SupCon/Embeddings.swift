@@ -2,7 +2,8 @@ import SupConModel
 import SupConTensor
 import SupConVision
 
-/// A row of numbers for each image: what a model makes of images, and what measures take.
+/// Embeddings are rows of numbers, one for each image: the output of a model, and the input of
+/// measures.
 public struct Embeddings: Sendable, Equatable {
     /// All rows, one after another: [count, dimension].
     public let values: [Float]
@@ -11,7 +12,7 @@ public struct Embeddings: Sendable, Equatable {
     /// The length of a row.
     public let dimension: Int
 
-    /// Makes rows of `dimension` numbers. Errors: shape (numbers that fill no whole rows).
+    /// Makes rows of `dimension` numbers. Errors: shape (the numbers do not fill whole rows).
     public init(_ values: [Float], dimension: Int) throws(SupConError) {
         try require(
             dimension >= 1 && values.count % dimension == 0, .shape,
@@ -66,7 +67,7 @@ extension Model {
     }
 }
 
-/// An array of `count` numbers that `fill` writes. Errors: memory; those of `fill`.
+/// Returns an array of `count` elements that `fill` writes. Errors: memory; those of `fill`.
 func filled(
     _ count: Int, _ what: @autoclosure () -> String, _ context: ExecutionContext,
     _ fill: (UnsafeMutablePointer<Float>) throws(SupConError) -> Void

@@ -1,13 +1,13 @@
 import SupConEvaluation
 import SupConTensor
 
-/// The rows of a gallery that are nearest to each query.
+/// The neighbors of queries are the rows of a gallery that are nearest to each.
 public struct Neighbors: Sendable, Equatable {
-    /// The neighbors of each query.
+    /// The number of neighbors of each query.
     public let k: Int
-    /// The gallery's rows, the nearest first: [queries, k].
+    /// The indices of gallery rows, the nearest first: [queries, k].
     public let indices: [Int]
-    /// How similar they are, in the same order: [queries, k].
+    /// The similarities, in the same order: [queries, k].
     public let similarities: [Float]
 }
 
@@ -15,9 +15,9 @@ extension Embeddings {
     /// Finds the nearest rows of this gallery by comparing each query with every row.
     ///
     /// - Parameters:
-    ///   - queries: nil: the gallery's own rows, each of which looks for the others.
-    ///   - options: How many, and whether rows are brought to length 1 first.
-    ///   - context: The threads that compute.
+    ///   - queries: nil: each of the gallery's own rows is compared with the others.
+    ///   - options: the number of neighbors, and whether rows are normalized first.
+    ///   - context: the threads that compute.
     /// Errors: argument (numbers that are not finite; more neighbors than rows), shape, memory,
     /// canceled.
     public func nearest(
@@ -26,7 +26,7 @@ extension Embeddings {
     ) throws(SupConError) -> Neighbors {
         let asking = queries ?? self
         try check(asking)
-        // Of a k that the gallery cannot serve, the engine says so.
+        // The engine rejects a k that the gallery cannot serve.
         let k = min(max(options.k, 0), count)
         let (numbers, overflow) = asking.count.multipliedReportingOverflow(by: k)
         try require(
@@ -49,15 +49,15 @@ extension Embeddings {
         return Neighbors(k: options.k, indices: indices.map(Int.init), similarities: similarities)
     }
 
-    /// Measures how well these labeled rows train a method that predicts others. Rows are brought
-    /// to length 1 first.
+    /// Measures how well these labeled rows train a method that predicts others. Rows are
+    /// normalized first.
     ///
     /// - Parameters:
-    ///   - labels: [count], any numbers.
-    ///   - test: The rows to predict.
+    ///   - labels: [count], any integers.
+    ///   - test: the rows to predict.
     ///   - testLabels: [test.count].
-    ///   - options: The method, a linear probe by default.
-    ///   - context: The threads that compute.
+    ///   - options: the method, a linear probe by default.
+    ///   - context: the threads that compute.
     /// Errors: argument (options, numbers that are not finite), shape, memory, canceled.
     public func evaluate(
         labels: [Int], on test: Embeddings, testLabels: [Int],
@@ -80,12 +80,12 @@ extension Embeddings {
     /// arXiv:1805.01978).
     ///
     /// - Parameters:
-    ///   - labels: [count], the gallery's.
+    ///   - labels: the gallery's [count].
     ///   - queries: nil: the gallery's own rows, each of which is left out of its own vote.
     ///   - queryLabels: [queries.count].
-    ///   - k: The voters, 1 or more.
-    ///   - temperature: Above 0.
-    ///   - context: The threads that compute.
+    ///   - k: the number of voters, 1 or more.
+    ///   - temperature: above 0.
+    ///   - context: the threads that compute.
     /// Errors: argument, shape, memory, canceled.
     public func knnAccuracy(
         labels: [Int], of queries: Embeddings? = nil, queryLabels: [Int] = [], k: Int = 1,
@@ -109,14 +109,14 @@ extension Embeddings {
         }
     }
 
-    /// Measures how well rows find those of their class in this gallery (Musgrave et al.,
+    /// Measures how well rows find others of their class in this gallery (Musgrave et al.,
     /// arXiv:2003.08505).
     ///
     /// - Parameters:
-    ///   - labels: [count], the gallery's.
-    ///   - queries: nil: the gallery's own rows, each of which looks for the others.
+    ///   - labels: the gallery's [count].
+    ///   - queries: nil: each of the gallery's own rows is compared with the others.
     ///   - queryLabels: [queries.count].
-    ///   - context: The threads that compute.
+    ///   - context: the threads that compute.
     /// Errors: argument (numbers that are not finite; no query has a match), shape, memory.
     public func retrieval(
         labels: [Int], of queries: Embeddings? = nil, queryLabels: [Int] = [],
@@ -135,9 +135,9 @@ extension Embeddings {
         }
     }
 
-    /// Returns the mean squared distance of two different rows of one label, at length 1 (Wang and
-    /// Isola, arXiv:2005.10242): 0 at best, 2 for unrelated rows. nil: no two rows share a label.
-    /// Errors: argument (numbers that are not finite), shape, memory.
+    /// Returns the mean squared distance of two different rows of one label, after normalization
+    /// (Wang and Isola, arXiv:2005.10242): 0 at best, 2 for unrelated rows; nil if no two rows
+    /// share a label. Errors: argument (numbers that are not finite), shape, memory.
     public func alignment(labels: [Int], context: ExecutionContext = .default)
         throws(SupConError) -> Double?
     {
@@ -150,10 +150,10 @@ extension Embeddings {
         }
     }
 
-    /// Returns the log of the mean of exp(−2 d²) over pairs of the first 4,096 rows at length 1, d
-    /// their distance (Wang and Isola, arXiv:2005.10242): 0 if all rows are equal, about −4 if they
-    /// are spread evenly. nil: fewer than two rows. Errors: argument (numbers that are not finite),
-    /// memory.
+    /// Returns the logarithm of the mean of exp(−2 d²) over pairs of the first 4,096 rows after
+    /// normalization, where d is their distance (Wang and Isola, arXiv:2005.10242): 0 if all rows
+    /// are equal, about −4 if they are spread evenly; nil for fewer than two rows. Errors: argument
+    /// (numbers that are not finite), memory.
     public func uniformity(context: ExecutionContext = .default) throws(SupConError) -> Double? {
         try with(self) { (rows, _) throws(SupConError) in
             try SupConEvaluation.uniformity(
@@ -161,13 +161,13 @@ extension Embeddings {
         }
     }
 
-    /// Returns a score for each query that is the larger, the farther it is from these training
-    /// rows: its distance from the k-th nearest (Sun et al., arXiv:2204.06507).
+    /// Returns a score for each query, its distance from the k-th nearest of these training rows:
+    /// the farther, the more likely it is out of distribution (Sun et al., arXiv:2204.06507).
     ///
     /// - Parameters:
-    ///   - queries: nil: the training rows, each without itself.
+    ///   - queries: nil: each training row is compared with the others.
     ///   - options: k.
-    ///   - context: The threads that compute.
+    ///   - context: the threads that compute.
     /// Errors: argument, shape, memory, canceled.
     public func outOfDistributionScores(
         of queries: Embeddings? = nil,
@@ -192,8 +192,8 @@ extension Embeddings {
     ///
     /// - Parameters:
     ///   - labels: [count], 0 to dimension − 1.
-    ///   - bins: The bins of confidence.
-    /// Errors: argument (numbers that are no probabilities, labels outside, bins), shape.
+    ///   - bins: the number of bins of confidence.
+    /// Errors: argument (numbers that are not probabilities, labels out of range, bins), shape.
     public func confidenceCalibration(labels: [Int], bins: Int = CalibrationOptions().bins)
         throws(SupConError) -> ConfidenceCalibration
     {
@@ -208,7 +208,7 @@ extension Embeddings {
 }
 
 extension Detection {
-    /// Measures how well scores that are larger outside tell two data sets apart. Errors: argument
+    /// Measures how well scores that are larger outside separate two data sets. Errors: argument
     /// (NaN), shape (no scores).
     public init(inside: [Float], outside: [Float]) throws(SupConError) {
         self = try inside.withUnsafeBufferPointer { (inside) throws(SupConError) in
@@ -220,22 +220,22 @@ extension Detection {
 }
 
 extension Embeddings {
-    /// Errors: shape.
+    /// Throws unless the dimensions agree. Errors: shape.
     private func check(_ others: Embeddings) throws(SupConError) {
         try require(
             others.dimension == dimension, .shape,
             "the rows have \(dimension) and \(others.dimension) numbers; expected as many")
     }
 
-    /// Errors: shape.
+    /// Throws unless there is one label per row. Errors: shape.
     private func check(_ labels: [Int], of rows: Embeddings) throws(SupConError) {
         try require(
             labels.count == rows.count, .shape,
             "there are \(labels.count) labels; expected \(rows.count), one for each row")
     }
 
-    /// Calls `body` with these rows and others. An empty array's pointer is never followed: the
-    /// engine is told how many rows there are.
+    /// Calls `body` with these rows and others. An empty array's pointer is never followed, since
+    /// the engine is told the number of rows.
     private func with<R>(
         _ others: Embeddings,
         _ body: (UnsafePointer<Float>, UnsafePointer<Float>) throws(SupConError) -> R

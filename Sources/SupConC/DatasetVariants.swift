@@ -107,7 +107,7 @@ public func supcon_dataset_with_classes(
     }
 }
 
-/// Names of classes that came as strings. Errors: argument.
+/// Returns names of classes that came as strings. Errors: argument.
 private func classNames(_ names: UnsafePointer<UnsafePointer<CChar>?>?, _ name_count: Int64)
     throws(SupConError) -> [String]
 {

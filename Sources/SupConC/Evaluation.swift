@@ -33,7 +33,7 @@ public func supcon_evaluate(
             UnsafeMutableBufferPointer(
                 start: start, count: try count(probability_capacity, "probability_capacity"))
         }
-        // All that can be refused is, before anything is computed or written.
+        // All arguments are checked before anything is computed or written.
         // More rows are refused below.
         if confusion != nil, max(train_count, test_count) < 1 << 31 {
             let classes = try evaluationClasses(

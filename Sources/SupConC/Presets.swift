@@ -1,7 +1,7 @@
 import CSupCon
 import SupCon
 
-/// A recipe as C sees it: made once, and what it points to is never freed.
+/// A preset in the form of the C API, which is made once; its pointers are never freed.
 private struct CPreset {
     let name: UnsafePointer<CChar>?
     let description: UnsafePointer<CChar>?
@@ -26,7 +26,7 @@ private struct CPreset {
         self.train = train
     }
 
-    /// NULL for nothing.
+    /// Returns a pointer to a permanent copy of the values; NULL if there are none.
     private static func immortal<T>(_ values: [T]) -> UnsafePointer<T>? {
         guard !values.isEmpty else { return nil }
         let room = UnsafeMutablePointer<T>.allocate(capacity: values.count)
@@ -34,10 +34,10 @@ private struct CPreset {
         return UnsafePointer(room)
     }
 
-    /// In the order of `Preset.all`.
+    /// The presets, in the order of `Preset.all`.
     nonisolated(unsafe) static let all = Preset.all.map { CPreset($0) }
 
-    /// Errors: argument.
+    /// Returns the preset of a name. Errors: argument.
     static func named(_ name: UnsafePointer<CChar>?) throws(SupConError) -> CPreset {
         all[try Preset.index(of: text(name, "name"))]
     }
@@ -63,7 +63,7 @@ public func supcon_preset(
 ) -> supcon_status {
     status { () throws(SupConError) in
         let preset = try CPreset.named(name)
-        // Both or neither.
+        // The two are set together.
         try supcon_model_options.check(model)
         try supcon_train_options.check(train)
         if let model { try supcon_model_options.write(preset.model, to: model) }

@@ -1,16 +1,16 @@
 import CKernels
 import SupConTensor
 
-/// Rows of numbers that have been looked through: all are finite, and their lengths are known. The
-/// rows stay the caller's.
+/// Checked rows have been verified to be finite, and their lengths are known. The rows themselves
+/// remain the caller's.
 struct CheckedRows {
     let rows: UnsafePointer<Float>  // [count, dimension]
     let count: Int
     let dimension: Int
     let lengths: [Double]
 
-    /// name: what a row is called in error messages ("training row"). Errors: shape (sizes),
-    /// argument (a number that is not finite), memory.
+    /// Checks rows. `name` is the term for a row in error messages, such as "training row". Errors:
+    /// shape (sizes), argument (an element that is not finite), memory.
     init(
         _ rows: UnsafePointer<Float>, count: Int, dimension: Int, name: String,
         context: ExecutionContext
@@ -42,7 +42,7 @@ struct CheckedRows {
         }
     }
 
-    /// Writes the rows of `range`, each divided by its length; a row of zeros stays one.
+    /// Writes the rows of `range`, each divided by its length; a row of zeros stays zero.
     func copyUnit(_ range: Range<Int>, into unit: UnsafeMutablePointer<Float>) {
         for (i, row) in range.enumerated() {
             sc_scale_f32(
@@ -50,7 +50,7 @@ struct CheckedRows {
         }
     }
 
-    /// Returns a copy at length 1, or for `unit` false the rows as they are.
+    /// Copies the rows of `range`, normalized if `unit` is true.
     func copy(_ range: Range<Int>, into memory: UnsafeMutablePointer<Float>, unit: Bool) {
         if unit { return copyUnit(range, into: memory) }
         memory.update(from: rows + range.lowerBound * dimension, count: range.count * dimension)
@@ -72,7 +72,8 @@ struct CheckedRows {
     }
 }
 
-/// Throws unless there is a label for each row and all are from 0 to most. Errors: shape, argument.
+/// Throws unless there is one label per row and all labels are from 0 to `most` − 1. Errors: shape,
+/// argument.
 func checkLabels(_ labels: UnsafeBufferPointer<Int64>, count: Int, below most: Int, name: String)
     throws(SupConError)
 {
@@ -85,7 +86,8 @@ func checkLabels(_ labels: UnsafeBufferPointer<Int64>, count: Int, below most: I
     }
 }
 
-/// Throws unless there are rows, and neither too many nor too large ones. Errors: shape.
+/// Throws unless there is at least one row, and neither the number of rows nor the dimension is too
+/// large. Errors: shape.
 func checkRowCount(_ count: Int, dimension: Int, name: String) throws(SupConError) {
     try require(count >= 1, .shape, "the number of \(name)s is \(count); expected 1 or more")
     try require(

@@ -9,9 +9,9 @@ public struct ConfidenceCalibration: Sendable {
     public struct Bin: Sendable, Equatable {
         /// The number of rows in the bin.
         public var count = 0
-        /// The mean of their largest probabilities; 0 without rows.
+        /// The mean of the largest probabilities of the bin's rows; 0 without rows.
         public var confidence = 0.0
-        /// The fraction of rows whose guess is right; 0 without rows.
+        /// The fraction of the bin's rows that are predicted correctly; 0 without rows.
         public var accuracy = 0.0
     }
 
@@ -19,7 +19,7 @@ public struct ConfidenceCalibration: Sendable {
     public let expectedCalibrationError: Double
     /// The maximum calibration error: the largest |accuracy − confidence| of a bin that has rows.
     public let maximumCalibrationError: Double
-    /// The fraction of all rows whose guess is right.
+    /// The fraction of all rows that are predicted correctly.
     public let accuracy: Double
     /// The mean of the largest probabilities, over all rows.
     public let confidence: Double
@@ -31,9 +31,9 @@ public struct ConfidenceCalibration: Sendable {
     public let bins: [Bin]
 }
 
-/// Calibration of probabilities [labels.count, classes], each row of sum 1. Among equal
-/// probabilities the lowest class is the guess. Errors: argument (numbers that are no
-/// probabilities, labels outside, bins), shape.
+/// Computes the calibration of probabilities [labels.count, classes], whose rows sum to 1. Among
+/// equal probabilities the lowest class is predicted. Errors: argument (elements that are not
+/// probabilities, labels out of range, bins), shape.
 package func calibration(
     probabilities: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, classes: Int,
     bins: Int = CalibrationOptions().bins

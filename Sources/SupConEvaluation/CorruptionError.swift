@@ -4,26 +4,26 @@ import SupConTensor
 /// (arXiv:1903.12261, §4). All are ratios to a baseline's: 1 is as bad as it (the papers print them
 /// times 100, with AlexNet for the baseline).
 public struct CorruptionError: Sendable {
-    /// The mean over corruptions c of  CE_c = Σ_s E_{s,c} / Σ_s E′_{s,c}, E the error at severity
-    /// s, E′ the baseline's.
+    /// The mean over corruptions c of CE_c = Σ_s E_{s,c} / Σ_s E′_{s,c}, where E is the error at
+    /// severity s and E′ the baseline's.
     public let mean: Double
-    /// The mean over corruptions of  Σ_s (E_{s,c} − E_clean) / Σ_s (E′_{s,c} − E′_clean); nil
+    /// The mean over corruptions of Σ_s (E_{s,c} − E_clean) / Σ_s (E′_{s,c} − E′_clean); nil
     /// without clean errors.
     public let relativeMean: Double?
     /// The error CE_c of each corruption.
     public let errors: [Double]
-    /// The relative error of each corruption, a ratio too; nil without clean errors.
+    /// The relative error of each corruption, also as a ratio; nil without clean errors.
     public let relativeErrors: [Double]?
 }
 
 /// Computes the corruption error of a model, relative to a baseline's.
 ///
 /// - Parameters:
-///   - errors: [corruptions][severities], the model's fractions of images, 0 to 1.
-///   - baseline: The baseline's, in the same order.
-///   - clean: the errors on clean images; nil: no relative ones are wanted.
-/// Errors: shape (rows of different lengths), argument (a number outside 0 to 1; a baseline that
-/// makes no errors, or loses nothing to a corruption).
+///   - errors: the model's error rates [corruptions][severities], each from 0 to 1.
+///   - baseline: the baseline's error rates, in the same order.
+///   - clean: the errors of both on clean images; nil: no relative errors are computed.
+/// Errors: shape (rows of different lengths), argument (a value outside 0 to 1; a baseline that
+/// makes no errors, or whose errors no corruption increases).
 public func corruptionError(
     _ errors: [[Double]], baseline: [[Double]], clean: (error: Double, baseline: Double)? = nil
 ) throws(SupConError) -> CorruptionError {

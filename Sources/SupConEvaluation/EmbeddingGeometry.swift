@@ -2,12 +2,13 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// Mean squared distance of two different rows of one label, at length 1 (Wang and Isola,
-/// arXiv:2005.10242, with α = 2); 0 at best, 2 for unrelated rows. nil: no two rows share a label.
+/// Returns the alignment of embeddings, the mean squared distance of two different rows of one
+/// label, after normalization (Wang and Isola, arXiv:2005.10242, with α = 2); 0 at best, 2 for
+/// unrelated rows; nil if no two rows share a label.
 ///
-/// In O(n · dimension) by the sums of the classes:  Σᵢⱼ |zᵢ − zⱼ|² = 2 (n Σ|z|² − |Σz|²) over the n
-/// rows of a class. rows: [labels.count, dimension]; labels: any. Errors: argument (numbers that
-/// are not finite), shape, memory.
+/// It takes O(n · dimension) by the sums of the classes: Σᵢⱼ |zᵢ − zⱼ|² = 2 (n Σ|z|² − |Σz|²) over
+/// the n rows of a class. `rows` is [labels.count, dimension]; labels may be any integers. Errors:
+/// argument (elements that are not finite), shape, memory.
 package func alignment(
     _ rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
     context: ExecutionContext = .default
@@ -37,11 +38,11 @@ package func alignment(
     return pairs > 0 ? distances / pairs : nil
 }
 
-/// The same where a mask [samples, samples] weighs pairs, of rows [samples, views, dimension] at
-/// length 1. nil: no pair has weight.
+/// Returns the alignment where a mask [samples, samples] weighs the pairs, for rows [samples,
+/// views, dimension] of length 1; nil if no pair has weight.
 ///
-/// With Z_s = Σ_v z_sv the sum over pairs of w |zᵢ − zⱼ|² is  2 Σ_st w_st (V² − Z_s·Z_t): a row
-/// with itself, at distance 0, adds nothing. Errors: memory.
+/// With Z_s = Σ_v z_sv, the sum over pairs of w |zᵢ − zⱼ|² is 2 Σ_st w_st (V² − Z_s·Z_t); a row and
+/// itself, at distance 0, contribute nothing. Errors: memory.
 package func alignment(
     _ rows: UnsafePointer<Float>, mask: UnsafePointer<Float>, samples: Int, views: Int,
     dimension: Int, context: ExecutionContext
@@ -63,15 +64,15 @@ package func alignment(
     return pairs > 0 ? 2 * max(weight * Double(views * views) - dots, 0) / pairs : nil
 }
 
-/// Rows that `uniformity` looks at, at most: the first.
+/// The largest number of rows that `uniformity` uses, the first ones.
 package let uniformityRows = 4096
 
-/// log of the mean of exp(−2 |zᵢ − zⱼ|²) over distinct pairs of rows at length 1 (Wang and Isola,
-/// arXiv:2005.10242, with t = 2); 0 if all are the same, about −4 if they are spread evenly over a
-/// sphere of many dimensions. nil: fewer than two rows. Of more than `uniformityRows` rows it takes
-/// the first.
+/// Returns the uniformity of embeddings, the logarithm of the mean of exp(−2 |zᵢ − zⱼ|²) over
+/// distinct pairs of rows after normalization (Wang and Isola, arXiv:2005.10242, with t = 2). It is
+/// 0 if all rows are equal, and about −4 if they are spread evenly over a sphere of many
+/// dimensions; nil for fewer than two rows. Only the first `uniformityRows` rows are used.
 ///
-/// rows: [count, dimension]. Errors: argument (numbers that are not finite), shape, memory.
+/// `rows` is [count, dimension]. Errors: argument (elements that are not finite), shape, memory.
 package func uniformity(
     _ rows: UnsafePointer<Float>, count: Int, dimension: Int, context: ExecutionContext = .default
 ) throws(SupConError) -> Double? {

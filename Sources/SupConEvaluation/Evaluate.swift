@@ -4,8 +4,8 @@ import SupConTensor
 public struct Evaluation: Sendable {
     /// The fraction of the test rows whose label is the first guess.
     public let top1: Double
-    /// The fraction of the test rows whose label is among the first five guesses, or among all
-    /// where fewer classes have training rows.
+    /// The fraction of the test rows whose label is among the first five guesses, or among all of
+    /// them if fewer classes have training rows.
     public let top5: Double
     /// The labels that training or test rows have, ascending: class c is the c-th.
     public let classLabels: [Int64]
@@ -41,18 +41,19 @@ public struct Evaluation: Sendable {
     }
 }
 
-/// Judges embeddings: fits a method on training rows, predicts test rows. All rows are brought to
-/// length 1 first; rows of zeros stay. A class without training rows is never guessed.
+/// Evaluates embeddings: fits a method on training rows, and predicts test rows. All rows are
+/// normalized first; rows of zeros stay zero. A class without training rows is never guessed.
 ///
 /// - Parameters:
-///   - train, test: [labels.count, dimension] f32
-///   - trainLabels, testLabels: any; class c is the c-th of the labels that occur, ascending
+///   - train, test: the rows [labels.count, dimension] f32.
+///   - trainLabels, testLabels: any integers; class c is that of index c among the labels that
+///     occur, ascending.
 ///   - probabilities: nil, or [testLabels.count, classes] to fill: softmax of the linear method's
-///     logits; knn's share of the votes; softmax of the prototypes' cosine / temperature. A class
-///     without training rows gets 0.
-///   - stop: called after each iteration of the linear method; true ends it with an error.
-/// Errors: argument (numbers that are not finite, options of the method), shape, memory,
-/// canceled.
+///     logits; the fractions of the votes of knn; softmax of the prototypes' cosine / temperature.
+///     A class without training rows gets 0.
+///   - stop: called after each iteration of the linear method; if it returns true, the fit ends
+///     with an error.
+/// Errors: argument (elements that are not finite, options of the method), shape, memory, canceled.
 package func evaluate(
     train: UnsafePointer<Float>, trainLabels: UnsafeBufferPointer<Int64>,
     test: UnsafePointer<Float>, testLabels: UnsafeBufferPointer<Int64>, dimension: Int,
@@ -77,7 +78,7 @@ package func evaluate(
     let testRows = try CheckedRows(
         test, count: testLabels.count, dimension: dimension, name: "test row", context: context)
     let classLabels = try evaluationClasses(trainLabels, testLabels, context: context)
-    // From here on a class is its index among them.
+    // From here on a class is its index among these.
     let known = Dictionary(uniqueKeysWithValues: zip(classLabels, Int64(0)...))
     let truths = testLabels.map { known[$0] ?? 0 }
     let present = try trainLabels.map { known[$0] ?? 0 }.withUnsafeBufferPointer {
@@ -112,7 +113,7 @@ package func evaluate(
         guesses: guesses.predictions, truths: truths)
 }
 
-/// The classes of an evaluation: the labels that training or test rows have, ascending. Errors:
+/// Returns the classes of an evaluation: the labels of training and test rows, ascending. Errors:
 /// memory.
 package func evaluationClasses(
     _ trainLabels: UnsafeBufferPointer<Int64>, _ testLabels: UnsafeBufferPointer<Int64>,

@@ -1,42 +1,44 @@
 import CKernels
 import SupConTensor
 
-/// Minimizes a smooth function of many variables by limited-memory BFGS: Nocedal and Wright,
+/// L-BFGS minimizes a smooth function of many variables by limited-memory BFGS: Nocedal and Wright,
 /// "Numerical Optimization", 2nd edition, algorithms 7.4 and 7.5, with the line search for the
 /// strong Wolfe conditions of algorithms 3.5 and 3.6.
 ///
-/// The step is −H g, H the inverse Hessian that the last `history` pairs s = x′ − x, y = g′ − g
-/// tell, from H₀ = (s·y / y·y) I. All in f64, one thread, the same numbers each time.
+/// The step is −H g, where H approximates the inverse Hessian from the last `history` pairs s = x′
+/// − x, y = g′ − g, starting from H₀ = (s·y / y·y) I. All of it runs in f64 on one thread, so that
+/// results are reproducible.
 package struct LBFGS: Sendable {
-    /// Pairs that are remembered.
+    /// The number of pairs that are remembered.
     package var history = 10
-    /// Steps at most.
+    /// The largest number of steps.
     package var iterations = 200
-    /// It ends where no derivative is larger in size.
+    /// The largest magnitude of a derivative at which the search ends.
     package var gradientTolerance = 1e-6
-    /// It ends after five steps that together lower the value by no more than this share of it (of
-    /// 1, if the value is smaller): one step may be short, or hidden by rounding.
+    /// The relative decrease of the value (absolute, if the value is below 1) over five steps at
+    /// which the search ends. A single step may be short, or hidden by rounding.
     package var valueTolerance = 1e-9
-    /// Share of a value (of 1, if the value is smaller) that rounding may hide. Within it a step
-    /// counts for lowering the value if the slope at its end is right: Hager and Zhang's
+    /// The fraction of a value (of 1, if the value is smaller) that rounding may hide. Within it a
+    /// step counts as lowering the value if the slope at its end is right: Hager and Zhang's
     /// approximate Wolfe condition (SIAM J. Optim. 16, 2005), without which an objective computed
     /// in f32 stops the search too early.
     package var rounding = 0.0
 
     package init() {}
 
-    /// Why it ended.
+    /// The reason for which the search ended.
     package enum Ending: Sendable {
-        /// The gradient, or what a step gains, is within its tolerance.
+        /// The gradient, or the decrease of the value, is within its tolerance.
         case gradient, value
         case iterations
-        /// No step along the direction lowers the value: rounding hides what is left to gain.
+        /// No step along the direction lowers the value, because rounding hides what could still be
+        /// gained.
         case lineSearch
     }
 
     package struct Result: Sendable {
         package var value: Double
-        /// The largest derivative in size.
+        /// The largest magnitude of a derivative.
         package var gradient: Double
         package var iterations: Int
         package var evaluations: Int
@@ -46,10 +48,10 @@ package struct LBFGS: Sendable {
     /// Moves x [count] to a minimum.
     ///
     /// - Parameters:
-    ///   - stop: called after each step with its number, from 1; true ends the search with an
-    ///     error.
-    ///   - objective: the value at its first argument [count]; fills its second [count] with the
-    ///     gradient there. A value that is not finite is taken for a step too far.
+    ///   - stop: called after each step with its number, from 1; if it returns true, the search
+    ///     ends with an error.
+    ///   - objective: returns the value at its first argument [count], and writes the gradient
+    ///     there to its second [count]. A value that is not finite is treated as a step too far.
     /// Errors: argument (the settings, or a start where the function is not finite), memory,
     /// canceled; x is then the best point so far.
     package func minimize(
@@ -95,7 +97,7 @@ package struct LBFGS: Sendable {
                 pairs.apply(to: search.gradient, into: direction)
                 slope = sc_dot_f64(search.gradient, direction, Int64(count))
             }
-            // Without pairs nothing tells the scale: a step of length 1 at most.
+            // Without pairs the scale is unknown, so the step has a length of at most 1.
             let first = pairs.isEmpty ? min(1, 1 / (-slope).squareRoot()) : 1
             difference.update(from: search.gradient, count: count)
             let outcome = search.run(
@@ -131,7 +133,7 @@ package struct LBFGS: Sendable {
             evaluations: evaluations, ending: ending)
     }
 
-    /// Numbers of working memory. Errors: memory.
+    /// Returns the number of elements of the working memory. Errors: memory.
     static func workspace(count: Int, history: Int) throws(SupConError) -> Int {
         let vectors = history.multipliedReportingOverflow(by: 2)
         let (numbers, overflow) = count.multipliedReportingOverflow(by: vectors.partialValue &+ 5)
@@ -148,7 +150,7 @@ package struct LBFGS: Sendable {
     }
 }
 
-/// The last steps s and changes of the gradient y, in a ring.
+/// The last steps s and changes y of the gradient, in a ring buffer.
 private struct CurvaturePairs {
     let steps: UnsafeMutablePointer<Double>  // [capacity, count]
     let changes: UnsafeMutablePointer<Double>  // [capacity, count]
@@ -173,8 +175,8 @@ private struct CurvaturePairs {
 
     mutating func forget() { (held, next, scale) = (0, 0, 1) }
 
-    /// Only a pair of positive curvature keeps H positive definite; the Wolfe conditions promise it
-    /// but for rounding.
+    /// Stores a pair, if its curvature is positive: only then H stays positive definite. The Wolfe
+    /// conditions guarantee it, except for rounding.
     mutating func remember(step: UnsafePointer<Double>, change: UnsafePointer<Double>) {
         let n = Int64(count)
         let curvature = sc_dot_f64(step, change, n), changeSquare = sc_dot_f64(change, change, n)
@@ -189,7 +191,7 @@ private struct CurvaturePairs {
         held = min(held + 1, capacity)
     }
 
-    /// d ← −H g by the two loops of algorithm 7.4.
+    /// Computes d ← −H g by the two loops of algorithm 7.4.
     mutating func apply(to gradient: UnsafePointer<Double>, into d: UnsafeMutablePointer<Double>) {
         let n = Int64(count)
         d.update(from: gradient, count: count)

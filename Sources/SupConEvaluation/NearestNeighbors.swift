@@ -2,11 +2,11 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// Finds the k nearest rows of a gallery by cosine, and lets them vote: each for its class, with
-/// weight exp(cosine / temperature) (Wu et al., arXiv:1805.01978, §3.4).
+/// A nearest-neighbor classifier finds the k nearest rows of a gallery by cosine, each of which
+/// votes for its class with weight exp(cosine / temperature) (Wu et al., arXiv:1805.01978, §3.4).
 ///
 /// Among equally similar rows the first is nearer; among equal votes the lowest class wins; classes
-/// without a vote follow in order. The gallery is copied at length 1.
+/// without a vote follow in order. The gallery is a normalized copy.
 package struct NearestNeighbors: Sendable {
     let present: PresentClasses
     private let gallery: Gallery
@@ -14,7 +14,8 @@ package struct NearestNeighbors: Sendable {
     package var count: Int { gallery.count }
     package var dimension: Int { gallery.dimension }
 
-    /// gallery: [labels.count, dimension]; labels: any. Errors: argument, shape, memory.
+    /// Makes a classifier of the rows `gallery` [labels.count, dimension], with any labels. Errors:
+    /// argument, shape, memory.
     package init(
         gallery: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
         context: ExecutionContext = .default
@@ -32,17 +33,17 @@ package struct NearestNeighbors: Sendable {
         gallery = try Gallery(rows, context: context)
     }
 
-    /// How many vote, and how.
+    /// A vote is the number of neighbors that vote, and the way in which they are weighed.
     package struct Vote: Sendable, Equatable {
         package var k: Int
         package var temperature: Float
-        /// Query i is row i of the gallery, and does not vote for itself.
+        /// Whether query i is row i of the gallery, which does not vote for itself.
         package var leavesOneOut: Bool
         package init(k: Int = 20, temperature: Float = 0.1, leavesOneOut: Bool = false) {
             (self.k, self.temperature, self.leavesOneOut) = (k, temperature, leavesOneOut)
         }
 
-        /// Errors: argument.
+        /// Throws unless the options suit a gallery of `count` rows. Errors: argument.
         func validate(gallery count: Int) throws(SupConError) {
             let most = leavesOneOut ? count - 1 : count
             try require(
@@ -58,7 +59,8 @@ package struct NearestNeighbors: Sendable {
         }
     }
 
-    /// The class of each of the queries [count, dimension]. Errors: argument, shape, memory.
+    /// Returns the class of each of the queries [count, dimension]. Errors: argument, shape,
+    /// memory.
     package func predict(
         _ queries: UnsafePointer<Float>, count: Int, vote: Vote = Vote(),
         context: ExecutionContext = .default
@@ -68,7 +70,8 @@ package struct NearestNeighbors: Sendable {
         return try guesses(checked, truth: { _ in nil }, vote: vote, context: context).predictions
     }
 
-    /// probabilities: gets each class's share of the votes.
+    /// Returns the guess for each query. `probabilities` receives the fraction of the votes for
+    /// each class.
     func guesses(
         _ queries: CheckedRows, truth: (Int) -> Int?, vote: Vote,
         probabilities: ProbabilityRows? = nil, context: ExecutionContext
@@ -82,8 +85,9 @@ package struct NearestNeighbors: Sendable {
         }
     }
 
-    /// Calls `body` for each query, on several threads, with its k nearest, the nearest first, and
-    /// with zeros [classes present], which it gives back as zeros. Errors: argument, shape, memory.
+    /// Calls `body` for each query, on several threads, with its k nearest rows, nearest first, and
+    /// with zeros [classes present] for its own use, which it must leave zero. Errors: argument,
+    /// shape, memory.
     func search(
         _ queries: CheckedRows, vote: Vote, context: ExecutionContext,
         _ body: (
@@ -98,7 +102,8 @@ package struct NearestNeighbors: Sendable {
             wanted: { _ in vote.k }, body)
     }
 
-    /// Weights are taken relative to the nearest's, so that no temperature makes them overflow.
+    /// Returns the guess for one query. Weights are relative to that of the nearest row, so that no
+    /// temperature makes them overflow.
     private func guess(
         _ nearest: UnsafeBufferPointer<sc_neighbor>, vote: Vote, truth: Int?,
         votes: UnsafeMutablePointer<Double>, probabilities: UnsafeMutablePointer<Float>?
@@ -130,14 +135,14 @@ package struct NearestNeighbors: Sendable {
         return Guess(place: best, before: before)
     }
 
-    /// How many classes are guessed before `truth`: those with more votes, those with as many and a
-    /// lower number. Takes the votes of the classes that it has counted.
+    /// Returns the number of classes that rank before `truth`: those with more votes, and those
+    /// with equal votes and a lower index. Resets the votes of the classes that it has counted.
     private func before(
         _ truth: Int, _ nearest: UnsafeBufferPointer<sc_neighbor>,
         _ votes: UnsafeMutablePointer<Double>
     ) -> Int {
         let own = votes[truth]
-        // Without votes: all lower classes, and the higher ones that have some.
+        // `truth` has no votes: all lower classes rank before it, and the higher ones with votes.
         var before = own > 0 ? 0 : truth
         for n in nearest {
             let p = Int(present.rowPlaces[Int(n.index)])
@@ -152,8 +157,8 @@ package struct NearestNeighbors: Sendable {
     }
 }
 
-/// The share of queries whose class the k nearest of a gallery vote for: a cheap monitor of
-/// training. Errors: argument, shape, memory.
+/// Returns the fraction of queries whose class the k nearest rows of a gallery vote for, a cheap
+/// monitor of training. Errors: argument, shape, memory.
 package func knnAccuracy(
     queries: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>,
     gallery: UnsafePointer<Float>, galleryLabels: UnsafeBufferPointer<Int64>, dimension: Int,
@@ -170,8 +175,8 @@ package func knnAccuracy(
     return Double(guesses.first) / Double(rows.count)
 }
 
-/// The same of rows among each other: each is judged by its k nearest others. Errors: argument,
-/// shape, memory.
+/// Returns that fraction for rows among each other: each is classified by its k nearest others.
+/// Errors: argument, shape, memory.
 package func knnAccuracy(
     leavingOneOut rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
     k: Int = 1, temperature: Float = 0.1,

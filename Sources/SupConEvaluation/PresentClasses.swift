@@ -1,17 +1,18 @@
 import SupConTensor
 
-/// The classes that have training rows, by ascending label; the others are never guessed.
+/// The present classes are those that have training rows, by ascending label; others are never
+/// guessed.
 ///
-/// A class's place among them stands for it inside: the work depends on the classes there are, not
-/// on the largest label.
+/// Internally a class is known by its index among them, so that the work depends on the number of
+/// classes, not on the largest label.
 struct PresentClasses: Sendable {
-    /// Their labels, ascending: any integers.
+    /// The labels of the classes, ascending; any integers.
     let classes: [Int64]
     /// Each row's place in `classes`.
     let rowPlaces: [Int32]
     private let places: [Int64: Int32]
 
-    /// labels: fewer than 2³¹. Errors: memory.
+    /// Collects the classes of fewer than 2³¹ labels. Errors: memory.
     init(_ labels: UnsafeBufferPointer<Int64>, context: ExecutionContext) throws(SupConError) {
         classes = try differentLabels(labels, context: context)
         let places = Dictionary(uniqueKeysWithValues: zip(classes, Int32(0)...))
@@ -25,24 +26,24 @@ struct PresentClasses: Sendable {
     func place(of label: Int64) -> Int? { places[label].map { Int($0) } }
 }
 
-/// The labels that occur, ascending. Errors: memory.
+/// Returns the distinct labels, ascending. Errors: memory.
 func differentLabels(_ labels: UnsafeBufferPointer<Int64>, context: ExecutionContext)
     throws(SupConError) -> [Int64]
 {
-    // A set while it grows, and the lists made of it.
+    // A set while it grows, and the lists made from it.
     try context.checkMemory(labels.count * 64, for: "finding the classes of \(labels.count) labels")
     return Set(labels).sorted()
 }
 
-/// What was guessed for each row, and how many guesses hold.
+/// The guesses for a number of rows, and the number of those that are correct.
 struct Guesses {
     var predictions: [Int64]
-    /// Rows whose class is the first guess, or among the first five.
+    /// The numbers of rows whose class is the first guess, and is among the first five.
     var first = 0
     var firstFive = 0
 
-    /// Gathers `guess(row)`s that a loop over rows in parallel leaves behind: the place of the
-    /// first guess, and how many places come before the truth.
+    /// Gathers the results of `guess(row)` for rows that are processed in parallel: the index of
+    /// the first guess, and the number of classes that rank before the truth.
     init(
         rows: Int, classes: PresentClasses,
         _ fill: (UnsafeMutablePointer<Guess>) throws(SupConError) -> Void
@@ -63,8 +64,9 @@ struct Guess {
     /// Places guessed before the truth's; Int32.max if the truth is not among the classes.
     var before: Int32
 
-    /// The first of the largest scores, and how many come before the truth: higher ones, and equal
-    /// ones of lower number.
+    /// Makes the guess of a row from its scores: the first of the largest, and the number of
+    /// classes that rank before the truth, which have higher scores, or equal scores and a lower
+    /// index.
     init(scores: UnsafePointer<Float>, count: Int, truth: Int?) {
         var best = 0
         for c in 1..<max(count, 1) where scores[c] > scores[best] { best = c }

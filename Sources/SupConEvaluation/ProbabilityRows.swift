@@ -1,12 +1,13 @@
 import Glibc
 import SupConTensor
 
-/// The caller's [rows, classes] of probabilities, filled by several threads, a row each.
+/// Probability rows are the caller's buffer [rows, classes], which several threads fill, a row
+/// each.
 struct ProbabilityRows: @unchecked Sendable {
     private let values: UnsafeMutablePointer<Float>
     private let classes: Int
 
-    /// Fills it with zeros. Errors: shape.
+    /// Fills the buffer with zeros. Errors: shape.
     init(_ buffer: UnsafeMutableBufferPointer<Float>, rows: Int, classes: Int) throws(SupConError) {
         let (needed, overflow) = rows.multipliedReportingOverflow(by: classes)
         guard !overflow, buffer.count >= needed, let values = buffer.baseAddress else {
@@ -24,7 +25,7 @@ struct ProbabilityRows: @unchecked Sendable {
 
     func row(_ index: Int) -> UnsafeMutablePointer<Float> { values + index * classes }
 
-    /// softmax(scores / temperature) over the classes that are present; in f64.
+    /// Writes softmax(scores / temperature) over the classes that are present, computed in f64.
     func writeSoftmax(
         of scores: UnsafePointer<Float>, temperature: Float, row index: Int,
         _ present: PresentClasses

@@ -1,15 +1,16 @@
 import CKernels
 import SupConTensor
 
-/// The nearest class mean by cosine: a class is the mean of its rows at length 1, itself brought to
-/// length 1. Classes without rows are never guessed; among equals the lowest class is.
+/// A prototype classifier predicts the nearest class mean by cosine. A class mean is the mean of
+/// its normalized rows, normalized again. Classes without rows are never guessed; among equals the
+/// lowest class is.
 package struct Prototypes: Sendable {
     let present: PresentClasses
     let dimension: Int
     private let means: [Float]  // [classes present, dimension]
 
-    /// rows: [labels.count, dimension]; labels: any. Errors: argument, shape,
-    /// memory.
+    /// Computes the class means of rows [labels.count, dimension] with any labels. Errors:
+    /// argument, shape, memory.
     package init(
         rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
         context: ExecutionContext = .default
@@ -42,7 +43,8 @@ package struct Prototypes: Sendable {
         (self.present, self.dimension) = (present, dimension)
     }
 
-    /// The class of each of the queries [count, dimension]. Errors: argument, shape, memory.
+    /// Returns the class of each of the queries [count, dimension]. Errors: argument, shape,
+    /// memory.
     package func predict(
         _ queries: UnsafePointer<Float>, count: Int, context: ExecutionContext = .default
     ) throws(SupConError) -> [Int64] {

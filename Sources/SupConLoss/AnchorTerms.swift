@@ -2,8 +2,8 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// What is known of each anchor: sums over its pairs, then its loss, then the factors in its
-/// gradient. All [anchors].
+/// Anchor terms hold the values of each anchor: first sums over its pairs, then its loss, then the
+/// factors in its gradient. Each array is [anchors].
 ///
 /// With c = 1/anchors, σ the logistic function, n the logarithm of the sum over the negatives, and
 /// R_i = Σ_p w_ip/W_i σ(n_i − s_ip), the gradient of c·L_i is
@@ -34,7 +34,7 @@ struct AnchorTerms {
 
     static let bytesPerAnchor = 7 * 4 + 4 * 8
 
-    /// Errors: memory.
+    /// Allocates the arrays. Errors: memory.
     init(_ count: Int) throws(SupConError) {
         self.count = count
         shift = try Room(count)
@@ -50,7 +50,7 @@ struct AnchorTerms {
         positiveWeight = try Room(count)
     }
 
-    /// Before the first tile. Without shifts, they are 0 and stay so.
+    /// Clears the sums before the first tile. Without shifts, these are 0 and remain so.
     func clear(shifted: Bool) {
         shift.start.update(repeating: shifted ? -Float.greatestFiniteMagnitude : 0, count: count)
         positiveShift.start.update(
@@ -60,8 +60,8 @@ struct AnchorTerms {
         }
     }
 
-    /// Adds up what the ranks have found, each in tiles of its own, without shifts; `scratch`: [2,
-    /// count]. Errors: io.
+    /// Adds up the sums of the ranks, each of which has processed its own tiles, without shifts;
+    /// `scratch` is [2, count]. Errors: io.
     func add(over ranks: Ranks, _ scratch: UnsafeMutablePointer<Float>) throws(SupConError) {
         for anchor in 0..<count {
             (scratch[anchor], scratch[count + anchor]) = (
@@ -76,7 +76,8 @@ struct AnchorTerms {
         }
     }
 
-    /// Between the first look and the second, with denominator onePositive.
+    /// Completes the sums over negatives between the first and the second pass, for denominator
+    /// onePositive.
     func closeNegatives(_ weights: PairWeights) {
         for anchor in 0..<count {
             let useful = weights.totals.start[anchor] > 0 && weights.negatives.start[anchor] > 0
@@ -87,9 +88,9 @@ struct AnchorTerms {
         }
     }
 
-    /// The losses, by the sums, and the gradients' factors; `each` gets every anchor's loss.
-    /// `importance`: what an anchor's loss is multiplied by.
-    /// - Returns: the losses' sum, and how many anchors have no positive.
+    /// Computes the losses from the sums, and the factors of the gradients. `each` is called with
+    /// every anchor's loss; `importance` returns the factor of an anchor's loss.
+    /// - Returns: the sum of the losses, and the number of anchors without a positive.
     func close(
         _ weights: PairWeights, kind: Int32, importance: (_ anchor: Int) -> Double,
         each: (_ anchor: Int, _ loss: Double) -> Void

@@ -2,33 +2,34 @@ import CKernels
 import SupConTensor
 import Synchronization
 
-/// The contrastive family: loss and gradient of samples·views embeddings, without ever building the
-/// matrix of their similarities.
+/// A contrastive loss computes loss and gradient of samples·views embeddings, for the whole
+/// contrastive family, without ever storing the matrix of their similarities.
 ///
-/// Tiles of 256 × 256 similarities are made (by a matrix product), reduced to sums per anchor, and
-/// forgotten; made again, turned into the gradient with respect to s, and multiplied back onto the
-/// features:
+/// Tiles of 256 × 256 similarities are computed (by a matrix product), reduced to sums per anchor,
+/// and discarded. They are then recomputed, turned into the gradient with respect to s, and
+/// multiplied with the features:
 ///
 ///     ∂L/∂z_i = 1/τ Σ_j (G_ij + G_ji) z_j,   G_ij = ∂L/∂s_ij
 ///
 /// where z_i has two roles: it is an anchor, and other anchors are contrasted with it.
 ///
-/// Where all views are anchors and positives are mutual, s_ij serves both ends and only half of the
-/// tiles are made; features too long for that (exp would need a maximum to steady it), masks,
-/// `Anchors.first` and a cap on the positives take a general way, with a running maximum per anchor
-/// that leaves the anchor itself out. Both give the same numbers on any number of threads.
+/// If all views are anchors and positives are mutual, s_ij serves both ends, and only half of the
+/// tiles are computed. Features too long for that (exp would need a maximum to stay in range),
+/// masks, `Anchors.first` and a cap on the positives take the general path, with a running maximum
+/// per anchor that excludes the anchor itself. Both paths give the same results on any number of
+/// threads.
 ///
-/// Ranks that all have the features may share the work where tiles serve both ways: each makes some
-/// of the tiles, and the sums and the gradient are added up.
+/// Ranks that all have the features may share the work where tiles serve both ends: each computes
+/// some of the tiles, and the sums and the gradient are added up.
 ///
-/// Workspaces are made for one size and reused: an evaluation allocates nothing. One thread at a
-/// time.
+/// Workspaces are made for one size and reused, so that an evaluation allocates nothing. A loss
+/// serves one thread at a time.
 package final class ContrastiveLoss {
     package let options: ContrastiveOptions
     package let samples: Int
     package let views: Int
     package let dimension: Int
-    /// Bytes of the workspaces.
+    /// The bytes of the workspaces.
     package let memoryByteCount: Int
 
     private let context: ExecutionContext
@@ -37,7 +38,7 @@ package final class ContrastiveLoss {
     private let unit: Room<Float>
     private var weights: PairWeights
     private let sweep: TileSweep
-    /// nil: the work is not shared.
+    /// The ranks that share the work; nil: it is not shared.
     private let ranks: Ranks?
     private let sumsOfRanks: Room<Float>
 
@@ -45,12 +46,14 @@ package final class ContrastiveLoss {
     private static let smallestLength = 1e-12
     /// |s| up to which exp s, its sums and their quotients stay well inside f32.
     private static let unshiftedBound = 40.0
-    /// Products of rows and similarities up to it, and differences of them, are f32 numbers.
+    /// The largest product of rows, or similarity, for which their differences are f32 numbers.
+    /// Allocates the workspaces of a loss.
     private static let largestSimilarity = 1e37
 
     /// - Parameters:
-    ///   - samples, views, dimension: of the features, [samples, views, dimension].
-    ///   - ranks: that share the work; all of them evaluate, with the same features and options.
+    ///   - samples, views, dimension: the shape of the features, [samples, views, dimension].
+    ///   - ranks: the ranks that share the work; all of them evaluate, with the same features and
+    ///     options.
     /// Errors: argument, shape, memory.
     package init(
         _ options: ContrastiveOptions, samples: Int, views: Int, dimension: Int,
@@ -105,18 +108,18 @@ package final class ContrastiveLoss {
         sweep = try TileSweep(sizes, kind: options.kind, alpha: 1 / options.temperature)
     }
 
-    /// The loss and, if asked for, its gradient; nothing is written if it throws anything but
-    /// `canceled`.
+    /// Evaluates the loss and, if `gradient` is given, its gradient. Nothing is written if it
+    /// throws, unless it was canceled.
     /// - Parameters:
     ///   - features: [samples, views, dimension]: view v of sample s is row s·views + v.
-    ///   - perAnchor: the losses of [samples·views] or (anchors `first`) [samples] anchors, times
-    ///     the scale, whatever the reduction; 0 without a positive.
-    ///   - gradient: like the features (and apart from them): of the reduced loss with respect to
-    ///     the features as passed.
-    ///   - sampleWeights: [samples], 0 or more: what the losses of a sample's anchors are
-    ///     multiplied by, everywhere; a mean stays one over anchors, not over weights. nil: 1.
-    ///   - draw: numbers the choice among more positives than the cap lets count; another number,
-    ///     another choice.
+    ///   - perAnchor: receives the losses of [samples·views] or (anchors `first`) [samples]
+    ///     anchors, times the scale, whatever the reduction; 0 without a positive.
+    ///   - gradient: receives the gradient of the reduced loss with respect to the features as
+    ///     passed; laid out like these, and not overlapping them.
+    ///   - sampleWeights: [samples], 0 or more: the factor of the losses of a sample's anchors. A
+    ///     mean is still taken over anchors, not over weights. nil: 1.
+    ///   - draw: seeds the choice among positives beyond the cap; each value gives another
+    ///     choice.
     /// Errors: argument (features that are not finite, or too long for the temperature; a mask
     /// entry below 0 or not finite), canceled, io (of the ranks).
     package func evaluate(
@@ -133,7 +136,7 @@ package final class ContrastiveLoss {
             options.anchors == .all && weights.mask == nil && weights.choice == nil
             && longest / Double(options.temperature) <= Self.unshiftedBound
         let ranks = both ? ranks : nil
-        // Ranks that share the work go through it side by side.
+        // Ranks that share the work must stay in step.
         if ranks == nil { try watch.check() }
         let result = try MatrixProduct.withOneThreadPerCall { () throws(SupConError) in
             let rows = options.normalize ? UnsafePointer(unit.start) : features
@@ -165,7 +168,7 @@ package final class ContrastiveLoss {
             if let ranks = problem.ranks {
                 try ranks.sum(gradient, count: samples * views * dimension)
             }
-            // The tiles' gradient is that of the mean over all anchors, with respect to s.
+            // The tiles give the gradient of the mean over all anchors with respect to s.
             finish(
                 gradient, problem,
                 factor: scale * share * Double(anchors) / Double(options.temperature))
@@ -176,7 +179,7 @@ package final class ContrastiveLoss {
 
     private static let hasWarned = Mutex(false)
 
-    /// Says once in a process that rows are not of length 1, though they are to be.
+    /// Warns, once in a process, that rows do not have length 1 as expected.
     private static func warnOfLength(_ longest: Double) {
         guard abs(longest - 1) > 0.01 else { return }
         let isFirst = hasWarned.withLock { hasWarned in
@@ -194,7 +197,7 @@ package final class ContrastiveLoss {
         )
     }
 
-    /// Squared lengths of the rows. Returns the greatest that the loss will see.
+    /// Computes the squared lengths of the rows. Returns the largest that the loss will use.
     private func measureRows(_ features: UnsafePointer<Float>) throws(SupConError) -> Double {
         let (rows, dimension, squares) = (samples * views, self.dimension, squares.start)
         Parallel.ranges(rows, grain: max(16384 / dimension, 1), threads: context.threads) { range in
@@ -241,8 +244,8 @@ package final class ContrastiveLoss {
         }
     }
 
-    /// gradient ← factor · (contrasts' + anchors' gradient), and through the rows' lengths: dw =
-    /// (dz − z (z·dz)) / |w|, without the projection where the length was too small to divide by.
+    /// Computes gradient ← factor · (contrasts' + anchors' gradient), and differentiates through
+    /// the normalization if there is one.
     private func finish(
         _ gradient: UnsafeMutablePointer<Float>, _ problem: TileSweep.Problem, factor: Double
     ) {

@@ -3,15 +3,15 @@ import Glibc
 import SupConTensor
 
 extension ContrastiveOptions {
-    /// The options of the N-pairs loss with 2(N − 1) negatives (arXiv:2004.11362's): on one view
-    /// per sample one positive, chosen anew with every draw, and τ = 1.
+    /// The options of the N-pairs loss with 2(N − 1) negatives (arXiv:2004.11362): with one view
+    /// per sample, each anchor has one positive, redrawn in every evaluation, and τ = 1.
     public static var nPairs: ContrastiveOptions {
         var options = ContrastiveOptions()
         (options.temperature, options.positivesCap) = (1, 1)
         return options
     }
 
-    /// Errors: argument.
+    /// Throws unless all options are valid. Errors: argument.
     package func validate() throws(SupConError) {
         try validateRanges()
         try require(
@@ -27,7 +27,7 @@ extension ContrastiveOptions {
         )
     }
 
-    /// The kernels' number for form and denominator.
+    /// The kernels' constant for form and denominator.
     var kind: Int32 {
         switch (form, denominator) {
         case (.out, .all): Int32(SC_LOSS_OUT_ALL)
@@ -50,22 +50,23 @@ extension ContrastiveOptions.Reduction {
     }
 }
 
-/// What makes a pair of views positive.
+/// The positives define which pairs of views are positive, and how much.
 package enum Positives {
-    /// Being views of one sample (SimCLR).
+    /// Views of one sample are positives (SimCLR).
     case views
-    /// Having the same label; [samples].
+    /// Views of samples with the same label are positives; [samples].
     case labels(UnsafePointer<Int64>)
-    /// mask[i][j] weighs the views of sample j as positives of those of sample i, 0: negatives;
-    /// [samples, samples]. [i][i] speaks of the other views of sample i.
+    /// Pairs are weighted by a mask [samples, samples]: mask[i][j] is the weight of the views of
+    /// sample j as positives of those of sample i, 0 for negatives; [i][i] is that of the other
+    /// views of sample i.
     case mask(UnsafePointer<Float>)
 }
 
 package struct ContrastiveResult: Sendable, Equatable {
-    /// Reduced; for `Reduction.none` the sum.
+    /// The reduced loss; the sum for `Reduction.none`.
     package var loss: Double
     package var anchors: Int
-    /// They contribute nothing.
+    /// The number of anchors without a positive, which contribute nothing.
     package var anchorsWithoutPositive: Int
 
     package init(loss: Double, anchors: Int, anchorsWithoutPositive: Int) {
@@ -76,10 +77,10 @@ package struct ContrastiveResult: Sendable, Equatable {
 }
 
 extension ContrastiveLoss {
-    /// An anchor's loss when all embeddings are equal: scale·ln(views·samples − 1) with denominator
-    /// `all`. A run that sits there has collapsed.
+    /// Returns the loss of an anchor when all embeddings are equal: scale·ln(views·samples − 1)
+    /// with denominator `all`. A run whose loss remains there has collapsed.
     ///
-    /// With the other denominators it depends on how many positives an anchor has (`positives`;
+    /// With the other denominators it depends on the number of an anchor's positives (`positives`;
     /// nil: the other views of its sample): scale·ln(1 + negatives), scale·ln(negatives).
     package static func collapsedLoss(
         _ options: ContrastiveOptions, samples: Int, views: Int, positives: Int? = nil

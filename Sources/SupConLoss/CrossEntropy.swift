@@ -2,8 +2,9 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// Softmax cross-entropy of logits x [n, classes], averaged over the rows; with label smoothing ε
-/// (Szegedy et al., arXiv:1512.00567, §7) and, for MixUp and CutMix, two labels a row:
+/// Cross-entropy is that of the softmax of logits x [n, classes], averaged over the rows; with
+/// label smoothing ε (Szegedy et al., arXiv:1512.00567, §7) and, for MixUp and CutMix, two labels
+/// per row:
 ///
 ///     q_k = (1 − ε)(λ [k = y] + (1 − λ) [k = y′]) + ε/classes
 ///     L = log Σ_k exp x_k − Σ_k q_k x_k,   ∂L/∂x_k = softmax(x)_k − q_k
@@ -11,11 +12,11 @@ import SupConTensor
 /// With weights, w for y and w′ for y′, L = λ w L(y) + (1 − λ) w′ L(y′), where L(y) is the loss
 /// with λ = 1: of a row without a second label, w times its loss. The mean stays one over rows.
 package struct CrossEntropy: Sendable {
-    /// ε, 0 to 1.
+    /// The label smoothing ε, 0 to 1.
     package let labelSmoothing: Float
     package let classes: Int
 
-    /// A second label for each row, and how much the first one counts; [n] each.
+    /// A second label for each row, and the fraction of the first; [n] each.
     package struct Mix {
         package var labels: UnsafePointer<Int64>
         /// λ, 0 to 1.
@@ -30,7 +31,7 @@ package struct CrossEntropy: Sendable {
         }
     }
 
-    /// Errors: argument, shape.
+    /// Makes the loss. Errors: argument, shape.
     package init(classes: Int, labelSmoothing: Float = 0) throws(SupConError) {
         try require(classes >= 1, .shape, "there are \(classes) classes; expected at least 1")
         try require(
@@ -39,14 +40,15 @@ package struct CrossEntropy: Sendable {
         (self.classes, self.labelSmoothing) = (classes, labelSmoothing)
     }
 
+    /// Evaluates the loss.
     /// - Parameters:
-    ///   - logits: [n, classes]
-    ///   - labels: [n], 0 to classes − 1
+    ///   - logits: [n, classes].
+    ///   - labels: [n], 0 to classes − 1.
     ///   - weights: [n], of the (first) labels; nil: 1.
-    ///   - gradient: like the logits (and apart from them), or nil: of the mean loss; untouched
-    ///     after an error.
-    /// - Returns: the mean loss, and in how many rows the (first) greatest logit is that of
-    ///   `labels`.
+    ///   - gradient: receives that of the mean loss, laid out like the logits, which it must not
+    ///     overlap; nil: none is computed. It is unchanged after an error.
+    /// - Returns: the mean loss, and the number of rows in which the (first) largest logit is that
+    ///   of `labels`.
     /// Errors: shape (n), argument (logits that are not finite, labels out of range).
     package func evaluate(
         logits: UnsafePointer<Float>, labels: UnsafePointer<Int64>, count: Int, mix: Mix? = nil,
@@ -90,7 +92,7 @@ package struct CrossEntropy: Sendable {
         return (total * share, correct)
     }
 
-    /// The maximum of a row and where it is, Σ exp(x − maximum), Σ x.
+    /// Returns the maximum of a row and its index, Σ exp(x − maximum), and Σ x.
     private func sums(_ x: UnsafePointer<Float>) -> (
         maximum: Float, place: Int, exponentials: Double, all: Double
     ) {
@@ -99,8 +101,8 @@ package struct CrossEntropy: Sendable {
         return (maximum, Int(place), exponentials, all)
     }
 
-    /// The labels of a row with their shares of the target, smoothing's apart, times their weights;
-    /// and the weight of the whole row.
+    /// Returns the labels of a row with their fractions of the target, without the smoothing, times
+    /// their weights; and the weight of the whole row.
     private func targets(
         _ row: Int, _ labels: UnsafePointer<Int64>, _ mix: Mix?, _ weights: UnsafePointer<Float>?
     ) throws(SupConError) -> (

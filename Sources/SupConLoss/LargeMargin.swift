@@ -1,9 +1,10 @@
 import Glibc
 import SupConTensor
 
-/// Large-margin softmax of Liu, Wen, Yu and Yang, arXiv:1612.02295: the max-margin baseline of
-/// Khosla et al., arXiv:2004.11362, table 2. Cross-entropy whose logit of the true class y is made
-/// smaller, so that the angle θ between row x and weight W_y must be m times smaller to be as good:
+/// The large-margin softmax of Liu, Wen, Yu and Yang, arXiv:1612.02295, is the max-margin baseline
+/// of Khosla et al., arXiv:2004.11362, table 2. It is cross-entropy whose logit of the true class y
+/// is reduced, so that the angle θ between row x and weight W_y must be m times smaller for the
+/// same loss:
 ///
 ///     f_y = |W_y| |x| ψ(θ) + b_y,   ψ(θ) = (−1)^k cos mθ − 2k for θ in [kπ/m, (k + 1)π/m]
 ///     f_j = W_j·x + b_j for the other classes j
@@ -27,7 +28,7 @@ package final class LargeMargin {
 
     package static let margins = 1...8
 
-    /// Errors: argument, memory.
+    /// Makes the loss. Errors: argument, memory.
     package init(_ margin: Int, rows: Int, inputs: Int, crossEntropy: CrossEntropy)
         throws(SupConError)
     {
@@ -43,16 +44,17 @@ package final class LargeMargin {
         ratio = try Room(rows)
     }
 
+    /// Evaluates the loss.
     /// - Parameters:
-    ///   - features: x [rows, inputs]
-    ///   - logits: x Wᵀ + b [rows, classes]; those of the true classes become f_y.
-    ///   - weight, bias: [classes, inputs], [classes]
-    ///   - labels: [rows]
-    ///   - weights: [rows], what the rows' losses are multiplied by; nil: 1.
-    ///   - gradient: like the logits: dL/df.
-    /// - Returns: the mean loss, and in how many rows the greatest logit, before the margin, is the
-    ///   true class's.
-    /// Errors: argument (labels out of range, numbers that are not finite).
+    ///   - features: x [rows, inputs].
+    ///   - logits: x Wᵀ + b [rows, classes]; those of the true classes are replaced by f_y.
+    ///   - weight, bias: [classes, inputs], [classes].
+    ///   - labels: [rows].
+    ///   - weights: [rows], the factors of the rows' losses; nil: 1.
+    ///   - gradient: receives dL/df, laid out like the logits.
+    /// - Returns: the mean loss, and the number of rows in which the largest logit, before the
+    ///   margin, is that of the true class.
+    /// Errors: argument (labels out of range, elements that are not finite).
     package func evaluate(
         features: UnsafePointer<Float>, logits: UnsafeMutablePointer<Float>,
         weight: UnsafePointer<Float>, bias: UnsafePointer<Float>,
@@ -74,7 +76,7 @@ package final class LargeMargin {
             }
             let lengths = (xx * ww).squareRoot()
             guard lengths > 1e-30 else {
-                // Without a direction there is no angle: the plain logit.
+                // A row without a direction has no angle, so it keeps the plain logit.
                 (slope.start[row], rest.start[row], ratio.start[row]) = (1, 0, 0)
                 continue
             }
@@ -91,9 +93,10 @@ package final class LargeMargin {
         )
     }
 
-    /// Turns dL/df, in place, into what a linear layer's backward takes for dL/dlogits, and writes
-    /// what that leaves out: `featureGradient` [rows, inputs]. The weights' part is `addRest`'s,
-    /// which needs dL/df of the true classes: it is kept.
+    /// Converts dL/df, in place, to the dL/dlogits that a linear layer's backward takes, and writes
+    /// the part of the feature gradient that this leaves out to `featureGradient` [rows, inputs].
+    /// The corresponding part of the weights' gradient is added by `addRest`, for which dL/df of
+    /// the true classes is kept.
     package func chain(
         gradient: UnsafeMutablePointer<Float>, features: UnsafePointer<Float>,
         labels: UnsafePointer<Int64>, featureGradient: UnsafeMutablePointer<Float>
@@ -111,7 +114,7 @@ package final class LargeMargin {
         }
     }
 
-    /// After the layer's backward: what it left out of the gradients of W and b.
+    /// Adds, after the layer's backward, the part of the gradients of W and b that it left out.
     package func addRest(
         weight: UnsafePointer<Float>, labels: UnsafePointer<Int64>,
         weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>
@@ -127,10 +130,10 @@ package final class LargeMargin {
         }
     }
 
-    /// ψ and ∂ψ/∂c at c = cos θ.
+    /// Returns ψ and ∂ψ/∂c at c = cos θ.
     private func psi(_ c: Double) -> (Double, Double) {
         let k = min(margin - 1, Int(acos(c) * Double(margin) / Double.pi))
-        // T_j and U_{j−1}, by their recurrences, from j = 1.
+        // T_j and U_{j−1} by their recurrences, from j = 1.
         var (before, t, u, uBefore) = (1.0, c, 1.0, 0.0)
         for _ in 1..<max(margin, 1) {
             (before, t) = (t, 2 * c * t - before)

@@ -1,8 +1,8 @@
 import CKernels
 import SupConTensor
 
-/// The weights w of all pairs, in O(samples) memory: a class for every contrast, or the caller's
-/// mask with what its rows sum to.
+/// Pair weights are the weights w of all pairs, in O(samples) memory: a class for every contrast,
+/// or the caller's mask with the sums of its rows.
 struct PairWeights {
     let layout: PairLayout
     /// A contrast's class, named by the first sample (or extra contrast, counted behind them) that
@@ -17,9 +17,9 @@ struct PairWeights {
     /// The positives that count, if not all do.
     let choice: PositiveChoice?
     private(set) var mask: UnsafePointer<Float>?
-    /// Samples' and extra contrasts at hand.
+    /// The current number of contrasts, of samples and extra ones.
     private(set) var contrasts: Int
-    /// Contrasts from here on take no part for anchors of their own class.
+    /// The first of the contrasts that an anchor of the same class ignores.
     private(set) var neutralFrom = Int.max
 
     /// Contrasts of a class: of samples, and extra ones.
@@ -28,7 +28,8 @@ struct PairWeights {
     private let table: Room<Int32>
     private let tableBits: Int
 
-    /// At most `positivesCap` positives count, chosen by `seed`; 0: all. Errors: memory.
+    /// Makes the weights. At most `positivesCap` positives count, chosen by `seed`; 0: all count.
+    /// Errors: memory.
     init(_ layout: PairLayout, positivesCap: Int, seed: UInt64) throws(SupConError) {
         self.layout = layout
         contrasts = layout.samples * layout.views
@@ -46,7 +47,7 @@ struct PairWeights {
             ? try PositiveChoice(layout, limit: positivesCap, seed: seed) : nil
     }
 
-    /// Nil: more than can be counted.
+    /// Returns the bytes needed; nil if the number overflows.
     static func byteCount(_ layout: PairLayout, positivesCap: Int) -> Int? {
         let names = layout.samples + layout.extra
         let own = layout.contrasts * 4 + layout.samples * 8 + layout.anchors * 16 + names * (8 + 16)
@@ -54,7 +55,8 @@ struct PairWeights {
         return PositiveChoice.byteCount(layout, limit: positivesCap).map { own + $0 }
     }
 
-    /// `draw` numbers the choice among more positives than count. Errors: argument (of the mask).
+    /// Prepares an evaluation. `draw` seeds the choice among positives beyond the cap. Errors:
+    /// argument (of the mask).
     mutating func prepare(
         _ positives: Positives, extra: ExtraContrasts = ExtraContrasts(), draw: Int, threads: Int
     ) throws(SupConError) {
@@ -74,7 +76,7 @@ struct PairWeights {
                 name < samples ? labels[name] : extra.labels?[name - samples] ?? 0
             }
             count(extra) { name in
-                // Open addressing in a table at most half full; Fibonacci hashing.
+                // A hash table with open addressing, at most half full, and Fibonacci hashing.
                 let own = label(name)
                 var place = Int(
                     truncatingIfNeeded: (UInt64(bitPattern: own) &* 0x9E37_79B9_7F4A_7C15) >> shift)
@@ -101,8 +103,8 @@ struct PairWeights {
         }
     }
 
-    /// Gives every contrast the class that `classOf` says of a sample or an extra contrast, and
-    /// counts.
+    /// Assigns every contrast the class that `classOf` returns for a sample or an extra contrast,
+    /// and counts the classes.
     private func count(_ extra: ExtraContrasts, _ classOf: (Int) -> Int32) {
         let (samples, views) = (layout.samples, layout.views)
         let (classes, members, extraMembers) = (classes.start, members.start, extraMembers.start)
@@ -131,8 +133,7 @@ struct PairWeights {
         }
     }
 
-    /// What the rows of the mask hold, the entry of the sample itself apart: it weighs one view
-    /// fewer.
+    /// Measures the rows of the mask. A sample's own entry weighs one view fewer.
     private func measure(_ mask: UnsafePointer<Float>, threads: Int) throws(SupConError) {
         let (samples, views, layout, totals, negatives, maskScale) = (
             layout.samples, layout.views, layout, totals.start, negatives.start, maskScale.start

@@ -1,12 +1,13 @@
 import SupConTensor
 
-/// The positives that count where there are more than `limit`: the other views of the anchor's
-/// sample first (with one positive the supervised loss is then SimCLR's without its false
-/// negatives, as in Khosla et al., arXiv:2004.11362, table 6), the rest drawn from the others, each
-/// set of them as likely as another.
+/// A positive choice selects the positives that count where there are more than `limit`: first the
+/// other views of the anchor's sample (so that with one positive the supervised loss becomes
+/// SimCLR's without its false negatives, as in Khosla et al., arXiv:2004.11362, table 6), then a
+/// uniformly random subset of the others.
 ///
-/// Drawn by Floyd's algorithm (Bentley and Floyd, "A sample of brilliance", CACM 1987), in a stream
-/// of their own for (seed, draw, anchor): the same on any number of threads.
+/// The subset is drawn by Floyd's algorithm (Bentley and Floyd, "A sample of brilliance", CACM
+/// 1987) from a stream for each (seed, draw, anchor), so that it does not depend on the number of
+/// threads.
 struct PositiveChoice {
     let limit: Int
     /// [anchors, limit] contrasts, each row ascending as far as `counts` says.
@@ -19,7 +20,7 @@ struct PositiveChoice {
     private let starts: Room<Int>
     private let places: Room<Int>
 
-    /// `limit`: from 1. Errors: memory.
+    /// Makes a choice of at most `limit` positives, 1 or more. Errors: memory.
     init(_ layout: PairLayout, limit: Int, seed: UInt64) throws(SupConError) {
         (self.layout, self.limit, self.seed) = (layout, limit, seed)
         chosen = try Room(layout.anchors * limit)
@@ -29,7 +30,7 @@ struct PositiveChoice {
         places = try Room(layout.samples)
     }
 
-    /// Nil: more than can be counted.
+    /// Returns the bytes needed; nil if the number overflows.
     static func byteCount(_ layout: PairLayout, limit: Int) -> Int? {
         let (numbers, overflow) = (layout.anchors * 4).multipliedReportingOverflow(by: limit + 1)
         let (all, tooMuch) = numbers.addingReportingOverflow(
@@ -37,7 +38,7 @@ struct PositiveChoice {
         return overflow || tooMuch ? nil : all
     }
 
-    /// Among contrasts of the anchor's class below `contrasts`. Sets `totals`.
+    /// Chooses among the contrasts of the anchor's class below `contrasts`, and sets `totals`.
     func choose(
         classes: UnsafePointer<Int32>, contrasts: Int, totals: UnsafeMutablePointer<Double>,
         draw: Int, threads: Int
@@ -57,7 +58,8 @@ struct PositiveChoice {
         }
     }
 
-    /// Among those that the mask weighs, [samples, samples]. Sets `totals` to their weights' sums.
+    /// Chooses among the contrasts that the mask [samples, samples] weighs, and sets `totals` to
+    /// the sums of their weights.
     func choose(
         mask: UnsafePointer<Float>, scale: UnsafePointer<Double>,
         totals: UnsafeMutablePointer<Double>, draw: Int, threads: Int
@@ -95,7 +97,7 @@ struct PositiveChoice {
 
     private var ownViews: Int { layout.views - (layout.selfStride > 0 ? 1 : 0) }
 
-    /// Counting sort of the contrasts by class.
+    /// Sorts the contrasts by class, with a counting sort.
     private func sort(_ classes: UnsafePointer<Int32>, _ contrasts: Int) {
         let (starts, order, places, names) = (
             starts.start, order.start, places.start, layout.samples + layout.extra
@@ -115,8 +117,8 @@ struct PositiveChoice {
         }
     }
 
-    /// Up to `limit` of an anchor's own other views, then of `others` candidates; `candidate` names
-    /// them, ascending.
+    /// Chooses up to `limit` of an anchor's own other views, then of `others` candidates, which
+    /// `candidate` lists in ascending order.
     private func pick(
         _ anchor: Int, ownCount: Int, others: Int, draw: Int, candidate: (Int) -> Int32
     ) {
@@ -124,7 +126,7 @@ struct PositiveChoice {
         let row = chosen.start + anchor * limit
         let (first, own) = (layout.sample(ofAnchor: anchor) * layout.views, layout.own(anchor))
         var count = 0
-        /// Keeps the row ascending; false if it is there.
+        /// Inserts a contrast into the ascending row. Returns false if it is already there.
         func insert(_ contrast: Int32) -> Bool {
             var (low, high) = (0, count)
             while low < high {

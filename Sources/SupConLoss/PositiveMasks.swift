@@ -1,21 +1,22 @@
 import Glibc
 import SupConTensor
 
-/// Masks [n, n] for `Positives.mask`: mask[i][j] weighs j as a positive of i. The entry [i][i],
-/// which speaks of the other views of i, is 1.
+/// Positive masks are masks [n, n] for `Positives.mask`: mask[i][j] is the weight of j as a
+/// positive of i. The entry [i][i], which concerns the other views of i, is 1.
 package enum PositiveMasks {
-    /// When two sets of labels make a pair positive. The raw values are those of the C header.
+    /// The rule by which two sets of labels make a pair positive. The raw values are those of the C
+    /// header.
     package enum Rule: Int32, Sendable, CaseIterable {
-        /// They share a label: 1.
+        /// The weight is 1 if they share a label.
         case any = 0
-        /// They are equal: 1.
+        /// The weight is 1 if they are equal.
         case all
-        /// By how much they share: |A ∩ B| / |A ∪ B|.
+        /// The weight is their Jaccard index |A ∩ B| / |A ∪ B|.
         case jaccard
     }
 
-    /// `labels`: [samples, count], 0 or 1. A sample without a label has no other positives than its
-    /// own views. Errors: shape, argument (other numbers than 0 and 1), memory.
+    /// Fills a mask from `labels` [samples, count], each 0 or 1. A sample without a label has no
+    /// positives but its own views. Errors: shape, argument (other values than 0 and 1), memory.
     package static func fill(
         _ mask: UnsafeMutablePointer<Float>, multilabel labels: UnsafePointer<UInt8>, samples: Int,
         count: Int, rule: Rule, context: ExecutionContext
@@ -43,10 +44,11 @@ package enum PositiveMasks {
         fill(mask, sets: bits, samples: samples, words: words, rule: rule, context: context)
     }
 
-    /// Of a set of `count` labels, 64 to a word, the first in the first one's lowest bit.
+    /// Returns the number of 64-bit words of a set of `count` labels; the first label is the lowest
+    /// bit of the first word.
     package static func words(_ count: Int) -> Int { (count + 63) / 64 }
 
-    /// The same of sets as bits, [samples, words].
+    /// Fills a mask from sets given as bits, [samples, words].
     package static func fill(
         _ mask: UnsafeMutablePointer<Float>, sets bits: UnsafePointer<UInt64>, samples: Int,
         words: Int, rule: Rule, context: ExecutionContext
@@ -74,10 +76,10 @@ package enum PositiveMasks {
         }
     }
 
-    /// A Gaussian kernel on real labels, for regression: exp(−|y_i − y_j|² / 2σ²) (as y-aware
-    /// InfoNCE does, Dufumier et al., arXiv:2106.08808); beyond 13 σ it is 0, and the pair
-    /// negative. `values`: [samples, count]; `bandwidth`: σ > 0. Errors: shape, argument (not
-    /// finite).
+    /// Fills a mask by a Gaussian kernel on real-valued labels, for regression: exp(−|y_i − y_j|² /
+    /// 2σ²) (as in y-aware InfoNCE, Dufumier et al., arXiv:2106.08808); beyond 13 σ it is 0, and
+    /// the pair is negative. `values` is [samples, count]; `bandwidth` is σ > 0. Errors: shape,
+    /// argument (not finite).
     package static func fill(
         _ mask: UnsafeMutablePointer<Float>, values: UnsafePointer<Double>, samples: Int,
         count: Int, bandwidth: Double, context: ExecutionContext
@@ -108,7 +110,7 @@ package enum PositiveMasks {
         }
     }
 
-    /// Errors: argument.
+    /// Throws unless a bandwidth is valid. Errors: argument.
     package static func checkBandwidth(_ bandwidth: Double) throws(SupConError) {
         try require(
             bandwidth > 0 && bandwidth.isFinite, .argument,

@@ -1,32 +1,32 @@
 import CKernels
 import SupConTensor
 
-/// The contrastive loss of queries against rows that learn nothing from it: keys of the same
-/// images, and a queue of earlier keys (He et al., "Momentum Contrast", arXiv:1911.05722; with
-/// labels the "memory variant" of Khosla et al., arXiv:2004.11362, where a queue's entries of the
-/// same label are positives).
+/// A queue loss is the contrastive loss of queries against rows through which no gradient flows:
+/// keys of the same images, and a queue of earlier keys (He et al., "Momentum Contrast",
+/// arXiv:1911.05722; with labels the "memory variant" of Khosla et al., arXiv:2004.11362, where
+/// entries of the queue with the same label are positives).
 ///
-/// Query i is an anchor, its own keys and whatever has its label its positives, all keys and the
-/// queue what it is contrasted with; formulas and options are `ContrastiveOptions`'. One streamed
-/// kernel with `ContrastiveLoss`, the gradient of the queries alone. An evaluation allocates
-/// nothing. One thread at a time.
+/// Each query is an anchor. Its own keys and all rows with its label are its positives; all keys
+/// and the queue are its contrasts. The formulas and options are those of `ContrastiveOptions`. It
+/// shares the streamed kernel of `ContrastiveLoss`, and computes the gradient of the queries alone.
+/// An evaluation allocates nothing. A loss serves one thread at a time.
 package final class QueueLoss {
     package let options: ContrastiveOptions
     package let queries: Int
     package let keysPerQuery: Int
     package let queueCapacity: Int
     package let dimension: Int
-    /// Bytes of the workspaces.
+    /// The bytes of the workspaces.
     package let memoryByteCount: Int
 
-    /// Earlier keys, behind the keys of the batch.
+    /// The queue consists of earlier keys, which follow the keys of the batch.
     package struct Queue {
-        /// At hand, at most the capacity.
+        /// The current number of entries, at most the capacity.
         package var count: Int
-        /// [count]; nil: they are nobody's positives (SimCLR).
+        /// The labels [count]; nil: entries are never positives (SimCLR).
         package var labels: UnsafePointer<Int64>?
-        /// Whether entries of a query's label are its positives; otherwise they take no part for
-        /// it.
+        /// Whether entries with a query's label are its positives; otherwise the query ignores
+        /// them.
         package var arePositives: Bool
 
         package init(count: Int, labels: UnsafePointer<Int64>?, arePositives: Bool) {
@@ -39,8 +39,8 @@ package final class QueueLoss {
     private let squares: Room<Double>
     private let sweep: TileSweep
 
-    /// `options.anchors` and `.normalize` do not apply: every query is an anchor, and rows have
-    /// length 1. Errors: argument, shape, memory.
+    /// Makes the loss. `options.anchors` and `.normalize` do not apply: every query is an anchor,
+    /// and rows have length 1. Errors: argument, shape, memory.
     package init(
         _ options: ContrastiveOptions, queries: Int, keysPerQuery: Int, queueCapacity: Int,
         dimension: Int, context: ExecutionContext
@@ -93,14 +93,15 @@ package final class QueueLoss {
         sweep = try TileSweep(sizes, kind: options.kind, alpha: 1 / options.temperature)
     }
 
+    /// Evaluates the loss.
     /// - Parameters:
-    ///   - rows: [queries, dimension]
+    ///   - rows: the queries [queries, dimension].
     ///   - contrasts: [queries·keysPerQuery + queue.count, dimension]: the keys, query by query,
     ///     then the queue.
-    ///   - positives: `views` or `labels` [queries]; a mask is refused.
-    ///   - gradient: [queries, dimension], of the reduced loss.
-    ///   - sampleWeights: [queries], as `ContrastiveLoss.evaluate` takes them.
-    ///   - draw: numbers the choice of positives, where they are capped.
+    ///   - positives: `views` or `labels` [queries]; a mask is an error.
+    ///   - gradient: receives that of the reduced loss, [queries, dimension].
+    ///   - sampleWeights: [queries], as for `ContrastiveLoss.evaluate`.
+    ///   - draw: seeds the choice of positives if they are capped.
     /// Errors: argument (rows that are not finite, or too long for the temperature; a mask), shape
     /// (queue), canceled.
     package func evaluate(
@@ -119,7 +120,7 @@ package final class QueueLoss {
         let watch = context.watch()
         let bySample = if case .views = positives { true } else { false }
         let keys = queries * keysPerQuery
-        // By Cauchy and Schwarz, the similarities stay below the product of the greatest lengths.
+        // By Cauchy-Schwarz, similarities are at most the product of the largest lengths.
         let product =
             (try longest(rows, queries, "query")
             * max(
@@ -170,7 +171,7 @@ package final class QueueLoss {
             loss: scale * share * sum, anchors: queries, anchorsWithoutPositive: without)
     }
 
-    /// The greatest squared length. Errors: argument (a value that is not finite).
+    /// Returns the largest squared length. Errors: argument (an element that is not finite).
     private func longest(_ rows: UnsafePointer<Float>, _ count: Int, _ name: String)
         throws(SupConError) -> Double
     {

@@ -2,18 +2,18 @@ import Glibc
 import SupConTensor
 import Synchronization
 
-/// Which tiles of a matrix of blocks are worked on when: in rounds, in none of which two tiles
-/// share a block of rows or a block of columns (nor, for tiles that serve both ways, a block at
-/// all). A tile waits for those of earlier rounds on its own two blocks, not for whole rounds. So
-/// what tiles add to their blocks is never torn, is added in an order that does not depend on the
-/// number of threads, and a thread that the system holds up does not hold up the others.
+/// A tile schedule decides when each tile of a matrix of blocks is processed. Tiles are assigned to
+/// rounds; within a round no two tiles share a block of rows or a block of columns (or, for tiles
+/// that serve both ends, any block). A tile waits for the tiles of earlier rounds in its own two
+/// blocks, not for whole rounds. Therefore additions to a block never race, their order does not
+/// depend on the number of threads, and a thread that the system delays does not delay all others.
 final class TileSchedule: @unchecked Sendable {
     private let threads: Int
-    /// Rounds that a block has behind it.
+    /// The number of rounds that each block has completed.
     private let behind: UnsafeMutablePointer<Atomic<Int>>
     private let capacity: Int
 
-    /// For at most `blocks` blocks of rows, and of columns.
+    /// Makes a schedule for at most `blocks` blocks of rows, and as many of columns.
     init(threads: Int, blocks: Int) {
         self.threads = threads
         capacity = 2 * blocks + 2
@@ -26,8 +26,9 @@ final class TileSchedule: @unchecked Sendable {
         behind.deallocate()
     }
 
-    /// Every pair of `blocks` once, and every block with itself: a round-robin tournament, by the
-    /// circle method; the first round is the diagonal. Of an odd number one has a bye.
+    /// Calls `body` for every pair of `blocks` blocks once, and for every block with itself. The
+    /// order is that of a round-robin tournament by the circle method; the first round is the
+    /// diagonal. If the number is odd, one block has a bye in each round.
     func pairs(blocks: Int, _ body: (_ worker: Int, _ first: Int, _ second: Int) -> Void) {
         let players = blocks + blocks % 2
         let (around, tables) = (players - 1, players / 2)
@@ -45,8 +46,8 @@ final class TileSchedule: @unchecked Sendable {
         }
     }
 
-    /// Every block of `rows` with every block of `columns`, in shifted diagonals; the shorter side
-    /// is filled up with byes.
+    /// Calls `body` for every block of `rows` with every block of `columns`, in shifted diagonals;
+    /// the shorter side is padded with byes.
     func grid(rows: Int, columns: Int, _ body: (_ worker: Int, _ row: Int, _ column: Int) -> Void) {
         let most = max(rows, columns)
         inOrder(most * most) { worker, item in
@@ -69,8 +70,8 @@ final class TileSchedule: @unchecked Sendable {
         share(count, body)
     }
 
-    /// Does `work` when both slots have `round` rounds behind them. What it waits for was taken
-    /// earlier by a thread that is at it, so it will come.
+    /// Does `work` when both blocks have completed `round` rounds. A thread is already processing
+    /// the tile that this one waits for, so the wait ends.
     private func after(_ round: Int, _ one: Int, _ other: Int, _ work: () -> Void) {
         var patience = 1000
         while behind[one].load(ordering: .acquiring) < round

@@ -2,15 +2,16 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// Goes over all tiles of s = anchors · contrastsᵀ/τ, twice: for the sums, and for the gradient.
+/// A tile sweep processes all tiles of s = anchors · contrastsᵀ/τ twice: once for the sums, and
+/// once for the gradient.
 struct TileSweep {
     struct Sizes {
         var contrasts: Int
         var anchors: Int
         var dimension: Int
         var threads: Int
-        /// Rows and columns of a tile: small enough to stay in a core's own cache, and for the
-        /// threads to have something to share; decided by the number of contrasts alone.
+        /// The number of rows and columns of a tile. It is small enough for a core's own cache, and
+        /// for the threads to fraction the work; it depends on the number of contrasts alone.
         var block: Int { min(max((contrasts / 8 + 15) / 16 * 16, 32), Int(SC_LOSS_TILE)) }
         var byteCount: Int {
             anchors * (AnchorTerms.bytesPerAnchor + dimension * 4) + threads * block * block * 4
@@ -18,17 +19,19 @@ struct TileSweep {
     }
 
     struct Problem {
-        /// [anchors, dimension], rows `anchorStride` apart.
+        /// The anchors [anchors, dimension], in rows `anchorStride` apart.
         var anchors: UnsafePointer<Float>
         var anchorStride: Int
-        /// [contrasts, dimension]
+        /// The contrasts [contrasts, dimension].
         var contrasts: UnsafePointer<Float>
         var weights: PairWeights
-        /// Tiles serve both ways.
+        /// Whether tiles serve both ends.
         var both: Bool
-        /// Where ranks share the tiles that serve both ways: which of them this one makes.
+        /// The ranks that fraction the tiles; nil unless tiles serve both ends. Each rank computes
+        /// some of them.
         var ranks: Ranks?
-        /// Once it is canceled, the tiles that are left are left out: sums and gradients are void.
+        /// The watch of the call. Once it is canceled, the remaining tiles are skipped, and sums
+        /// and gradients are meaningless.
         var watch: CancelWatch
         var contrastCount: Int { weights.contrasts }
     }
@@ -42,7 +45,7 @@ struct TileSweep {
     private let tiles: Room<Float>
     private let schedule: TileSchedule
 
-    /// Errors: memory.
+    /// Allocates the workspaces. Errors: memory.
     init(_ sizes: Sizes, kind: Int32, alpha: Float) throws(SupConError) {
         (self.sizes, self.kind, self.alpha) = (sizes, kind, alpha)
         terms = try AnchorTerms(sizes.anchors)
@@ -52,7 +55,7 @@ struct TileSweep {
             threads: sizes.threads, blocks: (sizes.contrasts + sizes.block - 1) / sizes.block)
     }
 
-    /// Fills `terms` with what the losses are made of.
+    /// Computes the sums in `terms` from which the losses follow.
     func gatherSums(_ problem: Problem) {
         terms.clear(shifted: !problem.both)
         let (sum, positive, shift, positiveShift) = (
@@ -76,8 +79,8 @@ struct TileSweep {
         if kind == Int32(SC_LOSS_OUT_ONE) { gatherOnePositive(problem) }
     }
 
-    /// The second look that one positive at a time needs, once the negatives' sum is known; only
-    /// where there are positives.
+    /// Makes the second pass that denominator onePositive needs once the sum over negatives is
+    /// known, through the tiles that contain positives.
     private func gatherOnePositive(_ problem: Problem) {
         terms.closeNegatives(problem.weights)
         let (negatives, rest, loss, share) = (
@@ -94,8 +97,9 @@ struct TileSweep {
         }
     }
 
-    /// gradient ← ∂L/∂s-weighted sums of rows, of the mean over the anchors; where tiles serve one
-    /// way, the anchors' part is in `anchorGradient`. nil: the contrasts' is not wanted.
+    /// Computes the gradient of the mean over the anchors with respect to the contrasts, from
+    /// ∂L/∂s; if tiles serve one end, the anchors' part goes to `anchorGradient`. If `gradient` is
+    /// nil, the contrasts' part is not computed.
     func gatherGradient(_ problem: Problem, into gradient: UnsafeMutablePointer<Float>?) {
         gradient?.update(repeating: 0, count: problem.contrastCount * sizes.dimension)
         let (weight, positiveWeight, shift, positiveShift) = (
@@ -127,7 +131,7 @@ struct TileSweep {
         }
     }
 
-    /// Whether this rank makes a tile: they are dealt out in turn.
+    /// Returns whether this rank computes a tile. Tiles are assigned to ranks in rotation.
     private func isOwn(_ problem: Problem, _ row: Int, _ column: Int) -> Bool {
         guard let ranks = problem.ranks else { return true }
         return (column * (column + 1) / 2 + row) % ranks.world == ranks.rank
@@ -135,7 +139,7 @@ struct TileSweep {
 
     private func blocks(_ count: Int) -> Int { (count + sizes.block - 1) / sizes.block }
 
-    /// s of a block of anchors and a block of contrasts, in the worker's tile.
+    /// Computes s of a block of anchors and a block of contrasts, in the worker's tile.
     private func similarities(_ problem: Problem, _ worker: Int, _ row: Int, _ column: Int)
         -> sc_loss_tile
     {
@@ -165,7 +169,7 @@ struct TileSweep {
         return tile
     }
 
-    /// target[anchors of the tile] += G · contrasts
+    /// Computes target[anchors of the tile] += G · contrasts.
     private func addRows(
         _ tile: sc_loss_tile, _ problem: Problem, into target: UnsafeMutablePointer<Float>
     ) {
@@ -176,7 +180,7 @@ struct TileSweep {
             ldb: dimension, beta: 1, c: target + Int(tile.first_anchor) * dimension, ldc: dimension)
     }
 
-    /// target[contrasts of the tile] += Gᵀ · anchors
+    /// Computes target[contrasts of the tile] += Gᵀ · anchors.
     private func addColumns(
         _ tile: sc_loss_tile, _ problem: Problem, into target: UnsafeMutablePointer<Float>
     ) {
@@ -189,8 +193,8 @@ struct TileSweep {
             c: target + Int(tile.first_contrast) * dimension, ldc: dimension)
     }
 
-    /// By the range of classes in either block: views lie together, so that without labels most
-    /// tiles are spared.
+    /// Returns whether a tile may contain positives, by the ranges of classes in its blocks. Views
+    /// of a sample are adjacent, so that without labels most tiles are skipped.
     private func mayHavePositives(_ problem: Problem, _ row: Int, _ column: Int) -> Bool {
         guard problem.weights.mask == nil else { return true }
         func range(_ block: Int, of count: Int, stride: Int) -> (low: Int32, high: Int32) {

@@ -3,7 +3,7 @@ import SupConTensor
 import SupConVision
 
 extension NetworkConfiguration {
-    /// What network these tensors are the parameters of, by their names and shapes; `path` is for
+    /// Infers the network to which these tensors belong from their names and shapes; `path` is for
     /// messages. Errors: format.
     init(recognizing tensors: ParameterNames, path: RawPath) throws(SupConError) {
         self.init()
@@ -98,7 +98,7 @@ extension NetworkConfiguration {
         }
     }
 
-    /// Residual blocks per stage: one more than the largest M of "layerN.M.".
+    /// Returns the number of residual blocks per stage: one more than the largest M of "layerN.M.".
     private static func blocks(_ tensors: ParameterNames) -> [Int] {
         var blocks = [0, 0, 0, 0]
         for name in tensors.names where name.hasPrefix("layer") {

@@ -2,21 +2,22 @@ import CKernels
 import CZlib
 import SupConTensor
 
-/// The checksum of a safetensors file of ours: CRC-32 (zlib's, of ISO 3309) of all its bytes, with
-/// the eight hexadecimal digits that the metadata gives for it taken as zeros. It finds every
-/// flipped bit, and every damage of up to 32 bits in a row.
+/// A checksum protects the safetensors files that this library writes. It is the CRC-32 (zlib's, of
+/// ISO 3309) of all bytes, with the eight hexadecimal digits in the metadata that state it replaced
+/// by zeros. It detects every flipped bit, and every damage of up to 32 consecutive bits.
 ///
-/// Files of others have none and are not checked. A program that changes tensors and keeps the
-/// metadata, as Python's safetensors lets one do, leaves a checksum that no longer holds; its files
-/// are told from damaged ones by the order of the metadata (`isRewritten`).
+/// Files of other programs have no checksum and are not checked. A program that changes tensors but
+/// keeps the metadata, as Python's safetensors allows, leaves a checksum that no longer matches;
+/// such files are distinguished from damaged ones by the order of the metadata (`isRewritten`).
 enum Checksum {
     static let key = "supcon.crc32"
     static let blank = "00000000"
     private static let piece = 1 << 20
 
-    /// Where the digits are in a header; nil: nowhere, or not as this library writes them.
+    /// Returns the position of the digits in a header; nil if there are none, or not as this
+    /// library writes them.
     static func digits(in header: UnsafeRawBufferPointer) -> Range<Int>? {
-        // In a string of JSON the quotes would have backslashes before them.
+        // Within a JSON string the quotes would be escaped.
         let before = Array("\"\(key)\":\"".utf8)
         let found = Int(sc_find_bytes(header.baseAddress, header.count, before, before.count))
         if found < 0 { return nil }
@@ -25,17 +26,17 @@ enum Checksum {
         return end <= header.count ? start..<end : nil
     }
 
-    /// The metadata in the order in which this library writes it: by falling keys, an order that no
-    /// other program has.
+    /// Returns the metadata in the order in which this library writes it: by descending keys, an
+    /// order that no other program uses.
     static func ordered(_ metadata: [(key: String, value: String)]) -> [(
         key: String, value: String
     )] {
         metadata.sorted { $0.key > $1.key }
     }
 
-    /// Whether another program has written the metadata anew: by rising keys, or in the arbitrary
-    /// order of a hash table, so that many neighbors are out of our order. Damage to one key puts
-    /// at most two pairs out of order.
+    /// Returns whether another program has rewritten the metadata: by ascending keys, or in the
+    /// arbitrary order of a hash table, so that many neighbors are not in descending order. Damage
+    /// to one key puts at most two pairs out of order.
     static func isRewritten(_ keys: [String]) -> Bool {
         zip(keys, keys.dropFirst()).count { $0 <= $1 } > 2
     }
@@ -57,8 +58,8 @@ enum Checksum {
         header.replaceSubrange(digits, with: text(sum).utf8)
     }
 
-    /// Sees that `file` is what its metadata say. `header`: with what is before it, 8 bytes, as
-    /// they are in the file; its digits become zeros. Errors: format, io, memory.
+    /// Verifies that `file` matches its metadata. `header` holds the header and the 8 bytes before
+    /// it, as they are in the file; its digits are replaced by zeros. Errors: format, io, memory.
     static func check(
         _ file: FileReader, _ expected: String, header: UnsafeMutableRawBufferPointer
     ) throws(SupConError) {

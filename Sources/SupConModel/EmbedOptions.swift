@@ -2,7 +2,7 @@ import SupConNetwork
 import SupConTensor
 
 extension Model {
-    /// Returns the dimension of a row of an output; 0: the model does not have that output.
+    /// Returns the dimension of a row of an output; 0 if the model does not have that output.
     public func outputDimension(_ output: EmbedOutput) -> Int {
         Self.dimension(output, configuration)
     }
@@ -15,8 +15,8 @@ extension Model {
         }
     }
 
-    /// Checks what does not depend on the images, and tells a row's length. Errors: argument, state
-    /// (no such output).
+    /// Checks everything that does not depend on the images, and returns the dimension of a row.
+    /// Errors: argument, state (no such output).
     static func check(_ options: EmbedOptions, _ configuration: NetworkConfiguration)
         throws(SupConError) -> Int
     {
@@ -40,14 +40,14 @@ extension Model {
     }
 }
 
-/// A plan's output → rows as they were asked for.
+/// Output rows are the outputs of a plan in the form that the caller has asked for.
 struct OutputRows {
     var options: EmbedOptions
     var dimension: Int
     /// PyTorch's, for lengths.
     static let smallest = 1e-12
 
-    /// The plan's first `count` rows → `rows` [count, dimension].
+    /// Writes the plan's first `count` rows to `rows` [count, dimension].
     func copy(_ count: Int, of plan: InferencePlan, to rows: UnsafeMutablePointer<Float>) {
         let source: UnsafeMutablePointer<Float>? =
             switch options.output {
@@ -55,7 +55,7 @@ struct OutputRows {
             case .projection: plan.projection
             case .logits, .probabilities: plan.logits
             }
-        // Whether there is such an output was checked.
+        // `check` has found that the model has the output.
         guard let source else { return }
         for row in 0..<count {
             let (from, to) = (source + row * dimension, rows + row * dimension)

@@ -3,8 +3,9 @@ import SupConTensor
 import SupConVision
 
 extension Model {
-    /// Embeds images → [count, outputDimension]. Any number of threads at once. Errors: argument,
-    /// shape, state (no such output; training), memory, and nothing is written then; canceled.
+    /// Embeds images to `rows` [count, outputDimension]. Any number of threads may embed at once.
+    /// Errors: argument, shape, state (no such output; training), memory, after which nothing has
+    /// been written; canceled.
     package func embed(
         _ images: ImageBatch, _ options: EmbedOptions = EmbedOptions(),
         into rows: UnsafeMutablePointer<Float>
@@ -12,8 +13,9 @@ extension Model {
         try shared { () throws(SupConError) in try run(images, options, rows) }
     }
 
-    /// Embeds all images of a data set, in their order → [count, outputDimension]. Errors: also io
-    /// and format (a file that has become unreadable), canceled (by a callback, or the context).
+    /// Embeds all images of a data set, in their order, to `rows` [count, outputDimension]. Errors:
+    /// those of a batch; io and format (a file that has become unreadable), canceled (by a
+    /// callback, or the context).
     package func embed(
         _ dataset: Dataset, _ options: EmbedOptions = EmbedOptions(),
         into rows: UnsafeMutablePointer<Float>
@@ -21,8 +23,8 @@ extension Model {
         try shared { () throws(SupConError) in try run(dataset, options, rows) }
     }
 
-    /// The same inside `exclusive`, for who has the model alone: with the parameters as they are
-    /// now.
+    /// Embeds within `exclusive`, for a caller that has exclusive use of the model, with the
+    /// current parameters.
     package func embedWhileExclusive(
         _ dataset: Dataset, _ options: EmbedOptions = EmbedOptions(),
         into rows: UnsafeMutablePointer<Float>
@@ -57,8 +59,8 @@ extension Model {
         }
     }
 
-    /// Images of a data set as the network takes them; `team`: one that is kept. Errors: those of
-    /// the first image that cannot be read.
+    /// Reads images of a data set in the form that the network takes; `team` is one that is kept.
+    /// Errors: those of the first image that cannot be read.
     func read(
         _ dataset: Dataset, _ range: Range<Int>, to input: UnsafeMutablePointer<Float>,
         _ team: ImageTeam? = nil
@@ -71,7 +73,7 @@ extension Model {
         }
     }
 
-    /// Errors: shape.
+    /// Throws unless the number of channels is the model's. Errors: shape.
     func checkChannels(_ found: Int) throws(SupConError) {
         try require(
             found == channels, .shape,
@@ -84,9 +86,9 @@ extension Model {
 
     // MARK: passes
 
-    /// Embeds `count` images, which `fill` writes to a plan's input, range by range. What may fail
-    /// half-way goes to memory of ours first, so that the caller's stays as it was. Errors:
-    /// argument, state, memory, and those of `fill`.
+    /// Embeds `count` images, which `fill` writes to a plan's input, range by range. If it may fail
+    /// half-way, rows are first written to memory of the library's own, so that the caller's stays
+    /// unchanged. Errors: argument, state, memory, and those of `fill`.
     private func run(
         _ count: Int, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>, mayFail: Bool,
         fill: (Range<Int>, UnsafeMutablePointer<Float>) throws(SupConError) -> Void
@@ -137,7 +139,7 @@ extension Model {
                 }
                 done += used
             } catch {
-                // A size of the library's choice gives way to a smaller one.
+                // A size that the library has chosen is replaced by a smaller one.
                 guard error.kind == .memory, options.batchSize == 0 || size < options.batchSize,
                     batches.giveUp(size)
                 else { throw error }

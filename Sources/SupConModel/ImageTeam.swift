@@ -2,10 +2,10 @@ import SupConTensor
 import SupConVision
 import Synchronization
 
-/// Shares images among threads and writes them as the model takes them; keeps its scratch memory
-/// from pass to pass.
+/// An image team divides images among threads and writes them in the form that the model takes; it
+/// keeps its scratch memory from pass to pass.
 struct ImageTeam: @unchecked Sendable {
-    /// What a chunk of work has for itself.
+    /// A member holds the resources of one chunk of work.
     private struct Member {
         var reader: ImageReader?
         var workspace = AugmentationWorkspace()
@@ -19,21 +19,21 @@ struct ImageTeam: @unchecked Sendable {
     init(_ model: Model, _ dataset: Dataset? = nil, count: Int) {
         (threads, watch) = (model.context.threads, model.context.watch())
         let gate = DecodeGate(model.context)
-        // A few for each thread, as images differ in cost.
+        // There are a few members per thread, as images differ in cost.
         members = (0..<(threads <= 1 ? 1 : max(min(threads * 2, count), 0))).map { _ in
             Member(reader: dataset.map { ImageReader($0, gate) })
         }
         pixels = PixelNormalization(model)
     }
 
-    /// Images of the data set. Errors: those of the first image, in the data set's order, that
-    /// cannot be read.
+    /// Reads images of the data set. Errors: those of the first image, in the data set's order,
+    /// that cannot be read.
     func read(_ range: Range<Int>, to input: UnsafeMutablePointer<Float>) throws(SupConError) {
         try share(range, input) { (index, member, floats) throws(SupConError) in
             guard let reader = member.reader else { return }
             defer { reader.close() }
             let (height, width) = try reader.open(index)
-            // Of a large photograph not much more is decoded than the model sees.
+            // A large photograph is decoded at little more than the model's size.
             let fraction = max(
                 Double(pixels.height) / Double(height), Double(pixels.width) / Double(width))
             let image = try reader.pixels(atLeast: min(fraction, 1))
@@ -42,7 +42,7 @@ struct ImageTeam: @unchecked Sendable {
         }
     }
 
-    /// Images of `batch`. Errors: memory.
+    /// Reads images of `batch`. Errors: memory.
     func read(_ range: Range<Int>, of batch: ImageBatch, to input: UnsafeMutablePointer<Float>)
         throws(SupConError)
     {

@@ -13,9 +13,9 @@ extension Model {
             quantization: quantization)
     }
 
-    /// Saves the model as a safetensors file that PyTorch reads with `load_state_dict`:
-    /// torchvision's parameter names, our configuration as metadata. Errors: argument, io, state
-    /// (training).
+    /// Saves the model as a safetensors file that PyTorch reads with `load_state_dict`: the
+    /// parameters have torchvision's names, and the configuration is in the metadata. Errors:
+    /// argument, io, state (training).
     public func save(_ path: RawPath) throws(SupConError) {
         try shared { () throws(SupConError) in try write(path) }
     }
@@ -23,20 +23,20 @@ extension Model {
     /// Saves the model at a path, as `save` of a `RawPath` does.
     public func save(_ path: String) throws(SupConError) { try save(RawPath(path)) }
 
-    /// The same inside `exclusive`, for who has the model alone. Errors: argument, io, state.
+    /// Saves the model within `exclusive`, for a caller that has exclusive use of it. Errors:
+    /// argument, io, state.
     package func saveWhileExclusive(_ path: RawPath) throws(SupConError) {
         try requireExclusive("saving while training")
         try write(path)
     }
 
     private func write(_ path: RawPath) throws(SupConError) {
-        // Each batch norm of PyTorch has a count of its steps as well, and load_state_dict misses
-        // it.
+        // Each batch norm of PyTorch also has a count of its steps, which load_state_dict requires.
         let steps = try AlignedBuffer(byteCount: 8)
         let (network, metadata) = (network, metadata)
         try Safetensors.write(
             path, network.parameters.tensors(batchesTracked: steps), metadata: metadata.pairs)
-        // The numbers lie in the network's memory.
+        // The elements are in the network's memory.
         withExtendedLifetime((network, steps)) {}
     }
 }
@@ -55,9 +55,9 @@ extension ParameterStore {
 // MARK: loading
 
 extension Model {
-    /// Loads a model from a safetensors file: ours, or one with the parameter names of torchvision,
-    /// timm or SupContrast. Errors: argument (an option contradicts the file), io, format, memory,
-    /// unsupported.
+    /// Loads a model from a safetensors file: one that this library has written, or one with the
+    /// parameter names of torchvision, timm or SupContrast. Errors: argument (an option contradicts
+    /// the file), io, format, memory, unsupported.
     public static func load(
         _ path: String, _ options: LoadOptions = LoadOptions(), context: ExecutionContext = .default
     ) throws(SupConError) -> Model {
@@ -105,7 +105,7 @@ extension Model {
                 ? usable(metadata.quantization, path: path) : nil, context: context)
     }
 
-    /// For files that are not ours. Errors: argument, format.
+    /// Returns the description of a model from another program's file. Errors: argument, format.
     private static func recognized(_ tensors: ParameterNames, _ options: LoadOptions, path: RawPath)
         throws(SupConError) -> ModelMetadata
     {
@@ -130,7 +130,7 @@ extension Model {
             std: std, resizing: options.resizing ?? .squash)
     }
 
-    /// Errors: argument.
+    /// Throws if options contradict the file. Errors: argument.
     private static func check(
         _ options: LoadOptions, against metadata: ModelMetadata, path: RawPath
     )
@@ -165,7 +165,7 @@ extension Model {
         }
     }
 
-    /// Errors: unsupported.
+    /// Returns the precision to compute in. Errors: unsupported.
     private static func precision(_ wanted: Precision?, _ said: Precision?, path: RawPath)
         throws(SupConError) -> Precision
     {
@@ -182,7 +182,7 @@ extension Model {
         return said
     }
 
-    /// The file's, where this machine can.
+    /// Returns the file's quantization if this machine can use it.
     private static func usable(_ quantization: Quantization?, path: RawPath) -> Quantization? {
         guard let quantization else { return nil }
         do throws(SupConError) { try Engine.standard.checkInt8() } catch {
@@ -192,8 +192,8 @@ extension Model {
         return quantization
     }
 
-    /// Every parameter is there in its shape, and nothing else; of what is missing and of what is
-    /// none, the message lists the first. Errors: format.
+    /// Checks that every parameter is present in its shape, and nothing else; the message lists the
+    /// first missing and unexpected tensors. Errors: format.
     private static func check(
         _ tensors: ParameterNames, against configuration: NetworkConfiguration, path: RawPath
     ) throws(SupConError) {
@@ -238,7 +238,7 @@ extension Model {
         }
     }
 
-    /// The first eight tensors, and how many more there are.
+    /// Lists the first eight tensors, and the number of the others.
     private static func listed(_ tensors: [(name: String, shape: [Int])]) -> String {
         let most = 8
         let named = tensors.prefix(most).map { "\($0.name) of shape \($0.shape.prefix(8))" }
@@ -246,11 +246,11 @@ extension Model {
             + (tensors.count > most ? " and \(tensors.count - most) more" : "")
     }
 
-    /// Numbers that a network can compute with. Errors: format.
+    /// Checks that all values are finite. Errors: format.
     private static func check(
         _ values: UnsafePointer<Float>, _ entry: ParameterStore.Entry, path: RawPath
     ) throws(SupConError) {
-        // Bits without the sign order like the numbers; infinity and NaN come last.
+        // The bits without the sign are ordered like magnitudes; infinity and NaN come last.
         var largest: UInt32 = 0
         for i in 0..<entry.count { largest = max(largest, values[i].bitPattern & 0x7FFF_FFFF) }
         if largest >= 0x7F80_0000,

@@ -2,14 +2,15 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// The library, as files name it.
+/// The name and version of the library, as written to files.
 package enum Library {
     package static let version = "0.2.0"
 }
 
-/// What a model is but for its numbers; in a file: strings under "supcon.…", lists as JSON.
+/// Model metadata describes everything about a model except its parameters. In a file it is a list
+/// of strings under "supcon.…", with lists in JSON.
 struct ModelMetadata: Equatable {
-    /// Of the files that this library writes, and the highest that it reads.
+    /// The format version of the files that this library writes, and the highest that it reads.
     static let format = 1
 
     var configuration: NetworkConfiguration
@@ -19,9 +20,9 @@ struct ModelMetadata: Equatable {
     var std: [Float]
     var resizing = Resizing.squash
     var classNames: [String] = []
-    /// nil: whatever is fastest where it is loaded.
+    /// The precision; nil: the fastest of the machine that loads the model.
     var precision: Precision?
-    /// Of a model that embeds in int8.
+    /// The quantization of a model that embeds in int8.
     var quantization: Quantization?
 
     var pairs: [(key: String, value: String)] {
@@ -29,7 +30,7 @@ struct ModelMetadata: Equatable {
             JSON.array(numbers.map { .real(Self.decimal($0)) }).text
         }
         return [
-            // What PyTorch's tools look for.
+            // PyTorch's tools look for this entry.
             ("format", "pt"),
             ("supcon.format", "\(Self.format)"), ("supcon.library", Library.version),
             ("supcon.architecture", configuration.architecture.rawValue),
@@ -50,7 +51,7 @@ struct ModelMetadata: Equatable {
         ] + (quantization.map { [("supcon.int8_ranges", text($0.ranges))] } ?? [])
     }
 
-    /// The double that is written as short as the float, if it leads back to it.
+    /// Returns the double with the shortest decimal form that gives back the float.
     private static func decimal(_ number: Float) -> Double {
         guard let short = Double("\(number)"), Float(short) == number else { return Double(number) }
         return short
@@ -58,7 +59,7 @@ struct ModelMetadata: Equatable {
 }
 
 extension ModelMetadata {
-    /// What `pairs` said; nil: the file is not ours. Errors: format.
+    /// Parses the metadata; nil if the file is not this library's. Errors: format.
     init?(_ pairs: [String: String]) throws(SupConError) {
         guard let written = pairs["supcon.format"] else { return nil }
         let library = pairs["supcon.library"].map { " by libsupcon \($0.prefix(40))" } ?? ""

@@ -3,7 +3,8 @@ import SupConTensor
 import SupConVision
 
 extension ModelOptions {
-    /// What the network is, its stem and the beginning of its blocks chosen.
+    /// The configuration of the network, with the stem and the initialization of its blocks
+    /// resolved.
     package var configuration: NetworkConfiguration {
         var configuration = NetworkConfiguration()
         configuration.architecture = architecture
@@ -18,7 +19,7 @@ extension ModelOptions {
         return configuration
     }
 
-    /// Errors: argument.
+    /// Throws unless all options are valid. Errors: argument.
     package func validate() throws(SupConError) {
         try configuration.validate()
         try Pixels.checkSize(height: imageHeight, width: imageWidth)
@@ -26,25 +27,25 @@ extension ModelOptions {
     }
 }
 
-/// Load options say how to read a file; what is set must agree with the file's metadata, if it has
-/// any.
+/// Load options determine how to read a file; those that are set must agree with the file's
+/// metadata, if it has any.
 public struct LoadOptions: Sendable, Equatable {
-    /// The stem; nil: as the shape of the first convolution says.
+    /// The stem; nil: inferred from the shape of the first convolution.
     public var stem: Stem?
-    /// The architecture; nil: as the names and shapes of the parameters say.
+    /// The architecture; nil: inferred from the names and shapes of the parameters.
     public var architecture: Architecture?
-    /// The precision to compute in; nil: as the metadata says, int8 too, else bf16 where the CPU
-    /// multiplies it natively. It overrules the metadata.
+    /// The precision to compute in, which overrides the metadata; nil: that of the metadata,
+    /// including int8, or else bf16 if the CPU multiplies it natively.
     public var precision: Precision?
-    /// The height to embed at, in pixels; 0: as the metadata says, else 32 for a CIFAR stem and 224
-    /// for ImageNet's.
+    /// The height to embed at, in pixels; 0: that of the metadata, or else 32 for a CIFAR stem and
+    /// 224 for ImageNet's.
     public var imageHeight = 0
-    /// The width to embed at, in pixels; 0: the file's.
+    /// The width to embed at, in pixels; 0: as for the height.
     public var imageWidth = 0
-    /// The mean and standard deviation of each channel; nil: as the metadata says, else ImageNet's
-    /// for 3 channels, 0.5 and 0.25 for others.
+    /// The mean and standard deviation of each channel; nil: those of the metadata, or else
+    /// ImageNet's for 3 channels, 0.5 and 0.25 for others.
     public var meanStd: (mean: [Float], std: [Float])?
-    /// The way in which images are resized; nil: as the metadata says, else `squash`.
+    /// The way in which images are resized; nil: that of the metadata, or else `squash`.
     public var resizing: Resizing?
 
     /// Makes options that take everything from the file.
@@ -59,13 +60,13 @@ public struct LoadOptions: Sendable, Equatable {
     }
 }
 
-/// What a model asks of images.
+/// The defaults and checks of the images that models take.
 enum Pixels {
-    /// torchvision's.
+    /// The mean of ImageNet's pixels, as in torchvision.
     static let imageNetMean: [Float] = [0.485, 0.456, 0.406]
     static let imageNetStd: [Float] = [0.229, 0.224, 0.225]
 
-    /// Errors: argument.
+    /// Throws unless an image size is valid. Errors: argument.
     static func checkSize(height: Int, width: Int) throws(SupConError) {
         try require(
             (1...65536).contains(height), .argument,
@@ -74,7 +75,7 @@ enum Pixels {
             (1...65536).contains(width), .argument, "image_width is \(width); expected 1 to 65536")
     }
 
-    /// Says in the log if these cannot be of pixels from 0 to 1.
+    /// Warns in the log if mean and std cannot be those of pixels from 0 to 1.
     static func warnOfScale(mean: [Float], std: [Float]) {
         for (name, values) in [("mean", mean), ("std", std)] {
             guard let channel = values.firstIndex(where: { $0 > 1.5 || $0 < -1.5 }) else {

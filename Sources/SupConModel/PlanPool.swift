@@ -2,14 +2,14 @@ import SupConNetwork
 import SupConTensor
 import Synchronization
 
-/// Inference plans that wait for their next use. A plan is taken by one caller, who has it alone
-/// until it comes back; plans whose weights are of yesterday are refreshed when they are taken.
+/// A plan pool keeps inference plans for their next use. A plan is taken by one caller at a time;
+/// plans whose weights are out of date are refreshed when they are taken.
 final class PlanPool: Sendable {
-    /// Idle plans that are kept, at most; the ones not used for longest go first.
+    /// The largest number of idle plans; the least recently used ones go first.
     static let mostPlans = 16
     static let mostBytes = 2 << 30
 
-    /// A plan is used by one thread at a time, and the pool sees to that.
+    /// An entry of the pool, which ensures that a plan is used by one thread at a time.
     private struct Entry: @unchecked Sendable {
         var plan: InferencePlan
         var images: Int
@@ -17,16 +17,16 @@ final class PlanPool: Sendable {
         var generation: Int
     }
     private struct State {
-        /// The last used is the last.
+        /// The idle plans, the most recently used one last.
         var idle: [Entry] = []
-        /// Of the parameters' numbers.
+        /// The version of the parameters' values.
         var weights = 0
-        /// Of the network and of requests to be forgotten.
+        /// The generation, which counts networks, and requests to forget all plans.
         var generation = 0
     }
     private let state = Mutex(State())
 
-    /// Lets `body` run a plan for `images` images, an idle one or a new one by `make`. Errors:
+    /// Runs `body` with a plan for `images` images, an idle one or a new one from `make`. Errors:
     /// those of `make` and `body`.
     func withPlan<R>(
         images: Int, make: () throws(SupConError) -> InferencePlan,
@@ -50,7 +50,7 @@ final class PlanPool: Sendable {
     }
 
     private func giveBack(_ entry: Entry) {
-        // What falls out is freed after the lock is open.
+        // Removed plans are freed after the lock is released.
         let dropped = state.withLock { state -> [Entry] in
             guard entry.generation == state.generation else { return [entry] }
             state.idle.append(entry)
@@ -66,10 +66,10 @@ final class PlanPool: Sendable {
         _ = consume dropped
     }
 
-    /// The network's parameters have other numbers now.
+    /// Notes that the values of the network's parameters have changed.
     func weightsChanged() { state.withLock { $0.weights += 1 } }
 
-    /// Forgets all plans, those in use too when they come back.
+    /// Forgets all plans; those in use are forgotten when they are returned.
     func removeAll() {
         let dropped = state.withLock { state -> [Entry] in
             defer { state.idle = [] }
@@ -79,6 +79,6 @@ final class PlanPool: Sendable {
         _ = consume dropped
     }
 
-    /// Idle plans, by their number of images: for tests.
+    /// The numbers of images of the idle plans, for tests.
     var idleSizes: [Int] { state.withLock { $0.idle.map(\.images) } }
 }

@@ -1,13 +1,14 @@
 import CKernels
 import SupConTensor
 
-/// An encoder in training, with its memory: images → r, and dr → the gradients of its parameters.
+/// An encoder in training owns its memory, and computes r from images, and the gradients of its
+/// parameters from dr.
 final class EncoderTraining {
     let graph: ComputeGraph
     let images: Int
     let layers: [any TrainingLayer]
-    /// The caller writes here the images [images, height, width, channels] f32, or the frozen
-    /// stages' output in the type of the activations.
+    /// The input, which the caller writes: images [images, height, width, channels] f32, or the
+    /// frozen stages' output in the type of the activations.
     let input: UnsafeMutableRawPointer
     private let type: ElementType
     private let threads: Int
@@ -17,9 +18,10 @@ final class EncoderTraining {
     private let output: UnsafeMutableRawPointer
     private let outputGradient: UnsafeMutableRawPointer
 
-    /// Takes the memory of a layout and builds the layers. `gradients`: [trainableCount], where the
-    /// parameters' gradients go; `freezesNorm`: batch norms keep their running statistics and use
-    /// them; `synchronized`: as of `BatchNorm`. Errors: memory.
+    /// Allocates the memory of a layout and builds the layers. `gradients` [trainableCount]
+    /// receives the parameters' gradients; if `freezesNorm` is true, batch norms use their running
+    /// statistics and leave them unchanged; `synchronized` is passed to `BatchNorm`. Errors:
+    /// memory.
     init(
         _ layout: TrainingLayout, _ network: Network, gradients: UnsafeMutablePointer<Float>,
         freezesNorm: Bool, synchronized: Ranks?
@@ -68,7 +70,7 @@ final class EncoderTraining {
     }
 }
 
-/// Builds the layers of a layout in its memory.
+/// A layer builder makes the layers of a layout in its memory.
 private struct LayerBuilder {
     let layout: TrainingLayout
     let memory: AlignedBuffer
@@ -81,9 +83,9 @@ private struct LayerBuilder {
         memory.pointer + layout.arena.offset(slot)
     }
 
-    /// Errors: memory, internal.
+    /// Makes the layers, in order. Errors: memory, internal.
     func layers() throws(SupConError) -> [any TrainingLayer] {
-        // By layer; nil for a pool.
+        // The batch norm of each layer; nil for a pool.
         var norms: [BatchNorm?] = []
         var layers: [any TrainingLayer] = []
         for layer in layout.layers {

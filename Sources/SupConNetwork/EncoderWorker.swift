@@ -1,7 +1,8 @@
 import SupConTensor
 
-/// A worker takes images through an encoder together. A plan has one worker on which all threads
-/// work, or a worker for each thread, whose images need not wait for each other.
+/// An encoder worker runs a group of images through an encoder together. A plan has either one
+/// worker on which all threads work, or one worker per thread, so that its images need not wait for
+/// those of the others.
 final class EncoderWorker {
     private enum Step {
         case convolution(any Convolution, Memory, PlannedConvolution)
@@ -10,16 +11,16 @@ final class EncoderWorker {
     private struct Memory {
         var x, y, packed: UnsafeMutableRawPointer
         var bias: UnsafeMutablePointer<Float>
-        /// Elements of y.
+        /// The elements of y.
         var count: Int
-        /// The steps of int8.
+        /// The quantization steps of an int8 convolution.
         var steps: ByteSteps?
     }
     private let activations: AlignedBuffer
     private let weights: AlignedBuffer
     private let steps: [Step]
     private let scratch: UnsafeMutableRawPointer
-    /// One convolution's weights, folded, before they are packed.
+    /// The folded weights of one convolution, before they are packed.
     private let folded: UnsafeMutablePointer<Float>
     private let image: InputConversion
     private let pool: AveragePoolRows
@@ -30,6 +31,7 @@ final class EncoderWorker {
     /// - Parameters:
     ///   - isFirst: takes the layout's convolutions; other workers make their own.
     ///   - weights: memory for the packed weights, which workers share.
+    /// Allocates the memory of a layout, and makes the steps.
     ///   - input: [images, height, width, channels] of this worker.
     ///   - features: [images, channels] of this worker; nil: the last value is not pooled.
     /// Errors: memory, unsupported, canceled.
@@ -81,9 +83,9 @@ final class EncoderWorker {
             threads: threads)
     }
 
-    /// Computes the features of the input; shows each value of the graph as it comes up, in f32:
-    /// its index, its elements, and how many they are. Once `watch` is canceled, the layers that
-    /// are left are left out.
+    /// Computes the features of the input. `observe` is called with each value of the graph as it
+    /// is computed in f32: its index, its elements, and their number. Once `watch` is canceled, the
+    /// remaining layers are skipped.
     func run(
         watch: CancelWatch? = nil,
         observe: (Int, UnsafePointer<Float>, Int) -> Void = { _, _, _ in }
@@ -106,7 +108,7 @@ final class EncoderWorker {
     }
 
     /// Folds the batch norms into the weights and packs these, for all workers that share them. In
-    /// int8 the steps stay those of the weights that the plan was made with.
+    /// int8 the quantization steps remain those of the weights that the plan was made with.
     func reloadWeights(_ parameters: ParameterStore) {
         for step in steps {
             // A pool has no weights.

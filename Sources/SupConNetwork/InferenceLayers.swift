@@ -1,24 +1,24 @@
 import CKernels
 import SupConTensor
 
-/// How an inference stores the values inside its encoder.
+/// The type in which inference stores the values inside its encoder.
 enum StoredType {
     case f32, bf16
-    /// By a quantization, with signs or without.
+    /// Bytes, quantized, signed or unsigned.
     case byte
 
     var byteCount: Int { self == .f32 ? 4 : self == .bf16 ? 2 : 1 }
-    /// What an engine is asked for; of no account for bytes.
+    /// The type that an engine is asked for; it is ignored for bytes.
     var floatType: ElementType { self == .bf16 ? .bf16 : .f32 }
 }
 
-/// The image as it comes, f32, → as the encoder takes it.
+/// An input conversion turns the f32 image into the type that the encoder takes.
 struct InputConversion {
     var from: UnsafeMutablePointer<Float>
     var to: UnsafeMutableRawPointer
     var count: Int
     var stored: StoredType
-    /// Of bytes.
+    /// The quantization step of bytes.
     var step: Float
     var threads: Int
 

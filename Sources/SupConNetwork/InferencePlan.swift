@@ -1,30 +1,29 @@
 import CKernels
 import SupConTensor
 
-/// A network laid out to embed batches of one size; running allocates nothing. One thread at a
-/// time; several plans of one network may run at once. With a quantization the encoder computes in
-/// int8: activations in bytes, sums in 32 bits.
+/// An inference plan embeds batches of one size with a network; running it allocates nothing. A
+/// plan serves one thread at a time, but several plans of one network may run at once. With a
+/// quantization the encoder computes in int8: activations are bytes, and sums have 32 bits.
 ///
-/// Where each thread can have images of its own it does: they meet once a pass and not behind each
-/// layer, where a thread that the machine has taken away would hold up the others. Work so small
-/// that meeting would cost more than it saves is done by one thread.
+/// If there are enough images, each thread has its own. Threads then meet once per pass instead of
+/// after each layer, where a thread that has lost its CPU would delay the others. Work so small
+/// that synchronization would cost more than it saves is done by one thread.
 package final class InferencePlan {
-    /// Bytes of activations, workspaces and weights.
+    /// The bytes of activations, workspaces and weights.
     package let memoryByteCount: Int
-    /// The input is [images, height, width, channels], normalized; behind frozen stages their
-    /// output.
+    /// The normalized input [images, height, width, channels]; behind frozen stages their output.
     package var input: UnsafeMutablePointer<Float> { inputBuffer.floats }
-    /// r [images, embeddingDimension], not normalized, after `run`.
+    /// The features r [images, embeddingDimension], not normalized, after `run`.
     package var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
     /// What head and classifier take: r, or r/|r|, after `run`.
     package var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
     /// w [images, projectionDimension], not normalized, after `run`; nil without a head.
     package var projection: UnsafeMutablePointer<Float>? { head?.output }
-    /// [images, classes], after `run`; nil without a classifier.
+    /// The logits [images, classes], after `run`; nil without a classifier.
     package var logits: UnsafeMutablePointer<Float>? { classifier?.output }
 
     private let network: Network
-    /// That compute; and of them, that share a worker.
+    /// The number of threads that compute, and of those that share a worker.
     private let (threads, threadsPerWorker): (Int, Int)
     private let imagesPerWorker: Int
     private let workers: [EncoderWorker]
@@ -33,15 +32,17 @@ package final class InferencePlan {
     private let head: HeadInference?
     private let classifier: HeadInference?
 
-    /// Multiplications of a pass, below which it is one thread's.
+    /// The number of multiplications per pass below which one thread does all of the work.
     static let smallWork = 50_000_000
 
     /// - Parameters:
-    ///   - stages: that are left out, with the stem; `input` is what they make. 0: none.
+    /// Plans inference on batches of `images` images.
+    ///   - stages: the number of stages to skip, together with the stem; `input` is then their
+    ///     output. 0: none.
     ///   - quantization: nil: the encoder computes in `precision`.
-    ///   - watch: is looked at between layers, as the engine takes its time to lay one out.
-    /// Errors: argument, unsupported (precision, int8), memory (more than the context allows; says
-    /// how much), canceled.
+    ///   - watch: is checked between layers, as the engine takes its time to prepare one.
+    /// Errors: argument, unsupported (precision, int8), memory (more than the context allows; the
+    /// message says how much), canceled.
     package init(
         _ network: Network, behind stages: Int = 0, images: Int, height: Int, width: Int,
         precision: Precision, quantization: Quantization? = nil, context: ExecutionContext,
@@ -54,7 +55,7 @@ package final class InferencePlan {
         let configuration = network.configuration
         var graph = ComputeGraph(configuration, height: height, width: width)
         if stages > 0 { graph = graph.from(graph.borders[stages]) }
-        // All stages make r, of which the mean over one pixel is a copy.
+        // If all stages are skipped, the input is r, which pooling over one pixel copies.
         if graph.layers.isEmpty { (graph.values[0].height, graph.values[0].width) = (1, 1) }
         self.network = network
         threads =
@@ -116,8 +117,8 @@ package final class InferencePlan {
         reloadWeights()
     }
 
-    /// `input` → `features`, and where they are wanted `projection` and `logits`, for all images of
-    /// the plan. Once `watch` is canceled, the layers that are left are left out.
+    /// Computes `features` from `input` for all images of the plan, and `projection` and `logits`
+    /// if they are wanted. Once `watch` is canceled, the remaining layers are skipped.
     package func run(projection: Bool = true, logits: Bool = true, watch: CancelWatch? = nil) {
         EngineTeam.run(images: imagesPerWorker, threads: threadsPerWorker) {
             Parallel.chunks(workers.count, threads: workers.count) {
@@ -132,15 +133,15 @@ package final class InferencePlan {
         }
     }
 
-    /// Runs the encoder of a plan in f32 and shows each value of the graph, but for pooled ones:
-    /// its index, its elements, and how many they are; worker by worker.
+    /// Runs the encoder of a plan in f32, worker by worker. `observe` is called with each value of
+    /// the graph except pooled ones: its index, its elements, and their number.
     func run(observing observe: (Int, UnsafePointer<Float>, Int) -> Void) {
         EngineTeam.run(images: imagesPerWorker, threads: threadsPerWorker) {
             for worker in workers { worker.run(observe: observe) }
         }
     }
 
-    /// After the network's parameters have changed.
+    /// Prepares the weights again after the network's parameters have changed.
     package func reloadWeights() {
         EngineTeam.run(images: imagesPerWorker, threads: threadsPerWorker) {
             workers[0].reloadWeights(network.parameters)

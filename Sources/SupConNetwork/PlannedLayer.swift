@@ -1,14 +1,15 @@
 import SupConTensor
 
-/// A layer of a graph with what a plan has laid out for it. Plans for training and for inference
-/// differ in the slots that their layers have; each slot that a layer needs is there.
+/// A planned layer is a layer of a graph together with the resources that a plan has laid out for
+/// it. Plans for training and for inference differ in the slots of their layers; every slot that a
+/// layer needs exists.
 enum PlannedLayer<ConvolutionSlots, PoolSlots> {
     case convolution(PlannedConvolution, ConvolutionSlots)
     case maxPool(PlannedMaxPool, PoolSlots)
 }
 
-/// A convolution and the batch norm behind it, with its shape, its parameters and the engine's
-/// primitive.
+/// A planned convolution is a convolution and the batch norm after it, with its shape, its
+/// parameters and the engine's primitive.
 struct PlannedConvolution {
     let layer: ComputeGraph.ConvolutionNorm
     let shape: ConvolutionShape
@@ -16,7 +17,7 @@ struct PlannedConvolution {
     let parameters: ConvolutionNormEntries
     let convolution: any Convolution
 
-    /// Errors: unsupported, memory.
+    /// Makes the primitive. Errors: unsupported, memory.
     init(
         _ layer: ComputeGraph.ConvolutionNorm, in graph: ComputeGraph, images: Int,
         _ parameters: ConvolutionNormEntries, _ purpose: ConvolutionPurpose, engine: Engine,
@@ -28,7 +29,7 @@ struct PlannedConvolution {
     }
 }
 
-/// A max pool by the indices of its values in the graph.
+/// A planned max pool, given by the indices of its values in the graph.
 struct PlannedMaxPool {
     let input: Int
     let output: Int
@@ -39,7 +40,7 @@ struct NormEntries {
     let gamma, beta, runningMean, runningVariance: ParameterStore.Entry
 }
 
-/// The parameters of a convolution and of the batch norm behind it.
+/// The parameters of a convolution and of the batch norm after it.
 struct ConvolutionNormEntries {
     let weight: ParameterStore.Entry
     let norm: NormEntries
@@ -55,7 +56,7 @@ extension ParameterStore {
         return entry
     }
 
-    /// The parameters of the batch norm of that name. Errors: internal.
+    /// Returns the parameters of the batch norm of a name. Errors: internal.
     func norm(_ name: String) throws(SupConError) -> NormEntries {
         NormEntries(
             gamma: try declared(name + ".weight"), beta: try declared(name + ".bias"),
@@ -63,7 +64,7 @@ extension ParameterStore {
             runningVariance: try declared(name + ".running_var"))
     }
 
-    /// The parameters of a layer. Errors: internal.
+    /// Returns the parameters of a layer. Errors: internal.
     func convolutionNorm(_ layer: ComputeGraph.ConvolutionNorm) throws(SupConError)
         -> ConvolutionNormEntries
     {
@@ -72,7 +73,7 @@ extension ParameterStore {
             norm: try norm(layer.normName))
     }
 
-    /// The memory of a batch norm's parameters, and where in `gradients` theirs go.
+    /// Returns pointers to the parameters of a batch norm, and to their gradients in `gradients`.
     func pointers(_ norm: NormEntries, gradients: UnsafeMutablePointer<Float>)
         -> BatchNorm.Parameters
     {

@@ -1,8 +1,8 @@
 import CKernels
 import SupConTensor
 
-/// 3×3 max pooling of stride 2 and padding 1: x [images, height, width, channels] → y [images,
-/// ⌈height/2⌉, ⌈width/2⌉, channels].
+/// A max pool of 3×3 with stride 2 and padding 1 computes y [images, ⌈height/2⌉, ⌈width/2⌉,
+/// channels] from x [images, height, width, channels].
 struct MaxPool {
     var images: Int
     var input: ComputeGraph.Shape
@@ -59,7 +59,8 @@ struct MaxPool {
     }
 }
 
-/// The mean over the area: x [images, area, channels] → r [images, channels] f32.
+/// An average pool computes the mean over the area: r [images, channels] f32 from x [images, area,
+/// channels].
 struct AveragePool {
     var images: Int
     var area: Int

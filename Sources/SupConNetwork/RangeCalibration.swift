@@ -1,16 +1,17 @@
 import CKernels
 import SupConTensor
 
-/// The calibration of int8 runs images through the encoder in f32, counts the magnitudes of every
-/// value, and takes for each the range with the least squared error.
+/// A range calibration prepares int8: it runs images through the encoder in f32, counts the
+/// magnitudes of every value, and chooses for each the range with the least squared error.
 package final class RangeCalibration {
     private let network: Network
     private let plan: InferencePlan
     private let graph: ComputeGraph
-    /// [values, SC_MAGNITUDES]
+    /// The histogram [SC_MAGNITUDES] of each value.
     private let counts: [AlignedBuffer]
 
-    /// For images of that size, so many at a time. Errors: argument, memory.
+    /// Makes a calibration for images of the given size, a number of them at a time. Errors:
+    /// argument, memory.
     package init(
         _ network: Network, images: Int, height: Int, width: Int, context: ExecutionContext
     )
@@ -29,23 +30,23 @@ package final class RangeCalibration {
         self.counts = counts
     }
 
-    /// [images, height, width, channels], normalized.
+    /// The normalized images [images, height, width, channels], which the caller writes.
     package var input: UnsafeMutablePointer<Float> { plan.input }
 
-    /// Takes account of the images in `input`.
+    /// Counts the magnitudes of the images in `input`.
     package func addImages() {
         plan.run { value, numbers, count in
             sc_count_magnitudes(numbers, Int64(count), counts[value].values(of: Int64.self))
         }
     }
 
-    /// Errors: argument.
+    /// Returns the quantization with the chosen ranges. Errors: argument.
     package func quantization() throws(SupConError) -> Quantization {
         var ranges = graph.values.indices.map { value in
             MagnitudeCounts(counts[value].values(of: Int64.self)).bestRange(
                 levels: graph.mayBeNegative(value) ? 127 : 255)
         }
-        // Pooled bytes are those that came in.
+        // A max pool's outputs are among its inputs, in the same steps.
         for case .maxPool(let input, let output) in graph.layers {
             ranges[output] = ranges[input]
         }
@@ -53,7 +54,7 @@ package final class RangeCalibration {
     }
 }
 
-/// How often each magnitude occurred, in bins of the float's upper bits.
+/// The histogram of the magnitudes of a value, in bins given by the upper bits of a float.
 struct MagnitudeCounts {
     private var bins: [(magnitude: Float, width: Float, count: Float)] = []
 
@@ -67,8 +68,8 @@ struct MagnitudeCounts {
         }
     }
 
-    /// The range R whose steps of R/levels lose least: min Σ (v − step · min(round(v/step),
-    /// levels))²; 1 if there is nothing.
+    /// Returns the range R for which steps of R/levels lose least: min Σ (v − step ·
+    /// min(round(v/step), levels))²; 1 if nothing was counted.
     func bestRange(levels: Float) -> Float {
         guard let largest = bins.last.map({ $0.magnitude + $0.width / 2 }), largest > 1e-12 else {
             return 1
@@ -89,7 +90,7 @@ struct MagnitudeCounts {
         for bin in bins {
             let told = step * min((bin.magnitude / step).rounded(), levels)
             let difference = bin.magnitude - told
-            // Where a bin is wider than a step, its numbers lie anywhere between steps.
+            // In a bin wider than a step, values lie anywhere between steps.
             sum +=
                 bin.count
                 * (bin.width > step && bin.magnitude < range

@@ -1,6 +1,6 @@
 import SupConTensor
 
-/// A part of the work that a layer does in a step.
+/// A layer part is a named part of the work that a layer does in a step.
 struct LayerPart {
     /// The name that profiles show.
     var name: String
@@ -8,13 +8,13 @@ struct LayerPart {
     var run: () -> Void
 }
 
-/// A layer of an encoder with its memory: forward, and backward from the gradient of its output to
-/// that of its input.
+/// A training layer owns its buffers, and runs forward, and backward from the gradient of its
+/// output to that of its input.
 protocol TrainingLayer: AnyObject {
     /// The parts of a step's work, in order.
     var forwardParts: [LayerPart] { get }
     var backwardParts: [LayerPart] { get }
-    /// Whether forward moves running statistics; at first it does.
+    /// Sets whether forward updates running statistics, which it does by default.
     func setMovesStatistics(_ moves: Bool)
 }
 
@@ -23,20 +23,21 @@ extension TrainingLayer {
     func backward() { for part in backwardParts { part.run() } }
 }
 
-/// c = convolution(x),  y = relu?(BN(c) + residual?).
+/// The layer c = convolution(x), y = relu?(BN(c) + residual?) in training.
 final class ConvolutionNormTraining: TrainingLayer {
-    /// The buffers of the layer. dy2, residual, g, dx and recomputed are nil where there is none.
+    /// The buffers of the layer. dy2, residual, g, dx and recomputed are nil if they are not
+    /// needed.
     struct Memory {
         var x, c, y: UnsafeMutableRawPointer
         var residual: UnsafeMutableRawPointer?
-        /// Gradients of y (their sum counts), and where the sum's masked form g goes if the
+        /// The gradients of y, of which the sum counts, and the buffer g of the masked sum, if the
         /// residual or the second pass needs it.
         var dy: UnsafeMutableRawPointer
         var dy2: UnsafeMutableRawPointer?
         var g: UnsafeMutableRawPointer?
         var dc: UnsafeMutableRawPointer
         var dx: UnsafeMutableRawPointer?
-        /// How x is recomputed where it was given up after forward.
+        /// The way to recompute x, if it is not kept after forward.
         var recomputed: RecomputedInput?
         var packed, packedForGradient, scratch: UnsafeMutableRawPointer
         var weights, weightGradient: UnsafeMutablePointer<Float>
@@ -104,7 +105,7 @@ final class ConvolutionNormTraining: TrainingLayer {
     func setMovesStatistics(_ moves: Bool) { norm.movesStatistics = moves }
 }
 
-/// y = max pool(x).
+/// The layer y = max pool(x) in training.
 final class MaxPoolTraining: TrainingLayer {
     struct Memory {
         var x, y, argmax, dy: UnsafeMutableRawPointer

@@ -1,31 +1,33 @@
 import SupConTensor
 
-/// A network laid out to be trained on batches of one size: all memory is taken, and all primitives
-/// are made, once; a step allocates nothing.
+/// A training plan trains a network on batches of one size. All memory is allocated and all
+/// primitives are made once; a step allocates nothing.
 ///
-/// A step: write `input`, call `forward()`, write dL/dz to `projectionGradient` (and dL/dlogits to
-/// `logitsGradient`), call `backward()`, and let an optimizer apply `gradients` to the network's
-/// parameters. Batch norm uses the batch's statistics and moves the running ones
-/// (`movesStatistics`). One thread at a time.
+/// In each step the caller writes `input`, calls `forward()`, writes dL/dz to `projectionGradient`
+/// (and dL/dlogits to `logitsGradient`), calls `backward()`, and lets an optimizer apply
+/// `gradients` to the network's parameters. Batch norm uses the batch's statistics and updates the
+/// running ones (`movesStatistics`). A plan serves one thread at a time.
 package final class TrainingPlan {
     /// The parts of the network that a step runs and trains.
     package struct Trained: OptionSet, Sendable {
         package let rawValue: Int
         package init(rawValue: Int) { self.rawValue = rawValue }
         package static let encoder = Trained(rawValue: 1)
-        /// The projection head and z = w/|w|. Without a head, z is r/|r|.
+        /// The projection head and the normalization z = w/|w|. Without a head, z is r/|r|.
         package static let head = Trained(rawValue: 2)
         package static let classifier = Trained(rawValue: 4)
     }
 
     /// The part of the encoder that a plan runs but does not train.
     package struct Frozen: Sendable, Equatable {
-        /// 0: none; 1: the stem and the first stage; … 4: all. They run in inference form.
+        /// The number of frozen stages: 0 for none, 1 for the stem and the first stage, … 4 for
+        /// all. They run in inference form.
         package var stages: Int
-        /// The batch norms behind them use their running statistics and leave them as they are;
-        /// γ and β are trained.
+        /// Whether the batch norms after them use their running statistics and leave them
+        /// unchanged; γ and β are trained.
         package var normStatistics: Bool
-        /// The frozen stages compute in int8; nil: in the plan's precision.
+        /// The quantization with which the frozen stages compute in int8; nil: they compute in the
+        /// plan's precision.
         package var quantization: Quantization?
 
         package init(
@@ -37,13 +39,13 @@ package final class TrainingPlan {
         }
     }
 
-    /// Bytes of activations, gradients, workspaces and packed weights.
+    /// The bytes of activations, gradients, workspaces and packed weights.
     package let memoryByteCount: Int
-    /// [images, height, width, channels], normalized.
+    /// The normalized images [images, height, width, channels], which the caller writes.
     package let input: UnsafeMutablePointer<Float>
-    /// Views per step.
+    /// The number of views per step.
     package let images: Int
-    /// r [images, embeddingDimension], after `forward`.
+    /// The features r [images, embeddingDimension], after `forward`.
     package var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
     /// z [images, projectionDimension], rows of length 1, after `forward`; nil without `.head`.
     package var projection: UnsafeMutablePointer<Float>? { unit.map { $0.z.floats } }
@@ -51,16 +53,16 @@ package final class TrainingPlan {
     package var projectionGradient: UnsafeMutablePointer<Float>? { unit.map { $0.dz.floats } }
     /// [images, classes], after `forward`; nil without `.classifier`.
     package var logits: UnsafeMutablePointer<Float>? { classifier?.output }
-    /// dL/dlogits, for the caller to write.
+    /// The gradient dL/dlogits, which the caller writes.
     package var logitsGradient: UnsafeMutablePointer<Float>? { classifier?.outputGradient }
-    /// Like the network's `parameters.values[0..<trainableCount]`, after `backward`; 0 for what is
-    /// not trained.
+    /// The gradients, laid out like the network's `parameters.values[0..<trainableCount]`, after
+    /// `backward`; 0 for parameters that are not trained.
     package var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
 
     let threads: Int
-    /// nil: no stage is frozen.
+    /// The frozen stages and their input; nil: no stage is frozen.
     private let frozen: (stages: FrozenStages, input: AlignedBuffer)?
-    /// nil: all stages are frozen.
+    /// The trained stages of the encoder; nil: all stages are frozen.
     let encoder: EncoderTraining?
     private let type: ElementType
     private let head: HeadTraining?
@@ -77,16 +79,18 @@ package final class TrainingPlan {
     package var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
 
     /// - Parameters:
-    ///   - images: views per step.
-    ///   - trained: contrastive `[.encoder, .head]`; jointly with a classifier all three;
-    ///     cross-entropy `[.encoder, .classifier]`. Without `.encoder` there is nothing to plan.
-    ///   - frozen: stages whose parameters stay as they are.
+    /// Plans the steps, and allocates their memory.
+    ///   - images: the number of views per step.
+    ///   - trained: `[.encoder, .head]` for a contrastive loss; all three for a joint classifier;
+    ///     `[.encoder, .classifier]` for cross-entropy. There is no plan without `.encoder`.
+    ///   - frozen: the stages whose parameters stay unchanged.
     ///   - classifierGradientReachesEncoder: false puts a stop-gradient between r and the
     ///     classifier.
-    ///   - synchronized: ranks that have batch norm's statistics in common; nil: this one's images
-    ///     alone count. An exchange that fails leaves void numbers, and `Ranks.check` throws.
-    /// Errors: argument, unsupported (precision), memory (more than the context allows; says how
-    /// much).
+    ///   - synchronized: the ranks over whose images batch norm's statistics are computed; nil:
+    ///     over this rank's images alone. If an exchange fails, the results are meaningless, and
+    ///     `Ranks.check` throws.
+    /// Errors: argument, unsupported (precision), memory (more than the context allows; the message
+    /// says how much).
     package init(
         _ network: Network, images: Int, height: Int, width: Int, precision: Precision,
         trained: Trained, frozen: Frozen = Frozen(), classifierGradientReachesEncoder: Bool,
@@ -210,7 +214,7 @@ package final class TrainingPlan {
         }
     }
 
-    /// `input` → `features`, `projection`, `logits`.
+    /// Computes `features`, `projection` and `logits` from `input`.
     package func forward() {
         runFrozenStages(input, images: images) { first, count, output in
             for i in 0..<count {
@@ -220,7 +224,7 @@ package final class TrainingPlan {
         forwardFromFrozenOutput()
     }
 
-    /// `forward` without the frozen stages, whose output has been taken.
+    /// Runs forward from the frozen stages' output, which has been taken.
     package func forwardFromFrozenOutput() {
         EngineTeam.run(images: images, threads: threads) {
             encoder?.forward(features: features)
@@ -237,9 +241,9 @@ package final class TrainingPlan {
         }
     }
 
-    /// `projectionGradient`, `logitsGradient` → `gradients`, overwritten. `addedToFeatures`:
-    /// [images, embeddingDimension], added to the gradient that the classifier gives its input,
-    /// `headInput`, for losses that are more than a function of the logits.
+    /// Computes `gradients`, overwriting them, from `projectionGradient` and `logitsGradient`.
+    /// `addedToFeatures` [images, embeddingDimension] is added to the gradient that the classifier
+    /// computes for its input, `headInput`, for losses that depend on more than the logits.
     package func backward(addedToFeatures: UnsafePointer<Float>? = nil) {
         EngineTeam.run(images: images, threads: threads) {
             let featureGradient = featureGradientBuffer.floats
@@ -271,7 +275,7 @@ package final class TrainingPlan {
 // MARK: The frozen stages
 
 extension TrainingPlan {
-    /// Takes over the frozen stages' parameters, after they have changed.
+    /// Reloads the frozen stages' parameters after they have changed.
     package func reloadFrozenStages() {
         guard let frozen else { return }
         let encoder = frozen.stages.layout.encoder
@@ -280,14 +284,14 @@ extension TrainingPlan {
         }
     }
 
-    /// Bytes of what the frozen stages make of a view; 0: none are frozen.
+    /// The bytes of the frozen stages' output for a view; 0 if no stage is frozen.
     package var frozenOutputByteCount: Int { frozen?.stages.layout.outputByteCount ?? 0 }
-    /// Elements of what the frozen stages make of a view; 0: none are frozen.
+    /// The elements of the frozen stages' output for a view; 0 if no stage is frozen.
     package var frozenOutputElements: Int { frozen?.stages.layout.outputElements ?? 0 }
 
-    /// Runs the frozen stages on views [images, height, width, channels], any number of them, and
-    /// hands on what they make piece by piece, on several threads: the index of the first view, how
-    /// many there are, and their output, in bytes that `takeFrozenOutput` understands.
+    /// Runs the frozen stages on any number of views [images, height, width, channels]. `body` is
+    /// called piece by piece, on several threads, with the index of the first view, the number of
+    /// views, and their output, in bytes that `takeFrozenOutput` understands.
     package func runFrozenStages(
         _ pixels: UnsafePointer<Float>, images: Int,
         _ body: (_ first: Int, _ images: Int, _ output: UnsafeRawPointer) -> Void
@@ -299,8 +303,7 @@ extension TrainingPlan {
         }
     }
 
-    /// Takes the output of the frozen stages as that of view `image`, for
-    /// `forwardFromFrozenOutput`.
+    /// Loads an output of the frozen stages as that of view `image`, for `forwardFromFrozenOutput`.
     package func takeFrozenOutput(_ output: UnsafeRawPointer, image: Int) {
         guard let frozen else { return }
         let elements = image * frozen.stages.layout.outputElements
@@ -310,7 +313,7 @@ extension TrainingPlan {
         frozen.stages.convert(output, images: 1, to: to, type: type)
     }
 
-    /// Writes the output of the frozen stages for one view as floats, [frozenOutputElements].
+    /// Converts an output of the frozen stages for one view to floats [frozenOutputElements].
     package func convertFrozenOutput(
         _ output: UnsafeRawPointer, to floats: UnsafeMutablePointer<Float>
     ) {

@@ -1,22 +1,23 @@
 import CKernels
 import SupConTensor
 
-/// A 3×3 convolution of stride 1 by Winograd's F(4×4, 3×3), f32: 2.25 times fewer multiplications
-/// than the direct one, paid with transforms (`ckernels_winograd.h`) and an error some ten times
-/// that of direct summation. With T tiles of 4×4 outputs, for each of the 36 places k of a tile,
+/// A Winograd convolution is a 3×3 convolution of stride 1 computed by F(4×4, 3×3) in f32. It needs
+/// 2.25 times fewer multiplications than the direct one, at the cost of transforms
+/// (`ckernels_winograd.h`) and an error some ten times that of direct summation. With T tiles of
+/// 4×4 outputs, for each of the 36 positions k of a tile,
 ///
 ///     M[k] [T, outputs] = V[k] [T, inputs] · U[k] [inputs, outputs],    dU[k] = V[k]ᵀ · dM[k].
 ///
-/// Tiles are taken in blocks small enough for the caches; who computes a block depends on its
-/// number alone.
+/// Tiles are processed in blocks small enough for the caches; the worker of a block depends on its
+/// index alone.
 final class WinogradConvolution: Convolution {
     private let shape: ConvolutionShape
     private let threads: Int
     private let relu: Bool
     private let addsToOutput: Bool
     private let keepsWeights: Bool
-    /// The plain weights of training, which stay where they are between `pack` and the operations;
-    /// U is made from them when it is needed, four times their size.
+    /// The untransformed weights of training, which must stay valid between `pack` and the
+    /// operations. U, four times their size, is computed from them when it is needed.
     private var weights: UnsafePointer<Float>?
 
     private let tileRows: Int
@@ -24,8 +25,9 @@ final class WinogradConvolution: Convolution {
     private var tiles: Int { shape.images * tileRows * tileColumns }
     private static let planes = 36
 
-    /// Few channels would leave the products too thin for their transforms; few tiles would not be
-    /// worth reading U, which is four times the weights.
+    /// Returns whether a shape is suited: with few channels the products would not outweigh their
+    /// transforms, and with few tiles they would not outweigh reading U, four times the size of the
+    /// weights.
     static func suits(_ shape: ConvolutionShape) -> Bool {
         let tiles = shape.images * ((shape.outHeight + 3) / 4) * ((shape.outWidth + 3) / 4)
         return shape.groups == 1 && shape.kernel == 3 && shape.stride == 1 && shape.padding == 1
@@ -39,25 +41,26 @@ final class WinogradConvolution: Convolution {
         switch purpose {
         case .inference(let relu, let addsToOutput):
             (self.relu, self.addsToOutput, keepsWeights) = (relu, addsToOutput, true)
-        // int8 is oneDNN's.
+        // Only oneDNN computes in int8.
         case .training, .int8: (relu, addsToOutput, keepsWeights) = (false, false, false)
         }
         (tileRows, tileColumns) = ((shape.outHeight + 3) / 4, (shape.outWidth + 3) / 4)
     }
 
     private var transformedCount: Int { Self.planes * shape.inputs * shape.outputs }
-    /// V and M of a block of forward take about 1 MB, within a core's second cache, where that
-    /// leaves the products 32 rows.
+    /// The number of tiles in a forward block, whose V and M take about 1 MB, within a core's
+    /// second-level cache, unless that would leave the products fewer than 32 rows.
     private var forwardBlock: Int {
         min(
             max(262_144 / (Self.planes * (shape.inputs + shape.outputs)), 32),
             max((tiles + threads - 1) / threads, 1))
     }
-    /// V and dM of a block of the weights' gradient, which all threads share, take about 16 MB.
+    /// The number of tiles in a block of the weight gradient, whose V and dM, shared by all
+    /// threads, take about 16 MB.
     private var gradientBlock: Int {
         min(max(4_194_304 / (Self.planes * (shape.inputs + shape.outputs)), 64), tiles)
     }
-    /// Who have a block's V and M of their own.
+    /// The number of workers, each of which has a block's V and M of its own.
     private var workers: Int { min(threads, (tiles + forwardBlock - 1) / forwardBlock) }
 
     var packedByteCount: Int { keepsWeights ? transformedCount * 4 : 0 }
@@ -121,7 +124,7 @@ final class WinogradConvolution: Convolution {
             scratch: u + transformedCount)
     }
 
-    /// y = relu?(x ∗ u + bias + y?), where x has `inputs` and y `outputs` channels.
+    /// Computes y = relu?(x ∗ u + bias + y?), where x has `inputs` channels and y has `outputs`.
     private func convolve(
         _ x: UnsafePointer<Float>, inputs: Int, _ u: UnsafePointer<Float>, outputs: Int,
         bias: UnsafePointer<Float>?, y: UnsafeMutablePointer<Float>,

@@ -4,8 +4,8 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// The progress of a fit of the classifier: images are embedded, then iterations run, of at most so
-/// many.
+/// The progress of fitting a classifier: images are embedded first, then iterations run, up to the
+/// given number.
 public enum FitProgress: Sendable, Equatable {
     case embedding(done: Int, of: Int)
     case fitting(iteration: Int, of: Int)
@@ -13,11 +13,12 @@ public enum FitProgress: Sendable, Equatable {
 
 extension Model {
     /// Fits the linear classifier "fc" on the frozen encoder's output r for the unaugmented images
-    /// of a labeled data set, by L-BFGS, and keeps it with the names of its classes.
+    /// of a labeled data set, by L-BFGS, and stores it with the names of its classes.
     ///
-    /// stop: hears of the progress on this thread, after some hundreds of images and each
-    /// iteration; true ends the fit with an error, and the model stays as it was. Errors: argument,
-    /// state (no labels, or the model is in use), shape, memory, canceled, io, format.
+    /// `stop` is called on this thread with the progress, after some hundreds of images and after
+    /// each iteration; if it returns true, the fit ends with an error, and the model stays
+    /// unchanged. Errors: argument, state (no labels, or the model is in use), shape, memory,
+    /// canceled, io, format.
     public func fitClassifier(
         _ dataset: Dataset, _ options: ClassifierOptions = ClassifierOptions(),
         stop: (FitProgress) -> Bool = { _ in false }
@@ -60,14 +61,14 @@ extension Model {
         }
     }
 
-    /// Writes r of all images that can be read, a second's work or so at a time, and returns their
-    /// classes. Errors: canceled, and those of embedding.
+    /// Writes r of all readable images, in pieces of about a second's work, and returns the classes
+    /// of these images. Errors: canceled, and those of embedding.
     private func embedInPieces(
         _ dataset: Dataset, into rows: UnsafeMutablePointer<Float>, dimension: Int,
         stop: (FitProgress) -> Bool
     ) throws(SupConError) -> [Int64] {
         var embedding = EmbedOptions()
-        // What the classifier takes.
+        // The classifier's input is normalized in the same way.
         embedding.normalize = configuration.normalizesFeatures
         let piece = 256 * max(1, (1 << 22) / (256 * imageHeight * imageWidth))
         var classes: [Int64] = []
@@ -86,9 +87,10 @@ extension Model {
         return classes
     }
 
-    /// Replaces the classifier by a new random one for `classes` classes, called by their numbers;
-    /// 0: takes it away, and a run that trains one makes it, with the data set's classes and names.
-    /// What transfer to other classes begins with. Errors: argument, state (in use), memory.
+    /// Replaces the classifier by a new random one for `classes` classes, named by their numbers.
+    /// With 0 it is removed, and a run that trains a classifier makes one with the data set's
+    /// classes and names. Transfer to other classes begins with this call. Errors: argument, state
+    /// (in use), memory.
     public func resetClassifier(classes: Int = 0, seed: UInt64 = 0) throws(SupConError) {
         try require(
             (0...mostClasses).contains(classes), .argument,

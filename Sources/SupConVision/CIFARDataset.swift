@@ -1,8 +1,8 @@
 import SupConTensor
 
 extension Dataset {
-    /// Opens CIFAR's binary files, one after another: records of a label (CIFAR-100: a coarse one,
-    /// then the fine one, which is taken) and 3072 bytes, planar RGB 32×32
+    /// Opens CIFAR's binary files, one after another. A record is a label (in CIFAR-100 a coarse
+    /// label, then the fine one, which is used) and 3072 bytes, planar RGB 32×32
     /// (cs.toronto.edu/~kriz/cifar.html). Errors: argument (classes other than 10 and 100), io,
     /// format, memory.
     public static func cifar(
@@ -61,7 +61,7 @@ extension Dataset {
             }
             at += file.size
         }
-        // The pixels stay where they are, between the labels.
+        // The pixels remain where they are, between the labels.
         let batch = ImageBatch(
             data: memory.pointer + numbers, element: .u8, count: labels.count, height: side,
             width: side, channels: channels, imageStride: record,
@@ -79,7 +79,7 @@ extension Dataset {
         try cifar(paths.map { RawPath($0) }, classes: classes, options: options)
     }
 
-    /// What a file of a wrong size may be instead.
+    /// Returns a guess at the nature of a file of the wrong size.
     private static func hint(_ file: FileInput, _ classes: Int) -> String {
         if file.size > 0 && file.size % (classes == 10 ? 3074 : 3073) == 0 {
             return "; it looks like CIFAR-\(classes == 10 ? 100 : 10)"

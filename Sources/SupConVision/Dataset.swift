@@ -2,18 +2,19 @@ import Glibc
 import SupConTensor
 
 /// A data set holds images that never change: in memory, in files, or made by a callback. Any
-/// number of threads may use one (a callback's: the thread that called the library).
+/// number of threads may use one (except a callback's, which only the thread that called the
+/// library may use).
 ///
-/// Subsets and splits are lists of indices into the same source: cheap, and the source lives as
-/// long as any of them.
+/// Subsets and splits are lists of indices into the same source, so they are cheap; the source
+/// lives as long as any of them.
 public final class Dataset: Sendable {
     /// The number of images.
     public let count: Int
-    /// The label of each image, as given, any integers; nil: there are none.
+    /// The label of each image, any integer, as given; nil: there are none.
     public let labels: [Int]?
     /// The targets of each image, which subsets keep; nil: there are none.
     public let targets: Targets?
-    /// The weight of each image in a loss, as given; nil: all count the same.
+    /// The weight of each image in a loss, as given; nil: all images weigh the same.
     public let weights: [Float]?
     /// The height of all images in pixels; nil: they differ.
     public let height: Int?
@@ -25,9 +26,10 @@ public final class Dataset: Sendable {
     public let skipped: [String]
 
     let source: ImageSource
-    /// Image i is image picks[i] of the source; nil: i.
+    /// The indices of the images in the source: image i is image picks[i] of it. nil: it is image
+    /// i.
     let picks: [Int]?
-    /// A subset keeps its parent's.
+    /// The class table; a subset keeps its parent's.
     let classTable: ClassTable
 
     init(
@@ -48,17 +50,17 @@ public final class Dataset: Sendable {
         width = size?.width
     }
 
-    /// The number of classes: of the different labels that occur; of a folder the class folders, of
-    /// CIFAR 10 or 100; a subset has its parent's; 0 without labels.
+    /// The number of classes: the number of distinct labels; for a folder, the number of class
+    /// folders; for CIFAR, 10 or 100; for a subset, its parent's; 0 without labels.
     public var classes: Int { classTable.count }
 
-    /// The label of each class, ascending: class c is the c-th.
+    /// The label of each class, ascending: class c has the label of index c.
     public var classLabels: [Int] { classTable.labels }
 
     /// The class of each image, 0 to `classes` - 1; nil: there are no labels.
     public var classIndices: [Int]? { labels.map(classTable.indices) }
 
-    /// The images of each class, in their order; nil: there are no labels.
+    /// Returns the images of each class, in their order; nil: there are no labels.
     func imagesByClass() -> [[Int]]? {
         guard let classIndices else { return nil }
         var members = [[Int]](repeating: [], count: classes)
@@ -66,19 +68,20 @@ public final class Dataset: Sendable {
         return members
     }
 
-    /// Returns the images of each class that has any, with the class.
+    /// Returns the images of each class that has any, together with the class.
     func classMembers() -> [(index: Int, images: [Int])]? {
         imagesByClass()?.enumerated().filter { !$0.element.isEmpty }.map { ($0.offset, $0.element) }
     }
 
-    /// The name of a class: its folder's, or its label; nil: there is no such class.
+    /// Returns the name of a class, such as that of its folder, or else its label; nil if there is
+    /// no such class.
     public func className(_ index: Int) -> String? { classTable.name(index) }
 
-    /// The file of an image, or its name; bytes that are not UTF-8 are repaired. nil: it has none,
-    /// or there is no such image.
+    /// Returns the file of an image, or its name, with bytes that are not UTF-8 repaired; nil if it
+    /// has none, or if there is no such image.
     public func path(_ index: Int) -> String? { pathPointer(index).map { String(cString: $0) } }
 
-    /// The same, as the system has it, ending in NUL; valid while the data set lives.
+    /// Returns the path as bytes that end in NUL; valid while the data set lives.
     package func pathPointer(_ index: Int) -> UnsafePointer<CChar>? {
         guard (0..<count).contains(index) else { return nil }
         switch source {
@@ -90,7 +93,8 @@ public final class Dataset: Sendable {
         }
     }
 
-    /// A callback's data set: pixels must be fetched on the thread that called the library.
+    /// Whether the images are a callback's, whose pixels must be fetched on the thread that called
+    /// the library.
     package var needsCallingThread: Bool {
         switch source {
         case .callback: true
@@ -99,7 +103,7 @@ public final class Dataset: Sendable {
         }
     }
 
-    /// A run skips files that have become unreadable.
+    /// Whether a run skips files that have become unreadable.
     package var skipsUnreadable: Bool {
         switch source {
         case .files(let files): files.onError == .skip
@@ -110,35 +114,37 @@ public final class Dataset: Sendable {
 
     func sourceIndex(_ index: Int) -> Int { picks.map { $0[index] } ?? index }
 
-    /// The most images that a data set may claim: more would be lists that no memory holds.
+    /// The largest number of images that a data set may claim; lists of more would not fit in
+    /// memory.
     package static let mostImages = 1 << 31
 
-    /// Errors: argument (negative, or more than `mostImages`).
+    /// Throws unless a number of images is valid. Errors: argument (negative, or more than
+    /// `mostImages`).
     package static func checkCount(_ count: Int) throws(SupConError) {
         try require(
             (0...mostImages).contains(count), .argument,
             "count is \(count); expected 0 to \(mostImages) images")
     }
 
-    /// Refuses what makes lists of `count` indices while there is no memory for them: the lists are
-    /// Swift arrays, which abort where an allocation fails. Errors: memory.
+    /// Checks memory for lists of `count` indices, since Swift arrays abort where an allocation
+    /// fails. Errors: memory.
     package static func checkListMemory(
         _ count: Int, for what: @autoclosure () -> String, context: ExecutionContext = .default
     ) throws(SupConError) {
-        // Sixty-four bytes: the list, its copies while it grows, and sets of members.
+        // 64 bytes cover the list, its copies while it grows, and sets of members.
         guard count > 1 << 20 else { return }
         try context.checkMemory(count * 64, for: what())
     }
 
-    /// Returns the images at `indices`, in that order; one may come more than once. Errors:
-    /// argument, memory.
+    /// Returns the images at `indices`, in that order; an index may repeat. Errors: argument,
+    /// memory.
     public func subset(_ indices: [Int]) throws(SupConError) -> Dataset {
         try checkIndices(indices)
         try Self.checkListMemory(indices.count, for: "a part of \(indices.count) images")
         return part(indices)
     }
 
-    /// The images at `indices`, which are within, and for whose lists there is memory.
+    /// Returns the images at `indices`, which are in range, and for whose lists there is memory.
     func part(_ indices: [Int]) -> Dataset {
         Dataset(
             source: source, picks: indices.map(sourceIndex),
@@ -148,7 +154,8 @@ public final class Dataset: Sendable {
             channels: channels)
     }
 
-    /// Errors: argument, memory (of their targets).
+    /// Throws unless all indices are in range and there is memory. Errors: argument, memory (of
+    /// their targets).
     func checkIndices(_ indices: [Int]) throws(SupConError) {
         if let place = indices.firstIndex(where: { !(0..<count).contains($0) }) {
             throw SupConError(

@@ -2,14 +2,14 @@ import Glibc
 import SupConTensor
 
 extension Dataset {
-    /// Splits at random, class by class: `second` gets about `fraction` of the images; each class
-    /// with two images or more gives at least one to each part, a single image goes to `first`.
-    /// Without labels all images are one class. Both parts keep the order of the images; the same
-    /// seed gives the same parts.
+    /// Splits the data set at random, class by class: `second` gets about `fraction` of the images.
+    /// Each class with two images or more gives at least one to each part, and a single image goes
+    /// to `first`. Without labels all images are one class. Both parts keep the order of the
+    /// images; equal seeds give equal parts.
     ///
-    /// A class of n images gives ⌊n·fraction + r + ½⌋ of them, r being what rounding has left over
-    /// from the classes before: so many small classes do not add up to a part that is too small or
-    /// too large. Errors: argument (fraction not within 0 to 1, fewer than two images).
+    /// A class of n images gives ⌊n·fraction + r + ½⌋ of them, where r is the remainder of rounding
+    /// from the classes before, so that many small classes do not add up to a part that is too
+    /// small or too large. Errors: argument (fraction not within 0 to 1, fewer than two images).
     public func split(
         fraction: Double, seed: UInt64, context: ExecutionContext = .default
     ) throws(SupConError) -> (first: Dataset, second: Dataset) {

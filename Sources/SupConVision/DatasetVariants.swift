@@ -1,7 +1,8 @@
 import Glibc
 import SupConTensor
 
-/// The same images told otherwise: other labels, other names. The pixels stay where they are.
+/// Variants of a data set have the same images with other labels or other names. The pixels are
+/// shared.
 extension Dataset {
     private func relabeled(_ labels: [Int]?, _ classTable: ClassTable) -> Dataset {
         Dataset(
@@ -10,23 +11,23 @@ extension Dataset {
             channels: channels, skipped: skipped)
     }
 
-    /// Returns the same images with these labels: one for each image, any integers; nil: none.
-    /// Classes are called by their labels. Errors: shape, memory.
+    /// Returns the data set with these labels: one for each image, any integer; nil: none. Classes
+    /// are named by their labels. Errors: shape, memory.
     public func with(labels: [Int]?) throws(SupConError) -> Dataset {
         relabeled(labels, try ClassTable(labels, images: count))
     }
 
     /// Returns the data set with these names for its classes: one for each, in the order of
-    /// `classLabels`; or more, and then labels are indices into the names, and there are as many
-    /// classes. Errors: state (no labels), shape.
+    /// `classLabels`; or more, in which case labels are indices into the names, and each name is a
+    /// class. Errors: state (no labels), shape.
     public func with(classNames names: [String]) throws(SupConError) -> Dataset {
         try require(labels != nil, .state, "the data set has no labels, and so no classes to name")
         return relabeled(labels, try classTable.named(names))
     }
 
-    /// Returns the images of these classes alone, in this order: image labels are counted anew,
-    /// images of other classes are left out, and a name that no class has is a class without
-    /// images. Errors: state (no labels, no image left), argument (a name twice).
+    /// Returns the images of these classes only, with the classes in this order: labels are
+    /// renumbered, images of other classes are left out, and a name that no class has becomes a
+    /// class without images. Errors: state (no labels, no image left), argument (a name twice).
     public func with(classes names: [String]) throws(SupConError) -> Dataset {
         guard let of = classIndices else {
             throw SupConError(
@@ -68,9 +69,9 @@ extension Dataset {
     }
 
     /// Returns the data set with symmetric label noise: ⌊rate · n + ½⌋ images, chosen at random,
-    /// get one of the other classes at random, each as likely. Classes without images are not
-    /// chosen. The same seed gives the same noise. Errors: argument (rate not within 0 to 1), state
-    /// (no labels, fewer than two classes with images), memory.
+    /// get one of the other classes that have images, with equal probability. Equal seeds give
+    /// equal noise. Errors: argument (rate not within 0 to 1), state (no labels, fewer than two
+    /// classes with images), memory.
     public func withLabelNoise(rate: Double, seed: UInt64) throws(SupConError) -> Dataset {
         try require(rate >= 0 && rate <= 1, .argument, "rate is \(rate); expected 0 to 1")
         guard var labels else {
@@ -92,25 +93,26 @@ extension Dataset {
         return relabeled(labels, classTable)
     }
 
-    /// Streams of random numbers of their own.
+    /// The variants, each of which has its own streams of random numbers.
     enum Variant: Int { case labelNoise = 1, perClass, longTailed }
 }
 
-/// Fewer of the images.
+/// Variants that keep fewer images.
 extension Dataset {
-    /// Returns at most `most` images of each class, at random, in the order they have; smaller
-    /// classes stay whole. The same seed gives the same images, and fewer are always among more.
-    /// Errors: argument, state (no labels).
+    /// Returns at most `most` images of each class, chosen at random, in their order; smaller
+    /// classes stay whole. With equal seeds a smaller choice is a subset of a larger one. Errors:
+    /// argument, state (no labels).
     public func limited(perClass most: Int, seed: UInt64) throws(SupConError) -> Dataset {
         try require(most >= 1, .argument, "\(most) images per class; expected 1 or more")
         return try limited(.perClass, seed: seed) { _, _, _ in most }
     }
 
-    /// Returns the data set with a long tail: class number r of C that have images (in their order,
-    /// r from 0) keeps ⌊n_max · factor^(−r / (C − 1))⌋ images at random, at least 1 and at most
-    /// what it has, n_max the largest class's (Cui et al., "Class-Balanced Loss", arXiv:1901.05555,
-    /// §5.1; `factor` is their imbalance factor, the first class's number over the last's). Errors:
-    /// argument (factor below 1), state (no labels).
+    /// Returns the data set with a long-tailed class distribution: of the C classes that have
+    /// images, in order, the one of index r, from 0, keeps ⌊n_max · factor^(−r / (C − 1))⌋ random
+    /// images, at least 1 and at most all of its own, where n_max is the size of the largest class
+    /// (Cui et al., "Class-Balanced Loss", arXiv:1901.05555, §5.1; `factor` is their imbalance
+    /// factor, the ratio of the first class's size to the last one's). Errors: argument (factor
+    /// below 1), state (no labels).
     public func longTailed(factor: Double, seed: UInt64) throws(SupConError) -> Dataset {
         try require(
             factor >= 1 && factor.isFinite, .argument,

@@ -1,9 +1,10 @@
 import SupConTensor
 
 extension Dataset {
-    /// The images at `indices`, in that order, copied into memory now, on this thread; a callback
-    /// is called once. Labels, targets and class names come along. Errors: argument (an index
-    /// outside), memory, canceled (by a callback), io, format (a file that has become unreadable).
+    /// Returns a data set of the images at `indices`, in that order, copied into memory now, on
+    /// this thread; a callback is called once. Labels, targets and class names are kept. Errors:
+    /// argument (an index out of range), memory, canceled (by a callback), io, format (a file that
+    /// has become unreadable).
     package func materialize(_ indices: [Int]) throws(SupConError) -> Dataset {
         try checkIndices(indices)
         let element: ImageView.Element =

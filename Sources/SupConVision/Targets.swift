@@ -1,7 +1,7 @@
 import SupConTensor
 
-/// Targets are numbers that say which images are alike, beside their classes or instead of them:
-/// several labels, 0 or 1 each, or real values. One row per image.
+/// Targets are values that define which images are alike, besides their classes or instead of them:
+/// several labels, 0 or 1 each, or real values. There is one row per image.
 public struct Targets: Sendable, Equatable {
     /// The length of a row.
     public let dimension: Int
@@ -11,7 +11,7 @@ public struct Targets: Sendable, Equatable {
     /// The number of rows.
     public var count: Int { values.count / dimension }
 
-    /// Makes rows of `dimension` numbers. Errors: shape, argument (a value that is not finite).
+    /// Makes rows of `dimension` values. Errors: shape, argument (a value that is not finite).
     public init(_ values: [Double], dimension: Int) throws(SupConError) {
         try require(
             dimension >= 1 && values.count % dimension == 0, .shape,
@@ -41,15 +41,14 @@ public struct Targets: Sendable, Equatable {
         values[image * dimension..<(image + 1) * dimension]
     }
 
-    /// Those of the images at `indices`, which there are.
+    /// Returns the rows of the images at `indices`, which are in range.
     func picked(_ indices: [Int]) -> Targets {
         Targets(checked: indices.flatMap { self[$0] }, dimension: dimension)
     }
 }
 
 extension Dataset {
-    /// Returns the data set with these targets instead: a row for each image; nil: none. Errors:
-    /// shape.
+    /// Returns the data set with these targets: a row for each image; nil: none. Errors: shape.
     public func with(targets: Targets?) throws(SupConError) -> Dataset {
         if let targets {
             try require(
@@ -63,13 +62,13 @@ extension Dataset {
 }
 
 extension Dataset {
-    /// A number that labels, weights and, if asked for, targets determine; others nearly always
-    /// have another.
+    /// Returns a hash of labels, weights and, if requested, targets; other values almost always
+    /// have another hash.
     package func labelFingerprint(withTargets: Bool) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         func add(_ word: UInt64) {
-            // As FNV-1a, word by word; the shift lets the upper bits, where 0.0 and 1.0 differ,
-            // reach the lower ones.
+            // Like FNV-1a, word by word. The shift mixes the upper bits, in which 0.0 and 1.0
+            // differ, into the lower ones.
             hash = (hash ^ word) &* 0x0000_0100_0000_01B3
             hash ^= hash >> 32
         }

@@ -21,7 +21,7 @@ import Testing
         }
     }
 
-    /// Pair by pair in f64; sizes around a tile's 256 rows.
+    /// Compares with sums over all pairs in f64, for sizes around a tile's 256 rows.
     @Test(arguments: [(2, 1, 1), (40, 6, 3), (257, 5, 300), (600, 9, 4)]) func agreesWithAllPairs(
         _ size: (Int, Int, Int)
     ) throws {
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test func closedForms() throws {
-        // Both ends of each axis: antipodes of one class are 4 apart; the spread is 1.
+        // Both ends of each axis: antipodes of one class are 4 apart.
         let axes = LabeledRows(
             rows: [3, 0, -2, 0, 0, 1, 0, -5], labels: [0, 0, 1, 1], dimension: 2)
         let found = try measure(axes)

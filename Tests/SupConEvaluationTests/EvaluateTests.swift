@@ -54,7 +54,8 @@ import Testing
         #expect(try alone.predict(test.rows, count: 600) == outcome.predictions)
     }
 
-    /// kNN's fifth guess, with votes by brute force: classes without a vote follow in order.
+    /// Compares kNN's five guesses with votes by brute force; classes without a vote follow in
+    /// order.
     @Test(arguments: [1, 6, 40]) func fiveGuessesByVotesThenByNumber(_ k: Int) throws {
         let train = LabeledRows(random: 200, dimension: 3, classes: 9, seed: 3, spread: 1),
             test = LabeledRows(random: 150, dimension: 3, classes: 9, seed: 4, spread: 1)
@@ -137,7 +138,8 @@ import Testing
                 && outcome.classLabels == [0, 4])
     }
 
-    /// Rows count by their direction: lengths from the smallest to the largest f32 change no guess.
+    /// Checks that only the direction of rows counts: lengths from the smallest to the largest f32
+    /// change no guess.
     @Test(arguments: Method.allCases) func lengthsDoNotMatter(_ method: Method) throws {
         let train = LabeledRows(random: 150, dimension: 4, classes: 3, seed: 5),
             test = LabeledRows(random: 90, dimension: 4, classes: 3, seed: 6)

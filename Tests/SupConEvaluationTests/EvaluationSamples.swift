@@ -4,14 +4,14 @@ import Testing
 
 @testable import SupConEvaluation
 
-/// Rows with labels, as the tests of evaluation use them.
+/// Labeled rows are the samples of the evaluation tests.
 struct LabeledRows {
     var rows: [Float]
     var labels: [Int64]
     var dimension: Int
     var count: Int { labels.count }
 
-    /// The formula of Fixtures/make_evaluation_reference.py.
+    /// Makes rows by the formula of Fixtures/make_evaluation_reference.py.
     init(labels: [Int64], dimension: Int, phase: Double, noise: Double) {
         (self.labels, self.dimension) = (labels, dimension)
         rows = (0..<(labels.count * dimension)).map { n in
@@ -21,7 +21,7 @@ struct LabeledRows {
         }
     }
 
-    /// Normal numbers around class means; every label from 0 to classes − 1 may come.
+    /// Makes normal variates around class means, with labels from 0 to classes − 1.
     init(random count: Int, dimension: Int, classes: Int, seed: UInt64, spread: Float = 1) {
         var random = Philox(seed: seed, purpose: .test), centers = Philox(seed: 5, purpose: .test)
         let means = (0..<(classes * dimension)).map { _ in centers.normal() }
@@ -44,7 +44,7 @@ struct LabeledRows {
         }
     }
 
-    /// Row i at length 1, in f64.
+    /// Returns row i at length 1, in f64.
     func unit(_ i: Int) -> [Double] {
         let row = rows[i * dimension..<(i + 1) * dimension].map(Double.init)
         let length = row.reduce(0) { $0 + $1 * $1 }.squareRoot()
@@ -57,7 +57,8 @@ func squaredDistance(_ a: [Double], _ b: [Double]) -> Double {
     zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
 }
 
-/// What scikit-learn says: Fixtures/make_evaluation_reference.py.
+/// The evaluation reference holds scikit-learn's results, from
+/// Fixtures/make_evaluation_reference.py.
 struct EvaluationReference: Decodable, Sendable, CustomTestStringConvertible {
     var name: String
     var dimension, classes, k: Int

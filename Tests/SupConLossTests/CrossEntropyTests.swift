@@ -4,7 +4,7 @@ import SupConTensor
 import Testing
 
 @Suite struct CrossEntropyTests {
-    /// −Σ q log softmax, in double.
+    /// Computes −Σ q log softmax in double precision.
     private func reference(
         _ x: [Double], _ labels: [Int64], _ second: [Int64], _ share: [Float], classes: Int,
         smoothing: Double
@@ -63,7 +63,7 @@ import Testing
             try loss.evaluate(logits: x, labels: labels, count: n, gradient: nil).correct == right)
     }
 
-    /// λ w L(y) + (1 − λ) w′ L(y′), by the unweighted formula row by row.
+    /// Compares λ w L(y) + (1 − λ) w′ L(y′) with the unweighted formula, row by row.
     @Test(arguments: [Float(0), 0.2])
     func weightsMultiplyTheLossesOfTheirLabels(_ smoothing: Float) throws {
         let (n, classes) = (5, 4)

@@ -19,7 +19,7 @@ import Testing
         return model
     }
 
-    /// What the model should give, by a plan for all images at once, from pixels normalized here in
+    /// Computes the expected rows with a single plan for all images, from pixels normalized here in
     /// double precision.
     static func expected(_ model: Model, _ images: Images, _ output: EmbedOutput, normalize: Bool)
         throws -> [[Float]]
@@ -159,7 +159,7 @@ import Testing
 
     // MARK: pixels
 
-    /// The same pixels in other clothes: floats, planes, mirrored strides, a window of a larger
+    /// Tests other layouts of equal pixels: floats, planes, mirrored strides, a window of a larger
     /// image.
     @Test func readsAnyLayout() throws {
         let model = try Self.model(), images = Images(5)
@@ -234,7 +234,7 @@ import Testing
                 model.rows(images), Self.expected(model, images, .encoder, normalize: true)) < 1e-5)
     }
 
-    /// A constant image stays constant, and a doubled one averages back.
+    /// Checks that a constant image stays constant, and that an enlarged one averages back.
     @Test func resizesImagesOfAnotherSize() throws {
         let model = try Self.model(), images = Images(3)
         var doubled = Images(3, height: 32, width: 24)

@@ -3,8 +3,8 @@ import Testing
 
 @testable import SupConNetwork
 
-/// Each layer's backward against central differences of its own forward: for random dy and v, ⟨dy,
-/// (f(x + h v) − f(x − h v)) / 2h⟩ = ⟨dx, v⟩. Forward itself is compared with other programs
+/// Compares each layer's backward with central differences of its own forward: for random dy and v,
+/// ⟨dy, (f(x + h v) − f(x − h v)) / 2h⟩ = ⟨dx, v⟩. Forward itself is compared with other programs
 /// elsewhere.
 @Suite struct FiniteDifferenceTests {
     static let step: Float = 1e-2
@@ -18,7 +18,7 @@ import Testing
         zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }
 
-    /// `gradient`: of ⟨dy, f⟩ with respect to x.
+    /// Compares `gradient`, that of ⟨dy, f⟩ with respect to x, with differences.
     func expectDerivative(
         _ what: String, at x: [Float], dy: [Float], gradient: [Float], tolerance: Double = 1e-2,
         _ f: ([Float]) throws -> [Float]

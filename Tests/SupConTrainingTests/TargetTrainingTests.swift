@@ -8,13 +8,13 @@ import Testing
 @testable import SupConTraining
 @testable import SupConVision
 
-/// Training where targets, not classes, make images positives of each other.
+/// Tests training in which targets, not classes, make images positives of each other.
 @Suite struct TargetTrainingTests {
     private typealias Cached = CachedGradientTests
     private static let context = TrainerTests.context
     private let cached = CachedGradientTests()
 
-    /// How much of a positive, straight from the definitions.
+    /// Computes the weight of a pair as positives from the definitions.
     static func weight(_ a: [Double], _ b: [Double], _ options: TrainOptions) -> Double {
         let (x, y) = (Set(a.indices.filter { a[$0] == 1 }), Set(b.indices.filter { b[$0] == 1 }))
         switch options.positives {
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    /// 12 sets of 3 labels, one of them empty; or 12 points of the plane, some far away.
+    /// Returns 12 sets of 3 labels, one of them empty; or 12 points of the plane, some far away.
     static func targets(_ rule: PositiveRule) -> [[Double]] {
         if rule == .kernel {
             return (0..<12).map { i -> [Double] in
@@ -51,8 +51,8 @@ import Testing
         }
     }
 
-    /// The loss of rows [12 · views, 8] of length 1, dense and in double. `ownViewsOnly`: as a cap
-    /// of views − 1 has it, the other positives take no part.
+    /// Computes the loss of rows [12 · views, 8] of length 1, without tiles, in double precision.
+    /// With `ownViewsOnly`, as under a cap of views − 1, the other positives are ignored.
     private func reference(
         _ z: [[Double]], _ w: [[Double]], views: Int, _ options: ContrastiveOptions,
         ownViewsOnly: Bool = false
@@ -81,7 +81,7 @@ import Testing
         return sum / Double(anchors)
     }
 
-    /// The step's loss and what it tells of its embeddings, for every rule, several views,
+    /// Compares the step's loss and the measures of its embeddings for every rule, several views,
     /// denominators and a cap.
     @Test(arguments: [PositiveRule.any, .all, .jaccard, .kernel], [1, 2, 3])
     func aStepHasTheLossOfItsMask(_ rule: PositiveRule, _ views: Int) throws {
@@ -129,7 +129,7 @@ import Testing
         }
     }
 
-    /// Classes one-hot: the same loss as by classes, and the same alignment.
+    /// Checks that one-hot classes give the same loss and alignment as labels.
     @Test func oneLabelAnImageIsItsClass() throws {
         let batch = try Cached.Batch(Cached.labels),
             oneHot = try Self.packed(Cached.labels.map { own in (0..<3).map { $0 == own ? 1 : 0 } })
@@ -152,8 +152,8 @@ import Testing
         }
     }
 
-    /// Gradient caching: the same images in each chunk, so that statistics agree; targets differ
-    /// from chunk to chunk.
+    /// Tests gradient caching with equal images in each chunk, so that statistics agree; targets
+    /// differ from chunk to chunk.
     @Test(arguments: [PositiveRule.any, .all, .jaccard, .kernel]) func chunksAreTheWholeBatch(
         _ rule: PositiveRule
     ) throws {
@@ -175,9 +175,9 @@ import Testing
 
     // MARK: Runs
 
-    /// 12×12 gray images without labels: noisy stripes of any phase, contrast and brightness.
-    /// `sets`: labels 0 and 1 are periods of 2 and 4, labels 2 and 3 lying and upright; otherwise
-    /// the target is the stripes' angle, 0 to π/2 to either side.
+    /// Makes 12×12 gray images without labels: noisy stripes of any phase, contrast and brightness.
+    /// With `sets`, labels 0 and 1 are periods of 2 and 4, labels 2 and 3 horizontal and vertical;
+    /// otherwise the target is the stripes' angle, up to π/2 to either side.
     private static func images(_ count: Int, sets: Bool) throws -> Dataset {
         var random = Philox(seed: 4, purpose: .test)
         var (pixels, targets): ([UInt8], [Double]) = ([], [])
@@ -214,8 +214,8 @@ import Testing
         }.with(targets: Targets(targets, dimension: sets ? 4 : 1))
     }
 
-    /// Of each query, the nearest in the gallery by cosine of encoder outputs: mean of how much of
-    /// a positive it is, in double.
+    /// Returns the mean weight, as a positive, of each query's nearest row in the gallery by cosine
+    /// of encoder outputs, in double precision.
     private func nearestWeight(
         _ model: Model, _ queries: Dataset, _ gallery: Dataset, _ options: TrainOptions
     ) throws -> Double {
@@ -238,10 +238,10 @@ import Testing
         return sum / Double(asked.count)
     }
 
-    /// Trained on unlabeled images with targets, images find those that share labels (or have near
-    /// values) far better than with the untrained encoder, and the monitor says what a dense search
-    /// finds. A kernel's many weak positives are slow to begin with: it takes 50 epochs until every
-    /// one of five seeds has left the plateau.
+    /// Checks that after training on unlabeled images with targets, images find those that share
+    /// labels (or have near values) far better than with the untrained encoder, and that the
+    /// monitor agrees with a dense search. A kernel's many weak positives learn slowly at first: it
+    /// takes 50 epochs until every one of five seeds has left the plateau.
     @Test(arguments: [PositiveRule.jaccard, .kernel]) func learns(_ rule: PositiveRule) throws {
         let images = try Self.images(300, sets: rule != .kernel), model = try TrainerTests.model()
         let epochs = rule == .kernel ? 50 : 20
@@ -322,7 +322,7 @@ import Testing
         #expect(accuracy > 0)
     }
 
-    /// Memory of the mask is counted, and another rule is another run.
+    /// Checks that the memory of the mask is counted, and that another rule is another run.
     @Test func memoryAndResume() throws {
         let dataset = try TrainerTests.dataset(),
             folder = FileManager.default.temporaryDirectory.appendingPathComponent(

@@ -9,12 +9,12 @@ import Testing
 
 @testable import SupConTraining
 
-/// Small runs on images that a small network can tell apart: class c is a stripe pattern of period
-/// c + 2 with noise.
+/// Tests small runs on images that a small network can separate: class c is a stripe pattern of
+/// period c + 2 with noise.
 @Suite struct TrainerTests {
     static let (side, classes) = (12, 3)
 
-    /// Targets are the classes, one-hot.
+    /// Makes a data set whose targets are the classes, one-hot.
     static func dataset(_ count: Int = 120, labeled: Bool = true, channels: Int = 1) throws
         -> Dataset
     {
@@ -178,7 +178,8 @@ import Testing
         #expect(models[0] == models[1])
     }
 
-    /// Stopped after two epochs and resumed: the bytes of a run that was not stopped.
+    /// Checks that a run stopped after two epochs and resumed gives the bytes of an uninterrupted
+    /// one.
     @Test(arguments: [Precision.f32, .bf16])
     func resumesExactly(_ precision: Precision) throws {
         guard precision == .f32 || (try? Engine.standard.check(.bf16)) != nil else { return }
@@ -212,8 +213,8 @@ import Testing
         #expect(values(whole) == values(resumed))
     }
 
-    /// The words of the requirement: 2 epochs and 2 more are 4, where the rate does not depend on
-    /// the length of the run.
+    /// Checks that 2 epochs and 2 more equal 4, if the rate does not depend on the length of the
+    /// run.
     @Test func twoEpochsAndTwoMoreAreFour() throws {
         let dataset = try Self.dataset()
         func run(_ epochs: Int, _ model: Model, _ folder: String?, resume: Bool) throws {
@@ -233,7 +234,7 @@ import Testing
         #expect(values(whole) == values(parts))
     }
 
-    /// The limit is for all that a step takes together, whatever its parts.
+    /// Checks that the memory limit covers everything that a step takes together.
     @Test(
         arguments: [
             { _ in }, { $0.chunkSize = 4 }, { ($0.queueMode, $0.queueSize) = (.negatives, 4096) },

@@ -3,7 +3,7 @@ import SupConVision
 import Testing
 
 @Suite struct BatchSamplerTests {
-    /// One-pixel images with these labels.
+    /// Makes one-pixel images with these labels.
     static func dataset(_ labels: [Int]?, count: Int) throws -> Dataset {
         try Dataset.callback(count: count, height: 1, width: 1, channels: 1, labels: labels) {
             _, _ in true
@@ -24,8 +24,8 @@ import Testing
         #expect(even.batches(epoch: 9).joined().sorted() == Array(0..<64))
     }
 
-    /// Where an image lands is uniform: 60 images in 6 batches, 6000 epochs; χ² with 5 degrees of
-    /// freedom stays below 25 (p = 1e-4) for each of three images.
+    /// Checks that the position of an image is uniform: 60 images in 6 batches, 6000 epochs; χ²
+    /// with 5 degrees of freedom stays below 25 (p = 1e-4) for each of three images.
     @Test func aShuffleIsFair() throws {
         let sampler = try BatchSampler(Self.dataset(nil, count: 60), batchSize: 10, seed: 1)
         var found = [[Double]](repeating: [Double](repeating: 0, count: 6), count: 60)
@@ -52,7 +52,7 @@ import Testing
         #expect(try sampler(8).batches(epoch: 0) != epochs[0])
     }
 
-    /// Classes of 1 to 40 images, one label that nobody has.
+    /// Tests classes of 1 to 40 images, and one label without images.
     @Test func batchesHaveAsManyImagesOfAsManyClasses() throws {
         let sizes = [40, 1, 3, 0, 17, 8, 40]
         let labels = sizes.enumerated().flatMap { [Int](repeating: $0.offset, count: $0.element) }

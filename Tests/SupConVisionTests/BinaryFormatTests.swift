@@ -76,8 +76,8 @@ import Testing
         }
     }
 
-    /// A record as the format's page describes it: labels, then the red, green and blue planes,
-    /// each in rows.
+    /// Makes a record as the format's page describes it: labels, then the red, green and blue
+    /// planes, each in rows.
     private func record(_ labels: [UInt8], _ pixel: (Int, Int, Int) -> UInt8) -> [UInt8] {
         labels
             + (0..<3).flatMap { c in (0..<32).flatMap { y in (0..<32).map { x in pixel(c, y, x) } }

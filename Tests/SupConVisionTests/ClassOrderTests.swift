@@ -3,9 +3,9 @@ import Testing
 
 @testable import SupConVision
 
-/// The order of classes, and which there are.
+/// Tests which classes there are, and their order.
 @Suite struct ClassOrderTests {
-    /// In this order, naturally.
+    /// The names in natural order.
     static let names = [
         "A2", "a", "a01", "a1", "a2", "a10", "a10b", "a10b2", "a18446744073709551616",
         "a18446744073709551617", "b", "ä",

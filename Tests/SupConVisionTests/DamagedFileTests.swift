@@ -3,7 +3,8 @@ import SupConTensor
 import SupConVision
 import Testing
 
-/// Files that are cut off, altered, or made to do harm: errors, or pixels, but never a crash.
+/// Checks that files that are truncated, altered, or malicious give errors, or pixels, but never a
+/// crash.
 @Suite struct DamagedFileTests {
     static let files = [
         "rgb420.jpg", "progressive.jpg", "cmyk.jpg", "orientation6.jpg", "rgb8.png",
@@ -12,7 +13,7 @@ import Testing
         "orientation6.webp", "profile6_zipped.png",
     ]
 
-    /// CRC-32 of ISO 3309, bit by bit.
+    /// Computes the CRC-32 of ISO 3309, bit by bit.
     static func crc(_ bytes: ArraySlice<UInt8>) -> UInt32 {
         ~bytes.reduce(~UInt32(0)) { sum, byte in
             (0..<8).reduce(sum ^ UInt32(byte)) { value, _ in
@@ -35,7 +36,7 @@ import Testing
         chunk("IHDR", big(width) + big(height) + [depth, color] + rest)
     }
 
-    /// Gives all chunks the sums that they should have, as far as the chunks make sense.
+    /// Corrects the checksums of all chunks, as far as the chunks make sense.
     static func mend(_ bytes: inout [UInt8]) {
         var at = 8
         while at + 12 <= bytes.count {
@@ -60,7 +61,7 @@ import Testing
         }
     }
 
-    /// The same, but the data set was made when the file was whole.
+    /// Tests truncation after the data set was made.
     @Test(arguments: files) func everyPrefixIsDecodedOrRefused(_ name: String) throws {
         let folder = try TemporaryFolder()
         let whole = try Fixtures.bytes(name)
@@ -168,8 +169,8 @@ import Testing
         try refuse([0xff, 0xd8, 0xff, 0xd8], "second start")
     }
 
-    /// Exif data with every length and offset wrong are no reason to refuse the image: it counts as
-    /// upright.
+    /// Checks that Exif data with wrong lengths and offsets do not make an image unreadable: it
+    /// counts as upright.
     @Test func hostileExifIsUpright() throws {
         let folder = try TemporaryFolder()
         let whole = try Fixtures.bytes("rgb444.jpg")

@@ -3,7 +3,7 @@ import SupConTensor
 import SupConVision
 import Testing
 
-/// What Fixtures/make_images.py says.
+/// The fixtures are the images of Fixtures/make_images.py, with their contents.
 enum Fixtures {
     struct Image {
         var height, width: Int
@@ -36,7 +36,7 @@ enum Fixtures {
     }
 }
 
-/// A folder that is removed in the end.
+/// A temporary folder is removed at the end.
 final class TemporaryFolder {
     let url: URL
     var path: String { url.path }
@@ -69,8 +69,8 @@ final class TemporaryFolder {
     }
 }
 
-/// The numbers of an image, dense [height, width, channels], by the view's own strides, one at a
-/// time.
+/// Returns the elements of an image, dense [height, width, channels], by the view's own strides,
+/// one at a time.
 func numbers(_ view: ImageView) -> [Double] {
     var result: [Double] = []
     for y in 0..<view.height {
@@ -87,7 +87,7 @@ func numbers(_ view: ImageView) -> [Double] {
     return result
 }
 
-/// All images of a data set, as `numbers` has them.
+/// Returns all images of a data set, as `numbers` does.
 func contents(_ dataset: Dataset) throws -> [[Double]] {
     let reader = ImageReader(dataset)
     return try (0..<dataset.count).map { index in

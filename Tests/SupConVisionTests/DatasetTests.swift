@@ -3,7 +3,7 @@ import SupConVision
 import Testing
 
 @Suite struct DatasetTests {
-    /// n images of height×width with `channels` channels, pixel = a number of its own; dense.
+    /// Makes n dense images of height×width with `channels` channels, in which all pixels differ.
     private func batch<T>(
         _ values: UnsafeMutablePointer<T>, _ n: Int, _ height: Int, _ width: Int, _ channels: Int,
         _ element: ImageView.Element
@@ -282,8 +282,8 @@ import Testing
         }
     }
 
-    /// Classes of three images each at a fifth: each part gets what it must, and rounding does not
-    /// pile up over many classes of seven.
+    /// Tests classes of three images each, split at a fifth: each part gets its minimum, and
+    /// rounding errors do not add up over many classes of seven.
     @Test func roundingIsCarriedOver() throws {
         var values = [UInt8](repeating: 0, count: 700)
         try values.withUnsafeMutableBufferPointer { memory in

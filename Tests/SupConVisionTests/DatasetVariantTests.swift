@@ -71,7 +71,7 @@ import Testing
         }
     }
 
-    /// Cui et al.'s code: int(largest · (1/factor)^(class / (classes − 1))).
+    /// Compares with Cui et al.'s code: int(largest · (1/factor)^(class / (classes − 1))).
     @Test func longTail() throws {
         defer { bytes.deallocate() }
         let all = try dataset((0..<1000).map { $0 % 10 })
@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    /// Labels are ids: any integers, of which the classes are those that occur, by size.
+    /// Checks that labels are ids: any integers, whose classes are the distinct ones, ascending.
     @Test func labelsAreAnyIntegers() throws {
         defer { bytes.deallocate() }
         let ids = [1_000_000_000_000, .min, 3, .max, 3, -1]

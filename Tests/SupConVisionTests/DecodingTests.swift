@@ -4,7 +4,7 @@ import SupConVision
 import Synchronization
 import Testing
 
-/// Decoded pixels against those of Pillow and numpy.
+/// Compares decoded pixels with those of Pillow and numpy.
 @Suite struct DecodingTests {
     static let pngs = [
         "gray8", "gray4", "gray2", "gray1", "rgb8", "grayalpha8", "rgba8", "rgb8_interlaced",
@@ -47,8 +47,9 @@ import Testing
         try check(name + ".webp", tolerance: name.hasPrefix("lossy") ? 1 : 0)
     }
 
-    /// The eight files show one image; mixing up two orientations gives differences of a hundred
-    /// levels. Their stored pixels agree, their shown ones do not.
+    /// Checks that orientations differ: the eight files show one image, and confusing two
+    /// orientations gives differences of a hundred levels. Their stored pixels agree with each
+    /// other, and their shown ones do not.
     @Test func orientationsDiffer() throws {
         let dataset = try Dataset.files((1...8).map { Fixtures.path("orientation\($0).jpg") })
         #expect(dataset.height == nil && dataset.width == nil && dataset.count == 8)

@@ -3,7 +3,7 @@ import SupConTensor
 import SupConVision
 import Testing
 
-/// Encoded images in memory, beside the same files.
+/// Compares encoded images in memory with equal files.
 @Suite struct EncodedDatasetTests {
     static let names = [
         "rgb420.jpg", "cmyk.jpg", "orientation6.jpg", "rgba8_interlaced.png", "profile6_zipped.png",

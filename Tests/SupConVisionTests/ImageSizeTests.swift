@@ -4,7 +4,7 @@ import SupConVision
 import Synchronization
 import Testing
 
-/// The sizes that images claim, and the memory that decoding them takes.
+/// Tests the sizes that images claim, and the memory that decoding them takes.
 @Suite struct ImageSizeTests {
     private static func refused(
         _ bytes: [UInt8], _ words: String,
@@ -43,7 +43,8 @@ import Testing
         expectError(.format, "max_pixels") { () throws(SupConError) in try reader.open(0) }
     }
 
-    /// A PNG of 16384×16384 RGBA pixels needs 1,040,511 bytes even of the best deflate.
+    /// Checks a PNG of 16384×16384 RGBA pixels, which needs 1,040,511 bytes even with the best
+    /// deflate.
     @Test func pngWithTooLittleDataForItsSizeIsRefused() throws {
         typealias File = DamagedFileTests
         func png(_ count: Int, color: UInt8 = 6, interlace: UInt8 = 0) -> [UInt8] {
@@ -65,7 +66,7 @@ import Testing
         }
     }
 
-    /// Deflate's best: an image of one color keeps being read.
+    /// Checks that deflate's best compression, of an image of one color, is still read.
     @Test func bestCompressedPNGIsRead() throws {
         let path = Fixtures.path("black.png")
         let dataset = try Dataset.files([path], options: DatasetOptions(onError: .refuse))
@@ -128,7 +129,8 @@ import Testing
         } catch { #expect(error.kind == .memory) }
     }
 
-    /// Large images are decoded one at a time, whatever the threads; none waits for ever.
+    /// Checks that large images are decoded one at a time, whatever the threads, and that none
+    /// waits forever.
     @Test func largeImagesTakeTurns() throws {
         let dataset = try Dataset.files(
             [Fixtures.path("black.png")], options: DatasetOptions(onError: .refuse))

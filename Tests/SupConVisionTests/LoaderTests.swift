@@ -40,7 +40,7 @@ import Testing
                 start: batch.pixels, count: batch.indices.count * loader.views * perView))
     }
 
-    /// One view, made directly.
+    /// Makes one view directly.
     static func direct(_ index: Int, epoch: Int, view: Int, seed: UInt64 = 5) throws -> [Float] {
         let augmentation = try Augmentation(.defaults(), height: size, width: size, channels: 3)
         var out = [Float](repeating: 0, count: perView)
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    /// A batch stays as it is while later ones are made; the next `next()` may change it.
+    /// Checks that a batch stays unchanged while later ones are made, until the next `next()`.
     @Test func aBatchStaysUntilTheNext() throws {
         let loader = try Self.loader(Self.memoryDataset(64))
         try loader.begin(epoch: 0, batches: (0..<8).map { b in (0..<8).map { b * 8 + $0 } })
@@ -128,8 +128,8 @@ import Testing
                 })
     }
 
-    /// Only this thread is asked, one batch ahead, and what comes out is what images in memory
-    /// give.
+    /// Checks that a callback is called only on this thread, one batch ahead, and that the results
+    /// equal those of images in memory.
     @Test func callbacksAreAskedOnThisThread() throws {
         final class Calls { var indices: [[Int]] = []; var threads = Set<UInt>() }
         let calls = Calls()
@@ -176,8 +176,8 @@ import Testing
         #expect(try loader.next().indices == [0, 1])
     }
 
-    /// A file that goes bad after the data set was made, where that is refused: the error names it,
-    /// comes with its batch, and a new beginning without it works.
+    /// Tests a file that becomes unreadable where that is an error: the error names it, comes with
+    /// its batch, and a new `begin` without it works.
     @Test func errorsReachTheUser() throws {
         let folder = try TemporaryFolder()
         for i in 0..<6 { try folder.copy("rgb444.jpg", to: "\(i).jpg") }
@@ -201,8 +201,8 @@ import Testing
         expectError(.io, "5.jpg") { () throws(SupConError) in try loader.next() }
     }
 
-    /// JPEGs, whatever the threads, the same; and, decoded smaller, nearly what the whole decoded
-    /// image gives.
+    /// Checks that JPEGs do not depend on the threads, and, decoded smaller, nearly equal those
+    /// decoded in full.
     @Test func photographsAreDecodedAsSmallAsTheCropAllows() throws {
         let dataset = try Dataset.files([
             Fixtures.path("large.jpg"), Fixtures.path("rgb420.jpg"),
@@ -240,7 +240,7 @@ import Testing
         }
     }
 
-    /// Loaders that are dropped at any moment end their threads and do not hang.
+    /// Checks that loaders that are dropped at any moment end their threads and do not hang.
     @Test(.timeLimit(.minutes(1))) func stoppingEarlyEnds() throws {
         func threadCount() throws -> Int {
             try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count

@@ -6,7 +6,7 @@ import Testing
 @Suite struct TargetTests {
     let bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: 4000)
 
-    /// Image i has the targets (i, 1 / (i + 1)).
+    /// Makes a data set in which image i has the targets (i, 1 / (i + 1)).
     func dataset(_ labels: [Int]?, count: Int = 40) throws(SupConError) -> Dataset {
         bytes.update(repeating: 9, count: 4000)
         let values = (0..<count).flatMap { [Double($0), 1 / Double($0 + 1)] }
@@ -17,7 +17,7 @@ import Testing
         .with(targets: Targets(values, dimension: 2))
     }
 
-    /// Each image of `part` has the targets of the image that it was.
+    /// Checks that each image of `part` has the targets of the original image.
     func expectKept(
         _ part: Dataset, _ picks: [Int], sourceLocation: SourceLocation = #_sourceLocation
     ) {
@@ -27,8 +27,8 @@ import Testing
             sourceLocation: sourceLocation)
     }
 
-    /// 0 and 1 differ in few, high bits: all of 4096 sets of twelve have a fingerprint of their
-    /// own.
+    /// Checks that fingerprints distinguish values like 0 and 1, which differ in few, high bits:
+    /// all of 4096 sets of twelve have different ones.
     @Test func haveAFingerprint() throws {
         defer { bytes.deallocate() }
         let plain = try dataset([1, 2, 3, 4], count: 4)

@@ -9,7 +9,7 @@
 #define SUPCON_CKERNELS_LOSS_H
 #include <stdint.h>
 
-/* Tiles have at most so many columns. */
+/* The largest number of columns of a tile. */
 #define SC_LOSS_TILE 256
 
 typedef struct sc_loss_tile {
@@ -31,7 +31,7 @@ typedef struct sc_loss_tile {
   int64_t chosen_limit;
 } sc_loss_tile;
 
-/* How the terms of a pair go together. */
+/* The combination of the terms of a pair. */
 enum {
   SC_LOSS_OUT_ALL = 0, /* form out, all other contrasts in the denominator */
   SC_LOSS_IN_ALL = 1,

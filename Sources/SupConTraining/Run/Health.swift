@@ -1,37 +1,37 @@
 import Glibc
 import SupConTensor
 
-/// Watches a run for the ways in which it fails: not a number, divergence, and collapse, where all
-/// embeddings become equal and the loss sits at ln(2N − 1).
+/// A health monitor watches a run for the ways in which it fails: values that are not numbers,
+/// divergence, and collapse, where all embeddings become equal and the loss remains at ln(2N − 1).
 struct Health {
     struct Finding {
         enum Weight {
-            /// The run cannot go on.
+            /// The run cannot continue.
             case fatal
-            /// It should not.
+            /// The run should stop.
             case stops
-            /// It has ended so.
+            /// The run has ended in this state.
             case note
         }
-        /// What is wrong, in words.
+        /// The message that says what is wrong.
         var message: String
         var weight: Weight
     }
 
-    /// The loss that guessing gives: ln(views − 1) for the contrastive loss (scaled as it is),
+    /// The loss of random guessing: ln(views − 1) for the contrastive loss, times its scale;
     /// ln(classes) for cross-entropy.
     let chance: Double
     let isContrastive: Bool
-    /// False: a sound run's loss may lie there too, as where shared labels or a wide kernel make
-    /// nearly all pairs positives.
+    /// Whether a loss near chance indicates collapse. It does not where a sound run's loss may lie
+    /// there too, because shared labels or a wide kernel make nearly all pairs positives.
     let chanceIsCollapse: Bool
-    /// Embeddings count as equal below this fraction of the variance that uniform ones have.
+    /// The fraction of the variance of uniform embeddings below which embeddings count as equal.
     private static let leastSpread = 1e-3
-    /// So many steps in a row make a verdict. Healthy runs may pass close to one point in their
-    /// first hundred steps.
+    /// The numbers of consecutive steps that make a verdict. A healthy run may pass close to a
+    /// single point in its first hundred steps.
     private static let stepsDiverging = 20
     private static let stepsAtOnePoint = 300
-    /// The loss counts as chance within this fraction of it.
+    /// The relative distance within which a loss counts as chance.
     private static let nearChance = 2e-3
 
     private var highestRate = 0.0
@@ -42,7 +42,7 @@ struct Health {
     private var stepsDiverged = 0
     private var stepsBeforeEpoch = 0
     private var stepsAtChance = 0
-    /// A verdict is given once.
+    /// Whether a verdict has been given, as one is only given once.
     private var hasReported = false
 
     init(chance: Double, isContrastive: Bool, chanceIsCollapse: Bool = true) {
@@ -125,13 +125,14 @@ struct Health {
         """
     }
 
-    /// The remedy names the run's highest rate: at the end of a schedule the current one is near 0.
+    /// The advice to lower the learning rate. It names the run's highest rate, since at the end of
+    /// a schedule the current one is near 0.
     private var lowerRate: String {
         "a lower learning rate (the highest so far was \(short(highestRate)))"
     }
 }
 
-/// Four significant digits, for sentences.
+/// Returns the number with four significant digits, for messages.
 func short(_ x: Double) -> String {
     guard x.isFinite, x != 0 else { return "\(x)" }
     let digits = 3 - Int(floor(log10(abs(x))))

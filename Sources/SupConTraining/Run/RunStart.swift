@@ -1,15 +1,15 @@
 import SupConModel
 import SupConTensor
 
-/// A run begins from the model's parameters or from a checkpoint: rank 0's, at every rank.
+/// The start of a run is the model's parameters or a checkpoint. Every rank starts from rank 0's.
 struct RunStart {
     var progress: Checkpoint
     var isResumed = false
-    /// The parameters with the best validation so far, where they are to be restored.
+    /// The parameters with the best validation accuracy so far; nil unless they are to be restored.
     var best: Model.Snapshot?
 
-    /// Begins the plan's average, and reads the checkpoint, if there is one to go on from. Errors:
-    /// io, format, memory, state (of another run).
+    /// Initializes the plan's average, and reads the checkpoint if there is one to resume from.
+    /// Errors: io, format, memory, state (of another run).
     init(_ plan: RunPlan) throws(SupConError) {
         progress = Checkpoint(run: plan.runDescription)
         plan.average?.begin()

@@ -2,35 +2,36 @@ import SupConModel
 import SupConTensor
 import SupConVision
 
-/// A training run goes through the epochs of a plan: each trains, is judged, validated, kept,
-/// reported, and may be the last.
+/// A training run carries out a plan epoch by epoch: it trains, judges its health, validates,
+/// saves, reports, and decides whether to go on.
 final class TrainingRun {
     private let plan: RunPlan
     private let reporter: Reporter
     private let isCanceled: () -> Bool
     private var health: Health
-    /// Where the run is, as a checkpoint keeps it.
+    /// The progress of the run, in the form that a checkpoint keeps.
     private var progress: Checkpoint
-    /// The parameters with the best validation so far, if they are to be restored.
+    /// The parameters with the best validation accuracy so far; nil unless they are to be restored.
     private var best: Model.Snapshot?
-    /// The parameters that the callback wants to be left with.
+    /// The parameters that the callback has asked to keep.
     private var kept: Model.Snapshot?
-    /// The number of times the callback kept the model: at this rank, and as all ranks know it.
+    /// The number of times that the callback has kept the model: on this rank, and as agreed by all
+    /// ranks.
     private var (keepCount, sharedKeepCount) = (0, 0.0)
-    /// The last state without NaN, to come back to.
+    /// The last parameters without NaN, to which a failed run returns.
     private var sound: Model.Snapshot?
-    /// The files that have become unreadable, as far as they have been told of: "path: reason".
+    /// The unreadable files that have been reported, as "path: reason".
     private var unreadable: Set<String> = []
-    /// The number of the loader's unreadable files that were looked at.
+    /// The number of the loader's unreadable files that have been examined.
     private var unreadableOfLoader = 0
-    /// The number of other ranks' unreadable files that were told of.
+    /// The number of the other ranks' unreadable files that have been reported.
     private var unreadableElsewhere = 0
-    /// The callback hears of an epoch, whose checkpoint has been written.
+    /// Whether the callback is being told of an epoch whose checkpoint has been written.
     private var isReporting = false
-    /// The model has been put back to an earlier state: the average is not to replace it.
+    /// Whether the model has been put back to an earlier state, which the average must not replace.
     private var isSettled = false
 
-    /// `isCanceled` is asked after each step and epoch.
+    /// Prepares a run. `isCanceled` is polled after each step and epoch.
     init(_ plan: RunPlan, _ reporter: Reporter, isCanceled: @escaping () -> Bool) {
         (self.plan, self.reporter, self.isCanceled) = (plan, reporter, isCanceled)
         progress = Checkpoint(run: plan.runDescription)
@@ -39,9 +40,9 @@ final class TrainingRun {
             chanceIsCollapse: plan.options.positives == .classes)
     }
 
-    /// Runs all epochs that are left. However it ends, the model is what the callback kept, or else
-    /// the average of the weights, if there is one, unless it was put back to an earlier state.
-    /// Errors: as `Trainer.run`.
+    /// Runs all remaining epochs. However the run ends, the model is left with the parameters that
+    /// the callback kept, or else with the average of the weights, if there is one, unless it was
+    /// put back to an earlier state. Errors: those of `Trainer.run`.
     func run() throws(SupConError) {
         do throws(SupConError) {
             try runEpochs()
@@ -126,10 +127,10 @@ final class TrainingRun {
         return sum
     }
 
-    /// Tells of images that have become unreadable, whose places others have taken.
+    /// Reports images that have become unreadable and have been replaced by others.
     private func tell(of reasons: [String], _ epoch: Int, _ step: Int) {
         unreadableOfLoader += reasons.count
-        // Another loader, for another image size, finds the same files once more.
+        // The loader of another image size finds the same files again.
         for reason in reasons where unreadable.insert(reason).inserted {
             let count = unreadable.count
             guard count % Self.power(count) == 0 else { continue }
@@ -137,7 +138,7 @@ final class TrainingRun {
         }
     }
 
-    /// Tells of those that the other ranks have found, `count` of them.
+    /// Reports the number `count` of unreadable images that other ranks have found.
     private func tellOfOthers(_ count: Int, _ epoch: Int, _ step: Int) {
         let before = unreadableElsewhere
         unreadableElsewhere = count
@@ -146,7 +147,8 @@ final class TrainingRun {
         warn(count, " at other ranks; another of the class takes its place", epoch, step)
     }
 
-    /// Returns the greatest power of ten up to `count`: files are told of in steps of it.
+    /// Returns the largest power of ten up to `count`. Unreadable files are reported at multiples
+    /// of it.
     private static func power(_ count: Int) -> Int {
         var power = 1
         while power * 10 <= count { power *= 10 }
@@ -161,8 +163,8 @@ final class TrainingRun {
         reporter.warn(message, epoch: epoch, step: step, loss: .nan)
     }
 
-    /// Begins the epoch's batches, of which this rank takes its part, out of the loader or the
-    /// feature cache, and returns what gives them. Errors: the loader's, canceled.
+    /// Begins the epoch's batches, of which this rank takes its part from the loader or the feature
+    /// cache. Returns a closure that delivers them. Errors: those of the loader, canceled.
     private func begin(_ epoch: Int, _ batches: [[Int]], _ loader: Loader) throws(SupConError)
         -> () throws(SupConError) -> StepBatch
     {
@@ -182,7 +184,7 @@ final class TrainingRun {
         return { () throws(SupConError) in cached.next() }
     }
 
-    /// Fills the feature cache. Errors: the loader's, io (of the cache), canceled.
+    /// Fills the feature cache. Errors: those of the loader, io (of the cache), canceled.
     private func fill(
         _ pass: EncoderPass, _ missing: [(epoch: Int, samples: [Int])], _ loader: Loader
     ) throws(SupConError) {
@@ -201,7 +203,7 @@ final class TrainingRun {
         }
     }
 
-    /// Looks at a step's health. Errors: state (NaN, after which the model is put back; divergence,
+    /// Examines a step's health. Errors: state (NaN, after which the model is put back; divergence;
     /// collapse).
     private func judge(_ outcome: StepOutcome, _ epoch: Int, _ step: Int, _ rate: Double)
         throws(SupConError)
@@ -221,7 +223,7 @@ final class TrainingRun {
         try act(on: finding, epoch, step, loss: outcome.loss)
     }
 
-    /// Looks at an epoch's health. Errors: state (collapse).
+    /// Examines an epoch's health. Errors: state (collapse).
     private func judge(_ epoch: Int, _ sum: EpochSum) throws(SupConError) {
         if let finding = health.epoch(
             loss: sum.meanLoss, isLast: epoch == plan.options.epochs,
@@ -242,8 +244,8 @@ final class TrainingRun {
 
     // MARK: After an epoch
 
-    /// Measures the accuracy, where it is time to, and keeps the best model. Returns NaN where it
-    /// is not measured.
+    /// Measures the accuracy if it is due, and keeps the best model. Returns NaN if nothing is
+    /// measured.
     private func validate(_ epoch: Int) throws(SupConError) -> Double {
         guard let validation = plan.validation,
             epoch % plan.options.validationEvery == 0 || epoch == plan.options.epochs
@@ -261,7 +263,8 @@ final class TrainingRun {
         }
     }
 
-    /// Counts the epoch as done, writes the checkpoint, and takes the state to come back to.
+    /// Marks the epoch as completed, writes the checkpoint, and saves the parameters as the last
+    /// sound ones.
     private func keep(_ epoch: Int) throws(SupConError) {
         progress.epoch = epoch
         try plan.ranks.together { () throws(SupConError) in
@@ -275,7 +278,7 @@ final class TrainingRun {
         }
     }
 
-    /// Reports the epoch. Errors: canceled (the callback's answer, or `cancel`), memory.
+    /// Reports the epoch. Errors: canceled (by the callback's answer or by `cancel`), memory.
     private func report(_ epoch: Int, _ sum: EpochSum, _ accuracy: Double) throws(SupConError) {
         try goOn("after epoch \(epoch)", epoch, plan.stepsPerEpoch) { () throws(SupConError) in
             isReporting = true
@@ -288,7 +291,7 @@ final class TrainingRun {
         }
     }
 
-    /// Whether early stopping ends the run here.
+    /// Returns whether early stopping ends the run here.
     private func hasStoppedGaining(_ epoch: Int) -> Bool {
         let patience = plan.options.patience
         guard patience > 0, progress.validationsWithoutGain >= patience else { return false }
@@ -303,9 +306,9 @@ final class TrainingRun {
         return true
     }
 
-    /// Reports at every rank, and ends the run at all if `report` says so at one or one was
-    /// canceled. What rank 0's callback has asked for comes to the others. `place`: where the run
-    /// is. Errors: canceled, `report`'s, io, memory.
+    /// Reports on every rank. The run ends on all ranks if `report` ends it on one, or one was
+    /// canceled. The requests of rank 0's callback are sent to the others. `place` says where the
+    /// run is. Errors: canceled, those of `report`, io, memory.
     private func goOn(
         _ place: String, _ epoch: Int, _ step: Int, _ report: () throws(SupConError) -> Bool
     ) throws(SupConError) {
@@ -339,8 +342,8 @@ final class TrainingRun {
 
     // MARK: From the callback
 
-    /// A checkpoint that was written before the callback of its epoch is written again. Errors:
-    /// argument, io.
+    /// Multiplies the learning rate from here on. A checkpoint that was written before the callback
+    /// of its epoch is written again. Errors: argument, io.
     func scaleRate(by factor: Double) throws(SupConError) {
         let product = progress.rateFactor * factor
         try require(
@@ -356,12 +359,12 @@ final class TrainingRun {
         }
     }
 
-    /// Errors: argument, io.
+    /// Saves the model in its current state. Errors: argument, io.
     func save(_ path: RawPath) throws(SupConError) {
         try withAverage { () throws(SupConError) in try plan.model.saveWhileExclusive(path) }
     }
 
-    /// Errors: memory.
+    /// Keeps the current parameters as the run's result. Errors: memory.
     func keepModel() throws(SupConError) {
         kept = try withAverage { () throws(SupConError) in try plan.model.snapshot() }
         keepCount += 1
@@ -374,7 +377,7 @@ final class TrainingRun {
         isSettled = true
     }
 
-    /// Runs `body` with the weights' average in the parameters' place, if there is one.
+    /// Runs `body` with the average of the weights in place of the parameters, if there is one.
     private func withAverage<R>(_ body: () throws(SupConError) -> R) throws(SupConError) -> R {
         guard let average = plan.average else { return try body() }
         return try average.whileStandingIn(body)

@@ -1,12 +1,12 @@
 import SupConTensor
 
-/// Mixes the images of a batch with those of another order of it, and says how much of each label
-/// is left: MixUp (Zhang et al., arXiv:1710.09412) blends the pixels, CutMix (Yun et al.,
-/// arXiv:1905.04899) pastes a box. One λ ~ Beta(α, α) per batch; with both, a batch gets one of
-/// them, as likely as the other.
+/// A batch mixer blends the images of a batch with those of a permutation of the same batch, and
+/// records the fraction that each keeps: MixUp (Zhang et al., arXiv:1710.09412) blends the pixels,
+/// CutMix (Yun et al., arXiv:1905.04899) pastes a box. Each batch draws one λ ~ Beta(α, α); if both
+/// methods are enabled, it also draws one of them with equal probability.
 ///
-/// A step's mixing is named by (seed, step), so that a resumed run mixes as the uninterrupted one
-/// would have.
+/// The mixing of a step depends on (seed, step) alone, so that a resumed run mixes exactly as an
+/// uninterrupted one.
 final class BatchMixer {
     struct Shape {
         var batch: Int
@@ -16,12 +16,12 @@ final class BatchMixer {
         var imageCount: Int { height * width * channels }
     }
 
-    /// How a batch is mixed: image i with image order[i].
+    /// A mixing pairs image i with image order[i] of the batch.
     struct Mixing: Equatable {
         var order: [Int]
-        /// λ: the image's own fraction.
+        /// λ, the fraction of the image itself.
         var fraction: Double
-        /// CutMix: rows and columns that come from the other.
+        /// The rows and columns that CutMix takes from the other image; nil for MixUp.
         var box: (rows: Range<Int>, columns: Range<Int>)?
 
         static func == (a: Mixing, b: Mixing) -> Bool {
@@ -31,18 +31,18 @@ final class BatchMixer {
     }
 
     private let shape: Shape
-    /// The images of the batch that are mixed here.
+    /// The images of the batch that are mixed on this rank.
     private let own: Range<Int>
     private let mixupAlpha: Double
     private let cutmixAlpha: Double
     private let seed: UInt64
     private let threads: Int
-    /// Of the mixed images, [own]: the label of the greater fraction, the other, and the first
-    /// one's fraction.
+    /// The label with the larger fraction of each mixed image, [own]; the other label, and the
+    /// fraction of the first, follow.
     private let first: AlignedBuffer
     private let second: AlignedBuffer
     private let fractions: AlignedBuffer
-    /// The weights of the images whose labels those are.
+    /// The sample weights that belong to those labels.
     private let weightsOfFirst: AlignedBuffer
     private let weightsOfSecond: AlignedBuffer
 
@@ -52,7 +52,7 @@ final class BatchMixer {
     var secondWeights: UnsafePointer<Float> { UnsafePointer(weightsOfSecond.floats) }
     var firstFractions: UnsafePointer<Float> { UnsafePointer(fractions.floats) }
 
-    /// Nil if the options do not mix. Errors: memory.
+    /// Returns nil if the options enable no mixing. Errors: memory.
     convenience init?(
         _ options: TrainOptions, own: Range<Int>, height: Int, width: Int, channels: Int,
         threads: Int
@@ -64,7 +64,8 @@ final class BatchMixer {
             seed: options.seed, threads: threads)
     }
 
-    /// `own`: the images that are mixed here, with others from all of the batch. Errors: memory.
+    /// Makes a mixer of the images `own`, each of which is paired with an image from anywhere in
+    /// the batch. Errors: memory.
     init(
         _ shape: Shape, own: Range<Int>, mixupAlpha: Double, cutmixAlpha: Double, seed: UInt64,
         threads: Int
@@ -80,15 +81,15 @@ final class BatchMixer {
         weightsOfSecond = try AlignedBuffer(Float.self, count: own.count)
     }
 
-    /// Draws the mixing of the step of index `step` in the run, from 0.
+    /// Draws the mixing of step `step`, counted from 0 over the whole run.
     func mixing(step: Int) -> Mixing {
         var random = Philox(seed: seed, purpose: .mix, epoch: step)
         let order = random.permutation(shape.batch)
         let cuts = cutmixAlpha > 0 && (mixupAlpha <= 0 || random.uniform() < 0.5)
         let fraction = random.beta(cuts ? cutmixAlpha : mixupAlpha)
         guard cuts else { return Mixing(order: order, fraction: fraction, box: nil) }
-        // A box of the other's fraction of the area around a uniform center; what hangs over the
-        // edge is lost, and λ is what is left.
+        // The box has the other image's fraction of the area around a uniform center. It is clipped
+        // at the edges, and λ is adjusted to the remaining area.
         let side = (1 - fraction).squareRoot()
         func span(_ length: Int) -> Range<Int> {
             let (center, half) = (random.index(below: length), Int(Double(length) * side / 2))
@@ -101,15 +102,15 @@ final class BatchMixer {
             box: (rows, columns))
     }
 
-    /// The indices of the batch's images that the step mixes here: its own, and those beyond them
-    /// that they are mixed with, in order.
+    /// Returns, in order, the indices within the batch of the images that the step needs on this
+    /// rank: the rank's own and their partners.
     func sources(step: Int) -> [Int] {
         Array(own) + mixing(step: step).order[own].filter { !own.contains($0) }.sorted()
     }
 
-    /// Writes this part's images to `input`, mixed as the step of index `step` is, and their
-    /// labels and weights, if there are any. `images`: those of `sources`; `labels`, `weights`:
-    /// [batch].
+    /// Writes this rank's images to `input`, mixed as step `step` prescribes, together with their
+    /// labels and weights, if there are any. `images` holds the images of `sources`; `labels` and
+    /// `weights` are those of the whole batch, [batch].
     func mix(
         _ images: UnsafePointer<Float>, labels: UnsafePointer<Int64>,
         weights: UnsafePointer<Float>? = nil, step: Int,

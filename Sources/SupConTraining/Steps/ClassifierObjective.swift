@@ -3,20 +3,21 @@ import SupConNetwork
 import SupConTensor
 
 /// The objective of a classifier is cross-entropy, with smoothed or mixed labels, or the
-/// large-margin softmax. Each step has one of its own, with its workspaces.
+/// large-margin softmax. Each step has its own, with its own workspaces.
 final class ClassifierObjective {
     private let rows: Int
-    /// What the gradient is weighted by: the loss is a mean over these rows, a part of a batch's.
+    /// The factor of the gradient. The loss is a mean over these rows, which are only this fraction
+    /// of the batch.
     private let fraction: Float
     private let crossEntropy: CrossEntropy
     private let margin: LargeMargin?
     private let weight: ParameterStore.Entry
     private let bias: ParameterStore.Entry
     private let parameters: ParameterStore
-    /// The margin's addition to the gradient of the features, [rows, embeddingDimension].
+    /// The margin's contribution to the gradient of the features, [rows, embeddingDimension].
     private let featureRest: AlignedBuffer?
 
-    /// `rows`: that the classifier sees at a time; `fraction`: of the batch's rows that they are.
+    /// Makes the objective for `rows` rows at a time, which are `fraction` of those of the batch.
     /// Errors: argument, state (no classifier), memory.
     init(_ network: Network, _ options: TrainOptions, rows: Int, fraction: Double)
         throws(SupConError)
@@ -43,9 +44,9 @@ final class ClassifierObjective {
 
     var memoryByteCount: Int { featureRest.map { $0.byteCount + rows * 24 } ?? 0 }
 
-    /// Computes the mean loss of the rows, and its part of the batch's dL/dlogits, as the
-    /// classifier's backward takes it. `mixer`: has mixed the rows; its labels and weights count
-    /// then. `weights`: of the rows; nil: 1. Errors: argument.
+    /// Computes the mean loss of the rows, and their part of the batch's dL/dlogits, which the
+    /// classifier's backward takes. If `mixer` has mixed the rows, its labels and weights replace
+    /// the given ones. `weights` are those of the rows; nil: 1. Errors: argument.
     func evaluate(
         features: UnsafePointer<Float>, logits: UnsafeMutablePointer<Float>,
         labels: UnsafePointer<Int64>, weights: UnsafePointer<Float>?, mixer: BatchMixer?,
@@ -80,11 +81,12 @@ final class ClassifierObjective {
         for i in 0..<(rows * crossEntropy.classes) { gradient[i] *= fraction }
     }
 
-    /// The addition to the gradient of the features that backward is to make, [rows,
-    /// embeddingDimension]; nil: none.
+    /// The term that backward must add to the gradient of the features, [rows, embeddingDimension];
+    /// nil: none.
     var featureGradient: UnsafePointer<Float>? { featureRest.map { UnsafePointer($0.floats) } }
 
-    /// Adds, after backward, what the classifier's own gradients in `gradients` lack.
+    /// Adds to `gradients`, after backward, the terms of the classifier's own gradients that the
+    /// margin contributes.
     func finish(_ gradients: UnsafeMutablePointer<Float>, labels: UnsafePointer<Int64>) {
         margin?.addRest(
             weight: parameters.pointer(weight), labels: labels,

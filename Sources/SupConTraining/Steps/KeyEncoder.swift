@@ -3,18 +3,18 @@ import SupConModel
 import SupConNetwork
 import SupConTensor
 
-/// The slow copy of encoder and head that makes keys (He et al., "Momentum Contrast",
-/// arXiv:1911.05722): after each step
+/// A key encoder is the slowly moving copy of encoder and head that computes keys (He et al.,
+/// "Momentum Contrast", arXiv:1911.05722): after each step
 ///
 ///     key ← m key + (1 − m) query
 ///
-/// Batch norm's running statistics are averaged likewise, and keys are made in evaluation mode with
-/// them (EMAN, Cai et al., arXiv:2101.08482): a key then depends on its image alone, so that
-/// nothing of the batch leaks into it, which MoCo prevents by shuffling batches over several
-/// devices. Those of a new network mean nothing yet; so theirs is min(m, (1 + t)/(10 + t)),
-/// TensorFlow's bound for moving averages, which lets them follow quickly at first. (The weights
-/// must not: a query tells fresh keys from stale ones, and runs away from a queue whose keys move
-/// fast.) No gradient goes here.
+/// Batch norm's running statistics are averaged likewise, and keys are computed with them in
+/// evaluation mode (EMAN, Cai et al., arXiv:2101.08482). A key therefore depends on its image
+/// alone, so that no information about the batch leaks into it, which MoCo prevents by shuffling
+/// batches over several devices. The statistics of a new network mean nothing yet; they therefore
+/// move with min(m, (1 + t)/(10 + t)), TensorFlow's bound for moving averages, and follow quickly
+/// at first. (The weights must not: queries would learn to tell fresh keys from stale ones and to
+/// run away from a queue whose keys move fast.) No gradient flows here.
 final class KeyEncoder {
     private let network: Network
     private let plan: InferencePlan
@@ -23,8 +23,9 @@ final class KeyEncoder {
     private let threads: Int
     let dimension: Int
 
-    /// Copies the model's network. `images`: per step. The phase's frozen stages are not run
-    /// here, since they are the network's own, bit for bit. Errors: argument, unsupported, memory.
+    /// Copies the model's network, for `images` images per step. The phase's frozen stages do not
+    /// run here, since those of the copy equal the network's bit for bit. Errors: argument,
+    /// unsupported, memory.
     init(
         _ model: Model, _ phase: TrainingPhase, images: Int, momentum: Double,
         context: ExecutionContext
@@ -40,11 +41,11 @@ final class KeyEncoder {
 
     var memoryByteCount: Int { plan.memoryByteCount + network.parameters.count * 4 }
 
-    /// The images [images, height, width, channels], or what the frozen stages make of them, to be
-    /// written by the caller.
+    /// The images [images, height, width, channels], or the frozen stages' output for them, which
+    /// the caller writes.
     var input: UnsafeMutablePointer<Float> { plan.input }
 
-    /// Computes the keys [images, dimension] of `input`, at length 1.
+    /// Computes the keys [images, dimension] of `input`, each of length 1.
     func run(into keys: UnsafeMutablePointer<Float>) {
         plan.reloadWeights()
         plan.run()

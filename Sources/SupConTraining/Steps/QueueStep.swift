@@ -4,10 +4,10 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// A step with a MoCo-style queue (Khosla et al., arXiv:2004.11362, §"memory"; MoCo,
-/// arXiv:1911.05722): the first view of each image goes through the network, the other views
-/// through its slow copy, and each query is contrasted with the batch's keys and the queue of
-/// earlier ones.
+/// A queue step trains with a MoCo-style queue (the "memory" variant of Khosla et al.,
+/// arXiv:2004.11362; MoCo, arXiv:1911.05722). The first view of each image goes through the
+/// network, and its other views go through the key encoder, a slowly moving copy. Each query is
+/// then contrasted with the keys of the batch and with the queue of earlier keys.
 final class QueueStep: TrainingStep {
     private let pass: EncoderPass
     private let keys: KeyEncoder
@@ -19,17 +19,17 @@ final class QueueStep: TrainingStep {
     private let part: BatchPart
     let chance: Double
 
-    /// What is known of the batch's rows, and their embeddings [batch, views, dimension]: the
-    /// query and the keys of each image.
+    /// The labels and weights of the batch's rows. Their embeddings are stored as [batch, views,
+    /// dimension]: for each image its query, then its keys.
     private let rows: BatchRows
     private let rowEmbeddings: AlignedBuffer
     private let keyLabels: AlignedBuffer
-    /// The queries of all ranks, and their keys, which are gathered where the loss takes them.
+    /// The queries of all ranks and their keys, gathered for the loss.
     private let queries: BatchProjections
     private let keyRows: RankRows
 
-    /// `labels`, `weights`: of the data set that samples index. Errors: argument, state,
-    /// unsupported, memory.
+    /// Plans the step. `labels` and `weights` are those of the data set that sample indices refer
+    /// to. Errors: argument, state, unsupported, memory.
     init(
         _ model: Model, _ options: TrainOptions, _ phase: TrainingPhase? = nil,
         labels: [Int]?, weights: [Float]? = nil, part: BatchPart, context: ExecutionContext
@@ -55,7 +55,7 @@ final class QueueStep: TrainingStep {
         loss = try QueueLoss(
             lossOptions, queries: batchSize, keysPerQuery: views - 1,
             queueCapacity: options.queueSize, dimension: dimension, context: context)
-        // Once the queue is full: a query and all that it is contrasted with are its "views".
+        // This holds once the queue is full: a query and all of its contrasts are its "views".
         chance = ContrastiveLoss.collapsedLoss(
             lossOptions, samples: keyCount + options.queueSize + 1, views: 1, positives: views - 1)
         rows = try BatchRows(
@@ -82,7 +82,7 @@ final class QueueStep: TrainingStep {
 
     func sources(step: Int) -> [Int] { Array(part.own) }
 
-    /// The slow copy begins as the network is when the run begins.
+    /// Copies the network into the key encoder at the beginning of a run.
     func begin(resumed: Bool) {
         pass.begin()
         if !resumed { keys.begin(pass.network.parameters) }
@@ -119,8 +119,8 @@ final class QueueStep: TrainingStep {
         return outcome
     }
 
-    /// Hands the first view of each image to the network, the others to its slow copy; behind
-    /// frozen stages what these make of them. Errors: io (of the feature cache).
+    /// Loads the first view of each image into the network and the others into the key encoder;
+    /// where stages are frozen, loads their output. Errors: io (of the feature cache).
     private func distribute(_ batch: StepBatch) throws(SupConError) {
         let others = views - 1
         if pass.plan.frozenOutputElements == 0, case .pixels(let pixels) = batch.views {
@@ -146,7 +146,7 @@ final class QueueStep: TrainingStep {
         }
     }
 
-    /// Evaluates the losses, and their gradients where the plan takes them.
+    /// Evaluates the losses, and writes their gradients to the plan.
     private func evaluate(_ step: Int) throws(SupConError) -> StepOutcome {
         var outcome = StepOutcome(loss: 0)
         let result = try loss.evaluate(
@@ -168,7 +168,7 @@ final class QueueStep: TrainingStep {
         return outcome
     }
 
-    /// Gathers queries and keys image by image, for what watches the run.
+    /// Gathers queries and keys image by image, for the measures that monitor the run.
     private func gatherEmbeddings() {
         let (z, dimension, others) = (queries.z, keys.dimension, views - 1)
         for image in 0..<batchSize {

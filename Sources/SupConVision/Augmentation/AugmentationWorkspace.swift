@@ -1,8 +1,8 @@
 import CKernels
 import SupConTensor
 
-/// Memory that making views takes, kept from view to view: after the first ones nothing is
-/// allocated. One thread.
+/// An augmentation workspace holds the memory for making views. It is kept from view to view, so
+/// that after the first ones nothing is allocated. It serves one thread.
 package final class AugmentationWorkspace {
     let resampler = Resampler()
     var recipe = ViewRecipe()
@@ -11,13 +11,13 @@ package final class AugmentationWorkspace {
 
     package init() {}
 
-    /// Makes the view that `recipe` describes of `image`, `crop` being in its pixels: dense
-    /// [height, width, channels].
+    /// Makes the view that `recipe` describes of `image`, with `crop` in its pixels: dense [height,
+    /// width, channels].
     ///
-    /// The image is worked on as planes, in strips of about 1,500 pixels: resampled, changed by one
-    /// operation after the other and written out while it is in the nearest cache. Only an
-    /// operation that needs the whole image (contrast: its mean) makes a second pass. Errors:
-    /// memory.
+    /// The image is processed as planes, in strips of about 1,500 pixels, which are resampled,
+    /// changed by each operation in turn, and written out while they are in the first-level cache.
+    /// Only an operation that needs the whole image (contrast needs its mean) makes a second pass.
+    /// Errors: memory.
     func render(
         _ image: ImageView, crop: CropBox, flip: Bool, operations: [any ImageOperation],
         height: Int, width: Int, _ normalization: Normalization,
@@ -41,7 +41,7 @@ package final class AugmentationWorkspace {
 
         var (next, resampled, mean) = (0, false, Float?.none)
         while true {
-            // This pass: the operations up to the next one that needs all of what is before it.
+            // This pass applies the operations up to the next one that needs the whole image.
             let first = next
             while next < operations.count,
                 operations[next].needs == .pixel

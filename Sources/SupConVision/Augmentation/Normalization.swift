@@ -1,6 +1,8 @@
 import SupConTensor
 
-/// A normalization maps pixels p from 0 to 1 to (p − mean) / std, channel by channel.
+/// A normalization maps pixels p from 0 to 1 to (p − mean) / std, channel by channel. All images
+/// are normalized by it before a network sees them: views while their planes are interleaved, and
+/// images that already have the network's size.
 public struct Normalization: Sendable, Equatable {
     /// What is computed is scale · p + shift.
     var scale = SIMD4<Float>(repeating: 1)
@@ -11,7 +13,7 @@ public struct Normalization: Sendable, Equatable {
     private init() {}
 
     /// Makes a normalization of one mean and one standard deviation per channel. Errors: argument
-    /// (not finite, std not above 0), shape.
+    /// (not finite, std below 1e-6), shape.
     public init(mean: [Float], std: [Float]) throws(SupConError) {
         try require(
             (1...4).contains(mean.count) && std.count == mean.count, .shape,

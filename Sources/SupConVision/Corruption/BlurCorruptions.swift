@@ -3,7 +3,8 @@ import Glibc
 import SupConTensor
 
 extension FloatImage {
-    /// A lens out of focus: the mean over a disk, whose edge a small Gaussian smooths.
+    /// Blurs as a lens out of focus does: the mean over a disk whose edge is smoothed by a small
+    /// Gaussian.
     mutating func blurDefocus(_ blur: CorruptionTables.Blur) {
         let reach = blur.radius <= 8 ? 8 : Int(blur.radius)
         let side = 2 * reach + 1
@@ -23,8 +24,9 @@ extension FloatImage {
         }
     }
 
-    /// Frosted glass: blurred, each pixel replaced by one near it, blurred again. The benchmark's
-    /// program means to swap the two pixels, but its numpy views make it copy: so do we.
+    /// Blurs as frosted glass does: blurs, replaces each pixel by one near it, and blurs again. The
+    /// benchmark's program intends to swap the two pixels, but its numpy views make it copy; this
+    /// follows it.
     mutating func blurGlass(_ glass: CorruptionTables.Glass, _ random: inout Philox) {
         for c in 0..<channels {
             planes[c] = Self.gaussian(
@@ -51,7 +53,7 @@ extension FloatImage {
         }
     }
 
-    /// A camera that moved, within 45° of level.
+    /// Blurs as a moving camera does, in a direction within 45° of horizontal.
     mutating func blurMotion(_ motion: CorruptionTables.Motion, _ random: inout Philox) {
         let degrees = Double(random.uniform(-45, 45))
         for c in 0..<channels {
@@ -59,7 +61,7 @@ extension FloatImage {
         }
     }
 
-    /// A camera that came nearer: the mean of the image and of its enlargements.
+    /// Blurs as an approaching camera does: the mean of the image and of its enlargements.
     mutating func blurZoom(_ zoom: CorruptionTables.Zoom) {
         let share = 1 / Float(zoom.count + 1)
         // As np.arange steps: a factor's last bit can decide a pixel.

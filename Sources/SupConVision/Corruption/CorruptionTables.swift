@@ -1,11 +1,11 @@
-/// The published strengths at severities 1 to 5, in pixels where they are lengths: of ImageNet-C
-/// (make_imagenet_c.py, for images of 224×224) and of CIFAR-10-C (make_cifar_c.py, 32×32). Images
-/// whose smaller side is at most 64 pixels take the latter.
+/// Corruption tables hold the published strengths at severities 1 to 5, with lengths in pixels:
+/// those of ImageNet-C (make_imagenet_c.py, for images of 224×224) and of CIFAR-10-C
+/// (make_cifar_c.py, 32×32). The latter apply to images whose smaller side is at most 64 pixels.
 struct CorruptionTables: Sendable {
     struct Blur: Sendable { var radius, alias: Double }
     struct Glass: Sendable { var sigma: Double; var reach, rounds: Int }
     struct Motion: Sendable { var radius: Int; var sigma: Double }
-    /// Zoom factors 1, 1 + step, …, `count` of them.
+    /// The zoom factors 1, 1 + step, …, `count` in number.
     struct Zoom: Sendable { var count: Int; var step: Double }
     struct Snow: Sendable {
         var mean, deviation, zoom, threshold: Double; var motion: Motion; var share: Double
@@ -14,11 +14,11 @@ struct CorruptionTables: Sendable {
     struct Fog: Sendable { var amount, decay: Double }
     struct Elastic: Sendable { var alpha, sigma, affine: Double }
 
-    /// Deviation.
+    /// The standard deviation of the noise.
     var gaussianNoise: [Double]
-    /// Photons that white stands for.
+    /// The number of photons of white.
     var shotNoise: [Double]
-    /// Share of the values.
+    /// The fraction of the values that change.
     var impulseNoise: [Double]
     var defocusBlur: [Blur]
     var glassBlur: [Glass]
@@ -27,13 +27,13 @@ struct CorruptionTables: Sendable {
     var snow: [Snow]
     var frost: [Mix]
     var fog: [Fog]
-    /// Added to the value of HSV.
+    /// The addition to the value of HSV.
     var brightness: [Double]
     var contrast: [Double]
     var elasticTransform: [Elastic]
-    /// Share of the side.
+    /// The fraction of the side that remains.
     var pixelate: [Double]
-    /// Quality.
+    /// The JPEG quality.
     var jpegCompression: [Int]
 
     static func of(height: Int, width: Int) -> CorruptionTables {
@@ -47,8 +47,8 @@ struct CorruptionTables: Sendable {
         defocusBlur: blurs([(3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)]),
         glassBlur: glasses([(0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)]),
         motionBlur: motions([(10, 3), (15, 5), (15, 8), (15, 12), (20, 15)]),
-        // As np.arange(1, 1.11, 0.01) and its like come out in floating point: the first has 1.11
-        // in it.
+        // The counts are those of np.arange(1, 1.11, 0.01) and the like in floating point: the
+        // first includes 1.11.
         zoomBlur: zooms([(12, 0.01), (16, 0.01), (11, 0.02), (13, 0.02), (11, 0.03)]),
         snow: snows([
             (0.1, 0.3, 3, 0.5, 10, 4, 0.8), (0.2, 0.3, 2, 0.5, 12, 4, 0.7),

@@ -3,8 +3,8 @@ import Glibc
 import SupConTensor
 
 extension FloatImage {
-    /// The value of HSV grows: all three channels by one factor, black to gray; images of other
-    /// than three channels, by addition.
+    /// Increases the value of HSV: all three channels grow by one factor, and black becomes gray.
+    /// Images without three channels are brightened by addition.
     mutating func brighten(_ amount: Double) {
         let amount = Float(amount)
         if channels != 3 { return map { $0 + amount } }
@@ -15,7 +15,7 @@ extension FloatImage {
         }
     }
 
-    /// (p − mean) · factor + mean, channel by channel.
+    /// Maps p to (p − mean) · factor + mean, channel by channel.
     mutating func lowerContrast(_ factor: Double) {
         for c in 0..<channels {
             let mean = Float(planes[c].reduce(0.0) { $0 + Double($1) } / Double(count))
@@ -23,8 +23,8 @@ extension FloatImage {
         }
     }
 
-    /// An affine map that moves three points at random, then each pixel by a random field that a
-    /// Gaussian has smoothed.
+    /// Displaces pixels, first by an affine map that moves three points at random, then by a random
+    /// field that a Gaussian has smoothed.
     mutating func bend(_ elastic: CorruptionTables.Elastic, _ random: inout Philox) {
         let (cx, cy, s) = (Double(width / 2), Double(height / 2), Double(min(height, width) / 3))
         let from = [(cx + s, cy + s), (cx + s, cy - s), (cx - s, cy - s)]
@@ -70,8 +70,8 @@ extension FloatImage {
         }
     }
 
-    /// The map (two rows of three) that takes three points to three others; nil: the points lie on
-    /// a line.
+    /// Returns the map (two rows of three) that takes three points to three others; nil if the
+    /// points are collinear.
     private static func affine(from p: [(Double, Double)], to q: [(Double, Double)]) -> [Double]? {
         let (ux, uy, vx, vy) = (p[1].0 - p[0].0, p[1].1 - p[0].1, p[2].0 - p[0].0, p[2].1 - p[0].1)
         let determinant = ux * vy - uy * vx

@@ -2,7 +2,7 @@ import CKernels
 import Glibc
 import SupConTensor
 
-/// An image as planes of f32, 0…1, that corruptions change.
+/// A float image is an image as planes of f32, 0…1, that corruptions change.
 struct FloatImage {
     let height, width: Int
     var planes: [[Float]]
@@ -10,7 +10,7 @@ struct FloatImage {
     var channels: Int { planes.count }
     var count: Int { height * width }
 
-    /// What is not within 0…1 is moved there, NaN to 0.
+    /// Copies an image. Values outside 0…1 are clamped, and NaN becomes 0.
     init(_ view: ImageView) {
         (height, width) = (view.height, view.width)
         planes = []
@@ -39,7 +39,7 @@ struct FloatImage {
         }
     }
 
-    /// Values become clamp(f(value)).
+    /// Replaces each value by clamp(f(value)).
     mutating func map(_ f: (Float) -> Float) {
         for c in 0..<channels {
             planes[c].withUnsafeMutableBufferPointer { p in
@@ -48,8 +48,8 @@ struct FloatImage {
         }
     }
 
-    /// The gray value of each pixel: 0.299 R + 0.587 G + 0.114 B; without three channels their
-    /// mean.
+    /// Returns the gray value of each pixel: 0.299 R + 0.587 G + 0.114 B; without three channels,
+    /// their mean.
     func gray() -> [Float] {
         let weights: [Float] =
             channels == 3
@@ -59,8 +59,8 @@ struct FloatImage {
         return sum
     }
 
-    /// As bytes, dense [height, width, channels], what lies between two being cut off like the
-    /// benchmark's files; a thousandth of a step is forgiven to rounding.
+    /// Writes bytes, dense [height, width, channels], truncated like those of the benchmark's
+    /// files; a thousandth of a step is allowed for rounding.
     func write(_ to: UnsafeMutablePointer<UInt8>) {
         for c in 0..<channels {
             planes[c].withUnsafeBufferPointer { p in
@@ -79,9 +79,10 @@ struct FloatImage {
     }
 }
 
-/// Filters on one plane.
+/// Filters of a single plane.
 extension FloatImage {
-    /// A Gaussian, cut off after `truncate` deviations (scipy's gaussian_filter).
+    /// Returns the plane filtered by a Gaussian, cut off after `truncate` deviations (scipy's
+    /// gaussian_filter).
     static func gaussian(
         _ plane: [Float], _ height: Int, _ width: Int, sigma: Double, truncate: Double, border: Int
     ) -> [Float] {
@@ -90,7 +91,7 @@ extension FloatImage {
         return separable(plane, height, width, bell(radius: radius, sigma: sigma), border: border)
     }
 
-    /// exp(−½ (k/σ)²), k = −radius…radius, normalized.
+    /// Returns exp(−½ (k/σ)²), k = −radius…radius, normalized.
     static func bell(radius: Int, sigma: Double) -> [Float] {
         let values = (-radius...radius).map { exp(-0.5 * Double($0 * $0) / (sigma * sigma)) }
         let sum = values.reduce(0, +)
@@ -127,8 +128,8 @@ extension FloatImage {
     }
 
     /// Smears along a line from each pixel, by half a Gaussian of 2 radius + 1 steps; 0° is to the
-    /// right (imagecorruptions' _motion_blur). Steps that leave the image altogether are left out,
-    /// and the rest is made to sum to 1 again.
+    /// right (imagecorruptions' _motion_blur). Steps that leave the image altogether are omitted,
+    /// and the rest is normalized to a sum of 1.
     static func motion(
         _ plane: [Float], _ height: Int, _ width: Int, _ motion: CorruptionTables.Motion,
         degrees: Double
@@ -151,8 +152,8 @@ extension FloatImage {
         }
     }
 
-    /// The middle, enlarged to the same size by linear interpolation between the outermost pixels
-    /// (the benchmark's clipped_zoom).
+    /// Returns the center, enlarged to the plane's size by linear interpolation between the
+    /// outermost pixels (the benchmark's clipped_zoom).
     static func zoomed(_ plane: [Float], _ height: Int, _ width: Int, factor: Double) -> [Float] {
         let (ys, xs) = (zoomAxis(height, factor), zoomAxis(width, factor))
         var across = [Float](repeating: 0, count: height * width)

@@ -2,10 +2,10 @@ import Glibc
 import SupConTensor
 
 extension FloatImage {
-    /// A texture like frost on a pane: a cloudy ground, on which needles of ice grow from seeds,
-    /// each with branches at 60° to both sides that shorten towards the tip. 0…1; mean, deviation
-    /// and the difference of neighboring pixels are about those of the benchmark's photographs
-    /// (0.55, 0.12 and 0.04).
+    /// Returns a texture like frost on a window pane: a cloudy background, on which needles of ice
+    /// grow from seeds, each with branches at 60° on both sides that shorten towards the tip.
+    /// Values are in 0…1; mean, deviation and the difference of neighboring pixels are about those
+    /// of the benchmark's photographs (0.55, 0.12 and 0.04).
     static func ice(_ height: Int, _ width: Int, _ random: inout Philox) -> [Float] {
         let (ground, side) = plasma(atLeast: max(height, width), decay: 1.9, &random)
         var ice = [Float](repeating: 0, count: height * width)
@@ -17,7 +17,7 @@ extension FloatImage {
         }
         let reach = Double(min(height, width))
         let seeds = 3 + min(height * width / 400, 20000)
-        // Frost grows along one direction, more or less.
+        // Frost grows roughly along one direction.
         let wind = 2 * Double.pi * Double(random.uniform())
         for _ in 0..<seeds {
             let (y, x) = (
@@ -41,7 +41,7 @@ extension FloatImage {
         return ice.map { min($0, 1) }
     }
 
-    /// Brightens a line that fades towards its end, spread over the four pixels about each point.
+    /// Brightens a line that fades towards its end, spread over the four pixels around each point.
     private static func draw(
         _ ice: inout [Float], _ height: Int, _ width: Int, _ y: Double, _ x: Double,
         _ direction: Double, _ length: Double, _ light: Float

@@ -1,14 +1,14 @@
 import Glibc
 import SupConTensor
 
-/// Noise of each value by itself.
+/// Noise that is independent in each value.
 extension FloatImage {
-    /// p + N(0, σ²).
+    /// Replaces p by p + N(0, σ²).
     mutating func addGaussianNoise(_ deviation: Double, _ random: inout Philox) {
         map { $0 + Float(deviation) * random.normal() }
     }
 
-    /// Poisson(c p) / c: light counted in photons.
+    /// Replaces p by Poisson(c p) / c, as light counted in photons.
     mutating func addShotNoise(_ photons: Double, _ random: inout Philox) {
         map { Float(Double(random.poisson(Double($0) * photons)) / photons) }
     }
@@ -23,9 +23,9 @@ extension FloatImage {
 }
 
 extension Philox {
-    /// A Poisson variate: below a mean of 10 by counting arrivals (Knuth), else by transformed
-    /// rejection, Hörmann, "The transformed rejection method for generating Poisson random
-    /// variables" (1993), algorithm PTRS.
+    /// Draws a Poisson variate: below a mean of 10 by counting arrivals (Knuth), otherwise by
+    /// transformed rejection, Hörmann, "The transformed rejection method for generating Poisson
+    /// random variables" (1993), algorithm PTRS.
     mutating func poisson(_ mean: Double) -> Int {
         if !(mean > 0) { return 0 }
         if mean < 10 {
@@ -52,6 +52,6 @@ extension Philox {
         }
     }
 
-    /// Uniform in (0, 1).
+    /// Draws a number uniform in (0, 1).
     private mutating func uniform53() -> Double { (Double(next() >> 11) + 0.5) * 0x1p-53 }
 }

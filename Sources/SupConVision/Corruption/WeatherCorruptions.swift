@@ -2,8 +2,8 @@ import Glibc
 import SupConTensor
 
 extension FloatImage {
-    /// Flakes in motion, twice, the second time turned by half a turn, before an image that
-    /// whitens.
+    /// Adds moving snowflakes in two layers, the second rotated by 180°, in front of a whitened
+    /// image.
     mutating func addSnow(_ snow: CorruptionTables.Snow, _ random: inout Philox) {
         var layer = [Float](repeating: 0, count: count)
         for i in 0..<count { layer[i] = Float(snow.mean) + Float(snow.deviation) * random.normal() }
@@ -23,11 +23,11 @@ extension FloatImage {
         }
     }
 
-    /// Ice on the lens: image · a + ice · b. The ice is computed (`ice`), not photographed as in
-    /// the benchmark.
+    /// Adds ice on the lens: image · a + ice · b. The ice is computed (`ice`), not photographed as
+    /// in the benchmark.
     mutating func addFrost(_ mix: CorruptionTables.Mix, _ random: inout Philox) {
         let ice = Self.ice(height, width, &random)
-        // Photographs of ice are bluish; their channels' means stand about so.
+        // Photographs of ice are bluish; these are about the ratios of their channels' means.
         let tint: [Float] =
             channels == 3 ? [0.88, 1.02, 1.1] : [Float](repeating: 1, count: channels)
         for c in 0..<channels {
@@ -39,7 +39,7 @@ extension FloatImage {
         }
     }
 
-    /// A fractal mist in front, with the brightest value kept.
+    /// Adds fractal fog, and keeps the brightest value.
     mutating func addFog(_ fog: CorruptionTables.Fog, _ random: inout Philox) {
         let largest = planes.reduce(Float(0)) { max($0, $1.max() ?? 0) }
         let (mist, side) = Self.plasma(atLeast: max(height, width), decay: fog.decay, &random)
@@ -54,9 +54,9 @@ extension FloatImage {
         }
     }
 
-    /// A height map, 0…1, by the diamond-square algorithm on a torus (the benchmark's
-    /// plasma_fractal): its side is a power of two, at most 2048, over which it repeats without a
-    /// seam. Each halving of the step divides the deviations by `decay`, squared.
+    /// Returns a height map, 0…1, by the diamond-square algorithm on a torus (the benchmark's
+    /// plasma_fractal). Its side is a power of two, at most 2048, beyond which it repeats
+    /// seamlessly. Each halving of the step divides the deviations by `decay`, squared.
     static func plasma(atLeast size: Int, decay: Double, _ random: inout Philox) -> (
         map: [Float], side: Int
     ) {

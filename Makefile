@@ -300,9 +300,10 @@ bench-compare: python-package deps-demo
 # ------------------------------------------------------------------------------------------------------------------------- installing
 
 # Not below /usr or /usr/local the loader would not find the library: then programs get its folder built in.
-prefix := $(abspath $(PREFIX))
+# (make's abspath would take a path with a space for two.)
+prefix := $(shell realpath -ms -- '$(PREFIX)')
 comma := ,
-RPATH := $(if $(filter /usr /usr/local,$(prefix)),,-Wl$(comma)-rpath$(comma)$${libdir})
+RPATH := $(if $(filter /usr /usr/local,$(prefix)),,-Wl$(comma)-rpath$(comma)"$${libdir}")
 # Where the library goes below PREFIX: Debian's is lib/x86_64-linux-gnu.
 LIBDIR ?= lib
 UP := ../../$(subst $() ,/,$(patsubst %,..,$(subst /, ,$(LIBDIR))))
@@ -312,24 +313,24 @@ ROOT := $(DESTDIR)$(prefix)
 # Without Swift at hand (sudo may have another PATH) the library that is already built is installed.
 install: $(if $(SWIFT),lib)
 	@[ -f $(LIBRARY) ] || { echo "Nothing is built yet: run make first" >&2; exit 1; }
-	@install -d $(ROOT)/include/supcon $(ROOT)/$(LIBDIR)/pkgconfig $(ROOT)/$(LIBDIR)/cmake/supcon $(ROOT)/share/man/man3
-	@install -m 644 include/supcon.h include/supcon.hpp $(ROOT)/include/
-	@install -m 644 include/supcon/*.hpp $(ROOT)/include/supcon/
-	@awk -f docs/man/functions.awk include/supcon.h | $(FILL) -e '/^@FUNCTIONS@$$/ { r /dev/stdin' -e 'd; }' docs/man/supcon.3.in > $(ROOT)/share/man/man3/supcon.3
-	@install -m 755 $(LIBRARY) $(ROOT)/$(LIBDIR)/libsupcon.so.1
-	@ln -sf libsupcon.so.1 $(ROOT)/$(LIBDIR)/libsupcon.so
-	@$(FILL) bindings/c/supcon.pc.in > $(ROOT)/$(LIBDIR)/pkgconfig/supcon.pc
-	@$(FILL) bindings/c/supconConfig.cmake.in > $(ROOT)/$(LIBDIR)/cmake/supcon/supconConfig.cmake
-	@$(FILL) bindings/c/supconConfigVersion.cmake.in > $(ROOT)/$(LIBDIR)/cmake/supcon/supconConfigVersion.cmake
-	@[ ! -f $(MPI_LIBRARY) ] || { install -m 644 include/supcon_mpi.h $(ROOT)/include/ && \
-	  install -m 755 $(MPI_LIBRARY) $(ROOT)/$(LIBDIR)/libsupcon-mpi.so.1 && ln -sf libsupcon-mpi.so.1 $(ROOT)/$(LIBDIR)/libsupcon-mpi.so; }
+	@install -d "$(ROOT)"/include/supcon "$(ROOT)"/$(LIBDIR)/pkgconfig "$(ROOT)"/$(LIBDIR)/cmake/supcon "$(ROOT)"/share/man/man3
+	@install -m 644 include/supcon.h include/supcon.hpp "$(ROOT)"/include/
+	@install -m 644 include/supcon/*.hpp "$(ROOT)"/include/supcon/
+	@awk -f docs/man/functions.awk include/supcon.h | $(FILL) -e '/^@FUNCTIONS@$$/ { r /dev/stdin' -e 'd; }' docs/man/supcon.3.in > "$(ROOT)"/share/man/man3/supcon.3
+	@install -m 755 $(LIBRARY) "$(ROOT)"/$(LIBDIR)/libsupcon.so.1
+	@ln -sf libsupcon.so.1 "$(ROOT)"/$(LIBDIR)/libsupcon.so
+	@$(FILL) bindings/c/supcon.pc.in > "$(ROOT)"/$(LIBDIR)/pkgconfig/supcon.pc
+	@$(FILL) bindings/c/supconConfig.cmake.in > "$(ROOT)"/$(LIBDIR)/cmake/supcon/supconConfig.cmake
+	@$(FILL) bindings/c/supconConfigVersion.cmake.in > "$(ROOT)"/$(LIBDIR)/cmake/supcon/supconConfigVersion.cmake
+	@[ ! -f $(MPI_LIBRARY) ] || { install -m 644 include/supcon_mpi.h "$(ROOT)"/include/ && \
+	  install -m 755 $(MPI_LIBRARY) "$(ROOT)"/$(LIBDIR)/libsupcon-mpi.so.1 && ln -sf libsupcon-mpi.so.1 "$(ROOT)"/$(LIBDIR)/libsupcon-mpi.so; }
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 	@echo "Installed libsupcon $(VERSION) in $(ROOT)"
 
 uninstall:
-	@rm -f $(addprefix $(ROOT)/,include/supcon_mpi.h $(LIBDIR)/libsupcon-mpi.so.1 $(LIBDIR)/libsupcon-mpi.so)
-	@rm -f $(addprefix $(ROOT)/,include/supcon.h include/supcon.hpp share/man/man3/supcon.3 $(LIBDIR)/libsupcon.so.1 $(LIBDIR)/libsupcon.so $(LIBDIR)/pkgconfig/supcon.pc)
-	@rm -rf $(ROOT)/include/supcon $(ROOT)/$(LIBDIR)/cmake/supcon
+	@for it in include/supcon.h include/supcon.hpp include/supcon include/supcon_mpi.h share/man/man3/supcon.3 \
+	  $(addprefix $(LIBDIR)/,pkgconfig/supcon.pc cmake/supcon libsupcon.so.1 libsupcon.so libsupcon-mpi.so.1 libsupcon-mpi.so); do \
+	  rm -rf "$(ROOT)/$$it"; done
 	@echo "Removed libsupcon from $(ROOT)"
 
 clean:

@@ -271,6 +271,13 @@ staged() {
   make install SWIFT= DEPS=none PREFIX=/usr DESTDIR="$work/stage" && [[ -f $work/stage/usr/lib/libsupcon.so.1 ]] &&
     ! grep -E "rpath|$work" "$work/stage/usr/lib/pkgconfig/supcon.pc"
 }
+# pkg-config writes a space as "\ ", which a shell reads on its second look.
+with_a_space() {
+  local prefix="$work/a prefix"
+  make install SWIFT= DEPS=none PREFIX="$prefix" &&
+    eval "gcc -o '$work/spaced' '$work/outside.c' $(PKG_CONFIG_PATH=$prefix/lib/pkgconfig pkg-config --cflags --libs supcon)" && same "$version 1" "$("$work/spaced")" &&
+    make uninstall PREFIX="$prefix" && same "" "$(find "$prefix" -not -type d)"
+}
 uninstalled() { make uninstall PREFIX="$prefix" && same "" "$(find "$prefix" -not -type d)"; }
 check "install into a prefix" make install SWIFT= DEPS=none PREFIX="$prefix"
 check "install: a program by pkg-config" by_pkg_config
@@ -285,6 +292,7 @@ check "install: the manual page" manual
 check "install: the example programs" examples_installed
 command -v cmake >/dev/null && check "install: the example programs by CMake" examples_by_cmake
 check "install for a package (DESTDIR)" staged
+check "install into a prefix with a space" with_a_space
 check "uninstall leaves nothing" uninstalled
 
 echo "$passed passed, $failed failed"

@@ -128,8 +128,8 @@ import Testing
         #expect(seen.count > 20, "the test's values are not spread over the bytes")
     }
 
-    /// Sums of two products that 16 bits might not hold: all inputs and weights are as large as they
-    /// get.
+    /// Sums of two products stay exact even where 16 bits would not hold them: all inputs and
+    /// weights are as large as they get.
     @Test(.enabled(if: canInt8), arguments: [false, true], [1, 3])
     func theLargestSumsDoNotSaturate(_ xIsSigned: Bool, _ kernel: Int) throws {
         let shape = Self.shape(5, 6, 64, 32, kernel)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What freezing, and a cache of few rounds of views, cost in accuracy beside fine-tuning all stages
-on fresh views: photographs (photographs.py) at 64×64, from weights of a ResNet-18 that was trained
-on other data. Prints a JSON line per run: a linear probe and kNN on test images, and seconds of the
-processor.
+"""What freezing, a cache of few rounds of views, and smaller views cost in accuracy beside
+fine-tuning all stages on fresh views: photographs (photographs.py) from weights of a ResNet-18 that
+was trained on other data. Prints a JSON line per run: a linear probe and kNN on test images, and
+seconds of the processor.
 
     PYTHONPATH=bindings/python/src python3 Benchmarks/feature_cache.py [--seeds 0 1 2]
-        [--images 480] [--epochs 8] [--results FILE]    what FILE has is not run again
+        [--images 480] [--side 64] [--epochs 8] [--results FILE]   what FILE has is not run again
 """
 
 import argparse
@@ -17,10 +17,10 @@ from photographs import crops, weights
 
 import supcon
 
-SIDE = 64
 RUNS = {
     "as given": None,
     "all stages": {},
+    "all stages, smaller views": {"image_size_schedule": (1 / 2, 3 / 4)},  # of the side
     "stages 1 to 3 frozen": {"freeze_stages": 3},
     "… 4 rounds of views": {"freeze_stages": 3, "feature_cache": 4},
     "… 2 rounds of views": {"freeze_stages": 3, "feature_cache": 2},
@@ -32,6 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--images", type=int, default=480)
+    parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--results", type=Path)
     options = parser.parse_args()
@@ -39,12 +40,17 @@ def main() -> None:
     done = [json.loads(it) for it in options.results.read_text().splitlines()] if known else []
     init = weights("resnet18")
     for seed in options.seeds:
-        images, labels = crops("train", options.images, SIDE, seed)
-        fresh, truth = crops("test", 800, SIDE, seed)
+        images, labels = crops("train", options.images, options.side, seed)
+        fresh, truth = crops("test", 800, options.side, seed)
         for name, more in RUNS.items():
             if any((it["run"], it["seed"]) == (name, seed) for it in done):
                 continue
-            model, begun = supcon.load(init, image_size=SIDE), time.process_time()
+            if more and "image_size_schedule" in more:
+                if options.side < 128:  # the recipe takes them from there on
+                    continue
+                sizes = [round(options.side * it) for it in more["image_size_schedule"]]
+                more = {"image_size_schedule": sizes}
+            model, begun = supcon.load(init, image_size=options.side), time.process_time()
             if more is not None:
                 supcon.train(
                     model,

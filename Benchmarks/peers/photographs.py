@@ -51,7 +51,7 @@ def seconds() -> float:
     return sum(it.ru_utime + it.ru_stime for it in both)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def features(net, folder, side):
     images = torchvision.datasets.ImageFolder(folder, whole(side))
     rows, labels = [], []
@@ -86,8 +86,9 @@ def main():
         torch.nn.Linear(width, width), torch.nn.ReLU(inplace=True), torch.nn.Linear(width, 128)
     )
     images = torchvision.datasets.ImageFolder(f"{options.folder}/train", TwoViews(options.side))
+    ahead = {} if options.steps else {"num_workers": 1, "persistent_workers": True}
     loader = torch.utils.data.DataLoader(
-        images, options.batch, shuffle=True, drop_last=True, num_workers=1, persistent_workers=True
+        images, options.batch, shuffle=True, drop_last=True, **ahead
     )
     optimizer = torch.optim.SGD(
         [*encoder.parameters(), *head.parameters()], options.rate, momentum=0.9, weight_decay=1e-4
@@ -99,7 +100,7 @@ def main():
         lambda step: min(1, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * step / steps)),
     )
     encoder.train()
-    done, times, last = 0, [], time.perf_counter()
+    done, ends = 0, []
     for _ in range(options.epochs):
         for x, y in loader:
             x = torch.cat(list(x.unbind(1))).contiguous(memory_format=torch.channels_last)
@@ -111,14 +112,14 @@ def main():
             optimizer.step()
             schedule.step()
             done += 1
-            times.append(time.perf_counter() - last)
-            last = time.perf_counter()
+            ends.append((time.perf_counter(), seconds()))
             if done % 10 == 0:
                 print(done, steps, round(loss.item(), 3), round(seconds(), 1), flush=True)
             if done == options.steps:
-                times = sorted(times[2:])
-                print(json.dumps({"step_s": times[len(times) // 2], "steps": steps}))
+                lasted = [(b - a) / (done - 2) for a, b in zip(ends[1], ends[-1])]
+                print(json.dumps({"step_s": lasted[0], "cpu_s": lasted[1], "steps": steps}))
                 return
+    del loader  # ends its worker, whose seconds then count
     encoder.eval()
     known, fresh = (
         features(encoder, f"{options.folder}/{it}", options.side) for it in ("train", "test")

@@ -97,6 +97,13 @@ def test_weights_that_know_the_classes_train_the_last_stage():
         begun,
     )
     assert "freeze_stages" not in confused and "all stages are trained" in why
+    assert "image_size_schedule" not in confused
+    large = given_weights(image_size=(129, 192))
+    sized, why = _recipe.suited(
+        supcon.Dataset.from_images(images, np.arange(60) // 2 % 2), {}, large.image_size, large
+    )
+    assert sized["image_size_schedule"] == [64, 97] and "64, 97" in why
+    assert sized["validation_every"] == sized["epochs"]
     small = given_weights(image_size=64)
     assert "freeze_stages" not in _recipe.suited(data, {}, small.image_size, small)[0]
 
@@ -122,6 +129,18 @@ def test_fitting_from_given_weights_by_the_recipe():
         stays = name.startswith(("conv1", "bn1", "layer1", "layer2", "layer3"))
         if stays or (name.startswith("layer4") and name.endswith("weight")):
             assert (values == after[name]).all() == stays, name
+
+
+def test_fitting_all_stages_on_smaller_views():
+    images, _ = shades(60)
+    begun = given_weights(image_size=128)
+    estimator = supcon.SupConClassifier(init=begun, epochs=3, random_state=0)
+    estimator.fit(images, np.arange(60) // 2 % 2)
+    assert "all stages" in estimator.recipe_ and "64, 96" in estimator.recipe_
+    assert estimator.model_.image_size == (128, 128) and len(estimator.history_["loss"]) == 3
+    before, after = (_safetensors.parsed(it.to_bytes())[0] for it in (begun, estimator.model_))
+    for name in ("conv1.weight", "layer1.0.conv1.weight", "layer4.1.conv2.weight"):
+        assert (before[name] != after[name]).any(), name
 
 
 def test_what_is_given_stays():

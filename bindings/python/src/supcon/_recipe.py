@@ -17,6 +17,8 @@ SIDE = 32  # pixels of their sides
 CROPS = (0.2, 0.35, 0.5, 0.7)
 SMALL = 64 * 64  # pixels of images whose batches are not limited by memory
 ROUNDS, CACHE = 4, 2 << 30  # of views that are kept, and the bytes that they may take
+# Pixels of the shorter side from which training takes smaller views, and the fractions of it.
+LARGE, PARTS = 128, (1 / 2, 3 / 4)
 FINE_TUNING = {"freeze_stages", "unfreeze_epochs", "layer_decay", "feature_cache"}
 # Views keep their class if at least this fraction of them, relative to the images themselves, have
 # a nearest image of their class. Mirrored Fashion-MNIST has 0.74, mirrored digits have 0.35 to
@@ -65,8 +67,8 @@ def suited(
         told.append(f"{chosen['epochs']} epochs, fewer the more images there are")
     is_free = options.get("objective") != "linear" and not FINE_TUNING & options.keys()
     if begun is not None and is_free and size[0] * size[1] > SMALL:
-        stages, why = trained_stages(begun, data, count, options | chosen)
-        chosen |= stages
+        tuned, why = fine_tuning(begun, data, count, options | chosen)
+        chosen |= tuned
         told.append(why)
     if "augmentation" not in options:
         found, why = augmentation(data)
@@ -92,43 +94,68 @@ def epochs(count: int, begun: bool) -> int:
     return max(5, min(50, round(passes / 4))) if begun else max(10, min(200, round(passes)))
 
 
-def trained_stages(
+def fine_tuning(
     begun: Model, data: Dataset, count: int, options: dict[str, Any]
 ) -> tuple[dict[str, Any], str]:
-    """Chooses to train the last stage alone where the given weights tell the classes apart already,
-    by the nearest other image (1-NN on embeddings), over a cache of the rounds of views that fit
-    in memory; else all stages.
+    """Chooses how large images are trained on from given weights. Where these tell the classes
+    apart already, by the nearest other image (1-NN on embeddings), the last stage alone is trained,
+    over a cache of views; else all stages, on views that are smaller than the model's images.
+    """
+    found: dict[str, Any] = {}
+    if not {"validation_every", "patience", "restore_best"} & options.keys():
+        found["validation_every"] = options["epochs"]  # it embeds all images
+    known = knowledge(begun, data)
+    judged = f"by the given weights {known:.0%} of the images are nearest to one of their class"
+    if known >= KNOWN:
+        found["freeze_stages"] = 3
+        rounds, gigabytes = cached_rounds(begun, count, options)
+        why = f"the last stage alone is trained, as {judged}"
+        if rounds:
+            found["feature_cache"] = rounds
+            why += (
+                f", over what the others make of {rounds} rounds of views, computed once and kept "
+                f"in {gigabytes:.1f} GB"
+            )
+        return found, why
+    why = "all stages are trained, as "
+    why += "there are no labels" if data.labels is None else f"{judged}, fewer than {KNOWN:.0%}"
+    is_large = min(begun.image_size) >= LARGE and options["epochs"] >= len(PARTS)
+    if is_large and "image_size_schedule" not in options:
+        sizes = [round(begun.image_size[0] * it) for it in PARTS]
+        found["image_size_schedule"] = sizes
+        why += (
+            f"; on views of {', '.join(map(str, sizes))} pixels in parts of the run, which take "
+            "less than half of the time"
+        )
+    return found, why
+
+
+def knowledge(begun: Model, data: Dataset) -> float:
+    """Returns the fraction of up to 500 images whose nearest other, by the model's embeddings, has
+    their class; 0 without labels.
     """
     if data.labels is None:
-        return {}, "all stages are trained, as there are no labels to judge the given weights by"
+        return 0.0
     rows = np.random.default_rng(0).permutation(data.count)[:SAMPLE]
     embeddings, labels = begun.embed(data.subset(rows)), data.labels[rows]
     cosines = embeddings @ embeddings.T
     np.fill_diagonal(cosines, -np.inf)
-    known = float((labels[cosines.argmax(1)] == labels).mean())
-    judged = f"by the given weights {known:.0%} of the images are nearest to one of their class"
-    if known < KNOWN:
-        return {}, f"all stages are trained, as {judged}, fewer than {KNOWN:.0%}"
-    found: dict[str, Any] = {"freeze_stages": 3}
-    why = f"the last stage alone is trained, as {judged}"
-    if options.get("validation_fraction") != 0 and "validation_every" not in options:
-        found["validation_every"] = options["epochs"]
+    return float((labels[cosines.argmax(1)] == labels).mean())
+
+
+def cached_rounds(begun: Model, count: int, options: dict[str, Any]) -> tuple[int, float]:
+    """Returns the rounds of views whose output of the third stage fits in memory, at most 4, and
+    the gigabytes that they take; 0 where a cache is of no use.
+    """
+    if {"mixup_alpha", "cutmix_alpha", "image_size_schedule"} & options.keys():
+        return 0, 0.0
     stride = 4 if begun.stem == "cifar" else 16
     height, width = (-(-it // stride) for it in begun.image_size)
     view = height * width * begun.embedding_dim // 2 * (2 if begun.precision == "bf16" else 4)
-    views = options.get("views") or 2
-    if options.get("objective") in ("cross_entropy", "max_margin"):
-        views = 1
-    rounds = min(ROUNDS, options["epochs"], CACHE // (view * views * count))
-    mixes = options.get("mixup_alpha") or options.get("cutmix_alpha")
-    if rounds and not mixes and not options.get("image_size_schedule"):
-        found["feature_cache"] = rounds
-        gigabytes = view * views * count * rounds / 1e9
-        why += (
-            f", over what the others make of {rounds * views} views of each image, computed once "
-            f"and kept in {gigabytes:.1f} GB"
-        )
-    return found, why
+    alone = options.get("objective") in ("cross_entropy", "max_margin")
+    round_ = view * count * (1 if alone else options.get("views") or 2)
+    rounds = min(ROUNDS, options["epochs"], CACHE // round_)
+    return rounds, round_ * rounds / 1e9
 
 
 def augmentation(data: Dataset) -> tuple[dict[str, Any] | None, str]:

@@ -6,12 +6,12 @@ extension Model {
     /// The largest number of images used for calibration.
     static let calibrationImages = 512
 
-    /// Makes the encoder embed in int8 (about twice as fast as bf16, or as f32 on CPUs without bf16)
-    /// until its parameters change. It is calibrated on `dataset`, some hundreds of images similar
-    /// to those to be embedded; of more than 512, 512 evenly spaced ones are used. nil: back to
-    /// `precision`. Nobody else may use the model meanwhile. Errors: argument (no image), shape,
-    /// state (in use), unsupported (this build or CPU), memory, io, format, canceled; after an error
-    /// nothing has changed.
+    /// Makes the encoder embed in int8 (about twice as fast as bf16, or as f32 on CPUs without
+    /// bf16) until its parameters change. It is calibrated on `dataset`, some hundreds of images
+    /// similar to those to be embedded; of more than 512, 512 evenly spaced ones are used. nil:
+    /// back to `precision`. Nobody else may use the model meanwhile. Errors: argument (no image),
+    /// shape, state (in use), unsupported (this build or CPU), memory, io, format, canceled; after
+    /// an error nothing has changed.
     public func quantize(_ dataset: Dataset?) throws(SupConError) {
         try exclusive(keepsEncoder: true) { () throws(SupConError) in
             setQuantization(

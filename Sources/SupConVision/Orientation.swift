@@ -75,8 +75,8 @@ enum Orientation: Int, Sendable {
             left: fromTheRight ? Double(shown.width) - width : 0, height: height, width: width)
     }
 
-    /// Returns how many stored rows it takes, from the first on, to hold a `part` of the shown image,
-    /// both in pixels of full size.
+    /// Returns how many stored rows, from the first on, hold a `part` of the shown image, both in
+    /// pixels of full size.
     func storedRows(of header: ImageHeader, for part: CropBox) -> Int {
         let (start, length) = swapsSides ? (part.left, part.width) : (part.top, part.height)
         let end = runsBack.rows ? Double(header.storedHeight) - start : start + length

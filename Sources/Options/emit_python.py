@@ -155,9 +155,13 @@ REGION = re.compile(
 )
 
 
+SHARED = re.compile(r"^ *# shared keywords\n(?P<body>.*?)^ *# end of shared keywords$", re.M | re.S)
+
+
 def keywords(structs: list[Struct], path: Path) -> str:
-    """The file with the keywords between its marks written anew: "# generated: MODEL TRAIN" means
-    those of these tables, "-name" leaves one out.
+    """Returns the file with the keywords between its marks rewritten: "# generated: MODEL TRAIN"
+    stands for those of these tables, "-name" leaves one out, and "_encoder.py" stands for the
+    keywords that this module marks as shared.
     """
     tables = {it.table: it for it in structs}
 
@@ -167,6 +171,12 @@ def keywords(structs: list[Struct], path: Path) -> str:
         for word in words:
             table, _, part = word.partition(".")
             if word.startswith("-"):
+                continue
+            if word.endswith(".py"):
+                shared = SHARED.search((path.parent / word).read_text(encoding="utf-8"))
+                if shared is None:
+                    raise SystemExit(f"{path.name}: {word} marks no keywords as shared")
+                lines.append(shared["body"])
                 continue
             for option in tables[table].options:
                 name = option.keyword or option.name

@@ -65,6 +65,14 @@ similarities, indices = supcon.nearest(found, k=3)
 index = supcon.Index(loaded).add(found, ["a", "b"])
 print(index.search(found, k=2).ids.shape, indices.shape, similarities.dtype)
 loss, gradient = supcon.supcon_loss(found, labels, return_gradient=True)
+rounded = round(loss, 3) + supcon.supcon_loss(found, anchors="first", temperature=0.5).real
+each: npt.NDArray[np.float32] = supcon.supcon_loss(found, labels, reduction="none", scale=2.0)
+both, steep, lone = supcon.supcon_loss(
+    found, labels, reduction="none", return_gradient=True, return_without_positive=True
+)
+print(rounded, each.max(), both.shape, steep.dtype, lone.bit_length(), gradient.sum())
+queue_loss, slope = supcon.supcon_loss_queue(found, found, queue=found, return_gradient=True)
+print(queue_loss.is_integer(), slope.sum(), supcon.supcon_loss_queue(found, found).real)
 views: npt.NDArray[np.float32] = supcon.augment(images, {"kind": "simclr", "hue": 0.0}, size=24)
 print(supcon.report(training, data).name, supcon.presets()[0].upper(), supcon.version())
 """
@@ -100,12 +108,18 @@ supcon.Dataset(images)  # arg-type
 supcon.Dataset.from_folder("photos")  # attr-defined
 supcon.laod("model.safetensors")  # attr-defined
 callbacks.EarlyStopping(patience="3")  # arg-type
+supcon.supcon_loss(images, temprature=0.1)  # call-overload
+supcon.supcon_loss(images, reduction="median")  # call-overload
+supcon.supcon_loss(images).shape  # attr-defined
+supcon.supcon_loss(images, reduction="none").is_integer()  # attr-defined
+supcon.supcon_loss(images, return_gradient=True).real  # attr-defined
+supcon.supcon_loss_queue(images, images, return_gradient=True).real  # attr-defined
 """
 
 
 @pytest.fixture(scope="module")
 def errors(tmp_path_factory):
-    """mypy's errors: [(file, line, code)]."""
+    """mypy's errors, each once: [(file, line, code)]."""
     folder = tmp_path_factory.mktemp("scripts")
     (folder / "right.py").write_text(RIGHT)
     (folder / "wrong.py").write_text(WRONG)
@@ -119,7 +133,8 @@ def errors(tmp_path_factory):
     assert found.returncode == 1, found.stdout + found.stderr
     known = re.compile(r"^(\w+)\.py:(\d+): error: .*\[([a-z-]+)\]$", re.M)
     print(found.stdout)
-    return [(file, int(line), code) for file, line, code in known.findall(found.stdout)]
+    each = [(file, int(line), code) for file, line, code in known.findall(found.stdout)]
+    return list(dict.fromkeys(each))
 
 
 def test_right_use_has_no_errors(errors):

@@ -38,7 +38,8 @@ from ._evaluation import Evaluation, evaluate
 from ._folder import ImageFolder
 from ._index import Index, Neighbors
 from ._library import build_info, library_path, set_log, version
-from ._loss import supcon_loss, supcon_loss_queue
+from ._loss import supcon_loss
+from ._loss_queue import supcon_loss_queue
 from ._masks import mask_from_multilabel, mask_from_values
 from ._measures import (
     Calibration,

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from ._model import Model
 from ._types import Array
 
-EPSILON = 1e-5  # of batch norms
-SMALLEST = 1e-12  # the smallest divisor of a row
+# The library's, written into the graphs that are exported: of a batch norm, and the smallest length
+# that a row is divided by.
+EPSILON = 1e-5
+SMALLEST = 1e-12
 
 
 class Convolution(NamedTuple):

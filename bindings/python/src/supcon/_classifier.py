@@ -126,6 +126,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         scale: float | None = None,
         positives_cap: int | None = None,
         # end of generated
+        # generated: _encoder.py CLASSIFIER
         augmentation: Augmentation | None = None,
         preset: str | None = None,
         init: Model | PathLike | None = None,
@@ -141,7 +142,6 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         callbacks: Callbacks | None = None,
         class_weight: ClassWeight | None = None,
         collectives: Collectives | None = None,
-        # generated: CLASSIFIER
         classifier_iterations: int | None = None,
         classifier_l2: float | None = None,
         # end of generated

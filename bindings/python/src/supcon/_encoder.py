@@ -220,6 +220,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         scale: float | None = None,
         positives_cap: int | None = None,
         # end of generated
+        # shared keywords
         augmentation: Augmentation | None = None,
         preset: str | None = None,
         init: Model | PathLike | None = None,
@@ -235,6 +236,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         callbacks: Callbacks | None = None,
         class_weight: ClassWeight | None = None,
         collectives: Collectives | None = None,
+        # end of shared keywords
     ) -> None:
         keep_arguments(self, locals())
 

@@ -126,7 +126,8 @@ import Testing
             ("epsilon", { $0.epsilon = .nan }),
             ("exponential_factor", { $0.exponentialFactor = 0 }),
             ("exponential_epochs", { $0.exponentialEpochs = 0 }),
-            ("ema_decay", { $0.emaDecay = 1 }), ("chunk_size", { $0.chunkSize = 3 }),
+            ("ema_decay", { $0.emaDecay = 1 }),
+            ("chunk_size", { ($0.batchSize, $0.chunkSize) = (256, 3) }),
             ("chunk_size", { $0.chunkSize = -1 }),
         ]
         for (name, change) in cases {

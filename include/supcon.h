@@ -1034,8 +1034,8 @@ typedef struct supcon_classifier_options {
   /* The largest number of iterations of L-BFGS when the linear classifier is fitted. Default
    * 200; 1 or more. */
   int32_t iterations;
-  /* The weight of the squared weights of the linear classifier in the objective. Default 0.0001;
-   * 0 or more. */
+  /* The weight of the squared weights of the linear classifier, beside the mean loss of the
+   * rows. Default -1: 5 over the number of rows; 0 or more. */
   float l2;
   /* Must be 0. */
   int32_t reserved;
@@ -1521,7 +1521,8 @@ typedef struct supcon_evaluate_options {
   float temperature;
   /* The largest number of iterations of L-BFGS. Applies to linear. Default 200; 1 or more. */
   int32_t iterations;
-  /* The weight of the squared weights. Applies to linear. Default 0.0001; 0 or more. */
+  /* The weight of the squared weights, beside the mean loss of the rows. Applies to linear.
+   * Default -1: 5 over the number of training rows; 0 or more. */
   float l2;
 } supcon_evaluate_options;
 /* end of generated */

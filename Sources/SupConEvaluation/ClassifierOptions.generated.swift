@@ -8,12 +8,12 @@ public struct ClassifierOptions: Sendable, Equatable {
     /// The largest number of iterations of L-BFGS when the linear classifier is fitted. Default
     /// 200; 1 or more.
     public var iterations: Int
-    /// The weight of the squared weights of the linear classifier in the objective. Default 0.0001;
-    /// 0 or more.
+    /// The weight of the squared weights of the linear classifier, beside the mean loss of the
+    /// rows. Default -1: 5 over the number of rows; 0 or more.
     public var l2: Float
 
     /// Makes options of the defaults and what is given.
-    public init(iterations: Int = 200, l2: Float = 0.0001) {
+    public init(iterations: Int = 200, l2: Float = -1) {
         self.iterations = iterations
         self.l2 = l2
     }
@@ -26,7 +26,7 @@ extension ClassifierOptions {
             iterations >= 1, .argument,
             "iterations is \(iterations); expected 1 or more")
         try require(
-            l2 >= 0 && l2.isFinite, .argument,
-            "l2 is \(l2); expected 0 or more")
+            l2 == -1 || (l2 >= 0 && l2.isFinite), .argument,
+            "l2 is \(l2); expected 0 or more, or -1 for 5 over the number of rows")
     }
 }

@@ -28,12 +28,13 @@ public struct EvaluateOptions: Sendable, Equatable {
     public var temperature: Float
     /// The largest number of iterations of L-BFGS. Applies to linear. Default 200; 1 or more.
     public var iterations: Int
-    /// The weight of the squared weights. Applies to linear. Default 0.0001; 0 or more.
+    /// The weight of the squared weights, beside the mean loss of the rows. Applies to linear.
+    /// Default -1: 5 over the number of training rows; 0 or more.
     public var l2: Float
 
     /// Makes options of the defaults and what is given.
     public init(method: EvaluateOptions.Method = .linear, k: Int = 0, temperature: Float = 0.1,
-        iterations: Int = 200, l2: Float = 0.0001) {
+        iterations: Int = 200, l2: Float = -1) {
         self.method = method
         self.k = k
         self.temperature = temperature

@@ -8,8 +8,8 @@ import SupConTensor
 ///
 /// (the bias is free) by L-BFGS from zero: a convex problem, so the answer does not depend on where
 /// it begins. x̂ is the row at a common scale of 10: lengths of 1 would hold logits, and with them
-/// the fit, back by the weights' size. That scale, l2 = 10⁻⁴ and 200 iterations are what linear
-/// probes of contrastive embeddings are usually fitted with.
+/// the fit, back by the weights' size. On rows of length 1, scikit-learn's C is 50 / (l2 · rows);
+/// the default l2, 5 / rows, is C = 10 (docs/accuracy.md).
 package struct SoftmaxRegression: Sendable {
     /// The factor by which a row is multiplied before the fit, and which is then folded into the
     /// weights.
@@ -22,6 +22,8 @@ package struct SoftmaxRegression: Sendable {
     }
 
     package static let scale = 10.0
+    /// Times the number of rows that count, whatever their weights: the l2 where none is given.
+    package static let defaultL2 = 5.0
 
     package let classes: Int
     package let dimension: Int
@@ -68,11 +70,12 @@ package struct SoftmaxRegression: Sendable {
         let unit = scaling == .unit ? try rows.unitCopy(context: context) : nil
         let parts = try Self.parts(weights, count: rows.count)
         let factor = scaling == .unit ? Self.scale : Self.commonFactor(rows, parts)
+        let counted = weights.map { $0.count(where: { $0 > 0 }) } ?? rows.count
+        let l2 = options.l2 < 0 ? Self.defaultL2 / Double(max(1, counted)) : Double(options.l2)
         let problem = try SoftmaxObjective(
             rows: unit.map { UnsafePointer($0.floats) } ?? rows.rows, labels: labels, parts: parts,
             dimension: rows.dimension, classes: classes, factor: factor,
-            l2: Double(options.l2),
-            context: context)
+            l2: l2, context: context)
         var search = LBFGS()
         (search.iterations, search.gradientTolerance, search.rounding) = (
             options.iterations, 1e-7, 3e-8

@@ -128,7 +128,7 @@ static void classifying(void) {
   options.iterations = 0;
   REFUSES(supcon_model_fit_classifier(model, dataset, &options), ARGUMENT, "iterations");
   supcon_classifier_options_init(&options);
-  options.l2 = -1;
+  options.l2 = -2;
   REFUSES(supcon_model_fit_classifier(model, dataset, &options), ARGUMENT, "l2");
   supcon_classifier_options_init(&options);
   options.struct_size = 4;

@@ -198,8 +198,8 @@ import Testing
         options = EvaluateOptions()
         options.iterations = 0
         expectError(.argument, "iterations is 0") { _ = try judge(good, good, options) }
-        (options.iterations, options.l2) = (10, -1)
-        expectError(.argument, "l2 is -1") { _ = try judge(good, good, options) }
+        (options.iterations, options.l2) = (10, -2)
+        expectError(.argument, "l2 is -2") { _ = try judge(good, good, options) }
         // k is none of the other methods' business.
         options = EvaluateOptions(method: .prototypes)
         options.k = 0

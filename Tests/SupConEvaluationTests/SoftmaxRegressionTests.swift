@@ -166,6 +166,24 @@ import Testing
         #expect(empty < used - 3, "\(fitted.bias)")
     }
 
+    /// Rows of weight 0 do not count, and the scale of the weights does not matter.
+    @Test func theDefaultWeightOfSquaresGoesByTheRowsThatCount() throws {
+        let data = LabeledRows(random: 160, dimension: 4, classes: 3, seed: 9)
+        func fit(_ l2: Float? = nil, weights: [Float]? = nil) throws -> [Float] {
+            let options = l2.map { ClassifierOptions(l2: $0) } ?? ClassifierOptions()
+            return try data.with {
+                try SoftmaxRegression(
+                    rows: $0, labels: $1, dimension: 4, classes: 3, scaling: .unit,
+                    weights: weights, options: options
+                ).weight
+            }
+        }
+        #expect(try fit() == fit(0.03125))
+        #expect(try fit() != fit(0.032))
+        let weights = (0..<160).map { Float($0 % 2) * 7 }
+        #expect(try fit(weights: weights) == fit(0.0625, weights: weights))
+    }
+
     @Test func errorsSayWhatIsWrong() throws {
         let data = LabeledRows(random: 10, dimension: 2, classes: 3, seed: 7)
         func fit(
@@ -180,7 +198,7 @@ import Testing
             }
         }
         expectError(.argument, "iterations is 0") { try fit(data, .init(iterations: 0)) }
-        expectError(.argument, "l2 is -1") { try fit(data, .init(l2: -1)) }
+        expectError(.argument, "l2 is -2") { try fit(data, .init(l2: -2)) }
         expectError(.argument, "l2 is nan") { try fit(data, .init(l2: .nan)) }
         expectError(.argument, "0 classes") { try fit(data, classes: 0) }
         expectError(.argument, "1000001 classes") { try fit(data, classes: 1_000_001) }

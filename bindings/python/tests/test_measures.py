@@ -147,6 +147,23 @@ def test_probabilities_of_evaluate(method):
             np.testing.assert_allclose(found.probabilities[at], votes / votes.sum(), atol=1e-5)
 
 
+def test_the_default_probe_stands_wrong_labels_as_scikit_learns_does():
+    """docs/accuracy.md has more sets, and the rule's origin (Benchmarks/probe_l2.py)."""
+    linear = pytest.importorskip("sklearn.linear_model")
+    digits = pytest.importorskip("sklearn.datasets").load_digits()
+    random = np.random.default_rng(0)
+    order = random.permutation(len(digits.target))
+    rows, labels = unit(digits.data[order]), digits.target[order]
+    noisy = np.where(random.random(900) < 0.2, random.integers(0, 10, 900), labels[:900])
+    given = rows[:900], noisy, rows[900:], labels[900:]
+    theirs = linear.LogisticRegression(C=1.0, max_iter=2000).fit(*given[:2]).score(*given[2:])
+    found = supcon.evaluate(*given)
+    assert found.top1 >= theirs
+    same = supcon.evaluate(*given, l2=5 / 900)
+    np.testing.assert_allclose(found.probabilities, same.probabilities, atol=3e-3)
+    assert supcon.evaluate(*given, l2=1e-4).top1 < theirs - 0.03  # without the rule
+
+
 def test_corruption_error():
     errors, base = RANDOM.random((15, 5)) * 0.5, 0.5 + RANDOM.random((15, 5)) * 0.5
     found = supcon.corruption_error(errors, base, 0.05, 0.4)

@@ -598,9 +598,10 @@ CLASSIFIER = Table(
     ),
     Row(
         'classifier_l2', 'l2', float, '', 'Fitting a classifier',
-        'The weight of the squared weights of the linear classifier in the objective.',
+        'The weight of the squared weights of the linear classifier, beside the mean loss '
+        'of the rows.',
         '',
-        None,
+        (-1, '5 over the number of rows'),
     ),
 )
 
@@ -995,9 +996,9 @@ EVALUATE = Table(
     ),
     Row(
         'l2', 'l2', float, '', 'Evaluation',
-        'The weight of the squared weights.',
+        'The weight of the squared weights, beside the mean loss of the rows.',
         'linear',
-        None,
+        (-1, '5 over the number of training rows'),
     ),
 )
 

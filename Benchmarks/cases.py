@@ -419,7 +419,9 @@ def overlaps():
 
 
 def ranks():
-    """Two processes of one thread over MPI, one of two threads, and PyTorch's DDP over gloo."""
+    """Two processes of one thread over MPI, one of two threads, and PyTorch's DDP over gloo; four
+    beside one of one thread; two over a network of 1 Gbit/s, with and without what hides it.
+    """
     for precision in ("f32", "bf16"):
         for sync in (0, 1):
             shape = dict(precision=precision, sync=sync)
@@ -435,6 +437,31 @@ def ranks():
                 (one,) if sync else (one, ddp),
                 1.05,
             )
+    slow = dict(ranks=2, threads=1, precision="bf16", width=64, batch=64, gigabits=1)
+    waits = Contender("libsupcon, no overlap", "ours", "ranks", dict(overlap=0, **slow))
+    for gradients in ("f32", "bf16"):
+        yield Case(
+            "ranks",
+            f"ranks: 2 of 1 thread, as over 1 Gbit/s, gradients in {gradients}",
+            ours("ranks", gradients=gradients, **slow),
+            "bf16",
+            (waits,),
+            1.0,
+        )
+    yield Case(
+        "ranks",
+        "ranks: 4 of 1 thread",
+        ours("ranks", ranks=4, threads=1, precision="bf16"),
+        "bf16",
+        (
+            Contender(
+                "libsupcon, one process",
+                "ours",
+                "ranks",
+                dict(ranks=1, threads=1, precision="bf16"),
+            ),
+        ),
+    )
 
 
 LONG = ("fashion-mnist", "photographs")  # groups that run by their names alone

@@ -1,7 +1,8 @@
 /* supcon_mpi.h: the collectives of libsupcon over MPI, for C and C++. Link -lsupcon-mpi -lsupcon,
  * and compile with mpicc.
  *
- *   MPI_Init(&argc, &argv);
+ *   int threads;
+ *   MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &threads);
  *   supcon_mpi *mpi;
  *   supcon_collectives collectives;
  *   if (supcon_mpi_create(MPI_COMM_WORLD, 300, &collectives, &mpi) != MPI_SUCCESS) ...
@@ -29,7 +30,9 @@ typedef struct supcon_mpi supcon_mpi;
  * call this. It is valid until supcon_mpi_free(*mpi). deadline: seconds, above 0, after which an
  * operation that a rank does not come to fails, and says which rank; give more than rank 0 takes to
  * write a checkpoint. Returns MPI_SUCCESS, or MPI's error (MPI_ERR_ARG: a NULL, a deadline that is
- * not above 0; MPI_ERR_NO_MEM), with *mpi NULL. One thread at a time; MPI_THREAD_SINGLE does. */
+ * not above 0; MPI_ERR_PENDING: not all ranks came here before the deadline; MPI_ERR_NO_MEM), with
+ * *mpi NULL. One thread at a time. MPI_THREAD_SINGLE does; from MPI_THREAD_SERIALIZED on any_thread
+ * is set, and gradients are summed while the backward pass goes on. */
 int supcon_mpi_create(MPI_Comm communicator, double deadline, supcon_collectives *collectives,
                       supcon_mpi **mpi);
 /* All ranks call it. NULL is legal. */

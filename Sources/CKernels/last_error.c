@@ -6,10 +6,14 @@
  * belong to the host, no destructor that could outlive the library, and no allocation that could
  * fail. */
 static _Thread_local char message[SC_LAST_ERROR_BYTES];
+static _Thread_local int32_t message_rank = -1;
 
 const char *sc_last_error(void) { return message; }
 
-void sc_set_last_error(const char *text, size_t length) {
+int32_t sc_last_error_rank(void) { return message_rank; }
+
+void sc_set_last_error(const char *text, size_t length, int32_t rank) {
+  message_rank = rank;
   static const char more[] = "…";
   if (length < sizeof message) {
     memmove(message, text, length);

@@ -14,10 +14,14 @@ final class HostCollectives: Collectives {
         ] {
             try require(isThere, .argument, "collectives.\(name) is NULL; expected a function")
         }
+        try require(
+            (0...1).contains(host.any_thread), .argument,
+            "collectives.any_thread is \(host.any_thread); expected 0 or 1")
     }
 
     var rank: Int { Int(host.rank) }
     var world: Int { Int(host.world) }
+    var allowsAnyThread: Bool { host.any_thread != 0 }
 
     func allReduceSum(_ values: UnsafeMutablePointer<Float>, count: Int) throws(SupConError) {
         try check(host.all_reduce_sum?(values, Int64(count), host.user_data), "all_reduce_sum")
@@ -28,6 +32,15 @@ final class HostCollectives: Collectives {
     ) throws(SupConError) {
         try check(
             host.all_gather?(bytes, Int64(byteCount), gathered, host.user_data), "all_gather")
+    }
+
+    func allToAll(
+        _ bytes: UnsafeRawPointer, byteCount: Int, into received: UnsafeMutableRawPointer
+    ) throws(SupConError) {
+        guard let exchange = host.all_to_all else {
+            return try allToAllByGathering(bytes, byteCount: byteCount, into: received)
+        }
+        try check(exchange(bytes, Int64(byteCount), received, host.user_data), "all_to_all")
     }
 
     func broadcast(_ bytes: UnsafeMutableRawPointer, byteCount: Int, root: Int) throws(SupConError)
@@ -76,11 +89,25 @@ public func supcon_trainer_create_distributed(
     _ trainer: UnsafeMutablePointer<OpaquePointer?>?
 ) -> supcon_status {
     handle(trainer, "trainer") { () throws(SupConError) in
-        try Trainer(
-            try ModelHandle.model(model), try DatasetHandle.dataset(dataset),
-            try TrainOptions(options), context: try ContextHandle.context(context),
-            collectives: try collectives.map { (host) throws(SupConError) in
-                try HostCollectives(host)
-            })
+        let host = try collectives.map { (host) throws(SupConError) in try HostCollectives(host) }
+        return try Trainer(host) { () throws(SupConError) in
+            Trainer.Arguments(
+                try ModelHandle.model(model), try DatasetHandle.dataset(dataset),
+                try TrainOptions(options), try ContextHandle.context(context))
+        }
+    }
+}
+
+@c @implementation
+public func supcon_collectives_fail(
+    _ collectives: UnsafePointer<supcon_collectives>?, _ reason: supcon_status,
+    _ message: UnsafePointer<CChar>?
+) -> supcon_status {
+    status { () throws(SupConError) in
+        let host = try HostCollectives(try needed(collectives, "collectives"))
+        try host.fail(
+            SupConError(
+                SupConError.Kind(rawValue: reason) ?? .internal,
+                message.map { String(cString: $0) } ?? "no reason is given"))
     }
 }

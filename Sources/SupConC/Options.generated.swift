@@ -325,6 +325,7 @@ extension supcon_train_options: OptionStruct {
         restore_best = options.restoresBest ? 1 : 0
         stop_on_collapse = options.stopsOnCollapse ? 1 : 0
         sync_batch_norm = options.syncBatchNorm ? 1 : 0
+        gradient_precision = options.gradientPrecision.rawValue
     }
     static var defaults: Self { Self(TrainOptions()) }
 }
@@ -397,6 +398,8 @@ extension TrainOptions {
         restoresBest = try flag(options.restore_best, "restore_best")
         stopsOnCollapse = try flag(options.stop_on_collapse, "stop_on_collapse")
         syncBatchNorm = try flag(options.sync_batch_norm, "sync_batch_norm")
+        gradientPrecision = try choice(options.gradient_precision, "gradient_precision")
+        try zero(options.reserved, "reserved")
     }
 }
 

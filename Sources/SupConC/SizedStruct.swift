@@ -126,7 +126,7 @@ extension supcon_load_options { static var firstSize: Int { 72 } }
 extension supcon_model_info: SizedStruct { static var firstSize: Int { 112 } }
 extension supcon_embed_options { static var firstSize: Int { 16 } }
 extension supcon_classifier_options { static var firstSize: Int { 32 } }
-extension supcon_train_options { static var firstSize: Int { 392 } }
+extension supcon_train_options { static var firstSize: Int { 400 } }
 extension supcon_event: SizedStruct { static var firstSize: Int { 120 } }
 extension supcon_evaluate_options { static var firstSize: Int { 24 } }
 extension supcon_scores: SizedStruct { static var firstSize: Int { 32 } }
@@ -137,4 +137,4 @@ extension supcon_corruption_scores: SizedStruct { static var firstSize: Int { 24
 extension supcon_ood_options { static var firstSize: Int { 8 } }
 extension supcon_detection_scores: SizedStruct { static var firstSize: Int { 32 } }
 extension supcon_nearest_options { static var firstSize: Int { 12 } }
-extension supcon_collectives: SizedStruct { static var firstSize: Int { 64 } }
+extension supcon_collectives: SizedStruct { static var firstSize: Int { 72 } }

@@ -13,6 +13,9 @@ public func supcon_status_name(_ status: supcon_status) -> UnsafePointer<CChar>?
 @c @implementation
 public func supcon_last_error() -> UnsafePointer<CChar>? { sc_last_error() }
 
+@c @implementation
+public func supcon_last_error_rank() -> Int32 { sc_last_error_rank() }
+
 /// Static strings are C strings that live as long as the library.
 enum StaticStrings {
     /// The names of the statuses, by number, and "unknown".
@@ -29,9 +32,12 @@ func status(_ body: () throws(SupConError) -> Void) -> supcon_status {
         try body()
         return supcon_status(SUPCON_OK)
     } catch {
+        let rank = Int32(error.rank ?? -1)
         var message = error.message
         message.withUTF8 { text in
-            text.withMemoryRebound(to: CChar.self) { sc_set_last_error($0.baseAddress, $0.count) }
+            text.withMemoryRebound(to: CChar.self) {
+                sc_set_last_error($0.baseAddress, $0.count, rank)
+            }
         }
         return error.kind.rawValue
     }

@@ -7,6 +7,8 @@ final class EncoderTraining {
     let graph: ComputeGraph
     let images: Int
     let layers: [any TrainingLayer]
+    /// The offset of each layer's parameters; nil: it has none.
+    let offsets: [Int?]
     /// The input, which the caller writes: images [images, height, width, channels] f32, or the
     /// frozen stages' output in the type of the activations.
     let input: UnsafeMutableRawPointer
@@ -38,6 +40,13 @@ final class EncoderTraining {
         pool = AveragePool(
             images: images, area: last.area, channels: last.channels, type: type, threads: threads)
         layers = try builder.layers()
+        offsets = layout.layers.map {
+            if case .convolution(let planned, _) = $0 {
+                planned.parameters.weight.offset
+            } else {
+                nil
+            }
+        }
         input = builder.at(layout.input)
         (image, output, outputGradient) = (
             builder.at(layout.image), builder.at(layout.output), builder.at(layout.outputGradient)
@@ -63,10 +72,15 @@ final class EncoderTraining {
         pool.forward(x: output, y: features)
     }
 
-    /// Computes the gradients of the parameters from that of the features.
-    func backward(featureGradient: UnsafePointer<Float>) {
+    /// Computes the gradients of the parameters from that of the features. `completed`: hears after
+    /// each layer from which offset on the gradients are final; parameters lie in the order of the
+    /// layers.
+    func backward(featureGradient: UnsafePointer<Float>, completed: (_ offset: Int) -> Void) {
         pool.backward(dy: featureGradient, dx: outputGradient)
-        for layer in layers.reversed() { layer.backward() }
+        for (layer, offset) in zip(layers, offsets).reversed() {
+            layer.backward()
+            if let offset { completed(offset) }
+        }
     }
 }
 

@@ -58,7 +58,14 @@ package final class TrainingPlan {
     /// The gradients, laid out like the network's `parameters.values[0..<trainableCount]`, after
     /// `backward`; 0 for parameters that are not trained.
     package var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
+    /// The offsets that `backward` tells of, in its order. The gradients before the last of them
+    /// are of parameters that are not trained.
+    package var completedOffsets: [Int] {
+        [headOffset] + (encoder?.offsets ?? []).reversed().compactMap { $0 }
+    }
 
+    /// Where head and classifier begin among the gradients, behind the encoder.
+    private let headOffset: Int
     let threads: Int
     /// The frozen stages and their input; nil: no stage is frozen.
     private let frozen: (stages: FrozenStages, input: AlignedBuffer)?
@@ -120,6 +127,10 @@ package final class TrainingPlan {
         if frozen.stages > 0, frozen.quantization != nil { try engine.checkInt8() }
         (threads, type, self.images) = (context.threads, precision.activations, images)
         classifierReachesEncoder = classifierGradientReachesEncoder
+        let parameters = network.parameters
+        headOffset =
+            parameters.entries.first { $0.part != .encoder && $0.role.isTrainable }?.offset
+            ?? parameters.trainableCount
         let graph = ComputeGraph(configuration, height: height, width: width)
         let frozenLayout =
             frozen.stages == 0
@@ -244,7 +255,11 @@ package final class TrainingPlan {
     /// Computes `gradients`, overwriting them, from `projectionGradient` and `logitsGradient`.
     /// `addedToFeatures` [images, embeddingDimension] is added to the gradient that the classifier
     /// computes for its input, `headInput`, for losses that depend on more than the logits.
-    package func backward(addedToFeatures: UnsafePointer<Float>? = nil) {
+    /// `completed` receives the offset from which on the gradients are final: first when head and
+    /// classifier are done, then after each layer of the encoder, down to the first trained one.
+    package func backward(
+        addedToFeatures: UnsafePointer<Float>? = nil, completed: (_ offset: Int) -> Void = { _ in }
+    ) {
         EngineTeam.run(images: images, threads: threads) {
             let featureGradient = featureGradientBuffer.floats
             if let unit {
@@ -256,6 +271,7 @@ package final class TrainingPlan {
             classifier?.backward(
                 headInput, dx: classifierReachesEncoder ? featureGradient : nil,
                 addsToInput: unit != nil)
+            completed(headOffset)
             if let addedToFeatures, classifierReachesEncoder {
                 for i in 0..<featureBuffer.byteCount / 4 {
                     featureGradient[i] += addedToFeatures[i]
@@ -267,7 +283,7 @@ package final class TrainingPlan {
                     z: featureUnit.u.floats, dz: featureGradient,
                     lengths: featureUnit.lengths.floats, dw: featureGradient)
             }
-            encoder?.backward(featureGradient: featureGradient)
+            encoder?.backward(featureGradient: featureGradient, completed: completed)
         }
     }
 }

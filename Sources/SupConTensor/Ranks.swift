@@ -7,8 +7,9 @@ package final class Ranks {
     package let rank: Int
     /// The number of ranks.
     package let world: Int
-    private let collectives: (any Collectives)?
-    private var failure: SupConError?
+    /// The operations of the collectives; nil: there is one process.
+    private let operations: RankOperations?
+    private let sums: RankSums?
     /// The report of a rank, [reportCount], and those of all ranks, [world, reportCount].
     private let report: AlignedBuffer
     private let reports: AlignedBuffer
@@ -27,7 +28,12 @@ package final class Ranks {
         try require(
             (0..<world).contains(rank), .argument,
             "the collectives' rank is \(rank); expected 0 to \(world - 1)")
-        (self.rank, self.world, self.collectives) = (rank, world, collectives)
+        (self.rank, self.world) = (rank, world)
+        operations = collectives.map { RankOperations($0) }
+        let inBackground = world > 1 && collectives?.allowsAnyThread == true
+        sums = try operations.map { (operations) throws(SupConError) in
+            try RankSums(operations, inBackground: inBackground)
+        }
         report = try AlignedBuffer(Double.self, count: Self.reportCount)
         reports = try AlignedBuffer(Double.self, count: world * Self.reportCount)
         message = try AlignedBuffer(byteCount: Self.messageByteCount)
@@ -49,19 +55,14 @@ package final class Ranks {
     // MARK: Operations
 
     /// Throws if an operation has failed before. Errors: those of the operation.
-    package func check() throws(SupConError) { if let failure { throw failure } }
+    package func check() throws(SupConError) { try operations?.check() }
 
-    /// Runs an operation, unless one has failed before. Returns whether it succeeded.
+    /// Runs an operation after those that have begun, unless one has failed before. Returns whether
+    /// it succeeded.
     @discardableResult
     private func attempt(_ operation: (any Collectives) throws(SupConError) -> Void) -> Bool {
-        guard let collectives, failure == nil else { return false }
-        do throws(SupConError) {
-            try operation(collectives)
-            return true
-        } catch {
-            failure = error
-            return false
-        }
+        sums?.wait()
+        return operations?.attempt(operation) ?? false
     }
 
     /// Waits until all ranks have arrived. Errors: io.
@@ -82,6 +83,25 @@ package final class Ranks {
         }
         try check()
     }
+
+    /// Begins to replace `values` by their sums over the ranks, which `finishSums` or the next
+    /// operation waits for; the values are nobody else's until then. `rounded`: they travel in
+    /// bf16, through its memory; nil: in f32.
+    package func beginSum(
+        _ values: UnsafeMutablePointer<Float>, count: Int, rounded: RoundedSum? = nil
+    ) {
+        guard !isAlone, count > 0 else { return }
+        sums?.begin(values, count: count, rounded: rounded)
+    }
+
+    /// Waits for the sums that have begun. Errors: io.
+    package func finishSums() throws(SupConError) {
+        waitForSums()
+        try check()
+    }
+
+    /// Waits for the sums that have begun, whether they succeed or not.
+    package func waitForSums() { sums?.wait() }
 
     /// Replaces the bytes by those of rank 0. Errors: io.
     package func broadcast(_ bytes: UnsafeMutableRawPointer, byteCount: Int) throws(SupConError) {
@@ -139,7 +159,7 @@ package final class Ranks {
         let all = reports.values(of: Double.self)
         gather(own, byteCount: Self.reportCount * 8, into: all)
         // If a collective fails, that is this rank's error, unless it has one of its own.
-        if let error, failure != nil { throw error }
+        if let error, operations?.hasFailed == true { throw error }
         try check()
         if let failed = (0..<world).first(where: { all[$0 * Self.reportCount] != 0 }) {
             let kind = try whole(all[failed * Self.reportCount], in: 1...Int(Int32.max))
@@ -154,6 +174,24 @@ package final class Ranks {
                 reported.indices.map { all[rank * Self.reportCount + 1 + $0] }
             }
         )
+    }
+
+    /// Fails at every rank: at the others where they come to `together`. Returns the error that all
+    /// end with; `check` tells whether they have heard of it.
+    package func fail(_ error: SupConError) -> SupConError {
+        do throws(SupConError) {
+            try together { () throws(SupConError) in throw error }
+        } catch let shared {
+            return shared
+        }
+        return error
+    }
+
+    /// Marks an error as one that ends the call at all ranks alike: every error does, unless an
+    /// operation has failed.
+    package func shared(_ error: SupConError) -> SupConError {
+        isAlone || error.rank != nil || operations?.hasFailed == true
+            ? error : SupConError(error.kind, error.message, rank: 0)
     }
 
     /// Returns a whole number that a rank has reported. Errors: io (a number outside `range`, so
@@ -191,7 +229,8 @@ package final class Ranks {
                 $0 != 0
             }, as: UTF8.self)
         return SupConError(
-            SupConError.Kind(rawValue: kind) ?? .internal, "rank \(failed) of \(world): \(text)")
+            SupConError.Kind(rawValue: kind) ?? .internal, "rank \(failed) of \(world): \(text)",
+            rank: failed)
     }
 }
 

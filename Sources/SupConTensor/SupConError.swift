@@ -10,11 +10,13 @@ public struct SupConError: Error, CustomStringConvertible, Sendable {
     public let kind: Kind
     /// The message: what was wrong, with its value, and what was expected.
     public let message: String
+    /// The rank at which it occurred, where all ranks of a run end with it; 0 where all have found
+    /// it alike; nil: no other process knows of it.
+    public let rank: Int?
 
     /// Makes an error with a message.
-    public init(_ kind: Kind, _ message: String) {
-        self.kind = kind
-        self.message = message
+    public init(_ kind: Kind, _ message: String, rank: Int? = nil) {
+        (self.kind, self.message, self.rank) = (kind, message, rank)
     }
 
     /// The message.

@@ -70,6 +70,15 @@ public enum OptimizerKind: Int32, Sendable, CaseIterable {
     case adamw = 3
 }
 
+/// The type in which the ranks of a run give each other their gradients. The raw values are those
+/// of the C header.
+public enum GradientPrecision: Int32, Sendable, CaseIterable {
+    /// Unrounded.
+    case f32 = 0
+    /// Rounded, added in f32, and the sum rounded: half of the bytes.
+    case bf16 = 1
+}
+
 /// The options of a training run.
 public struct TrainOptions: Sendable {
     /// The quantity that the run minimizes.
@@ -257,6 +266,9 @@ public struct TrainOptions: Sendable {
     /// otherwise they are of each rank's own, as in the paper. It changes nothing in a run of one
     /// process.
     public var syncBatchNorm: Bool = false
+    /// Type in which several ranks give each other their gradients. It changes nothing in a run of
+    /// one process.
+    public var gradientPrecision: GradientPrecision = .f32
 
     /// Makes the defaults.
     public init() {}
@@ -455,6 +467,7 @@ extension TrainOptions {
             ("resume", "\(resume)"),
             ("restore_best", "\(restoresBest)"),
             ("stop_on_collapse", "\(stopsOnCollapse)"),
+            ("gradient_precision", "\(gradientPrecision)"),
         ]
     }
 }

@@ -45,7 +45,7 @@
  *                                  _reset_classifier() and _quantize() are exclusive: other calls
  *                                  get SUPCON_STATUS_STATE
  *              supcon_trainer      one thread, but supcon_trainer_cancel() from any thread;
- *                                  supcon_collectives are called on that thread
+ *                                  supcon_collectives are called on that thread, unless any_thread
  *              loss, evaluation    any number of threads
  *
  *  fork()    A process that has used the library and forks must not use it in the child, where its
@@ -113,6 +113,9 @@ const char *supcon_status_name(supcon_status status);
 /* Returns what went wrong in this thread's last failed call, in full, or "" if none failed. It
  * is valid until this thread's next failed call. */
 const char *supcon_last_error(void);
+/* Returns the rank at which that occurred, where all ranks of a run have ended their call with it
+ * (0 where all have found it alike); -1: no other process knows of it. */
+int32_t supcon_last_error_rank(void);
 
 /* -----------------------------------------------------------------------------------------------------------------------
  * log */
@@ -1034,8 +1037,8 @@ typedef struct supcon_classifier_options {
   /* The largest number of iterations of L-BFGS when the linear classifier is fitted. Default
    * 200; 1 or more. */
   int32_t iterations;
-  /* The weight of the squared weights of the linear classifier in the objective. Default 0.0001;
-   * 0 or more. */
+  /* The weight of the squared weights of the linear classifier, beside the mean loss of the
+   * rows. Default -1: 5 over the number of rows; 0 or more. */
   float l2;
   /* Must be 0. */
   int32_t reserved;
@@ -1127,6 +1130,13 @@ enum {
   /* Decoupled weight decay (arXiv:1711.05101), in PyTorch's form; a learning_rate of 1e-3 and
    * reference_batch 0 are usual. */
   SUPCON_OPTIMIZER_ADAMW = 3
+};
+/* The type in which the ranks of a run give each other their gradients. */
+enum {
+  /* Unrounded. */
+  SUPCON_GRADIENT_PRECISION_F32 = 0,
+  /* Rounded, added in f32, and the sum rounded: half of the bytes. */
+  SUPCON_GRADIENT_PRECISION_BF16 = 1
 };
 
 /* The options of a training run. */
@@ -1339,6 +1349,11 @@ typedef struct supcon_train_options {
    * otherwise they are of each rank's own, as in the paper. It changes nothing in a run of one
    * process. Default 0; 0 or 1. */
   int32_t sync_batch_norm;
+  /* Type in which several ranks give each other their gradients. It changes nothing in a run of
+   * one process. Default SUPCON_GRADIENT_PRECISION_F32. */
+  int32_t gradient_precision;
+  /* Must be 0. */
+  int32_t reserved;
 } supcon_train_options;
 /* end of generated */
 void supcon_train_options_init_sized(supcon_train_options *options, size_t size);
@@ -1425,6 +1440,11 @@ typedef int (*supcon_all_reduce_sum)(float *values, int64_t count, void *user_da
  * byte_count bytes, apart from bytes). */
 typedef int (*supcon_all_gather)(const void *bytes, int64_t byte_count, void *gathered,
                                  void *user_data);
+/* Sends rank r the byte_count bytes of bytes that begin at r * byte_count, and writes what each
+ * rank sends to this one, in the order of the ranks, to received. Both are of world * byte_count
+ * bytes, apart from each other. */
+typedef int (*supcon_all_to_all)(const void *bytes, int64_t byte_count, void *received,
+                                 void *user_data);
 /* Replaces bytes by those of rank root. */
 typedef int (*supcon_broadcast)(void *bytes, int64_t byte_count, int32_t root, void *user_data);
 /* Waits until all ranks have called it. */
@@ -1437,16 +1457,21 @@ typedef int (*supcon_describe_failure)(char *text, int64_t capacity, void *user_
  * thread that calls supcon_trainer_create_distributed or supcon_trainer_run, with the same sizes in
  * the same order on all ranks; they must give all ranks the same bytes, and the same bytes each
  * time. They must have a deadline, so that they fail rather than wait forever if a rank does not
- * arrive. Counts may exceed an int. */
+ * arrive. Counts may exceed an int.
+ *
+ * With any_thread they may also be called on a thread of the library, still one at a time and in
+ * the same order: gradients are then summed while the backward pass goes on. */
 typedef struct supcon_collectives {
   uint32_t struct_size;
-  int32_t rank;     /* this process, from 0 */
-  int32_t world;    /* the number of processes */
-  int32_t reserved; /* must be 0 */
+  int32_t rank;       /* this process, from 0 */
+  int32_t world;      /* the number of processes */
+  int32_t any_thread; /* 1: any thread may call the functions; 0: the caller's alone */
   supcon_all_reduce_sum all_reduce_sum;
   supcon_all_gather all_gather;
   supcon_broadcast broadcast;
   supcon_barrier barrier;
+  /* May be NULL, at all ranks: gradients in bf16 are gathered then, which takes more bytes. */
+  supcon_all_to_all all_to_all;
   supcon_describe_failure describe_failure; /* may be NULL */
   void *user_data;
 } supcon_collectives;
@@ -1463,6 +1488,13 @@ SUPCON_MUST_CHECK supcon_status supcon_trainer_create_distributed(
     supcon_context *context, supcon_model *model, const supcon_dataset *dataset,
     const supcon_train_options *options, const supcon_collectives *collectives,
     supcon_trainer **trainer);
+/* Tells the other ranks, which are in supcon_trainer_create_distributed or come to it, that this
+ * one cannot make its trainer: theirs ends at once with the status `reason`, one of
+ * SUPCON_STATUS_*, and `message` behind this rank's name. For what fails between the collectives
+ * and the trainer, such as a data set; nothing else is called after it. message: may be NULL.
+ * Errors: argument, memory, io (they could not be told). */
+SUPCON_MUST_CHECK supcon_status supcon_collectives_fail(const supcon_collectives *collectives,
+                                                        supcon_status reason, const char *message);
 
 /* Trains the model; callback may be NULL. A trainer runs once (state). With resume it continues
  * from checkpoint_folder/last.supcon. After a NaN the model is restored to the end of the previous
@@ -1521,7 +1553,8 @@ typedef struct supcon_evaluate_options {
   float temperature;
   /* The largest number of iterations of L-BFGS. Applies to linear. Default 200; 1 or more. */
   int32_t iterations;
-  /* The weight of the squared weights. Applies to linear. Default 0.0001; 0 or more. */
+  /* The weight of the squared weights, beside the mean loss of the rows. Applies to linear.
+   * Default -1: 5 over the number of training rows; 0 or more. */
   float l2;
 } supcon_evaluate_options;
 /* end of generated */

@@ -369,12 +369,19 @@ static void collectives(void) {
   REFUSES_RANKS(ARGUMENT, "rank is -1");
   EXPECT(operations == 0, "%d operations", operations);
   ranks.rank = 0;
+  ranks.any_thread = 2;
+  REFUSES_RANKS(ARGUMENT, "any_thread is 2; expected 0 or 1");
+  EXPECT(operations == 0 && supcon_last_error_rank() == -1, "%d operations", operations);
+  ranks.any_thread = 1;
   REFUSES_RANKS(IO, "barrier failed (it returned 1)");
+  REFUSES(supcon_collectives_fail(&ranks, SUPCON_STATUS_IO, "no data"), IO, "barrier failed");
+  REFUSES(supcon_collectives_fail(NULL, SUPCON_STATUS_IO, "no data"), ARGUMENT, "collectives");
   ranks.describe_failure = describe;
   fails_early = 0;
   operations = 0;
   REFUSES_RANKS(IO, "all_gather failed (rank 1 is not there)");
   EXPECT(operations == 1, "%d operations, of which the first had failed", operations);
+  EXPECT(supcon_last_error_rank() == -1, "rank %d", supcon_last_error_rank());
   ranks.struct_size = 8;
   REFUSES_RANKS(ARGUMENT, "struct_size");
   /* One rank has nobody to talk to. */
@@ -390,6 +397,8 @@ static void collectives(void) {
   WORKS(supcon_trainer_run(trainer, NULL, NULL));
   EXPECT(operations == 0, "%d operations", operations);
   supcon_trainer_free(trainer);
+  WORKS(supcon_collectives_fail(&ranks, SUPCON_STATUS_IO, NULL));
+  EXPECT(operations == 0, "%d operations", operations);
   supcon_dataset_free(dataset);
   supcon_model_free(model);
 }

@@ -341,7 +341,9 @@ static void test_training() {
   ranks.broadcast = [](void *, std::int64_t, std::int32_t, void *) { return 1; };
   ranks.barrier = [](void *) { return 0; };
   EXPECT(supcon::Trainer(model, ramps.dataset(), options, ranks).run());
+  supcon::fail(ranks, SUPCON_STATUS_IO, "no data");  // there is nobody to tell
   ranks.world = 2;
+  REFUSES(supcon::fail(ranks, SUPCON_STATUS_IO, "no data"), SUPCON_STATUS_IO, "all_gather failed");
   REFUSES(supcon::Trainer(model, ramps.dataset(), options, ranks), SUPCON_STATUS_IO,
           "all_gather failed");
   // What was thrown does not come again.

@@ -5,6 +5,7 @@ end.
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from worker import data
 
 import supcon
 
@@ -93,6 +95,21 @@ def test_estimator(tmp_path):
     assert np.isfinite(result["rows"]).all()
 
 
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_gradients_in_bf16(tmp_path, one, ranks):
+    outcomes, result, told = train(tmp_path, ranks, gradient_precision="bf16")
+    assert outcomes == ["done"] * ranks, told.stderr
+    off = np.abs(result["rows"] - one["rows"]).max()
+    assert 1e-7 < off < 2e-3  # rounded, and next to what it would be
+
+
+def test_rank_0_looks_for_the_learning_rate(tmp_path):
+    begin = time.monotonic()
+    outcomes, result, told = train(tmp_path, 2, learning_rate="auto", epochs=1, deadline=20)
+    assert outcomes == ["done"] * 2 and result is not None, told.stderr
+    assert time.monotonic() - begin < 50
+
+
 def test_a_callback_stops_all(tmp_path):
     outcomes, _, told = train(tmp_path, 3, fault="callback")
     assert outcomes == ["stopped"] * 3, told.stderr
@@ -109,6 +126,28 @@ def test_ranks_that_differ(tmp_path, fault, words):
         assert outcome.startswith("ArgumentError: rank 2 of 3: ") and words in outcome
 
 
+@pytest.mark.parametrize(
+    ("fault", "estimator", "words"),
+    [("word", False, "schedule is 'nonsense'"), ("labels", True, "expected [48]")],
+)
+def test_what_fails_before_the_trainer_ends_all(tmp_path, fault, estimator, words):
+    """The others hear of it, and do not wait for their deadline."""
+    begin = time.monotonic()
+    outcomes, _, _ = train(tmp_path, 3, fault=fault, at=1, estimator=estimator)
+    assert time.monotonic() - begin < 25
+    assert all(words in it for it in outcomes), outcomes
+    for rank in (0, 2):
+        assert "Error: rank 1 of 3: " in outcomes[rank] and "[of rank 1]" in outcomes[rank]
+
+
+def test_a_rank_that_never_comes_is_missed(tmp_path):
+    """Where the communicator is copied, before anything else."""
+    begin = time.monotonic()
+    _, result, told = train(tmp_path, 2, fault="absent", at=1, deadline=2)
+    assert result is None and told.returncode != 0 and time.monotonic() - begin < 20
+    assert "waited 2 s for a copy of the communicator" in told.stderr
+
+
 def test_a_late_message_changes_nothing(tmp_path, one):
     outcomes, result, told = train(tmp_path, 2, fault="delay")
     assert outcomes == ["done"] * 2, told.stderr
@@ -121,12 +160,13 @@ def test_a_rank_that_hangs_is_named(tmp_path):
     assert result is None and time.monotonic() - begin < 40 and told.returncode != 0
     for rank in (0, 2):
         assert "waited 2 s" in outcomes[rank] and "nothing came from rank 1" in outcomes[rank]
+        assert outcomes[rank].endswith("[of rank None] from TimeoutError")
 
 
 def test_a_killed_rank_ends_all_and_leaves_the_checkpoint(tmp_path):
     folder = tmp_path / "checkpoints"
     options = {"checkpoint_folder": str(folder), "epochs": 3}
-    # With 4 steps of an epoch, the sixth sum is in the second one.
+    # In the second epoch, where the checkpoint of the first is there.
     _, result, told = train(tmp_path, 2, fault="killed", **options, batch_size=12)
     assert result is None and told.returncode != 0 and "signal 9" in told.stderr
     assert (folder / "last.supcon").exists()
@@ -153,24 +193,74 @@ def test_a_full_disk_at_rank_0_ends_all(tmp_path):
     assert names == ["last.supcon"]
 
 
-def test_sigterm_ends_all(tmp_path):
-    """Of the launcher, which tells all ranks."""
-    command = [*MPIRUN, "-np", "2", sys.executable, str(HERE / "worker.py"), str(tmp_path)]
-    options = OPTIONS | {"epochs": 100000, "checkpoint_folder": str(tmp_path / "checkpoints")}
+def begin(tmp_path, ranks, *command) -> subprocess.Popen:
+    """Starts a long run that keeps checkpoints in tmp_path, and waits for the first."""
+    if not command:
+        options = OPTIONS | {"epochs": 100000, "checkpoint_folder": str(tmp_path / "checkpoints")}
+        command = (HERE / "worker.py", tmp_path, json.dumps(options))
     process = subprocess.Popen(
-        [*command, json.dumps(options)], env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [*MPIRUN, "-np", str(ranks), sys.executable, *map(str, command)],
+        env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     end = time.monotonic() + 60
-    while not (tmp_path / "checkpoints" / "last.supcon").exists() and time.monotonic() < end:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(30) != 0
+    while not (tmp_path / "checkpoints" / "last.supcon").exists():
+        assert process.poll() is None and time.monotonic() < end, process.stderr.read()
+        time.sleep(0.05)
+    return process
+
+
+def tell(tmp_path, rank: int, number: int) -> None:
+    """Sends a signal to one rank of a run that has tmp_path on its command line."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes()
+            environment = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if str(tmp_path).encode() in command and b"OMPI_COMM_WORLD_RANK=%d" % rank in environment:
+            return os.kill(int(folder.name), number)
+    raise AssertionError(f"there is no rank {rank}")
+
+
+@pytest.mark.parametrize("whom", ["launcher", 0, 1])
+def test_sigterm_ends_all(tmp_path, whom):
+    """Of the launcher, which tells all ranks, or of one rank, whose end the launcher sees."""
+    process = begin(tmp_path, 2)
+    if whom == "launcher":
+        process.send_signal(signal.SIGTERM)
+    else:
+        tell(tmp_path, whom, signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode != 0
     # What is there is whole.
     resumed, result, told = train(
         tmp_path, 2, resume=True, epochs=1, checkpoint_folder=str(tmp_path / "checkpoints")
     )
     assert result is not None and resumed == ["done"] * 2, told.stderr
+
+
+def test_an_interrupt_of_one_rank_ends_all(tmp_path):
+    process = begin(tmp_path, 3)
+    tell(tmp_path, 1, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    outcomes = [(tmp_path / f"rank{rank}.txt").read_text() for rank in range(3)]
+    assert outcomes[1] == "interrupted", said
+    for rank in (0, 2):
+        assert outcomes[rank].startswith("CanceledError: rank 1 of 3: the run was stopped")
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_an_interrupt_of_one_rank_of_the_command_ends_all(tmp_path, rank):
+    images, labels = files(tmp_path)
+    flags = "--epochs 100000 --batch-size 20 --width 4 --threads 1 --precision f32"
+    process = begin(
+        tmp_path, 2, "-m", "supcon", "train", f"npy:{images},{labels}", "--output",
+        tmp_path / "model.safetensors", *flags.split(), "--checkpoint-folder",
+        tmp_path / "checkpoints",
+    )  # fmt: skip
+    tell(tmp_path, rank, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode != 0 and "Traceback" not in said, said
 
 
 def test_a_run_folder_is_resumed(tmp_path):
@@ -184,13 +274,16 @@ def test_a_run_folder_is_resumed(tmp_path):
     assert len(lines) == 3
 
 
-def test_command(tmp_path):
-    images, labels = tmp_path / "images.npy", tmp_path / "labels.npy"
-    sys.path.insert(0, str(HERE))
-    from worker import data
-
+def files(folder):
+    """Writes images and labels, and returns their paths."""
+    images, labels = folder / "images.npy", folder / "labels.npy"
     np.save(images, data()[0])
     np.save(labels, data()[1])
+    return images, labels
+
+
+def test_command(tmp_path):
+    images, labels = files(tmp_path)
     flags = "--epochs 2 --batch-size 20 --width 4 --threads 1 --precision f32 --seed 3"
     models = []
     for ranks in (0, 2):
@@ -215,32 +308,46 @@ def test_command(tmp_path):
     assert told.returncode != 0 and told.stderr.count("supcon: error") >= 1
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    """Tests/MPI/train.c, built with the library of build/lib."""
+def compiled(out: Path, *words) -> Path:
     library = ROOT / "build" / "lib"
     if shutil.which("mpicc") is None or not (library / "libsupcon-mpi.so.1").exists():
         pytest.skip("no mpicc here, or no make mpi")
-    out = tmp_path_factory.mktemp("c") / "train"
-    subprocess.run(
-        ["mpicc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'include'}",
-         HERE / "train.c", "-o", out, f"-L{library}", "-lsupcon-mpi", "-lsupcon",
-         f"-Wl,-rpath,{library}"],
-        check=True,
-    )  # fmt: skip
+    flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-I{ROOT / 'include'}"]
+    link = [f"-L{library}", "-lsupcon", f"-Wl,-rpath,{library}"]
+    subprocess.run(["mpicc", *flags, HERE / "train.c", *words, "-o", out, *link], check=True)
     return out
 
 
-def test_c(tmp_path, program):
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """Tests/MPI/train.c with build/lib/libsupcon-mpi.so."""
+    return compiled(tmp_path_factory.mktemp("c") / "train", "-lsupcon-mpi", f"-L{ROOT}/build/lib")
+
+
+@pytest.fixture(scope="module")
+def parted(tmp_path_factory):
+    """The same program, whose messages go in parts of 1,000, as those go that MPI cannot count."""
+    source = ROOT / "bindings" / "mpi" / "supcon_mpi.c"
+    return compiled(tmp_path_factory.mktemp("c") / "parted", "-DMOST=1000", source)
+
+
+def test_c(tmp_path, program, parted):
     rows = []
     random = np.random.default_rng(1).integers(0, 255, (5, 12, 12), np.uint8)
-    for ranks in (0, 2, 3):
+    for ranks, built, threads in ((0, program, ""), (2, program, "single"), (3, parted, "")):
         model = tmp_path / f"{ranks}.safetensors"
-        told = run(ranks, program, model, 1)
+        told = run(ranks, built, model, 1, threads)
         assert told.returncode == 0 and told.stdout.count(": OK") == max(1, ranks), told
         rows.append(supcon.load(model).embed(random))
     np.testing.assert_allclose(rows[1], rows[0], atol=2e-5)
     np.testing.assert_allclose(rows[2], rows[0], atol=2e-5)
+    model = tmp_path / "bf16.safetensors"
+    models = []
+    for built in (program, parted):
+        assert run(3, built, model, 1, "bf16").returncode == 0
+        models.append(model.read_bytes())
+    assert models[0] == models[1]
+    assert 1e-7 < np.abs(supcon.load(model).embed(random) - rows[0]).max() < 2e-3
 
 
 def test_c_faults(tmp_path, program):
@@ -250,20 +357,32 @@ def test_c_faults(tmp_path, program):
     told = run(3, program, tmp_path / "model", 0, "late")
     # Ranks 0 and 2 hear each other, and name only the one that is late.
     assert told.returncode == 3
-    assert "waited 1 s in a barrier; nothing came from rank 1)" in told.stdout, told.stdout
-    assert "rank 1, 2" not in told.stdout and "rank 0" not in told.stdout.split("nothing came")[1]
+    absent = re.findall(r"waited 1 s in a barrier; nothing came from ([^)]*)\)", told.stdout)
+    assert absent and set(absent) == {"rank 1"}, told.stdout
+    begin = time.monotonic()
+    for fault, sentence in (
+        ("early", "io: rank 1 of 3: photos/ is not there [of rank 1]"),
+        ("null", "argument: rank 1 of 3: model is NULL; expected a pointer [of rank 1]"),
+    ):
+        told = run(3, program, tmp_path / "model", 0, fault)
+        assert told.returncode == 3, told
+        for rank in (0, 2):
+            assert f"rank {rank}: {sentence}" in told.stdout, told.stdout
+    assert time.monotonic() - begin < 30  # their deadline is 60 s
     told = run(2, program, tmp_path / "model", 0, "dies")
     assert told.returncode != 0 and "signal 9" in told.stderr
     assert not (tmp_path / "model").exists()
 
 
-def test_gloo(tmp_path, one):
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_gloo(tmp_path, one, precision):
     pytest.importorskip("torch")
+    options = OPTIONS | {"collectives": "gloo", "gradient_precision": precision}
     told = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-         HERE / "worker.py", tmp_path, json.dumps(OPTIONS | {"collectives": "gloo"})],
+         HERE / "worker.py", tmp_path, json.dumps(options)],
         env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
-    result = np.load(tmp_path / "result.npz")
-    np.testing.assert_allclose(result["rows"], one["rows"], atol=2e-5)
+    rows = np.load(tmp_path / "result.npz")["rows"]
+    np.testing.assert_allclose(rows, one["rows"], atol=2e-5 if precision == "f32" else 2e-3)

@@ -1,5 +1,5 @@
 /* Trains a small model on images in memory, with the ranks of MPI, and saves it at rank 0:
- *   mpirun -np N train OUTPUT SYNC [late|differs|dies]
+ *   mpirun -np N train OUTPUT SYNC [late|differs|dies|single|bf16|early|null]
  * Without mpirun it is one process. Prints the status at every rank: "rank 1: OK". */
 #include <signal.h>
 #include <stdio.h>
@@ -11,30 +11,32 @@
 
 enum { IMAGES = 36, SIDE = 12, CLASSES = 3 };
 
-/* Rank 1 is killed where it sums the gradients of the third step. */
+/* Rank 1 is killed in its third sum. */
 static supcon_all_reduce_sum sum;
-static int die_in_step_3(float *values, int64_t count, void *user_data) {
+static int die_in_third(float *values, int64_t count, void *user_data) {
   static int calls;
   if (++calls == 3) raise(SIGKILL);
   return sum(values, count, user_data);
 }
 
-#define TRY(call)                                                                          \
-  do {                                                                                     \
-    supcon_status status_ = (call);                                                        \
-    if (status_ != SUPCON_OK) {                                                            \
-      printf("rank %d: %s: %s\n", rank, supcon_status_name(status_), supcon_last_error()); \
-      fflush(stdout);                                                                      \
-      struct timespec moment = {.tv_sec = 1};                                              \
-      nanosleep(&moment, NULL); /* the others print too before all are ended */            \
-      MPI_Abort(MPI_COMM_WORLD, 3);                                                        \
-    }                                                                                      \
+#define TRY(call)                                                                 \
+  do {                                                                            \
+    supcon_status status_ = (call);                                               \
+    if (status_ != SUPCON_OK) {                                                   \
+      printf("rank %d: %s: %s [of rank %d]\n", rank, supcon_status_name(status_), \
+             supcon_last_error(), supcon_last_error_rank());                      \
+      fflush(stdout);                                                             \
+      struct timespec moment = {.tv_sec = 1};                                     \
+      nanosleep(&moment, NULL); /* the others print too before all are ended */   \
+      MPI_Abort(MPI_COMM_WORLD, 3);                                               \
+    }                                                                             \
   } while (0)
 
 int main(int argc, char **argv) {
   if (argc < 3) return 2;
   const char *fault = argc > 3 ? argv[3] : "";
-  MPI_Init(&argc, &argv);
+  int level = strcmp(fault, "single") ? MPI_THREAD_SERIALIZED : MPI_THREAD_SINGLE;
+  MPI_Init_thread(&argc, &argv, level, &level);
   supcon_collectives collectives;
   supcon_collectives_init(&collectives);
   supcon_mpi *mpi;
@@ -42,8 +44,9 @@ int main(int argc, char **argv) {
       MPI_SUCCESS)
     return 2;
   const int rank = collectives.rank;
+  if (collectives.any_thread != (level >= MPI_THREAD_SERIALIZED)) return 2;
   sum = collectives.all_reduce_sum;
-  if (!strcmp(fault, "dies") && rank == 1) collectives.all_reduce_sum = die_in_step_3;
+  if (!strcmp(fault, "dies") && rank == 1) collectives.all_reduce_sum = die_in_third;
 
   static uint8_t pixels[IMAGES][SIDE][SIDE];
   static int64_t labels[IMAGES];
@@ -85,6 +88,19 @@ int main(int argc, char **argv) {
   options.validation_fraction = 0;
   options.sync_batch_norm = atoi(argv[2]);
   if (!strcmp(fault, "differs") && rank == 1) options.learning_rate = 0.125;
+  if (!strcmp(fault, "bf16")) options.gradient_precision = SUPCON_GRADIENT_PRECISION_BF16;
+  if (!strcmp(fault, "early") && rank == 1) {
+    TRY(supcon_collectives_fail(&collectives, SUPCON_STATUS_IO, "photos/ is not there"));
+    printf("rank 1: told\n");
+    fflush(stdout);
+    struct timespec moment = {.tv_sec = 2};
+    nanosleep(&moment, NULL);
+    return 3;
+  }
+  if (!strcmp(fault, "null") && rank == 1) {
+    supcon_model_free(model);
+    model = NULL;
+  }
   if (!strcmp(fault, "late") && rank == 1) {
     struct timespec moment = {.tv_sec = 4};
     nanosleep(&moment, NULL);

@@ -35,6 +35,8 @@ def main() -> int:
         from mpi4py import MPI
 
         comm = MPI.COMM_WORLD
+        if fault == "absent" and comm.rank == at:
+            time.sleep(deadline + 3)
         collectives = supcon.mpi.collectives(comm, deadline=deadline)
     elif kind == "gloo":
         import torch.distributed
@@ -45,14 +47,19 @@ def main() -> int:
     is_faulty = rank == at
     if fault == "options" and is_faulty:
         options["learning_rate"] = 0.125
+    if fault == "word" and is_faulty:
+        options["schedule"] = "nonsense"
     images, labels = data(shift=1 if fault == "data" and is_faulty else 0)
+    if fault == "labels" and is_faulty:
+        labels = labels[1:]
     if collectives and is_faulty and fault in ("delay", "killed", "hangs"):
         original, calls = collectives.all_reduce_sum, iter(range(1 << 30))
+        checkpoint = Path(options.get("checkpoint_folder", "")) / "last.supcon"
 
         def all_reduce_sum(values):
-            if next(calls) == (5 if fault == "killed" else 3):
-                if fault == "killed":
-                    os.kill(os.getpid(), signal.SIGKILL)
+            if fault == "killed" and checkpoint.exists():
+                os.kill(os.getpid(), signal.SIGKILL)
+            if fault != "killed" and next(calls) == 3:
                 time.sleep(1 if fault == "delay" else deadline + 8)
             original(values)
 
@@ -72,10 +79,11 @@ def main() -> int:
     outcome, history = "done", []
     try:
         if estimator:
-            model = supcon.SupConEncoder(
+            encoder = supcon.SupConEncoder(
                 width=4, random_state=3, n_jobs=1, precision="f32", collectives=collectives,
                 callbacks=callbacks, **options,
-            ).fit(images, labels).model_  # fmt: skip
+            ).fit(images, labels)  # fmt: skip
+            model, history = encoder.model_, encoder.history_["loss"]
         else:
             model = supcon.Model(
                 width=4, channels=1, image_size=12, seed=3 + rank, n_jobs=1, precision="f32"
@@ -94,7 +102,11 @@ def main() -> int:
             model.save(folder / "model.safetensors")
             np.savez(folder / "result.npz", rows=model.embed(images), history=history)
     except supcon.SupConError as error:
-        outcome = f"{type(error).__name__}: {error}"
+        outcome = f"{type(error).__name__}: {error} [of rank {error.rank}]"
+        if error.__cause__ is not None:
+            outcome += f" from {type(error.__cause__).__name__}"
+    except KeyboardInterrupt:
+        outcome = "interrupted"
     (folder / f"rank{rank}.txt").write_text(outcome)
     if comm is not None and collectives.failed:
         time.sleep(2)  # the others write theirs

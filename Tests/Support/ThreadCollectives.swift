@@ -7,11 +7,19 @@ public final class ThreadCollectives: Collectives {
     public let rank: Int
     private let meeting: Meeting
 
-    private init(rank: Int, meeting: Meeting) { (self.rank, self.meeting) = (rank, meeting) }
+    /// Whether the library may call from a thread of its own.
+    public let allowsAnyThread: Bool
+
+    private init(rank: Int, meeting: Meeting, allowsAnyThread: Bool) {
+        (self.rank, self.meeting, self.allowsAnyThread) = (rank, meeting, allowsAnyThread)
+    }
 
     public var world: Int { meeting.world }
     /// The number of operations that this rank has begun.
     public private(set) var operations = 0
+    /// The seconds that each operation takes besides meeting the others, by the bytes that this
+    /// rank gives: a simulated network.
+    public var seconds: (_ bytes: Int) -> Double = { _ in 0 }
     /// A closure that runs before each operation, with its index from 0; an error that it throws is
     /// the operation's.
     public var before: (Int) throws(SupConError) -> Void = { _ in }
@@ -57,6 +65,8 @@ public final class ThreadCollectives: Collectives {
     ) throws(SupConError) {
         operations += 1
         try before(operations - 1)
+        let delay = seconds(size)
+        if delay > 0 { Thread.sleep(forTimeInterval: delay) }
         meeting.condition.lock()
         (meeting.bytes[rank], meeting.sizes[rank]) = (own, size)
         meeting.condition.unlock()
@@ -92,6 +102,25 @@ public final class ThreadCollectives: Collectives {
         }
     }
 
+    /// Whether it has no `allToAll` of its own.
+    public var onlyGathers = false
+
+    public func allToAll(
+        _ bytes: UnsafeRawPointer, byteCount: Int, into received: UnsafeMutableRawPointer
+    ) throws(SupConError) {
+        if onlyGathers {
+            return try allToAllByGathering(bytes, byteCount: byteCount, into: received)
+        }
+        try exchange(bytes, world * byteCount) { all in
+            for (sender, other) in all.enumerated() {
+                if let other {
+                    (received + sender * byteCount).copyMemory(
+                        from: other + rank * byteCount, byteCount: byteCount)
+                }
+            }
+        }
+    }
+
     public func broadcast(_ bytes: UnsafeMutableRawPointer, byteCount: Int, root: Int)
         throws(SupConError)
     {
@@ -107,7 +136,8 @@ public final class ThreadCollectives: Collectives {
     /// Runs `body` as every rank of `world`, each on its own thread, and returns the result of
     /// each.
     public static func run<R>(
-        world: Int, deadline: Double = 60, _ body: @escaping (ThreadCollectives) throws -> R
+        world: Int, deadline: Double = 60, anyThread: Bool = false,
+        _ body: @escaping (ThreadCollectives) throws -> R
     ) -> [Result<R, any Error>] {
         let meeting = Meeting(world: world, deadline: deadline)
         let (outcomes, body) = (Outcomes<R>(), RankBody(run: body))
@@ -115,7 +145,8 @@ public final class ThreadCollectives: Collectives {
         for rank in 0..<world {
             group.enter()
             let thread = Thread {
-                let own = ThreadCollectives(rank: rank, meeting: meeting)
+                let own = ThreadCollectives(
+                    rank: rank, meeting: meeting, allowsAnyThread: anyThread)
                 let outcome = Result { try body.run(own) }
                 outcomes.lock.withLock { outcomes.all[rank] = outcome }
                 group.leave()

@@ -1,14 +1,17 @@
 /* The collectives of libsupcon over MPI: nonblocking operations, waited for until a deadline. */
 #include "supcon_mpi.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-/* MPI counts in ints. */
+/* MPI counts in ints; a test makes it smaller. */
+#ifndef MOST
 #define MOST ((int64_t)1 << 28)
+#endif
 /* Seconds that waiting ranks have to report to each other. */
 #define GRACE 5.0
 
@@ -16,6 +19,7 @@ struct supcon_mpi {
   MPI_Comm work;
   MPI_Comm alive; /* apart from what may still be under way after a failure */
   int rank, world;
+  pthread_t owner; /* made this */
   double deadline;
   char word; /* 1, sent to show that this rank is alive */
   char failure[512];
@@ -27,10 +31,11 @@ static double now(void) {
   return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
 }
 
-/* Yields during a short wait, sleeps during a long one. */
-static void pause_after(double waited) {
-  if (waited < 0.05) sched_yield();
-  else nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
+/* Yields during a short wait, sleeps during a long one. A thread of the library sleeps at once, and
+ * leaves the cores to those that compute. */
+static void pause_after(const supcon_mpi *mpi, double waited) {
+  if (waited < 0.05 && pthread_equal(pthread_self(), mpi->owner)) sched_yield();
+  else nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
 }
 
 /* Adds to the failure which ranks do not answer: every one that waits comes here and tells all
@@ -50,7 +55,7 @@ static void name_missing(supcon_mpi *mpi) {
     int all = 0;
     while (!all && now() < end) {
       if (MPI_Testall(2 * mpi->world, requests, &all, MPI_STATUSES_IGNORE)) break;
-      pause_after(1);
+      pause_after(mpi, 1);
     }
     const char *before = "nothing came from rank";
     for (int rank = 0; rank < mpi->world; ++rank) {
@@ -79,7 +84,7 @@ static int finish(supcon_mpi *mpi, int status, MPI_Request *request, const char 
       name_missing(mpi);
       return 1;
     }
-    if (!done) pause_after(waited);
+    if (!done) pause_after(mpi, waited);
   }
   if (status != MPI_SUCCESS) {
     char text[MPI_MAX_ERROR_STRING] = "";
@@ -124,6 +129,30 @@ static int all_gather(const void *bytes, int64_t count, void *gathered, void *us
   return 0;
 }
 
+static int all_to_all(const void *bytes, int64_t count, void *received, void *user_data) {
+  supcon_mpi *mpi = user_data;
+  MPI_Request request;
+  if (count <= MOST) {
+    int status = MPI_Ialltoall(bytes, (int)count, MPI_BYTE, received, (int)count, MPI_BYTE,
+                               mpi->work, &request);
+    return finish(mpi, status, &request, "exchange");
+  }
+  for (int64_t start = 0; start < count; start += MOST) {
+    /* Blocks of one part, `count` bytes apart. */
+    MPI_Datatype column, block;
+    int status = MPI_Type_contiguous((int)part(count, start), MPI_BYTE, &column);
+    if (status == MPI_SUCCESS) status = MPI_Type_create_resized(column, 0, (MPI_Aint)count, &block);
+    if (status == MPI_SUCCESS) status = MPI_Type_commit(&block);
+    if (status == MPI_SUCCESS)
+      status = MPI_Ialltoall((const char *)bytes + start, 1, block, (char *)received + start, 1,
+                             block, mpi->work, &request);
+    if (finish(mpi, status, &request, "exchange")) return 1;
+    MPI_Type_free(&block);
+    MPI_Type_free(&column);
+  }
+  return 0;
+}
+
 static int broadcast(void *bytes, int64_t count, int32_t root, void *user_data) {
   supcon_mpi *mpi = user_data;
   for (int64_t start = 0; start < count; start += MOST) {
@@ -147,6 +176,22 @@ static int describe_failure(char *text, int64_t capacity, void *user_data) {
   return 0;
 }
 
+/* Copies a communicator, which all ranks must come to before the deadline. */
+static int copy(supcon_mpi *mpi, MPI_Comm communicator, MPI_Comm *out) {
+  MPI_Request request;
+  int status = MPI_Comm_idup(communicator, out, &request), done = 0;
+  for (double end = now() + mpi->deadline; status == MPI_SUCCESS && !done;) {
+    status = MPI_Test(&request, &done, MPI_STATUS_IGNORE);
+    if (status == MPI_SUCCESS && !done && now() > end) {
+      mpi->failure[0] = 1; /* the request is open: nothing is freed */
+      *out = MPI_COMM_NULL;
+      return MPI_ERR_PENDING;
+    }
+    if (!done) pause_after(mpi, 1);
+  }
+  return status;
+}
+
 int supcon_mpi_create(MPI_Comm communicator, double deadline, supcon_collectives *collectives,
                       supcon_mpi **out) {
   if (!out) return MPI_ERR_ARG;
@@ -155,24 +200,29 @@ int supcon_mpi_create(MPI_Comm communicator, double deadline, supcon_collectives
   supcon_mpi *mpi = calloc(1, sizeof *mpi);
   if (!mpi) return MPI_ERR_NO_MEM;
   mpi->deadline = deadline;
+  mpi->owner = pthread_self();
   mpi->word = 1;
   mpi->work = mpi->alive = MPI_COMM_NULL;
-  int status = MPI_Comm_dup(communicator, &mpi->work);
-  if (status == MPI_SUCCESS) status = MPI_Comm_dup(communicator, &mpi->alive);
+  int status = copy(mpi, communicator, &mpi->work);
+  if (status == MPI_SUCCESS) status = copy(mpi, communicator, &mpi->alive);
   if (status == MPI_SUCCESS) status = MPI_Comm_set_errhandler(mpi->work, MPI_ERRORS_RETURN);
   if (status == MPI_SUCCESS) status = MPI_Comm_set_errhandler(mpi->alive, MPI_ERRORS_RETURN);
   if (status == MPI_SUCCESS) status = MPI_Comm_rank(mpi->work, &mpi->rank);
   if (status == MPI_SUCCESS) status = MPI_Comm_size(mpi->work, &mpi->world);
+  int threads = MPI_THREAD_SINGLE;
+  if (status == MPI_SUCCESS) status = MPI_Query_thread(&threads);
   if (status != MPI_SUCCESS) {
     supcon_mpi_free(mpi);
     return status;
   }
   collectives->rank = mpi->rank;
   collectives->world = mpi->world;
+  collectives->any_thread = threads >= MPI_THREAD_SERIALIZED;
   collectives->all_reduce_sum = all_reduce_sum;
   collectives->all_gather = all_gather;
   collectives->broadcast = broadcast;
   collectives->barrier = barrier;
+  collectives->all_to_all = all_to_all;
   collectives->describe_failure = describe_failure;
   collectives->user_data = mpi;
   *out = mpi;

@@ -21,15 +21,18 @@ namespace supcon {
 /// A failed call: the library's sentence and its status.
 class Error : public std::runtime_error {
  public:
-  Error(supcon_status status, const std::string &sentence)
-      : std::runtime_error(sentence), status_(status) {}
+  Error(supcon_status status, const std::string &sentence, std::int32_t rank = -1)
+      : std::runtime_error(sentence), status_(status), rank_(rank) {}
   /// SUPCON_STATUS_….
   supcon_status status() const noexcept { return status_; }
   /// The status in a word, such as "argument".
   const char *name() const noexcept { return supcon_status_name(status_); }
+  /// Where it occurred, if all ranks of a run have ended with it; -1: no other process knows of it.
+  std::int32_t rank() const noexcept { return rank_; }
 
  private:
   supcon_status status_;
+  std::int32_t rank_;
 };
 
 /// A view of `size()` elements in somebody else's memory, as C++20's std::span.
@@ -81,7 +84,7 @@ int guarded(F &&body) noexcept {
 /// Throws what a callback threw, or else the library's error.
 inline void check(supcon_status status) {
   if (std::exception_ptr error = std::exchange(pending(), nullptr)) std::rethrow_exception(error);
-  if (status != SUPCON_OK) throw Error(status, supcon_last_error());
+  if (status != SUPCON_OK) throw Error(status, supcon_last_error(), supcon_last_error_rank());
 }
 
 /// The product of sizes; throws if one is negative or the product does not fit.

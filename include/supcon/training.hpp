@@ -64,6 +64,12 @@ class Trainer {
   detail::Handle<supcon_trainer, supcon_trainer_free> handle_;
 };
 
+/// Tells the other ranks, which make a Trainer, that this one cannot: for what fails between the
+/// collectives and the trainer. Nothing else is called after it.
+inline void fail(const Collectives &collectives, supcon_status reason, const std::string &message) {
+  detail::check(supcon_collectives_fail(&collectives, reason, message.c_str()));
+}
+
 /// The names of the published recipes.
 inline std::vector<std::string> preset_names() {
   std::vector<std::string> names;

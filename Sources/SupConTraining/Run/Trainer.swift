@@ -24,18 +24,48 @@ public final class Trainer: @unchecked Sendable {
     /// Errors: argument, shape (channels, classes), state (no labels, too few images, model in use,
     /// a checkpoint of another run), memory, unsupported, io (of the checkpoint folder and its
     /// files; of the collectives) and format.
-    public init(
+    public convenience init(
         _ model: Model, _ dataset: Dataset, _ options: TrainOptions = TrainOptions(),
         context: ExecutionContext = .default, collectives: (any Collectives)? = nil
+    ) throws(SupConError) {
+        try self.init(collectives) { Arguments(model, dataset, options, context) }
+    }
+
+    /// The arguments of a trainer.
+    package struct Arguments {
+        var model: Model
+        var dataset: Dataset
+        var options: TrainOptions
+        var context: ExecutionContext
+
+        package init(
+            _ model: Model, _ dataset: Dataset, _ options: TrainOptions, _ context: ExecutionContext
+        ) {
+            (self.model, self.dataset, self.options, self.context) = (
+                model, dataset, options, context
+            )
+        }
+    }
+
+    /// Makes a trainer as the other does, of arguments that may turn out wrong: all ranks hear of
+    /// it. Errors: as there, `arguments`'s.
+    package init(
+        _ collectives: (any Collectives)?, _ arguments: () throws(SupConError) -> Arguments
     ) throws(SupConError) {
         let ranks = try Ranks(collectives)
         self.ranks = ranks
         try ranks.barrier()
-        plan = try ranks.together { () throws(SupConError) in
-            try RunPlan(model, dataset, options, ranks: ranks, context: context)
+        let given: Arguments
+        (given, plan) = try ranks.together { () throws(SupConError) in
+            let given = try arguments()
+            return (
+                given,
+                try RunPlan(
+                    given.model, given.dataset, given.options, ranks: ranks, context: given.context)
+            )
         }
         try RankAgreement.check(plan)
-        if ranks.isFirst { DatasetWarnings.write(dataset, options) }
+        if ranks.isFirst { DatasetWarnings.write(given.dataset, given.options) }
     }
 
     /// The number of batches in an epoch.
@@ -65,9 +95,10 @@ public final class Trainer: @unchecked Sendable {
             }
         } catch {
             let reason = error
+            // The sums that have begun refer to the step's memory.
+            ranks.waitForSums()
             // The other ranks are waiting for this one at the next exchange.
-            if !hasMet { try ranks.together { () throws(SupConError) in throw reason } }
-            throw reason
+            throw hasMet ? ranks.shared(reason) : ranks.fail(reason)
         }
     }
 

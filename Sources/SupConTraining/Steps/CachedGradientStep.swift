@@ -1,4 +1,3 @@
-import CKernels
 import SupConLoss
 import SupConModel
 import SupConNetwork
@@ -124,24 +123,25 @@ final class CachedGradientStep: TrainingStep {
         try projections.gather()
     }
 
-    /// Runs the pass that sums the gradients of this rank's chunks. Returns the classifier's
-    /// outcome, with its mean loss over the chunks.
+    /// Runs the pass that sums the gradients of this rank's chunks, and begins their sum over the
+    /// ranks. Returns the classifier's outcome, with its mean loss over the chunks.
     private func gatherGradients(_ next: () throws(SupConError) -> StepBatch)
         throws(SupConError) -> StepOutcome
     {
-        let (sum, count) = (gradients.floats, pass.network.parameters.trainableCount)
-        sum.update(repeating: 0, count: count)
+        let sum = gradients.floats
+        sum.update(repeating: 0, count: pass.network.parameters.trainableCount)
         var total = StepOutcome(loss: 0)
+        func labels(_ chunk: Int) -> UnsafePointer<Int64> { rows.rowLabels + chunk * chunkRows }
+        let last = part.own.upperBound / chunkSize - 1
         try eachChunk(next) { (chunk, samples) throws(SupConError) in
             if let projections, let dz = pass.plan.projectionGradient {
                 dz.update(
                     from: projections.gradient + chunk * chunkElements, count: chunkElements)
             }
             try rows.fill(samples[...], at: chunk * chunkSize)
-            let labels = rows.rowLabels + chunk * chunkRows
             let found = try lossOrNaN { () throws(SupConError) in
                 try pass.classify(
-                    labels: labels, weights: rows.rowWeights.map { $0 + chunk * chunkRows })
+                    labels: labels(chunk), weights: rows.rowWeights.map { $0 + chunk * chunkRows })
                     ?? StepOutcome(loss: 0)
             }
             total.classified += found.classified
@@ -149,12 +149,10 @@ final class CachedGradientStep: TrainingStep {
             total.loss += found.loss * Double(chunkSize) / Double(part.own.count)
             // A loss that is not finite invalidates the sum, which is then discarded; the ranks
             // nevertheless continue together.
-            pass.backward(labels: labels)
-            let from = pass.plan.gradients
-            Parallel.ranges(count, grain: 65536, threads: pass.threads) {
-                sc_accumulate(sum + $0.lowerBound, from + $0.lowerBound, 1, Int64($0.count))
-            }
+            if chunk != last { pass.backward(labels: labels(chunk), addedTo: sum, isLast: false) }
         }
+        // Exchanges, and so waits until all ranks have come through their chunks.
+        pass.backward(labels: labels(last), addedTo: sum)
         return total
     }
 

@@ -17,6 +17,8 @@ final class ClassifierStep: TrainingStep {
     /// The weights of the samples, with mean 1; nil: all samples weigh the same.
     private let weights: [Float]?
     private let part: BatchPart
+    /// nil: gradients travel in f32.
+    private let rounded: RoundedSum?
     private let chunkSize: Int
     private let inputCount: Int
     /// The classifier's input for all of this rank's part, [images, embeddingDimension].
@@ -50,6 +52,8 @@ final class ClassifierStep: TrainingStep {
         self.part = part
         chunkSize = options.chunkSize > 0 ? options.chunkSize : images
         threads = context.threads
+        rounded = try options.roundedSum(
+            part.ranks, count: bias.range.upperBound - weight.offset)
         plan = try InferencePlan(
             network, images: chunkSize, height: phase.height, width: phase.width,
             precision: model.precision, context: context)
@@ -77,7 +81,7 @@ final class ClassifierStep: TrainingStep {
 
     var memoryByteCount: Int {
         plan.memoryByteCount + features.byteCount + logits.byteCount + logitsGradient.byteCount
-            + gradients.byteCount
+            + gradients.byteCount + (rounded?.byteCount ?? 0)
     }
 
     /// Reloads the encoder's weights, which may have come from a checkpoint.
@@ -99,9 +103,10 @@ final class ClassifierStep: TrainingStep {
             x: features.floats, y: logits.floats, dy: logitsGradient.floats,
             dWeight: gradients.floats + weight.offset, dBias: gradients.floats + bias.offset,
             dx: nil)
-        for entry in [weight, bias] {
-            try part.ranks.sum(gradients.floats + entry.offset, count: entry.count)
-        }
+        part.ranks.beginSum(
+            gradients.floats + weight.offset, count: bias.range.upperBound - weight.offset,
+            rounded: rounded)
+        try part.ranks.finishSums()
         optimizer.step(gradients: gradients.floats, rate: rate, threads: threads)
         return outcome
     }

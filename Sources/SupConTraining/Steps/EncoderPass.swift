@@ -1,3 +1,4 @@
+import CKernels
 import Glibc
 import SupConLoss
 import SupConModel
@@ -30,6 +31,9 @@ final class EncoderPass {
     /// its own.
     private let formerStatistics: AlignedBuffer?
     private let classifier: ClassifierObjective?
+    private var buckets: GradientBuckets
+    /// The sum of gradients in bf16; nil: ranks exchange them in f32.
+    private let rounded: RoundedSum?
     /// The cache of the frozen stages' output; nil: the frozen stages run in each step.
     let cache: FeatureCache?
     /// One buffer per thread, for a view read from the cache.
@@ -68,6 +72,9 @@ final class EncoderPass {
         (optimized.frozenStages, optimized.layerDecay) = (phase.frozenStages, options.layerDecay)
         optimizer = try SupConTraining.optimizer(
             options, network.parameters, trained: optimized)
+        buckets = GradientBuckets(
+            network.parameters.trainableCount, completedFrom: plan.completedOffsets)
+        rounded = try options.roundedSum(part.ranks, count: buckets.largest)
         let statistics = network.parameters.count - network.parameters.trainableCount
         formerStatistics =
             part.ranks.isAlone || synchronizes
@@ -86,7 +93,7 @@ final class EncoderPass {
 
     var memoryByteCount: Int {
         plan.memoryByteCount + (classifier?.memoryByteCount ?? 0) + (cache?.memoryByteCount ?? 0)
-            + scratch.byteCount + (formerStatistics?.byteCount ?? 0)
+            + scratch.byteCount + (formerStatistics?.byteCount ?? 0) + (rounded?.byteCount ?? 0)
     }
 
     /// Prepares the first step, with the parameters as they are now.
@@ -176,11 +183,39 @@ final class EncoderPass {
         return StepOutcome(loss: result.loss, classified: images, correct: result.correct)
     }
 
-    /// Runs backward from the gradients that the losses have written; `plan.gradients` are complete
-    /// afterwards. `labels`: [images].
-    func backward(labels: UnsafePointer<Int64>) {
-        plan.backward(addedToFeatures: classifier?.featureGradient)
-        classifier?.finish(plan.gradients, labels: labels)
+    /// Runs backward from the gradients that the losses have written. `labels`: [images].
+    ///
+    /// The gradients are this pass's, in `plan.gradients`, or are added to `total`, those of the
+    /// passes before it. `isLast`: no pass of the step follows; the sums over the ranks begin with
+    /// the last layers, while the first ones are computed, and `finish` waits for them.
+    func backward(
+        labels: UnsafePointer<Int64>, addedTo total: UnsafeMutablePointer<Float>? = nil,
+        isLast: Bool = true
+    ) {
+        let own = plan.gradients
+        func handOn(_ bucket: Range<Int>) {
+            if let total { add(own, to: total, bucket) }
+            guard isLast else { return }
+            part.ranks.beginSum(
+                (total ?? own) + bucket.lowerBound, count: bucket.count, rounded: rounded)
+        }
+        buckets.begin()
+        var isHeadDone = false
+        plan.backward(addedToFeatures: classifier?.featureGradient) { offset in
+            if !isHeadDone { classifier?.finish(own, labels: labels) }
+            isHeadDone = true
+            buckets.complete(from: offset, handOn)
+        }
+    }
+
+    private func add(
+        _ gradients: UnsafePointer<Float>, to total: UnsafeMutablePointer<Float>,
+        _ range: Range<Int>
+    ) {
+        let (from, to) = (gradients + range.lowerBound, total + range.lowerBound)
+        Parallel.ranges(range.count, grain: 65536, threads: threads) {
+            sc_accumulate(to + $0.lowerBound, from + $0.lowerBound, 1, Int64($0.count))
+        }
     }
 
     private var statistics: UnsafeMutablePointer<Float> {
@@ -193,12 +228,12 @@ final class EncoderPass {
         formerStatistics.floats.update(from: statistics, count: formerStatistics.byteCount / 4)
     }
 
-    /// Sums this rank's `gradients` with those of the other ranks, and takes the optimizer's step;
-    /// batch norm's running statistics become the mean of the ranks'. Errors: io.
+    /// Waits for the sums of `gradients` over the ranks, which the last backward pass began, and
+    /// takes the optimizer's step; batch norm's running statistics become the mean of the ranks'.
+    /// Errors: io.
     func finish(_ gradients: UnsafeMutablePointer<Float>, rate: Double) throws(SupConError) {
         let (parameters, ranks) = (network.parameters, part.ranks)
-        try ranks.check()
-        try ranks.sum(gradients, count: parameters.trainableCount)
+        try ranks.finishSums()
         if let former = formerStatistics?.floats {
             // Updates are linear in the statistics of the parts, so the mean update is that of the
             // whole batch. Statistics that no rank has updated keep every bit.
@@ -227,6 +262,12 @@ extension TrainOptions {
         return try ContrastiveLoss(
             options, samples: batchSize, views: effectiveViews, dimension: dimension,
             context: context, ranks: batchSize * effectiveViews >= 2048 ? ranks : nil)
+    }
+
+    /// Returns the buffers that sum up to `count` gradients in bf16; nil if ranks exchange them in
+    /// f32, or there is one process. Errors: memory.
+    func roundedSum(_ ranks: Ranks, count: Int) throws(SupConError) -> RoundedSum? {
+        gradientPrecision == .f32 || ranks.isAlone ? nil : try RoundedSum(ranks, count: count)
     }
 
     /// Returns the loss of random guessing, for a batch without a queue.

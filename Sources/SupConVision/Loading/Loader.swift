@@ -31,7 +31,7 @@ package final class Loader {
     private let queue: LoaderQueue
     private let replacements: Replacements
     private let memory: [AlignedBuffer]
-    private var threads: [pthread_t] = []
+    private var threads: [BackgroundThread] = []
     private let process = getpid()
     private var (position, end) = (0, 0)
 
@@ -118,14 +118,21 @@ package final class Loader {
             views: views, seed: seed, slots: memory.map(\.floats),
             gate: DecodeGate(context), replacements: replacements)
         // If one fails to start, deinit ends those before it.
-        for _ in 0..<threads { self.threads.append(try Self.start(plan, queue)) }
+        let queue = queue
+        for _ in 0..<threads {
+            self.threads.append(
+                try BackgroundThread("loader") {
+                    sc_lower_thread_priority()
+                    LoaderWorker(plan, queue).run()
+                })
+        }
     }
 
     /// Ends the threads, at the latest when each has finished its current images.
     deinit {
         if process != getpid() { return }  // in a forked child there are none
         queue.stop()
-        for thread in threads { pthread_join(thread, nil) }
+        for thread in threads { thread.join() }
     }
 
     /// Chunks describe how a batch larger than the loader's batch size is delivered.
@@ -227,40 +234,5 @@ package final class Loader {
         try require(
             process == getpid(), .fork,
             "the loader was made before this process was forked off; its threads are gone")
-    }
-
-    /// Starts a thread that works until the queue is stopped. It receives no signals: those are for
-    /// the host's threads.
-    private static func start(_ plan: LoaderWorker.Plan, _ queue: LoaderQueue) throws(SupConError)
-        -> pthread_t
-    {
-        final class Start {
-            let (plan, queue): (LoaderWorker.Plan, LoaderQueue)
-            init(_ plan: LoaderWorker.Plan, _ queue: LoaderQueue) {
-                (self.plan, self.queue) = (plan, queue)
-            }
-        }
-        var (all, former) = (sigset_t(), sigset_t())
-        sigfillset(&all)
-        pthread_sigmask(SIG_SETMASK, &all, &former)
-        defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
-        let start = Unmanaged.passRetained(Start(plan, queue))
-        var thread = pthread_t()
-        let status = pthread_create(
-            &thread, nil,
-            { argument in
-                sc_lower_thread_priority()
-                if let argument {
-                    let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
-                    LoaderWorker(start.plan, start.queue).run()
-                }
-                return nil
-            }, start.toOpaque())
-        if status != 0 {
-            start.release()
-            throw SupConError(
-                .memory, "cannot start a loader thread: \(String(cString: strerror(status)))")
-        }
-        return thread
     }
 }

@@ -266,6 +266,7 @@ class DetectionScores(Structure):
 
 AllReduceSum = CFUNCTYPE(c_int, POINTER(c_float), c_int64, c_void_p)
 AllGather = CFUNCTYPE(c_int, c_void_p, c_int64, c_void_p, c_void_p)
+AllToAll = CFUNCTYPE(c_int, c_void_p, c_int64, c_void_p, c_void_p)
 Broadcast = CFUNCTYPE(c_int, c_void_p, c_int64, c_int32, c_void_p)
 Barrier = CFUNCTYPE(c_int, c_void_p)
 # an address, to write to
@@ -277,11 +278,12 @@ class CollectivesStruct(Structure):
         _size,
         ("rank", c_int32),
         ("world", c_int32),
-        ("reserved", c_int32),
+        ("any_thread", c_int32),
         ("all_reduce_sum", AllReduceSum),
         ("all_gather", AllGather),
         ("broadcast", Broadcast),
         ("barrier", Barrier),
+        ("all_to_all", AllToAll),
         ("describe_failure", DescribeFailure),
         ("user_data", c_void_p),
     ]
@@ -313,6 +315,7 @@ CALLBACKS = {
     "supcon_train_callback": TrainCallback,
     "supcon_all_reduce_sum": AllReduceSum,
     "supcon_all_gather": AllGather,
+    "supcon_all_to_all": AllToAll,
     "supcon_broadcast": Broadcast,
     "supcon_barrier": Barrier,
     "supcon_describe_failure": DescribeFailure,

@@ -118,6 +118,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         restore_best: bool | None = None,
         stop_on_collapse: bool | None = None,
         sync_batch_norm: bool | None = None,
+        gradient_precision: _generated.GradientPrecisionName | None = None,
         temperature: float | None = None,
         form: _generated.FormName | None = None,
         denominator: _generated.DenominatorName | None = None,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-from collections.abc import Callable
+import json
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from . import _abi, _convert
-from ._errors import ArgumentError
-from ._library import defaults
+from ._errors import BY_STATUS, ArgumentError, InternalError, SupConError
+from ._library import check, defaults, lib
 from ._types import Array
+
+# seconds between two words of rank 0 to ranks that wait for its work
+_BEAT = 1.0
 
 
 class Collectives:
@@ -19,13 +25,20 @@ class Collectives:
     its ranks, exchange data. `supcon.mpi` and `supcon.distributed` make them; a class of your own
     has these members.
 
-    Every operation is called at all ranks, in the same order and with the same sizes, on the thread
-    that called `train`. It gives all ranks the same bytes, and raises, instead of waiting for
-    ever, where a rank does not come; nothing is called after that.
+    Every operation is called at all ranks, one at a time, in the same order and with the same
+    sizes, on the thread that called `train`. It gives all ranks the same bytes, and raises, instead
+    of waiting for ever, where a rank does not come; nothing is called after that.
+
+    With `any_thread` a thread of the library calls it too: gradients are then summed while the
+    backward pass goes on. A class may have ``all_to_all(values, received)``, which sends row r of
+    uint8 [world, count] to rank r and writes what each rank sends to this one; without it,
+    gradients in bf16 are gathered, which takes more bytes.
     """
 
     rank: int
     world: int
+    any_thread: bool = False
+    all_to_all: Callable[[Array, Array], None]
 
     def __deepcopy__(self, memo: object) -> Collectives:
         return self  # scikit-learn's clone() copies parameters
@@ -71,10 +84,13 @@ class Bound:
         world = _convert.integer("collectives.world", collectives.world, 1, 2**31 - 1)
         self.struct.rank = _convert.integer("collectives.rank", collectives.rank, 0, world - 1)
         self.struct.world = world
+        self.struct.any_thread = bool(getattr(collectives, "any_thread", False))
         self.struct.all_reduce_sum = _abi.AllReduceSum(self._guard(self._all_reduce_sum))
         self.struct.all_gather = _abi.AllGather(self._guard(self._all_gather))
         self.struct.broadcast = _abi.Broadcast(self._guard(self._broadcast))
         self.struct.barrier = _abi.Barrier(self._guard(lambda _: self.collectives.barrier()))
+        if hasattr(collectives, "all_to_all"):
+            self.struct.all_to_all = _abi.AllToAll(self._guard(self._all_to_all))
         self.struct.describe_failure = _abi.DescribeFailure(self._describe)
 
     def first(self, value: float) -> float:
@@ -82,6 +98,30 @@ class Bound:
         told = np.array([value])
         self.collectives.broadcast(told.view(np.uint8), 0)
         return float(told[0])
+
+    def check(self, status: int) -> None:
+        """Raises the exception of a call, with that of the collectives as its cause."""
+        try:
+            check(status)
+        except SupConError as error:
+            if self.error is not None:
+                raise error from self.error
+            raise
+
+    @contextlib.contextmanager
+    def telling(self) -> Iterator[None]:
+        """Tells the other ranks, which wait where the trainer is made, of an exception in the
+        block.
+        """
+        try:
+            yield
+        except BaseException as error:
+            if self.error is None and getattr(error, "rank", None) is None:
+                words = f"{error}" or type(error).__name__
+                lib.supcon_collectives_fail(
+                    ctypes.byref(self.struct), _status(error), words.encode("utf-8", "replace")
+                )
+            raise
 
     def _guard(self, operation: Callable[..., None]) -> Callable[..., int]:
         def call(*arguments: Any) -> int:
@@ -103,6 +143,13 @@ class Bound:
             _bytes(values, count), _bytes(gathered, world * count).reshape(world, count)
         )
 
+    def _all_to_all(self, values: int, count: int, received: int, _: object) -> None:
+        world = self.struct.world
+        self.collectives.all_to_all(
+            _bytes(values, world * count).reshape(world, count),
+            _bytes(received, world * count).reshape(world, count),
+        )
+
     def _broadcast(self, values: int, count: int, root: int, _: object) -> None:
         self.collectives.broadcast(_bytes(values, count), root)
 
@@ -110,3 +157,66 @@ class Bound:
         found = (str(self.error) or type(self.error).__name__).encode()[: capacity - 1] + b"\0"
         ctypes.memmove(text, found, len(found))
         return 0
+
+
+def telling(collectives: Collectives | None) -> contextlib.AbstractContextManager[None]:
+    """Returns `Bound.telling` of collectives; of one process, what does nothing."""
+    return contextlib.nullcontext() if collectives is None else Bound(collectives).telling()
+
+
+def _status(error: BaseException) -> int:
+    """Returns the library's number for an exception."""
+    if isinstance(error, SupConError):
+        return error.status
+    kinds = (
+        (KeyboardInterrupt, _abi.Status.CANCELED),
+        (MemoryError, _abi.Status.MEMORY),
+        (OSError, _abi.Status.IO),
+        ((ValueError, TypeError), _abi.Status.ARGUMENT),
+    )
+    return next((it for kind, it in kinds if isinstance(error, kind)), _abi.Status.INTERNAL)
+
+
+def first_does(collectives: Collectives, work: Callable[[Callable[[], None]], Any]) -> Any:
+    """Returns at every rank what ``work(beat)`` returns at rank 0, through JSON. The others wait
+    meanwhile; `beat`, which the work calls now and then, keeps their deadline from coming. What it
+    raises is raised at every rank.
+    """
+    told = time.monotonic()
+
+    def tell(kind: int, value: Any = None) -> tuple[int, Any]:
+        text = np.frombuffer(json.dumps(value).encode(), np.uint8).copy()
+        head = np.array([kind, len(text)], np.int64)
+        try:
+            collectives.broadcast(head.view(np.uint8), 0)
+            if collectives.rank:
+                text = np.empty(head[1], np.uint8)
+            collectives.broadcast(text, 0)
+        except Exception as error:
+            error.rank = collectives.rank  # type: ignore[attr-defined]  # no use to tell others
+            raise
+        return int(head[0]), json.loads(text.tobytes())
+
+    def beat() -> None:
+        nonlocal told
+        if time.monotonic() > told + _BEAT:
+            tell(0)
+            told = time.monotonic()
+
+    if collectives.rank == 0:
+        try:
+            value = work(beat)
+        except BaseException as error:
+            if getattr(error, "rank", None) is None:
+                tell(2, [_status(error), f"{error}" or type(error).__name__])
+                error.rank = 0  # type: ignore[attr-defined]
+            raise
+        return tell(1, value)[1]
+    kind = 0
+    while kind == 0:
+        kind, value = tell(0)
+    if kind == 1:
+        return value
+    failure = BY_STATUS.get(value[0], InternalError)(f"rank 0: {value[1]}")
+    failure.rank = 0
+    raise failure

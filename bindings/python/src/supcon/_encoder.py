@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _generated
 from ._augmentation import image_size as pair
-from ._collectives import Collectives
+from ._collectives import Collectives, telling
 from ._data import Dataset
 from ._errors import ArgumentError, ShapeError, SupConWarning
 from ._inputs import labeled
@@ -212,6 +212,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         restore_best: bool | None = None,
         stop_on_collapse: bool | None = None,
         sync_batch_norm: bool | None = None,
+        gradient_precision: _generated.GradientPrecisionName | None = None,
         temperature: float | None = None,
         form: _generated.FormName | None = None,
         denominator: _generated.DenominatorName | None = None,
@@ -297,6 +298,37 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         self, X: Any, y: Any, sample_weight: ArrayLike | None
     ) -> tuple[Dataset, dict[str, Any]]:
         """Trains, and returns the data and the options that it trained with."""
+        with telling(self.collectives):
+            data, classes, table, model, options = self._prepared(X, y, sample_weight)
+        training, keep = Training(), False
+        try:
+            train(
+                model,
+                data,
+                **options,
+                callbacks=self.callbacks,
+                collectives=self.collectives,
+                verbose=self.verbose,
+                training=training,
+            )
+            keep = True
+        except BaseException:
+            keep = training.steps > 0  # what was learned is kept however the run ends
+            raise
+        finally:
+            if keep:
+                self.model_, self.classes_ = model, classes
+                self.history_ = history_table(training.history)
+                self._table = table
+                self.image_shape_ = (data.height, data.width, data.channels)
+                if data.height:
+                    self.n_features_in_ = data.height * data.width * data.channels
+        return data, options
+
+    def _prepared(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None
+    ) -> tuple[Dataset, Any, Any, Model, dict[str, Any]]:
+        """Returns the data, its classes and table, the model, and the options of a fit."""
         recipe = None if self.preset is None else preset(self.preset)
         options = train_options(
             recipe,
@@ -328,30 +360,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             )
             options["learning_rate"] = tuning.learning_rate
             self.recipe_ = "; ".join(filter(None, (self.recipe_, tuning.recipe)))
-        training, keep = Training(), False
-        try:
-            train(
-                model,
-                data,
-                **options,
-                callbacks=self.callbacks,
-                collectives=self.collectives,
-                verbose=self.verbose,
-                training=training,
-            )
-            keep = True
-        except BaseException:
-            keep = training.steps > 0  # what was learned is kept however the run ends
-            raise
-        finally:
-            if keep:
-                self.model_, self.classes_ = model, classes
-                self.history_ = history_table(training.history)
-                self._table = table
-                self.image_shape_ = (data.height, data.width, data.channels)
-                if data.height:
-                    self.n_features_in_ = data.height * data.width * data.channels
-        return data, options
+        return data, classes, table, model, options
 
     def _new(self, data: Dataset, recipe: Preset | None, options: dict[str, Any]) -> Model:
         """Makes a model with random weights."""

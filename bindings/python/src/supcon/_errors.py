@@ -9,10 +9,12 @@ from ._abi import Status
 
 class SupConError(RuntimeError):
     """A call of libsupcon failed. The text says which value was wrong and what was expected;
-    `status` is the library's number for the kind.
+    `status` is the library's number for the kind. `rank`: where it occurred, if all ranks of a run
+    have ended with it (0 if all have found it alike); None: no other process knows of it.
     """
 
     status: Status = Status.INTERNAL
+    rank: int | None = None
 
 
 class ArgumentError(SupConError, ValueError):

@@ -73,6 +73,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "supcon_build_info": (c_char_p, []),
     "supcon_status_name": (c_char_p, [status]),
     "supcon_last_error": (c_char_p, []),
+    "supcon_last_error_rank": (c_int32, []),
     "supcon_set_log_callback": (status, [LogCallback, c_int32, c_void_p]),
     "supcon_context_create": (status, [POINTER(ContextOptions), _contexts]),
     "supcon_context_free": (None, [ContextHandle]),
@@ -265,6 +266,10 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "supcon_trainer_create": (
         status,
         [ContextHandle, ModelHandle, DatasetHandle, POINTER(TrainOptions), _trainers],
+    ),
+    "supcon_collectives_fail": (
+        status,
+        [POINTER(CollectivesStruct), status, c_char_p],
     ),
     "supcon_trainer_create_distributed": (
         status,

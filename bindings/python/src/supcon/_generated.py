@@ -309,6 +309,19 @@ OptimizerName = Literal[
 ]
 
 
+class GradientPrecision(Choice):
+    """The type in which the ranks of a run give each other their gradients."""
+
+    F32 = 0
+    BF16 = 1
+
+
+GradientPrecisionName = Literal[
+    "f32",
+    "bf16",
+]
+
+
 class Method(Choice):
     """The classifier that is fitted on the training rows."""
 
@@ -534,6 +547,8 @@ class TrainOptions(Structure):
         ("restore_best", c_int32),
         ("stop_on_collapse", c_int32),
         ("sync_batch_norm", c_int32),
+        ("gradient_precision", c_int32),
+        ("reserved", c_int32),
     ]
 
 
@@ -598,6 +613,7 @@ PREFIXES: dict[type[Choice], str] = {
     Queue: "SUPCON_QUEUE_",
     Schedule: "SUPCON_SCHEDULE_",
     Optimizer: "SUPCON_OPTIMIZER_",
+    GradientPrecision: "SUPCON_GRADIENT_PRECISION_",
     Method: "SUPCON_METHOD_",
 }
 

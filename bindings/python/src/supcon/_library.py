@@ -129,9 +129,12 @@ def check(status: int) -> None:
     if error is not None:
         raise error
     if status != _abi.Status.OK:
-        raise BY_STATUS.get(status, InternalError)(
+        failure = BY_STATUS.get(status, InternalError)(
             lib.supcon_last_error().decode("utf-8", "replace")
         )
+        rank = lib.supcon_last_error_rank()
+        failure.rank = None if rank < 0 else rank
+        raise failure
 
 
 def guarded(function: Callable[..., int | None], stop: int = 1) -> Callable[..., int | None]:
@@ -175,9 +178,10 @@ def interruptible(stop: Callable[[], object]) -> Iterator[None]:
     signal.signal(signal.SIGINT, note)
     try:
         yield
-    except CanceledError:
+    except CanceledError as canceled:
         if not raised:
             raise
+        raised[0].rank = canceled.rank  # type: ignore[attr-defined]
     finally:
         signal.signal(signal.SIGINT, handler)
     if raised:

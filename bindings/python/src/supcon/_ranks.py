@@ -86,8 +86,9 @@ class Ranks:
         """
         if self.collectives is None:
             return True
-        if str(error).startswith("rank ") and not self.collectives.failed:
+        if getattr(error, "rank", None) is not None and not self.collectives.failed:
             return self.is_first
-        print(f"supcon: error at rank {self.rank}: {error}", file=sys.stderr, flush=True)
+        words = str(error) or type(error).__name__
+        print(f"supcon: error at rank {self.rank}: {words}", file=sys.stderr, flush=True)
         self.collectives.comm.Abort(1)
         return False

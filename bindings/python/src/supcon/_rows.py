@@ -17,6 +17,7 @@ from ._generated import (
     EmbedOptions,
     EvaluateOptions,
     Form,
+    GradientPrecision,
     Head,
     LoadOptions,
     LossOptions,
@@ -175,6 +176,10 @@ MEANINGS: dict[type, dict[str, str]] = {
         'adamw':
             "decoupled weight decay (arXiv:1711.05101), in PyTorch's form; a learning_rate "
             'of 1e-3 and reference_batch 0 are usual',
+    },
+    GradientPrecision: {
+        'f32': 'unrounded',
+        'bf16': 'rounded, added in f32, and the sum rounded: half of the bytes',
     },
     Method: {
         'linear': 'softmax regression, by L-BFGS',
@@ -962,6 +967,12 @@ TRAIN = Table(
         'sync_batch_norm', 'sync_batch_norm', bool, '', 'Several processes',
         "Whether, over several ranks, batch norm's statistics are those of all ranks' "
         "images; otherwise they are of each rank's own, as in the paper.",
+        '',
+        None,
+    ),
+    Row(
+        'gradient_precision', 'gradient_precision', GradientPrecision, '', 'Several processes',
+        'Type in which several ranks give each other their gradients.',
         '',
         None,
     ),

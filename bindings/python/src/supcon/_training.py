@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 from . import _abi, _convert, _generated, _options
 from ._collectives import Bound, Collectives
 from ._data import Dataset
-from ._errors import ArgumentError, CanceledError, StateError
+from ._errors import ArgumentError, CanceledError, StateError, SupConError
 from ._library import check, context, guarded, interruptible, lib, own
 from ._model import Model
 from ._options import LOSS, MODEL_DATA, TRAIN, TRAIN_DATA, build, documented
@@ -175,6 +176,7 @@ def train(
     restore_best: bool | None = None,
     stop_on_collapse: bool | None = None,
     sync_batch_norm: bool | None = None,
+    gradient_precision: _generated.GradientPrecisionName | None = None,
     temperature: float | None = None,
     form: _generated.FormName | None = None,
     denominator: _generated.DenominatorName | None = None,
@@ -238,67 +240,34 @@ def train(
     """
     scope = locals()
     given = {name: scope[name] for name in (*TRAIN, *LOSS) if scope[name] is not None}
-    more = {"augmentation": augmentation, "seed": seed}
-    if learning_rate == "auto":
-        from ._tune import tune
-
-        given["learning_rate"] = tune(
-            model, data, verbose=verbose, collectives=collectives, **given | more
-        ).learning_rate
-    if run is not None and (collectives is None or collectives.rank == 0):
-        given |= more
-        return _in_folder(
-            run, model, data, test, given, callbacks, verbose, collectives, training or Training()
-        )
-    struct = build(
-        TRAIN | TRAIN_DATA, **{name: it for name, it in given.items() if name in TRAIN}, seed=seed
-    )
-    loss = build(LOSS, **{name: it for name, it in given.items() if name in LOSS})
-    first, second = _options.augmentations(augmentation)
-    struct.loss = ctypes.pointer(loss)
-    if first is not None:
-        struct.augmentation = ctypes.pointer(first)
-    if second is not None:
-        struct.augmentation_second = ctypes.pointer(second)
-    if collectives is not None and collectives.rank:
-        # rank 0's folder, checkpoint and callbacks serve all ranks
-        struct.resume = 0
-        heard = []
-    else:
-        heard = ([ProgressBar()] if verbose else []) + listed(callbacks)
+    given |= {"augmentation": augmentation, "seed": seed}
+    training, folder = training or Training(), None
     bound = None if collectives is None else Bound(collectives)
-    return _run(model, data, struct, heard, bound, training or Training())
+    with contextlib.nullcontext() if bound is None else bound.telling():
+        if learning_rate == "auto":
+            from ._tune import tune
 
+            given["learning_rate"] = tune(
+                model, data, verbose=verbose, collectives=collectives, **given
+            ).learning_rate
+        if collectives is not None and collectives.rank:
+            # rank 0's folder, checkpoint and callbacks serve all ranks
+            given["resume"], heard = None, []
+        else:
+            heard = ([ProgressBar()] if verbose else []) + listed(callbacks)
+        struct = _struct(given)
+        if run is not None and is_first(bound):
+            from ._run import Run
 
-def _in_folder(
-    run: PathLike,
-    model: Model,
-    data: Dataset,
-    test: Dataset | None,
-    options: dict[str, Any],
-    callbacks: Callbacks | None,
-    verbose: int,
-    collectives: Collectives | None,
-    training: Training,
-) -> Training:
-    """Runs with a folder, which keeps what was learned however the run ends."""
-    from ._run import Run
-
-    folder = Run(run, resume=bool(options.get("resume")))
-    options = folder.begin(model, data, options)
-    training.run = folder.path
-
-    heard: list[Callable[[Event], object]] = [folder, *listed(callbacks)]
+            folder = Run(run, resume=bool(resume))
+            struct = _struct(folder.begin(model, data, given))
+            training.run = folder.path
+            heard.insert(1 if verbose else 0, folder)
+    if folder is None:
+        return _run(model, data, struct, heard, bound, training)
+    # It keeps what was learned however the run ends.
     try:
-        train(
-            model,
-            data,
-            **options,
-            callbacks=heard,
-            verbose=verbose,
-            collectives=collectives,
-            training=training,
-        )
+        _run(model, data, struct, heard, bound, training)
     except BaseException:
         if training.steps:
             folder.finish(model, data, assess=False)
@@ -307,6 +276,24 @@ def _in_folder(
         raise
     folder.finish(model, data, test)
     return training
+
+
+def _struct(options: dict[str, Any]) -> _generated.TrainOptions:
+    """Returns the options of a run as the library takes them."""
+    given = {name: it for name, it in options.items() if it is not None}
+    struct: _generated.TrainOptions = build(
+        TRAIN | TRAIN_DATA,
+        **{name: it for name, it in given.items() if name in TRAIN},
+        seed=given.get("seed"),
+    )
+    loss = build(LOSS, **{name: it for name, it in given.items() if name in LOSS})
+    first, second = _options.augmentations(given.get("augmentation"))
+    struct.loss = ctypes.pointer(loss)
+    if first is not None:
+        struct.augmentation = ctypes.pointer(first)
+    if second is not None:
+        struct.augmentation_second = ctypes.pointer(second)
+    return struct
 
 
 def validation_split(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Dataset | None]:
@@ -337,7 +324,8 @@ class Trainer:
         bound: Bound | None = None,
     ) -> None:
         handle = _abi.TrainerHandle()
-        check(
+        self.check = check if bound is None else bound.check
+        self.check(
             lib.supcon_trainer_create_distributed(
                 context(model.n_jobs, model.memory_limit),
                 model._handle,
@@ -349,6 +337,14 @@ class Trainer:
         )
         self.handle = own(self, handle, lib.supcon_trainer_free)
         self.objects = (model, data, options, bound)
+
+    def run(self, hear: Any) -> None:
+        """Trains, and tells `hear`, a callback of the library, of it."""
+        self.check(lib.supcon_trainer_run(self.handle, hear, None))
+
+    def cancel(self) -> None:
+        """Asks the run to stop after the step at hand."""
+        lib.supcon_trainer_cancel(self.handle)
 
     def scale_rate(self, factor: float) -> None:
         """Multiplies the learning rate of all later steps; checkpoints keep the factor."""
@@ -371,10 +367,6 @@ def _run(
     bound: Bound | None,
     training: Training,
 ) -> Training:
-    with interruptible(lambda: None):
-        trainer = Trainer(model, data, options, bound)
-    training.memory = lib.supcon_trainer_memory(trainer.handle)
-
     def hear(pointer: Any, _: object) -> int:
         event = _event(pointer.contents)
         if event.kind == "step":
@@ -391,16 +383,21 @@ def _run(
         "batch_size": options.batch_size or min(LARGEST_BATCH, len(data)),
     }
     begun: list[Callback] = []
+    trainer, runs = None, False
     try:
+        with interruptible(lambda: None):
+            trainer = Trainer(model, data, options, bound)
+        training.memory = lib.supcon_trainer_memory(trainer.handle)
         for hook in callbacks:
             if isinstance(hook, Callback):
                 hook.begin(model, trainer, params)
                 begun.append(hook)
-        with interruptible(lambda: lib.supcon_trainer_cancel(trainer.handle)):
-            check(lib.supcon_trainer_run(trainer.handle, _abi.TrainCallback(guarded(hear)), None))
-    except CanceledError:
+        runs = True
+        with interruptible(trainer.cancel):
+            trainer.run(_abi.TrainCallback(guarded(hear)))
+    except CanceledError as error:
         # at other ranks than the first: rank 0's callback, or an interrupt there
-        training.stopped = training.stopped or (bound is not None and bound.struct.rank != 0)
+        training.stopped = training.stopped or (error.rank == 0 and not is_first(bound))
         if not training.stopped:
             raise
     except StateError:  # NaN, which a callback of rank 0 may accept
@@ -408,10 +405,29 @@ def _run(
             training.stopped = bool(bound.first(training.stopped))
         if not training.stopped:
             raise
+    except BaseException as error:
+        if trainer is not None and not runs:
+            _cancel(trainer, error)
+        raise
     finally:
         for hook in begun:
             hook.end()
     return training
+
+
+def is_first(bound: Bound | None) -> bool:
+    """Tells whether this process is rank 0, or alone."""
+    return bound is None or bound.struct.rank == 0
+
+
+def _cancel(trainer: Trainer, error: BaseException) -> None:
+    """Ends a run that does not begin, which the other ranks wait for, because of an exception."""
+    trainer.cancel()
+    with contextlib.suppress(SupConError):
+        try:
+            trainer.run(_abi.TrainCallback(lambda event, _: 1))
+        except CanceledError as canceled:
+            error.rank = canceled.rank  # type: ignore[attr-defined]
 
 
 def trains_classifier(objective: str | None, joint_classifier: bool | None) -> bool:

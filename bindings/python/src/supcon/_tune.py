@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import numpy as np
 
-from ._collectives import Bound, Collectives
+from ._collectives import Collectives, first_does
 from ._convert import real
 from ._data import Dataset
 from ._errors import ArgumentError, StateError
@@ -123,7 +124,7 @@ def tune(
     verbose : int
         1: a line for each trial on standard error.
     collectives : Collectives, optional
-        The processes that will train together: each sweeps by itself, and all take rank 0's rate.
+        The processes that will train together: rank 0 sweeps, and the others wait for its rate.
     **options
         As in `train`. Those of the course of a whole run (schedule and warm-up, unfreeze_epochs,
         image_size_schedule, validation, checkpoints) do not matter here.
@@ -134,7 +135,25 @@ def tune(
     """
     if not real("seconds", seconds) > 0:
         raise ArgumentError(f"seconds is {seconds!r}; expected a number above 0")
-    sweep, default = _Sweep(model, data, options, seconds, verbose), TRAIN["learning_rate"].default
+    if collectives is None:
+        return _swept(model, data, seconds, verbose, options, lambda: None)
+    told = first_does(
+        collectives,
+        lambda beat: asdict(_swept(model, data, seconds, verbose, options, beat)),
+    )
+    return Tuning(**told | {"trials": [Trial(**it) for it in told["trials"]]})
+
+
+def _swept(
+    model: Model,
+    data: Dataset,
+    seconds: float,
+    verbose: int,
+    options: dict[str, Any],
+    beat: Callable[[], None],
+) -> Tuning:
+    sweep = _Sweep(model, data, options, seconds, verbose, beat)
+    default = TRAIN["learning_rate"].default
     sweep.by_decades(default)
     if sweep.best:
         middle = sweep.best.learning_rate
@@ -147,8 +166,6 @@ def tune(
             "learning_rate, or more seconds"
         )
     rate = sweep.nearest(sweep.best, default)
-    if collectives is not None:
-        rate = Bound(collectives).first(rate)
     return Tuning(rate, sweep.ordered, sweep.recipe(rate))
 
 
@@ -159,10 +176,16 @@ def _number(name: str, options: dict[str, Any]) -> int:
 
 
 class _Sweep:
-    """Trials of one model on the same images."""
+    """Trials of one model on the same images. `beat` is called after each step."""
 
     def __init__(
-        self, model: Model, data: Dataset, options: dict[str, Any], seconds: float, verbose: int
+        self,
+        model: Model,
+        data: Dataset,
+        options: dict[str, Any],
+        seconds: float,
+        verbose: int,
+        beat: Callable[[], None],
     ):
         epochs = max(1, _number("epochs", options))
         seed = seed_number(options)
@@ -182,6 +205,7 @@ class _Sweep:
         self.options = {name: it for name, it in options.items() if name not in LEFT_OUT}
         self.options |= {"epochs": rounds, "batch_size": batch, "validation_fraction": 0.0}
         self.model, self.verbose, self.steps = model, verbose, rounds * per_epoch
+        self.beat = beat
         self.deadline = time.monotonic() + seconds
         self.trials: dict[float, Trial] = {}
         # By rate: the score of each image, of which a trial's is the mean; without diverged ones.
@@ -230,7 +254,11 @@ class _Sweep:
         if rate in self.trials:
             return True
         model, training = self.model.copy(), Training()
-        late = lambda event: time.monotonic() > self.deadline
+
+        def late(event: Event) -> bool:
+            self.beat()
+            return time.monotonic() > self.deadline
+
         scores, accuracy = np.array([-math.inf]), math.nan
         try:
             with hushed():

@@ -16,6 +16,8 @@ from ._types import Array
 class TorchCollectives(Collectives):
     """The ranks of a process group whose backend exchanges memory of the CPU."""
 
+    any_thread = True
+
     def __init__(self, group: Any) -> None:
         import torch
         import torch.distributed
@@ -41,6 +43,11 @@ class TorchCollectives(Collectives):
     def all_gather(self, values: Array, gathered: Array) -> None:
         into = list(self.torch.from_numpy(gathered).unbind(0))
         self.distributed.all_gather(into, self.torch.from_numpy(values), group=self.group)
+
+    def all_to_all(self, values: Array, received: Array) -> None:
+        self.distributed.all_to_all_single(
+            self.torch.from_numpy(received), self.torch.from_numpy(values), group=self.group
+        )
 
     def broadcast(self, values: Array, root: int) -> None:
         if self.group is not None:

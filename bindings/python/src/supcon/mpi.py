@@ -7,6 +7,7 @@ supcon.train(model, data, collectives=supcon.mpi.collectives(MPI.COMM_WORLD))
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import Any
 
@@ -30,10 +31,25 @@ class MPICollectives(Collectives):
         from mpi4py import MPI
 
         self.MPI, self.deadline = MPI, deadline
-        self.comm = comm.Dup()
+        self.any_thread = MPI.Query_thread() >= MPI.THREAD_SERIALIZED
+        self.owner = threading.get_ident()
+        self.rank, self.world = comm.rank, comm.size
+        self.comm = self._copy(comm)
         # apart from those that may still be under way after a failure
-        self.alive = comm.Dup()
-        self.rank, self.world = self.comm.rank, self.comm.size
+        self.alive = self._copy(comm)
+
+    def _copy(self, comm: Any) -> Any:
+        """Copies a communicator. Errors: TimeoutError."""
+        copy, request = comm.Idup()
+        begin = time.monotonic()
+        while not request.Test():
+            if time.monotonic() - begin > self.deadline:
+                raise TimeoutError(
+                    f"waited {self.deadline:g} s for a copy of the communicator; not all of its "
+                    f"{self.world} ranks have come to supcon.mpi.collectives()"
+                )
+            time.sleep(0.0005)
+        return copy
 
     def all_reduce_sum(self, values: Array) -> None:
         for start in range(0, len(values), _MOST):
@@ -48,6 +64,14 @@ class MPICollectives(Collectives):
             into = np.empty((self.world, len(part)), np.uint8)
             self._finish(self.comm.Iallgather(part, into), "gather")
             gathered[:, start : start + _MOST] = into
+
+    def all_to_all(self, values: Array, received: Array) -> None:
+        for start in range(0, values.shape[1], _MOST):
+            part = np.ascontiguousarray(values[:, start : start + _MOST])
+            into = received if part.shape == received.shape else np.empty_like(part)
+            self._finish(self.comm.Ialltoall(part, into), "exchange")
+            if into is not received:
+                received[:, start : start + _MOST] = into
 
     def broadcast(self, values: Array, root: int) -> None:
         for start in range(0, len(values), _MOST):
@@ -64,8 +88,12 @@ class MPICollectives(Collectives):
             if waited > self.deadline:
                 self.failed = True
                 raise TimeoutError(f"waited {self.deadline:g} s in a {name}; {self._missing()}")
-            # yields during a short wait, sleeps during a long one
-            os.sched_yield() if waited < 0.05 else time.sleep(0.0002)
+            # Yields during a short wait, sleeps during a long one; a thread of the library sleeps
+            # at once, and leaves the cores to those that compute.
+            if waited < 0.05 and threading.get_ident() == self.owner:
+                os.sched_yield()
+            else:
+                time.sleep(0.0001)
 
     def _missing(self) -> str:
         """Names the ranks that do not answer: each waiting rank sends a message to all others."""

@@ -91,8 +91,11 @@ def _guarded(function: Callable[[SimpleNamespace], int]) -> Callable[[SimpleName
             code = function(given)
             if ranks:
                 ranks.finish()
-        except KeyboardInterrupt:
-            print("supcon: interrupted", file=sys.stderr)
+        except KeyboardInterrupt as interrupt:
+            if not ranks or ranks.fail(interrupt):
+                print("supcon: interrupted", file=sys.stderr)
+            if ranks and getattr(interrupt, "rank", None) == 0:
+                ranks.finish()  # to the others, rank 0's interrupt is the end of training
             raise typer.Exit(130) from None
         except BrokenPipeError:
             raise

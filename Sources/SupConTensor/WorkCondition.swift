@@ -2,12 +2,12 @@ import Glibc
 
 /// A work condition is a lock with two conditions that threads wait for: there is new work, and
 /// some work is done.
-final class WorkCondition: @unchecked Sendable {
+package final class WorkCondition: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let work = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-    init() {
+    package init() {
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(work, nil)
         pthread_cond_init(done, nil)
@@ -22,15 +22,15 @@ final class WorkCondition: @unchecked Sendable {
         done.deallocate()
     }
 
-    func lock() { pthread_mutex_lock(mutex) }
-    func unlock() { pthread_mutex_unlock(mutex) }
+    package func lock() { pthread_mutex_lock(mutex) }
+    package func unlock() { pthread_mutex_unlock(mutex) }
     /// Waits while holding the lock, which is released meanwhile.
-    func waitForWork() { pthread_cond_wait(work, mutex) }
-    func waitUntilDone() { pthread_cond_wait(done, mutex) }
-    func announceWork() { pthread_cond_broadcast(work) }
-    func announceDone() { pthread_cond_broadcast(done) }
+    package func waitForWork() { pthread_cond_wait(work, mutex) }
+    package func waitUntilDone() { pthread_cond_wait(done, mutex) }
+    package func announceWork() { pthread_cond_broadcast(work) }
+    package func announceDone() { pthread_cond_broadcast(done) }
 
-    func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
+    package func withLock<R, E: Error>(_ body: () throws(E) -> R) throws(E) -> R {
         lock()
         defer { unlock() }
         return try body()

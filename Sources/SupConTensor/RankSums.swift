@@ -1,0 +1,102 @@
+/// Sums over the ranks that have begun, and that a thread of their own takes one after the other,
+/// while whoever began them goes on computing. Where the host wants its functions called on its own
+/// threads, they run when they are waited for.
+///
+/// Either way they come before any later operation, in the order in which they began: all ranks
+/// call the same operations in the same order, whether or not each has such a thread.
+final class RankSums {
+    private let queue: Queue
+    /// nil: whoever waits takes the sums.
+    private let thread: BackgroundThread?
+
+    /// `inBackground`: on a thread of their own. Errors: memory.
+    init(_ operations: RankOperations, inBackground: Bool) throws(SupConError) {
+        let queue = Queue(operations)
+        self.queue = queue
+        thread = inBackground ? try BackgroundThread("gradient") { queue.work() } : nil
+    }
+
+    deinit {
+        guard let thread, thread.exists else { return }
+        queue.stop()
+        thread.join()
+    }
+
+    /// Begins to replace `values` [count] by their sums over the ranks; they and `rounded` are
+    /// nobody else's until `wait` has returned. `rounded`: as of `Ranks.beginSum`.
+    func begin(_ values: UnsafeMutablePointer<Float>, count: Int, rounded: RoundedSum?) {
+        queue.append(Sum(values: values, count: count, rounded: rounded))
+    }
+
+    /// Waits until all sums that have begun are done.
+    func wait() { queue.finish(takesSums: thread == nil) }
+
+    private struct Sum {
+        var values: UnsafeMutablePointer<Float>
+        var count: Int
+        var rounded: RoundedSum?
+    }
+
+    /// What the thread and its user share.
+    private final class Queue: @unchecked Sendable {
+        private let operations: RankOperations
+        private let condition = WorkCondition()
+        // The following are the lock's.
+        private var sums: [Sum] = []
+        /// How many of them are done.
+        private var done = 0
+        private var isStopping = false
+
+        init(_ operations: RankOperations) {
+            self.operations = operations
+            sums.reserveCapacity(64)
+        }
+
+        func append(_ sum: Sum) {
+            condition.withLock {
+                sums.append(sum)
+                condition.announceWork()
+            }
+        }
+
+        func finish(takesSums: Bool) {
+            while takesSums, let next = next(waits: false) { take(next) }
+            condition.withLock {
+                while done < sums.count { condition.waitUntilDone() }
+                sums.removeAll(keepingCapacity: true)
+                done = 0
+            }
+        }
+
+        func stop() {
+            condition.withLock {
+                isStopping = true
+                condition.announceWork()
+            }
+        }
+
+        /// The thread's work, until the queue is stopped and empty.
+        func work() { while let next = next(waits: true) { take(next) } }
+
+        private func next(waits: Bool) -> Sum? {
+            condition.withLock {
+                while waits, !isStopping, done == sums.count { condition.waitForWork() }
+                return done < sums.count ? sums[done] : nil
+            }
+        }
+
+        private func take(_ sum: Sum) {
+            operations.attempt { (collectives) throws(SupConError) in
+                if let rounded = sum.rounded {
+                    try rounded.run(sum.values, count: sum.count, over: collectives)
+                } else {
+                    try collectives.allReduceSum(sum.values, count: sum.count)
+                }
+            }
+            condition.withLock {
+                done += 1
+                condition.announceDone()
+            }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+import Foundation
+import SupConModel
+import SupConTensor
+import SupConVision
+import TestSupport
+import Testing
+
+@testable import SupConTraining
+
+/// Gradients that are summed while the backward pass goes on.
+@Suite struct OverlapTests {
+    typealias Run = RanksTests
+
+    /// Whether a thread of the library calls changes no byte.
+    @Test(
+        arguments: [
+            Run.Kind.supcon, .joint, .maxMargin, .queue, .lars, .mixed, .frozen, .cached, .sizes,
+        ], [false, true])
+    func changesNoByte(kind: Run.Kind, synchronized: Bool) throws {
+        var options = Run.options(kind)
+        (options.learningRate, options.syncBatchNorm) = (0.05, synchronized)
+        let outcomes = try [false, true].map {
+            try Run.train(world: 3, options, weights: kind.weights, anyThread: $0)
+        }
+        for (without, with) in zip(outcomes[0], outcomes[1]) {
+            #expect(without.parameters == with.parameters && without.running == with.running)
+            #expect(without.losses == with.losses)
+        }
+    }
+
+    /// Chunks, whose gradients add up before they are summed.
+    @Test(arguments: [(2, 10, 2), (3, 12, 4)], [false, true])
+    func changesNoByteOfChunks(
+        _ sizes: (world: Int, batch: Int, chunk: Int), joint: Bool
+    ) throws {
+        let options = Run.options {
+            ($0.batchSize, $0.chunkSize, $0.jointClassifier) = (sizes.batch, sizes.chunk, joint)
+            $0.syncBatchNorm = sizes.world == 3
+        }
+        let outcomes = try [false, true].map {
+            try Run.train(world: sizes.world, options, anyThread: $0)
+        }
+        for (without, with) in zip(outcomes[0], outcomes[1]) {
+            #expect(without.parameters == with.parameters && without.running == with.running)
+        }
+    }
+
+    /// Ranks some of which have such a thread, and some not, call alike.
+    @Test func ranksMayDiffer() throws {
+        final class Own: Collectives {
+            let inner: ThreadCollectives
+            init(_ inner: ThreadCollectives) { self.inner = inner }
+            var rank: Int { inner.rank }
+            var world: Int { inner.world }
+            var allowsAnyThread: Bool { rank == 1 }
+            func allReduceSum(_ values: UnsafeMutablePointer<Float>, count: Int)
+                throws(SupConError)
+            { try inner.allReduceSum(values, count: count) }
+            func allGather(
+                _ bytes: UnsafeRawPointer, byteCount: Int, into gathered: UnsafeMutableRawPointer
+            ) throws(SupConError) {
+                try inner.allGather(bytes, byteCount: byteCount, into: gathered)
+            }
+            func broadcast(_ bytes: UnsafeMutableRawPointer, byteCount: Int, root: Int)
+                throws(SupConError)
+            { try inner.broadcast(bytes, byteCount: byteCount, root: root) }
+            func barrier() throws(SupConError) { try inner.barrier() }
+        }
+        let same = try Run.train(world: 3, Run.options())
+        let mixed = try ThreadCollectives.run(world: 3) { try Run.train(Run.options(), Own($0)) }
+            .map { try $0.get() }
+        for (a, b) in zip(same, mixed) { #expect(a.parameters == b.parameters) }
+    }
+
+    /// Over a slow network a step takes less time where the sums are behind the backward pass.
+    @Test func hidesTheNetwork() throws {
+        /// The shortest step of a run, with sums that take so many seconds per byte.
+        func seconds(anyThread: Bool, perByte: Double) throws -> Double {
+            let outcomes = ThreadCollectives.run(world: 2, anyThread: anyThread) { rank in
+                // Embeddings and agreements are as good as free.
+                rank.seconds = { $0 > 20000 ? Double($0) * perByte : 0 }
+                var options = ModelOptions()
+                (options.width, options.channels) = (16, 1)
+                (options.imageHeight, options.imageWidth, options.precision) = (16, 16, .f32)
+                let context = try ExecutionContext(threads: 1)
+                let trainer = try Trainer(
+                    try Model(options, context: context), try TrainerTests.dataset(96),
+                    Run.options { ($0.batchSize, $0.syncBatchNorm) = (32, false) },
+                    context: context, collectives: rank)
+                var (shortest, last) = (Double.infinity, Date())
+                try trainer.run {
+                    if $0.kind == .step {
+                        if $0.step > 1 { shortest = min(shortest, Date().timeIntervalSince(last)) }
+                        last = Date()
+                    }
+                    return true
+                }
+                return shortest
+            }
+            return try outcomes[0].get()
+        }
+        // The sums of 0.7 million gradients take as long as all else, of which the backward pass is
+        // about half. In turn, so that what else the machine does slows both.
+        // One of eight comparisons suffices, as other tests compute at the same time.
+        let free = try seconds(anyThread: true, perByte: 0)
+        var said: [String] = []
+        for _ in 0..<8 {
+            let behind = try seconds(anyThread: true, perByte: free / 2.8e6)
+            let after = try seconds(anyThread: false, perByte: free / 2.8e6)
+            if behind < after - 0.15 * free { return }
+            said.append("\(behind) s behind the backward pass, \(after) s after it")
+        }
+        Issue.record("\(said), \(free) s without a network")
+    }
+
+    /// What fails on the library's thread is the run's error, at every rank.
+    @Test(arguments: [4, 6, 8, 11, 15, 22]) func aSumThatFailsEndsTheRun(operation: Int) {
+        let begin = Date()
+        let outcomes = ThreadCollectives.run(world: 3, deadline: 1, anyThread: true) { rank in
+            if rank.rank == 1 {
+                rank.before = { (number) throws(SupConError) in
+                    if number >= operation { throw SupConError(.io, "the network is gone") }
+                }
+            }
+            _ = try Run.train(Run.options(), rank)
+        }
+        for (rank, outcome) in outcomes.enumerated() {
+            #expect(throws: SupConError.self) { try outcome.get() }
+            guard case .failure(let error as SupConError) = outcome else { continue }
+            #expect(error.kind == .io)
+            #expect(error.message.contains(rank == 1 ? "the network is gone" : "heard nothing"))
+        }
+        #expect(Date().timeIntervalSince(begin) < 30)
+    }
+}
+
+/// Gradients that travel in bf16.
+@Suite struct RoundedGradientsTests {
+    typealias Run = RanksTests
+
+    static func options(_ kind: Run.Kind) -> TrainOptions {
+        var options = Run.options(kind)
+        (options.learningRate, options.gradientPrecision) = (0.05, .bf16)
+        return options
+    }
+
+    /// One step moves the parameters nearly as in f32, alike at all ranks and in every run.
+    @Test(
+        arguments: [
+            Run.Kind.supcon, .joint, .crossEntropy, .queue, .frozen, .weightedMix,
+        ], [2, 3])
+    func movesNearlyAsInF32(kind: Run.Kind, world: Int) throws {
+        var options = Self.options(kind)
+        let weights = kind.weights.map { Array($0.prefix(12)) }
+        func train(anyThread: Bool = false) throws -> [Run.Outcome] {
+            try Run.train(
+                world: world, options, images: 12, weights: weights, anyThread: anyThread)
+        }
+        let start = try Run.start(options)
+        let rounded = try train()
+        #expect(rounded.allSatisfy { $0.parameters == rounded[0].parameters })
+        #expect(try train(anyThread: true)[0].parameters == rounded[0].parameters)
+        options.gradientPrecision = .f32
+        let exact = try train()[0].parameters
+        func length(_ a: [Float], _ b: [Float]) -> Double {
+            zip(a, b).reduce(0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }.squareRoot()
+        }
+        let (off, moved) = (length(rounded[0].parameters, exact), length(exact, start))
+        #expect(off > 1e-5 * moved, "nothing was rounded")
+        #expect(off < 0.01 * moved, "\(off) of \(moved)")
+    }
+
+    /// The classifier's gradients, and one process, which gives nobody anything.
+    @Test func otherRuns() throws {
+        let linear = Run.options {
+            ($0.objective, $0.learningRate, $0.gradientPrecision) = (.linear, 0.05, .bf16)
+        }
+        let all = try Run.train(world: 2, linear, classes: 3)
+        let one = try Run.train(linear, classes: 3)
+        #expect(Run.distance(all[0].parameters, one.parameters) < 1e-3)
+        #expect(all[0].parameters != one.parameters)
+        var unrounded = Self.options(.supcon)
+        let alone = try Run.train(unrounded)
+        unrounded.gradientPrecision = .f32
+        #expect(try Run.train(unrounded).parameters == alone.parameters)
+    }
+
+    /// A run learns as much as in f32.
+    @Test func learnsAsMuch() throws {
+        func train(_ precision: GradientPrecision) throws -> [Double] {
+            let options = Run.options {
+                ($0.epochs, $0.batchSize, $0.learningRate) = (6, 24, 0.02)
+                ($0.gradientPrecision, $0.syncBatchNorm) = (precision, false)
+            }
+            return try Run.train(world: 3, options, images: 240)[0].events
+                .filter { $0.kind == .epoch }.map(\.loss)
+        }
+        let (exact, rounded) = (try train(.f32), try train(.bf16))
+        #expect(exact[5] < 0.95 * exact[0])
+        // Two runs part ways, so that they end alike but not equal.
+        #expect(rounded[5] < exact[5] + 0.3 * (exact[0] - exact[5]), "\(rounded) \(exact)")
+    }
+}

@@ -49,11 +49,11 @@ SC_KERNEL(void, sc_sharpen,
 }
 
 SC_KERNEL(void, sc_posterize, (float *p, int64_t n, float levels), (p, n, levels)) {
-  const float share = 1 / levels;
+  const float step = 1 / levels;
   for (int64_t i = 0; i < n; i++) {
     /* Earlier rounding may have left a pixel slightly outside 0 to 1. */
     const float level = floorf(p[i] * levels), low = level > 0 ? level : 0;
-    p[i] = (low < levels - 1 ? low : levels - 1) * share;
+    p[i] = (low < levels - 1 ? low : levels - 1) * step;
   }
 }
 

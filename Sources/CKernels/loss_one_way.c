@@ -53,7 +53,8 @@ INLINE void weigh_row(const sc_loss_tile *tile, const int64_t anchor, float *res
   if (tile->chosen) drop_others(tile, anchor, w);
 }
 
-/* Where in the tile's row the anchor itself stands; the row's length if it is not there. */
+/* Returns the position of the anchor itself in the tile's row; the row's length if it is not there.
+ */
 INLINE int64_t own_column(const sc_loss_tile *tile, const int64_t anchor) {
   if (tile->self_stride == 0) return tile->columns;
   const int64_t c = anchor * tile->self_stride - tile->first_contrast;
@@ -158,7 +159,7 @@ INLINE float above(const float negatives, const float rest, const float s) {
 
 INLINE void one_positive_row(const float *restrict s, const float *restrict w, const int64_t n,
                              const float negatives, const float rest, double *restrict loss,
-                             double *restrict share) {
+                             double *restrict fraction) {
 #pragma clang fp reassociate(on)
   double l = 0, r = 0;
   for (int64_t j = 0; j < n; j++) {
@@ -168,13 +169,13 @@ INLINE void one_positive_row(const float *restrict s, const float *restrict w, c
     r += (double)(w[j] * (u > 0 ? q : e * q));
   }
   *loss += l;
-  *share += r;
+  *fraction += r;
 }
 
 SC_KERNEL(void, sc_loss_one_positive,
           (const sc_loss_tile *tile, const float *negatives, const float *rest, double *loss,
-           double *share),
-          (tile, negatives, rest, loss, share)) {
+           double *fraction),
+          (tile, negatives, rest, loss, fraction)) {
   float w[SC_LOSS_TILE];
   for (int64_t i = 0; i < tile->rows; i++) {
     const int64_t a = tile->first_anchor + i, own = own_column(tile, a);
@@ -183,7 +184,7 @@ SC_KERNEL(void, sc_loss_one_positive,
     if (own < tile->columns) w[own] = 0;
     for (int64_t j = 0; j < tile->columns; j++) w[j] = w[j] > 0 ? w[j] : 0;
     one_positive_row(tile->similarities + i * tile->stride, w, tile->columns, negatives[a], rest[a],
-                     loss + a, share + a);
+                     loss + a, fraction + a);
   }
 }
 

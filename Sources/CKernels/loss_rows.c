@@ -32,7 +32,7 @@ SC_KERNEL(int, sc_mask_part,
   return !bad;
 }
 
-SC_KERNEL(void, sc_loss_finish_row,
+SC_KERNEL(void, sc_l2_gradient,
           (float *restrict g, const float *restrict more, const float *restrict z,
            int64_t dimension, double factor),
           (g, more, z, dimension, factor)) {
@@ -58,9 +58,9 @@ SC_KERNEL(void, sc_log1p_f32, (const float *restrict x, float *restrict y, int64
 }
 
 SC_KERNEL(void, sc_softmax_row,
-          (const float *restrict x, int64_t n, float *maximum, int64_t *place, double *exponentials,
-           double *sum),
-          (x, n, maximum, place, exponentials, sum)) {
+          (const float *restrict x, int64_t n, float *maximum, int64_t *argmax,
+           double *exponentials, double *sum),
+          (x, n, maximum, argmax, exponentials, sum)) {
 #pragma clang fp reassociate(on)
   float most = -FLT_MAX;
   int64_t where = 0;
@@ -70,7 +70,7 @@ SC_KERNEL(void, sc_softmax_row,
     if (x[i] > most) most = x[i], where = i;
   double e = 0;
   for (int64_t i = 0; i < n; i++) e += (double)exp_f32(x[i] - most);
-  *maximum = most, *place = where, *exponentials = e, *sum = all;
+  *maximum = most, *argmax = where, *exponentials = e, *sum = all;
 }
 
 SC_KERNEL(void, sc_softmax_gradient_row,

@@ -1,6 +1,6 @@
 /* The kernels of norm.c for one element type: T, LOAD, STORE, NAME(f) are defined by the includer.
- * A strip of 64 channels keeps its sums in registers while it walks down the rows of a block; a
- * block is small enough to stay in cache between its strips. */
+ * A strip of 64 channels keeps its sums in registers while it processes the rows of a block; a
+ * block is small enough to stay in cache from strip to strip. */
 
 #define STRIP 64
 
@@ -33,7 +33,7 @@ SC_KERNEL(void, NAME(sc_norm_moments),
   const int64_t step = block_rows(channels);
   for (int64_t start = 0; start < rows; start += step) {
     const int64_t n = rows - start < step ? rows - start : step;
-    const double share = (double)n / (double)(start + n), weight = (double)start * share;
+    const double fraction = (double)n / (double)(start + n), weight = (double)start * fraction;
     for (int64_t c = 0; c < channels; c += STRIP) {
       const T *p = x + start * channels + c;
       const int width = channels - c < STRIP ? (int)(channels - c) : STRIP;
@@ -45,7 +45,7 @@ SC_KERNEL(void, NAME(sc_norm_moments),
       else NAME(square_strip)(p, n, channels, width, block_mean, block_m2);
       for (int j = 0; j < width; j++) {
         const double d = (double)block_mean[j] - mean[c + j];
-        mean[c + j] += d * share;
+        mean[c + j] += d * fraction;
         m2[c + j] += (double)block_m2[j] + d * d * weight;
       }
     }

@@ -28,8 +28,7 @@ SC_KERNEL(void, sc_lars_norms,
           (w, g, n, decay, squares)) {
   double ww = 0, dd = 0;
   int64_t i = 0;
-  /* Sixteen sums side by side, so that the compiler may use vectors without changing the order that
-   * this code names. */
+  /* Sixteen parallel sums let the compiler use vectors without changing the order given here. */
   double a[16] = {0}, b[16] = {0};
   for (; i + 16 <= n; i += 16)
     for (int k = 0; k < 16; k++) {
@@ -83,8 +82,9 @@ SC_KERNEL(void, sc_adamw,
 }
 
 SC_KERNEL(void, sc_move_towards,
-          (float *restrict a, const float *restrict w, int64_t n, float share), (a, w, n, share)) {
-  for (int64_t i = 0; i < n; i++) a[i] += share * (w[i] - a[i]);
+          (float *restrict a, const float *restrict w, int64_t n, float fraction),
+          (a, w, n, fraction)) {
+  for (int64_t i = 0; i < n; i++) a[i] += fraction * (w[i] - a[i]);
 }
 
 SC_KERNEL(void, sc_accumulate,

@@ -2,6 +2,8 @@
  */
 #include "max_pool_kernel.h"
 
+/* This kernel is for training, where the backward pass needs to know which of the nine was the
+ * largest. max_pool_kernel.h, for inference, does not, and compares the nine at once. */
 SC_KERNEL(void, NAME(sc_max_pool),
           (const T *restrict x, int64_t height, int64_t width, int64_t channels, T *restrict y,
            uint8_t *restrict where),
@@ -69,7 +71,7 @@ SC_KERNEL(void, NAME(sc_average_pool),
 SC_KERNEL(void, NAME(sc_average_pool_gradient),
           (const float *restrict dy, int64_t area, int64_t channels, T *restrict dx),
           (dy, area, channels, dx)) {
-  const float share = 1 / (float)area;
+  const float factor = 1 / (float)area;
   for (int64_t p = 0; p < area; p++)
-    for (int64_t c = 0; c < channels; c++) dx[p * channels + c] = STORE(dy[c] * share);
+    for (int64_t c = 0; c < channels; c++) dx[p * channels + c] = STORE(dy[c] * factor);
 }

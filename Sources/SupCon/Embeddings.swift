@@ -58,11 +58,11 @@ extension Model {
         let dimension = outputDimension(options.output)
         try require(
             dimension > 0, .state, "the model has no output \"\(options.output)\"")
-        let (numbers, overflow) = count.multipliedReportingOverflow(by: dimension)
+        let (elements, overflow) = count.multipliedReportingOverflow(by: dimension)
         try require(
-            count >= 0 && !overflow && numbers < 1 << 58, .memory,
+            count >= 0 && !overflow && elements < 1 << 58, .memory,
             "\(count) rows of dimension \(dimension) are larger than memory")
-        let values = try filled(numbers, "the embeddings of \(count) images", context, fill)
+        let values = try filled(elements, "the embeddings of \(count) images", context, fill)
         return try Embeddings(values, dimension: dimension)
     }
 }

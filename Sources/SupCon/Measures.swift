@@ -28,13 +28,13 @@ extension Embeddings {
         try check(asking)
         // The engine rejects a k that the gallery cannot serve.
         let k = min(max(options.k, 0), count)
-        let (numbers, overflow) = asking.count.multipliedReportingOverflow(by: k)
+        let (elements, overflow) = asking.count.multipliedReportingOverflow(by: k)
         try require(
-            !overflow && numbers < 1 << 56, .memory,
+            !overflow && elements < 1 << 56, .memory,
             "\(k) neighbors of \(asking.count) rows are larger than memory")
-        try context.checkMemory(numbers * 8, for: "the neighbors of \(asking.count) rows")
-        var indices = [Int64](repeating: 0, count: numbers)
-        let similarities = try filled(numbers, "their similarities", context) {
+        try context.checkMemory(elements * 8, for: "the neighbors of \(asking.count) rows")
+        var indices = [Int64](repeating: 0, count: elements)
+        let similarities = try filled(elements, "their similarities", context) {
             (similarities) throws(SupConError) in
             try with(asking) { (gallery, rows) throws(SupConError) in
                 try indices.withUnsafeMutableBufferPointer { (found) throws(SupConError) in

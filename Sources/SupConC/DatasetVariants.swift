@@ -39,16 +39,17 @@ public func supcon_dataset_with_targets(
         let dataset = try DatasetHandle.dataset(dataset)
         guard let targets else { return DatasetHandle(try dataset.with(targets: nil)) }
         let dimension = try count(dimension, "dimension", least: 1)
-        let (numbers, overflow) = dataset.count.multipliedReportingOverflow(by: dimension)
+        let (elements, overflow) = dataset.count.multipliedReportingOverflow(by: dimension)
         try require(
-            !overflow && numbers <= Int.max / 64, .shape,
+            !overflow && elements <= Int.max / 64, .shape,
             "targets are [\(dataset.count), \(dimension)]: more than can be addressed")
         try ExecutionContext.default.checkMemory(
-            numbers * 8, for: "targets of \(dataset.count) images")
+            elements * 8, for: "targets of \(dataset.count) images")
         return DatasetHandle(
             try dataset.with(
                 targets: Targets(
-                    Array(UnsafeBufferPointer(start: targets, count: numbers)), dimension: dimension
+                    Array(UnsafeBufferPointer(start: targets, count: elements)),
+                    dimension: dimension
                 )))
     }
 }

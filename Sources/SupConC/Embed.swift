@@ -9,8 +9,8 @@ public func supcon_model_output_dimension(_ model: OpaquePointer?, _ output: Int
     return Int64(handle.model.outputDimension(output))
 }
 
-/// Room for `rows` rows of the output. Errors: argument (NULL), state, shape.
-private func room(
+/// Returns a buffer for `rows` rows of the output. Errors: argument (NULL), state, shape.
+private func buffer(
     _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int64, rows: Int, _ model: Model,
     _ options: EmbedOptions
 ) throws(SupConError) -> UnsafeMutablePointer<Float> {
@@ -45,7 +45,8 @@ public func supcon_model_embed(
             try ModelHandle.model(model), try ImageBatch(images), try EmbedOptions(options)
         )
         try model.embed(
-            batch, options, into: try room(embeddings, capacity, rows: batch.count, model, options))
+            batch, options,
+            into: try buffer(embeddings, capacity, rows: batch.count, model, options))
     }
 }
 
@@ -62,7 +63,7 @@ public func supcon_model_embed_dataset(
         )
         try model.embed(
             dataset, options,
-            into: try room(embeddings, capacity, rows: dataset.count, model, options))
+            into: try buffer(embeddings, capacity, rows: dataset.count, model, options))
     }
 }
 

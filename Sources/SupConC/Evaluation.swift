@@ -29,7 +29,7 @@ public func supcon_evaluate(
             start: try needed(test_labels, "test_labels"),
             count: try count(test_count, "test_count", least: 1))
         try supcon_scores.check(scores)
-        let shares = try probabilities.map { (start) throws(SupConError) in
+        let rows = try probabilities.map { (start) throws(SupConError) in
             UnsafeMutableBufferPointer(
                 start: start, count: try count(probability_capacity, "probability_capacity"))
         }
@@ -50,10 +50,10 @@ public func supcon_evaluate(
         let found = try evaluate(
             train: train, trainLabels: trainLabels, test: test, testLabels: testLabels,
             dimension: try count(dimension, "dimension", least: 1), options: options,
-            probabilities: shares, context: try ContextHandle.context(context))
+            probabilities: rows, context: try ContextHandle.context(context))
         if let confusion { found.writeConfusion(confusion) }
         if let predictions {
-            predictions.update(from: found.predictions, count: found.predictions.count)
+            for (row, label) in found.predictions.enumerated() { predictions[row] = Int64(label) }
         }
         guard let scores else { return }
         var value = supcon_scores.empty

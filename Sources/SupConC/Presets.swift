@@ -29,9 +29,9 @@ private struct CPreset {
     /// Returns a pointer to a permanent copy of the values; NULL if there are none.
     private static func immortal<T>(_ values: [T]) -> UnsafePointer<T>? {
         guard !values.isEmpty else { return nil }
-        let room = UnsafeMutablePointer<T>.allocate(capacity: values.count)
-        room.initialize(from: values, count: values.count)
-        return UnsafePointer(room)
+        let copy = UnsafeMutablePointer<T>.allocate(capacity: values.count)
+        copy.initialize(from: values, count: values.count)
+        return UnsafePointer(copy)
     }
 
     /// The presets, in the order of `Preset.all`.

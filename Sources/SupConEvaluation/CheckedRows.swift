@@ -56,10 +56,12 @@ struct CheckedRows {
         memory.update(from: rows + range.lowerBound * dimension, count: range.count * dimension)
     }
 
-    /// 1 over the length; 0 for a row of zeros.
+    /// Returns 1 / length; 0 for a row of zeros. Unlike `L2Normalize` it has no ε: an evaluation
+    /// depends only on the directions of rows, even of those shorter than ε, and takes no gradient
+    /// that would grow without bound.
     func inverseLength(_ row: Int) -> Double { lengths[row] > 0 ? 1 / lengths[row] : 0 }
 
-    /// All rows at length 1, copied. Errors: memory.
+    /// Returns a normalized copy of all rows. Errors: memory.
     func unitCopy(context: ExecutionContext) throws(SupConError) -> AlignedBuffer {
         try context.checkMemory(
             count * dimension * 4, for: "a copy of \(count) rows of dimension \(dimension)")
@@ -92,11 +94,11 @@ func checkRowCount(_ count: Int, dimension: Int, name: String) throws(SupConErro
     try require(count >= 1, .shape, "the number of \(name)s is \(count); expected 1 or more")
     try require(
         dimension >= 1, .shape, "the dimension of \(name)s is \(dimension); expected 1 or more")
-    // Below 2³¹ rows, so that an index fits 32 bits; below 2⁴⁴ numbers, so that no size of
-    // tiles and sums overflows.
-    let (numbers, overflow) = count.multipliedReportingOverflow(by: dimension)
+    // Fewer than 2³¹ rows, so that an index fits in 32 bits; fewer than 2⁴⁴ elements, so that no
+    // size of tiles and sums overflows.
+    let (elements, overflow) = count.multipliedReportingOverflow(by: dimension)
     try require(
-        count < 1 << 31 && dimension < 1 << 31 && !overflow && numbers < 1 << 44, .shape,
+        count < 1 << 31 && dimension < 1 << 31 && !overflow && elements < 1 << 44, .shape,
         """
         \(count) \(name)s of dimension \(dimension) are too many; expected fewer than 2³¹ rows of \
         fewer than 2³¹ numbers

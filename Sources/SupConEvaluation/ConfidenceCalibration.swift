@@ -44,9 +44,9 @@ package func calibration(
     try require(
         (1...mostClasses).contains(classes), .shape,
         "there are \(classes) classes; expected 1 to \(mostClasses)")
-    let numbers = labels.count.multipliedReportingOverflow(by: classes)
+    let elements = labels.count.multipliedReportingOverflow(by: classes)
     try require(
-        !numbers.overflow && numbers.partialValue < 1 << 44, .shape,
+        !elements.overflow && elements.partialValue < 1 << 44, .shape,
         "\(labels.count) rows of \(classes) classes are larger than memory")
     var options = CalibrationOptions()
     options.bins = bins

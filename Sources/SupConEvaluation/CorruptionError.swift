@@ -34,7 +34,8 @@ public func corruptionError(
     )
     func checked(_ error: Double, _ name: @autoclosure () -> String) throws(SupConError) {
         try require(
-            error >= 0 && error <= 1, .argument, "\(name()) is \(error); expected a share, 0 to 1")
+            error >= 0 && error <= 1, .argument,
+            "\(name()) is \(error); expected a fraction, 0 to 1")
     }
     if let clean {
         try checked(clean.error, "the clean error")

@@ -82,7 +82,7 @@ package func uniformity(
     guard count >= 2 else { return nil }
     let copy = try checked.unitCopy(context: context)
     let unit = copy.floats, squares = checked.lengths.map { $0 > 0 ? Float(1) : 0 }
-    // A block of rows against itself and the blocks behind it.
+    // Each block of rows is compared with itself and the blocks after it.
     let blocks = (count + side - 1) / side
     let pairs = (0..<blocks).flatMap { a in (a..<blocks).map { (a * side, $0 * side) } }
     let memory = try AlignedBuffer(Double.self, count: pairs.count)
@@ -107,26 +107,4 @@ package func uniformity(
     var sum = 0.0
     for pair in pairs.indices { sum += sums[pair] }
     return log(sum / (Double(count) * Double(count - 1) / 2))
-}
-
-/// How far rows at length 1 are from being all the same: the mean over dimensions of their
-/// variance, times the dimension, which is the mean of |z|² less
-/// |mean z|². 1 for rows spread evenly over the sphere, 0 for a collapsed embedding.
-///
-/// rows: [count, dimension]. Errors: argument (numbers that are not finite), shape, memory.
-package func embeddingSpread(
-    _ rows: UnsafePointer<Float>, count: Int, dimension: Int, context: ExecutionContext = .default
-) throws(SupConError) -> Double {
-    let checked = try CheckedRows(
-        rows, count: count, dimension: dimension, name: "row", context: context)
-    let memory = try AlignedBuffer(Double.self, count: dimension)
-    let sum = memory.values(of: Double.self)
-    var squares = 0.0
-    for row in 0..<count {
-        sc_add_scaled_f32_to_f64(
-            rows + row * dimension, checked.inverseLength(row), sum, Int64(dimension))
-        if checked.lengths[row] > 0 { squares += 1 }
-    }
-    let n = Double(count)
-    return max(squares / n - sc_dot_f64(sum, sum, Int64(dimension)) / (n * n), 0)
 }

@@ -7,21 +7,21 @@ public struct Evaluation: Sendable {
     /// The fraction of the test rows whose label is among the first five guesses, or among all of
     /// them if fewer classes have training rows.
     public let top5: Double
-    /// The labels that training or test rows have, ascending: class c is the c-th.
-    public let classLabels: [Int64]
-    /// The label that is guessed first for each test row.
-    public let predictions: [Int64]
+    /// The labels of training and test rows, ascending; class c has the label of index c.
+    public let classLabels: [Int]
+    /// The first guess for each test row, a label.
+    public let predictions: [Int]
     /// The labels of the test rows.
-    public let labels: [Int64]
+    public let labels: [Int]
     fileprivate let guesses: [Int64]
     fileprivate let truths: [Int64]
 
     /// The number of classes.
     public var classes: Int { classLabels.count }
 
-    /// Counts test rows into [classes, classes], row by their class, column by the
-    /// guessed one; overwrites what was there.
-    package func writeConfusion(_ counts: UnsafeMutablePointer<Int64>) {
+    /// Counts the test rows by class (row) and guess (column) in `counts` [classes, classes], which
+    /// is overwritten.
+    package func writeConfusion<Count: FixedWidthInteger>(_ counts: UnsafeMutablePointer<Count>) {
         counts.update(repeating: 0, count: classes * classes)
         for (truth, guess) in zip(truths, guesses) {
             counts[Int(truth) * classes + Int(guess)] += 1
@@ -30,11 +30,11 @@ public struct Evaluation: Sendable {
 
     /// Returns the counts of test rows, [classes, classes]: rows are the truth, columns the guess.
     /// Errors: memory.
-    public func confusion(context: ExecutionContext = .default) throws(SupConError) -> [Int64] {
+    public func confusion(context: ExecutionContext = .default) throws(SupConError) -> [Int] {
         try require(classes < 1 << 28, .memory, "\(classes) classes are too many for a matrix")
         try context.checkMemory(
             classes * classes * 8, for: "a confusion matrix of \(classes) classes")
-        return [Int64](unsafeUninitializedCapacity: classes * classes) { buffer, filled in
+        return [Int](unsafeUninitializedCapacity: classes * classes) { buffer, filled in
             if let counts = buffer.baseAddress { writeConfusion(counts) }
             filled = classes * classes
         }
@@ -84,8 +84,8 @@ package func evaluate(
     let present = try trainLabels.map { known[$0] ?? 0 }.withUnsafeBufferPointer {
         (labels) throws(SupConError) in try PresentClasses(labels, context: context)
     }
-    let truth = { (row: Int) in present.place(of: truths[row]) }
-    let shares = try probabilities.map { (buffer) throws(SupConError) in
+    let truth = { (row: Int) in present.index(of: truths[row]) }
+    let rows = try probabilities.map { (buffer) throws(SupConError) in
         try ProbabilityRows(buffer, rows: testRows.count, classes: classLabels.count)
     }
 
@@ -93,23 +93,25 @@ package func evaluate(
     switch options.method {
     case .linear:
         let fitted = try SoftmaxRegression(
-            trainRows, labels: present.rowPlaces, classes: present.count, scaling: .unit,
+            trainRows, labels: present.rowClasses, classes: present.count, scaling: .unit,
             options: regression, context: context, stop: stop)
         guesses = try LinearScores(weight: fitted.weight, bias: fitted.bias, classes: present.count)
             .guesses(
-                testRows, present: present, truth: truth, probabilities: shares, context: context)
+                testRows, present: present, truth: truth, probabilities: rows, context: context)
     case .knn:
         guesses = try NearestNeighbors(trainRows, present, context: context).guesses(
-            testRows, truth: truth, vote: vote, probabilities: shares, context: context)
+            testRows, truth: truth, vote: vote, probabilities: rows, context: context)
     case .prototypes:
         guesses = try Prototypes(trainRows, present, context: context).guesses(
-            testRows, truth: truth, probabilities: shares, temperature: options.temperature,
+            testRows, truth: truth, probabilities: rows, temperature: options.temperature,
             context: context)
     }
     return Evaluation(
         top1: Double(guesses.first) / Double(testRows.count),
-        top5: Double(guesses.firstFive) / Double(testRows.count), classLabels: classLabels,
-        predictions: guesses.predictions.map { classLabels[Int($0)] }, labels: Array(testLabels),
+        top5: Double(guesses.firstFive) / Double(testRows.count),
+        classLabels: classLabels.map { Int($0) },
+        predictions: guesses.predictions.map { Int(classLabels[Int($0)]) },
+        labels: testLabels.map { Int($0) },
         guesses: guesses.predictions, truths: truths)
 }
 

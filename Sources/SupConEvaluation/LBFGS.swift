@@ -136,11 +136,11 @@ package struct LBFGS: Sendable {
     /// Returns the number of elements of the working memory. Errors: memory.
     static func workspace(count: Int, history: Int) throws(SupConError) -> Int {
         let vectors = history.multipliedReportingOverflow(by: 2)
-        let (numbers, overflow) = count.multipliedReportingOverflow(by: vectors.partialValue &+ 5)
+        let (elements, overflow) = count.multipliedReportingOverflow(by: vectors.partialValue &+ 5)
         try require(
             !vectors.overflow && !overflow && vectors.partialValue <= Int.max - 5, .memory,
             "L-BFGS over \(count) variables with history \(history) is too large")
-        return numbers
+        return elements
     }
 
     private func largest(_ x: UnsafePointer<Double>, _ count: Int) -> Double {
@@ -157,7 +157,7 @@ private struct CurvaturePairs {
     let count: Int
     let capacity: Int
     private var products: [Double]  // s·y
-    private var shares: [Double]
+    private var coefficients: [Double]
     private var scale = 1.0
     private var held = 0
     private var next = 0
@@ -168,7 +168,7 @@ private struct CurvaturePairs {
     ) {
         (self.steps, self.changes, self.count, self.capacity) = (steps, changes, count, capacity)
         products = [Double](repeating: 0, count: capacity)
-        shares = products
+        coefficients = products
     }
 
     var isEmpty: Bool { held == 0 }
@@ -197,14 +197,14 @@ private struct CurvaturePairs {
         d.update(from: gradient, count: count)
         for age in 0..<held {
             let i = (next - 1 - age + 2 * capacity) % capacity
-            shares[i] = sc_dot_f64(steps + i * count, d, n) / products[i]
-            sc_add_scaled_f64(changes + i * count, -shares[i], d, n)
+            coefficients[i] = sc_dot_f64(steps + i * count, d, n) / products[i]
+            sc_add_scaled_f64(changes + i * count, -coefficients[i], d, n)
         }
         sc_scale_f64(d, scale, n)
         for age in (0..<held).reversed() {
             let i = (next - 1 - age + 2 * capacity) % capacity
             let back = sc_dot_f64(changes + i * count, d, n) / products[i]
-            sc_add_scaled_f64(steps + i * count, shares[i] - back, d, n)
+            sc_add_scaled_f64(steps + i * count, coefficients[i] - back, d, n)
         }
         sc_scale_f64(d, -1, n)
     }

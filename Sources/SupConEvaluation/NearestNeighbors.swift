@@ -108,31 +108,32 @@ package struct NearestNeighbors: Sendable {
         _ nearest: UnsafeBufferPointer<sc_neighbor>, vote: Vote, truth: Int?,
         votes: UnsafeMutablePointer<Double>, probabilities: UnsafeMutablePointer<Float>?
     ) -> Guess {
-        guard let first = nearest.first else { return Guess(place: 0, before: .max) }
-        let places = present.rowPlaces
-        func place(_ n: sc_neighbor) -> Int { Int(places[Int(n.index)]) }
+        guard let first = nearest.first else { return Guess(index: 0, before: .max) }
+        let rowClasses = present.rowClasses
+        func classIndex(_ n: sc_neighbor) -> Int { Int(rowClasses[Int(n.index)]) }
         for n in nearest {
-            votes[place(n)] += exp(
+            votes[classIndex(n)] += exp(
                 Double(n.similarity - first.similarity) / Double(vote.temperature))
         }
-        var best = place(first)
+        var best = classIndex(first)
         for n in nearest {
-            let p = place(n)
+            let p = classIndex(n)
             if votes[p] > votes[best] || (votes[p] == votes[best] && p < best) { best = p }
         }
         if let probabilities {
             var sum = 0.0  // over the neighbors, each class once
-            for n in nearest where probabilities[Int(present.classes[place(n)])] == 0 {
-                probabilities[Int(present.classes[place(n)])] = 1
-                sum += votes[place(n)]
+            for n in nearest where probabilities[Int(present.classes[classIndex(n)])] == 0 {
+                probabilities[Int(present.classes[classIndex(n)])] = 1
+                sum += votes[classIndex(n)]
             }
             for n in nearest {
-                probabilities[Int(present.classes[place(n)])] = Float(votes[place(n)] / sum)
+                probabilities[Int(present.classes[classIndex(n)])] = Float(
+                    votes[classIndex(n)] / sum)
             }
         }
         let before = truth.map { self.before($0, nearest, votes) } ?? .max
-        for n in nearest { votes[place(n)] = 0 }
-        return Guess(place: best, before: before)
+        for n in nearest { votes[classIndex(n)] = 0 }
+        return Guess(index: best, before: before)
     }
 
     /// Returns the number of classes that rank before `truth`: those with more votes, and those
@@ -145,7 +146,7 @@ package struct NearestNeighbors: Sendable {
         // `truth` has no votes: all lower classes rank before it, and the higher ones with votes.
         var before = own > 0 ? 0 : truth
         for n in nearest {
-            let p = Int(present.rowPlaces[Int(n.index)])
+            let p = Int(present.rowClasses[Int(n.index)])
             if votes[p] > 0 && p != truth
                 && (own > 0 ? votes[p] > own || (votes[p] == own && p < truth) : p > truth)
             {
@@ -170,7 +171,7 @@ package func knnAccuracy(
     let rows = try CheckedRows(
         queries, count: labels.count, dimension: dimension, name: "query row", context: context)
     let guesses = try neighbors.guesses(
-        rows, truth: { neighbors.present.place(of: labels[$0]) },
+        rows, truth: { neighbors.present.index(of: labels[$0]) },
         vote: .init(k: k, temperature: temperature), context: context)
     return Double(guesses.first) / Double(rows.count)
 }
@@ -187,7 +188,7 @@ package func knnAccuracy(
     let queries = try CheckedRows(
         rows, count: labels.count, dimension: dimension, name: "query row", context: context)
     let guesses = try neighbors.guesses(
-        queries, truth: { neighbors.present.place(of: labels[$0]) },
+        queries, truth: { neighbors.present.index(of: labels[$0]) },
         vote: .init(k: k, temperature: temperature, leavesOneOut: true), context: context)
     return Double(guesses.first) / Double(queries.count)
 }

@@ -8,22 +8,22 @@ import SupConTensor
 struct PresentClasses: Sendable {
     /// The labels of the classes, ascending; any integers.
     let classes: [Int64]
-    /// Each row's place in `classes`.
-    let rowPlaces: [Int32]
-    private let places: [Int64: Int32]
+    /// The index in `classes` of each row's class.
+    let rowClasses: [Int32]
+    private let indices: [Int64: Int32]
 
     /// Collects the classes of fewer than 2³¹ labels. Errors: memory.
     init(_ labels: UnsafeBufferPointer<Int64>, context: ExecutionContext) throws(SupConError) {
         classes = try differentLabels(labels, context: context)
-        let places = Dictionary(uniqueKeysWithValues: zip(classes, Int32(0)...))
-        rowPlaces = labels.map { places[$0] ?? 0 }
-        self.places = places
+        let indices = Dictionary(uniqueKeysWithValues: zip(classes, Int32(0)...))
+        rowClasses = labels.map { indices[$0] ?? 0 }
+        self.indices = indices
     }
 
     var count: Int { classes.count }
 
-    /// nil: the class has no training rows.
-    func place(of label: Int64) -> Int? { places[label].map { Int($0) } }
+    /// Returns the index of a label; nil if the class has no training rows.
+    func index(of label: Int64) -> Int? { indices[label].map { Int($0) } }
 }
 
 /// Returns the distinct labels, ascending. Errors: memory.
@@ -51,7 +51,7 @@ struct Guesses {
         let buffer = try AlignedBuffer(Guess.self, count: rows)
         let guesses = buffer.values(of: Guess.self)
         try fill(guesses)
-        predictions = (0..<rows).map { classes.classes[Int(guesses[$0].place)] }
+        predictions = (0..<rows).map { classes.classes[Int(guesses[$0].index)] }
         for row in 0..<rows {
             if guesses[row].before == 0 { first += 1 }
             if guesses[row].before < 5 { firstFive += 1 }
@@ -60,8 +60,9 @@ struct Guesses {
 }
 
 struct Guess {
-    var place: Int32
-    /// Places guessed before the truth's; Int32.max if the truth is not among the classes.
+    var index: Int32
+    /// The number of classes that rank before the truth; Int32.max if the truth is not among the
+    /// classes.
     var before: Int32
 
     /// Makes the guess of a row from its scores: the first of the largest, and the number of
@@ -70,7 +71,7 @@ struct Guess {
     init(scores: UnsafePointer<Float>, count: Int, truth: Int?) {
         var best = 0
         for c in 1..<max(count, 1) where scores[c] > scores[best] { best = c }
-        place = Int32(best)
+        index = Int32(best)
         before = .max
         guard let truth else { return }
         let own = scores[truth]
@@ -80,7 +81,7 @@ struct Guess {
         before = Int32(ahead)
     }
 
-    init(place: Int, before: Int) {
-        (self.place, self.before) = (Int32(place), Int32(clamping: before))
+    init(index: Int, before: Int) {
+        (self.index, self.before) = (Int32(index), Int32(clamping: before))
     }
 }

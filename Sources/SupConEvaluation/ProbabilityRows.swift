@@ -14,7 +14,7 @@ struct ProbabilityRows: @unchecked Sendable {
             throw SupConError(
                 .shape,
                 """
-                there is room for \(buffer.count) probabilities; expected \(rows) rows × \
+                the buffer holds \(buffer.count) probabilities; expected \(rows) rows × \
                 \(classes) classes
                 """
             )

@@ -31,13 +31,12 @@ package struct Prototypes: Sendable {
         for row in 0..<rows.count {
             sc_add_scaled_f32_to_f64(
                 rows.rows + row * dimension, rows.inverseLength(row),
-                sum + Int(present.rowPlaces[row]) * dimension, Int64(dimension))
+                sum + Int(present.rowClasses[row]) * dimension, Int64(dimension))
         }
-        for place in 0..<present.count {
-            let length = sc_dot_f64(
-                sum + place * dimension, sum + place * dimension, Int64(dimension)
-            ).squareRoot()
-            if length > 0 { sc_scale_f64(sum + place * dimension, 1 / length, Int64(dimension)) }
+        for index in 0..<present.count {
+            let mean = sum + index * dimension
+            let length = sc_dot_f64(mean, mean, Int64(dimension)).squareRoot()
+            if length > 0 { sc_scale_f64(mean, 1 / length, Int64(dimension)) }
         }
         means = (0..<count).map { Float(sum[$0]) }
         (self.present, self.dimension) = (present, dimension)

@@ -15,39 +15,40 @@ import SupConTensor
 ///                  with D_i over the negatives
 struct AnchorTerms {
     let count: Int
-    /// s is taken less these in exponents.
-    let shift: Room<Float>
-    let positiveShift: Room<Float>
-    let sum: Room<Double>
-    /// Out: Σ_p w s; in: Σ_p w exp(s − positiveShift).
-    let positive: Room<Double>
-    /// onePositive: n, −∞ if there is nothing to do, and what f32 left of it; the sum over the
-    /// negatives in f32; Σ_p w log(1 + exp(n − s)); Σ_p w σ(n − s).
-    let negatives: Room<Float>
-    let negativesRest: Room<Float>
-    let negativeSum: Room<Float>
-    let oneLoss: Room<Double>
-    let oneShare: Room<Double>
+    /// The values that are subtracted from s in exponents.
+    let shift: Buffer<Float>
+    let positiveShift: Buffer<Float>
+    let sum: Buffer<Double>
+    /// The sum over the positives: for the outside form Σ_p w s; for the inside form Σ_p w exp(s −
+    /// positiveShift).
+    let positive: Buffer<Double>
+    /// The terms of denominator onePositive: n, −∞ if there is nothing to do, with its rounding
+    /// error in f32; the sum over the negatives in f32; Σ_p w log(1 + exp(n − s)); Σ_p w σ(n − s).
+    let negatives: Buffer<Float>
+    let negativesRest: Buffer<Float>
+    let negativeSum: Buffer<Float>
+    let oneLoss: Buffer<Double>
+    let oneFraction: Buffer<Double>
     /// The factors of exp s and of the positives' term.
-    let weight: Room<Float>
-    let positiveWeight: Room<Float>
+    let weight: Buffer<Float>
+    let positiveWeight: Buffer<Float>
 
     static let bytesPerAnchor = 7 * 4 + 4 * 8
 
     /// Allocates the arrays. Errors: memory.
     init(_ count: Int) throws(SupConError) {
         self.count = count
-        shift = try Room(count)
-        positiveShift = try Room(count)
-        sum = try Room(count)
-        positive = try Room(count)
-        negatives = try Room(count)
-        negativesRest = try Room(count)
-        negativeSum = try Room(count)
-        oneLoss = try Room(count)
-        oneShare = try Room(count)
-        weight = try Room(count)
-        positiveWeight = try Room(count)
+        shift = try Buffer(count)
+        positiveShift = try Buffer(count)
+        sum = try Buffer(count)
+        positive = try Buffer(count)
+        negatives = try Buffer(count)
+        negativesRest = try Buffer(count)
+        negativeSum = try Buffer(count)
+        oneLoss = try Buffer(count)
+        oneFraction = try Buffer(count)
+        weight = try Buffer(count)
+        positiveWeight = try Buffer(count)
     }
 
     /// Clears the sums before the first tile. Without shifts, these are 0 and remain so.
@@ -55,7 +56,7 @@ struct AnchorTerms {
         shift.start.update(repeating: shifted ? -Float.greatestFiniteMagnitude : 0, count: count)
         positiveShift.start.update(
             repeating: shifted ? -Float.greatestFiniteMagnitude : 0, count: count)
-        for values in [sum, positive, oneLoss, oneShare] {
+        for values in [sum, positive, oneLoss, oneFraction] {
             values.start.update(repeating: 0, count: count)
         }
     }
@@ -95,7 +96,7 @@ struct AnchorTerms {
         _ weights: PairWeights, kind: Int32, importance: (_ anchor: Int) -> Double,
         each: (_ anchor: Int, _ loss: Double) -> Void
     ) -> (loss: Double, without: Int) {
-        let share = 1 / Double(count)
+        let mean = 1 / Double(count)
         var (total, without) = (0.0, 0)
         for anchor in 0..<count {
             let (all, negatives) = (weights.totals.start[anchor], weights.negatives.start[anchor])
@@ -108,18 +109,18 @@ struct AnchorTerms {
                 if negatives > 0 {
                     loss = oneLoss.start[anchor] / all
                     (weight, positiveWeight) = (
-                        share * oneShare.start[anchor] / all / sum, share / all
+                        mean * oneFraction.start[anchor] / all / sum, mean / all
                     )
                 }
             case Int32(SC_LOSS_OUT_ALL), Int32(SC_LOSS_OUT_NEGATIVES):
                 if sum > 0 {
                     loss = logarithm - positive / all
-                    (weight, positiveWeight) = (share / sum, share / all)
+                    (weight, positiveWeight) = (mean / sum, mean / all)
                 }
             default:
                 if sum > 0 {
                     loss = logarithm - (Double(positiveShift.start[anchor]) + log(positive / all))
-                    (weight, positiveWeight) = (share / sum, share / positive)
+                    (weight, positiveWeight) = (mean / sum, mean / positive)
                 }
             }
             let factor = importance(anchor)

@@ -34,22 +34,20 @@ package final class ContrastiveLoss {
 
     private let context: ExecutionContext
     private let layout: PairLayout
-    private let squares: Room<Double>
-    private let unit: Room<Float>
+    private let squares: Buffer<Double>
+    private let unit: Buffer<Float>
     private var weights: PairWeights
     private let sweep: TileSweep
     /// The ranks that share the work; nil: it is not shared.
     private let ranks: Ranks?
-    private let sumsOfRanks: Room<Float>
+    private let sumsOfRanks: Buffer<Float>
 
-    /// Row lengths below it count as it: PyTorch's `normalize`.
-    private static let smallestLength = 1e-12
-    /// |s| up to which exp s, its sums and their quotients stay well inside f32.
+    /// The largest |s| for which exp s, its sums and their quotients stay well inside f32.
     private static let unshiftedBound = 40.0
     /// The largest product of rows, or similarity, for which their differences are f32 numbers.
-    /// Allocates the workspaces of a loss.
     private static let largestSimilarity = 1e37
 
+    /// Allocates the workspaces of a loss.
     /// - Parameters:
     ///   - samples, views, dimension: the shape of the features, [samples, views, dimension].
     ///   - ranks: the ranks that share the work; all of them evaluate, with the same features and
@@ -101,9 +99,9 @@ package final class ContrastiveLoss {
         )
         let isShared = ranks?.isAlone == false && options.kind != Int32(SC_LOSS_OUT_ONE)
         self.ranks = isShared ? ranks : nil
-        sumsOfRanks = try Room(isShared ? 2 * layout.anchors : 0)
-        squares = try Room(rows)
-        unit = try Room(options.normalize ? values : 0)
+        sumsOfRanks = try Buffer(isShared ? 2 * layout.anchors : 0)
+        squares = try Buffer(rows)
+        unit = try Buffer(options.normalize ? values : 0)
         weights = try PairWeights(layout, positivesCap: options.positivesCap, seed: options.seed)
         sweep = try TileSweep(sizes, kind: options.kind, alpha: 1 / options.temperature)
     }
@@ -162,7 +160,7 @@ package final class ContrastiveLoss {
             importance: { anchor in sampleWeights.map { Double($0[anchor / anchorsPerSample]) } ?? 1
             },
             each: { anchor, loss in perAnchor?[anchor] = Float(scale * loss) })
-        let share = options.reduction.share(anchors: anchors, without: without)
+        let factor = options.reduction.factor(anchors: anchors, without: without)
         if let gradient {
             sweep.gatherGradient(problem, into: gradient)
             if let ranks = problem.ranks {
@@ -171,10 +169,10 @@ package final class ContrastiveLoss {
             // The tiles give the gradient of the mean over all anchors with respect to s.
             finish(
                 gradient, problem,
-                factor: scale * share * Double(anchors) / Double(options.temperature))
+                factor: scale * factor * Double(anchors) / Double(options.temperature))
         }
         return ContrastiveResult(
-            loss: scale * share * sum, anchors: anchors, anchorsWithoutPositive: without)
+            loss: scale * factor * sum, anchors: anchors, anchorsWithoutPositive: without)
     }
 
     private static let hasWarned = Mutex(false)
@@ -205,7 +203,7 @@ package final class ContrastiveLoss {
                 features + range.lowerBound * dimension, Int64(range.count), Int64(dimension),
                 squares + range.lowerBound)
         }
-        var (longest, place) = (0.0, 0)
+        var (longest, longestRow) = (0.0, 0)
         for row in 0..<rows {
             try require(
                 squares[row].isFinite, .argument,
@@ -214,22 +212,18 @@ package final class ContrastiveLoss {
                 value that is not finite
                 """
             )
-            if squares[row] > longest { (longest, place) = (squares[row], row) }
+            if squares[row] > longest { (longest, longestRow) = (squares[row], row) }
         }
         if options.normalize { return 1 }
         try require(
             longest / min(Double(options.temperature), 1) <= Self.largestSimilarity, .argument,
             """
-            row \(place) of the features has length \(longest.squareRoot()), at temperature \
+            row \(longestRow) of the features has length \(longest.squareRoot()), at temperature \
             \(options.temperature) too much for f32; expected length² and length²/temperature \
             up to 1e37: normalize the rows
             """
         )
         return longest
-    }
-
-    private func inverseLength(_ row: Int) -> Double {
-        1 / max(squares.start[row].squareRoot(), Self.smallestLength)
     }
 
     private func scaleRows(_ features: UnsafePointer<Float>) {
@@ -238,8 +232,9 @@ package final class ContrastiveLoss {
         { range in
             for row in range {
                 sc_scale_f32(
-                    features + row * dimension, inverseLength(row), unit + row * dimension,
-                    Int64(dimension))
+                    features + row * dimension,
+                    L2Normalize.factor(length: squares.start[row].squareRoot()),
+                    unit + row * dimension, Int64(dimension))
             }
         }
     }
@@ -249,7 +244,7 @@ package final class ContrastiveLoss {
     private func finish(
         _ gradient: UnsafeMutablePointer<Float>, _ problem: TileSweep.Problem, factor: Double
     ) {
-        let (dimension, unit, smallest) = (self.dimension, unit.start, Self.smallestLength)
+        let (dimension, unit) = (self.dimension, unit.start)
         let (anchorGradient, layout) = (problem.both ? nil : sweep.anchorGradient.start, layout)
         Parallel.ranges(samples * views, grain: max(16384 / dimension, 1), threads: context.threads)
         { range in
@@ -257,13 +252,15 @@ package final class ContrastiveLoss {
                 let more =
                     row % layout.selfStride == 0
                     ? anchorGradient.map { $0 + row / layout.selfStride * dimension } : nil
-                let divided = options.normalize
-                let z =
-                    divided && squares.start[row].squareRoot() > smallest
-                    ? unit + row * dimension : nil
-                sc_loss_finish_row(
-                    gradient + row * dimension, more, z, Int64(dimension),
-                    divided ? factor * inverseLength(row) : factor)
+                let row = (index: row, gradient: gradient + row * dimension)
+                if options.normalize {
+                    L2Normalize.finishGradient(
+                        row.gradient, adding: more, z: unit + row.index * dimension,
+                        dimension: dimension, length: squares.start[row.index].squareRoot(),
+                        factor: factor)
+                } else {
+                    sc_l2_gradient(row.gradient, more, nil, Int64(dimension), factor)
+                }
             }
         }
     }

@@ -40,8 +40,8 @@ extension ContrastiveOptions {
 }
 
 extension ContrastiveOptions.Reduction {
-    /// What the sum over the anchors is multiplied by.
-    func share(anchors: Int, without: Int) -> Double {
+    /// Returns the factor of the sum over the anchors.
+    func factor(anchors: Int, without: Int) -> Double {
         switch self {
         case .mean: without < anchors ? 1 / Double(anchors - without) : 0
         case .meanAll: 1 / Double(anchors)

@@ -19,15 +19,15 @@ package struct CrossEntropy: Sendable {
     /// A second label for each row, and the fraction of the first; [n] each.
     package struct Mix {
         package var labels: UnsafePointer<Int64>
-        /// λ, 0 to 1.
-        package var share: UnsafePointer<Float>
-        /// The weights of the second labels; nil counts each as 1.
+        /// The fraction λ of the first label, 0 to 1.
+        package var fraction: UnsafePointer<Float>
+        /// The weights of the second labels; nil: each is 1.
         package var weights: UnsafePointer<Float>?
         package init(
-            labels: UnsafePointer<Int64>, share: UnsafePointer<Float>,
+            labels: UnsafePointer<Int64>, fraction: UnsafePointer<Float>,
             weights: UnsafePointer<Float>? = nil
         ) {
-            (self.labels, self.share, self.weights) = (labels, share, weights)
+            (self.labels, self.fraction, self.weights) = (labels, fraction, weights)
         }
     }
 
@@ -55,7 +55,7 @@ package struct CrossEntropy: Sendable {
         weights: UnsafePointer<Float>? = nil, gradient: UnsafeMutablePointer<Float>?
     ) throws(SupConError) -> (loss: Double, correct: Int) {
         try require(count >= 1, .shape, "there are \(count) rows of logits; expected at least 1")
-        let (share, uniform) = (1 / Double(count), Double(labelSmoothing) / Double(classes))
+        let (rowWeight, uniform) = (1 / Double(count), Double(labelSmoothing) / Double(classes))
         var (total, correct) = (0.0, 0)
         for row in 0..<count {
             let (x, targets, sums) = (
@@ -65,18 +65,18 @@ package struct CrossEntropy: Sendable {
             try require(
                 sums.all.isFinite, .argument,
                 "row \(row) of the logits has a value that is not finite")
-            if sums.place == targets.first.label { correct += 1 }
-            // Relative to the maximum, so that equal logits of any size lose nothing.
+            if sums.argmax == targets.first.label { correct += 1 }
+            // Relative to the maximum, so that equal logits of any size lose no precision.
             let maximum = Double(sums.maximum)
             let expected =
-                targets.first.share * (Double(x[targets.first.label]) - maximum) + targets.second
-                .share * (Double(x[targets.second.label]) - maximum)
+                targets.first.fraction * (Double(x[targets.first.label]) - maximum) + targets.second
+                .fraction * (Double(x[targets.second.label]) - maximum)
             total +=
                 targets.weight
                 * (log(sums.exponentials) - uniform * (sums.all - Double(classes) * maximum))
                 - expected
         }
-        guard let gradient else { return (total * share, correct) }
+        guard let gradient else { return (total * rowWeight, correct) }
         for row in 0..<count {
             let (g, targets, sums) = (
                 gradient + row * classes, try targets(row, labels, mix, weights),
@@ -84,21 +84,21 @@ package struct CrossEntropy: Sendable {
             )
             sc_softmax_gradient_row(
                 logits + row * classes, Int64(classes), sums.maximum,
-                Float(share * targets.weight / sums.exponentials),
-                Float(share * targets.weight * uniform), g)
-            g[targets.first.label] -= Float(share * targets.first.share)
-            g[targets.second.label] -= Float(share * targets.second.share)
+                Float(rowWeight * targets.weight / sums.exponentials),
+                Float(rowWeight * targets.weight * uniform), g)
+            g[targets.first.label] -= Float(rowWeight * targets.first.fraction)
+            g[targets.second.label] -= Float(rowWeight * targets.second.fraction)
         }
-        return (total * share, correct)
+        return (total * rowWeight, correct)
     }
 
     /// Returns the maximum of a row and its index, Σ exp(x − maximum), and Σ x.
     private func sums(_ x: UnsafePointer<Float>) -> (
-        maximum: Float, place: Int, exponentials: Double, all: Double
+        maximum: Float, argmax: Int, exponentials: Double, all: Double
     ) {
-        var (maximum, place, exponentials, all): (Float, Int64, Double, Double) = (0, 0, 0, 0)
-        sc_softmax_row(x, Int64(classes), &maximum, &place, &exponentials, &all)
-        return (maximum, Int(place), exponentials, all)
+        var (maximum, argmax, exponentials, all): (Float, Int64, Double, Double) = (0, 0, 0, 0)
+        sc_softmax_row(x, Int64(classes), &maximum, &argmax, &exponentials, &all)
+        return (maximum, Int(argmax), exponentials, all)
     }
 
     /// Returns the labels of a row with their fractions of the target, without the smoothing, times
@@ -106,7 +106,8 @@ package struct CrossEntropy: Sendable {
     private func targets(
         _ row: Int, _ labels: UnsafePointer<Int64>, _ mix: Mix?, _ weights: UnsafePointer<Float>?
     ) throws(SupConError) -> (
-        first: (label: Int, share: Double), second: (label: Int, share: Double), weight: Double
+        first: (label: Int, fraction: Double), second: (label: Int, fraction: Double),
+        weight: Double
     ) {
         try require(
             labels[row] >= 0 && labels[row] < Int64(classes), .argument,
@@ -115,15 +116,15 @@ package struct CrossEntropy: Sendable {
         guard let mix else {
             return ((Int(labels[row]), certain * own), (Int(labels[row]), 0), own)
         }
-        let (second, share) = (mix.labels[row], mix.share[row])
+        let (second, fraction) = (mix.labels[row], mix.fraction[row])
         try require(
             second >= 0 && second < Int64(classes), .argument,
             "second label \(row) is \(second); expected 0 to \(classes - 1)")
         try require(
-            share >= 0 && share <= 1, .argument,
-            "share \(row) of the first label is \(share); expected 0 to 1")
-        let first = Double(share) * own
-        let other = (1 - Double(share)) * (mix.weights.map { Double($0[row]) } ?? 1)
+            fraction >= 0 && fraction <= 1, .argument,
+            "fraction \(row) of the first label is \(fraction); expected 0 to 1")
+        let first = Double(fraction) * own
+        let other = (1 - Double(fraction)) * (mix.weights.map { Double($0[row]) } ?? 1)
         return (
             (Int(labels[row]), certain * first), (Int(second), certain * other), first + other
         )

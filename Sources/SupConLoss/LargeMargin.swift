@@ -21,10 +21,10 @@ package final class LargeMargin {
     private let inputs: Int
     private let classes: Int
     private let crossEntropy: CrossEntropy
-    /// Of each row: ψ′, ψ − c ψ′, |W_y|/|x|.
-    private let slope: Room<Double>
-    private let rest: Room<Double>
-    private let ratio: Room<Double>
+    /// The values ψ′, ψ − c ψ′ and |W_y|/|x| of each row.
+    private let slope: Buffer<Double>
+    private let rest: Buffer<Double>
+    private let ratio: Buffer<Double>
 
     package static let margins = 1...8
 
@@ -39,9 +39,9 @@ package final class LargeMargin {
         (self.margin, self.rows, self.inputs, self.crossEntropy, classes) = (
             margin, rows, inputs, crossEntropy, crossEntropy.classes
         )
-        slope = try Room(rows)
-        rest = try Room(rows)
-        ratio = try Room(rows)
+        slope = try Buffer(rows)
+        rest = try Buffer(rows)
+        ratio = try Buffer(rows)
     }
 
     /// Evaluates the loss.
@@ -102,14 +102,14 @@ package final class LargeMargin {
         labels: UnsafePointer<Int64>, featureGradient: UnsafeMutablePointer<Float>
     ) {
         for row in 0..<rows {
-            let place = row * classes + Int(labels[row])
-            let g = Double(gradient[place])
+            let index = row * classes + Int(labels[row])
+            let g = Double(gradient[index])
             let along = Float(g * rest.start[row] * ratio.start[row])
             for i in 0..<inputs {
                 featureGradient[row * inputs + i] = along * features[row * inputs + i]
             }
             rest.start[row] *= g
-            gradient[place] = Float(g * slope.start[row])
+            gradient[index] = Float(g * slope.start[row])
             slope.start[row] = g * (1 - slope.start[row])
         }
     }

@@ -5,16 +5,16 @@ import SupConTensor
 /// or the caller's mask with the sums of its rows.
 struct PairWeights {
     let layout: PairLayout
-    /// A contrast's class, named by the first sample (or extra contrast, counted behind them) that
-    /// has it. Used unless there is a mask.
-    let classes: Room<Int32>
-    /// 1 / the mask row's maximum; [samples].
-    let maskScale: Room<Double>
-    /// Sum of the (scaled) weights of an anchor's positives, and how many negatives it has;
+    /// The class of each contrast, given by the index of the first sample (or extra contrast,
+    /// counted after the samples) that has it. Unused with a mask.
+    let classes: Buffer<Int32>
+    /// The inverse of each mask row's maximum, [samples].
+    let maskScale: Buffer<Double>
+    /// The sum of the (scaled) weights of each anchor's positives, and the number of its negatives;
     /// [anchors].
-    let totals: Room<Double>
-    let negatives: Room<Int>
-    /// The positives that count, if not all do.
+    let totals: Buffer<Double>
+    let negatives: Buffer<Int>
+    /// The choice of the positives that count; nil: all of them do.
     let choice: PositiveChoice?
     private(set) var mask: UnsafePointer<Float>?
     /// The current number of contrasts, of samples and extra ones.
@@ -22,10 +22,10 @@ struct PairWeights {
     /// The first of the contrasts that an anchor of the same class ignores.
     private(set) var neutralFrom = Int.max
 
-    /// Contrasts of a class: of samples, and extra ones.
-    private let members: Room<Int32>
-    private let extraMembers: Room<Int32>
-    private let table: Room<Int32>
+    /// The number of contrasts of each class: of samples, and extra ones.
+    private let members: Buffer<Int32>
+    private let extraMembers: Buffer<Int32>
+    private let table: Buffer<Int32>
     private let tableBits: Int
 
     /// Makes the weights. At most `positivesCap` positives count, chosen by `seed`; 0: all count.
@@ -33,15 +33,15 @@ struct PairWeights {
     init(_ layout: PairLayout, positivesCap: Int, seed: UInt64) throws(SupConError) {
         self.layout = layout
         contrasts = layout.samples * layout.views
-        classes = try Room(layout.contrasts)
-        maskScale = try Room(layout.samples)
-        totals = try Room(layout.anchors)
-        negatives = try Room(layout.anchors)
+        classes = try Buffer(layout.contrasts)
+        maskScale = try Buffer(layout.samples)
+        totals = try Buffer(layout.anchors)
+        negatives = try Buffer(layout.anchors)
         let names = layout.samples + layout.extra
-        members = try Room(names)
-        extraMembers = try Room(names)
+        members = try Buffer(names)
+        extraMembers = try Buffer(names)
         tableBits = Int.bitWidth - names.leadingZeroBitCount + 1
-        table = try Room(1 << tableBits)
+        table = try Buffer(1 << tableBits)
         choice =
             positivesCap > 0 && positivesCap < layout.contrasts
             ? try PositiveChoice(layout, limit: positivesCap, seed: seed) : nil
@@ -78,13 +78,13 @@ struct PairWeights {
             count(extra) { name in
                 // A hash table with open addressing, at most half full, and Fibonacci hashing.
                 let own = label(name)
-                var place = Int(
+                var slot = Int(
                     truncatingIfNeeded: (UInt64(bitPattern: own) &* 0x9E37_79B9_7F4A_7C15) >> shift)
-                while table[place] >= 0 && label(Int(table[place])) != own {
-                    place = (place + 1) & last
+                while table[slot] >= 0 && label(Int(table[slot])) != own {
+                    slot = (slot + 1) & last
                 }
-                if table[place] < 0 { table[place] = Int32(truncatingIfNeeded: name) }
-                return table[place]
+                if table[slot] < 0 { table[slot] = Int32(truncatingIfNeeded: name) }
+                return table[slot]
             }
         case .mask(let mask):
             try measure(mask, threads: threads)

@@ -10,30 +10,32 @@ import SupConTensor
 /// threads.
 struct PositiveChoice {
     let limit: Int
-    /// [anchors, limit] contrasts, each row ascending as far as `counts` says.
-    let chosen: Room<Int32>
-    let counts: Room<Int32>
+    /// The chosen contrasts [anchors, limit]; the first `counts` of each row are used, in ascending
+    /// order.
+    let chosen: Buffer<Int32>
+    let counts: Buffer<Int32>
     private let layout: PairLayout
     private let seed: UInt64
-    /// Contrasts sorted by class: where each class begins, and where each sample's views do.
-    private let order: Room<Int32>
-    private let starts: Room<Int>
-    private let places: Room<Int>
+    /// The contrasts sorted by class, with the first index of each class and of each sample's
+    /// views.
+    private let order: Buffer<Int32>
+    private let starts: Buffer<Int>
+    private let viewStarts: Buffer<Int>
 
     /// Makes a choice of at most `limit` positives, 1 or more. Errors: memory.
     init(_ layout: PairLayout, limit: Int, seed: UInt64) throws(SupConError) {
         (self.layout, self.limit, self.seed) = (layout, limit, seed)
-        chosen = try Room(layout.anchors * limit)
-        counts = try Room(layout.anchors)
-        order = try Room(layout.contrasts)
-        starts = try Room(layout.samples + layout.extra + 2)
-        places = try Room(layout.samples)
+        chosen = try Buffer(layout.anchors * limit)
+        counts = try Buffer(layout.anchors)
+        order = try Buffer(layout.contrasts)
+        starts = try Buffer(layout.samples + layout.extra + 2)
+        viewStarts = try Buffer(layout.samples)
     }
 
     /// Returns the bytes needed; nil if the number overflows.
     static func byteCount(_ layout: PairLayout, limit: Int) -> Int? {
-        let (numbers, overflow) = (layout.anchors * 4).multipliedReportingOverflow(by: limit + 1)
-        let (all, tooMuch) = numbers.addingReportingOverflow(
+        let (elements, overflow) = (layout.anchors * 4).multipliedReportingOverflow(by: limit + 1)
+        let (all, tooMuch) = elements.addingReportingOverflow(
             layout.contrasts * 4 + (2 * layout.samples + layout.extra + 2) * 8)
         return overflow || tooMuch ? nil : all
     }
@@ -44,15 +46,15 @@ struct PositiveChoice {
         draw: Int, threads: Int
     ) {
         sort(classes, contrasts)
-        let (starts, order, places) = (starts.start, order.start, places.start)
+        let (starts, order, viewStarts) = (starts.start, order.start, viewStarts.start)
         Parallel.ranges(layout.anchors, grain: 16, threads: threads) { range in
             for anchor in range {
                 let sample = layout.sample(ofAnchor: anchor)
                 let own = Int(classes[sample * layout.views])
-                let (first, place, views) = (starts[own], places[sample], layout.views)
+                let (first, ownStart, views) = (starts[own], viewStarts[sample], layout.views)
                 pick(
                     anchor, ownCount: ownViews, others: starts[own + 1] - first - views, draw: draw
-                ) { order[first + $0 < place ? first + $0 : first + $0 + views] }
+                ) { order[first + $0 < ownStart ? first + $0 : first + $0 + views] }
                 totals[anchor] = Double(counts.start[anchor])
             }
         }
@@ -99,8 +101,8 @@ struct PositiveChoice {
 
     /// Sorts the contrasts by class, with a counting sort.
     private func sort(_ classes: UnsafePointer<Int32>, _ contrasts: Int) {
-        let (starts, order, places, names) = (
-            starts.start, order.start, places.start, layout.samples + layout.extra
+        let (starts, order, viewStarts, names) = (
+            starts.start, order.start, viewStarts.start, layout.samples + layout.extra
         )
         starts.update(repeating: 0, count: names + 2)
         for contrast in 0..<contrasts where classes[contrast] >= 0 {
@@ -110,7 +112,7 @@ struct PositiveChoice {
         for contrast in 0..<contrasts where classes[contrast] >= 0 {
             let own = Int(classes[contrast])
             if contrast < layout.samples * layout.views, contrast % layout.views == 0 {
-                places[contrast / layout.views] = starts[own + 1]
+                viewStarts[contrast / layout.views] = starts[own + 1]
             }
             order[starts[own + 1]] = Int32(truncatingIfNeeded: contrast)
             starts[own + 1] += 1

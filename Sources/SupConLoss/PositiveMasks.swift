@@ -22,11 +22,11 @@ package enum PositiveMasks {
         count: Int, rule: Rule, context: ExecutionContext
     ) throws(SupConError) {
         try checkSizes(samples, count, "labels")
-        if let place = (0..<samples * count).first(where: { labels[$0] > 1 }) {
+        if let index = (0..<samples * count).first(where: { labels[$0] > 1 }) {
             throw SupConError(
                 .argument,
                 """
-                label \(place % count) of sample \(place / count) is \(labels[place]); \
+                label \(index % count) of sample \(index / count) is \(labels[index]); \
                 expected 0 or 1
                 """
             )
@@ -86,11 +86,11 @@ package enum PositiveMasks {
     ) throws(SupConError) {
         try checkSizes(samples, count, "values")
         try checkBandwidth(bandwidth)
-        if let place = (0..<samples * count).first(where: { !values[$0].isFinite }) {
+        if let index = (0..<samples * count).first(where: { !values[$0].isFinite }) {
             throw SupConError(
                 .argument,
                 """
-                value \(place % count) of sample \(place / count) is \(values[place]); \
+                value \(index % count) of sample \(index / count) is \(values[index]); \
                 expected finite numbers
                 """
             )
@@ -126,9 +126,9 @@ package enum PositiveMasks {
         try require(
             samples >= 1 && count >= 1, .shape,
             "\(name) are [\(samples), \(count)]; expected at least one sample and one of them")
-        let (numbers, overflow) = samples.multipliedReportingOverflow(by: max(samples, count))
+        let (elements, overflow) = samples.multipliedReportingOverflow(by: max(samples, count))
         try require(
-            !overflow && numbers <= Int.max / 64, .shape,
+            !overflow && elements <= Int.max / 64, .shape,
             "\(name) are [\(samples), \(count)]: more than can be addressed")
     }
 }

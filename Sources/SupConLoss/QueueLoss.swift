@@ -36,7 +36,7 @@ package final class QueueLoss {
 
     private let context: ExecutionContext
     private var weights: PairWeights
-    private let squares: Room<Double>
+    private let squares: Buffer<Double>
     private let sweep: TileSweep
 
     /// Makes the loss. `options.anchors` and `.normalize` do not apply: every query is an anchor,
@@ -89,7 +89,7 @@ package final class QueueLoss {
         ) =
             (options, queries, keysPerQuery, queueCapacity, dimension, context)
         weights = try PairWeights(layout, positivesCap: options.positivesCap, seed: options.seed)
-        squares = try Room(rows)
+        squares = try Buffer(rows)
         sweep = try TileSweep(sizes, kind: options.kind, alpha: 1 / options.temperature)
     }
 
@@ -157,18 +157,19 @@ package final class QueueLoss {
             weights, kind: options.kind,
             importance: { query in sampleWeights.map { Double($0[query]) } ?? 1 },
             each: { query, loss in perAnchor?[query] = Float(scale * loss) })
-        let share = options.reduction.share(anchors: queries, without: without)
+        let reduction = options.reduction.factor(anchors: queries, without: without)
         if let gradient {
             sweep.gatherGradient(problem, into: nil)
             gradient.update(from: sweep.anchorGradient.start, count: queries * dimension)
-            // The tiles' gradient is that of the mean over all anchors, with respect to s.
-            let factor = scale * share * Double(queries) / Double(options.temperature)
+            // The tiles give the gradient of the mean over all anchors with respect to s.
+            let factor = scale * reduction * Double(queries) / Double(options.temperature)
             for row in 0..<queries {
-                sc_loss_finish_row(gradient + row * dimension, nil, nil, Int64(dimension), factor)
+                let own = gradient + row * dimension
+                sc_scale_f32(own, factor, own, Int64(dimension))
             }
         }
         return ContrastiveResult(
-            loss: scale * share * sum, anchors: queries, anchorsWithoutPositive: without)
+            loss: scale * reduction * sum, anchors: queries, anchorsWithoutPositive: without)
     }
 
     /// Returns the largest squared length. Errors: argument (an element that is not finite).

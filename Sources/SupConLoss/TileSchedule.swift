@@ -59,15 +59,15 @@ final class TileSchedule: @unchecked Sendable {
         }
     }
 
-    /// Calls `body` with each of `0..<count`, and with the number of the worker, below `threads`,
-    /// who does it: whoever is free takes the next.
-    func share(_ count: Int, _ body: (_ worker: Int, _ item: Int) -> Void) {
+    /// Calls `body` with each of `0..<count` and the index of the worker, below `threads`. The next
+    /// free worker takes the next item.
+    func divide(_ count: Int, _ body: (_ worker: Int, _ item: Int) -> Void) {
         Parallel.pieces(count, threads: threads, body)
     }
 
     private func inOrder(_ count: Int, _ body: (_ worker: Int, _ item: Int) -> Void) {
         for slot in 0..<capacity { behind[slot].store(0, ordering: .relaxed) }
-        share(count, body)
+        divide(count, body)
     }
 
     /// Does `work` when both blocks have completed `round` rounds. A thread is already processing

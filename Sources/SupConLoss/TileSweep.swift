@@ -37,20 +37,20 @@ struct TileSweep {
     }
 
     let terms: AnchorTerms
-    /// The gradient of the anchors' own role, [anchors, dimension], where tiles serve one way.
-    let anchorGradient: Room<Float>
+    /// The gradient of the anchors' own role, [anchors, dimension], if tiles serve one end.
+    let anchorGradient: Buffer<Float>
     private let sizes: Sizes
     private let kind: Int32
     private let alpha: Float
-    private let tiles: Room<Float>
+    private let tiles: Buffer<Float>
     private let schedule: TileSchedule
 
     /// Allocates the workspaces. Errors: memory.
     init(_ sizes: Sizes, kind: Int32, alpha: Float) throws(SupConError) {
         (self.sizes, self.kind, self.alpha) = (sizes, kind, alpha)
         terms = try AnchorTerms(sizes.anchors)
-        anchorGradient = try Room(sizes.anchors * sizes.dimension)
-        tiles = try Room(sizes.threads * sizes.block * sizes.block)
+        anchorGradient = try Buffer(sizes.anchors * sizes.dimension)
+        tiles = try Buffer(sizes.threads * sizes.block * sizes.block)
         schedule = TileSchedule(
             threads: sizes.threads, blocks: (sizes.contrasts + sizes.block - 1) / sizes.block)
     }
@@ -68,7 +68,7 @@ struct TileSweep {
                 sc_loss_sums_both(&tile, kind, sum, positive)
             }
         } else {
-            schedule.share(blocks(sizes.anchors)) { worker, row in
+            schedule.divide(blocks(sizes.anchors)) { worker, row in
                 for column in 0..<blocks(problem.contrastCount) {
                     if problem.watch.isCanceled { return }
                     var tile = similarities(problem, worker, row, column)
@@ -83,16 +83,16 @@ struct TileSweep {
     /// known, through the tiles that contain positives.
     private func gatherOnePositive(_ problem: Problem) {
         terms.closeNegatives(problem.weights)
-        let (negatives, rest, loss, share) = (
+        let (negatives, rest, loss, fraction) = (
             terms.negatives.start, terms.negativesRest.start, terms.oneLoss.start,
-            terms.oneShare.start
+            terms.oneFraction.start
         )
-        schedule.share(blocks(sizes.anchors)) { worker, row in
+        schedule.divide(blocks(sizes.anchors)) { worker, row in
             for column in 0..<blocks(problem.contrastCount)
             where mayHavePositives(problem, row, column) {
                 if problem.watch.isCanceled { return }
                 var tile = similarities(problem, worker, row, column)
-                sc_loss_one_positive(&tile, negatives, rest, loss, share)
+                sc_loss_one_positive(&tile, negatives, rest, loss, fraction)
             }
         }
     }

@@ -65,7 +65,7 @@ enum Checksum {
     ) throws(SupConError) {
         var sum: UInt = 0
         if let digits = digits(in: UnsafeRawBufferPointer(header)) {
-            for place in digits { header[place] = UInt8(ascii: "0") }
+            for index in digits { header[index] = UInt8(ascii: "0") }
             sum = add(UnsafeRawBufferPointer(header), to: 0)
             let memory = try AlignedBuffer(byteCount: piece)
             var done = header.count

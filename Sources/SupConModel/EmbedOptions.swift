@@ -44,8 +44,6 @@ extension Model {
 struct OutputRows {
     var options: EmbedOptions
     var dimension: Int
-    /// PyTorch's, for lengths.
-    static let smallest = 1e-12
 
     /// Writes the plan's first `count` rows to `rows` [count, dimension].
     func copy(_ count: Int, of plan: InferencePlan, to rows: UnsafeMutablePointer<Float>) {
@@ -62,7 +60,7 @@ struct OutputRows {
             switch options.output {
             case .encoder, .projection:
                 if options.normalize {
-                    normalize(from, to)
+                    L2Normalize(rows: 1, dimension: dimension).forward(w: from, z: to)
                 } else {
                     to.update(from: from, count: dimension)
                 }
@@ -70,13 +68,5 @@ struct OutputRows {
             case .probabilities: softmax(from, to)
             }
         }
-    }
-
-    /// y = x / max(|x|, ε)
-    private func normalize(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>) {
-        var squares = 0.0
-        for i in 0..<dimension { squares += Double(x[i]) * Double(x[i]) }
-        let factor = Float(1 / max(squares.squareRoot(), Self.smallest))
-        for i in 0..<dimension { y[i] = x[i] * factor }
     }
 }

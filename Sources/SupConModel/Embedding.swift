@@ -42,7 +42,7 @@ extension Model {
         try images.validate()
         try images.checkValues(warns: false)
         try checkChannels(images.channels)
-        let team = ImageTeam(self, count: images.count)
+        let team = try ImageTeam(self, count: images.count)
         let mayFail = images.height != imageHeight || images.width != imageWidth
         try run(images.count, options, rows, mayFail: mayFail) {
             (range, input) throws(SupConError) in try team.read(range, of: images, to: input)
@@ -53,7 +53,8 @@ extension Model {
         _ dataset: Dataset, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>
     ) throws(SupConError) {
         try checkChannels(dataset.channels)
-        let team = ImageTeam(self, dataset.needsCallingThread ? nil : dataset, count: dataset.count)
+        let team = try ImageTeam(
+            self, dataset.needsCallingThread ? nil : dataset, count: dataset.count)
         try run(dataset.count, options, rows, mayFail: true) { (range, input) throws(SupConError) in
             try read(dataset, range, to: input, team)
         }
@@ -69,7 +70,9 @@ extension Model {
             let batch = try dataset.materialize(Array(range))
             try ImageTeam(self, batch, count: batch.count).read(0..<batch.count, to: input)
         } else {
-            try (team ?? ImageTeam(self, dataset, count: range.count)).read(range, to: input)
+            let team =
+                if let team { team } else { try ImageTeam(self, dataset, count: range.count) }
+            try team.read(range, to: input)
         }
     }
 
@@ -94,16 +97,16 @@ extension Model {
         fill: (Range<Int>, UnsafeMutablePointer<Float>) throws(SupConError) -> Void
     ) throws(SupConError) {
         let dimension = try Self.check(options, configuration)
-        let (numbers, overflow) = count.multipliedReportingOverflow(by: dimension)
+        let (elements, overflow) = count.multipliedReportingOverflow(by: dimension)
         try require(
-            !overflow && numbers <= Int.max / 4, .shape,
+            !overflow && elements <= Int.max / 4, .shape,
             "\(count) rows of \(dimension) numbers are larger than memory")
         guard mayFail else { return try pass(count, options, rows, fill) }
         try ExecutionContext.default.checkMemory(
-            numbers * 4, for: "the embeddings of \(count) images")
-        let memory = try AlignedBuffer(Float.self, count: numbers)
+            elements * 4, for: "the embeddings of \(count) images")
+        let memory = try AlignedBuffer(Float.self, count: elements)
         try pass(count, options, memory.floats, fill)
-        rows.update(from: memory.floats, count: numbers)
+        rows.update(from: memory.floats, count: elements)
     }
 
     private func pass(

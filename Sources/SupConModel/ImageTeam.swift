@@ -11,25 +11,25 @@ struct ImageTeam: @unchecked Sendable {
         var workspace = AugmentationWorkspace()
     }
     private let members: [Member]
-    private let pixels: PixelNormalization
+    private let pixels: ModelInput
     private let threads: Int
     private let watch: CancelWatch
 
-    /// For `count` images: of `dataset`, or of batches.
-    init(_ model: Model, _ dataset: Dataset? = nil, count: Int) {
+    /// Makes a team for `count` images of `dataset`, or of batches. Errors: argument, shape.
+    init(_ model: Model, _ dataset: Dataset? = nil, count: Int) throws(SupConError) {
         (threads, watch) = (model.context.threads, model.context.watch())
         let gate = DecodeGate(model.context)
         // There are a few members per thread, as images differ in cost.
         members = (0..<(threads <= 1 ? 1 : max(min(threads * 2, count), 0))).map { _ in
             Member(reader: dataset.map { ImageReader($0, gate) })
         }
-        pixels = PixelNormalization(model)
+        pixels = try ModelInput(model)
     }
 
     /// Reads images of the data set. Errors: those of the first image, in the data set's order,
     /// that cannot be read.
     func read(_ range: Range<Int>, to input: UnsafeMutablePointer<Float>) throws(SupConError) {
-        try share(range, input) { (index, member, floats) throws(SupConError) in
+        try divide(range, input) { (index, member, floats) throws(SupConError) in
             guard let reader = member.reader else { return }
             defer { reader.close() }
             let (height, width) = try reader.open(index)
@@ -46,12 +46,12 @@ struct ImageTeam: @unchecked Sendable {
     func read(_ range: Range<Int>, of batch: ImageBatch, to input: UnsafeMutablePointer<Float>)
         throws(SupConError)
     {
-        try share(range, input) { (index, member, floats) throws(SupConError) in
+        try divide(range, input) { (index, member, floats) throws(SupConError) in
             try pixels.write(batch[index], to: floats, member.workspace)
         }
     }
 
-    private func share(
+    private func divide(
         _ range: Range<Int>, _ input: UnsafeMutablePointer<Float>,
         _ body: (Int, Member, UnsafeMutablePointer<Float>) throws(SupConError) -> Void
     ) throws(SupConError) {

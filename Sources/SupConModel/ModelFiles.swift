@@ -124,7 +124,7 @@ extension Model {
                     [Float](repeating: 0.5, count: configuration.channels),
                     [Float](repeating: 0.25, count: configuration.channels)
                 ))
-        try Pixels.check(mean: mean, std: std, channels: configuration.channels)
+        try Normalization.check(mean: mean, std: std, channels: configuration.channels)
         return ModelMetadata(
             configuration: configuration, imageHeight: height, imageWidth: width, mean: mean,
             std: std, resizing: options.resizing ?? .squash)
@@ -155,7 +155,7 @@ extension Model {
             try agree("resize", resizing.rawValue, metadata.resizing.rawValue)
         }
         guard let (mean, std) = options.meanStd else { return }
-        try Pixels.check(mean: mean, std: std, channels: configuration.channels)
+        try Normalization.check(mean: mean, std: std, channels: configuration.channels)
         for (name, wanted, found) in [("mean", mean, metadata.mean), ("std", std, metadata.std)] {
             for channel in 0..<configuration.channels
             where abs(wanted[channel] - found[channel]) > 1e-6 * max(1, abs(found[channel])) {
@@ -254,12 +254,12 @@ extension Model {
         var largest: UInt32 = 0
         for i in 0..<entry.count { largest = max(largest, values[i].bitPattern & 0x7FFF_FFFF) }
         if largest >= 0x7F80_0000,
-            let place = (0..<entry.count).first(where: { !values[$0].isFinite })
+            let index = (0..<entry.count).first(where: { !values[$0].isFinite })
         {
             throw SupConError(
                 .format,
                 """
-                \(path): tensor \(entry.name) has \(values[place]) as number \(place); \
+                \(path): tensor \(entry.name) has \(values[index]) as number \(index); \
                 expected finite numbers (a model whose training diverged?)
                 """
             )

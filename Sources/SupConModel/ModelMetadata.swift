@@ -62,7 +62,49 @@ extension ModelMetadata {
     /// Parses the metadata; nil if the file is not this library's. Errors: format.
     init?(_ pairs: [String: String]) throws(SupConError) {
         guard let written = pairs["supcon.format"] else { return nil }
-        let library = pairs["supcon.library"].map { " by libsupcon \($0.prefix(40))" } ?? ""
+        try Self.checkFormat(written, library: pairs["supcon.library"])
+        let fields = MetadataFields(pairs: pairs)
+        configuration = NetworkConfiguration()
+        configuration.architecture = try fields.choice("architecture", Architecture.self)
+        configuration.stem = try fields.choice("stem", Stem.self)
+        configuration.width = try fields.integer("width")
+        configuration.channels = try fields.integer("channels")
+        configuration.zeroInitLastGamma = try fields.flag("zero_init_last_gamma")
+        configuration.head = try fields.choice("head", HeadKind.self)
+        configuration.headHidden = try fields.integer("head_hidden")
+        configuration.projectionDimension = try fields.integer("projection_dim")
+        configuration.classes = try fields.integer("classes")
+        imageHeight = try fields.integer("image_height")
+        imageWidth = try fields.integer("image_width")
+        (mean, std) = (try fields.numbers("mean"), try fields.numbers("std"))
+        classNames = try fields.strings("class_names")
+        precision =
+            try fields.text("precision") == "auto"
+            ? nil : try fields.choice("precision", Precision.self)
+        // Files from before these options existed lack them.
+        if fields.has("normalize_features") {
+            configuration.normalizesFeatures = try fields.flag("normalize_features")
+        }
+        if fields.has("resize") { resizing = try fields.choice("resize", Resizing.self) }
+        let ranges = fields.has("int8_ranges") ? try fields.numbers("int8_ranges") : nil
+        do throws(SupConError) { try validate(ranges: ranges) } catch {
+            throw SupConError(.format, "in its metadata \(error.message)")
+        }
+        try require(
+            classNames.isEmpty || classNames.count == configuration.classes, .format,
+            "its metadata names \(classNames.count) classes of \(configuration.classes)")
+    }
+
+    /// Checks all values, and makes the quantization of `ranges`. Errors: argument.
+    private mutating func validate(ranges: [Float]?) throws(SupConError) {
+        try configuration.validate()
+        try Pixels.checkSize(height: imageHeight, width: imageWidth)
+        try Normalization.check(mean: mean, std: std, channels: configuration.channels)
+        if let ranges { quantization = try Quantization(ranges: ranges, for: configuration) }
+    }
+
+    /// Throws unless this library reads files of the format that is `written`. Errors: format.
+    private static func checkFormat(_ written: String, library: String?) throws(SupConError) {
         guard let format = Int(written), format > 0 else {
             throw SupConError(
                 .format,
@@ -71,88 +113,10 @@ extension ModelMetadata {
         try require(
             format <= Self.format, .format,
             """
-            it was written\(library) in format \(format); this library (\(Library.version)) \
-            reads up to format \(Self.format): update it
+            it was written\(library.map { " by libsupcon \($0.prefix(40))" } ?? "") in format \
+            \(format); this library (\(Library.version)) reads up to format \(Self.format): \
+            update it
             """
         )
-        func text(_ key: String) throws(SupConError) -> String {
-            guard let text = pairs["supcon." + key] else {
-                throw SupConError(.format, "its metadata has no supcon.\(key)")
-            }
-            return text
-        }
-        func bad(_ key: String, _ text: String, _ expected: String) -> SupConError {
-            SupConError(
-                .format, "its supcon.\(key) is \"\(text.prefix(100))\"; expected \(expected)")
-        }
-        func integer(_ key: String) throws(SupConError) -> Int {
-            let text = try text(key)
-            guard let number = Int(text) else { throw bad(key, text, "an integer") }
-            return number
-        }
-        func flag(_ key: String) throws(SupConError) -> Bool {
-            let number = try integer(key)
-            guard number == 0 || number == 1 else { throw bad(key, "\(number)", "0 or 1") }
-            return number == 1
-        }
-        func choice<T: RawRepresentable & CaseIterable>(_ key: String, _ type: T.Type)
-            throws(SupConError) -> T where T.RawValue == String
-        {
-            let text = try text(key)
-            guard let value = T(rawValue: text) else {
-                throw bad(key, text, "one of \(T.allCases.map(\.rawValue).joined(separator: ", "))")
-            }
-            return value
-        }
-        func list(_ key: String) throws(SupConError) -> [JSON] {
-            let text = try text(key)
-            guard let values = try JSON(parsing: text).array else {
-                throw bad(key, text, "a JSON array")
-            }
-            return values
-        }
-        func numbers(_ key: String) throws(SupConError) -> [Float] {
-            let values = try list(key).map { $0.number }
-            guard values.allSatisfy({ $0 != nil }) else { throw bad(key, try text(key), "numbers") }
-            return values.compactMap { $0.map(Float.init) }
-        }
-        var configuration = NetworkConfiguration()
-        configuration.architecture = try choice("architecture", Architecture.self)
-        configuration.stem = try choice("stem", Stem.self)
-        configuration.width = try integer("width")
-        configuration.channels = try integer("channels")
-        configuration.zeroInitLastGamma = try flag("zero_init_last_gamma")
-        configuration.head = try choice("head", HeadKind.self)
-        configuration.headHidden = try integer("head_hidden")
-        configuration.projectionDimension = try integer("projection_dim")
-        configuration.classes = try integer("classes")
-        // Files from before there was a choice lack it.
-        configuration.normalizesFeatures =
-            pairs["supcon.normalize_features"] == nil
-            ? false : try flag("normalize_features")
-        (imageHeight, imageWidth) = (try integer("image_height"), try integer("image_width"))
-        (mean, std) = (try numbers("mean"), try numbers("std"))
-        resizing = pairs["supcon.resize"] == nil ? .squash : try choice("resize", Resizing.self)
-        let ranges = pairs["supcon.int8_ranges"] == nil ? nil : try numbers("int8_ranges")
-        let names = try list("class_names")
-        classNames = names.compactMap(\.string)
-        try require(
-            classNames.count == names.count, .format,
-            "its supcon.class_names is not an array of strings")
-        precision = try text("precision") == "auto" ? nil : try choice("precision", Precision.self)
-        self.configuration = configuration
-        do throws(SupConError) {
-            try configuration.validate()
-            try Pixels.checkSize(height: imageHeight, width: imageWidth)
-            try Pixels.check(mean: mean, std: std, channels: configuration.channels)
-            quantization = try ranges.map { (ranges) throws(SupConError) in
-                try Quantization(ranges: ranges, for: configuration)
-            }
-        } catch {
-            throw SupConError(.format, "in its metadata \(error.message)")
-        }
-        try require(
-            classNames.isEmpty || classNames.count == configuration.classes, .format,
-            "its metadata names \(classNames.count) classes of \(configuration.classes)")
     }
 }

@@ -23,7 +23,7 @@ extension ModelOptions {
     package func validate() throws(SupConError) {
         try configuration.validate()
         try Pixels.checkSize(height: imageHeight, width: imageWidth)
-        try Pixels.check(mean: mean, std: std, channels: channels)
+        try Normalization.check(mean: mean, std: std, channels: channels)
     }
 }
 
@@ -91,24 +91,6 @@ enum Pixels {
                 """
             )
             return
-        }
-    }
-
-    /// Errors: argument.
-    static func check(mean: [Float], std: [Float], channels: Int) throws(SupConError) {
-        for (name, values) in [("mean", mean), ("std", std)] {
-            try require(
-                values.count >= channels, .argument,
-                "\(name) has \(values.count) values; expected one for each of \(channels) channels")
-        }
-        for channel in 0..<channels {
-            try require(
-                mean[channel].isFinite, .argument,
-                "mean of channel \(channel) is \(mean[channel]); expected a finite number")
-            // Smaller ones would turn pixels into infinities.
-            try require(
-                std[channel] >= 1e-6 && std[channel].isFinite, .argument,
-                "std of channel \(channel) is \(std[channel]); expected a number of at least 1e-6")
         }
     }
 }

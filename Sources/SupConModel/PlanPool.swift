@@ -33,8 +33,8 @@ final class PlanPool: Sendable {
         _ body: (InferencePlan) throws(SupConError) -> R
     ) throws(SupConError) -> R {
         let (idle, weights, generation) = state.withLock { state -> (Entry?, Int, Int) in
-            let place = state.idle.lastIndex { $0.images == images }
-            return (place.map { state.idle.remove(at: $0) }, state.weights, state.generation)
+            let index = state.idle.lastIndex { $0.images == images }
+            return (index.map { state.idle.remove(at: $0) }, state.weights, state.generation)
         }
         let taken: Entry
         if var entry = idle {

@@ -38,7 +38,7 @@ final class EncoderTraining {
         self.memory = memory
         let last = graph.values[graph.output]
         pool = AveragePool(
-            images: images, area: last.area, channels: last.channels, type: type, threads: threads)
+            images: images, area: last.area, channels: last.channels, threads: threads)
         layers = try builder.layers()
         offsets = layout.layers.map {
             if case .convolution(let planned, _) = $0 {
@@ -69,14 +69,14 @@ final class EncoderTraining {
             }
         }
         for layer in layers { layer.forward() }
-        pool.forward(x: output, y: features)
+        pool.forward(x: output, y: features, stored: StoredType(type))
     }
 
-    /// Computes the gradients of the parameters from that of the features. `completed`: hears after
-    /// each layer from which offset on the gradients are final; parameters lie in the order of the
-    /// layers.
+    /// Computes the gradients of the parameters from that of the features. `completed` is called
+    /// after each layer with the offset from which on the gradients are final; parameters lie in
+    /// the order of the layers.
     func backward(featureGradient: UnsafePointer<Float>, completed: (_ offset: Int) -> Void) {
-        pool.backward(dy: featureGradient, dx: outputGradient)
+        pool.backward(dy: featureGradient, dx: outputGradient, type: type)
         for (layer, offset) in zip(layers, offsets).reversed() {
             layer.backward()
             if let offset { completed(offset) }
@@ -157,10 +157,10 @@ private struct LayerBuilder {
         MaxPoolTraining(
             MaxPool(
                 images: layout.images, input: layout.graph.values[pool.input],
-                output: layout.graph.values[pool.output], type: layout.type,
-                threads: layout.threads),
+                output: layout.graph.values[pool.output], threads: layout.threads),
             .init(
                 x: at(slots.forward.x), y: at(slots.forward.y), argmax: at(slots.forward.argmax),
-                dy: at(slots.dy.first), dy2: slots.dy.second.map { at($0) }, dx: at(slots.dx)))
+                dy: at(slots.dy.first), dy2: slots.dy.second.map { at($0) }, dx: at(slots.dx)),
+            type: layout.type)
     }
 }

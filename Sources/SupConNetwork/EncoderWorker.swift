@@ -6,7 +6,7 @@ import SupConTensor
 final class EncoderWorker {
     private enum Step {
         case convolution(any Convolution, Memory, PlannedConvolution)
-        case maxPool(MaxPoolRows, x: UnsafeMutableRawPointer, y: UnsafeMutableRawPointer)
+        case maxPool(MaxPool, x: UnsafeMutableRawPointer, y: UnsafeMutableRawPointer)
     }
     private struct Memory {
         var x, y, packed: UnsafeMutableRawPointer
@@ -23,11 +23,15 @@ final class EncoderWorker {
     /// The folded weights of one convolution, before they are packed.
     private let folded: UnsafeMutablePointer<Float>
     private let image: InputConversion
-    private let pool: AveragePoolRows
-    /// The graph's last value, after `run`.
+    private let pool: AveragePool
+    private let stored: StoredType
+    /// The quantization step of the last value in int8.
+    private let lastStep: Float
+    /// The last value of the graph, after `run`.
     let output: UnsafeMutableRawPointer
     private let features: UnsafeMutablePointer<Float>?
 
+    /// Allocates the memory of a layout, and makes the steps.
     /// - Parameters:
     ///   - isFirst: takes the layout's convolutions; other workers make their own.
     ///   - weights: memory for the packed weights, which workers share.
@@ -63,9 +67,9 @@ final class EncoderWorker {
                     isFirst ? planned.convolution : try layout.anotherConvolution(planned)
                 steps.append(.convolution(convolution, memory, planned))
             case .maxPool(let planned, _):
-                let pool = MaxPoolRows(
+                let pool = MaxPool(
                     images: layout.images, input: graph.values[planned.input],
-                    output: graph.values[planned.output], stored: stored, threads: threads)
+                    output: graph.values[planned.output], threads: threads)
                 steps.append(.maxPool(pool, x: at(planned.input), y: at(planned.output)))
             }
         }
@@ -77,10 +81,10 @@ final class EncoderWorker {
             step: layout.quantization?.step(0, in: graph) ?? 1, threads: threads)
         output = at(graph.output)
         let last = graph.values[graph.output]
-        pool = AveragePoolRows(
-            images: layout.images, area: last.area, channels: last.channels, stored: stored,
-            step: layout.quantization?.step(graph.output, in: graph) ?? 1,
-            threads: threads)
+        pool = AveragePool(
+            images: layout.images, area: last.area, channels: last.channels, threads: threads)
+        self.stored = stored
+        lastStep = layout.quantization?.step(graph.output, in: graph) ?? 1
     }
 
     /// Computes the features of the input. `observe` is called with each value of the graph as it
@@ -101,10 +105,10 @@ final class EncoderWorker {
                     scratch: scratch)
                 observe(planned.layer.output, f32(UnsafeRawPointer(memory.y)), memory.count)
             case .maxPool(let pool, let x, let y):
-                pool.run(x: x, y: y)
+                pool.forward(x: x, y: y, stored: stored)
             }
         }
-        if let features { pool.run(x: output, y: features) }
+        if let features { pool.forward(x: output, y: features, stored: stored, step: lastStep) }
     }
 
     /// Folds the batch norms into the weights and packs these, for all workers that share them. In

@@ -15,9 +15,10 @@ package final class InferencePlan {
     package var input: UnsafeMutablePointer<Float> { inputBuffer.floats }
     /// The features r [images, embeddingDimension], not normalized, after `run`.
     package var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
-    /// What head and classifier take: r, or r/|r|, after `run`.
-    package var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
-    /// w [images, projectionDimension], not normalized, after `run`; nil without a head.
+    /// The input of head and classifier, r or r/|r|, after `run`.
+    package var headInput: UnsafeMutablePointer<Float> { featureUnit?.z ?? features }
+    /// The projection w [images, projectionDimension], not normalized, after `run`; nil without a
+    /// head.
     package var projection: UnsafeMutablePointer<Float>? { head?.output }
     /// The logits [images, classes], after `run`; nil without a classifier.
     package var logits: UnsafeMutablePointer<Float>? { classifier?.output }
@@ -28,15 +29,15 @@ package final class InferencePlan {
     private let imagesPerWorker: Int
     private let workers: [EncoderWorker]
     private let (inputBuffer, featureBuffer): (AlignedBuffer, AlignedBuffer)
-    private let featureUnit: (layer: L2Normalize, u: AlignedBuffer, lengths: AlignedBuffer)?
+    private let featureUnit: NormalizedRows?
     private let head: HeadInference?
     private let classifier: HeadInference?
 
     /// The number of multiplications per pass below which one thread does all of the work.
     static let smallWork = 50_000_000
 
-    /// - Parameters:
     /// Plans inference on batches of `images` images.
+    /// - Parameters:
     ///   - stages: the number of stages to skip, together with the stem; `input` is then their
     ///     output. 0: none.
     ///   - quantization: nil: the encoder computes in `precision`.
@@ -76,7 +77,9 @@ package final class InferencePlan {
         )
         let total =
             layout.weightArena.byteCount + workerCount * layout.activationArena.byteCount + images
-            * (imageCount + features * (configuration.normalizesFeatures ? 2 : 1) + 1) * 4
+            * (imageCount + features) * 4
+            + (configuration.normalizesFeatures
+                ? NormalizedRows.byteCount(rows: images, dimension: features) : 0)
             + HeadInference.byteCount(headLayers + classifierLayers, rows: images)
         memoryByteCount = total
         try context.checkMemory(
@@ -102,11 +105,7 @@ package final class InferencePlan {
         self.workers = workers
         featureUnit =
             configuration.normalizesFeatures
-            ? (
-                L2Normalize(rows: images, dimension: features),
-                try AlignedBuffer(Float.self, count: images * features),
-                try AlignedBuffer(Float.self, count: images)
-            ) : nil
+            ? try NormalizedRows(rows: images, dimension: features) : nil
         head =
             headLayers.isEmpty
             ? nil : try HeadInference(headLayers, rows: images, network: network, threads: threads)
@@ -124,10 +123,7 @@ package final class InferencePlan {
             Parallel.chunks(workers.count, threads: workers.count) {
                 workers[$0].run(watch: watch)
             }
-            if let featureUnit {
-                featureUnit.layer.forward(
-                    w: features, z: featureUnit.u.floats, lengths: featureUnit.lengths.floats)
-            }
+            featureUnit?.forward(features)
             if projection { head?.forward(headInput) }
             if logits { classifier?.forward(headInput) }
         }

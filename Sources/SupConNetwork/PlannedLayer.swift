@@ -47,9 +47,9 @@ struct ConvolutionNormEntries {
 }
 
 extension ParameterStore {
-    /// The parameter of a name that the graph or the head declared. Errors: internal (there is none
-    /// of that name).
-    func declared(_ name: String) throws(SupConError) -> Entry {
+    /// Returns the parameter of a name that the graph or the head has declared. Errors: internal
+    /// (there is none of that name).
+    package func declared(_ name: String) throws(SupConError) -> Entry {
         guard let entry = entry(named: name) else {
             throw SupConError(.internal, "the network has no parameter \(name)")
         }

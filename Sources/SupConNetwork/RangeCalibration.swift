@@ -35,8 +35,8 @@ package final class RangeCalibration {
 
     /// Counts the magnitudes of the images in `input`.
     package func addImages() {
-        plan.run { value, numbers, count in
-            sc_count_magnitudes(numbers, Int64(count), counts[value].values(of: Int64.self))
+        plan.run { value, elements, count in
+            sc_count_magnitudes(elements, Int64(count), counts[value].values(of: Int64.self))
         }
     }
 

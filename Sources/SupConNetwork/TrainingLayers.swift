@@ -116,15 +116,17 @@ final class MaxPoolTraining: TrainingLayer {
     let forwardParts: [LayerPart]
     let backwardParts: [LayerPart]
 
-    init(_ pool: MaxPool, _ memory: Memory) {
+    init(_ pool: MaxPool, _ memory: Memory, type: ElementType) {
         forwardParts = [
             LayerPart(name: "pool_forward") {
-                pool.forward(x: memory.x, y: memory.y, argmax: memory.argmax)
+                pool.forward(x: memory.x, y: memory.y, argmax: memory.argmax, type: type)
             }
         ]
         backwardParts = [
             LayerPart(name: "pool_backward") {
-                pool.backward(dy: memory.dy, dy2: memory.dy2, argmax: memory.argmax, dx: memory.dx)
+                pool.backward(
+                    dy: memory.dy, dy2: memory.dy2, argmax: memory.argmax, dx: memory.dx,
+                    type: type)
             }
         ]
     }

@@ -47,11 +47,12 @@ package final class TrainingPlan {
     package let images: Int
     /// The features r [images, embeddingDimension], after `forward`.
     package var features: UnsafeMutablePointer<Float> { featureBuffer.floats }
-    /// z [images, projectionDimension], rows of length 1, after `forward`; nil without `.head`.
-    package var projection: UnsafeMutablePointer<Float>? { unit.map { $0.z.floats } }
-    /// dL/dz, for the caller to write.
-    package var projectionGradient: UnsafeMutablePointer<Float>? { unit.map { $0.dz.floats } }
-    /// [images, classes], after `forward`; nil without `.classifier`.
+    /// The embeddings z [images, projectionDimension], of length 1, after `forward`; nil without
+    /// `.head`.
+    package var projection: UnsafeMutablePointer<Float>? { unit?.rows.z }
+    /// The gradient dL/dz, which the caller writes.
+    package var projectionGradient: UnsafeMutablePointer<Float>? { unit?.dz.floats }
+    /// The logits [images, classes], after `forward`; nil without `.classifier`.
     package var logits: UnsafeMutablePointer<Float>? { classifier?.output }
     /// The gradient dL/dlogits, which the caller writes.
     package var logitsGradient: UnsafeMutablePointer<Float>? { classifier?.outputGradient }
@@ -78,15 +79,15 @@ package final class TrainingPlan {
     private let featureBuffer: AlignedBuffer
     private let featureGradientBuffer: AlignedBuffer
     private let gradientBuffer: AlignedBuffer
-    private let unit:
-        (layer: L2Normalize, z: AlignedBuffer, dz: AlignedBuffer, lengths: AlignedBuffer)?
-    /// u = r/|r|, where head and classifier take that.
-    private let featureUnit: (layer: L2Normalize, u: AlignedBuffer, lengths: AlignedBuffer)?
-    /// What head and classifier take, u or r, after `forward`.
-    package var headInput: UnsafeMutablePointer<Float> { featureUnit?.u.floats ?? features }
+    /// The embeddings z and their gradient; nil without `.head`.
+    private let unit: (rows: NormalizedRows, dz: AlignedBuffer)?
+    /// The normalized features u = r/|r|; nil unless head and classifier take u.
+    private let featureUnit: NormalizedRows?
+    /// The input of head and classifier, u or r, after `forward`.
+    package var headInput: UnsafeMutablePointer<Float> { featureUnit?.z ?? features }
 
-    /// - Parameters:
     /// Plans the steps, and allocates their memory.
+    /// - Parameters:
     ///   - images: the number of views per step.
     ///   - trained: `[.encoder, .head]` for a contrastive loss; all three for a joint classifier;
     ///     `[.encoder, .classifier]` for cross-entropy. There is no plan without `.encoder`.
@@ -108,23 +109,7 @@ package final class TrainingPlan {
         try checkPlanSizes(
             network, images: images, height: height, width: width, precision: precision,
             engine: engine)
-        try require(
-            trained.contains(.encoder), .argument,
-            "a training plan trains the encoder; a classifier alone is trained on embeddings")
-        try require(
-            trained.contains(.head) || trained.contains(.classifier), .argument,
-            "a training plan needs a head or a classifier to give the encoder a gradient")
-        try require(
-            !trained.contains(.classifier) || configuration.classes > 0, .argument,
-            "the network has no classifier to train")
-        try require(
-            (0...4).contains(frozen.stages), .argument,
-            "freeze_stages is \(frozen.stages); expected 0 to 4")
-        try require(
-            frozen.stages < 4 || trained.contains(.classifier) || configuration.head != .none,
-            .argument,
-            "all 4 stages are frozen and there is no projection head: nothing is left to train")
-        if frozen.stages > 0, frozen.quantization != nil { try engine.checkInt8() }
+        try Self.check(configuration, trained, frozen, engine)
         (threads, type, self.images) = (context.threads, precision.activations, images)
         classifierReachesEncoder = classifierGradientReachesEncoder
         let parameters = network.parameters
@@ -157,9 +142,13 @@ package final class TrainingPlan {
             + network.parameters.trainableCount * 4 + 2 * images
             * configuration.embeddingDimension * 4
             + HeadTraining.byteCount(headLayers + classifierLayers, rows: images)
-            + (trained.contains(.head) ? images * (2 * zDimension + 1) * 4 : 0)
+            + (trained.contains(.head)
+                ? NormalizedRows.byteCount(rows: images, dimension: zDimension) + images
+                    * zDimension
+                    * 4 : 0)
             + (configuration.normalizesFeatures
-                ? images * (configuration.embeddingDimension + 1) * 4 : 0)
+                ? NormalizedRows.byteCount(
+                    rows: images, dimension: configuration.embeddingDimension) : 0)
         let bytes = memoryByteCount
         try context.checkMemory(
             bytes,
@@ -197,26 +186,42 @@ package final class TrainingPlan {
         classifier = try part(classifierLayers, gradientBuffer.floats)
         featureUnit =
             configuration.normalizesFeatures
+            ? try NormalizedRows(rows: images, dimension: configuration.embeddingDimension) : nil
+        unit =
+            trained.contains(.head)
             ? (
-                L2Normalize(rows: images, dimension: configuration.embeddingDimension),
-                try AlignedBuffer(Float.self, count: images * configuration.embeddingDimension),
-                try AlignedBuffer(Float.self, count: images)
+                try NormalizedRows(rows: images, dimension: zDimension),
+                try AlignedBuffer(Float.self, count: images * zDimension)
             ) : nil
-        if trained.contains(.head) {
-            let count = images * zDimension
-            unit = (
-                L2Normalize(rows: images, dimension: zDimension),
-                try AlignedBuffer(Float.self, count: count),
-                try AlignedBuffer(Float.self, count: count),
-                try AlignedBuffer(Float.self, count: images)
-            )
-        } else {
-            unit = nil
-        }
     }
 
-    /// Whether `forward` moves batch norm's running statistics, as it does at first; a batch that
-    /// is gone through twice moves them once.
+    /// Throws unless there is something to train, and the network has it. Errors: argument,
+    /// unsupported.
+    private static func check(
+        _ configuration: NetworkConfiguration, _ trained: Trained, _ frozen: Frozen,
+        _ engine: Engine
+    ) throws(SupConError) {
+        try require(
+            trained.contains(.encoder), .argument,
+            "a training plan trains the encoder; a classifier alone is trained on embeddings")
+        try require(
+            trained.contains(.head) || trained.contains(.classifier), .argument,
+            "a training plan needs a head or a classifier to give the encoder a gradient")
+        try require(
+            !trained.contains(.classifier) || configuration.classes > 0, .argument,
+            "the network has no classifier to train")
+        try require(
+            (0...4).contains(frozen.stages), .argument,
+            "freeze_stages is \(frozen.stages); expected 0 to 4")
+        try require(
+            frozen.stages < 4 || trained.contains(.classifier) || configuration.head != .none,
+            .argument,
+            "all 4 stages are frozen and there is no projection head: nothing is left to train")
+        if frozen.stages > 0, frozen.quantization != nil { try engine.checkInt8() }
+    }
+
+    /// Whether `forward` updates batch norm's running statistics, as it does by default. A batch
+    /// that runs forward twice must update them only once.
     package var movesStatistics = true {
         didSet {
             guard movesStatistics != oldValue else { return }
@@ -239,15 +244,9 @@ package final class TrainingPlan {
     package func forwardFromFrozenOutput() {
         EngineTeam.run(images: images, threads: threads) {
             encoder?.forward(features: features)
-            if let featureUnit {
-                featureUnit.layer.forward(
-                    w: features, z: featureUnit.u.floats, lengths: featureUnit.lengths.floats)
-            }
+            featureUnit?.forward(features)
             head?.forward(headInput)
-            if let unit {
-                unit.layer.forward(
-                    w: head?.output ?? headInput, z: unit.z.floats, lengths: unit.lengths.floats)
-            }
+            unit?.rows.forward(head?.output ?? headInput)
             classifier?.forward(headInput)
         }
     }
@@ -263,9 +262,8 @@ package final class TrainingPlan {
         EngineTeam.run(images: images, threads: threads) {
             let featureGradient = featureGradientBuffer.floats
             if let unit {
-                unit.layer.backward(
-                    z: unit.z.floats, dz: unit.dz.floats, lengths: unit.lengths.floats,
-                    dw: head?.outputGradient ?? featureGradient)
+                unit.rows.backward(
+                    dz: unit.dz.floats, dw: head?.outputGradient ?? featureGradient)
                 head?.backward(headInput, dx: featureGradient, addsToInput: false)
             }
             classifier?.backward(
@@ -277,12 +275,7 @@ package final class TrainingPlan {
                     featureGradient[i] += addedToFeatures[i]
                 }
             }
-            if let featureUnit {
-                // In place: a row's product with u is taken before its numbers change.
-                featureUnit.layer.backward(
-                    z: featureUnit.u.floats, dz: featureGradient,
-                    lengths: featureUnit.lengths.floats, dw: featureGradient)
-            }
+            featureUnit?.backward(dz: featureGradient, dw: featureGradient)
             encoder?.backward(featureGradient: featureGradient, completed: completed)
         }
     }

@@ -141,7 +141,7 @@ final class WinogradConvolution: Convolution {
                 let range = (number * block)..<min((number + 1) * block, tiles)
                 let count = range.count
                 for tile in range {
-                    let (image, top, left) = place(tile)
+                    let (image, top, left) = position(tile)
                     sc_winograd_input(
                         x + image * shape.height * shape.width * inputs, height, width,
                         Int64(inputs), top - 1, left - 1,
@@ -154,7 +154,7 @@ final class WinogradConvolution: Convolution {
                         c: m + plane * count * outputs, ldc: outputs)
                 }
                 for tile in range {
-                    let (image, top, left) = place(tile)
+                    let (image, top, left) = position(tile)
                     sc_winograd_output(
                         m + (tile - range.lowerBound) * outputs, Int64(count * outputs), bias,
                         adds, relu, y + image * shape.height * shape.width * outputs, height,
@@ -178,7 +178,7 @@ final class WinogradConvolution: Convolution {
                 let count = min(block, tiles - start)
                 Parallel.ranges(count, grain: 8, threads: threads) { range in
                     for tile in range {
-                        let (image, top, left) = place(start + tile)
+                        let (image, top, left) = position(start + tile)
                         sc_winograd_input(
                             x + image * shape.height * shape.width * inputs, height, width,
                             Int64(inputs), top - 1, left - 1, v + tile * inputs,
@@ -204,8 +204,8 @@ final class WinogradConvolution: Convolution {
         }
     }
 
-    /// The image of a tile, and where its 4×4 outputs begin.
-    private func place(_ tile: Int) -> (image: Int, top: Int64, left: Int64) {
+    /// Returns the image of a tile, and the position of its 4×4 outputs.
+    private func position(_ tile: Int) -> (image: Int, top: Int64, left: Int64) {
         let (image, rest) = tile.quotientAndRemainder(dividingBy: tileRows * tileColumns)
         return (image, Int64(rest / tileColumns * 4), Int64(rest % tileColumns * 4))
     }

@@ -25,9 +25,9 @@ public protocol Collectives: AnyObject {
     ) throws(SupConError)
 
     /// Sends every rank its `byteCount` bytes of `bytes` [world × byteCount], and writes those that
-    /// the ranks send to this one, in their order, to `received` [world × byteCount], which is apart
-    /// from `bytes`. A type that has no such operation of its own gathers, which takes as many times
-    /// the bytes as there are ranks. Errors: io.
+    /// the ranks send to this one, in their order, to `received` [world × byteCount], which does
+    /// not overlap `bytes`. By default it gathers all bytes at every rank, which takes as many
+    /// times the bytes as there are ranks. Errors: io.
     func allToAll(
         _ bytes: UnsafeRawPointer, byteCount: Int, into received: UnsafeMutableRawPointer
     ) throws(SupConError)

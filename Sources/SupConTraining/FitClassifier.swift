@@ -40,9 +40,9 @@ extension Model {
             try context.checkMemory(
                 count.partialValue * 4, for: "the encoder's output for \(dataset.count) images")
             let rows = try AlignedBuffer(Float.self, count: count.partialValue)
-            let numbers = try embedInPieces(
+            let classes = try embedInPieces(
                 dataset, into: rows.floats, dimension: dimension, stop: stop)
-            let fitted = try numbers.withUnsafeBufferPointer { (labels) throws(SupConError) in
+            let fitted = try classes.withUnsafeBufferPointer { (labels) throws(SupConError) in
                 try SoftmaxRegression(
                     rows: rows.floats, labels: labels, dimension: dimension,
                     classes: dataset.classes, scaling: .scaled, weights: dataset.weights,

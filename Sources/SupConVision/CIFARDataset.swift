@@ -13,8 +13,8 @@ extension Dataset {
             classes == 10 || classes == 100, .argument, "classes is \(classes); expected 10 or 100")
         try require(!paths.isEmpty, .argument, "there are no paths; expected one or more")
         let (side, channels) = (32, 3)
-        let numbers = classes == 10 ? 1 : 2
-        let record = numbers + side * side * channels
+        let labelBytes = classes == 10 ? 1 : 2
+        let record = labelBytes + side * side * channels
         var files: [FileInput] = []
         var total = 0
         for path in paths {
@@ -40,7 +40,7 @@ extension Dataset {
         for file in files {
             try file.read(memory.pointer + at, offset: 0, count: file.size)
             for start in stride(from: at, to: at + file.size, by: record) {
-                let label = Int(bytes[start + numbers - 1])
+                let label = Int(bytes[start + labelBytes - 1])
                 try require(
                     label < classes, .format,
                     """
@@ -48,7 +48,7 @@ extension Dataset {
                     0 to \(classes - 1)
                     """
                 )
-                if numbers == 2 {
+                if labelBytes == 2 {
                     try require(
                         bytes[start] < 20, .format,
                         """
@@ -63,7 +63,7 @@ extension Dataset {
         }
         // The pixels remain where they are, between the labels.
         let batch = ImageBatch(
-            data: memory.pointer + numbers, element: .u8, count: labels.count, height: side,
+            data: memory.pointer + labelBytes, element: .u8, count: labels.count, height: side,
             width: side, channels: channels, imageStride: record,
             rowStride: side, columnStride: 1, channelStride: side * side)
         return Dataset(

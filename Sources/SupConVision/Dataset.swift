@@ -157,23 +157,23 @@ public final class Dataset: Sendable {
     /// Throws unless all indices are in range and there is memory. Errors: argument, memory (of
     /// their targets).
     func checkIndices(_ indices: [Int]) throws(SupConError) {
-        if let place = indices.firstIndex(where: { !(0..<count).contains($0) }) {
+        if let at = indices.firstIndex(where: { !(0..<count).contains($0) }) {
             throw SupConError(
                 .argument,
                 """
-                index \(place) is \(indices[place]); expected 0 to \(count - 1), as there are \
+                index \(at) is \(indices[at]); expected 0 to \(count - 1), as there are \
                 \(count) images
                 """
             )
         }
         if let targets {
-            let numbers = indices.count.multipliedReportingOverflow(by: targets.dimension)
+            let elements = indices.count.multipliedReportingOverflow(by: targets.dimension)
             try require(
-                !numbers.overflow && numbers.partialValue <= Int.max / 64, .memory,
+                !elements.overflow && elements.partialValue <= Int.max / 64, .memory,
                 "targets of \(indices.count) images are more than memory")
-            if numbers.partialValue > 1 << 20 {
+            if elements.partialValue > 1 << 20 {
                 try ExecutionContext.default.checkMemory(
-                    numbers.partialValue * 8, for: "targets of \(indices.count) images")
+                    elements.partialValue * 8, for: "targets of \(indices.count) images")
             }
         }
     }

@@ -27,8 +27,8 @@ extension Dataset {
             remainder = exact - rounded
             let taken = min(max(Int(rounded), 1), indices.count - 1)
             var stream = Philox(seed: seed, purpose: .split, sample: index)
-            for place in stream.permutation(indices.count).prefix(taken) {
-                isSecond[indices[place]] = true
+            for member in stream.permutation(indices.count).prefix(taken) {
+                isSecond[indices[member]] = true
             }
         }
         return (

@@ -82,13 +82,13 @@ extension Dataset {
         try require(
             present.count >= 2, .state,
             "the data set has images of \(present.count) class; expected 2 or more for label noise")
-        let place = Dictionary(uniqueKeysWithValues: present.enumerated().map { ($1, $0) })
+        let ranks = Dictionary(uniqueKeysWithValues: present.enumerated().map { ($1, $0) })
         var stream = Philox(seed: seed, purpose: .split, view: Variant.labelNoise.rawValue)
         for index in stream.permutation(count).prefix(
             Int((rate * Double(count) + 0.5).rounded(.down)))
         {
             let other = stream.index(below: present.count - 1)
-            labels[index] = present[other < place[labels[index], default: 0] ? other : other + 1]
+            labels[index] = present[other < ranks[labels[index], default: 0] ? other : other + 1]
         }
         return relabeled(labels, classTable)
     }
@@ -118,9 +118,9 @@ extension Dataset {
             factor >= 1 && factor.isFinite, .argument,
             "the imbalance factor is \(factor); expected 1 or more")
         return try limited(.longTailed, seed: seed) { rank, classes, largest in
-            let share = classes > 1 ? Double(rank) / Double(classes - 1) : 0
-            // A little more than the power, so that 100 · 10^(−1) does not come out as 9.999…
-            return max(1, Int(Double(largest) * pow(factor, -share) * (1 + 1e-12)))
+            let position = classes > 1 ? Double(rank) / Double(classes - 1) : 0
+            // Slightly more than the power, so that 100 · 10^(−1) does not become 9.999…
+            return max(1, Int(Double(largest) * pow(factor, -position) * (1 + 1e-12)))
         }
     }
 
@@ -136,9 +136,9 @@ extension Dataset {
         var isKept = [Bool](repeating: false, count: count)
         for (rank, (index, indices)) in members.enumerated() {
             var stream = Philox(seed: seed, purpose: .split, sample: index, view: variant.rawValue)
-            for place in stream.permutation(indices.count).prefix(
+            for member in stream.permutation(indices.count).prefix(
                 wanted(rank, members.count, largest))
-            { isKept[indices[place]] = true }
+            { isKept[indices[member]] = true }
         }
         return part((0..<count).filter { isKept[$0] })
     }

@@ -1,7 +1,7 @@
 import SupConTensor
 
-/// Reads images of a data set one at a time, with scratch memory of its own, which grows to the
-/// largest image and stays. One thread.
+/// An image reader reads images of a data set one at a time, with its own scratch memory, which
+/// grows to the largest image and is kept. It serves one thread.
 package final class ImageReader {
     private let dataset: Dataset
     private var opened = Opened.nothing
@@ -11,7 +11,7 @@ package final class ImageReader {
     private let gate: DecodeGate
     private var hasTurn = false
     private let isExact: Bool
-    /// The part of the pixels that came last in which the image lies.
+    /// The part of the last pixels in which the image lies.
     package private(set) var frame = CropBox(height: 1, width: 1)
     private var jpeg: JPEGDecoder?
     private var corrupted: CorruptedReader?
@@ -24,8 +24,8 @@ package final class ImageReader {
         case corrupted(CorruptedReader, Int)
     }
 
-    /// - Parameter gate: what the readers of one call share; nil: this one is alone, and all of the
-    ///   machine's memory may be taken.
+    /// Makes a reader. `gate` is shared by the readers of one call; nil: this reader is alone, and
+    /// may take all of the machine's memory.
     package init(_ dataset: Dataset, _ gate: DecodeGate? = nil) {
         self.dataset = dataset
         self.gate = gate ?? DecodeGate(.default)
@@ -37,8 +37,8 @@ package final class ImageReader {
 
     deinit { close() }
 
-    /// Lets the opened image go. One that is large keeps other readers of the same gate waiting
-    /// until then, or until the next `open`.
+    /// Closes the opened image. A large image keeps other readers of the same gate waiting until
+    /// then, or until the next `open`.
     package func close() {
         opened = .nothing
         corrupted?.close()
@@ -49,7 +49,7 @@ package final class ImageReader {
         gate.leave()
     }
 
-    /// Opens image `index` and tells its size; of a file it reads the bytes and the header only.
+    /// Opens image `index` and returns its size. Of a file it reads only the bytes and the header.
     /// Errors: argument (no such image), io, format (a file that has become unreadable or has
     /// changed its size), memory.
     package func open(_ index: Int) throws(SupConError) -> (height: Int, width: Int) {
@@ -61,21 +61,21 @@ package final class ImageReader {
             \(dataset.count) images
             """
         )
-        let place = dataset.sourceIndex(index)
+        let sourceIndex = dataset.sourceIndex(index)
         switch dataset.source {
-        case .batch(let batch, _): opened = .view(batch[place])
+        case .batch(let batch, _): opened = .view(batch[sourceIndex])
         case .ragged(let images, let channels, let memory):
-            let image = images[place]
+            let image = images[sourceIndex]
             opened = .view(
                 ImageView(
                     dense: memory.pointer + image.offset, element: .u8, height: image.height,
                     width: image.width, channels: channels))
         case .files(let files):
-            let path = files.name(place)
-            let encoded = files.memory?.pieces[place] ?? nil
+            let path = files.name(sourceIndex)
+            let encoded = files.memory?.pieces[sourceIndex] ?? nil
             let header =
                 if let encoded { try file.read(encoded, name: path) } else { try file.read(path) }
-            let known = dataset.source.size(place)
+            let known = dataset.source.size(sourceIndex)
             try require(
                 header.height == known.height && header.width == known.width, .format,
                 """
@@ -84,25 +84,26 @@ package final class ImageReader {
                 """
             )
             opened = .file(header, path)
-        case .callback(let callback): opened = .callback(callback, place)
+        case .callback(let callback): opened = .callback(callback, sourceIndex)
         case .corrupted(let source):
             let reader = corrupted ?? CorruptedReader(source, gate)
             corrupted = reader
-            try reader.open(place)
-            opened = .corrupted(reader, place)
+            try reader.open(sourceIndex)
+            opened = .corrupted(reader, sourceIndex)
         }
-        return dataset.source.size(place)
+        return dataset.source.size(sourceIndex)
     }
 
-    /// The opened image's pixels with the data set's channels, by any strides (a channel stride of
-    /// 0: gray made RGB; swapped or negative ones: a photograph's orientation), for a view that has
-    /// `fraction` of its pixels along each side. A JPEG may come smaller, by DCT scaling (1/2,
-    /// 1/4), but with a margin that keeps the view within half a level of 255 on average of that
-    /// from all pixels; unless the data set decodes exactly. `frame` tells where the image then
-    /// lies. Valid until the next `open`, `pixels` or `close`, and while the reader lives.
+    /// Returns the opened image's pixels with the data set's channels, by any strides (a channel
+    /// stride of 0 for gray made RGB; swapped or negative ones for a photograph's orientation), for
+    /// a view that has `fraction` of its pixels along each side. Unless the data set decodes
+    /// exactly, a JPEG may come smaller, by DCT scaling (1/2, 1/4), with a margin that keeps the
+    /// view within half a level of 255 on average of that from all pixels. `frame` is then the part
+    /// in which the image lies. The pixels are valid until the next `open`, `pixels` or `close`,
+    /// and while the reader lives.
     ///
-    /// - Parameter part: what is wanted of the image, in its pixels at full size; nil: all of it.
-    ///   Pixels elsewhere may be undefined.
+    /// - Parameter part: the part of the image that is needed, in its pixels at full size; nil: all
+    ///   of it. Pixels elsewhere may be undefined.
     ///
     /// Errors: state (nothing is open), format, memory, canceled (by a callback).
     package func pixels(atLeast fraction: Double, of part: CropBox? = nil) throws(SupConError)
@@ -113,7 +114,7 @@ package final class ImageReader {
         return view
     }
 
-    /// The pixels, and where in them the image lies if that is not all of them.
+    /// Returns the pixels, and the part in which the image lies, if that is not all of them.
     private func read(atLeast fraction: Double, of part: CropBox?) throws(SupConError) -> (
         ImageView, CropBox?
     ) {
@@ -129,14 +130,14 @@ package final class ImageReader {
             let view = try header.orientation.apply(stored).converted(
                 to: dataset.channels, scratch: converted)
             return (view, header.orientation.frame(of: header, at: denominator, in: view))
-        case .callback(let callback, let place):
+        case .callback(let callback, let sourceIndex):
             let memory = try converted.reserve(callback.height * callback.width * callback.channels)
-            try callback.call([place], memory.assumingMemoryBound(to: UInt8.self))
+            try callback.call([sourceIndex], memory.assumingMemoryBound(to: UInt8.self))
             let view = ImageView(
                 dense: memory, element: .u8, height: callback.height, width: callback.width,
                 channels: callback.channels)
             return (view, nil)
-        case .corrupted(let reader, let place): return (try reader.pixels(place), nil)
+        case .corrupted(let reader, let sourceIndex): return (try reader.pixels(sourceIndex), nil)
         }
     }
 

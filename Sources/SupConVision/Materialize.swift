@@ -9,13 +9,13 @@ extension Dataset {
         try checkIndices(indices)
         let element: ImageView.Element =
             if case .batch(let batch, _) = source { batch.element } else { .u8 }
-        var places: [ImageSource.PlacedImage] = []
-        places.reserveCapacity(indices.count)
+        var images: [ImageSource.PlacedImage] = []
+        images.reserveCapacity(indices.count)
         var total = 0
         for index in indices {
             let size = source.size(sourceIndex(index))
-            places.append(.init(offset: total, height: size.height, width: size.width))
-            // One image has at most 2³⁶ bytes: its own product cannot overflow, the sum can.
+            images.append(.init(offset: total, height: size.height, width: size.width))
+            // One image has at most 2³⁶ bytes, so its product cannot overflow, but the sum can.
             let (sum, overflow) = total.addingReportingOverflow(
                 size.height * size.width * channels * element.byteCount)
             try require(!overflow, .memory, "\(indices.count) images are larger than memory")
@@ -33,9 +33,9 @@ extension Dataset {
             }
         } else {
             let reader = ImageReader(self)
-            for (place, index) in zip(places, indices) {
+            for (image, index) in zip(images, indices) {
                 _ = try reader.open(index)
-                try reader.pixels(atLeast: 1).copyDense(to: memory.pointer + place.offset)
+                try reader.pixels(atLeast: 1).copyDense(to: memory.pointer + image.offset)
             }
         }
         let copied: ImageSource =
@@ -46,7 +46,7 @@ extension Dataset {
                         height: height, width: width, channels: channels),
                     owner: memory)
             } else {
-                .ragged(places, channels: channels, memory: memory)
+                .ragged(images, channels: channels, memory: memory)
             }
         return Dataset(
             source: copied, labels: labels.map { all in indices.map { all[$0] } },

@@ -20,12 +20,12 @@ public struct Targets: Sendable, Equatable {
             whole rows of 1 or more
             """
         )
-        if let place = values.firstIndex(where: { !$0.isFinite }) {
+        if let index = values.firstIndex(where: { !$0.isFinite }) {
             throw SupConError(
                 .argument,
                 """
-                target \(place % dimension) of image \(place / dimension) is \
-                \(values[place]); expected finite numbers
+                target \(index % dimension) of image \(index / dimension) is \
+                \(values[index]); expected finite numbers
                 """
             )
         }

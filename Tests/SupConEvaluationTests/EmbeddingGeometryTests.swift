@@ -7,15 +7,13 @@ import Testing
 
 @Suite struct EmbeddingGeometryTests {
     func measure(_ data: LabeledRows, threads: Int = 2) throws -> (
-        alignment: Double?, uniformity: Double?, spread: Double
+        alignment: Double?, uniformity: Double?
     ) {
         let context = try ExecutionContext(threads: threads)
         return try data.with { rows, labels in
             (
                 try alignment(rows, labels: labels, dimension: data.dimension, context: context),
                 try uniformity(
-                    rows, count: data.count, dimension: data.dimension, context: context),
-                try embeddingSpread(
                     rows, count: data.count, dimension: data.dimension, context: context)
             )
         }
@@ -38,18 +36,11 @@ import Testing
                 pairs += 1
             }
         }
-        var variance = 0.0
-        for k in 0..<size.1 {
-            let mean = units.reduce(0) { $0 + $1[k] } / Double(data.count)
-            variance +=
-                units.reduce(0) { $0 + ($1[k] - mean) * ($1[k] - mean) } / Double(data.count)
-        }
         let found = try measure(data)
         let mean = distances.isEmpty ? nil : distances.reduce(0, +) / Double(distances.count)
         #expect((found.alignment == nil) == (mean == nil))
         #expect(abs((found.alignment ?? 0) - (mean ?? 0)) < 1e-10)
         #expect(abs(try #require(found.uniformity) - log(potential / pairs)) < 1e-6)
-        #expect(abs(found.spread - variance) < 1e-10)
     }
 
     @Test func closedForms() throws {
@@ -59,13 +50,10 @@ import Testing
         let found = try measure(axes)
         #expect(found.alignment == 4)
         #expect(abs((found.uniformity ?? 0) - log((2 * exp(-8.0) + 4 * exp(-4.0)) / 6)) < 1e-6)
-        #expect(abs(found.spread - 1) < 1e-12)
         // All the same but for their lengths.
         let same = try measure(
             LabeledRows(rows: [1, 2, 2, 4, 0.5, 1], labels: [0, 0, 0], dimension: 2))
-        #expect(
-            (same.alignment ?? 1) < 1e-12 && abs(same.uniformity ?? 1) < 1e-6 && same.spread < 1e-12
-        )
+        #expect((same.alignment ?? 1) < 1e-12 && abs(same.uniformity ?? 1) < 1e-6)
         // No positives; no pairs.
         #expect(
             try measure(LabeledRows(rows: [1, 2, 3, 4], labels: [0, 1], dimension: 2)).alignment
@@ -74,18 +62,15 @@ import Testing
             try measure(LabeledRows(rows: [1, 2], labels: [0], dimension: 2)).uniformity == nil)
     }
 
-    @Test func spreadOfASphereIsOne() throws {
+    @Test func rowsOnASphere() throws {
         var random = Philox(seed: 3, purpose: .test)
         let data = LabeledRows(
             rows: (0..<(5000 * 16)).map { _ in random.normal() },
             labels: [Int64](repeating: 0, count: 5000), dimension: 16)
         let found = try measure(data)
-        #expect(abs(found.spread - 1) < 0.01)
         #expect(abs((found.alignment ?? 0) - 2) < 0.01)
         let other = try measure(data, threads: 5)
-        #expect(
-            found.alignment == other.alignment && found.uniformity == other.uniformity
-                && found.spread == other.spread)
+        #expect(found.alignment == other.alignment && found.uniformity == other.uniformity)
         // Only the first rows count for uniformity.
         let first = LabeledRows(
             rows: Array(data.rows[..<(uniformityRows * 16)]),
@@ -102,15 +87,9 @@ import Testing
             expectError(.argument, "row 1", "column 0") {
                 _ = try uniformity(rows, count: 2, dimension: 2)
             }
-            expectError(.argument, "row 1", "column 0") {
-                _ = try embeddingSpread(rows, count: 2, dimension: 2)
-            }
             for count in [0, -1] {
                 expectError(.shape, "rows is \(count)") {
                     _ = try uniformity(rows, count: count, dimension: 2)
-                }
-                expectError(.shape, "rows is \(count)") {
-                    _ = try embeddingSpread(rows, count: count, dimension: 2)
                 }
             }
             expectError(.shape, "is 0") { _ = try alignment(rows, labels: labels, dimension: 0) }

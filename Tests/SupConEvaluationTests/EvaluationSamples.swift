@@ -64,7 +64,8 @@ struct EvaluationReference: Decodable, Sendable, CustomTestStringConvertible {
     var dimension, classes, k: Int
     var l2, temperature: Float
     var noise, objective, scaled_objective, linear_top5, knn_top5: Double
-    var train_labels, test_labels, linear_predictions, knn_predictions: [Int64]
+    var train_labels, test_labels: [Int64]
+    var linear_predictions, knn_predictions: [Int]
     var first_row, weight, bias, scaled_weight, scaled_bias: [Double]
     var testDescription: String { name }
 

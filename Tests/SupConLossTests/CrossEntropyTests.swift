@@ -6,7 +6,7 @@ import Testing
 @Suite struct CrossEntropyTests {
     /// Computes −Σ q log softmax in double precision.
     private func reference(
-        _ x: [Double], _ labels: [Int64], _ second: [Int64], _ share: [Float], classes: Int,
+        _ x: [Double], _ labels: [Int64], _ second: [Int64], _ fraction: [Float], classes: Int,
         smoothing: Double
     ) -> Double {
         var total = 0.0
@@ -15,8 +15,8 @@ import Testing
             let logarithm = most + log(x.reduce(0) { $0 + exp($1 - most) })
             for k in 0..<classes {
                 var q = smoothing / Double(classes)
-                if k == Int(labels[row]) { q += (1 - smoothing) * Double(share[row]) }
-                if k == Int(second[row]) { q += (1 - smoothing) * (1 - Double(share[row])) }
+                if k == Int(labels[row]) { q += (1 - smoothing) * Double(fraction[row]) }
+                if k == Int(second[row]) { q += (1 - smoothing) * (1 - Double(fraction[row])) }
                 total -= q * (x[k] - logarithm)
             }
         }
@@ -31,18 +31,19 @@ import Testing
         let labels = (0..<n).map { _ in Int64(random.index(below: classes)) },
             second = (0..<n).map { _ in Int64(random.index(below: classes)) }
         let loss = try CrossEntropy(classes: classes, labelSmoothing: smoothing)
-        for share in [[Float](repeating: 1, count: n), (0..<n).map { _ in random.uniform() }] {
+        for fraction in [[Float](repeating: 1, count: n), (0..<n).map { _ in random.uniform() }] {
             var gradient = [Float](repeating: 9, count: x.count)
             let outcome = try second.withUnsafeBufferPointer { second in
-                try share.withUnsafeBufferPointer { share in
+                try fraction.withUnsafeBufferPointer { fraction in
                     try loss.evaluate(
                         logits: x, labels: labels, count: n,
-                        mix: .init(labels: second.baseAddress!, share: share.baseAddress!),
+                        mix: .init(labels: second.baseAddress!, fraction: fraction.baseAddress!),
                         gradient: &gradient)
                 }
             }
             func value(_ x: [Double]) -> Double {
-                reference(x, labels, second, share, classes: classes, smoothing: Double(smoothing))
+                reference(
+                    x, labels, second, fraction, classes: classes, smoothing: Double(smoothing))
             }
             #expect(abs(outcome.loss - value(exact)) < 1e-6)
             for k in x.indices {
@@ -50,7 +51,7 @@ import Testing
                 (up[k], down[k]) = (up[k] + 1e-5, down[k] - 1e-5)
                 #expect(abs(Double(gradient[k]) - (value(up) - value(down)) / 2e-5) < 1e-6)
             }
-            if share[0] == 1 {
+            if fraction[0] == 1 {
                 var plain = [Float](repeating: 9, count: x.count)
                 let same = try loss.evaluate(logits: x, labels: labels, count: n, gradient: &plain)
                 #expect(same.loss == outcome.loss && plain == gradient)
@@ -71,15 +72,15 @@ import Testing
         let x = (0..<n * classes).map { _ in 2 * random.normal() }
         let labels: [Int64] = [0, 3, 1, 2, 2], second: [Int64] = [1, 3, 0, 3, 0]
         let (own, other): ([Float], [Float]) = ([0, 1, 2.5, 0.5, 3], [2, 0.25, 0, 1, 4])
-        let share = (0..<n).map { _ in random.uniform() }
+        let fraction = (0..<n).map { _ in random.uniform() }
         var gradient = [Float](repeating: 9, count: x.count)
         let outcome = try second.withUnsafeBufferPointer { second in
-            try share.withUnsafeBufferPointer { share in
+            try fraction.withUnsafeBufferPointer { fraction in
                 try other.withUnsafeBufferPointer { other in
                     try CrossEntropy(classes: classes, labelSmoothing: smoothing).evaluate(
                         logits: x, labels: labels, count: n,
                         mix: .init(
-                            labels: second.baseAddress!, share: share.baseAddress!,
+                            labels: second.baseAddress!, fraction: fraction.baseAddress!,
                             weights: other.baseAddress!), weights: own, gradient: &gradient)
                 }
             }
@@ -91,8 +92,8 @@ import Testing
                         Array(x[row * classes..<(row + 1) * classes]), [label], [label], [1],
                         classes: classes, smoothing: Double(smoothing))
                 }
-                let first = Double(share[row]) * Double(own[row]) * single(labels[row])
-                return sum + first + (1 - Double(share[row])) * Double(other[row])
+                let first = Double(fraction[row]) * Double(own[row]) * single(labels[row])
+                return sum + first + (1 - Double(fraction[row])) * Double(other[row])
                     * single(second[row])
             } / Double(n)
         }
@@ -153,19 +154,20 @@ import Testing
                     logits: [1, 2, value, 4], labels: [0, 1], count: 2, gradient: &gradient)
             }
         }
-        let (second, share): ([Int64], [Float]) = ([0, 5], [0.5, 2])
+        let (second, fraction): ([Int64], [Float]) = ([0, 5], [0.5, 2])
         second.withUnsafeBufferPointer { second in
-            share.withUnsafeBufferPointer { share in
+            fraction.withUnsafeBufferPointer { fraction in
                 refused(.argument, "second label 1 is 5") {
                     _ = try loss.evaluate(
                         logits: [1, 2, 3, 4], labels: [0, 1], count: 2,
-                        mix: .init(labels: second.baseAddress!, share: share.baseAddress!),
+                        mix: .init(labels: second.baseAddress!, fraction: fraction.baseAddress!),
                         gradient: &gradient)
                 }
-                refused(.argument, "share 0 of the first label is 2.0") {
+                refused(.argument, "fraction 0 of the first label is 2.0") {
                     _ = try loss.evaluate(
                         logits: [1, 2], labels: [0], count: 1,
-                        mix: .init(labels: second.baseAddress!, share: share.baseAddress! + 1),
+                        mix: .init(
+                            labels: second.baseAddress!, fraction: fraction.baseAddress! + 1),
                         gradient: &gradient)
                 }
             }

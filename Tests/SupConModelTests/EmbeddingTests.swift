@@ -259,7 +259,7 @@ import Testing
         )
         try views.withBatch {
             try resize($0[0], into: &resized, height: 16, width: 12)
-            try PixelNormalization(model).write($0[0], to: &written, AugmentationWorkspace())
+            try ModelInput(model).write($0[0], to: &written, AugmentationWorkspace())
         }
         for i in resized.indices {
             #expect(abs(written[i] - (resized[i] - model.mean[i % 3]) / model.std[i % 3]) < 1e-5)

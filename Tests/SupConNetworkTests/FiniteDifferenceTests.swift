@@ -142,25 +142,25 @@ import Testing
         var order = Philox(seed: 4, purpose: .test)
         let x = order.permutation(count).map { Float($0) }
         let dy = random(2 * output.area * output.channels, 2)
-        let pool = MaxPool(images: 2, input: input, output: output, type: .f32, threads: 2)
+        let pool = MaxPool(images: 2, input: input, output: output, threads: 2)
         var argmax = [UInt8](repeating: 0, count: pool.argmaxByteCount)
         func forward(_ x: [Float]) -> [Float] {
             var y = dy
-            pool.forward(x: x, y: &y, argmax: &argmax)
+            pool.forward(x: x, y: &y, argmax: &argmax, type: .f32)
             return y
         }
         _ = forward(x)
         var dx = x
-        pool.backward(dy: dy, dy2: nil, argmax: argmax, dx: &dx)
+        pool.backward(dy: dy, dy2: nil, argmax: argmax, dx: &dx, type: .f32)
         try expectDerivative("max pool", at: x, dy: dy, gradient: dx, forward)
 
         let average = AveragePool(
-            images: 2, area: input.area, channels: input.channels, type: .f32, threads: 2)
+            images: 2, area: input.area, channels: input.channels, threads: 2)
         let dMean = random(2 * input.channels, 3)
-        average.backward(dy: dMean, dx: &dx)
+        average.backward(dy: dMean, dx: &dx, type: .f32)
         try expectDerivative("average pool", at: random(count, 5), dy: dMean, gradient: dx) { x in
             var y = dMean
-            average.forward(x: x, y: &y)
+            average.forward(x: x, y: &y, stored: .f32)
             return y
         }
     }
@@ -208,5 +208,17 @@ import Testing
             unit.forward(w: x, z: &z, lengths: &lengths)
             return z
         }
+    }
+
+    /// Checks that below ε a row is divided by ε, a constant, so that its derivative is dz / ε.
+    @Test func dividesTinyRowsByEpsilon() {
+        let unit = L2Normalize(rows: 2, dimension: 2), w: [Float] = [3e-13, 0, 3, 4]
+        var (z, lengths, dw) = (w, [Float](repeating: 0, count: 2), w)
+        unit.forward(w: w, z: &z, lengths: &lengths)
+        #expect(zip(z, [0.3, 0, 0.6, 0.8]).allSatisfy { abs($0 - $1) < 1e-6 })
+        unit.backward(z: z, dz: [1, 2, 1, 0], lengths: lengths, dw: &dw)
+        // The second row: (dz − z (z·dz)) / 5 with z·dz = 0.6.
+        let expected: [Float] = [1e12, 2e12, 0.128, -0.096]
+        #expect(zip(dw, expected).allSatisfy { abs($0 - $1) <= 1e-6 * abs($1) + 1e-7 })
     }
 }

@@ -4,8 +4,8 @@ import Testing
 
 @testable import SupConNetwork
 
-/// Convolutions of bytes against sums of integers, the kernels beside them, and the choice of
-/// ranges.
+/// Compares convolutions of bytes with integer sums, and tests the kernels around them, and the
+/// choice of ranges.
 @Suite struct Int8Tests {
     static let canInt8 = (try? Engine.standard.checkInt8()) != nil
 
@@ -198,8 +198,8 @@ import Testing
             var y = [T](repeating: zero, count: expected.count)
             let input = ComputeGraph.Shape(height: height, width: width, channels: channels),
                 output = ComputeGraph.Shape(height: outHeight, width: outWidth, channels: channels)
-            MaxPoolRows(images: 2, input: input, output: output, stored: stored, threads: 3).run(
-                x: numbers, y: &y)
+            MaxPool(images: 2, input: input, output: output, threads: 3).forward(
+                x: numbers, y: &y, stored: stored)
             return y
         }
         #expect(pool(.byte, x.map { UInt8($0) }, zero: 0).map { Int($0) } == expected)
@@ -214,8 +214,8 @@ import Testing
     @Test func averagesBytes() {
         let x = (0..<(2 * 49 * 70)).map { UInt8(truncatingIfNeeded: $0 * 37 % 251) }
         var y = [Float](repeating: 0, count: 140)
-        AveragePoolRows(images: 2, area: 49, channels: 70, stored: .byte, step: 0.5, threads: 2)
-            .run(x: x, y: &y)
+        AveragePool(images: 2, area: 49, channels: 70, threads: 2).forward(
+            x: x, y: &y, stored: .byte, step: 0.5)
         for image in 0..<2 {
             for c in 0..<70 {
                 let mean =
@@ -243,7 +243,7 @@ import Testing
         sc_count_magnitudes(numbers, Int64(numbers.count), &counts)
         return MagnitudeCounts(counts).bestRange(levels: levels)
     }
-    /// Mean squared error of telling `numbers` in steps of range / levels.
+    /// Returns the mean squared error of rounding `numbers` to steps of range / levels.
     private static func loss(_ numbers: [Float], _ range: Float, levels: Float) -> Double {
         let step = Double(range / levels)
         return numbers.reduce(0) {

@@ -357,33 +357,4 @@ import Testing
         }
         _ = try trainer(.kernel, 2, resume: true)
     }
-
-    /// A wide kernel's loss may lie at ln(views − 1) without any collapse: then embeddings at one
-    /// point are the only sign.
-    @Test func aLossAtChanceIsNoCollapseOfAKernel() {
-        for isCollapse in [true, false] {
-            var health = Health(chance: 4, isContrastive: true, chanceIsCollapse: isCollapse)
-            var found: Health.Finding?
-            for _ in 0..<400 {
-                #expect(health.step(loss: 4.001, spread: 0.5, rate: 0.1, place: "") == nil)
-            }
-            found = health.epoch(loss: 4.001, isLast: true, place: "")
-            #expect((found != nil) == isCollapse)
-            for _ in 0..<400 {
-                found = health.step(loss: 4.001, spread: 1e-5, rate: 0.1, place: "") ?? found
-            }
-            #expect(found?.weight == .stops)
-        }
-    }
-    /// At the end of a cosine schedule the current rate is near 0 and no advice: the message names
-    /// the run's highest one.
-    @Test func aCollapsesAdviceNamesTheHighestRate() {
-        var health = Health(chance: 4, isContrastive: true)
-        for rate in [0.05, 0.3, 9.6e-6] {
-            _ = health.step(loss: 4, spread: 0.5, rate: rate, place: "")
-        }
-        let message = health.epoch(loss: 4, isLast: true, place: "by the end")?.message ?? ""
-        #expect(message.contains("(the highest so far was 0.3)"), "\(message)")
-        #expect(message.contains("its value where all embeddings are equal, for 3 steps"))
-    }
 }

@@ -99,21 +99,3 @@ func contents(_ dataset: Dataset) throws -> [[Double]] {
         return numbers(view)
     }
 }
-
-/// The error of `body`, which must be of `kind` and speak of `words`.
-func expectError<R>(
-    _ kind: SupConError.Kind, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation,
-    _ body: () throws(SupConError) -> R
-) {
-    do {
-        _ = try body()
-        Issue.record("expected an error of kind \(kind)", sourceLocation: sourceLocation)
-    } catch {
-        #expect(error.kind == kind, "\(error)", sourceLocation: sourceLocation)
-        for word in words where !word.isEmpty {
-            #expect(
-                error.message.contains(word), "“\(error)” does not speak of “\(word)”",
-                sourceLocation: sourceLocation)
-        }
-    }
-}

@@ -1,5 +1,6 @@
 import Foundation
 import SupConTensor
+import TestSupport
 import SupConVision
 import Testing
 

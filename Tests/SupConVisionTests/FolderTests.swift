@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import SupConTensor
+import TestSupport
 import SupConVision
 import Testing
 

@@ -1,10 +1,12 @@
 import SupConTensor
+import TestSupport
 import Testing
 
 @testable import SupConVision
 
 @Suite struct ResampleTests {
-    /// torchvision in double precision, and Pillow, which rounds to bytes after each of two passes.
+    /// Compares with torchvision in double precision, and with Pillow, which rounds to bytes after
+    /// each of two passes.
     @Test(arguments: AugmentationReference.shared.resizes, [false, true])
     func agreesWithTorchvisionAndPillow(_ reference: AugmentationReference.Resize, _ portable: Bool)
         throws
@@ -24,7 +26,7 @@ import Testing
         if let exact = reference.torchvision { #expect(largestDifference(out, exact) < 2e-6) }
     }
 
-    /// The same pixels in other layouts: f32, planes, padded rows, backwards, gray made RGB by a
+    /// Tests equal pixels in other layouts: f32, planes, padded rows, backwards, gray made RGB by a
     /// stride of 0.
     @Test(arguments: [false, true]) func layoutsDoNotMatter(_ portable: Bool) throws {
         let (h, w, c) = (37, 45, 3)
@@ -142,8 +144,8 @@ import Testing
         }
     }
 
-    /// Of the same size nothing changes; a constant stays constant; the memory of a larger image
-    /// before does not shine through.
+    /// Checks that an unchanged size changes nothing, that a constant stays constant, and that no
+    /// memory of an earlier, larger image shows.
     @Test func keepsWhatItMust() throws {
         let workspace = AugmentationWorkspace()
         for (h, w, c) in [(300, 211, 3), (32, 32, 3), (28, 28, 1), (5, 3, 2), (1, 1, 4)] {
@@ -192,7 +194,7 @@ import Testing
                 #expect(throws: Never.self) { try resized(image, height: 1) }
             }
         }
-        expectError(.argument, "std of channel 0 is 0.0; expected a finite number above 0") {
+        expectError(.argument, "std of channel 0 is 0.0; expected a number of at least 1e-6") {
             () throws(SupConError) in try Normalization(mean: [0], std: [0])
         }
         expectError(.argument, "mean of channel 0 is nan; expected a finite number") {

@@ -1,4 +1,5 @@
 import SupConTensor
+import TestSupport
 import Testing
 
 @testable import SupConVision

@@ -1,22 +1,24 @@
 import SupConTensor
 import Testing
 
-/// Expects an error of `kind` whose sentence holds every one of `words`.
-package func expectError(
+/// Checks that `body` throws an error of `kind` whose message contains every one of `words`.
+package func expectError<R, Failure: Error>(
     _ kind: SupConError.Kind, _ words: String..., sourceLocation: SourceLocation = #_sourceLocation,
-    _ body: () throws -> Void
+    _ body: () throws(Failure) -> R
 ) {
     do {
-        try body()
+        _ = try body()
         Issue.record("no error; expected \(kind)", sourceLocation: sourceLocation)
-    } catch let error as SupConError {
+    } catch {
+        guard let error = error as? SupConError else {
+            Issue.record("\(error)", sourceLocation: sourceLocation)
+            return
+        }
         #expect(error.kind == kind, "\(error)", sourceLocation: sourceLocation)
-        for word in words {
+        for word in words where !word.isEmpty {
             #expect(
                 error.message.contains(word), "\"\(error)\" lacks \"\(word)\"",
                 sourceLocation: sourceLocation)
         }
-    } catch {
-        Issue.record("\(error)", sourceLocation: sourceLocation)
     }
 }

@@ -9,8 +9,8 @@ void sc_sgd(float *w, const float *g, float *v, int64_t n, float rate, float mom
 
 /* squares[0] = Σ w², squares[1] = Σ (g + decay w)², in double. */
 void sc_lars_norms(const float *w, const float *g, int64_t n, float decay, double *squares);
-/* d = rate (g + decay w);  v = momentum v + d;  w -= nesterov ? momentum v + d : v.  rate: with the
- * trust ratio in it. */
+/* d = rate (g + decay w);  v = momentum v + d;  w -= nesterov ? momentum v + d : v.  rate:
+ * including the trust ratio. */
 void sc_lars(float *w, const float *g, float *v, int64_t n, float rate, float momentum, float decay,
              int nesterov);
 /* d = g + decay w;  s = rho s + (1 - rho) d²;  v = momentum v + rate d / √(s + epsilon);  w -= v.
@@ -22,8 +22,8 @@ void sc_rmsprop(float *w, const float *g, float *s, float *v, int64_t n, float r
 void sc_adamw(float *w, const float *g, float *m, float *s, int64_t n, float shrink, float rate,
               float beta1, float beta2, float root_correction, float epsilon);
 
-/* a += share (w - a): a moving average. */
-void sc_move_towards(float *a, const float *w, int64_t n, float share);
+/* a += fraction (w - a): a moving average. */
+void sc_move_towards(float *a, const float *w, int64_t n, float fraction);
 /* sum += factor g. */
 void sc_accumulate(float *sum, const float *g, float factor, int64_t n);
 #endif

@@ -51,9 +51,11 @@ struct Health {
         self.chanceIsCollapse = chanceIsCollapse
     }
 
-    /// After each step. `spread`: variance of the embeddings over that of uniform ones; 1 where
-    /// there are none.
-    mutating func step(loss: Double, spread: Double, rate: Double, place: @autoclosure () -> String)
+    /// Examines a step. `spread` is the variance of the embeddings divided by that of uniform ones;
+    /// 1 if there are none.
+    mutating func step(
+        loss: Double, spread: Double, rate: Double, moment: @autoclosure () -> String
+    )
         -> Finding?
     {
         highestRate = max(highestRate, rate)
@@ -61,7 +63,7 @@ struct Health {
             let sign = loss.isFinite ? "finite but the embeddings are not numbers" : "\(loss)"
             return Finding(
                 message: """
-                    the loss became \(sign) \(place()): the weights have diverged. Likely remedy: \
+                    the loss became \(sign) \(moment()): the weights have diverged. Likely remedy: \
                     \(lowerRate), a longer warm-up, or images scaled to 0…1.
                     """,
                 weight: .fatal)
@@ -76,7 +78,7 @@ struct Health {
             hasReported = true
             return Finding(
                 message: """
-                    the loss has grown to \(short(average)) from \(short(lowest)) \(place()), \
+                    the loss has grown to \(short(average)) from \(short(lowest)) \(moment()), \
                     where guessing gives \(short(chance)): the run diverges. Likely remedy: \
                     \(lowerRate) or a longer warm-up.
                     """,
@@ -87,14 +89,14 @@ struct Health {
             return Finding(
                 message: collapse(
                     "their variance is \(short(spread)) of that of spread-out embeddings",
-                    place: place()),
+                    moment: moment()),
                 weight: .stops)
         }
         return nil
     }
 
-    /// After each epoch, with its mean loss.
-    mutating func epoch(loss: Double, isLast: Bool, place: @autoclosure () -> String)
+    /// Examines an epoch, given its mean loss.
+    mutating func epoch(loss: Double, isLast: Bool, moment: @autoclosure () -> String)
         -> Finding?
     {
         let isAtChance =
@@ -113,13 +115,13 @@ struct Health {
             """
             : "their variance is nearly 0"
         return Finding(
-            message: collapse(sign, place: place()),
+            message: collapse(sign, moment: moment()),
             weight: stepsAtChance >= Self.stepsAtOnePoint ? .stops : .note)
     }
 
-    private func collapse(_ sign: String, place: String) -> String {
+    private func collapse(_ sign: String, moment: String) -> String {
         """
-        the embeddings have collapsed to one point \(place): \(sign). Likely remedy: \
+        the embeddings have collapsed to one point \(moment): \(sign). Likely remedy: \
         \(lowerRate), a longer warm-up, or a larger batch; images that are all alike cannot be \
         told apart either.
         """

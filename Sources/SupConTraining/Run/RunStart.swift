@@ -18,7 +18,7 @@ struct RunStart {
             try start.resume(plan)
             return start
         }
-        try share(plan)
+        try send(plan)
     }
 
     private mutating func resume(_ plan: RunPlan) throws(SupConError) {
@@ -32,7 +32,7 @@ struct RunStart {
     }
 
     /// Sends rank 0's progress, parameters and state to the other ranks. Errors: io, memory.
-    private mutating func share(_ plan: RunPlan) throws(SupConError) {
+    private mutating func send(_ plan: RunPlan) throws(SupConError) {
         let ranks = plan.ranks
         guard !ranks.isAlone else { return }
         let (_, reports) = try ranks.together({ self }) {

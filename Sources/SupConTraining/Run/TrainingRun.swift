@@ -211,7 +211,7 @@ final class TrainingRun {
         guard
             let finding = health.step(
                 loss: outcome.loss, spread: plan.step.spread, rate: rate,
-                place: "in epoch \(epoch), step \(step)")
+                moment: "in epoch \(epoch), step \(step)")
         else { return }
         if finding.weight == .fatal {
             if let sound { try putBack(sound) }
@@ -227,7 +227,7 @@ final class TrainingRun {
     private func judge(_ epoch: Int, _ sum: EpochSum) throws(SupConError) {
         if let finding = health.epoch(
             loss: sum.meanLoss, isLast: epoch == plan.options.epochs,
-            place: "by the end of epoch \(epoch)")
+            moment: "by the end of epoch \(epoch)")
         {
             try act(on: finding, epoch, plan.stepsPerEpoch, loss: sum.meanLoss)
         }
@@ -307,10 +307,10 @@ final class TrainingRun {
     }
 
     /// Reports on every rank. The run ends on all ranks if `report` ends it on one, or one was
-    /// canceled. The requests of rank 0's callback are sent to the others. `place` says where the
+    /// canceled. The requests of rank 0's callback are sent to the others. `moment` says where the
     /// run is. Errors: canceled, those of `report`, io, memory.
     private func goOn(
-        _ place: String, _ epoch: Int, _ step: Int, _ report: () throws(SupConError) -> Bool
+        _ moment: String, _ epoch: Int, _ step: Int, _ report: () throws(SupConError) -> Bool
     ) throws(SupConError) {
         let ranks = plan.ranks
         let (goesOn, reports) = try ranks.together {
@@ -336,7 +336,7 @@ final class TrainingRun {
         guard reports.contains(where: { $0[0] == 0 }) else { return }
         try ranks.together { () throws(SupConError) in
             try require(
-                goesOn, .canceled, "the run was stopped \(place); the model keeps what it learned")
+                goesOn, .canceled, "the run was stopped \(moment); the model keeps what it learned")
         }
     }
 

@@ -118,9 +118,11 @@ final class BatchMixer {
     ) {
         let mixing = mixing(step: step)
         let ownComesFirst = mixing.fraction >= 0.5
-        var places: [Int: Int] = [:]
+        var positions: [Int: Int] = [:]
         if own.count < shape.batch {
-            for (place, source) in sources(step: step).enumerated() { places[source] = place }
+            for (position, source) in sources(step: step).enumerated() {
+                positions[source] = position
+            }
         }
         for (i, image) in own.enumerated() {
             let (label, other) = (labels[image], labels[mixing.order[image]])
@@ -139,7 +141,7 @@ final class BatchMixer {
             for i in range {
                 let source = mixing.order[own.lowerBound + i]
                 let (own, other, to) = (
-                    images + i * count, images + (places[source] ?? source) * count,
+                    images + i * count, images + (positions[source] ?? source) * count,
                     input + i * count
                 )
                 guard let box = mixing.box else {

@@ -68,7 +68,7 @@ final class ClassifierObjective {
             return try crossEntropy.evaluate(
                 logits: logits, labels: mixer.firstLabels, count: rows,
                 mix: .init(
-                    labels: mixer.secondLabels, share: mixer.firstFractions,
+                    labels: mixer.secondLabels, fraction: mixer.firstFractions,
                     weights: weights == nil ? nil : mixer.secondWeights),
                 weights: weights == nil ? nil : mixer.firstWeights, gradient: gradient)
         }

@@ -17,6 +17,9 @@ import SupConTensor
 /// run away from a queue whose keys move fast.) No gradient flows here.
 final class KeyEncoder {
     private let network: Network
+    /// The network that the copy follows, and its parameter for each one of the copy.
+    private let followed: Network
+    private let pairs: [(own: ParameterStore.Entry, followed: ParameterStore.Entry)]
     private let plan: InferencePlan
     private let momentum: Double
     private let images: Int
@@ -30,7 +33,11 @@ final class KeyEncoder {
         _ model: Model, _ phase: TrainingPhase, images: Int, momentum: Double,
         context: ExecutionContext
     ) throws(SupConError) {
-        network = try model.network.withClassifier(classes: 0, seed: 0)
+        followed = model.network
+        network = try followed.withClassifier(classes: 0, seed: 0)
+        pairs = try network.parameters.entries.map { [followed] (entry) throws(SupConError) in
+            (entry, try followed.parameters.declared(entry.name))
+        }
         plan = try InferencePlan(
             network, behind: phase.frozenStages, images: images, height: phase.height,
             width: phase.width,
@@ -50,36 +57,30 @@ final class KeyEncoder {
         plan.reloadWeights()
         plan.run()
         let rows = UnsafePointer(plan.projection ?? plan.headInput)
-        for row in 0..<images {
-            let from = rows + row * dimension
-            let length = sc_sum_of_squares(from, Int64(dimension)).squareRoot()
-            sc_scale_f32(from, 1 / max(length, 1e-12), keys + row * dimension, Int64(dimension))
-        }
+        L2Normalize(rows: images, dimension: dimension).forward(w: rows, z: keys)
     }
 
-    /// Moves the copy towards the parameters, after the step of index `step`, from 0.
-    func follow(_ parameters: ParameterStore, step: Int) {
+    /// Moves the copy towards the network after step `step`, counted from 0.
+    func follow(step: Int) {
         let (slow, ofStatistics) = (
             Float(1 - momentum), Float(1 - min(momentum, Double(1 + step) / Double(10 + step)))
         )
-        for entry in network.parameters.entries {
-            guard let source = parameters.entry(named: entry.name) else { continue }
+        for pair in pairs {
             let (to, from, fraction) = (
-                network.parameters.pointer(entry), parameters.pointer(source),
-                entry.role.isTrainable ? slow : ofStatistics
+                network.parameters.pointer(pair.own), followed.parameters.pointer(pair.followed),
+                pair.own.role.isTrainable ? slow : ofStatistics
             )
-            Parallel.ranges(entry.count, grain: 65536, threads: threads) {
+            Parallel.ranges(pair.own.count, grain: 65536, threads: threads) {
                 sc_move_towards(to + $0.lowerBound, from + $0.lowerBound, Int64($0.count), fraction)
             }
         }
     }
 
-    /// Copies the network as it is now, before the first step.
-    func begin(_ parameters: ParameterStore) {
-        for entry in network.parameters.entries {
-            guard let source = parameters.entry(named: entry.name) else { continue }
-            network.parameters.pointer(entry).update(
-                from: parameters.pointer(source), count: entry.count)
+    /// Copies the network's parameters before the first step.
+    func begin() {
+        for pair in pairs {
+            network.parameters.pointer(pair.own).update(
+                from: followed.parameters.pointer(pair.followed), count: pair.own.count)
         }
     }
 

@@ -85,7 +85,7 @@ final class QueueStep: TrainingStep {
     /// Copies the network into the key encoder at the beginning of a run.
     func begin(resumed: Bool) {
         pass.begin()
-        if !resumed { keys.begin(pass.network.parameters) }
+        if !resumed { keys.begin() }
     }
 
     func run(
@@ -114,7 +114,7 @@ final class QueueStep: TrainingStep {
         if let dz = pass.plan.projectionGradient { queries.scatter(into: dz) }
         pass.backward(labels: rows.sampleLabels + part.own.lowerBound)
         try pass.finish(pass.plan.gradients, rate: rate)
-        keys.follow(pass.network.parameters, step: step)
+        keys.follow(step: step)
         queue.push(labels: keyLabels.values(of: Int64.self))
         return outcome
     }

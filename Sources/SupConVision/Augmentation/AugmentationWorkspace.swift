@@ -1,4 +1,3 @@
-import CKernels
 import SupConTensor
 
 /// An augmentation workspace holds the memory for making views. It is kept from view to view, so
@@ -61,7 +60,7 @@ package final class AugmentationWorkspace {
                         operations[operation].apply(strip, grayMean: mean ?? 0)
                     }
                     if wantsMean { sum += strip.graySum() }
-                    if isLast { write(strip, normalization, into + row * width * channels) }
+                    if isLast { normalization.write(strip, to: into + row * width * channels) }
                 }
             }
             if isLast { return }
@@ -75,19 +74,6 @@ package final class AugmentationWorkspace {
                 swap(&current, &other)
                 next += 1
             }
-        }
-    }
-
-    @inline(__always)
-    private func write(
-        _ strip: PlanarPixels, _ normalization: Normalization, _ to: UnsafeMutablePointer<Float>
-    ) {
-        withUnsafePointer(to: normalization) { pointer in
-            // Scale, then shift: four floats each.
-            let factors = UnsafeRawPointer(pointer).assumingMemoryBound(to: Float.self)
-            sc_interleave(
-                strip.first, Int64(strip.plane), Int64(strip.channels), Int64(strip.count), factors,
-                factors + 4, to)
         }
     }
 }

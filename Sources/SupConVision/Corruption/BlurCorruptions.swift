@@ -63,8 +63,8 @@ extension FloatImage {
 
     /// Blurs as an approaching camera does: the mean of the image and of its enlargements.
     mutating func blurZoom(_ zoom: CorruptionTables.Zoom) {
-        let share = 1 / Float(zoom.count + 1)
-        // As np.arange steps: a factor's last bit can decide a pixel.
+        let weight = 1 / Float(zoom.count + 1)
+        // Computed as np.arange does, since the last bit of a factor can decide a pixel.
         let step = (1 + zoom.step) - 1
         for c in 0..<channels {
             var sum = planes[c]
@@ -72,7 +72,7 @@ extension FloatImage {
                 let layer = Self.zoomed(planes[c], height, width, factor: 1 + step * Double(i))
                 for k in 0..<count { sum[k] += layer[k] }
             }
-            planes[c] = sum.map { $0 * share }
+            planes[c] = sum.map { $0 * weight }
         }
     }
 }

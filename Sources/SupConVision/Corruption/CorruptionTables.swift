@@ -8,7 +8,7 @@ struct CorruptionTables: Sendable {
     /// The zoom factors 1, 1 + step, …, `count` in number.
     struct Zoom: Sendable { var count: Int; var step: Double }
     struct Snow: Sendable {
-        var mean, deviation, zoom, threshold: Double; var motion: Motion; var share: Double
+        var mean, deviation, zoom, threshold: Double; var motion: Motion; var fraction: Double
     }
     struct Mix: Sendable { var image, frost: Double }
     struct Fog: Sendable { var amount, decay: Double }
@@ -118,7 +118,7 @@ struct CorruptionTables: Sendable {
         rows.map {
             Snow(
                 mean: $0.0, deviation: $0.1, zoom: $0.2, threshold: $0.3,
-                motion: Motion(radius: $0.4, sigma: $0.5), share: $0.6)
+                motion: Motion(radius: $0.4, sigma: $0.5), fraction: $0.6)
         }
     }
     private static func elastics(_ side: Double, _ rows: [(Double, Double, Double)]) -> [Elastic] {

@@ -84,11 +84,11 @@ extension FloatImage {
         return row(q[0].0, q[1].0, q[2].0) + row(q[0].1, q[1].1, q[2].1)
     }
 
-    /// Made smaller, each pixel the mean of those whose middles it covers, rounded to bytes across
-    /// and again down (Pillow's BOX), and as large again.
-    mutating func pixelate(_ share: Double) {
+    /// Shrinks the image, each pixel being the mean of those whose centers it covers, rounded to
+    /// bytes after each direction (Pillow's BOX), and enlarges it again.
+    mutating func pixelate(_ fraction: Double) {
         let (rows, columns) = (
-            max(Int(Double(height) * share), 1), max(Int(Double(width) * share), 1)
+            max(Int(Double(height) * fraction), 1), max(Int(Double(width) * fraction), 1)
         )
         let (ys, xs) = (Self.boxes(height, rows), Self.boxes(width, columns))
         for c in 0..<channels {

@@ -161,7 +161,7 @@ extension FloatImage {
             for y in 0..<height {
                 for x in 0..<width {
                     across[y * width + x] =
-                        p[y * width + xs[x].low] + xs[x].share
+                        p[y * width + xs[x].low] + xs[x].fraction
                         * (p[y * width + xs[x].high] - p[y * width + xs[x].low])
                 }
             }
@@ -171,7 +171,7 @@ extension FloatImage {
             for y in 0..<height {
                 for x in 0..<width {
                     out[y * width + x] =
-                        p[ys[y].low * width + x] + ys[y].share
+                        p[ys[y].low * width + x] + ys[y].fraction
                         * (p[ys[y].high * width + x] - p[ys[y].low * width + x])
                 }
             }
@@ -180,7 +180,7 @@ extension FloatImage {
     }
 
     private static func zoomAxis(_ size: Int, _ factor: Double) -> [(
-        low: Int, high: Int, share: Float
+        low: Int, high: Int, fraction: Float
     )] {
         let part = Int((Double(size) / factor).rounded(.up))
         let first = (size - part) / 2
@@ -188,9 +188,9 @@ extension FloatImage {
         let trim = (large - size) / 2
         let scale = large > 1 ? Double(part - 1) / Double(large - 1) : 0
         return (0..<size).map { i in
-            let place = Double(i + trim) * scale
-            let low = min(Int(place), part - 1)
-            return (first + low, first + min(low + 1, part - 1), Float(place - Double(low)))
+            let position = Double(i + trim) * scale
+            let low = min(Int(position), part - 1)
+            return (first + low, first + min(low + 1, part - 1), Float(position - Double(low)))
         }
     }
 

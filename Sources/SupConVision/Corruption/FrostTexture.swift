@@ -54,11 +54,11 @@ extension FloatImage {
             let (v, h, strength) = (
                 Float(py) - Float(top), Float(px) - Float(left), light * Float(1 - t / length)
             )
-            for (row, share) in [(top, 1 - v), (top + 1, v)] where row >= 0 && row < height {
+            for (row, weight) in [(top, 1 - v), (top + 1, v)] where row >= 0 && row < height {
                 for (column, part) in [(left, 1 - h), (left + 1, h)]
                 where column >= 0 && column < width {
                     let old = ice[row * width + column]
-                    ice[row * width + column] = old + (1 - old) * strength * share * part
+                    ice[row * width + column] = old + (1 - old) * strength * weight * part
                 }
             }
             t += 1

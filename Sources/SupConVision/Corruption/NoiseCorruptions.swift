@@ -13,10 +13,10 @@ extension FloatImage {
         map { Float(Double(random.poisson(Double($0) * photons)) / photons) }
     }
 
-    /// A share of the values become 0 or 1.
-    mutating func addImpulseNoise(_ share: Double, _ random: inout Philox) {
+    /// Replaces a fraction of the values by 0 or 1.
+    mutating func addImpulseNoise(_ fraction: Double, _ random: inout Philox) {
         map { value in
-            let (hit, salt) = (Double(random.uniform()) < share, random.uniform() < 0.5)
+            let (hit, salt) = (Double(random.uniform()) < fraction, random.uniform() < 0.5)
             return hit ? (salt ? 1 : 0) : value
         }
     }

@@ -13,11 +13,12 @@ extension FloatImage {
         layer = Self.motion(
             layer, height, width, snow.motion, degrees: Double(random.uniform(-135, -45))
         ).map { ($0 * 255).rounded() / 255 }
-        let (gray, share) = (gray(), Float(snow.share))
+        let (gray, fraction) = (gray(), Float(snow.fraction))
         for c in 0..<channels {
             for i in 0..<count {
                 let whitened =
-                    share * planes[c][i] + (1 - share) * max(planes[c][i], gray[i] * 1.5 + 0.5)
+                    fraction * planes[c][i] + (1 - fraction)
+                    * max(planes[c][i], gray[i] * 1.5 + 0.5)
                 planes[c][i] = min(whitened + layer[i] + layer[count - 1 - i], 1)
             }
         }

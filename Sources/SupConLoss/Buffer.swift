@@ -1,11 +1,11 @@
 import SupConTensor
 
-/// Memory for `count` values, taken once.
-struct Room<T> {
+/// A buffer holds `count` values in memory that is allocated once.
+struct Buffer<T> {
     private let buffer: AlignedBuffer
     let start: UnsafeMutablePointer<T>
 
-    /// Errors: memory.
+    /// Allocates the memory. Errors: memory.
     init(_ count: Int) throws(SupConError) {
         buffer = try AlignedBuffer(T.self, count: count)
         start = buffer.values(of: T.self)

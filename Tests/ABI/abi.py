@@ -6,6 +6,7 @@ fine, changing is not (docs/versioning.md).
     abi.py record          keeps today's header as that of its version
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,15 @@ def padded(path: Path):
             yield f"{name} ends in {sizes[name] - end} bytes of padding; name them `reserved`"
 
 
+def first_sizes(oldest: Path):
+    """Structs whose least size, by the library's source, is not that of the first version."""
+    source = (ROOT / "Sources" / "SupConC" / "SizedStruct.swift").read_text()
+    sizes = layout(oldest)
+    for name, size in re.findall(r"extension (\w+).*firstSize: Int \{ (\d+) \}", source):
+        if name in sizes and sizes[name] != int(size):
+            yield f"firstSize of {name} is {size}; expected {sizes[name]}, as in {oldest.name}"
+
+
 def check(library: str) -> int:
     today = ROOT / "include" / "supcon.h"
     told = subprocess.run(
@@ -95,7 +105,7 @@ def check(library: str) -> int:
     ).stdout
     symbols = {line.split()[-1] for line in told.splitlines()}
     recorded = sorted(FOLDER.glob("*.h"))
-    found = list(padded(today))
+    found = [*padded(today), *(it for old in recorded[:1] for it in first_sizes(old))]
     for old in recorded:
         found += [f"since {old.stem}: {it}" for it in differences(old, today, symbols)]
     print("\n".join(found) or f"the interface of {', '.join(it.stem for it in recorded)} is kept")

@@ -162,8 +162,10 @@ $(VENV)/lint: $(VENV)/ready
 
 # The pages describe the public symbols of the targets that the product SupCon re-exports.
 docs: deps-build swift
-	@$(SWIFT) package dump-symbol-graph --minimum-access-level public --skip-synthesized-members >/dev/null
-	@rm -rf $(BUILD)/docs $(BUILD)/symbols && mkdir -p $(BUILD)/symbols
+	@rm -rf $(BUILD)/docs $(BUILD)/symbols .build/*/symbolgraph && mkdir -p $(BUILD)/symbols
+	@# It fails for the bundles of tests where they have not been built, after it has written all else.
+	@$(SWIFT) package dump-symbol-graph --minimum-access-level public --skip-synthesized-members >$(BUILD)/symbols.log 2>&1 || \
+	  ls .build/*/symbolgraph/SupCon.symbols.json >/dev/null || { cat $(BUILD)/symbols.log >&2; exit 1; }
 	@cp .build/*/symbolgraph/SupCon*.json $(BUILD)/symbols && rm -f $(BUILD)/symbols/SupConC.*
 	@$(dir $(SWIFT))docc convert Sources/SupCon/SupCon.docc --warnings-as-errors --additional-symbol-graph-dir $(BUILD)/symbols \
 	  --fallback-display-name SupCon --fallback-bundle-identifier org.libsupcon.SupCon --transform-for-static-hosting --output-path $(BUILD)/docs

@@ -131,6 +131,14 @@ static void use_dataset(supcon_status status, supcon_dataset **made) {
     float *rows = malloc(64 * 16 * sizeof *rows);
     count(supcon_model_embed_dataset(*model, dataset, NULL, rows, 64 * 16));
     free(rows);
+    /* A view, of which a JPEG's rows below the crop are not decoded. */
+    supcon_augmentation_options augmentation;
+    supcon_augmentation_options_init(&augmentation);
+    static uint64_t seed;
+    const int64_t first = 0;
+    float view[8 * 8 * 4];
+    count(
+        supcon_augment_dataset(NULL, dataset, &first, 1, &augmentation, seed++, 0, 0, 8, 8, view));
   }
   supcon_dataset_free(dataset);
 }

@@ -68,7 +68,8 @@ public func augment(
                     size, seed: seed, epoch: epoch, sample: indices[i], view: view,
                     &workspace.recipe)
                 let image = try reader.pixels(
-                    atLeast: workspace.recipe.crop.smallestFraction(height: height, width: width))
+                    atLeast: workspace.recipe.crop.smallestFraction(height: height, width: width),
+                    of: augmentation.part(of: size, by: workspace.recipe))
                 try augmentation.apply(
                     workspace.recipe, to: image, fullSize: size, frame: reader.frame, .none,
                     workspace: workspace,

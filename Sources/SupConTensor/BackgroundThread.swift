@@ -1,6 +1,6 @@
 import Glibc
 
-/// A thread of the library's own. It takes no signals: those are for the host's threads.
+/// A thread that the library starts. It blocks all signals: those are for the host's threads.
 package final class BackgroundThread {
     private final class Body {
         let run: () -> Void
@@ -9,7 +9,7 @@ package final class BackgroundThread {
     private var thread = pthread_t()
     private let process = getpid()
 
-    /// Starts a thread that runs `body`; `name` says in the error what it was for. Errors: memory.
+    /// Starts a thread that runs `body`; an error gives its purpose by `name`. Errors: memory.
     package init(_ name: String, _ body: @escaping @Sendable () -> Void) throws(SupConError) {
         var (all, former) = (sigset_t(), sigset_t())
         sigfillset(&all)
@@ -31,8 +31,8 @@ package final class BackgroundThread {
         }
     }
 
-    /// Whether this process has the thread: in a forked child it does not exist, and whatever it
-    /// held is held for ever.
+    /// Whether this process has the thread: it does not exist in a forked child, where its locks
+    /// stay locked.
     package var exists: Bool { process == getpid() }
 
     /// Waits until the body has ended; in a forked child it returns at once.

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// The host's operations, of which none follows one that has failed.
+/// The collectives of the host. After one operation has failed, no other is called.
 final class RankOperations: @unchecked Sendable {
-    // One thread at a time calls them.
+    // They are called by one thread at a time.
     private let collectives: any Collectives
     private let failure = Mutex<SupConError?>(nil)
 
@@ -10,7 +10,7 @@ final class RankOperations: @unchecked Sendable {
 
     var hasFailed: Bool { failure.withLock { $0 != nil } }
 
-    /// Errors: what an operation failed with before.
+    /// Throws if an operation has failed before. Errors: that operation's.
     func check() throws(SupConError) {
         if let failure = failure.withLock({ $0 }) { throw failure }
     }

@@ -1,15 +1,15 @@
-/// Sums over the ranks that have begun, and that a thread of their own takes one after the other,
-/// while whoever began them goes on computing. Where the host wants its functions called on its own
-/// threads, they run when they are waited for.
+/// A queue of sums over the ranks, which a background thread computes one after the other while the
+/// caller continues. If the host's functions must be called on its own threads, the sums run in
+/// `wait` instead.
 ///
-/// Either way they come before any later operation, in the order in which they began: all ranks
+/// In both cases they precede every later operation, in the order in which they began: all ranks
 /// call the same operations in the same order, whether or not each has such a thread.
 final class RankSums {
     private let queue: Queue
-    /// nil: whoever waits takes the sums.
+    /// The thread that computes the sums; nil: `wait` computes them.
     private let thread: BackgroundThread?
 
-    /// `inBackground`: on a thread of their own. Errors: memory.
+    /// Starts the thread if `inBackground`. Errors: memory.
     init(_ operations: RankOperations, inBackground: Bool) throws(SupConError) {
         let queue = Queue(operations)
         self.queue = queue
@@ -22,8 +22,8 @@ final class RankSums {
         thread.join()
     }
 
-    /// Begins to replace `values` [count] by their sums over the ranks; they and `rounded` are
-    /// nobody else's until `wait` has returned. `rounded`: as of `Ranks.beginSum`.
+    /// Begins to replace `values` [count] by their sums over the ranks. Nothing else may use them
+    /// or `rounded` (see `Ranks.beginSum`) until `wait` has returned.
     func begin(_ values: UnsafeMutablePointer<Float>, count: Int, rounded: RoundedSum?) {
         queue.append(Sum(values: values, count: count, rounded: rounded))
     }
@@ -37,13 +37,13 @@ final class RankSums {
         var rounded: RoundedSum?
     }
 
-    /// What the thread and its user share.
+    /// The state that the thread and its user share.
     private final class Queue: @unchecked Sendable {
         private let operations: RankOperations
         private let condition = WorkCondition()
-        // The following are the lock's.
+        // The lock guards the following.
         private var sums: [Sum] = []
-        /// How many of them are done.
+        /// The number of sums that are done.
         private var done = 0
         private var isStopping = false
 
@@ -75,7 +75,7 @@ final class RankSums {
             }
         }
 
-        /// The thread's work, until the queue is stopped and empty.
+        /// Computes sums until the queue is stopped and empty.
         func work() { while let next = next(waits: true) { take(next) } }
 
         private func next(waits: Bool) -> Sum? {

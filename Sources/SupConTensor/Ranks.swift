@@ -84,9 +84,9 @@ package final class Ranks {
         try check()
     }
 
-    /// Begins to replace `values` by their sums over the ranks, which `finishSums` or the next
-    /// operation waits for; the values are nobody else's until then. `rounded`: they travel in
-    /// bf16, through its memory; nil: in f32.
+    /// Begins to replace `values` by their sums over the ranks; `finishSums` and the next operation
+    /// wait for them, and nothing else may use the values until then. With `rounded` they are
+    /// exchanged in bf16, through its memory; nil: in f32.
     package func beginSum(
         _ values: UnsafeMutablePointer<Float>, count: Int, rounded: RoundedSum? = nil
     ) {

@@ -1,23 +1,23 @@
 import CKernels
 
-/// A sum over the ranks of numbers that travel in bf16, in half of the bytes: every rank's numbers
-/// are rounded, added in f32 in the order of the ranks, and the sum is rounded.
+/// A sum over the ranks whose terms are exchanged in bf16, in half of the bytes: every rank's
+/// elements are rounded, added in f32 in the order of the ranks, and the sum is rounded.
 ///
-/// Each rank adds up one slice: it receives that of all others (all to all) and gives the others
-/// its sum (gather). All ranks get the same bytes, whatever the host's way of summing is. With
-/// u = 2⁻⁸, half of the distance of neighbors in bf16, a sum S of numbers gᵣ is off by at most
-/// u Σ|gᵣ| + u |S| (1 + u), beside f32's rounding.
+/// Each rank adds up one slice: it receives that slice from all others (all to all) and sends them
+/// its sum (gather). All ranks get the same bytes, however the host sums. With u = 2⁻⁸, the
+/// rounding unit of bf16, the error of a sum S of terms gᵣ is at most u Σ|gᵣ| + u |S| (1 + u),
+/// besides f32's rounding.
 package final class RoundedSum: @unchecked Sendable {
     private let world: Int
     private let rank: Int
-    /// Of a slice at most; elements.
+    /// The most elements of a slice.
     private let slice: Int
-    /// [world, slice], in bf16.
+    /// The slices of all ranks [world, slice], in bf16.
     private let sent, received: AlignedBuffer
-    /// [slice], in bf16 and f32.
+    /// The slice of this rank [slice], in bf16 and f32.
     private let own, sum, term: AlignedBuffer
 
-    /// Makes the memory for sums of up to `count` numbers. Errors: memory.
+    /// Allocates the memory for sums of up to `count` elements. Errors: memory.
     package init(_ ranks: Ranks, count: Int) throws(SupConError) {
         (world, rank) = (ranks.world, ranks.rank)
         slice = (count + world - 1) / world

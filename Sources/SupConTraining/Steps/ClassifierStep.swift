@@ -17,7 +17,7 @@ final class ClassifierStep: TrainingStep {
     /// The weights of the samples, with mean 1; nil: all samples weigh the same.
     private let weights: [Float]?
     private let part: BatchPart
-    /// nil: gradients travel in f32.
+    /// The sum of gradients in bf16; nil: ranks exchange them in f32.
     private let rounded: RoundedSum?
     private let chunkSize: Int
     private let inputCount: Int

@@ -1,15 +1,16 @@
 import SupConTensor
 
-/// Gradient buckets are the pieces in which a step's gradients are summed over the ranks, from the
-/// last layer to the first: each is handed on as soon as the backward pass has completed it, while
-/// that goes on with the layers before it.
+/// The pieces in which a step's gradients are summed over the ranks, from the last layer to the
+/// first. Each is passed on as soon as the backward pass has completed it, while that continues
+/// with the layers before it.
 struct GradientBuckets {
-    /// In the order in which they are complete, from the end of the gradients to their beginning.
+    /// The buckets in the order of their completion, from the end of the gradients to the start.
     let buckets: [Range<Int>]
-    /// How many have been handed on in this pass.
+    /// The number of buckets that have been passed on in this pass.
     private var handedOn = 0
 
-    /// Cuts `count` gradients. `offsets`: where they are final from, as the backward pass goes on.
+    /// Divides `count` gradients. `offsets` are those from which on the gradients are final, in the
+    /// order of the backward pass.
     init(_ count: Int, completedFrom offsets: [Int]) {
         // Few enough elements that most of the exchange is behind the backward pass, and so many
         // that a message is worth its latency.
@@ -28,7 +29,7 @@ struct GradientBuckets {
 
     mutating func begin() { handedOn = 0 }
 
-    /// Hands on what is complete, now that all gradients from `offset` on are.
+    /// Passes on the buckets that are complete now that all gradients from `offset` on are final.
     mutating func complete(from offset: Int, _ body: (_ bucket: Range<Int>) -> Void) {
         while handedOn < buckets.count, buckets[handedOn].lowerBound >= offset {
             body(buckets[handedOn])

@@ -19,7 +19,7 @@ from .._torch import export_torchvision, import_torch
 from . import _flags
 from ._flags import Flag, argument
 from ._say import note
-from ._train import threads_and_quiet
+from ._train_flags import threads_and_quiet
 from ._use import (
     IMAGES,
     flag,

@@ -21,7 +21,7 @@ from .._presets import preset, presets
 from . import _flags
 from ._flags import Flag, argument, say
 from ._say import log, note, note_skipped
-from ._train import augmentation_flags, augmentation_of, given_of, threads_and_quiet
+from ._train_flags import augmentation_flags, augmentation_of, given_of, threads_and_quiet
 from ._use import flag, model_path
 
 

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 from .._options import CLASSIFIER
 from .._tune import LEFT_OUT
 from ._flags import Flag
-from ._train import configured, flags, prepared
+from ._train import configured, prepared
+from ._train_flags import flags
 
 # What only a whole run has.
 _OF_RUNS = {

@@ -24,7 +24,7 @@ from .._types import Array, Float32
 from . import _flags
 from ._flags import Flag, argument
 from ._say import counted, note, note_skipped
-from ._train import given_of, memory_limit, threads_and_quiet
+from ._train_flags import given_of, memory_limit, threads_and_quiet
 
 IMAGES = "JPEG, PNG and WebP files, or one DATA: " + _sources.HELP
 

@@ -5,8 +5,8 @@ import Testing
 
 /// Sums that begin and are waited for later.
 @Suite struct RankSumsTests {
-    /// With a thread of its own `beginSum` returns while the host still waits; what comes later
-    /// waits for it.
+    /// Checks that `beginSum` returns while the host still waits if there is a thread for it, and
+    /// that later operations wait for the sum.
     @Test func beginsWithoutWaiting() throws {
         let mayGoOn = DispatchSemaphore(value: 0)
         let sums = ThreadCollectives.run(world: 2, anyThread: true) { collectives -> [Float] in
@@ -26,7 +26,7 @@ import Testing
         for sum in sums { #expect(try sum.get() == [3, 5, 7]) }
     }
 
-    /// Operations run in the order in which they were asked for, on whatever thread.
+    /// Checks that operations run in the order of the calls, on whatever thread.
     @Test(arguments: [false, true]) func keepsTheOrder(anyThread: Bool) throws {
         let outcomes = ThreadCollectives.run(world: 3, anyThread: anyThread) { collectives in
             let ranks = try Ranks(collectives)
@@ -45,7 +45,7 @@ import Testing
         for outcome in outcomes { #expect(try outcome.get() == [1, 1, 1, 1]) }
     }
 
-    /// After an operation that has failed none is tried, and all that wait hear of it.
+    /// Checks that no operation follows a failed one, and that all waiting calls throw its error.
     @Test(arguments: [false, true]) func failsOnce(anyThread: Bool) throws {
         let failures = ThreadCollectives.run(world: 2, deadline: 1, anyThread: anyThread) {
             collectives -> (String, Int) in
@@ -63,7 +63,7 @@ import Testing
         for failure in failures { #expect(try failure.get() == ("no cable", 1)) }
     }
 
-    /// Ranks that go away with sums under way end their thread.
+    /// Checks that ranks that are released while sums are running end their thread.
     @Test func goesAwayInOrder() throws {
         let outcomes = ThreadCollectives.run(world: 2, anyThread: true) { collectives in
             let buffer = try AlignedBuffer(Float.self, count: 8)

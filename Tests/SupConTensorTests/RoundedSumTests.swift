@@ -4,7 +4,7 @@ import Testing
 
 /// Sums of numbers that travel in bf16.
 @Suite struct RoundedSumTests {
-    /// Numbers of many magnitudes and both signs.
+    /// Returns numbers of many magnitudes and both signs.
     static func values(_ rank: Int, _ count: Int) -> [Float] {
         var random = Philox(seed: UInt64(rank), purpose: .test)
         return (0..<count).map { _ in
@@ -13,7 +13,7 @@ import Testing
         }
     }
 
-    /// The nearest number of eight significant bits; of two, the even one.
+    /// Returns the nearest number of eight significant bits; of two, the even one.
     static func rounded(_ value: Float) -> Float {
         guard value.isFinite, value != 0 else { return value }
         let unit = Float(sign: .plus, exponent: value.exponent - 7, significand: 1)
@@ -44,8 +44,8 @@ import Testing
         }.map { try $0.get() }
     }
 
-    /// The sums are those of rounded numbers in f32, in the order of the ranks, rounded; and within
-    /// the bound that is promised of the sums in double.
+    /// Checks that the sums are those of rounded numbers in f32, in the order of the ranks, and
+    /// rounded, and that they differ from the sums in double by at most the documented bound.
     @Test(arguments: [2, 3, 4, 5], [1, 2, 7, 1000])
     func equalsItsDefinition(world: Int, count: Int) throws {
         let all = (0..<world).map { Self.values($0, count) }
@@ -63,7 +63,7 @@ import Testing
         }
     }
 
-    /// A host without an all-to-all, and a thread of the library, give the same bytes.
+    /// Checks that a host without an all-to-all, and a thread of the library, give the same bytes.
     @Test(arguments: [2, 3, 4]) func sameBytesHoweverTheyTravel(world: Int) throws {
         func sums(_ onlyGathers: Bool, _ anyThread: Bool) throws -> [[Float]] {
             try Self.sums(
@@ -76,8 +76,8 @@ import Testing
         #expect(try sums(false, true) == first)
     }
 
-    /// A rank gives 2 bytes of each number to the exchange, and gives its part of the sums to the
-    /// others: where a sum in f32 goes over the network about twice, at 4 bytes, half of it.
+    /// Checks that each number is sent as 2 bytes, and each sum likewise: half of the bytes of a
+    /// sum in f32, which sends 4 bytes about twice.
     @Test func halvesTheBytes() throws {
         let (world, count) = (4, 1000)
         for rank in try Self.sums(world: world, count: count, { Self.values($0, count) }) {
@@ -85,7 +85,7 @@ import Testing
         }
     }
 
-    /// What is not finite at one rank is not at any.
+    /// Checks that a number that is not finite at one rank makes the sum so at all ranks.
     @Test func keepsWhatIsNotFinite() throws {
         let found = try Self.sums(world: 3, count: 3) { rank in
             rank == 1 ? [.nan, .infinity, 1] : [1, 2, 3]

@@ -7,11 +7,11 @@ import Testing
 
 @testable import SupConTraining
 
-/// Gradients that are summed while the backward pass goes on.
+/// Tests the sums of gradients that are computed while the backward pass continues.
 @Suite struct OverlapTests {
     typealias Run = RanksTests
 
-    /// Whether a thread of the library calls changes no byte.
+    /// Checks that a thread of the library that calls the collectives changes no byte.
     @Test(
         arguments: [
             Run.Kind.supcon, .joint, .maxMargin, .queue, .lars, .mixed, .frozen, .cached, .sizes,
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    /// Chunks, whose gradients add up before they are summed.
+    /// Checks the same for chunks, whose gradients are added up before they are summed.
     @Test(arguments: [(2, 10, 2), (3, 12, 4)], [false, true])
     func changesNoByteOfChunks(
         _ sizes: (world: Int, batch: Int, chunk: Int), joint: Bool
@@ -45,36 +45,19 @@ import Testing
         }
     }
 
-    /// Ranks some of which have such a thread, and some not, call alike.
+    /// Checks that ranks with such a thread and ranks without call the same operations.
     @Test func ranksMayDiffer() throws {
-        final class Own: Collectives {
-            let inner: ThreadCollectives
-            init(_ inner: ThreadCollectives) { self.inner = inner }
-            var rank: Int { inner.rank }
-            var world: Int { inner.world }
-            var allowsAnyThread: Bool { rank == 1 }
-            func allReduceSum(_ values: UnsafeMutablePointer<Float>, count: Int)
-                throws(SupConError)
-            { try inner.allReduceSum(values, count: count) }
-            func allGather(
-                _ bytes: UnsafeRawPointer, byteCount: Int, into gathered: UnsafeMutableRawPointer
-            ) throws(SupConError) {
-                try inner.allGather(bytes, byteCount: byteCount, into: gathered)
-            }
-            func broadcast(_ bytes: UnsafeMutableRawPointer, byteCount: Int, root: Int)
-                throws(SupConError)
-            { try inner.broadcast(bytes, byteCount: byteCount, root: root) }
-            func barrier() throws(SupConError) { try inner.barrier() }
-        }
         let same = try Run.train(world: 3, Run.options())
-        let mixed = try ThreadCollectives.run(world: 3) { try Run.train(Run.options(), Own($0)) }
-            .map { try $0.get() }
+        let mixed = try ThreadCollectives.run(world: 3) { rank in
+            rank.allowsAnyThread = rank.rank == 1
+            return try Run.train(Run.options(), rank)
+        }.map { try $0.get() }
         for (a, b) in zip(same, mixed) { #expect(a.parameters == b.parameters) }
     }
 
-    /// Over a slow network a step takes less time where the sums are behind the backward pass.
+    /// Checks that over a slow network a step takes less time if sums overlap the backward pass.
     @Test func hidesTheNetwork() throws {
-        /// The shortest step of a run, with sums that take so many seconds per byte.
+        /// Returns the time of the shortest step of a run whose sums take `perByte` seconds.
         func seconds(anyThread: Bool, perByte: Double) throws -> Double {
             let outcomes = ThreadCollectives.run(world: 2, anyThread: anyThread) { rank in
                 // Embeddings and agreements are as good as free.
@@ -113,7 +96,7 @@ import Testing
         Issue.record("\(said), \(free) s without a network")
     }
 
-    /// What fails on the library's thread is the run's error, at every rank.
+    /// Checks that a failure on the library's thread ends the run at every rank.
     @Test(arguments: [4, 6, 8, 11, 15, 22]) func aSumThatFailsEndsTheRun(operation: Int) {
         let begin = Date()
         let outcomes = ThreadCollectives.run(world: 3, deadline: 1, anyThread: true) { rank in
@@ -144,7 +127,7 @@ import Testing
         return options
     }
 
-    /// One step moves the parameters nearly as in f32, alike at all ranks and in every run.
+    /// Checks that one step moves the parameters nearly as in f32, and all ranks and runs alike.
     @Test(
         arguments: [
             Run.Kind.supcon, .joint, .crossEntropy, .queue, .frozen, .weightedMix,
@@ -170,7 +153,8 @@ import Testing
         #expect(off < 0.01 * moved, "\(off) of \(moved)")
     }
 
-    /// The classifier's gradients, and one process, which gives nobody anything.
+    /// Checks the classifier's gradients, and that one process, which exchanges nothing, ignores
+    /// the option.
     @Test func otherRuns() throws {
         let linear = Run.options {
             ($0.objective, $0.learningRate, $0.gradientPrecision) = (.linear, 0.05, .bf16)
@@ -185,7 +169,7 @@ import Testing
         #expect(try Run.train(unrounded).parameters == alone.parameters)
     }
 
-    /// A run learns as much as in f32.
+    /// Checks that a run learns as much as in f32.
     @Test func learnsAsMuch() throws {
         func train(_ precision: GradientPrecision) throws -> [Double] {
             let options = Run.options {

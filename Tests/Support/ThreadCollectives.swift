@@ -8,7 +8,7 @@ public final class ThreadCollectives: Collectives {
     private let meeting: Meeting
 
     /// Whether the library may call from a thread of its own.
-    public let allowsAnyThread: Bool
+    public var allowsAnyThread: Bool
 
     private init(rank: Int, meeting: Meeting, allowsAnyThread: Bool) {
         (self.rank, self.meeting, self.allowsAnyThread) = (rank, meeting, allowsAnyThread)
@@ -23,6 +23,8 @@ public final class ThreadCollectives: Collectives {
     /// A closure that runs before each operation, with its index from 0; an error that it throws is
     /// the operation's.
     public var before: (Int) throws(SupConError) -> Void = { _ in }
+    /// A closure that changes the results of this rank's sums.
+    public var altered: (inout [Float]) -> Void = { _ in }
 
     /// A meeting is where ranks exchange data: each leaves its bytes, waits for the others, reads
     /// theirs, and waits again.
@@ -87,6 +89,7 @@ public final class ThreadCollectives: Collectives {
                 for i in 0..<count { sums[i] += other[i] }
             }
         }
+        altered(&sums)
         for i in 0..<count { values[i] = sums[i] }
     }
 

@@ -62,7 +62,7 @@ def step(
 
 
 # seconds_per_view and loss_seconds: bench "train-step resnet50", bf16, and "loss", on two cores of
-# Zen 4; a machine of 32 such cores is taken to be 16 times as fast, which was not measured.
+# Zen 5; a machine of 32 such cores is taken to be 16 times as fast, which was not measured.
 SMALL = Network("ResNet-50 224x224, 2 cores", 4 * 27.9e6, 0.560 / 16, 0.077)
 LARGE = Network("ResNet-50 224x224, 32 cores", 4 * 27.9e6, 0.560 / 16 / 16, 0.077 / 16)
 

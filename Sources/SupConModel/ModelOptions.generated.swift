@@ -25,8 +25,9 @@ public struct ModelOptions: Sendable, Equatable {
     public var imageWidth: Int = 32
     /// Whether each residual block begins as the identity (arXiv:1706.02677, section 5.1). This
     /// helps networks of bottleneck blocks (ResNet-50 and deeper) that are trained from scratch,
-    /// and costs those of basic blocks up to four points of a linear probe (docs/accuracy.md).
-    /// Loaded weights replace the initial ones. A preset sets on or off, as its publication does.
+    /// and costs those of basic blocks up to four points of a linear probe and two of kNN
+    /// (docs/accuracy.md). Loaded weights replace the initial ones. A preset sets on or off, as its
+    /// publication does.
     public var zeroInitLastGamma: Bool? = nil
     /// The projection head after the encoder during training.
     public var head: HeadKind = .mlp

@@ -70,8 +70,7 @@ public enum OptimizerKind: Int32, Sendable, CaseIterable {
     case adamw = 3
 }
 
-/// The type in which the ranks of a run give each other their gradients. The raw values are those
-/// of the C header.
+/// The type in which ranks exchange gradients. The raw values are those of the C header.
 public enum GradientPrecision: Int32, Sendable, CaseIterable {
     /// Unrounded.
     case f32 = 0
@@ -266,8 +265,7 @@ public struct TrainOptions: Sendable {
     /// otherwise they are of each rank's own, as in the paper. It changes nothing in a run of one
     /// process.
     public var syncBatchNorm: Bool = false
-    /// Type in which several ranks give each other their gradients. It changes nothing in a run of
-    /// one process.
+    /// Type in which ranks exchange gradients. It changes nothing in a run of one process.
     public var gradientPrecision: GradientPrecision = .f32
 
     /// Makes the defaults.

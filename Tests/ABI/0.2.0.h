@@ -851,9 +851,9 @@ typedef struct supcon_model_options {
   int32_t image_width;
   /* Whether each residual block begins as the identity (arXiv:1706.02677, section 5.1). This
    * helps networks of bottleneck blocks (ResNet-50 and deeper) that are trained from scratch,
-   * and costs those of basic blocks up to four points of a linear probe (docs/accuracy.md).
-   * Loaded weights replace the initial ones. A preset sets on or off, as its publication does.
-   * Default SUPCON_ZERO_INIT_AUTO. */
+   * and costs those of basic blocks up to four points of a linear probe and two of kNN
+   * (docs/accuracy.md). Loaded weights replace the initial ones. A preset sets on or off, as its
+   * publication does. Default SUPCON_ZERO_INIT_AUTO. */
   int32_t zero_init_last_gamma;
   /* The projection head after the encoder during training. Default SUPCON_HEAD_MLP. */
   int32_t head;
@@ -1131,7 +1131,7 @@ enum {
    * reference_batch 0 are usual. */
   SUPCON_OPTIMIZER_ADAMW = 3
 };
-/* The type in which the ranks of a run give each other their gradients. */
+/* The type in which ranks exchange gradients. */
 enum {
   /* Unrounded. */
   SUPCON_GRADIENT_PRECISION_F32 = 0,
@@ -1349,8 +1349,8 @@ typedef struct supcon_train_options {
    * otherwise they are of each rank's own, as in the paper. It changes nothing in a run of one
    * process. Default 0; 0 or 1. */
   int32_t sync_batch_norm;
-  /* Type in which several ranks give each other their gradients. It changes nothing in a run of
-   * one process. Default SUPCON_GRADIENT_PRECISION_F32. */
+  /* Type in which ranks exchange gradients. It changes nothing in a run of one process. Default
+   * SUPCON_GRADIENT_PRECISION_F32. */
   int32_t gradient_precision;
   /* Must be 0. */
   int32_t reserved;

@@ -310,7 +310,7 @@ OptimizerName = Literal[
 
 
 class GradientPrecision(Choice):
-    """The type in which the ranks of a run give each other their gradients."""
+    """The type in which ranks exchange gradients."""
 
     F32 = 0
     BF16 = 1

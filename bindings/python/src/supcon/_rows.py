@@ -972,7 +972,7 @@ TRAIN = Table(
     ),
     Row(
         'gradient_precision', 'gradient_precision', GradientPrecision, '', 'Several processes',
-        'Type in which several ranks give each other their gradients.',
+        'Type in which ranks exchange gradients.',
         '',
         None,
     ),

@@ -21,12 +21,12 @@ import supcon
 FOLDER = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
 
 
-def read(part: str) -> "tuple[np.ndarray, np.ndarray]":
+def read(part: str, folder: Path = FOLDER) -> "tuple[np.ndarray, np.ndarray]":
     images = np.frombuffer(
-        gzip.open(FOLDER / f"{part}-images-idx3-ubyte.gz").read(), np.uint8, offset=16
+        gzip.open(folder / f"{part}-images-idx3-ubyte.gz").read(), np.uint8, offset=16
     ).reshape(-1, 28, 28)
     return images, np.frombuffer(
-        gzip.open(FOLDER / f"{part}-labels-idx1-ubyte.gz").read(), np.uint8, offset=8
+        gzip.open(folder / f"{part}-labels-idx1-ubyte.gz").read(), np.uint8, offset=8
     )
 
 

@@ -221,7 +221,11 @@ def curves(lines, what: str) -> str:
                 *times,
                 *(megabytes(it.get("extra_bytes", it["peak_bytes"])) if it else "" for it in found),
                 *(
-                    [duration(found[0]["epoch_end_s"]) if "epoch_end_s" in found[0] else ""]
+                    [
+                        duration(found[0]["epoch_end_s"])
+                        if found[0] and "epoch_end_s" in found[0]
+                        else ""
+                    ]
                     if what == "overlap"
                     else []
                 ),

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Measure what `zero_init_last_gamma` does to networks of several depths and widths: 500 images of
-Fashion-MNIST at 16×16, 20 epochs in batches of 62, else the defaults of `supcon.SupConEncoder`.
+Fashion-MNIST at 16×16, 20 epochs in batches of 64, else the defaults of `supcon.SupConEncoder`.
 Print a JSON line per run: the last epoch's loss, and a linear probe and kNN on 2,000 test images.
 
     PYTHONPATH=bindings/python/src python3 Benchmarks/zero_init.py [NETWORK:WIDTH …] [--seeds 0 1]

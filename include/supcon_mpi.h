@@ -26,13 +26,14 @@ extern "C" {
 /* Ranks of a communicator: copies of it, so that messages do not mix with the host's. */
 typedef struct supcon_mpi supcon_mpi;
 
-/* Fills `collectives`, which has been initialized, for the ranks of a communicator; all of them
- * call this. It is valid until supcon_mpi_free(*mpi). deadline: seconds, above 0, after which an
- * operation that a rank does not come to fails, and says which rank; give more than rank 0 takes to
- * write a checkpoint. Returns MPI_SUCCESS, or MPI's error (MPI_ERR_ARG: a NULL, a deadline that is
- * not above 0; MPI_ERR_PENDING: not all ranks came here before the deadline; MPI_ERR_NO_MEM), with
- * *mpi NULL. One thread at a time. MPI_THREAD_SINGLE does; from MPI_THREAD_SERIALIZED on any_thread
- * is set, and gradients are summed while the backward pass goes on. */
+/* Fills `collectives` for the ranks of a communicator; all of them call this. It is valid until
+ * supcon_mpi_free(*mpi). deadline: seconds, above 0, after which an operation that a rank does not
+ * come to fails, and says which rank; give more than rank 0 takes to write a checkpoint. Returns
+ * MPI_SUCCESS, or MPI's error (MPI_ERR_ARG: a NULL, a deadline that is not above 0;
+ * MPI_ERR_PENDING: not all ranks came here before the deadline; MPI_ERR_NO_MEM), with *mpi NULL.
+ * One thread at a time. MPI_THREAD_SINGLE is enough. With MPI_THREAD_SERIALIZED or more, any_thread
+ * is set, and gradients are summed during the backward pass: the host then makes no MPI call of its
+ * own during supcon_trainer_run unless it has MPI_THREAD_MULTIPLE. */
 int supcon_mpi_create(MPI_Comm communicator, double deadline, supcon_collectives *collectives,
                       supcon_mpi **mpi);
 /* All ranks call it. NULL is legal. */

@@ -151,7 +151,7 @@ INLINE void NAME(across_few)(const sc_resampler *r, float *out, const int64_t wi
 }
 #endif
 
-/* How many windows the outputs of one vector draw on, at most. */
+/* Returns the largest number of windows on which the outputs of one vector depend. */
 static int NAME(windows)(const sc_resampler *r) {
 #ifdef AVX512
   const int64_t outputs = 16, inputs = 32, taps = r->taps_x;

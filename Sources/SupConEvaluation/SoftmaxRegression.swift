@@ -22,7 +22,7 @@ package struct SoftmaxRegression: Sendable {
     }
 
     package static let scale = 10.0
-    /// Times the number of rows that count, whatever their weights: the l2 where none is given.
+    /// The default l2 is this divided by the number of rows with a weight above 0.
     package static let defaultL2 = 5.0
 
     package let classes: Int

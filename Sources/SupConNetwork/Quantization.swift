@@ -83,7 +83,8 @@ extension QuantizedConvolution {
     }
 }
 
-/// The whole numbers allowed for weights: multiples of `spacing` up to a magnitude of `largest`.
+/// Byte weights are the whole numbers that quantized weights may be: multiples of `spacing` up to a
+/// magnitude of `largest`.
 struct ByteWeights: Equatable {
     var largest: Float
     var spacing: Float
@@ -92,13 +93,13 @@ struct ByteWeights: Equatable {
     ///
     /// Without a dot product of bytes, unsigned bytes are multiplied by signed ones in pairs, and
     /// the sum of two products saturates to 16 bits: 2 · 255 · 63 fits, 2 · 255 · 127 does not. If
-    /// x is signed, oneDNN adds 128 to it and halves the weights, which so have to be even.
+    /// x is signed, oneDNN adds 128 to it and halves the weights, which must therefore be even.
     init(xIsSigned: Bool, dotProduct: Bool = CPUFeatures.hasVNNI) {
         (largest, spacing) = dotProduct ? (127, 1) : xIsSigned ? (126, 2) : (63, 1)
     }
 }
 
-/// The quantization steps of a convolution's weights and of its output.
+/// Byte steps are the quantization steps of a convolution's weights and of its output.
 struct ByteSteps {
     /// The steps of the weights [outputs].
     var weights: [Float]

@@ -59,13 +59,13 @@ package final class TrainingPlan {
     /// The gradients, laid out like the network's `parameters.values[0..<trainableCount]`, after
     /// `backward`; 0 for parameters that are not trained.
     package var gradients: UnsafeMutablePointer<Float> { gradientBuffer.floats }
-    /// The offsets that `backward` tells of, in its order. The gradients before the last of them
-    /// are of parameters that are not trained.
+    /// The offsets that `backward` passes to `completed`, in that order. The gradients before the
+    /// last of them belong to parameters that are not trained.
     package var completedOffsets: [Int] {
         [headOffset] + (encoder?.offsets ?? []).reversed().compactMap { $0 }
     }
 
-    /// Where head and classifier begin among the gradients, behind the encoder.
+    /// The offset of the first gradient of head or classifier; the encoder's come before it.
     private let headOffset: Int
     let threads: Int
     /// The frozen stages and their input; nil: no stage is frozen.

@@ -1,6 +1,7 @@
 import Glibc
 
-/// A thread that the library starts. It blocks all signals: those are for the host's threads.
+/// A background thread runs a function of the library beside the host's threads. It blocks all
+/// signals: those are for the host's threads.
 package final class BackgroundThread {
     private final class Body {
         let run: () -> Void

@@ -58,7 +58,8 @@ extension Collectives {
         try ranks.check()
     }
 
-    /// `allToAll` where there is only `allGather`. Errors: io, memory.
+    /// Sends and receives as `allToAll` does, by gathering, in a buffer of world × byteCount.
+    /// Errors: io, memory.
     package func allToAllByGathering(
         _ bytes: UnsafeRawPointer, byteCount: Int, into received: UnsafeMutableRawPointer
     ) throws(SupConError) {

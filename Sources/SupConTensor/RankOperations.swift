@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The collectives of the host. After one operation has failed, no other is called.
+/// Rank operations call the host's collectives, and none after one has failed.
 final class RankOperations: @unchecked Sendable {
     // They are called by one thread at a time.
     private let collectives: any Collectives

@@ -1,6 +1,6 @@
-/// A queue of sums over the ranks, which a background thread computes one after the other while the
-/// caller continues. If the host's functions must be called on its own threads, the sums run in
-/// `wait` instead.
+/// Rank sums are sums over the ranks that a background thread computes one after the other while
+/// the caller continues. If the host's functions must be called on its own threads, or no thread
+/// can be started, the sums run in `wait` instead.
 ///
 /// In both cases they precede every later operation, in the order in which they began: all ranks
 /// call the same operations in the same order, whether or not each has such a thread.
@@ -9,11 +9,11 @@ final class RankSums {
     /// The thread that computes the sums; nil: `wait` computes them.
     private let thread: BackgroundThread?
 
-    /// Starts the thread if `inBackground`. Errors: memory.
-    init(_ operations: RankOperations, inBackground: Bool) throws(SupConError) {
+    /// Starts the thread if `inBackground`.
+    init(_ operations: RankOperations, inBackground: Bool) {
         let queue = Queue(operations)
         self.queue = queue
-        thread = inBackground ? try BackgroundThread("gradient") { queue.work() } : nil
+        thread = inBackground ? try? BackgroundThread("gradient") { queue.work() } : nil
     }
 
     deinit {
@@ -29,7 +29,7 @@ final class RankSums {
     }
 
     /// Waits until all sums that have begun are done.
-    func wait() { queue.finish(takesSums: thread == nil) }
+    func wait() { queue.finish(takesSums: thread?.exists != true) }
 
     private struct Sum {
         var values: UnsafeMutablePointer<Float>

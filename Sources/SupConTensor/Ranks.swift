@@ -31,9 +31,7 @@ package final class Ranks {
         (self.rank, self.world) = (rank, world)
         operations = collectives.map { RankOperations($0) }
         let inBackground = world > 1 && collectives?.allowsAnyThread == true
-        sums = try operations.map { (operations) throws(SupConError) in
-            try RankSums(operations, inBackground: inBackground)
-        }
+        sums = operations.map { RankSums($0, inBackground: inBackground) }
         report = try AlignedBuffer(Double.self, count: Self.reportCount)
         reports = try AlignedBuffer(Double.self, count: world * Self.reportCount)
         message = try AlignedBuffer(byteCount: Self.messageByteCount)

@@ -1,7 +1,7 @@
 import CKernels
 
-/// A sum over the ranks whose terms are exchanged in bf16, in half of the bytes: every rank's
-/// elements are rounded, added in f32 in the order of the ranks, and the sum is rounded.
+/// A rounded sum adds up the elements of all ranks, which are exchanged in bf16, in half of the
+/// bytes: every rank's are rounded, added in f32 in the order of the ranks, and the sum is rounded.
 ///
 /// Each rank adds up one slice: it receives that slice from all others (all to all) and sends them
 /// its sum (gather). All ranks get the same bytes, however the host sums. With u = 2⁻⁸, the

@@ -12,13 +12,17 @@ extension TrainOptions {
     static let largestBatch = 256
 
     /// Returns the options with their batch size resolved: if none is given, it is 256 or, if they
-    /// are fewer, all `images`, rounded down to whole chunks and to whole classes.
+    /// are fewer, all `images`, rounded down to whole chunks and to whole classes. A chunk that is
+    /// not smaller than the batch is all of it.
     func withBatch(ofAtMost images: Int) -> TrainOptions {
         guard batchSize == 0 else { return self }
         var options = self
         let most = min(Self.largestBatch, max(2, images))
-        let unit = max(1, chunkSize, imagesPerClass)
-        options.batchSize = max(most / unit * unit, min(unit, most))
+        if chunkSize >= most { options.chunkSize = 0 }
+        let (chunk, group) = (max(1, options.chunkSize), max(1, imagesPerClass))
+        // The least common multiple, if there is room for it; the checks name what is not divided.
+        let unit = (1...most).first { $0.isMultiple(of: chunk) && $0.isMultiple(of: group) }
+        options.batchSize = unit.map { most / $0 * $0 } ?? most
         return options
     }
 

@@ -1489,10 +1489,10 @@ SUPCON_MUST_CHECK supcon_status supcon_trainer_create_distributed(
     const supcon_train_options *options, const supcon_collectives *collectives,
     supcon_trainer **trainer);
 /* Tells the other ranks, which are in supcon_trainer_create_distributed or come to it, that this
- * one cannot make its trainer: theirs ends at once with the status `reason`, one of
- * SUPCON_STATUS_*, and `message` behind this rank's name. For what fails between the collectives
- * and the trainer, such as a data set; nothing else is called after it. message: may be NULL.
- * Errors: argument, memory, io (they could not be told). */
+ * one cannot make its trainer: their calls end at once with the status `reason`, one of
+ * SUPCON_STATUS_*, and a message that names this rank, followed by `message`. For what fails
+ * between the collectives and the trainer, such as a data set; nothing else is called after it.
+ * message: may be NULL. Errors: argument, memory, io (they could not be told). */
 SUPCON_MUST_CHECK supcon_status supcon_collectives_fail(const supcon_collectives *collectives,
                                                         supcon_status reason, const char *message);
 

@@ -204,7 +204,9 @@ def begin(tmp_path, ranks, *command) -> subprocess.Popen:
     )  # fmt: skip
     end = time.monotonic() + 60
     while not (tmp_path / "checkpoints" / "last.supcon").exists():
-        assert process.poll() is None and time.monotonic() < end, process.stderr.read()
+        if process.poll() is not None or time.monotonic() > end:
+            process.kill()
+            pytest.fail(process.communicate()[1])
         time.sleep(0.05)
     return process
 

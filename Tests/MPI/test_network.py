@@ -35,7 +35,9 @@ def begin(network, folder, **options):
     )  # fmt: skip
     end = time.monotonic() + 60
     while not checkpoint.exists():
-        assert process.poll() is None and time.monotonic() < end, process.stdout.read()
+        if process.poll() is not None or time.monotonic() > end:
+            process.kill()
+            pytest.fail(process.communicate()[0])
         time.sleep(0.01)
     return process
 

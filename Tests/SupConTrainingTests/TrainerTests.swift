@@ -385,6 +385,8 @@ import Testing
         // Whole chunks, and as many images of each class.
         #expect(try steps(7) { $0.chunkSize = 3 } == 1)
         #expect(try steps(50) { $0.imagesPerClass = 22 } == 1)
+        #expect(try steps(50) { ($0.chunkSize, $0.imagesPerClass) = (4, 14) } == 1)
+        #expect(try steps(50) { $0.chunkSize = 64 } == 1)
         expectError(.state, "1 images to train on", "one batch of 2") { _ = try steps(1) }
     }
 

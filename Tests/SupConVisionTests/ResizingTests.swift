@@ -6,20 +6,21 @@ import Testing
 /// Tests the two ways of bringing an image to a size.
 @Suite struct ResizingTests {
     /// Compares with Pillow's resize of the whole and numpy's cut, from the file and from its
-    /// pixels.
-    @Test(arguments: [(60, 60), (40, 100)])
-    func cropIsTorchvisions(_ size: (height: Int, width: Int)) throws {
+    /// pixels; also for a view after another that is augmented.
+    @Test(arguments: [(60, 60), (40, 100)], [1, 2])
+    func cropIsTorchvisions(_ size: (height: Int, width: Int), views: Int) throws {
         let truth = try contents(
             try Dataset.files([Fixtures.path("cat1_crop\(size.height)x\(size.width).png")]))[0]
         for isExact in [true, false] {
             let dataset = try Dataset.files(
                 [Fixtures.path("cat1.jpg")], options: DatasetOptions(decodesExactly: isExact))
             let loader = try Loader(
-                dataset, .defaults(.none), views: 1, height: size.height, width: size.width,
-                mean: [0, 0, 0], std: [1, 1, 1], seed: 0, threads: 1, batchSize: 1,
-                resizing: .crop)
+                dataset, .defaults(views == 1 ? .none : .autoAugmentCIFAR10),
+                second: views == 1 ? nil : .defaults(.none), views: views, height: size.height,
+                width: size.width, mean: [0, 0, 0], std: [1, 1, 1], seed: 0, threads: 1,
+                batchSize: 1, resizing: .crop)
             try loader.begin(epoch: 1, batches: [[0]])
-            let view = try loader.next().pixels
+            let view = try loader.next().pixels + (views - 1) * truth.count
             var (sum, largest) = (0.0, 0.0)
             for (i, expected) in truth.enumerated() {
                 let difference = abs(Double(view[i]) * 255 - expected)

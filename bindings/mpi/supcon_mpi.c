@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-/* MPI counts in ints; a test makes it smaller. */
+/* The largest count of one MPI call, which takes an int; a test defines a smaller one. */
 #ifndef MOST
 #define MOST ((int64_t)1 << 28)
 #endif
@@ -19,7 +19,7 @@ struct supcon_mpi {
   MPI_Comm work;
   MPI_Comm alive; /* apart from what may still be under way after a failure */
   int rank, world;
-  pthread_t owner; /* made this */
+  pthread_t owner; /* the thread that made this */
   double deadline;
   char word; /* 1, sent to show that this rank is alive */
   char failure[512];
@@ -139,16 +139,17 @@ static int all_to_all(const void *bytes, int64_t count, void *received, void *us
   }
   for (int64_t start = 0; start < count; start += MOST) {
     /* Blocks of one part, `count` bytes apart. */
-    MPI_Datatype column, block;
+    MPI_Datatype column = MPI_DATATYPE_NULL, block = MPI_DATATYPE_NULL;
     int status = MPI_Type_contiguous((int)part(count, start), MPI_BYTE, &column);
     if (status == MPI_SUCCESS) status = MPI_Type_create_resized(column, 0, (MPI_Aint)count, &block);
     if (status == MPI_SUCCESS) status = MPI_Type_commit(&block);
     if (status == MPI_SUCCESS)
       status = MPI_Ialltoall((const char *)bytes + start, 1, block, (char *)received + start, 1,
                              block, mpi->work, &request);
-    if (finish(mpi, status, &request, "exchange")) return 1;
-    MPI_Type_free(&block);
-    MPI_Type_free(&column);
+    const int failed = finish(mpi, status, &request, "exchange");
+    if (block != MPI_DATATYPE_NULL) MPI_Type_free(&block);
+    if (column != MPI_DATATYPE_NULL) MPI_Type_free(&column);
+    if (failed) return 1;
   }
   return 0;
 }
@@ -215,6 +216,8 @@ int supcon_mpi_create(MPI_Comm communicator, double deadline, supcon_collectives
     supcon_mpi_free(mpi);
     return status;
   }
+  memset(collectives, 0, sizeof *collectives);
+  collectives->struct_size = sizeof *collectives;
   collectives->rank = mpi->rank;
   collectives->world = mpi->world;
   collectives->any_thread = threads >= MPI_THREAD_SERIALIZED;

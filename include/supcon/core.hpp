@@ -27,7 +27,7 @@ class Error : public std::runtime_error {
   supcon_status status() const noexcept { return status_; }
   /// The status in a word, such as "argument".
   const char *name() const noexcept { return supcon_status_name(status_); }
-  /// Where it occurred, if all ranks of a run have ended with it; -1: no other process knows of it.
+  /// The rank that failed, if all ranks of a run ended with this error; otherwise -1.
   std::int32_t rank() const noexcept { return rank_; }
 
  private:

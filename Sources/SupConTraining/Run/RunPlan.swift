@@ -30,7 +30,7 @@ struct RunPlan {
         _ model: Model, _ dataset: Dataset, _ options: TrainOptions, ranks: Ranks,
         context: ExecutionContext
     ) throws(SupConError) {
-        try options.withBatch(ofAtMost: TrainOptions.largestBatch).validate()
+        try options.withBatch(ofAtMost: dataset.count).validate()
         let split = try TrainingSplit(
             dataset, options, channels: model.network.configuration.channels, context: context)
         let training = split.training

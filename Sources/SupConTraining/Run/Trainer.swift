@@ -47,8 +47,8 @@ public final class Trainer: @unchecked Sendable {
         }
     }
 
-    /// Makes a trainer as the other does, of arguments that may turn out wrong: all ranks hear of
-    /// it. Errors: as there, `arguments`'s.
+    /// Makes a trainer of the arguments that `arguments` returns. If it throws, the trainers of the
+    /// other ranks fail with its error. Errors: those of the other initializer, and of `arguments`.
     package init(
         _ collectives: (any Collectives)?, _ arguments: () throws(SupConError) -> Arguments
     ) throws(SupConError) {

@@ -1,8 +1,8 @@
 import SupConTensor
 
-/// The pieces in which a step's gradients are summed over the ranks, from the last layer to the
-/// first. Each is passed on as soon as the backward pass has completed it, while that continues
-/// with the layers before it.
+/// Gradient buckets are the pieces in which a step's gradients are summed over the ranks, from the
+/// last layer to the first. Each is passed on as soon as the backward pass has completed it, while
+/// that continues with the layers before it.
 struct GradientBuckets {
     /// The buckets in the order of their completion, from the end of the gradients to the start.
     let buckets: [Range<Int>]

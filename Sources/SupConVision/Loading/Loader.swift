@@ -32,7 +32,6 @@ package final class Loader {
     private let replacements: Replacements
     private let memory: [AlignedBuffer]
     private var threads: [BackgroundThread] = []
-    private let process = getpid()
     private var (position, end) = (0, 0)
 
     /// Returns the bytes that a loader takes for batches; nil if the number overflows.
@@ -130,7 +129,7 @@ package final class Loader {
 
     /// Ends the threads, at the latest when each has finished its current images.
     deinit {
-        if process != getpid() { return }  // in a forked child there are none
+        guard threads.allSatisfy(\.exists) else { return }  // in a forked child there are none
         queue.stop()
         for thread in threads { thread.join() }
     }
@@ -232,7 +231,7 @@ package final class Loader {
 
     private func checkProcess() throws(SupConError) {
         try require(
-            process == getpid(), .fork,
+            threads.allSatisfy(\.exists), .fork,
             "the loader was made before this process was forked off; its threads are gone")
     }
 }

@@ -66,8 +66,11 @@ final class LoaderWorker {
         // They are numbered in 24 bits.
         let firstView = Int(task.repetitions[sample] & 0xFFFF) * plan.views
         var (fraction, part) = (0.0, CropBox?.none)
+        func augmentation(_ view: Int) -> Augmentation {
+            view == 0 ? plan.augmentation : plan.second
+        }
         for v in 0..<plan.views {
-            let augmentation = v == 0 ? plan.augmentation : plan.second
+            let augmentation = augmentation(v)
             augmentation.draw(
                 size, seed: plan.seed, epoch: task.epoch, sample: index, view: firstView + v,
                 &recipes[v])
@@ -81,7 +84,7 @@ final class LoaderWorker {
         let image = try reader.pixels(atLeast: fraction, of: part)
         let out = plan.slots[task.batch % queue.slotCount] + sample * plan.views * plan.perView
         for v in 0..<plan.views {
-            try plan.augmentation.apply(
+            try augmentation(v).apply(
                 recipes[v], to: image, fullSize: size, frame: reader.frame, plan.normalization,
                 workspace: workspace,
                 into: out + v * plan.perView)

@@ -116,7 +116,7 @@ class Bound:
         try:
             yield
         except BaseException as error:
-            if self.error is None and getattr(error, "rank", None) is None:
+            if self.error is None and _can_be_told(error):
                 words = f"{error}" or type(error).__name__
                 lib.supcon_collectives_fail(
                     ctypes.byref(self.struct), _status(error), words.encode("utf-8", "replace")
@@ -154,7 +154,8 @@ class Bound:
         self.collectives.broadcast(_bytes(values, count), root)
 
     def _describe(self, text: int, capacity: int, _: object) -> int:
-        found = (str(self.error) or type(self.error).__name__).encode()[: capacity - 1] + b"\0"
+        words = (str(self.error) or type(self.error).__name__).encode("utf-8", "replace")
+        found = words[: capacity - 1] + b"\0"
         ctypes.memmove(text, found, len(found))
         return 0
 
@@ -162,6 +163,11 @@ class Bound:
 def telling(collectives: Collectives | None) -> contextlib.AbstractContextManager[None]:
     """Returns `Bound.telling` of collectives; of one process, what does nothing."""
     return contextlib.nullcontext() if collectives is None else Bound(collectives).telling()
+
+
+def _can_be_told(error: BaseException) -> bool:
+    """Tells whether the other ranks have yet to hear of an error, and still can."""
+    return getattr(error, "rank", None) is None and not getattr(error, "untellable", False)
 
 
 def _status(error: BaseException) -> int:
@@ -179,8 +185,8 @@ def _status(error: BaseException) -> int:
 
 def first_does(collectives: Collectives, work: Callable[[Callable[[], None]], Any]) -> Any:
     """Returns at every rank what ``work(beat)`` returns at rank 0, through JSON. The others wait
-    meanwhile; `beat`, which the work calls now and then, keeps their deadline from coming. What it
-    raises is raised at every rank.
+    meanwhile; the work calls `beat` regularly, so that they do not time out. What it raises is
+    raised at every rank.
     """
     told = time.monotonic()
 
@@ -192,8 +198,8 @@ def first_does(collectives: Collectives, work: Callable[[Callable[[], None]], An
             if collectives.rank:
                 text = np.empty(head[1], np.uint8)
             collectives.broadcast(text, 0)
-        except Exception as error:
-            error.rank = collectives.rank  # type: ignore[attr-defined]  # no use to tell others
+        except BaseException as error:
+            error.untellable = True  # type: ignore[attr-defined]  # the ranks no longer meet
             raise
         return int(head[0]), json.loads(text.tobytes())
 
@@ -207,7 +213,7 @@ def first_does(collectives: Collectives, work: Callable[[Callable[[], None]], An
         try:
             value = work(beat)
         except BaseException as error:
-            if getattr(error, "rank", None) is None:
+            if _can_be_told(error):
                 tell(2, [_status(error), f"{error}" or type(error).__name__])
                 error.rank = 0  # type: ignore[attr-defined]
             raise

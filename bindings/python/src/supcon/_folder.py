@@ -91,7 +91,7 @@ def _folder(path: bytes, options: _generated.DatasetOptions) -> Dataset:
     root = Path(os.fsdecode(path))
     if data is not None:
         names, paths = data.class_names, data.paths or []
-        unread = [it.split(": ")[0] for it in data.skipped]
+        unread = [_path_of(it) for it in data.skipped]
     else:  # no image that the library reads: it does not say which classes and files there are
         natural = options.class_order == _generated.ClassOrder.NATURAL
         (names, unread), paths = _walked(root, natural), []
@@ -141,7 +141,7 @@ def _merged(
         )
     skipped = merged.skipped
     if data is not None:
-        skipped = [it for it in data.skipped if it.split(": ")[0] not in read]
+        skipped = [it for it in data.skipped if _path_of(it) not in read]
     if names:
         kept = merged.paths or []
         merged = merged.with_labels([labels[it] for it in kept]).with_class_names(names)
@@ -153,6 +153,13 @@ def _merged(
             f"{skipped[0]}",
         )
     return merged
+
+
+def _path_of(told: str) -> str:
+    """Returns the path at the beginning of a sentence about a file; it may contain a colon."""
+    parts = told.split(": ")
+    ends = (": ".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return next((it for it in ends if os.path.lexists(it)), parts[0])
 
 
 def _walked(root: Path, natural: bool) -> tuple[list[str], list[str]]:
@@ -180,7 +187,10 @@ def _walked(root: Path, natural: bool) -> tuple[list[str], list[str]]:
             if (real := os.path.realpath(folder)) in visited:
                 continue
             visited.add(real)
-            inside = listed(folder)
+            try:
+                inside = listed(folder)
+            except OSError:  # the library's own error names it
+                continue
             files += [it.path for it in inside if it.is_file()]
             pending += [it.path for it in inside if it.is_dir()]
     return classes, [it for it in files if has_image_name(it)]

@@ -305,5 +305,5 @@ def is_long(anchors: int, contrasts: int, dimension: int) -> bool:
 def float32(values: ArrayLike, name: str) -> Float32:
     array = np.asarray(values)
     if array.dtype.kind != "f":
-        raise ElementTypeError(f"{name} are of type {array.dtype}; expected float32")
+        raise ElementTypeError(f"the type of {name} is {array.dtype}; expected float32")
     return np.ascontiguousarray(array, np.float32)

@@ -51,7 +51,8 @@ def read(spec: str, **options: Any) -> tuple[Dataset, Dataset | None]:
     kind, colon, rest = spec.partition(":")
     files = rest.split(",")
     there = os.path.exists(spec)
-    if not os.path.isdir(spec):
+    known = there or colon or spec == "digits"
+    if known and not os.path.isdir(spec):
         _refuse(options, ("max_pixels", "exact_decoding", "class_order"), f"{spec!r} is no folder")
     if colon and not there:
         if kind == "idx" and len(files) <= 2:

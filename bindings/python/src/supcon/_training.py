@@ -214,8 +214,8 @@ def train(
         The processes that train together, each of which calls this with the same model, data and
         options: `supcon.mpi.collectives(comm)`, `supcon.distributed.collectives(group)`. They
         share each batch; batch_size is that of all together. Rank 0 alone calls the callbacks,
-        writes progress, log and files; the others' results have no history. What fails at one
-        ends the run at all. None: one process.
+        writes progress, log and files; the others' results have no history. A failure on one
+        rank ends the run on every rank. None: one process.
     verbose : int
         1: show progress with loss, rate and time left on standard error.
     run : path, optional
@@ -255,12 +255,12 @@ def train(
             given["resume"], heard = None, []
         else:
             heard = ([ProgressBar()] if verbose else []) + listed(callbacks)
-        struct = _struct(given)
+        struct = options_struct(given)
         if run is not None and is_first(bound):
             from ._run import Run
 
             folder = Run(run, resume=bool(resume))
-            struct = _struct(folder.begin(model, data, given))
+            struct = options_struct(folder.begin(model, data, given))
             training.run = folder.path
             heard.insert(1 if verbose else 0, folder)
     if folder is None:
@@ -278,7 +278,7 @@ def train(
     return training
 
 
-def _struct(options: dict[str, Any]) -> _generated.TrainOptions:
+def options_struct(options: dict[str, Any]) -> _generated.TrainOptions:
     """Returns the options of a run as the library takes them."""
     given = {name: it for name, it in options.items() if it is not None}
     struct: _generated.TrainOptions = build(
@@ -400,15 +400,17 @@ def _run(
         training.stopped = training.stopped or (error.rank == 0 and not is_first(bound))
         if not training.stopped:
             raise
-    except StateError:  # NaN, which a callback of rank 0 may accept
-        if bound is not None and bound.struct.world > 1:
-            training.stopped = bool(bound.first(training.stopped))
-        if not training.stopped:
-            raise
     except BaseException as error:
-        if trainer is not None and not runs:
-            _cancel(trainer, error)
-        raise
+        # NaN, of which all ranks hear, and which a callback of rank 0 may accept; a StateError of
+        # a callback's own has no rank
+        ends_all = isinstance(error, StateError) and error.rank is not None
+        if bound is not None and bound.struct.world > 1:
+            if ends_all:
+                training.stopped = bool(bound.first(training.stopped))
+            elif trainer is not None and not runs:
+                _cancel(trainer, error)
+        if not (isinstance(error, StateError) and training.stopped):
+            raise
     finally:
         for hook in begun:
             hook.end()

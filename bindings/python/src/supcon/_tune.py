@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ._collectives import Collectives, first_does
+from ._collectives import Bound, Collectives, first_does
 from ._convert import real
 from ._data import Dataset
 from ._errors import ArgumentError, StateError
@@ -23,7 +23,9 @@ from ._shown import Shown
 from ._training import (
     LARGEST_BATCH,
     Event,
+    Trainer,
     Training,
+    options_struct,
     seed_number,
     train,
     trains_classifier,
@@ -59,6 +61,7 @@ LEFT_OUT = {
     "resume",
     "restore_best",
 }
+UNSEEN = {"learning_rate", "checkpoint_folder", "resume"}  # by the ranks before a sweep
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,7 +114,7 @@ def tune(
     labels, or with fewer than 20 images to judge by, the loss of the last epoch decides. Of the
     rates that are not clearly worse than the best, by more than twice the standard error of the
     difference, the one nearest to the default is chosen. The same arguments come to the same rate,
-    unless the time is over before.
+    unless time runs out first.
 
     Parameters
     ----------
@@ -120,7 +123,7 @@ def tune(
     data : Dataset
         The images of the run. Those that it would hold out (validation_fraction) are not looked at.
     seconds : float
-        After them trials end, and the best until then is chosen.
+        Time limit. When it is reached, trials stop and the best rate so far is chosen.
     verbose : int
         1: a line for each trial on standard error.
     collectives : Collectives, optional
@@ -131,12 +134,16 @@ def tune(
 
     Raises
     ------
-    StateError if no trial came to its end without diverging; as `train`.
+    StateError if every trial diverged or ran out of time; otherwise as `train`.
     """
     if not real("seconds", seconds) > 0:
         raise ArgumentError(f"seconds is {seconds!r}; expected a number above 0")
     if collectives is None:
         return _swept(model, data, seconds, verbose, options, lambda: None)
+    # A trainer that never runs: all ranks compare their options and data, and hear of one that
+    # cannot begin, before they wait for rank 0.
+    run = {name: it for name, it in options.items() if name not in UNSEEN}
+    Trainer(model, data, options_struct(run), Bound(collectives))
     told = first_does(
         collectives,
         lambda beat: asdict(_swept(model, data, seconds, verbose, options, beat)),

@@ -13,8 +13,10 @@ extension TrainOptions {
 
     /// Returns the options with their batch size resolved: if none is given, it is 256 or, if they
     /// are fewer, all `images`, rounded down to whole chunks and to whole classes. A chunk that is
-    /// not smaller than the batch is all of it.
-    func withBatch(ofAtMost images: Int) -> TrainOptions {
+    /// not smaller than the batch is all of it. Errors: argument, for an option out of its range,
+    /// which must be told before the batch hides it.
+    func withBatch(ofAtMost images: Int) throws(SupConError) -> TrainOptions {
+        try validateRanges()
         guard batchSize == 0 else { return self }
         var options = self
         let most = min(Self.largestBatch, max(2, images))

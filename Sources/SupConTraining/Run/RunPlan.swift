@@ -34,7 +34,7 @@ struct RunPlan {
         let split = try TrainingSplit(
             dataset, options, channels: model.network.configuration.channels, context: context)
         let training = split.training
-        let options = options.withBatch(ofAtMost: training.count)
+        let options = try options.withBatch(ofAtMost: training.count)
         try options.validate()
         part = try BatchPart(options, ranks)
         self.ranks = ranks

@@ -59,7 +59,8 @@ extension NetworkConfiguration {
         let hasBottlenecks = shapes.tensors["layer1.0.conv3.weight"] != nil
         // With a CIFAR stem a deep variant is recognized by its 3×3 shortcuts.
         let shortcut = try shapes["layer2.0.downsample.0.weight", rank: 4]
-        let isDeep = isDeepStem || shortcut?[2] == 3
+        let isDeep =
+            isDeepStem || shapes.tensors.hasAveragedShortcuts || shortcut?[2] == 3
         let alike = Architecture.allCases.filter {
             $0.blocks == blocks && $0.hasBottlenecks == hasBottlenecks && $0.isDeep == isDeep
         }

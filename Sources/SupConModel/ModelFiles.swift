@@ -56,8 +56,10 @@ extension ParameterStore {
 
 extension Model {
     /// Loads a model from a safetensors file: one that this library has written, or one with the
-    /// parameter names of torchvision, timm or SupContrast. Errors: argument (an option contradicts
-    /// the file), io, format, memory, unsupported.
+    /// parameter names of torchvision, timm or SupContrast. timm's variants d and t are exact for
+    /// images whose sides are multiples of 32; its anti-aliased ResNets, which have the parameters
+    /// of others, are refused where timm's config.json lies beside the file. Errors: argument (an
+    /// option contradicts the file), io, format, memory, unsupported.
     public static func load(
         _ path: String, _ options: LoadOptions = LoadOptions(), context: ExecutionContext = .default
     ) throws(SupConError) -> Model {
@@ -92,7 +94,11 @@ extension Model {
         for entry in network.parameters.entries {
             guard let stored = tensors[entry.name] else { continue }
             let values = network.parameters.pointer(entry)
-            try file.read(stored, into: values)
+            if tensors.isAveraged(stored, entry.shape) {
+                try widen(stored, of: file, into: values)
+            } else {
+                try file.read(stored, into: values)
+            }
             try check(values, entry, path: path)
         }
         Pixels.warnOfScale(mean: metadata.mean, std: metadata.std)
@@ -109,6 +115,7 @@ extension Model {
     private static func recognized(_ tensors: ParameterNames, _ options: LoadOptions, path: RawPath)
         throws(SupConError) -> ModelMetadata
     {
+        try TimmConfiguration.check(beside: path)
         let configuration = try NetworkConfiguration(recognizing: tensors, path: path)
         let side = configuration.stem == .cifar ? 32 : 224
         let (height, width) = (
@@ -125,9 +132,36 @@ extension Model {
                     [Float](repeating: 0.25, count: configuration.channels)
                 ))
         try Normalization.check(mean: mean, std: std, channels: configuration.channels)
+        if tensors.hasAveragedShortcuts && (height % 32 != 0 || width % 32 != 0) {
+            Log.write(
+                .warning,
+                """
+                \(path) has timm's shortcuts, which average 2×2 values: for images of \(height)×\
+                \(width) those at the right and lower border differ from timm's; sides that are \
+                multiples of 32 have none
+                """
+            )
+        }
         return ModelMetadata(
             configuration: configuration, imageHeight: height, imageWidth: width, mean: mean,
             std: std, resizing: options.resizing ?? .squash)
+    }
+
+    /// Reads the 1×1 convolution of a shortcut [out, in, 1, 1] that follows a mean over 2×2 as the
+    /// 3×3 convolution of stride 2 that equals both: a quarter of the weight at each of the four
+    /// lower right places, and 0 at the others. Errors: io, memory.
+    private static func widen(
+        _ stored: SafetensorsFile.Entry, of file: SafetensorsFile,
+        into values: UnsafeMutablePointer<Float>
+    ) throws(SupConError) {
+        let narrow = try AlignedBuffer(Float.self, count: stored.count)
+        let weights = narrow.floats
+        try file.read(stored, into: weights)
+        for i in 0..<stored.count {
+            for place in 0..<9 { values[9 * i + place] = 0 }
+            for place in [4, 5, 7, 8] { values[9 * i + place] = weights[i] / 4 }
+        }
+        withExtendedLifetime(narrow) {}
     }
 
     /// Throws if options contradict the file. Errors: argument.
@@ -222,7 +256,7 @@ extension Model {
             let stored =
                 entry.name == name ? name : "\(SafetensorsFile.short(entry.name)) (\(name))"
             try require(
-                entry.shape == shape, .format,
+                entry.shape == shape || tensors.isAveraged(entry, shape), .format,
                 """
                 \(path): tensor \(stored) has shape \(entry.shape.prefix(8)); \(what) needs \
                 \(shape)

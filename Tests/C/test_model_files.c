@@ -53,6 +53,19 @@ static const char *tensors_file(const char *name, uint64_t header_length, const 
   return write_file(name, content, 8 + strlen(header) + bytes);
 }
 
+/* timm's configuration beside weights is heeded before their tensors are looked at. */
+static void other_layers(void) {
+  supcon_model *model = NULL;
+  const char *weights = tensors_file("timm.safetensors", 2, "{}", 0);
+  const char *known = "{\"architecture\": \"resnet50\"}",
+             *blurred = "{\"architecture\": \"resnetblur50\"}";
+  const char *beside = write_file("config.json", known, strlen(known));
+  REFUSES_HANDLE(supcon_model_load(NULL, weights, NULL, &model), model, FORMAT, "conv1.weight");
+  write_file("config.json", blurred, strlen(blurred));
+  REFUSES_HANDLE(supcon_model_load(NULL, weights, NULL, &model), model, FORMAT, "resnetblur50");
+  EXPECT(remove(beside) == 0, "cannot remove %s", beside);
+}
+
 static void hostile(void) {
   supcon_model *model = NULL;
 #define REFUSES_FILE(path, statuses, word) \
@@ -168,5 +181,6 @@ void test_model_files(void) {
   round_trip();
   int8();
   hostile();
+  other_layers();
   damaged();
 }

@@ -380,15 +380,18 @@ def test_imports_from_timm(tmp_path, name):
             torch.nn.init.normal_(it.running_mean, 0, 0.1)
             torch.nn.init.uniform_(it.running_var, 0.6, 1.4)
             torch.nn.init.uniform_(it.weight, 0.6, 1.4)
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    save_file(net.state_dict(), tmp_path / "model.safetensors")
     torch.save(net.state_dict(), tmp_path / "pytorch_model.bin")
     supcon.import_torch(tmp_path / "pytorch_model.bin", tmp_path / "m.safetensors", image_size=64)
-    made = supcon.load(tmp_path / "m.safetensors", precision="f32", n_jobs=1)
+    imported = supcon.load(tmp_path / "m.safetensors", precision="f32", n_jobs=1)
+    made = supcon.load(tmp_path / "model.safetensors", precision="f32", image_size=64, n_jobs=1)
     assert made.architecture == name and made.classes == 0
     images = pixels(made, 2)
     expected = run_torch(net, made, images)
-    np.testing.assert_allclose(
-        made.embed(images, normalize=False), expected, atol=1e-5 * abs(expected).max()
-    )
+    found = made.embed(images, normalize=False)
+    np.testing.assert_allclose(found, expected, atol=1e-5 * abs(expected).max())
+    np.testing.assert_array_equal(imported.embed(images, normalize=False), found)
 
 
 def test_timms_other_stems_are_refused(tmp_path):
@@ -413,7 +416,7 @@ def test_what_import_refuses(tmp_path, small_net):
             supcon.import_torch(path, target)
         for word in words:
             assert word in str(caught.value), str(caught.value)
-        assert not target.exists()
+        assert not target.exists() and "supcon.import_torch" not in str(caught.value)
 
     less = {it: value for it, value in state.items() if ".1.conv2" not in it}
     refuses(
@@ -440,14 +443,21 @@ def test_anti_aliased_models_of_timm_are_refused(tmp_path, small_net, name):
     import torch
 
     torch.save(small_net.state_dict(), tmp_path / "weights.bin")
-    (tmp_path / "config.json").write_text(json.dumps({"architecture": name}))
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    save_file(small_net.state_dict(), tmp_path / "weights.safetensors")
+    beside, ours = tmp_path / "config.json", tmp_path / "m.safetensors"
+    beside.write_text(json.dumps({"architecture": name}))
+    for source in ("weights.bin", "weights.safetensors"):
+        with pytest.raises(supcon.FormatError, match=name) as caught:
+            supcon.import_torch(tmp_path / source, ours)
+        assert str(tmp_path / source) in str(caught.value) and str(beside) in str(caught.value)
     with pytest.raises(supcon.FormatError, match=name):
-        supcon.import_torch(tmp_path / "weights.bin", tmp_path / "m.safetensors")
-    (tmp_path / "config.json").write_text(json.dumps({"architecture": "resnet18"}))
-    supcon.import_torch(tmp_path / "weights.bin", tmp_path / "m.safetensors", image_size=64)
-    (tmp_path / "config.json").write_text(json.dumps({"architecture": name}))
-    with pytest.raises(supcon.FormatError, match=name):
-        supcon.load(tmp_path / "m.safetensors")
+        supcon.load(tmp_path / "weights.safetensors")
+    beside.write_text(json.dumps({"architecture": "resnet18"}))
+    supcon.import_torch(tmp_path / "weights.bin", ours, image_size=64)
+    supcon.load(tmp_path / "weights.safetensors")
+    beside.write_text(json.dumps({"architecture": name}))
+    assert supcon.load(ours).architecture == "resnet18"  # a file of ours says what it is
 
 
 def test_load_names_the_import_of_other_variants(tmp_path, small_net):

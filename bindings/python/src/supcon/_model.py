@@ -20,7 +20,6 @@ from ._images import Pixels, floats, is_nothing
 from ._inputs import labeled, source
 from ._library import call, check, context, guarded, interruptible, lib, own
 from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
-from ._timm import refuse_blurred
 from ._types import (
     ArrayLike,
     ClassWeight,
@@ -325,6 +324,9 @@ class Model(Description):
         )
 
 
+ADVICE = "supcon.import_torch (supcon import) reads models under more names"
+
+
 def load(
     path: PathLike,
     architecture: str | None = None,
@@ -340,7 +342,8 @@ def load(
 ) -> Model:
     """Reads a model from a safetensors file: one of ours, or one with the parameter names of
     torchvision, timm or SupContrast, whose "fc" becomes the classifier; `import_torch` reads more
-    of them.
+    of them. timm's anti-aliased ResNets are refused where a config.json beside the file names them,
+    and cannot be told otherwise (see `import_torch`).
 
     Parameters
     ----------
@@ -391,7 +394,6 @@ def load(
             getattr(options, name)[: len(numbers)] = numbers
     model, handle = Model.__new__(Model), _abi.ModelHandle()
     encoded = _convert.path("path", path)
-    refuse_blurred(path)
     try:
         check(
             lib.supcon_model_load(
@@ -401,8 +403,7 @@ def load(
     except FormatError as error:
         if " has no tensor " not in str(error):
             raise
-        advice = "supcon.import_torch (supcon import) reads more of timm's and others' models"
-        raise FormatError(f"{error}; {advice}") from None
+        raise FormatError(f"{error}; {ADVICE}") from None
     model._take(handle, n_jobs, memory_limit)
     return model
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Collection
 from contextlib import AbstractContextManager
@@ -19,8 +20,7 @@ from ._errors import ArgumentError, FileError, FormatError, UnsupportedError
 from ._extras import needed
 from ._files import write as write_whole
 from ._generated import StemName
-from ._model import Model, load
-from ._timm import refuse_blurred
+from ._model import ADVICE, Model, load
 from ._types import Array, PathLike, PerChannel, Size
 
 # Of several networks in one checkpoint, the one trained by gradients comes before its average.
@@ -88,7 +88,6 @@ def import_torch(
     ImportError without torch, for a file of torch.save(); FormatError, which lists parameters that
     are missing and parameters that have no place; FileError (an OSError).
     """
-    refuse_blurred(source)
     tensors, metadata = _read(source)
     if any(it.startswith("supcon.") for it in metadata):
         raise ArgumentError(f"{os.fspath(source)!r} is a model of this library; use supcon.load")
@@ -96,6 +95,9 @@ def import_torch(
     with tempfile.TemporaryDirectory() as folder:
         file = os.path.join(folder, Path(os.fspath(source)).stem + ".safetensors")
         _safetensors.write(file, named, {"format": "pt"})
+        beside = Path(os.fspath(source)).with_name("config.json")
+        if beside.is_file():  # `load` looks there for what timm says of the weights
+            shutil.copyfile(beside, os.path.join(folder, "config.json"))
         try:
             model = load(
                 file,
@@ -107,8 +109,8 @@ def import_torch(
                 n_jobs=n_jobs,
             )
         except FormatError as error:
-            told = str(error).replace(os.fspath(file), os.fspath(source))
-            raise FormatError(told) from None
+            told = str(error).removesuffix(f"; {ADVICE}").replace(file, os.fspath(source))
+            raise FormatError(told.replace(folder, str(beside.parent))) from None
     model.save(path)
     return model
 
@@ -227,27 +229,7 @@ def _named(tensors: dict[str, Array], path: str) -> dict[str, Array]:
         named[".".join(parts)] = tensor
     if is_projection:
         named |= _head(head, path)
-    return _with_shortcuts(named)
-
-
-def _with_shortcuts(named: dict[str, Array]) -> dict[str, Array]:
-    """Rewrites timm's shortcuts of mean over 2x2, 1x1 convolution and norm as convolution and norm:
-    a mean and a 1x1 convolution are a 3x3 convolution of stride 2 whose first row and column are 0.
-    """
-    found = {}
-    for name, tensor in named.items():
-        place = re.fullmatch(r"(layer(\d)\.0\.downsample)\.([12])\.(\w+)", name)
-        if place is None or f"{place[1]}.2.weight" not in named:
-            found[name] = tensor
-        elif place[3] == "2":
-            found[f"{place[1]}.1.{place[4]}"] = tensor
-        elif place[2] == "1":  # of stride 1: no mean
-            found[f"{place[1]}.0.{place[4]}"] = tensor
-        else:
-            wide = np.zeros((*tensor.shape[:2], 3, 3), np.float32)
-            wide[:, :, 1:, 1:] = tensor / 4
-            found[f"{place[1]}.0.{place[4]}"] = wide
-    return found
+    return named
 
 
 def _stripped(name: str) -> tuple[str, bool]:

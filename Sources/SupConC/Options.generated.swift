@@ -64,6 +64,7 @@ extension supcon_dataset_options: OptionStruct {
         max_pixels = Int64(options.maxPixels)
         exact_decoding = options.decodesExactly ? 1 : 0
         class_order = options.classOrder.rawValue
+        allow_empty = options.allowsEmpty ? 1 : 0
     }
     static var defaults: Self { Self(DatasetOptions()) }
 }
@@ -79,6 +80,8 @@ extension DatasetOptions {
         maxPixels = Int(options.max_pixels)
         decodesExactly = try flag(options.exact_decoding, "exact_decoding")
         classOrder = try choice(options.class_order, "class_order")
+        allowsEmpty = try flag(options.allow_empty, "allow_empty")
+        try zero(options.reserved, "reserved")
         try validate()
     }
 }

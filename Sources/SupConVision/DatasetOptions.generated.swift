@@ -47,17 +47,22 @@ public struct DatasetOptions: Sendable, Equatable {
     public var decodesExactly: Bool
     /// The order of a folder's classes.
     public var classOrder: DatasetOptions.ClassOrder
+    /// Whether a folder or a list of files, or of encoded images, of which none can be read is a
+    /// data set without images, which has the skipped files and the classes; otherwise it is an
+    /// error.
+    public var allowsEmpty: Bool
 
     /// Makes options of the defaults and what is given.
     public init(onError: DatasetOptions.OnError = .skip, channels: Int = 0, copies: Bool = false,
         maxPixels: Int = 178956970, decodesExactly: Bool = false, classOrder:
-        DatasetOptions.ClassOrder = .bytes) {
+        DatasetOptions.ClassOrder = .bytes, allowsEmpty: Bool = false) {
         self.onError = onError
         self.channels = channels
         self.copies = copies
         self.maxPixels = maxPixels
         self.decodesExactly = decodesExactly
         self.classOrder = classOrder
+        self.allowsEmpty = allowsEmpty
     }
 }
 

@@ -34,7 +34,7 @@ extension Dataset {
         let table = try ClassTable(labels, images: images.count)
         let found = try FoundFiles(images, options: options, ignoresOthers: false)
         try require(
-            !found.kept.isEmpty, .format,
+            !found.kept.isEmpty || options.allowsEmpty, .format,
             """
             none of \(images.count) images is a readable JPEG, PNG or WebP image; the first: \
             \(found.skipped.first ?? "")

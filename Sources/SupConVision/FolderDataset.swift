@@ -1,10 +1,10 @@
 import SupConTensor
 
 extension Dataset {
-    /// Opens a folder that has one folder per class. Classes are in the natural order of their
-    /// names; images are found by their content, at any depth, in the byte order of names. A folder
-    /// that holds only files is a data set without labels. Every file is inspected once, here, and
-    /// decoded when it is used.
+    /// Opens a folder that has one folder per class. Classes are in the order of their names, by
+    /// bytes or with numbers as numbers (`classOrder`); images are found by their content, at any
+    /// depth, in the byte order of names. A folder that holds only files is a data set without
+    /// labels. Every file is inspected once, here, and decoded when it is used.
     ///
     /// Links to files and folders are followed, but a folder is visited once per class, so that
     /// circular links end. Names that begin with a dot, and __MACOSX, are ignored. A file that is
@@ -31,13 +31,15 @@ extension Dataset {
         let found = try FoundFiles(
             walk.files.map { EncodedImage(path: $0.path) }, options: options, ignoresOthers: true)
         let skipped = walk.errors.map { $0.message } + found.skipped
-        if found.kept.isEmpty {
+        if found.kept.isEmpty && !options.allowsEmpty {
             let what =
                 folders.isEmpty
                 ? "is neither a folder with a folder per class nor one with images"
-                : "has \(folders.count) class folders, but no image in them"
+                : folders.count == 1
+                    ? "has one class folder, but no image in it"
+                    : "has \(folders.count) class folders, but no image in them"
             let leftOut =
-                skipped.first.map { "; \(skipped.count) files were left out, the first: \($0)" }
+                skipped.first.map { "; left out: \(skipped.count), the first: \($0)" }
                 ?? ""
             throw SupConError(
                 .format,
@@ -81,8 +83,8 @@ extension Dataset {
             Log.write(
                 .info,
                 """
-                \(path): \(strays) files beside the class folders belong to no class and are \
-                left out
+                \(path): \(strays) \(strays == 1 ? "file" : "files") beside the class folders, \
+                without a class: left out
                 """
             )
         }

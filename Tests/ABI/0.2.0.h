@@ -415,6 +415,12 @@ typedef struct supcon_dataset_options {
   int32_t exact_decoding;
   /* The order of a folder's classes. Default SUPCON_CLASS_ORDER_BYTES. */
   int32_t class_order;
+  /* Whether a folder or a list of files, or of encoded images, of which none can be read is a
+   * data set without images, which has the skipped files and the classes; otherwise it is an
+   * error. Default 0; 0 or 1. */
+  int32_t allow_empty;
+  /* Must be 0. */
+  int32_t reserved;
 } supcon_dataset_options;
 /* end of generated */
 void supcon_dataset_options_init_sized(supcon_dataset_options *options, size_t size);
@@ -929,6 +935,9 @@ void supcon_load_options_init_sized(supcon_load_options *options, size_t size);
   supcon_load_options_init_sized((options), sizeof *(options))
 /* Loads a safetensors file: one that this library has written, or one with the parameter names of
  * torchvision, timm or SupContrast ("encoder.", "module." prefixes). "fc" becomes the classifier.
+ * timm's variants d and t are exact for images whose sides are multiples of 32. Its anti-aliased
+ * ResNets (resnetaa50, resnetblur50) have resnet50's parameters and would embed wrongly: they are
+ * refused where timm's config.json lies beside the file, and cannot be told otherwise.
  * Errors: argument, io, format (the message names the tensor), memory, unsupported. */
 SUPCON_MUST_CHECK supcon_status supcon_model_load(supcon_context *context, const char *path,
                                                   const supcon_load_options *options,

@@ -34,6 +34,14 @@ static void folders(void) {
                  IO | FORMAT, "images.idx");
   REFUSES_HANDLE(supcon_dataset_from_folder(data_path("empty"), NULL, &dataset), dataset, FORMAT,
                  "empty");
+  supcon_dataset_options empty;
+  supcon_dataset_options_init(&empty);
+  empty.allow_empty = 1;
+  WORKS(supcon_dataset_from_folder(data_path("empty"), &empty, &dataset));
+  supcon_dataset_info_init(&info);
+  WORKS(supcon_dataset_get_info(dataset, &info));
+  EXPECT(info.count == 0, "%lld images in an empty folder", (long long)info.count);
+  supcon_dataset_free(dataset);
   REFUSES_HANDLE(supcon_dataset_from_folder(NULL, NULL, &dataset), dataset, ARGUMENT, "path");
   REFUSES(supcon_dataset_from_folder(data_path("folder"), NULL, NULL), ARGUMENT, "dataset");
 

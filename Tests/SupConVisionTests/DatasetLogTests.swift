@@ -45,7 +45,7 @@ import Testing
         try folder.write("single/bad.png", [1])
         let told = try loggedMessages(.info) { _ = try Dataset.folder(folder.path) }
         for words in [
-            "class “empty” has no image", "class “single” has one image", "1 files beside",
+            "class “empty” has no image", "class “single” has one image", "1 file beside",
             "1 of 2 files are left out", "1 images in 2 classes",
         ] {
             #expect(told.contains { $0.contains(words) }, "\(words)")

@@ -376,6 +376,8 @@ class DatasetOptions(Structure):
         ("max_pixels", c_int64),
         ("exact_decoding", c_int32),
         ("class_order", c_int32),
+        ("allow_empty", c_int32),
+        ("reserved", c_int32),
     ]
 
 

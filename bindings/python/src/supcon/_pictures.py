@@ -123,12 +123,6 @@ def is_foreign(image: PathLike | Encoded) -> bool:
     return start.startswith((b"GIF8", b"BM", b"II*\0", b"MM\0*")) or start[4:] == b"ftyp"
 
 
-def has_image_name(path: PathLike) -> bool:
-    """Tells whether a file's name ends like an image's."""
-    ending = os.path.splitext(os.fsdecode(path))[1].lower()
-    return ending in FOREIGN or ending in (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp")
-
-
 def advised(error: str) -> str:
     """Adds to an error of the library which extra to install for the format that it names."""
     found = re.search(r": is an? (GIF|BMP|TIFF|HEIC|AVIF) image; expected [^;]*$", error)

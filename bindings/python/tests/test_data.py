@@ -29,7 +29,7 @@ def test_folder(shapes, tmp_path):
         12,
         12,
         1,
-    ) and "10 images, 12x12, 1 channels, 2 classes" in repr(data)
+    ) and "10 images, 12x12, 1 channel, 2 classes" in repr(data)
     assert data.labels.tolist() == [0] * 5 + [1] * 5
     assert (
         sorted(data.paths) == sorted(map(str, paths))

@@ -9,6 +9,7 @@ from ._assessment import Assessment
 from ._data import Dataset
 from ._library import build_info
 from ._model import Model
+from ._shown import number_of
 
 if TYPE_CHECKING:
     from ._run import Run
@@ -107,20 +108,17 @@ def _data(run: Run, data: Dataset) -> list[str]:
     size = f"{data.height} × {data.width} pixels" if data.height else "different sizes"
     where = run.sections.get("data", {}).get("path")
     lines = [
-        f"- {len(data):,} images of {size}, {_count(data.channels, 'channel')}"
+        f"- {len(data):,} images of {size}, {number_of(data.channels, 'channel')}"
         + (f", from `{where}`" if where else "")
     ]
     if data.labels is not None:
         names = data.class_names
         more = "" if len(names) <= 30 else f" and {len(names) - 30} more"
-        lines.append(f"- {len(names)} classes: {', '.join(names[:30])}{more}")
+        count = number_of(len(names), "class", "classes")
+        lines.append(f"- {count}: {', '.join(names[:30])}{more}")
     if data.targets is not None:
-        lines.append(f"- {_count(data.targets.shape[1], 'target')} an image")
+        lines.append(f"- {number_of(data.targets.shape[1], 'target')} an image")
     return lines
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _metrics(found: Assessment | None) -> list[str]:

@@ -25,7 +25,7 @@ from ._images import (
 from ._library import check, defaults, guarded, lib, own
 from ._options import DATASET, build
 from ._pictures import advised
-from ._shown import described, table
+from ._shown import described, number_of, table
 from ._types import AnyArray, Array, ArrayLike, Encoded, Int64, PathLike, Size
 
 
@@ -118,12 +118,14 @@ class Dataset:
         return self.subset(np.atleast_1d(indices))
 
     def __repr__(self) -> str:
-        size = f"{self.height}x{self.width}" if self.height else "different sizes"
-        classes = f", {len(self.class_labels)} classes" if self.labels is not None else ""
-        return (
-            f"<supcon.{type(self).__name__} of {self.count} images, {size}, "
-            f"{self.channels} channels{classes}>"
-        )
+        parts = [
+            number_of(self.count, "image"),
+            f"{self.height}x{self.width}" if self.height else "different sizes",
+            number_of(self.channels, "channel"),
+        ]
+        if self.labels is not None:
+            parts.append(number_of(len(self.class_labels), "class", "classes"))
+        return f"<supcon.{type(self).__name__} of {', '.join(parts)}>"
 
     def _repr_html_(self) -> str:
         return table(f"supcon.{type(self).__name__}", described(self))
@@ -132,11 +134,14 @@ class Dataset:
         raise TypeError("a supcon data set cannot be pickled; pass its paths and labels instead")
 
     @classmethod
-    def from_images(cls, images: AnyArray, labels: ArrayLike | None = None) -> Dataset:
+    def from_images(
+        cls, images: AnyArray, labels: ArrayLike | None = None, *, channels: int | None = None
+    ) -> Dataset:
         """Makes a data set of images in memory, without a copy: uint8 or float [n, h, w] or [n, h,
-        w, c]. They must not change while it is in use. labels: int [n].
+        w, c]. They must not change while it is in use. labels: int [n]. `channels`: 1 (gray) or 3
+        (RGB); None: as many as they have.
         """
-        return from_pixels(pixels(images), _numbers(labels))
+        return from_pixels(pixels(images), _numbers(labels), channels)
 
     @classmethod
     def from_files(
@@ -202,30 +207,40 @@ class Dataset:
         )
 
     @classmethod
-    def from_idx(cls, images: PathLike, labels: PathLike | None = None) -> Dataset:
-        """Reads MNIST's IDX files, gzipped or not. images, labels: paths."""
-        handle = _abi.DatasetHandle()
+    def from_idx(
+        cls, images: PathLike, labels: PathLike | None = None, *, channels: int | None = None
+    ) -> Dataset:
+        """Reads MNIST's IDX files, gzipped or not. images, labels: paths. `channels`: 1 (gray) or 3
+        (RGB); None: as stored.
+        """
+        options, handle = build(DATASET, channels=channels), _abi.DatasetHandle()
         check(
             lib.supcon_dataset_from_idx(
                 _convert.path("images", images),
                 None if labels is None else _convert.path("labels", labels),
-                None,
+                ctypes.byref(options),
                 ctypes.byref(handle),
             )
         )
         return Dataset(handle)
 
     @classmethod
-    def from_cifar(cls, paths: Iterable[PathLike], classes: int = 10) -> Dataset:
+    def from_cifar(
+        cls, paths: Iterable[PathLike], classes: int = 10, *, channels: int | None = None
+    ) -> Dataset:
         """Reads CIFAR's binary files, concatenated in the given order. `classes`: 10, or 100 (the
-        fine labels).
+        fine labels). `channels`: 1 (gray) or 3 (RGB, as stored).
         """
         encoded = [_convert.path("paths", it) for it in paths]
-        handle = _abi.DatasetHandle()
+        options, handle = build(DATASET, channels=channels), _abi.DatasetHandle()
         classes = _convert.integer("classes", classes, 10, 100)
         check(
             lib.supcon_dataset_from_cifar(
-                _strings(encoded), len(encoded), classes, None, ctypes.byref(handle)
+                _strings(encoded),
+                len(encoded),
+                classes,
+                ctypes.byref(options),
+                ctypes.byref(handle),
             )
         )
         return Dataset(handle)

@@ -29,6 +29,7 @@ from ._data import Dataset
 from ._errors import ArgumentError
 from ._library import version
 from ._model import Model
+from ._shown import number_of
 from ._training import Event
 from ._types import EmbedProgress, PathLike
 
@@ -198,7 +199,13 @@ def read_summary(path: PathLike) -> list[dict[str, Any]]:
 
 
 def _describe(data: Dataset) -> str:
-    size = f"{data.height}x{data.width} pixels" if data.height else "different sizes"
-    classes = f", {len(data.class_names)} classes" if data.labels is not None else ", no labels"
-    channels = f"{data.channels} channel{'' if data.channels == 1 else 's'}"
-    return f"{len(data):,} images of {size}, {channels}{classes}"
+    return ", ".join(
+        [
+            number_of(len(data), "image")
+            + (f" of {data.height}x{data.width} pixels" if data.height else " of different sizes"),
+            number_of(data.channels, "channel"),
+            "no labels"
+            if data.labels is None
+            else number_of(len(data.class_names), "class", "classes"),
+        ]
+    )

@@ -15,6 +15,7 @@ from ._errors import ArgumentError, FormatError, UnsupportedError
 from ._folder import ImageFolder
 from ._generated import OnErrorName
 from ._inputs import labeled
+from ._model import Model
 from ._types import Array
 
 FASHION = "/usr/share/datasets/fashion-mnist"  # Debian's package dataset-fashion-mnist
@@ -38,42 +39,43 @@ HELP = (
     "files with commas between name images and labels); fashion-mnist[:FOLDER] (Debian's package "
     "dataset-fashion-mnist); digits (scikit-learn's)"
 )
+OF_FILES = ("on_error", "max_pixels", "exact_decoding", "class_order")
 NPZ_IMAGES = ("images", "x_train", "train_images", "x", "X", "data", "arr_0")
 NPZ_LABELS = ("labels", "y_train", "train_labels", "y", "Y", "target", "arr_1")
 NPZ_TEST = (("test_images", "x_test"), ("test_labels", "y_test"))
 IDX = re.compile(r"^(.*)images[-.]idx3-ubyte(\.gz)?$")
 
 
-def read(spec: str, **options: Any) -> tuple[Dataset, Dataset | None]:
-    """Returns the images of DATA, and its test images if it has some. `options`, those of
-    `ImageFolder`, apply to folders of files only.
+def read(spec: str, *, beside: bool = False, **options: Any) -> tuple[Dataset, Dataset | None]:
+    """Returns the images of DATA, and its test images if it has some. `options` are those of
+    `ImageFolder`. Those of image files are refused for other data, or dropped if it is read
+    `beside` data that they apply to.
     """
+    if beside and not os.path.isdir(spec):
+        options = {it: value for it, value in options.items() if it not in OF_FILES}
     kind, colon, rest = spec.partition(":")
     files = rest.split(",")
-    there = os.path.exists(spec)
-    known = there or colon or spec == "digits"
-    if known and not os.path.isdir(spec):
-        _refuse(options, ("max_pixels", "exact_decoding", "class_order"), f"{spec!r} is no folder")
-    if colon and not there:
-        if kind == "idx" and len(files) <= 2:
-            return Dataset.from_idx(*files), None
-        if kind in ("cifar10", "cifar100"):
-            return Dataset.from_cifar(files, int(kind[5:])), None
-        if kind == "npy" and len(files) <= 2:
-            return _arrays(*(np.load(it, allow_pickle=False) for it in files)), None
-        if kind != "fashion-mnist":
-            raise ArgumentError(f"data is {spec!r}; expected {HELP}")
-    if not there and kind == "fashion-mnist":
-        return _fashion(rest or FASHION)
-    if not there and spec == "digits":
-        return _digits()
     if os.path.isdir(spec):
-        return _folder(spec, **_of_files(options))
-    if there:
-        return _file(spec)
-    near = "fashion-mnist" if "fashion" in spec else _near(spec)
-    expected = f"; did you mean {near}? Expected" if near else "; expected"
-    raise FileNotFoundError(f"there is no {spec}{expected} {HELP}")
+        return _folder(spec, options)
+    if os.path.exists(spec):
+        return _file(spec, _channels(spec, options))
+    if not colon and kind not in ("fashion-mnist", "digits"):
+        near = "fashion-mnist" if "fashion" in spec else _near(spec)
+        expected = f"; did you mean {near}? Expected" if near else "; expected"
+        raise FileNotFoundError(f"there is no {spec}{expected} {HELP}")
+    channels = _channels(spec, options)
+    if kind == "idx" and len(files) <= 2:
+        return Dataset.from_idx(*files, channels=channels), None
+    if kind in ("cifar10", "cifar100"):
+        return Dataset.from_cifar(files, int(kind[5:]), channels=channels), None
+    if kind == "npy" and len(files) <= 2:
+        arrays = (np.load(it, allow_pickle=False) for it in files)
+        return _arrays(*arrays, channels=channels), None
+    if kind == "fashion-mnist":
+        return _fashion(rest or FASHION, channels)
+    if spec == "digits":
+        return _digits(channels)
+    raise ArgumentError(f"data is {spec!r}; expected {HELP}")
 
 
 def _near(path: str) -> str | None:
@@ -92,8 +94,7 @@ def images(specs: list[str], *, on_error: OnErrorName | None = None, **options: 
     """
     if all(_is_picture(it) for it in specs):
         # every named file must be readable, so that rows of results match the files
-        _refuse(options, ("class_order",), "files have no order of classes")
-        options = _of_files(options)
+        _refuse(options, ("class_order",), "files have no classes")
         options.pop("class_order", None)
         return Dataset.from_files(list(specs), on_error=on_error or "refuse", **options)
     if len(specs) == 1:
@@ -102,18 +103,28 @@ def images(specs: list[str], *, on_error: OnErrorName | None = None, **options: 
     raise ArgumentError(f"{other!r} is among {len(specs)} images; expected files, or one data set")
 
 
-def _refuse(options: dict[str, Any], names: tuple[str, ...], why: str) -> None:
+def _refuse(options: dict[str, Any], names: Sequence[str], why: str) -> None:
     """Raises ArgumentError where one of these options was given, which does not apply."""
     for name in names:
-        if options.get(name):
+        value = options.get(name)
+        if value is not None and value is not False:
             raise ArgumentError(f"--{name.replace('_', '-')} does not apply: {why}")
 
 
-def _of_files(options: dict[str, Any]) -> dict[str, Any]:
-    """Drops `channels` that files cannot be decoded to; a model with two or four reads them as
-    stored.
+def _channels(spec: str, options: dict[str, Any]) -> int | None:
+    """Returns the channels that images in memory are to have. Raises ArgumentError where an option
+    of image files was given.
     """
-    return {it: value for it, value in options.items() if it != "channels" or value in (1, 3)}
+    _refuse(options, OF_FILES, f"{spec!r} holds no image files")
+    channels: int | None = options.get("channels")
+    return channels
+
+
+def channels_of(model: Model) -> dict[str, int]:
+    """Returns the option that gives images a model's channels; a model with two or four takes them
+    as they are stored.
+    """
+    return {"channels": model.channels} if model.channels in (1, 3) else {}
 
 
 def _is_picture(path: str) -> bool:
@@ -122,24 +133,28 @@ def _is_picture(path: str) -> bool:
     )
 
 
-def _folder(path: str, **options: Any) -> tuple[Dataset, Dataset | None]:
+def _folder(path: str, options: dict[str, Any]) -> tuple[Dataset, Dataset | None]:
     inside = set(os.listdir(path))
     for name in sorted(inside):
         if IDX.match(name) and name.startswith("train"):
+            channels = _channels(path, options)
             held = [it for it in sorted(inside) if IDX.match(it) and it.startswith("t10k")][:1]
-            data, *test = (_idx(os.path.join(path, it)) for it in (name, *held))
+            data, *test = (_idx(os.path.join(path, it), channels) for it in (name, *held))
             return data, test[0] if test else None
     for parts, held_file, classes in (
         ([f"data_batch_{it}.bin" for it in range(1, 6)], "test_batch.bin", 10),
         (["train.bin"], "test.bin", 100),
     ):
         if set(parts) <= inside:
-            names = [os.path.join(path, it) for it in parts]
-            return Dataset.from_cifar(names, classes), (
-                Dataset.from_cifar([os.path.join(path, held_file)], classes)
-                if held_file in inside
-                else None
+            channels = _channels(path, options)
+            data, *test = (
+                Dataset.from_cifar(
+                    [os.path.join(path, it) for it in names], classes, channels=channels
+                )
+                for names in (parts, [held_file] if held_file in inside else [])
+                if names
             )
+            return data, test[0] if test else None
     beside = [it for it in HELD_OUT if os.path.isdir(os.path.join(path, it))]
     if beside and os.path.isdir(os.path.join(path, "train")):
         folders = [os.path.join(path, it) for it in ("train", beside[0])]
@@ -147,31 +162,31 @@ def _folder(path: str, **options: Any) -> tuple[Dataset, Dataset | None]:
     return ImageFolder(path, **options), None
 
 
-def _file(path: str) -> tuple[Dataset, Dataset | None]:
+def _file(path: str, channels: int | None) -> tuple[Dataset, Dataset | None]:
     if path.endswith(".npz"):
-        return _npz(path)
+        return _npz(path, channels)
     if path.endswith(".npy"):
-        return _arrays(np.load(path, allow_pickle=False)), None
+        return _arrays(np.load(path, allow_pickle=False), channels=channels), None
     if IDX.match(os.path.basename(path)):
-        return _idx(path), None
+        return _idx(path, channels), None
     if path.endswith(".bin"):
         size = os.path.getsize(path)
         classes = 100 if size % 3074 == 0 and size % 3073 else 10
-        return Dataset.from_cifar([path], classes), None
+        return Dataset.from_cifar([path], classes, channels=channels), None
     raise ArgumentError(f"data is the file {path!r}; expected {HELP}")
 
 
-def _idx(path: str) -> Dataset:
+def _idx(path: str, channels: int | None) -> Dataset:
     """Reads an IDX file of images, with the labels beside it if there are some."""
     folder, name = os.path.split(path)
     for mark in ("-", "."):
         labels = name.replace(f"images{mark}idx3", f"labels{mark}idx1")
         if labels != name and os.path.exists(os.path.join(folder, labels)):
-            return Dataset.from_idx(path, os.path.join(folder, labels))
-    return Dataset.from_idx(path)
+            return Dataset.from_idx(path, os.path.join(folder, labels), channels=channels)
+    return Dataset.from_idx(path, channels=channels)
 
 
-def _npz(path: str) -> tuple[Dataset, Dataset | None]:
+def _npz(path: str, channels: int | None) -> tuple[Dataset, Dataset | None]:
     with np.load(path, allow_pickle=False) as file:
 
         def pick(names: Sequence[str]) -> Array | None:
@@ -183,19 +198,21 @@ def _npz(path: str) -> tuple[Dataset, Dataset | None]:
                 f"{path} has {', '.join(file.files) or 'nothing'}; expected images, and labels, as "
                 f"{' or '.join(NPZ_IMAGES[:4])} and {' or '.join(NPZ_LABELS[:4])}"
             )
-        data, test = _arrays(found, pick(NPZ_LABELS)), pick(NPZ_TEST[0])
-        return data, None if test is None else _arrays(test, pick(NPZ_TEST[1]))
+        data, test = _arrays(found, pick(NPZ_LABELS), channels=channels), pick(NPZ_TEST[0])
+        if test is None:
+            return data, None
+        return data, _arrays(test, pick(NPZ_TEST[1]), channels=channels)
 
 
-def _arrays(pixels: Array, labels: Array | None = None) -> Dataset:
+def _arrays(images: Array, labels: Array | None = None, *, channels: int | None) -> Dataset:
     if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels is not None and labels.dtype.kind in "iu":
-        return Dataset.from_images(pixels, labels)
-    return labeled(pixels, labels)[0]
+    if labels is None or labels.dtype.kind in "iu":
+        return Dataset.from_images(images, labels, channels=channels)
+    return labeled(Dataset.from_images(images, channels=channels), labels)[0]
 
 
-def _digits() -> tuple[Dataset, Dataset]:
+def _digits(channels: int | None) -> tuple[Dataset, Dataset]:
     try:
         from sklearn.datasets import load_digits
     except ImportError:
@@ -203,18 +220,20 @@ def _digits() -> tuple[Dataset, Dataset]:
             "the data 'digits' are scikit-learn's, which is not installed: pip install scikit-learn"
         ) from None
     found = load_digits()
-    whole = Dataset.from_images((found.images * (255 / 16)).astype(np.uint8), found.target)
-    return whole.split(0.25, 2004)  # always the same split
+    images = (found.images * (255 / 16)).astype(np.uint8)
+    return _arrays(images, found.target, channels=channels).split(0.25, 2004)  # always the same
 
 
-def _fashion(folder: str) -> tuple[Dataset, Dataset]:
+def _fashion(folder: str, channels: int | None) -> tuple[Dataset, Dataset]:
     if not os.path.isdir(folder):
         raise FileNotFoundError(
             f"there is no folder {folder} of Fashion-MNIST: apt-get install dataset-fashion-mnist, "
             "or name the folder of the four IDX files, fashion-mnist:FOLDER"
         )
     train, test = (
-        _idx(os.path.join(folder, f"{part}-images-idx3-ubyte.gz")).with_class_names(FASHION_CLASSES)
+        _idx(os.path.join(folder, f"{part}-images-idx3-ubyte.gz"), channels).with_class_names(
+            FASHION_CLASSES
+        )
         for part in ("train", "t10k")
     )
     return train, test

@@ -20,6 +20,13 @@ COMMAND_LINE: list[str] = []  # the arguments as they were given
 COMMON = 44  # characters of help in the short form of --help
 
 
+class UsageError(Exception):
+    """Wrong usage that the parser does not see; it is reported as the parser's own errors are."""
+
+    def format_message(self) -> str:
+        return str(self)
+
+
 @dataclass(frozen=True)
 class Flag:
     """One argument or option of a command. common: shown by --help even where not every option

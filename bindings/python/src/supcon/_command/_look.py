@@ -17,7 +17,8 @@ from .._convert import integer
 from .._library import build_info, context, lib, library_path, set_log, version
 from .._model import load
 from .._options import AUGMENTATION, DATASET
-from .._presets import preset, presets
+from .._presets import preset, presets, suitable_size
+from .._recipe import augmentation as chosen_augmentation
 from . import _flags
 from ._flags import Flag, argument, say
 from ._say import log, note, note_skipped
@@ -32,23 +33,27 @@ def views(given: SimpleNamespace) -> int:
     note_skipped(given, data)
     count = min(integer("--images", given.images, 1, 256), len(data))
     chosen = np.arange(count) * len(data) // count
+    size = given.size or suitable_size(data)
     common = dict(
         seed=integer("--seed", given.seed, 0, 2**64 - 1),
         epoch=given.epoch,
-        size=given.size,
+        size=size,
         n_jobs=given.threads,
     )
     if given.corruption:
-        size = given.size or ((data.height, data.width) if data.height else (224, 224))
         cells = [augment(data.subset(chosen), "none", size=size, n_jobs=given.threads)]
         for severity in range(1, 6):
             corrupted = data.corrupted(given.corruption, severity, seed=common["seed"], size=size)
             cells.append(augment(corrupted.subset(chosen), "none", n_jobs=given.threads))
         sheet(np.stack(cells, 1), output, names=row_names(data.subset(chosen)))
     else:
+        augmentation = augmentation_of(given)
+        if augmentation is None:  # as `supcon train` chooses
+            augmentation, why = chosen_augmentation(data)
+            note(given, why)
         contact_sheet(
             data.subset(chosen),
-            augmentation_of(given) or AUGMENTATION["augmentation"].default,
+            augmentation or AUGMENTATION["augmentation"].default,
             path=output,
             views=given.views,
             **common,
@@ -126,7 +131,8 @@ COMMANDS = {
             Flag("views", "Number of views of each: the columns (default: 8)", int, "N", default=8),
             Flag(
                 "size",
-                "Size of a view in pixels (default: that of the images; 224 if they differ)",
+                "Size of a view in pixels (default: that of the images; 224 if they differ or have "
+                "more than 512 a side)",
                 parse=_flags.size,
                 metavar="N|HxW",
             ),
@@ -142,7 +148,8 @@ COMMANDS = {
             *_flags.table(DATASET, "Options"),
             *threads_and_quiet(),
         ],
-        "Draws images next to the views that training makes of them.",
+        "Draws images next to the views that training makes of them; without options, those that "
+        "`supcon train` chooses for them.",
     ),
     "info": (
         info,

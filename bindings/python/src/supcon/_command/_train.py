@@ -36,12 +36,15 @@ from .._training import (
     validation_split,
 )
 from .._tune import tune
+from ._flags import UsageError
 from ._say import Bar, note, note_skipped
 from ._train_flags import augmentation_of, flags, given_of
 
 
 def configured(arguments: SimpleNamespace) -> None:
-    """Fills in from the file of --config what the command line leaves open; checks --preset."""
+    """Fills in from the file of --config what the command line leaves open; checks --preset and
+    DATA.
+    """
     for section, values in (_config.read(arguments.config) if arguments.config else {}).items():
         if section == "augmentation_second":
             if arguments.augmentation_second is None:
@@ -51,9 +54,7 @@ def configured(arguments: SimpleNamespace) -> None:
         if section == "model" and (arguments.init or "init" in values):  # its file has the rest
             values = {it: values[it] for it in ("init", "precision", "channels") if it in values}
         for key, value in values.items():
-            name = names.get(key, key)
-            if section == "data" and key == "path":
-                continue  # DATA is on the command line
+            name = "data" if (section, key) == ("data", "path") else names.get(key, key)
             if not hasattr(arguments, name):
                 near = _config.suggestion(name, vars(arguments))
                 raise ArgumentError(
@@ -61,6 +62,8 @@ def configured(arguments: SimpleNamespace) -> None:
                 )
             if getattr(arguments, name) is None:
                 setattr(arguments, name, value)
+    if arguments.data is None:
+        raise UsageError("missing argument 'DATA', or --config FILE with a path in its [data]")
     if arguments.preset and arguments.preset not in presets():
         near = (
             _config.suggestion(arguments.preset, presets()) or f"; expected {', '.join(presets())}"
@@ -103,10 +106,10 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
         need_encoder(options, "--init MODEL")
     reading = given_of(arguments, DATASET)
     if begun is not None:
-        reading = {"channels": begun.channels} | reading
+        reading = _sources.channels_of(begun) | reading
     data, test = _sources.read(arguments.data, **reading)
     if arguments.val is not None:
-        test = _sources.read(arguments.val, **reading)[0]
+        test = _sources.read(arguments.val, beside=True, **reading)[0]
     for part in (data, test) if test is not None else (data,):
         note_skipped(arguments, part)
     if arguments.targets is not None:

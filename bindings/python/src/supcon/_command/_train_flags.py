@@ -63,7 +63,12 @@ def augmentation_flags(common: Sequence[str] = ()) -> list[Flag]:
 def flags() -> list[Flag]:
     data: dict[str, Any] = dict(panel="Images", common=False)
     made = [
-        argument("data", _sources.HELP, brief="folder, IDX, CIFAR, .npz, name"),
+        argument(
+            "data",
+            f"{_sources.HELP} (default: that of --config)",
+            optional=True,
+            brief="folder, IDX, CIFAR, .npz, name",
+        ),
         Flag(
             "output",
             "Folder of the run; or NAME.safetensors, for the model alone (default: runs/NAME of "
@@ -73,8 +78,8 @@ def flags() -> list[Flag]:
         ),
         Flag(
             "config",
-            "Options from a TOML file such as a run's config.toml; the command line takes "
-            "precedence",
+            "Options, and DATA, from a TOML file such as a run's config.toml; the command line "
+            "takes precedence",
             metavar="FILE",
         ),
         Flag("preset", "A published recipe, see info --presets", metavar="NAME"),

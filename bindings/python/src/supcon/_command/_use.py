@@ -69,7 +69,7 @@ def reading(given: SimpleNamespace, model: Model) -> dict[str, Any]:
     """Returns the options for reading images: those of the command line, with the model's
     channels.
     """
-    return given_of(given, DATASET) | {"channels": model.channels}
+    return given_of(given, DATASET) | _sources.channels_of(model)
 
 
 def load_model(given: SimpleNamespace) -> Model:
@@ -80,7 +80,7 @@ def load_model(given: SimpleNamespace) -> Model:
         memory_limit=given.memory_limit,
     )
     if given.int8:
-        model.quantize(_sources.read(given.int8, **reading(given, model))[0])
+        model.quantize(_sources.read(given.int8, beside=True, **reading(given, model))[0])
     return model
 
 
@@ -181,7 +181,7 @@ def evaluate(given: SimpleNamespace) -> int:
     model = load_model(given)
     train, test = _sources.read(given.train, **reading(given, model))
     if given.test is not None:
-        test = _sources.read(given.test, **reading(given, model))[0]
+        test = _sources.read(given.test, beside=True, **reading(given, model))[0]
     if test is None:
         raise ArgumentError(
             f"{given.train} has no images to test with; expected TEST, or data that have them, "
@@ -267,7 +267,7 @@ def _measures(
             },
         )
     if given.outside:
-        data = _sources.read(given.outside, **reading(given, model))[0]
+        data = _sources.read(given.outside, beside=True, **reading(given, model))[0]
         note_skipped(given, data)
         outside = rows_of(given, model, data, "images from outside")
         scores = [

@@ -97,7 +97,7 @@ def sources(
             seed = read(folder.config).get("train", {}).get("seed", 0)
             found = getattr(found, change)(known[name], seed)
     held = test or known.get("val")
-    return found, _sources.read(held, **reading)[0] if held else own
+    return found, _sources.read(held, beside=True, **reading)[0] if held else own
 
 
 def _assess(

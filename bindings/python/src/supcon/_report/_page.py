@@ -214,10 +214,12 @@ class Page:
         found, rows = self.found, []
         for row, query in enumerate(found.queries):
             label = found.labels[query] if len(found.labels) else None
-            name = escape(found.class_names[label] if label is not None else found.names[query])
+            file = str(found.names[query])
+            name = escape(found.class_names[label] if label is not None else file)
+            tip = escape("\n".join([found.class_names[label], file]) if label is not None else file)
             cells = [
-                f'<figure class="first">{self.queries.show(row, name)}'
-                f"<figcaption><b>{name}</b></figcaption></figure>"
+                f'<figure class="first" data-tip="{tip}">{self.queries.show(row, name)}'
+                f'<figcaption><b class="name">{name}</b></figcaption></figure>'
             ]
             for at, cosine in enumerate(found.neighbor_cosines[row]):
                 words = escape(found.neighbor_names[row, at])
@@ -225,7 +227,9 @@ class Page:
                 if label is not None:
                     other = found.neighbor_labels[row, at]
                     kind = "good" if other == label else "bad"
-                    said = f'<span class="{kind}">{escape(found.class_names[other])}</span><br>'
+                    class_name = escape(found.class_names[other])
+                    words = f"{class_name}\n{words}"
+                    said = f'<span class="name {kind}">{class_name}</span>'
                     mark = f'<span class="{kind}">{"✓" if kind == "good" else "✗"}</span> '
                 picture = self.neighbors.show(row * found.neighbor_cosines.shape[1] + at, words)
                 cells.append(

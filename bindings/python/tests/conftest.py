@@ -1,7 +1,10 @@
+import re
 import signal
 
+import files
 import numpy as np
 import pytest
+from commands import TRAIN, run
 
 # A job in the background of a shell starts with SIGINT ignored, and so would all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -24,6 +27,41 @@ def shapes():
         at = random.integers(1, 10)
         (image if label else image.T)[at : at + 2] = 220
     return images, labels
+
+
+@pytest.fixture(scope="session")
+def color(shapes):
+    """32 of the shapes in three channels, with their labels."""
+    images, labels = shapes
+    return np.repeat(images[:32, ..., None], 3, axis=3), labels[:32]
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """A folder of train/ (64 images) and test/ (24), each with PNG files of lying and upright
+    bars in a folder per class.
+    """
+    random = np.random.default_rng(5)
+    root = tmp_path_factory.mktemp("photos")
+    for part, count in (("train", 64), ("test", 24)):
+        images = random.integers(0, 60, (count, 12, 12, 3)).astype(np.uint8)
+        labels = np.arange(count) % 2
+        for image, label in zip(images, labels):
+            at = random.integers(1, 10)
+            (image if label else image.transpose(1, 0, 2))[at : at + 2] = 220
+        files.folder(root / part, images, labels)
+    return root
+
+
+@pytest.fixture(scope="session")
+def photo_model(photos):
+    """The path of a model that the command has trained on photos/train."""
+    path = photos / "model.safetensors"
+    found = run("train", photos / "train", "--output", path, *TRAIN)
+    assert found.stdout.strip() == str(path)
+    assert re.search(r"^epoch 2/2  loss \d+\.\d+.* images/s", found.stderr, re.M)
+    assert "64 images, 12x12" in found.stderr
+    return path
 
 
 @pytest.fixture

@@ -237,9 +237,7 @@ def main() -> int:
     parser.add_argument("--prefix", type=Path, required=True)
     parser.add_argument("documents", nargs="*", type=Path)
     options = parser.parse_args()
-    listed = subprocess.run(
-        ["git", "ls-files", "*.md", ":!bindings"], cwd=ROOT, capture_output=True, text=True
-    )
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True)
     documents = options.documents or [
         ROOT / it for it in listed.stdout.split() if not it.startswith("docs/studies/")
     ]

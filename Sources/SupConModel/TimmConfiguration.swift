@@ -1,9 +1,9 @@
 import SupConTensor
 import SupConVision
 
-/// The configuration that timm keeps beside a file of weights (config.json) names the model. Some of
-/// timm's models have the parameters of another one, and other layers between them, so that their
-/// files cannot be told apart by tensors.
+/// The configuration that timm keeps beside a file of weights (config.json) names the model. Some
+/// of timm's models have the parameters of another one, and other layers between them, so that
+/// their files cannot be told apart by tensors.
 enum TimmConfiguration {
     /// The longest configuration that is looked at, in bytes; timm's have about a thousand.
     private static let longest = 1 << 20

@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    /// Checks that a configuration beside torchvision's ResNet-18 (2 wide) decides whether it loads.
+    /// Checks that a configuration beside torchvision's ResNet-18 decides whether it loads.
     @Test(arguments: [
         (#"{"architecture": "resnetaa50"}"#, "anti-aliased resnetaa50"),
         (#"{"architecture": "resnetblur50d", "num_classes": 0}"#, "anti-aliased resnetblur50d"),

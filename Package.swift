@@ -144,3 +144,11 @@ let package = Package(
     ],
     cLanguageStandard: .c11
 )
+
+// Only the tests of these targets are built, and no programs: SUPCON_TEST_TARGETS="A B" swift test
+if let wanted = Context.environment["SUPCON_TEST_TARGETS"]?.split(separator: " ") {
+    package.targets.removeAll { target in
+        target.type == .executable
+            || target.type == .test && !wanted.contains { $0 == target.name }
+    }
+}

@@ -226,7 +226,7 @@ checked() {
 if command -v valgrind >/dev/null; then
   mkdir -p "$state/named"
   strip --strip-debug -o "$state/named/libsupcon.so.1" .build-lib/release/libsupcon.so || exit 1
-  part valgrind-again checked "$bin/misuse" again "$work/valgrind-again"
+  part valgrind-again checked "$bin/misuse" again "$work/valgrind-again" "$(either 2 9)"
   if [[ $form == long ]]; then
     for how in reentry threads stacks; do part valgrind-$how checked "$bin/misuse" $how "$work/valgrind-$how"; done
     part valgrind-calls checked "$bin/calls" "$work/valgrind-calls" 20

@@ -1350,7 +1350,9 @@ typedef struct supcon_train_options {
    * 0 or 1. */
   int32_t restore_best;
   /* Whether a collapsed or diverged run stops with an error that names the likely remedy;
-   * otherwise it only warns. A loss that is not a number always stops it. Default 1; 0 or 1. */
+   * otherwise it only warns. A run counts as collapsed after 300 steps in which all embeddings
+   * are equal; one that ends before that in such a state warns. A loss that is not a number
+   * always stops it. Default 1; 0 or 1. */
   int32_t stop_on_collapse;
 
   /* --- Several processes --- */

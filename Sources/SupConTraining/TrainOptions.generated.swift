@@ -259,7 +259,9 @@ public struct TrainOptions: Sendable {
     /// Whether the model at the end is the one with the best kNN@1 instead of the last.
     public var restoresBest: Bool = false
     /// Whether a collapsed or diverged run stops with an error that names the likely remedy;
-    /// otherwise it only warns. A loss that is not a number always stops it.
+    /// otherwise it only warns. A run counts as collapsed after 300 steps in which all embeddings
+    /// are equal; one that ends before that in such a state warns. A loss that is not a number
+    /// always stops it.
     public var stopsOnCollapse: Bool = true
     /// Whether, over several ranks, batch norm's statistics are those of all ranks' images;
     /// otherwise they are of each rank's own, as in the paper. It changes nothing in a run of one

@@ -44,9 +44,10 @@ def table(title: str, rows: Iterable[tuple[str, object]]) -> str:
     """Returns an HTML table with a heading and a row for each name and value; colors and fonts are
     those of the notebook.
     """
-    left = 'style="text-align: left"'
+    style = "text-align: left; vertical-align: top"
     lines = [
-        f"<tr><th {left}>{html.escape(name)}</th><td {left}>{html.escape(brief(value))}</td></tr>"
+        f'<tr><th style="{style}; white-space: nowrap">{html.escape(name)}</th>'
+        f'<td style="{style}">{html.escape(brief(value))}</td></tr>'
         for name, value in rows
     ]
     return (

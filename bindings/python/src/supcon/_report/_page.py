@@ -273,8 +273,8 @@ class Page:
         words = "as sure as it is right" if abs(mean - right) < 0.01 else words
         drawn = reliability(found.bin_counts, found.bin_confidences, found.bin_accuracies)
         return (
-            f'<div class="two"><div>{drawn}</div><div><p>Of the images that the classifier is 80 % '
-            "sure of, 80 % should be right: bars reach the dashed line then.</p>"
+            f'<div class="two"><div>{drawn}</div><div><p>Of the images that the classifier is 80% '
+            "sure of, 80% should be right: bars reach the dashed line then.</p>"
             f"<p>Here it is {mean:.1%} sure on average and {right:.1%} right: {words}. The "
             f"expected calibration error is {error:.4f}, the negative log-likelihood "
             f"{found.metrics['negative_log_likelihood']:.4f}.</p>"

@@ -148,8 +148,7 @@ COMMANDS = {
             *_flags.table(DATASET, "Options"),
             *threads_and_quiet(),
         ],
-        "Draws images next to the views that training makes of them; without options, those that "
-        "`supcon train` chooses for them.",
+        "Draws images next to the views that training makes of them.",
     ),
     "info": (
         info,

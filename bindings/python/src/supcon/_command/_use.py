@@ -350,6 +350,6 @@ COMMANDS = {
             ),
             *embedding_flags(),
         ],
-        "Measures embeddings: fits on TRAIN, and reports the accuracy on TEST.",
+        "Judges embeddings: fits on TRAIN, reports accuracy on TEST.",
     ),
 }

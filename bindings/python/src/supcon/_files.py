@@ -166,11 +166,12 @@ def report(method: str, found: Evaluation, confusion: bool) -> str:
         share = f"{right[at] / totals[at]:.2%}" if totals[at] else "-"
         lines.append(f"{name:{width}}  {totals[at]:6}  {share:>8}  {taken}".rstrip())
     if confusion:
-        cell = max(len(str(found.confusion.max())), *map(len, names))
+        heads = [it if len(it) <= 8 else it[:7] + "…" for it in names]
+        cell = max(len(str(found.confusion.max())), *map(len, heads))
         lines += [
             "",
             "confusion (rows: the truth, columns: the guess)",
-            " " * width + "".join(f" {it:>{cell}}" for it in names),
+            " " * width + "".join(f" {it:>{cell}}" for it in heads),
         ]
         lines += [
             f"{name:{width}}" + "".join(f" {it:>{cell}}" for it in row)

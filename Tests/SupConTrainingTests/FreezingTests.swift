@@ -163,6 +163,9 @@ import Testing
         ("adamw, average", { ($0.optimizer, $0.emaDecay) = (.adamw, 0.9) }),
         ("queue", { ($0.queueMode, $0.queueSize) = (.negatives, 64) }),
         ("chunks, joint", { ($0.chunkSize, $0.jointClassifier) = (10, true) }),
+        ("statistics that stay", { $0.freezesNorm = true }),
+        // Filled anew after the stop, with the views that it had.
+        ("cache of fewer rounds than epochs", { $0.featureCache = 2 }),
     ]
 
     /// Checks runs that stop where a stage is unfrozen, or between, and are resumed by another

@@ -1192,7 +1192,8 @@ typedef struct supcon_train_options {
   /* The number of passes over the training images. Default 100; 1 to 1000000. */
   int32_t epochs;
   /* The number of images per step, before views. The last, smaller batch of an epoch is left
-   * out. Default 0: 256, or all training images if there are fewer; 2 to 1000000. */
+   * out. Default 0: 256, or fewer: all training images, or images_per_class of every class; 2 to
+   * 1000000. */
   int32_t batch_size;
   /* The number of images of each class in a batch, which then holds batch_size /
    * images_per_class classes. Default 0: a plain shuffle; 0 to 1000000. */
@@ -1312,23 +1313,25 @@ typedef struct supcon_train_options {
    * full rate, the last stage has this fraction of it, and the stem has its 5th power. Applies
    * to all objectives but linear. Default 1; 0.001 to 1. */
   double layer_decay;
+  /* The heights of the views over the run, 1 to 65536, each for an equal part of the epochs; the
+   * width changes in proportion. There are at most as many as epochs; none: the model's size
+   * throughout. The model keeps its own size. NULL (default): none. [image_size_schedule_count] */
+  const int32_t *image_size_schedule;
+  int64_t image_size_schedule_count;
+  /* Whether each epoch's size is drawn from image_size_schedule instead of taken in order. With
+   * n sizes, every n epochs have each of them once, in an order that seed decides. Applies to an
+   * image_size_schedule of at least two sizes, and no feature_cache. Default 0; 0 or 1. */
+  int32_t random_image_size;
   /* The number of rounds of views of each image for which the frozen stages' output is computed
    * once and stored. It is stored in the type that they compute in. Epoch e uses the views of
    * epoch (e - 1) mod feature_cache + 1: with as many rounds as epochs a run gives the same
    * bytes as without the cache, except for images that images_per_class repeats within an epoch.
    * Applies to freeze_stages above 0. Default 0: no cache; 0 to 1000000. */
   int32_t feature_cache;
-  /* Must be 0. */
-  int32_t feature_cache_reserved;
   /* The folder of the nameless file that stores the feature cache and disappears with the
    * trainer; without one the cache is in memory, within the context's limit. NULL (default):
    * none. */
   const char *feature_cache_folder;
-  /* The heights of the views over the run, 1 to 65536, each for an equal part of the epochs; the
-   * width changes in proportion. There are at most as many as epochs; none: the model's size
-   * throughout. The model keeps its own size. NULL (default): none. [image_size_schedule_count] */
-  const int32_t *image_size_schedule;
-  int64_t image_size_schedule_count;
 
   /* --- Validation and checkpoints --- */
   /* The fraction of the images that is held out for kNN@1 and early stopping. Default 0.05; 0 to
@@ -1519,6 +1522,9 @@ void supcon_trainer_cancel(supcon_trainer *trainer);
 /* Returns the bytes that one training step needs: activations, gradients and workspaces, without
  * the weights and the data set. */
 int64_t supcon_trainer_memory(const supcon_trainer *trainer);
+/* Returns the number of images per step, over all ranks: batch_size, or what it is by default for
+ * these images. */
+int64_t supcon_trainer_batch_size(const supcon_trainer *trainer);
 /* The three below are for the callback of supcon_trainer_run, on its thread; outside a run they are
  * SUPCON_STATUS_STATE.
  *

@@ -320,6 +320,7 @@ extension supcon_train_options: OptionStruct {
         freeze_stages = Int32(options.freezeStages)
         freeze_norm = options.freezesNorm ? 1 : 0
         layer_decay = options.layerDecay
+        random_image_size = options.drawsImageSize ? 1 : 0
         feature_cache = Int32(options.featureCache)
         validation_fraction = options.validationFraction
         validation_every = Int32(options.validationEvery)
@@ -388,11 +389,11 @@ extension TrainOptions {
         unfreezeEpochs = try integers(
             options.unfreeze_epochs, options.unfreeze_epoch_count, "unfreeze_epochs")
         layerDecay = options.layer_decay
-        featureCache = Int(options.feature_cache)
-        try zero(options.feature_cache_reserved, "feature_cache_reserved")
-        featureCacheFolder = options.feature_cache_folder.map { RawPath(cString: $0) }
         imageSizeSchedule = try integers(
             options.image_size_schedule, options.image_size_schedule_count, "image_size_schedule")
+        drawsImageSize = try flag(options.random_image_size, "random_image_size")
+        featureCache = Int(options.feature_cache)
+        featureCacheFolder = options.feature_cache_folder.map { RawPath(cString: $0) }
         validationFraction = options.validation_fraction
         validationEvery = Int(options.validation_every)
         patience = Int(options.patience)

@@ -83,4 +83,9 @@ public func supcon_trainer_memory(_ trainer: OpaquePointer?) -> Int64 {
 }
 
 @c @implementation
+public func supcon_trainer_batch_size(_ trainer: OpaquePointer?) -> Int64 {
+    Int64(object(ifAny: trainer, Trainer.self)?.batchSize ?? 0)
+}
+
+@c @implementation
 public func supcon_trainer_free(_ trainer: OpaquePointer?) { release(trainer, Trainer.self) }

@@ -117,7 +117,8 @@ public struct TrainOptions: Sendable {
     /// The number of passes over the training images. Default 100; 1 to 1000000.
     public var epochs: Int = 100
     /// The number of images per step, before views. The last, smaller batch of an epoch is left
-    /// out. Default 0: 256, or all training images if there are fewer; 2 to 1000000.
+    /// out. Default 0: 256, or fewer: all training images, or images_per_class of every class; 2 to
+    /// 1000000.
     public var batchSize: Int = 0
     /// The number of images of each class in a batch, which then holds batch_size /
     /// images_per_class classes. Default 0: a plain shuffle; 0 to 1000000.
@@ -228,6 +229,14 @@ public struct TrainOptions: Sendable {
     /// full rate, the last stage has this fraction of it, and the stem has its 5th power. Applies
     /// to all objectives but linear. Default 1; 0.001 to 1.
     public var layerDecay: Double = 1
+    /// The heights of the views over the run, 1 to 65536, each for an equal part of the epochs; the
+    /// width changes in proportion. There are at most as many as epochs; none: the model's size
+    /// throughout. The model keeps its own size.
+    public var imageSizeSchedule: [Int] = []
+    /// Whether each epoch's size is drawn from image_size_schedule instead of taken in order. With
+    /// n sizes, every n epochs have each of them once, in an order that seed decides. Applies to an
+    /// image_size_schedule of at least two sizes, and no feature_cache.
+    public var drawsImageSize: Bool = false
     /// The number of rounds of views of each image for which the frozen stages' output is computed
     /// once and stored. It is stored in the type that they compute in. Epoch e uses the views of
     /// epoch (e - 1) mod feature_cache + 1: with as many rounds as epochs a run gives the same
@@ -237,10 +246,6 @@ public struct TrainOptions: Sendable {
     /// The folder of the nameless file that stores the feature cache and disappears with the
     /// trainer; without one the cache is in memory, within the context's limit.
     public var featureCacheFolder: RawPath? = nil
-    /// The heights of the views over the run, 1 to 65536, each for an equal part of the epochs; the
-    /// width changes in proportion. There are at most as many as epochs; none: the model's size
-    /// throughout. The model keeps its own size.
-    public var imageSizeSchedule: [Int] = []
     /// The fraction of the images that is held out for kNN@1 and early stopping. Default 0.05; 0 to
     /// 0.9; 0: none.
     public var validationFraction: Double = 0.05
@@ -301,8 +306,8 @@ extension TrainOptions {
         try require(
             batchSize == 0 || (batchSize >= 2 && batchSize <= 1_000_000), .argument,
             """
-            batch_size is \(batchSize); expected 2 to 1000000, or 0 for 256, or all training \
-            images if there are fewer
+            batch_size is \(batchSize); expected 2 to 1000000, or 0 for 256, or fewer: all \
+            training images, or images_per_class of every class
             """)
         try require(
             imagesPerClass == 0 || (imagesPerClass >= 0 && imagesPerClass <= 1_000_000), .argument,
@@ -439,8 +444,9 @@ extension TrainOptions {
             ("freeze_norm", "\(freezesNorm)"),
             ("unfreeze_epochs", "\(unfreezeEpochs)"),
             ("layer_decay", "\(layerDecay)"),
-            ("feature_cache", "\(featureCache)"),
             ("image_size_schedule", "\(imageSizeSchedule)"),
+            ("random_image_size", "\(drawsImageSize)"),
+            ("feature_cache", "\(featureCache)"),
             ("validation_fraction", "\(validationFraction)"),
             ("sync_batch_norm", "\(syncBatchNorm)"),
         ]

@@ -12,14 +12,19 @@ extension TrainOptions {
     static let largestBatch = 256
 
     /// Returns the options with their batch size resolved: if none is given, it is 256 or, if they
-    /// are fewer, all `images`, rounded down to whole chunks and to whole classes. A chunk that is
-    /// not smaller than the batch is all of it. Errors: argument, for an option out of its range,
-    /// which must be told before the batch hides it.
-    func withBatch(ofAtMost images: Int) throws(SupConError) -> TrainOptions {
+    /// are fewer, all images of `dataset`, or as many as its classes give with `imagesPerClass`
+    /// each; rounded down to whole chunks and to whole classes. A chunk that is not smaller than
+    /// the batch is all of it. Errors: argument, for an option out of its range, which must be told
+    /// before the batch hides it.
+    func withBatch(for dataset: Dataset) throws(SupConError) -> TrainOptions {
         try validateRanges()
         guard batchSize == 0 else { return self }
         var options = self
-        let most = min(Self.largestBatch, max(2, images))
+        var most = min(Self.largestBatch, dataset.count)
+        if imagesPerClass > 0, let classes = dataset.classIndices {
+            most = min(most, Set(classes).count * imagesPerClass)
+        }
+        most = max(2, most)
         if chunkSize >= most { options.chunkSize = 0 }
         let (chunk, group) = (max(1, options.chunkSize), max(1, imagesPerClass))
         // The least common multiple, if there is room for it; the checks name what is not divided.
@@ -167,6 +172,21 @@ extension TrainOptions {
             """
             image_size_schedule has \(imageSizeSchedule.count) sizes; expected at most one for \
             each of the \(epochs) epochs
+            """
+        )
+        guard drawsImageSize else { return }
+        try require(
+            Set(imageSizeSchedule).count > 1, .argument,
+            """
+            random_image_size is set but image_size_schedule has \(Set(imageSizeSchedule).count) \
+            different sizes; expected 2 or more to draw from
+            """
+        )
+        try require(
+            featureCache == 0, .argument,
+            """
+            feature_cache is \(featureCache) beside random_image_size, with which nothing that is \
+            stored serves the next epoch; expected one of the two
             """
         )
     }

@@ -103,6 +103,7 @@ static void nulls(void) {
   EXPECT(supcon_model_class_name(NULL, 0) == NULL, "no model, no class");
   EXPECT(supcon_model_output_dimension(NULL, SUPCON_OUTPUT_ENCODER) == 0, "no model, no output");
   EXPECT(supcon_trainer_memory(NULL) == 0, "no trainer, no memory");
+  EXPECT(supcon_trainer_batch_size(NULL) == 0, "no trainer, no batch");
 }
 
 void test_general(void) {

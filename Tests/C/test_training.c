@@ -45,6 +45,8 @@ static void running(void) {
   WORKS(supcon_trainer_create(NULL, model, dataset, &options, &trainer));
   EXPECT(supcon_trainer_memory(trainer) > 0, "a step takes %lld bytes",
          (long long)supcon_trainer_memory(trainer));
+  EXPECT(supcon_trainer_batch_size(trainer) == options.batch_size, "a batch has %lld images",
+         (long long)supcon_trainer_batch_size(trainer));
   supcon_dataset_free(dataset); /* the trainer keeps it alive */
   struct log log = {.model = model};
   WORKS(supcon_trainer_run(trainer, on_event, &log));
@@ -119,6 +121,62 @@ static void targets(void) {
   supcon_dataset_free(dataset);
   supcon_dataset_free(bare);
   supcon_dataset_free(images);
+}
+
+/* Embeds all images after a run from the same weights, into rows [count]. Returns the images of a
+ * batch. */
+static int64_t tuned(const supcon_train_options *options, float *rows, int64_t count) {
+  supcon_model *model = small_model();
+  supcon_dataset *dataset = small_dataset();
+  supcon_trainer *trainer = NULL;
+  WORKS(supcon_trainer_create(NULL, model, dataset, options, &trainer));
+  const int64_t batch = supcon_trainer_batch_size(trainer);
+  WORKS(supcon_trainer_run(trainer, NULL, NULL));
+  const supcon_images images = all_images();
+  WORKS(supcon_model_embed(model, &images, NULL, rows, count));
+  supcon_trainer_free(trainer);
+  supcon_dataset_free(dataset);
+  supcon_model_free(model);
+  return batch;
+}
+
+/* Frozen stages whose output is cached train as without a cache; sizes in order and at random. */
+static void fine_tuning(void) {
+  static const int32_t unfrozen[] = {1}, sizes[] = {8, 10};
+  static float rows[3][IMAGES * 64], again[IMAGES * 64];
+  supcon_train_options options = small_train_options();
+  (void)tuned(&options, rows[0], IMAGES * 64);
+  options.freeze_stages = 3;
+  options.unfreeze_epochs = unfrozen;
+  options.unfreeze_epoch_count = 1;
+  options.layer_decay = 0.8;
+  options.freeze_norm = 1;
+  (void)tuned(&options, rows[1], IMAGES * 64);
+  options.feature_cache = 2;
+  (void)tuned(&options, again, IMAGES * 64);
+  EXPECT(memcmp(again, rows[1], sizeof again) == 0, "a cache of all epochs changes the run");
+  options = small_train_options();
+  options.image_size_schedule = sizes;
+  options.image_size_schedule_count = 2;
+  /* Two epochs of two sizes are [8, 10] or [10, 8], and a seed has each of them. */
+  int same = 0, other = 0;
+  for (uint64_t seed = 0; seed < 8; seed++) {
+    options.seed = seed;
+    options.random_image_size = 0;
+    (void)tuned(&options, rows[2], IMAGES * 64);
+    options.random_image_size = 1;
+    (void)tuned(&options, again, IMAGES * 64);
+    *(memcmp(again, rows[2], sizeof again) == 0 ? &same : &other) += 1;
+  }
+  EXPECT(same > 0 && other > 0, "%d times in order, %d times not", same, other);
+  for (int i = 0; i < 2; i++)
+    EXPECT(memcmp(rows[i], rows[i + 1], sizeof again) != 0, "run %d is as the next", i);
+  /* 5 images of each class, which is less than all images. */
+  options = small_train_options();
+  options.batch_size = 0;
+  options.images_per_class = 5;
+  const int64_t batch = tuned(&options, again, IMAGES * 64);
+  EXPECT(batch == 5 * CLASSES, "a batch of %lld images", (long long)batch);
 }
 
 /* Each optimizer, in chunks and with an average; a chunk takes less memory than the batch. */
@@ -242,6 +300,8 @@ static void wrong_arguments(void) {
   REFUSES_OPTION(
       (options.image_size_schedule_count = 1, options.image_size_schedule = milestones + 1),
       "image_size_schedule is -1");
+  REFUSES_OPTION(options.random_image_size = 2, "random_image_size is 2");
+  REFUSES_OPTION(options.random_image_size = 1, "has 0 different sizes");
   REFUSES_OPTION(options.sync_batch_norm = 2, "sync_batch_norm");
   REFUSES_OPTION(options.min_lr = NAN, "min_lr");
   REFUSES_OPTION((options.schedule = SUPCON_SCHEDULE_STEP, options.milestone_count = 2),
@@ -407,6 +467,7 @@ void test_training(void) {
   running();
   default_options();
   targets();
+  fine_tuning();
   optimizers();
   stopping();
   wrong_arguments();

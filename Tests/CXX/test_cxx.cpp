@@ -297,6 +297,7 @@ static void test_training() {
     supcon::Trainer trainer(model, whole.per_class(1000), options);
     whole = ramps.dataset();
     EXPECT(trainer.memory() > 0);
+    EXPECT(trainer.batch_size() == options.batch_size);
     EXPECT(trainer.run([&](const supcon::Event &event) {
       if (event.kind == SUPCON_EVENT_EPOCH) losses.push_back(event.loss);
       return true;

@@ -252,6 +252,7 @@ static void train(void) {
   options.unfreeze_epoch_count = options.unfreeze_epochs ? 3 : number(9);
   options.image_size_schedule = chance(4) ? epochs : NULL;
   options.image_size_schedule_count = options.image_size_schedule ? 3 : number(9);
+  options.random_image_size = chance(4);
   supcon_trainer *trainer = NULL;
   const supcon_status status =
       supcon_trainer_create(context(), model(), dataset(), or_null(&options), &trainer);

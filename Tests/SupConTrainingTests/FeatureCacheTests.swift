@@ -168,6 +168,12 @@ import Testing
                 ($0.featureCache, $0.featureCacheFolder) = (1, "/nowhere/at/all")
             }
         }
+        expectError(.argument, "feature_cache is 1 beside random_image_size") {
+            _ = try Self.run(dataset) {
+                ($0.epochs, $0.featureCache, $0.imageSizeSchedule) = (2, 1, [8, 12])
+                $0.drawsImageSize = true
+            }
+        }
         let model = try TrainerTests.model()
         let options = TrainerTests.options {
             $0.epochs = 100
@@ -179,81 +185,5 @@ import Testing
                 model, dataset, options,
                 context: ExecutionContext(threads: 2, memoryLimit: 20_000_000))
         }
-    }
-
-    /// Checks the sizes of the images over the epochs, and their widths.
-    @Test func sizesGoByPartsOfTheRun() throws {
-        let model = try TrainerTests.model()
-        var options = TrainOptions()
-        (options.epochs, options.imageSizeSchedule) = (7, [6, 12, 18])
-        let phases = TrainingPhases(model, options, samples: 1)
-        let heights = (1...7).map { phases.phase(epoch: $0).height }
-        let widths = (1...7).map { phases.phase(epoch: $0).width }
-        #expect(heights == [6, 6, 6, 12, 12, 18, 18])
-        #expect(widths == heights)
-        #expect(phases.all.map(\.height) == [6, 12, 18])
-        options.imageSizeSchedule = [12]
-        var own = TrainingPhase(model)
-        own.samples = 1
-        #expect(TrainingPhases(model, options, samples: 1).all == [own])
-        try refuses([0], "expected 1 to 65536")
-        try refuses([1, 2, 3, 4], "at most one for each")
-    }
-
-    private func refuses(_ sizes: [Int], _ words: String) throws {
-        let dataset = try TrainerTests.dataset()
-        expectError(.argument, words) {
-            _ = try Self.run(dataset) { options in
-                options.epochs = 3
-                options.imageSizeSchedule = sizes
-            }
-        }
-    }
-
-    static let sized = [
-        Way("plain") { $0.freezeStages = 0 },
-        Way("queue") {
-            $0.queueMode = .negatives
-            $0.queueSize = 64
-        },
-        Way("mixed") {
-            $0.objective = .crossEntropy
-            $0.cutmixAlpha = 1
-        },
-        Way("linear") { $0.objective = .linear },
-    ]
-
-    /// Checks that a schedule of one size equals that size, and that a run that stops between two
-    /// sizes resumes exactly.
-    @Test(arguments: sized) func sizesResumeExactly(_ way: Way) throws {
-        let dataset = try TrainerTests.dataset()
-        func run(_ sizes: [Int], stop: Bool = false) throws -> [Float] {
-            let folder = try TrainerTests().temporaryFolder()
-            defer { try? FileManager.default.removeItem(atPath: folder) }
-            var values: [Float] = []
-            let seeds: [UInt64] = stop ? [3, 77] : [3]
-            for seed in seeds {
-                let model = try TrainerTests.model(seed: seed)
-                let options = TrainerTests.options {
-                    ($0.epochs, $0.imageSizeSchedule) = (4, sizes)
-                    ($0.checkpointFolder, $0.resume) = (RawPath(folder), true)
-                    way.change(&$0)
-                }
-                let trainer = try Trainer(model, dataset, options, context: TrainerTests.context)
-                if stop && seed == 3 {
-                    expectError(.canceled, "after epoch 2") {
-                        try trainer.run { $0.kind != .epoch || $0.epoch != 2 }
-                    }
-                } else {
-                    try trainer.run(nil)
-                }
-                values = FreezingTests.values(model)
-            }
-            return values
-        }
-        #expect(try run([TrainerTests.side]) == run([]))
-        let whole = try run([8, 16])
-        #expect(try whole != run([]))
-        #expect(try run([8, 16], stop: true) == whole)
     }
 }

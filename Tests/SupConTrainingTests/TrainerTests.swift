@@ -386,6 +386,9 @@ import Testing
         #expect(try steps(7) { $0.chunkSize = 3 } == 1)
         #expect(try steps(50) { $0.imagesPerClass = 22 } == 1)
         #expect(try steps(50) { ($0.chunkSize, $0.imagesPerClass) = (4, 14) } == 1)
+        // No more than the classes give.
+        #expect(try steps(50) { $0.imagesPerClass = 5 } == 50 / (5 * Self.classes))
+        #expect(try steps(50) { ($0.chunkSize, $0.imagesPerClass) = (2, 5) } == 50 / 10)
         #expect(try steps(50) { $0.chunkSize = 64 } == 1)
         expectError(.state, "1 images to train on", "one batch of 2") { _ = try steps(1) }
     }

@@ -56,6 +56,8 @@ class Trainer {
   void keep() const { detail::check(supcon_trainer_keep(get())); }
   /// Bytes that one step takes.
   std::int64_t memory() const { return supcon_trainer_memory(get()); }
+  /// Images per step, over all ranks.
+  std::int64_t batch_size() const { return supcon_trainer_batch_size(get()); }
 
   supcon_trainer *get() const noexcept { return handle_.get(); }
 

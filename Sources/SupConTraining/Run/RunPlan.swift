@@ -30,11 +30,11 @@ struct RunPlan {
         _ model: Model, _ dataset: Dataset, _ options: TrainOptions, ranks: Ranks,
         context: ExecutionContext
     ) throws(SupConError) {
-        try options.withBatch(ofAtMost: dataset.count).validate()
+        try options.withBatch(for: dataset).validate()
         let split = try TrainingSplit(
             dataset, options, channels: model.network.configuration.channels, context: context)
         let training = split.training
-        let options = try options.withBatch(ofAtMost: training.count)
+        let options = try options.withBatch(for: training)
         try options.validate()
         part = try BatchPart(options, ranks)
         self.ranks = ranks

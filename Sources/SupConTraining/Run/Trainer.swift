@@ -71,6 +71,10 @@ public final class Trainer: @unchecked Sendable {
     /// The number of batches in an epoch.
     public var stepsPerEpoch: Int { plan.stepsPerEpoch }
 
+    /// The number of images per step, over all ranks: `batchSize` of the options, or its default
+    /// for these images.
+    public var batchSize: Int { plan.options.batchSize }
+
     /// The memory that a training step takes, in bytes: activations, gradients and workspaces.
     public var memoryByteCount: Int { plan.step.memoryByteCount }
 

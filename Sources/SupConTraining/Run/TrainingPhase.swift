@@ -1,5 +1,6 @@
 import SupConModel
 import SupConNetwork
+import SupConTensor
 
 /// A phase of a run is a range of epochs that one plan of the step serves: it changes where the
 /// frozen stages or the image size do.
@@ -49,11 +50,21 @@ struct TrainingPhases {
         if phase.frozenStages > 0 { phase.quantization = quantization }
         let sizes = options.imageSizeSchedule
         if !sizes.isEmpty {
-            // Each size applies to an equal part of the run.
-            phase.height = sizes[(epoch - 1) * sizes.count / options.epochs]
+            // In order, each size applies to an equal part of the run.
+            let inOrder = (epoch - 1) * sizes.count / options.epochs
+            phase.height = sizes[options.drawsImageSize ? drawn(epoch, of: sizes.count) : inOrder]
             phase.width = max(1, (model.width * phase.height + model.height / 2) / model.height)
         }
         return phase
+    }
+
+    /// Returns the index, below `count`, of the size that is drawn for an epoch. It depends on the
+    /// seed and the epoch alone, so that a resumed run draws the same; every `count` epochs have
+    /// each size once.
+    private func drawn(_ epoch: Int, of count: Int) -> Int {
+        let (round, offset) = (epoch - 1).quotientAndRemainder(dividingBy: count)
+        var stream = Philox(seed: options.seed, purpose: .imageSize, epoch: round)
+        return stream.permutation(count)[offset]
     }
 
     /// The distinct phases of the run, in order.

@@ -258,7 +258,7 @@ def test_hooks_in_their_order(data, stop):
 
     class Note(callbacks.Callback):
         def on_train_begin(self, logs=None):
-            heard.append(("begin", self.params["epochs"]))
+            heard.append(("begin", self.params))
 
         def on_train_batch_end(self, batch, logs=None):
             heard.append(batch)
@@ -271,8 +271,9 @@ def test_hooks_in_their_order(data, stop):
 
     supcon.train(model(), data, epochs=2, callbacks=Note(), **OPTIONS)
     names = ["alignment", "images_per_second", "learning_rate", "loss", "uniformity"]
+    begun = {"epochs": 2, "batch_size": OPTIONS["batch_size"]}
     assert heard == [
-        ("begin", 2), *range(6), ("epoch", 0, names), *range(6), ("epoch", 1, names), "end",
+        ("begin", begun), *range(6), ("epoch", 0, names), *range(6), ("epoch", 1, names), "end",
     ]  # fmt: skip
     heard.clear()
 

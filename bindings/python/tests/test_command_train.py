@@ -14,6 +14,7 @@ import numpy as np
 from commands import COMMAND, TRAIN, run
 
 import supcon
+from supcon import _safetensors
 
 
 def test_tune_finds_the_rate_that_auto_trains_with(photos, tmp_path):
@@ -97,6 +98,32 @@ def test_transfer_from_a_model(photo_model, photos, shapes, tmp_path):
         "--width and --init"
         in run("train", pair, "-o", tmp_path / "x", *given, "--width", "4", code=1).stderr
     )
+
+
+def test_fine_tuning(photo_model, photos, tmp_path):
+    """Frozen stages keep every bit and others move; a cache of all rounds changes nothing; sizes
+    that are drawn are those of one of the two orders.
+    """
+
+    def tuned(name, *flags):
+        given = "--epochs 2 --batch-size 16 --validation-fraction 0 --precision f32 --threads 1 -q"
+        path = tmp_path / f"{name}.safetensors"
+        run("train", photos / "train", "-o", path, "--init", photo_model, *given.split(), *flags)
+        return _safetensors.parsed(path.read_bytes())[0]
+
+    before = _safetensors.parsed(photo_model.read_bytes())[0]
+    frozen = ["--freeze-stages", "3", "--layer-decay", "0.5", "--freeze-norm"]
+    fresh, cached = tuned("fresh", *frozen), tuned("cached", *frozen, "--feature-cache", "2")
+    assert before.keys() >= fresh.keys() == cached.keys()
+    for name, values in fresh.items():
+        np.testing.assert_array_equal(values, cached[name])
+        stays = name.startswith(("conv1", "bn1", "layer1", "layer2", "layer3"))
+        if stays or name.startswith("layer4.0.conv"):
+            assert (values == before[name]).all() == stays, name
+    drawn = tuned("drawn", "--image-size-schedule", "8,10", "--random-image-size")
+    orders = [tuned("order", "--image-size-schedule", it) for it in ("8,10", "10,8")]
+    same = [all((it[name] == drawn[name]).all() for name in drawn) for it in orders]
+    assert sorted(same) == [False, True]
 
 
 def test_thinned_out_and_noisy_data(photos, tmp_path):

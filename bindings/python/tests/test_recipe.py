@@ -48,6 +48,14 @@ def test_every_number_of_images_has_a_batch(count):
     assert 10 <= found["epochs"] <= 200
 
 
+def test_a_batch_takes_no_more_than_its_classes_give():
+    """Of two classes with seven images each 14, where 300 images would make 32."""
+    images, labels = letters(300, mirrored=True)
+    found, _ = chosen(images, labels, images_per_class=7)
+    assert found["batch_size"] == 14
+    supcon.SupConEncoder(width=4, epochs=1, images_per_class=7).fit(images, labels)
+
+
 def test_large_images_make_small_batches():
     """Of 64 pixels a side 256, of 224 and more 32."""
     images, labels = letters(3000, mirrored=True)

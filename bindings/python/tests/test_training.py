@@ -306,7 +306,6 @@ def test_every_field_of_the_options_is_reachable():
         "progress",
         "user_data",
         "reserved",
-        "feature_cache_reserved",
     }
     for struct, table in tables.items():
         assert {field for field, _ in struct._fields_} - apart == {
@@ -438,11 +437,13 @@ def test_fine_tuning(shapes, tmp_path):
         dict(freeze_stages=3, unfreeze_epochs=[2]),
         dict(freeze_norm=True),
         dict(image_size_schedule=[8, 12]),
+        dict(image_size_schedule=[8, 12], random_image_size=True),
     ):
         assert np.abs(fresh - embeddings(**other)).max() > 0
     for options, words in (
         (dict(freeze_stages=2, unfreeze_epochs=[3, 2]), "unfreeze_epochs"),
         (dict(image_size_schedule=[0]), "image_size_schedule is 0"),
+        (dict(random_image_size=True), "has 0 different sizes"),
         (dict(feature_cache=2), "freeze_stages is 0"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -120,6 +120,17 @@ def test_what_is_wrong_with_a_run_is_wrong_with_its_sweep(parts):
         supcon.tune(thin(), data, batch_size="many")
 
 
+def test_the_batch_is_the_default_of_the_run(parts):
+    """Three classes give 21 images, of seven each, where 256 would have been whole batches of 7."""
+    some = np.flatnonzero(parts[1] < 3)
+    data = supcon.Dataset.from_images(parts[0][some], parts[1][some])
+    steps = []
+    hear = lambda event: steps.append(event.steps)
+    options = dict(images_per_class=7, epochs=1, validation_fraction=0)
+    supcon.train(thin(), data, callbacks=hear, learning_rate="auto", **options)
+    assert steps[0] == len(some) // 21
+
+
 def test_auto_trains_as_the_rate_that_it_finds(shapes, small):
     images, labels = shapes
     options = {**small, "learning_rate": "auto", "reference_batch": 0}

@@ -285,6 +285,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "supcon_trainer_run": (status, [TrainerHandle, TrainCallback, c_void_p]),
     "supcon_trainer_cancel": (None, [TrainerHandle]),
     "supcon_trainer_memory": (c_int64, [TrainerHandle]),
+    "supcon_trainer_batch_size": (c_int64, [TrainerHandle]),
     "supcon_trainer_scale_rate": (status, [TrainerHandle, c_double]),
     "supcon_trainer_save": (status, [TrainerHandle, c_char_p]),
     "supcon_trainer_keep": (status, [TrainerHandle]),

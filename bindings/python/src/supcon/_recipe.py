@@ -10,11 +10,11 @@ import numpy as np
 from ._augmentation import augment
 from ._data import Dataset
 from ._model import Model
-from ._training import LARGEST_BATCH
 
 SAMPLE = 500  # images that are compared
 SIDE = 32  # pixels of their sides
 CROPS = (0.2, 0.35, 0.5, 0.7)
+LARGEST_BATCH = 256
 SMALL = 64 * 64  # pixels of images whose batches are not limited by memory
 ROUNDS, CACHE = 4, 2 << 30  # of views that are kept, and the bytes that they may take
 # Pixels of the shorter side from which training takes smaller views, and the fractions of it.
@@ -85,7 +85,9 @@ def batch_size(count: int, classes: int, per_class: int, pixels: int) -> int:
     wanted = max(16, count / 8, min(4 * classes, count / 2))
     most = max(32, min(LARGEST_BATCH, LARGEST_BATCH * SMALL // pixels))
     size = min(1 << round(math.log2(min(wanted, most))), max(2, count))
-    return max(per_class, size // per_class * per_class) if per_class else size
+    if not per_class:
+        return size
+    return max(per_class, min(size // per_class, classes or size) * per_class)
 
 
 def epochs(count: int, begun: bool) -> int:

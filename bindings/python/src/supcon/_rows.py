@@ -679,7 +679,7 @@ TRAIN = Table(
         'batch_size', 'batch_size', int, '', 'Batches',
         'The number of images per step, before views.',
         '',
-        (0, '256, or all training images if there are fewer'),
+        (0, '256, or fewer: all training images, or images_per_class of every class'),
     ),
     Row(
         'images_per_class', 'images_per_class', int, '', 'Batches',
@@ -898,6 +898,19 @@ TRAIN = Table(
         None,
     ),
     Row(
+        'image_size_schedule', 'image_size_schedule', list, '', 'Fine-tuning',
+        'The heights of the views over the run, 1 to 65536, each for an equal part of the '
+        'epochs; the width changes in proportion.',
+        '',
+        None,
+    ),
+    Row(
+        'random_image_size', 'random_image_size', bool, '', 'Fine-tuning',
+        "Whether each epoch's size is drawn from image_size_schedule instead of taken in order.",
+        'an image_size_schedule of at least two sizes, and no feature_cache',
+        None,
+    ),
+    Row(
         'feature_cache', 'feature_cache', int, '', 'Fine-tuning',
         "The number of rounds of views of each image for which the frozen stages' output is"
         ' computed once and stored.',
@@ -908,13 +921,6 @@ TRAIN = Table(
         'feature_cache_folder', 'feature_cache_folder', bytes, '', 'Fine-tuning',
         'The folder of the nameless file that stores the feature cache and disappears with '
         "the trainer; without one the cache is in memory, within the context's limit.",
-        '',
-        None,
-    ),
-    Row(
-        'image_size_schedule', 'image_size_schedule', list, '', 'Fine-tuning',
-        'The heights of the views over the run, 1 to 65536, each for an equal part of the '
-        'epochs; the width changes in proportion.',
         '',
         None,
     ),

@@ -57,7 +57,6 @@ class Event:
 
 
 _NAMES = [it.name for it in fields(Event)]
-LARGEST_BATCH = 256  # where no batch_size is given
 
 
 def _event(struct: _abi.EventStruct) -> Event:
@@ -165,9 +164,10 @@ def train(
     freeze_norm: bool | None = None,
     unfreeze_epochs: Sequence[int] | None = None,
     layer_decay: float | None = None,
+    image_size_schedule: Sequence[int] | None = None,
+    random_image_size: bool | None = None,
     feature_cache: int | None = None,
     feature_cache_folder: str | os.PathLike[str] | None = None,
-    image_size_schedule: Sequence[int] | None = None,
     validation_fraction: float | None = None,
     validation_every: int | None = None,
     patience: int | None = None,
@@ -338,6 +338,11 @@ class Trainer:
         self.handle = own(self, handle, lib.supcon_trainer_free)
         self.objects = (model, data, options, bound)
 
+    @property
+    def batch_size(self) -> int:
+        """The number of images per step, over all ranks."""
+        return int(lib.supcon_trainer_batch_size(self.handle))
+
     def run(self, hear: Any) -> None:
         """Trains, and tells `hear`, a callback of the library, of it."""
         self.check(lib.supcon_trainer_run(self.handle, hear, None))
@@ -378,16 +383,13 @@ def _run(
                 training.stopped = True
         return int(training.stopped)
 
-    params = {
-        "epochs": options.epochs,
-        "batch_size": options.batch_size or min(LARGEST_BATCH, len(data)),
-    }
     begun: list[Callback] = []
     trainer, runs = None, False
     try:
         with interruptible(lambda: None):
             trainer = Trainer(model, data, options, bound)
         training.memory = lib.supcon_trainer_memory(trainer.handle)
+        params = {"epochs": options.epochs, "batch_size": trainer.batch_size}
         for hook in callbacks:
             if isinstance(hook, Callback):
                 hook.begin(model, trainer, params)

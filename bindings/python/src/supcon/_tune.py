@@ -21,7 +21,6 @@ from ._model import Model
 from ._options import TRAIN
 from ._shown import Shown
 from ._training import (
-    LARGEST_BATCH,
     Event,
     Trainer,
     Training,
@@ -54,6 +53,7 @@ LEFT_OUT = {
     "exponential_epochs",
     "unfreeze_epochs",
     "image_size_schedule",
+    "random_image_size",
     "validation_fraction",
     "validation_every",
     "patience",
@@ -130,7 +130,7 @@ def tune(
         The processes that will train together: rank 0 sweeps, and the others wait for its rate.
     **options
         As in `train`. Those of the course of a whole run (schedule and warm-up, unfreeze_epochs,
-        image_size_schedule, validation, checkpoints) do not matter here.
+        image sizes, validation, checkpoints) do not matter here.
 
     Raises
     ------
@@ -182,6 +182,12 @@ def _number(name: str, options: dict[str, Any]) -> int:
     return int(TRAIN[name].default if given is None else TRAIN[name].number(given))
 
 
+def _batch(model: Model, data: Dataset, options: dict[str, Any]) -> int:
+    """Returns the number of images per step that the run takes by default."""
+    run = {name: it for name, it in options.items() if name not in UNSEEN}
+    return Trainer(model.copy(), data, options_struct(run)).batch_size
+
+
 class _Sweep:
     """Trials of one model on the same images. `beat` is called after each step."""
 
@@ -196,8 +202,8 @@ class _Sweep:
     ):
         epochs = max(1, _number("epochs", options))
         seed = seed_number(options)
+        batch = max(0, _number("batch_size", options)) or _batch(model, data, options)
         data = validation_split(data, options)[0]  # what the run holds out stays unseen
-        batch = max(1, _number("batch_size", options) or min(LARGEST_BATCH, len(data)))
         run = len(data) // batch * epochs
         most = max(IMAGES, math.ceil(BATCHES * batch / (1 - HELD_OUT)))
         if len(data) > most:

@@ -116,7 +116,7 @@ def test_wrong_usage():
         (["train", "x", "--rate", "3"], "no option --rate; did you mean --learning-rate?"),
         (["export", "x", "--int8"], "no option --int8 (supcon export --help)"),
         (["embed", "m"], "missing argument 'IMAGES'"),
-        (["train"], "missing argument 'DATA', or --config"),
+        (["train"], "in its [data] (supcon train --help)"),
         (["tune", "--epochs", "3"], "missing argument 'DATA', or --config"),
         (["train", "x", "--epochs", "many"], "'many'"),
     ):

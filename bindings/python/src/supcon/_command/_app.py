@@ -141,7 +141,8 @@ def run(given: list[str]) -> int:
 def _usage(error: Any) -> str:
     """Says in one sentence what is wrong with the command line."""
     context = getattr(error, "ctx", None)
-    path = context.command_path if context else "supcon"
+    of = f" {COMMAND_LINE[0]}" if COMMAND_LINE and COMMAND_LINE[0] in COMMANDS else ""
+    path = context.command_path if context else f"supcon{of}"
     words = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
     if hasattr(error, "option_name"):
         name = error.option_name

@@ -222,6 +222,8 @@ def test_torchvision_takes_ours(tmp_path, architecture, name):
     np.testing.assert_allclose(
         run_torch(net, made, images), expected, atol=1e-5 * max(1, abs(expected).max())
     )
+    again = supcon.import_torch(tmp_path / name, tmp_path / "again.safetensors", image_size=64)
+    assert again.embedding_dim == made.embedding_dim and again.classes == made.classes
     with pytest.raises(supcon.UnsupportedError, match="width 8"):
         supcon.export_torchvision(model(), tmp_path / name)
 

@@ -186,3 +186,16 @@ def test_without_labels_and_with_test_images(shapes, tmp_path):
     other = test.with_class_names(["upright", "slanted"])
     with pytest.raises(supcon.ArgumentError, match="'slanted'"):
         supcon.train(model(), data, run=tmp_path / "other", test=other, **options)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_images_to_judge_by(shapes, tmp_path, count):
+    """Of one image, or one of each class, there is no neighbor of its class to look for."""
+    data = supcon.Dataset.from_images(*shapes)
+    options = RUN | {"epochs": 1}
+    test = data.subset(range(count))
+    folder = supcon.train(model(), data, run=tmp_path / "r", test=test, **options).run
+    card = (folder / "README.md").read_text()
+    assert "top-1 accuracy" in card and "MAP@R" not in card and "alignment" not in card
+    assert ("uniformity" in card) == (count > 1)
+    assert "Confusion" in supcon.report(folder).read_text(encoding="utf-8")

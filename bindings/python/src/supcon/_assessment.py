@@ -114,7 +114,8 @@ def assess(
     if labels is not None and known_labels is not None:
         found.class_names, found.labels = list(data.class_names), labels
         _classify(found, model, known_labels, known_rows, judged, rows)
-    found.metrics["uniformity"] = uniformity(rows, n_jobs=model.n_jobs)
+    if len(rows) > 1:
+        found.metrics["uniformity"] = uniformity(rows, n_jobs=model.n_jobs)
     found.metrics["images"] = len(judged)
     found.mapped = _spread(len(judged), MOST_MAPPED)
     found.embeddings = rows[found.mapped].astype(np.float16)
@@ -225,13 +226,15 @@ def _classify(
             n_jobs=model.n_jobs,
         )
         found.metrics["knn_top1"] = near.top1
-    within = retrieval(rows, found.labels, n_jobs=model.n_jobs)
     found.metrics |= {
-        "map_at_r": within.map_at_r,
         "expected_calibration_error": calibrated.expected_calibration_error,
         "negative_log_likelihood": calibrated.negative_log_likelihood,
-        "alignment": alignment(rows, found.labels, n_jobs=model.n_jobs),
     }
+    if len(np.unique(found.labels)) < len(found.labels):  # two images share a label
+        found.metrics |= {
+            "map_at_r": retrieval(rows, found.labels, n_jobs=model.n_jobs).map_at_r,
+            "alignment": alignment(rows, found.labels, n_jobs=model.n_jobs),
+        }
     wrong = np.flatnonzero(found.predictions != found.labels)
     surest = np.argsort(-found.confidences[wrong], kind="stable")
     found.mistakes = wrong[surest[:MOST_MISTAKES]]

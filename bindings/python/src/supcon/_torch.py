@@ -89,7 +89,7 @@ def import_torch(
     are missing and parameters that have no place; FileError (an OSError).
     """
     tensors, metadata = _read(source)
-    if any(it.startswith("supcon.") for it in metadata):
+    if any(it.startswith("supcon.") and it != _safetensors.CHECKSUM for it in metadata):
         raise ArgumentError(f"{os.fspath(source)!r} is a model of this library; use supcon.load")
     named = _named(tensors, os.fspath(source))
     with tempfile.TemporaryDirectory() as folder:

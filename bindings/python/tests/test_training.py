@@ -303,6 +303,7 @@ def test_every_field_of_the_options_is_reachable():
         "augmentation_second",
         "seed",
         "copy",
+        "allow_empty",  # what ImageFolder asks for by itself
         "progress",
         "user_data",
         "reserved",

@@ -88,6 +88,11 @@ def test_every_option_of_the_library_is_a_flag():
             "0000.png",
         ),
         (["evaluate", "{model}", "{photos}/train", "{photos}/test/lying"], "labels"),
+        (
+            ["classify", "{photos}/train", "{photos}/test"],
+            "has no model.safetensors; expected a model",
+        ),
+        (["embed", "{model}", "{photos}/tset", "-o", "{tmp}/e.npy"], "; did you mean "),
         (["info", "/dev/null"], "/dev/null"),
         (["train", "npy:absent.npy", "-o", "{tmp}/m.safetensors"], "absent.npy"),
     ],

@@ -39,6 +39,10 @@ HELP = (
     "files with commas between name images and labels); fashion-mnist[:FOLDER] (Debian's package "
     "dataset-fashion-mnist); digits (scikit-learn's)"
 )
+EXPECTED = (
+    "a folder with a folder of images per class, IDX, CIFAR, .npz or .npy files, fashion-mnist or "
+    "digits (supcon train --help-all says more)"
+)
 OF_FILES = ("on_error", "max_pixels", "exact_decoding", "class_order")
 NPZ_IMAGES = ("images", "x_train", "train_images", "x", "X", "data", "arr_0")
 NPZ_LABELS = ("labels", "y_train", "train_labels", "y", "Y", "target", "arr_1")
@@ -61,8 +65,8 @@ def read(spec: str, *, beside: bool = False, **options: Any) -> tuple[Dataset, D
         return _file(spec, _channels(spec, options))
     if not colon and kind not in ("fashion-mnist", "digits"):
         near = "fashion-mnist" if "fashion" in spec else _near(spec)
-        expected = f"; did you mean {near}? Expected" if near else "; expected"
-        raise FileNotFoundError(f"there is no {spec}{expected} {HELP}")
+        advice = f"did you mean {near}?" if near else f"expected {EXPECTED}"
+        raise FileNotFoundError(f"there is no {spec}; {advice}")
     channels = _channels(spec, options)
     if kind == "idx" and len(files) <= 2:
         return Dataset.from_idx(*files, channels=channels), None
@@ -75,7 +79,7 @@ def read(spec: str, *, beside: bool = False, **options: Any) -> tuple[Dataset, D
         return _fashion(rest or FASHION, channels)
     if spec == "digits":
         return _digits(channels)
-    raise ArgumentError(f"data is {spec!r}; expected {HELP}")
+    raise ArgumentError(f"data is {spec!r}; expected {EXPECTED}")
 
 
 def _near(path: str) -> str | None:
@@ -173,7 +177,7 @@ def _file(path: str, channels: int | None) -> tuple[Dataset, Dataset | None]:
         size = os.path.getsize(path)
         classes = 100 if size % 3074 == 0 and size % 3073 else 10
         return Dataset.from_cifar([path], classes, channels=channels), None
-    raise ArgumentError(f"data is the file {path!r}; expected {HELP}")
+    raise ArgumentError(f"data is the file {path!r}; expected {EXPECTED}")
 
 
 def _idx(path: str, channels: int | None) -> Dataset:

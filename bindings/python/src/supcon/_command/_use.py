@@ -61,8 +61,15 @@ def embedding_flags() -> list[Flag]:
 
 def model_path(path: str) -> str:
     """Returns the model inside a run's folder; other paths are returned unchanged."""
+    if not os.path.isdir(path):
+        return path
     inside = os.path.join(path, "model.safetensors")
-    return inside if os.path.isdir(path) and os.path.exists(inside) else path
+    if not os.path.exists(inside):
+        raise ArgumentError(
+            f"the folder {path} has no model.safetensors; expected a model's file, or the folder "
+            "of a run"
+        )
+    return inside
 
 
 def reading(given: SimpleNamespace, model: Model) -> dict[str, Any]:

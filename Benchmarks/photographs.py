@@ -5,6 +5,8 @@ the seconds, of the clock and of the processor, from the start of the program to
 
     python3 Benchmarks/photographs.py [--count 2000] [--side 224]
         [--architecture resnet50] [--threads 2] [--prepare] [-- OPTIONS of supcon train]
+        [--steps N]     so many steps of 32 images with views of half, three quarters and all of
+                        the side, and an embedding, to be timed; no accuracy
 
 The photographs are those that come with scikit-image: a class is one of them, and an image a crop
 of it, resized. Each is a checkerboard of tiles of about 100 pixels, of which a third is for
@@ -155,6 +157,43 @@ def folder(count: int, side: int) -> Path:
     return path
 
 
+def timed(options) -> None:
+    """Prints the seconds, of the clock and of the processor, of a step by size and of embedding an
+    image, without the first step. They do not depend on the weights.
+    """
+    import supcon
+
+    model = supcon.Model(
+        options.architecture, stem="imagenet", image_size=options.side, n_jobs=options.threads
+    )
+    images, labels = crops("train", 32, options.side, 0)
+    data = supcon.Dataset.from_images(images, labels)
+    for side in (options.side // 2, options.side * 3 // 4, options.side):
+        ends = []
+
+        def hear(event, ends=ends) -> None:
+            if event.kind == "step":
+                ends.append((time.perf_counter(), time.process_time()))
+
+        supcon.train(
+            model.copy(),
+            data,
+            epochs=options.steps + 1,
+            batch_size=32,
+            image_size_schedule=[side],
+            validation_fraction=0,
+            stop_on_collapse=False,
+            callbacks=hear,
+        )
+        took, used = ((b - a) / options.steps for a, b in zip(ends[0], ends[-1]))
+        print(json.dumps({"side": side, "step_s": round(took, 3), "cpu_s": round(used, 3)}))
+    model.embed(images)
+    begun = time.perf_counter(), time.process_time()
+    model.embed(images)
+    took, used = ((b - a) / 32 for a, b in zip(begun, (time.perf_counter(), time.process_time())))
+    print(json.dumps({"embed_s": round(took, 4), "cpu_s": round(used, 4)}))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=2000)
@@ -162,8 +201,12 @@ def main() -> None:
     parser.add_argument("--architecture", default="resnet50")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--prepare", action="store_true")
+    parser.add_argument("--steps", type=int)
     parser.add_argument("more", nargs="*", help="arguments of supcon train, after --")
     options = parser.parse_args()
+    if options.steps:
+        timed(options)
+        return
     images, init = folder(options.count, options.side), weights(options.architecture)
     if options.prepare:
         print(json.dumps({"folder": str(images), "weights": str(init)}))

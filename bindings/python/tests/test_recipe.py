@@ -151,6 +151,24 @@ def test_fitting_all_stages_on_smaller_views():
         assert (before[name] != after[name]).any(), name
 
 
+def test_the_rate_that_is_told_is_the_one_that_trains():
+    """Of the whole batch of 256, of smaller ones, and from given weights, at the peak."""
+    for count, begun in ((4000, None), (60, None), (60, given_weights())):
+        images, labels = shades(count)
+        data, options = (
+            supcon.Dataset.from_images(images, labels),
+            dict(epochs=2, objective="simclr"),
+        )
+        size = begun.image_size if begun else (16, 16)
+        found, why = _recipe.suited(data, options, size, begun)
+        model = begun or supcon.Model(width=4, channels=1, image_size=16)
+        rates = []
+        hear = lambda event, rates=rates: rates.append(event.learning_rate) or len(rates) > 3
+        supcon.train(model, data, **found | dict(schedule="constant"), callbacks=hear)
+        told = float(why.partition("the learning rate ")[2].partition(",")[0])
+        assert told == pytest.approx(max(rates), rel=1e-3), why
+
+
 def test_what_is_given_stays():
     given = dict(
         batch_size=24, epochs=3, augmentation="none", validation_fraction=0.2, learning_rate=0.5
@@ -162,7 +180,9 @@ def test_what_is_given_stays():
 def test_a_few_images_train_without_options(small):
     images, labels = letters(40, mirrored=True)
     estimator = supcon.SupConClassifier(width=4, epochs=5).fit(images, labels)
-    assert "batches of 16" in estimator.recipe_
+    for phrase in ("images of 16x16 pixels", "batches of 16", "a warm-up of 0.5 epochs"):
+        assert phrase in estimator.recipe_
+    assert "the learning rate 0.1, whatever the batch" in estimator.recipe_
     assert estimator.predict(images).shape == (40,)
 
 

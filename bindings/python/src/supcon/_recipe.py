@@ -10,6 +10,7 @@ import numpy as np
 from ._augmentation import augment
 from ._data import Dataset
 from ._model import Model
+from ._options import TRAIN
 
 SAMPLE = 500  # images that are compared
 SIDE = 32  # pixels of their sides
@@ -40,7 +41,7 @@ def suited(
     begun : the model whose weights training starts from; None: random ones
     """
     chosen: dict[str, Any] = {}
-    told: list[str] = []
+    told = [] if begun else [f"images of {size[0]}x{size[1]} pixels"]
     classes = len(data.class_names) if data.labels is not None else 0
     held_out = options.get("validation_fraction")
     if held_out is None and not options.get("patience") and not options.get("restore_best"):
@@ -59,12 +60,13 @@ def suited(
     # Linear scaling (arXiv:1706.02677) is for large batches; it starves small ones.
     rates = {"learning_rate", "reference_batch", "optimizer"}
     given = options.keys() - {"learning_rate" if options.get("learning_rate") == "auto" else ""}
-    if not begun and not rates & given and chosen.get("batch_size", 256) < 256:
+    if not begun and not rates & given and chosen.get("batch_size", LARGEST_BATCH) < LARGEST_BATCH:
         chosen["reference_batch"] = 0
-        told.append("the learning rate as it is, for small batches")
     if "epochs" not in options:
         chosen["epochs"] = epochs(count, begun is not None)
         told.append(f"{chosen['epochs']} epochs, fewer the more images there are")
+    if not {"optimizer", "learning_rate", "warmup_epochs", "warmup_steps"} & options.keys():
+        told.append(rate(options | chosen))
     is_free = options.get("objective") != "linear" and not FINE_TUNING & options.keys()
     if begun is not None and is_free and size[0] * size[1] > SMALL:
         tuned, why = fine_tuning(begun, data, count, options | chosen)
@@ -76,6 +78,16 @@ def suited(
             chosen["augmentation"] = found
         told.append(why)
     return options | chosen, "; ".join(told) if chosen else ""
+
+
+def rate(options: dict[str, Any]) -> str:
+    """Returns a phrase that says the learning rate of these options, and why it is that."""
+    found, warm = TRAIN["learning_rate"].default, min(10.0, options["epochs"] / 10)
+    reference = options.get("reference_batch", TRAIN["reference_batch"].default)
+    why = "whatever the batch, as scaling starves small ones"
+    if reference:
+        found, why = found * options["batch_size"] / reference, "in proportion to the batch"
+    return f"the learning rate {found:g}, {why}, after a warm-up of {warm:g} epochs"
 
 
 def batch_size(count: int, classes: int, per_class: int, pixels: int) -> int:

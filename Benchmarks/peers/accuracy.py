@@ -25,15 +25,17 @@ from peers import encoder, supcon
 RATES, CROPS = (0.05, 0.15, 0.5), (0.2, 0.6)
 
 
-def view(x, least, mirrors):
-    """A square crop of `least` to all of the area at a random place, resized back."""
-    n = len(x)
-    side = torch.empty(n).uniform_(least, 1).sqrt()
+def view(x, least, mirrors, most=1.0, size=None):
+    """A square crop of `least` to `most` of the area at a random place, resized back, or to
+    `size`.
+    """
+    n, size = len(x), size or x.shape[-1]
+    side = torch.empty(n).uniform_(least, most).sqrt()
     mirror = (torch.rand(n) < 0.5 * mirrors).float() * -2 + 1
     place, zero = (torch.rand(n, 2) * 2 - 1) * (1 - side)[:, None], torch.zeros(n)
     rows = ([side * mirror, zero, place[:, 0]], [zero, side, place[:, 1]])
     affine = torch.stack([torch.stack(row, 1) for row in rows], 1)
-    grid = F.affine_grid(affine, list(x.shape), align_corners=False)
+    grid = F.affine_grid(affine, [*x.shape[:2], size, size], align_corners=False)
     return F.grid_sample(x, grid, align_corners=False)
 
 

@@ -39,11 +39,18 @@ public struct ExecutionContext: Sendable {
     /// Returns a watch by which a call that begins now learns whether to stop.
     package func watch() -> CancelWatch { cancellation.watch() }
 
-    /// Throws if `bytes` are more than may be taken; `what` says in the message what they were for.
-    /// Errors: memory.
+    /// Throws if `bytes` are more than may be taken: by the limit, of the machine's free memory, or
+    /// by the process, whose own limits show only if it asks. `what` says in the message what they
+    /// were for. Errors: memory.
     package func checkMemory(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError)
     {
         try check(bytes, limit > 0 ? limit : MachineMemory.available(), what)
+        var probe: UnsafeMutableRawPointer?
+        let status = posix_memalign(&probe, 64, max(bytes, 64))
+        free(probe)
+        try require(
+            status == 0, .memory,
+            "\(what()) needs \(readable(bytes: bytes)), which the system refuses")
     }
 
     /// Checks memory that is taken repeatedly, such as for images. Without a limit the machine is

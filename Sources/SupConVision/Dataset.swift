@@ -131,9 +131,9 @@ public final class Dataset: Sendable {
     package static func checkListMemory(
         _ count: Int, for what: @autoclosure () -> String, context: ExecutionContext = .default
     ) throws(SupConError) {
-        // 64 bytes cover the list, its copies while it grows, and sets of members.
-        guard count > 1 << 20 else { return }
-        try context.checkMemory(count * 64, for: what())
+        // 64 bytes cover the list, its copies while it grows, and sets of members. The process may
+        // end for want of 64 KiB, as the header says.
+        if count > 1 << 10 { try context.checkMemory(count * 64, for: what()) }
     }
 
     /// Returns the images at `indices`, in that order; an index may repeat. Errors: argument,
@@ -171,7 +171,7 @@ public final class Dataset: Sendable {
             try require(
                 !elements.overflow && elements.partialValue <= Int.max / 64, .memory,
                 "targets of \(indices.count) images are more than memory")
-            if elements.partialValue > 1 << 20 {
+            if elements.partialValue > 1 << 13 {
                 try ExecutionContext.default.checkMemory(
                     elements.partialValue * 8, for: "targets of \(indices.count) images")
             }

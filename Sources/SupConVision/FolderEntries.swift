@@ -5,7 +5,7 @@ extension FolderWalk {
     /// Returns the contents of a folder in the byte order of names: folders, files, and broken
     /// links (as files, so that opening them reports it). Sockets, pipes and devices are omitted,
     /// and so are names that begin with a dot, and __MACOSX. Errors: argument (an impossible path),
-    /// io.
+    /// io, memory.
     static func entries(_ folder: RawPath) throws(SupConError) -> [Entry] {
         let (stream, reason) = try folder.withCString { name in (opendir(name), errno) }
         guard let stream else {
@@ -25,6 +25,11 @@ extension FolderWalk {
             // macOS adds a folder __MACOSX with metadata to archives.
             if name.first != UInt8(ascii: ".") && name != Array("__MACOSX".utf8) {
                 names.append(name)
+            }
+            // 512 bytes cover a name, its path, and what a data set notes of the file.
+            if names.count >= 1 << 10 && names.count & (names.count - 1) == 0 {
+                try ExecutionContext.default.checkMemory(
+                    2 * names.count * 512, for: "\(folder) of \(names.count) files or more")
             }
         }
         names.sort { $0.lexicographicallyPrecedes($1) }

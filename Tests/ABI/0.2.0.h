@@ -11,11 +11,11 @@
  *            supcon_last_error() returns a sentence that names the value and what was expected.
  *            Outputs are then unchanged, except handles, which are NULL, and nothing half-written
  *            is left on disk. No input makes the library abort, exit or print. One thing does: like
- *            every Swift program, the library aborts when the system refuses a small allocation of
- *            fixed size, or a list of a few numbers for each image, row or class. Before it makes a
- *            list of more than a million entries it looks whether the system has memory for it, and
- *            returns SUPCON_STATUS_MEMORY if not. Pixels, weights, activations, embeddings and
- *            files are never among these.
+ *            every Swift program, the library aborts when the system refuses a small allocation.
+ *            Pixels, weights, activations, embeddings and files are never among these. Lists with
+ *            an entry for each image, row or class are, but above 1,024 entries the library asks
+ *            the system for their memory first, and returns SUPCON_STATUS_MEMORY if it refuses: it
+ *            then aborts only if another thread takes that memory in between.
  *  Handles   Every supcon_..._create, _load and _from_... function returns a handle that the caller
  *            frees with the matching _free function. Freeing NULL is legal. An object keeps alive
  *            what it was made from: a data set may be freed while a trainer still uses it.
@@ -145,8 +145,8 @@ typedef struct supcon_context_options {
   int32_t threads;
   /* The bytes that one plan, of a training step or an inference, may take, and that decoding an
    * image may take. Large images are decoded one at a time. A run checks the limit before it
-   * makes lists of more than a million images. Default 0: what the machine has free at that
-   * moment; 0 or more. */
+   * makes lists of more than 1,024 images. Default 0: what the machine has free at that moment;
+   * 0 or more. */
   int64_t memory_limit;
 } supcon_context_options;
 /* end of generated */
@@ -1353,7 +1353,9 @@ typedef struct supcon_train_options {
    * 0 or 1. */
   int32_t restore_best;
   /* Whether a collapsed or diverged run stops with an error that names the likely remedy;
-   * otherwise it only warns. A loss that is not a number always stops it. Default 1; 0 or 1. */
+   * otherwise it only warns. A run counts as collapsed after 300 steps in which all embeddings
+   * are equal; one that ends before that in such a state warns. A loss that is not a number
+   * always stops it. Default 1; 0 or 1. */
   int32_t stop_on_collapse;
 
   /* --- Several processes --- */

@@ -1,8 +1,12 @@
 /* Data sets from memory and from a callback: what they tell, how they are cut, and what is refused.
  */
+#define _POSIX_C_SOURCE 200809L
+#include <unistd.h>
+
 #include "test.h"
 
 #include <math.h>
+#include <sys/resource.h>
 
 static void in_memory(void) {
   supcon_dataset *dataset = small_dataset();
@@ -249,8 +253,47 @@ static void not_finite(void) {
   supcon_model_free(model);
 }
 
+/* The machine has memory, but this process may take no more: lists of a million images are refused
+ * one by one, and made once it may. (A sanitizer's allocator has taken its memory long before.) */
+static void little_memory(void) {
+#ifndef SANITIZED
+  enum { COUNT = 1000000 };
+  unsigned char *dots = calloc(COUNT, 1);
+  int64_t *classes = malloc(COUNT * sizeof *classes);
+  for (int i = 0; i < COUNT; ++i) classes[i] = i % 2;
+  supcon_images images;
+  supcon_images_init(&images, dots, SUPCON_ELEMENT_U8, SUPCON_LAYOUT_HWC, COUNT, 1, 1, 1);
+  supcon_dataset *dataset = NULL, *made = NULL, *other = NULL;
+  WORKS(supcon_dataset_from_images(&images, classes, NULL, &dataset));
+
+  long pages = 0;
+  FILE *statm = fopen("/proc/self/statm", "r");
+  EXPECT(statm && fscanf(statm, "%ld", &pages) == 1, "no size of this process");
+  if (statm) fclose(statm);
+  struct rlimit all, few;
+  getrlimit(RLIMIT_AS, &all);
+  few = all;
+  few.rlim_cur = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + (16 << 20);
+  EXPECT(setrlimit(RLIMIT_AS, &few) == 0, "the process's memory cannot be limited");
+  REFUSES_HANDLE(supcon_dataset_from_images(&images, classes, NULL, &made), made, MEMORY,
+                 "1000000");
+  REFUSES_HANDLE(supcon_dataset_subset(dataset, classes, COUNT, &made), made, MEMORY, "1000000");
+  REFUSES_HANDLE(supcon_dataset_split(dataset, 0.5, 1, &made, &other), made, MEMORY, "1000000");
+  REFUSES_HANDLE(supcon_dataset_per_class(dataset, 10, 1, &made), made, MEMORY, "1000000");
+  REFUSES_HANDLE(supcon_dataset_with_label_noise(dataset, 0.5, 1, &made), made, MEMORY, "1000000");
+  REFUSES_HANDLE(supcon_dataset_long_tailed(dataset, 10, 1, &made), made, MEMORY, "1000000");
+  setrlimit(RLIMIT_AS, &all);
+  WORKS(supcon_dataset_per_class(dataset, 10, 1, &made));
+  supcon_dataset_free(made);
+  supcon_dataset_free(dataset);
+  free(classes);
+  free(dots);
+#endif
+}
+
 void test_datasets(void) {
   not_finite();
+  little_memory();
   in_memory();
   parts();
   targets();

@@ -27,7 +27,7 @@ public protocol Collectives: AnyObject {
     /// Sends every rank its `byteCount` bytes of `bytes` [world × byteCount], and writes those that
     /// the ranks send to this one, in their order, to `received` [world × byteCount], which does
     /// not overlap `bytes`. By default it gathers all bytes at every rank, which takes as many
-    /// times the bytes as there are ranks. Errors: io.
+    /// times the bytes as there are ranks, and allocates memory for them. Errors: io.
     func allToAll(
         _ bytes: UnsafeRawPointer, byteCount: Int, into received: UnsafeMutableRawPointer
     ) throws(SupConError)
@@ -45,25 +45,33 @@ extension Collectives {
     public func allToAll(
         _ bytes: UnsafeRawPointer, byteCount: Int, into received: UnsafeMutableRawPointer
     ) throws(SupConError) {
-        try allToAllByGathering(bytes, byteCount: byteCount, into: received)
+        var scratch: AlignedBuffer?
+        try allToAllByGathering(bytes, byteCount: byteCount, into: received, through: &scratch)
     }
 
     /// Tells the other ranks, which make a trainer, that this one cannot: theirs end with `error`
     /// and a sentence that names this rank. For what fails between the collectives and the trainer;
     /// nothing else is called after it. Errors: argument (rank, world), memory, io.
     public func fail(_ error: SupConError) throws(SupConError) {
-        let ranks = try Ranks(self)
+        let ranks = try Ranks(self, sumsInBackground: false)
         try ranks.barrier()
         _ = ranks.fail(error)
         try ranks.check()
     }
 
-    /// Sends and receives as `allToAll` does, by gathering, in a buffer of world × byteCount.
-    /// Errors: io, memory.
+    /// Sends and receives as `allToAll` does, by gathering, through a buffer of world × byteCount
+    /// bytes, which `scratch` keeps for the next call. Errors: io, memory.
     package func allToAllByGathering(
-        _ bytes: UnsafeRawPointer, byteCount: Int, into received: UnsafeMutableRawPointer
+        _ bytes: UnsafeRawPointer, byteCount: Int, into received: UnsafeMutableRawPointer,
+        through scratch: inout AlignedBuffer?
     ) throws(SupConError) {
-        let gathered = try AlignedBuffer(byteCount: world * byteCount)
+        let gathered: AlignedBuffer
+        if let scratch, scratch.byteCount >= world * byteCount {
+            gathered = scratch
+        } else {
+            gathered = try AlignedBuffer(byteCount: world * byteCount)
+            scratch = gathered
+        }
         for target in 0..<world {
             try allGather(
                 bytes + target * byteCount, byteCount: byteCount,

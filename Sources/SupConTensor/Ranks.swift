@@ -19,8 +19,12 @@ package final class Ranks {
     /// The bytes of the message with which a rank fails, including its terminator.
     private static let messageByteCount = 1024
 
-    /// Wraps the host's collectives; nil: a single process. Errors: argument (rank, world), memory.
-    package init(_ collectives: (any Collectives)? = nil) throws(SupConError) {
+    /// Wraps the host's collectives; nil: a single process. With `sumsInBackground` sums have a
+    /// thread of the library, where the collectives allow it. Errors: argument (rank, world),
+    /// memory.
+    package init(_ collectives: (any Collectives)? = nil, sumsInBackground: Bool = true)
+        throws(SupConError)
+    {
         let (rank, world) = (collectives?.rank ?? 0, collectives?.world ?? 1)
         try require(
             (1...1 << 20).contains(world), .argument,
@@ -30,7 +34,7 @@ package final class Ranks {
             "the collectives' rank is \(rank); expected 0 to \(world - 1)")
         (self.rank, self.world) = (rank, world)
         operations = collectives.map { RankOperations($0) }
-        let inBackground = world > 1 && collectives?.allowsAnyThread == true
+        let inBackground = sumsInBackground && world > 1 && collectives?.allowsAnyThread == true
         sums = operations.map { RankSums($0, inBackground: inBackground) }
         report = try AlignedBuffer(Double.self, count: Self.reportCount)
         reports = try AlignedBuffer(Double.self, count: world * Self.reportCount)

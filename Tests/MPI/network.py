@@ -2,37 +2,63 @@
 a network is slow, or breaks. Needs root and iproute2.
 """
 
+import os
+import re
 import shutil
 import subprocess
 import textwrap
 from pathlib import Path
 
 HOSTS = ("one", "two")
+# The cable's ends; a namespace has its own names.
+CABLE = "cable"
+
+
+def namespace(host: str) -> str:
+    """Returns the name of a namespace of this process."""
+    return f"supcon-{os.getpid()}-{host}"
+
+
+def sweep() -> None:
+    """Deletes the namespaces of processes that have ended without doing so."""
+    folder = Path("/run/netns")
+    for entry in folder.iterdir() if folder.exists() else ():
+        owner = re.fullmatch(r"supcon-(\d+)-\w+", entry.name)
+        if owner and not Path("/proc", owner[1]).exists():
+            _delete(entry.name)
+
+
+def _delete(name: str) -> None:
+    subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
 
 class Network:
-    """Namespaces sc-one and sc-two, with addresses 10.99.0.1 and 10.99.0.2, and names of their
-    own.
+    """Two namespaces with the addresses 10.99.0.1 and 10.99.0.2, and host names of their own. The
+    namespaces' names hold the process's id, so that two runs of the tests do not meet.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.close()
-        for host in HOSTS:
-            self._ip("netns", "add", f"sc-{host}")
-        peer = ["peer", "name", "sc-two", "netns", "sc-two"]
-        self._ip("link", "add", "sc-one", "netns", "sc-one", "type", "veth", *peer)
-        for number, host in enumerate(HOSTS, 1):
-            inside = ["-n", f"sc-{host}"]
-            self._ip(*inside, "addr", "add", f"10.99.0.{number}/24", "dev", f"sc-{host}")
-            self._ip(*inside, "link", "set", f"sc-{host}", "up")
+        sweep()
+        one, two = map(namespace, HOSTS)
+        for name in (one, two):
+            self._ip("netns", "add", name)
+        peer = ["peer", "name", CABLE, "netns", two]
+        self._ip("link", "add", CABLE, "netns", one, "type", "veth", *peer)
+        for number, name in enumerate((one, two), 1):
+            inside = ["-n", name]
+            self._ip(*inside, "addr", "add", f"10.99.0.{number}/24", "dev", CABLE)
+            self._ip(*inside, "link", "set", CABLE, "up")
             self._ip(*inside, "link", "set", "lo", "up")
         (folder / "names").write_text("127.0.0.1 localhost\n10.99.0.1 one\n10.99.0.2 two\n")
         (folder / "hosts").write_text("one slots=1\ntwo slots=1\n")
         self._script("inside", 'hostname "$1"; mount --bind names /etc/hosts; shift; exec "$@"')
         # What mpirun calls in the place of ssh: agent HOST WORD..., words for a shell.
         self._script("agent", 'host=$1; shift; exec ./enter "$host" sh -c "$*"')
-        self._script("enter", 'exec ip netns exec "sc-$1" unshare --uts --mount ./inside "$@"')
+        self._script(
+            "enter",
+            f'exec ip netns exec "supcon-{os.getpid()}-$1" unshare --uts --mount ./inside "$@"',
+        )
 
     def mpirun(self, *command: object) -> "list[str]":
         """Returns the command line that starts a rank in each namespace."""
@@ -50,23 +76,21 @@ class Network:
 
     def connect(self, is_connected: bool) -> None:
         """Pulls the cable, or puts it back."""
-        self._ip("-n", "sc-two", "link", "set", "sc-two", "up" if is_connected else "down")
+        self._ip("-n", namespace("two"), "link", "set", CABLE, "up" if is_connected else "down")
 
     def limit(self, gigabits: float) -> None:
         """Limits what each side sends."""
         for host in HOSTS:
             rate = ["rate", f"{round(gigabits * 1000)}mbit", "burst", "256kb", "limit", "16mb"]
             subprocess.run(
-                ["ip", "netns", "exec", f"sc-{host}", "tc", "qdisc", "replace", "dev",
-                 f"sc-{host}", "root", "tbf", *rate],
+                ["ip", "netns", "exec", namespace(host), "tc", "qdisc", "replace", "dev",
+                 CABLE, "root", "tbf", *rate],
                 check=True,
             )  # fmt: skip
 
     def close(self) -> None:
         for host in HOSTS:
-            subprocess.run(
-                ["ip", "netns", "delete", f"sc-{host}"], capture_output=True, check=False
-            )
+            _delete(namespace(host))
 
     def _ip(self, *words: str) -> None:
         subprocess.run(["ip", *words], check=True, capture_output=True)
@@ -81,6 +105,7 @@ def is_possible() -> bool:
     """Tells whether this process may make network namespaces."""
     if shutil.which("ip") is None:
         return False
-    made = subprocess.run(["ip", "netns", "add", "sc-probe"], capture_output=True, check=False)
-    subprocess.run(["ip", "netns", "delete", "sc-probe"], capture_output=True, check=False)
+    name = namespace("probe")
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False)
+    _delete(name)
     return made.returncode == 0

@@ -53,7 +53,7 @@ import Testing
     @Test func aRankThatLeavesIsAnError() throws {
         let shared = Case(samples: 40)
         let x = shared.features()
-        let results = ThreadCollectives.run(world: 2, deadline: 1) { rank in
+        let results = ThreadCollectives.run(world: 2) { rank in
             if rank.rank == 1 {
                 rank.before = { (_: Int) throws(SupConError) in
                     throw SupConError(.io, "the network is gone")

@@ -47,7 +47,7 @@ import Testing
 
     /// Checks that no operation follows a failed one, and that all waiting calls throw its error.
     @Test(arguments: [false, true]) func failsOnce(anyThread: Bool) throws {
-        let failures = ThreadCollectives.run(world: 2, deadline: 1, anyThread: anyThread) {
+        let failures = ThreadCollectives.run(world: 2, anyThread: anyThread) {
             collectives -> (String, Int) in
             let ranks = try Ranks(collectives)
             collectives.before = { (_) throws(SupConError) in throw SupConError(.io, "no cable") }

@@ -99,7 +99,7 @@ import Testing
     /// Checks that a failure on the library's thread ends the run at every rank.
     @Test(arguments: [4, 6, 8, 11, 15, 22]) func aSumThatFailsEndsTheRun(operation: Int) {
         let begin = Date()
-        let outcomes = ThreadCollectives.run(world: 3, deadline: 1, anyThread: true) { rank in
+        let outcomes = ThreadCollectives.run(world: 3, anyThread: true) { rank in
             if rank.rank == 1 {
                 rank.before = { (number) throws(SupConError) in
                     if number >= operation { throw SupConError(.io, "the network is gone") }

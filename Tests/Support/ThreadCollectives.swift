@@ -29,15 +29,18 @@ public final class ThreadCollectives: Collectives {
     /// A meeting is where ranks exchange data: each leaves its bytes, waits for the others, reads
     /// theirs, and waits again.
     private final class Meeting: @unchecked Sendable {
+        /// The seconds after which a rank that waits gives up: more than any test takes.
+        static let patience = 60.0
         let world: Int
-        let deadline: Double
         let condition = NSCondition()
         var (arrived, generation) = (0, 0)
         var bytes: [UnsafeRawPointer?]
         var sizes: [Int]
+        /// Whether an operation of some rank has failed, so that it comes to no other.
+        var isBroken = false
 
-        init(world: Int, deadline: Double) {
-            (self.world, self.deadline) = (world, deadline)
+        init(world: Int) {
+            self.world = world
             bytes = Array(repeating: nil, count: world)
             sizes = Array(repeating: 0, count: world)
         }
@@ -52,13 +55,20 @@ public final class ThreadCollectives: Collectives {
                 condition.broadcast()
                 return
             }
-            let end = Date(timeIntervalSinceNow: deadline)
+            let end = Date(timeIntervalSinceNow: Self.patience)
             while generation == own {
-                if !condition.wait(until: end), generation == own {
-                    throw SupConError(
-                        .io, "rank \(rank) heard nothing from another for \(deadline) s")
+                // A rank that is only slow, on a busy machine, is waited for.
+                if isBroken || !condition.wait(until: end), generation == own {
+                    throw SupConError(.io, "rank \(rank) heard nothing from another")
                 }
             }
+        }
+
+        func fail() {
+            condition.lock()
+            isBroken = true
+            condition.broadcast()
+            condition.unlock()
         }
     }
 
@@ -66,7 +76,10 @@ public final class ThreadCollectives: Collectives {
         _ own: UnsafeRawPointer?, _ size: Int, _ read: ([UnsafeRawPointer?]) -> Void
     ) throws(SupConError) {
         operations += 1
-        try before(operations - 1)
+        do throws(SupConError) { try before(operations - 1) } catch {
+            meeting.fail()
+            throw error
+        }
         let delay = seconds(size)
         if delay > 0 { Thread.sleep(forTimeInterval: delay) }
         meeting.condition.lock()
@@ -107,12 +120,14 @@ public final class ThreadCollectives: Collectives {
 
     /// Whether it has no `allToAll` of its own.
     public var onlyGathers = false
+    private var scratch: AlignedBuffer?
 
     public func allToAll(
         _ bytes: UnsafeRawPointer, byteCount: Int, into received: UnsafeMutableRawPointer
     ) throws(SupConError) {
         if onlyGathers {
-            return try allToAllByGathering(bytes, byteCount: byteCount, into: received)
+            return try allToAllByGathering(
+                bytes, byteCount: byteCount, into: received, through: &scratch)
         }
         try exchange(bytes, world * byteCount) { all in
             for (sender, other) in all.enumerated() {
@@ -137,12 +152,12 @@ public final class ThreadCollectives: Collectives {
     public func barrier() throws(SupConError) { try exchange(nil, 0) { _ in } }
 
     /// Runs `body` as every rank of `world`, each on its own thread, and returns the result of
-    /// each.
+    /// each. After an operation that `before` fails nobody is waited for.
     public static func run<R>(
-        world: Int, deadline: Double = 60, anyThread: Bool = false,
+        world: Int, anyThread: Bool = false,
         _ body: @escaping (ThreadCollectives) throws -> R
     ) -> [Result<R, any Error>] {
-        let meeting = Meeting(world: world, deadline: deadline)
+        let meeting = Meeting(world: world)
         let (outcomes, body) = (Outcomes<R>(), RankBody(run: body))
         let group = DispatchGroup()
         for rank in 0..<world {

@@ -243,16 +243,16 @@ test-c: deps-build deps-test lib
 	Tests/C/run.sh
 
 # Runs the beginning of each part of `make soak`.
-test-soak: deps-build deps-test lib
-	Tests/Soak/run.sh short
+test-soak: deps-build deps-test lib swift
+	SWIFT=$(SWIFT) Tests/Soak/run.sh short
 
 # Both at once, as each computes on one core most of the time.
 test-programs: deps-build deps-test lib
 	@mkdir -p $(BUILD); $(MAKE) test-soak >$(BUILD)/test-soak.log 2>&1 & soak=$$!; trap "kill $$soak" INT TERM; \
 	status=0; $(MAKE) test-c || status=$$?; wait $$soak || status=$$?; cat $(BUILD)/test-soak.log; exit $$status
 
-soak: deps-build deps-test lib
-	Tests/Soak/run.sh long
+soak: deps-build deps-test lib swift
+	SWIFT=$(SWIFT) Tests/Soak/run.sh long
 
 # Some minutes, most of them for two builds: not a part of `make test`.
 test-sanitizers: deps-build deps-test swift

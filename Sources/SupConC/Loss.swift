@@ -48,6 +48,8 @@ public func supcon_loss_weighted(
     _ per_anchor: UnsafeMutablePointer<Float>?, _ gradient: UnsafeMutablePointer<Float>?
 ) -> supcon_status {
     status { () throws(SupConError) in
+        let context = try ContextHandle.context(context)
+        let watch = context.watch()
         let features = try needed(features, "features")
         let options = try ContrastiveOptions(options)
         try require(
@@ -56,8 +58,7 @@ public func supcon_loss_weighted(
         try supcon_loss_result.check(result)
         let loss = try ContrastiveLoss(
             options, samples: try count(samples, "samples"), views: try count(views, "views"),
-            dimension: try count(dimension, "dimension"),
-            context: try ContextHandle.context(context))
+            dimension: try count(dimension, "dimension"), context: context)
         let positives: Positives =
             if let labels { .labels(labels) } else if let mask { .mask(mask) } else { .views }
         if let sample_weights {
@@ -65,7 +66,7 @@ public func supcon_loss_weighted(
         }
         let found = try loss.evaluate(
             features: features, positives: positives, perAnchor: per_anchor, gradient: gradient,
-            sampleWeights: sample_weights)
+            sampleWeights: sample_weights, watch: watch)
         if let result { try supcon_loss_result.write(supcon_loss_result(found), to: result) }
     }
 }
@@ -81,10 +82,10 @@ public func supcon_loss_queue(
     _ gradient: UnsafeMutablePointer<Float>?
 ) -> supcon_status {
     status { () throws(SupConError) in
+        let context = try ContextHandle.context(context)
+        let watch = context.watch()
         let (queries, keys) = (try needed(queries, "queries"), try needed(keys, "keys"))
-        let (options, context) = (
-            try ContrastiveOptions(options), try ContextHandle.context(context)
-        )
+        let options = try ContrastiveOptions(options)
         try require(
             options.anchors == .all, .argument,
             "anchors is \(options.anchors); expected all: every query is an anchor")
@@ -112,7 +113,7 @@ public func supcon_loss_queue(
             queries: queries, contrasts: contrasts.floats,
             queue: .init(count: queueCount, labels: queue_labels, arePositives: arePositives),
             positives: labels.map { .labels($0) } ?? .views, perAnchor: per_query,
-            gradient: gradient)
+            gradient: gradient, watch: watch)
         if let result { try supcon_loss_result.write(supcon_loss_result(found), to: result) }
     }
 }

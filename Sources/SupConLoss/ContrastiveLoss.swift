@@ -118,14 +118,15 @@ package final class ContrastiveLoss {
     ///     mean is still taken over anchors, not over weights. nil: 1.
     ///   - draw: seeds the choice among positives beyond the cap; each value gives another
     ///     choice.
+    ///   - watch: begun by the caller, so that a cancel before this counts; nil: it begins here.
     /// Errors: argument (features that are not finite, or too long for the temperature; a mask
     /// entry below 0 or not finite), canceled, io (of the ranks).
     package func evaluate(
         features: UnsafePointer<Float>, positives: Positives,
         perAnchor: UnsafeMutablePointer<Float>?, gradient: UnsafeMutablePointer<Float>?,
-        sampleWeights: UnsafePointer<Float>? = nil, draw: Int = 0
+        sampleWeights: UnsafePointer<Float>? = nil, draw: Int = 0, watch: CancelWatch? = nil
     ) throws(SupConError) -> ContrastiveResult {
-        let watch = context.watch()
+        let watch = watch ?? context.watch()
         let longest = try measureRows(features)
         if !options.normalize { Self.warnOfLength(longest.squareRoot()) }
         try weights.prepare(positives, draw: draw, threads: context.threads)

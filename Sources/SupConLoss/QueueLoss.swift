@@ -102,13 +102,14 @@ package final class QueueLoss {
     ///   - gradient: receives that of the reduced loss, [queries, dimension].
     ///   - sampleWeights: [queries], as for `ContrastiveLoss.evaluate`.
     ///   - draw: seeds the choice of positives if they are capped.
+    ///   - watch: as for `ContrastiveLoss.evaluate`.
     /// Errors: argument (rows that are not finite, or too long for the temperature; a mask), shape
     /// (queue), canceled.
     package func evaluate(
         queries rows: UnsafePointer<Float>, contrasts: UnsafePointer<Float>, queue: Queue,
         positives: Positives, perAnchor: UnsafeMutablePointer<Float>?,
         gradient: UnsafeMutablePointer<Float>?, sampleWeights: UnsafePointer<Float>? = nil,
-        draw: Int = 0
+        draw: Int = 0, watch: CancelWatch? = nil
     ) throws(SupConError) -> ContrastiveResult {
         try require(
             (0...queueCapacity).contains(queue.count), .shape,
@@ -117,7 +118,7 @@ package final class QueueLoss {
             throw SupConError(
                 .argument, "a mask says nothing of a queue's entries; expected labels, or neither")
         }
-        let watch = context.watch()
+        let watch = watch ?? context.watch()
         let bySample = if case .views = positives { true } else { false }
         let keys = queries * keysPerQuery
         // By Cauchy-Schwarz, similarities are at most the product of the largest lengths.

@@ -106,6 +106,7 @@ void test_evaluation(void);
 void test_measures(void);
 void test_threads(void);
 void test_process(void);
+void test_isolation(void);
 void test_fork(void);
 
 #endif

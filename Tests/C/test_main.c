@@ -91,6 +91,7 @@ int main(int argc, char **argv) {
                {"measures", test_measures},
                {"threads", test_threads},
                {"process", test_process},
+               {"isolation", test_isolation},
                {"fork", test_fork}};
   if (argc > 2 && strcmp(argv[2], "full_disk") == 0) test_full_disk();
   else

@@ -60,7 +60,7 @@ check() {
 ln -sf libsupcon.so "$library/libsupcon.so.1"
 program() { "$clang" -std=gnu11 -o "$work/$1" "${@:2}" "${flags[@]}" -lsupcon "${extra[@]}" -lm; }
 program api_test Tests/C/test_*.c Tests/C/images.c || exit 1
-for name in calls fuzz kill misuse; do program $name Tests/Soak/$name.c || exit 1; done
+for name in calls fuzz kill misuse ranks; do program $name Tests/Soak/$name.c || exit 1; done
 program sees Tests/Sanitizers/sees.c || exit 1
 gcc -std=c11 -o "$work/make_data" Tests/C/make_data.c Tests/C/images.c -Iinclude $(pkg-config --cflags --libs libpng libturbojpeg zlib) &&
   "$work/make_data" "$work/data" || exit 1
@@ -74,15 +74,17 @@ undefined_is_watched() { nm -D "$library/libsupcon.so" | grep -q __ubsan_handle_
 driver() {
   mkdir -p "$work/folder/$1-$2" && "$work/$1" "$2" "$work/folder/$1-$2" "${@:3}"
 }
+ranks() { mkdir -p "$work/folder/ranks" && "$work/ranks" "$work/folder/ranks" "$1"; }
 calls() { mkdir -p "$work/folder/calls" && "$work/calls" "$work/folder/calls" "$@"; }
 
 if [[ $kind == address ]]; then
   check "sees a buffer that is short" sees heap-buffer-overflow address
   check "watches undefined behavior" undefined_is_watched
-  for part in general sizes buffers loss datasets files augmentation models model_files training presets evaluation measures threads process fork; do
+  for part in general sizes buffers loss datasets files augmentation models model_files training presets evaluation measures threads process isolation fork; do
     check "functions: $part" "$work/api_test" "$data" $part
   done
   check "calls" calls 100
+  check "ranks" ranks 8
   # Damaged files; those of the soak's seeds that a test has at hand.
   fixtures=Tests/SupConVisionTests/Fixtures
   check "seeds" "$work/kill" --run joint 1 f32 "$work/seed" "$work/seed.safetensors" 2
@@ -107,6 +109,7 @@ else
   check "sees a race" sees "data race" thread
   for part in general loss models training measures threads process fork; do check "functions: $part" "$work/api_test" "$data" $part; done
   check "calls" calls 60
+  check "ranks" ranks 12
   for how in reentry fork threads again; do check "misuse: $how" driver misuse $how; done
 fi
 echo "$passed passed, $failed failed"

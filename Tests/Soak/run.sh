@@ -34,7 +34,7 @@ passed=0
 failed=0
 left=0
 
-for name in calls counts faults fuzz kill misuse; do
+for name in calls counts faults fuzz kill misuse ranks; do
   gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror -Iinclude "Tests/Soak/$name.c" -o "$bin/$name" -Lbuild/lib -Wl,-rpath,"$PWD/build/lib" -lsupcon -lpthread -lm || exit 1
 done
 gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror Tests/Soak/unload.c -o "$bin/unload" -lpthread -ldl || exit 1
@@ -213,6 +213,13 @@ part misuse-counts "$bin/counts" "$work/misuse-counts"
 part misuse-locale in_locale
 part misuse-flat misused flat "$(either 300 100000)"
 part misuse-unload "$bin/unload" "$library"
+part misuse-ranks "$bin/ranks" "$work/misuse-ranks" "$(either 6 300)"
+# Beside a program with a Swift runtime of its own.
+beside_swift() {
+  "${SWIFT:-swift}c" -O Tests/Soak/guest.swift -o "$work/misuse-swift/guest" || return 1
+  "$work/misuse-swift/guest" "$library" "$work/misuse-swift"
+}
+command -v "${SWIFT:-swift}c" >/dev/null && part misuse-swift beside_swift
 [[ $form != long ]] || part misuse-folder misused folder 1000000
 
 # -------------------------------------------------------------------------------------------------------------------------- valgrind
@@ -230,6 +237,7 @@ if command -v valgrind >/dev/null; then
   if [[ $form == long ]]; then
     for how in reentry threads stacks; do part valgrind-$how checked "$bin/misuse" $how "$work/valgrind-$how"; done
     part valgrind-calls checked "$bin/calls" "$work/valgrind-calls" 20
+    part valgrind-ranks checked "$bin/ranks" "$work/valgrind-ranks" 4
   fi
 fi
 

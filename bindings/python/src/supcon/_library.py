@@ -153,20 +153,21 @@ def guarded(function: Callable[..., int | None], stop: int = 1) -> Callable[...,
 
 
 @contextlib.contextmanager
-def interruptible(stop: Callable[[], object]) -> Iterator[None]:
+def interruptible(stop: Callable[[], object]) -> Iterator[list[BaseException]]:
     """Makes an exception of the SIGINT handler (KeyboardInterrupt) call `stop()` and be raised at
-    the end of the block. Otherwise it could come while ctypes enters a callback, and be lost. Does
-    nothing outside the main thread, where signals do not arrive.
+    the end of the block. Otherwise it could come while ctypes enters a callback, and be lost. Gives
+    the block a list, which holds the exception from then on. Does nothing outside the main thread,
+    where signals do not arrive.
     """
+    raised: list[BaseException] = []
     handler = (
         signal.getsignal(signal.SIGINT)
         if threading.current_thread() is threading.main_thread()
         else None
     )
     if not callable(handler):
-        yield
+        yield raised
         return
-    raised: list[BaseException] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         try:
@@ -177,7 +178,7 @@ def interruptible(stop: Callable[[], object]) -> Iterator[None]:
 
     signal.signal(signal.SIGINT, note)
     try:
-        yield
+        yield raised
     except CanceledError as canceled:
         if not raised:
             raise
@@ -209,25 +210,28 @@ def call(
         with interruptible(cancel) if is_long else contextlib.nullcontext():
             check(function(*arguments))
         return
-    raised: list[BaseException] = []
+    failed: list[BaseException] = []
 
     def work() -> None:
         try:
             check(function(*arguments))
         except BaseException as error:
-            raised.append(error)
+            failed.append(error)
 
-    with interruptible(cancel):
+    with interruptible(cancel) as interrupts:
         thread = threading.Thread(target=work, name="supcon")
         thread.start()
         try:
-            thread.join()
+            while thread.is_alive():
+                thread.join(0.1)
+                if interrupts:  # it may have come before the library's call had begun
+                    cancel()
         finally:  # another signal's handler raised: the call still uses the buffers
             while thread.is_alive():
                 cancel()
                 thread.join(0.1)
-        if raised:
-            raise raised[0]
+        if failed:
+            raise failed[0]
 
 
 # ------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ COMMANDS = {
     **_exchange.COMMANDS,
     **_look.COMMANDS,
 }
-SHARED = (_train.run, _use.embed)  # what the processes of mpirun do together
+SHARED = (_train.run, _use.embed, _exchange.index)  # what the processes of mpirun do together
 EPILOG = "Exit status: 0; 1 after an error; 2 for wrong usage; 130 after Ctrl-C."
 RENAMED = {  # other tools' names, too different to be suggested by similarity
     "fit": "train",

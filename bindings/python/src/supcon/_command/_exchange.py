@@ -40,10 +40,13 @@ FORMATS = {
 
 def index(given: SimpleNamespace) -> int:
     output = given.output or "images.index"
-    _files.writable(output)
+    if given.ranks.is_first:
+        _files.writable(output)
     model = load_model(given)
     data = images_of(given, model)
-    rows = rows_of(given, model, data, "embedding")
+    rows = given.ranks.embed(data, lambda part: rows_of(given, model, part, "embedding"))
+    if rows is None:
+        return 0
     paths = data.paths
     found = Index(model, n_jobs=given.threads)
     found.add(rows, None if paths is None else [os.path.abspath(it) for it in paths])

@@ -4,6 +4,8 @@ import SupCon
 /// Host collectives call the functions that the host has supplied.
 final class HostCollectives: Collectives {
     private let host: supcon_collectives
+    /// The memory of `allToAll` where the host has no function for it.
+    private var scratch: AlignedBuffer?
 
     /// Reads the host's functions. Errors: argument (a missing one).
     init(_ pointer: UnsafePointer<supcon_collectives>) throws(SupConError) {
@@ -38,7 +40,8 @@ final class HostCollectives: Collectives {
         _ bytes: UnsafeRawPointer, byteCount: Int, into received: UnsafeMutableRawPointer
     ) throws(SupConError) {
         guard let exchange = host.all_to_all else {
-            return try allToAllByGathering(bytes, byteCount: byteCount, into: received)
+            return try allToAllByGathering(
+                bytes, byteCount: byteCount, into: received, through: &scratch)
         }
         try check(exchange(bytes, Int64(byteCount), received, host.user_data), "all_to_all")
     }
@@ -109,5 +112,28 @@ public func supcon_collectives_fail(
             SupConError(
                 SupConError.Kind(rawValue: reason) ?? .internal,
                 message.map { String(cString: $0) } ?? "no reason is given"))
+    }
+}
+
+@c @implementation
+public func supcon_dataset_join(
+    _ part: OpaquePointer?, _ collectives: UnsafePointer<supcon_collectives>?,
+    _ joined: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
+    handle(joined, "joined") { () throws(SupConError) in
+        let host = try HostCollectives(try needed(collectives, "collectives"))
+        return DatasetHandle(
+            try Dataset.joined(over: host) { () throws(SupConError) in
+                try DatasetHandle.dataset(part)
+            })
+    }
+}
+
+@c @implementation
+public func supcon_dataset_own_part(
+    _ joined: OpaquePointer?, _ part: UnsafeMutablePointer<OpaquePointer?>?
+) -> supcon_status {
+    handle(part, "part") { () throws(SupConError) in
+        DatasetHandle(try DatasetHandle.dataset(joined).ownPart())
     }
 }

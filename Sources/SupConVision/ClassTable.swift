@@ -82,3 +82,91 @@ struct ClassTable: Sendable, Equatable {
         return ClassTable(count: names.count, names: names)
     }
 }
+
+/// The classes of several tables together, for data sets that are joined.
+extension ClassTable {
+    /// Returns the table of the classes of all of `tables`, by rank. Equal tables stay as they are.
+    /// Otherwise classes of one name are one, in the byte order of names; classes without names
+    /// are those of all labels. Errors: argument (only some tables have names).
+    static func merged(_ tables: [ClassTable]) throws(SupConError) -> ClassTable {
+        guard let first = tables.first else { return .none }
+        if tables.allSatisfy({ $0 == first }) { return first }
+        let named = tables.compactMap(\.names)
+        if named.isEmpty {
+            return ClassTable(labels: Set(tables.flatMap(\.labels)).sorted(), names: nil)
+        }
+        try require(
+            named.count == tables.count, .argument,
+            """
+            the classes of \(named.count) of \(tables.count) parts have names; expected all or \
+            none
+            """
+        )
+        let names = Set(named.joined()).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return ClassTable(count: names.count, names: names)
+    }
+
+    /// Returns the labels, in this table, of the classes that have the labels `all` in `part`, one
+    /// of those that were merged.
+    func labels(of all: [Int], in part: ClassTable) -> [Int] {
+        guard self != part, let names, let theirs = part.names else { return all }
+        let labels = Dictionary(zip(names, self.labels)) { first, _ in first }
+        let own = theirs.map { labels[$0] ?? 0 }
+        return part.indices(of: all).map { own[$0] }
+    }
+
+    /// The table as bytes: the number of classes, their labels, and whether there are names; then
+    /// the length of each name, and the name.
+    var encoded: [UInt8] {
+        var bytes: [UInt8] = []
+        func add(_ number: Int) {
+            withUnsafeBytes(of: Int64(number).littleEndian) { bytes += $0 }
+        }
+        add(labels.count)
+        labels.forEach(add)
+        add(names == nil ? 0 : 1)
+        for name in names ?? [] {
+            add(name.utf8.count)
+            bytes += name.utf8
+        }
+        return bytes
+    }
+
+    /// Reads `encoded`. Errors: io (other bytes).
+    init(encoded bytes: [UInt8]) throws(SupConError) {
+        var rest = bytes[...]
+        func check(_ isRight: Bool) throws(SupConError) {
+            try require(
+                isRight, .io,
+                """
+                the classes of another rank cannot be read: the collectives do not deliver what \
+                a rank gives
+                """
+            )
+        }
+        func take(_ count: Int) throws(SupConError) -> ArraySlice<UInt8> {
+            try check(count >= 0 && count <= rest.count)
+            defer { rest = rest.dropFirst(count) }
+            return rest.prefix(count)
+        }
+        func number() throws(SupConError) -> Int {
+            Int(
+                Int64(
+                    bitPattern: try take(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }))
+        }
+        let count = try number()
+        try check(count >= 0 && count <= rest.count / 8)
+        var labels: [Int] = []
+        for _ in 0..<count { labels.append(try number()) }
+        var names: [String]?
+        if try number() != 0 {
+            var found: [String] = []
+            for _ in 0..<count {
+                found.append(String(decoding: try take(try number()), as: UTF8.self))
+            }
+            names = found
+        }
+        try check(zip(labels, labels.dropFirst()).allSatisfy { $0 < $1 })
+        self.init(labels: labels, names: names)
+    }
+}

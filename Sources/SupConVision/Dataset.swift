@@ -78,7 +78,7 @@ public final class Dataset: Sendable {
     public func className(_ index: Int) -> String? { classTable.name(index) }
 
     /// Returns the file of an image, or its name, with bytes that are not UTF-8 repaired; nil if it
-    /// has none, or if there is no such image.
+    /// has none, if there is no such image, and of a joined data set (see `ownPart`).
     public func path(_ index: Int) -> String? { pathPointer(index).map { String(cString: $0) } }
 
     /// Returns the path as bytes that end in NUL; valid while the data set lives.
@@ -99,6 +99,7 @@ public final class Dataset: Sendable {
         switch source {
         case .callback: true
         case .corrupted(let corrupted): corrupted.dataset.needsCallingThread
+        case .joined(let joined): joined.own.needsCallingThread
         default: false
         }
     }
@@ -108,6 +109,7 @@ public final class Dataset: Sendable {
         switch source {
         case .files(let files): files.onError == .skip
         case .corrupted(let corrupted): corrupted.dataset.skipsUnreadable
+        case .joined(let joined): joined.own.skipsUnreadable
         default: false
         }
     }

@@ -15,6 +15,7 @@ package final class ImageReader {
     package private(set) var frame = CropBox(height: 1, width: 1)
     private var jpeg: JPEGDecoder?
     private var corrupted: CorruptedReader?
+    private var own: ImageReader?
 
     private enum Opened {
         case nothing
@@ -22,6 +23,7 @@ package final class ImageReader {
         case file(ImageHeader, RawPath)
         case callback(CallbackSource, Int)
         case corrupted(CorruptedReader, Int)
+        case joined(ImageReader)
     }
 
     /// Makes a reader. `gate` is shared by the readers of one call; nil: this reader is alone, and
@@ -42,6 +44,7 @@ package final class ImageReader {
     package func close() {
         opened = .nothing
         corrupted?.close()
+        own?.close()
         guard hasTurn else { return }
         decoded.release()
         converted.release()
@@ -90,6 +93,12 @@ package final class ImageReader {
             corrupted = reader
             try reader.open(sourceIndex)
             opened = .corrupted(reader, sourceIndex)
+        case .joined(let joined):
+            let reader = own ?? ImageReader(joined.own, gate)
+            own = reader
+            let size = try reader.open(try joined.local(sourceIndex))
+            opened = .joined(reader)
+            return size
         }
         return dataset.source.size(sourceIndex)
     }
@@ -138,6 +147,9 @@ package final class ImageReader {
                 channels: callback.channels)
             return (view, nil)
         case .corrupted(let reader, let sourceIndex): return (try reader.pixels(sourceIndex), nil)
+        case .joined(let reader):
+            let view = try reader.pixels(atLeast: fraction, of: part)
+            return (view, reader.frame)
         }
     }
 

@@ -10,6 +10,8 @@ enum ImageSource: Sendable {
     case callback(CallbackSource)
     /// The images of another data set, corrupted when they are read.
     case corrupted(CorruptedSource)
+    /// The images of several processes, of which this one has its own part.
+    case joined(JoinedSource)
 
     struct PlacedImage: Sendable {
         var offset, height, width: Int
@@ -22,6 +24,7 @@ enum ImageSource: Sendable {
         case .files(let files): files.entries.count
         case .callback(let callback): callback.count
         case .corrupted(let corrupted): corrupted.dataset.count
+        case .joined(let joined): joined.count
         }
     }
 
@@ -46,6 +49,7 @@ enum ImageSource: Sendable {
         case .corrupted(let corrupted):
             corrupted.size.map { ($0.height, $0.width) }
                 ?? corrupted.dataset.source.size(corrupted.dataset.sourceIndex(index))
+        case .joined(let joined): joined.size(index)
         }
     }
 
@@ -56,6 +60,7 @@ enum ImageSource: Sendable {
         case .corrupted(let corrupted)
         where corrupted.size != nil || corrupted.dataset.height != nil:
             return size(0)
+        case .joined(let joined): return joined.size.map { ($0.height, $0.width) }
         case .ragged, .files, .corrupted:
             let count = picks?.count ?? count
             guard count > 0 else { return nil }

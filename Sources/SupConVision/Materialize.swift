@@ -7,6 +7,11 @@ extension Dataset {
     /// has become unreadable).
     package func materialize(_ indices: [Int]) throws(SupConError) -> Dataset {
         try checkIndices(indices)
+        if case .joined(let joined) = source {
+            var local: [Int] = []
+            for index in indices { local.append(try joined.local(sourceIndex(index))) }
+            return described(by: try joined.own.materialize(local).source, indices)
+        }
         let element: ImageView.Element =
             if case .batch(let batch, _) = source { batch.element } else { .u8 }
         var images: [ImageSource.PlacedImage] = []
@@ -48,8 +53,13 @@ extension Dataset {
             } else {
                 .ragged(images, channels: channels, memory: memory)
             }
-        return Dataset(
-            source: copied, labels: labels.map { all in indices.map { all[$0] } },
+        return described(by: copied, indices)
+    }
+
+    /// Returns a data set of `source`, which holds the images at `indices`.
+    private func described(by source: ImageSource, _ indices: [Int]) -> Dataset {
+        Dataset(
+            source: source, labels: labels.map { all in indices.map { all[$0] } },
             targets: targets?.picked(indices),
             weights: weights.map { all in indices.map { all[$0] } }, classTable: classTable,
             channels: channels)

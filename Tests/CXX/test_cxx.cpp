@@ -343,7 +343,9 @@ static void test_training() {
   ranks.barrier = [](void *) { return 0; };
   EXPECT(supcon::Trainer(model, ramps.dataset(), options, ranks).run());
   supcon::fail(ranks, SUPCON_STATUS_IO, "no data");  // there is nobody to tell
+  EXPECT(ramps.dataset().join(ranks).own_part().labels() == ramps.dataset().labels());
   ranks.world = 2;
+  REFUSES(ramps.dataset().join(ranks), SUPCON_STATUS_IO, "all_gather failed");
   REFUSES(supcon::fail(ranks, SUPCON_STATUS_IO, "no data"), SUPCON_STATUS_IO, "all_gather failed");
   REFUSES(supcon::Trainer(model, ramps.dataset(), options, ranks), SUPCON_STATUS_IO,
           "all_gather failed");

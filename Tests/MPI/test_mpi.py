@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from worker import data
+from worker import data, png
 
 import supcon
 
@@ -305,9 +305,69 @@ def test_command(tmp_path):
         )  # fmt: skip
         assert told.returncode == 0, told.stderr
         np.testing.assert_allclose(np.load(rows), models[-1], atol=1e-6)
+        index = tmp_path / f"{ranks}.index"
+        told = run(
+            ranks and 3, sys.executable, "-m", "supcon", "index", model, f"npy:{images}",
+            "--output", index, "--threads", "1",
+        )  # fmt: skip
+        assert told.returncode == 0 and told.stdout.split() == [str(index)], told.stderr
+        near = supcon.Index.load(index).search(models[-1], 1)
+        assert near.ids[:, 0].tolist() == list(range(len(models[-1])))
     np.testing.assert_allclose(models[0], models[1], atol=2e-5)
     told = run(2, sys.executable, "-m", "supcon", "train", tmp_path / "nothing", "--output", model)
     assert told.returncode != 0 and told.stderr.count("supcon: error") >= 1
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_parts_of_their_own(tmp_path, ranks):
+    """All images in each batch: the run of one process that has all of them."""
+    options = {"batch_size": 48, "epochs": 4, "joint_classifier": True}
+    _, one, told = train(tmp_path / "one", 0, **options)
+    assert one is not None, told.stderr
+    outcomes, result, told = train(tmp_path / "parts", ranks, parts=True, **options)
+    assert outcomes == ["done"] * ranks, told.stderr
+    np.testing.assert_allclose(result["history"], one["history"], rtol=1e-4)
+    np.testing.assert_allclose(result["rows"], one["rows"], atol=2e-5)
+
+
+@pytest.mark.parametrize("fault", ["labels", "part"])
+def test_a_part_that_does_not_fit_ends_all(tmp_path, fault):
+    begin = time.monotonic()
+    outcomes, _, _ = train(tmp_path, 3, fault=fault, at=1, parts=True)
+    words = {"labels": "expected [", "part": "the number of channels is 3"}[fault]
+    assert all(words in it for it in outcomes), outcomes
+    assert time.monotonic() - begin < 25
+
+
+def pictures(folder: Path, count=48):
+    """Writes the images as files in class folders: those of each part, and all of them."""
+    names = ("two", "three", "four")
+    for at, (image, label) in enumerate(zip(*data(count))):
+        for part in ("all", f"part{int(at % 4 > 0)}"):
+            place = folder / part / names[label]
+            place.mkdir(parents=True, exist_ok=True)
+            png(place / f"{at:03}.png", image)
+
+
+def test_the_command_with_parts_of_their_own(tmp_path):
+    """Each process names another folder, one three times as large as the other."""
+    pictures(tmp_path)
+    flags = (
+        "--width 4 --threads 1 --precision f32 --epochs 3 --sync-batch-norm --batch-size 16 "
+        "--validation-fraction 0.2 --learning-rate auto --channels 1"
+    )
+    command = (
+        f"exec {sys.executable} -m supcon train {tmp_path}/part$OMPI_COMM_WORLD_RANK --own-part "
+        f"-o {tmp_path}/run {flags}"
+    )
+    told = run(2, "sh", "-c", command, timeout=120)
+    assert told.returncode == 0, told.stderr
+    model = supcon.load(tmp_path / "run" / "model.safetensors")
+    assert model.class_names == ["four", "three", "two"]
+    images = supcon.ImageFolder(tmp_path / "all", channels=1)
+    assert np.isfinite(model.embed(images)).all()
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert "48 images" in card
 
 
 def compiled(out: Path, *words) -> Path:
@@ -350,6 +410,19 @@ def test_c(tmp_path, program, parted):
         models.append(model.read_bytes())
     assert models[0] == models[1]
     assert 1e-7 < np.abs(supcon.load(model).embed(random) - rows[0]).max() < 2e-3
+
+
+def test_c_parts(tmp_path, program):
+    """Ranks that have images of their own, of different numbers."""
+    rows = []
+    random = np.random.default_rng(1).integers(0, 255, (5, 12, 12), np.uint8)
+    for ranks in (0, 2, 3):
+        model = tmp_path / f"{ranks}.safetensors"
+        told = run(ranks, program, model, 1, "parts")
+        assert told.returncode == 0 and told.stdout.count(": OK") == max(1, ranks), told
+        rows.append(supcon.load(model).embed(random))
+    np.testing.assert_allclose(rows[1], rows[0], atol=2e-5)
+    np.testing.assert_allclose(rows[2], rows[0], atol=2e-5)
 
 
 def test_c_faults(tmp_path, program):

@@ -1,6 +1,7 @@
 /* Trains a small model on images in memory, with the ranks of MPI, and saves it at rank 0:
- *   mpirun -np N train OUTPUT SYNC [late|differs|dies|single|bf16|early|null]
- * Without mpirun it is one process. Prints the status at every rank: "rank 1: OK". */
+ *   mpirun -np N train OUTPUT SYNC [late|differs|dies|single|bf16|early|null|parts]
+ * Without mpirun it is one process. With parts each rank has images of its own. Prints the status
+ * at every rank: "rank 1: OK". */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,34 @@ int main(int argc, char **argv) {
   supcon_images images;
   supcon_images_init(&images, pixels, SUPCON_ELEMENT_U8, SUPCON_LAYOUT_HWC, IMAGES, SIDE, SIDE, 1);
   supcon_dataset *dataset;
-  TRY(supcon_dataset_from_images(&images, labels, NULL, &dataset));
+  const int64_t *own_labels = labels;
+  if (!strcmp(fault, "parts")) {
+    /* The last rank has most. */
+    int first = 0, count = IMAGES;
+    for (int i = 0; i < collectives.world; ++i) {
+      first = i == 0 ? 0 : first + count;
+      count = i + 1 < collectives.world ? IMAGES / 6 * (i + 1) : IMAGES - first;
+      if (i == rank) break;
+    }
+    images.data = pixels[first];
+    images.count = count;
+    own_labels = labels + first;
+  }
+  TRY(supcon_dataset_from_images(&images, own_labels, NULL, &dataset));
+  if (!strcmp(fault, "parts")) {
+    supcon_dataset *joined, *back;
+    TRY(supcon_dataset_join(dataset, &collectives, &joined));
+    TRY(supcon_dataset_own_part(joined, &back));
+    supcon_dataset_info info;
+    supcon_dataset_info_init(&info);
+    TRY(supcon_dataset_get_info(back, &info));
+    if (info.count != images.count || info.classes != CLASSES) return 4;
+    TRY(supcon_dataset_get_info(joined, &info));
+    if (info.count != IMAGES || info.height != SIDE) return 4;
+    supcon_dataset_free(back);
+    supcon_dataset_free(dataset);
+    dataset = joined;
+  }
 
   supcon_context *context;
   supcon_context_options threads;
@@ -87,6 +115,8 @@ int main(int argc, char **argv) {
   options.reference_batch = 0;
   options.validation_fraction = 0;
   options.sync_batch_norm = atoi(argv[2]);
+  /* All images at once, so that a batch has the same images however they are spread. */
+  if (!strcmp(fault, "parts")) options.batch_size = IMAGES, options.epochs = 3;
   if (!strcmp(fault, "differs") && rank == 1) options.learning_rate = 0.125;
   if (!strcmp(fault, "bf16")) options.gradient_precision = SUPCON_GRADIENT_PRECISION_BF16;
   if (!strcmp(fault, "early") && rank == 1) {

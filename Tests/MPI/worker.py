@@ -6,8 +6,10 @@ rank its outcome in FOLDER/rankN.txt.
 import json
 import os
 import signal
+import struct
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +27,25 @@ def data(count=48, shift=0):
     return (stripes + noise).astype(np.uint8), (labels + shift) % 3
 
 
+def png(path, image):
+    """Writes gray uint8 [h, w]."""
+    kinds = {
+        b"IHDR": struct.pack(">IIBBBBB", image.shape[1], image.shape[0], 8, 0, 0, 0, 0),
+        b"IDAT": zlib.compress(b"".join(b"\0" + row.tobytes() for row in image)),
+        b"IEND": b"",
+    }
+    chunks = (
+        struct.pack(">I", len(it)) + kind + it + struct.pack(">I", zlib.crc32(kind + it))
+        for kind, it in kinds.items()
+    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
 def main() -> int:
     folder, options = Path(sys.argv[1]), json.loads(sys.argv[2])
     fault, at = options.pop("fault", None), options.pop("at", 1)
     kind, estimator = options.pop("collectives", "mpi"), options.pop("estimator", False)
-    deadline = options.pop("deadline", 30)
+    deadline, parts = options.pop("deadline", 30), options.pop("parts", False)
     comm, collectives, rank = None, None, 0
     if kind == "mpi":
         from mpi4py import MPI
@@ -50,6 +66,15 @@ def main() -> int:
     if fault == "word" and is_faulty:
         options["schedule"] = "nonsense"
     images, labels = data(shift=1 if fault == "data" and is_faulty else 0)
+    whole = images
+    if parts:
+        # the later a rank, the more it has
+        world = collectives.world
+        bounds = [len(images) * it * (it + 1) // (world * (world + 1)) for it in range(world + 1)]
+        own = slice(bounds[rank], bounds[rank + 1])
+        images, labels = images[own], labels[own]
+    if fault == "part" and is_faulty:
+        images = np.stack([images] * 3, -1)
     if fault == "labels" and is_faulty:
         labels = labels[1:]
     if collectives and is_faulty and fault in ("delay", "killed", "hangs"):
@@ -88,9 +113,15 @@ def main() -> int:
             model = supcon.Model(
                 width=4, channels=1, image_size=12, seed=3 + rank, n_jobs=1, precision="f32"
             )
+            if parts:
+                data_set = supcon.Dataset.join(
+                    lambda: supcon.Dataset.from_images(images, labels), collectives
+                )
+            else:
+                data_set = supcon.Dataset.from_images(images, labels)
             training = supcon.train(
                 model,
-                supcon.Dataset.from_images(images, labels),
+                data_set,
                 collectives=collectives,
                 callbacks=callbacks,
                 seed=7,
@@ -100,7 +131,7 @@ def main() -> int:
             outcome = "stopped" if training.stopped else "done"
         if rank == 0:
             model.save(folder / "model.safetensors")
-            np.savez(folder / "result.npz", rows=model.embed(images), history=history)
+            np.savez(folder / "result.npz", rows=model.embed(whole), history=history)
     except supcon.SupConError as error:
         outcome = f"{type(error).__name__}: {error} [of rank {error.rank}]"
         if error.__cause__ is not None:

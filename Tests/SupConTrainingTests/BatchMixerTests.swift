@@ -11,7 +11,8 @@ import Testing
     @Test(arguments: [(0.4, 0.0), (0.0, 1.0), (1.0, 1.0)])
     func mixesByItsClosedForm(_ alphas: (Double, Double)) throws {
         let mixer = try BatchMixer(
-            shape, own: 0..<shape.batch, mixupAlpha: alphas.0, cutmixAlpha: alphas.1, seed: 4,
+            shape, own: 0..<shape.batch, paired: [0..<shape.batch], mixupAlpha: alphas.0,
+            cutmixAlpha: alphas.1, seed: 4,
             threads: 2)
         let count = shape.imageCount, images = (0..<5 * count).map { Float($0 % 97) - 40 },
             labels: [Int64] = [3, 1, 4, 1, 5]
@@ -69,7 +70,8 @@ import Testing
     @Test func aMixingIsNamedBySeedAndStep() throws {
         func mixer(_ seed: UInt64, threads: Int = 2) throws -> BatchMixer {
             try BatchMixer(
-                shape, own: 0..<shape.batch, mixupAlpha: 0.2, cutmixAlpha: 1, seed: seed,
+                shape, own: 0..<shape.batch, paired: [0..<shape.batch], mixupAlpha: 0.2,
+                cutmixAlpha: 1, seed: seed,
                 threads: threads)
         }
         let (one, same, other) = (try mixer(1), try mixer(1, threads: 1), try mixer(2))

@@ -223,6 +223,16 @@ class Dataset {
     });
   }
 
+  /// The images of all ranks, each of which calls this with its own; for a Trainer of these ranks.
+  Dataset join(const Collectives &collectives) const {
+    return changed(
+        [&](supcon_dataset **made) { return supcon_dataset_join(get(), &collectives, made); });
+  }
+  /// Those of joined images that this rank has.
+  Dataset own_part() const {
+    return changed([&](supcon_dataset **made) { return supcon_dataset_own_part(get(), made); });
+  }
+
   supcon_dataset *get() const noexcept { return handle_.get(); }
   /// Keeps a callback's function alive for who uses the data set.
   const std::shared_ptr<void> &kept() const noexcept { return kept_; }

@@ -60,6 +60,10 @@ enum RankAgreement {
         return plan.runDescription + options.freeEntries.filter { !own.contains($0.key) } + [
             ("images of the data set", "\(plan.training.count)"),
             ("classes of the data set", "\(plan.training.classes)"),
+            (
+                "the data set",
+                plan.training.joinedWorld == nil ? "of all ranks" : "of joined parts"
+            ),
             ("network", "\(model.configuration)"),
             ("image size", "\(model.imageHeight)×\(model.imageWidth)"),
             ("pixel normalization", "\(model.mean) \(model.std)"),

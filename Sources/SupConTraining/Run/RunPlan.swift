@@ -31,12 +31,25 @@ struct RunPlan {
         context: ExecutionContext
     ) throws(SupConError) {
         try options.withBatch(for: dataset).validate()
+        if let world = dataset.joinedWorld, let rank = dataset.joinedRank {
+            try require(
+                world == ranks.world && rank == ranks.rank, .argument,
+                """
+                the data set was joined as rank \(rank) of \(world), and the run is of rank \
+                \(ranks.rank) of \(ranks.world); expected the same ranks
+                """
+            )
+        }
         let split = try TrainingSplit(
             dataset, options, channels: model.network.configuration.channels, context: context)
         let training = split.training
         let options = try options.withBatch(for: training)
         try options.validate()
-        part = try BatchPart(options, ranks)
+        part = try BatchPart(
+            options, ranks,
+            images: training.owners.map { owners in
+                (0..<ranks.world).map { rank in owners.count { $0 == rank } }
+            })
         self.ranks = ranks
         (self.training, self.options, self.context, self.model) = (
             training, options, context, model
@@ -44,10 +57,10 @@ struct RunPlan {
         folder = try options.checkpointFolder.flatMap { (path) throws(SupConError) in
             ranks.isFirst ? try CheckpointFolder(path) : nil
         }
-        stepsPerEpoch = training.count / options.batchSize
         sampler = try BatchSampler(
             training, batchSize: options.batchSize, imagesPerClass: options.imagesPerClass,
-            seed: options.seed, context: context)
+            seed: options.seed, shares: part.all, context: context)
+        stepsPerEpoch = sampler.batchCount
         let total = stepsPerEpoch.multipliedReportingOverflow(by: options.epochs)
         try require(
             !total.overflow, .argument,

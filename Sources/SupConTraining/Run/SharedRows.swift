@@ -16,12 +16,24 @@ final class SharedRows {
     private var own: Dataset
     private var exchange: RankRows
 
-    /// Divides the images among the ranks. Errors: memory.
+    /// Divides the images among the ranks. Images that each rank has of its own are put in the
+    /// order of the ranks. Errors: memory.
     init(_ model: Model, _ images: Dataset, _ ranks: Ranks) throws(SupConError) {
-        (self.model, self.images, self.ranks) = (model, images, ranks)
+        var (images, parts) = (images, ranks.parts(images.count))
+        if let owners = images.owners {
+            let byOwner = (0..<ranks.world).map { rank in
+                owners.indices.filter { owners[$0] == rank }
+            }
+            images = try images.subset(Array(byOwner.joined()))
+            parts = []
+            for own in byOwner {
+                let start = parts.last?.upperBound ?? 0
+                parts.append(start..<(start + own.count))
+            }
+        }
+        (self.model, self.images, self.ranks, self.parts) = (model, images, ranks, parts)
         dimension = model.outputDimension(.encoder)
         rows = try AlignedBuffer(Float.self, count: images.count * dimension)
-        parts = ranks.parts(images.count)
         own = ranks.isAlone ? images : try images.subset(Array(parts[ranks.rank]))
         exchange = try RankRows(ranks, parts: parts, rowByteCount: dimension * 4)
     }

@@ -33,6 +33,8 @@ final class BatchMixer {
     private let shape: Shape
     /// The images of the batch that are mixed on this rank.
     private let own: Range<Int>
+    /// The parts of the batch within which images are paired.
+    private let paired: [Range<Int>]
     private let mixupAlpha: Double
     private let cutmixAlpha: Double
     private let seed: UInt64
@@ -54,23 +56,23 @@ final class BatchMixer {
 
     /// Returns nil if the options enable no mixing. Errors: memory.
     convenience init?(
-        _ options: TrainOptions, own: Range<Int>, height: Int, width: Int, channels: Int,
+        _ options: TrainOptions, _ part: BatchPart, height: Int, width: Int, channels: Int,
         threads: Int
     ) throws(SupConError) {
         guard options.mixupAlpha > 0 || options.cutmixAlpha > 0 else { return nil }
         try self.init(
             Shape(batch: options.batchSize, height: height, width: width, channels: channels),
-            own: own, mixupAlpha: options.mixupAlpha, cutmixAlpha: options.cutmixAlpha,
-            seed: options.seed, threads: threads)
+            own: part.own, paired: part.paired, mixupAlpha: options.mixupAlpha,
+            cutmixAlpha: options.cutmixAlpha, seed: options.seed, threads: threads)
     }
 
-    /// Makes a mixer of the images `own`, each of which is paired with an image from anywhere in
-    /// the batch. Errors: memory.
+    /// Makes a mixer of the images `own`, each of which is paired with an image of the same one of
+    /// the parts `paired`, which cover the batch. Errors: memory.
     init(
-        _ shape: Shape, own: Range<Int>, mixupAlpha: Double, cutmixAlpha: Double, seed: UInt64,
-        threads: Int
+        _ shape: Shape, own: Range<Int>, paired: [Range<Int>], mixupAlpha: Double,
+        cutmixAlpha: Double, seed: UInt64, threads: Int
     ) throws(SupConError) {
-        self.own = own
+        (self.own, self.paired) = (own, paired)
         (self.shape, self.mixupAlpha, self.cutmixAlpha, self.seed, self.threads) = (
             shape, mixupAlpha, cutmixAlpha, seed, threads
         )
@@ -84,7 +86,9 @@ final class BatchMixer {
     /// Draws the mixing of step `step`, counted from 0 over the whole run.
     func mixing(step: Int) -> Mixing {
         var random = Philox(seed: seed, purpose: .mix, epoch: step)
-        let order = random.permutation(shape.batch)
+        let order = paired.flatMap { part in
+            random.permutation(part.count).map { part.lowerBound + $0 }
+        }
         let cuts = cutmixAlpha > 0 && (mixupAlpha <= 0 || random.uniform() < 0.5)
         let fraction = random.beta(cuts ? cutmixAlpha : mixupAlpha)
         guard cuts else { return Mixing(order: order, fraction: fraction, box: nil) }

@@ -1,23 +1,35 @@
 import SupConTensor
 
 /// A batch part is this rank's contiguous part of each batch. Parts are as equal as possible, in
-/// whole chunks where the batch is chunked.
+/// whole chunks where the batch is chunked. Where each rank has images of its own, the part of a
+/// rank is in proportion to their number.
 struct BatchPart {
     let ranks: Ranks
     /// The samples of each rank, by rank.
     let all: [Range<Int>]
     let batchSize: Int
+    /// The parts within which MixUp and CutMix pair images: all of the batch, unless each rank has
+    /// images of its own.
+    let paired: [Range<Int>]
     private let isContrastive: Bool
     private let sampleRows: RankRows
 
-    /// Divides the batch among the ranks. Errors: argument (a rank would get nothing, or a part
-    /// that synchronized batch norm cannot use), memory.
-    init(_ options: TrainOptions, _ ranks: Ranks) throws(SupConError) {
+    /// Divides the batch among the ranks. `images` are the numbers of images that the ranks have of
+    /// their own; nil: every rank has all images. Errors: argument (a rank would get nothing, or a
+    /// part that synchronized batch norm cannot use), memory.
+    init(_ options: TrainOptions, _ ranks: Ranks, images: [Int]? = nil) throws(SupConError) {
         (self.ranks, batchSize, isContrastive) = (
             ranks, options.batchSize, options.objective.isContrastive
         )
         let unit = options.chunkSize > 0 ? options.chunkSize : 1
-        all = ranks.parts(batchSize, unit: unit)
+        if let images {
+            let whole = Self.multiple(unit, max(options.imagesPerClass, 1))
+            all = try Self.shares(options.batchSize, unit: whole, images: images)
+            paired = all
+        } else {
+            all = ranks.parts(batchSize, unit: unit)
+            paired = [0..<batchSize]
+        }
         sampleRows = try RankRows(ranks, parts: all, rowByteCount: MemoryLayout<Int>.stride)
         guard !ranks.isAlone else { return }
         let chunks = unit > 1 ? " in chunks of \(unit)" : ""
@@ -37,6 +49,38 @@ struct BatchPart {
             sync_batch_norm, whose statistics are those of one chunk of every rank
             """
         )
+    }
+
+    /// Divides a batch in proportion to the images of each rank, in multiples of `unit`, which
+    /// divides it. Errors: argument (a rank would get nothing).
+    private static func shares(_ batch: Int, unit: Int, images: [Int]) throws(SupConError)
+        -> [Range<Int>]
+    {
+        let (units, total) = (batch / unit, max(images.reduce(0, +), 1))
+        var (shares, before): ([Range<Int>], Int) = ([], 0)
+        for (rank, count) in images.enumerated() {
+            before += count
+            let exact = Double(units) * Double(before) / Double(total)
+            let end = Int(exact.rounded()) * unit
+            let share = (shares.last?.upperBound ?? 0)..<end
+            try require(
+                !share.isEmpty, .argument,
+                """
+                rank \(rank) has \(count) of \(total) images to train on, which is none of a \
+                batch of \(batch)\(unit > 1 ? " in pieces of \(unit)" : ""); expected a larger \
+                batch, or parts of more equal size
+                """
+            )
+            shares.append(share)
+        }
+        return shares
+    }
+
+    /// Returns the least common multiple of two numbers above 0.
+    private static func multiple(_ a: Int, _ b: Int) -> Int {
+        var (x, y) = (a, b)
+        while y > 0 { (x, y) = (y, x % y) }
+        return a / x * b
     }
 
     /// This rank's samples.

@@ -59,7 +59,7 @@ final class ClassifierStep: TrainingStep {
             precision: model.precision, context: context)
         objective = try ClassifierObjective(network, options, rows: images, fraction: part.fraction)
         mixer = try BatchMixer(
-            options, own: part.own, height: phase.height, width: phase.width,
+            options, part, height: phase.height, width: phase.width,
             channels: configuration.channels, threads: context.threads)
         chance = log(Double(configuration.classes))
         layer = LinearLayer(

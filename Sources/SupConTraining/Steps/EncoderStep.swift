@@ -42,7 +42,7 @@ final class EncoderStep: TrainingStep {
             ? nil : try BatchProjections(part, views: views, dimension: dimension)
         chance = options.chance(classes: configuration.classes)
         mixer = try BatchMixer(
-            options, own: part.own, height: phase.height, width: phase.width,
+            options, part, height: phase.height, width: phase.width,
             channels: configuration.channels, threads: context.threads)
     }
 

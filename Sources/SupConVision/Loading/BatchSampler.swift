@@ -9,6 +9,10 @@ import SupConTensor
 /// classes with M images each, class by class. Classes occur equally often, whatever their sizes,
 /// and so do a class's images (all of them before any repeats). A class of fewer than M images
 /// repeats them within a batch; the `Loader` augments each repetition differently.
+///
+/// Of a joined data set each batch has, in the order of the ranks, images of each rank's own, which
+/// are sampled so by themselves: a class may then come from several ranks. The smallest part in
+/// proportion to its share of a batch limits the number of batches.
 package struct BatchSampler: Sendable {
     package let batchSize: Int
     /// The number of batches per epoch.
@@ -18,12 +22,72 @@ package struct BatchSampler: Sendable {
     private let seed: UInt64
     /// The images of each class that has any; empty for the default shuffle.
     private let members: [[Int]]
+    /// The stream of random numbers, one for each rank of a joined data set.
+    private let stream: Int
+    /// The images of each rank of a joined data set, and their sampler; empty for one that is not.
+    private let parts: [Part]
 
-    /// Makes a sampler. Errors: argument (batch size, divisibility), state (no labels, too few
-    /// images or classes), memory.
+    private struct Part {
+        var images: [Int]
+        var sampler: BatchSampler
+    }
+
+    /// Makes a sampler. `shares` are the places of each rank in a batch, in order, which only a
+    /// joined data set needs. Errors: argument (batch size, divisibility), state (no labels, too
+    /// few images or classes), memory.
     package init(
         _ dataset: Dataset, batchSize: Int, imagesPerClass: Int = 0, seed: UInt64,
-        context: ExecutionContext = .default
+        shares: [Range<Int>] = [], context: ExecutionContext = .default
+    ) throws(SupConError) {
+        guard let owners = dataset.owners else {
+            try self.init(
+                dataset, batchSize: batchSize, imagesPerClass: imagesPerClass, seed: seed,
+                stream: 0, context: context)
+            return
+        }
+        try Dataset.checkListMemory(
+            dataset.count, for: "dividing \(dataset.count) images among ranks", context: context)
+        var images = [[Int]](repeating: [], count: shares.count)
+        for (image, owner) in owners.enumerated() where owner < shares.count {
+            images[owner].append(image)
+        }
+        var parts: [Part] = []
+        for (rank, share) in shares.enumerated() {
+            do throws(SupConError) {
+                let own = images[rank]
+                parts.append(
+                    Part(
+                        images: own,
+                        sampler: try BatchSampler(
+                            dataset.part(own), batchSize: share.count,
+                            imagesPerClass: imagesPerClass, seed: seed, stream: rank,
+                            context: context)))
+            } catch {
+                throw SupConError(error.kind, "the part of rank \(rank): \(error.message)")
+            }
+        }
+        self.init(
+            batchSize: batchSize, batchCount: parts.map(\.sampler.batchCount).min() ?? 0,
+            imagesPerClass: imagesPerClass, count: dataset.count, seed: seed, members: [],
+            stream: 0, parts: parts)
+    }
+
+    private init(
+        batchSize: Int, batchCount: Int, imagesPerClass: Int, count: Int, seed: UInt64,
+        members: [[Int]], stream: Int, parts: [Part]
+    ) {
+        (self.batchSize, self.batchCount, self.imagesPerClass) = (
+            batchSize, batchCount, imagesPerClass
+        )
+        (self.count, self.seed, self.members, self.stream, self.parts) = (
+            count, seed, members, stream, parts
+        )
+    }
+
+    /// Makes a sampler of all images alike.
+    private init(
+        _ dataset: Dataset, batchSize: Int, imagesPerClass: Int, seed: UInt64, stream: Int,
+        context: ExecutionContext
     ) throws(SupConError) {
         try require(batchSize > 0, .argument, "batch_size is \(batchSize); expected 1 or more")
         try require(
@@ -60,25 +124,35 @@ package struct BatchSampler: Sendable {
                 """
             )
         }
-        (self.batchSize, self.imagesPerClass, self.members, self.seed) = (
-            batchSize, imagesPerClass, members, seed
-        )
-        count = dataset.count
-        batchCount = count / batchSize
+        self.init(
+            batchSize: batchSize, batchCount: dataset.count / batchSize,
+            imagesPerClass: imagesPerClass, count: dataset.count, seed: seed, members: members,
+            stream: stream, parts: [])
     }
 
     /// Returns the batches of an epoch, as indices into the data set.
     package func batches(epoch: Int) -> [[Int]] {
+        if !parts.isEmpty {
+            let batches = parts.map { $0.sampler.batches(epoch: epoch) }
+            return (0..<batchCount).map { number in
+                zip(parts, batches).flatMap { part, batches in
+                    batches[number].map { part.images[$0] }
+                }
+            }
+        }
         if members.isEmpty {
-            var stream = Philox(seed: seed, purpose: .shuffle, epoch: epoch)
+            var stream = Philox(seed: seed, purpose: .shuffle, epoch: epoch, view: stream)
             let order = stream.permutation(count)
             return (0..<batchCount).map { Array(order[($0 * batchSize)..<(($0 + 1) * batchSize)]) }
         }
-        var classes = Deck(members.count, Philox(seed: seed, purpose: .sampler, epoch: epoch))
+        var classes = Deck(
+            members.count, Philox(seed: seed, purpose: .sampler, epoch: epoch, view: stream))
         var images = members.enumerated().map {
             Deck(
                 $0.element.count,
-                Philox(seed: seed, purpose: .sampler, epoch: epoch, sample: $0.offset + 1))
+                Philox(
+                    seed: seed, purpose: .sampler, epoch: epoch, sample: $0.offset + 1, view: stream
+                ))
         }
         return (0..<batchCount).map { _ in
             classes.take(batchSize / imagesPerClass).flatMap { member in

@@ -14,7 +14,8 @@ final class Replacements: Sendable {
     private let found = Mutex(Found())
 
     private struct Found {
-        /// The images by class; nil until they are needed.
+        /// The images that this process can read, by class, or without labels as one; nil until
+        /// they are needed.
         var members: [[Int]]?
         var images: Set<Int> = []
         /// The reason for each unreadable image, in the order in which they were found.
@@ -57,14 +58,19 @@ final class Replacements: Sendable {
 
     /// Draws another image of the class; nil if there is none.
     private func draw(_ index: Int, _ stream: inout Philox) -> Int? {
-        guard let labels = dataset.labels else {
+        guard dataset.labels != nil || dataset.joinedWorld != nil else {
             guard dataset.count > 1 else { return nil }
             let other = stream.index(below: dataset.count - 1)
             return other < index ? other : other + 1
         }
         let members = found.withLock { found in
-            if found.members == nil { found.members = dataset.imagesByClass() }
-            return found.members?[dataset.classTable.index(of: labels[index]) ?? 0] ?? []
+            if found.members == nil {
+                found.members = (dataset.imagesByClass() ?? [Array(0..<dataset.count)]).map {
+                    $0.filter(dataset.isOwn)
+                }
+            }
+            let number = dataset.labels.flatMap { dataset.classTable.index(of: $0[index]) }
+            return found.members?[number ?? 0] ?? []
         }
         guard members.count > 1 else { return nil }
         let other = members[stream.index(below: members.count - 1)]

@@ -170,3 +170,81 @@ def test_rank_0_works_and_the_others_wait(monkeypatch):
     for rank, error in enumerate(outcomes):
         assert isinstance(error, supcon.StateError) and error.rank == 0
         assert str(error) == ("" if rank == 0 else "rank 0: ") + "no rate was found"
+
+
+def join(collectives, change=lambda rank, part: part):
+    """Joins 40 images of 4 classes, of which the ranks have the more the later they come."""
+    images = np.random.default_rng(1).integers(0, 255, (40, 12, 12, 1), np.uint8)
+    world = collectives.world
+    bounds = [40 * it * (it + 1) // (world * (world + 1)) for it in range(world + 1)]
+    own = slice(bounds[collectives.rank], bounds[collectives.rank + 1])
+
+    def part():
+        found = supcon.Dataset.from_images(images[own], np.arange(40)[own] % 4)
+        return change(collectives.rank, found)
+
+    return supcon.Dataset.join(part, collectives), images, own
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_joined_images(world):
+    def body(collectives):
+        data, images, own = join(collectives)
+        assert len(data) == 40 and data.labels.tolist() == [it % 4 for it in range(40)]
+        assert data.paths is None and data.class_names == ["0", "1", "2", "3"]
+        assert (data.height, data.width, data.channels) == (12, 12, 1)
+        part = data[np.arange(39, -1, -1)].own_part()
+        assert part.labels.tolist() == [it % 4 for it in reversed(range(40)[own])]
+        model = supcon.Model(width=4, channels=1, image_size=12, seed=3, n_jobs=1, precision="f32")
+        np.testing.assert_array_equal(model.embed(part), model.embed(images[own])[::-1])
+        with pytest.raises(supcon.ArgumentError, match="of the joined data set is at rank"):
+            model.embed(data)
+        supcon.train(
+            model, data, collectives=collectives, epochs=2, batch_size=40, learning_rate=2e-4,
+            reference_batch=0, validation_fraction=0, sync_batch_norm=True,
+        )  # fmt: skip
+        return model.embed(images)
+
+    outcomes, _ = run(body, world=world)
+    one = train(None, epochs=2, batch_size=40)
+    for rows in outcomes:
+        np.testing.assert_allclose(rows, one, atol=2e-5)
+
+
+def test_a_part_that_fails_ends_all():
+    def change(rank, part):
+        if rank == 1:
+            raise FileNotFoundError("there is no photos/")
+        return part
+
+    outcomes, _ = run(lambda it: join(it, change), world=3)
+    assert isinstance(outcomes[1], FileNotFoundError)
+    for rank in (0, 2):
+        assert isinstance(outcomes[rank], supcon.FileError) and outcomes[rank].rank == 1
+        assert str(outcomes[rank]) == "rank 1 of 3: there is no photos/"
+
+
+def test_parts_with_classes_of_their_own():
+    names = [["oak", "ash", "elm", "fir"], ["fir", "yew", "box", "oak"]]
+
+    def change(rank, part):
+        return part.with_class_names(names[rank])
+
+    outcomes, _ = run(lambda it: join(it, change)[0])
+    first = names[0] * 3 + names[0][:1]  # 13 images
+    second = [names[1][it % 4] for it in range(13, 40)]
+    for data in outcomes:
+        assert data.class_names == ["ash", "box", "elm", "fir", "oak", "yew"]
+        assert [data.class_names[it] for it in data.class_indices] == first + second
+
+
+def test_the_rate_of_joined_images_is_looked_for_by_rank_0():
+    def body(collectives):
+        data = join(collectives)[0]
+        model = supcon.Model(width=4, channels=1, image_size=12, seed=3, n_jobs=1, precision="f32")
+        return supcon.tune(
+            model, data, collectives=collectives, epochs=1, batch_size=20, seconds=60
+        ).learning_rate
+
+    outcomes, _ = run(body, timeout=90)
+    assert outcomes[0] == outcomes[1] > 0, outcomes

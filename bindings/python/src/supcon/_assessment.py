@@ -138,7 +138,7 @@ def _parts(
         return train, test, "test images", True
     if validation is not None:
         return train, validation, "held-out images", True
-    return data, data, "training images, since none were held out", False
+    return train, train, "training images, since none were held out", False
 
 
 def _classes_of(some: Dataset, data: Dataset) -> Array | None:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import _abi, _convert, _generated
+from ._collectives import Bound, Collectives
 from ._encoded import hand_over
 from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import (
@@ -352,6 +353,34 @@ class Dataset:
             )
         )
         return Dataset(handle, self._keep)
+
+    @staticmethod
+    def join(part: Dataset | Callable[[], Dataset], collectives: Collectives) -> Dataset:
+        """Joins the images of several processes, each of which calls this with its own, into one
+        data set, those of rank 0 first. A process reads its own images alone (see `own_part`);
+        `supcon.train` with the same collectives trains on all of them.
+
+        part : the images of this process, or a function that returns them; if it raises, all
+        processes end with its error
+        collectives : as in `supcon.train`
+
+        Parts may differ in size and in classes. Classes of one name are one, in the byte order of
+        names if the parts' classes differ; classes without names are those of all labels.
+        """
+        bound = Bound(collectives)
+        with bound.telling():
+            own = part() if callable(part) else part
+        handle = _abi.DatasetHandle()
+        bound.check(
+            lib.supcon_dataset_join(own._handle, ctypes.byref(bound.struct), ctypes.byref(handle))
+        )
+        return Dataset(handle, own._keep)
+
+    def own_part(self) -> Dataset:
+        """Returns the images that this process has, of a data set that `join` returned or one made
+        from it, with the classes of all. Of any other data set these are all images.
+        """
+        return self._changed(lib.supcon_dataset_own_part)
 
     def _changed(self, function: Callable[..., int], *arguments: Any) -> Dataset:
         handle = _abi.DatasetHandle()

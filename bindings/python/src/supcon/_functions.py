@@ -267,6 +267,11 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
         status,
         [ContextHandle, ModelHandle, DatasetHandle, POINTER(TrainOptions), _trainers],
     ),
+    "supcon_dataset_join": (
+        status,
+        [DatasetHandle, POINTER(CollectivesStruct), _datasets],
+    ),
+    "supcon_dataset_own_part": (status, [DatasetHandle, _datasets]),
     "supcon_collectives_fail": (
         status,
         [POINTER(CollectivesStruct), status, c_char_p],

@@ -150,6 +150,7 @@ def knowledge(begun: Model, data: Dataset) -> float:
     """
     if data.labels is None:
         return 0.0
+    data = data.own_part()
     rows = np.random.default_rng(0).permutation(data.count)[:SAMPLE]
     embeddings, labels = begun.embed(data.subset(rows)), data.labels[rows]
     cosines = embeddings @ embeddings.T
@@ -179,6 +180,7 @@ def augmentation(data: Dataset) -> tuple[dict[str, Any] | None, str]:
     """
     if data.labels is None:
         return None, "SimCLR's views, as there are no labels to judge views by"
+    data = data.own_part()
     rows = np.random.default_rng(0).permutation(data.count)[:SAMPLE]
     sample, labels = data.subset(rows), data.labels[rows]
     side = (min(SIDE, data.height), min(SIDE, data.width)) if data.height else (SIDE, SIDE)

@@ -201,6 +201,7 @@ def train(
     model : Model
         Its n_jobs and memory_limit hold for the run.
     data : Dataset
+        Of several processes, the same images in each, or `Dataset.join` of those of each.
     {options}
     augmentation : str, dict or a pair of them, optional
         As in `augment`; a pair is for an image's first view and for its others.
@@ -298,13 +299,13 @@ def options_struct(options: dict[str, Any]) -> _generated.TrainOptions:
 
 def validation_split(data: Dataset, options: dict[str, Any]) -> tuple[Dataset, Dataset | None]:
     """Returns the images that a run with these options trains on, and those that it holds out, if
-    any.
+    any; of joined images those that this process has.
     """
     fraction = options.get("validation_fraction")
     fraction = TRAIN["validation_fraction"].default if fraction is None else fraction
     if not fraction or len(data) < 2 or (data.labels is None and not by_targets(options)):
-        return data, None
-    training, validation = data.split(fraction, seed_number(options))
+        return data.own_part(), None
+    training, validation = (it.own_part() for it in data.split(fraction, seed_number(options)))
     return training, validation if len(validation) else None
 
 

@@ -121,7 +121,8 @@ def tune(
     model : Model
         What the run would begin with. It stays as it is.
     data : Dataset
-        The images of the run. Those that it would hold out (validation_fraction) are not looked at.
+        The images of the run. Those that it would hold out (validation_fraction) are not looked at,
+        nor, of joined images, those of other processes.
     seconds : float
         Time limit. When it is reached, trials stop and the best rate so far is chosen.
     verbose : int
@@ -202,8 +203,12 @@ class _Sweep:
     ):
         epochs = max(1, _number("epochs", options))
         seed = seed_number(options)
-        batch = max(0, _number("batch_size", options)) or _batch(model, data, options)
+        own = data.own_part()
+        batch = max(0, _number("batch_size", options)) or _batch(model, own, options)
+        is_part = len(own) < len(data)
         data = validation_split(data, options)[0]  # what the run holds out stays unseen
+        if is_part:  # of joined images, which may be fewer than a batch of all
+            batch = min(batch, max(1, len(data)))
         run = len(data) // batch * epochs
         most = max(IMAGES, math.ceil(BATCHES * batch / (1 - HELD_OUT)))
         if len(data) > most:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
 from .. import _config, _files, _sources
 from .._augmentation import image_size as pair
+from .._collectives import Collectives, first_does
 from .._data import Dataset
 from .._errors import ArgumentError, SupConError
 from .._model import Model, load
@@ -119,6 +121,11 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
                 "which says what they mean"
             )
         data = data.with_targets(_files.targets(arguments.targets, data, arguments.data))
+    ranks = getattr(arguments, "ranks", None)
+    collectives = ranks and ranks.collectives
+    joins = collectives if getattr(arguments, "own_part", None) else None
+    if joins:
+        data = Dataset.join(data, joins)
     data = _variant(arguments, data)
     if arguments.classifier and data.labels is None:
         raise ArgumentError(f"--classifier needs labels, and {arguments.data} has none")
@@ -126,14 +133,13 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
     if recipe is None:
         size = pair(arguments.image_size or suitable_size(data))
         size = size if begun is None else begun.image_size
-        found, why = suited(data, only(options), size, begun)
+        found, why = _of_first(joins, lambda: _chosen(data, only(options), size, begun))
         options |= found
         if why:
             note(arguments, why)
     if begun is None:
-        described = model_options(
-            recipe, data, given_of(arguments, (*MODEL, "image_size", "mean", "std", "seed"))
-        )
+        given = given_of(arguments, (*MODEL, "image_size", "mean", "std", "seed"))
+        described = _of_first(joins, lambda: model_options(recipe, data, given))
         model = Model(**described, n_jobs=arguments.threads, memory_limit=arguments.memory_limit)
     else:
         model = begun
@@ -141,18 +147,31 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
         suit_classifier(model, data)
     if options.get("learning_rate") == "auto":
         limit = only({"seconds": getattr(arguments, "seconds", None)})
-        ranks = getattr(arguments, "ranks", None)
         tuning = tune(
             model,
             data,
             verbose=not arguments.quiet,
-            collectives=ranks and ranks.collectives,
+            collectives=collectives,
             **limit,
             **options,
         )
         options["learning_rate"] = tuning.learning_rate
         note(arguments, tuning.recipe)
     return Prepared(data, test, model, options)
+
+
+def _chosen(data: Dataset, *arguments: Any) -> tuple[dict[str, Any], str]:
+    """Returns the options that `suited` adds, and the sentence that says why."""
+    given: dict[str, Any] = arguments[0]
+    found, why = suited(data, *arguments)
+    return {name: it for name, it in found.items() if name not in given}, why
+
+
+def _of_first(collectives: Collectives | None, choose: Callable[[], Any]) -> Any:
+    """Returns what ``choose()`` returns at rank 0, where the ranks have images of their own, by
+    which each would choose otherwise.
+    """
+    return first_does(collectives, lambda _: choose()) if collectives else choose()
 
 
 def learns_classes(options: dict[str, Any]) -> bool:

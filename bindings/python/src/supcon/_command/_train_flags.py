@@ -133,6 +133,14 @@ def flags() -> list[Flag]:
             metavar="S[,S...]",
             **data,
         ),
+        Flag(
+            "own_part",
+            "Over several processes: DATA are images that this process alone has, and the run is "
+            "on those of all (default: every process has all images)",
+            bool,
+            default=False,
+            **data,
+        ),
         *_flags.table(DATASET, "Images"),
         Flag(
             "targets",

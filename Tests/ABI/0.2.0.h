@@ -1502,13 +1502,29 @@ SUPCON_MUST_CHECK supcon_status supcon_trainer_create_distributed(
     supcon_context *context, supcon_model *model, const supcon_dataset *dataset,
     const supcon_train_options *options, const supcon_collectives *collectives,
     supcon_trainer **trainer);
-/* Tells the other ranks, which are in supcon_trainer_create_distributed or come to it, that this
- * one cannot make its trainer: their calls end at once with the status `reason`, one of
+/* Tells the other ranks, which are in supcon_trainer_create_distributed or supcon_dataset_join, or
+ * come to it, that this one cannot follow: their calls end at once with the status `reason`, one of
  * SUPCON_STATUS_*, and a message that names this rank, followed by `message`. For what fails
  * between the collectives and the trainer, such as a data set; nothing else is called after it.
  * message: may be NULL. Errors: argument, memory, io (they could not be told). */
 SUPCON_MUST_CHECK supcon_status supcon_collectives_fail(const supcon_collectives *collectives,
                                                         supcon_status reason, const char *message);
+
+/* Joins the parts of all ranks, each of which has images of its own: every rank calls this with its
+ * part, before it makes a trainer, and gets a data set of all images, those of rank 0 first. A rank
+ * reads its own images alone; what needs the pixels of others is an argument error, except a run
+ * over the same ranks. There each batch has images of all ranks, as many of each as its part of the
+ * images to train on. Parts may differ in size and in classes: classes of one name are one, in the
+ * byte order of names if the parts' classes differ; without names, those of one label. Channels,
+ * and whether there are labels, weights and targets, must be the same. Errors: argument (parts that
+ * do not fit), memory, io (of the collectives), on every rank; see supcon_last_error_rank. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_join(const supcon_dataset *part,
+                                                    const supcon_collectives *collectives,
+                                                    supcon_dataset **joined);
+/* Makes a data set of those images of a joined data set, or of a subset of it, that this rank has,
+ * with the classes of all; without ranks, of all images. Errors: argument, memory. */
+SUPCON_MUST_CHECK supcon_status supcon_dataset_own_part(const supcon_dataset *joined,
+                                                        supcon_dataset **part);
 
 /* Trains the model; callback may be NULL. A trainer runs once (state). With resume it continues
  * from checkpoint_folder/last.supcon. After a NaN the model is restored to the end of the previous

@@ -68,8 +68,8 @@ def interrupt(after):
 
 for after in (0.001, 0.01, 0.03, 0.1, 0.5):
     sent = []
-    threading.Thread(target=interrupt, args=(after,)).start()
     try:
+        threading.Thread(target=interrupt, args=(after,)).start()
         call()
         print("nothing came")
     except KeyboardInterrupt:

@@ -148,9 +148,9 @@ def knowledge(begun: Model, data: Dataset) -> float:
     """Returns the fraction of up to 500 images whose nearest other, by the model's embeddings, has
     their class; 0 without labels.
     """
+    data = data.own_part()
     if data.labels is None:
         return 0.0
-    data = data.own_part()
     rows = np.random.default_rng(0).permutation(data.count)[:SAMPLE]
     embeddings, labels = begun.embed(data.subset(rows)), data.labels[rows]
     cosines = embeddings @ embeddings.T
@@ -178,9 +178,9 @@ def augmentation(data: Dataset) -> tuple[dict[str, Any] | None, str]:
     their class, judged by the class of the nearest other image (1-NN on pixels). None: the
     library's default.
     """
+    data = data.own_part()
     if data.labels is None:
         return None, "SimCLR's views, as there are no labels to judge views by"
-    data = data.own_part()
     rows = np.random.default_rng(0).permutation(data.count)[:SAMPLE]
     sample, labels = data.subset(rows), data.labels[rows]
     side = (min(SIDE, data.height), min(SIDE, data.width)) if data.height else (SIDE, SIDE)

@@ -29,10 +29,10 @@ let free = function("supcon_model_free", Free.self)
 final class Model { let values = (0..<1000).map { "\($0)" } }
 
 /// Returns the bytes of a model of the library's defaults.
-func model(_ number: Int) -> Data {
+@Sendable func model(_ number: Int) -> Data {
     var made: OpaquePointer?
     let path = "\(CommandLine.arguments[2])/\(number).safetensors"
-    guard create(nil, nil, &made) == 0, dimension(made, 0) == 2048, save(made, path) == 0,
+    guard create(nil, nil, &made) == 0, dimension(made, 0) > 0, save(made, path) == 0,
         let bytes = FileManager.default.contents(atPath: path)
     else { fail("the library fails") }
     free(made)

@@ -314,9 +314,15 @@ def files():
 # whole programs
 def fashion_mnist():
     """To 91 % linear accuracy of the encoder. Ours is the shortest recipe found that gets there:
-    one view and no augmentation, which in two epochs has nothing to prevent.
+    one view and no augmentation, which in two epochs has nothing to prevent; and it embeds the
+    70,000 images in int8.
     """
-    short = dict(epochs=2, set='views=1 batch_size=128 augmentation="none"')
+    short = dict(
+        epochs=2,
+        methods="linear",
+        embed="int8",
+        set='views=1 batch_size=128 augmentation="none"',
+    )
     yield Case(
         "fashion-mnist",
         "Fashion-MNIST to 91 %, the whole program",

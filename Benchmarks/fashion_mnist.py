@@ -4,7 +4,7 @@ temperature 0.1, crops of half the area or more, and flips. One JSON line per ru
 and a weighted vote of 20 neighbors on the encoder's output, over all 10,000 test images.
 
     python3 Benchmarks/fashion_mnist.py [--objective supcon|cross_entropy] [--epochs 4] [--seeds 0 1
-    2] [--set NAME=VALUE ...]    options of SupConEncoder
+    2] [--methods linear knn] [--embed int8] [--set NAME=VALUE ...]    options of SupConEncoder
 """
 
 import argparse
@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("--objective", default="supcon", choices=["supcon", "cross_entropy"])
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--methods", nargs="+", default=["linear", "knn"])
+    parser.add_argument("--embed", choices=["int8"], help="the precision, if it is not the model's")
     parser.add_argument(
         "--set",
         nargs="+",
@@ -76,10 +78,12 @@ def main() -> None:
         start = time.perf_counter()
         encoder.fit(train, train_labels)
         seconds = time.perf_counter() - start
+        if options.embed:
+            encoder.model_.quantize(train[:512])
         a, b = encoder.transform(train), encoder.transform(test)
         score = {
             method: supcon.evaluate(a, train_labels, b, test_labels, method).top1
-            for method in ("linear", "knn")
+            for method in options.methods
         }
         print(
             json.dumps(

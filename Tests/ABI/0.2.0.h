@@ -299,11 +299,13 @@ void supcon_loss_result_init_sized(supcon_loss_result *result, size_t size);
  *              (SimCLR)
  *  mask        [samples, samples], or NULL: mask[i][j] weighs j as a positive of i, 0 makes it a
  *              negative. It may be asymmetric, and excludes labels; the entry [i][i] concerns the
- * other views of i result      may be NULL per_anchor  [samples * views], or [samples] with anchors
- * first, in the order of the features, or NULL: multiplied by options.scale, not reduced gradient
- * like features, or NULL: of the reduced loss with respect to features as passed Errors: argument
- * (temperature, enumerations, features that are not finite, a negative mask entry, both labels and
- * mask), shape (sizes), memory. */
+ *              other views of i
+ *  result      may be NULL
+ *  per_anchor  [samples * views], or [samples] with anchors first, in the order of the features, or
+ *              NULL: multiplied by options.scale, not reduced
+ *  gradient    like features, or NULL: of the reduced loss with respect to features as passed
+ * Errors: argument (temperature, enumerations, features that are not finite, a negative mask entry,
+ * both labels and mask), shape (sizes), memory. */
 SUPCON_MUST_CHECK supcon_status supcon_loss(supcon_context *context, const float *features,
                                             int64_t samples, int64_t views, int64_t dimension,
                                             const int64_t *labels, const float *mask,
@@ -330,13 +332,16 @@ SUPCON_MUST_CHECK supcon_status supcon_loss_weighted(supcon_context *context, co
  *  queries          [samples, dimension]
  *  keys             [samples, keys_per_query, dimension]
  *  labels           [samples], any values, or NULL: only its own keys are a query's positives, and
- * queue_labels is ignored queue            [queue_count, dimension]; may be NULL if queue_count is
- * 0 queue_labels     [queue_count], or NULL: the queue holds negatives alone, as does an entry of
+ *                   queue_labels is ignored
+ *  queue            [queue_count, dimension]; may be NULL if queue_count is 0
+ *  queue_labels     [queue_count], or NULL: the queue holds negatives alone, as does an entry of
  *                   a label that no query has, such as -1
  *  queue_positives  1: entries with a query's label are also its positives; 0: the query ignores
- * them options          anchors and normalize do not apply, and must be ALL and 0 per_query
- * [samples], or NULL: like supcon_loss's per_anchor gradient         like queries, or NULL: of the
- * reduced loss with respect to queries Errors: as supcon_loss. */
+ *                   them
+ *  options          anchors and normalize do not apply, and must be ALL and 0
+ *  per_query        [samples], or NULL: like supcon_loss's per_anchor
+ *  gradient         like queries, or NULL: of the reduced loss with respect to queries
+ * Errors: as supcon_loss. */
 SUPCON_MUST_CHECK supcon_status
 supcon_loss_queue(supcon_context *context, const float *queries, int64_t samples, int64_t dimension,
                   const float *keys, int64_t keys_per_query, const int64_t *labels,
@@ -1642,8 +1647,8 @@ void supcon_retrieval_scores_init_sized(supcon_retrieval_scores *scores, size_t 
  * are normalized to length 1 first. No table of all similarities is stored.
  *  gallery  [gallery_count, dimension], with labels of any value
  *  queries  [query_count, dimension], or NULL: each of the gallery's rows is compared with the
- * others; query_labels and query_count are then ignored Errors: argument (rows that are not finite;
- * no query has a row of its label), shape, memory. */
+ *           others; query_labels and query_count are then ignored
+ * Errors: argument (rows that are not finite; no query has a row of its label), shape, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_retrieval(supcon_context *context, const float *gallery,
                                                  const int64_t *gallery_labels,
                                                  int64_t gallery_count, const float *queries,
@@ -1680,8 +1685,8 @@ void supcon_calibration_scores_init_sized(supcon_calibration_scores *scores, siz
  * holds the rows whose largest probability lies in (b / bins, (b + 1) / bins].
  *  probabilities  [count, classes] f32, rows of sum 1
  *  labels         [count], 0 to classes - 1
- *  bin_counts     bin_confidences, bin_accuracies: [bins], or NULL: the reliability diagram;
- *                 means are 0 in a bin without rows
+ *  bin_counts, bin_confidences, bin_accuracies
+ *                 [bins], or NULL: the reliability diagram; means are 0 in a bin without rows
  * Errors: argument (numbers that are no probabilities, labels, bins), shape. */
 SUPCON_MUST_CHECK supcon_status supcon_calibration(
     const float *probabilities, const int64_t *labels, int64_t count, int64_t classes,
@@ -1744,8 +1749,9 @@ void supcon_ood_options_init_sized(supcon_ood_options *options, size_t size);
  * length 1, 0 to 2; the larger, the more likely out of distribution (arXiv:2204.06507).
  *  train    [train_count, dimension]
  *  queries  [query_count, dimension], or NULL: each training row is compared with the others;
- * query_count is then ignored scores   [query_count], or [train_count] Errors: argument (rows that
- * are not finite, k), shape, memory. */
+ *           query_count is then ignored
+ *  scores   [query_count], or [train_count]
+ * Errors: argument (rows that are not finite, k), shape, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_ood_scores(supcon_context *context, const float *train,
                                                   int64_t train_count, const float *queries,
                                                   int64_t query_count, int64_t dimension,
@@ -1788,9 +1794,11 @@ void supcon_nearest_options_init_sized(supcon_nearest_options *options, size_t s
  * often, embed with supcon_embed_options.normalize and pass normalize = 0 here.
  *  gallery       [gallery_count, dimension]
  *  queries       [query_count, dimension]; NULL: each of the gallery's rows is compared with the
- * others; query_count is then ignored indices       int64 [query_count, k] similarities  f32
- * [query_count, k] Errors: argument (rows or products that are not finite, k above the number of
- * rows), shape, memory, canceled. */
+ *                others; query_count is then ignored
+ *  indices       int64 [query_count, k]
+ *  similarities  f32 [query_count, k]
+ * Errors: argument (rows or products that are not finite, k above the number of rows), shape,
+ * memory, canceled. */
 SUPCON_MUST_CHECK supcon_status supcon_nearest(supcon_context *context, const float *gallery,
                                                int64_t gallery_count, const float *queries,
                                                int64_t query_count, int64_t dimension,

@@ -40,11 +40,14 @@ enum {
   SC_LOSS_OUT_ONE = 4 /* the positive in question and the negatives */
 };
 
-/* The values of each anchor, by its index, so that tiles of different anchors do not overlap.
- *   sum               of exp(s - shift) over the denominator (OUT_ONE: its negatives); shift: the
- * greatest s there positive          forms out: of w s over the positives; forms in: of w exp(s -
- * positive_shift) Before the first tile: sums 0, shifts -FLT_MAX; these grow as larger similarities
- * occur (Milakov and Gimelshein, arXiv:1805.02867). */
+/* Adds a tile to the values of its anchors, which lie at their indices, so that tiles of different
+ * anchors do not overlap.
+ *   sum       of exp(s - shift) over the denominator (OUT_ONE: its negatives)
+ *   shift     the greatest s there
+ *   positive  forms out: the sum of w s over the positives;
+ *             forms in: that of w exp(s - positive_shift)
+ * Before the first tile: sums 0, shifts -FLT_MAX; these grow as larger similarities occur (Milakov
+ * and Gimelshein, arXiv:1805.02867). */
 void sc_loss_sums(const sc_loss_tile *tile, int kind, float *shift, double *sum,
                   float *positive_shift, double *positive);
 
@@ -54,9 +57,10 @@ void sc_loss_sums(const sc_loss_tile *tile, int kind, float *shift, double *sum,
 void sc_loss_one_positive(const sc_loss_tile *tile, const float *negatives, const float *rest,
                           double *loss, double *fraction);
 
-/* Turns s into dL/ds:   denominator: weight[a] exp(s - shift[a])
- *                       positives:  -w positive_weight[a] times 1 (out), exp(s - positive_shift[a])
- * (in), 1 / (1 + exp(-u)) (OUT_ONE) An anchor with itself: 0. */
+/* Turns s into dL/ds, the sum of two parts; that of an anchor with itself is 0.
+ *   denominator  weight[a] exp(s - shift[a])
+ *   positives    -w positive_weight[a] times 1 (out), exp(s - positive_shift[a]) (in) or
+ *                1 / (1 + exp(-u)) (OUT_ONE) */
 void sc_loss_gradient(const sc_loss_tile *tile, int kind, const float *shift, const float *weight,
                       const float *positive_shift, const float *positive_weight,
                       const float *negatives, const float *rest);

@@ -332,32 +332,11 @@ def test_targets(photos, tmp_path):
     np.testing.assert_allclose(rows[0], model.embed(data), atol=1e-5)
     # Images without labels.
     flat = photos / "train" / "lying"
-    run(
-        "train",
-        flat,
-        "--output",
-        tmp_path / "m.safetensors",
-        *TRAIN,
-        "--targets",
-        tmp_path / "f.npy",
-        "--positives",
-        "any",
-        code=1,
-    )
+    words = ["train", flat, "--output", tmp_path / "m.safetensors", *TRAIN]
+    words += ["--targets", tmp_path / "f.npy", "--positives"]
+    run(*words, "any", code=1)
     np.save(tmp_path / "f.npy", np.linspace(0, 1, 32))
-    run(
-        "train",
-        flat,
-        "--output",
-        tmp_path / "m.safetensors",
-        *TRAIN,
-        "--targets",
-        tmp_path / "f.npy",
-        "--positives",
-        "kernel",
-        "--label-bandwidth",
-        "0.2",
-    )
+    run(*words, "kernel", "--label-bandwidth", "0.2")
     assert supcon.load(tmp_path / "m.safetensors").classes == 0
 
     for text, words in (

@@ -59,30 +59,14 @@ def test_embed(photo_model, photos, tmp_path):
 
 
 def test_int8(photo_model, photos, tmp_path):
+    words = ["embed", photo_model, photos / "test", "--output", tmp_path / "e.npy"]
+    words += ["--int8", photos / "test"]
     try:
         expected = supcon.load(photo_model).quantize(photos_of(photos)).embed(photos_of(photos))
     except supcon.UnsupportedError:
-        run(
-            "embed",
-            photo_model,
-            photos / "test",
-            "--output",
-            tmp_path / "e.npy",
-            "--int8",
-            photos / "test",
-            code=1,
-        )
+        run(*words, code=1)
         return
-    run(
-        "embed",
-        photo_model,
-        photos / "test",
-        "--output",
-        tmp_path / "e.npy",
-        "--int8",
-        photos / "test",
-        "--quiet",
-    )
+    run(*words, "--quiet")
     np.testing.assert_array_equal(np.load(tmp_path / "e.npy"), expected)
 
 

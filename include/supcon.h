@@ -1562,6 +1562,67 @@ SUPCON_MUST_CHECK supcon_status supcon_trainer_save(supcon_trainer *trainer, con
 SUPCON_MUST_CHECK supcon_status supcon_trainer_keep(supcon_trainer *trainer);
 void supcon_trainer_free(supcon_trainer *trainer);
 
+/* A trial of a search for a learning rate: a short run with one rate. */
+typedef struct supcon_trial {
+  uint32_t struct_size;
+  int32_t reserved;
+  double learning_rate;
+  double score;    /* the mean probability that its model gives the class of a held-out image, or
+                      minus the loss of the last epoch (judges 0); -INFINITY: it diverged */
+  double accuracy; /* the fraction of the held-out images whose class it names; NaN without them */
+  double seconds;  /* that it took */
+  int64_t steps;
+  int64_t judges; /* held-out images that judged it; 0: the loss did */
+} supcon_trial;
+/* A function that receives a trial. If it returns non-zero, the search ends with
+ * SUPCON_STATUS_CANCELED. */
+typedef int (*supcon_trial_callback)(const supcon_trial *trial, void *user_data);
+
+/* generated from Sources/Options/search.toml (make generate) */
+/* The options of a search for a learning rate. */
+typedef struct supcon_search_options {
+  uint32_t struct_size;
+  /* Must be 0. */
+  int32_t reserved;
+  /* The time after which trials end, in seconds; the best rate so far is then chosen. Default
+   * 600; a number above 0. */
+  double seconds;
+  /* A function that is called after each trial, at every rank; NULL (default): none. */
+  supcon_trial_callback trial;
+  /* The pointer that is passed to trial. */
+  void *user_data;
+} supcon_search_options;
+/* end of generated */
+void supcon_search_options_init_sized(supcon_search_options *options, size_t size);
+#define supcon_search_options_init(options) \
+  supcon_search_options_init_sized((options), sizeof *(options))
+/* Finds the learning rate of a run of model on dataset by short runs, its trials, on at most 2,000
+ * of the images that the run would train on (more if fewer make no eight batches), and writes it to
+ * *learning_rate: put it into options, and make the trainer.
+ *
+ * A trial trains a copy of the model for a twentieth of the run's steps, within 20 to about 60. The
+ * rates are a decade apart: the default and those beside it, further to a side for as long as that
+ * is better, and last half a decade to either side of the best, eight in all at most. A trial is
+ * judged by a fifth of the images, on which it has not trained: by the nearest neighbors of their
+ * embeddings, or by the classifier where the objective trains one; without labels, or with fewer
+ * than 20 images to judge by, by the loss of its last epoch. Of the rates that are not clearly
+ * worse than the best, by more than twice the standard error of the difference, the one nearest to
+ * the default is chosen. The same arguments give the same rate, unless search->seconds run out.
+ *
+ * model stays as it is, and may embed meanwhile. options: those of the run; learning_rate and those
+ * of a whole run's course do not matter (schedule, warm-up, unfreeze_epochs, image sizes,
+ * validation, checkpoints). Images that the run holds out for validation are not looked at.
+ * collectives: all ranks call this, rank 0 tries rates, of joined images with its own, and all get
+ * its choice; NULL: one process. search: NULL for the defaults. supcon_context_cancel(context) ends
+ * it after the step at hand. The call may be made from any thread.
+ *
+ * Errors: as supcon_trainer_create and _create_distributed; canceled; state, if no trial came to
+ * its end without diverging before the time was over. */
+SUPCON_MUST_CHECK supcon_status supcon_find_learning_rate(
+    supcon_context *context, const supcon_model *model, const supcon_dataset *dataset,
+    const supcon_train_options *options, const supcon_collectives *collectives,
+    const supcon_search_options *search, double *learning_rate);
+
 /* ----------------------------------------------------------------------------------------------------------------
  * evaluation */
 

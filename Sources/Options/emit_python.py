@@ -22,14 +22,14 @@ STRUCT_IMPORTS = """from ctypes import (
 )
 from typing import Literal
 
-from ._schema import Choice, ProgressCallback
+from ._schema import Choice, ProgressCallback, TrialCallback
 """
 
 CTYPES = {
     "int": "c_int32", "int64": "c_int64", "uint64": "c_uint64", "float": "c_float",
     "double": "c_double", "bool": "c_int32", "path": "c_char_p", "architecture": "c_char_p",
     "ints": "POINTER(c_int32)", "pointer": "c_void_p", "reserved": "c_int32",
-    "channels": "c_float * 4", "callback": "ProgressCallback", "choice": "c_int32",
+    "channels": "c_float * 4", "choice": "c_int32",
 }  # fmt: skip
 KINDS = {
     "int": "int", "int64": "int", "uint64": "int", "float": "float", "double": "float",
@@ -82,7 +82,10 @@ def module(structs: list[Struct]) -> str:
         lines.append('        ("struct_size", c_uint32),')
         for option in it.options:
             kind, _, detail = option.type.partition(":")
-            found = f"POINTER({names[detail]})" if kind == "options" else CTYPES[kind]
+            if kind == "callback":
+                found = "".join(map(str.capitalize, detail.removeprefix("supcon_").split("_")))
+            else:
+                found = f"POINTER({names[detail]})" if kind == "options" else CTYPES[kind]
             lines.append(f'        ("{option.name}", {found}),')
             if kind == "ints":
                 count = f"{option.name.removesuffix('s')}_count"
@@ -144,6 +147,8 @@ def rows(structs: list[Struct]) -> str:
                 lines.append(f"{indent}{special!r},")
             if option.word:
                 lines.append(f"{indent}{tuple(option.word)!r},")
+            if option.course:
+                lines.append(f"{indent}course=True,")
             lines.append("    ),")
         lines += [")", ""]
     return "\n".join(lines).rstrip() + "\n"

@@ -147,6 +147,13 @@ def struct(it: Struct, swift_of: dict[str, str]) -> str:
                     lines.append(f'            ("{option.name}", "\\({option.swift_name})"),')
             lines += ["        ]", "    }"]
         lines.append("}")
+    course = [option.swift_name for option in it.options if option.course]
+    if course:
+        lines += ["", f"extension {it.swift} {{"]
+        lines.append("    /// Sets the options of the course of a whole run to their defaults.")
+        lines += ["    mutating func resetCourse() {", f"        let defaults = {it.swift}()"]
+        lines += [f"        {name} = defaults.{name}" for name in course]
+        lines += ["    }", "}"]
     return "\n".join(lines) + "\n"
 
 

@@ -17,7 +17,7 @@ ROOT = FOLDER.parents[1]
 # In the order of the header: a struct comes after those that it points to.
 NAMES = (
     "context", "loss", "dataset", "augmentation", "model", "load", "embed", "classifier", "train",
-    "evaluate", "calibration", "ood", "nearest",
+    "search", "evaluate", "calibration", "ood", "nearest",
 )  # fmt: skip
 WIDTH = 100
 
@@ -139,6 +139,7 @@ class Option:
     resume: str = "must agree"  # "may differ": not compared; "unused": of no effect in training
     group: str | None = None
     keyword: str | None = None  # Python's name for it
+    course: bool = False  # of the course of a whole run: trials of a search take the default
     word: list | None = None  # [a word that Python takes beside numbers, what it means]
     python: str = "keyword"  # "data", "alone": in a table of its own; "special": by hand
     swift: str | None = None

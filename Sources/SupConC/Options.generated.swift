@@ -412,6 +412,30 @@ public func supcon_train_options_init_sized(
     _ options: UnsafeMutablePointer<supcon_train_options>?, _ size: Int
 ) { supcon_train_options.defaults.initialize(options, size) }
 
+extension supcon_search_options: OptionStruct {
+    /// Pointers stay NULL, which means the defaults of what they point to.
+    init(_ options: SearchOptions) {
+        self = .empty
+        seconds = options.seconds
+    }
+    static var defaults: Self { Self(SearchOptions()) }
+}
+
+extension SearchOptions {
+    /// Reads C's options over the defaults; NULL: those. Errors: argument.
+    init(_ pointer: UnsafePointer<supcon_search_options>?) throws(SupConError) {
+        self.init()
+        let options = try supcon_search_options.read(pointer)
+        try zero(options.reserved, "reserved")
+        seconds = options.seconds
+    }
+}
+
+@c @implementation
+public func supcon_search_options_init_sized(
+    _ options: UnsafeMutablePointer<supcon_search_options>?, _ size: Int
+) { supcon_search_options.defaults.initialize(options, size) }
+
 extension supcon_evaluate_options: OptionStruct {
     /// Pointers stay NULL, which means the defaults of what they point to.
     init(_ options: EvaluateOptions) {

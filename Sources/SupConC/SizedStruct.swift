@@ -127,6 +127,8 @@ extension supcon_model_info: SizedStruct { static var firstSize: Int { 112 } }
 extension supcon_embed_options { static var firstSize: Int { 16 } }
 extension supcon_classifier_options { static var firstSize: Int { 32 } }
 extension supcon_train_options { static var firstSize: Int { 400 } }
+extension supcon_search_options { static var firstSize: Int { 32 } }
+extension supcon_trial: SizedStruct { static var firstSize: Int { 56 } }
 extension supcon_event: SizedStruct { static var firstSize: Int { 120 } }
 extension supcon_evaluate_options { static var firstSize: Int { 24 } }
 extension supcon_scores: SizedStruct { static var firstSize: Int { 32 } }

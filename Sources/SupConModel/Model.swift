@@ -142,6 +142,19 @@ extension Model {
         try lock.shared(body)
     }
 
+    /// Returns a copy with memory of its own, whose calls use `context`. Errors: state (training),
+    /// memory.
+    package func copy(context: ExecutionContext) throws(SupConError) -> Model {
+        try shared { () throws(SupConError) in
+            let current = content.withLock { $0 }
+            return Model(
+                try current.network.copy(), imageHeight: imageHeight, imageWidth: imageWidth,
+                mean: mean, std: std, resizing: resizing, classNames: current.classNames,
+                precision: precision, preference: precisionPreference,
+                quantization: current.quantization, context: context)
+        }
+    }
+
     /// Sets the quantization; only within `exclusive`.
     func setQuantization(_ quantization: Quantization?) {
         content.withLock { $0.quantization = quantization }

@@ -9,7 +9,7 @@ package struct Philox: RandomNumberGenerator, Sendable {
     /// The purpose of the numbers, which separates streams with equal indices.
     package enum Purpose: UInt32, Sendable {
         case initialWeights = 1, shuffle, augmentation, split, sampler, test, positives, mix,
-            corruption = 32, replacement, imageSize
+            corruption = 32, replacement, imageSize, search
     }
 
     let key: SIMD2<UInt32>

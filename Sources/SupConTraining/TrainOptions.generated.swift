@@ -477,3 +477,29 @@ extension TrainOptions {
         ]
     }
 }
+
+extension TrainOptions {
+    /// Sets the options of the course of a whole run to their defaults.
+    mutating func resetCourse() {
+        let defaults = TrainOptions()
+        minLr = defaults.minLr
+        schedule = defaults.schedule
+        warmupEpochs = defaults.warmupEpochs
+        warmupSteps = defaults.warmupSteps
+        schedulesAfterWarmup = defaults.schedulesAfterWarmup
+        warmupStart = defaults.warmupStart
+        milestones = defaults.milestones
+        gamma = defaults.gamma
+        exponentialFactor = defaults.exponentialFactor
+        exponentialEpochs = defaults.exponentialEpochs
+        unfreezeEpochs = defaults.unfreezeEpochs
+        imageSizeSchedule = defaults.imageSizeSchedule
+        drawsImageSize = defaults.drawsImageSize
+        validationFraction = defaults.validationFraction
+        validationEvery = defaults.validationEvery
+        patience = defaults.patience
+        checkpointFolder = defaults.checkpointFolder
+        resume = defaults.resume
+        restoresBest = defaults.restoresBest
+    }
+}

@@ -101,6 +101,14 @@ int main(int argc, char **argv) {
   EXPECT(epochs == 1);
   supcon_trainer_free(trainer);
 
+  MAKE(supcon_search_options, search);
+  supcon_search_options_init(search);
+  search->seconds = 1e-9;
+  double rate = -1;
+  EXPECT(supcon_find_learning_rate(context, model, dataset, train_options, NULL, search, &rate) ==
+             SUPCON_STATUS_STATE &&
+         rate == -1);
+
   /* A recipe's own structs are of the library's size; copies are of this program's. */
   WORKS(supcon_preset("cifar-simclr", model_options, train_options));
   EXPECT(train_options->struct_size == sizeof *train_options);

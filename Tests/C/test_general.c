@@ -94,6 +94,7 @@ static void nulls(void) {
   supcon_embed_options_init_sized(NULL, 8);
   supcon_classifier_options_init_sized(NULL, 8);
   supcon_train_options_init_sized(NULL, 8);
+  supcon_search_options_init_sized(NULL, 8);
   supcon_evaluate_options_init_sized(NULL, 8);
   supcon_scores_init_sized(NULL, 8);
   supcon_images_init_sized(NULL, 8, NULL, SUPCON_ELEMENT_U8, SUPCON_LAYOUT_HWC, 1, 1, 1, 1);

@@ -41,6 +41,7 @@ static void guarded(const char *name, init_function init, size_t whole) {
   DO(supcon_embed_options)        \
   DO(supcon_classifier_options)   \
   DO(supcon_train_options)        \
+  DO(supcon_search_options)       \
   DO(supcon_evaluate_options)     \
   DO(supcon_scores)               \
   DO(supcon_retrieval_scores)     \

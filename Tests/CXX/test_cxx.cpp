@@ -332,6 +332,22 @@ static void test_training() {
     }
     EXPECT(caught);
   }
+  std::vector<double> tried;
+  supcon::TrainOptions tuned = options;
+  tuned.epochs = 1;
+  const double rate = supcon::find_learning_rate(model, ramps.dataset(), tuned, {},
+                                                 [&](const supcon::Trial &trial) {
+                                                   tried.push_back(trial.learning_rate);
+                                                   return true;
+                                                 });
+  EXPECT(std::find(tried.begin(), tried.end(), rate) != tried.end() && tried.size() >= 5);
+  REFUSES(supcon::find_learning_rate(model, ramps.dataset(), tuned, {},
+                                     [](const supcon::Trial &) { return false; }),
+          SUPCON_STATUS_CANCELED, "learning rate");
+  supcon::SearchOptions hurried;
+  hurried.seconds = 0;
+  REFUSES(supcon::find_learning_rate(model, ramps.dataset(), tuned, hurried),
+          SUPCON_STATUS_ARGUMENT, "seconds");
   // One process of one has nobody to exchange with.
   supcon::Collectives ranks;
   ranks.world = 1;

@@ -107,6 +107,11 @@ static int few_events(const supcon_event *event, void *user_data) {
   return --*(int *)user_data < 0;
 }
 
+static int few_trials(const supcon_trial *trial, void *user_data) {
+  (void)trial;
+  return --*(int *)user_data < 0;
+}
+
 static void make_dataset(void) {
   supcon_dataset *made = NULL;
   const supcon_images images = some_images();
@@ -263,6 +268,17 @@ static void train(void) {
   if (trainer || chance(9)) (void)took(supcon_trainer_run(trainer, few_events, &left));
   if (chance(4)) (void)took(supcon_trainer_run(trainer, few_events, &left));
   supcon_trainer_free(trainer);
+  if (!chance(6)) return;
+  supcon_search_options search;
+  supcon_search_options_init(&search);
+  disturb(&search, sizeof search);
+  search.trial = chance(2) ? few_trials : NULL;
+  search.user_data = &left;
+  if (chance(2)) search.seconds = 0.05;
+  left = (int)below(&state, 3);
+  double rate;
+  (void)took(supcon_find_learning_rate(context(), model(), dataset(), or_null(&options), NULL,
+                                       or_null(&search), chance(20) ? NULL : &rate));
 }
 
 static void compute(void) {

@@ -187,6 +187,7 @@ SUPCON_STRUCT(ModelInfo, supcon_model_info);
 SUPCON_STRUCT(EmbedOptions, supcon_embed_options);
 SUPCON_STRUCT(ClassifierOptions, supcon_classifier_options);
 SUPCON_STRUCT(TrainOptions, supcon_train_options);
+SUPCON_STRUCT(SearchOptions, supcon_search_options);
 SUPCON_STRUCT(EvaluateOptions, supcon_evaluate_options);
 SUPCON_STRUCT(Scores, supcon_scores);
 SUPCON_STRUCT(RetrievalScores, supcon_retrieval_scores);

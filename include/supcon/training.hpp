@@ -66,6 +66,29 @@ class Trainer {
   detail::Handle<supcon_trainer, supcon_trainer_free> handle_;
 };
 
+using Trial = supcon_trial;
+
+/// The learning rate of a run of a model on a data set, found by short runs: see
+/// supcon_find_learning_rate(). `heard` takes the place of search.trial; false stops the search,
+/// which is an Error then. `collectives`: those of several processes, or NULL.
+inline double find_learning_rate(const Model &model, const Dataset &dataset,
+                                 const TrainOptions &options = {}, SearchOptions search = {},
+                                 const std::function<bool(const Trial &trial)> &heard = {},
+                                 const Collectives *collectives = nullptr,
+                                 const Context &context = {}) {
+  using Heard = std::function<bool(const Trial &)>;
+  if (heard) {
+    search.user_data = const_cast<Heard *>(&heard);
+    search.trial = [](const supcon_trial *trial, void *user_data) noexcept {
+      return detail::guarded([&] { return (*static_cast<const Heard *>(user_data))(*trial); });
+    };
+  }
+  double rate = 0;
+  detail::check(supcon_find_learning_rate(context.get(), model.get(), dataset.get(), &options,
+                                          collectives, &search, &rate));
+  return rate;
+}
+
 /// Tells the other ranks, which make a Trainer, that this one cannot: for what fails between the
 /// collectives and the trainer. Nothing else is called after it.
 inline void fail(const Collectives &collectives, supcon_status reason, const std::string &message) {

@@ -10,6 +10,8 @@ struct RunPlan {
     let options: TrainOptions
     let context: ExecutionContext
     let ranks: Ranks
+    /// Whether this rank writes to the log.
+    let writesLog: Bool
     let part: BatchPart
     let training: Dataset
     let step: PhasedStep
@@ -28,7 +30,7 @@ struct RunPlan {
     /// Checks and plans a run, as described at `Trainer.init`. Errors: those of `Trainer.init`.
     init(
         _ model: Model, _ dataset: Dataset, _ options: TrainOptions, ranks: Ranks,
-        context: ExecutionContext
+        isQuiet: Bool, context: ExecutionContext
     ) throws(SupConError) {
         try options.withBatch(for: dataset).validate()
         if let world = dataset.joinedWorld, let rank = dataset.joinedRank {
@@ -50,7 +52,7 @@ struct RunPlan {
             images: training.owners.map { owners in
                 (0..<ranks.world).map { rank in owners.count { $0 == rank } }
             })
-        self.ranks = ranks
+        (self.ranks, writesLog) = (ranks, ranks.isFirst && !isQuiet)
         (self.training, self.options, self.context, self.model) = (
             training, options, context, model
         )

@@ -37,6 +37,8 @@ public final class Trainer: @unchecked Sendable {
         var dataset: Dataset
         var options: TrainOptions
         var context: ExecutionContext
+        /// Whether the run writes nothing to the log: a trial of a search.
+        var isQuiet = false
 
         package init(
             _ model: Model, _ dataset: Dataset, _ options: TrainOptions, _ context: ExecutionContext
@@ -61,11 +63,12 @@ public final class Trainer: @unchecked Sendable {
             return (
                 given,
                 try RunPlan(
-                    given.model, given.dataset, given.options, ranks: ranks, context: given.context)
+                    given.model, given.dataset, given.options, ranks: ranks,
+                    isQuiet: given.isQuiet, context: given.context)
             )
         }
         try RankAgreement.check(plan)
-        if ranks.isFirst { DatasetWarnings.write(given.dataset, given.options) }
+        if plan.writesLog { DatasetWarnings.write(given.dataset, given.options) }
     }
 
     /// The number of batches in an epoch.
@@ -74,6 +77,9 @@ public final class Trainer: @unchecked Sendable {
     /// The number of images per step, over all ranks: `batchSize` of the options, or its default
     /// for these images.
     public var batchSize: Int { plan.options.batchSize }
+
+    /// The options, with those that depend on the data set resolved.
+    var options: TrainOptions { plan.options }
 
     /// The memory that a training step takes, in bytes: activations, gradients and workspaces.
     public var memoryByteCount: Int { plan.step.memoryByteCount }

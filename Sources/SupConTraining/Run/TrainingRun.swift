@@ -159,7 +159,7 @@ final class TrainingRun {
         guard plan.ranks.isFirst else { return }
         let message =
             "\(count) \(count == 1 ? "image has" : "images have") become unreadable\(rest)"
-        Log.write(.warning, message)
+        if plan.writesLog { Log.write(.warning, message) }
         reporter.warn(message, epoch: epoch, step: step, loss: .nan)
     }
 
@@ -238,7 +238,7 @@ final class TrainingRun {
     {
         try require(
             !plan.options.stopsOnCollapse || finding.weight == .note, .state, finding.message)
-        if plan.ranks.isFirst { Log.write(.warning, finding.message) }
+        if plan.writesLog { Log.write(.warning, finding.message) }
         reporter.warn(finding.message, epoch: epoch, step: step, loss: loss)
     }
 

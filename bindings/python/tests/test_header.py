@@ -143,5 +143,5 @@ def test_struct_layout_is_the_compilers(tmp_path):
 
 def test_init_functions_tell_the_size():
     for struct in _abi.STRUCTS:
-        if struct not in (_abi.Images, _abi.EventStruct):
+        if struct not in (_abi.Images, _abi.EventStruct, _abi.TrialStruct):
             assert _library.defaults(struct).struct_size == ctypes.sizeof(struct), struct

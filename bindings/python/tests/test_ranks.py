@@ -3,7 +3,6 @@ and how errors come to all ranks. Tests/MPI does it over processes.
 """
 
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -149,27 +148,32 @@ def test_the_callback_that_begins_badly_ends_all(error):
     assert isinstance(outcomes[1], np.ndarray)
 
 
-def test_rank_0_works_and_the_others_wait(monkeypatch):
-    """Longer than their deadline, as long as it calls now and then."""
-
-    def work(beat):
-        for _ in range(40):
-            time.sleep(0.1)
-            beat()
-        return {"rate": 0.5}
-
-    monkeypatch.setattr("supcon._collectives._BEAT", 0.05)
-    outcomes, ranks = run(lambda it: first_does(it, work), world=3, timeout=3)
+def test_rank_0_chooses_for_all():
+    outcomes, _ = run(lambda it: first_does(it, lambda: {"rate": 0.5 + it.rank}), world=3)
     assert outcomes == [{"rate": 0.5}] * 3
-    assert len(ranks[0].calls) >= 4
 
-    def fails(beat):
+    def fails():
         raise supcon.StateError("no rate was found")
 
     outcomes, _ = run(lambda it: first_does(it, fails))
     for rank, error in enumerate(outcomes):
         assert isinstance(error, supcon.StateError) and error.rank == 0
         assert str(error) == ("" if rank == 0 else "rank 0: ") + "no rate was found"
+
+
+@pytest.mark.parametrize("wrong", [dict(seconds=-1), dict(temperature="hot")])
+def test_a_search_that_cannot_begin_at_one_rank_ends_at_all(wrong):
+    def body(collectives):
+        images = np.random.default_rng(1).integers(0, 255, (40, 12, 12, 1), np.uint8)
+        data = supcon.Dataset.from_images(images, np.arange(40) % 4)
+        model = supcon.Model(width=4, channels=1, image_size=12, n_jobs=1, precision="f32")
+        more = wrong if collectives.rank == 1 else {}
+        return supcon.tune(model, data, collectives=collectives, epochs=1, batch_size=12, **more)
+
+    outcomes, _ = run(body)
+    for error in outcomes:
+        assert isinstance(error, (supcon.ArgumentError, supcon.ElementTypeError)), error
+        assert next(iter(wrong)) in str(error)
 
 
 def join(collectives, change=lambda rank, part: part):

@@ -21,7 +21,7 @@ from ctypes import (
 from typing import TYPE_CHECKING
 
 from . import _generated
-from ._schema import Choice, ProgressCallback
+from ._schema import Choice, ProgressCallback, TrialCallback, TrialStruct
 
 ABI_VERSION = 1
 
@@ -289,7 +289,7 @@ class CollectivesStruct(Structure):
     ]
 
 
-# struct → its name in the header; all but the last two have <name>_init_sized()
+# struct → its name in the header; all but the last three have <name>_init_sized()
 STRUCTS: dict[type[Structure], str] = _generated.STRUCTS | {
     LossResult: "supcon_loss_result",
     DatasetInfo: "supcon_dataset_info",
@@ -302,6 +302,7 @@ STRUCTS: dict[type[Structure], str] = _generated.STRUCTS | {
     CollectivesStruct: "supcon_collectives",
     Images: "supcon_images",
     EventStruct: "supcon_event",
+    TrialStruct: "supcon_trial",
 }
 
 # ------------------------------------------------------------------------------------------------
@@ -320,4 +321,5 @@ CALLBACKS = {
     "supcon_barrier": Barrier,
     "supcon_describe_failure": DescribeFailure,
     "supcon_progress_callback": ProgressCallback,
+    "supcon_trial_callback": TrialCallback,
 }

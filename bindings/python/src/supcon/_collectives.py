@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,9 +14,6 @@ from . import _abi, _convert
 from ._errors import BY_STATUS, ArgumentError, InternalError, SupConError
 from ._library import check, defaults, lib
 from ._types import Array
-
-# seconds between two words of rank 0 to ranks that wait for its work
-_BEAT = 1.0
 
 
 class Collectives:
@@ -121,6 +117,7 @@ class Bound:
                 lib.supcon_collectives_fail(
                     ctypes.byref(self.struct), _status(error), words.encode("utf-8", "replace")
                 )
+                error.untellable = True  # type: ignore[attr-defined]  # told once
             raise
 
     def _guard(self, operation: Callable[..., None]) -> Callable[..., int]:
@@ -183,16 +180,14 @@ def _status(error: BaseException) -> int:
     return next((it for kind, it in kinds if isinstance(error, kind)), _abi.Status.INTERNAL)
 
 
-def first_does(collectives: Collectives, work: Callable[[Callable[[], None]], Any]) -> Any:
-    """Returns at every rank what ``work(beat)`` returns at rank 0, through JSON. The others wait
-    meanwhile; the work calls `beat` regularly, so that they do not time out. What it raises is
-    raised at every rank.
+def first_does(collectives: Collectives, work: Callable[[], Any]) -> Any:
+    """Returns at every rank what ``work()`` returns at rank 0, through JSON; the others wait
+    meanwhile. What it raises is raised at every rank.
     """
-    told = time.monotonic()
 
-    def tell(kind: int, value: Any = None) -> tuple[int, Any]:
+    def tell(is_result: bool, value: Any = None) -> tuple[bool, Any]:
         text = np.frombuffer(json.dumps(value).encode(), np.uint8).copy()
-        head = np.array([kind, len(text)], np.int64)
+        head = np.array([is_result, len(text)], np.int64)
         try:
             collectives.broadcast(head.view(np.uint8), 0)
             if collectives.rank:
@@ -201,27 +196,19 @@ def first_does(collectives: Collectives, work: Callable[[Callable[[], None]], An
         except BaseException as error:
             error.untellable = True  # type: ignore[attr-defined]  # the ranks no longer meet
             raise
-        return int(head[0]), json.loads(text.tobytes())
-
-    def beat() -> None:
-        nonlocal told
-        if time.monotonic() > told + _BEAT:
-            tell(0)
-            told = time.monotonic()
+        return bool(head[0]), json.loads(text.tobytes())
 
     if collectives.rank == 0:
         try:
-            value = work(beat)
+            value = work()
         except BaseException as error:
             if _can_be_told(error):
-                tell(2, [_status(error), f"{error}" or type(error).__name__])
+                tell(False, [_status(error), f"{error}" or type(error).__name__])
                 error.rank = 0  # type: ignore[attr-defined]
             raise
-        return tell(1, value)[1]
-    kind = 0
-    while kind == 0:
-        kind, value = tell(0)
-    if kind == 1:
+        return tell(True, value)[1]
+    is_result, value = tell(True)
+    if is_result:
         return value
     failure = BY_STATUS.get(value[0], InternalError)(f"rank 0: {value[1]}")
     failure.rank = 0

@@ -52,8 +52,10 @@ from ._generated import (
     ModelOptions,
     NearestOptions,
     OodOptions,
+    SearchOptions,
     TrainOptions,
 )
+from ._schema import TrialStruct
 
 status = c_int32
 _floats, _integers, _paths, _doubles = (
@@ -295,6 +297,18 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "supcon_trainer_save": (status, [TrainerHandle, c_char_p]),
     "supcon_trainer_keep": (status, [TrainerHandle]),
     "supcon_trainer_free": (None, [TrainerHandle]),
+    "supcon_find_learning_rate": (
+        status,
+        [
+            ContextHandle,
+            ModelHandle,
+            DatasetHandle,
+            POINTER(TrainOptions),
+            POINTER(CollectivesStruct),
+            POINTER(SearchOptions),
+            _doubles,
+        ],
+    ),
     "supcon_evaluate": (
         status,
         [
@@ -381,6 +395,6 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     **{
         f"{name}_init_sized": (None, [POINTER(struct), c_size_t])
         for struct, name in STRUCTS.items()
-        if struct not in (Images, EventStruct)
+        if struct not in (Images, EventStruct, TrialStruct)
     },
 }

@@ -9,7 +9,7 @@ from ctypes import (
 )
 from typing import Literal
 
-from ._schema import Choice, ProgressCallback
+from ._schema import Choice, ProgressCallback, TrialCallback
 
 
 
@@ -554,6 +554,18 @@ class TrainOptions(Structure):
     ]
 
 
+class SearchOptions(Structure):
+    """The options of a search for a learning rate."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_int32),
+        ("seconds", c_double),
+        ("trial", TrialCallback),
+        ("user_data", c_void_p),
+    ]
+
+
 class EvaluateOptions(Structure):
     """The way in which embeddings are evaluated."""
 
@@ -630,6 +642,7 @@ STRUCTS: dict[type[Structure], str] = {
     EmbedOptions: "supcon_embed_options",
     ClassifierOptions: "supcon_classifier_options",
     TrainOptions: "supcon_train_options",
+    SearchOptions: "supcon_search_options",
     EvaluateOptions: "supcon_evaluate_options",
     CalibrationOptions: "supcon_calibration_options",
     OodOptions: "supcon_ood_options",

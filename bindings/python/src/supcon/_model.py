@@ -186,7 +186,7 @@ class Model(Description):
                 part.size,
                 context=self._context,
                 is_long=(stop - start) * height * width > 1 << 18,
-                calls_back=_calls_back(found),
+                calls_back=calls_back(found),
             )
             if progress:
                 progress(stop, len(found))
@@ -218,7 +218,7 @@ class Model(Description):
             self._handle,
             None if data is None else data._handle,
             context=self._context,
-            calls_back=_calls_back(data),
+            calls_back=calls_back(data),
         )
         return self
 
@@ -420,7 +420,7 @@ def _from_bytes(
         return load(path, precision=precision, n_jobs=n_jobs, memory_limit=memory_limit)
 
 
-def _calls_back(data: Dataset | Pixels | None) -> bool:
+def calls_back(data: Dataset | Pixels | None) -> bool:
     """Tells whether images are made by a Python function."""
     return any(isinstance(it, _abi.BatchCallback) for it in getattr(data, "_keep", ()))
 

@@ -147,6 +147,7 @@ def _table(known: _schema.Table, table: str = "") -> dict[str, Option]:
 
 MODEL, MODEL_DATA = _table(_rows.MODEL), _table(_rows.MODEL, "data")
 TRAIN, TRAIN_DATA = _table(_rows.TRAIN), _table(_rows.TRAIN, "data")
+SEARCH = _table(_rows.SEARCH)
 LOSS, LOSS_ALONE = _table(_rows.LOSS), _table(_rows.LOSS, "alone")
 AUGMENTATION = _table(_rows.AUGMENTATION)
 CLASSIFIER = _table(_rows.CLASSIFIER)

@@ -35,6 +35,7 @@ from ._generated import (
     Reduction,
     Resize,
     Schedule,
+    SearchOptions,
     Stem,
     TrainOptions,
     ZeroInit,
@@ -808,6 +809,7 @@ TRAIN = Table(
         'and not above it.',
         'schedule cosine',
         None,
+        course=True,
     ),
     Row(
         'reference_batch', 'reference_batch', int, '', 'Learning rate',
@@ -821,18 +823,21 @@ TRAIN = Table(
         'The course of the learning rate after warm-up.',
         '',
         None,
+        course=True,
     ),
     Row(
         'warmup_epochs', 'warmup_epochs', float, '', 'Learning rate',
         'The number of epochs of linear warm-up (arXiv:1706.02677), rounded to steps.',
         '',
         (-1, '10, but at most a tenth of the run'),
+        course=True,
     ),
     Row(
         'warmup_steps', 'warmup_steps', int, '', 'Learning rate',
         'The number of steps of linear warm-up.',
         '',
         (-1, 'as many as warmup_epochs says'),
+        course=True,
     ),
     Row(
         'schedule_after_warmup', 'schedule_after_warmup', bool, '', 'Learning rate',
@@ -840,36 +845,42 @@ TRAIN = Table(
         "instead of with the run, as in SupContrast's.",
         '',
         None,
+        course=True,
     ),
     Row(
         'warmup_start', 'warmup_start', float, '', 'Learning rate',
         'The fraction of the rate at which warm-up begins.',
         '',
         None,
+        course=True,
     ),
     Row(
         'milestones', 'milestones', list, '', 'Learning rate',
         'The epochs after which the rate is multiplied by gamma, in ascending order.',
         'schedule step',
         None,
+        course=True,
     ),
     Row(
         'gamma', 'gamma', float, '', 'Learning rate',
         'The factor of the rate at each milestone.',
         'schedule step',
         None,
+        course=True,
     ),
     Row(
         'exponential_factor', 'exponential_factor', float, '', 'Learning rate',
         'The factor of the rate after each exponential_epochs, a staircase.',
         'schedule exponential',
         None,
+        course=True,
     ),
     Row(
         'exponential_epochs', 'exponential_epochs', float, '', 'Learning rate',
         'The number of epochs between two steps of the staircase.',
         'schedule exponential',
         None,
+        course=True,
     ),
     Row(
         'freeze_stages', 'freeze_stages', int, '', 'Fine-tuning',
@@ -890,6 +901,7 @@ TRAIN = Table(
         'The epochs after each of which another frozen stage is trained, the last stage first.',
         'freeze_stages above 0',
         None,
+        course=True,
     ),
     Row(
         'layer_decay', 'layer_decay', float, '', 'Fine-tuning',
@@ -903,12 +915,14 @@ TRAIN = Table(
         'epochs; the width changes in proportion.',
         '',
         None,
+        course=True,
     ),
     Row(
         'random_image_size', 'random_image_size', bool, '', 'Fine-tuning',
         "Whether each epoch's size is drawn from image_size_schedule instead of taken in order.",
         'an image_size_schedule of at least two sizes, and no feature_cache',
         None,
+        course=True,
     ),
     Row(
         'feature_cache', 'feature_cache', int, '', 'Fine-tuning',
@@ -929,18 +943,21 @@ TRAIN = Table(
         'The fraction of the images that is held out for kNN@1 and early stopping.',
         '',
         (0, 'none'),
+        course=True,
     ),
     Row(
         'validation_every', 'validation_every', int, '', 'Validation and checkpoints',
         'The number of epochs between two validations.',
         '',
         None,
+        course=True,
     ),
     Row(
         'patience', 'patience', int, '', 'Validation and checkpoints',
         'The number of validations without a better kNN@1 after which the run stops.',
         '',
         (0, 'never'),
+        course=True,
     ),
     Row(
         'checkpoint_folder', 'checkpoint_folder', bytes, '', 'Validation and checkpoints',
@@ -948,6 +965,7 @@ TRAIN = Table(
         'model with the best kNN@1.',
         '',
         None,
+        course=True,
     ),
     Row(
         'resume', 'resume', bool, '', 'Validation and checkpoints',
@@ -955,12 +973,14 @@ TRAIN = Table(
         'must be of a run with the same options, labels and targets.',
         '',
         None,
+        course=True,
     ),
     Row(
         'restore_best', 'restore_best', bool, '', 'Validation and checkpoints',
         'Whether the model at the end is the one with the best kNN@1 instead of the last.',
         '',
         None,
+        course=True,
     ),
     Row(
         'stop_on_collapse', 'stop_on_collapse', bool, '', 'Validation and checkpoints',
@@ -979,6 +999,16 @@ TRAIN = Table(
     Row(
         'gradient_precision', 'gradient_precision', GradientPrecision, '', 'Several processes',
         'Type in which ranks exchange gradients.',
+        '',
+        None,
+    ),
+)
+
+SEARCH = Table(
+    SearchOptions,
+    Row(
+        'seconds', 'seconds', float, '', 'Learning-rate search',
+        'The time after which trials end, in seconds; the best rate so far is then chosen.',
         '',
         None,
     ),

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 import enum
-from ctypes import CFUNCTYPE, Structure, c_int, c_int32, c_int64, c_void_p
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    Structure,
+    c_double,
+    c_int,
+    c_int32,
+    c_int64,
+    c_uint32,
+    c_void_p,
+)
 from typing import NamedTuple
 
 
@@ -21,7 +31,8 @@ class Row(NamedTuple):
     """An option: Python's keyword; the struct's field; its kind (int, float, bool, str, bytes for a
     path, list for integers, or an enumeration); its table; its group in listings; a sentence of
     documentation; what it applies to; a special value with its meaning; a word that is accepted
-    besides numbers, with its meaning.
+    besides numbers, with its meaning; whether it is of the course of a whole run, which `tune`
+    does not look at.
     """
 
     name: str
@@ -33,6 +44,7 @@ class Row(NamedTuple):
     applies: str
     special: tuple[float, str] | None
     word: tuple[str, str] | None = None
+    course: bool = False
 
 
 class Table:
@@ -42,4 +54,18 @@ class Table:
         self.struct, self.rows = struct, rows
 
 
+class TrialStruct(Structure):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_int32),
+        ("learning_rate", c_double),
+        ("score", c_double),
+        ("accuracy", c_double),
+        ("seconds", c_double),
+        ("steps", c_int64),
+        ("judges", c_int64),
+    ]
+
+
 ProgressCallback = CFUNCTYPE(c_int, c_int32, c_int64, c_int64, c_void_p)
+TrialCallback = CFUNCTYPE(c_int, POINTER(TrialStruct), c_void_p)

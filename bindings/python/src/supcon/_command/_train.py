@@ -171,7 +171,7 @@ def _of_first(collectives: Collectives | None, choose: Callable[[], Any]) -> Any
     """Returns what ``choose()`` returns at rank 0, where the ranks have images of their own, by
     which each would choose otherwise.
     """
-    return first_does(collectives, lambda _: choose()) if collectives else choose()
+    return first_does(collectives, choose) if collectives else choose()
 
 
 def learns_classes(options: dict[str, Any]) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from .._options import CLASSIFIER
-from .._tune import LEFT_OUT
+from .._options import CLASSIFIER, SEARCH, TRAIN
 from ._flags import Flag
 from ._train import configured, prepared
 from ._train_flags import flags
@@ -14,7 +13,7 @@ from ._train_flags import flags
 _OF_RUNS = {
     *("output", "learning_rate", "val", "classifier", "report", "resume"),
     *CLASSIFIER,
-    *(LEFT_OUT - {"validation_fraction"}),
+    *(name for name, it in TRAIN.items() if it.row.course and name != "validation_fraction"),
 }
 
 
@@ -23,7 +22,8 @@ def tune_flags() -> list[Flag]:
         *[it for it in flags() if it.name not in _OF_RUNS],
         Flag(
             "seconds",
-            "Seconds after which trials end, and the best one so far is chosen (default: 600)",
+            "Seconds after which trials end, and the best one so far is chosen "
+            f"(default: {SEARCH['seconds'].default:g})",
             float,
             "X",
         ),

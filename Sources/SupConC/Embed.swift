@@ -80,13 +80,13 @@ public func supcon_model_quantize(_ model: OpaquePointer?, _ dataset: OpaquePoin
 @c @implementation
 public func supcon_model_fit_classifier(
     _ model: OpaquePointer?, _ dataset: OpaquePointer?,
-    _ options: UnsafePointer<supcon_classifier_options>?
+    _ options: UnsafePointer<supcon_classifier_options>?, _ l2: UnsafeMutablePointer<Float>?
 ) -> supcon_status {
     status { () throws(SupConError) in
         let own = try ClassifierOptions(options)
         let options = try supcon_classifier_options.read(options)
-        try ModelHandle.model(model).fitClassifier(try DatasetHandle.dataset(dataset), own) {
-            progress in
+        let model = try ModelHandle.model(model)
+        let used = try model.fitClassifier(try DatasetHandle.dataset(dataset), own) { progress in
             guard let hear = options.progress else { return false }
             switch progress {
             case .embedding(let done, let total):
@@ -97,6 +97,7 @@ public func supcon_model_fit_classifier(
                     Int32(SUPCON_PHASE_FIT), Int64(iteration), Int64(total), options.user_data) != 0
             }
         }
+        l2?.pointee = used
     }
 }
 

@@ -58,6 +58,7 @@ public func supcon_evaluate(
         guard let scores else { return }
         var value = supcon_scores.empty
         (value.top1, value.top5, value.classes) = (found.top1, found.top5, Int64(found.classes))
+        value.l2 = found.l2 ?? -1
         try supcon_scores.write(value, to: scores)
     }
 }

@@ -13,6 +13,8 @@ public struct Evaluation: Sendable {
     public let predictions: [Int]
     /// The labels of the test rows.
     public let labels: [Int]
+    /// The linear method's l2: the option, or what was chosen. nil for other methods.
+    public let l2: Float?
     fileprivate let guesses: [Int64]
     fileprivate let truths: [Int64]
 
@@ -51,16 +53,17 @@ public struct Evaluation: Sendable {
 ///   - probabilities: nil, or [testLabels.count, classes] to fill: softmax of the linear method's
 ///     logits; the fractions of the votes of knn; softmax of the prototypes' cosine / temperature.
 ///     A class without training rows gets 0.
-///   - stop: called after each iteration of the linear method; if it returns true, the fit ends
-///     with an error.
+///   - stop: called after each iteration of the linear method with its number and the largest
+///     number of them; if it returns true, the fit ends with an error.
 /// Errors: argument (elements that are not finite, options of the method), shape, memory, canceled.
 package func evaluate(
     train: UnsafePointer<Float>, trainLabels: UnsafeBufferPointer<Int64>,
     test: UnsafePointer<Float>, testLabels: UnsafeBufferPointer<Int64>, dimension: Int,
     options: EvaluateOptions = EvaluateOptions(),
     probabilities: UnsafeMutableBufferPointer<Float>? = nil, context: ExecutionContext = .default,
-    stop: (Int) -> Bool = { _ in false }
+    stop: (Int, Int) -> Bool = { _, _ in false }
 ) throws(SupConError) -> Evaluation {
+    let watch = context.watch()
     let regression = ClassifierOptions(iterations: options.iterations, l2: options.l2)
     let neighbors = options.k == 0 ? min(20, max(trainLabels.count, 1)) : options.k
     let vote = NearestNeighbors.Vote(k: neighbors, temperature: options.temperature)
@@ -90,11 +93,13 @@ package func evaluate(
     }
 
     let guesses: Guesses
+    var l2: Float?
     switch options.method {
     case .linear:
         let fitted = try SoftmaxRegression(
             trainRows, labels: present.rowClasses, classes: present.count, scaling: .unit,
-            options: regression, context: context, stop: stop)
+            options: regression, context: context, watch: watch, stop: stop)
+        l2 = fitted.l2
         guesses = try LinearScores(weight: fitted.weight, bias: fitted.bias, classes: present.count)
             .guesses(
                 testRows, present: present, truth: truth, probabilities: rows, context: context)
@@ -111,7 +116,7 @@ package func evaluate(
         top5: Double(guesses.firstFive) / Double(testRows.count),
         classLabels: classLabels.map { Int($0) },
         predictions: guesses.predictions.map { Int(classLabels[Int($0)]) },
-        labels: testLabels.map { Int($0) },
+        labels: testLabels.map { Int($0) }, l2: l2,
         guesses: guesses.predictions, truths: truths)
 }
 

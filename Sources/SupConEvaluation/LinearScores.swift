@@ -7,6 +7,35 @@ struct LinearScores {
     let bias: [Float]
     let classes: Int
 
+    init(weight: [Float], bias: [Float], classes: Int) {
+        (self.weight, self.bias, self.classes) = (weight, bias, classes)
+    }
+
+    /// Makes the scores of a softmax objective's variables: W [classes, dimension], to be
+    /// multiplied by `factor`, then b.
+    init(_ variables: AlignedBuffer, classes: Int, dimension: Int, factor: Double) {
+        let values = variables.values(of: Double.self), weights = classes * dimension
+        weight = (0..<weights).map { Float(factor * values[$0]) }
+        bias = (weights..<weights + classes).map { Float(values[$0]) }
+        self.classes = classes
+    }
+
+    /// Writes the scores of `count` rows x [count, dimension] to [count, classes].
+    func write(
+        _ count: Int, of x: UnsafePointer<Float>, dimension: Int,
+        to scores: UnsafeMutablePointer<Float>
+    ) {
+        for i in 0..<count {
+            for c in 0..<classes { scores[i * classes + c] = bias[c] }
+        }
+        weight.withUnsafeBufferPointer { weight in
+            guard let weight = weight.baseAddress else { return }
+            MatrixProduct.multiply(
+                transposeB: true, m: count, n: classes, k: dimension, a: x, lda: dimension,
+                b: weight, ldb: dimension, beta: 1, c: scores, ldc: classes)
+        }
+    }
+
     /// Returns the guess for each row by its scores. `truth` returns the index of a row's class,
     /// nil if it has none; `probabilities` receives softmax(scores / temperature). Errors: memory.
     func guesses(
@@ -21,25 +50,16 @@ struct LinearScores {
             scratchBytes: tileRows * (dimension + classes) * 4, for: "scores of \(classes) classes",
             context: context)
         return try Guesses(rows: rows.count, classes: present) { guesses throws(SupConError) in
-            weight.withUnsafeBufferPointer { weight in
-                guard let weight = weight.baseAddress else { return }
-                tiles.run { _, range, scratch in
-                    let x = scratch.assumingMemoryBound(to: Float.self),
-                        scores = x + tileRows * dimension
-                    rows.copyUnit(range, into: x)
-                    for i in 0..<range.count {
-                        for c in 0..<classes { scores[i * classes + c] = bias[c] }
-                    }
-                    MatrixProduct.multiply(
-                        transposeB: true, m: range.count, n: classes, k: dimension, a: x,
-                        lda: dimension, b: weight, ldb: dimension, beta: 1, c: scores,
-                        ldc: classes)
-                    for (i, row) in range.enumerated() {
-                        guesses[row] = Guess(
-                            scores: scores + i * classes, count: classes, truth: truth(row))
-                        probabilities?.writeSoftmax(
-                            of: scores + i * classes, temperature: temperature, row: row, present)
-                    }
+            tiles.run { _, range, scratch in
+                let x = scratch.assumingMemoryBound(to: Float.self),
+                    scores = x + tileRows * dimension
+                rows.copyUnit(range, into: x)
+                write(range.count, of: x, dimension: dimension, to: scores)
+                for (i, row) in range.enumerated() {
+                    guesses[row] = Guess(
+                        scores: scores + i * classes, count: classes, truth: truth(row))
+                    probabilities?.writeSoftmax(
+                        of: scores + i * classes, temperature: temperature, row: row, present)
                 }
             }
         }

@@ -22,7 +22,9 @@ final class SoftmaxObjective {
     private let dimension: Int
     private let classes: Int
     private let factor: Double
-    private let l2: Double
+    /// The weight of the squares; it may change between two minimizations.
+    var l2: Double
+    private let watch: CancelWatch
     private let threads: Int
     private let slices: Int
     private let tileRows: Int
@@ -37,10 +39,9 @@ final class SoftmaxObjective {
     /// caller's; `parts` are their weights [labels.count]. Errors: memory.
     init(
         rows: UnsafePointer<Float>, labels: [Int32], parts: [Float], dimension: Int, classes: Int,
-        factor: Double,
-        l2: Double, context: ExecutionContext
+        factor: Double, l2: Double, context: ExecutionContext, watch: CancelWatch
     ) throws(SupConError) {
-        self.parts = parts
+        (self.parts, self.watch) = (parts, watch)
         (self.rows, self.labels, self.dimension, self.classes) = (rows, labels, dimension, classes)
         (self.factor, self.l2, threads) = (factor, l2, context.threads)
         let what = "softmax regression of \(classes) classes on dimension \(dimension)"
@@ -66,8 +67,29 @@ final class SoftmaxObjective {
             context: context)
     }
 
+    /// Moves x, W [classes, dimension], then b [classes], to a minimum. `stop` is called after each
+    /// iteration; if it returns true, this ends with an error. Errors: memory, canceled.
+    func minimize(
+        _ x: AlignedBuffer, by search: LBFGS, context: ExecutionContext, stop: (Int) -> Bool
+    ) throws(SupConError) -> LBFGS.Result {
+        try context.checkMemory(
+            try LBFGS.workspace(count: variables, history: search.history) * 8,
+            for: "L-BFGS over \(variables) weights")
+        let result: LBFGS.Result
+        do throws(SupConError) {
+            result = try search.minimize(
+                x.values(of: Double.self), count: variables, stop: { stop($0) || watch.isCanceled }
+            ) { evaluate($0, gradient: $1) }
+        } catch {
+            try watch.check()  // a canceled evaluation leaves any numbers
+            throw error
+        }
+        try watch.check()
+        return result
+    }
+
     /// Evaluates the objective at x: W [classes, dimension], then b [classes]. The gradient has the
-    /// same layout.
+    /// same layout. Once its context cancels, it returns at once, with any numbers.
     func evaluate(_ x: UnsafePointer<Double>, gradient: UnsafeMutablePointer<Double>) -> Double {
         let (classes, slices, factor, l2) = (classes, slices, factor, l2)
         let weights = classes * dimension
@@ -122,6 +144,7 @@ final class SoftmaxObjective {
         biasSum.update(repeating: 0, count: classes)
         var loss = 0.0
         for piece in 0..<pieces {
+            if watch.isCanceled { break }
             let part = Parallel.range(piece, of: pieces, count: range.count)
             let start = range.lowerBound + part.lowerBound, n = part.count
             let x = rows + start * dimension

@@ -8,8 +8,8 @@ import SupConTensor
 ///
 /// (the bias is free) by L-BFGS from zero: a convex problem, so the answer does not depend on where
 /// it begins. x̂ is the row at a common scale of 10: lengths of 1 would hold logits, and with them
-/// the fit, back by the weights' size. On rows of length 1, scikit-learn's C is 50 / (l2 · rows);
-/// the default l2, 5 / rows, is C = 10 (docs/accuracy.md).
+/// the fit, back by the weights' size. On rows of length 1, scikit-learn's C is 50 / (l2 · rows).
+/// Where no l2 is given, `L2Choice` chooses it.
 package struct SoftmaxRegression: Sendable {
     /// The factor by which a row is multiplied before the fit, and which is then folded into the
     /// weights.
@@ -22,13 +22,13 @@ package struct SoftmaxRegression: Sendable {
     }
 
     package static let scale = 10.0
-    /// The default l2 is this divided by the number of rows with a weight above 0.
-    package static let defaultL2 = 5.0
 
     package let classes: Int
     package let dimension: Int
     package let weight: [Float]  // [classes, dimension]
     package let bias: [Float]
+    /// The l2 of the fit: the option, or what was chosen.
+    package let l2: Float
     /// The final value of the objective, and the way in which the fit ended.
     package let objective: Double
     package let fit: LBFGS.Result
@@ -39,14 +39,15 @@ package struct SoftmaxRegression: Sendable {
     ///   - labels: 0 to classes − 1; a class may be empty.
     ///   - weights: the weight of each row [labels.count], 0 or more: a row of weight 2 counts as
     ///     two of weight 1. nil: all weigh the same.
-    ///   - stop: called after each iteration with its number; if it returns true, the fit ends
-    ///     with an error.
+    ///   - stop: called after each iteration with its number and the largest number of them, which
+    ///     includes those of choosing l2; if it returns true, the fit ends with an error.
     /// Errors: argument, shape, memory, canceled.
     package init(
         rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
         classes: Int, scaling: Scaling, weights: [Float]? = nil,
         options: ClassifierOptions = ClassifierOptions(),
-        context: ExecutionContext = .default, stop: (Int) -> Bool = { _ in false }
+        context: ExecutionContext = .default, watch: CancelWatch? = nil,
+        stop: (Int, Int) -> Bool = { _, _ in false }
     ) throws(SupConError) {
         try options.validate()
         try require(
@@ -57,48 +58,59 @@ package struct SoftmaxRegression: Sendable {
         try checkLabels(labels, count: checked.count, below: classes, name: "training row")
         try self.init(
             checked, labels: labels.map { Int32($0) }, classes: classes, scaling: scaling,
-            weights: weights,
-            options: options, context: context, stop: stop)
+            weights: weights, options: options, context: context, watch: watch, stop: stop)
     }
 
     /// Fits rows that have been checked.
     init(
         _ rows: CheckedRows, labels: [Int32], classes: Int, scaling: Scaling,
         weights: [Float]? = nil, options: ClassifierOptions,
-        context: ExecutionContext, stop: (Int) -> Bool = { _ in false }
+        context: ExecutionContext, watch: CancelWatch? = nil,
+        stop: (Int, Int) -> Bool = { _, _ in false }
     ) throws(SupConError) {
+        let watch = watch ?? context.watch()
         let unit = scaling == .unit ? try rows.unitCopy(context: context) : nil
         let parts = try Self.parts(weights, count: rows.count)
         let factor = scaling == .unit ? Self.scale : Self.commonFactor(rows, parts)
-        let counted = weights.map { $0.count(where: { $0 > 0 }) } ?? rows.count
-        let l2 = options.l2 < 0 ? Self.defaultL2 / Double(max(1, counted)) : Double(options.l2)
+        let input = unit.map { UnsafePointer($0.floats) } ?? rows.rows
+        let dimension = rows.dimension
+        let choice =
+            options.l2 < 0
+            ? try L2Choice(labels: labels, classes: classes, weights: weights, context: context)
+            : nil
+        let most = options.iterations + (choice == nil ? 0 : L2Choice.steps)
+        var done = 0
+        func hear(_: Int) -> Bool {
+            done += 1
+            return stop(done, most)
+        }
+        if options.l2 < 0 {
+            let counted = weights.map { $0.count(where: { $0 > 0 }) } ?? rows.count
+            let best = try choice?.best(
+                input, labels: labels, weights: weights, dimension: dimension, classes: classes,
+                factor: factor, context: context, watch: watch, stop: hear)
+            l2 = Float((best ?? L2Choice.usual) / Double(max(1, counted)))
+        } else {
+            l2 = options.l2
+        }
         let problem = try SoftmaxObjective(
-            rows: unit.map { UnsafePointer($0.floats) } ?? rows.rows, labels: labels, parts: parts,
-            dimension: rows.dimension, classes: classes, factor: factor,
-            l2: l2, context: context)
+            rows: input, labels: labels, parts: parts, dimension: dimension, classes: classes,
+            factor: factor, l2: Double(l2), context: context, watch: watch)
         var search = LBFGS()
         (search.iterations, search.gradientTolerance, search.rounding) = (
             options.iterations, 1e-7, 3e-8
         )
-        let count = problem.variables
         try context.checkMemory(
-            (try LBFGS.workspace(count: count, history: search.history) + count) * 8,
-            for: "L-BFGS over \(count) weights")
-        let x = try AlignedBuffer(Double.self, count: count)
-        let values = x.values(of: Double.self)
-        let result = try search.minimize(values, count: count, stop: stop) {
-            problem.evaluate($0, gradient: $1)
-        }
-        self.classes = classes
-        dimension = rows.dimension
-        weight = (0..<(classes * rows.dimension)).map { Float(factor * values[$0]) }
-        bias = (classes * rows.dimension..<count).map { Float(values[$0]) }
-        objective = result.value
-        fit = result
+            problem.variables * 8, for: "the weights of \(classes) classes on \(dimension) numbers")
+        let x = try AlignedBuffer(Double.self, count: problem.variables)
+        fit = try problem.minimize(x, by: search, context: context, stop: hear)
+        let scores = LinearScores(x, classes: classes, dimension: dimension, factor: factor)
+        (weight, bias, objective) = (scores.weight, scores.bias, fit.value)
+        (self.classes, self.dimension) = (classes, dimension)
     }
 
     /// Returns the weights of the rows, scaled to a sum of 1. Errors: shape, argument.
-    private static func parts(_ weights: [Float]?, count: Int) throws(SupConError) -> [Float] {
+    static func parts(_ weights: [Float]?, count: Int) throws(SupConError) -> [Float] {
         guard let weights else { return [Float](repeating: Float(1 / Double(count)), count: count) }
         try require(
             weights.count == count, .shape,

@@ -4,8 +4,8 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// The progress of fitting a classifier: images are embedded first, then iterations run, up to the
-/// given number.
+/// The progress of fitting a classifier: images are embedded first, then iterations run, those of
+/// choosing l2 among them, up to the given number.
 public enum FitProgress: Sendable, Equatable {
     case embedding(done: Int, of: Int)
     case fitting(iteration: Int, of: Int)
@@ -13,16 +13,18 @@ public enum FitProgress: Sendable, Equatable {
 
 extension Model {
     /// Fits the linear classifier "fc" on the frozen encoder's output r for the unaugmented images
-    /// of a labeled data set, by L-BFGS, and stores it with the names of its classes.
+    /// of a labeled data set, by L-BFGS, and stores it with the names of its classes. Returns l2,
+    /// the option or what was chosen.
     ///
     /// `stop` is called on this thread with the progress, after some hundreds of images and after
     /// each iteration; if it returns true, the fit ends with an error, and the model stays
     /// unchanged. Errors: argument, state (no labels, or the model is in use), shape, memory,
     /// canceled, io, format.
-    public func fitClassifier(
+    @discardableResult public func fitClassifier(
         _ dataset: Dataset, _ options: ClassifierOptions = ClassifierOptions(),
         stop: (FitProgress) -> Bool = { _ in false }
-    ) throws(SupConError) {
+    ) throws(SupConError) -> Float {
+        let watch = context.watch()
         try options.validate()
         try require(
             dataset.labels != nil, .state,
@@ -31,7 +33,7 @@ extension Model {
             dataset.classes > 1, .state,
             "the data set has \(dataset.classes) class; expected 2 or more to fit a classifier")
         let names = try dataset.classNameList()
-        try exclusive(keepsEncoder: true) { () throws(SupConError) in
+        return try exclusive(keepsEncoder: true) { () throws(SupConError) in
             let dimension = outputDimension(.encoder)
             let count = dataset.count.multipliedReportingOverflow(by: dimension)
             try require(
@@ -46,8 +48,8 @@ extension Model {
                 try SoftmaxRegression(
                     rows: rows.floats, labels: labels, dimension: dimension,
                     classes: dataset.classes, scaling: .scaled, weights: dataset.weights,
-                    options: options, context: context,
-                    stop: { stop(.fitting(iteration: $0, of: options.iterations)) })
+                    options: options, context: context, watch: watch,
+                    stop: { stop(.fitting(iteration: $0, of: $1)) })
             }
             try setClasses(dataset.classes, names: names, seed: 0)
             let parameters = network.parameters
@@ -58,6 +60,7 @@ extension Model {
             }
             for (i, value) in fitted.weight.enumerated() { parameters.pointer(weight)[i] = value }
             for (i, value) in fitted.bias.enumerated() { parameters.pointer(bias)[i] = value }
+            return fitted.l2
         }
     }
 

@@ -1037,7 +1037,7 @@ SUPCON_MUST_CHECK supcon_status supcon_model_quantize(supcon_model *model,
                                                       const supcon_dataset *dataset);
 enum {
   SUPCON_PHASE_EMBED = 0, /* done and total are images */
-  SUPCON_PHASE_FIT = 1    /* iterations; it may end before total */
+  SUPCON_PHASE_FIT = 1    /* iterations, those of choosing l2 included; it may end before total */
 };
 /* A function that receives progress. If it returns non-zero, the call returns
  * SUPCON_STATUS_CANCELED. */
@@ -1052,7 +1052,11 @@ typedef struct supcon_classifier_options {
    * 200; 1 or more. */
   int32_t iterations;
   /* The weight of the squared weights of the linear classifier, beside the mean loss of the
-   * rows. Default -1: 5 over the number of rows; 0 or more. */
+   * rows. The fifth is drawn at random with a fixed seed, class by class, from at most 10,000
+   * rows of a weight above 0, and each class keeps a row to fit on. With fewer than 20 held-out
+   * rows (so with fewer than 98 rows), and among equals, it is 5 over the number of rows.
+   * Default -1: the one of 0.5, 5 and 50 over the number of rows that predicts a held-out fifth
+   * best; 0 or more. */
   float l2;
   /* Must be 0. */
   int32_t reserved;
@@ -1067,10 +1071,12 @@ void supcon_classifier_options_init_sized(supcon_classifier_options *options, si
 #define supcon_classifier_options_init(options) \
   supcon_classifier_options_init_sized((options), sizeof *(options))
 /* Fits the linear classifier "fc" on the frozen, unaugmented embeddings of a labeled data set, and
- * stores it in the model with its class names. The model is unchanged after a failure. Errors:
- * argument, state (no labels, or in use), memory, canceled, io, format. */
-SUPCON_MUST_CHECK supcon_status supcon_model_fit_classifier(
-    supcon_model *model, const supcon_dataset *dataset, const supcon_classifier_options *options);
+ * stores it in the model with its class names. The model is unchanged after a failure.
+ *  l2  receives the l2 of the fit: the option, or what was chosen; or NULL
+ * Errors: argument, state (no labels, or in use), memory, canceled, io, format. */
+SUPCON_MUST_CHECK supcon_status
+supcon_model_fit_classifier(supcon_model *model, const supcon_dataset *dataset,
+                            const supcon_classifier_options *options, float *l2);
 /* Replaces the classifier by a new random one for classes classes without names: a run then uses
  * labels, 0 to classes - 1, as outputs. With 0 it is removed, and a run that trains a classifier
  * makes one with the data set's classes and names. If a classifier has names, a run matches the
@@ -1652,8 +1658,11 @@ typedef struct supcon_evaluate_options {
   float temperature;
   /* The largest number of iterations of L-BFGS. Applies to linear. Default 200; 1 or more. */
   int32_t iterations;
-  /* The weight of the squared weights, beside the mean loss of the rows. Applies to linear.
-   * Default -1: 5 over the number of training rows; 0 or more. */
+  /* The weight of the squared weights, beside the mean loss of the rows. The fifth is drawn at
+   * random with a fixed seed, class by class, from at most 10,000 rows, and each class keeps a
+   * row to fit on. With fewer than 20 held-out rows (so with fewer than 98 rows), and among
+   * equals, it is 5 over the number of rows. Applies to linear. Default -1: the one of 0.5, 5
+   * and 50 over the number of training rows that predicts a held-out fifth best; 0 or more. */
   float l2;
 } supcon_evaluate_options;
 /* end of generated */
@@ -1662,9 +1671,9 @@ void supcon_evaluate_options_init_sized(supcon_evaluate_options *options, size_t
   supcon_evaluate_options_init_sized((options), sizeof *(options))
 typedef struct supcon_scores {
   uint32_t struct_size; /* in: sizeof; set by supcon_scores_init */
-  int32_t reserved;
-  double top1;     /* fraction of the test rows whose label is the first guess */
-  double top5;     /* the same for the first five guesses (all, if there are fewer classes) */
+  float l2;    /* that of the linear method: the option, or what was chosen; -1: another method */
+  double top1; /* fraction of the test rows whose label is the first guess */
+  double top5; /* the same for the first five guesses (all, if there are fewer classes) */
   int64_t classes; /* different labels of train and test rows together */
 } supcon_scores;
 void supcon_scores_init_sized(supcon_scores *scores, size_t size);

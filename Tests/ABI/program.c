@@ -131,7 +131,7 @@ int main(int argc, char **argv) {
 
   MAKE(supcon_classifier_options, classifier_options);
   supcon_classifier_options_init(classifier_options);
-  WORKS(supcon_model_fit_classifier(model, dataset, classifier_options));
+  WORKS(supcon_model_fit_classifier(model, dataset, classifier_options, NULL));
   MAKE(supcon_model_info, model_info);
   supcon_model_info_init(model_info);
   WORKS(supcon_model_get_info(model, model_info));

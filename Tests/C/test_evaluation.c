@@ -81,6 +81,7 @@ void test_evaluation(void) {
   supcon_evaluate_options_init(&options);
   memset(confusion, 0, sizeof confusion);
   WORKS(EVALUATE(rows, ids, ROWS, rows, ids, ROWS, COLUMNS, 9));
+  EXPECT(scores.l2 == 5.0F / ROWS, "l2 is %g; too few rows to choose", scores.l2);
   EXPECT(scores.classes == CLASSES && memcmp(predictions, ids, sizeof ids) == 0 &&
              confusion[0] == 10 && confusion[4] == 10 && confusion[8] == 10,
          "labels of any value: %lld classes", (long long)scores.classes);

@@ -234,12 +234,12 @@ static void transfer(void) {
   struct heard heard = {.stop_in = -1};
   options.progress = hear;
   options.user_data = &heard;
-  WORKS(supcon_model_fit_classifier(model, dataset, &options));
+  WORKS(supcon_model_fit_classifier(model, dataset, &options, NULL));
   EXPECT(heard.embedded == 1 && heard.fitted > 1, "%d and %d calls", heard.embedded, heard.fitted);
   for (int phase = SUPCON_PHASE_EMBED; phase <= SUPCON_PHASE_FIT; ++phase) {
     heard = (struct heard){.stop_in = phase};
-    REFUSES(supcon_model_fit_classifier(model, dataset, &options), BIT(SUPCON_STATUS_CANCELED),
-            "stopped");
+    REFUSES(supcon_model_fit_classifier(model, dataset, &options, NULL),
+            BIT(SUPCON_STATUS_CANCELED), "stopped");
     EXPECT(heard.embedded == 1 && heard.fitted == phase, "%d and %d calls", heard.embedded,
            heard.fitted);
   }

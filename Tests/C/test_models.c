@@ -122,19 +122,21 @@ static void classifying(void) {
   WORKS(supcon_dataset_from_images(&images, NULL, NULL, &unlabeled));
   supcon_classifier_options options;
   supcon_classifier_options_init(&options);
-  REFUSES(supcon_model_fit_classifier(model, unlabeled, NULL), STATE, "labels");
-  REFUSES(supcon_model_fit_classifier(NULL, dataset, NULL), ARGUMENT, "model");
-  REFUSES(supcon_model_fit_classifier(model, NULL, NULL), ARGUMENT, "dataset");
+  REFUSES(supcon_model_fit_classifier(model, unlabeled, NULL, NULL), STATE, "labels");
+  REFUSES(supcon_model_fit_classifier(NULL, dataset, NULL, NULL), ARGUMENT, "model");
+  REFUSES(supcon_model_fit_classifier(model, NULL, NULL, NULL), ARGUMENT, "dataset");
   options.iterations = 0;
-  REFUSES(supcon_model_fit_classifier(model, dataset, &options), ARGUMENT, "iterations");
+  REFUSES(supcon_model_fit_classifier(model, dataset, &options, NULL), ARGUMENT, "iterations");
   supcon_classifier_options_init(&options);
   options.l2 = -2;
-  REFUSES(supcon_model_fit_classifier(model, dataset, &options), ARGUMENT, "l2");
+  REFUSES(supcon_model_fit_classifier(model, dataset, &options, NULL), ARGUMENT, "l2");
   supcon_classifier_options_init(&options);
   options.struct_size = 4;
-  REFUSES(supcon_model_fit_classifier(model, dataset, &options), ARGUMENT, "struct_size");
+  REFUSES(supcon_model_fit_classifier(model, dataset, &options, NULL), ARGUMENT, "struct_size");
 
-  WORKS(supcon_model_fit_classifier(model, dataset, NULL));
+  float l2 = 0;
+  WORKS(supcon_model_fit_classifier(model, dataset, NULL, &l2));
+  EXPECT(l2 == 5.0F / IMAGES, "l2 is %g; too few images to choose", l2);
   EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_PROBABILITIES) == CLASSES,
          "no probabilities");
   EXPECT(supcon_model_class_name(model, 1) && strcmp(supcon_model_class_name(model, 1), "1") == 0,

@@ -225,7 +225,7 @@ static void use_model(void) {
       (void)took(supcon_model_reset_classifier(own, (int32_t)number(5)));
       break;
     default:
-      (void)took(supcon_model_fit_classifier(own, dataset(), NULL));
+      (void)took(supcon_model_fit_classifier(own, dataset(), NULL, NULL));
   }
   (void)supcon_model_class_name(own, number(5));
   (void)supcon_model_output_dimension(own, (int32_t)number(4));

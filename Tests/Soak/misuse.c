@@ -90,7 +90,7 @@ static void reentry(void) {
   supcon_classifier_options fit;
   supcon_classifier_options_init(&fit);
   fit.progress = on_progress;
-  WORKS(supcon_model_fit_classifier(own, made, &fit));
+  WORKS(supcon_model_fit_classifier(own, made, &fit, NULL));
   WORKS(supcon_set_log_callback(NULL, SUPCON_LOG_DEBUG, NULL));
   DEMAND(events && batches && phases && messages, "%d %d %d %d", events, batches, phases, messages);
   supcon_trainer_free(trainer);

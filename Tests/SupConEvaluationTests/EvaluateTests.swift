@@ -225,7 +225,7 @@ import Testing
         expectError(.canceled) {
             _ = try evaluate(
                 train: good.rows, trainLabels: good.labels, test: good.rows,
-                testLabels: good.labels, dimension: 3, stop: { $0 == 1 })
+                testLabels: good.labels, dimension: 3, stop: { i, _ in i == 1 })
         }
     }
 }

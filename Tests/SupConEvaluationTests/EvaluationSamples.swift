@@ -87,7 +87,7 @@ struct EvaluationReference: Decodable, Sendable, CustomTestStringConvertible {
 func evaluate(
     train: [Float], trainLabels: [Int64], test: [Float], testLabels: [Int64], dimension: Int,
     options: EvaluateOptions = EvaluateOptions(), context: ExecutionContext = .default,
-    stop: (Int) -> Bool = { _ in false }
+    stop: (Int, Int) -> Bool = { _, _ in false }
 ) throws -> Evaluation {
     try trainLabels.withUnsafeBufferPointer { trainLabels in
         try testLabels.withUnsafeBufferPointer { testLabels in

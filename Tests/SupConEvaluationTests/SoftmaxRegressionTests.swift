@@ -81,7 +81,7 @@ import Testing
                 rows: rows, labels: labels.map { Int32($0) },
                 parts: [Float](repeating: Float(1 / Double(count)), count: count),
                 dimension: dimension, classes: classes, factor: factor, l2: l2,
-                context: ExecutionContext(threads: 2)
+                context: ExecutionContext(threads: 2), watch: ExecutionContext.default.watch()
             ).evaluate(x, gradient: &gradient)
         }
         var expected = l2 * dot(Array(x[..<weights]), Array(x[..<weights]))
@@ -166,30 +166,12 @@ import Testing
         #expect(empty < used - 3, "\(fitted.bias)")
     }
 
-    /// Rows of weight 0 do not count, and the scale of the weights does not matter.
-    @Test func theDefaultWeightOfSquaresGoesByTheRowsThatCount() throws {
-        let data = LabeledRows(random: 160, dimension: 4, classes: 3, seed: 9)
-        func fit(_ l2: Float? = nil, weights: [Float]? = nil) throws -> [Float] {
-            let options = l2.map { ClassifierOptions(l2: $0) } ?? ClassifierOptions()
-            return try data.with {
-                try SoftmaxRegression(
-                    rows: $0, labels: $1, dimension: 4, classes: 3, scaling: .unit,
-                    weights: weights, options: options
-                ).weight
-            }
-        }
-        #expect(try fit() == fit(0.03125))
-        #expect(try fit() != fit(0.032))
-        let weights = (0..<160).map { Float($0 % 2) * 7 }
-        #expect(try fit(weights: weights) == fit(0.0625, weights: weights))
-    }
-
     @Test func errorsSayWhatIsWrong() throws {
         let data = LabeledRows(random: 10, dimension: 2, classes: 3, seed: 7)
         func fit(
             _ data: LabeledRows, classes: Int = 3, dimension: Int = 2,
             _ options: ClassifierOptions = .init(), context: ExecutionContext = .default,
-            stop: (Int) -> Bool = { _ in false }
+            stop: (Int, Int) -> Bool = { _, _ in false }
         ) throws {
             _ = try data.with {
                 try SoftmaxRegression(
@@ -213,6 +195,6 @@ import Testing
         expectError(.memory) {
             try fit(data, classes: 1_000_000, context: ExecutionContext(memoryLimit: 1_000_000))
         }
-        expectError(.canceled, "2 steps") { try fit(data, stop: { $0 == 2 }) }
+        expectError(.canceled, "2 steps") { try fit(data, stop: { i, _ in i == 2 }) }
     }
 }

@@ -215,7 +215,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "Training ended: %s\nWhat was learned so far is kept.\n", supcon_last_error());
   else check(status, "Training");
 
-  check(supcon_model_fit_classifier(model, dataset, NULL), "Fitting the classifier");
+  check(supcon_model_fit_classifier(model, dataset, NULL, NULL), "Fitting the classifier");
   check(supcon_model_save(model, model_path), "Saving the model");
   printf("%s: saved\n", model_path);
 

@@ -69,9 +69,9 @@ class Model {
   /// Back to the model's precision.
   void dequantize() { detail::check(supcon_model_quantize(get(), nullptr)); }
 
-  /// `progress` takes the place of options.progress.
-  void fit_classifier(const Dataset &dataset, ClassifierOptions options = {},
-                      const Progress &progress = {}) {
+  /// Returns l2: the option, or what was chosen. `progress` takes the place of options.progress.
+  float fit_classifier(const Dataset &dataset, ClassifierOptions options = {},
+                       const Progress &progress = {}) {
     if (progress) {
       options.user_data = const_cast<Progress *>(&progress);
       options.progress = [](std::int32_t phase, std::int64_t done, std::int64_t total,
@@ -80,7 +80,9 @@ class Model {
             [&] { return (*static_cast<const Progress *>(user_data))(phase, done, total); });
       };
     }
-    detail::check(supcon_model_fit_classifier(get(), dataset.get(), &options));
+    float l2 = 0;
+    detail::check(supcon_model_fit_classifier(get(), dataset.get(), &options, &l2));
+    return l2;
   }
   /// 0: takes the classifier away.
   void reset_classifier(std::int32_t classes) {

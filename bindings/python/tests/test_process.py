@@ -58,6 +58,13 @@ LONG_CALLS = {
         images = np.zeros((4000, 96, 96, 3), np.uint8)
         call = lambda: model.embed(images)
     """,
+    # some seconds of choosing l2, and half a minute of fitting
+    "evaluate": """
+        random = np.random.default_rng(0)
+        rows = random.normal(size=(60000, 512)).astype(np.float32)
+        labels = random.integers(0, 1000, 60000)
+        call = lambda: supcon.evaluate(rows, labels, rows[:10], labels[:10], n_jobs=1)
+    """,
 }
 # In their first hundredths of a second the calls prepare themselves, and then they compute.
 INTERRUPT = """

@@ -371,8 +371,16 @@ def test_fitting_a_classifier_can_be_stopped(shapes, small, stop):
         heard[0] == ("embed", 96, 96)
         and heard[1][0] == "fit"
         and [it[1] for it in heard[1:]] == list(range(1, len(heard)))
-        and heard[1][2] == 200
+        and heard[1][2] == 200  # 96 images are too few to choose l2 by
     )
+    assert model.classifier_l2 == np.float32(5 / 96)
+    heard.clear()
+    many = np.concatenate([images, images]), np.concatenate([labels, labels])
+    model.fit_classifier(*many, progress=lambda *it: heard.append(it))
+    assert heard[1][2] == 350 and len(heard) > 4
+    assert model.classifier_l2 in [np.float32(it / 192) for it in (0.5, 5, 50)]
+    model.fit_classifier(images, labels, l2=0.25)
+    assert model.classifier_l2 == 0.25
     before = model.to_bytes()
     for phase in ("embed", "fit"):
         ends = lambda at, done, total, phase=phase: at == phase

@@ -213,7 +213,7 @@ class EventStruct(Structure):
 class Scores(Structure):
     _fields_ = [
         _size,
-        ("reserved", c_int32),
+        ("l2", c_float),
         ("top1", c_double),
         ("top5", c_double),
         ("classes", c_int64),

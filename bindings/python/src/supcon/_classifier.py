@@ -46,7 +46,9 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
     ----------
     {options}
 
-    and those of `SupConEncoder`. Attributes are the same.
+    and those of `SupConEncoder`. Attributes are the same, and `l2_`, the weight of the squared
+    weights with which the linear classifier was fitted after the encoder; None where they were
+    trained together.
     """
 
     def __init__(
@@ -155,10 +157,12 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         the data set's.
         """
         data, options = self._fit(X, y, sample_weight)
+        self.l2_: float | None = None
         if not trains_classifier(options["objective"], options.get("joint_classifier")):
             self.model_.fit_classifier(
                 data, iterations=self.classifier_iterations, l2=self.classifier_l2
             )
+            self.l2_ = self.model_.classifier_l2
         return self
 
     def _data(self, X: Any, y: Any, options: dict[str, Any]) -> tuple[Dataset, Array | None]:

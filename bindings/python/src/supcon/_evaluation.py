@@ -12,7 +12,7 @@ import numpy as np
 from . import _abi, _generated
 from ._errors import ShapeError
 from ._images import encode_labels, floats, integers
-from ._library import check, context, defaults, lib
+from ._library import call, context, defaults, lib
 from ._measures import Calibration, calibration, rows_of
 from ._options import EVALUATE, build
 from ._shown import Shown
@@ -29,6 +29,7 @@ class Evaluation(Shown):
     probabilities : float32 [n, c]: the softmax of the logits (linear), each class's fraction of
     the votes (knn), the softmax of cosine / temperature (prototypes).
     labels : [n], those of the test rows.
+    l2 : that of the method "linear": the option, or what was chosen; None for other methods.
     """
 
     top1: float
@@ -38,6 +39,7 @@ class Evaluation(Shown):
     confusion: Array
     probabilities: Array
     labels: Array
+    l2: float | None
 
     def calibration(self, bins: int | None = None) -> Calibration:
         """Returns `supcon.calibration` of the probabilities."""
@@ -72,7 +74,8 @@ def evaluate(
         exp(cosine / temperature); "prototypes": the nearest class mean by cosine.
     k, temperature, iterations, l2 : optional
         Options of "knn" (k, temperature), "prototypes" (temperature, for probabilities) and
-        "linear" (iterations, l2). None: the library's defaults.
+        "linear" (iterations, l2). None: the library's defaults; for l2, the one of 0.5, 5 and 50
+        over the number of rows that predicts a held-out fifth best.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
     """
@@ -96,27 +99,36 @@ def evaluate(
         np.zeros((len(classes), len(classes)), np.int64),
     )
     fractions = np.zeros((len(tests), len(classes)), np.float32)
-    check(
-        lib.supcon_evaluate(
-            context(n_jobs),
-            floats(rows),
-            integers(first),
-            len(rows),
-            floats(tests),
-            integers(truth),
-            len(tests),
-            rows.shape[1],
-            ctypes.byref(options),
-            ctypes.byref(scores),
-            integers(predictions),
-            floats(fractions),
-            fractions.size,
-            integers(confusion),
-            confusion.size,
-        )
+    own = context(n_jobs)
+    call(
+        lib.supcon_evaluate,
+        own,
+        floats(rows),
+        integers(first),
+        len(rows),
+        floats(tests),
+        integers(truth),
+        len(tests),
+        rows.shape[1],
+        ctypes.byref(options),
+        ctypes.byref(scores),
+        integers(predictions),
+        floats(fractions),
+        fractions.size,
+        integers(confusion),
+        confusion.size,
+        context=own,
+        is_long=rows.size > 1 << 16,
     )
     return Evaluation(
-        scores.top1, scores.top5, classes, classes[predictions], confusion, fractions, seen
+        scores.top1,
+        scores.top5,
+        classes,
+        classes[predictions],
+        confusion,
+        fractions,
+        seen,
+        scores.l2 if method == "linear" else None,
     )
 
 

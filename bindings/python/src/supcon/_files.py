@@ -154,8 +154,9 @@ def report(method: str, found: Evaluation, confusion: bool) -> str:
     names = [str(it) for it in found.classes]
     width = max(5, *map(len, names))
     top5 = f", top-5 {found.top5:.2%}" if len(names) > 5 else ""
+    l2 = "" if found.l2 is None else f" (l2 {found.l2:.3g})"
     lines = [
-        f"{method}: top-1 {found.top1:.2%}{top5} of {len(found.predictions)} images",
+        f"{method}: top-1 {found.top1:.2%}{top5} of {len(found.predictions)} images{l2}",
         "",
         f"{'class':{width}}  images  accuracy  mostly taken for",
     ]

@@ -258,7 +258,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "supcon_model_quantize": (status, [ModelHandle, DatasetHandle]),
     "supcon_model_fit_classifier": (
         status,
-        [ModelHandle, DatasetHandle, POINTER(ClassifierOptions)],
+        [ModelHandle, DatasetHandle, POINTER(ClassifierOptions), POINTER(c_float)],
     ),
     "supcon_model_reset_classifier": (status, [ModelHandle, c_int32]),
     "supcon_preset_count": (c_int64, []),

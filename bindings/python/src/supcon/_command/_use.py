@@ -245,6 +245,7 @@ def _tell(given: SimpleNamespace, method: str, found: Evaluation) -> None:
             "classes": found.classes.tolist(),
             "confusion": found.confusion.tolist(),
         }
+        known |= {} if found.l2 is None else {"l2": found.l2}
         known |= {"calibration": _files.plain(calibration)} if calibration else {}
         print(json.dumps(known), flush=True)
         return

@@ -53,6 +53,12 @@ LONG_CALLS = {
         x = np.random.default_rng(0).normal(size=(120_000, 128)).astype(np.float32)
         call = lambda: supcon.supcon_loss(x, np.arange(120_000) % 10, normalize=True, n_jobs=1)
     """,
+    "tune": """
+        images = np.random.default_rng(0).integers(0, 255, (2000, 32, 32, 3), np.uint8)
+        data = supcon.Dataset.from_images(images, np.arange(2000) % 10)
+        model = supcon.Model(width=16, n_jobs=1, precision="f32")
+        call = lambda: supcon.tune(model, data, batch_size=64)
+    """,
     "embed": """
         model = supcon.Model("resnet50", image_size=96, n_jobs=1, precision="f32")
         images = np.zeros((4000, 96, 96, 3), np.uint8)

@@ -186,6 +186,21 @@ def test_a_few_images_train_without_options(small):
     assert estimator.predict(images).shape == (40,)
 
 
+@pytest.mark.parametrize(("size", "stem"), [(64, "cifar"), (65, "imagenet")])
+def test_stem_and_head_are_named(size, stem):
+    """By the rule and the words of Sources/Options/model.toml, unless the caller gave them."""
+    images, labels = letters(12, mirrored=True)
+    options = dict(width=4, epochs=1, batch_size=4, image_size=size, n_jobs=1)
+    told = supcon.SupConEncoder(**options).fit(images, labels).recipe_
+    assert f"the stem {stem} (" in told and "by cifar up to 64 pixels, imagenet above" in told
+    assert "the head mlp (linear, ReLU, linear), whatever the images" in told
+    given = dict(stem="cifar", head="linear", image_size=16)
+    fitted = supcon.SupConEncoder(**options | given).fit(images, labels)
+    assert "stem" not in fitted.recipe_ and "head" not in fitted.recipe_
+    told = supcon.SupConEncoder(init=fitted.model_, epochs=1, batch_size=4).fit(images, labels)
+    assert "the stem cifar and the head linear, which the given weights have" in told.recipe_
+
+
 def test_a_few_images_train_by_the_function(small):
     """Where no recipe is chosen, all of them make a batch."""
     images, labels = letters(40, mirrored=True)

@@ -26,7 +26,7 @@ from ._presets import (
     suitable_size,
     train_options,
 )
-from ._recipe import suited
+from ._recipe import network, suited
 from ._sklearn import (
     BaseEstimator,
     NotFittedError,
@@ -349,10 +349,14 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             size = size if begun is None else begun.image_size
             found, self.recipe_ = suited(data, only(options), size, begun)
             options |= found
-            if self.verbose and self.recipe_:
-                print(self.recipe_, file=sys.stderr)
         learns_classes = trains_classifier(options["objective"], options.get("joint_classifier"))
         model = self._new(data, recipe, options) if begun is None else begun
+        if recipe is None:
+            given = {name: getattr(self, name) for name in _MODEL}
+            told = network(model, given, begun is not None)
+            self.recipe_ = "; ".join(filter(None, (self.recipe_, told)))
+            if self.verbose and self.recipe_:
+                print(self.recipe_, file=sys.stderr)
         if begun is not None and learns_classes:
             suit_classifier(begun, data)
         if options.get("learning_rate") == "auto":

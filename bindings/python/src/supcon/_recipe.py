@@ -9,8 +9,10 @@ import numpy as np
 
 from ._augmentation import augment
 from ._data import Dataset
+from ._generated import Head, Stem
 from ._model import Model
 from ._options import TRAIN
+from ._rows import MEANINGS
 
 SAMPLE = 500  # images that are compared
 SIDE = 32  # pixels of their sides
@@ -78,6 +80,23 @@ def suited(
             chosen["augmentation"] = found
         told.append(why)
     return options | chosen, "; ".join(told) if chosen else ""
+
+
+def network(model: Model, given: dict[str, Any], begun: bool) -> str:
+    """Returns a phrase that says which stem and head the model has, and why; "" if both are given.
+
+    given : the caller's options of the model, in which None counts as not given
+    begun : whether its weights are given
+    """
+    stem, head = model.stem, model.head
+    if begun:
+        return f"the stem {stem} and the head {head}, which the given weights have"
+    told = []
+    if given.get("stem") in (None, "auto"):
+        told.append(f"the stem {stem} ({MEANINGS[Stem][stem]}), by {MEANINGS[Stem]['auto']}")
+    if given.get("head") is None:
+        told.append(f"the head {head} ({MEANINGS[Head][head]}), whatever the images")
+    return "; ".join(told)
 
 
 def rate(options: dict[str, Any]) -> str:

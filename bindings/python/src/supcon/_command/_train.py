@@ -25,7 +25,7 @@ from .._presets import (
     suitable_size,
     train_options,
 )
-from .._recipe import suited
+from .._recipe import network, suited
 from .._run import Run
 from .._training import (
     Event,
@@ -130,19 +130,22 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
     if arguments.classifier and data.labels is None:
         raise ArgumentError(f"--classifier needs labels, and {arguments.data} has none")
     options["objective"] = objective_for(options, data)
+    why = ""
     if recipe is None:
         size = pair(arguments.image_size or suitable_size(data))
         size = size if begun is None else begun.image_size
         found, why = _of_first(joins, lambda: _chosen(data, only(options), size, begun))
         options |= found
-        if why:
-            note(arguments, why)
+    given = given_of(arguments, (*MODEL, "image_size", "mean", "std", "seed"))
     if begun is None:
-        given = given_of(arguments, (*MODEL, "image_size", "mean", "std", "seed"))
         described = _of_first(joins, lambda: model_options(recipe, data, given))
         model = Model(**described, n_jobs=arguments.threads, memory_limit=arguments.memory_limit)
     else:
         model = begun
+    if recipe is None:
+        why = "; ".join(filter(None, (why, network(model, given, begun is not None))))
+        if why:
+            note(arguments, why)
     if data.labels is not None and learns_classes(options):
         suit_classifier(model, data)
     if options.get("learning_rate") == "auto":

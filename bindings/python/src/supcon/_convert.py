@@ -10,8 +10,11 @@ import operator
 import os
 from typing import Any
 
+import numpy as np
+
 from ._errors import ArgumentError, ElementTypeError
 from ._schema import Choice
+from ._types import ArrayLike, Int64
 
 # ctypes integer → its range
 RANGES: dict[Any, tuple[int, int]] = {
@@ -91,3 +94,25 @@ def per_channel(name: str, value: Any, channels: int) -> list[float]:
             f"{name} has {len(numbers)} numbers; expected one for each of the {channels} channels"
         )
     return [real(name, it) for it in numbers]
+
+
+def seed(value: Any) -> int:
+    """Returns `value` as a seed, 0 to 2^64 - 1."""
+    return integer("seed", value, 0, 2**64 - 1)
+
+
+def strings(encoded: list[bytes]) -> Any:
+    """Returns an array of C strings."""
+    return (ctypes.c_char_p * max(1, len(encoded)))(*encoded)
+
+
+def labels(given: ArrayLike | None) -> Int64 | None:
+    """Checks integer labels and returns them as int64 [n]; None stays None."""
+    if given is None:
+        return None
+    array = np.asarray(given)
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise ElementTypeError(
+            f"labels are {array.dtype} {list(array.shape)}; expected integers [n]"
+        )
+    return np.ascontiguousarray(array, np.int64)

@@ -114,10 +114,12 @@ def import_error(library, **changes):
 
 
 def test_import_error_names_what_is_missing(tmp_path):
-    """A copy of the library that needs two libraries which nobody has."""
+    """A copy of the library that needs two libraries which nobody has. That of a wheel brings its
+    own, by other names.
+    """
     body = supcon.library_path.read_bytes()
     for name in (b"libdnnl.so.", b"libpng16.so."):
-        if b"\0" + name not in body:
+        if b"\0" + name not in body or b"\0" + name.replace(b".so.", b"-") in body:
             pytest.skip(f"the library does not need {name.decode()}")
         body = body.replace(b"\0" + name, b"\0" + name.replace(b"lib", b"lxb"))
     library = tmp_path / "libsupcon.so.1"

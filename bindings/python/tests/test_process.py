@@ -41,9 +41,10 @@ def test_an_error_in_a_forked_worker_reaches_the_caller(kind):
             list(pool.map(model.embed, [IMAGES, IMAGES], timeout=60))
 
 
-def test_spawned_workers_embed():
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])  # the default since Python 3.14
+def test_new_processes_embed(method):
     model = supcon.Model(width=2, image_size=8, channels=1, n_jobs=1)
-    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context(method)) as pool:
         (rows,) = pool.map(model.embed, [IMAGES], timeout=120)
     assert np.array_equal(rows, model.embed(IMAGES))
 

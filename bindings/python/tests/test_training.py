@@ -267,7 +267,7 @@ def test_one_table_of_options():
             if name in parameters and parameters[name].default is not None:
                 assert parameters[name].default == option.default, name
             if name in parameters and name in known:
-                assert f"    {name} : " in (supcon.SupConEncoder.__doc__ + estimator.__doc__)
+                assert f"\n{name} : " in supcon.SupConEncoder.__doc__ + estimator.__doc__
         assert "{options}" not in estimator.__doc__
     for name, parameter in inspect.signature(supcon.supcon_loss).parameters.items():
         option = (_options.LOSS | _options.LOSS_ALONE).get(name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -223,21 +224,20 @@ def describe(*tables: dict[str, Option]) -> str:
                 if option.kind is bytes
                 else option.kind.__name__
             )
-            lines.append(
-                f"    {option.name} : {kind}, default {option.default!r}\n        {option.help}."
-            )
+            lines.append(f"{option.name} : {kind}, default {option.default!r}\n    {option.help}.")
     return "\n".join(lines)
 
 
 def documented(*tables: dict[str, Option]) -> Callable[[Decorated], Decorated]:
-    """Returns a decorator that replaces "    {options}" in a docstring by the options, and {mean},
-    {std} and {side} by the library's defaults for images.
+    """Returns a decorator that replaces {options} in a docstring by the options, and {mean}, {std}
+    and {side} by the library's defaults for images. The docstring loses its indentation, as since
+    Python 3.13 all do.
     """
 
     def decorate(it: Decorated) -> Decorated:
         if it.__doc__:
             model = _library_defaults(_generated.ModelOptions)
-            it.__doc__ = it.__doc__.replace("    {options}", describe(*tables))
+            it.__doc__ = inspect.cleandoc(it.__doc__).replace("{options}", describe(*tables))
             for name, value in (
                 ("mean", model.mean[0]),
                 ("std", model.std[0]),

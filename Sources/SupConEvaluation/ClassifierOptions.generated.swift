@@ -9,11 +9,11 @@ public struct ClassifierOptions: Sendable, Equatable {
     /// 200; 1 or more.
     public var iterations: Int
     /// The weight of the squared weights of the linear classifier, beside the mean loss of the
-    /// rows. The fifth is drawn at random with a fixed seed, class by class, from at most 10,000
-    /// rows of a weight above 0, and each class keeps a row to fit on. With fewer than 20 held-out
-    /// rows (so with fewer than 98 rows), and among equals, it is 5 over the number of rows.
-    /// Default -1: the one of 0.5, 5 and 50 over the number of rows that predicts a held-out fifth
-    /// best; 0 or more.
+    /// rows. Cross-validation decides: by the predictions of up to five random fifths of the rows
+    /// (of at most 10,000; rows of weight 0 are left aside), 0.5 or 50 is chosen only if it is
+    /// better than 5 by more than a standard error. With fewer than 100 rows, those that are their
+    /// class's only one left aside, it is 5. Default -1: 5 over the number of rows, or 0.5 or 50
+    /// over it where that predicts held-out rows better; 0 or more.
     public var l2: Float
 
     /// Makes options of the defaults and what is given.
@@ -32,8 +32,8 @@ extension ClassifierOptions {
         try require(
             l2 == -1 || (l2 >= 0 && l2.isFinite), .argument,
             """
-            l2 is \(l2); expected 0 or more, or -1 for the one of 0.5, 5 and 50 over the number of \
-            rows that predicts a held-out fifth best
+            l2 is \(l2); expected 0 or more, or -1 for 5 over the number of rows, or 0.5 or 50 \
+            over it where that predicts held-out rows better
             """)
     }
 }

@@ -78,7 +78,7 @@ package struct SoftmaxRegression: Sendable {
             options.l2 < 0
             ? try L2Choice(labels: labels, classes: classes, weights: weights, context: context)
             : nil
-        let most = options.iterations + (choice == nil ? 0 : L2Choice.steps)
+        let most = options.iterations + (choice?.steps ?? 0)
         var done = 0
         func hear(_: Int) -> Bool {
             done += 1

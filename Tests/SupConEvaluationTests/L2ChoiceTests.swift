@@ -106,25 +106,28 @@ import Testing
 
     /// Rows of weight 0 neither count nor judge, and heavy rows judge more than light ones.
     @Test func weightsCount() throws {
-        var both = linear(600, dimension: 200, classes: 10, seed: 1)
-        let other = noisy(600, seed: 2)
-        both.rows += other.rows
-        both.labels += other.labels
-        let halves = [[Float](repeating: 0, count: 600), [Float](repeating: 1, count: 600)]
-        #expect(try fit(both, weights: halves[1] + halves[0]).l2 == Float(0.5 / 600))
-        #expect(try fit(both, weights: halves[0] + halves[1]).l2 == Float(50.0 / 600))
-        let light = [Float](repeating: 1e-3, count: 600)
-        #expect(try fit(both, weights: halves[1] + light).l2 == Float(0.5 / 1200))
-        #expect(try fit(both, weights: light + halves[1]).l2 == Float(50.0 / 1200))
+        let clean = linear(1000, dimension: 20, classes: 10, seed: 1)
+        var both = noisy(1000, seed: 1)
+        // Zeros fill the rows of 20 numbers up to 200.
+        for i in 0..<1000 {
+            both.rows += clean.rows[i * 20..<(i + 1) * 20] + [Float](repeating: 0, count: 180)
+        }
+        both.labels += clean.labels
+        let one = [Float](repeating: 1, count: 1000), zero = [Float](repeating: 0, count: 1000)
+        #expect(try fit(both, weights: zero + one).l2 == Float(0.5 / 1000))
+        #expect(try fit(both, weights: one + zero).l2 == Float(50.0 / 1000))
+        let light = [Float](repeating: 1e-3, count: 1000)
+        #expect(try fit(both, weights: light + one).l2 == Float(0.5 / 2000))
+        #expect(try fit(both, weights: one + light).l2 == Float(50.0 / 2000))
     }
 
-    /// Noise asks for 50 / n, which 97 rows are too few to find out.
+    /// Noise asks for 50 / n, which 99 rows are too few to find out.
     @Test func fewRowsHaveTheUsualL2() throws {
-        let enough = noisy(98, seed: 5)
+        let enough = noisy(100, seed: 5)
         var few = enough
         few.labels.removeLast()
         few.rows.removeLast(200)
-        #expect(try fit(few).l2 == Float(5.0 / 97))
+        #expect(try fit(few).l2 == Float(5.0 / 99))
         #expect(try L2Choice(enough) != nil && L2Choice(few) == nil)
         // 101 classes of one row: none can be held out.
         var single = noisy(200, seed: 6)
@@ -133,37 +136,44 @@ import Testing
         // All classes are one class: every l2 predicts it.
         var one = enough
         one.labels = one.labels.map { _ in 0 }
-        #expect(try fit(one).l2 == Float(5.0 / 98))
+        #expect(try fit(one).l2 == Float(5.0 / 100))
     }
 
-    @Test(arguments: [103, 4000, 25_000]) func holdsOutAFifthOfEachClass(_ count: Int) throws {
+    @Test(arguments: [103, 4000, 25_000]) func foldsAreFifthsOfEachClass(_ count: Int) throws {
         var random = Philox(seed: 7, purpose: .test)
         // Class 0 has a single row, class 1 two, and class 6 none; every 11th row has no weight.
-        let labels = (0..<count).map {
-            $0 == 50 ? 0 : $0 < 2 ? 1 : Int32(2 + random.index(below: 4))
+        let labels = (0..<count).map { row in
+            row == 50 ? 0 : row < 2 ? 1 : Int32(2 + random.index(below: 4))
         }
         let weights = (0..<count).map { $0 % 11 == 10 ? 0 : Float(1 + $0 % 3) }
-        let held = try HeldOutRows(
-            labels: labels, classes: 7, weights: weights, context: .default)
-        let again = try HeldOutRows(
+        let folds = try Folds(labels: labels, classes: 7, weights: weights, context: .default)
+        let again = try Folds(
             labels: labels, classes: 7, weights: weights.map { 2 * $0 }, context: .default)
-        #expect(held.fitted == again.fitted && held.heldOut == again.heldOut)
-        let counted = weights.count { $0 > 0 }
-        let all = held.fitted + held.heldOut
-        #expect(Set(all).count == all.count && all.allSatisfy { weights[$0] > 0 })
-        #expect(all.count == min(counted, 10_000))
-        #expect(held.fitted == held.fitted.sorted() && held.heldOut == held.heldOut.sorted())
-        for c in 0..<7 {
-            let own = held.heldOut.count { labels[$0] == c }
-            let known = held.fitted.count { labels[$0] == c }
-            let share = Double(own + known) / 5
-            #expect(abs(Double(own) - share) < 1.1, "class \(c): \(own) and \(known)")
-            #expect(known >= 1 || own == 0)
-            let present = labels.indices.count { labels[$0] == c && weights[$0] > 0 }
-            let part = Double(present) * Double(all.count) / Double(counted)
-            #expect(abs(Double(own + known) - part) < 1.1, "class \(c) of \(part)")
+        #expect(folds.rows == again.rows && folds.folds == again.folds)
+        let counted = weights.count { $0 > 0 }, all = min(counted, 10_000)
+        #expect(Set(folds.rows).count == all && folds.rows == folds.rows.sorted())
+        #expect(folds.rows.allSatisfy { weights[$0] > 0 })
+        var judged: Set<Int> = []
+        for fold in 0..<5 {
+            let (fitted, judging) = folds.divided(by: fold)
+            #expect(Set(fitted).union(judging) == Set(folds.rows))
+            #expect(fitted.count + judging.count == all && judged.isDisjoint(with: judging))
+            judged.formUnion(judging)
+            #expect(abs(judging.count - all / 5) <= 1)
+            for c in 0..<7 {
+                let own = judging.count { labels[$0] == c },
+                    known = fitted.count { labels[$0] == c }
+                #expect(abs(Double(own) - Double(own + known) / 5) <= 1, "class \(c): \(own)")
+                #expect(known >= 1 || own == 0)
+                let present = labels.indices.count { labels[$0] == c && weights[$0] > 0 }
+                let part = Double(present) * Double(all) / Double(counted)
+                #expect(abs(Double(own + known) - part) < 1.1, "class \(c) of \(part)")
+            }
         }
-        if count <= 10_000 { #expect(held.fitted.contains(50)) }
+        let single = folds.rows.filter { !judged.contains($0) }
+        #expect(single.allSatisfy { row in folds.rows.count { labels[$0] == labels[row] } == 1 })
+        #expect(judged.count == folds.judging)
+        if count <= 10_000 { #expect(single == [50]) }
     }
 
     @Test func saysHowFarItIsAndStops() throws {
@@ -174,7 +184,7 @@ import Testing
             return false
         }
         #expect(heard.map { $0[0] } == Array(1...heard.count))
-        #expect(heard.allSatisfy { $0[1] == 350 } && heard.count < 350)
+        #expect(heard.allSatisfy { $0[1] == 950 } && heard.count < 950)
         expectError(.canceled) { _ = try fit(data) { i, _ in i == 1 } }
         expectError(.canceled) { _ = try fit(data) { i, _ in i == heard.count - 1 } }
         // A cancel of the context ends the choice too, and says so.

@@ -31,9 +31,9 @@ import Testing
         #expect(candidates.contains(l2))
         #expect(
             heard.first == .embedding(done: 120, of: 120)
-                && heard.dropFirst().first == .fitting(iteration: 1, of: 350) && heard.count > 3)
+                && heard.dropFirst().first == .fitting(iteration: 1, of: 950) && heard.count > 3)
         let before = values(model)
-        for last in [FitProgress.embedding(done: 120, of: 120), .fitting(iteration: 2, of: 350)] {
+        for last in [FitProgress.embedding(done: 120, of: 120), .fitting(iteration: 2, of: 950)] {
             expectError(.canceled) {
                 try model.fitClassifier(dataset.limited(perClass: 50, seed: 1)) { $0 == last }
             }

@@ -245,8 +245,8 @@ class Model(Description):
             The weight of each image, 0 or more; one of weight 2 counts as two.
         iterations, l2 : optional
             The most iterations, and the weight of the squared weights. None: the library's
-            defaults; for l2, the one of 0.5, 5 and 50 over the number of images that predicts a
-            held-out fifth best. `classifier_l2` has what was used.
+            defaults; for l2, 5 over the number of images, or 0.5 or 50 over it where that
+            predicts held-out images better. `classifier_l2` has what was used.
         progress : callable, optional
             ``progress(phase, done, total)``, phase "embed" (images) or "fit" (iterations, those
             of choosing l2 included; it may end before total). Returning True stops it with

@@ -608,7 +608,8 @@ CLASSIFIER = Table(
         'of the rows.',
         '',
         (-1,
-         'the one of 0.5, 5 and 50 over the number of rows that predicts a held-out fifth best',),
+         '5 over the number of rows, or 0.5 or 50 over it where that predicts held-out rows'
+         ' better',),
     ),
 )
 
@@ -1047,8 +1048,8 @@ EVALUATE = Table(
         'The weight of the squared weights, beside the mean loss of the rows.',
         'linear',
         (-1,
-         'the one of 0.5, 5 and 50 over the number of training rows that predicts a '
-         'held-out fifth best',),
+         '5 over the number of training rows, or 0.5 or 50 over it where that predicts '
+         'held-out rows better',),
     ),
 )
 

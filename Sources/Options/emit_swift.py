@@ -47,12 +47,24 @@ def enumeration(enum: Enum) -> list[str]:
     indent = "    " if outer else ""
     lines = [f"extension {outer} {{"] if outer else []
     lines += docs(f"{enum.doc} The raw values are those of the C header.", indent)
-    lines.append(f"{indent}public enum {name}: Int32, Sendable, CaseIterable {{")
+    words = [value[0] for value in enum.values]
+    # Messages say the words that all languages know, not Swift's.
+    differ = [word for word in words if enum.literal(word) != word]
+    protocols = "Sendable, CaseIterable" + (", CustomStringConvertible" if differ else "")
+    lines.append(f"{indent}public enum {name}: Int32, {protocols} {{")
     for i, value in enumerate(enum.values):
         literal = enum.literal(value[0])
         literal = "`in`" if literal == "in" else literal
         lines += docs(enum.meaning(value), indent + "    ")
         lines.append(f"{indent}    case {literal} = {i}")
+    if differ:
+        lines += ["", f"{indent}    /// The option's word, in every language."]
+        lines += [
+            f"{indent}    public var description: String {{",
+            f"{indent}        switch self {{",
+        ]
+        lines += [f'{indent}        case .{enum.literal(word)}: "{word}"' for word in words]
+        lines += [f"{indent}        }}", f"{indent}    }}"]
     lines.append(indent + "}")
     return [*lines, *(["}"] if outer else []), ""]
 
@@ -193,7 +205,7 @@ def from_c(option: Option, swift_of: dict[str, str]) -> list[str]:
         "bool": [f'{name} = try flag(options.{field}, "{field}")'],
         "channels": [f"{name} = array(options.{field})"],
         "architecture": [f'{name} = try Architecture(named: try text(options.{field}, "{field}"))'],
-        "path": [f"{name} = options.{field}.map {{ RawPath(cString: $0) }}"],
+        "path": [f'{name} = try path(ifAny: options.{field}, "{option.name}")'],
         "ints": [f'{name} = try integers(options.{field}, options.{count}, "{field}")'],
         "options": [f"{name} = try {swift_of.get(detail)}(options.{field})"],
         "reserved": [f'try zero(options.{field}, "{field}")'],

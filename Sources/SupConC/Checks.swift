@@ -5,15 +5,15 @@ func choice<Choice: RawRepresentable & CaseIterable>(_ raw: Int32, _ field: Stri
     throws(SupConError) -> Choice where Choice.RawValue == Int32
 {
     guard let found = Choice(rawValue: raw) else {
-        throw SupConError(
-            .argument,
-            """
-            \(field) is \(raw); expected \
-            \(Choice.allCases.map { "\($0.rawValue) (\($0))" }.joined(separator: ", "))
-            """
-        )
+        throw noChoice(raw, field, Choice.allCases.map { ($0.rawValue, "\($0)") })
     }
     return found
+}
+
+/// Returns the error of a number that is none of the choices'.
+func noChoice(_ raw: Int32, _ field: String, _ choices: [(Int32, String)]) -> SupConError {
+    let words = choices.map { "\($0) (\($1))" }.joined(separator: ", ")
+    return SupConError(.argument, "\(field) is \(raw); expected \(words)")
 }
 
 /// Returns a flag, 0 or 1, as a Boolean. Errors: argument.
@@ -22,9 +22,17 @@ func flag(_ raw: Int32, _ field: String) throws(SupConError) -> Bool {
     return raw == 1
 }
 
-/// Returns a size that came as int64_t. Errors: argument.
-func count(_ value: Int64, _ name: String, least: Int = 0) throws(SupConError) -> Int {
-    try require(value >= Int64(least), .argument, "\(name) is \(value); expected \(least) or more")
+/// Returns a count that came as int64_t, of at most `Dataset.mostImages`. Errors: argument.
+func count(_ value: Int64, _ name: String, least: Int = 1) throws(SupConError) -> Int {
+    try require(
+        (least...Dataset.mostImages).contains(Int(value)), .argument,
+        "\(name) is \(value); expected \(least) to \(Dataset.mostImages)")
+    return Int(value)
+}
+
+/// Returns the elements that a buffer holds. Errors: argument.
+func capacity(_ value: Int64, _ name: String) throws(SupConError) -> Int {
+    try require(value >= 0, .argument, "\(name) is \(value); expected 0 or more")
     return Int(value)
 }
 
@@ -33,7 +41,7 @@ func integers(_ list: UnsafePointer<Int32>?, _ number: Int64, _ name: String) th
     -> [Int]
 {
     guard number != 0 else { return [] }
-    let number = try listCount(number, "the number of \(name)")
+    let number = try listCount(number, "the number of \(name)", least: 0)
     let list = try needed(list, name)
     return (0..<number).map { Int(list[$0]) }
 }
@@ -43,13 +51,9 @@ func zero(_ value: Int32, _ name: String) throws(SupConError) {
     try require(value == 0, .argument, "\(name) is \(value); expected 0")
 }
 
-/// Returns the length of a list that will be copied: 1 to `Dataset.mostImages`, with memory for it.
-/// Errors: argument, memory.
-func listCount(_ value: Int64, _ name: String) throws(SupConError) -> Int {
-    let number = try count(value, name, least: 1)
-    try require(
-        number <= Dataset.mostImages, .argument,
-        "\(name) is \(value); expected 1 to \(Dataset.mostImages)")
+/// Returns the length of a list that will be copied, with memory for it. Errors: argument, memory.
+func listCount(_ value: Int64, _ name: String, least: Int = 1) throws(SupConError) -> Int {
+    let number = try count(value, name, least: least)
     try Dataset.checkListMemory(number, for: "a list of \(number) entries")
     return number
 }

@@ -111,7 +111,7 @@ public func supcon_collectives_fail(
         try host.fail(
             SupConError(
                 SupConError.Kind(rawValue: reason) ?? .internal,
-                message.map { String(cString: $0) } ?? "no reason is given"))
+                message == nil ? "no reason is given" : text(message, "message")))
     }
 }
 

@@ -2,7 +2,7 @@ import CSupCon
 import SupCon
 
 /// Returns a copy of the [count] labels; NULL gives none. Errors: memory.
-private func numbers(_ pointer: UnsafePointer<Int64>?, _ count: Int) throws(SupConError) -> [Int]? {
+func numbers(_ pointer: UnsafePointer<Int64>?, _ count: Int) throws(SupConError) -> [Int]? {
     guard let labels = pointer else { return nil }
     try Dataset.checkListMemory(count, for: "\(count) labels")
     return (0..<count).map { Int(labels[$0]) }
@@ -12,6 +12,7 @@ private func paths(_ pointer: UnsafePointer<UnsafePointer<CChar>?>?, _ count: In
     throws(SupConError) -> [RawPath]
 {
     let pointer = try needed(pointer, "paths")
+    try checkStrings(pointer, count, "paths")
     var all: [RawPath] = []
     for i in 0..<count { all.append(try path(pointer[i], "paths[\(i)]")) }
     return all
@@ -66,9 +67,10 @@ public func supcon_dataset_from_encoded(
     handle(dataset, "dataset") { () throws(SupConError) in
         let number = try listCount(image_count, "count")
         let (data, sizes) = (try needed(data, "data"), try needed(sizes, "sizes"))
+        if let file_paths { try checkStrings(file_paths, number, "paths") }
         var images: [EncodedImage] = []
         for i in 0..<number {
-            let name = file_paths?[i].map { RawPath(cString: $0) }
+            let name = try path(ifAny: file_paths?[i], "paths[\(i)]")
             guard let bytes = data[i] else {
                 guard let name else {
                     throw SupConError(
@@ -99,7 +101,8 @@ public func supcon_dataset_from_idx(
         DatasetHandle(
             try .idx(
                 images: try path(images_path, "images_path"),
-                labels: labels_path.map { RawPath(cString: $0) }, options: DatasetOptions(options)))
+                labels: try path(ifAny: labels_path, "labels_path"),
+                options: DatasetOptions(options)))
     }
 }
 
@@ -125,8 +128,7 @@ public func supcon_dataset_from_callback(
 ) -> supcon_status {
     handle(dataset, "dataset") { () throws(SupConError) in
         let callback = try needed(callback, "callback")
-        let number = try count(image_count, "count", least: 1)
-        try Dataset.checkCount(number)
+        let number = try count(image_count, "count")
         // It is called on the thread that called the library, so its data stay on that thread.
         nonisolated(unsafe) let data = user_data
         return DatasetHandle(

@@ -8,9 +8,7 @@ public func supcon_dataset_with_labels(
 ) -> supcon_status {
     handle(changed, "changed") { () throws(SupConError) in
         let dataset = try DatasetHandle.dataset(dataset)
-        return DatasetHandle(
-            try dataset.with(
-                labels: labels.map { labels in (0..<dataset.count).map { Int(labels[$0]) } }))
+        return DatasetHandle(try dataset.with(labels: try numbers(labels, dataset.count)))
     }
 }
 
@@ -38,7 +36,7 @@ public func supcon_dataset_with_targets(
     handle(changed, "changed") { () throws(SupConError) in
         let dataset = try DatasetHandle.dataset(dataset)
         guard let targets else { return DatasetHandle(try dataset.with(targets: nil)) }
-        let dimension = try count(dimension, "dimension", least: 1)
+        let dimension = try count(dimension, "dimension")
         let (elements, overflow) = dataset.count.multipliedReportingOverflow(by: dimension)
         try require(
             !overflow && elements <= Int.max / 64, .shape,
@@ -83,7 +81,7 @@ public func supcon_dataset_per_class(
     handle(subset, "subset") { () throws(SupConError) in
         DatasetHandle(
             try DatasetHandle.dataset(dataset).limited(
-                perClass: try count(images, "images", least: 1), seed: seed))
+                perClass: try count(images, "images"), seed: seed))
     }
 }
 
@@ -112,10 +110,11 @@ public func supcon_dataset_with_classes(
 private func classNames(_ names: UnsafePointer<UnsafePointer<CChar>?>?, _ name_count: Int64)
     throws(SupConError) -> [String]
 {
-    let (number, names) = (try count(name_count, "count", least: 1), try needed(names, "names"))
+    let (number, names) = (try count(name_count, "count"), try needed(names, "names"))
     try require(
         number <= mostClasses, .argument,
         "count is \(number); expected at most \(mostClasses) names")
+    try checkStrings(names, number, "names")
     var all: [String] = []
     for i in 0..<number { all.append(try text(names[i], "names[\(i)]")) }
     return all

@@ -24,14 +24,14 @@ public func supcon_evaluate(
         let (train, test) = (try needed(train, "train"), try needed(test, "test"))
         let trainLabels = UnsafeBufferPointer(
             start: try needed(train_labels, "train_labels"),
-            count: try count(train_count, "train_count", least: 1))
+            count: try count(train_count, "train_count"))
         let testLabels = UnsafeBufferPointer(
             start: try needed(test_labels, "test_labels"),
-            count: try count(test_count, "test_count", least: 1))
+            count: try count(test_count, "test_count"))
         try supcon_scores.check(scores)
         let rows = try probabilities.map { (start) throws(SupConError) in
             UnsafeMutableBufferPointer(
-                start: start, count: try count(probability_capacity, "probability_capacity"))
+                start: start, count: try capacity(probability_capacity, "probability_capacity"))
         }
         // All arguments are checked before anything is computed or written.
         // More rows are refused below.
@@ -49,7 +49,7 @@ public func supcon_evaluate(
         }
         let found = try evaluate(
             train: train, trainLabels: trainLabels, test: test, testLabels: testLabels,
-            dimension: try count(dimension, "dimension", least: 1), options: options,
+            dimension: try count(dimension, "dimension"), options: options,
             probabilities: rows, context: try ContextHandle.context(context))
         if let confusion { found.writeConfusion(confusion) }
         if let predictions {

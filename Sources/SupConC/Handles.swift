@@ -48,14 +48,47 @@ func needed<P>(_ pointer: P?, _ name: String) throws(SupConError) -> P {
     return pointer
 }
 
+/// The most bytes of a string, which is copied to memory that must not be refused.
+private let longestString = 1 << 15
+
+/// Returns the bytes of a string, without the final NUL. Errors: argument (NULL, too long).
+private func bytes(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(SupConError)
+    -> UnsafeRawBufferPointer
+{
+    let start = try needed(pointer, name)
+    let count = strnlen(start, longestString + 1)
+    try require(
+        count <= longestString, .argument,
+        "\(name) has more than \(longestString) bytes; expected a shorter string")
+    return UnsafeRawBufferPointer(start: start, count: count)
+}
+
 /// Returns a string that must not be NULL. Errors: argument.
 func text(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(SupConError) -> String {
-    String(cString: try needed(pointer, name))
+    String(decoding: try bytes(pointer, name), as: UTF8.self)
 }
 
 /// Returns a path, byte for byte, since it need not be UTF-8. Errors: argument.
 func path(_ pointer: UnsafePointer<CChar>?, _ name: String) throws(SupConError) -> RawPath {
-    RawPath(cString: try needed(pointer, name))
+    RawPath(bytes: Array(try bytes(pointer, name)))
+}
+
+/// Returns a path, or nil for NULL. Errors: argument.
+func path(ifAny pointer: UnsafePointer<CChar>?, _ name: String) throws(SupConError) -> RawPath? {
+    pointer == nil ? nil : try path(pointer, name)
+}
+
+/// Checks memory for a list of strings that will be copied. NULL ones count as empty. Errors:
+/// argument (too long), memory.
+func checkStrings(
+    _ pointers: UnsafePointer<UnsafePointer<CChar>?>, _ count: Int, _ name: String
+) throws(SupConError) {
+    var total = 0
+    for i in 0..<count where pointers[i] != nil {
+        total += try bytes(pointers[i], "\(name)[\(i)]").count
+    }
+    try Dataset.checkListMemory(
+        count + 4 * total / 512, bytes: 512, for: "\(count) strings of \(total) bytes")
 }
 
 /// C strings are handed to C and live as long as their owner; each is made once.

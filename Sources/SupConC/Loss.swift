@@ -94,7 +94,8 @@ public func supcon_loss_queue(
             "normalize is 1; expected 0, and queries and keys of length 1")
         try supcon_loss_result.check(result)
         let (queueCount, arePositives) = (
-            try count(queue_count, "queue_count"), try flag(queue_positives, "queue_positives")
+            try count(queue_count, "queue_count", least: 0),
+            try flag(queue_positives, "queue_positives")
         )
         let loss = try QueueLoss(
             options, queries: try count(samples, "samples"),

@@ -23,17 +23,17 @@ public func supcon_retrieval(
         try supcon_retrieval_scores.check(scores)
         let galleryLabels = UnsafeBufferPointer(
             start: try needed(gallery_labels, "gallery_labels"),
-            count: try count(gallery_count, "gallery_count", least: 1))
+            count: try count(gallery_count, "gallery_count"))
         let queryLabels =
             queries == nil
             ? UnsafeBufferPointer(start: nil, count: 0)
             : UnsafeBufferPointer(
                 start: try needed(query_labels, "query_labels"),
-                count: try count(query_count, "query_count", least: 1))
+                count: try count(query_count, "query_count"))
         let found = try retrieval(
             gallery: try needed(gallery, "gallery"), galleryLabels: galleryLabels, queries: queries,
             queryLabels: queryLabels,
-            dimension: try count(dimension, "dimension", least: 1),
+            dimension: try count(dimension, "dimension"),
             context: try ContextHandle.context(context))
         var value = supcon_retrieval_scores.empty
         (value.precision_at_1, value.r_precision, value.map_at_r) = (
@@ -64,10 +64,10 @@ public func supcon_calibration(
         let options = try CalibrationOptions(options)
         try supcon_calibration_scores.check(scores)
         let labels = UnsafeBufferPointer(
-            start: try needed(labels, "labels"), count: try count(row_count, "count", least: 1))
+            start: try needed(labels, "labels"), count: try count(row_count, "count"))
         let found = try calibration(
             probabilities: try needed(probabilities, "probabilities"), labels: labels,
-            classes: try count(classes, "classes", least: 1), bins: options.bins)
+            classes: try count(classes, "classes"), bins: options.bins)
         for (b, bin) in found.bins.enumerated() {
             bin_counts?[b] = Int64(bin.count)
             bin_confidences?[b] = bin.confidence
@@ -101,8 +101,8 @@ public func supcon_corruption_error(
     status { () throws(SupConError) in
         let (errors, baseline) = (try needed(errors, "errors"), try needed(baseline, "baseline"))
         let (rows, columns) = (
-            try count(corruptions, "corruptions", least: 1),
-            try count(severities, "severities", least: 1)
+            try count(corruptions, "corruptions"),
+            try count(severities, "severities")
         )
         try require(
             max(rows, columns) <= 1_000_000, .shape,
@@ -111,6 +111,8 @@ public func supcon_corruption_error(
             million of each
             """
         )
+        try Dataset.checkListMemory(
+            rows * (columns + 1), for: "the errors of \(rows) corruptions")
         try supcon_corruption_scores.check(scores)
         try require(
             clean.isNaN == clean_baseline.isNaN, .argument,
@@ -145,10 +147,10 @@ public func supcon_alignment(
     status { () throws(SupConError) in
         let (rows, value) = (try needed(rows, "rows"), try needed(value, "value"))
         let labels = UnsafeBufferPointer(
-            start: try needed(labels, "labels"), count: try count(row_count, "count", least: 1))
+            start: try needed(labels, "labels"), count: try count(row_count, "count"))
         value.pointee =
             try alignment(
-                rows, labels: labels, dimension: try count(dimension, "dimension", least: 1),
+                rows, labels: labels, dimension: try count(dimension, "dimension"),
                 context: try ContextHandle.context(context)) ?? .nan
     }
 }
@@ -162,8 +164,8 @@ public func supcon_uniformity(
         let (rows, value) = (try needed(rows, "rows"), try needed(value, "value"))
         value.pointee =
             try uniformity(
-                rows, count: try count(row_count, "count", least: 1),
-                dimension: try count(dimension, "dimension", least: 1),
+                rows, count: try count(row_count, "count"),
+                dimension: try count(dimension, "dimension"),
                 context: try ContextHandle.context(context)) ?? .nan
     }
 }
@@ -178,9 +180,9 @@ public func supcon_ood_scores(
         let options = try OutOfDistributionOptions(options)
         try outOfDistributionScores(
             train: try needed(train, "train"),
-            trainCount: try count(train_count, "train_count", least: 1), queries: queries,
-            queryCount: queries == nil ? 0 : try count(query_count, "query_count", least: 1),
-            dimension: try count(dimension, "dimension", least: 1), k: options.k,
+            trainCount: try count(train_count, "train_count"), queries: queries,
+            queryCount: queries == nil ? 0 : try count(query_count, "query_count"),
+            dimension: try count(dimension, "dimension"), k: options.k,
             into: try needed(scores, "scores"), context: try ContextHandle.context(context))
     }
 }
@@ -204,10 +206,10 @@ public func supcon_detection(
         let found = try detection(
             inside: UnsafeBufferPointer(
                 start: try needed(inside, "inside"),
-                count: try count(inside_count, "inside_count", least: 1)),
+                count: try count(inside_count, "inside_count")),
             outside: UnsafeBufferPointer(
                 start: try needed(outside, "outside"),
-                count: try count(outside_count, "outside_count", least: 1)))
+                count: try count(outside_count, "outside_count")))
         var value = supcon_detection_scores.empty
         (value.auroc, value.fpr95, value.threshold) = (found.auroc, found.fpr95, found.threshold)
         try supcon_detection_scores.write(value, to: scores)

@@ -11,21 +11,25 @@ final class ModelHandle: Sendable {
     }
 }
 
-/// The cases that C knows by numbers, in the order of the header.
-let stems: [Stem?] = [nil, .imagenet, .cifar]
-let zeroInits: [Bool?] = [nil, true, false]
-let heads: [HeadKind] = [.none, .linear, .mlp, .mlpBN, .mlp3, .mlp3BN]
-let resizings: [Resizing?] = [nil, .squash, .crop]
-let precisions: [Precision?] = [nil, .f32, .bf16]
+/// The cases that C knows by numbers, in the order of the header, with their words.
+typealias Choices<T> = KeyValuePairs<String, T>
+let stems: Choices<Stem?> = ["auto": nil, "imagenet": .imagenet, "cifar": .cifar]
+let zeroInits: Choices<Bool?> = ["auto": nil, "on": true, "off": false]
+let heads: Choices<HeadKind> = [
+    "none": .none, "linear": .linear, "mlp": .mlp, "mlp_bn": .mlpBN, "mlp3": .mlp3,
+    "mlp3_bn": .mlp3BN,
+]
+let resizings: Choices<Resizing?> = ["auto": nil, "squash": .squash, "crop": .crop]
+let precisions: Choices<Precision?> = ["auto": nil, "f32": .f32, "bf16": .bf16]
 
-func pick<T>(_ all: [T], _ number: Int32, _ field: String) throws(SupConError) -> T {
-    try require(
-        all.indices.contains(Int(number)), .argument,
-        "\(field) is \(number); expected 0 to \(all.count - 1)")
-    return all[Int(number)]
+func pick<T>(_ all: Choices<T>, _ number: Int32, _ field: String) throws(SupConError) -> T {
+    guard all.indices.contains(Int(number)) else {
+        throw noChoice(number, field, all.enumerated().map { (Int32($0.offset), $0.element.key) })
+    }
+    return all[Int(number)].value
 }
-func number<T: Equatable>(_ all: [T], _ value: T) -> Int32 {
-    Int32(all.firstIndex(of: value) ?? 0)
+func number<T: Equatable>(_ all: Choices<T>, _ value: T) -> Int32 {
+    Int32(all.firstIndex { $0.value == value } ?? 0)
 }
 
 typealias FourFloats = (Float, Float, Float, Float)
@@ -52,7 +56,7 @@ extension LoadOptions {
         let options = try supcon_load_options.read(pointer)
         stem = try pick(stems, options.stem, "stem")
         if let name = options.architecture {
-            architecture = try Architecture(named: String(cString: name))
+            architecture = try Architecture(named: text(name, "architecture"))
         }
         precision = try pick(precisions, options.precision, "precision")
         (imageHeight, imageWidth) = (Int(options.image_height), Int(options.image_width))

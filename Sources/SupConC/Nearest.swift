@@ -11,9 +11,9 @@ public func supcon_nearest(
     status { () throws(SupConError) in
         try nearest(
             gallery: try needed(gallery, "gallery"),
-            count: try count(gallery_count, "gallery_count", least: 1), queries: queries,
-            queryCount: queries == nil ? 0 : try count(query_count, "query_count", least: 1),
-            dimension: try count(dimension, "dimension", least: 1),
+            count: try count(gallery_count, "gallery_count"), queries: queries,
+            queryCount: queries == nil ? 0 : try count(query_count, "query_count"),
+            dimension: try count(dimension, "dimension"),
             options: try NearestOptions(options), indices: try needed(indices, "indices"),
             similarities: try needed(similarities, "similarities"),
             context: try ContextHandle.context(context))

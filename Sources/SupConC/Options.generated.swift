@@ -393,11 +393,11 @@ extension TrainOptions {
             options.image_size_schedule, options.image_size_schedule_count, "image_size_schedule")
         drawsImageSize = try flag(options.random_image_size, "random_image_size")
         featureCache = Int(options.feature_cache)
-        featureCacheFolder = options.feature_cache_folder.map { RawPath(cString: $0) }
+        featureCacheFolder = try path(ifAny: options.feature_cache_folder, "feature_cache_folder")
         validationFraction = options.validation_fraction
         validationEvery = Int(options.validation_every)
         patience = Int(options.patience)
-        checkpointFolder = options.checkpoint_folder.map { RawPath(cString: $0) }
+        checkpointFolder = try path(ifAny: options.checkpoint_folder, "checkpoint_folder")
         resume = try flag(options.resume, "resume")
         restoresBest = try flag(options.restore_best, "restore_best")
         stopsOnCollapse = try flag(options.stop_on_collapse, "stop_on_collapse")

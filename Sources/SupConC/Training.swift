@@ -63,7 +63,7 @@ public func supcon_trainer_save(_ trainer: OpaquePointer?, _ path: UnsafePointer
 {
     status { () throws(SupConError) in
         try object(trainer, Trainer.self, "trainer").save(
-            RawPath(cString: try needed(path, "path")))
+            SupConC.path(path, "path"))
     }
 }
 

@@ -105,3 +105,19 @@ func checkRowCount(_ count: Int, dimension: Int, name: String) throws(SupConErro
         """
     )
 }
+
+/// Throws unless each of `count` rows, or any other one, has k neighbors among them. Errors:
+/// argument.
+func checkNeighbors(_ k: Int, of count: Int, leavesOneOut: Bool, name: String) throws(SupConError) {
+    let most = leavesOneOut ? count - 1 : count
+    try require(
+        most >= 1, .argument,
+        "there is \(count) \(name); expected 2 or more, as a row is no neighbor of its own")
+    try require(
+        k >= 1 && k <= most, .argument,
+        """
+        k is \(k); expected 1 to \(most), the number of \(name)s\
+        \(leavesOneOut ? " but the one that is asked about" : "")
+        """
+    )
+}

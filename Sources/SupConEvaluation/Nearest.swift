@@ -25,14 +25,7 @@ package func nearest(
         queries ?? gallery, count: leavesOneOut ? count : queryCount, dimension: dimension,
         name: leavesOneOut ? "gallery row" : "query row", context: context)
     try checkRowCount(count, dimension: dimension, name: "gallery row")
-    let most = leavesOneOut ? count - 1 : count
-    try require(
-        k >= 1 && k <= most, .argument,
-        """
-        k is \(k); expected 1 to \(most), the number of gallery \
-        rows\(leavesOneOut ? " but the one that is asked about" : "")
-        """
-    )
+    try checkNeighbors(k, of: count, leavesOneOut: leavesOneOut, name: "gallery row")
     let rows: Gallery
     if options.normalize {
         let checked =

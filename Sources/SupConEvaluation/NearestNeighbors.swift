@@ -45,14 +45,7 @@ package struct NearestNeighbors: Sendable {
 
         /// Throws unless the options suit a gallery of `count` rows. Errors: argument.
         func validate(gallery count: Int) throws(SupConError) {
-            let most = leavesOneOut ? count - 1 : count
-            try require(
-                k >= 1 && k <= most, .argument,
-                """
-                k is \(k); expected 1 to \(most), the number of training \
-                rows\(leavesOneOut ? " but the one that is asked about" : "")
-                """
-            )
+            try checkNeighbors(k, of: count, leavesOneOut: leavesOneOut, name: "training row")
             try require(
                 temperature > 0 && temperature.isFinite, .argument,
                 "temperature is \(temperature); expected more than 0")

@@ -26,13 +26,7 @@ package func outOfDistributionScores(
         } ?? rows
     let leavesOneOut = queries == nil, most = leavesOneOut ? trainCount - 1 : trainCount
     let k = k == 0 ? min(50, max(most, 1)) : k
-    try require(
-        k >= 1 && k <= most, .argument,
-        """
-        k is \(k); expected 1 to \(most), the number of training \
-        rows\(leavesOneOut ? " but the one that is asked about" : "")
-        """
-    )
+    try checkNeighbors(k, of: trainCount, leavesOneOut: leavesOneOut, name: "training row")
     let gallery = try Gallery(rows, context: context)
     nonisolated(unsafe) let scores = scores
     try gallery.search(
@@ -68,7 +62,7 @@ public struct Detection: Sendable {
 }
 
 /// Computes AUROC and FPR95 of scores that are larger outside. Errors: argument (NaN), shape (no
-/// scores).
+/// scores), memory.
 package func detection(inside: UnsafeBufferPointer<Float>, outside: UnsafeBufferPointer<Float>)
     throws(SupConError) -> Detection
 {
@@ -80,6 +74,9 @@ package func detection(inside: UnsafeBufferPointer<Float>, outside: UnsafeBuffer
             throw SupConError(.argument, "score \(bad) \(name) is NaN; expected a number")
         }
     }
+    try ExecutionContext.default.checkMemory(
+        (inside.count + outside.count) * 8,
+        for: "sorting \(inside.count + outside.count) scores")
     let (own, others) = (inside.sorted(), outside.sorted())
     // With both sorted: counts, for each score from outside, the lower and the equal ones inside.
     var (lower, upTo, wins) = (0, 0, 0.0)

@@ -16,7 +16,7 @@ extension ContrastiveOptions {
 
 extension ContrastiveOptions {
     /// The views that the denominator sums over. The raw values are those of the C header.
-    public enum Denominator: Int32, Sendable, CaseIterable {
+    public enum Denominator: Int32, Sendable, CaseIterable, CustomStringConvertible {
         /// Every other view, as in the paper.
         case all = 0
         /// The positive in question and the negatives: SINCERE (arXiv:2309.14277); with form out
@@ -24,6 +24,15 @@ extension ContrastiveOptions {
         case onePositive = 1
         /// The negatives alone: decoupled contrastive learning, DCL (arXiv:2110.06848).
         case negatives = 2
+
+        /// The option's word, in every language.
+        public var description: String {
+            switch self {
+            case .all: "all"
+            case .onePositive: "one_positive"
+            case .negatives: "negatives"
+            }
+        }
     }
 }
 
@@ -40,7 +49,7 @@ extension ContrastiveOptions {
 extension ContrastiveOptions {
     /// The way in which the losses of the anchors become one number. The raw values are those of
     /// the C header.
-    public enum Reduction: Int32, Sendable, CaseIterable {
+    public enum Reduction: Int32, Sendable, CaseIterable, CustomStringConvertible {
         /// The mean over the anchors that have a positive.
         case mean = 0
         /// The mean over all anchors.
@@ -49,6 +58,16 @@ extension ContrastiveOptions {
         case sum = 2
         /// A loss per anchor; the gradient is that of the sum.
         case none = 3
+
+        /// The option's word, in every language.
+        public var description: String {
+            switch self {
+            case .mean: "mean"
+            case .meanAll: "mean_all"
+            case .sum: "sum"
+            case .none: "none"
+            }
+        }
     }
 }
 

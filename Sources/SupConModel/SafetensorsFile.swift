@@ -110,6 +110,9 @@ package final class SafetensorsFile {
             \(length) bytes, but \(most)
             """
         )
+        // What is read from a header takes several times its memory, in many small pieces.
+        try ExecutionContext.default.checkMemory(
+            16 * Int(length), for: "the header of \(file.path), of \(length) bytes,")
         let header = try AlignedBuffer(byteCount: 8 + Int(length))
         try file.read(header.byteCount, at: 0, into: header.pointer)
         return header

@@ -27,6 +27,8 @@ final class OneDNNOperation {
         _ shape: ConvolutionShape, _ what: Int, fused: Int, int8: QuantizedConvolution?,
         type: ElementType, cut: BatchCut, threads: Int
     ) throws(SupConError) {
+        // oneDNN does not check the memory of the code that it generates.
+        try checkSpareMemory(for: "the code of a convolution")
         usesTeam = EngineTeam.isUsed(images: shape.images, threads: threads)
         (self.threads, self.cut) = (threads, cut)
         clearsScratch =

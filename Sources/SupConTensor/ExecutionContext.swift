@@ -40,17 +40,22 @@ public struct ExecutionContext: Sendable {
     package func watch() -> CancelWatch { cancellation.watch() }
 
     /// Throws if `bytes` are more than may be taken: by the limit, of the machine's free memory, or
-    /// by the process, whose own limits show only if it asks. `what` says in the message what they
-    /// were for. Errors: memory.
+    /// by the process, whose own limits show only if it asks; or if nothing would be left for what
+    /// cannot be refused. `what` says in the message what they were for. Errors: memory.
     package func checkMemory(_ bytes: Int, for what: @autoclosure () -> String) throws(SupConError)
     {
         try check(bytes, limit > 0 ? limit : MachineMemory.available(), what)
         var probe: UnsafeMutableRawPointer?
         let status = posix_memalign(&probe, 64, max(bytes, 64))
+        let isSpared = MachineMemory.isSpared()
         free(probe)
         try require(
-            status == 0, .memory,
-            "\(what()) needs \(readable(bytes: bytes)), which the system refuses")
+            status == 0 && isSpared, .memory,
+            """
+            \(what()) needs \(readable(bytes: bytes)), and \
+            \(readable(bytes: MachineMemory.spareByteCount)) to spare, which the system refuses
+            """
+        )
     }
 
     /// Checks memory that is taken repeatedly, such as for images. Without a limit the machine is
@@ -88,7 +93,34 @@ package func readable(bytes: Int) -> String {
     bytes >= 1_000_000 ? "\((bytes + 500_000) / 1_000_000) MB" : "\((bytes + 500) / 1000) kB"
 }
 
+/// Throws unless the system would give `MachineMemory.spareByteCount`, which pieces need that are
+/// not checked when they are taken. Errors: memory.
+package func checkSpareMemory(for what: @autoclosure () -> String) throws(SupConError) {
+    try require(
+        MachineMemory.isSpared(), .memory,
+        """
+        \(what()) needs \(readable(bytes: MachineMemory.spareByteCount)) to spare, which the \
+        system refuses
+        """
+    )
+}
+
 enum MachineMemory {
+    /// The bytes that must be left while the library works: for small pieces, whose refusal would
+    /// end the process, and for the code that oneDNN generates, about 16 MB, which it does not
+    /// check either.
+    static let spareByteCount = 32 << 20
+
+    /// Returns whether the system would give as much. It is asked without malloc, which would from
+    /// then on keep pieces of that size for itself.
+    static func isSpared() -> Bool {
+        let memory = mmap(
+            nil, spareByteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let memory, memory != MAP_FAILED else { return false }
+        munmap(memory, spareByteCount)
+        return true
+    }
+
     /// Returns the bytes that a new allocation can hope for: MemAvailable of /proc/meminfo, or what
     /// a cgroup leaves of it.
     static func available() -> Int {

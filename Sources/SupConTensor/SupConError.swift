@@ -30,3 +30,13 @@ package func require(
 ) throws(SupConError) {
     if !condition { throw SupConError(kind, message()) }
 }
+
+/// A NaN in a message is "nan"; Swift would also print its payload and sign.
+extension DefaultStringInterpolation {
+    package mutating func appendInterpolation(_ value: Float) {
+        appendLiteral(value.isNaN ? "nan" : value.description)
+    }
+    package mutating func appendInterpolation(_ value: Double) {
+        appendLiteral(value.isNaN ? "nan" : value.description)
+    }
+}

@@ -6,7 +6,7 @@ import SupConTensor
 import SupConVision
 
 /// The quantity that a run minimizes. The raw values are those of the C header.
-public enum Objective: Int32, Sendable, CaseIterable {
+public enum Objective: Int32, Sendable, CaseIterable, CustomStringConvertible {
     /// The contrastive loss with labels (the paper's stage 1).
     case supcon = 0
     /// The contrastive loss without labels.
@@ -17,6 +17,17 @@ public enum Objective: Int32, Sendable, CaseIterable {
     case linear = 3
     /// A baseline: encoder and classifier together, by the large-margin softmax (arXiv:1612.02295).
     case maxMargin = 4
+
+    /// The option's word, in every language.
+    public var description: String {
+        switch self {
+        case .supcon: "supcon"
+        case .simclr: "simclr"
+        case .crossEntropy: "cross_entropy"
+        case .linear: "linear"
+        case .maxMargin: "max_margin"
+        }
+    }
 }
 
 /// The rule that makes two images positives of each other. The raw values are those of the C
@@ -35,13 +46,22 @@ public enum PositiveRule: Int32, Sendable, CaseIterable {
 }
 
 /// The role of a queue of earlier keys. The raw values are those of the C header.
-public enum QueueMode: Int32, Sendable, CaseIterable {
+public enum QueueMode: Int32, Sendable, CaseIterable, CustomStringConvertible {
     /// There is no queue.
     case off = 0
     /// Entries with other labels are negatives; those with the query's own label are ignored.
     case negatives = 1
     /// Entries with the query's label are also positives.
     case positivesAndNegatives = 2
+
+    /// The option's word, in every language.
+    public var description: String {
+        switch self {
+        case .off: "off"
+        case .negatives: "negatives"
+        case .positivesAndNegatives: "positives_and_negatives"
+        }
+    }
 }
 
 /// The course of the learning rate. The raw values are those of the C header.

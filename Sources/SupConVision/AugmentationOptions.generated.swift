@@ -5,7 +5,7 @@ import SupConTensor
 
 extension AugmentationOptions {
     /// The operations that make a view of an image. The raw values are those of the C header.
-    public enum Kind: Int32, Sendable, CaseIterable {
+    public enum Kind: Int32, Sendable, CaseIterable, CustomStringConvertible {
         /// The whole image, resized.
         case none = 0
         /// Random resized crop, horizontal flip.
@@ -25,6 +25,20 @@ extension AugmentationOptions {
         /// Crop, flip, color jitter, RandAugment, gray, random warp, blur (arXiv:2004.11362,
         /// arXiv:2005.10243).
         case stackedRandAugment = 7
+
+        /// The option's word, in every language.
+        public var description: String {
+            switch self {
+            case .none: "none"
+            case .cropFlip: "crop_flip"
+            case .simclr: "simclr"
+            case .autoAugmentImageNet: "autoaugment_imagenet"
+            case .autoAugmentCIFAR10: "autoaugment_cifar10"
+            case .randAugment: "randaugment"
+            case .simAugment: "simaugment"
+            case .stackedRandAugment: "stacked_randaugment"
+            }
+        }
     }
 }
 

@@ -128,15 +128,26 @@ public final class Dataset: Sendable {
             "count is \(count); expected 0 to \(mostImages) images")
     }
 
-    /// Checks memory for lists of `count` indices, since Swift arrays abort where an allocation
-    /// fails. Errors: memory.
+    /// Checks memory for lists of `count` entries, since Swift arrays abort where an allocation
+    /// fails. `bytes`: of an entry; 64 cover a number in a list, its copies while it grows, and
+    /// sets of members. Errors: memory.
     package static func checkListMemory(
-        _ count: Int, for what: @autoclosure () -> String, context: ExecutionContext = .default
+        _ count: Int, bytes: Int = 64, for what: @autoclosure () -> String,
+        context: ExecutionContext = .default
     ) throws(SupConError) {
-        // 64 bytes cover the list, its copies while it grows, and sets of members. The process may
-        // end for want of 64 KiB, as the header says.
-        if count > 1 << 10 { try context.checkMemory(count * 64, for: what()) }
+        // The process may end for want of 64 KiB, as the header says.
+        if count * bytes > 1 << 16 { try context.checkMemory(count * bytes, for: what()) }
     }
+
+    /// Checks memory for a list of files that grows, whenever it has doubled. Errors: memory.
+    static func checkFileMemory(_ count: Int, for what: @autoclosure () -> String)
+        throws(SupConError)
+    {
+        guard count >= 64 && count & (count - 1) == 0 else { return }
+        try checkListMemory(2 * count, bytes: bytesOfFile, for: what())
+    }
+    /// A name, its path, and what a data set notes of the file.
+    static let bytesOfFile = 512
 
     /// Returns the images at `indices`, in that order; an index may repeat. Errors: argument,
     /// memory.

@@ -32,18 +32,21 @@ struct FoundFiles {
     private(set) var skipped: [String] = []
 
     /// Inspects the images. If `ignoresOthers` is true, files that neither are images by their
-    /// content nor have an image's name are ignored. Errors: with `refuse` that of the first bad
-    /// file.
+    /// content nor have an image's name are ignored. Errors: memory, canceled (the default
+    /// context); with `refuse` that of the first bad file.
     init(_ images: [EncodedImage], options: DatasetOptions, ignoresOthers: Bool)
         throws(SupConError)
     {
         (self.images, self.options) = (images, options)
-        let threads = ExecutionContext.default.threads
+        try Dataset.checkListMemory(
+            images.count, bytes: Dataset.bytesOfFile, for: "the list of \(images.count) files")
+        let (threads, watch) = (ExecutionContext.default.threads, ExecutionContext.default.watch())
         let results = Collected<Result<ImageFile.Inspection, SupConError>>(
             count: images.count, .success(.other("")))
         Parallel.ranges(images.count, grain: 8, threads: threads) { range in
             let file = ImageFile(mostPixels: options.maxPixels)
             for index in range {
+                if watch.isCanceled { return }
                 results[index] = Result { () throws(SupConError) in
                     let image = images[index]
                     guard let bytes = image.bytes else { return try file.inspect(image.path) }
@@ -53,6 +56,7 @@ struct FoundFiles {
                 }
             }
         }
+        try watch.check()
         for (index, image) in images.enumerated() {
             let path = image.name(index)
             let error: SupConError

@@ -22,7 +22,7 @@ extension Dataset {
             folders.sort { naturallyPrecedes($0.path.name, $1.path.name) }
         }
         var walk = FolderWalk(root: path)
-        for folder in folders { walk.collect(folder) }
+        for folder in folders { try walk.collect(folder) }
         // Files beside class folders have no class.
         let strays = root.filter { !$0.isFolder }
         if folders.isEmpty { walk.collect(files: strays) }
@@ -113,18 +113,24 @@ struct FolderWalk {
     init(root: RawPath) { self.root = Self.identity(root)?.identity }
 
     /// Collects all files below `folder` as the next class. It is not recursive, since the depth of
-    /// folders is unbounded.
-    mutating func collect(_ folder: Entry) {
+    /// folders is unbounded. Errors: memory.
+    mutating func collect(_ folder: Entry) throws(SupConError) {
         var visited: Set<Identity> = []
         if let root { visited.insert(root) }
         var pending = [folder]
         while let next = pending.popLast() {
             if !next.isFolder {
                 files.append((next.path, label))
+                try Dataset.checkFileMemory(files.count, for: "\(files.count) files or more")
                 continue
             }
             guard visited.insert(next.identity).inserted else { continue }
-            do { pending += try Self.entries(next.path).reversed() } catch { errors.append(error) }
+            do {
+                pending += try Self.entries(next.path).reversed()
+            } catch {
+                if error.kind == .memory { throw error }
+                errors.append(error)
+            }
         }
         label += 1
     }

@@ -26,11 +26,8 @@ extension FolderWalk {
             if name.first != UInt8(ascii: ".") && name != Array("__MACOSX".utf8) {
                 names.append(name)
             }
-            // 512 bytes cover a name, its path, and what a data set notes of the file.
-            if names.count >= 1 << 10 && names.count & (names.count - 1) == 0 {
-                try ExecutionContext.default.checkMemory(
-                    2 * names.count * 512, for: "\(folder) of \(names.count) files or more")
-            }
+            try Dataset.checkFileMemory(
+                names.count, for: "\(folder) of \(names.count) files or more")
         }
         names.sort { $0.lexicographicallyPrecedes($1) }
         var entries: [Entry] = []

@@ -93,6 +93,7 @@ supcon_model *small_model(void);
 void test_general(void);
 void test_sizes(void);
 void test_buffers(void);
+void test_messages(void);
 void test_loss(void);
 void test_datasets(void);
 void test_files(void);

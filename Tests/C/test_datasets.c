@@ -118,8 +118,8 @@ static void targets(void) {
   REFUSES(supcon_dataset_get_targets(dataset, NULL, IMAGES * 2), ARGUMENT, "targets");
   supcon_dataset_free(none);
   REFUSES_HANDLE(supcon_dataset_with_targets(dataset, *values, 0, &none), none, ARGUMENT, "0");
-  REFUSES_HANDLE(supcon_dataset_with_targets(dataset, *values, INT64_MAX, &none), none, SHAPE,
-                 "addressed");
+  REFUSES_HANDLE(supcon_dataset_with_targets(dataset, *values, INT64_MAX, &none), none, ARGUMENT,
+                 "2147483648");
   values[5][1] = NAN;
   REFUSES_HANDLE(supcon_dataset_with_targets(dataset, *values, 2, &none), none, ARGUMENT,
                  "target 1 of image 5");
@@ -282,6 +282,7 @@ static void little_memory(void) {
   REFUSES_HANDLE(supcon_dataset_per_class(dataset, 10, 1, &made), made, MEMORY, "1000000");
   REFUSES_HANDLE(supcon_dataset_with_label_noise(dataset, 0.5, 1, &made), made, MEMORY, "1000000");
   REFUSES_HANDLE(supcon_dataset_long_tailed(dataset, 10, 1, &made), made, MEMORY, "1000000");
+  REFUSES_HANDLE(supcon_dataset_with_labels(dataset, classes, &made), made, MEMORY, "1000000");
   setrlimit(RLIMIT_AS, &all);
   WORKS(supcon_dataset_per_class(dataset, 10, 1, &made));
   supcon_dataset_free(made);

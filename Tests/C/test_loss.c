@@ -88,7 +88,8 @@ static void queue(void) {
           statuses, word)
   REFUSES_QUEUE(0, 1, 1, ARGUMENT | SHAPE, "0");
   REFUSES_QUEUE(2, -1, 1, ARGUMENT | SHAPE, "-1");
-  REFUSES_QUEUE(INT64_MAX, 1, 1, SHAPE, "too many");
+  REFUSES_QUEUE(INT64_MAX, 1, 1, ARGUMENT, "2147483648");
+  REFUSES_QUEUE(1LL << 31, 1, 1, SHAPE, "too many");
   REFUSES_QUEUE(2, 1, 2, ARGUMENT, "queue_positives");
   REFUSES(supcon_loss_queue(NULL, NULL, 2, 2, keys, 1, own, queued, 2, entries, 1, &options,
                             &result, NULL, NULL),

@@ -75,15 +75,25 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     void (*run)(void);
-  } tests[] = {{"general", test_general},           {"sizes", test_sizes},
-               {"buffers", test_buffers},           {"loss", test_loss},
-               {"datasets", test_datasets},         {"files", test_files},
-               {"augmentation", test_augmentation}, {"models", test_models},
-               {"model_files", test_model_files},   {"training", test_training},
-               {"presets", test_presets},           {"allocations", test_allocations},
-               {"evaluation", test_evaluation},     {"measures", test_measures},
-               {"threads", test_threads},           {"process", test_process},
-               {"isolation", test_isolation},       {"fork", test_fork}};
+  } tests[] = {{"general", test_general},
+               {"sizes", test_sizes},
+               {"buffers", test_buffers},
+               {"messages", test_messages},
+               {"loss", test_loss},
+               {"datasets", test_datasets},
+               {"files", test_files},
+               {"augmentation", test_augmentation},
+               {"models", test_models},
+               {"model_files", test_model_files},
+               {"training", test_training},
+               {"presets", test_presets},
+               {"allocations", test_allocations},
+               {"evaluation", test_evaluation},
+               {"measures", test_measures},
+               {"threads", test_threads},
+               {"process", test_process},
+               {"isolation", test_isolation},
+               {"fork", test_fork}};
   if (argc > 2 && strcmp(argv[2], "full_disk") == 0) test_full_disk();
   else
     for (size_t i = 0; i < sizeof tests / sizeof *tests; ++i) {

@@ -3,10 +3,12 @@
  * Sequence number n, FIRST on, is a function of n alone: a dozen handles, 40 calls whose arguments
  * are mostly sensible and now and then hostile: NULL, counts and sizes that no memory holds,
  * options with words of any value. Whatever happens is a status: an out-handle is there exactly
- * after OK, and no status is internal. */
+ * after OK, no status is internal, and the message is a sentence without a number that overflowed
+ * (messages.h). */
 #include <math.h>
 #include <sys/stat.h>
 
+#include "messages.h"
 #include "soak.h"
 
 enum { KEPT = 6, BUFFER = 1 << 16 };
@@ -23,6 +25,10 @@ static int64_t statuses[12], calls;
 static int chance(uint64_t of) { return below(&state, of) == 0; }
 static supcon_status took(supcon_status status) {
   DEMAND(status >= 0 && status < 12 && status != SUPCON_STATUS_INTERNAL, "status %d", status);
+  if (status != SUPCON_OK) {
+    const char *fault = fault_of_message(supcon_last_error(), status, strlen(folder));
+    DEMAND(!fault, "%s", fault);
+  }
   ++statuses[status];
   ++calls;
   return status;
@@ -34,8 +40,10 @@ static void *or_null(void *pointer) { return chance(20) ? NULL : pointer; }
 static int64_t number(int64_t most) {
   static const int64_t hostile[] = {0,         -1,        INT64_MIN, INT64_MAX, INT64_MAX / 2,
                                     1LL << 62, 1LL << 40, -3,        1LL << 33};
-  return chance(25) ? hostile[below(&state, sizeof hostile / sizeof *hostile)]
-                    : 1 + (int64_t)below(&state, (uint64_t)most);
+  const int64_t drawn = chance(25) ? hostile[below(&state, sizeof hostile / sizeof *hostile)]
+                                   : 1 + (int64_t)below(&state, (uint64_t)most);
+  (void)given((int32_t)drawn); /* as where a number is an int32_t */
+  return given(drawn);
 }
 
 /* Some words of an options struct become any others; pointers in it are the caller's to put back.
@@ -49,6 +57,8 @@ static void disturb(void *options, size_t size) {
     const int32_t word = words[below(&state, sizeof words / sizeof *words)];
     const size_t at = 4 * below(&state, size / 4);
     memcpy((char *)options + at, &word, 4);
+    given_word((char *)options + at, 0);
+    if (at / 8 * 8 + 8 <= size) given_word((char *)options + at / 8 * 8, 1);
   }
 }
 
@@ -92,8 +102,8 @@ static supcon_images some_images(void) {
   if (chance(30)) images.data = NULL;
   if (chance(30)) images.count = number(1);
   if (chance(30)) images.height = number(1);
-  if (chance(30)) images.element_type = (int32_t)draw(&state);
-  if (chance(60)) images.struct_size = (uint32_t)below(&state, sizeof images + 1);
+  if (chance(30)) images.element_type = (int32_t)given((int32_t)draw(&state));
+  if (chance(60)) images.struct_size = (uint32_t)given((int64_t)below(&state, sizeof images + 1));
   return images;
 }
 
@@ -120,10 +130,11 @@ static void make_dataset(void) {
   options.copy = 1;
   disturb(&options, sizeof options);
   options.copy &= ~(int32_t)2;
+  (void)given(options.copy);
   const int64_t *labels = or_null(integers);
   if (chance(4))
     keep_dataset(supcon_dataset_from_callback(chance(20) ? NULL : fill, NULL, number(60),
-                                              chance(20) ? -8 : 8, 8, 1, labels, &made),
+                                              chance(20) ? given(-8) : 8, 8, 1, labels, &made),
                  &made);
   else keep_dataset(supcon_dataset_from_images(&images, labels, or_null(&options), &made), &made);
 }
@@ -337,6 +348,8 @@ int main(int argc, char **argv) {
   const uint64_t count = strtoull(argv[2], NULL, 10),
                  first = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
   const double start = seconds();
+  given_list = integers;
+  given_list_count = BUFFER;
   supcon_context_options how;
   supcon_context_options_init(&how);
   how.threads = 2;
@@ -354,7 +367,11 @@ int main(int argc, char **argv) {
       make_dataset();
       make_model();
     }
-    for (int step = 0; step < 40; ++step) switch (below(&state, 8)) {
+    for (int step = 0; step < 40; ++step) {
+      forget_given();
+      given_double(NAN); /* among the pixels, rows and fractions */
+      given_double(INFINITY);
+      switch (below(&state, 8)) {
         case 0:
           make_dataset();
           break;
@@ -377,6 +394,7 @@ int main(int argc, char **argv) {
         default:
           compute();
       }
+    }
     for (int i = 0; i < KEPT; ++i) {
       supcon_dataset_free(datasets[i]);
       supcon_model_free(models[i]);

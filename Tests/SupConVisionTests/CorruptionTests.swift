@@ -55,7 +55,7 @@ func corruptionPicture(_ height: Int, _ width: Int, _ channels: Int = 3) -> [UIn
     }
 
     static func named(_ name: String) throws -> Corruption {
-        try #require(Corruption.allCases.first { name.hasSuffix($0.name) })
+        try #require(Corruption.allCases.first { name.hasSuffix($0.description) })
     }
 
     /// Compares deterministic corruptions with values of the published programs. JPEGs may differ

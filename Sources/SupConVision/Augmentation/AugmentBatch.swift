@@ -21,12 +21,14 @@ public func augment(
         options, height: height, width: width, channels: images.channels)
     let perView = height * width * images.channels
     let failure = Mutex<SupConError?>(nil)
+    let watch = context.watch()
     nonisolated(unsafe) let output = into
     Parallel.ranges(images.count, grain: max(1, 65536 / perView), threads: context.threads) {
         range in
         let workspace = AugmentationWorkspace()
         do throws(SupConError) {
             for i in range {
+                try watch.check()
                 try augmentation.apply(
                     images[i], seed: seed, epoch: epoch, sample: i, view: view,
                     workspace: workspace, into: output + i * perView)
@@ -40,7 +42,7 @@ public func augment(
 
 /// Makes the views that training would make of the images at `indices` of a data set, each
 /// identified by its own index. Errors: argument, io, format (a file that has become unreadable),
-/// canceled (by a callback), memory.
+/// canceled, memory.
 public func augment(
     _ dataset: Dataset, indices: [Int], _ options: AugmentationOptions, seed: UInt64, epoch: Int,
     view: Int, height: Int, width: Int,
@@ -54,6 +56,7 @@ public func augment(
         options, height: height, width: width, channels: dataset.channels)
     let perView = height * width * dataset.channels
     let failure = Mutex<SupConError?>(nil)
+    let watch = context.watch()
     nonisolated(unsafe) let output = into
     let gate = DecodeGate(context)
     Parallel.ranges(
@@ -63,6 +66,7 @@ public func augment(
         let (workspace, reader) = (AugmentationWorkspace(), ImageReader(dataset, gate))
         do throws(SupConError) {
             for i in range {
+                try watch.check()
                 let size = try reader.open(indices[i])
                 augmentation.draw(
                     size, seed: seed, epoch: epoch, sample: indices[i], view: view,

@@ -57,6 +57,16 @@ public struct Normalization: Sendable, Equatable {
                 planes.first, Int64(planes.plane), Int64(planes.channels), Int64(planes.count),
                 scale, shift, floats)
         }
+        if self == .none { Self.cutRounding(floats, planes.channels * planes.count) }
+    }
+
+    /// Cuts the last bits by which resampling, whose weights sum to 1 only within f32's rounding,
+    /// leaves 0 to 1.
+    private static func cutRounding(_ floats: UnsafeMutablePointer<Float>, _ count: Int) {
+        for i in 0..<count {
+            let value = floats[i]
+            floats[i] = value > 1 && value < 1 + 1e-6 ? 1 : value < 0 && value > -1e-6 ? 0 : value
+        }
     }
 
     /// Writes an image to dense floats [height, width, channels].

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Corrupts images, where image i is sample i. `into` is dense [count, height, width, channels],
 /// bytes. The random numbers come from Philox(seed, corruption, sample), so that the severities of
-/// one image differ in strength only. Errors: argument, shape, memory.
+/// one image differ in strength only. Errors: argument, shape, memory, canceled.
 public func corrupt(
     _ images: ImageBatch, _ corruption: Corruption, severity: Int, seed: UInt64,
     into: UnsafeMutablePointer<UInt8>, context: ExecutionContext
@@ -15,12 +15,14 @@ public func corrupt(
         images.count <= 1 << 32, .argument, "there are \(images.count) images; expected at most 2³²"
     )
     let failure = Mutex<SupConError?>(nil)
+    let watch = context.watch()
     nonisolated(unsafe) let output = into
     let perImage = images.height * images.width * images.channels
     Parallel.ranges(images.count, grain: max(1, 16384 / perImage), threads: context.threads) {
         range in
         do throws(SupConError) {
             for i in range {
+                try watch.check()
                 try images[i].corrupted(corruption, severity: severity, seed: seed, sample: i)
                     .write(output + i * perImage)
             }

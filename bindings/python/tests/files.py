@@ -6,8 +6,10 @@ import zlib
 import numpy as np
 
 
-def png(path, image):
-    """Writes uint8 [h, w] or [h, w, 3]."""
+def png(path, image, rows=None):
+    """Writes uint8 [h, w] or [h, w, 3]. rows: the file has the data of so many alone, which only
+    decoding tells.
+    """
     image = np.ascontiguousarray(image)
     height, width = image.shape[:2]
 
@@ -17,7 +19,7 @@ def png(path, image):
         )
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2 if image.ndim == 3 else 0, 0, 0, 0)
-    lines = b"".join(b"\0" + row.tobytes() for row in image)
+    lines = b"".join(b"\0" + row.tobytes() for row in image[:rows])
     path.write_bytes(
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)

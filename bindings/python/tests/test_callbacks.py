@@ -328,5 +328,6 @@ supcon.SupConEncoder(**options, OPTION).fit(images)
             [sys.executable, "-c", code.replace("OPTION", option)],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
-        shown.append(run.stderr.split("images/s")[0].rsplit(" ", 2)[0])
+        bar = run.stderr[run.stderr.index("epoch 1/1") :]  # behind what was chosen
+        shown.append(bar.split("images/s")[0].rsplit(" ", 2)[0])
     assert shown[0] == shown[1] and "epoch 1/1  loss" in shown[0]

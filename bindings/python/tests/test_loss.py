@@ -270,7 +270,7 @@ def test_masks_of_values():
         (lambda: supcon.mask_from_multilabel([[0, 1]], "some"), ValueError, "'jaccard'"),
         (lambda: supcon.mask_from_values([1.0], 0), ValueError, "bandwidth"),
         (lambda: supcon.mask_from_values([np.nan], 1), ValueError, "finite"),
-        (lambda: supcon.mask_from_values([], 1), ValueError, "at least one"),
+        (lambda: supcon.mask_from_values([], 1), ValueError, "samples is 0"),
         (lambda: supcon.mask_from_values(["a"], 1), TypeError, "type"),
     ],
 )

@@ -65,6 +65,19 @@ LONG_CALLS = {
         images = np.zeros((4000, 96, 96, 3), np.uint8)
         call = lambda: model.embed(images)
     """,
+    "fit_classifier": """
+        model = supcon.Model("resnet50", image_size=96, n_jobs=1, precision="f32")
+        images = np.zeros((4000, 96, 96, 3), np.uint8)
+        call = lambda: model.fit_classifier(images, np.arange(4000) % 2)
+    """,
+    "corrupt": """
+        images = np.zeros((4000, 224, 224, 3), np.uint8)
+        call = lambda: supcon.corrupt(images, "elastic_transform", 5, n_jobs=1)
+    """,
+    "retrieval": """
+        rows = np.random.default_rng(0).normal(size=(120000, 128)).astype(np.float32)
+        call = lambda: supcon.retrieval(rows, np.arange(120000) % 1000, n_jobs=1)
+    """,
     # some seconds of choosing l2, and half a minute of fitting
     "evaluate": """
         random = np.random.default_rng(0)

@@ -1,5 +1,6 @@
 """What is chosen for images where the caller chooses nothing."""
 
+import files
 import numpy as np
 import pytest
 
@@ -225,3 +226,24 @@ def test_eight_hundred_digits_without_options_beat_logistic_regression(digits):
     flat = images.reshape(len(images), -1) / 255
     other = linear_model.LogisticRegression(max_iter=2000).fit(flat[train], labels[train])
     assert estimator.score(images[test], labels[test]) > other.score(flat[test], labels[test])
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_files_that_turn_out_bad_are_left_out(tmp_path, begun, caplog):
+    """One has right sums and too few pixels, which only decoding tells; one vanishes after the
+    folder was read.
+    """
+    images, labels = letters(60, mirrored=True)
+    files.folder(tmp_path, images, labels)
+    files.png(tmp_path / "lying" / "short.png", images[0], rows=5)
+    data = supcon.ImageFolder(tmp_path, channels=1)
+    (tmp_path / "upright" / "0031.png").unlink()
+    assert data.count == 61 and not data.skipped
+    options = {"epochs": 2, "batch_size": 16, "n_jobs": 1, "random_state": 0}
+    if begun:
+        options["init"] = supcon.Model(width=2, image_size=16, channels=1, n_jobs=1)
+    else:
+        options |= {"width": 2, "image_size": 16}
+    encoder = supcon.SupConEncoder(**options).fit(data)
+    assert "short.png" in caplog.text and "0031.png" in caplog.text
+    assert np.isfinite(encoder.transform(images)).all()

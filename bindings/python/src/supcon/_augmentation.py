@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from . import _abi, _convert, _options
-from ._data import Dataset
+from ._data import Dataset, calls_back
 from ._errors import ArgumentError
 from ._images import as_array, floats, integers, pixels
-from ._library import check, context, lib
+from ._library import call, context, lib
 from ._options import AUGMENTATION, documented
 from ._types import AnyArray, Float32, Size, UInt8
 
@@ -77,16 +77,29 @@ def augment(
         width,
         floats(views),
     )
+    own = context(n_jobs)
     if isinstance(found, Dataset):
         indices = np.arange(found.count, dtype=np.int64)
         if found.count:
-            check(
-                lib.supcon_augment_dataset(
-                    context(n_jobs), found._handle, integers(indices), found.count, *rest
-                )
+            call(
+                lib.supcon_augment_dataset,
+                own,
+                found._handle,
+                integers(indices),
+                found.count,
+                *rest,
+                context=own,
+                calls_back=calls_back(found),
             )
     else:
-        check(lib.supcon_augment(context(n_jobs), ctypes.byref(found.struct), *rest))
+        call(
+            lib.supcon_augment,
+            own,
+            ctypes.byref(found.struct),
+            *rest,
+            context=own,
+            is_long=views.size > 1 << 20,
+        )
     return views
 
 
@@ -123,15 +136,17 @@ def corrupt(
     """
     found = pixels(images)
     out = np.empty((found.count, found.height, found.width, found.channels), np.uint8)
-    check(
-        lib.supcon_corrupt(
-            context(n_jobs),
-            ctypes.byref(found.struct),
-            _convert.choice("corruption", corruption, _abi.Corruption),
-            _convert.integer("severity", severity, -(2**31), 2**31 - 1),
-            _convert.integer("seed", seed, 0, 2**64 - 1),
-            out.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)),
-        )
+    own = context(n_jobs)
+    call(
+        lib.supcon_corrupt,
+        own,
+        ctypes.byref(found.struct),
+        _convert.choice("corruption", corruption, _abi.Corruption),
+        _convert.integer("severity", severity, -(2**31), 2**31 - 1),
+        _convert.integer("seed", seed, 0, 2**64 - 1),
+        out.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8)),
+        context=own,
+        is_long=out.size > 1 << 18,
     )
     return out.reshape(as_array(images).shape)
 

@@ -394,3 +394,8 @@ def from_pixels(
         )
     )
     return Dataset(handle, (images, numbers))
+
+
+def calls_back(data: Dataset | Pixels | None) -> bool:
+    """Tells whether images are made by a Python function."""
+    return any(isinstance(it, _abi.BatchCallback) for it in getattr(data, "_keep", ()))

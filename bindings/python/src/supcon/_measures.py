@@ -13,7 +13,7 @@ import numpy as np
 from . import _abi
 from ._errors import ArgumentError, ElementTypeError, ShapeError
 from ._images import doubles, encode_labels, floats, integers
-from ._library import check, context, defaults, lib
+from ._library import call, check, context, defaults, lib
 from ._options import CALIBRATION, OOD, build
 from ._shown import Shown
 from ._types import Array, ArrayLike, Float32
@@ -123,18 +123,20 @@ def retrieval(
         np.ascontiguousarray(numbers[len(rows) :]),
     )
     scores = defaults(_abi.RetrievalScores)
-    check(
-        lib.supcon_retrieval(
-            context(n_jobs),
-            floats(rows),
-            integers(first),
-            len(rows),
-            floats(asked),
-            integers(second),
-            count,
-            rows.shape[1],
-            ctypes.byref(scores),
-        )
+    own = context(n_jobs)
+    call(
+        lib.supcon_retrieval,
+        own,
+        floats(rows),
+        integers(first),
+        len(rows),
+        floats(asked),
+        integers(second),
+        count,
+        rows.shape[1],
+        ctypes.byref(scores),
+        context=own,
+        is_long=rows.size > 1 << 16,
     )
     return Retrieval(
         scores.precision_at_1,
@@ -305,17 +307,19 @@ def ood_scores(
             "expected the same"
         )
     options, scores = build(OOD, k=k), np.empty(len(rows if asked is None else asked), np.float32)
-    check(
-        lib.supcon_ood_scores(
-            context(n_jobs),
-            floats(rows),
-            len(rows),
-            floats(asked),
-            0 if asked is None else len(asked),
-            rows.shape[1],
-            ctypes.byref(options),
-            floats(scores),
-        )
+    own = context(n_jobs)
+    call(
+        lib.supcon_ood_scores,
+        own,
+        floats(rows),
+        len(rows),
+        floats(asked),
+        0 if asked is None else len(asked),
+        rows.shape[1],
+        ctypes.byref(options),
+        floats(scores),
+        context=own,
+        is_long=rows.size > 1 << 16,
     )
     return scores
 

@@ -13,12 +13,12 @@ import numpy as np
 
 from . import _abi, _convert, _generated, _schema
 from ._augmentation import image_size as pair
-from ._data import Dataset, from_pixels
+from ._data import calls_back, from_pixels
 from ._description import Description
 from ._errors import ArgumentError, ForkError, FormatError
 from ._images import Pixels, floats, is_nothing
 from ._inputs import labeled, source
-from ._library import call, check, context, guarded, interruptible, lib, own
+from ._library import call, check, context, guarded, lib, own
 from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
 from ._types import (
     ArrayLike,
@@ -256,21 +256,23 @@ class Model(Description):
         data, classes = labeled(images, labels)
         data = weighted(data, classes, class_weight, sample_weight)
         options = build(CLASSIFIER, classifier_iterations=iterations, classifier_l2=l2)
-        stopped: list[bool] = []
 
         def hear(phase: int, done: int, total: int, _: object) -> int:
-            return int(
-                bool(progress and progress(_abi.Phase(phase).word, done, total)) or bool(stopped)
-            )
+            return int(bool(progress and progress(_abi.Phase(phase).word, done, total)))
 
-        options.progress = _schema.ProgressCallback(guarded(hear))
+        hearing = _schema.ProgressCallback(guarded(hear))
+        if progress is not None:
+            options.progress = hearing
         l2_used = ctypes.c_float()
-        with interruptible(lambda: stopped.append(True)):
-            check(
-                lib.supcon_model_fit_classifier(
-                    self._handle, data._handle, ctypes.byref(options), ctypes.byref(l2_used)
-                )
-            )
+        call(
+            lib.supcon_model_fit_classifier,
+            self._handle,
+            data._handle,
+            ctypes.byref(options),
+            ctypes.byref(l2_used),
+            context=self._context,
+            calls_back=progress is not None or calls_back(data),
+        )
         self.classifier_l2 = l2_used.value
         return self
 
@@ -429,11 +431,6 @@ def _from_bytes(
         path = os.path.join(folder, "model.safetensors")
         Path(path).write_bytes(content)
         return load(path, precision=precision, n_jobs=n_jobs, memory_limit=memory_limit)
-
-
-def calls_back(data: Dataset | Pixels | None) -> bool:
-    """Tells whether images are made by a Python function."""
-    return any(isinstance(it, _abi.BatchCallback) for it in getattr(data, "_keep", ()))
 
 
 def _unpickled(*arguments: Any) -> Model:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ._augmentation import augment
 from ._data import Dataset
+from ._errors import FileError, FormatError
 from ._generated import Head, Stem
 from ._model import Model
 from ._options import TRAIN
 from ._rows import MEANINGS
+from ._types import Float32, Int64
 
 SAMPLE = 500  # images that are compared
 SIDE = 32  # pixels of their sides
@@ -170,11 +173,33 @@ def knowledge(begun: Model, data: Dataset) -> float:
     data = data.own_part()
     if data.labels is None:
         return 0.0
-    rows = np.random.default_rng(0).permutation(data.count)[:SAMPLE]
-    embeddings, labels = begun.embed(data.subset(rows)), data.labels[rows]
+    rows, embeddings = sampled(data, begun.embed)
+    labels = data.labels[rows]
     cosines = embeddings @ embeddings.T
     np.fill_diagonal(cosines, -np.inf)
     return float((labels[cosines.argmax(1)] == labels).mean())
+
+
+def sampled(data: Dataset, use: Callable[[Dataset], Float32]) -> tuple[Int64, Float32]:
+    """Returns up to 500 rows at random, and `use` of their images, without those whose files turn
+    out unreadable: a run replaces these, and tells of them.
+    """
+    rows = np.random.default_rng(0).permutation(data.count)[:SAMPLE]
+    try:
+        return rows, use(data.subset(rows))
+    except (FileError, FormatError):
+        rows = rows[[is_readable(data.subset([row])) for row in rows]]
+        if not len(rows):
+            raise
+        return rows, use(data.subset(rows))
+
+
+def is_readable(image: Dataset) -> bool:
+    try:
+        augment(image, "none", size=1)
+    except (FileError, FormatError):
+        return False
+    return True
 
 
 def cached_rounds(begun: Model, count: int, options: dict[str, Any]) -> tuple[int, float]:
@@ -200,21 +225,20 @@ def augmentation(data: Dataset) -> tuple[dict[str, Any] | None, str]:
     data = data.own_part()
     if data.labels is None:
         return None, "SimCLR's views, as there are no labels to judge views by"
-    rows = np.random.default_rng(0).permutation(data.count)[:SAMPLE]
-    sample, labels = data.subset(rows), data.labels[rows]
     side = (min(SIDE, data.height), min(SIDE, data.width)) if data.height else (SIDE, SIDE)
+    rows, gallery = sampled(data, lambda it: augment(it, "none", size=side).reshape(it.count, -1))
+    sample, labels = data.subset(rows), data.labels[rows]
 
     def agreement(kind: str, **fields: float) -> float:
         """Returns the fraction of the views whose nearest image has their class."""
-        views = augment(sample, {"kind": kind, **fields}, size=side).reshape(len(rows), -1)
+        views = augment(sample, {"kind": kind, **fields}, size=side).reshape(len(labels), -1)
         distances = (gallery**2).sum(1) - 2 * views @ gallery.T
         np.fill_diagonal(distances, np.inf)
         return float((labels[distances.argmin(1)] == labels).mean())
 
-    gallery = augment(sample, "none", size=side).reshape(len(rows), -1)
     plain = agreement("none")
     largest = np.unique(labels, return_counts=True)[1].max() / len(labels)
-    if len(rows) < 50 or plain < max(0.5, 2 * largest) or plain <= largest:
+    if len(labels) < 50 or plain < max(0.5, 2 * largest) or plain <= largest:
         return None, "SimCLR's views, as photographs have them: pixels alone do not tell the class"
     whole = dict(crop_ratio_min=1, crop_ratio_max=1, crop_scale_min=1)
     mirrored = agreement("crop_flip", flip_probability=1, **whole) / plain

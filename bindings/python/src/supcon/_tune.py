@@ -10,9 +10,9 @@ from typing import Any
 
 from . import _schema
 from ._collectives import Bound, Collectives, telling
-from ._data import Dataset
+from ._data import Dataset, calls_back
 from ._library import call, context, guarded, interruptible, lib
-from ._model import Model, calls_back
+from ._model import Model
 from ._options import SEARCH, build
 from ._shown import Shown
 from ._training import is_first, options_struct

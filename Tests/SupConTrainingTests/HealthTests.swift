@@ -106,12 +106,27 @@ import Testing
     /// and no guide, names the run's highest rate.
     @Test func aCollapsesAdviceNamesTheHighestRate() {
         var health = Health(chance: 4, isContrastive: true)
-        for rate in [0.05, 0.3, 9.6e-6] {
+        for rate in [0.05] + Array(repeating: 0.3, count: 98) + [9.6e-6] {
             _ = health.step(loss: 4, spread: 0.5, rate: rate, moment: "")
         }
         let message = health.epoch(loss: 4, isLast: true, moment: "by the end")?.message ?? ""
         #expect(message.contains("(the highest so far was 0.3)"), "\(message)")
-        #expect(message.contains("its value where all embeddings are equal, for 3 steps"))
+        #expect(message.contains("its value where all embeddings are equal, for 100 steps"))
+    }
+
+    /// The loss of any run begins near chance, so that a run which ends there has not collapsed,
+    /// unless its embeddings are equal; and then more steps are the first remedy.
+    @Test func aRunThatEndsEarlyMayJustHaveBegun() {
+        var health = Health(chance: 4, isContrastive: true)
+        for _ in 0..<99 { _ = health.step(loss: 4, spread: 0.5, rate: 0.1, moment: "") }
+        #expect(health.epoch(loss: 4, isLast: true, moment: "") == nil)
+        for (count, isShort) in [(99, true), (100, false)] {
+            health = Health(chance: 4, isContrastive: true)
+            for _ in 0..<count { _ = health.step(loss: 3, spread: 1e-5, rate: 0.1, moment: "") }
+            let found = health.epoch(loss: 3, isLast: true, moment: "")?.message ?? ""
+            #expect(found.contains("variance is nearly 0"))
+            #expect(found.contains("more steps than 99, a lower") == isShort, "\(found)")
+        }
     }
 
     /// Compares the spread of rows of length 1 with dimension · the mean variance of their

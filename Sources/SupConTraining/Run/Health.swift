@@ -31,6 +31,9 @@ struct Health {
     /// single point in its first hundred steps.
     private static let stepsDiverging = 20
     private static let stepsAtOnePoint = 300
+    /// The number of steps below which a loss near chance is no sign of anything, and more steps
+    /// are the likeliest remedy.
+    private static let stepsOfBeginning = 100
     /// The relative distance within which a loss counts as chance.
     private static let nearChance = 2e-3
 
@@ -103,12 +106,13 @@ struct Health {
             isContrastive && chanceIsCollapse && abs(loss - chance) < Self.nearChance * chance
         stepsAtChance = isAtChance ? stepsAtChance + steps - stepsBeforeEpoch : 0
         stepsBeforeEpoch = steps
-        guard !hasReported, isAtChance || stepsCollapsed > 0,
-            isLast || stepsAtChance >= Self.stepsAtOnePoint
-        else { return nil }
+        let least = isLast ? Self.stepsOfBeginning : Self.stepsAtOnePoint
+        guard !hasReported, stepsAtChance >= least || isLast && stepsCollapsed > 0 else {
+            return nil
+        }
         hasReported = true
         let sign =
-            isAtChance
+            stepsAtChance >= least
             ? """
             the loss has stayed at \(short(chance)), its value where all embeddings are equal, \
             for \(stepsAtChance) steps
@@ -122,7 +126,7 @@ struct Health {
     private func collapse(_ sign: String, moment: String) -> String {
         """
         the embeddings have collapsed to one point \(moment): \(sign). Likely remedy: \
-        \(lowerRate), a longer warm-up, or a larger batch; images that are all alike cannot be \
+        \(steps < Self.stepsOfBeginning ? "more steps than \(steps), " : "")\(lowerRate), a longer warm-up, or a larger batch; images that are all alike cannot be \
         told apart either.
         """
     }

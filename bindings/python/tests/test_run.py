@@ -198,4 +198,5 @@ def test_few_images_to_judge_by(shapes, tmp_path, count):
     card = (folder / "README.md").read_text()
     assert "top-1 accuracy" in card and "MAP@R" not in card and "alignment" not in card
     assert ("uniformity" in card) == (count > 1)
+    assert f"On {count} test {'image' if count == 1 else 'images'};" in card
     assert "Confusion" in supcon.report(folder).read_text(encoding="utf-8")

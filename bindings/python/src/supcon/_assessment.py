@@ -135,10 +135,14 @@ def _parts(
     """
     train, validation = validation_split(data, options)
     if test is not None:
-        return train, test, "test images", True
+        return train, test, _images(test, "test"), True
     if validation is not None:
-        return train, validation, "held-out images", True
-    return train, train, "training images, since none were held out", False
+        return train, validation, _images(validation, "held-out"), True
+    return train, train, f"{_images(train, 'training')}, since none were held out", False
+
+
+def _images(data: Dataset, kind: str) -> str:
+    return f"{kind} {'image' if len(data) == 1 else 'images'}"
 
 
 def _classes_of(some: Dataset, data: Dataset) -> Array | None:

@@ -124,11 +124,12 @@ struct Health {
     }
 
     private func collapse(_ sign: String, moment: String) -> String {
-        """
-        the embeddings have collapsed to one point \(moment): \(sign). Likely remedy: \
-        \(steps < Self.stepsOfBeginning ? "more steps than \(steps), " : "")\(lowerRate), a longer warm-up, or a larger batch; images that are all alike cannot be \
-        told apart either.
-        """
+        let more = steps < Self.stepsOfBeginning ? "more steps than \(steps), " : ""
+        return """
+            the embeddings have collapsed to one point \(moment): \(sign). Likely remedy: \
+            \(more)\(lowerRate), a longer warm-up, or a larger batch; images that are all alike \
+            cannot be told apart either.
+            """
     }
 
     /// The advice to lower the learning rate. It names the run's highest rate, since at the end of

@@ -9,14 +9,15 @@
  *
  *  Errors    A function that can fail returns a supcon_status; SUPCON_OK is 0. After a failure,
  *            supcon_last_error() returns a sentence that names the value and what was expected.
- *            Outputs are then unchanged, except handles, which are NULL, and nothing half-written
- *            is left on disk. No input makes the library abort, exit or print. One thing does: like
- *            every Swift program, the library aborts when the system refuses a small allocation.
- *            Pixels, weights, activations, embeddings and files are never among these. Lists with
- *            an entry for each image, row or class are, but above 1,024 entries the library asks
- *            the system for their memory first, and for 32 MiB to spare, and returns
- *            SUPCON_STATUS_MEMORY if it refuses: it then aborts only if another thread takes that
- *            memory in between. (libgomp, which oneDNN uses, exits for want of small ones too.)
+ *            Outputs are then unchanged, except handles, which are NULL, and rows and pixels: of a
+ *            call that is canceled, or meets an unreadable image, some may have been written.
+ *            Nothing half-written is left on disk. No input makes the library abort, exit or print.
+ *  Memory    A refused allocation is SUPCON_STATUS_MEMORY, with one exception: like every Swift
+ *            program, the library aborts when the system refuses a small one. Pixels, weights,
+ *            activations, embeddings and files are never among these. Lists with an entry for each
+ *            image, row or class are, but above 1,024 entries the library asks the system for their
+ *            memory first, and for 32 MiB to spare: it then aborts only if another thread takes
+ *            that memory in between. libgomp, which oneDNN uses, exits for want of small ones too.
  *  Handles   Every supcon_..._create, _load and _from_... function returns a handle that the caller
  *            frees with the matching _free function. Freeing NULL is legal. An object keeps alive
  *            what it was made from: a data set may be freed while a trainer still uses it.

@@ -9,13 +9,15 @@
  *
  *  Errors    A function that can fail returns a supcon_status; SUPCON_OK is 0. After a failure,
  *            supcon_last_error() returns a sentence that names the value and what was expected.
- *            Outputs are then unchanged, except handles, which are NULL, and nothing half-written
- *            is left on disk. No input makes the library abort, exit or print. One thing does: like
- *            every Swift program, the library aborts when the system refuses a small allocation.
- *            Pixels, weights, activations, embeddings and files are never among these. Lists with
- *            an entry for each image, row or class are, but above 1,024 entries the library asks
- *            the system for their memory first, and returns SUPCON_STATUS_MEMORY if it refuses: it
- *            then aborts only if another thread takes that memory in between.
+ *            Outputs are then unchanged, except handles, which are NULL, and rows and pixels: of a
+ *            call that is canceled, or meets an unreadable image, some may have been written.
+ *            Nothing half-written is left on disk. No input makes the library abort, exit or print.
+ *  Memory    A refused allocation is SUPCON_STATUS_MEMORY, with one exception: like every Swift
+ *            program, the library aborts when the system refuses a small one. Pixels, weights,
+ *            activations, embeddings and files are never among these. Lists with an entry for each
+ *            image, row or class are, but above 1,024 entries the library asks the system for their
+ *            memory first, and for 32 MiB to spare: it then aborts only if another thread takes
+ *            that memory in between. libgomp, which oneDNN uses, exits for want of small ones too.
  *  Handles   Every supcon_..._create, _load and _from_... function returns a handle that the caller
  *            frees with the matching _free function. Freeing NULL is legal. An object keeps alive
  *            what it was made from: a data set may be freed while a trainer still uses it.
@@ -28,9 +30,10 @@
  *            supcon_model_output_dimension and the shapes below tell. NULL is
  *            SUPCON_STATUS_ARGUMENT, whatever the capacity, unless the parameter says "or NULL",
  *            which stands for "not wanted". A capacity that is too small is SUPCON_STATUS_SHAPE,
- *            and the message says what is needed. Counts are at most 2^31.
- *  Strings   Strings are UTF-8 and end in NUL. Returned strings are valid until the object is
- *            freed, unless stated otherwise.
+ *            and the message says what is needed. Counts, dimensions included, are at most 2^31;
+ *            larger ones are SUPCON_STATUS_ARGUMENT.
+ *  Strings   Strings are UTF-8 and end in NUL; those that the library is given have at most 32,768
+ *            bytes. Returned strings are valid until the object is freed, unless stated otherwise.
  *  Threads   Callbacks run on the thread that called the library, with no lock held, except the log
  *            callback, which may be called from any thread.
  *
@@ -727,8 +730,7 @@ SUPCON_MUST_CHECK supcon_status supcon_augment(supcon_context *context, const su
 /* Makes the views that training would make of the images at indices of a data set, each identified
  * by its own index; with kind none they are the images, resized.
  *  views  [index_count, height, width, channels of the data set] f32, 0 to 1, not normalized
- * Errors: argument, io, format (a file that has become unreadable), canceled (by a callback),
- * memory. */
+ * Errors: argument, io, format (a file that has become unreadable), canceled, memory. */
 SUPCON_MUST_CHECK supcon_status supcon_augment_dataset(supcon_context *context,
                                                        const supcon_dataset *dataset,
                                                        const int64_t *indices, int64_t index_count,
@@ -1839,7 +1841,8 @@ typedef struct supcon_detection_scores {
 void supcon_detection_scores_init_sized(supcon_detection_scores *scores, size_t size);
 #define supcon_detection_scores_init(scores) \
   supcon_detection_scores_init_sized((scores), sizeof *(scores))
-/* Measures how well such scores separate outside from inside. Errors: argument (NaN), shape. */
+/* Measures how well such scores separate outside from inside. Errors: argument (NaN), shape,
+ * memory. */
 SUPCON_MUST_CHECK supcon_status supcon_detection(const float *inside, int64_t inside_count,
                                                  const float *outside, int64_t outside_count,
                                                  supcon_detection_scores *scores);

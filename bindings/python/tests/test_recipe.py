@@ -113,6 +113,11 @@ def test_weights_that_know_the_classes_train_the_last_stage():
     )
     assert sized["image_size_schedule"] == [64, 97] and "64, 97" in why
     assert sized["validation_every"] == sized["epochs"]
+    known, why = _recipe.suited(data, {}, large.image_size, large)
+    assert known["image_size_schedule"] == [64, 97] and "freeze_stages" not in known
+    assert "all stages are trained, on views of 64, 97 pixels" in why
+    alone, _ = _recipe.suited(data, {"epochs": 1}, large.image_size, large)
+    assert alone["freeze_stages"] == 3 and "image_size_schedule" not in alone
     small = given_weights(image_size=64)
     assert "freeze_stages" not in _recipe.suited(data, {}, small.image_size, small)[0]
 

@@ -23,7 +23,9 @@ CROPS = (0.2, 0.35, 0.5, 0.7)
 LARGEST_BATCH = 256
 SMALL = 64 * 64  # pixels of images whose batches are not limited by memory
 ROUNDS, CACHE = 4, 2 << 30  # of views that are kept, and the bytes that they may take
-# Pixels of the shorter side from which training takes smaller views, and the fractions of it.
+# Pixels of the shorter side from which training takes smaller views, and the fractions of it. All
+# stages on these are both faster and more accurate than the last stage alone on views of full size,
+# even where the given weights know the classes (docs/accuracy.md).
 LARGE, PARTS = 128, (1 / 2, 3 / 4)
 FINE_TUNING = {"freeze_stages", "unfreeze_epochs", "layer_decay", "feature_cache"}
 # Views keep their class if at least this fraction of them, relative to the images themselves, have
@@ -133,35 +135,37 @@ def epochs(count: int, begun: bool) -> int:
 def fine_tuning(
     begun: Model, data: Dataset, count: int, options: dict[str, Any]
 ) -> tuple[dict[str, Any], str]:
-    """Chooses how large images are trained on from given weights. Where these tell the classes
+    """Chooses how large images are trained on from given weights: from 128x128 on, all stages on
+    views that are smaller than the model's images. Below that, where the weights tell the classes
     apart already, by the nearest other image (1-NN on embeddings), the last stage alone is trained,
-    over a cache of views; else all stages, on views that are smaller than the model's images.
+    over a cache of views; else all stages.
     """
     found: dict[str, Any] = {}
     if not {"validation_every", "patience", "restore_best"} & options.keys():
         found["validation_every"] = options["epochs"]  # it embeds all images
-    known = knowledge(begun, data)
-    judged = f"by the given weights {known:.0%} of the images are nearest to one of their class"
-    if known >= KNOWN:
-        found["freeze_stages"] = 3
-        rounds, gigabytes = cached_rounds(begun, count, options)
-        why = f"the last stage alone is trained, as {judged}"
-        if rounds:
-            found["feature_cache"] = rounds
+    if min(begun.image_size) >= LARGE and options["epochs"] >= len(PARTS):
+        why = "all stages are trained"
+        if "image_size_schedule" not in options:
+            sizes = [round(begun.image_size[0] * it) for it in PARTS]
+            found["image_size_schedule"] = sizes
             why += (
-                f", over what the others make of {rounds} rounds of views, computed once and kept "
-                f"in {gigabytes:.1f} GB"
+                f", on views of {', '.join(map(str, sizes))} pixels in parts of the run, which "
+                "take less than half of the time"
             )
         return found, why
-    why = "all stages are trained, as "
-    why += "there are no labels" if data.labels is None else f"{judged}, fewer than {KNOWN:.0%}"
-    is_large = min(begun.image_size) >= LARGE and options["epochs"] >= len(PARTS)
-    if is_large and "image_size_schedule" not in options:
-        sizes = [round(begun.image_size[0] * it) for it in PARTS]
-        found["image_size_schedule"] = sizes
+    known = knowledge(begun, data)
+    judged = f"by the given weights {known:.0%} of the images are nearest to one of their class"
+    if known < KNOWN:
+        why = "there are no labels" if data.labels is None else f"{judged}, fewer than {KNOWN:.0%}"
+        return found, f"all stages are trained, as {why}"
+    found["freeze_stages"] = 3
+    rounds, gigabytes = cached_rounds(begun, count, options)
+    why = f"the last stage alone is trained, as {judged}"
+    if rounds:
+        found["feature_cache"] = rounds
         why += (
-            f"; on views of {', '.join(map(str, sizes))} pixels in parts of the run, which take "
-            "less than half of the time"
+            f", over what the others make of {rounds} rounds of views, computed once and kept "
+            f"in {gigabytes:.1f} GB"
         )
     return found, why
 

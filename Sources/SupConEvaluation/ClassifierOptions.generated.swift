@@ -9,11 +9,12 @@ public struct ClassifierOptions: Sendable, Equatable {
     /// 200; 1 or more.
     public var iterations: Int
     /// The weight of the squared weights of the linear classifier, beside the mean loss of the
-    /// rows. Cross-validation decides: by the predictions of up to five random fifths of the rows
-    /// (of at most 10,000; rows of weight 0 are left aside), 0.5 or 50 is chosen only if it is
-    /// better than 5 by more than a standard error. With fewer than 100 rows, those that are their
-    /// class's only one left aside, it is 5. Default -1: 5 over the number of rows, or 0.5 or 50
-    /// over it where that predicts held-out rows better; 0 or more.
+    /// rows. The default is chosen by cross-validation on up to five random fifths of the rows (of
+    /// at most 10,000; rows of weight 0 are left aside): it is 5 over the number of rows, unless
+    /// 0.5 or 50 over it predicts the held-out rows better by more than a standard error. With
+    /// fewer than 100 rows, not counting the only row of a class, it is always 5 over their number.
+    /// Default -1: 5 over the number of rows, or 0.5 or 50 over it where that predicts held-out
+    /// rows better; 0 or more.
     public var l2: Float
 
     /// Makes options of the defaults and what is given.

@@ -121,7 +121,7 @@ build_tests() {
 check "build: test programs" build_tests
 [[ -x $work/api_test ]] || build_tests >/dev/null 2>&1
 data=$work/data
-for part in general sizes buffers messages loss datasets files augmentation models model_files training presets allocations evaluation measures threads process isolation fork; do
+for part in general sizes buffers messages loss datasets files augmentation models model_files training search presets allocations evaluation measures threads process isolation fork; do
   check "functions: $part" timeout 120 "$work/api_test" "$data" $part
 done
 cxx_test() {

@@ -88,6 +88,7 @@ supcon_images all_images(void);
 supcon_dataset *small_dataset(void);
 /* ResNet-18 of width 8, 16×16 gray, f32; small enough to train in a moment. */
 supcon_model_options small_model_options(void);
+supcon_train_options small_train_options(void);
 supcon_model *small_model(void);
 
 void test_general(void);
@@ -101,6 +102,7 @@ void test_augmentation(void);
 void test_models(void);
 void test_model_files(void);
 void test_training(void);
+void test_search(void);
 void test_presets(void);
 void test_allocations(void);
 void test_evaluation(void);

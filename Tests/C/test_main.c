@@ -52,6 +52,16 @@ supcon_model_options small_model_options(void) {
   return options;
 }
 
+supcon_train_options small_train_options(void) {
+  supcon_train_options options;
+  supcon_train_options_init(&options);
+  options.epochs = 2;
+  options.batch_size = 32;
+  options.validation_fraction = 0;
+  options.stop_on_collapse = 0;
+  return options;
+}
+
 supcon_model *small_model(void) {
   supcon_model_options options = small_model_options();
   supcon_model *model = NULL;
@@ -86,6 +96,7 @@ int main(int argc, char **argv) {
                {"models", test_models},
                {"model_files", test_model_files},
                {"training", test_training},
+               {"search", test_search},
                {"presets", test_presets},
                {"allocations", test_allocations},
                {"evaluation", test_evaluation},

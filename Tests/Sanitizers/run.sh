@@ -80,7 +80,7 @@ calls() { mkdir -p "$work/folder/calls" && "$work/calls" "$work/folder/calls" "$
 if [[ $kind == address ]]; then
   check "sees a buffer that is short" sees heap-buffer-overflow address
   check "watches undefined behavior" undefined_is_watched
-  for part in general sizes buffers loss datasets files augmentation models model_files training presets evaluation measures threads process isolation fork; do
+  for part in general sizes buffers loss datasets files augmentation models model_files training search presets evaluation measures threads process isolation fork; do
     check "functions: $part" "$work/api_test" "$data" $part
   done
   check "calls" calls 100

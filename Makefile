@@ -23,7 +23,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := lib
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: docs lib deps deps-build deps-test deps-demo swift venv python-package demo test test-builds test-swift test-levels build-openblas test-openblas test-onednn3 test-exhaustive test-c test-soak test-programs test-sanitizers fuzz-coverage test-grown test-python test-docs mpi deps-mpi test-mpi soak examples install uninstall wheel test-wheel deb test-deb bench \
+.PHONY: docs lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels build-openblas test-openblas test-onednn3 test-exhaustive test-library test-c test-soak test-programs test-sanitizers fuzz-coverage test-grown test-python test-docs mpi deps-mpi test-mpi soak examples install uninstall wheel test-wheel deb test-deb bench \
         bench-compare generate format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
@@ -198,7 +198,17 @@ lint: swift $(VENV)/lint
 demo: deps-demo examples python-package
 	@$(VENV)/bin/python examples/demo/demo.py --output $(BUILD)/demo --embed examples/c/build/embed_folder
 
-test: deps test-builds test-swift test-levels test-openblas test-programs test-python test-mpi test-docs
+# Two chains at once, one over the Swift tests and one over the shared library: by itself each leaves a core idle, while it waits for single modules or runs a
+# program of one thread.
+test: deps swift
+	@$(call beside,test-library,test-swift test-levels test-openblas)
+test-library: test-programs test-python test-mpi test-docs
+
+# Makes $(2) while $(1) is made, whose output follows at the end.
+define beside
+	mkdir -p $(BUILD); $(MAKE) $(1) >$(BUILD)/$(1).log 2>&1 & others=$$!; \
+	trap "kill $$others" INT TERM; status=0; $(MAKE) $(2) || status=$$?; wait $$others || status=$$?; cat $(BUILD)/$(1).log; exit $$status
+endef
 
 # Optimized, as the library ships: so the tests take a third of the time that they take in a debug build, which test-openblas has. `swift test` alone
 # would build with other flags than `swift build`, and each would build anew after the other.
@@ -207,12 +217,6 @@ BUILD_TESTS = $(SWIFT) build --build-tests $(SWIFT_TESTS) $(QUIET)
 test-swift: deps-build swift
 	@$(BUILD_TESTS)
 	$(SWIFT) test $(SWIFT_TESTS) --skip-build
-
-# All that the tests need, built at the same time: a build waits for single modules half of the time, with one core idle.
-test-builds: deps-build swift
-	@mkdir -p $(BUILD); $(MAKE) python-package $(VENV)/tests build-openblas >$(BUILD)/test-builds.log 2>&1 & others=$$!; trap "kill $$others" INT TERM; \
-	echo "Building the library and the tests"; status=0; $(BUILD_TESTS) || status=$$?; \
-	wait $$others || { status=$$?; cat $(BUILD)/test-builds.log; }; exit $$status
 
 # What computes, again at each instruction set below this CPU's own (which test-swift has run at): SUPCON_TEST_LEVEL bounds our kernels and oneDNN,
 # OPENBLAS_CORETYPE bounds OpenBLAS. Only what links Tests/CTestLevel reads the former; it ends a process that cannot run at its level.
@@ -268,8 +272,7 @@ test-soak: deps-build deps-test lib swift
 
 # Both at once, as each computes on one core most of the time.
 test-programs: deps-build deps-test lib
-	@mkdir -p $(BUILD); $(MAKE) test-soak >$(BUILD)/test-soak.log 2>&1 & soak=$$!; trap "kill $$soak" INT TERM; \
-	status=0; $(MAKE) test-c || status=$$?; wait $$soak || status=$$?; cat $(BUILD)/test-soak.log; exit $$status
+	@$(call beside,test-soak,test-c)
 
 soak: deps-build deps-test lib swift
 	SWIFT=$(SWIFT) Tests/Soak/run.sh long

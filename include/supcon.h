@@ -1027,6 +1027,18 @@ SUPCON_MUST_CHECK supcon_status supcon_model_embed_dataset(const supcon_model *m
                                                            const supcon_dataset *dataset,
                                                            const supcon_embed_options *options,
                                                            float *embeddings, int64_t capacity);
+/* Computes an output from features that were kept, without the images: what supcon_model_embed
+ * would return for these. It serves to project or to classify what is embedded already.
+ *  features   [rows, dimension] f32: the encoder's output, embedded with normalize 0; dimension is
+ *             supcon_model_output_dimension(model, SUPCON_OUTPUT_ENCODER)
+ *  outputs    [rows, dimension of the output]; capacity is in floats
+ * Errors: argument (a feature that is not finite), shape, state (no such output), memory, canceled.
+ */
+SUPCON_MUST_CHECK supcon_status supcon_model_forward_head(const supcon_model *model,
+                                                          const float *features, int64_t rows,
+                                                          int64_t dimension,
+                                                          const supcon_embed_options *options,
+                                                          float *outputs, int64_t capacity);
 
 /* Makes the encoder embed in int8, in about half of bf16's time, or of f32's on a CPU without
  * bf16: weights and activations are bytes, in ranges that are calibrated on dataset, some hundreds
@@ -1080,6 +1092,15 @@ void supcon_classifier_options_init_sized(supcon_classifier_options *options, si
 SUPCON_MUST_CHECK supcon_status
 supcon_model_fit_classifier(supcon_model *model, const supcon_dataset *dataset,
                             const supcon_classifier_options *options, float *l2);
+/* Fits the linear classifier as supcon_model_fit_classifier does, but on features that were kept.
+ *  dataset   gives labels, class names and weights; its images are not read
+ *  features  [rows, dimension] f32: a row for each image in the data set's order, the encoder's
+ *            output, embedded with normalize 0
+ * Errors: argument (a feature that is not finite), shape, state (no labels, or in use), memory,
+ * canceled. */
+SUPCON_MUST_CHECK supcon_status supcon_model_fit_classifier_on_features(
+    supcon_model *model, const supcon_dataset *dataset, const float *features, int64_t rows,
+    int64_t dimension, const supcon_classifier_options *options, float *l2);
 /* Replaces the classifier by a new random one for classes classes without names: a run then uses
  * labels, 0 to classes - 1, as outputs. With 0 it is removed, and a run that trains a classifier
  * makes one with the data set's classes and names. If a classifier has names, a run matches the

@@ -1,5 +1,7 @@
+import SupConEvaluation
 import SupConModel
 import SupConTensor
+import SupConTraining
 import SupConVision
 
 /// Embeddings are rows of numbers, one for each image: the output of a model, and the input of
@@ -23,6 +25,17 @@ public struct Embeddings: Sendable, Equatable {
     /// The row of image `row`, 0 to count − 1.
     public subscript(row: Int) -> ArraySlice<Float> {
         values[row * dimension..<(row + 1) * dimension]
+    }
+
+    fileprivate func withFeatures<R>(_ body: (Features) throws(SupConError) -> R)
+        throws(SupConError) -> R
+    {
+        try values.withUnsafeBufferPointer { (values) throws(SupConError) in
+            guard count > 0, let start = values.baseAddress else {
+                throw SupConError(.argument, "there are no features; expected a row or more")
+            }
+            return try body(Features(start, count: count, dimension: dimension))
+        }
     }
 }
 
@@ -48,6 +61,38 @@ extension Model {
     {
         try rows(images.count, options) { (rows) throws(SupConError) in
             try embed(images, options, into: rows)
+        }
+    }
+
+    /// Computes another output from features, the encoder's output for images as `embed` gives it
+    /// with `normalize` false: a projection, or what the classifier says. It saves embedding these
+    /// images again. Any number of threads may do so at once.
+    ///
+    /// Errors: shape (the dimension is not `embeddingDimension`), argument (a feature that is not
+    /// finite), state (the model lacks that output, or is being trained), memory, canceled.
+    public func forwardHead(_ features: Embeddings, _ options: EmbedOptions = EmbedOptions())
+        throws(SupConError) -> Embeddings
+    {
+        try features.withFeatures { (own) throws(SupConError) in
+            try rows(features.count, options) { (rows) throws(SupConError) in
+                try forwardHead(own, options, into: rows)
+            }
+        }
+    }
+
+    /// Fits the linear classifier as `fitClassifier(_:_:stop:)` does, but on features, the encoder's
+    /// output for the images of the data set in their order, as `embed` gives it with `normalize`
+    /// false. It saves embedding these images again.
+    ///
+    /// Errors: shape (not a row of `embeddingDimension` numbers for each image), argument (a feature
+    /// that is not finite), state (no labels, or the model is in use), memory, canceled.
+    @discardableResult public func fitClassifier(
+        _ dataset: Dataset, features: Embeddings,
+        _ options: ClassifierOptions = ClassifierOptions(),
+        stop: (FitProgress) -> Bool = { _ in false }
+    ) throws(SupConError) -> Float {
+        try features.withFeatures { (own) throws(SupConError) in
+            try fitClassifier(dataset, features: own, options, stop: stop)
         }
     }
 

@@ -11,10 +11,9 @@ public func supcon_model_output_dimension(_ model: OpaquePointer?, _ output: Int
 
 /// Returns a buffer for `rows` rows of the output. Errors: argument (NULL), state, shape.
 private func buffer(
-    _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int64, rows: Int, _ model: Model,
-    _ options: EmbedOptions
+    _ embeddings: UnsafeMutablePointer<Float>?, _ name: String, _ capacity: Int64, rows: Int, _ model: Model, _ options: EmbedOptions
 ) throws(SupConError) -> UnsafeMutablePointer<Float> {
-    let embeddings = try SupConC.needed(embeddings, "embeddings")
+    let embeddings = try SupConC.needed(embeddings, name)
     let dimension = model.outputDimension(options.output)
     try require(
         dimension > 0, .state,
@@ -46,7 +45,7 @@ public func supcon_model_embed(
         )
         try model.embed(
             batch, options,
-            into: try buffer(embeddings, capacity, rows: batch.count, model, options))
+            into: try buffer(embeddings, "embeddings", capacity, rows: batch.count, model, options))
     }
 }
 
@@ -63,7 +62,7 @@ public func supcon_model_embed_dataset(
         )
         try model.embed(
             dataset, options,
-            into: try buffer(embeddings, capacity, rows: dataset.count, model, options))
+            into: try buffer(embeddings, "embeddings", capacity, rows: dataset.count, model, options))
     }
 }
 
@@ -78,27 +77,72 @@ public func supcon_model_quantize(_ model: OpaquePointer?, _ dataset: OpaquePoin
 }
 
 @c @implementation
+public func supcon_model_forward_head(
+    _ model: OpaquePointer?, _ features: UnsafePointer<Float>?, _ rows: Int64, _ dimension: Int64,
+    _ options: UnsafePointer<supcon_embed_options>?, _ outputs: UnsafeMutablePointer<Float>?,
+    _ capacity: Int64
+) -> supcon_status {
+    status { () throws(SupConError) in
+        let (model, options) = (try ModelHandle.model(model), try EmbedOptions(options))
+        let features = try Features(features, rows, dimension)
+        try model.forwardHead(
+            features, options,
+            into: try buffer(outputs, "outputs", capacity, rows: features.count, model, options))
+    }
+}
+
+extension Features {
+    /// Makes features of a caller's. Errors: argument.
+    fileprivate init(_ values: UnsafePointer<Float>?, _ rows: Int64, _ dimension: Int64)
+        throws(SupConError)
+    {
+        self.init(
+            try needed(values, "features"), count: try SupConC.count(rows, "rows"),
+            dimension: try SupConC.count(dimension, "dimension"))
+    }
+}
+
+@c @implementation
 public func supcon_model_fit_classifier(
     _ model: OpaquePointer?, _ dataset: OpaquePointer?,
     _ options: UnsafePointer<supcon_classifier_options>?, _ l2: UnsafeMutablePointer<Float>?
 ) -> supcon_status {
     status { () throws(SupConError) in
-        let own = try ClassifierOptions(options)
-        let options = try supcon_classifier_options.read(options)
-        let model = try ModelHandle.model(model)
-        let used = try model.fitClassifier(try DatasetHandle.dataset(dataset), own) { progress in
-            guard let hear = options.progress else { return false }
-            switch progress {
-            case .embedding(let done, let total):
-                return hear(Int32(SUPCON_PHASE_EMBED), Int64(done), Int64(total), options.user_data)
-                    != 0
-            case .fitting(let iteration, let total):
-                return hear(
-                    Int32(SUPCON_PHASE_FIT), Int64(iteration), Int64(total), options.user_data) != 0
-            }
-        }
-        l2?.pointee = used
+        try fit(model, dataset, nil, options, l2)
     }
+}
+
+@c @implementation
+public func supcon_model_fit_classifier_on_features(
+    _ model: OpaquePointer?, _ dataset: OpaquePointer?, _ features: UnsafePointer<Float>?,
+    _ rows: Int64, _ dimension: Int64, _ options: UnsafePointer<supcon_classifier_options>?,
+    _ l2: UnsafeMutablePointer<Float>?
+) -> supcon_status {
+    status { () throws(SupConError) in
+        try fit(model, dataset, Features(features, rows, dimension), options, l2)
+    }
+}
+
+/// Fits a classifier on the features, or on the images if these are nil. Errors: those of both.
+private func fit(
+    _ model: OpaquePointer?, _ dataset: OpaquePointer?, _ features: Features?,
+    _ options: UnsafePointer<supcon_classifier_options>?, _ l2: UnsafeMutablePointer<Float>?
+) throws(SupConError) {
+    let own = try ClassifierOptions(options)
+    let options = try supcon_classifier_options.read(options)
+    let (model, dataset) = (try ModelHandle.model(model), try DatasetHandle.dataset(dataset))
+    let used = try model.fitClassifier(dataset, features: features, own) { progress in
+        guard let hear = options.progress else { return false }
+        switch progress {
+        case .embedding(let done, let total):
+            return hear(Int32(SUPCON_PHASE_EMBED), Int64(done), Int64(total), options.user_data)
+                != 0
+        case .fitting(let iteration, let total):
+            return hear(
+                Int32(SUPCON_PHASE_FIT), Int64(iteration), Int64(total), options.user_data) != 0
+        }
+    }
+    l2?.pointee = used
 }
 
 @c @implementation

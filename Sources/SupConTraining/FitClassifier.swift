@@ -11,6 +11,16 @@ public enum FitProgress: Sendable, Equatable {
     case fitting(iteration: Int, of: Int)
 }
 
+/// The rows that a classifier is fitted on.
+private struct FitRows {
+    /// r of the images [classes.count, embeddingDimension].
+    var values: UnsafePointer<Float>
+    var classes: [Int64]
+    var weights: [Float]?
+    /// What `values` points into, unless that is the caller's.
+    var memory: AlignedBuffer?
+}
+
 extension Model {
     /// Fits the linear classifier "fc" on the frozen encoder's output r for the unaugmented images
     /// of a labeled data set, by L-BFGS, and stores it with the names of its classes. Returns l2,
@@ -24,6 +34,15 @@ extension Model {
         _ dataset: Dataset, _ options: ClassifierOptions = ClassifierOptions(),
         stop: (FitProgress) -> Bool = { _ in false }
     ) throws(SupConError) -> Float {
+        try fitClassifier(dataset, features: nil, options, stop: stop)
+    }
+
+    /// Fits the classifier as above, but on features of the images, in their order, unless these
+    /// are nil. Errors: also argument (a feature that is not finite).
+    package func fitClassifier(
+        _ dataset: Dataset, features: Features?, _ options: ClassifierOptions,
+        stop: (FitProgress) -> Bool
+    ) throws(SupConError) -> Float {
         let watch = context.watch()
         try options.validate()
         try require(
@@ -34,22 +53,20 @@ extension Model {
             "the data set has \(dataset.classes) class; expected 2 or more to fit a classifier")
         let names = try dataset.classNameList()
         return try exclusive(keepsEncoder: true) { () throws(SupConError) in
-            let dimension = outputDimension(.encoder)
-            let count = dataset.count.multipliedReportingOverflow(by: dimension)
-            try require(
-                !count.overflow, .memory,
-                "\(dataset.count) rows of \(dimension) numbers are more than memory")
-            try context.checkMemory(
-                count.partialValue * 4, for: "the encoder's output for \(dataset.count) images")
-            let rows = try AlignedBuffer(Float.self, count: count.partialValue)
-            let classes = try embedInPieces(
-                dataset, into: rows.floats, dimension: dimension, stop: stop)
-            let fitted = try classes.withUnsafeBufferPointer { (labels) throws(SupConError) in
-                try SoftmaxRegression(
-                    rows: rows.floats, labels: labels, dimension: dimension,
-                    classes: dataset.classes, scaling: .scaled, weights: dataset.weights,
-                    options: options, context: context, watch: watch,
-                    stop: { stop(.fitting(iteration: $0, of: $1)) })
+            let rows =
+                if let features {
+                    try rows(dataset, features)
+                } else {
+                    try rows(dataset, stop: stop)
+                }
+            let fitted = try withExtendedLifetime(rows.memory) { () throws(SupConError) in
+                try rows.classes.withUnsafeBufferPointer { (labels) throws(SupConError) in
+                    try SoftmaxRegression(
+                        rows: rows.values, labels: labels, dimension: outputDimension(.encoder),
+                        classes: dataset.classes, scaling: .scaled, weights: rows.weights,
+                        options: options, context: context, watch: watch,
+                        stop: { stop(.fitting(iteration: $0, of: $1)) })
+                }
             }
             try setClasses(dataset.classes, names: names, seed: 0)
             let parameters = network.parameters
@@ -64,30 +81,65 @@ extension Model {
         }
     }
 
-    /// Writes r of all readable images, in pieces of about a second's work, and returns the classes
-    /// of these images. Errors: canceled, and those of embedding.
-    private func embedInPieces(
-        _ dataset: Dataset, into rows: UnsafeMutablePointer<Float>, dimension: Int,
-        stop: (FitProgress) -> Bool
-    ) throws(SupConError) -> [Int64] {
+    /// Returns the caller's features, normalized if the classifier's input is. Errors: shape,
+    /// argument, memory.
+    private func rows(_ dataset: Dataset, _ features: Features) throws(SupConError) -> FitRows {
+        try features.check(dimension: outputDimension(.encoder))
+        try require(
+            features.count == dataset.count, .shape,
+            "there are \(features.count) features; expected one for each of \(dataset.count) images"
+        )
+        var rows = FitRows(
+            values: features.values, classes: (dataset.classIndices ?? []).map { Int64($0) },
+            weights: dataset.weights)
+        if configuration.normalizesFeatures {
+            let memory = try fitMemory(rows: features.count)
+            L2Normalize(rows: features.count, dimension: features.dimension).forward(
+                w: features.values, z: memory.floats)
+            (rows.memory, rows.values) = (memory, UnsafePointer(memory.floats))
+        }
+        return rows
+    }
+
+    /// Embeds all readable images, in pieces of about a second's work. Errors: canceled, memory, and
+    /// those of embedding.
+    private func rows(_ dataset: Dataset, stop: (FitProgress) -> Bool) throws(SupConError)
+        -> FitRows
+    {
+        let memory = try fitMemory(rows: dataset.count)
+        var rows = FitRows(
+            values: UnsafePointer(memory.floats), classes: [],
+            weights: dataset.weights == nil ? nil : [], memory: memory)
         var embedding = EmbedOptions()
         // The classifier's input is normalized in the same way.
         embedding.normalize = configuration.normalizesFeatures
         let piece = 256 * max(1, (1 << 22) / (256 * imageHeight * imageWidth))
-        var classes: [Int64] = []
         for start in stride(from: 0, to: dataset.count, by: piece) {
             let end = min(start + piece, dataset.count)
             let part =
                 end - start == dataset.count ? dataset : try dataset.subset(Array(start..<end))
             let found = try embedReadable(
-                part, embedding, into: rows + classes.count * dimension
+                part, embedding,
+                into: memory.floats + rows.classes.count * outputDimension(.encoder)
             ).images
-            classes += (found.classIndices ?? []).map { Int64($0) }
+            rows.classes += (found.classIndices ?? []).map { Int64($0) }
+            rows.weights? += found.weights ?? []
             try require(
                 !stop(.embedding(done: end, of: dataset.count)), .canceled,
                 "stopped after embedding \(end) of \(dataset.count) images")
         }
-        return classes
+        return rows
+    }
+
+    /// Returns memory for the rows of `rows` images. Errors: memory.
+    private func fitMemory(rows: Int) throws(SupConError) -> AlignedBuffer {
+        let dimension = outputDimension(.encoder)
+        let count = rows.multipliedReportingOverflow(by: dimension)
+        try require(
+            !count.overflow, .memory, "\(rows) rows of \(dimension) numbers are more than memory")
+        try context.checkMemory(
+            count.partialValue * 4, for: "the encoder's output for \(rows) images")
+        return try AlignedBuffer(Float.self, count: count.partialValue)
     }
 
     /// Replaces the classifier by a new random one for `classes` classes, named by their numbers.

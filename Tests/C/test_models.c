@@ -160,8 +160,56 @@ static void classifying(void) {
   supcon_model_free(model);
 }
 
+/* What the encoder made of the images is kept: it is classified, and a classifier is fitted on it. */
+static void keeping_features(void) {
+  supcon_model *model = small_model(), *other = small_model();
+  supcon_dataset *dataset = small_dataset();
+  enum { COLUMNS = 64 };
+  static float features[IMAGES * COLUMNS], outputs[IMAGES * CLASSES], others[IMAGES * CLASSES];
+  supcon_embed_options options;
+  supcon_embed_options_init(&options);
+  options.normalize = 0;
+  WORKS(supcon_model_embed_dataset(model, dataset, &options, features, IMAGES * COLUMNS));
+  float l2 = 0, l2_of_other = 0;
+  WORKS(supcon_model_fit_classifier(model, dataset, NULL, &l2));
+  WORKS(supcon_model_fit_classifier_on_features(other, dataset, features, IMAGES, COLUMNS, NULL,
+                                                &l2_of_other));
+  EXPECT(l2 == l2_of_other, "l2 is %g and %g", l2, l2_of_other);
+  options.output = SUPCON_OUTPUT_PROBABILITIES;
+  WORKS(supcon_model_embed_dataset(model, dataset, &options, outputs, IMAGES * CLASSES));
+  WORKS(supcon_model_forward_head(other, features, IMAGES, COLUMNS, &options, others,
+                                  IMAGES * CLASSES));
+  double largest = 0;
+  for (int i = 0; i < IMAGES * CLASSES; ++i)
+    largest = fmax(largest, fabs((double)(outputs[i] - others[i])));
+  EXPECT(largest < 1e-4, "probabilities of features differ by %g", largest);
+
+  outputs[0] = 42;
+#define REFUSES_HEAD(given, rows, dimension, place, capacity, statuses, word)                  \
+  REFUSES(supcon_model_forward_head(model, given, rows, dimension, &options, place, capacity), \
+          statuses, word)
+  REFUSES_HEAD(NULL, IMAGES, COLUMNS, outputs, IMAGES * CLASSES, ARGUMENT, "features");
+  REFUSES_HEAD(features, 0, COLUMNS, outputs, IMAGES * CLASSES, ARGUMENT, "rows is 0");
+  REFUSES_HEAD(features, (int64_t)1 << 62, COLUMNS, outputs, 0, ARGUMENT, "4611686018427387904");
+  REFUSES_HEAD(features, IMAGES, COLUMNS - 1, outputs, IMAGES * CLASSES, SHAPE, "63");
+  REFUSES_HEAD(features, IMAGES, COLUMNS, outputs, IMAGES * CLASSES - 1, SHAPE, "capacity");
+  REFUSES_HEAD(features, IMAGES, COLUMNS, NULL, IMAGES * CLASSES, ARGUMENT, "outputs");
+  features[COLUMNS + 3] = NAN;
+  REFUSES_HEAD(features, IMAGES, COLUMNS, outputs, IMAGES * CLASSES, ARGUMENT, "features[1, 3]");
+  EXPECT(outputs[0] == 42, "a failed call changed the outputs");
+  REFUSES(supcon_model_fit_classifier_on_features(model, dataset, features, IMAGES, COLUMNS, NULL,
+                                                  NULL),
+          ARGUMENT, "features[1, 3]");
+  REFUSES(supcon_model_fit_classifier_on_features(model, dataset, features, 1, COLUMNS, NULL, NULL),
+          SHAPE, "1 features");
+  supcon_dataset_free(dataset);
+  supcon_model_free(other);
+  supcon_model_free(model);
+}
+
 void test_models(void) {
   making();
   embedding();
   classifying();
+  keeping_features();
 }

@@ -238,6 +238,12 @@ static void test_model(const std::string &folder) {
   probabilities.output = SUPCON_OUTPUT_PROBABILITIES;
   const auto chances = model.embed(ramps.images(), probabilities);
   EXPECT(chances.columns == kClasses && near(chances[0][0] + chances[0][1] + chances[0][2], 1));
+  supcon::EmbedOptions raw;
+  raw.normalize = 0;
+  const auto features = model.embed(ramps.images(), raw);
+  EXPECT(near(model.forward_head(features, probabilities)[5][1], chances[5][1]));
+  EXPECT(model.fit_classifier_on_features(ramps.dataset(), features) > 0);
+  EXPECT(near(model.embed(ramps.images(), probabilities)[5][1], chances[5][1]));
   REFUSES(model.fit_classifier(ramps.dataset(), {},
                                [](std::int32_t, std::int64_t, std::int64_t) { return false; }),
           SUPCON_STATUS_CANCELED, "");

@@ -62,6 +62,17 @@ class Model {
                                              detail::length(rows.size())));
   }
 
+  /// Computes another output from features that were kept: the encoder's output, embedded with
+  /// normalize 0.
+  Matrix<float> forward_head(const Matrix<float> &features,
+                             const EmbedOptions &options = {}) const {
+    Matrix<float> rows(features.rows, output_dimension(options.output));
+    detail::check(supcon_model_forward_head(get(), features.values.data(), features.rows,
+                                            features.columns, &options, rows.values.data(),
+                                            detail::length(rows.values.size())));
+    return rows;
+  }
+
   /// Embeds in int8 from here on, in ranges that are calibrated on a data set.
   void quantize(const Dataset &dataset) {
     detail::check(supcon_model_quantize(get(), dataset.get()));
@@ -72,16 +83,20 @@ class Model {
   /// Returns l2: the option, or what was chosen. `progress` takes the place of options.progress.
   float fit_classifier(const Dataset &dataset, ClassifierOptions options = {},
                        const Progress &progress = {}) {
-    if (progress) {
-      options.user_data = const_cast<Progress *>(&progress);
-      options.progress = [](std::int32_t phase, std::int64_t done, std::int64_t total,
-                            void *user_data) noexcept {
-        return detail::guarded(
-            [&] { return (*static_cast<const Progress *>(user_data))(phase, done, total); });
-      };
-    }
     float l2 = 0;
+    hear(options, progress);
     detail::check(supcon_model_fit_classifier(get(), dataset.get(), &options, &l2));
+    return l2;
+  }
+  /// Likewise, on features that were kept: a row for each image of the data set, the encoder's
+  /// output, embedded with normalize 0.
+  float fit_classifier_on_features(const Dataset &dataset, const Matrix<float> &features,
+                                   ClassifierOptions options = {}, const Progress &progress = {}) {
+    float l2 = 0;
+    hear(options, progress);
+    detail::check(supcon_model_fit_classifier_on_features(get(), dataset.get(),
+                                                          features.values.data(), features.rows,
+                                                          features.columns, &options, &l2));
     return l2;
   }
   /// 0: takes the classifier away.
@@ -92,6 +107,16 @@ class Model {
   supcon_model *get() const noexcept { return handle_.get(); }
 
  private:
+  static void hear(ClassifierOptions &options, const Progress &progress) {
+    if (!progress) return;
+    options.user_data = const_cast<Progress *>(&progress);
+    options.progress = [](std::int32_t phase, std::int64_t done, std::int64_t total,
+                          void *user_data) noexcept {
+      return detail::guarded(
+          [&] { return (*static_cast<const Progress *>(user_data))(phase, done, total); });
+    };
+  }
+
   explicit Model(supcon_model *handle) : handle_(handle) {}
   detail::Handle<supcon_model, supcon_model_free> handle_;
 };

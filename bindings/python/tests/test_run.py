@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import files
 import numpy as np
 import pytest
 
@@ -186,6 +187,31 @@ def test_without_labels_and_with_test_images(shapes, tmp_path):
     other = test.with_class_names(["upright", "slanted"])
     with pytest.raises(supcon.ArgumentError, match="'slanted'"):
         supcon.train(model(), data, run=tmp_path / "other", test=other, **options)
+
+
+def test_files_that_vanish_before_a_run_is_judged(shapes, tmp_path):
+    """They are left out, in the command too, which fits a classifier before."""
+    images, labels = shapes
+    files.folder(tmp_path / "train", images, labels)
+    files.folder(tmp_path / "test", images[:20], labels[:20])
+    gone = [tmp_path / "train" / "upright" / "0001.png", tmp_path / "test" / "lying" / "0002.png"]
+
+    def remove(event):
+        for it in gone if event.kind == "epoch" and event.epoch == RUN["epochs"] else ():
+            it.unlink()
+
+    data, test = (supcon.ImageFolder(tmp_path / it, channels=1) for it in ("train", "test"))
+    training = supcon.train(model(), data, run=tmp_path / "r", test=test, callbacks=remove, **RUN)
+    from supcon._assessment import Assessment
+    from supcon._features import Features
+
+    found = Assessment.load(training.run / "evaluation.npz")
+    assert found.metrics["images"] == 19 and "lying/0002.png" not in found.names.tolist()
+    kept = Features.of(model(), data)
+    np.testing.assert_array_equal(
+        kept.data.labels, np.delete(data.labels, data.paths.index(str(gone[0])))
+    )
+    assert len(kept.rows) == 95
 
 
 @pytest.mark.parametrize("count", [1, 2])

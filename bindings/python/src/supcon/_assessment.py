@@ -18,6 +18,7 @@ from ._augmentation import augment
 from ._data import Dataset
 from ._errors import ArgumentError, FormatError
 from ._evaluation import evaluate
+from ._features import Features
 from ._measures import alignment, calibration, retrieval, uniformity
 from ._model import Model
 from ._training import seed_number, validation_split
@@ -99,21 +100,28 @@ def assess(
     options: dict[str, Any],
     test: Dataset | None = None,
     progress: Callable[[str], EmbedProgress | None] | None = None,
+    training: Features | None = None,
 ) -> Assessment:
     """Judges a model on `test`, else on the validation split of its run (`options`: those of
-    `supcon.train`), else on its training images. `progress(what)` returns a callback for
-    `Model.embed`.
+    `supcon.train`), else on its training images, whose features are `training` if they have been
+    kept. `progress(what)` returns a callback for `Model.embed`.
     """
     known, judged, words, held_out = _parts(data, options, test)
-    known, judged = _some(known, MOST_KNOWN), _some(judged, MOST_JUDGED)
-    known_labels, labels = _classes_of(known, data), _classes_of(judged, data)
     tell = progress or (lambda what: None)
-    rows = model.embed(judged, progress=tell("held-out images" if held_out else "images"))
-    known_rows = model.embed(known, progress=tell("training images")) if held_out else rows
+    if training is None:
+        training = Features.of(model, _some(known, MOST_KNOWN), tell("training images"))
+    elif len(training.data) > MOST_KNOWN:
+        training = training.subset(_spread(len(training.data), MOST_KNOWN))
+    judging = training
+    if held_out:
+        judging = Features.of(model, _some(judged, MOST_JUDGED), tell("held-out images"))
+    known, judged = training.data, judging.data
+    known_rows, rows = training.units(), judging.units()
+    known_labels, labels = _classes_of(known, data), _classes_of(judged, data)
     found = Assessment(words, held_out, names=_names(judged))
     if labels is not None and known_labels is not None:
         found.class_names, found.labels = list(data.class_names), labels
-        _classify(found, model, known_labels, known_rows, judged, rows)
+        _classify(found, model, known_labels, known_rows, judging, rows)
     if len(rows) > 1:
         found.metrics["uniformity"] = uniformity(rows, n_jobs=model.n_jobs)
     found.metrics["images"] = len(judged)
@@ -185,7 +193,7 @@ def _classify(
     model: Model,
     known_labels: Array,
     known_rows: Float32,
-    judged: Dataset,
+    judging: Features,
     rows: Float32,
 ) -> None:
     """Fills in the predictions and all that follows from them. They are the model's classifier's,
@@ -195,12 +203,12 @@ def _classify(
     several = len(np.unique(known_labels)) > 1
     found.guesser = "the model's classifier" if own else "a linear probe on the training images"
     if own:
-        probabilities = model.embed(judged, "probabilities", False)
+        probabilities = model.forward_head(judging.rows, "probabilities")
     elif several:
         probe = evaluate(
             known_rows, known_labels, rows, found.labels, "linear", n_jobs=model.n_jobs
         )
-        probabilities = np.zeros((len(judged), classes), np.float32)
+        probabilities = np.zeros((len(rows), classes), np.float32)
         probabilities[:, probe.classes] = probe.probabilities
     else:
         return

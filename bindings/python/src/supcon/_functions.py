@@ -255,10 +255,21 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
         status,
         [ModelHandle, DatasetHandle, POINTER(EmbedOptions), _floats, c_int64],
     ),
+    "supcon_model_forward_head": (
+        status,
+        [ModelHandle, _floats, c_int64, c_int64, POINTER(EmbedOptions), _floats, c_int64],
+    ),
     "supcon_model_quantize": (status, [ModelHandle, DatasetHandle]),
     "supcon_model_fit_classifier": (
         status,
         [ModelHandle, DatasetHandle, POINTER(ClassifierOptions), POINTER(c_float)],
+    ),
+    "supcon_model_fit_classifier_on_features": (
+        status,
+        [
+            *(ModelHandle, DatasetHandle, _floats, c_int64, c_int64),
+            *(POINTER(ClassifierOptions), POINTER(c_float)),
+        ],
     ),
     "supcon_model_reset_classifier": (status, [ModelHandle, c_int32]),
     "supcon_preset_count": (c_int64, []),

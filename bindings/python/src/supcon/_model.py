@@ -19,6 +19,7 @@ from ._errors import ArgumentError, ForkError, FormatError
 from ._images import Pixels, floats, is_nothing
 from ._inputs import labeled, source
 from ._library import call, check, context, guarded, lib, own
+from ._measures import rows_of
 from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
 from ._types import (
     ArrayLike,
@@ -224,11 +225,53 @@ class Model(Description):
         )
         return self
 
+    def forward_head(
+        self,
+        features: ArrayLike,
+        output: _generated.OutputName = "probabilities",
+        normalize: bool = True,
+    ) -> Float32:
+        """Computes an output from features that were kept, as `embed` would from the images.
+
+        Parameters
+        ----------
+        features : [n, dimension]
+            The encoder's output for images: ``embed(images, normalize=False)``.
+        output, normalize
+            As in `embed`.
+
+        Returns
+        -------
+        float32 [n, dimension of the output]
+
+        Raises
+        ------
+        ArgumentError (a feature that is not finite), ShapeError, StateError (no such output, or
+        training is under way)
+        """
+        options = build(EMBED, output=output, normalize=normalize)
+        given = rows_of(features, "features")
+        dimension = lib.supcon_model_output_dimension(self._handle, options.output)
+        rows = np.empty((len(given), dimension), np.float32)
+        if len(given) or not dimension:
+            call(
+                lib.supcon_model_forward_head,
+                self._handle,
+                floats(given),
+                *given.shape,
+                ctypes.byref(options),
+                floats(rows),
+                rows.size,
+                context=self._context,
+            )
+        return rows
+
     def fit_classifier(
         self,
         images: Images,
         labels: ArrayLike | None = None,
         *,
+        features: ArrayLike | None = None,
         class_weight: ClassWeight | None = None,
         sample_weight: ArrayLike | None = None,
         iterations: int | None = None,
@@ -239,6 +282,9 @@ class Model(Description):
         [n] of any kind, numbered in order; None: those of the data set. Nobody may use the model
         meanwhile; an exception leaves it unchanged.
 
+        features : [n, dimension], optional
+            The encoder's output for these images, ``embed(images, normalize=False)``, if it was
+            kept. None: the images are embedded.
         class_weight : dict, "balanced" or [classes], optional
             As in `SupConEncoder`.
         sample_weight : [n], optional
@@ -264,10 +310,16 @@ class Model(Description):
         if progress is not None:
             options.progress = hearing
         l2_used = ctypes.c_float()
+        function, kept = lib.supcon_model_fit_classifier, ()
+        if features is not None:
+            rows = rows_of(features, "features")
+            function = lib.supcon_model_fit_classifier_on_features
+            kept = (floats(rows), *rows.shape)
         call(
-            lib.supcon_model_fit_classifier,
+            function,
             self._handle,
             data._handle,
+            *kept,
             ctypes.byref(options),
             ctypes.byref(l2_used),
             context=self._context,

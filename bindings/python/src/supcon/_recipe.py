@@ -10,7 +10,7 @@ import numpy as np
 
 from ._augmentation import augment
 from ._data import Dataset
-from ._errors import FileError, FormatError
+from ._features import using_readable
 from ._generated import Head, Stem
 from ._model import Model
 from ._options import TRAIN
@@ -189,21 +189,8 @@ def sampled(data: Dataset, use: Callable[[Dataset], Float32]) -> tuple[Int64, Fl
     out unreadable: a run replaces these, and tells of them.
     """
     rows = np.random.default_rng(0).permutation(data.count)[:SAMPLE]
-    try:
-        return rows, use(data.subset(rows))
-    except (FileError, FormatError):
-        rows = rows[[is_readable(data.subset([row])) for row in rows]]
-        if not len(rows):
-            raise
-        return rows, use(data.subset(rows))
-
-
-def is_readable(image: Dataset) -> bool:
-    try:
-        augment(image, "none", size=1)
-    except (FileError, FormatError):
-        return False
-    return True
+    kept, used = using_readable(data.subset(rows), use)
+    return rows[kept], used
 
 
 def cached_rounds(begun: Model, count: int, options: dict[str, Any]) -> tuple[int, float]:

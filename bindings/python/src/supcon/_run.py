@@ -27,6 +27,7 @@ from . import _assessment, _card, _config, _files, _tensorboard
 from ._convert import path as encoded_path
 from ._data import Dataset
 from ._errors import ArgumentError
+from ._features import Features
 from ._library import version
 from ._model import Model
 from ._shown import number_of
@@ -163,16 +164,20 @@ class Run:
         test: Dataset | None = None,
         *,
         progress: Callable[[str], EmbedProgress | None] | None = None,
+        training: Features | None = None,
         assess: bool = True,
     ) -> None:
-        """Writes the model, its evaluation, and the card. Without `assess` (for an interrupted run)
-        it writes the model and a card without figures.
+        """Writes the model, its evaluation, and the card. `training`: the features of the training
+        images, if they have been kept. Without `assess` (for an interrupted run) it writes the
+        model and a card without figures.
         """
         if self.events:
             self.events.close()
         model.save(self.model)
         if assess:
-            self.assessment = _assessment.assess(model, data, self.options, test, progress)
+            self.assessment = _assessment.assess(
+                model, data, self.options, test, progress, training
+            )
             self.assessment.save(self.evaluation)
         content = _card.text(self, model, data)
         _files.write(str(self.card), lambda file: file.write(content.encode()))

@@ -15,6 +15,7 @@ from .._augmentation import image_size as pair
 from .._collectives import Collectives, first_does
 from .._data import Dataset
 from .._errors import ArgumentError, SupConError
+from .._features import Features
 from .._model import Model, load
 from .._options import CLASSIFIER, DATASET, LOSS, MODEL, MODEL_DATA, TRAIN
 from .._presets import (
@@ -221,19 +222,24 @@ def _train(arguments: SimpleNamespace, begin: Prepared, alone: bool, bar: Bar) -
         raise
     if not arguments.ranks.is_first:
         return 0
+    known = None
     if labels and not learns_classes(options) and arguments.classifier is not False:
         bar.stage("fitting the linear classifier")
         fit = given_of(arguments, CLASSIFIER)
-        known = validation_split(data, options)[0]  # held-out images judge the classifier too
+        # held-out images judge the classifier too
+        known = Features.of(model, validation_split(data, options)[0])
         model.fit_classifier(
-            known, iterations=fit.get("classifier_iterations"), l2=fit.get("classifier_l2")
+            known.data,
+            features=known.rows,
+            iterations=fit.get("classifier_iterations"),
+            l2=fit.get("classifier_l2"),
         )
     if folder is None:
         model.save(arguments.output)
         print(arguments.output)
         return 0
     bar.stage("judging the model")
-    folder.finish(model, data, begin.test)
+    folder.finish(model, data, begin.test, training=known)
     made = ["model.safetensors", "README.md"]
     if arguments.report is not False:
         from .._report import report

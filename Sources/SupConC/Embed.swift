@@ -11,7 +11,8 @@ public func supcon_model_output_dimension(_ model: OpaquePointer?, _ output: Int
 
 /// Returns a buffer for `rows` rows of the output. Errors: argument (NULL), state, shape.
 private func buffer(
-    _ embeddings: UnsafeMutablePointer<Float>?, _ name: String, _ capacity: Int64, rows: Int, _ model: Model, _ options: EmbedOptions
+    _ embeddings: UnsafeMutablePointer<Float>?, _ name: String, _ capacity: Int64, rows: Int,
+    _ model: Model, _ options: EmbedOptions
 ) throws(SupConError) -> UnsafeMutablePointer<Float> {
     let embeddings = try SupConC.needed(embeddings, name)
     let dimension = model.outputDimension(options.output)
@@ -62,7 +63,8 @@ public func supcon_model_embed_dataset(
         )
         try model.embed(
             dataset, options,
-            into: try buffer(embeddings, "embeddings", capacity, rows: dataset.count, model, options))
+            into: try buffer(
+                embeddings, "embeddings", capacity, rows: dataset.count, model, options))
     }
 }
 

@@ -1,5 +1,7 @@
 """What is chosen for images where the caller chooses nothing."""
 
+import itertools
+
 import files
 import numpy as np
 import pytest
@@ -117,6 +119,14 @@ def test_weights_that_know_the_classes_train_the_last_stage():
     assert known["image_size_schedule"] == [64, 97] and "freeze_stages" not in known
     assert "all stages are trained, on views of 64, 97 pixels" in why
     alone, _ = _recipe.suited(data, {"epochs": 1}, large.image_size, large)
+    many = data.subset(np.arange(1000) % data.count)
+    for begun, is_judged in itertools.product((None, large), (False, True)):
+        found, why = _recipe.suited(many, {}, large.image_size, begun, is_judged)
+        spared = begun is not None and is_judged
+        assert found.get("validation_fraction") == (0 if spared else None)
+        assert ("no image is held out, as others are there to judge by" in why) == spared
+    kept, _ = _recipe.suited(many, {"patience": 3}, large.image_size, large, True)
+    assert "validation_fraction" not in kept
     assert alone["freeze_stages"] == 3 and "image_size_schedule" not in alone
     small = given_weights(image_size=64)
     assert "freeze_stages" not in _recipe.suited(data, {}, small.image_size, small)[0]

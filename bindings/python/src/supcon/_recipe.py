@@ -38,7 +38,11 @@ KNOWN = 0.95
 
 
 def suited(
-    data: Dataset, options: dict[str, Any], size: tuple[int, int], begun: Model | None = None
+    data: Dataset,
+    options: dict[str, Any],
+    size: tuple[int, int],
+    begun: Model | None = None,
+    is_judged: bool = False,
 ) -> tuple[dict[str, Any], str]:
     """Returns the options of `train` with those that are not given chosen for these images, and a
     sentence that says what was chosen and why.
@@ -46,16 +50,20 @@ def suited(
     options : what the caller gave, without None
     size : height and width of the model's images
     begun : the model whose weights training starts from; None: random ones
+    is_judged : whether there are other images to judge the model by
     """
     chosen: dict[str, Any] = {}
     told = [] if begun else [f"images of {size[0]}x{size[1]} pixels"]
     classes = len(data.class_names) if data.labels is not None else 0
     held_out = options.get("validation_fraction")
     if held_out is None and not options.get("patience") and not options.get("restore_best"):
-        held_out = 0.05 if data.count >= 1000 else 0.0
-        if data.count < 1000:
-            chosen["validation_fraction"] = held_out
-            told.append("no image is held out, of fewer than 1000")
+        held_out, few = 0.05, data.count < 1000
+        # Held-out images show how a long run goes on; a short one from given weights only needs
+        # to be judged at its end.
+        if few or (begun is not None and is_judged):
+            chosen["validation_fraction"] = held_out = 0.0
+            why = "of fewer than 1000" if few else "as others are there to judge by"
+            told.append(f"no image is held out, {why}")
     count = data.count - int(data.count * (0.05 if held_out is None else held_out))
     if "batch_size" not in options:
         per_class, pixels = options.get("images_per_class") or 0, size[0] * size[1]

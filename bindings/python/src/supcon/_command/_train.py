@@ -135,7 +135,9 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
     if recipe is None:
         size = pair(arguments.image_size or suitable_size(data))
         size = size if begun is None else begun.image_size
-        found, why = _of_first(joins, lambda: _chosen(data, only(options), size, begun))
+        found, why = _of_first(
+            joins, lambda: _chosen(data, only(options), size, begun, test is not None)
+        )
         options |= found
     given = given_of(arguments, (*MODEL, "image_size", "mean", "std", "seed"))
     if begun is None:

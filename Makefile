@@ -247,8 +247,7 @@ build-openblas: deps-build swift
 test-openblas: build-openblas
 	$(SWIFT) test $(OPENBLAS_TESTS) --skip-build
 
-# The network on oneDNN 3.x, which newer distributions have: PyPI's, as Debian 12 has 2.x alone. It is no part of `make test`: with 3.2 the f32 inference of a 7×7
-# kernel on a few pixels differs between two runs now and then (ConvolutionSweepTests, about every fourth run), which is not cleared up.
+# The network on oneDNN 3.x, which newer distributions have: PyPI's, as Debian 12 has 2.x alone. It is no part of `make test`, as it builds the package once more.
 ONEDNN3 := $(BUILD)/onednn3
 test-onednn3: deps-build swift venv
 	@[ -f $(ONEDNN3)/ready ] || { mkdir -p $(ONEDNN3) && \

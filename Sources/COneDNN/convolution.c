@@ -56,7 +56,7 @@ static dnnl_engine_t shared_engine(void) {
 }
 
 struct scd_convolution {
-  int what;
+  int what, threads;
   dnnl_primitive_t run, reorder;
   dnnl_stream_t stream;
   dnnl_memory_t x, weights, bias, y, scratch,
@@ -170,6 +170,7 @@ int scd_convolution_create(const scd_convolution_shape *s, int what, int fused,
   pthread_mutex_lock(&creation);
   const int former = scd_enter(threads);
   c->what = what;
+  c->threads = threads;
   dnnl_status_t status = dnnl_success;
   dnnl_primitive_attr_t attributes = NULL;
   dnnl_post_ops_t post_ops = NULL;
@@ -257,6 +258,60 @@ cleanup:
   if (post_ops) dnnl_post_ops_destroy(post_ops);
   if (attributes) dnnl_primitive_attr_destroy(attributes);
   FREE_MD(x), FREE_MD(w), FREE_MD(any_w), FREE_MD(bias), FREE_MD(y), FREE_MD(plain);
+  scd_leave(former);
+  pthread_mutex_unlock(&creation);
+  if (status == dnnl_success) *convolution = c;
+  else scd_convolution_free(c);
+  return status;
+}
+
+/* Makes memory of the same description, which points nowhere yet. */
+static dnnl_status_t like_memory(dnnl_memory_t of, dnnl_memory_t *made) {
+  md_view view;
+  const dnnl_status_t status = dnnl_memory_get_memory_desc(of, &view);
+  return status != dnnl_success ? status
+                                : dnnl_memory_create(made, view, shared_engine(), DNNL_MEMORY_NONE);
+}
+
+static dnnl_status_t like_primitive(dnnl_primitive_t of, dnnl_primitive_t *made) {
+  const_dnnl_primitive_desc_t description;
+  const dnnl_status_t status = dnnl_primitive_get_primitive_desc(of, &description);
+  return status != dnnl_success ? status : dnnl_primitive_create(made, description);
+}
+
+int scd_convolution_copy(const scd_convolution *of, scd_convolution **convolution) {
+  *convolution = NULL;
+  scd_convolution *c = calloc(1, sizeof *c);
+  if (!c) return dnnl_out_of_memory;
+  c->what = of->what;
+  c->threads = of->threads;
+  c->outputs = of->outputs;
+  c->packed_bytes = of->packed_bytes;
+  c->scratch_bytes = of->scratch_bytes;
+  c->implementation = of->implementation;
+  pthread_mutex_lock(&creation);
+  const int former = scd_enter(c->threads);
+  dnnl_status_t status = dnnl_success;
+  TRY(like_primitive(of->run, &c->run));
+  TRY(like_primitive(of->reorder, &c->reorder));
+  TRY(dnnl_stream_create(&c->stream, shared_engine(), dnnl_stream_default_flags));
+  TRY(like_memory(of->x, &c->x));
+  TRY(like_memory(of->y, &c->y));
+  TRY(like_memory(of->weights, &c->weights));
+  TRY(like_memory(of->bias, &c->bias));
+  TRY(like_memory(of->plain, &c->plain));
+  TRY(like_memory(of->scratch, &c->scratch));
+  if (of->scales) {
+    c->scales = malloc((size_t)of->outputs * sizeof *c->scales);
+    if (!c->scales) status = dnnl_out_of_memory;
+    else memcpy(c->scales, of->scales, (size_t)of->outputs * sizeof *c->scales);
+    if (status == dnnl_success && of->scale_memory) {
+      TRY(like_memory(of->scale_memory, &c->scale_memory));
+      TRY(dnnl_memory_set_data_handle(c->scale_memory, c->scales));
+    }
+  }
+
+cleanup:
   scd_leave(former);
   pthread_mutex_unlock(&creation);
   if (status == dnnl_success) *convolution = c;

@@ -41,9 +41,12 @@ final class OneDNNOperation {
             let first = made.count
             for _ in 0..<workers {
                 var result: OpaquePointer?
-                let status = Self.create(
-                    piece, what, fused, int8, type, threads: usesTeam ? threads : 1,
-                    like: made.first, &result)
+                let status =
+                    made.count > first
+                    ? scd_convolution_copy(made[first], &result)
+                    : Self.create(
+                        piece, what, fused, int8, type, threads: usesTeam ? threads : 1,
+                        like: made.first, &result)
                 guard let result else {
                     made.forEach { scd_convolution_free($0) }
                     throw SupConError(
@@ -126,12 +129,13 @@ final class OneDNNOperation {
         x: UnsafeRawPointer, weights: UnsafeMutableRawPointer, weightStride: Int = 0,
         bias: UnsafePointer<Float>? = nil, y: UnsafeRawPointer, scratch: UnsafeMutableRawPointer
     ) {
-        onEngineThreads {
-            Parallel.pieces(cut.count, threads: threads) { worker, piece in
-                let primitives = piece == cut.count - 1 ? lastPrimitives : primitives
-                let image = piece * cut.size
-                let own = scratch + worker * scratchStride
-                if clearsScratch { memset(own, 0, scratchStride) }
+        Parallel.pieces(cut.count, threads: threads) { worker, piece in
+            let primitives = piece == cut.count - 1 ? lastPrimitives : primitives
+            let image = piece * cut.size
+            let own = scratch + worker * scratchStride
+            if clearsScratch { memset(own, 0, scratchStride) }
+            // A thread of ours has a team of its own, which oneDNN's matrix products would use.
+            onEngineThreads {
                 _ = scd_convolution_run(
                     primitives[worker], UnsafeMutableRawPointer(mutating: x + image * xStride),
                     weights + piece * weightStride, bias,

@@ -34,24 +34,6 @@ extension Model {
         try run(dataset, options, rows)
     }
 
-    /// Computes an output from `features`, which are r of images as `embed` gives it without
-    /// `normalize`, to `rows` [count, outputDimension]. Any number of threads may do so at once.
-    /// Errors: argument (a feature that is not finite), shape, state (no such output; training),
-    /// memory, canceled.
-    package func forwardHead(
-        _ features: Features, _ options: EmbedOptions, into rows: UnsafeMutablePointer<Float>
-    ) throws(SupConError) {
-        try shared { () throws(SupConError) in
-            try features.check(dimension: outputDimension(.encoder))
-            try run(features.count, options, rows, mayFail: false, behind: 4) {
-                (range, input) throws(SupConError) in
-                input.update(
-                    from: features.values + range.lowerBound * features.dimension,
-                    count: range.count * features.dimension)
-            }
-        }
-    }
-
     // MARK: sources
 
     private func run(
@@ -107,13 +89,11 @@ extension Model {
 
     // MARK: passes
 
-    /// Embeds `count` images, which `fill` writes to a plan's input, range by range: without the
-    /// first `stages` stages, their output. If it may fail half-way, rows are first written to
-    /// memory of the library's own, so that the caller's stays unchanged. Errors: argument, state,
-    /// memory, and those of `fill`.
+    /// Embeds `count` images, which `fill` writes to a plan's input, range by range. If it may fail
+    /// half-way, rows are first written to memory of the library's own, so that the caller's stays
+    /// unchanged. Errors: argument, state, memory, and those of `fill`.
     private func run(
         _ count: Int, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>, mayFail: Bool,
-        behind stages: Int = 0,
         fill: (Range<Int>, UnsafeMutablePointer<Float>) throws(SupConError) -> Void
     ) throws(SupConError) {
         let dimension = try Self.check(options, configuration)
@@ -121,17 +101,16 @@ extension Model {
         try require(
             !overflow && elements <= Int.max / 4, .shape,
             "\(count) rows of \(dimension) numbers are larger than memory")
-        guard mayFail else { return try pass(count, options, rows, behind: stages, fill) }
+        guard mayFail else { return try pass(count, options, rows, fill) }
         try ExecutionContext.default.checkMemory(
             elements * 4, for: "the embeddings of \(count) images")
         let memory = try AlignedBuffer(Float.self, count: elements)
-        try pass(count, options, memory.floats, behind: stages, fill)
+        try pass(count, options, memory.floats, fill)
         rows.update(from: memory.floats, count: elements)
     }
 
     private func pass(
         _ count: Int, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>,
-        behind stages: Int,
         _ fill: (Range<Int>, UnsafeMutablePointer<Float>) throws(SupConError) -> Void
     ) throws(SupConError) {
         let (network, quantization) = (network, quantization)
@@ -141,35 +120,25 @@ extension Model {
         var batches = BatchSizes(
             chosen: options.batchSize, pixels: imageHeight * imageWidth, threads: context.threads)
         var done = 0
-        func plan(_ size: Int) throws(SupConError) -> InferencePlan {
-            try InferencePlan(
-                network, behind: stages, images: size, height: imageHeight, width: imageWidth,
-                precision: precision, quantization: stages == 0 ? quantization : nil,
-                context: context, watch: watch)
-        }
-        func pass(_ plan: InferencePlan, _ used: Int) throws(SupConError) {
-            try watch.check()
-            try fill(done..<(done + used), plan.input)
-            try watch.check()
-            plan.run(
-                projection: options.output == .projection,
-                logits: options.output == .logits || options.output == .probabilities,
-                watch: watch)
-            try watch.check()
-            output.copy(used, of: plan, to: rows + done * output.dimension)
-        }
         while done < count {
             let size = batches.next(count - done)
             let used = min(size, count - done)
             do throws(SupConError) {
-                if stages == 0 {
-                    try plans.withPlan(
-                        images: size,
-                        make: { () throws(SupConError) in
-                            try plan(size)
-                        }, { plan throws(SupConError) in try pass(plan, used) })
-                } else {
-                    try pass(try plan(size), used)
+                try plans.withPlan(images: size) { () throws(SupConError) in
+                    try InferencePlan(
+                        network, images: size, height: imageHeight, width: imageWidth,
+                        precision: precision, quantization: quantization, context: context,
+                        watch: watch)
+                } _: { plan throws(SupConError) in
+                    try watch.check()
+                    try fill(done..<(done + used), plan.input)
+                    try watch.check()
+                    plan.run(
+                        projection: options.output == .projection,
+                        logits: options.output == .logits || options.output == .probabilities,
+                        watch: watch)
+                    try watch.check()
+                    output.copy(used, of: plan, to: rows + done * output.dimension)
                 }
                 done += used
             } catch {

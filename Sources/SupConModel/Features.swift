@@ -1,3 +1,4 @@
+import SupConNetwork
 import SupConTensor
 
 /// Features are rows of r, the encoder's output, not normalized, that the caller has kept.
@@ -26,6 +27,43 @@ package struct Features {
                 finite number
                 """
             )
+        }
+    }
+}
+
+extension Model {
+    /// The largest number of rows that pass the head at a time, unless the caller sets it.
+    private static let mostRows = 1024
+
+    /// Computes an output from features to `rows` [count, outputDimension]. Any number of threads
+    /// may do so at once. Errors: argument (a feature that is not finite), shape, state (no such
+    /// output; training), memory, canceled.
+    package func forwardHead(
+        _ features: Features, _ options: EmbedOptions, into rows: UnsafeMutablePointer<Float>
+    ) throws(SupConError) {
+        try shared { () throws(SupConError) in
+            let (network, watch) = (network, context.watch())
+            let output = OutputRows(
+                options: options, dimension: try Self.check(options, network.configuration))
+            try features.check(dimension: outputDimension(.encoder))
+            let size = min(
+                features.count, options.batchSize > 0 ? options.batchSize : Self.mostRows)
+            // Without stem and stages, r is the input.
+            let plan = try InferencePlan(
+                network, behind: 4, images: size, height: imageHeight, width: imageWidth,
+                precision: precision, context: context, watch: watch)
+            for start in stride(from: 0, to: features.count, by: size) {
+                let count = min(size, features.count - start)
+                plan.input.update(
+                    from: features.values + start * features.dimension,
+                    count: count * features.dimension)
+                plan.run(
+                    projection: options.output == .projection,
+                    logits: options.output == .logits || options.output == .probabilities,
+                    watch: watch)
+                try watch.check()
+                output.copy(count, of: plan, to: rows + start * output.dimension)
+            }
         }
     }
 }

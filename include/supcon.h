@@ -146,10 +146,13 @@ typedef struct supcon_context_options {
    * (docs/reliability.md). Default 0: as many as the CPUs that this process may run on; 0 to
    * 1024. */
   int32_t threads;
-  /* The bytes that one plan, of a training step or an inference, may take, and that decoding an
-   * image may take. Large images are decoded one at a time. A run checks the limit before it
-   * makes lists of more than 1,024 images. Default 0: what the machine has free at that moment;
-   * 0 or more. */
+  /* The most bytes that anything may take whose size depends on the data or the model. Each is
+   * compared with it by itself: parameters, the plan of a training step or an inference, a
+   * decoded image (large ones are decoded one at a time), copies of rows, and the lists and
+   * tiles of a loss or a measure; what would take more is refused (memory). What does not grow
+   * with the data is not counted: about 10 MB, and 20 MB of code that oneDNN generates. Data
+   * sets are made without a context, and have no limit but the machine's memory and max_pixels.
+   * Default 0: what the machine has free at that moment; 0 or more. */
   int64_t memory_limit;
 } supcon_context_options;
 /* end of generated */

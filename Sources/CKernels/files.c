@@ -21,6 +21,23 @@ int64_t sc_find_bytes(const void *memory, size_t count, const void *what, size_t
   return found ? found - (const char *)memory : -1;
 }
 
+static ssize_t read_source(void *cookie, char *to, size_t count) {
+  struct sc_source *source = cookie;
+  if (source->stops(source->context)) {
+    errno = ECANCELED;
+    return -1;
+  }
+  if (count > source->left) count = source->left;
+  memcpy(to, source->next, count);
+  source->next = (const char *)source->next + count;
+  source->left -= count;
+  return (ssize_t)count;
+}
+
+FILE *sc_open_source(struct sc_source *source) {
+  return fopencookie(source, "r", (cookie_io_functions_t){.read = read_source});
+}
+
 int sc_unnamed_file(const char *folder) {
   const int unnamed = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (unnamed >= 0 || (errno != EOPNOTSUPP && errno != EISDIR)) return unnamed;

@@ -12,12 +12,19 @@ const char *sc_last_error(void) { return message; }
 
 int32_t sc_last_error_rank(void) { return message_rank; }
 
+/* A name that is quoted may have line breaks; a message is one line. */
+static void make_one_line(void) {
+  for (char *at = message; *at; ++at)
+    if ((unsigned char)*at < ' ' || *at == 127) *at = '?';
+}
+
 void sc_set_last_error(const char *text, size_t length, int32_t rank) {
   message_rank = rank;
   static const char more[] = "…";
   if (length < sizeof message) {
     memmove(message, text, length);
     message[length] = '\0';
+    make_one_line();
     return;
   }
   length = sizeof message - sizeof more;
@@ -25,4 +32,5 @@ void sc_set_last_error(const char *text, size_t length, int32_t rank) {
   while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80) --length;
   memmove(message, text, length);
   memcpy(message + length, more, sizeof more);
+  make_one_line();
 }

@@ -48,6 +48,7 @@ package func alignment(
     dimension: Int, context: ExecutionContext
 ) throws(SupConError) -> Double? {
     let memory = try AlignedBuffer(Float.self, count: 2 * samples * dimension)
+    try MatrixProduct.prepare()
     let sums = memory.floats, weighted = sums + samples * dimension
     for i in 0..<samples * dimension {
         let first = rows + i / dimension * views * dimension + i % dimension

@@ -22,6 +22,7 @@ struct Tiles {
         let (all, overflow) = scratchBytes.multipliedReportingOverflow(by: workers)
         try require(!overflow, .memory, "\(what) needs more memory than there can be")
         try context.checkMemory(all, for: what)
+        try MatrixProduct.prepare()
         scratch = try AlignedBuffer(byteCount: all)
     }
 

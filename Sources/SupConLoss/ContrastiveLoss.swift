@@ -94,6 +94,7 @@ package final class ContrastiveLoss {
             rows * 8 + (options.normalize ? values * 4 : 0) + weightBytes + sizes.byteCount
         try context.checkMemory(
             memoryByteCount, for: "the loss of \(rows) embeddings of \(dimension) numbers")
+        try MatrixProduct.prepare()
         (self.options, self.samples, self.views, self.dimension, self.context) = (
             options, samples, views, dimension, context
         )

@@ -83,6 +83,7 @@ package final class QueueLoss {
         memoryByteCount = rows * 8 + weightBytes + sizes.byteCount
         try context.checkMemory(
             memoryByteCount, for: "the loss of \(queries) queries against \(rows) keys")
+        try MatrixProduct.prepare()
         (
             self.options, self.queries, self.keysPerQuery, self.queueCapacity, self.dimension,
             self.context

@@ -67,7 +67,7 @@ extension Model {
         _ team: ImageTeam? = nil
     ) throws(SupConError) {
         if dataset.needsCallingThread {
-            let batch = try dataset.materialize(Array(range))
+            let batch = try dataset.materialize(Array(range), context: context)
             try ImageTeam(self, batch, count: batch.count).read(0..<batch.count, to: input)
         } else {
             let team =
@@ -102,8 +102,7 @@ extension Model {
             !overflow && elements <= Int.max / 4, .shape,
             "\(count) rows of \(dimension) numbers are larger than memory")
         guard mayFail else { return try pass(count, options, rows, fill) }
-        try ExecutionContext.default.checkMemory(
-            elements * 4, for: "the embeddings of \(count) images")
+        try context.checkMemory(elements * 4, for: "a copy of the embeddings of \(count) images")
         let memory = try AlignedBuffer(Float.self, count: elements)
         try pass(count, options, memory.floats, fill)
         rows.update(from: memory.floats, count: elements)

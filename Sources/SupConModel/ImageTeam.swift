@@ -8,7 +8,7 @@ struct ImageTeam: @unchecked Sendable {
     /// A member holds the resources of one chunk of work.
     private struct Member {
         var reader: ImageReader?
-        var workspace = AugmentationWorkspace()
+        var workspace: AugmentationWorkspace
     }
     private let members: [Member]
     private let pixels: ModelInput
@@ -21,7 +21,9 @@ struct ImageTeam: @unchecked Sendable {
         let gate = DecodeGate(model.context)
         // There are a few members per thread, as images differ in cost.
         members = (0..<(threads <= 1 ? 1 : max(min(threads * 2, count), 0))).map { _ in
-            Member(reader: dataset.map { ImageReader($0, gate) })
+            Member(
+                reader: dataset.map { ImageReader($0, gate) },
+                workspace: AugmentationWorkspace(model.context))
         }
         pixels = try ModelInput(model)
     }

@@ -79,7 +79,7 @@ public final class Model: Sendable {
             std: Array(options.std.prefix(options.channels)))
         Self.warnOfLargeImages(
             configuration.stem, height: options.imageHeight, width: options.imageWidth)
-        try Self.checkMemory(configuration)
+        try Self.checkMemory(configuration, context)
         self.init(
             try Network(configuration, seed: options.seed), imageHeight: options.imageHeight,
             imageWidth: options.imageWidth, mean: options.mean, std: options.std,
@@ -101,12 +101,13 @@ public final class Model: Sendable {
     }
 
     /// Checks the memory before it is allocated for the parameters. Errors: argument, memory.
-    static func checkMemory(_ configuration: NetworkConfiguration) throws(SupConError) {
+    static func checkMemory(_ configuration: NetworkConfiguration, _ context: ExecutionContext)
+        throws(SupConError)
+    {
         let bytes = try Network.parameterShapes(of: configuration).reduce(0) {
             $0 + $1.shape.reduce(4, *)
         }
-        // The context's limit applies to plans only.
-        try ExecutionContext.default.checkMemory(
+        try context.checkMemory(
             bytes,
             for:
                 """
@@ -147,6 +148,7 @@ extension Model {
     package func copy(context: ExecutionContext) throws(SupConError) -> Model {
         try shared { () throws(SupConError) in
             let current = content.withLock { $0 }
+            try Self.checkMemory(current.network.configuration, context)
             return Model(
                 try current.network.copy(), imageHeight: imageHeight, imageWidth: imageWidth,
                 mean: mean, std: std, resizing: resizing, classNames: current.classNames,
@@ -178,6 +180,9 @@ extension Model {
             or none
             """
         )
+        var configuration = self.configuration
+        configuration.classes = classes
+        try Self.checkMemory(configuration, context)
         let changed = try network.withClassifier(classes: classes, seed: seed)
         content.withLock { ($0.network, $0.classNames) = (changed, names) }
         plans.removeAll()

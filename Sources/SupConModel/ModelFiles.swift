@@ -71,7 +71,7 @@ extension Model {
         _ path: RawPath, _ options: LoadOptions = LoadOptions(),
         context: ExecutionContext = .default
     ) throws(SupConError) -> Model {
-        let file = try SafetensorsFile(path)
+        let file = try SafetensorsFile(path, context: context)
         let tensors = try ParameterNames(file)
         let said: ModelMetadata?
         do throws(SupConError) { said = try ModelMetadata(file.metadata) } catch {
@@ -89,7 +89,7 @@ extension Model {
         try check(tensors, against: configuration, path: path)
         warnOfLargeImages(
             configuration.stem, height: metadata.imageHeight, width: metadata.imageWidth)
-        try checkMemory(configuration)
+        try checkMemory(configuration, context)
         let network = try Network(zeros: configuration)
         for entry in network.parameters.entries {
             guard let stored = tensors[entry.name] else { continue }

@@ -24,9 +24,9 @@ package final class SafetensorsFile {
     /// Opens a file and checks what the reference implementation checks: lengths, types, shapes,
     /// and that the tensors' ranges fill the file without gap and overlap. If there is a checksum,
     /// the whole file is read and verified. Errors: argument, io, format, memory.
-    package init(_ path: RawPath) throws(SupConError) {
+    package init(_ path: RawPath, context: ExecutionContext = .default) throws(SupConError) {
         let file = try FileReader(path)
-        let header = try Self.header(file)
+        let header = try Self.header(file, context)
         dataStart = header.byteCount
         let bytes = file.byteCount - dataStart
         var (entries, metadata): ([Entry], [String: String]) = ([], [:])
@@ -86,7 +86,9 @@ package final class SafetensorsFile {
     package func entry(named name: String) -> Entry? { entries.first { $0.name == name } }
 
     /// Reads the header, including the 8 bytes of its length. Errors: io, format, memory.
-    private static func header(_ file: FileReader) throws(SupConError) -> AlignedBuffer {
+    private static func header(_ file: FileReader, _ context: ExecutionContext) throws(SupConError)
+        -> AlignedBuffer
+    {
         var length: UInt64 = 0
         if file.byteCount >= 8 {
             let memory = try AlignedBuffer(byteCount: 8)
@@ -111,7 +113,7 @@ package final class SafetensorsFile {
             """
         )
         // What is read from a header takes several times its memory, in many small pieces.
-        try ExecutionContext.default.checkMemory(
+        try context.checkMemory(
             16 * Int(length), for: "the header of \(file.path), of \(length) bytes,")
         let header = try AlignedBuffer(byteCount: 8 + Int(length))
         try file.read(header.byteCount, at: 0, into: header.pointer)

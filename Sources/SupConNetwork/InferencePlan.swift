@@ -90,6 +90,7 @@ package final class InferencePlan {
                 \(quantization == nil ? precision.rawValue : "int8")
                 """
         )
+        try MatrixProduct.prepare()
         inputBuffer = try AlignedBuffer(Float.self, count: images * imageCount)
         featureBuffer = try AlignedBuffer(Float.self, count: images * features)
         let weights = try AlignedBuffer(byteCount: layout.weightArena.byteCount)

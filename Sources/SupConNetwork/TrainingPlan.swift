@@ -154,6 +154,7 @@ package final class TrainingPlan {
             bytes,
             for: "a training step of \(images) views of \(height)×\(width) in \(precision.rawValue)"
         )
+        try MatrixProduct.prepare()
 
         gradientBuffer = try AlignedBuffer(Float.self, count: network.parameters.trainableCount)
         featureBuffer = try AlignedBuffer(

@@ -36,6 +36,9 @@ package final class BackgroundThread {
     /// stay locked.
     package var exists: Bool { process == getpid() }
 
+    /// Lets the thread end by itself: nobody waits for it.
+    package func detach() { if exists { pthread_detach(thread) } }
+
     /// Waits until the body has ended; in a forked child it returns at once.
     package func join() { if exists { pthread_join(thread, nil) } }
 }

@@ -1,8 +1,9 @@
+import Synchronization
+
 #if OneDNN
 import COneDNN
 #else
 import COpenBLAS
-import Synchronization
 #endif
 
 /// Matrix products are row-major, f32, and run on the calling thread; parallel products are divided
@@ -51,7 +52,20 @@ package enum MatrixProduct {
         }
     }
 
+    /// Has the engine prepare itself, which it does once and without checking the memory that it
+    /// takes. Whoever multiplies calls it before. Errors: memory.
+    package static func prepare() throws(SupConError) {
+        #if OneDNN
+        guard !isPrepared.load(ordering: .acquiring) else { return }
+        try checkSpareMemory(for: "the code of matrix products")
+        withOneThreadPerCall { scd_prepare_products() }
+        isPrepared.store(true, ordering: .releasing)
+        #endif
+    }
+
     #if OneDNN
+    private static let isPrepared = Atomic(false)
+
     /// Runs `body` with the calling thread's OpenMP team set to one thread, and restores the host's
     /// setting.
     package static func withOneThreadPerCall<R, E>(_ body: () throws(E) -> R) throws(E) -> R {

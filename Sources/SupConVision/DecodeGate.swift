@@ -1,14 +1,19 @@
 import SupConTensor
 
 /// A decode gate lets the readers of one call hold a single large decoded image among them at a
-/// time, within the memory limit of the call's context. Small images pass at once, in any number.
+/// time, within the memory limit of the call's context, and tells them when to stop. Small images
+/// pass at once, in any number.
 package final class DecodeGate: Sendable {
     let context: ExecutionContext
+    let watch: CancelWatch
     private let turn = WorkCondition()
     // Guarded by the lock.
     nonisolated(unsafe) private var isTaken = false
 
-    package init(_ context: ExecutionContext) { self.context = context }
+    /// Makes the gate of a call that begins now.
+    package init(_ context: ExecutionContext) {
+        (self.context, watch) = (context, context.watch())
+    }
 
     /// Checks that `bytes` may be taken. If they are many and the caller does not hold the turn
     /// yet, waits for it. Returns whether the caller now holds the turn, and so must `leave`.

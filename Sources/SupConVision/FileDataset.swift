@@ -32,15 +32,16 @@ struct FoundFiles {
     private(set) var skipped: [String] = []
 
     /// Inspects the images. If `ignoresOthers` is true, files that neither are images by their
-    /// content nor have an image's name are ignored. Errors: memory, canceled (the default
-    /// context); with `refuse` that of the first bad file.
-    init(_ images: [EncodedImage], options: DatasetOptions, ignoresOthers: Bool)
-        throws(SupConError)
-    {
+    /// content nor have an image's name are ignored. Errors: memory, canceled; with `refuse` that
+    /// of the first bad file.
+    init(
+        _ images: [EncodedImage], options: DatasetOptions, ignoresOthers: Bool,
+        watch: CancelWatch = ExecutionContext.default.watch()
+    ) throws(SupConError) {
         (self.images, self.options) = (images, options)
         try Dataset.checkListMemory(
             images.count, bytes: Dataset.bytesOfFile, for: "the list of \(images.count) files")
-        let (threads, watch) = (ExecutionContext.default.threads, ExecutionContext.default.watch())
+        let threads = ExecutionContext.default.threads
         let results = Collected<Result<ImageFile.Inspection, SupConError>>(
             count: images.count, .success(.other("")))
         Parallel.ranges(images.count, grain: 8, threads: threads) { range in
@@ -58,6 +59,7 @@ struct FoundFiles {
         }
         try watch.check()
         for (index, image) in images.enumerated() {
+            try watch.check()
             let path = image.name(index)
             let error: SupConError
             switch results[index] {

@@ -11,17 +11,18 @@ extension Dataset {
     /// no JPEG, PNG or WebP counts as bad if its name ends like an image's (".jpg", ".webp", …),
     /// and is ignored otherwise; one that cannot be read or is truncated always counts as bad. A
     /// class without images remains a class. Errors: argument, io, format (no image, or with
-    /// `refuse` a bad one), memory.
+    /// `refuse` a bad one), memory, canceled (the default context).
     public static func folder(_ path: RawPath, options: DatasetOptions = DatasetOptions())
         throws(SupConError) -> Dataset
     {
         try options.validate()
-        let root = try FolderWalk.entries(path)
+        let watch = ExecutionContext.default.watch()
+        let root = try FolderWalk.entries(path, watch)
         var folders = root.filter { $0.isFolder }
         if options.classOrder == .natural {
             folders.sort { naturallyPrecedes($0.path.name, $1.path.name) }
         }
-        var walk = FolderWalk(root: path)
+        var walk = FolderWalk(root: path, watch: watch)
         for folder in folders { try walk.collect(folder) }
         // Files beside class folders have no class.
         let strays = root.filter { !$0.isFolder }
@@ -29,7 +30,8 @@ extension Dataset {
 
         if options.onError == .refuse, let error = walk.errors.first { throw error }
         let found = try FoundFiles(
-            walk.files.map { EncodedImage(path: $0.path) }, options: options, ignoresOthers: true)
+            walk.files.map { EncodedImage(path: $0.path) }, options: options, ignoresOthers: true,
+            watch: watch)
         let skipped = walk.errors.map { $0.message } + found.skipped
         if found.kept.isEmpty && !options.allowsEmpty {
             let what =
@@ -108,12 +110,15 @@ struct FolderWalk {
     /// The errors of folders that could not be read.
     private(set) var errors: [SupConError] = []
     private let root: Identity?
+    private let watch: CancelWatch
     private var label = 0
 
-    init(root: RawPath) { self.root = Self.identity(root)?.identity }
+    init(root: RawPath, watch: CancelWatch) {
+        (self.root, self.watch) = (Self.identity(root)?.identity, watch)
+    }
 
     /// Collects all files below `folder` as the next class. It is not recursive, since the depth of
-    /// folders is unbounded. Errors: memory.
+    /// folders is unbounded. Errors: memory, canceled.
     mutating func collect(_ folder: Entry) throws(SupConError) {
         var visited: Set<Identity> = []
         if let root { visited.insert(root) }
@@ -126,9 +131,9 @@ struct FolderWalk {
             }
             guard visited.insert(next.identity).inserted else { continue }
             do {
-                pending += try Self.entries(next.path).reversed()
+                pending += try Self.entries(next.path, watch).reversed()
             } catch {
-                if error.kind == .memory { throw error }
+                if error.kind == .memory || error.kind == .canceled { throw error }
                 errors.append(error)
             }
         }

@@ -5,8 +5,8 @@ extension FolderWalk {
     /// Returns the contents of a folder in the byte order of names: folders, files, and broken
     /// links (as files, so that opening them reports it). Sockets, pipes and devices are omitted,
     /// and so are names that begin with a dot, and __MACOSX. Errors: argument (an impossible path),
-    /// io, memory.
-    static func entries(_ folder: RawPath) throws(SupConError) -> [Entry] {
+    /// io, memory, canceled.
+    static func entries(_ folder: RawPath, _ watch: CancelWatch) throws(SupConError) -> [Entry] {
         let (stream, reason) = try folder.withCString { name in (opendir(name), errno) }
         guard let stream else {
             throw SupConError(
@@ -15,6 +15,7 @@ extension FolderWalk {
         defer { closedir(stream) }
         var names: [[UInt8]] = []
         while true {
+            try watch.check()
             errno = 0
             guard let entry = readdir(stream) else {
                 let reason = errno
@@ -29,10 +30,16 @@ extension FolderWalk {
             try Dataset.checkFileMemory(
                 names.count, for: "\(folder) of \(names.count) files or more")
         }
-        names.sort { $0.lexicographicallyPrecedes($1) }
+        do {
+            try names.sort { (a, b) throws(SupConError) in
+                try watch.check()
+                return a.lexicographicallyPrecedes(b)
+            }
+        } catch { try watch.check() }
         var entries: [Entry] = []
         entries.reserveCapacity(names.count)
         for name in names {
+            try watch.check()
             let path = folder.appending(name)
             guard let (identity, mode) = identity(path) else {
                 entries.append(

@@ -99,7 +99,14 @@ enum IDXFile {
         )
         if total > 1 << 20 { try ExecutionContext.default.checkMemory(total, for: "\(path)") }
         let buffer = try AlignedBuffer(byteCount: total)
-        let got = try file.read(buffer.pointer, total)
+        let watch = ExecutionContext.default.watch()
+        var got = 0
+        while got < total {
+            try watch.check()
+            let piece = try file.read(buffer.pointer + got, min(1 << 24, total - got))
+            if piece == 0 { break }
+            got += piece
+        }
         try require(got == total, .format, "ends after \(got) bytes of \(what); expected \(total)")
         var more: UInt8 = 0
         try require(

@@ -5,9 +5,9 @@ import SupConTensor
 package final class ImageReader {
     private let dataset: Dataset
     private var opened = Opened.nothing
-    private let decoded: Scratch
+    private var decoded: Scratch
     private let converted: Scratch
-    private let file: ImageFile
+    private var file: ImageFile
     private let gate: DecodeGate
     private var hasTurn = false
     private let isExact: Bool
@@ -114,7 +114,7 @@ package final class ImageReader {
     /// - Parameter part: the part of the image that is needed, in its pixels at full size; nil: all
     ///   of it. Pixels elsewhere may be undefined.
     ///
-    /// Errors: state (nothing is open), format, memory, canceled (by a callback).
+    /// Errors: state (nothing is open), format, memory, canceled (by a callback, or the context).
     package func pixels(atLeast fraction: Double, of part: CropBox? = nil) throws(SupConError)
         -> ImageView
     {
@@ -157,24 +157,33 @@ package final class ImageReader {
         _ header: ImageHeader, _ path: RawPath, _ denominator: Int, _ part: CropBox?
     ) throws(SupConError) -> ImageView {
         let size = header.decodedSize(denominator)
+        try gate.watch.check()
         hasTurn = try gate.enter(
             header.memory(height: size.height, width: size.width), hasTurn: hasTurn,
             for: "decoding an image of \(header.height)×\(header.width)")
         switch header.kind {
         case .png:
             return try PNGDecoder.decode(
-                file.bytes, header, scratch: decoded, path: path.description)
+                file.bytes, header, scratch: decoded, watch: gate.watch, path: path.description)
         case .webp:
             return try WebPDecoder.decode(
-                UnsafeRawBufferPointer(file.bytes), header, scratch: decoded)
+                UnsafeRawBufferPointer(file.bytes), header, scratch: decoded, watch: gate.watch)
         case .jpeg: break
         }
         let decoder = if let jpeg { jpeg } else { try JPEGDecoder() }
         jpeg = decoder
-        return try decoder.decode(
-            file.bytes, header, channels: dataset.channels, denominator: denominator,
-            end: part.map { header.orientation.storedRows(of: header, for: $0) }
-                ?? header.storedHeight,
-            scratch: decoded, path: path.description)
+        do throws(SupConError) {
+            return try decoder.decode(
+                file, header, channels: dataset.channels, denominator: denominator,
+                end: part.map { header.orientation.storedRows(of: header, for: $0) }
+                    ?? header.storedHeight,
+                scratch: decoded, watch: gate.watch, path: path.description)
+        } catch {
+            if error.kind == .canceled {  // another thread may still use them
+                (jpeg, decoded) = (nil, Scratch(gate.context))
+                file = ImageFile(mostPixels: dataset.source.mostPixels, context: gate.context)
+            }
+            throw error
+        }
     }
 }

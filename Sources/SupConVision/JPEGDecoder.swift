@@ -1,9 +1,18 @@
 import CTurboJPEG
+import Glibc
 import SupConTensor
+import Synchronization
 
 /// A JPEG decoder uses libjpeg-turbo's TurboJPEG interface, which contains its longjmp. It serves
 /// one thread.
-final class JPEGDecoder {
+///
+/// TurboJPEG decodes an image in one call, which cannot be stopped. That of a large image is made
+/// on another thread: if the call of the library is canceled meanwhile, it leaves the decoder, with
+/// what it reads and writes, to that thread, and ends.
+final class JPEGDecoder: @unchecked Sendable {
+    /// The pixels from which an image is large: it takes some tenths of a second.
+    private static let largeCount = 1 << 24
+
     private let handle: tjhandle
 
     /// Creates the decompressor. Errors: memory.
@@ -24,22 +33,17 @@ final class JPEGDecoder {
     /// stop early, so the header in `bytes` is given a smaller height meanwhile; TurboJPEG then
     /// skips the data of the rows below as superfluous bytes.
     ///
-    /// Errors: format (without the file's name), memory.
+    /// Errors: format (without the file's name), memory, canceled, after which the decoder, the
+    /// file and the scratch are not to be used again.
     func decode(
-        _ bytes: UnsafeMutableRawBufferPointer, _ header: ImageHeader, channels: Int,
-        denominator: Int, end: Int, scratch: Scratch, path: @autoclosure () -> String
+        _ file: ImageFile, _ header: ImageHeader, channels: Int, denominator: Int, end: Int,
+        scratch: Scratch, watch: CancelWatch, path: @autoclosure () -> String
     ) throws(SupConError) -> ImageView {
         let (height, width) = header.decodedSize(denominator)
         let storedRows = header.rows(toDecodeFor: end)
         let (isCut, rows) = (
             storedRows < header.storedHeight, (storedRows + denominator - 1) / denominator
         )
-        func setHeight(_ rows: Int) {
-            bytes[header.heightOffset] = UInt8(rows >> 8)
-            bytes[header.heightOffset + 1] = UInt8(rows & 0xff)
-        }
-        if isCut { setHeight(storedRows) }
-        defer { if isCut { setHeight(header.storedHeight) } }
         // Gray becomes RGB by strides; CMYK is decoded as stored.
         let (format, stored): (TJPF, Int) =
             switch (header.components, channels) {
@@ -48,10 +52,24 @@ final class JPEGDecoder {
             default: (TJPF_GRAY, 1)
             }
         let pixels = try scratch.reserve(height * width * stored)  // at most 2³⁰
-        let status = tjDecompress2(
-            handle, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), UInt(bytes.count),
-            pixels.assumingMemoryBound(to: UInt8.self), Int32(width),
-            Int32(width * stored), Int32(rows), Int32(format.rawValue), TJFLAG_LIMITSCANS)
+        nonisolated(unsafe) let (input, output, owner) = (file, pixels, scratch)
+        let decompress: @Sendable () -> Int32 = { [self] in
+            let bytes = input.bytes
+            func setHeight(_ rows: Int) {
+                bytes[header.heightOffset] = UInt8(rows >> 8)
+                bytes[header.heightOffset + 1] = UInt8(rows & 0xff)
+            }
+            if isCut { setHeight(storedRows) }
+            defer { if isCut { setHeight(header.storedHeight) } }
+            return withExtendedLifetime(owner) {
+                tjDecompress2(
+                    handle, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                    UInt(bytes.count), output.assumingMemoryBound(to: UInt8.self), Int32(width),
+                    Int32(width * stored), Int32(rows), Int32(format.rawValue), TJFLAG_LIMITSCANS)
+            }
+        }
+        let isLarge = header.storedHeight * header.storedWidth >= Self.largeCount
+        let status = isLarge ? try Self.elsewhere(watch, decompress) : decompress()
         if status != 0 {
             let message = tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown error"
             if tjGetErrorCode(handle) != Int32(TJERR_WARNING.rawValue) {
@@ -73,6 +91,32 @@ final class JPEGDecoder {
             dense: pixels, element: .u8, height: height, width: width, channels: stored)
         view.channels = min(stored, 3)
         return view
+    }
+
+    /// Runs `work` on another thread, or on this one if there is none to be had. Errors: canceled,
+    /// while the other thread goes on.
+    private static func elsewhere(_ watch: CancelWatch, _ work: @escaping @Sendable () -> Int32)
+        throws(SupConError) -> Int32
+    {
+        final class Outcome: Sendable {
+            let status = Atomic<Int32>(0)
+            let isKnown = Atomic(false)
+        }
+        let outcome = Outcome()
+        let thread = try? BackgroundThread("decoder") {
+            outcome.status.store(work(), ordering: .relaxed)
+            outcome.isKnown.store(true, ordering: .releasing)
+        }
+        guard let thread else { return work() }
+        while !outcome.isKnown.load(ordering: .acquiring) {
+            usleep(2000)
+            if watch.isCanceled {
+                thread.detach()
+                try watch.check()
+            }
+        }
+        thread.join()
+        return outcome.status.load(ordering: .relaxed)
     }
 
     /// Converts pixels of four bytes in place, by Pillow's formula: white minus black, minus the

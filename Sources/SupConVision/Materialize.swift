@@ -3,14 +3,18 @@ import SupConTensor
 extension Dataset {
     /// Returns a data set of the images at `indices`, in that order, copied into memory now, on
     /// this thread; a callback is called once. Labels, targets and class names are kept. Errors:
-    /// argument (an index out of range), memory, canceled (by a callback), io, format (a file that
-    /// has become unreadable).
-    package func materialize(_ indices: [Int]) throws(SupConError) -> Dataset {
+    /// argument (an index out of range), memory, canceled (by a callback, or the context), io,
+    /// format (a file that has become unreadable).
+    package func materialize(_ indices: [Int], context: ExecutionContext = .default)
+        throws(SupConError) -> Dataset
+    {
+        let gate = DecodeGate(context)
         try checkIndices(indices)
         if case .joined(let joined) = source {
             var local: [Int] = []
             for index in indices { local.append(try joined.local(sourceIndex(index))) }
-            return described(by: try joined.own.materialize(local).source, indices)
+            return described(
+                by: try joined.own.materialize(local, context: context).source, indices)
         }
         let element: ImageView.Element =
             if case .batch(let batch, _) = source { batch.element } else { .u8 }
@@ -27,8 +31,7 @@ extension Dataset {
             total = sum
         }
         if total > 1 << 20 {
-            try ExecutionContext.default.checkMemory(
-                total, for: "a copy of \(indices.count) images")
+            try context.checkMemory(total, for: "a copy of \(indices.count) images")
         }
         let memory = try AlignedBuffer(byteCount: total)
 
@@ -37,8 +40,9 @@ extension Dataset {
                 try callback.call(indices.map(sourceIndex), memory.values(of: UInt8.self))
             }
         } else {
-            let reader = ImageReader(self)
+            let reader = ImageReader(self, gate)
             for (image, index) in zip(images, indices) {
+                try gate.watch.check()
                 _ = try reader.open(index)
                 try reader.pixels(atLeast: 1).copyDense(to: memory.pointer + image.offset)
             }

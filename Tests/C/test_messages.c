@@ -182,6 +182,51 @@ static void measures(void) {
   SAYS(supcon_nearest(context, x, count(ROWS), x, count(ROWS), count(WIDE), &nearest, found, y));
   SAYS(supcon_nearest(context, x, count(1), NULL, 0, count(WIDE), &nearest, found, y));
 }
+static int first_trial(const supcon_trial *trial, void *unused) {
+  (void)trial, (void)unused;
+  return 1;
+}
+static supcon_train_options short_run(void) {
+  supcon_train_options options = small_train_options();
+  options.batch_size = 4;
+  return options;
+}
+static void searches(void) {
+  supcon_train_options options = short_run();
+  supcon_search_options search;
+  supcon_search_options_init(&search);
+  search.trial = first_trial;
+  search.seconds = real(-2);
+  options.epochs = number32(1);
+  options.batch_size = number32(4);
+  options.views = number32(2);
+  options.learning_rate = real(.1);
+  double rate = 0;
+  SAYS(supcon_find_learning_rate(context, model, dataset, &options, NULL, &search, &rate));
+}
+static void presets(void) {
+  static char long_name[40000];
+  memset(long_name, 'a', sizeof long_name - 1);
+  const char *names[] = {NULL,      "",         " ",    "\n",
+                         "paper\t", "\xFF\xFE", "%n%s", long_name + sizeof long_name - 300,
+                         long_name};
+  supcon_model_options model_options;
+  supcon_train_options options;
+  for (size_t i = 0; i < sizeof names / sizeof *names; ++i) {
+    supcon_model_options_init(&model_options);
+    supcon_train_options_init(&options);
+    SAYS(supcon_preset(names[i], &model_options, &options));
+    (void)supcon_preset_description(names[i]);
+  }
+  const char *known = supcon_preset_name(0);
+  model_options.struct_size = (uint32_t)number32(sizeof model_options);
+  options.struct_size = (uint32_t)number32(sizeof options);
+  if (model_options.struct_size > sizeof model_options)
+    model_options.struct_size = (uint32_t)given(3);
+  if (options.struct_size > sizeof options) options.struct_size = (uint32_t)given(5);
+  SAYS(supcon_preset(known, &model_options, NULL));
+  SAYS(supcon_preset(known, NULL, &options));
+}
 static void others(void) {
   SAYS(supcon_set_log_callback(NULL, number32(1), NULL));
   supcon_context_options how;
@@ -272,6 +317,72 @@ static supcon_status use_training(void *bytes) {
   return status;
 }
 
+/* Of the exchanges between ranks none succeeds. */
+static int no_sum(float *values, int64_t count, void *unused) {
+  (void)values, (void)count, (void)unused;
+  return 1;
+}
+static int no_bytes(const void *bytes, int64_t count, void *out, void *unused) {
+  (void)bytes, (void)count, (void)out, (void)unused;
+  return 1;
+}
+static int no_broadcast(void *bytes, int64_t count, int32_t root, void *unused) {
+  (void)bytes, (void)count, (void)root, (void)unused;
+  return 1;
+}
+static int no_barrier(void *unused) {
+  (void)unused;
+  return 1;
+}
+static int no_reason(char *text, int64_t capacity, void *unused) {
+  (void)unused;
+  if (capacity > 9) memcpy(text, "the wire", 9);
+  return 0;
+}
+static supcon_status use_collectives(void *options) {
+  supcon_collectives *host = options;
+  if (host->all_reduce_sum) host->all_reduce_sum = no_sum;
+  if (host->all_gather) host->all_gather = no_bytes;
+  if (host->broadcast) host->broadcast = no_broadcast;
+  if (host->barrier) host->barrier = no_barrier;
+  if (host->all_to_all) host->all_to_all = no_bytes;
+  if (host->describe_failure) host->describe_failure = no_reason;
+  const supcon_train_options run = short_run();
+  supcon_trainer *trainer = NULL;
+  SAYS(supcon_trainer_create_distributed(context, model, dataset, &run, host, &trainer));
+  supcon_trainer_free(trainer);
+  supcon_dataset *joined = NULL;
+  SAYS(supcon_dataset_join(dataset, host, &joined));
+  supcon_dataset_free(joined);
+  supcon_search_options search;
+  supcon_search_options_init(&search);
+  search.trial = first_trial;
+  double rate;
+  if (host->world != 1)
+    SAYS(supcon_find_learning_rate(context, model, dataset, &run, host, &search, &rate));
+  return supcon_collectives_fail(host, SUPCON_STATUS_MEMORY, "it is full");
+}
+static void failures(void) {
+  supcon_collectives host;
+  supcon_collectives_init(&host);
+  host.rank = number32(0);
+  host.world = number32(2);
+  host.any_thread = number32(0);
+  host.all_reduce_sum = no_sum;
+  host.all_gather = no_bytes;
+  host.broadcast = no_broadcast;
+  host.barrier = no_barrier;
+  SAYS(supcon_collectives_fail(&host, number32(SUPCON_STATUS_IO), "a disk\nis full"));
+  SAYS(supcon_collectives_fail(&host, number32(SUPCON_STATUS_IO), NULL));
+}
+static supcon_status use_search(void *options) {
+  supcon_search_options *search = options;
+  search->trial = first_trial;
+  const supcon_train_options run = short_run();
+  double rate;
+  return supcon_find_learning_rate(context, model, dataset, &run, NULL, search, &rate);
+}
+
 static void words(const char *name, void *defaults, size_t size, supcon_status (*use)(void *)) {
   static const int32_t narrow[] = {
       0,         -1,         INT32_MAX,           INT32_MIN,  7,
@@ -323,6 +434,9 @@ void test_messages(void) {
   walk(changed_datasets);
   walk(views);
   walk(measures);
+  walk(searches);
+  presets();
+  walk(failures);
   walk(others);
   WORKS(supcon_set_log_callback(NULL, SUPCON_LOG_INFO, NULL));
   WORDS(supcon_loss_options, use_loss);
@@ -332,6 +446,16 @@ void test_messages(void) {
   WORDS(supcon_load_options, use_load);
   WORDS(supcon_classifier_options, use_classifier);
   WORDS(supcon_train_options, use_training);
+  WORDS(supcon_search_options, use_search);
+  WORDS(supcon_collectives, use_collectives);
+  supcon_collectives host;
+  supcon_collectives_init(&host);
+  host.world = 2;
+  host.all_reduce_sum = no_sum;
+  host.all_gather = no_bytes;
+  host.broadcast = no_broadcast;
+  host.barrier = no_barrier;
+  words("supcon_collectives", &host, sizeof host, use_collectives);
   supcon_model_free(model);
   supcon_dataset_free(dataset);
   supcon_context_free(context);

@@ -141,7 +141,11 @@ import Testing
         expectError(.memory, "embedding 64 images", "limit") {
             _ = try model.rows(images, EmbedOptions(batchSize: 64))
         }
-        let none = try Model(.tiny(), context: ExecutionContext(threads: 2, memoryLimit: 1000))
+        expectError(.memory, "parameters", "limit") {
+            try Model(.tiny(), context: ExecutionContext(threads: 2, memoryLimit: 1000))
+        }
+        let least = 4 * (try Self.model().network.parameters.count)
+        let none = try Model(.tiny(), context: ExecutionContext(threads: 2, memoryLimit: least))
         expectError(.memory, "embedding 1 images", "limit") { _ = try none.rows(images) }
     }
 

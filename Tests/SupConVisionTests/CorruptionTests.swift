@@ -247,12 +247,12 @@ func corruptionPicture(_ height: Int, _ width: Int, _ channels: Int = 3) -> [UIn
             try ImageView(
                 data: UnsafeRawPointer(p.baseAddress! + 1599), element: .f32, height: 40, width: 40,
                 channels: 3, rowStride: -40, columnStride: -1, channelStride: 1600
-            ).corrupted(corruption, severity: 4, seed: 1, sample: 0).bytes()
+            ).corrupted(corruption, severity: 4, seed: 1, sample: 0, .default).bytes()
         }
         #expect(strided == Array(three[..<picture.count]))
         let wild: [Float] = [.nan, .infinity, -.infinity, -3, 7, 0.5, 0.1, 1e30, -0.0]
         _ = try withView(wild, 3, 3, 1) {
-            try $0.corrupted(corruption, severity: 5, seed: 1, sample: 0).bytes()
+            try $0.corrupted(corruption, severity: 5, seed: 1, sample: 0, .default).bytes()
         }
     }
 

@@ -10,6 +10,10 @@ void scd_matrix_product(int transpose_a, int transpose_b, int64_t m, int64_t n, 
                         float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
                         float beta, float *c, int64_t ldc);
 
+/* Has oneDNN generate the code of its products, which takes 20 MB, does not fail, and ends the
+ * process where there is no memory. */
+void scd_prepare_products(void);
+
 /* Returns the version of the loaded oneDNN: major * 10000 + minor * 100 + patch. */
 int scd_version(void);
 #endif

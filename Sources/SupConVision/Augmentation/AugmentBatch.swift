@@ -25,7 +25,7 @@ public func augment(
     nonisolated(unsafe) let output = into
     Parallel.ranges(images.count, grain: max(1, 65536 / perView), threads: context.threads) {
         range in
-        let workspace = AugmentationWorkspace()
+        let workspace = AugmentationWorkspace(context)
         do throws(SupConError) {
             for i in range {
                 try watch.check()
@@ -63,7 +63,7 @@ public func augment(
         indices.count, grain: max(1, 65536 / perView),
         threads: dataset.needsCallingThread ? 1 : context.threads
     ) { range in
-        let (workspace, reader) = (AugmentationWorkspace(), ImageReader(dataset, gate))
+        let (workspace, reader) = (AugmentationWorkspace(context), ImageReader(dataset, gate))
         do throws(SupConError) {
             for i in range {
                 try watch.check()

@@ -3,12 +3,15 @@ import SupConTensor
 /// An augmentation workspace holds the memory for making views. It is kept from view to view, so
 /// that after the first ones nothing is allocated. It serves one thread.
 package final class AugmentationWorkspace {
-    let resampler = Resampler()
+    let resampler: Resampler
     var recipe = ViewRecipe()
-    private let planes = Scratch()
-    private let operationMemory = Scratch()
+    private let planes, operationMemory: Scratch
 
-    package init() {}
+    /// Makes a workspace. The memory limit of `context` applies to each part of it.
+    package init(_ context: ExecutionContext = .default) {
+        resampler = Resampler(context)
+        (planes, operationMemory) = (Scratch(context), Scratch(context))
+    }
 
     /// Makes the view that `recipe` describes of `image`, with `crop` in its pixels: dense [height,
     /// width, channels].

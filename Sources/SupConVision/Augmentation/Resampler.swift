@@ -10,10 +10,12 @@ import SupConTensor
 /// reaches beyond the box, as when the whole image is resized and the box is cut out of the result.
 /// Memory is kept from image to image. A resampler serves one thread.
 final class Resampler {
-    private let memory = Scratch()
+    private let memory: Scratch
     private var job = sc_resampler()
     /// Whether the kernels without hand-chosen instructions are used; for tests.
     var portable = false
+
+    init(_ context: ExecutionContext = .default) { memory = Scratch(context) }
 
     /// Computes the weights for one image. Then `rows` may be called as long as the image is valid.
     /// Errors: memory.

@@ -23,8 +23,9 @@ public func corrupt(
         do throws(SupConError) {
             for i in range {
                 try watch.check()
-                try images[i].corrupted(corruption, severity: severity, seed: seed, sample: i)
-                    .write(output + i * perImage)
+                try images[i].corrupted(
+                    corruption, severity: severity, seed: seed, sample: i, context
+                ).write(output + i * perImage)
             }
         } catch {
             failure.withLock { if $0 == nil { $0 = error } }
@@ -39,10 +40,11 @@ func checkSeverity(_ severity: Int) throws(SupConError) {
 
 extension ImageView {
     /// Returns a corrupted image. Errors: memory, argument (too large for a JPEG).
-    func corrupted(_ corruption: Corruption, severity: Int, seed: UInt64, sample: Int)
-        throws(SupConError) -> FloatImage
-    {
-        try checkMemory()
+    func corrupted(
+        _ corruption: Corruption, severity: Int, seed: UInt64, sample: Int,
+        _ context: ExecutionContext
+    ) throws(SupConError) -> FloatImage {
+        try checkMemory(context)
         var image = FloatImage(self)
         let (tables, s) = (CorruptionTables.of(height: height, width: width), severity - 1)
         var random = Philox(
@@ -69,11 +71,8 @@ extension ImageView {
 
     /// Checks memory for the image's planes, for a copy of them, and for the fields that displace
     /// pixels. Errors: memory.
-    private func checkMemory() throws(SupConError) {
+    private func checkMemory(_ context: ExecutionContext) throws(SupConError) {
         let bytes = height * width * 4 * (2 * channels + 6)  // sides of at most 65,536: no overflow
-        if bytes > 64 << 20 {
-            try ExecutionContext.default.checkMemory(
-                bytes, for: "the corruption of an image of \(height)×\(width)")
-        }
+        try context.checkOften(bytes, for: "the corruption of an image of \(height)×\(width)")
     }
 }

@@ -23,11 +23,14 @@ extension Dataset {
 final class CorruptedReader {
     private let source: CorruptedSource
     private let reader: ImageReader
-    private let workspace = AugmentationWorkspace()
-    private let (resized, bytes) = (Scratch(), Scratch())
+    private let context: ExecutionContext
+    private let workspace: AugmentationWorkspace
+    private let resized, bytes: Scratch
 
     init(_ source: CorruptedSource, _ gate: DecodeGate) {
-        self.source = source
+        (self.source, context) = (source, gate.context)
+        workspace = AugmentationWorkspace(context)
+        (resized, bytes) = (Scratch(context), Scratch(context))
         reader = ImageReader(source.dataset, gate)
     }
 
@@ -51,7 +54,8 @@ final class CorruptedReader {
         }
         let memory = try bytes.reserve(image.height * image.width * image.channels)
         try image.corrupted(
-            source.corruption, severity: source.severity, seed: source.seed, sample: index
+            source.corruption, severity: source.severity, seed: source.seed, sample: index,
+            context
         ).write(memory.assumingMemoryBound(to: UInt8.self))
         return ImageView(
             dense: memory, element: .u8, height: image.height, width: image.width,

@@ -96,7 +96,7 @@ package final class Loader {
                 """
             )
         }
-        try ExecutionContext.default.checkMemory(
+        try context.checkMemory(
             bytes,
             for:
                 """
@@ -110,7 +110,8 @@ package final class Loader {
         for _ in 0..<slots { memory.append(try AlignedBuffer(Float.self, count: perSlot)) }
         (self.memory, self.batchSize, self.views) = (memory, batchSize, views)
         queue = LoaderQueue(
-            dataset, slots: slots, grain: max(1, min(16, batchSize / (threads * 4))))
+            dataset, slots: slots, grain: max(1, min(16, batchSize / (threads * 4))),
+            context: context)
         replacements = Replacements(dataset, seed: seed)
         let plan = LoaderWorker.Plan(
             augmentation: augmentation, second: other ?? augmentation, normalization: normalization,

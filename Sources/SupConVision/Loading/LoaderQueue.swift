@@ -28,6 +28,7 @@ final class LoaderQueue: @unchecked Sendable {
     let dataset: Dataset
     let slotCount: Int
     private let grain: Int
+    private let context: ExecutionContext
     private let condition = WorkCondition()
     // The lock guards all of the following.
     private var slots: [Slot]
@@ -45,10 +46,10 @@ final class LoaderQueue: @unchecked Sendable {
     private var isStopping = false
     private var failure: SupConError?
 
-    init(_ dataset: Dataset, slots: Int, grain: Int) {
-        self.dataset = dataset
-        slotCount = slots
-        self.grain = grain
+    init(
+        _ dataset: Dataset, slots: Int, grain: Int, context: ExecutionContext = .default
+    ) {
+        (self.dataset, slotCount, self.grain, self.context) = (dataset, slots, grain, context)
         self.slots = Array(repeating: Slot(), count: slots)
     }
 
@@ -92,7 +93,7 @@ final class LoaderQueue: @unchecked Sendable {
             reachable <= batch && reachable < batches.count ? batches[reachable] : nil
         }) {
             do throws(SupConError) {
-                let images = try dataset.materialize(indices)
+                let images = try dataset.materialize(indices, context: context)
                 condition.withLock {
                     slots[reachable % slotCount].materialized = images
                     reachable += 1

@@ -20,13 +20,14 @@ final class LoaderWorker {
 
     private let plan: Plan
     private let queue: LoaderQueue
-    private let workspace = AugmentationWorkspace()
+    private let workspace: AugmentationWorkspace
     private var recipes: [ViewRecipe]
     private var reader: ImageReader
     private var read: Dataset
 
     init(_ plan: Plan, _ queue: LoaderQueue) {
         (self.plan, self.queue) = (plan, queue)
+        workspace = AugmentationWorkspace(plan.gate.context)
         recipes = (0..<plan.views).map { _ in ViewRecipe() }
         reader = ImageReader(queue.dataset, plan.gate)
         read = queue.dataset

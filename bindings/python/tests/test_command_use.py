@@ -170,7 +170,7 @@ def test_memory_limit(photo_model, photos, tmp_path):
     where it is not.
     """
     small, output = (
-        ["--memory-limit", "50000", "--precision", "f32", "--threads", "1", "-q"],
+        ["--memory-limit", "205000", "--precision", "f32", "--threads", "1", "-q"],
         tmp_path / "x.npy",
     )
     for words, what in (
@@ -192,7 +192,7 @@ def test_memory_limit(photo_model, photos, tmp_path):
         assert (
             len(said.splitlines()) == 1
             and said.startswith(f"supcon: error: {what}")
-            and "but the limit is 50 kB" in said
+            and "but the limit is 205 kB" in said
             and not output.exists()
         )
     enough = ["--memory-limit", "0.5g", "--precision", "f32", "--threads", "1", "-q"]

@@ -58,3 +58,35 @@ def test_the_memory_limit_holds_for_decoding(tmp_path):
             continue
         with pytest.raises(supcon.OutOfMemoryError, match="2500×2500 needs 31 MB.*limit is 20 MB"):
             model.embed([path] * 3)
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+def test_a_webp_of_many_pieces_is_read_whole(tmp_path, lossless):
+    """It is decoded by pieces of 64 KiB."""
+    image = pytest.importorskip("PIL.Image")
+    pixels = np.random.default_rng(0).integers(0, 256, (500, 400, 3), np.uint8)
+    path = tmp_path / "noise.webp"
+    image.fromarray(pixels).save(path, lossless=lossless, quality=95)
+    assert path.stat().st_size > 2 << 16
+    data = supcon.Dataset.from_files([path], exact_decoding=True)
+    views = supcon.augment(data, "none", size=(500, 400))
+    expected = np.asarray(image.open(path).convert("RGB"))
+    assert np.array_equal(np.round(views[0] * 255).astype(np.uint8), expected)
+
+
+def test_a_large_jpeg_is_read_whole(tmp_path):
+    """From 16 megapixels on it is decoded on another thread."""
+    image = pytest.importorskip("PIL.Image")
+    side = 4100
+    waves = 128 + 100 * np.sin(np.arange(side) / 30) * np.cos(np.arange(side) / 50)[:, None]
+    path = tmp_path / "waves.jpg"
+    image.fromarray(waves.astype(np.uint8)).save(path, quality=95)
+    data = supcon.Dataset.from_files([path], exact_decoding=True, channels=1)
+    views = supcon.augment(data, "none", size=side)
+    expected = np.asarray(image.open(path), np.float32)
+    assert np.abs(views[0, ..., 0] * 255 - expected).max() < 1.5
+    damaged = path.read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(damaged[: len(damaged) // 2] + b"\xff\xd9")
+    cut = supcon.Dataset.from_files([tmp_path / "cut.jpg"], exact_decoding=True, channels=1)
+    half = supcon.augment(cut, "none", size=side)  # a warning, and what there is
+    assert np.abs(half[0, : side // 3, :, 0] * 255 - expected[: side // 3]).max() < 1.5

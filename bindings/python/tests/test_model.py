@@ -458,10 +458,12 @@ def test_memory_limit(shapes, small, tmp_path):
     trained then.
     """
     images, labels = shapes
-    data, limit = supcon.Dataset.from_images(images, labels), 60_000
+    data, limit = supcon.Dataset.from_images(images, labels), 205_000
     model = supcon.Model(
         width=4, image_size=12, channels=1, precision="f32", n_jobs=1, memory_limit=limit
     )
+    with pytest.raises(supcon.OutOfMemoryError, match="parameters needs .* limit is 60 kB"):
+        supcon.Model(width=4, image_size=12, channels=1, memory_limit=60_000)
     free = supcon.Model(width=4, image_size=12, channels=1, precision="f32", n_jobs=1)
     before = model.to_bytes()
     model.save(tmp_path / "m")
@@ -469,13 +471,13 @@ def test_memory_limit(shapes, small, tmp_path):
     for each in (model, model.copy(), pickle.loads(pickle.dumps(model)), loaded, loaded.copy()):
         assert each.memory_limit == limit and each.n_jobs == 1
         with pytest.raises(
-            supcon.OutOfMemoryError, match="embedding 1 images of 12×12 .* but the limit is 60 kB"
+            supcon.OutOfMemoryError, match="embedding 1 images of 12×12 .* but the limit is 205 kB"
         ) as raised:
             each.embed(images)
         assert isinstance(raised.value, MemoryError)
         with pytest.raises(
             supcon.OutOfMemoryError,
-            match="a training step of 32 views of 12×12 .* but the limit is 60 kB",
+            match="a training step of 32 views of 12×12 .* but the limit is 205 kB",
         ):
             supcon.train(each, data, epochs=1, batch_size=16, validation_fraction=0)
         assert each.to_bytes() == before
@@ -498,7 +500,7 @@ def test_memory_limit(shapes, small, tmp_path):
         words = small if init is None else options
         with pytest.raises(
             supcon.OutOfMemoryError,
-            match="a training step of 32 views of 12×12 .* but the limit is 60 kB",
+            match="a training step of 32 views of 12×12 .* but the limit is 205 kB",
         ):
             supcon.SupConEncoder(**words, init=init, memory_limit=limit).fit(images, labels)
         encoder = supcon.SupConEncoder(

@@ -85,15 +85,60 @@ LONG_CALLS = {
         labels = random.integers(0, 1000, 60000)
         call = lambda: supcon.evaluate(rows, labels, rows[:10], labels[:10], n_jobs=1)
     """,
+    "search": """
+        rows = np.random.default_rng(0).normal(size=(120000, 128)).astype(np.float32)
+        index = supcon.Index(n_jobs=1).add(rows)
+        call = lambda: index.search(rows)
+    """,
+    # 64 million pixels each, a tenth of a second
+    "png": """
+        import pathlib, struct, tempfile, zlib
+        def chunk(kind, body):
+            sum = struct.pack(">I", zlib.crc32(kind + body))
+            return struct.pack(">I", len(body)) + kind + body + sum
+        folder = tempfile.TemporaryDirectory()
+        path = pathlib.Path(folder.name, "black.png")
+        path.write_bytes(
+            b"\\x89PNG\\r\\n\\x1a\\n"
+            + chunk(b"IHDR", struct.pack(">IIBBBBB", 8000, 8000, 8, 0, 0, 0, 0))
+            + chunk(b"IDAT", zlib.compress(bytes(8000 * 8001), 1)) + chunk(b"IEND", b"")
+        )
+        model = supcon.Model(width=2, image_size=8, n_jobs=1, precision="f32")
+        call = lambda: model.embed([path] * 40)
+    """,
+    # 18 million pixels each, half a second
+    "jpeg": """
+        import pathlib, tempfile
+        from PIL import Image
+        folder = tempfile.TemporaryDirectory()
+        path = pathlib.Path(folder.name, "noise.jpg")
+        noise = np.random.default_rng(0).integers(0, 256, (1050, 1050), np.uint8)
+        Image.fromarray(np.tile(noise, (4, 4))).save(path, progressive=True)
+        model = supcon.Model(width=2, image_size=8, n_jobs=1, precision="f32")
+        call = lambda: model.embed([path] * 40)
+    """,
+    # names alone: a second
+    "folder": """
+        import tempfile
+        folder = tempfile.TemporaryDirectory()
+        os.mkdir(folder.name + "/class")
+        for i in range(60_000):
+            os.symlink("/dev/null", f"{folder.name}/class/{i}.png")
+        delays = (0.001, 0.01, 0.03, 0.1)
+        call = lambda: supcon.ImageFolder(folder.name)
+    """,
 }
 # In their first hundredths of a second the calls prepare themselves, and then they compute.
 INTERRUPT = """
+if "delays" not in globals():
+    delays = (0.001, 0.01, 0.03, 0.1, 0.5)
+
 def interrupt(after):
     time.sleep(after)
     sent.append(time.monotonic())
     os.kill(os.getpid(), signal.SIGINT)
 
-for after in (0.001, 0.01, 0.03, 0.1, 0.5):
+for after in delays:
     sent = []
     try:
         threading.Thread(target=interrupt, args=(after,)).start()
@@ -106,12 +151,12 @@ for after in (0.001, 0.01, 0.03, 0.1, 0.5):
 
 @pytest.mark.parametrize("call", LONG_CALLS)
 def test_an_interrupt_ends_a_long_call(call):
-    """Whenever it comes, and far sooner than the call would end, which takes half a minute."""
+    """Whenever it comes, and far sooner than most of the calls would end: after half a minute."""
     code = textwrap.dedent(LONG_CALLS[call]) + INTERRUPT
     said = python("import os, signal, threading, time, numpy as np, supcon\n" + code, timeout=600)
     waited = [float(it) for it in said.split()]
     # A second on a machine that has nothing else to do; the tests share theirs.
-    assert len(waited) == 5 and max(waited) < 5, waited
+    assert len(waited) >= 4 and max(waited) < 5, waited
 
 
 BESIDE = """

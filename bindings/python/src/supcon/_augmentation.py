@@ -98,7 +98,7 @@ def augment(
             ctypes.byref(found.struct),
             *rest,
             context=own,
-            is_long=views.size > 1 << 20,
+            is_long=max(views.size, found.array.size) > 1 << 20,
         )
     return views
 

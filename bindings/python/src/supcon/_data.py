@@ -23,7 +23,7 @@ from ._images import (
     integers,
     pixels,
 )
-from ._library import check, defaults, guarded, lib, own
+from ._library import check, defaults, guarded, lib, made_dataset, own
 from ._options import DATASET, build
 from ._pictures import advised
 from ._shown import described, number_of, table
@@ -214,16 +214,15 @@ class Dataset(Variants):
         """Reads MNIST's IDX files, gzipped or not. images, labels: paths. `channels`: 1 (gray) or 3
         (RGB); None: as stored.
         """
-        options, handle = build(DATASET, channels=channels), _abi.DatasetHandle()
-        check(
-            lib.supcon_dataset_from_idx(
+        options = build(DATASET, channels=channels)
+        return Dataset(
+            made_dataset(
+                lib.supcon_dataset_from_idx,
                 _convert.path("images", images),
                 None if labels is None else _convert.path("labels", labels),
                 ctypes.byref(options),
-                ctypes.byref(handle),
             )
         )
-        return Dataset(handle)
 
     @classmethod
     def from_cifar(
@@ -233,18 +232,17 @@ class Dataset(Variants):
         fine labels). `channels`: 1 (gray) or 3 (RGB, as stored).
         """
         encoded = [_convert.path("paths", it) for it in paths]
-        options, handle = build(DATASET, channels=channels), _abi.DatasetHandle()
+        options = build(DATASET, channels=channels)
         classes = _convert.integer("classes", classes, 10, 100)
-        check(
-            lib.supcon_dataset_from_cifar(
+        return Dataset(
+            made_dataset(
+                lib.supcon_dataset_from_cifar,
                 _convert.strings(encoded),
                 len(encoded),
                 classes,
                 ctypes.byref(options),
-                ctypes.byref(handle),
             )
         )
-        return Dataset(handle)
 
     @classmethod
     def from_function(
@@ -370,8 +368,7 @@ def encoded_dataset(
     numbers = _convert.labels(labels)
     if numbers is not None and len(numbers) != len(images):
         raise ShapeError(f"there are {len(numbers)} labels for {len(images)} images")
-    handle = _abi.DatasetHandle()
-    data = Dataset(handle, hand_over(images, numbers, options, handle))
+    data = Dataset(*hand_over(images, numbers, options))
     data.skipped = [advised(it) for it in data.skipped]
     return data
 

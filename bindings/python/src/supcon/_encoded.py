@@ -12,7 +12,7 @@ import numpy as np
 from . import _abi, _convert, _generated
 from ._errors import FormatError
 from ._images import integers
-from ._library import check, lib
+from ._library import lib, made_dataset
 from ._pictures import advised, is_foreign, transcoded
 from ._types import Int64
 
@@ -21,9 +21,8 @@ def hand_over(
     images: Sequence[Any],
     numbers: Int64 | None,
     options: _generated.DatasetOptions,
-    handle: _abi.Handle,
-) -> tuple[Any, ...]:
-    """Creates a data set of paths and bytes in `handle`, and returns the buffers that it goes on
+) -> tuple[_abi.Handle, tuple[Any, ...]]:
+    """Creates a data set of paths and bytes. Returns its handle, and the buffers that it goes on
     using.
     """
     count = len(images)
@@ -45,17 +44,15 @@ def hand_over(
             if not buffer.size:  # an empty buffer must not be NULL
                 data[at] = sizes.ctypes.data
     try:
-        check(
-            lib.supcon_dataset_from_encoded(
-                data,
-                integers(sizes),
-                paths,
-                count,
-                integers(numbers),
-                ctypes.byref(options),
-                ctypes.byref(handle),
-            )
+        handle = made_dataset(
+            lib.supcon_dataset_from_encoded,
+            data,
+            integers(sizes),
+            paths,
+            count,
+            integers(numbers),
+            ctypes.byref(options),
         )
     except FormatError as error:
         raise FormatError(advised(str(error))) from None
-    return tuple(keep)
+    return handle, tuple(keep)

@@ -129,7 +129,8 @@ def write(path: str, save: Callable[[BinaryIO], object]) -> None:
         os.chmod(temporary, 0o666 & ~mask)  # mkstemp lets only the owner read
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):  # Ctrl-C just after it got its name
+            os.unlink(temporary)
         raise
 
 

@@ -13,7 +13,7 @@ from . import _abi, _convert, _generated
 from ._data import Dataset, encoded_dataset
 from ._errors import FormatError
 from ._images import integers
-from ._library import check, hushed, lib, to_logging
+from ._library import check, hushed, lib, made_dataset, to_logging
 from ._options import DATASET, build
 from ._pictures import advised, is_foreign, transcoded
 from ._types import PathLike
@@ -80,9 +80,7 @@ def _folder(path: bytes, options: _generated.DatasetOptions) -> Dataset:
     """Makes a data set of a folder's images, including those that only Pillow reads."""
 
     def opened() -> Dataset:
-        handle = _abi.DatasetHandle()
-        check(lib.supcon_dataset_from_folder(path, ctypes.byref(options), ctypes.byref(handle)))
-        return Dataset(handle)
+        return Dataset(made_dataset(lib.supcon_dataset_from_folder, path, ctypes.byref(options)))
 
     wanted = options.on_error
     options.on_error, options.allow_empty = _generated.OnError.SKIP, 1

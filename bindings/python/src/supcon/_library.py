@@ -211,8 +211,10 @@ def call(
             check(function(*arguments))
         return
     failed: list[BaseException] = []
+    hushes = getattr(_hushed, "said", None)
 
     def work() -> None:
+        _hushed.said = hushes
         try:
             check(function(*arguments))
         except BaseException as error:
@@ -232,6 +234,17 @@ def call(
                 thread.join(0.1)
         if failed:
             raise failed[0]
+
+
+def made_dataset(function: Callable[..., int], *arguments: Any) -> _abi.Handle:
+    """Calls `function`, which makes a data set, as `call` does, and returns the handle."""
+    handle = _abi.DatasetHandle()
+    try:
+        call(function, *arguments, ctypes.byref(handle))
+    except BaseException:  # Ctrl-C may come when it has just been made
+        lib.supcon_dataset_free(handle)
+        raise
+    return handle
 
 
 # ------------------------------------------------------------------------------------------------

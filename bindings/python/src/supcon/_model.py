@@ -174,9 +174,11 @@ class Model(Description):
             stop = min(start + step, len(found))
             part = rows[start:stop]
             is_whole = stop - start == len(found)
+            is_long = True  # files may be large
             if isinstance(found, Pixels):
                 pixels = found if is_whole else found.slice(start, stop)
                 function, some = lib.supcon_model_embed, ctypes.byref(pixels.struct)
+                is_long = max(pixels.array.size, pixels.count * height * width) > 1 << 18
             else:
                 data = found if is_whole else found.subset(np.arange(start, stop))
                 function, some = lib.supcon_model_embed_dataset, data._handle
@@ -188,7 +190,7 @@ class Model(Description):
                 floats(part),
                 part.size,
                 context=self._context,
-                is_long=(stop - start) * height * width > 1 << 18,
+                is_long=is_long,
                 calls_back=calls_back(found),
             )
             if progress:

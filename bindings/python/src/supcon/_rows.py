@@ -201,8 +201,7 @@ CONTEXT = Table(
     ),
     Row(
         'memory_limit', 'memory_limit', int, '', 'Context',
-        'The bytes that one plan, of a training step or an inference, may take, and that '
-        'decoding an image may take.',
+        'The most bytes that anything may take whose size depends on the data or the model.',
         '',
         (0, 'what the machine has free at that moment'),
     ),

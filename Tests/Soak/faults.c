@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
+#include <math.h>
 #include <sys/stat.h>
 
 #include "soak.h"
@@ -30,6 +31,15 @@ static supcon_status prepare(void) {
   return SUPCON_OK;
 }
 
+/* What a work computes: where it says OK, whatever was refused, the first time's numbers. */
+enum { MOST_NUMBERS = ROWS * DIMENSION };
+static float found[MOST_NUMBERS];
+static int numbers;
+static void note(const float *values, int count) {
+  for (int i = 0; i < count; ++i) found[i] = values[i];
+  numbers = count;
+}
+
 static supcon_status walk(const char *work) {
   supcon_status status = SUPCON_OK;
   if (!strcmp(work, "load")) {
@@ -42,6 +52,7 @@ static supcon_status walk(const char *work) {
   } else if (!strcmp(work, "embed")) {
     static float rows[64 * 16];
     status = supcon_model_embed_dataset(model, dataset, NULL, rows, 64 * 16);
+    note(rows, 64 * 16);
   } else if (!strcmp(work, "train")) {
     supcon_dataset *own = NULL;
     supcon_images images = small_images();
@@ -74,6 +85,7 @@ static supcon_status walk(const char *work) {
     for (int i = 0; i < ROWS; ++i) own[i] = i % 10;
     status =
         supcon_loss(NULL, features, ROWS, 1, DIMENSION, own, NULL, &options, NULL, NULL, gradient);
+    note(gradient, ROWS * DIMENSION);
   } else if (!strcmp(work, "evaluate")) {
     static int64_t own[ROWS];
     for (int i = 0; i < ROWS; ++i) own[i] = i % 10;
@@ -81,6 +93,7 @@ static supcon_status walk(const char *work) {
     supcon_scores_init(&scores);
     status = supcon_evaluate(NULL, features, own, ROWS, features, own, ROWS, DIMENSION, NULL,
                              &scores, NULL, NULL, 0, NULL, 0);
+    note((const float[]){(float)scores.top1}, 1);
   } else {
     exit(2);
   }
@@ -108,11 +121,19 @@ int main(int argc, char **argv) {
   begin();
   const supcon_status status = walk(argv[1]);
   const long requests = end();
+  static float first[MOST_NUMBERS];
+  memcpy(first, found, sizeof first);
   char said[200];
   snprintf(said, sizeof said, "%.199s", status == SUPCON_OK ? "" : supcon_last_error());
   DEMAND(status != SUPCON_STATUS_INTERNAL, "status %d: %s", status, said);
   DEMAND(debris(argv[2]) == 0 && debris(checkpoints) == 0, "temporary files are left");
   WORKS(walk(argv[1])); /* and now it goes through */
+  float largest = 0, apart = 0;
+  for (int i = 0; i < numbers; ++i) {
+    largest = fmaxf(largest, fabsf(found[i]));
+    apart = fmaxf(apart, fabsf(found[i] - first[i]));
+  }
+  DEMAND(status != SUPCON_OK || apart <= 1e-5f * largest, "off by %g of %g", apart, largest);
   printf("%ld %s %s\n", requests, supcon_status_name(status), said);
   return 0;
 }

@@ -34,7 +34,7 @@ passed=0
 failed=0
 left=0
 
-for name in calls counts faults fuzz kill misuse ranks; do
+for name in calls counts faults fuzz kill memory misuse ranks; do
   gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror -Iinclude "Tests/Soak/$name.c" -o "$bin/$name" -Lbuild/lib -Wl,-rpath,"$PWD/build/lib" -lsupcon -lpthread -lm || exit 1
 done
 gcc -std=gnu11 -O1 -g -Wall -Wextra -Werror Tests/Soak/unload.c -o "$bin/unload" -lpthread -ldl || exit 1
@@ -188,6 +188,12 @@ chosen() {
   if (($1 <= most)); then seq 1 "$1"; else seq 1 $((($1 + most - 1) / most)) "$1"; fi
 }
 for walk in load save embed train loss evaluate; do part "faults-$walk" refused $walk; done
+
+# ---------------------------------------------------------------------------------------------------------------------------- memory
+
+short_of() { "$bin/memory" "$1" "$work/memory-$1" Tests/SupConVisionTests/Fixtures "$2"; }
+part memory-limit short_of limit "$(either 1 4)"
+part memory-system short_of system "$(either 13 1)"
 
 # ----------------------------------------------------------------------------------------------------------------------------- kills
 

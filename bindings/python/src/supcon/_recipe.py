@@ -136,7 +136,7 @@ def batch_size(count: int, classes: int, per_class: int, pixels: int) -> int:
 
 def epochs(count: int, begun: bool) -> int:
     """Returns a number of epochs that falls with the square root of the number of images. Half as
-    many cost up to 2.5 points of accuracy from random weights (docs/accuracy.md).
+    many cost one to two points of accuracy from random weights (docs/accuracy.md).
     """
     passes = 4000 / math.sqrt(max(1, count))
     return max(5, min(50, round(passes / 8))) if begun else max(10, min(200, round(passes)))

@@ -123,34 +123,6 @@ def test_int8(shapes, tmp_path):
     assert not model.int8
 
 
-def test_features_that_were_kept(model, shapes):
-    images, labels = shapes
-    model, other = model.copy(), model.copy()
-    names = np.array(["b", "a"])[labels]
-    features = model.embed(images, normalize=False)
-    assert model.fit_classifier(images, names).classifier_l2 > 0
-    other.fit_classifier(images, names, features=features)
-    found, truth = other.forward_head(features), model.embed(images, "probabilities")
-    np.testing.assert_allclose(found, truth, atol=1e-4)
-    weights = _safetensors.parsed(model.to_bytes())[0]
-    logits = features.astype(float) @ weights["fc.weight"].T.astype(float) + weights["fc.bias"]
-    np.testing.assert_allclose(model.forward_head(features, "logits"), logits, atol=1e-4)
-    np.testing.assert_allclose(
-        model.forward_head(features, "projection", normalize=False),
-        model.embed(images, "projection", normalize=False),
-        atol=1e-5,
-    )
-    assert model.forward_head(features[:0]).shape == (0, 2)
-    with pytest.raises(ValueError, match=r"features have dimension 63; expected 64"):
-        model.forward_head(features[:, 1:])
-    with pytest.raises(ValueError, match=r"features\[2, 0\] is nan"):
-        other.fit_classifier(
-            images, names, features=np.where(features == features[2, 0], np.nan, features)
-        )
-    with pytest.raises(ValueError, match="there are 5 features; expected one for each of"):
-        other.fit_classifier(images, names, features=features[:5])
-
-
 def test_pieces_of_a_large_set_are_put_together(model, shapes, monkeypatch):
     rows = model.embed(shapes[0])
     monkeypatch.setattr(supcon.Model, "_piece", lambda *_: 40)

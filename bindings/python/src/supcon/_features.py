@@ -12,6 +12,7 @@ import numpy as np
 from ._augmentation import augment
 from ._data import Dataset
 from ._errors import FileError, FormatError
+from ._library import to_logging
 from ._model import Model
 from ._types import EmbedProgress, Float32, Int64
 
@@ -25,11 +26,19 @@ class Features:
 
     @classmethod
     def of(cls, model: Model, data: Dataset, progress: EmbedProgress | None = None) -> Features:
-        """Embeds the images that are readable."""
+        """Embeds the images that are readable, and warns of those that are not."""
         kept, rows = using_readable(
             data, lambda some: model.embed(some, normalize=False, progress=progress)
         )
-        return cls(data if len(kept) == len(data) else data.subset(kept), rows)
+        if len(kept) == len(data):
+            return cls(data, rows)
+        gone = np.setdiff1d(np.arange(len(data)), kept)
+        first = f"; the first: {data.paths[gone[0]]}" if data.paths else ""
+        to_logging(
+            "warning",
+            f"{len(gone)} of {len(data)} images have become unreadable and are left out{first}",
+        )
+        return cls(data.subset(kept), rows)
 
     def units(self) -> Float32:
         """Returns the rows at length 1."""

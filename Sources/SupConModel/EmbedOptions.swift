@@ -45,8 +45,21 @@ struct OutputRows {
     var options: EmbedOptions
     var dimension: Int
 
+    /// Runs the plan and writes its first `count` rows to `rows` [count, dimension]. Errors:
+    /// canceled, after which nothing has been written.
+    func compute(
+        _ count: Int, by plan: InferencePlan, to rows: UnsafeMutablePointer<Float>,
+        watch: CancelWatch
+    ) throws(SupConError) {
+        plan.run(
+            projection: options.output == .projection,
+            logits: options.output == .logits || options.output == .probabilities, watch: watch)
+        try watch.check()
+        copy(count, of: plan, to: rows)
+    }
+
     /// Writes the plan's first `count` rows to `rows` [count, dimension].
-    func copy(_ count: Int, of plan: InferencePlan, to rows: UnsafeMutablePointer<Float>) {
+    private func copy(_ count: Int, of plan: InferencePlan, to rows: UnsafeMutablePointer<Float>) {
         let source: UnsafeMutablePointer<Float>? =
             switch options.output {
             case .encoder: plan.features

@@ -132,12 +132,8 @@ extension Model {
                     try watch.check()
                     try fill(done..<(done + used), plan.input)
                     try watch.check()
-                    plan.run(
-                        projection: options.output == .projection,
-                        logits: options.output == .logits || options.output == .probabilities,
-                        watch: watch)
-                    try watch.check()
-                    output.copy(used, of: plan, to: rows + done * output.dimension)
+                    try output.compute(
+                        used, by: plan, to: rows + done * output.dimension, watch: watch)
                 }
                 done += used
             } catch {

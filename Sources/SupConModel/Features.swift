@@ -57,12 +57,8 @@ extension Model {
                 plan.input.update(
                     from: features.values + start * features.dimension,
                     count: count * features.dimension)
-                plan.run(
-                    projection: options.output == .projection,
-                    logits: options.output == .logits || options.output == .probabilities,
-                    watch: watch)
-                try watch.check()
-                output.copy(count, of: plan, to: rows + start * output.dimension)
+                try output.compute(
+                    count, by: plan, to: rows + start * output.dimension, watch: watch)
             }
         }
     }

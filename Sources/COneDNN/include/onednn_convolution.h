@@ -41,8 +41,9 @@ typedef struct scd_convolution scd_convolution;
 int scd_convolution_create(const scd_convolution_shape *shape, int what, int fused,
                            const scd_quantization *quantization, int threads,
                            const scd_convolution *like, scd_convolution **convolution);
-/* Makes another one that computes the same, to the last bit, for another thread: made anew from the
- * packed weights' order, it may have another implementation. Returns as scd_convolution_create. */
+/* Makes another convolution for another thread, which computes the same to the last bit: oneDNN may
+ * choose another implementation for one that is created with `like`. Returns as
+ * scd_convolution_create. */
 int scd_convolution_copy(const scd_convolution *of, scd_convolution **convolution);
 void scd_convolution_free(scd_convolution *convolution);
 size_t scd_convolution_packed_bytes(const scd_convolution *convolution); /* of w, or of dw */

@@ -1104,6 +1104,17 @@ supcon_model_fit_classifier(supcon_model *model, const supcon_dataset *dataset,
 SUPCON_MUST_CHECK supcon_status supcon_model_fit_classifier_on_features(
     supcon_model *model, const supcon_dataset *dataset, const float *features, int64_t rows,
     int64_t dimension, const supcon_classifier_options *options, float *l2);
+/* Replaces the projection head by a new random one. Files of torchvision and timm have no head, so
+ * that a run contrasts the encoder's output itself; the contrastive losses train better with one
+ * (arXiv:2002.05709, section 4.2; docs/accuracy.md).
+ *  head            supcon_head; SUPCON_HEAD_NONE removes it
+ *  head_hidden     the width of the hidden layers; 0: as wide as the encoder's output
+ *  projection_dim  the dimension of Z, 1 to 65536
+ *  seed            with the same seed it is the head that supcon_model_create makes
+ * Errors: argument, state (in use), memory. */
+SUPCON_MUST_CHECK supcon_status supcon_model_reset_head(supcon_model *model, int32_t head,
+                                                        int32_t head_hidden, int32_t projection_dim,
+                                                        uint64_t seed);
 /* Replaces the classifier by a new random one for classes classes without names: a run then uses
  * labels, 0 to classes - 1, as outputs. With 0 it is removed, and a run that trains a classifier
  * makes one with the data set's classes and names. If a classifier has names, a run matches the

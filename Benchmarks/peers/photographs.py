@@ -1,6 +1,6 @@
 """PyTorch's side of ../photographs.py: from the same files and weights, SupCon fine-tuning of all
 stages (bf16 autocast, channels last, two SimCLR views, SGD 0.9 with cosine), then a linear probe of
-the test images. Prints a JSON line.
+the test images. Prints a JSON line, as ../photographs.py does.
 
     python photographs.py FOLDER WEIGHTS [--side 224] [--architecture resnet50] [--epochs 5]
         [--batch 32] [--rate 0.0125] [--threads 2] [--seed 0]
@@ -124,7 +124,9 @@ def main():
     known, fresh = (
         features(encoder, f"{options.folder}/{it}", options.side) for it in ("train", "test")
     )
-    print(json.dumps({"accuracy": round(probe(*known, *fresh), 4), "cpu_s": round(seconds(), 1)}))
+    found = {"accuracy": round(probe(*known, *fresh), 4), "cpu_s": round(seconds(), 1)}
+    more = features(encoder, f"{options.folder}/more", options.side)
+    print(json.dumps(found | {"accuracy_of_more": round(probe(*known, *more), 4)}))
 
 
 if __name__ == "__main__":

@@ -148,6 +148,17 @@ private func fit(
 }
 
 @c @implementation
+public func supcon_model_reset_head(
+    _ model: OpaquePointer?, _ head: Int32, _ hidden: Int32, _ projectionDim: Int32, _ seed: UInt64
+) -> supcon_status {
+    status { () throws(SupConError) in
+        try ModelHandle.model(model).resetHead(
+            pick(heads, head, "head"), hidden: Int(hidden),
+            projectionDimension: Int(projectionDim), seed: seed)
+    }
+}
+
+@c @implementation
 public func supcon_model_reset_classifier(_ model: OpaquePointer?, _ classes: Int32)
     -> supcon_status
 {

@@ -32,7 +32,7 @@ public final class Model: Sendable {
         var quantization: Quantization?
     }
 
-    /// The network; `setClasses` replaces it.
+    /// The network; `setClasses` and `resetHead` replace it.
     package var network: Network { content.withLock { $0.network } }
     package var configuration: NetworkConfiguration { network.configuration }
     /// The names of the classifier's classes; empty if they have none.
@@ -180,11 +180,39 @@ extension Model {
             or none
             """
         )
-        var configuration = self.configuration
-        configuration.classes = classes
-        try Self.checkMemory(configuration, context)
-        let changed = try network.withClassifier(classes: classes, seed: seed)
-        content.withLock { ($0.network, $0.classNames) = (changed, names) }
+        var changed = configuration
+        changed.classes = classes
+        try renew(.classifier, as: changed, seed: seed)
+        content.withLock { $0.classNames = names }
+    }
+
+    /// Replaces the projection head by a new random one. With the same seed it is the head that a
+    /// new model has. Weights of torchvision and timm have no head, and the contrastive losses
+    /// train better with one (arXiv:2002.05709, section 4.2). Errors: argument, state (in use),
+    /// memory.
+    /// - Parameters:
+    ///   - hidden: the width of the hidden layers; 0: as wide as the encoder's output
+    ///   - projectionDimension: the dimension of z, 1 to 65536
+    public func resetHead(
+        _ head: HeadKind = ModelOptions().head, hidden: Int = ModelOptions().headHidden,
+        projectionDimension: Int = ModelOptions().projectionDimension, seed: UInt64 = 0
+    ) throws(SupConError) {
+        try exclusive(keepsEncoder: true) { () throws(SupConError) in
+            var changed = configuration
+            (changed.head, changed.headHidden, changed.projectionDimension) = (
+                head, hidden, projectionDimension
+            )
+            try renew(.head, as: changed, seed: seed)
+        }
+    }
+
+    /// Makes head or classifier anew; only within `exclusive`. Errors: argument, memory.
+    private func renew(
+        _ part: ParameterStore.Part, as changed: NetworkConfiguration, seed: UInt64
+    ) throws(SupConError) {
+        try Self.checkMemory(changed, context)
+        let renewed = try network.renewing(part, as: changed, seed: seed)
+        content.withLock { $0.network = renewed }
         plans.removeAll()
     }
 
@@ -209,12 +237,12 @@ extension Model {
     }
 
     /// Restores the parameters; only within `exclusive`. Errors: state (a snapshot of another
-    /// network: the classes have changed since).
+    /// network: head or classes have changed since).
     package func restore(_ snapshot: Snapshot) throws(SupConError) {
         try requireExclusive("restoring parameters")
         try require(
             network === snapshot.network, .state,
-            "the snapshot is of the network before its classifier was replaced")
+            "the snapshot is of the network before its head or classifier was replaced")
         network.parameters.values.update(
             from: snapshot.values.floats, count: network.parameters.count)
     }

@@ -47,15 +47,16 @@ package final class Network: Sendable {
         try Network(configuration, copying: parameters)
     }
 
-    /// Returns a copy of encoder and head with a new random classifier for `classes` classes, or
-    /// with none if `classes` is 0. Errors: argument, memory.
-    package func withClassifier(classes: Int, seed: UInt64) throws(SupConError) -> Network {
-        var changed = configuration
-        changed.classes = classes
+    /// Returns a copy whose head or classifier, `part`, is as `changed` describes it, with the
+    /// random weights that a new network of this seed has. Errors: argument, memory.
+    package func renewing(
+        _ part: ParameterStore.Part, as changed: NetworkConfiguration, seed: UInt64
+    ) throws(SupConError) -> Network {
         try changed.validate()
         let network = try Network(changed, copying: parameters)
-        for (index, entry) in network.parameters.entries.enumerated()
-        where entry.part == .classifier { try network.initialize(entry, index: index, seed: seed) }
+        for (index, entry) in network.parameters.entries.enumerated() where entry.part == part {
+            try network.initialize(entry, index: index, seed: seed)
+        }
         return network
     }
 

@@ -138,6 +138,7 @@ static void views(void) {
   options.output = number32(0);
   SAYS(supcon_model_embed(model, &images, &options, y, number(ROOM)));
   SAYS(supcon_model_embed_dataset(model, dataset, &options, NULL, number(ROOM)));
+  SAYS(supcon_model_reset_head(model, number32(2), number32(0), number32(16), 0));
   SAYS(supcon_model_reset_classifier(model, number32(3)));
 }
 static void measures(void) {

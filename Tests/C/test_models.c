@@ -207,8 +207,52 @@ static void keeping_features(void) {
   supcon_model_free(model);
 }
 
+/* A new head is the one that a new model of the seed has, and the encoder stays as it is. */
+static void changing_heads(void) {
+  supcon_model_options options = small_model_options();
+  options.seed = 7;
+  supcon_model *whole = NULL, *model = NULL;
+  WORKS(supcon_model_create(NULL, &options, &whole));
+  options.head = SUPCON_HEAD_NONE;
+  WORKS(supcon_model_create(NULL, &options, &model));
+  EXPECT(supcon_model_output_dimension(model, SUPCON_OUTPUT_PROJECTION) == 0, "there is a head");
+  WORKS(supcon_model_reset_head(model, SUPCON_HEAD_MLP, 0, 16, 7));
+  supcon_images images = all_images();
+  supcon_embed_options embed;
+  supcon_embed_options_init(&embed);
+  embed.output = SUPCON_OUTPUT_PROJECTION;
+  static float expected[IMAGES * 16], found[IMAGES * 16];
+  WORKS(supcon_model_embed(whole, &images, &embed, expected, IMAGES * 16));
+  WORKS(supcon_model_embed(model, &images, &embed, found, IMAGES * 16));
+  EXPECT(memcmp(expected, found, sizeof found) == 0, "another head than a new model's");
+
+  supcon_dataset *dataset = small_dataset();
+  WORKS(supcon_model_fit_classifier(model, dataset, NULL, NULL));
+  supcon_dataset_free(dataset);
+  WORKS(supcon_model_reset_head(model, SUPCON_HEAD_MLP3_BN, 24, 8, 1));
+  supcon_model_info info;
+  supcon_model_info_init(&info);
+  WORKS(supcon_model_get_info(model, &info));
+  EXPECT(info.head == SUPCON_HEAD_MLP3_BN && info.head_hidden == 24 && info.projection_dim == 8,
+         "head %d, %d, %d", info.head, info.head_hidden, info.projection_dim);
+  EXPECT(info.classes == CLASSES, "the classifier has %d classes", info.classes);
+  REFUSES(supcon_model_reset_head(model, 6, 0, 16, 0), ARGUMENT, "head is 6");
+  REFUSES(supcon_model_reset_head(model, SUPCON_HEAD_MLP, -1, 16, 0), ARGUMENT,
+          "head_hidden is -1");
+  REFUSES(supcon_model_reset_head(model, SUPCON_HEAD_MLP, 0, 0, 0), ARGUMENT,
+          "projection_dim is 0");
+  REFUSES(supcon_model_reset_head(NULL, SUPCON_HEAD_MLP, 0, 16, 0), ARGUMENT, "model");
+  WORKS(supcon_model_get_info(model, &info));
+  EXPECT(info.head == SUPCON_HEAD_MLP3_BN, "a failed call changed the head to %d", info.head);
+  WORKS(supcon_model_reset_head(model, SUPCON_HEAD_NONE, 0, 16, 0));
+  REFUSES(supcon_model_embed(model, &images, &embed, found, IMAGES * 16), STATE, "head");
+  supcon_model_free(model);
+  supcon_model_free(whole);
+}
+
 void test_models(void) {
   making();
+  changing_heads();
   embedding();
   classifying();
   keeping_features();

@@ -233,7 +233,9 @@ static void use_model(void) {
       own = model(); /* the former may have made room for it */
       break;
     case 6:
-      (void)took(supcon_model_reset_classifier(own, (int32_t)number(5)));
+      (void)took(chance(2) ? supcon_model_reset_classifier(own, (int32_t)number(5))
+                           : supcon_model_reset_head(own, (int32_t)number(5), (int32_t)number(3),
+                                                     (int32_t)number(16), (uint64_t)number(9)));
       break;
     default:
       (void)took(supcon_model_fit_classifier(own, dataset(), NULL, NULL));

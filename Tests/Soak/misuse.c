@@ -31,6 +31,8 @@ static void call_everything(void) {
   DEMAND(status == SUPCON_OK || status == SUPCON_STATUS_STATE, "status %d", status);
   status = supcon_model_save(model, "/nowhere/at/all");
   DEMAND(status == SUPCON_STATUS_IO || status == SUPCON_STATUS_STATE, "status %d", status);
+  status = supcon_model_reset_head(model, SUPCON_HEAD_LINEAR, 0, 16, 0);
+  DEMAND(status == SUPCON_OK || status == SUPCON_STATUS_STATE, "status %d", status);
   status = supcon_model_reset_classifier(model, 0);
   DEMAND(status == SUPCON_OK || status == SUPCON_STATUS_STATE, "status %d", status);
   supcon_model *other = small_model(NULL);

@@ -117,6 +117,7 @@ MODEL_WORK(create_model, 0, SUPCON_OK)
 MODEL_WORK(save_model, 0, supcon_model_save(model, model_file))
 MODEL_WORK(embed_images, 0, supcon_model_embed(model, &many_images, NULL, gradient, MANY *OUT))
 MODEL_WORK(embed_dataset, 0, supcon_model_embed_dataset(model, many, NULL, gradient, MANY *OUT))
+MODEL_WORK(reset_head, 0, supcon_model_reset_head(model, SUPCON_HEAD_MLP, 0, 128, 0))
 MODEL_WORK(reset_classifier, 0, supcon_model_reset_classifier(model, 1000))
 MODEL_WORK(fit_classifier, 0, supcon_model_fit_classifier(model, many, NULL, NULL))
 MODEL_WORK(quantize, 0, supcon_model_quantize(model, many))
@@ -332,6 +333,7 @@ static const struct {
     HEEDS(embed_large_images),
     HEEDS(embed_files),
     HEEDS(embed_encoded),
+    HEEDS(reset_head),
     HEEDS(reset_classifier),
     HEEDS(fit_classifier),
     HEEDS(quantize),

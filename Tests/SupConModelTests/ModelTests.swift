@@ -163,7 +163,7 @@ import Testing
                 try model.setClasses(3, names: ["a", "b"], seed: 1)
             }
             try model.setClasses(3, names: ["a", "b", "ü"], seed: 1)
-            expectError(.state, "classifier was replaced") { try model.restore(old) }
+            expectError(.state, "head or classifier was replaced") { try model.restore(old) }
         }
         #expect(
             model.classNames == ["a", "b", "ü"] && model.configuration.classes == 3
@@ -174,6 +174,33 @@ import Testing
         expectError(.state, "no classifier") {
             _ = try model.rows(images, EmbedOptions(output: .logits))
         }
+    }
+
+    @Test func replacesTheHeadAlone() throws {
+        let model = try Model.tiny { ($0.head, $0.classes, $0.seed) = (.none, 2, 5) }
+        let images = Images(3), logits = EmbedOptions(output: .logits)
+        let (features, classes) = (try model.rows(images), try model.rows(images, logits))
+        let projected = EmbedOptions(output: .projection)
+        expectError(.state, "no projection head") { _ = try model.rows(images, projected) }
+        for head in HeadKind.allCases where head != .none {
+            try model.resetHead(head, hidden: 12, projectionDimension: 6, seed: 5)
+            let whole = try Model.tiny {
+                ($0.head, $0.headHidden, $0.projectionDimension) = (head, 12, 6)
+                ($0.classes, $0.seed) = (2, 5)
+            }
+            #expect(try model.rows(images, projected) == whole.rows(images, projected))
+            #expect(try model.rows(images) == features)
+            #expect(try model.rows(images, logits) == classes)
+        }
+        let before = try model.rows(images, projected)
+        try model.resetHead(.mlp3BN, hidden: 12, projectionDimension: 6, seed: 6)
+        #expect(difference(try model.rows(images, projected), before) > 0.01)
+        expectError(.argument, "projection_dim is 0") {
+            try model.resetHead(.mlp, projectionDimension: 0)
+        }
+        #expect(model.configuration.head == .mlp3BN)
+        try model.resetHead(.none)
+        #expect(model.outputDimension(.projection) == 0)
     }
 
     @Test func namesTheVersionOfTheHeader() throws {

@@ -99,6 +99,12 @@ class Model {
                                                           features.columns, &options, &l2));
     return l2;
   }
+  /// Replaces the projection head by a new random one, or takes it away (SUPCON_HEAD_NONE).
+  /// Throws Error: argument, state (in use), memory.
+  void reset_head(std::int32_t head = SUPCON_HEAD_MLP, std::int32_t head_hidden = 0,
+                  std::int32_t projection_dim = 128, std::uint64_t seed = 0) {
+    detail::check(supcon_model_reset_head(get(), head, head_hidden, projection_dim, seed));
+  }
   /// 0: takes the classifier away.
   void reset_classifier(std::int32_t classes) {
     detail::check(supcon_model_reset_classifier(get(), classes));

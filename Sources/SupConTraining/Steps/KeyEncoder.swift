@@ -34,7 +34,9 @@ final class KeyEncoder {
         context: ExecutionContext
     ) throws(SupConError) {
         followed = model.network
-        network = try followed.withClassifier(classes: 0, seed: 0)
+        var configuration = followed.configuration
+        configuration.classes = 0
+        network = try followed.renewing(.classifier, as: configuration, seed: 0)
         pairs = try network.parameters.entries.map { [followed] (entry) throws(SupConError) in
             (entry, try followed.parameters.declared(entry.name))
         }

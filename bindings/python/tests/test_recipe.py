@@ -217,6 +217,45 @@ def test_stem_and_head_are_named(size, stem):
     assert "the stem cifar and the head linear, which the given weights have" in told.recipe_
 
 
+def test_weights_without_a_head_get_one(tmp_path):
+    """Torchvision's files have none; what the caller says of the head holds, and encoders stay."""
+    images, labels = letters(12, mirrored=True)
+    headless = supcon.Model("resnet18", width=4, channels=1, image_size=16, head="none")
+    headless.save(tmp_path / "weights.safetensors")
+    still = dict(epochs=1, batch_size=4, learning_rate=1e-12, weight_decay=0, random_state=3)
+    still |= dict(freeze_norm=True)
+    for init, given, head, is_new in (
+        (headless, {}, ("mlp", 32, 128), True),
+        (headless, {"objective": "simclr"}, ("mlp", 32, 128), True),
+        (headless, {"head": "none"}, ("none", 0, 0), True),
+        (headless, {"objective": "cross_entropy"}, ("none", 0, 0), False),
+        (headless, {"projection_dim": 8}, ("mlp", 32, 8), True),
+        (headless.copy().reset_head("linear"), {}, ("linear", 32, 128), False),
+        (headless.copy().reset_head("linear"), {"projection_dim": 8}, ("linear", 32, 8), True),
+    ):
+        fitted = supcon.SupConClassifier(init=init, **still | given).fit(images, labels)
+        found = fitted.model_
+        assert (found.head, found.head_hidden, found.projection_dim) == head, given
+        assert ("which is new" in fitted.recipe_) == (is_new and "head" not in given), given
+        np.testing.assert_allclose(found.embed(images), headless.embed(images), atol=1e-5)
+    assert headless.head == "none"  # a copy is trained
+    # By its seed the head is that of a new model.
+    new = supcon.Model("resnet18", width=4, channels=1, image_size=16, seed=3)
+    fitted = supcon.SupConEncoder(init=headless, **still).fit(images, labels)
+    rows = headless.embed(images, normalize=False)
+    np.testing.assert_allclose(
+        fitted.model_.forward_head(rows, "projection"),
+        new.forward_head(rows, "projection"),
+        atol=1e-5,
+    )
+    loaded = supcon.SupConEncoder(init=tmp_path / "weights.safetensors", epochs=1, batch_size=4)
+    assert loaded.fit(images, labels).model_.head == "mlp"
+    with pytest.raises(supcon.ArgumentError, match="width is 8 and init is given"):
+        supcon.SupConEncoder(init=headless, width=8).fit(images, labels)
+    with pytest.raises(supcon.ArgumentError, match="head is 'mpl'"):
+        supcon.SupConEncoder(init=headless, head="mpl").fit(images, labels)
+
+
 def test_a_few_images_train_by_the_function(small):
     """Where no recipe is chosen, all of them make a batch."""
     images, labels = letters(40, mirrored=True)

@@ -52,6 +52,7 @@ from ._types import (
 if TYPE_CHECKING:
     from typing_extensions import Self
 from ._training import (
+    BESIDE_INIT,
     Training,
     by_targets,
     history_table,
@@ -59,6 +60,7 @@ from ._training import (
     objective_for,
     seed_of,
     suit_classifier,
+    suit_head,
     train,
     trains_classifier,
 )
@@ -97,7 +99,9 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         channels, or computed from an array of images; for files the library's {mean} and {std}.
     init : path or Model, optional
         The weights to begin with instead of random ones: a safetensors file as `supcon.load` takes
-        it, or a model, which is copied. Options that describe a model may not be given then. A
+        it, or a model, which is copied. Of the options that describe a model, precision and those
+        of the head alone may be given then; these ask for a new random head. Weights without a
+        head, as torchvision's and timm's, get one, unless the objective has no use for it. A
         classifier for other classes than the data's is replaced by a new one: with the objective
         "cross_entropy" and a small learning_rate this is transfer by full fine-tuning.
     output, normalize : as in `Model.embed`, default "encoder" and True
@@ -351,9 +355,10 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             options |= found
         learns_classes = trains_classifier(options["objective"], options.get("joint_classifier"))
         model = self._new(data, recipe, options) if begun is None else begun
+        given = {name: getattr(self, name) for name in _MODEL}
+        has_new_head = begun is not None and suit_head(begun, given, options)
         if recipe is None:
-            given = {name: getattr(self, name) for name in _MODEL}
-            told = network(model, given, begun is not None)
+            told = network(model, given, begun is not None, has_new_head)
             self.recipe_ = "; ".join(filter(None, (self.recipe_, told)))
             if self.verbose and self.recipe_:
                 print(self.recipe_, file=sys.stderr)
@@ -388,7 +393,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         if self.init is None:
             return None
         for name, value in only({name: getattr(self, name) for name in _MODEL}).items():
-            if name != "precision":
+            if name not in BESIDE_INIT:
                 raise ArgumentError(
                     f"{name} is {value!r} and init is given: its model has a {name} of its "
                     "own; expected one of the two"

@@ -271,6 +271,7 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
             *(POINTER(ClassifierOptions), POINTER(c_float)),
         ],
     ),
+    "supcon_model_reset_head": (status, [ModelHandle, c_int32, c_int32, c_int32, c_uint64]),
     "supcon_model_reset_classifier": (status, [ModelHandle, c_int32]),
     "supcon_preset_count": (c_int64, []),
     "supcon_preset_name": (c_char_p, [c_int64]),

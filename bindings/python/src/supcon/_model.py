@@ -330,6 +330,37 @@ class Model(Description):
         self.classifier_l2 = l2_used.value
         return self
 
+    def reset_head(
+        self,
+        head: _generated.HeadName | None = None,
+        *,
+        head_hidden: int | None = None,
+        projection_dim: int | None = None,
+        seed: int | None = None,
+    ) -> Model:
+        """Replaces the projection head by a new random one; "none" removes it. The parameters are
+        those of `Model`, with the same defaults. Files of torchvision and timm have no head, so
+        that a run contrasts the encoder's output itself; the contrastive losses train better with
+        one (arXiv:2002.05709, section 4.2).
+        """
+        options = build(
+            MODEL | MODEL_DATA,
+            head=head,
+            head_hidden=head_hidden,
+            projection_dim=projection_dim,
+            seed=seed,
+        )
+        check(
+            lib.supcon_model_reset_head(
+                self._handle,
+                options.head,
+                options.head_hidden,
+                options.projection_dim,
+                options.seed,
+            )
+        )
+        return self
+
     def reset_classifier(self, classes: int = 0) -> Model:
         """Replaces the classifier by a new random one for `classes` classes. 0 removes it, and
         `supcon.train` with the objective "cross_entropy" (full fine-tuning) or "linear" makes one

@@ -95,20 +95,24 @@ def suited(
     return options | chosen, "; ".join(told) if chosen else ""
 
 
-def network(model: Model, given: dict[str, Any], begun: bool) -> str:
+def network(model: Model, given: dict[str, Any], begun: bool, has_new_head: bool) -> str:
     """Returns a phrase that says which stem and head the model has, and why; "" if both are given.
 
     given : the caller's options of the model, in which None counts as not given
     begun : whether its weights are given
+    has_new_head : whether its head is random all the same
     """
     stem, head = model.stem, model.head
-    if begun:
+    if begun and not has_new_head:
         return f"the stem {stem} and the head {head}, which the given weights have"
     told = []
-    if given.get("stem") in (None, "auto"):
+    if begun:
+        told.append(f"the stem {stem}, which the given weights have")
+    elif given.get("stem") in (None, "auto"):
         told.append(f"the stem {stem} ({MEANINGS[Stem][stem]}), by {MEANINGS[Stem]['auto']}")
     if given.get("head") is None:
-        told.append(f"the head {head} ({MEANINGS[Head][head]}), whatever the images")
+        why = "which is new" if begun else "whatever the images"
+        told.append(f"the head {head} ({MEANINGS[Head][head]}), {why}")
     return "; ".join(told)
 
 

@@ -451,6 +451,28 @@ def need_encoder(options: dict[str, Any], init: str) -> None:
         )
 
 
+HEAD = ("head", "head_hidden", "projection_dim")
+BESIDE_INIT = ("precision", *HEAD)  # options of a model that may be given beside its weights
+
+
+def suit_head(model: Model, given: dict[str, Any], options: dict[str, Any]) -> bool:
+    """Gives a model of given weights a new projection head, as the caller describes it; or, if the
+    weights have none, as torchvision's and timm's, and the run contrasts projections, the default.
+    Returns whether the head is new.
+
+    given : the caller's options of the model, in which None counts as not given
+    options : those of `train`
+    """
+    wanted = {name: given[name] for name in HEAD if given.get(name) is not None}
+    contrasts = options.get("objective") not in ("cross_entropy", "linear", "max_margin")
+    if not wanted and (model.head != "none" or not contrasts):
+        return False
+    if model.head != "none":
+        wanted = {"head": model.head} | wanted
+    model.reset_head(**wanted, seed=options.get("seed"))
+    return True
+
+
 def suit_classifier(model: Model, data: Dataset) -> None:
     """Removes the classifier of a model that was fitted on other classes than the data's; the run
     makes a new one.

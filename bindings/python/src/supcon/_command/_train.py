@@ -29,11 +29,14 @@ from .._presets import (
 from .._recipe import network, suited
 from .._run import Run
 from .._training import (
+    BESIDE_INIT,
+    HEAD,
     Event,
     Training,
     need_encoder,
     objective_for,
     suit_classifier,
+    suit_head,
     train,
     trains_classifier,
     validation_split,
@@ -55,7 +58,7 @@ def configured(arguments: SimpleNamespace) -> None:
             continue
         names = {"kind": "augmentation"} if section == "augmentation" else {}
         if section == "model" and (arguments.init or "init" in values):  # its file has the rest
-            values = {it: values[it] for it in ("init", "precision", "channels") if it in values}
+            values = {it: values[it] for it in ("init", "channels", *BESIDE_INIT) if it in values}
         for key, value in values.items():
             name = "data" if (section, key) == ("data", "path") else names.get(key, key)
             if not hasattr(arguments, name):
@@ -145,8 +148,10 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
         model = Model(**described, n_jobs=arguments.threads, memory_limit=arguments.memory_limit)
     else:
         model = begun
+    has_new_head = begun is not None and suit_head(begun, given, options)
     if recipe is None:
-        why = "; ".join(filter(None, (why, network(model, given, begun is not None))))
+        told = network(model, given, begun is not None, has_new_head)
+        why = "; ".join(filter(None, (why, told)))
         if why:
             note(arguments, why)
     if data.labels is not None and learns_classes(options):
@@ -301,7 +306,7 @@ def _sections(arguments: SimpleNamespace) -> dict[str, Any]:
     """
     names = ("val", "targets", "long_tailed", "per_class", "label_noise", *DATASET)
     found = {"path": arguments.data} | only({it: getattr(arguments, it) for it in names})
-    model = {"init": arguments.init} if arguments.init else {}
+    model = {"init": arguments.init} | given_of(arguments, HEAD) if arguments.init else {}
     return {
         "data": found,
         "model": model,
@@ -322,7 +327,7 @@ def _begin(arguments: SimpleNamespace) -> Model | None:
     if arguments.init is None:
         return None
     for name in (*MODEL, "image_size", "mean", "std"):
-        if name != "precision" and getattr(arguments, name) is not None:
+        if name not in BESIDE_INIT and getattr(arguments, name) is not None:
             raise ArgumentError(
                 f"--{name.replace('_', '-')} and --init were given; expected one of the "
                 "two: the file says what its model is"

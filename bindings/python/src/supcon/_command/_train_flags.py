@@ -96,10 +96,10 @@ def flags() -> list[Flag]:
         ),
         Flag(
             "init",
-            "Begin with this model; the options of a model, and the "
-            "size and statistics of its images, are the file's then. With --objective "
-            "cross_entropy and a small --learning-rate: transfer by fine-tuning. --objective "
-            "linear and the presets that have it need this",
+            "Begin with this model; the options of a model, and the size and statistics of its "
+            "images, are the file's then, but a head that is given, or that the file lacks, is "
+            "new. With --objective cross_entropy and a small --learning-rate: transfer by "
+            "fine-tuning. --objective linear and the presets that have it need this",
             metavar="MODEL",
             panel="Model",
         ),

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""What freezing, a cache of few rounds of views, and smaller views cost in accuracy beside
-fine-tuning all stages on fresh views: photographs (photographs.py) from weights of a ResNet-18 that
-was trained on other data. Prints a JSON line per run: a linear probe and kNN on test images, and
-seconds of the processor.
+"""What freezing, a cache of few rounds of views, smaller views, another optimizer and no head cost
+in accuracy beside fine-tuning all stages on fresh views as the recipe does: photographs
+(photographs.py) from weights of a ResNet-18 that was trained on other data. Prints a JSON line per
+run: a linear probe and kNN on test images, and seconds of the processor.
 
     PYTHONPATH=bindings/python/src python3 Benchmarks/feature_cache.py [--seeds 0 1 2]
-        [--images 480] [--side 64] [--epochs 8] [--results FILE]   what FILE has is not run again
+        [--images 480] [--side 64] [--epochs 8] [--runs NAME …]
+        [--results FILE]   what FILE has is not run again
 """
 
 import argparse
@@ -16,10 +17,14 @@ from pathlib import Path
 from photographs import crops, weights
 
 import supcon
+from supcon._recipe import GIVEN_WEIGHTS
 
+SGD = dict.fromkeys(GIVEN_WEIGHTS)  # the library's defaults
 RUNS = {
     "as given": None,
     "all stages": {},
+    "all stages, SGD": SGD,
+    "all stages, SGD, no head": SGD | {"head": "none"},
     "all stages, smaller views": {"image_size_schedule": (1 / 2, 3 / 4)},  # of the side
     "stages 1 to 3 frozen": {"freeze_stages": 3},
     "… 4 rounds of views": {"freeze_stages": 3, "feature_cache": 4},
@@ -34,6 +39,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=480)
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=list(RUNS))
     parser.add_argument("--results", type=Path)
     options = parser.parse_args()
     known = options.results and options.results.exists()
@@ -42,7 +48,8 @@ def main() -> None:
     for seed in options.seeds:
         images, labels = crops("train", options.images, options.side, seed)
         fresh, truth = crops("test", 800, options.side, seed)
-        for name, more in RUNS.items():
+        for name in options.runs:
+            more = RUNS[name]
             if any((it["run"], it["seed"]) == (name, seed) for it in done):
                 continue
             if more and "image_size_schedule" in more:
@@ -50,8 +57,10 @@ def main() -> None:
                     continue
                 sizes = [round(options.side * it) for it in more["image_size_schedule"]]
                 more = {"image_size_schedule": sizes}
+            more = more if more is None else GIVEN_WEIGHTS | more
             model, begun = supcon.load(init, image_size=options.side), time.process_time()
             if more is not None:
+                model.reset_head(more.pop("head", "mlp"), seed=seed)
                 supcon.train(
                     model,
                     supcon.Dataset.from_images(images, labels),

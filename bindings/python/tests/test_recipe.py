@@ -185,6 +185,29 @@ def test_the_rate_that_is_told_is_the_one_that_trains():
         assert told == pytest.approx(max(rates), rel=1e-3), why
 
 
+def test_given_weights_are_trained_by_adamw():
+    """Unless the caller says how, or nothing but a linear classifier is trained."""
+    images, labels = shades(60)
+    data, begun = supcon.Dataset.from_images(images, labels), given_weights()
+
+    def tells(options):
+        found, why = _recipe.suited(data, options, begun.image_size, begun)
+        names = ("optimizer", "learning_rate", "reference_batch", "weight_decay")
+        return tuple(found.get(it) for it in names), why
+
+    found, why = tells({})
+    assert found[0] == "adamw" and found[2] == 0
+    assert f"the learning rate {found[1]:g}, of adamw" in why
+    rate = found[1]
+    assert tells({"objective": "cross_entropy"})[0] == found
+    assert tells({"weight_decay": 0.5})[0] == ("adamw", rate, 0, 0.5)
+    assert tells({"learning_rate": "auto"})[0] == ("adamw", "auto", 0, found[3])
+    for name, value in {"learning_rate": 0.01, "optimizer": "sgd", "reference_batch": 64}.items():
+        expected = dict.fromkeys(("optimizer", "learning_rate", "reference_batch")) | {name: value}
+        assert tells({name: value})[0] == (*expected.values(), None)
+    assert tells({"objective": "linear"})[0] == (None,) * 4
+
+
 def test_what_is_given_stays():
     given = dict(
         batch_size=24, epochs=3, augmentation="none", validation_fraction=0.2, learning_rate=0.5

@@ -5,7 +5,7 @@ in accuracy beside fine-tuning all stages on fresh views as the recipe does: pho
 run: a linear probe and kNN on test images, and seconds of the processor.
 
     PYTHONPATH=bindings/python/src python3 Benchmarks/feature_cache.py [--seeds 0 1 2]
-        [--images 480] [--side 64] [--epochs 8] [--runs NAME …]
+        [--images 480] [--side 64] [--epochs 8] [--runs NAME …] [--learning-rate OF_ADAMW]
         [--results FILE]   what FILE has is not run again
 """
 
@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=list(RUNS))
+    parser.add_argument("--learning-rate", type=float, default=GIVEN_WEIGHTS["learning_rate"])
     parser.add_argument("--results", type=Path)
     options = parser.parse_args()
     known = options.results and options.results.exists()
@@ -57,7 +58,8 @@ def main() -> None:
                     continue
                 sizes = [round(options.side * it) for it in more["image_size_schedule"]]
                 more = {"image_size_schedule": sizes}
-            more = more if more is None else GIVEN_WEIGHTS | more
+            if more is not None:
+                more = GIVEN_WEIGHTS | {"learning_rate": options.learning_rate} | more
             model, begun = supcon.load(init, image_size=options.side), time.process_time()
             if more is not None:
                 model.reset_head(more.pop("head", "mlp"), seed=seed)

@@ -182,14 +182,13 @@ extension Model {
         )
         var changed = configuration
         changed.classes = classes
-        try renew(.classifier, as: changed, seed: seed)
-        content.withLock { $0.classNames = names }
+        try renew(.classifier, as: changed, names: names, seed: seed)
     }
 
     /// Replaces the projection head by a new random one. With the same seed it is the head that a
-    /// new model has. Weights of torchvision and timm have no head, and the contrastive losses
-    /// train better with one (arXiv:2002.05709, section 4.2). Errors: argument, state (in use),
-    /// memory.
+    /// new model has. Weights of torchvision and timm have no head, so that a run contrasts the
+    /// encoder's output itself; why a head is used: arXiv:2002.05709, section 4.2. Errors:
+    /// argument, state (in use), memory.
     /// - Parameters:
     ///   - hidden: the width of the hidden layers; 0: as wide as the encoder's output
     ///   - projectionDimension: the dimension of z, 1 to 65536
@@ -202,17 +201,18 @@ extension Model {
             (changed.head, changed.headHidden, changed.projectionDimension) = (
                 head, hidden, projectionDimension
             )
-            try renew(.head, as: changed, seed: seed)
+            try renew(.head, as: changed, names: classNames, seed: seed)
         }
     }
 
     /// Makes head or classifier anew; only within `exclusive`. Errors: argument, memory.
     private func renew(
-        _ part: ParameterStore.Part, as changed: NetworkConfiguration, seed: UInt64
+        _ part: ParameterStore.Part, as changed: NetworkConfiguration, names: [String],
+        seed: UInt64
     ) throws(SupConError) {
         try Self.checkMemory(changed, context)
         let renewed = try network.renewing(part, as: changed, seed: seed)
-        content.withLock { $0.network = renewed }
+        content.withLock { ($0.network, $0.classNames) = (renewed, names) }
         plans.removeAll()
     }
 

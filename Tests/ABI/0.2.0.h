@@ -1105,8 +1105,8 @@ SUPCON_MUST_CHECK supcon_status supcon_model_fit_classifier_on_features(
     supcon_model *model, const supcon_dataset *dataset, const float *features, int64_t rows,
     int64_t dimension, const supcon_classifier_options *options, float *l2);
 /* Replaces the projection head by a new random one. Files of torchvision and timm have no head, so
- * that a run contrasts the encoder's output itself; the contrastive losses train better with one
- * (arXiv:2002.05709, section 4.2; docs/accuracy.md).
+ * that a run contrasts the encoder's output itself; why a head is used: arXiv:2002.05709, section
+ * 4.2.
  *  head            supcon_head; SUPCON_HEAD_NONE removes it
  *  head_hidden     the width of the hidden layers; 0: as wide as the encoder's output
  *  projection_dim  the dimension of Z, 1 to 65536

@@ -340,8 +340,8 @@ class Model(Description):
     ) -> Model:
         """Replaces the projection head by a new random one; "none" removes it. The parameters are
         those of `Model`, with the same defaults. Files of torchvision and timm have no head, so
-        that a run contrasts the encoder's output itself; the contrastive losses train better with
-        one (arXiv:2002.05709, section 4.2).
+        that a run contrasts the encoder's output itself; why a head is used: arXiv:2002.05709,
+        section 4.2.
         """
         options = build(
             MODEL | MODEL_DATA,

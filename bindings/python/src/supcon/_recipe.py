@@ -31,7 +31,7 @@ LARGE, PARTS = 128, (1 / 2, 3 / 4)
 # its steps does not depend on the gradient's, so that nothing is scaled by the batch.
 GIVEN_WEIGHTS = {
     "optimizer": "adamw",
-    "learning_rate": 5e-4,
+    "learning_rate": 3e-4,
     "reference_batch": 0,
     "weight_decay": 0.05,
 }
@@ -41,7 +41,7 @@ FINE_TUNING = {"freeze_stages", "unfreeze_epochs", "layer_decay", "feature_cache
 # 0.51; crops of 70 % of the area have 0.77 to 0.85, crops of 20 % have 0.47 to 0.55.
 KEEPS_MIRRORED, KEEPS_CROPPED = 0.65, 0.75
 # Given weights know the classes if at least this fraction of the images are nearest to one of their
-# class. Where 0.83 were, training the last stage alone cost 5 points (docs/accuracy.md).
+# class. Where 0.83 were, training the last stage alone cost up to 5 points (docs/accuracy.md).
 KNOWN = 0.95
 
 

@@ -24,6 +24,7 @@ RUNS = {
     "as given": None,
     "all stages": {},
     "all stages, SGD": SGD,
+    "all stages, SGD at 0.05": SGD | {"learning_rate": 0.05, "reference_batch": 0},
     "all stages, SGD, no head": SGD | {"head": "none"},
     "all stages, smaller views": {"image_size_schedule": (1 / 2, 3 / 4)},  # of the side
     "stages 1 to 3 frozen": {"freeze_stages": 3},

@@ -4,7 +4,8 @@ import SupConTensor
 
 /// A checksum protects the safetensors files that this library writes. It is the CRC-32 (zlib's, of
 /// ISO 3309) of all bytes, with the eight hexadecimal digits in the metadata that state it replaced
-/// by zeros. It detects every flipped bit, and every damage of up to 32 consecutive bits.
+/// by zeros. It detects every flipped bit, and every damage of up to 32 consecutive bits, except in
+/// the name of its own entry: without that a file has no checksum.
 ///
 /// Files of other programs have no checksum and are not checked. A program that changes tensors but
 /// keeps the metadata, as Python's safetensors allows, leaves a checksum that no longer matches;

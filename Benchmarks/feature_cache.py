@@ -52,7 +52,8 @@ def main() -> None:
         fresh, truth = crops("test", 800, options.side, seed)
         for name in options.runs:
             more = RUNS[name]
-            if any((it["run"], it["seed"]) == (name, seed) for it in done):
+            key = {"run": name, "seed": seed, "rate_of_adamw": options.learning_rate}
+            if any(key.items() <= it.items() for it in done):
                 continue
             if more and "image_size_schedule" in more:
                 if options.side < 128:  # the recipe takes them from there on
@@ -77,7 +78,7 @@ def main() -> None:
             took = time.process_time() - begun
             rows = model.embed(images), labels, model.embed(fresh), truth
             found = {it: round(supcon.evaluate(*rows, it).top1, 4) for it in ("linear", "knn")}
-            line = json.dumps({"run": name, "seed": seed} | found | {"cpu_s": round(took, 1)})
+            line = json.dumps(key | found | {"cpu_s": round(took, 1)})
             print(line, flush=True)
             if options.results:
                 with options.results.open("a") as file:

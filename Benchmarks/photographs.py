@@ -19,6 +19,7 @@ and Fashion-MNIST). Images and weights are kept in build/benchmarks; --prepare m
 import argparse
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -147,7 +148,7 @@ def folder(count: int, side: int) -> Path:
     from PIL import Image
 
     path = SCRATCH / f"photographs-{count}-{side}"
-    if not path.exists():
+    if not (path / "more").exists():
         made = path.with_suffix(".part")
         for part, tiles, number, seed in (
             ("train", "train", count, 0),
@@ -158,6 +159,7 @@ def folder(count: int, side: int) -> Path:
                 (made / part / NAMES[label]).mkdir(parents=True, exist_ok=True)
                 name = made / part / NAMES[label] / f"{index:05}.jpg"
                 Image.fromarray(image).save(name, quality=92)
+        shutil.rmtree(path, ignore_errors=True)  # of an earlier version, without more
         made.rename(path)
     return path
 

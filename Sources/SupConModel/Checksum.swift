@@ -4,8 +4,8 @@ import SupConTensor
 
 /// A checksum protects the safetensors files that this library writes. It is the CRC-32 (zlib's, of
 /// ISO 3309) of all bytes, with the eight hexadecimal digits in the metadata that state it replaced
-/// by zeros. It detects every flipped bit, and every damage of up to 32 consecutive bits, except in
-/// the name of its own entry: without that a file has no checksum.
+/// by zeros. It detects every flipped bit, and every damage of up to 32 consecutive bits outside of
+/// its entry's own name, without which a file has no checksum.
 ///
 /// Files of other programs have no checksum and are not checked. A program that changes tensors but
 /// keeps the metadata, as Python's safetensors allows, leaves a checksum that no longer matches;
@@ -40,6 +40,12 @@ enum Checksum {
     /// to one key puts at most two pairs out of order.
     static func isRewritten(_ keys: [String]) -> Bool {
         zip(keys, keys.dropFirst()).count { $0 <= $1 } > 2
+    }
+
+    /// Returns whether `key` is the name of the entry with one byte damaged, as a flipped bit does.
+    static func isDamaged(_ key: String) -> Bool {
+        let pairs = zip(key.utf8, Self.key.utf8)
+        return key.utf8.count == Self.key.utf8.count && pairs.count { $0 != $1 } == 1
     }
 
     static func text(_ sum: UInt) -> String {

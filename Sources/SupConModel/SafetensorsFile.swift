@@ -68,6 +68,10 @@ package final class SafetensorsFile {
             try require(
                 end == bytes, .format,
                 "its tensors end at byte \(end), but \(bytes) bytes follow the header")
+            if let damaged = metadata.keys.first(where: Checksum.isDamaged) {
+                throw SupConError(
+                    .format, "it is damaged: its metadata has \(damaged) for \(Checksum.key)")
+            }
             if let checksum = metadata[Checksum.key], isOurs {
                 try Checksum.check(
                     file, checksum,

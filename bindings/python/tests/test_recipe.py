@@ -197,7 +197,10 @@ def test_given_weights_are_trained_by_adamw():
 
     found, why = tells({})
     assert found[0] == "adamw" and found[2] == 0
-    assert f"the learning rate {found[1]:g}, of adamw" in why
+    assert f"adamw with a weight decay of {found[3]:g}, by which" in why
+    assert f"the learning rate {found[1]:g}, whatever the batch" in why
+    assert "adamw with a weight decay" in tells({"learning_rate": "auto"})[1]
+    assert "adamw" not in tells({"optimizer": "sgd"})[1]
     rate = found[1]
     assert tells({"objective": "cross_entropy"})[0] == found
     assert tells({"weight_decay": 0.5})[0] == ("adamw", rate, 0, 0.5)

@@ -27,8 +27,8 @@ ROUNDS, CACHE = 4, 2 << 30  # of views that are kept, and the bytes that they ma
 # stages on these are both faster and more accurate than the last stage alone on views of full size,
 # even where the given weights know the classes (docs/accuracy.md).
 LARGE, PARTS = 128, (1 / 2, 3 / 4)
-# From given weights AdamW comes further than SGD in as many steps (docs/accuracy.md). The size of
-# its steps does not depend on the gradient's, so that nothing is scaled by the batch.
+# Given weights learn more by AdamW than by SGD in as many steps (docs/accuracy.md). The size of its
+# steps does not depend on the gradient's, so that nothing is scaled by the batch.
 GIVEN_WEIGHTS = {
     "optimizer": "adamw",
     "learning_rate": 3e-4,
@@ -85,6 +85,11 @@ def suited(
     if not rates & given:
         if begun is not None and options.get("objective") != "linear":
             chosen |= {it: GIVEN_WEIGHTS[it] for it in GIVEN_WEIGHTS.keys() - options.keys()}
+            decay = (options | chosen)["weight_decay"]
+            told.append(
+                f"adamw with a weight decay of {decay:g}, by which given weights learn more than "
+                "by sgd in as many steps"
+            )
         elif begun is None and chosen.get("batch_size", LARGEST_BATCH) < LARGEST_BATCH:
             # Linear scaling (arXiv:1706.02677) is for large batches; it starves small ones.
             chosen["reference_batch"] = 0
@@ -132,9 +137,7 @@ def rate(options: dict[str, Any]) -> str:
     found = options.get("learning_rate", TRAIN["learning_rate"].default)
     reference = options.get("reference_batch", TRAIN["reference_batch"].default)
     why = "whatever the batch, as scaling starves small ones"
-    if options.get("optimizer") == "adamw":
-        why = "of adamw, which comes further from given weights than sgd in as many steps"
-    elif reference:
+    if reference:
         found, why = found * options["batch_size"] / reference, "in proportion to the batch"
     warm = min(10.0, options["epochs"] / 10)
     return f"the learning rate {found:g}, {why}, after a warm-up of {warm:g} epochs"

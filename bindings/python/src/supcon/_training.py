@@ -464,7 +464,7 @@ def suit_head(model: Model, given: dict[str, Any], options: dict[str, Any]) -> b
     options : those of `train`
     """
     wanted = {name: given[name] for name in HEAD if given.get(name) is not None}
-    contrasts = options.get("objective") not in ("cross_entropy", "linear", "max_margin")
+    contrasts = not trains_classifier(options.get("objective"), joint_classifier=None)
     if not wanted and (model.head != "none" or not contrasts):
         return False
     if model.head != "none":

@@ -1010,6 +1010,8 @@ typedef struct supcon_embed_options {
   int32_t normalize;
   /* The number of images per pass. Default 0: chosen by the library; 0 to 65536. */
   int32_t batch_size;
+  /* Whether each image is flipped left to right before it is embedded. Default 0; 0 or 1. */
+  int32_t flip;
 } supcon_embed_options;
 /* end of generated */
 void supcon_embed_options_init_sized(supcon_embed_options *options, size_t size);
@@ -1071,13 +1073,15 @@ typedef struct supcon_classifier_options {
   /* The weight of the squared weights of the linear classifier, beside the mean loss of the
    * rows. The default is chosen by cross-validation on up to five random fifths of the rows (of
    * at most 10,000; rows of weight 0 are left aside): it is 5 over the number of rows, unless
-   * 0.5 or 50 over it predicts the held-out rows better by more than a standard error. With
-   * fewer than 100 rows, not counting the only row of a class, it is always 5 over their number.
-   * Default -1: 5 over the number of rows, or 0.5 or 50 over it where that predicts held-out
-   * rows better; 0 or more. */
+   * 0.05, 0.5 or 50 over it predicts the held-out rows better by more than a standard error.
+   * With fewer than 100 rows, not counting the only row of a class, it is always 5 over their
+   * number. Default -1: 5 over the number of rows, or 0.05, 0.5 or 50 over it where that
+   * predicts held-out rows better; 0 or more. */
   float l2;
-  /* Must be 0. */
-  int32_t reserved;
+  /* Whether the classifier is fitted on the images flipped left to right too, beside the images
+   * as they are. It suits images whose class a flip does not change, and takes embedding them
+   * twice. Default 0; 0 or 1. */
+  int32_t flip;
   /* A function that is called with the progress, after some hundreds of images and after each
    * iteration; NULL (default): none. */
   supcon_progress_callback progress;
@@ -1098,7 +1102,8 @@ supcon_model_fit_classifier(supcon_model *model, const supcon_dataset *dataset,
 /* Fits the linear classifier as supcon_model_fit_classifier does, but on features that were kept.
  *  dataset   gives labels, class names and weights; its images are not read
  *  features  [rows, dimension] f32: a row for each image in the data set's order, the encoder's
- *            output, embedded with normalize 0
+ *            output, embedded with normalize 0; with options->flip, behind these as many rows for
+ *            the flipped images
  * Errors: argument (a feature that is not finite), shape, state (no labels, or in use), memory,
  * canceled. */
 SUPCON_MUST_CHECK supcon_status supcon_model_fit_classifier_on_features(
@@ -1698,10 +1703,11 @@ typedef struct supcon_evaluate_options {
   int32_t iterations;
   /* The weight of the squared weights, beside the mean loss of the rows. The default is chosen
    * by cross-validation on up to five random fifths of the rows (of at most 10,000): it is 5
-   * over the number of rows, unless 0.5 or 50 over it predicts the held-out rows better by more
-   * than a standard error. With fewer than 100 rows, not counting the only row of a class, it is
-   * always 5 over their number. Applies to linear. Default -1: 5 over the number of training
-   * rows, or 0.5 or 50 over it where that predicts held-out rows better; 0 or more. */
+   * over the number of rows, unless 0.05, 0.5 or 50 over it predicts the held-out rows better by
+   * more than a standard error. With fewer than 100 rows, not counting the only row of a class,
+   * it is always 5 over their number. Applies to linear. Default -1: 5 over the number of
+   * training rows, or 0.05, 0.5 or 50 over it where that predicts held-out rows better; 0 or
+   * more. */
   float l2;
 } supcon_evaluate_options;
 /* end of generated */

@@ -82,10 +82,12 @@ extension Model {
 
     /// Fits the linear classifier as `fitClassifier(_:_:stop:)` does, but on features, the
     /// encoder's output for the images of the data set in their order, as `embed` gives it with
-    /// `normalize` false. It saves embedding these images again.
+    /// `normalize` false; with the option `flip`, behind these the rows of the flipped images. It
+    /// saves embedding these images again.
     ///
-    /// Errors: shape (not a row of `embeddingDimension` numbers for each image), argument (a
-    /// feature that is not finite), state (no labels, or the model is in use), memory, canceled.
+    /// Errors: shape (not a row of `embeddingDimension` numbers for each image, or two with
+    /// `flip`), argument (a feature that is not finite), state (no labels, or the model is in
+    /// use), memory, canceled.
     @discardableResult public func fitClassifier(
         _ dataset: Dataset, features: Embeddings,
         _ options: ClassifierOptions = ClassifierOptions(),

@@ -227,6 +227,7 @@ extension supcon_embed_options: OptionStruct {
         output = options.output.rawValue
         normalize = options.normalize ? 1 : 0
         batch_size = Int32(options.batchSize)
+        flip = options.flip ? 1 : 0
     }
     static var defaults: Self { Self(EmbedOptions()) }
 }
@@ -239,6 +240,7 @@ extension EmbedOptions {
         output = try choice(options.output, "output")
         normalize = try flag(options.normalize, "normalize")
         batchSize = Int(options.batch_size)
+        flip = try flag(options.flip, "flip")
     }
 }
 
@@ -253,6 +255,7 @@ extension supcon_classifier_options: OptionStruct {
         self = .empty
         iterations = Int32(options.iterations)
         l2 = options.l2
+        flip = options.flip ? 1 : 0
     }
     static var defaults: Self { Self(ClassifierOptions()) }
 }
@@ -264,7 +267,7 @@ extension ClassifierOptions {
         let options = try supcon_classifier_options.read(pointer)
         iterations = Int(options.iterations)
         l2 = options.l2
-        try zero(options.reserved, "reserved")
+        flip = try flag(options.flip, "flip")
     }
 }
 

@@ -124,7 +124,7 @@ extension supcon_augmentation_options { static var firstSize: Int { 88 } }
 extension supcon_model_options { static var firstSize: Int { 104 } }
 extension supcon_load_options { static var firstSize: Int { 72 } }
 extension supcon_model_info: SizedStruct { static var firstSize: Int { 112 } }
-extension supcon_embed_options { static var firstSize: Int { 16 } }
+extension supcon_embed_options { static var firstSize: Int { 20 } }
 extension supcon_classifier_options { static var firstSize: Int { 32 } }
 extension supcon_train_options { static var firstSize: Int { 400 } }
 extension supcon_search_options { static var firstSize: Int { 32 } }

@@ -11,16 +11,21 @@ public struct ClassifierOptions: Sendable, Equatable {
     /// The weight of the squared weights of the linear classifier, beside the mean loss of the
     /// rows. The default is chosen by cross-validation on up to five random fifths of the rows (of
     /// at most 10,000; rows of weight 0 are left aside): it is 5 over the number of rows, unless
-    /// 0.5 or 50 over it predicts the held-out rows better by more than a standard error. With
-    /// fewer than 100 rows, not counting the only row of a class, it is always 5 over their number.
-    /// Default -1: 5 over the number of rows, or 0.5 or 50 over it where that predicts held-out
-    /// rows better; 0 or more.
+    /// 0.05, 0.5 or 50 over it predicts the held-out rows better by more than a standard error.
+    /// With fewer than 100 rows, not counting the only row of a class, it is always 5 over their
+    /// number. Default -1: 5 over the number of rows, or 0.05, 0.5 or 50 over it where that
+    /// predicts held-out rows better; 0 or more.
     public var l2: Float
+    /// Whether the classifier is fitted on the images flipped left to right too, beside the images
+    /// as they are. It suits images whose class a flip does not change, and takes embedding them
+    /// twice.
+    public var flip: Bool
 
     /// Makes options of the defaults and what is given.
-    public init(iterations: Int = 200, l2: Float = -1) {
+    public init(iterations: Int = 200, l2: Float = -1, flip: Bool = false) {
         self.iterations = iterations
         self.l2 = l2
+        self.flip = flip
     }
 }
 
@@ -33,8 +38,8 @@ extension ClassifierOptions {
         try require(
             l2 == -1 || (l2 >= 0 && l2.isFinite), .argument,
             """
-            l2 is \(l2); expected 0 or more, or -1 for 5 over the number of rows, or 0.5 or 50 \
-            over it where that predicts held-out rows better
+            l2 is \(l2); expected 0 or more, or -1 for 5 over the number of rows, or 0.05, 0.5 or \
+            50 over it where that predicts held-out rows better
             """)
     }
 }

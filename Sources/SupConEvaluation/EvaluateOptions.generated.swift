@@ -30,10 +30,11 @@ public struct EvaluateOptions: Sendable, Equatable {
     public var iterations: Int
     /// The weight of the squared weights, beside the mean loss of the rows. The default is chosen
     /// by cross-validation on up to five random fifths of the rows (of at most 10,000): it is 5
-    /// over the number of rows, unless 0.5 or 50 over it predicts the held-out rows better by more
-    /// than a standard error. With fewer than 100 rows, not counting the only row of a class, it is
-    /// always 5 over their number. Applies to linear. Default -1: 5 over the number of training
-    /// rows, or 0.5 or 50 over it where that predicts held-out rows better; 0 or more.
+    /// over the number of rows, unless 0.05, 0.5 or 50 over it predicts the held-out rows better by
+    /// more than a standard error. With fewer than 100 rows, not counting the only row of a class,
+    /// it is always 5 over their number. Applies to linear. Default -1: 5 over the number of
+    /// training rows, or 0.05, 0.5 or 50 over it where that predicts held-out rows better; 0 or
+    /// more.
     public var l2: Float
 
     /// Makes options of the defaults and what is given.

@@ -5,7 +5,8 @@ import SupConTensor
 ///
 /// Of more than `most` rows a random part of each class serves, in proportion to its size. Rows of
 /// weight 0 take no part, and a class's only row is in no fold: there is always a row of its class
-/// to fit on. The draw has a fixed seed, so equal labels and weights give equal folds.
+/// to fit on. Copies of rows are fitted on where these are, and do not judge. The draw has a fixed
+/// seed, so equal labels and weights give equal folds.
 struct Folds {
     static let count = 5
     /// The largest number of rows that take part.
@@ -15,16 +16,24 @@ struct Folds {
     let rows: [Int]
     /// The fold of each of them; nil: none, which is always fitted on.
     let folds: [Int?]
+    /// The copy of each row; nil: none.
+    private let copies: [Int?]
     /// The number of rows that are in a fold.
     var judging: Int { folds.count { $0 != nil } }
 
-    /// Draws folds of rows whose labels are 0 to classes − 1. Errors: memory.
-    init(labels: [Int32], classes: Int, weights: [Float]?, context: ExecutionContext)
-        throws(SupConError)
-    {
+    /// Draws folds of rows whose labels are 0 to classes − 1; the last are copies of the rows that
+    /// `copies` names. Errors: memory.
+    init(
+        labels: [Int32], classes: Int, weights: [Float]?, copies: [Int] = [],
+        context: ExecutionContext
+    ) throws(SupConError) {
         try context.checkMemory(
-            labels.count * 8 + classes * 32, for: "dividing \(labels.count) rows into folds")
+            labels.count * 24 + classes * 32, for: "dividing \(labels.count) rows into folds")
         var members = [[Int]](repeating: [], count: classes)
+        let labels = labels.dropLast(copies.count)
+        var copy = [Int?](repeating: nil, count: labels.count)
+        for (index, row) in copies.enumerated() { copy[row] = labels.count + index }
+        self.copies = copy
         for (row, label) in labels.enumerated() where weights.map({ $0[row] > 0 }) ?? true {
             members[Int(label)].append(row)
         }
@@ -50,7 +59,9 @@ struct Folds {
     /// Returns the rows to fit on, and those that judge, if `fold` judges.
     func divided(by fold: Int) -> (fitted: [Int], judging: [Int]) {
         (
-            rows.indices.filter { folds[$0] != fold }.map { rows[$0] },
+            rows.indices.filter { folds[$0] != fold }.flatMap {
+                [rows[$0], copies[rows[$0]]].compactMap(\.self)
+            },
             rows.indices.filter { folds[$0] == fold }.map { rows[$0] }
         )
     }

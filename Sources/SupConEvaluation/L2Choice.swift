@@ -1,7 +1,7 @@
 import SupConTensor
 
 /// An l2 choice finds the l2 of a softmax regression where none is given: 5 over the number of
-/// rows, or 0.5 or 50 over it where cross-validation over five folds shows that to be better.
+/// rows, or 0.05, 0.5 or 50 over it where cross-validation over five folds shows that to be better.
 ///
 /// l2 = c / n weighs the squares by c against the sum of the losses of n rows, so that a c that was
 /// chosen on a part of the rows serves for all. Better is a c whose fits predict more held-out rows
@@ -11,7 +11,7 @@ import SupConTensor
 struct L2Choice {
     /// The candidates times the number of rows. A fit with a large l2 is short, and each begins
     /// where the one before ended.
-    static let candidates = [50.0, 5, 0.5]
+    static let candidates = [50.0, 5, 0.5, 0.05]
     /// The l2 without a choice times the number of rows.
     static let usual = 5.0
     /// The smallest number of rows in the folds.
@@ -25,12 +25,14 @@ struct L2Choice {
     private let folds: Folds
     private let used: Int
 
-    /// Prepares a choice for rows with labels from 0 to classes − 1; nil if there are too few.
-    /// Errors: memory.
-    init?(labels: [Int32], classes: Int, weights: [Float]?, context: ExecutionContext)
-        throws(SupConError)
-    {
-        folds = try Folds(labels: labels, classes: classes, weights: weights, context: context)
+    /// Prepares a choice for rows with labels from 0 to classes − 1, the last of which are `copies`
+    /// of earlier ones, which do not judge; nil if too few do. Errors: memory.
+    init?(
+        labels: [Int32], classes: Int, weights: [Float]?, copies: [Int] = [],
+        context: ExecutionContext
+    ) throws(SupConError) {
+        folds = try Folds(
+            labels: labels, classes: classes, weights: weights, copies: copies, context: context)
         let judging = folds.judging
         if judging < Self.fewest { return nil }
         used = min(Folds.count, (Self.enough * Folds.count + judging - 1) / judging)

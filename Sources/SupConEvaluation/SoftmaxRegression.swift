@@ -39,12 +39,14 @@ package struct SoftmaxRegression: Sendable {
     ///   - labels: 0 to classes − 1; a class may be empty.
     ///   - weights: the weight of each row [labels.count], 0 or more: a row of weight 2 counts as
     ///     two of weight 1. nil: all weigh the same.
+    ///   - copies: for each of the last rows that shows the same as an earlier one, that row, so
+    ///     that the choice of l2 does not judge by what it was fitted on.
     ///   - stop: called after each iteration with its number and the largest number of them, which
     ///     includes those of choosing l2; if it returns true, the fit ends with an error.
     /// Errors: argument, shape, memory, canceled.
     package init(
         rows: UnsafePointer<Float>, labels: UnsafeBufferPointer<Int64>, dimension: Int,
-        classes: Int, scaling: Scaling, weights: [Float]? = nil,
+        classes: Int, scaling: Scaling, weights: [Float]? = nil, copies: [Int] = [],
         options: ClassifierOptions = ClassifierOptions(),
         context: ExecutionContext = .default, watch: CancelWatch? = nil,
         stop: (Int, Int) -> Bool = { _, _ in false }
@@ -58,13 +60,14 @@ package struct SoftmaxRegression: Sendable {
         try checkLabels(labels, count: checked.count, below: classes, name: "training row")
         try self.init(
             checked, labels: labels.map { Int32($0) }, classes: classes, scaling: scaling,
-            weights: weights, options: options, context: context, watch: watch, stop: stop)
+            weights: weights, copies: copies, options: options, context: context, watch: watch,
+            stop: stop)
     }
 
     /// Fits rows that have been checked.
     init(
         _ rows: CheckedRows, labels: [Int32], classes: Int, scaling: Scaling,
-        weights: [Float]? = nil, options: ClassifierOptions,
+        weights: [Float]? = nil, copies: [Int] = [], options: ClassifierOptions,
         context: ExecutionContext, watch: CancelWatch? = nil,
         stop: (Int, Int) -> Bool = { _, _ in false }
     ) throws(SupConError) {
@@ -76,7 +79,9 @@ package struct SoftmaxRegression: Sendable {
         let dimension = rows.dimension
         let choice =
             options.l2 < 0
-            ? try L2Choice(labels: labels, classes: classes, weights: weights, context: context)
+            ? try L2Choice(
+                labels: labels, classes: classes, weights: weights, copies: copies, context: context
+            )
             : nil
         let most = options.iterations + (choice?.steps ?? 0)
         var done = 0

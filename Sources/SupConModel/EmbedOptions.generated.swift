@@ -23,12 +23,16 @@ public struct EmbedOptions: Sendable, Equatable {
     public var normalize: Bool
     /// The number of images per pass. Default 0: chosen by the library; 0 to 65536.
     public var batchSize: Int
+    /// Whether each image is flipped left to right before it is embedded.
+    public var flip: Bool
 
     /// Makes options of the defaults and what is given.
-    public init(output: EmbedOutput = .encoder, normalize: Bool = true, batchSize: Int = 0) {
+    public init(output: EmbedOutput = .encoder, normalize: Bool = true, batchSize: Int = 0, flip:
+        Bool = false) {
         self.output = output
         self.normalize = normalize
         self.batchSize = batchSize
+        self.flip = flip
     }
 }
 

@@ -108,6 +108,22 @@ extension Model {
         rows.update(from: memory.floats, count: elements)
     }
 
+    /// Flips images of the model's size [images, height, width, channels] left to right.
+    private func flip(_ pixels: UnsafeMutablePointer<Float>, images: Int) {
+        let width = imageWidth * channels
+        Parallel.ranges(images * imageHeight, grain: 64, threads: context.threads) { rows in
+            for row in rows {
+                let row = UnsafeMutableBufferPointer(start: pixels + row * width, count: width)
+                for left in 0..<imageWidth / 2 {
+                    let right = imageWidth - 1 - left
+                    for channel in 0..<channels {
+                        row.swapAt(left * channels + channel, right * channels + channel)
+                    }
+                }
+            }
+        }
+    }
+
     private func pass(
         _ count: Int, _ options: EmbedOptions, _ rows: UnsafeMutablePointer<Float>,
         _ fill: (Range<Int>, UnsafeMutablePointer<Float>) throws(SupConError) -> Void
@@ -131,6 +147,7 @@ extension Model {
                 } _: { plan throws(SupConError) in
                     try watch.check()
                     try fill(done..<(done + used), plan.input)
+                    if options.flip { flip(plan.input, images: used) }
                     try watch.check()
                     try output.compute(
                         used, by: plan, to: rows + done * output.dimension, watch: watch)

@@ -45,6 +45,9 @@ extension Model {
             let (network, watch) = (network, context.watch())
             let output = OutputRows(
                 options: options, dimension: try Self.check(options, network.configuration))
+            try require(
+                !options.flip, .argument,
+                "flip is 1; expected 0: features are of images as they were embedded")
             try features.check(dimension: outputDimension(.encoder))
             let size = min(
                 features.count, options.batchSize > 0 ? options.batchSize : Self.mostRows)

@@ -13,18 +13,20 @@ public enum FitProgress: Sendable, Equatable {
 
 /// The rows that a classifier is fitted on.
 private struct FitRows {
-    /// r of the images [classes.count, embeddingDimension].
+    /// r of the images, and behind these of the flipped ones [classes.count, embeddingDimension].
     var values: UnsafePointer<Float>
     var classes: [Int64]
     var weights: [Float]?
+    /// The rows of the images that the last rows show flipped.
+    var flipped: [Int] = []
     /// What `values` points into, unless that is the caller's.
     var memory: AlignedBuffer?
 }
 
 extension Model {
     /// Fits the linear classifier "fc" on the frozen encoder's output r for the unaugmented images
-    /// of a labeled data set, by L-BFGS, and stores it with the names of its classes. Returns l2,
-    /// the option or what was chosen.
+    /// of a labeled data set, with the option `flip` also for the flipped ones, by L-BFGS, and
+    /// stores it with the names of its classes. Returns l2, the option or what was chosen.
     ///
     /// `stop` is called on this thread with the progress, after some hundreds of images and after
     /// each iteration; if it returns true, the fit ends with an error, and the model stays
@@ -37,8 +39,9 @@ extension Model {
         try fitClassifier(dataset, features: nil, options, stop: stop)
     }
 
-    /// Fits the classifier as above, but on features of the images, in their order, unless these
-    /// are nil. Errors: also argument (a feature that is not finite).
+    /// Fits the classifier as above, but on features of the images, in their order, and with the
+    /// option `flip` behind these of the flipped ones, unless they are nil. Errors: also argument
+    /// (a feature that is not finite).
     package func fitClassifier(
         _ dataset: Dataset, features: Features?, _ options: ClassifierOptions,
         stop: (FitProgress) -> Bool
@@ -55,16 +58,16 @@ extension Model {
         return try exclusive(keepsEncoder: true) { () throws(SupConError) in
             let rows =
                 if let features {
-                    try rows(dataset, features)
+                    try rows(dataset, features, flip: options.flip)
                 } else {
-                    try rows(dataset, stop: stop)
+                    try rows(dataset, flip: options.flip, stop: stop)
                 }
             let fitted = try withExtendedLifetime(rows.memory) { () throws(SupConError) in
                 try rows.classes.withUnsafeBufferPointer { (labels) throws(SupConError) in
                     try SoftmaxRegression(
                         rows: rows.values, labels: labels, dimension: outputDimension(.encoder),
                         classes: dataset.classes, scaling: .scaled, weights: rows.weights,
-                        options: options, context: context, watch: watch,
+                        copies: rows.flipped, options: options, context: context, watch: watch,
                         stop: { stop(.fitting(iteration: $0, of: $1)) })
                 }
             }
@@ -83,15 +86,25 @@ extension Model {
 
     /// Returns the caller's features, normalized if the classifier's input is. Errors: shape,
     /// argument, memory.
-    private func rows(_ dataset: Dataset, _ features: Features) throws(SupConError) -> FitRows {
+    private func rows(_ dataset: Dataset, _ features: Features, flip: Bool)
+        throws(SupConError) -> FitRows
+    {
         try features.check(dimension: outputDimension(.encoder))
         try require(
-            features.count == dataset.count, .shape,
-            "there are \(features.count) features; expected one for each of \(dataset.count) images"
+            features.count == dataset.count * (flip ? 2 : 1), .shape,
+            """
+            there are \(features.count) features; expected \(flip ? "two" : "one") for each of \
+            \(dataset.count) images\(flip ? ", as flip is 1: of all, then of all flipped" : "")
+            """
         )
         var rows = FitRows(
             values: features.values, classes: (dataset.classIndices ?? []).map { Int64($0) },
             weights: dataset.weights)
+        if flip {
+            rows.classes += rows.classes
+            rows.weights = rows.weights.map { $0 + $0 }
+            rows.flipped = Array(0..<dataset.count)
+        }
         if configuration.normalizesFeatures {
             let memory = try fitMemory(rows: features.count)
             L2Normalize(rows: features.count, dimension: features.dimension).forward(
@@ -101,32 +114,45 @@ extension Model {
         return rows
     }
 
-    /// Embeds all readable images, in pieces of about a second's work. Errors: canceled, memory,
-    /// and those of embedding.
-    private func rows(_ dataset: Dataset, stop: (FitProgress) -> Bool) throws(SupConError)
-        -> FitRows
+    /// Embeds all readable images, then with `flip` all of them flipped, in pieces of about a
+    /// second's work. Errors: canceled, memory, and those of embedding.
+    private func rows(_ dataset: Dataset, flip: Bool, stop: (FitProgress) -> Bool)
+        throws(SupConError) -> FitRows
     {
-        let memory = try fitMemory(rows: dataset.count)
+        let total = dataset.count * (flip ? 2 : 1)
+        let memory = try fitMemory(rows: total)
         var rows = FitRows(
             values: UnsafePointer(memory.floats), classes: [],
             weights: dataset.weights == nil ? nil : [], memory: memory)
         var embedding = EmbedOptions()
         // The classifier's input is normalized in the same way.
         embedding.normalize = configuration.normalizesFeatures
-        let piece = 256 * max(1, (1 << 22) / (256 * imageHeight * imageWidth))
-        for start in stride(from: 0, to: dataset.count, by: piece) {
-            let end = min(start + piece, dataset.count)
-            let part =
-                end - start == dataset.count ? dataset : try dataset.subset(Array(start..<end))
-            let found = try embedReadable(
-                part, embedding,
-                into: memory.floats + rows.classes.count * outputDimension(.encoder)
-            ).images
-            rows.classes += (found.classIndices ?? []).map { Int64($0) }
-            rows.weights? += found.weights ?? []
-            try require(
-                !stop(.embedding(done: end, of: dataset.count)), .canceled,
-                "stopped after embedding \(end) of \(dataset.count) images")
+        /// Embeds images behind the rows so far, and returns the indices of the readable ones.
+        func add(_ images: Dataset, before: Int) throws(SupConError) -> [Int] {
+            let piece = 256 * max(1, (1 << 22) / (256 * imageHeight * imageWidth))
+            var readable: [Int] = []
+            for start in stride(from: 0, to: images.count, by: piece) {
+                let end = min(start + piece, images.count)
+                let part =
+                    end - start == images.count ? images : try images.subset(Array(start..<end))
+                let found = try embedReadable(
+                    part, embedding,
+                    into: memory.floats + rows.classes.count * outputDimension(.encoder))
+                rows.classes += (found.images.classIndices ?? []).map { Int64($0) }
+                rows.weights? += found.images.weights ?? []
+                readable += found.indices.map { start + $0 }
+                try require(
+                    !stop(.embedding(done: before + end, of: total)), .canceled,
+                    "stopped after embedding \(before + end) of \(total) images")
+            }
+            return readable
+        }
+        let readable = try add(dataset, before: 0)
+        if flip {
+            embedding.flip = true
+            let images =
+                readable.count == dataset.count ? dataset : try dataset.subset(readable)
+            rows.flipped = try add(images, before: dataset.count)
         }
         return rows
     }

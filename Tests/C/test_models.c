@@ -184,6 +184,34 @@ static void keeping_features(void) {
     largest = fmax(largest, fabs((double)(outputs[i] - others[i])));
   EXPECT(largest < 1e-4, "probabilities of features differ by %g", largest);
 
+  /* With the flipped images the features are of all, then of all flipped. */
+  static float both[2 * IMAGES * COLUMNS];
+  supcon_embed_options_init(&options);
+  options.normalize = 0;
+  WORKS(supcon_model_embed_dataset(model, dataset, &options, both, IMAGES * COLUMNS));
+  options.flip = 1;
+  WORKS(supcon_model_embed_dataset(model, dataset, &options, both + IMAGES * COLUMNS,
+                                   IMAGES * COLUMNS));
+  EXPECT(memcmp(both, features, sizeof features) == 0, "the features changed");
+  EXPECT(memcmp(both + IMAGES * COLUMNS, features, sizeof features) != 0, "none is flipped");
+  supcon_classifier_options fit;
+  supcon_classifier_options_init(&fit);
+  fit.flip = 1;
+  WORKS(supcon_model_fit_classifier(model, dataset, &fit, &l2));
+  WORKS(supcon_model_fit_classifier_on_features(other, dataset, both, 2 * (int64_t)IMAGES, COLUMNS,
+                                                &fit, &l2_of_other));
+  EXPECT(l2 == l2_of_other, "l2 is %g and %g", l2, l2_of_other);
+  REFUSES(
+      supcon_model_fit_classifier_on_features(other, dataset, both, IMAGES, COLUMNS, &fit, NULL),
+      SHAPE, "two for each");
+  fit.flip = 2;
+  REFUSES(supcon_model_fit_classifier(model, dataset, &fit, NULL), ARGUMENT, "flip is 2");
+  options.output = SUPCON_OUTPUT_PROBABILITIES;
+  REFUSES(supcon_model_forward_head(other, features, IMAGES, COLUMNS, &options, others,
+                                    IMAGES * CLASSES),
+          ARGUMENT, "flip is 1; expected 0");
+  options.flip = 0;
+
   outputs[0] = 42;
 #define REFUSES_HEAD(given, rows, dimension, place, capacity, statuses, word)                  \
   REFUSES(supcon_model_forward_head(model, given, rows, dimension, &options, place, capacity), \

@@ -270,6 +270,39 @@ import Testing
         }
     }
 
+    /// Tests against images that were flipped here, of odd and even widths, from memory and from a
+    /// callback, and resized ones.
+    @Test(arguments: 1...4) func flipsImages(_ channels: Int) throws {
+        let sizes = [(5, 7), (6, 8), (3, 1)]
+        for (height, width) in sizes {
+            let model = try Self.model {
+                ($0.channels, $0.imageHeight, $0.imageWidth) = (channels, height, width)
+            }
+            for factor in [1, 3] {
+                let images = Images(
+                    9, height: height * factor, width: width * factor, channels: channels)
+                let (flip, truth) = (EmbedOptions(flip: true), try model.rows(images.flipped()))
+                let rows = try model.rows(images, flip)
+                if factor == 1 { #expect(rows == truth) }
+                #expect(difference(rows, truth) < 1e-4)
+                #expect(try (difference(rows, model.rows(images)) > 1e-3) == (width > 1))
+                let length = images.bytes.count / images.count
+                let dataset = try Dataset.callback(
+                    count: 9, height: images.height, width: images.width, channels: channels,
+                    labels: nil
+                ) { indices, pixels in
+                    for (i, index) in indices.enumerated() {
+                        for j in 0..<length {
+                            pixels[i * length + j] = images.bytes[index * length + j]
+                        }
+                    }
+                    return true
+                }
+                #expect(try model.rows(dataset, flip) == rows)
+            }
+        }
+    }
+
     // MARK: data sets
 
     @Test func embedsDataSetsLikeTheirImages() throws {

@@ -105,6 +105,16 @@ struct Images {
         }
     }
 
+    /// Returns the images flipped left to right.
+    func flipped() -> Images {
+        var made = self
+        for i in bytes.indices {
+            let (c, x) = (i % channels, i / channels % width)
+            made.bytes[i] = bytes[i - c - x * channels + (width - 1 - x) * channels + c]
+        }
+        return made
+    }
+
     func withBatch<R>(_ body: (ImageBatch) throws -> R) rethrows -> R {
         try bytes.withUnsafeBytes { raw in
             // An empty array has no address; no pixel of it is read.

@@ -14,19 +14,24 @@ import Testing
         return try Model(options)
     }
 
-    /// Images of three classes, which are three heights of a bright bar.
-    private static func dataset() throws -> Dataset {
-        let pixels = (0..<images * 64).map { index -> UInt8 in
+    /// Images of three classes, which are three heights of a bright bar; behind these, if asked
+    /// for, the same flipped left to right.
+    private static func dataset(withFlipped: Bool = false) throws -> Dataset {
+        let count = withFlipped ? 2 * images : images
+        let pixels = (0..<count * 64).map { position -> UInt8 in
+            let x = position % 8
+            let index =
+                position < images * 64 ? position : position - images * 64 - x + (7 - x)
             let (image, row) = (index / 64, index % 64 / 8)
             let noise = UInt8(truncatingIfNeeded: index &* 2_654_435_761 >> 7) / 4
             return (row / 3 == image % 3 ? 180 : 0) + noise
         }
         return try pixels.withUnsafeBytes { bytes in
             let batch = ImageBatch(
-                dense: try #require(bytes.baseAddress), element: .u8, count: images, height: 8,
+                dense: try #require(bytes.baseAddress), element: .u8, count: count, height: 8,
                 width: 8, channels: 1)
             return try Dataset.images(
-                batch, labels: (0..<images).map { $0 % 3 },
+                batch, labels: (0..<count).map { $0 % images % 3 },
                 options: DatasetOptions(copies: true))
         }
     }
@@ -81,6 +86,49 @@ import Testing
             #expect(largest < 1e-3, "\(largest)")
             #expect(other.classNames == ["0", "1", "2"])
         }
+    }
+
+    /// A fit on flipped images too is one on a data set that has these, or on features of both.
+    @Test(arguments: [false, true]) func aClassifierIsFittedOnFlippedImages(_ weighs: Bool) throws {
+        let (whole, flips, kept) = (try Self.model(), try Self.model(), try Self.model())
+        let weights = (0..<2 * Self.images).map { Float($0 % Self.images % 4) }
+        var both = try Self.dataset(withFlipped: true), dataset = try Self.dataset()
+        if weighs {
+            both = try both.with(weights: weights)
+            dataset = try dataset.with(weights: Array(weights[..<Self.images]))
+        }
+        let options = ClassifierOptions(l2: 0.01, flip: true)
+        try whole.fitClassifier(both, ClassifierOptions(l2: 0.01))
+        var heard: [FitProgress] = []
+        try flips.fitClassifier(dataset, options) {
+            heard.append($0)
+            return false
+        }
+        #expect(
+            heard.prefix(2) == [.embedding(done: 45, of: 90), .embedding(done: 90, of: 90)])
+        let (features, flipped) = (
+            try kept.embed(dataset, Self.raw),
+            try kept.embed(dataset, EmbedOptions(normalize: false, flip: true))
+        )
+        try kept.fitClassifier(
+            dataset,
+            features: Embeddings(features.values + flipped.values, dimension: features.dimension),
+            options)
+        let logits = EmbedOptions(output: .logits)
+        let truth = try whole.embed(both, logits)
+        for model in [flips, kept] {
+            let found = try model.embed(both, logits)
+            let largest = zip(found.values, truth.values).map { abs($0 - $1) }.max() ?? 0
+            #expect(largest < 1e-3, "\(largest)")
+        }
+        let error = #expect(throws: SupConError.self) {
+            try kept.fitClassifier(dataset, features: features, options)
+        }
+        #expect(error?.message.contains("45 features; expected two for each of 45") == true)
+        let other = #expect(throws: SupConError.self) {
+            _ = try kept.forwardHead(features, EmbedOptions(flip: true))
+        }
+        #expect(other?.message.contains("flip is 1; expected 0") == true)
     }
 
     @Test func wrongFeaturesAreErrors() throws {

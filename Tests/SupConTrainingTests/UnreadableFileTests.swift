@@ -1,4 +1,5 @@
 import Foundation
+import SupConEvaluation
 import SupConModel
 import SupConTensor
 import SupConVision
@@ -62,9 +63,12 @@ import Testing
         let other = try Model.load(
             "\(folder)/model.safetensors", LoadOptions(), context: TrainerTests.context)
         let weights = (0..<24).map { Float($0 % 3) }
-        try model.fitClassifier(dataset.with(weights: weights))
-        try other.fitClassifier(rest.with(weights: Array(weights[8...])))
-        #expect(TransferTests().values(model) == TransferTests().values(other))
+        for flip in [false, true] {
+            let fit = ClassifierOptions(flip: flip)
+            try model.fitClassifier(dataset.with(weights: weights), fit)
+            try other.fitClassifier(rest.with(weights: Array(weights[8...])), fit)
+            #expect(TransferTests().values(model) == TransferTests().values(other))
+        }
     }
 
     /// Tests files that vanish on one rank only: others replace them there, all ranks know which,

@@ -89,7 +89,8 @@ class Model {
     return l2;
   }
   /// Likewise, on features that were kept: a row for each image of the data set, the encoder's
-  /// output, embedded with normalize 0.
+  /// output, embedded with normalize 0; with the option flip, behind these as many rows for the
+  /// flipped images.
   float fit_classifier_on_features(const Dataset &dataset, const Matrix<float> &features,
                                    ClassifierOptions options = {}, const Progress &progress = {}) {
     float l2 = 0;

@@ -126,6 +126,38 @@ def test_fine_tuning(photo_model, photos, tmp_path):
     assert sorted(same) == [False, True]
 
 
+def test_head_and_flipped_classifier_of_a_fine_tuned_model(photo_model, photos, tmp_path):
+    """Both are in config.toml, by which the run is repeated."""
+    headless = tmp_path / "weights.safetensors"
+    supcon.load(photo_model, precision="f32").reset_head("none").save(headless)
+    given = "--epochs 1 --batch-size 16 --precision f32 --threads 1 --no-report"
+    head = ["--head", "linear", "--projection-dim", "8"]
+    models = {}
+    for name, flags in (
+        ("first", ["--init", headless, *head, "--classifier-l2", "0.01"]),
+        ("again", ["--config", tmp_path / "first" / "config.toml"]),
+        ("plain", ["--init", headless, *head, "--classifier-l2", "0.01", "--no-classifier-flip"]),
+    ):
+        folder = tmp_path / name
+        said = run("train", photos / "train", "-o", folder, *flags, *given.split()).stderr
+        assert ("fitted on the flipped images too" in said) == (name == "first")
+        config = (folder / "config.toml").read_text()
+        assert 'head = "linear"\n' in config and "projection_dim = 8\n" in config
+        is_flipped = "false" if name == "plain" else "true"
+        assert f"classifier_flip = {is_flipped}\n" in config
+        models[name] = supcon.load(folder / "model.safetensors", precision="f32")
+    assert (models["first"].head, models["first"].projection_dim) == ("linear", 8)
+    first, again, plain = (_safetensors.parsed(it.to_bytes())[0] for it in models.values())
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, again[name])
+    assert (first["fc.weight"] != plain["fc.weight"]).any()
+    data = supcon.ImageFolder(photos / "train")
+    for name, flip in (("first", True), ("plain", False)):
+        logits = models[name].embed(data, "logits")
+        models[name].fit_classifier(data, l2=0.01, flip=flip)
+        np.testing.assert_allclose(models[name].embed(data, "logits"), logits, atol=1e-3)
+
+
 def test_thinned_out_and_noisy_data(photos, tmp_path):
     said = run(
         "train",

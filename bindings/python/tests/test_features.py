@@ -44,16 +44,37 @@ def test_features_that_were_kept(model, shapes):
         other.fit_classifier(images, names, features=features[:5])
 
 
+def test_a_classifier_on_flipped_images(model, shapes):
+    """It is the one of a set that has the flipped images too."""
+    images, labels = shapes
+    flipped = images[:, :, ::-1]
+    np.testing.assert_allclose(
+        model.embed(images, flip=True), model.embed(np.ascontiguousarray(flipped)), atol=1e-6
+    )
+    both = np.concatenate([images, flipped]), np.concatenate([labels, labels])
+    whole, flips, kept = model.copy(), model.copy(), model.copy()
+    whole.fit_classifier(*both, l2=0.01)
+    flips.fit_classifier(images, labels, l2=0.01, flip=True)
+    data = supcon.Dataset.from_images(images, labels)
+    Features.of(kept, data, flip=True).fit_classifier(kept, None, 0.01)
+    truth = whole.embed(images, "logits")
+    for found in (flips, kept):
+        np.testing.assert_allclose(found.embed(images, "logits"), truth, atol=1e-3)
+    with pytest.raises(ValueError, match="there are 96 features; expected two for each of 96"):
+        kept.fit_classifier(data, features=kept.embed(data, normalize=False), flip=True)
+
+
 def test_images_that_became_unreadable_are_left_out(model, shapes, tmp_path, caplog):
     images, labels = shapes
     files.folder(tmp_path, images, labels)
     data = supcon.ImageFolder(tmp_path, channels=1)
     gone = tmp_path / "upright" / "0001.png"
     gone.unlink()
-    kept = Features.of(model, data)
+    kept = Features.of(model, data, flip=True)
     others = np.delete(data.labels, data.paths.index(str(gone)))
     np.testing.assert_array_equal(kept.data.labels, others)
     np.testing.assert_allclose(np.linalg.norm(kept.units(), axis=1), np.ones(95), atol=1e-5)
+    assert kept.flipped.shape == kept.rows.shape and kept.subset([2]).flipped.shape == (1, 64)
     assert (
         f"1 of 96 images have become unreadable and are left out; the first: {gone}" in caplog.text
     )

@@ -282,6 +282,33 @@ def test_weights_without_a_head_get_one(tmp_path):
         supcon.SupConEncoder(init=headless, head="mpl").fit(images, labels)
 
 
+def test_the_classifier_sees_flipped_images_where_views_are_flipped():
+    """The truth is the fit by hand; what is given holds, and a preset does as it publishes."""
+    images, labels = shades(60)
+    once = dict(width=4, epochs=1, batch_size=4, random_state=0)
+    unflipped = {"kind": "simclr", "flip_probability": 0}
+    said = "fitted on the flipped images too"
+    for given, flips, told in (
+        ({"augmentation": "simclr"}, True, True),
+        ({"augmentation": ("simclr", "autoaugment_cifar10")}, True, True),
+        ({"augmentation": "none"}, False, False),
+        ({"augmentation": unflipped}, False, False),
+        ({"augmentation": ("simclr", unflipped)}, False, False),
+        ({"augmentation": "simclr", "classifier_flip": False}, False, False),
+        ({"augmentation": unflipped, "classifier_flip": True}, True, False),
+        ({"preset": "cifar-pytorch"}, False, False),
+    ):
+        fitted = supcon.SupConClassifier(**once | given).fit(images, labels)
+        assert (said in fitted.recipe_) == told, given
+        found = fitted.decision_function(images)
+        fitted.model_.fit_classifier(images, labels, flip=flips)
+        np.testing.assert_array_equal(found, fitted.decision_function(images), str(given))
+    for trained in ({"objective": "cross_entropy"}, {"joint_classifier": True}):
+        fitted = supcon.SupConClassifier(**once | trained).fit(images, labels)
+        assert said not in fitted.recipe_
+    assert said not in supcon.SupConEncoder(**once).fit(images, labels).recipe_
+
+
 def test_a_few_images_train_by_the_function(small):
     """Where no recipe is chosen, all of them make a batch."""
     images, labels = letters(40, mirrored=True)

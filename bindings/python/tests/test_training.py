@@ -377,8 +377,8 @@ def test_fitting_a_classifier_can_be_stopped(shapes, small, stop):
     heard.clear()
     many = np.concatenate([images, images]), np.concatenate([labels, labels])
     model.fit_classifier(*many, progress=lambda *it: heard.append(it))
-    assert heard[1][2] == 950 and len(heard) > 4
-    assert model.classifier_l2 in [np.float32(it / 192) for it in (0.5, 5, 50)]
+    assert heard[1][2] == 1200 and len(heard) > 4
+    assert model.classifier_l2 in [np.float32(it / 192) for it in (0.05, 0.5, 5, 50)]
     model.fit_classifier(images, labels, l2=0.25)
     assert model.classifier_l2 == 0.25
     before = model.to_bytes()

@@ -16,6 +16,7 @@ from ._errors import ArgumentError, ShapeError
 from ._inputs import labeled
 from ._model import Model
 from ._options import CLASSIFIER, documented
+from ._recipe import classifier_flip
 from ._sklearn import ClassifierMixin, class_labels, is_table_of_targets, keep_arguments
 from ._training import trains_classifier
 from ._types import (
@@ -148,6 +149,7 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         collectives: Collectives | None = None,
         classifier_iterations: int | None = None,
         classifier_l2: float | None = None,
+        classifier_flip: bool | None = None,
         # end of generated
     ) -> None:
         keep_arguments(self, locals())
@@ -160,10 +162,19 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
         self.l2_: float | None = None
         if not trains_classifier(options["objective"], options.get("joint_classifier")):
             self.model_.fit_classifier(
-                data, iterations=self.classifier_iterations, l2=self.classifier_l2
+                data,
+                iterations=self.classifier_iterations,
+                l2=self.classifier_l2,
+                flip=self._flip,
             )
             self.l2_ = self.model_.classifier_l2
         return self
+
+    def _choose_classifier(self, options: dict[str, Any]) -> str:
+        self._flip, told = bool(self.classifier_flip), ""
+        if self.classifier_flip is None and self.preset is None:
+            self._flip, told = classifier_flip(options)
+        return told
 
     def _data(self, X: Any, y: Any, options: dict[str, Any]) -> tuple[Dataset, Array | None]:
         if is_table_of_targets(y):

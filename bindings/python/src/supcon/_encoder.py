@@ -357,9 +357,10 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         model = self._new(data, recipe, options) if begun is None else begun
         given = {name: getattr(self, name) for name in _MODEL}
         has_new_head = begun is not None and suit_head(begun, given, options)
+        more = "" if learns_classes else self._choose_classifier(options)
         if recipe is None:
             told = network(model, given, begun is not None, has_new_head)
-            self.recipe_ = "; ".join(filter(None, (self.recipe_, told)))
+            self.recipe_ = "; ".join(filter(None, (self.recipe_, told, more)))
             if self.verbose and self.recipe_:
                 print(self.recipe_, file=sys.stderr)
         if begun is not None and learns_classes:
@@ -371,6 +372,10 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
             options["learning_rate"] = tuning.learning_rate
             self.recipe_ = "; ".join(filter(None, (self.recipe_, tuning.recipe)))
         return data, classes, table, model, options
+
+    def _choose_classifier(self, options: dict[str, Any]) -> str:
+        """Chooses how a linear classifier will be fitted; returns a phrase that says it."""
+        return ""
 
     def _new(self, data: Dataset, recipe: Preset | None, options: dict[str, Any]) -> Model:
         """Makes a model with random weights."""

@@ -74,8 +74,8 @@ def evaluate(
         exp(cosine / temperature); "prototypes": the nearest class mean by cosine.
     k, temperature, iterations, l2 : optional
         Options of "knn" (k, temperature), "prototypes" (temperature, for probabilities) and
-        "linear" (iterations, l2). None: the library's defaults; for l2, 5
-        over the number of rows, or 0.5 or 50 over it where that predicts held-out rows better.
+        "linear" (iterations, l2). None: the library's defaults; for l2, 5 over the number of
+        rows, or 0.05, 0.5 or 50 over it where that predicts held-out rows better.
     n_jobs : int, optional
         Threads; None: every CPU this process may use.
     """

@@ -19,26 +19,43 @@ from ._types import EmbedProgress, Float32, Int64
 
 @dataclass
 class Features:
-    """Images and the encoder's output for them, float32 [n, dimension], not normalized."""
+    """Images and the encoder's output for them, float32 [n, dimension], not normalized; `flipped`
+    has the same for the flipped images, or None.
+    """
 
     data: Dataset
     rows: Float32
+    flipped: Float32 | None = None
 
     @classmethod
-    def of(cls, model: Model, data: Dataset, progress: EmbedProgress | None = None) -> Features:
-        """Embeds the images that are readable, and warns of those that are not."""
-        kept, rows = using_readable(
-            data, lambda some: model.embed(some, normalize=False, progress=progress)
-        )
+    def of(
+        cls,
+        model: Model,
+        data: Dataset,
+        progress: EmbedProgress | None = None,
+        flip: bool = False,
+    ) -> Features:
+        """Embeds the images that are readable, and warns of those that are not; with `flip` also
+        the flipped ones.
+        """
+
+        def embed(some: Dataset) -> Float32:
+            ways = (False, True) if flip else (False,)
+            return np.stack(
+                [model.embed(some, normalize=False, progress=progress, flip=it) for it in ways], 1
+            )
+
+        kept, found = using_readable(data, embed)
+        rows, flipped = found[:, 0], found[:, 1] if flip else None
         if len(kept) == len(data):
-            return cls(data, rows)
+            return cls(data, rows, flipped)
         gone = np.setdiff1d(np.arange(len(data)), kept)
         first = f"; the first: {data.paths[gone[0]]}" if data.paths else ""
         to_logging(
             "warning",
             f"{len(gone)} of {len(data)} images have become unreadable and are left out{first}",
         )
-        return cls(data.subset(kept), rows)
+        return cls(data.subset(kept), rows, flipped)
 
     def units(self) -> Float32:
         """Returns the rows at length 1."""
@@ -47,7 +64,22 @@ class Features:
         return rows
 
     def subset(self, indices: Int64) -> Features:
-        return Features(self.data.subset(indices), self.rows[indices])
+        return Features(
+            self.data.subset(indices),
+            self.rows[indices],
+            None if self.flipped is None else self.flipped[indices],
+        )
+
+    def fit_classifier(self, model: Model, iterations: int | None, l2: float | None) -> None:
+        """Fits the model's classifier on all rows."""
+        flip = self.flipped is not None
+        model.fit_classifier(
+            self.data,
+            features=np.concatenate([self.rows, self.flipped]) if flip else self.rows,
+            iterations=iterations,
+            l2=l2,
+            flip=flip,
+        )
 
 
 def using_readable(data: Dataset, use: Callable[[Dataset], Float32]) -> tuple[Int64, Float32]:

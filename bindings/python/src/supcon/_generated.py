@@ -465,6 +465,7 @@ class EmbedOptions(Structure):
         ("output", c_int32),
         ("normalize", c_int32),
         ("batch_size", c_int32),
+        ("flip", c_int32),
     ]
 
 
@@ -475,7 +476,7 @@ class ClassifierOptions(Structure):
         ("struct_size", c_uint32),
         ("iterations", c_int32),
         ("l2", c_float),
-        ("reserved", c_int32),
+        ("flip", c_int32),
         ("progress", ProgressCallback),
         ("user_data", c_void_p),
     ]

@@ -125,6 +125,7 @@ class Model(Description):
         normalize: bool = True,
         *,
         batch_size: int | None = None,
+        flip: bool = False,
         progress: EmbedProgress | None = None,
     ) -> Float32:
         """Embeds images.
@@ -144,6 +145,8 @@ class Model(Description):
             Scale each row to length 1 (encoder and projection only).
         batch_size : int, optional
             Images per pass; None: chosen by the library.
+        flip : bool, default False
+            Flip each image left to right first. The mean of both embeddings is a steadier one.
         progress : callable, optional
             Called with (images done, total) now and then.
 
@@ -156,7 +159,7 @@ class Model(Description):
         ValueError (shape, channels), TypeError, StateError (no such output, or training is under
         way), FileError (an OSError), FormatError (a ValueError)
         """
-        options = build(EMBED, output=output, normalize=normalize, batch_size=batch_size)
+        options = build(EMBED, output=output, normalize=normalize, batch_size=batch_size, flip=flip)
         dimension = lib.supcon_model_output_dimension(self._handle, options.output)
         if is_nothing(images):
             if dimension:
@@ -278,6 +281,7 @@ class Model(Description):
         sample_weight: ArrayLike | None = None,
         iterations: int | None = None,
         l2: float | None = None,
+        flip: bool = False,
         progress: Callable[[str, int, int], object] | None = None,
     ) -> Model:
         """Fits the linear classifier on the frozen, unaugmented embeddings and keeps it. `labels`:
@@ -286,15 +290,19 @@ class Model(Description):
 
         features : [n, dimension], optional
             The encoder's output for these images, ``embed(images, normalize=False)``, if it was
-            kept. None: the images are embedded.
+            kept; with flip, [2 n, dimension], behind it that with ``flip=True``. None: the images
+            are embedded.
         class_weight : dict, "balanced" or [classes], optional
             As in `SupConEncoder`.
         sample_weight : [n], optional
             The weight of each image, 0 or more; one of weight 2 counts as two.
         iterations, l2 : optional
             The most iterations, and the weight of the squared weights. None: the library's
-            defaults; for l2, 5 over the number of images, or 0.5 or 50 over it where that
+            defaults; for l2, 5 over the number of images, or 0.05, 0.5 or 50 over it where that
             predicts held-out images better. `classifier_l2` has what was used.
+        flip : bool, default False
+            Fit on the images flipped left to right too. It suits images whose class a flip does
+            not change, and takes embedding them twice.
         progress : callable, optional
             ``progress(phase, done, total)``, phase "embed" (images) or "fit" (iterations, those
             of choosing l2 included; it may end before total). Returning True stops it with
@@ -303,7 +311,9 @@ class Model(Description):
         """
         data, classes = labeled(images, labels)
         data = weighted(data, classes, class_weight, sample_weight)
-        options = build(CLASSIFIER, classifier_iterations=iterations, classifier_l2=l2)
+        options = build(
+            CLASSIFIER, classifier_iterations=iterations, classifier_l2=l2, classifier_flip=flip
+        )
 
         def hear(phase: int, done: int, total: int, _: object) -> int:
             return int(bool(progress and progress(_abi.Phase(phase).word, done, total)))

@@ -11,9 +11,10 @@ import numpy as np
 from ._augmentation import augment
 from ._data import Dataset
 from ._features import using_readable
-from ._generated import Head, Stem
+from ._generated import AugmentationOptions, Head, Stem
+from ._library import defaults
 from ._model import Model
-from ._options import TRAIN
+from ._options import AUGMENTATION, TRAIN, augmentations, words
 from ._rows import MEANINGS
 from ._types import Float32, Int64
 
@@ -130,6 +131,19 @@ def network(model: Model, given: dict[str, Any], begun: bool, has_new_head: bool
         why = "which is new" if begun else "whatever the images"
         told.append(f"the head {head} ({MEANINGS[Head][head]}), {why}")
     return "; ".join(told)
+
+
+def classifier_flip(options: dict[str, Any]) -> tuple[bool, str]:
+    """Chooses whether the linear classifier is fitted on flipped images too: where views are
+    flipped, which says that a flip does not change an image's class. Returns also a phrase.
+
+    options : those of `train`
+    """
+    for way in augmentations(options.get("augmentation")):
+        fields = words(way or defaults(AugmentationOptions), AUGMENTATION)
+        if fields["augmentation"] == "none" or not fields["flip_probability"]:
+            return False, ""
+    return True, "the linear classifier is fitted on the flipped images too, as views are flipped"
 
 
 def rate(options: dict[str, Any]) -> str:

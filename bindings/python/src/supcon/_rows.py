@@ -591,6 +591,12 @@ EMBED = Table(
         '',
         (0, 'chosen by the library'),
     ),
+    Row(
+        'flip', 'flip', bool, '', 'Embedding',
+        'Whether each image is flipped left to right before it is embedded.',
+        '',
+        None,
+    ),
 )
 
 CLASSIFIER = Table(
@@ -607,8 +613,15 @@ CLASSIFIER = Table(
         'of the rows.',
         '',
         (-1,
-         '5 over the number of rows, or 0.5 or 50 over it where that predicts held-out rows'
-         ' better',),
+         '5 over the number of rows, or 0.05, 0.5 or 50 over it where that predicts '
+         'held-out rows better',),
+    ),
+    Row(
+        'classifier_flip', 'flip', bool, '', 'Fitting a classifier',
+        'Whether the classifier is fitted on the images flipped left to right too, beside '
+        'the images as they are.',
+        '',
+        None,
     ),
 )
 
@@ -1047,8 +1060,8 @@ EVALUATE = Table(
         'The weight of the squared weights, beside the mean loss of the rows.',
         'linear',
         (-1,
-         '5 over the number of training rows, or 0.5 or 50 over it where that predicts '
-         'held-out rows better',),
+         '5 over the number of training rows, or 0.05, 0.5 or 50 over it where that '
+         'predicts held-out rows better',),
     ),
 )
 

@@ -26,7 +26,7 @@ from .._presets import (
     suitable_size,
     train_options,
 )
-from .._recipe import network, suited
+from .._recipe import classifier_flip, network, suited
 from .._run import Run
 from .._training import (
     BESIDE_INIT,
@@ -151,7 +151,10 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
     has_new_head = begun is not None and suit_head(begun, given, options)
     if recipe is None:
         told = network(model, given, begun is not None, has_new_head)
-        why = "; ".join(filter(None, (why, told)))
+        more = ""
+        if fits_classifier(arguments, data, options) and arguments.classifier_flip is None:
+            arguments.classifier_flip, more = classifier_flip(options)
+        why = "; ".join(filter(None, (why, told, more)))
         if why:
             note(arguments, why)
     if data.labels is not None and learns_classes(options):
@@ -185,13 +188,18 @@ def _of_first(collectives: Collectives | None, choose: Callable[[], Any]) -> Any
     return first_does(collectives, choose) if collectives else choose()
 
 
+def fits_classifier(arguments: SimpleNamespace, data: Dataset, options: dict[str, Any]) -> bool:
+    """Tells whether a linear classifier is fitted after the run."""
+    labels = data.labels is not None
+    return labels and not learns_classes(options) and arguments.classifier is not False
+
+
 def learns_classes(options: dict[str, Any]) -> bool:
     return trains_classifier(options["objective"], options.get("joint_classifier"))
 
 
 def _train(arguments: SimpleNamespace, begin: Prepared, alone: bool, bar: Bar) -> int:
     data, model, options = begin.data, begin.model, begin.options
-    labels = data.labels is not None
     said = f"{data!r}; {model!r}".replace("<supcon.", "").replace(">", "")
     bar.stage(said) if bar.plain else note(arguments, said)
     folder, given = None, options
@@ -230,17 +238,13 @@ def _train(arguments: SimpleNamespace, begin: Prepared, alone: bool, bar: Bar) -
     if not arguments.ranks.is_first:
         return 0
     known = None
-    if labels and not learns_classes(options) and arguments.classifier is not False:
+    if fits_classifier(arguments, data, options):
         bar.stage("fitting the linear classifier")
         fit = given_of(arguments, CLASSIFIER)
         # held-out images judge the classifier too
-        known = Features.of(model, validation_split(data, options)[0])
-        model.fit_classifier(
-            known.data,
-            features=known.rows,
-            iterations=fit.get("classifier_iterations"),
-            l2=fit.get("classifier_l2"),
-        )
+        train_part = validation_split(data, options)[0]
+        known = Features.of(model, train_part, flip=bool(fit.get("classifier_flip")))
+        known.fit_classifier(model, fit.get("classifier_iterations"), fit.get("classifier_l2"))
     if folder is None:
         model.save(arguments.output)
         print(arguments.output)

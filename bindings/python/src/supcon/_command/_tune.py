@@ -35,7 +35,7 @@ def run(arguments: SimpleNamespace) -> int:
     for name in _OF_RUNS:
         setattr(arguments, name, None)
     configured(arguments)
-    arguments.learning_rate = "auto"
+    arguments.learning_rate, arguments.classifier = "auto", False
     print(f"{prepared(arguments).options['learning_rate']:g}")
     return 0
 

@@ -18,7 +18,7 @@ from ._model import Model
 from ._options import CLASSIFIER, documented
 from ._recipe import classifier_flip
 from ._sklearn import ClassifierMixin, class_labels, is_table_of_targets, keep_arguments
-from ._training import trains_classifier
+from ._suiting import trains_classifier
 from ._types import (
     ArrayLike,
     Augmentation,

@@ -51,19 +51,17 @@ from ._types import (
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-from ._training import (
+from ._suiting import (
     BESIDE_INIT,
-    Training,
     by_targets,
-    history_table,
     need_encoder,
     objective_for,
     seed_of,
     suit_classifier,
     suit_head,
-    train,
     trains_classifier,
 )
+from ._training import Training, history_table, train
 from ._tune import tune
 from ._types import Array
 from ._weights import weighted

@@ -28,19 +28,16 @@ from .._presets import (
 )
 from .._recipe import classifier_flip, network, suited
 from .._run import Run
-from .._training import (
+from .._suiting import (
     BESIDE_INIT,
     HEAD,
-    Event,
-    Training,
     need_encoder,
     objective_for,
     suit_classifier,
     suit_head,
-    train,
     trains_classifier,
-    validation_split,
 )
+from .._training import Event, Training, train, validation_split
 from .._tune import tune
 from ._flags import UsageError
 from ._say import Bar, note, note_skipped

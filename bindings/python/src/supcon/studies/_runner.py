@@ -25,7 +25,8 @@ from .._measures import calibration, retrieval
 from .._model import Model, load
 from .._options import LOSS, TRAIN
 from .._presets import model_options
-from .._training import train, trains_classifier
+from .._suiting import trains_classifier
+from .._training import train
 from .._types import Array
 from . import _data
 from ._study import Arm, Settings, Study

@@ -1010,7 +1010,8 @@ typedef struct supcon_embed_options {
   int32_t normalize;
   /* The number of images per pass. Default 0: chosen by the library; 0 to 65536. */
   int32_t batch_size;
-  /* Whether each image is flipped left to right before it is embedded. Default 0; 0 or 1. */
+  /* Whether each image is flipped left to right before it is embedded. Applies to images; with
+   * features it must be 0. Default 0; 0 or 1. */
   int32_t flip;
 } supcon_embed_options;
 /* end of generated */
@@ -1037,8 +1038,8 @@ SUPCON_MUST_CHECK supcon_status supcon_model_embed_dataset(const supcon_model *m
  *  features   [rows, dimension] f32: the encoder's output, embedded with normalize 0; dimension is
  *             supcon_model_output_dimension(model, SUPCON_OUTPUT_ENCODER)
  *  outputs    [rows, dimension of the output]; capacity is in floats
- * Errors: argument (a feature that is not finite), shape, state (no such output), memory, canceled.
- */
+ * Errors: argument (a feature that is not finite, or flip), shape, state (no such output), memory,
+ * canceled. */
 SUPCON_MUST_CHECK supcon_status supcon_model_forward_head(const supcon_model *model,
                                                           const float *features, int64_t rows,
                                                           int64_t dimension,
@@ -1055,7 +1056,7 @@ SUPCON_MUST_CHECK supcon_status supcon_model_forward_head(const supcon_model *mo
 SUPCON_MUST_CHECK supcon_status supcon_model_quantize(supcon_model *model,
                                                       const supcon_dataset *dataset);
 enum {
-  SUPCON_PHASE_EMBED = 0, /* done and total are images */
+  SUPCON_PHASE_EMBED = 0, /* done and total are images; with flip, the flipped ones count too */
   SUPCON_PHASE_FIT = 1    /* iterations, those of choosing l2 included; it may end before total */
 };
 /* A function that receives progress. If it returns non-zero, the call returns
@@ -1075,12 +1076,12 @@ typedef struct supcon_classifier_options {
    * at most 10,000; rows of weight 0 are left aside): it is 5 over the number of rows, unless
    * 0.05, 0.5 or 50 over it predicts the held-out rows better by more than a standard error.
    * With fewer than 100 rows, not counting the only row of a class, it is always 5 over their
-   * number. Default -1: 5 over the number of rows, or 0.05, 0.5 or 50 over it where that
-   * predicts held-out rows better; 0 or more. */
+   * number. With flip, rows are the images and their flipped copies; the 100 and the 10,000
+   * count images alone, and copies do not judge. Default -1: 5 over the number of rows, or 0.05,
+   * 0.5 or 50 over it where that predicts held-out rows better; 0 or more. */
   float l2;
-  /* Whether the classifier is fitted on the images flipped left to right too, beside the images
-   * as they are. It suits images whose class a flip does not change, and takes embedding them
-   * twice. Default 0; 0 or 1. */
+  /* Whether the classifier is also fitted on the images flipped left to right. It suits images
+   * whose class a flip does not change; each image is then embedded twice. Default 0; 0 or 1. */
   int32_t flip;
   /* A function that is called with the progress, after some hundreds of images and after each
    * iteration; NULL (default): none. */

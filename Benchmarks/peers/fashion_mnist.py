@@ -87,7 +87,7 @@ def embed(net, x):
     return torch.cat([F.normalize(net[0](normalized(part))) for part in x.split(500)])
 
 
-def probe(a, ya, b, yb):
+def probe(a, ya, b, yb, l2=1e-4):
     """Softmax regression by L-BFGS on `a`, its accuracy on `b`."""
     a, b = a.clone() * 10, b.clone() * 10
     linear = torch.nn.Linear(a.shape[1], int(ya.max()) + 1)
@@ -95,7 +95,7 @@ def probe(a, ya, b, yb):
 
     def objective():
         optimizer.zero_grad()
-        value = F.cross_entropy(linear(a), ya) + 1e-4 * linear.weight.square().sum()
+        value = F.cross_entropy(linear(a), ya) + l2 * linear.weight.square().sum()
         value.backward()
         return value
 

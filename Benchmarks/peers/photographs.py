@@ -1,6 +1,7 @@
 """PyTorch's side of ../photographs.py: from the same files and weights, SupCon fine-tuning of all
 stages (bf16 autocast, channels last, two SimCLR views, SGD 0.9 with cosine), then a linear probe of
-the test images. Prints a JSON line, as ../photographs.py does.
+the test images. Prints a JSON line, as ../photographs.py does, and beside it, not among the
+seconds, the accuracies of probes on flipped images too, by the weight of their squares.
 
     python photographs.py FOLDER WEIGHTS [--side 224] [--architecture resnet50] [--epochs 5]
         [--batch 32] [--rate 0.0125] [--threads 2] [--seed 0]
@@ -52,8 +53,9 @@ def seconds() -> float:
 
 
 @torch.no_grad()
-def features(net, folder, side):
-    images = torchvision.datasets.ImageFolder(folder, whole(side))
+def features(net, folder, side, flip=0):
+    way = t.Compose([t.RandomHorizontalFlip(flip), whole(side)])
+    images = torchvision.datasets.ImageFolder(folder, way)
     rows, labels = [], []
     for x, y in torch.utils.data.DataLoader(images, 32, num_workers=1):
         with torch.autocast("cpu", torch.bfloat16):
@@ -126,7 +128,13 @@ def main():
     )
     found = {"accuracy": round(probe(*known, *fresh), 4), "cpu_s": round(seconds(), 1)}
     more = features(encoder, f"{options.folder}/more", options.side)
-    print(json.dumps(found | {"accuracy_of_more": round(probe(*known, *more), 4)}))
+    found["accuracy_of_more"] = round(probe(*known, *more), 4)
+    flipped = features(encoder, f"{options.folder}/train", options.side, flip=1)
+    both = [torch.cat(it) for it in zip(known, flipped)]
+    found["with_flips"] = {
+        l2: [round(probe(*both, *it, l2=l2), 4) for it in (fresh, more)] for l2 in (1e-4, 1e-5)
+    }
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -69,7 +69,8 @@ extension Model {
     /// images again. Any number of threads may do so at once.
     ///
     /// Errors: shape (the dimension is not `embeddingDimension`), argument (a feature that is not
-    /// finite), state (the model lacks that output, or is being trained), memory, canceled.
+    /// finite, or the option `flip`), state (the model lacks that output, or is being trained),
+    /// memory, canceled.
     public func forwardHead(_ features: Embeddings, _ options: EmbedOptions = EmbedOptions())
         throws(SupConError) -> Embeddings
     {

@@ -13,12 +13,12 @@ public struct ClassifierOptions: Sendable, Equatable {
     /// at most 10,000; rows of weight 0 are left aside): it is 5 over the number of rows, unless
     /// 0.05, 0.5 or 50 over it predicts the held-out rows better by more than a standard error.
     /// With fewer than 100 rows, not counting the only row of a class, it is always 5 over their
-    /// number. Default -1: 5 over the number of rows, or 0.05, 0.5 or 50 over it where that
-    /// predicts held-out rows better; 0 or more.
+    /// number. With flip, rows are the images and their flipped copies; the 100 and the 10,000
+    /// count images alone, and copies do not judge. Default -1: 5 over the number of rows, or 0.05,
+    /// 0.5 or 50 over it where that predicts held-out rows better; 0 or more.
     public var l2: Float
-    /// Whether the classifier is fitted on the images flipped left to right too, beside the images
-    /// as they are. It suits images whose class a flip does not change, and takes embedding them
-    /// twice.
+    /// Whether the classifier is also fitted on the images flipped left to right. It suits images
+    /// whose class a flip does not change; each image is then embedded twice.
     public var flip: Bool
 
     /// Makes options of the defaults and what is given.

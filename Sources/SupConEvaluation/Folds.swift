@@ -5,8 +5,8 @@ import SupConTensor
 ///
 /// Of more than `most` rows a random part of each class serves, in proportion to its size. Rows of
 /// weight 0 take no part, and a class's only row is in no fold: there is always a row of its class
-/// to fit on. Copies of rows are fitted on where these are, and do not judge. The draw has a fixed
-/// seed, so equal labels and weights give equal folds.
+/// to fit on. A copy is fitted on wherever its row is, and never judges; neither limit counts
+/// it. The draw has a fixed seed, so equal labels and weights give equal folds.
 struct Folds {
     static let count = 5
     /// The largest number of rows that take part.
@@ -16,7 +16,7 @@ struct Folds {
     let rows: [Int]
     /// The fold of each of them; nil: none, which is always fitted on.
     let folds: [Int?]
-    /// The copy of each row; nil: none.
+    /// The index of each row's copy; nil if it has none.
     private let copies: [Int?]
     /// The number of rows that are in a fold.
     var judging: Int { folds.count { $0 != nil } }

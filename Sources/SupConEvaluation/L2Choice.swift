@@ -25,8 +25,9 @@ struct L2Choice {
     private let folds: Folds
     private let used: Int
 
-    /// Prepares a choice for rows with labels from 0 to classes − 1, the last of which are `copies`
-    /// of earlier ones, which do not judge; nil if too few do. Errors: memory.
+    /// Prepares a choice for rows with labels from 0 to classes − 1. The last rows are copies of
+    /// those that `copies` names, and do not judge. Returns nil if fewer than `fewest` rows judge.
+    /// Errors: memory.
     init?(
         labels: [Int32], classes: Int, weights: [Float]?, copies: [Int] = [],
         context: ExecutionContext

@@ -39,8 +39,8 @@ package struct SoftmaxRegression: Sendable {
     ///   - labels: 0 to classes − 1; a class may be empty.
     ///   - weights: the weight of each row [labels.count], 0 or more: a row of weight 2 counts as
     ///     two of weight 1. nil: all weigh the same.
-    ///   - copies: for each of the last rows that shows the same as an earlier one, that row, so
-    ///     that the choice of l2 does not judge by what it was fitted on.
+    ///   - copies: the last copies.count rows are copies; for each, the index of its original. The
+    ///     choice of l2 does not judge by them.
     ///   - stop: called after each iteration with its number and the largest number of them, which
     ///     includes those of choosing l2; if it returns true, the fit ends with an error.
     /// Errors: argument, shape, memory, canceled.

@@ -4,8 +4,8 @@ import SupConNetwork
 import SupConTensor
 import SupConVision
 
-/// The progress of fitting a classifier: images are embedded first, then iterations run, those of
-/// choosing l2 among them, up to the given number.
+/// The progress of fitting a classifier: images are embedded first, with the option `flip` each
+/// twice, then iterations run, those of choosing l2 among them, up to the given number.
 public enum FitProgress: Sendable, Equatable {
     case embedding(done: Int, of: Int)
     case fitting(iteration: Int, of: Int)
@@ -94,7 +94,7 @@ extension Model {
             features.count == dataset.count * (flip ? 2 : 1), .shape,
             """
             there are \(features.count) features; expected \(flip ? "two" : "one") for each of \
-            \(dataset.count) images\(flip ? ", as flip is 1: of all, then of all flipped" : "")
+            \(dataset.count) images\(flip ? ", since flip is 1: first all, then all flipped" : "")
             """
         )
         var rows = FitRows(

@@ -27,13 +27,13 @@ import Testing
             heard.append($0)
             return false
         }
-        let candidates = [0.5, 5, 50].map { Float($0 / 120) }
+        let candidates = [0.05, 0.5, 5, 50].map { Float($0 / 120) }
         #expect(candidates.contains(l2))
         #expect(
             heard.first == .embedding(done: 120, of: 120)
-                && heard.dropFirst().first == .fitting(iteration: 1, of: 950) && heard.count > 3)
+                && heard.dropFirst().first == .fitting(iteration: 1, of: 1200) && heard.count > 3)
         let before = values(model)
-        for last in [FitProgress.embedding(done: 120, of: 120), .fitting(iteration: 2, of: 950)] {
+        for last in [FitProgress.embedding(done: 120, of: 120), .fitting(iteration: 2, of: 1200)] {
             expectError(.canceled) {
                 try model.fitClassifier(dataset.limited(perClass: 50, seed: 1)) { $0 == last }
             }

@@ -151,6 +151,10 @@ def test_head_and_flipped_classifier_of_a_fine_tuned_model(photo_model, photos, 
     for name, values in first.items():
         np.testing.assert_array_equal(values, again[name])
     assert (first["fc.weight"] != plain["fc.weight"]).any()
+    (tmp_path / "wrong.toml").write_text('[classifier]\nclassifier_flip = "no"\n')
+    wrong = ["--config", tmp_path / "wrong.toml", "-o", tmp_path / "wrong"]
+    said = run("train", photos / "train", *wrong, *given.split(), code=1).stderr
+    assert "classifier_flip is 'no'" in said and "epoch" not in said
     data = supcon.ImageFolder(photos / "train")
     for name, flip in (("first", True), ("plain", False)):
         logits = models[name].embed(data, "logits")

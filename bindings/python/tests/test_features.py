@@ -74,7 +74,8 @@ def test_images_that_became_unreadable_are_left_out(model, shapes, tmp_path, cap
     others = np.delete(data.labels, data.paths.index(str(gone)))
     np.testing.assert_array_equal(kept.data.labels, others)
     np.testing.assert_allclose(np.linalg.norm(kept.units(), axis=1), np.ones(95), atol=1e-5)
-    assert kept.flipped.shape == kept.rows.shape and kept.subset([2]).flipped.shape == (1, 64)
+    assert kept.rows.shape == (95, 64) and kept.values.shape == (190, 64)
+    np.testing.assert_array_equal(kept.subset([2]).values, kept.values[2:3])
     assert (
         f"1 of 96 images have become unreadable and are left out; the first: {gone}" in caplog.text
     )

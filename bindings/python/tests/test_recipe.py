@@ -299,14 +299,17 @@ def test_the_classifier_sees_flipped_images_where_views_are_flipped():
         ({"preset": "cifar-pytorch"}, False, False),
     ):
         fitted = supcon.SupConClassifier(**once | given).fit(images, labels)
-        assert (said in fitted.recipe_) == told, given
+        assert (said in fitted.recipe_) == told and fitted.flip_ is flips, given
         found = fitted.decision_function(images)
         fitted.model_.fit_classifier(images, labels, flip=flips)
         np.testing.assert_array_equal(found, fitted.decision_function(images), str(given))
     for trained in ({"objective": "cross_entropy"}, {"joint_classifier": True}):
         fitted = supcon.SupConClassifier(**once | trained).fit(images, labels)
-        assert said not in fitted.recipe_
+        assert said not in fitted.recipe_ and fitted.flip_ is None
     assert said not in supcon.SupConEncoder(**once).fit(images, labels).recipe_
+    for wrong in ("false", 2):
+        with pytest.raises((ValueError, TypeError), match="classifier_flip"):
+            supcon.SupConClassifier(**once, classifier_flip=wrong).fit(images, labels)
 
 
 def test_a_few_images_train_by_the_function(small):

@@ -15,7 +15,7 @@ from ._encoder import SupConEncoder
 from ._errors import ArgumentError, ShapeError
 from ._inputs import labeled
 from ._model import Model
-from ._options import CLASSIFIER, documented
+from ._options import CLASSIFIER, build, documented, words
 from ._recipe import classifier_flip
 from ._sklearn import ClassifierMixin, class_labels, is_table_of_targets, keep_arguments
 from ._suiting import trains_classifier
@@ -47,9 +47,12 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
     ----------
     {options}
 
-    and those of `SupConEncoder`. Attributes are the same, and `l2_`, the weight of the squared
-    weights with which the linear classifier was fitted after the encoder; None where they were
-    trained together.
+    and those of `SupConEncoder`. Where classifier_flip is None and there is no preset, the
+    classifier is also fitted on flipped images if the views of training are flipped.
+
+    Attributes are those of `SupConEncoder`, and `l2_` and `flip_`, the weight of the squared
+    weights with which the linear classifier was fitted after the encoder, and whether it was also
+    fitted on flipped images; None where they were trained together.
     """
 
     def __init__(
@@ -165,15 +168,20 @@ class SupConClassifier(ClassifierMixin, SupConEncoder):
                 data,
                 iterations=self.classifier_iterations,
                 l2=self.classifier_l2,
-                flip=self._flip,
+                flip=bool(self.flip_),
             )
             self.l2_ = self.model_.classifier_l2
         return self
 
     def _choose_classifier(self, options: dict[str, Any]) -> str:
-        self._flip, told = bool(self.classifier_flip), ""
-        if self.classifier_flip is None and self.preset is None:
-            self._flip, told = classifier_flip(options)
+        self.flip_: bool | None = None
+        if trains_classifier(options["objective"], options.get("joint_classifier")):
+            return ""
+        given = {name: getattr(self, name) for name in CLASSIFIER}
+        self.flip_ = words(build(CLASSIFIER, **given), CLASSIFIER)["classifier_flip"]
+        if self.classifier_flip is not None or self.preset is not None:
+            return ""
+        self.flip_, told = classifier_flip(options)
         return told
 
     def _data(self, X: Any, y: Any, options: dict[str, Any]) -> tuple[Dataset, Array | None]:

@@ -355,7 +355,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         model = self._new(data, recipe, options) if begun is None else begun
         given = {name: getattr(self, name) for name in _MODEL}
         has_new_head = begun is not None and suit_head(begun, given, options)
-        more = "" if learns_classes else self._choose_classifier(options)
+        more = self._choose_classifier(options)
         if recipe is None:
             told = network(model, given, begun is not None, has_new_head)
             self.recipe_ = "; ".join(filter(None, (self.recipe_, told, more)))

@@ -19,13 +19,12 @@ from ._types import EmbedProgress, Float32, Int64
 
 @dataclass
 class Features:
-    """Images and the encoder's output for them, float32 [n, dimension], not normalized; `flipped`
-    has the same for the flipped images, or None.
+    """Images and the encoder's output for them, float32 [n, dimension], not normalized; behind
+    these, if asked for, as many rows for the images flipped left to right.
     """
 
     data: Dataset
-    rows: Float32
-    flipped: Float32 | None = None
+    values: Float32
 
     @classmethod
     def of(
@@ -35,27 +34,33 @@ class Features:
         progress: EmbedProgress | None = None,
         flip: bool = False,
     ) -> Features:
-        """Embeds the images that are readable, and warns of those that are not; with `flip` also
-        the flipped ones.
-        """
+        """Embeds the images that are readable, and warns of those that are not."""
 
         def embed(some: Dataset) -> Float32:
-            ways = (False, True) if flip else (False,)
-            return np.stack(
-                [model.embed(some, normalize=False, progress=progress, flip=it) for it in ways], 1
-            )
+            rows = model.embed(some, normalize=False, progress=progress)
+            if not flip:
+                return rows
+            values = np.empty((2 * len(rows), rows.shape[1]), np.float32)
+            values[: len(rows)] = rows
+            del rows  # it may be large
+            values[len(some) :] = model.embed(some, normalize=False, progress=progress, flip=True)
+            return values
 
-        kept, found = using_readable(data, embed)
-        rows, flipped = found[:, 0], found[:, 1] if flip else None
+        kept, values = using_readable(data, embed)
         if len(kept) == len(data):
-            return cls(data, rows, flipped)
+            return cls(data, values)
         gone = np.setdiff1d(np.arange(len(data)), kept)
         first = f"; the first: {data.paths[gone[0]]}" if data.paths else ""
         to_logging(
             "warning",
             f"{len(gone)} of {len(data)} images have become unreadable and are left out{first}",
         )
-        return cls(data.subset(kept), rows, flipped)
+        return cls(data.subset(kept), values)
+
+    @property
+    def rows(self) -> Float32:
+        """The rows of the images as they are."""
+        return self.values[: len(self.data)]
 
     def units(self) -> Float32:
         """Returns the rows at length 1."""
@@ -64,21 +69,14 @@ class Features:
         return rows
 
     def subset(self, indices: Int64) -> Features:
-        return Features(
-            self.data.subset(indices),
-            self.rows[indices],
-            None if self.flipped is None else self.flipped[indices],
-        )
+        """Returns some of the images, without the flipped ones."""
+        return Features(self.data.subset(indices), self.rows[indices])
 
     def fit_classifier(self, model: Model, iterations: int | None, l2: float | None) -> None:
         """Fits the model's classifier on all rows."""
-        flip = self.flipped is not None
+        flip = len(self.values) > len(self.data)
         model.fit_classifier(
-            self.data,
-            features=np.concatenate([self.rows, self.flipped]) if flip else self.rows,
-            iterations=iterations,
-            l2=l2,
-            flip=flip,
+            self.data, features=self.values, iterations=iterations, l2=l2, flip=flip
         )
 
 

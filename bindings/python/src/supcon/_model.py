@@ -146,7 +146,7 @@ class Model(Description):
         batch_size : int, optional
             Images per pass; None: chosen by the library.
         flip : bool, default False
-            Flip each image left to right first. The mean of both embeddings is a steadier one.
+            Flip each image left to right first.
         progress : callable, optional
             Called with (images done, total) now and then.
 
@@ -298,16 +298,17 @@ class Model(Description):
             The weight of each image, 0 or more; one of weight 2 counts as two.
         iterations, l2 : optional
             The most iterations, and the weight of the squared weights. None: the library's
-            defaults; for l2, 5 over the number of images, or 0.05, 0.5 or 50 over it where that
-            predicts held-out images better. `classifier_l2` has what was used.
+            defaults; for l2, 5 over the number of rows, or 0.05, 0.5 or 50 over it where that
+            predicts held-out images better; with flip there are two rows for each image.
+            `classifier_l2` has what was used.
         flip : bool, default False
-            Fit on the images flipped left to right too. It suits images whose class a flip does
-            not change, and takes embedding them twice.
+            Also fit on the images flipped left to right. It suits images whose class a flip does
+            not change; each image is then embedded twice.
         progress : callable, optional
-            ``progress(phase, done, total)``, phase "embed" (images) or "fit" (iterations, those
-            of choosing l2 included; it may end before total). Returning True stops it with
-            CanceledError, as Ctrl-C does with KeyboardInterrupt; what it raises comes out of this
-            function.
+            ``progress(phase, done, total)``, phase "embed" (images; with flip the flipped ones
+            count too) or "fit" (iterations, those of choosing l2 included; it may end before
+            total). Returning True stops it with CanceledError, as Ctrl-C does with
+            KeyboardInterrupt; what it raises comes out of this function.
         """
         data, classes = labeled(images, labels)
         data = weighted(data, classes, class_weight, sample_weight)

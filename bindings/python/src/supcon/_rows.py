@@ -594,7 +594,7 @@ EMBED = Table(
     Row(
         'flip', 'flip', bool, '', 'Embedding',
         'Whether each image is flipped left to right before it is embedded.',
-        '',
+        'images; with features it must be 0',
         None,
     ),
 )
@@ -618,8 +618,7 @@ CLASSIFIER = Table(
     ),
     Row(
         'classifier_flip', 'flip', bool, '', 'Fitting a classifier',
-        'Whether the classifier is fitted on the images flipped left to right too, beside '
-        'the images as they are.',
+        'Whether the classifier is also fitted on the images flipped left to right.',
         '',
         None,
     ),

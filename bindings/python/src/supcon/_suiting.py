@@ -1,5 +1,5 @@
-"""The rules that suit a run, and a model with given weights, to the data. The command and the
-estimators share them.
+"""Holds the rules that suit a run, and a model with given weights, to the data. The command and
+the estimators share them.
 """
 
 from __future__ import annotations

@@ -59,13 +59,14 @@ def of(
     common: Sequence[str] = (),
     text: str | None = None,
     name: str | None = None,
+    default: str | None = None,
 ) -> Flag:
-    """Makes the flag of an option of the library, with its default in the help. Its value is None
-    if it is not given.
+    """Makes the flag of an option of the library, with its default in the help: the library's,
+    unless `default` says what the command does. Its value is None if it is not given.
     """
     return Flag(
         name or option.name,
-        f"{text or option.help} (default: {say(option.default)})",
+        f"{text or option.help} (default: {default or say(option.default)})",
         {int: int, float: float, bool: bool}.get(option.kind, str),
         {int: "N", float: "X", bytes: "PATH", list: "N[,N...]"}.get(option.kind, "NAME"),
         panel,

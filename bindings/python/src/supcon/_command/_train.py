@@ -17,7 +17,7 @@ from .._data import Dataset
 from .._errors import ArgumentError, SupConError
 from .._features import Features
 from .._model import Model, load
-from .._options import CLASSIFIER, DATASET, LOSS, MODEL, MODEL_DATA, TRAIN
+from .._options import CLASSIFIER, DATASET, LOSS, MODEL, MODEL_DATA, TRAIN, build
 from .._presets import (
     model_options,
     only,
@@ -104,6 +104,7 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
     recipe = preset(arguments.preset) if arguments.preset else None
     options = train_options(recipe, given_of(arguments, (*TRAIN, *LOSS, "seed")))
     options["augmentation"] = augmentation_of(arguments, options.get("augmentation"))
+    build(CLASSIFIER, **given_of(arguments, CLASSIFIER))  # refuses what is wrong before the run
     begun = _begin(arguments)
     if begun is None:
         need_encoder(options, "--init MODEL")
@@ -149,8 +150,9 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
     if recipe is None:
         told = network(model, given, begun is not None, has_new_head)
         more = ""
-        if fits_classifier(arguments, data, options) and arguments.classifier_flip is None:
+        if arguments.classifier_flip is None:
             arguments.classifier_flip, more = classifier_flip(options)
+        more = more if fits_classifier(arguments, data, options) else ""
         why = "; ".join(filter(None, (why, told, more)))
         if why:
             note(arguments, why)
@@ -187,8 +189,8 @@ def _of_first(collectives: Collectives | None, choose: Callable[[], Any]) -> Any
 
 def fits_classifier(arguments: SimpleNamespace, data: Dataset, options: dict[str, Any]) -> bool:
     """Tells whether a linear classifier is fitted after the run."""
-    labels = data.labels is not None
-    return labels and not learns_classes(options) and arguments.classifier is not False
+    has_labels = data.labels is not None
+    return has_labels and not learns_classes(options) and arguments.classifier is not False
 
 
 def learns_classes(options: dict[str, Any]) -> bool:

@@ -25,6 +25,8 @@ SHORT = (
     "precision",
     "resume",
 )
+# Of options whose default here is not the library's.
+_DEFAULTS = {"classifier_flip": "where views are flipped; no with --preset"}
 
 
 def threads_and_quiet() -> list[Flag]:
@@ -175,7 +177,10 @@ def flags() -> list[Flag]:
             panel="Classifier",
             common=False,
         ),
-        *_flags.table(CLASSIFIER, "Classifier"),
+        *(
+            _flags.of(it, "Classifier", default=_DEFAULTS.get(name))
+            for name, it in CLASSIFIER.items()
+        ),
         Flag(
             "report",
             "Make report.html at the end (default: yes)",

@@ -56,6 +56,12 @@ def test_embed(photo_model, photos, tmp_path):
         atol=1e-6,
     )
     assert sorted(os.listdir(tmp_path)) == ["e.csv", "e.npy", "paths.txt"]
+    flags = ["-o", tmp_path / "flipped.npy", "--precision", "f32", "--flip", "-q"]
+    run("embed", photo_model, photos / "test", *flags)
+    flipped = np.load(tmp_path / "flipped.npy")
+    truth = supcon.load(photo_model, precision="f32").embed(paths, flip=True)
+    np.testing.assert_allclose(flipped, truth, atol=1e-5)
+    assert np.abs(flipped - rows).max() > 1e-3
 
 
 def test_int8(photo_model, photos, tmp_path):

@@ -100,15 +100,12 @@ def rows_of(
     normalize: bool | None = None,
 ) -> Float32:
     count = counted(given, what)
-    options = given_of(given, EMBED)
+    options = {name: it for name, it in given_of(given, EMBED).items() if name != "output"}
+    if normalize is not None:
+        options["normalize"] = normalize
     layer: Any = output or getattr(given, "layer", None) or EMBED["output"].default
-    scaled = (
-        options.get("normalize", EMBED["normalize"].default) if normalize is None else normalize
-    )
     try:
-        return model.embed(
-            data, layer, scaled, batch_size=options.get("batch_size"), progress=count
-        )
+        return model.embed(data, layer, **options, progress=count)
     finally:
         if count:
             count.close()

@@ -162,6 +162,16 @@ def test_head_and_flipped_classifier_of_a_fine_tuned_model(photo_model, photos, 
         np.testing.assert_allclose(models[name].embed(data, "logits"), logits, atol=1e-3)
 
 
+def test_a_classifier_that_is_not_fitted_loses_no_encoder(photos, tmp_path):
+    for output, model in (("run", "run/model.safetensors"), ("x.safetensors", "x.safetensors")):
+        wrong = ["-o", tmp_path / output, *TRAIN, "--classifier-l2", "-2"]
+        said = run("train", photos / "train", *wrong, code=1).stderr
+        assert "l2 is -2.0; expected 0 or more" in said
+        assert f"the classifier was not fitted; the encoder is in {tmp_path / model}" in said
+        found = supcon.load(tmp_path / model)
+        assert found.classes == 0 and found.embed(supcon.ImageFolder(photos / "test")).any()
+
+
 def test_thinned_out_and_noisy_data(photos, tmp_path):
     said = run(
         "train",

@@ -39,6 +39,7 @@ from .._suiting import (
 )
 from .._training import Event, Training, train, validation_split
 from .._tune import tune
+from .._types import PathLike
 from ._flags import UsageError
 from ._say import Bar, note, note_skipped
 from ._train_flags import augmentation_of, flags, given_of
@@ -242,8 +243,17 @@ def _train(arguments: SimpleNamespace, begin: Prepared, alone: bool, bar: Bar) -
         fit = given_of(arguments, CLASSIFIER)
         # held-out images judge the classifier too
         train_part = validation_split(data, options)[0]
-        known = Features.of(model, train_part, flip=bool(fit.get("classifier_flip")))
-        known.fit_classifier(model, fit.get("classifier_iterations"), fit.get("classifier_l2"))
+        try:
+            known = Features.of(model, train_part, flip=bool(fit.get("classifier_flip")))
+            known.fit_classifier(model, fit.get("classifier_iterations"), fit.get("classifier_l2"))
+        except (KeyboardInterrupt, SupConError):
+            bar.close()
+            where = _keep(arguments, model, data, folder)
+            print(
+                f"supcon: the classifier was not fitted; the encoder is in {where}",
+                file=sys.stderr,
+            )
+            raise
     if folder is None:
         model.save(arguments.output)
         print(arguments.output)
@@ -263,6 +273,16 @@ def _train(arguments: SimpleNamespace, begin: Prepared, alone: bool, bar: Bar) -
     return 0
 
 
+def _keep(arguments: SimpleNamespace, model: Model, data: Dataset, folder: Run | None) -> PathLike:
+    """Saves what a run that does not end well has learned, and returns the file's path."""
+    if folder:
+        folder.finish(model, data, assess=False)
+        return folder.model
+    where: str = arguments.output
+    model.save(where)
+    return where
+
+
 def _stopped(
     arguments: SimpleNamespace,
     reason: BaseException,
@@ -272,12 +292,7 @@ def _stopped(
     folder: Run | None,
     options: dict[str, Any],
 ) -> None:
-    where, again = arguments.output, options.get("checkpoint_folder")
-    if folder:
-        folder.finish(model, data, assess=False)
-        where = folder.model
-    else:
-        model.save(where)
+    where, again = _keep(arguments, model, data, folder), options.get("checkpoint_folder")
     go_on = ""
     if again and training.history:
         go_on = f"; go on from the checkpoint in {again} with --resume"

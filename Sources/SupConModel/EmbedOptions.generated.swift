@@ -23,8 +23,8 @@ public struct EmbedOptions: Sendable, Equatable {
     public var normalize: Bool
     /// The number of images per pass. Default 0: chosen by the library; 0 to 65536.
     public var batchSize: Int
-    /// Whether each image is flipped left to right before it is embedded. Applies to images; with
-    /// features it must be 0.
+    /// Whether each image is flipped left to right before it is embedded. With features it must be
+    /// 0.
     public var flip: Bool
 
     /// Makes options of the defaults and what is given.

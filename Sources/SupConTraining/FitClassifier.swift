@@ -55,6 +55,10 @@ extension Model {
             dataset.classes > 1, .state,
             "the data set has \(dataset.classes) class; expected 2 or more to fit a classifier")
         let names = try dataset.classNameList()
+        // Two rows of each image at most: labels, weights, and the folds of a choice of l2.
+        try Dataset.checkListMemory(
+            dataset.count, bytes: 128, for: "the labels of \(dataset.count) images",
+            context: context)
         return try exclusive(keepsEncoder: true) { () throws(SupConError) in
             let rows =
                 if let features {

@@ -1010,8 +1010,8 @@ typedef struct supcon_embed_options {
   int32_t normalize;
   /* The number of images per pass. Default 0: chosen by the library; 0 to 65536. */
   int32_t batch_size;
-  /* Whether each image is flipped left to right before it is embedded. Applies to images; with
-   * features it must be 0. Default 0; 0 or 1. */
+  /* Whether each image is flipped left to right before it is embedded. With features it must be
+   * 0. Default 0; 0 or 1. */
   int32_t flip;
 } supcon_embed_options;
 /* end of generated */

@@ -594,7 +594,7 @@ EMBED = Table(
     Row(
         'flip', 'flip', bool, '', 'Embedding',
         'Whether each image is flipped left to right before it is embedded.',
-        'images; with features it must be 0',
+        '',
         None,
     ),
 )

@@ -65,7 +65,6 @@ struct scd_convolution {
   float *scales;              /* int8: [outputs] */
   int64_t outputs;
   size_t packed_bytes, scratch_bytes;
-  const char *implementation;
 };
 
 void scd_convolution_free(scd_convolution *c) {
@@ -237,9 +236,6 @@ int scd_convolution_create(const scd_convolution_shape *s, int what, int fused,
   md_view scratch = dnnl_primitive_desc_query_md(description, dnnl_query_scratchpad_md, 0);
   c->packed_bytes = dnnl_memory_desc_get_size(packed);
   c->scratch_bytes = dnnl_memory_desc_get_size(scratch);
-  const char *info = "";
-  (void)dnnl_primitive_desc_query(description, dnnl_query_impl_info_str, 0, &info);
-  c->implementation = info;
   TRY(dnnl_memory_create(&c->x, VIEW(x), engine, DNNL_MEMORY_NONE));
   TRY(dnnl_memory_create(&c->y, VIEW(y), engine, DNNL_MEMORY_NONE));
   TRY(dnnl_memory_create(&c->weights, packed, engine, DNNL_MEMORY_NONE));
@@ -288,7 +284,6 @@ int scd_convolution_copy(const scd_convolution *of, scd_convolution **convolutio
   c->outputs = of->outputs;
   c->packed_bytes = of->packed_bytes;
   c->scratch_bytes = of->scratch_bytes;
-  c->implementation = of->implementation;
   pthread_mutex_lock(&creation);
   const int former = scd_enter(c->threads);
   dnnl_status_t status = dnnl_success;
@@ -321,7 +316,6 @@ cleanup:
 
 size_t scd_convolution_packed_bytes(const scd_convolution *c) { return c->packed_bytes; }
 size_t scd_convolution_scratch_bytes(const scd_convolution *c) { return c->scratch_bytes; }
-const char *scd_convolution_implementation(const scd_convolution *c) { return c->implementation; }
 
 static int reorder(scd_convolution *c, dnnl_memory_t from, dnnl_memory_t to) {
   const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}};

@@ -2,12 +2,22 @@
 import COneDNN
 import SupConTensor
 
+/// A weight gradient operation computes the gradient of a convolution's weights, in scratch of the
+/// size that it states.
+protocol WeightGradientOperation {
+    var scratchByteCount: Int { get }
+    /// Computes dw [outputs, inputs / groups, kernel, kernel] from x and dy, and overwrites it.
+    func run(
+        x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>,
+        scratch: UnsafeMutableRawPointer)
+}
+
 /// A oneDNN convolution has one operation each for forward, the input's gradient and the weights'
-/// gradient.
+/// gradient, the last of which is our own where that is faster.
 final class OneDNNConvolution: Convolution {
     private let forwardOperation: OneDNNOperation
     private let inputOperation: OneDNNOperation?
-    private let weightOperation: OneDNNWeightGradient?
+    private let weightOperation: (any WeightGradientOperation)?
     private let threads: Int
 
     let packedByteCount: Int
@@ -46,8 +56,12 @@ final class OneDNNConvolution: Convolution {
         case .training(let wantsInput):
             forwardOperation = try operation(SCD_FORWARD)
             inputOperation = wantsInput ? try operation(SCD_INPUT_GRADIENT) : nil
-            weightOperation = try OneDNNWeightGradient(
-                shape, type: type, smallest: Self.smallWork / perImage, threads: threads)
+            let smallest = Self.smallWork / perImage
+            weightOperation =
+                PairedWeightGradient.suits(shape, type)
+                ? PairedWeightGradient(shape, smallest: smallest, threads: threads)
+                : try OneDNNWeightGradient(
+                    shape, type: type, smallest: smallest, threads: threads)
         }
         self.threads = threads
         packedByteCount = forwardOperation.packedByteCount
@@ -55,14 +69,6 @@ final class OneDNNConvolution: Convolution {
         scratchByteCount = max(
             forwardOperation.scratchByteCount, inputOperation?.scratchByteCount ?? 0,
             weightOperation?.scratchByteCount ?? 0)
-    }
-
-    /// The names of the implementations that oneDNN has chosen, for profiles.
-    var implementations: [String] {
-        [
-            forwardOperation.implementation, inputOperation?.implementation,
-            weightOperation?.implementation,
-        ].compactMap { $0 }
     }
 
     func pack(

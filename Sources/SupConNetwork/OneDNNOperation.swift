@@ -106,9 +106,6 @@ final class OneDNNOperation {
         }
     }
 
-    /// The name of the implementation that oneDNN has chosen.
-    var implementation: String { String(cString: scd_convolution_implementation(primitives[0])) }
-
     // The primitives were created for these sizes, so running them could only fail for want of
     // memory, which the plan has already allocated.
 

@@ -9,7 +9,7 @@ import SupConTensor
 /// has its own gradient, and these are added in the order of the pieces. If the weights are many,
 /// that would cost more than it saves: the pieces are then parts of the output channels, whose dy
 /// is first made contiguous.
-final class OneDNNWeightGradient {
+final class OneDNNWeightGradient: WeightGradientOperation {
     let scratchByteCount: Int
 
     private let shape: ConvolutionShape
@@ -70,8 +70,6 @@ final class OneDNNWeightGradient {
             ? threads * (self.operation.scratchByteCount + packedStride + dyStride)
             : self.operation.scratchByteCount + parts * packedStride
     }
-
-    var implementation: String { operation.implementation }
 
     func run(
         x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>,

@@ -16,6 +16,7 @@
 #include "ckernels_norm.h"
 #include "ckernels_normal.h"
 #include "ckernels_optimizer.h"
+#include "ckernels_pairs.h"
 #include "ckernels_pixels.h"
 #include "ckernels_policy.h"
 #include "ckernels_pool.h"

@@ -48,8 +48,6 @@ int scd_convolution_copy(const scd_convolution *of, scd_convolution **convolutio
 void scd_convolution_free(scd_convolution *convolution);
 size_t scd_convolution_packed_bytes(const scd_convolution *convolution); /* of w, or of dw */
 size_t scd_convolution_scratch_bytes(const scd_convolution *convolution);
-/* Returns the name of oneDNN's implementation ("brgconv:avx512_core_bf16", …). */
-const char *scd_convolution_implementation(const scd_convolution *convolution);
 /* Packs w [outputs, inputs / groups, kernel, kernel] f32; for int8 the values are integers. */
 int scd_convolution_pack(scd_convolution *convolution, const float *weights, void *packed);
 /* Converts the bias [outputs] of an int8 convolution to the form that run takes. */

@@ -1,0 +1,41 @@
+/* The gradient of a convolution's weights by AVX512-BF16's products of pairs, VDPBF16PS: each lane
+ * adds two products of bf16 to a sum in f32. The two come from two images at the same pixel, so
+ * that pairs stay pairs however a tap shifts the pixels:
+ *
+ *     dw[o, i, tap] += x[2p, q + tap, i] dy[2p, q, o] + x[2p + 1, q + tap, i] dy[2p + 1, q, o]
+ *
+ * over the pairs p and the output pixels q whose tap lies inside the image. */
+#ifndef SUPCON_CKERNELS_PAIRS_H
+#define SUPCON_CKERNELS_PAIRS_H
+#include <stdint.h>
+
+/* A convolution of one group, on `pairs` pairs of images. Inputs are a multiple of SC_PAIR_INPUTS,
+ * outputs one of `block`: 16, 32 or 64. */
+typedef struct {
+  int64_t height, width, out_height, out_width, kernel, stride, padding, pairs, block;
+} sc_pair_shape;
+enum { SC_PAIR_INPUTS = 16 };
+
+/* Returns 1 if this CPU has these products and nothing faster for bf16, as AMX is. The functions
+ * below need them. */
+int sc_has_pair_products(void);
+/* Returns the number of columns in a row of packed dy: blocks of 16 outputs have a column of zeros
+ * at either end where three taps are computed at once. */
+int64_t sc_pair_gradient_columns(const sc_pair_shape *shape);
+/* Packs pair number `pair` of x into to [inputs / 16, height, width, pairs, 16, 2]; its rows and
+ * pixels are `row` and `pixel` elements apart. `second` may be NULL: zeros. `to` begins at a
+ * multiple of 64 bytes, here and below. */
+void sc_pair_pack_input(const sc_pair_shape *shape, const uint16_t *first, const uint16_t *second,
+                        int64_t inputs, int64_t row, int64_t pixel, int64_t pair, uint16_t *to);
+/* Packs pair number `pair` of dy, [out_height, out_width, outputs] each, into
+ * to [outputs / block, out_height, gradient columns, pairs, block, 2]. */
+void sc_pair_pack_gradient(const sc_pair_shape *shape, const uint16_t *first,
+                           const uint16_t *second, int64_t outputs, int64_t pair, uint16_t *to);
+/* Adds the products of 16 packed inputs and a block of packed dy to sums [kernel², 16, block]. */
+void sc_pair_add_products(const sc_pair_shape *shape, const uint16_t *x, const uint16_t *dy,
+                          float *sums);
+/* Stores the sum over `parts` sums, `part_stride` floats apart, added in their order:
+ * dw[o * inputs * kernel² + i * kernel² + tap] for o < block and i < 16. */
+void sc_pair_store(const sc_pair_shape *shape, const float *sums, int64_t parts,
+                   int64_t part_stride, int64_t inputs, float *dw);
+#endif

@@ -1,0 +1,235 @@
+#include "ckernels_pairs.h"
+
+#include "ckernels_machine.h"
+#include "kernel.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define FOR_PAIRS __attribute__((target("avx512f,avx512bw,avx512bf16"), min_vector_width(512)))
+#define INLINE_FOR_PAIRS FOR_PAIRS INLINE
+
+enum { LANES = 16, PAIR = 2, INPUTS = SC_PAIR_INPUTS };
+
+/* Whether the three taps of a row are computed at once. A block of 16 outputs is one vector, to
+ * which a broadcast input would else be multiplied only once. */
+INLINE int by_rows(const sc_pair_shape *s) {
+  return s->block == LANES && s->kernel == 3 && s->stride == 1 && s->padding == 1;
+}
+
+int64_t sc_pair_gradient_columns(const sc_pair_shape *s) {
+  return s->out_width + (by_rows(s) ? 2 : 0);
+}
+
+/* Interleaves `channels` channels of two pixels. */
+INLINE_FOR_PAIRS void interleave(const uint16_t *first, const uint16_t *second, int64_t channels,
+                                 uint16_t *to) {
+  for (int64_t c = 0; c < channels; c += LANES) {
+    const __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(first + c)));
+    __m512i high = _mm512_setzero_si512();
+    if (second) high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(second + c)));
+    _mm512_store_si512(to + PAIR * c, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+  }
+}
+
+FOR_PAIRS void sc_pair_pack_input(const sc_pair_shape *s, const uint16_t *first,
+                                  const uint16_t *second, int64_t inputs, int64_t row,
+                                  int64_t pixel, int64_t pair, uint16_t *to) {
+  const int64_t step = s->pairs * INPUTS * PAIR;
+  to += pair * INPUTS * PAIR;
+  for (int64_t c = 0; c < inputs; c += INPUTS)
+    for (int64_t i = 0; i < s->height; i++)
+      for (int64_t j = 0; j < s->width; j++, to += step) {
+        const int64_t from = i * row + j * pixel + c;
+        interleave(first + from, second ? second + from : 0, INPUTS, to);
+      }
+}
+
+FOR_PAIRS void sc_pair_pack_gradient(const sc_pair_shape *s, const uint16_t *first,
+                                     const uint16_t *second, int64_t outputs, int64_t pair,
+                                     uint16_t *to) {
+  const int64_t columns = sc_pair_gradient_columns(s), margin = (columns - s->out_width) / 2,
+                step = s->pairs * s->block * PAIR;
+  for (int64_t o = 0; o < outputs; o += s->block)
+    for (int64_t i = 0; i < s->out_height; i++) {
+      uint16_t *row = to + (o / s->block * s->out_height + i) * columns * step +
+                      pair * s->block * PAIR;
+      for (int64_t j = 0; j < s->out_width; j++) {
+        const int64_t from = (i * s->out_width + j) * outputs + o;
+        interleave(first + from, second ? second + from : 0, s->block, row + (j + margin) * step);
+      }
+      if (margin)
+        for (int64_t c = 0; c < s->block * PAIR; c++)
+          row[c] = row[(columns - 1) * step + c] = 0;
+    }
+}
+
+/* A loop over pixels: the number of steps, and how far x and dy advance in each. */
+typedef struct {
+  int64_t count, x, dy;
+} loop;
+
+/* The places of x and dy, and three loops over them, from the outermost. */
+typedef struct {
+  const uint16_t *x, *dy;
+  loop loops[3];
+} walk;
+
+INLINE_FOR_PAIRS __m512bh broadcast(const uint16_t *pair) {
+  return (__m512bh)_mm512_set1_epi32(*(const int32_t *)(const void *)pair);
+}
+
+/* sums[i * block + o] += Σ x[i] dy[o] over the walk, for i < `inputs` and o < 16 `vectors`. */
+INLINE_FOR_PAIRS void add_tap(const walk *w, float *sums, int64_t block, const int inputs,
+                              const int vectors) {
+  __m512 sum[16];
+  for (int i = 0; i < inputs; i++)
+    for (int v = 0; v < vectors; v++)
+      sum[i * vectors + v] = _mm512_loadu_ps(sums + i * block + v * LANES);
+  const loop *l = w->loops;
+  for (int64_t a = 0; a < l[0].count; a++)
+    for (int64_t b = 0; b < l[1].count; b++) {
+      const uint16_t *x = w->x + a * l[0].x + b * l[1].x,
+                     *dy = w->dy + a * l[0].dy + b * l[1].dy;
+      for (int64_t c = 0; c < l[2].count; c++, x += l[2].x, dy += l[2].dy) {
+        __m512bh d[4];
+        for (int v = 0; v < vectors; v++)
+          d[v] = (__m512bh)_mm512_loadu_si512(dy + v * LANES * PAIR);
+        for (int i = 0; i < inputs; i++) {
+          const __m512bh xi = broadcast(x + i * PAIR);
+          for (int v = 0; v < vectors; v++)
+            sum[i * vectors + v] = _mm512_dpbf16_ps(sum[i * vectors + v], xi, d[v]);
+        }
+      }
+    }
+  for (int i = 0; i < inputs; i++)
+    for (int v = 0; v < vectors; v++)
+      _mm512_storeu_ps(sums + i * block + v * LANES, sum[i * vectors + v]);
+}
+
+/* The same for the three taps of a row, 8 inputs and 16 outputs; the walk is over pixels of x, and
+ * begins at the dy of the last tap, one column after x. */
+FOR_PAIRS static void add_row(const walk *w, float *sums, int64_t column) {
+  enum { AT_ONCE = 8, TAP = INPUTS * LANES };
+  __m512 sum[3][AT_ONCE];
+  for (int t = 0; t < 3; t++)
+    for (int i = 0; i < AT_ONCE; i++) sum[t][i] = _mm512_loadu_ps(sums + t * TAP + i * LANES);
+  const loop *l = w->loops;
+  for (int64_t a = 0; a < l[0].count; a++) {
+    const uint16_t *x = w->x + a * l[0].x, *dy = w->dy + a * l[0].dy;
+    for (int64_t c = 0; c < l[2].count; c++, x += l[2].x, dy += l[2].dy) {
+      __m512bh d[3];
+      for (int t = 0; t < 3; t++) d[t] = (__m512bh)_mm512_loadu_si512(dy - t * column);
+      for (int i = 0; i < AT_ONCE; i++) {
+        const __m512bh xi = broadcast(x + i * PAIR);
+        for (int t = 0; t < 3; t++) sum[t][i] = _mm512_dpbf16_ps(sum[t][i], xi, d[t]);
+      }
+    }
+  }
+  for (int t = 0; t < 3; t++)
+    for (int i = 0; i < AT_ONCE; i++) _mm512_storeu_ps(sums + t * TAP + i * LANES, sum[t][i]);
+}
+
+/* The output positions first to last - 1 whose tap lies inside. */
+typedef struct {
+  int64_t first, last;
+} span;
+
+static span inside(int64_t size, int64_t out, int64_t tap, const sc_pair_shape *s) {
+  const int64_t shift = s->padding - tap; /* the tap of output o is at o * stride - shift */
+  int64_t first = shift > 0 ? (shift + s->stride - 1) / s->stride : 0,
+          last = size - 1 + shift < 0 ? 0 : (size - 1 + shift) / s->stride + 1;
+  if (last > out) last = out;
+  return (span){first, last > first ? last : first};
+}
+
+static void add_by_rows(const sc_pair_shape *s, const uint16_t *x, const uint16_t *dy,
+                        float *sums) {
+  const int64_t step = s->pairs * INPUTS * PAIR, columns = sc_pair_gradient_columns(s);
+  for (int64_t r = 0; r < 3; r++) {
+    const span rows = inside(s->height, s->out_height, r, s);
+    walk w = {x + (rows.first + r - 1) * s->width * step,
+              dy + (rows.first * columns + 2) * step,
+              {{rows.last - rows.first, s->width * step, columns * step},
+               {1, 0, 0},
+               {s->width * s->pairs, INPUTS * PAIR, LANES * PAIR}}};
+    for (int64_t i = 0; i < INPUTS; i += 8, w.x += 8 * PAIR)
+      add_row(&w, sums + (3 * r * INPUTS + i) * LANES, step);
+  }
+}
+
+#define ADD_TAP(inputs, vectors)                                                              \
+  FOR_PAIRS static void add_tap_##inputs##x##vectors(const walk *w, float *sums) {            \
+    add_tap(w, sums, vectors * LANES, inputs, vectors);                                       \
+  }
+ADD_TAP(16, 1)
+ADD_TAP(8, 2)
+ADD_TAP(4, 4)
+
+void sc_pair_add_products(const sc_pair_shape *s, const uint16_t *x, const uint16_t *dy,
+                          float *sums) {
+  if (by_rows(s)) {
+    add_by_rows(s, x, dy, sums);
+    return;
+  }
+  const int64_t x_step = s->pairs * INPUTS * PAIR, dy_step = s->pairs * s->block * PAIR,
+                at_once = 16 * LANES / s->block;
+  for (int64_t r = 0; r < s->kernel; r++)
+    for (int64_t c = 0; c < s->kernel; c++) {
+      const span rows = inside(s->height, s->out_height, r, s),
+                 columns = inside(s->width, s->out_width, c, s);
+      walk w = {x + ((rows.first * s->stride + r - s->padding) * s->width +
+                     columns.first * s->stride + c - s->padding) *
+                        x_step,
+                dy + (rows.first * s->out_width + columns.first) * dy_step,
+                {{rows.last - rows.first, s->stride * s->width * x_step, s->out_width * dy_step},
+                 {columns.last - columns.first, s->stride * x_step, dy_step},
+                 {s->pairs, INPUTS * PAIR, s->block * PAIR}}};
+      if (w.loops[0].count == 0 || w.loops[1].count == 0) continue;
+      /* The innermost loop is made long. */
+      if (s->stride == 1) {
+        w.loops[2].count *= w.loops[1].count;
+        w.loops[1].count = 1;
+      } else if (s->pairs == 1) {
+        w.loops[2] = w.loops[1];
+        w.loops[1].count = 1;
+      }
+      for (int64_t i = 0; i < INPUTS; i += at_once, w.x += at_once * PAIR) {
+        float *to = sums + ((r * s->kernel + c) * INPUTS + i) * s->block;
+        if (s->block == 64) add_tap_4x4(&w, to);
+        else if (s->block == 32) add_tap_8x2(&w, to);
+        else add_tap_16x1(&w, to);
+      }
+    }
+}
+
+/* AMX multiplies bf16 several times faster. */
+int sc_has_pair_products(void) {
+  if (!sc_has_bf16()) return 0;
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16") && !__builtin_cpu_supports("amx-bf16");
+}
+#else
+int sc_has_pair_products(void) { return 0; }
+int64_t sc_pair_gradient_columns(const sc_pair_shape *s) { return s->out_width; }
+void sc_pair_pack_input(const sc_pair_shape *s, const uint16_t *first, const uint16_t *second,
+                        int64_t inputs, int64_t row, int64_t pixel, int64_t pair, uint16_t *to) {}
+void sc_pair_pack_gradient(const sc_pair_shape *s, const uint16_t *first, const uint16_t *second,
+                           int64_t outputs, int64_t pair, uint16_t *to) {}
+void sc_pair_add_products(const sc_pair_shape *s, const uint16_t *x, const uint16_t *dy,
+                          float *sums) {}
+#endif
+
+void sc_pair_store(const sc_pair_shape *s, const float *sums, int64_t parts, int64_t part_stride,
+                   int64_t inputs, float *dw) {
+  const int64_t taps = s->kernel * s->kernel;
+  for (int64_t t = 0; t < taps; t++)
+    for (int64_t i = 0; i < SC_PAIR_INPUTS; i++) {
+      const float *from = sums + (t * SC_PAIR_INPUTS + i) * s->block;
+      for (int64_t o = 0; o < s->block; o++) {
+        float sum = from[o];
+        for (int64_t p = 1; p < parts; p++) sum += from[p * part_stride + o];
+        dw[(o * inputs + i) * taps + t] = sum;
+      }
+    }
+}

@@ -1,0 +1,103 @@
+import CKernels
+import SupConTensor
+import Testing
+
+@testable import SupConNetwork
+
+/// Compares the weight gradient by products of pairs with sums in double precision, on CPUs that
+/// have these products.
+@Suite(.enabled(if: sc_has_pair_products() != 0)) struct PairedWeightGradientTests {
+    private static func shape(
+        _ images: Int, _ height: Int, _ width: Int, _ inputs: Int, _ outputs: Int, kernel: Int = 3,
+        stride: Int = 1
+    ) -> ConvolutionShape {
+        ConvolutionShape(
+            images: images, height: height, width: width, inputs: inputs, outputs: outputs,
+            kernel: kernel, stride: stride, padding: kernel / 2)
+    }
+
+    /// The shapes divide the batch or the weights, have an image without a partner, blocks of 16,
+    /// 32 and 64 outputs, taps that never meet the image, and more pairs than are packed at a time.
+    static let shapes = [
+        shape(16, 9, 8, 16, 16), shape(5, 6, 7, 32, 16), shape(9, 1, 1, 16, 16),
+        shape(7, 2, 1, 16, 48), shape(8, 5, 6, 16, 32), shape(13, 7, 7, 48, 96),
+        shape(40, 4, 4, 32, 64), shape(3, 4, 4, 64, 128), shape(1, 5, 3, 16, 64),
+        shape(8, 9, 7, 16, 32, stride: 2), shape(3, 8, 8, 32, 16, stride: 2),
+        shape(70, 2, 2, 16, 64, stride: 2), shape(9, 1, 2, 32, 32, stride: 2),
+        shape(8, 6, 5, 16, 64, kernel: 1), shape(5, 7, 9, 32, 16, kernel: 1, stride: 2),
+        shape(11, 8, 8, 64, 32, kernel: 1, stride: 2), shape(6, 9, 10, 16, 16, kernel: 7, stride: 2),
+        shape(4, 10, 11, 16, 32, kernel: 5, stride: 3), shape(36, 28, 28, 16, 16),
+    ]
+
+    @Test(arguments: shapes, [1, 2, 3])
+    func agreesWithDirectSums(_ s: ConvolutionShape, _ threads: Int) throws {
+        let (xCount, dyCount) = (
+            s.images * s.height * s.width * s.inputs,
+            s.images * s.outHeight * s.outWidth * s.outputs
+        )
+        let (x, dy) = (try values(xCount, seed: 1), try values(dyCount, seed: 2))
+        let gradient = PairedWeightGradient(s, smallest: 2, threads: threads)
+        let scratch = try GuardedBuffer(byteCount: gradient.scratchByteCount)
+        scratch.poison()
+        var found = [Float](repeating: .nan, count: s.weightCount)
+        found.withUnsafeMutableBufferPointer { dw in
+            guard let dw = dw.baseAddress else { return }
+            gradient.run(x: x.stored.pointer, dy: dy.stored.pointer, dw: dw, scratch: scratch.pointer)
+        }
+        #expect(scratch.isIntact)
+        let expected = sums(s, x.plain, dy.plain)
+        // A sum of n random terms below 1 grows to √n, and each step rounds it: in f32 the error
+        // of all n is about 3e-8 n at most.
+        let tolerance = 1e-7 * Double(s.images * s.outHeight * s.outWidth) + 2e-6
+        let worst = zip(found, expected).map { abs(Double($0) - $1) }.reduce(0) {
+            $1.isNaN ? .infinity : max($0, $1)
+        }
+        #expect(worst < tolerance, "off by \(worst)")
+    }
+
+    @Test func isChosenForWholeBlocksAlone() {
+        let good = Self.shape(8, 4, 4, 16, 32)
+        #expect(PairedWeightGradient.suits(good, .bf16))
+        #expect(!PairedWeightGradient.suits(good, .f32))
+        #expect(!PairedWeightGradient.suits(Self.shape(8, 4, 4, 8, 32), .bf16))
+        #expect(!PairedWeightGradient.suits(Self.shape(8, 4, 4, 16, 24), .bf16))
+        var grouped = good
+        grouped.groups = 2
+        #expect(!PairedWeightGradient.suits(grouped, .bf16))
+    }
+
+    /// Returns values from −1 to 1, as bf16 and what that is.
+    private func values(_ count: Int, seed: UInt64) throws -> (stored: AlignedBuffer, plain: [Double])
+    {
+        var random = Philox(seed: seed, purpose: .test)
+        let drawn = (0..<count).map { _ in random.uniform(-1, 1) }
+        let stored = try AlignedBuffer(byteCount: count * 2)
+        let words = stored.values(of: UInt16.self)
+        sc_f32_to_bf16(drawn, words, Int64(count))
+        return (
+            stored, (0..<count).map { Double(Float(bitPattern: UInt32(words[$0]) << 16)) }
+        )
+    }
+
+    private func sums(_ s: ConvolutionShape, _ x: [Double], _ dy: [Double]) -> [Double] {
+        var dw = [Double](repeating: 0, count: s.weightCount)
+        for n in 0..<s.images {
+            for (i, j) in (0..<s.outHeight).flatMap({ i in (0..<s.outWidth).map { (i, $0) } }) {
+                let to = ((n * s.outHeight + i) * s.outWidth + j) * s.outputs
+                for tap in 0..<(s.kernel * s.kernel) {
+                    let row = i * s.stride + tap / s.kernel - s.padding
+                    let column = j * s.stride + tap % s.kernel - s.padding
+                    guard 0..<s.height ~= row, 0..<s.width ~= column else { continue }
+                    let from = ((n * s.height + row) * s.width + column) * s.inputs
+                    for o in 0..<s.outputs {
+                        for c in 0..<s.inputs {
+                            dw[(o * s.inputs + c) * s.kernel * s.kernel + tap] +=
+                                x[from + c] * dy[to + o]
+                        }
+                    }
+                }
+            }
+        }
+        return dw
+    }
+}

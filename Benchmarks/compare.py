@@ -2,7 +2,8 @@
 """Times libsupcon and its peers in turn, in one sitting, with the same number of threads; prints a
 JSON line per run and per case, and at the end a table of ratios.
 
-    python3 Benchmarks/compare.py [--threads 2] [--rounds 3] [--python PATH] [CASE …]
+    python3 Benchmarks/compare.py [--threads 2] [--precision bf16] [--rounds 3] [--python PATH]
+        [CASE …]
 
 The peers (PyTorch, ONNX Runtime, OpenVINO, albumentations, …) live in build/peers, an environment
 that the first run makes with pip (some GB); --python names another. Of peers and of their forms
@@ -17,8 +18,8 @@ import statistics
 import subprocess
 import sys
 
-from cases import LONG, Case, chosen
-from run import ROOT, build, measure, parser, prepare
+from cases import Case
+from run import ROOT, build, measure, parser, prepare, wanted
 from tables import tables
 
 PACKAGES = [
@@ -94,10 +95,7 @@ def main() -> None:
         "--python", help="a Python that has the peers (default: build/peers, made if missing)"
     )
     options = it.parse_args()
-    cases = [case for case in chosen(options.cases) if case.peers or options.cases]
-    cases = [case for case in cases if options.cases or case.group not in LONG]
-    if not cases:
-        sys.exit(f"no case is called {' '.join(options.cases)}")
+    cases = [case for case in wanted(options) if case.peers or options.cases]
     if not options.no_build:
         build()
     prepare()

@@ -2,7 +2,7 @@
 """Times libsupcon: a JSON line per case (a layer, …) with median, minimum, runs and the peak of
 memory. Needs numpy only; builds what it measures.
 
-    python3 Benchmarks/run.py [--threads 2] [--no-build] [CASE …]
+    python3 Benchmarks/run.py [--threads 2] [--precision f32|bf16|int8] [--no-build] [CASE …]
 
 CASE: train-step, frozen, cached, busy, loss, embed, int8, augment, jpeg, startup, overlap, scaling,
 ranks, layers, limit, fashion-mnist, photographs, or a part of a case's name; none: all but the last
@@ -103,15 +103,26 @@ def parser(text: str) -> argparse.ArgumentParser:
         default=int(os.environ.get("THREADS", "2")),
         help="that everybody computes with (default: $THREADS, else 2)",
     )
+    it.add_argument("--precision", help="only cases of this precision (default: all)")
     it.add_argument("--no-build", action="store_true", help="measure what was built before")
     return it
 
 
+def wanted(options: argparse.Namespace) -> "list[Case]":
+    """The cases that the command line names, or all but the longest."""
+    cases = [
+        case
+        for case in chosen(options.cases)
+        if (options.cases or case.group not in LONG) and options.precision in (None, case.precision)
+    ]
+    if not cases:
+        sys.exit(f"no case is called {' '.join(options.cases)}, of this precision")
+    return cases
+
+
 def main() -> None:
     options = parser(__doc__).parse_args()
-    cases = [case for case in chosen(options.cases) if options.cases or case.group not in LONG]
-    if not cases:
-        sys.exit(f"no case is called {' '.join(options.cases)}")
+    cases = wanted(options)
     if not options.no_build:
         build()
     prepare()

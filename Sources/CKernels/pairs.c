@@ -52,15 +52,14 @@ FOR_PAIRS void sc_pair_pack_gradient(const sc_pair_shape *s, const uint16_t *fir
                 step = s->pairs * s->block * PAIR;
   for (int64_t o = 0; o < outputs; o += s->block)
     for (int64_t i = 0; i < s->out_height; i++) {
-      uint16_t *row = to + (o / s->block * s->out_height + i) * columns * step +
-                      pair * s->block * PAIR;
+      uint16_t *row =
+          to + (o / s->block * s->out_height + i) * columns * step + pair * s->block * PAIR;
       for (int64_t j = 0; j < s->out_width; j++) {
         const int64_t from = (i * s->out_width + j) * outputs + o;
         interleave(first + from, second ? second + from : 0, s->block, row + (j + margin) * step);
       }
       if (margin)
-        for (int64_t c = 0; c < s->block * PAIR; c++)
-          row[c] = row[(columns - 1) * step + c] = 0;
+        for (int64_t c = 0; c < s->block * PAIR; c++) row[c] = row[(columns - 1) * step + c] = 0;
     }
 }
 
@@ -89,8 +88,7 @@ INLINE_FOR_PAIRS void add_tap(const walk *w, float *sums, int64_t block, const i
   const loop *l = w->loops;
   for (int64_t a = 0; a < l[0].count; a++)
     for (int64_t b = 0; b < l[1].count; b++) {
-      const uint16_t *x = w->x + a * l[0].x + b * l[1].x,
-                     *dy = w->dy + a * l[0].dy + b * l[1].dy;
+      const uint16_t *x = w->x + a * l[0].x + b * l[1].x, *dy = w->dy + a * l[0].dy + b * l[1].dy;
       for (int64_t c = 0; c < l[2].count; c++, x += l[2].x, dy += l[2].dy) {
         __m512bh d[4];
         for (int v = 0; v < vectors; v++)
@@ -158,9 +156,9 @@ static void add_by_rows(const sc_pair_shape *s, const uint16_t *x, const uint16_
   }
 }
 
-#define ADD_TAP(inputs, vectors)                                                              \
-  FOR_PAIRS static void add_tap_##inputs##x##vectors(const walk *w, float *sums) {            \
-    add_tap(w, sums, vectors * LANES, inputs, vectors);                                       \
+#define ADD_TAP(inputs, vectors)                                                   \
+  FOR_PAIRS static void add_tap_##inputs##x##vectors(const walk *w, float *sums) { \
+    add_tap(w, sums, vectors * LANES, inputs, vectors);                            \
   }
 ADD_TAP(16, 1)
 ADD_TAP(8, 2)

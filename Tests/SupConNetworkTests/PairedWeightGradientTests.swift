@@ -25,7 +25,8 @@ import Testing
         shape(8, 9, 7, 16, 32, stride: 2), shape(3, 8, 8, 32, 16, stride: 2),
         shape(70, 2, 2, 16, 64, stride: 2), shape(9, 1, 2, 32, 32, stride: 2),
         shape(8, 6, 5, 16, 64, kernel: 1), shape(5, 7, 9, 32, 16, kernel: 1, stride: 2),
-        shape(11, 8, 8, 64, 32, kernel: 1, stride: 2), shape(6, 9, 10, 16, 16, kernel: 7, stride: 2),
+        shape(11, 8, 8, 64, 32, kernel: 1, stride: 2),
+        shape(6, 9, 10, 16, 16, kernel: 7, stride: 2),
         shape(4, 10, 11, 16, 32, kernel: 5, stride: 3), shape(36, 28, 28, 16, 16),
     ]
 
@@ -42,7 +43,8 @@ import Testing
         var found = [Float](repeating: .nan, count: s.weightCount)
         found.withUnsafeMutableBufferPointer { dw in
             guard let dw = dw.baseAddress else { return }
-            gradient.run(x: x.stored.pointer, dy: dy.stored.pointer, dw: dw, scratch: scratch.pointer)
+            gradient.run(
+                x: x.stored.pointer, dy: dy.stored.pointer, dw: dw, scratch: scratch.pointer)
         }
         #expect(scratch.isIntact)
         let expected = sums(s, x.plain, dy.plain)
@@ -67,8 +69,9 @@ import Testing
     }
 
     /// Returns values from −1 to 1, as bf16 and what that is.
-    private func values(_ count: Int, seed: UInt64) throws -> (stored: AlignedBuffer, plain: [Double])
-    {
+    private func values(_ count: Int, seed: UInt64) throws -> (
+        stored: AlignedBuffer, plain: [Double]
+    ) {
         var random = Philox(seed: seed, purpose: .test)
         let drawn = (0..<count).map { _ in random.uniform(-1, 1) }
         let stored = try AlignedBuffer(byteCount: count * 2)

@@ -107,12 +107,21 @@ def module(structs: list[Struct]) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
+def limits(option: Option, indent: str) -> list[str]:
+    """The legal values, and the words for them in a message."""
+    found = option.range
+    high = found.high or "math.inf"
+    ends = f"{found.low}, {found.low_open}, {high}, {found.high_open or not found.high}"
+    lines = literal(option.expected(), f"{indent}    ")
+    return [f"{indent}limits=Limits(", f"{indent}    {ends},", *lines, f"{indent}),"]
+
+
 def rows(structs: list[Struct]) -> str:
     """The rows of the tables of options, and what the values of a choice mean."""
     enums = [enum for it in structs for enum in it.enums]
     used = sorted({it.python for it in enums} | {it.python for it in structs})
     imports = ["from ._generated import (", *(f"    {it}," for it in used), ")"]
-    imports += ["from ._schema import Row, Table"]
+    imports = ["import math", "", *imports, "from ._schema import Limits, Row, Table"]
     lines = [HEAD.format(doc="The rows of the tables of options", imports="\n".join(imports))]
     lines += ["# what each value of a choice means", "MEANINGS: dict[type, dict[str, str]] = {"]
     for enum in enums:
@@ -149,6 +158,8 @@ def rows(structs: list[Struct]) -> str:
                 lines.append(f"{indent}{tuple(option.word)!r},")
             if option.course:
                 lines.append(f"{indent}course=True,")
+            if it.early and option.range:
+                lines += limits(option, indent)
             lines.append("    ),")
         lines += [")", ""]
     return "\n".join(lines).rstrip() + "\n"

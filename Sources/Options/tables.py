@@ -198,6 +198,7 @@ class Struct:
     validates: bool = False
     memberwise: bool = False
     checks: bool = True  # validateRanges() is made
+    early: bool = False  # Python checks ranges too: the library sees these options after a run
     notes: str = ""  # lines of their own behind doc
     enums: list[Enum] = field(default_factory=list)
     options: list[Option] = field(default_factory=list)

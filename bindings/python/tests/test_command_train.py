@@ -7,6 +7,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 import time
 
 import files
@@ -162,11 +163,31 @@ def test_head_and_flipped_classifier_of_a_fine_tuned_model(photo_model, photos, 
         np.testing.assert_allclose(models[name].embed(data, "logits"), logits, atol=1e-3)
 
 
+def test_options_of_the_classifier_are_refused_before_a_run(photos, tmp_path):
+    for flags, expected in (
+        (["--classifier-l2", "-2"], "classifier_l2 is -2; expected 0 or more, or -1 for 5 over"),
+        (["--classifier-iterations", "0"], "classifier_iterations is 0; expected 1 or more"),
+    ):
+        said = run("train", photos / "train", "-o", tmp_path / "x", *TRAIN, *flags, code=1).stderr
+        assert expected in said and "epoch" not in said
+        assert not (tmp_path / "x").exists()
+
+
 def test_a_classifier_that_is_not_fitted_loses_no_encoder(photos, tmp_path):
+    code = """if True:
+        import sys, supcon
+        from supcon._command import main
+        def refuse(*_, **__):
+            raise supcon.OutOfMemoryError("no memory for a fit")
+        supcon.Model.fit_classifier = refuse
+        sys.exit(main())
+    """
     for output, model in (("run", "run/model.safetensors"), ("x.safetensors", "x.safetensors")):
-        wrong = ["-o", tmp_path / output, *TRAIN, "--classifier-l2", "-2"]
-        said = run("train", photos / "train", *wrong, code=1).stderr
-        assert "l2 is -2.0; expected 0 or more" in said
+        given = ["train", photos / "train", "-o", tmp_path / output, *TRAIN]
+        command = [sys.executable, "-c", code, *map(str, given)]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        said = found.stderr
+        assert found.returncode == 1 and "no memory for a fit" in said
         assert f"the classifier was not fitted; the encoder is in {tmp_path / model}" in said
         found = supcon.load(tmp_path / model)
         assert found.classes == 0 and found.embed(supcon.ImageFolder(photos / "test")).any()

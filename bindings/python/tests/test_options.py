@@ -90,6 +90,20 @@ def test_a_value_beyond_its_range_is_refused_by_name(struct, option, value, mode
     assert "expected" in str(told.value)
 
 
+@pytest.mark.parametrize("field, value", [("l2", -2), ("iterations", 0)])
+def test_a_range_checked_early_has_the_library_s_words(field, value, model, monkeypatch):
+    images, labels = np.zeros((8, 8, 8), np.uint8), np.arange(8) % 2
+    told = []
+    for limits in (_options.CLASSIFIER_ALONE[field].row.limits, None):
+        row = _options.CLASSIFIER_ALONE[field].row._replace(limits=limits)
+        option = _options.Option(supcon._generated.ClassifierOptions, row)
+        monkeypatch.setitem(_options.CLASSIFIER_ALONE, field, option)
+        with pytest.raises(supcon.ArgumentError, match=f"^{field} is ") as error:
+            model.fit_classifier(images, labels, **{field: value})
+        told.append(str(error.value).partition("; ")[2])
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("struct", STRUCTS)
 def test_defaults_are_the_library_s(struct):
     library = _options._library_defaults(getattr(supcon._generated, STRUCTS[struct].python))

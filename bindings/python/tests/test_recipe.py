@@ -307,9 +307,11 @@ def test_the_classifier_sees_flipped_images_where_views_are_flipped():
         fitted = supcon.SupConClassifier(**once | trained).fit(images, labels)
         assert said not in fitted.recipe_ and fitted.flip_ is None
     assert said not in supcon.SupConEncoder(**once).fit(images, labels).recipe_
-    for wrong in ("false", 2):
-        with pytest.raises((ValueError, TypeError), match="classifier_flip"):
-            supcon.SupConClassifier(**once, classifier_flip=wrong).fit(images, labels)
+    for wrong in ({"classifier_flip": "false"}, {"classifier_flip": 2}, {"classifier_l2": -2}):
+        refused = supcon.SupConClassifier(**once, **wrong)
+        with pytest.raises((ValueError, TypeError), match=f"{next(iter(wrong))} is"):
+            refused.fit(images, labels)
+        assert not hasattr(refused, "model_")  # before the run
 
 
 def test_a_few_images_train_by_the_function(small):

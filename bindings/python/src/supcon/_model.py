@@ -20,7 +20,7 @@ from ._images import Pixels, floats, is_nothing
 from ._inputs import labeled, source
 from ._library import call, check, context, guarded, lib, own
 from ._measures import rows_of
-from ._options import CLASSIFIER, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
+from ._options import CLASSIFIER_ALONE, EMBED, LOAD, MODEL, MODEL_DATA, build, documented
 from ._types import (
     ArrayLike,
     ClassWeight,
@@ -312,9 +312,7 @@ class Model(Description):
         """
         data, classes = labeled(images, labels)
         data = weighted(data, classes, class_weight, sample_weight)
-        options = build(
-            CLASSIFIER, classifier_iterations=iterations, classifier_l2=l2, classifier_flip=flip
-        )
+        options = build(CLASSIFIER_ALONE, iterations=iterations, l2=l2, flip=flip)
 
         def hear(phase: int, done: int, total: int, _: object) -> int:
             return int(bool(progress and progress(_abi.Phase(phase).word, done, total)))

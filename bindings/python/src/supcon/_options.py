@@ -68,6 +68,12 @@ class Option:
         """Converts `value` for the struct's field; an exception for a wrong one names the
         option.
         """
+        found, limits, special = self._converted(value), self.row.limits, self.row.special
+        if limits and not limits.hold(found) and not (special and found == special[0]):
+            raise ArgumentError(f"{self.name} is {found:g}; expected {limits.words}")
+        return found
+
+    def _converted(self, value: Any) -> Any:
         if issubclass(self.kind, _schema.Choice):
             return _convert.choice(self.name, value, self.kind)
         if self.kind is bool:
@@ -152,6 +158,10 @@ SEARCH = _table(_rows.SEARCH)
 LOSS, LOSS_ALONE = _table(_rows.LOSS), _table(_rows.LOSS, "alone")
 AUGMENTATION = _table(_rows.AUGMENTATION)
 CLASSIFIER = _table(_rows.CLASSIFIER)
+# the same by the names that they have outside of a run: l2, not classifier_l2
+CLASSIFIER_ALONE = {
+    it.field: Option(it.struct, it.row._replace(name=it.field)) for it in CLASSIFIER.values()
+}
 EMBED = _table(_rows.EMBED)
 EVALUATE = _table(_rows.EVALUATE)
 CALIBRATION = _table(_rows.CALIBRATION)

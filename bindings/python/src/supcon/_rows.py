@@ -4,6 +4,8 @@
 # ruff: noqa: I001
 from __future__ import annotations
 
+import math
+
 from ._generated import (
     Anchors,
     AugmentationKind,
@@ -40,7 +42,7 @@ from ._generated import (
     TrainOptions,
     ZeroInit,
 )
-from ._schema import Row, Table
+from ._schema import Limits, Row, Table
 
 # what each value of a choice means
 MEANINGS: dict[type, dict[str, str]] = {
@@ -606,6 +608,10 @@ CLASSIFIER = Table(
         'The largest number of iterations of L-BFGS when the linear classifier is fitted.',
         '',
         None,
+        limits=Limits(
+            1, False, math.inf, True,
+            '1 or more',
+        ),
     ),
     Row(
         'classifier_l2', 'l2', float, '', 'Fitting a classifier',
@@ -615,6 +621,11 @@ CLASSIFIER = Table(
         (-1,
          '5 over the number of rows, or 0.05, 0.5 or 50 over it where that predicts '
          'held-out rows better',),
+        limits=Limits(
+            0, False, math.inf, True,
+            '0 or more, or -1 for 5 over the number of rows, or 0.05, 0.5 or 50 over it '
+            'where that predicts held-out rows better',
+        ),
     ),
     Row(
         'classifier_flip', 'flip', bool, '', 'Fitting a classifier',

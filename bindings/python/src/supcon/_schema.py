@@ -27,12 +27,29 @@ class Choice(enum.IntEnum):
         return self.name.lower()
 
 
+class Limits(NamedTuple):
+    """The legal values of an option, from `low` to `high`, ends that are open left out, and the
+    words for them in a message.
+    """
+
+    low: float
+    low_open: bool
+    high: float
+    high_open: bool
+    words: str
+
+    def hold(self, value: float) -> bool:
+        """Tells whether the value is legal; NaN is not."""
+        above = value > self.low if self.low_open else value >= self.low
+        return above and (value < self.high if self.high_open else value <= self.high)
+
+
 class Row(NamedTuple):
     """An option: Python's keyword; the struct's field; its kind (int, float, bool, str, bytes for a
     path, list for integers, or an enumeration); its table; its group in listings; a sentence of
     documentation; what it applies to; a special value with its meaning; a word that is accepted
     besides numbers, with its meaning; whether it is of the course of a whole run, which `tune`
-    does not look at.
+    does not look at; its legal values, if Python checks them before the library does.
     """
 
     name: str
@@ -45,6 +62,7 @@ class Row(NamedTuple):
     special: tuple[float, str] | None
     word: tuple[str, str] | None = None
     course: bool = False
+    limits: Limits | None = None
 
 
 class Table:

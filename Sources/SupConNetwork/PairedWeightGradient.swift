@@ -15,22 +15,20 @@ final class PairedWeightGradient: WeightGradientOperation {
     private let shape: ConvolutionShape
     private let threads: Int
     private let pairs: Int
+    /// The number of outputs in a block, of tiles, of tiles with the same outputs, and of the sums
+    /// of a tile [taps, 16, block].
+    private let (block, tiles, inputBlocks, tileCount): (Int, Int, Int, Int)
     /// The parts of the batch, in pairs; nil: the weights are divided.
     private let cut: BatchCut?
     /// The kernels' shape, for the number of pairs that is packed at a time.
     private let packed: sc_pair_shape
+    /// A 1×1 convolution uses every so many-th pixel, and no other one is packed.
     private let inputStride: Int
     /// The bytes of one packed pair of x and of dy.
     private let (xBytes, dyBytes): (Int, Int)
 
-    private var block: Int { Int(packed.block) }
     private var taps: Int { shape.kernel * shape.kernel }
-    /// The numbers of blocks of the inputs and outputs, and of a tile's sums.
-    private var inputBlocks: Int { shape.inputs / SC_PAIR_INPUTS }
-    private var outputBlocks: Int { shape.outputs / block }
-    private var tiles: Int { inputBlocks * outputBlocks }
-    private var tileCount: Int { taps * SC_PAIR_INPUTS * block }
-    /// The bytes of a worker's packed pairs.
+    /// The bytes of all pairs that are packed at a time.
     private var packedBytes: Int { Int(packed.pairs) * (xBytes + dyBytes) }
 
     /// Returns whether this CPU has the products, and the shape enough channels for full vectors.
@@ -43,40 +41,40 @@ final class PairedWeightGradient: WeightGradientOperation {
     /// Prepares the gradient, for parts of at least `smallest` images.
     init(_ shape: ConvolutionShape, smallest: Int, threads: Int) {
         (self.shape, self.threads) = (shape, threads)
-        pairs = (shape.images + 1) / 2
-        // A 1×1 convolution uses every `inputStride`-th pixel, and no other one is packed.
-        inputStride = shape.kernel == 1 ? shape.stride : 1
+        let (pairs, isPointwise) = ((shape.images + 1) / 2, shape.kernel == 1)
+        let block = shape.outputs % 64 == 0 ? 64 : shape.outputs % 32 == 0 ? 32 : 16
+        inputBlocks = shape.inputs / SC_PAIR_INPUTS
+        let tiles = inputBlocks * (shape.outputs / block)
+        tileCount = shape.weightCount / tiles
+        inputStride = isPointwise ? shape.stride : 1
         let (height, width) =
-            shape.kernel == 1
-            ? (shape.outHeight, shape.outWidth) : (shape.height, shape.width)
+            isPointwise ? (shape.outHeight, shape.outWidth) : (shape.height, shape.width)
         var packed = sc_pair_shape(
-            height: Int64(height), width: Int64(width),
-            out_height: Int64(shape.outHeight), out_width: Int64(shape.outWidth),
-            kernel: Int64(shape.kernel), stride: Int64(shape.stride / inputStride),
-            padding: Int64(shape.padding), pairs: 1,
-            block: shape.outputs % 64 == 0 ? 64 : shape.outputs % 32 == 0 ? 32 : 16)
+            height: Int64(height), width: Int64(width), out_height: Int64(shape.outHeight),
+            out_width: Int64(shape.outWidth), kernel: Int64(shape.kernel),
+            stride: Int64(shape.stride / inputStride), padding: Int64(shape.padding), pairs: 1,
+            block: Int64(block))
         xBytes = height * width * shape.inputs * 4
         dyBytes = shape.outHeight * Int(sc_pair_gradient_columns(&packed)) * shape.outputs * 4
-        let dividesWeights =
-            shape.weightCount * 4 * 2 > pairs * (xBytes + dyBytes) || pairs < 2 * threads
-        cut =
-            dividesWeights
+        let pairBytes = xBytes + dyBytes
+        let hasManyWeights = shape.weightCount * 4 * 2 > pairs * pairBytes
+        let cut =
+            hasManyWeights || pairs < min(2 * threads, tiles)
             ? nil
-            : BatchCut(images: pairs, threads: threads, perThread: 2, smallest: smallest / 2)
+            : BatchCut(
+                images: pairs, threads: min(threads, pairs), perThread: 2, smallest: smallest / 2)
         // Enough pairs for long sums, and to use loaded sums well, but not more than stay in the
         // second-level cache.
         let area = shape.outHeight * shape.outWidth
-        let wanted = max(131_072 / (xBytes + dyBytes), (191 + area) / area)
+        let wanted = max(131_072 / pairBytes, (191 + area) / area)
         packed.pairs = Int64(cut.map { min(wanted, $0.size) } ?? pairs)
-        self.packed = packed
-        let packedBytes = Int(packed.pairs) * (xBytes + dyBytes)
+        // Packed pairs, one set for each worker or for all; then sums, for each part or worker.
         scratchByteCount =
-            if let cut {
-                min(threads, cut.count) * packedBytes + cut.count * shape.weightCount * 4
-            } else {
-                packedBytes
-                    + threads * shape.kernel * shape.kernel * SC_PAIR_INPUTS * Int(packed.block) * 4
-            }
+            Int(packed.pairs) * pairBytes * (cut.map { min(threads, $0.count) } ?? 1)
+            + (cut.map { $0.count * tiles } ?? threads) * tileCount * 4
+        (self.pairs, self.block, self.tiles, self.cut, self.packed) = (
+            pairs, block, tiles, cut, packed
+        )
     }
 
     func run(
@@ -160,9 +158,9 @@ final class PairedWeightGradient: WeightGradientOperation {
         var packed = packed
         let (outputBlock, inputBlock) = tile.quotientAndRemainder(dividingBy: inputBlocks)
         let pairs = Int(packed.pairs)
-        sc_pair_add_products(
-            &packed, bf16(memory + inputBlock * pairs * xBytes / inputBlocks),
-            bf16(memory + pairs * xBytes + outputBlock * pairs * dyBytes / outputBlocks), sums)
+        let x = memory + pairs * xBytes / shape.inputs * SC_PAIR_INPUTS * inputBlock
+        let dy = memory + pairs * xBytes + pairs * dyBytes / shape.outputs * block * outputBlock
+        sc_pair_add_products(&packed, bf16(x), bf16(dy), sums)
     }
 
     /// Stores the sum over the parts' sums of a tile.

@@ -1,6 +1,7 @@
 /* The loops that have to be fast, in C: Swift cannot yet choose instructions at run time. Every
- * function works on plain memory, checks nothing, allocates nothing, runs on the calling thread,
- * and is compiled three times (AVX-512, AVX2, baseline x86-64): the loader chooses one. */
+ * function works on plain memory, checks nothing, allocates nothing, and runs on the calling
+ * thread. Most are compiled three times (AVX-512, AVX2, baseline x86-64), of which kernel.h chooses
+ * one; those of ckernels_pairs.h need instructions that few CPUs have. */
 #ifndef SUPCON_CKERNELS_H
 #define SUPCON_CKERNELS_H
 #include "ckernels_convert.h"

@@ -39,6 +39,16 @@ extension Convolution {
     func prepare(bias: UnsafeMutablePointer<Float>) {}
 }
 
+/// A weight gradient operation computes the gradient of a convolution's weights, in scratch of the
+/// size that it states.
+protocol WeightGradientOperation {
+    var scratchByteCount: Int { get }
+    /// Computes dw [outputs, inputs / groups, kernel, kernel] from x and dy, and overwrites it.
+    func run(
+        x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>,
+        scratch: UnsafeMutableRawPointer)
+}
+
 /// The purpose of a convolution determines what it is prepared for.
 enum ConvolutionPurpose: Equatable {
     case training(inputGradient: Bool)

@@ -2,16 +2,6 @@
 import COneDNN
 import SupConTensor
 
-/// A weight gradient operation computes the gradient of a convolution's weights, in scratch of the
-/// size that it states.
-protocol WeightGradientOperation {
-    var scratchByteCount: Int { get }
-    /// Computes dw [outputs, inputs / groups, kernel, kernel] from x and dy, and overwrites it.
-    func run(
-        x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>,
-        scratch: UnsafeMutableRawPointer)
-}
-
 /// A oneDNN convolution has one operation each for forward, the input's gradient and the weights'
 /// gradient, the last of which is our own where that is faster.
 final class OneDNNConvolution: Convolution {

@@ -95,7 +95,7 @@ def main() -> None:
         "--python", help="a Python that has the peers (default: build/peers, made if missing)"
     )
     options = it.parse_args()
-    cases = [case for case in wanted(options) if case.peers or options.cases]
+    cases = wanted(options, compared=True)
     if not options.no_build:
         build()
     prepare()

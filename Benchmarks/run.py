@@ -103,17 +103,24 @@ def parser(text: str) -> argparse.ArgumentParser:
         default=int(os.environ.get("THREADS", "2")),
         help="that everybody computes with (default: $THREADS, else 2)",
     )
-    it.add_argument("--precision", help="only cases of this precision (default: all)")
+    it.add_argument(
+        "--precision",
+        choices=("f32", "bf16", "int8"),
+        help="only cases of this precision (default: all)",
+    )
     it.add_argument("--no-build", action="store_true", help="measure what was built before")
     return it
 
 
-def wanted(options: argparse.Namespace) -> "list[Case]":
-    """The cases that the command line names, or all but the longest."""
+def wanted(options: argparse.Namespace, compared: bool = False) -> "list[Case]":
+    """The cases that the command line names, or all but the longest; compared: all but those
+    without peers.
+    """
     cases = [
         case
         for case in chosen(options.cases)
-        if (options.cases or case.group not in LONG) and options.precision in (None, case.precision)
+        if (options.cases or (case.group not in LONG and (case.peers or not compared)))
+        and options.precision in (None, case.precision)
     ]
     if not cases:
         sys.exit(f"no case is called {' '.join(options.cases)}, of this precision")

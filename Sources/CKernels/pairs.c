@@ -106,7 +106,7 @@ INLINE_FOR_PAIRS void add_tap(const walk *w, float *sums, int64_t block, const i
 }
 
 /* The same for the three taps of a row, 8 inputs and 16 outputs; the walk is over pixels of x, and
- * begins at the dy of the last tap, one column after x. */
+ * begins at the dy of the first tap, one column after x. */
 FOR_PAIRS static void add_row(const walk *w, float *sums, int64_t column) {
   enum { AT_ONCE = 8, TAP = INPUTS * LANES };
   __m512 sum[3][AT_ONCE];

@@ -48,7 +48,7 @@ final class OneDNNConvolution: Convolution {
             inputOperation = wantsInput ? try operation(SCD_INPUT_GRADIENT) : nil
             let smallest = Self.smallWork / perImage
             weightOperation =
-                PairedWeightGradient.suits(shape, type)
+                PairedWeightGradient.suits(shape, type, threads: threads)
                 ? PairedWeightGradient(shape, smallest: smallest, threads: threads)
                 : try OneDNNWeightGradient(
                     shape, type: type, smallest: smallest, threads: threads)

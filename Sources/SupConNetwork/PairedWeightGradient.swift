@@ -19,22 +19,29 @@ final class PairedWeightGradient: WeightGradientOperation {
     /// of a tile [taps, 16, block].
     private let (block, tiles, inputBlocks, tileCount): (Int, Int, Int, Int)
     /// The parts of the batch, in pairs; nil: the weights are divided.
-    private let cut: BatchCut?
-    /// The kernels' shape, for the number of pairs that is packed at a time.
+    let cut: BatchCut?
+    /// The kernels' shape, for a full group: so many pairs are packed together.
     private let packed: sc_pair_shape
-    /// A 1×1 convolution uses every so many-th pixel, and no other one is packed.
+    /// The step between the pixels that are packed: a strided 1×1 convolution reads no others.
     private let inputStride: Int
     /// The bytes of one packed pair of x and of dy.
     private let (xBytes, dyBytes): (Int, Int)
 
     private var taps: Int { shape.kernel * shape.kernel }
-    /// The bytes of all pairs that are packed at a time.
-    private var packedBytes: Int { Int(packed.pairs) * (xBytes + dyBytes) }
+    private var groupSize: Int { Int(packed.pairs) }
 
-    /// Returns whether this CPU has the products, and the shape enough channels for full vectors.
-    static func suits(_ shape: ConvolutionShape, _ type: ElementType) -> Bool {
-        type == .bf16 && shape.groups == 1 && shape.inputs % 16 == 0 && shape.outputs % 16 == 0
-            && (shape.kernel > 1 || shape.padding == 0) && hasPairProducts
+    /// Returns whether this CPU has the products, and the shape full vectors, and enough pairs or
+    /// tiles for all threads.
+    static func suits(_ shape: ConvolutionShape, _ type: ElementType, threads: Int) -> Bool {
+        guard hasPairProducts, type == .bf16, shape.groups == 1, shape.images > 1,
+            shape.inputs % SC_PAIR_INPUTS == 0, shape.outputs % 16 == 0,
+            shape.kernel > 1 || shape.padding == 0
+        else { return false }
+        let tiles = shape.inputs / SC_PAIR_INPUTS * (shape.outputs / block(shape))
+        return max((shape.images + 1) / 2, tiles) >= threads
+    }
+    private static func block(_ shape: ConvolutionShape) -> Int {
+        shape.outputs % 64 == 0 ? 64 : shape.outputs % 32 == 0 ? 32 : 16
     }
     private static let hasPairProducts = sc_has_pair_products() != 0
 
@@ -42,7 +49,7 @@ final class PairedWeightGradient: WeightGradientOperation {
     init(_ shape: ConvolutionShape, smallest: Int, threads: Int) {
         (self.shape, self.threads) = (shape, threads)
         let (pairs, isPointwise) = ((shape.images + 1) / 2, shape.kernel == 1)
-        let block = shape.outputs % 64 == 0 ? 64 : shape.outputs % 32 == 0 ? 32 : 16
+        let block = Self.block(shape)
         inputBlocks = shape.inputs / SC_PAIR_INPUTS
         let tiles = inputBlocks * (shape.outputs / block)
         tileCount = shape.weightCount / tiles
@@ -57,20 +64,21 @@ final class PairedWeightGradient: WeightGradientOperation {
         xBytes = height * width * shape.inputs * 4
         dyBytes = shape.outHeight * Int(sc_pair_gradient_columns(&packed)) * shape.outputs * 4
         let pairBytes = xBytes + dyBytes
-        let hasManyWeights = shape.weightCount * 4 * 2 > pairs * pairBytes
+        // With parts, each thread zeroes, fills and adds sums of its own.
+        let copies = tiles >= threads ? max(2, threads) : 2
+        let hasManyWeights = shape.weightCount * 4 * copies > pairs * pairBytes
         let cut =
             hasManyWeights || pairs < min(2 * threads, tiles)
             ? nil
             : BatchCut(
                 images: pairs, threads: min(threads, pairs), perThread: 2, smallest: smallest / 2)
-        // Enough pairs for long sums, and to use loaded sums well, but not more than stay in the
-        // second-level cache.
+        // Enough pairs for long sums, and as many as fit the second-level cache.
         let area = shape.outHeight * shape.outWidth
         let wanted = max(131_072 / pairBytes, (191 + area) / area)
-        packed.pairs = Int64(cut.map { min(wanted, $0.size) } ?? pairs)
-        // Packed pairs, one set for each worker or for all; then sums, for each part or worker.
+        packed.pairs = Int64(min(wanted, cut?.size ?? pairs))
+        // Packed pairs, a group for each worker or all of them; then sums, for each part or worker.
         scratchByteCount =
-            Int(packed.pairs) * pairBytes * (cut.map { min(threads, $0.count) } ?? 1)
+            (cut.map { min(threads, $0.count) * Int(packed.pairs) } ?? pairs) * pairBytes
             + (cut.map { $0.count * tiles } ?? threads) * tileCount * 4
         (self.pairs, self.block, self.tiles, self.cut, self.packed) = (
             pairs, block, tiles, cut, packed
@@ -88,24 +96,26 @@ final class PairedWeightGradient: WeightGradientOperation {
         }
     }
 
+    /// Each worker packs a group of pairs at a time, and adds its products to all tiles.
     private func runByParts(
         _ cut: BatchCut, x: UnsafeRawPointer, dy: UnsafeRawPointer,
         dw: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer
     ) {
-        let sums = (scratch + min(threads, cut.count) * packedBytes)
+        let groupBytes = groupSize * (xBytes + dyBytes)
+        let sums = (scratch + min(threads, cut.count) * groupBytes)
             .assumingMemoryBound(to: Float.self)
         Parallel.pieces(cut.count, threads: threads) { worker, part in
-            let own = scratch + worker * packedBytes
+            let own = scratch + worker * groupBytes
             let sums = sums + part * shape.weightCount
             sums.update(repeating: 0, count: shape.weightCount)
             let end = min((part + 1) * cut.size, pairs)
-            for first in stride(from: part * cut.size, to: end, by: Int(packed.pairs)) {
-                var packed = packed
-                packed.pairs = min(packed.pairs, Int64(end - first))
-                for pair in 0..<Int(packed.pairs) {
-                    pack(first + pair, at: pair, of: packed, x: x, dy: dy, into: own)
+            for first in stride(from: part * cut.size, to: end, by: groupSize) {
+                let group = group(first, end, at: own)
+                for place in 0..<group.count {
+                    packInput(first + place, of: group, x)
+                    packGradient(first + place, of: group, dy)
                 }
-                for tile in 0..<tiles { add(tile, packed, own, to: sums + tile * tileCount) }
+                for tile in 0..<tiles { add(tile, group, to: sums + tile * tileCount) }
             }
         }
         Parallel.ranges(tiles, grain: max(1, 16384 / tileCount), threads: threads) { range in
@@ -115,51 +125,78 @@ final class PairedWeightGradient: WeightGradientOperation {
         }
     }
 
+    /// All pairs are packed, and then the workers take tiles.
     private func runByTiles(
         x: UnsafeRawPointer, dy: UnsafeRawPointer, dw: UnsafeMutablePointer<Float>,
         scratch: UnsafeMutableRawPointer
     ) {
-        Parallel.chunks(pairs, threads: threads) {
-            pack($0, at: $0, of: packed, x: x, dy: dy, into: scratch)
+        func group(_ first: Int) -> Group {
+            self.group(first, pairs, at: scratch + first * (xBytes + dyBytes))
         }
-        let sums = (scratch + packedBytes).assumingMemoryBound(to: Float.self)
+        Parallel.chunks(2 * pairs, threads: threads) {
+            let pair = $0 / 2
+            let group = group(pair / groupSize * groupSize)
+            if $0 % 2 == 0 {
+                packInput(pair, of: group, x)
+            } else {
+                packGradient(pair, of: group, dy)
+            }
+        }
+        let sums = (scratch + pairs * (xBytes + dyBytes)).assumingMemoryBound(to: Float.self)
         Parallel.pieces(tiles, threads: threads) { worker, tile in
             let sums = sums + worker * tileCount
             sums.update(repeating: 0, count: tileCount)
-            add(tile, packed, scratch, to: sums)
+            for first in stride(from: 0, to: pairs, by: groupSize) {
+                add(tile, group(first), to: sums)
+            }
             store(tile, sums, parts: 1, into: dw)
         }
     }
 
-    /// Packs a pair of images of x and dy as number `place` of `packed.pairs`.
-    private func pack(
-        _ pair: Int, at place: Int, of packed: sc_pair_shape, x: UnsafeRawPointer,
-        dy: UnsafeRawPointer, into memory: UnsafeMutableRawPointer
-    ) {
-        var packed = packed
-        let isWhole = 2 * pair + 1 < shape.images
-        let xCount = shape.height * shape.width * shape.inputs
-        let dyCount = shape.outHeight * shape.outWidth * shape.outputs
-        let (x, dy) = (bf16(x) + 2 * pair * xCount, bf16(dy) + 2 * pair * dyCount)
-        sc_pair_pack_input(
-            &packed, x, isWhole ? x + xCount : nil, Int64(shape.inputs),
-            Int64(inputStride * shape.width * shape.inputs), Int64(inputStride * shape.inputs),
-            Int64(place), bf16(memory))
-        sc_pair_pack_gradient(
-            &packed, dy, isWhole ? dy + dyCount : nil, Int64(shape.outputs), Int64(place),
-            bf16(memory + Int(packed.pairs) * xBytes))
+    /// A group is pairs that are packed together, from number `first` on: x, then dy.
+    private struct Group {
+        var shape: sc_pair_shape
+        var first: Int
+        var x, dy: UnsafeMutableRawPointer
+        var count: Int { Int(shape.pairs) }
     }
 
-    /// Adds the products of a tile to its sums.
-    private func add(
-        _ tile: Int, _ packed: sc_pair_shape, _ memory: UnsafeRawPointer,
-        to sums: UnsafeMutablePointer<Float>
-    ) {
-        var packed = packed
+    /// Returns the group of the pairs from `first` on, to `end` at most.
+    private func group(_ first: Int, _ end: Int, at memory: UnsafeMutableRawPointer) -> Group {
+        var shape = packed
+        shape.pairs = min(shape.pairs, Int64(end - first))
+        return Group(
+            shape: shape, first: first, x: memory, dy: memory + Int(shape.pairs) * xBytes)
+    }
+
+    private func packInput(_ pair: Int, of group: Group, _ x: UnsafeRawPointer) {
+        var packed = group.shape
+        let count = shape.height * shape.width * shape.inputs
+        let image = bf16(x) + 2 * pair * count
+        sc_pair_pack_input(
+            &packed, image, hasPartner(pair) ? image + count : nil, Int64(shape.inputs),
+            Int64(inputStride * shape.width * shape.inputs), Int64(inputStride * shape.inputs),
+            Int64(pair - group.first), bf16(group.x))
+    }
+
+    private func packGradient(_ pair: Int, of group: Group, _ dy: UnsafeRawPointer) {
+        var packed = group.shape
+        let count = shape.outHeight * shape.outWidth * shape.outputs
+        let image = bf16(dy) + 2 * pair * count
+        sc_pair_pack_gradient(
+            &packed, image, hasPartner(pair) ? image + count : nil, Int64(shape.outputs),
+            Int64(pair - group.first), bf16(group.dy))
+    }
+
+    /// Returns whether a pair has a second image: the last one may have none.
+    private func hasPartner(_ pair: Int) -> Bool { 2 * pair + 1 < shape.images }
+
+    /// Adds the products of a group to the sums of a tile.
+    private func add(_ tile: Int, _ group: Group, to sums: UnsafeMutablePointer<Float>) {
+        var packed = group.shape
         let (outputBlock, inputBlock) = tile.quotientAndRemainder(dividingBy: inputBlocks)
-        let pairs = Int(packed.pairs)
-        let x = memory + pairs * xBytes / shape.inputs * SC_PAIR_INPUTS * inputBlock
-        let dy = memory + pairs * xBytes + pairs * dyBytes / shape.outputs * block * outputBlock
+        let x = group.x + group.count * xBytes / shape.inputs * SC_PAIR_INPUTS * inputBlock
+        let dy = group.dy + group.count * dyBytes / shape.outputs * block * outputBlock
         sc_pair_add_products(&packed, bf16(x), bf16(dy), sums)
     }
 

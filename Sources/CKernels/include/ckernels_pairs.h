@@ -16,8 +16,8 @@ typedef struct {
 } sc_pair_shape;
 enum { SC_PAIR_INPUTS = 16 };
 
-/* Returns 1 if this CPU has these products and nothing faster for bf16, as AMX is. The functions
- * below need them. */
+/* Returns 1 if this CPU has these products, and not AMX, which is faster. Packing and adding need
+ * them. */
 int sc_has_pair_products(void);
 /* Returns the number of columns in a row of packed dy: blocks of 16 outputs have a column of zeros
  * at either end where three taps are computed at once. */

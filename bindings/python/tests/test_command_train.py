@@ -165,7 +165,7 @@ def test_head_and_flipped_classifier_of_a_fine_tuned_model(photo_model, photos, 
 
 def test_options_of_the_classifier_are_refused_before_a_run(photos, tmp_path):
     for flags, expected in (
-        (["--classifier-l2", "-2"], "classifier_l2 is -2; expected 0 or more, or -1 for 5 over"),
+        (["--classifier-l2", "-2"], "classifier_l2 is -2.0; expected 0 or more, or -1 for 5 over"),
         (["--classifier-iterations", "0"], "classifier_iterations is 0; expected 1 or more"),
     ):
         said = run("train", photos / "train", "-o", tmp_path / "x", *TRAIN, *flags, code=1).stderr

@@ -90,7 +90,7 @@ def test_a_value_beyond_its_range_is_refused_by_name(struct, option, value, mode
     assert "expected" in str(told.value)
 
 
-@pytest.mark.parametrize("field, value", [("l2", -2), ("iterations", 0)])
+@pytest.mark.parametrize("field, value", [("l2", -2), ("l2", 1e39), ("iterations", 0)])
 def test_a_range_checked_early_has_the_library_s_words(field, value, model, monkeypatch):
     images, labels = np.zeros((8, 8, 8), np.uint8), np.arange(8) % 2
     told = []
@@ -101,7 +101,7 @@ def test_a_range_checked_early_has_the_library_s_words(field, value, model, monk
         with pytest.raises(supcon.ArgumentError, match=f"^{field} is ") as error:
             model.fit_classifier(images, labels, **{field: value})
         told.append(str(error.value).partition("; ")[2])
-    assert told[0] == told[1]
+    assert told[0] == told[1] != ""
 
 
 @pytest.mark.parametrize("struct", STRUCTS)

@@ -69,8 +69,10 @@ class Option:
         option.
         """
         found, limits, special = self._converted(value), self.row.limits, self.row.special
-        if limits and not limits.hold(found) and not (special and found == special[0]):
-            raise ArgumentError(f"{self.name} is {found:g}; expected {limits.words}")
+        if limits:
+            stored = _ctype(self.struct, self.field)(found).value
+            if not limits.hold(stored) and not (special and stored == special[0]):
+                raise ArgumentError(f"{self.name} is {value}; expected {limits.words}")
         return found
 
     def _converted(self, value: Any) -> Any:

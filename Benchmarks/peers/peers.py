@@ -21,31 +21,31 @@ warnings.filterwarnings("ignore")
 # ---------------------------------------------------------------------------------------------
 # training steps
 def encoder(architecture, stem, width, channels):
-    """torchvision's ResNet without its classifier, with the stem for small images and of another
-    width where that is asked for, and a head of two layers.
+    """torchvision's ResNet without its classifier, with the stem for small images, of another
+    width and for other channels where that is asked for, and a head of two layers.
     """
     import torchvision
     from torch import nn
 
     resnet = getattr(torchvision.models, architecture)(width_per_group=64)
+    if width != 64:  # of basic blocks
+        resnet.inplanes = width
+        for stage, blocks in enumerate(
+            (resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4)
+        ):
+            made = resnet._make_layer(
+                torchvision.models.resnet.BasicBlock,
+                width << stage,
+                len(blocks),
+                stride=1 if stage == 0 else 2,
+            )
+            setattr(resnet, f"layer{stage + 1}", made)
     if stem == "cifar":
-        if width != 64:  # of basic blocks
-            resnet.inplanes = width
-            for stage, blocks in enumerate(
-                (resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4)
-            ):
-                made = resnet._make_layer(
-                    torchvision.models.resnet.BasicBlock,
-                    width << stage,
-                    len(blocks),
-                    stride=1 if stage == 0 else 2,
-                )
-                setattr(resnet, f"layer{stage + 1}", made)
-        resnet.conv1, resnet.bn1, resnet.maxpool = (
-            nn.Conv2d(channels, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.Identity(),
-        )
+        resnet.conv1 = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+        resnet.maxpool = nn.Identity()
+    elif (width, channels) != (64, 3):
+        resnet.conv1 = nn.Conv2d(channels, width, 7, stride=2, padding=3, bias=False)
+    resnet.bn1 = nn.BatchNorm2d(width)
     dimension = resnet.fc.in_features * width // 64
     resnet.fc = nn.Identity()
     return nn.Sequential(

@@ -123,7 +123,8 @@ def wanted(options: argparse.Namespace, compared: bool = False) -> "list[Case]":
         and options.precision in (None, case.precision)
     ]
     if not cases:
-        sys.exit(f"no case is called {' '.join(options.cases)}, of this precision")
+        named = f" called {' '.join(options.cases)}" if options.cases else ""
+        sys.exit(f"there is no case{named} of the precision {options.precision or 'any'}")
     return cases
 
 

@@ -11,8 +11,8 @@
 
 enum { LANES = 16, PAIR = 2, INPUTS = SC_PAIR_INPUTS };
 
-/* Whether the three taps of a row are computed at once. A block of 16 outputs is one vector, to
- * which a broadcast input would else be multiplied only once. */
+/* Returns whether the three taps of a row are computed at once. A block of 16 outputs is one
+ * vector, by which a broadcast input would otherwise be multiplied only once. */
 INLINE int by_rows(const sc_pair_shape *s) {
   return s->block == LANES && s->kernel == 3 && s->stride == 1 && s->padding == 1;
 }

@@ -1,6 +1,6 @@
-/* The gradient of a convolution's weights by AVX512-BF16's products of pairs, VDPBF16PS: each lane
- * adds two products of bf16 to a sum in f32. The two come from two images at the same pixel, so
- * that pairs stay pairs however a tap shifts the pixels:
+/* These functions compute the gradient of a convolution's weights by AVX512-BF16's VDPBF16PS, each
+ * lane of which adds two products of bf16 to a sum in f32. The two come from two images at the same
+ * pixel, so that pairs stay pairs however a tap shifts the pixels:
  *
  *     dw[o, i, tap] += x[2p, q + tap, i] dy[2p, q, o] + x[2p + 1, q + tap, i] dy[2p + 1, q, o]
  *
@@ -9,8 +9,8 @@
 #define SUPCON_CKERNELS_PAIRS_H
 #include <stdint.h>
 
-/* A convolution of one group, on `pairs` pairs of images. Inputs are a multiple of SC_PAIR_INPUTS,
- * outputs one of `block`: 16, 32 or 64. */
+/* This describes a convolution of one group on `pairs` pairs of images. Its inputs are a multiple
+ * of SC_PAIR_INPUTS, its outputs one of `block`, which is 16, 32 or 64. */
 typedef struct {
   int64_t height, width, out_height, out_width, kernel, stride, padding, pairs, block;
 } sc_pair_shape;

@@ -2,8 +2,8 @@ import CKernels
 import SupConTensor
 
 /// A paired weight gradient is the gradient of a bf16 convolution's weights, computed by the CPU's
-/// products of pairs (`ckernels_pairs.h`), where a pair is two images. oneDNN's own kernels take up
-/// to twice as long on small images.
+/// products of pairs (`ckernels_pairs.h`), where a pair is two images. oneDNN's own kernels take
+/// two to three times as long for some layers of small images.
 ///
 /// If the weights are few compared with the activations, the batch is divided into parts, each with
 /// sums of its own, which are added in the order of the parts. If the weights are many, or the
@@ -72,7 +72,8 @@ final class PairedWeightGradient: WeightGradientOperation {
             ? nil
             : BatchCut(
                 images: pairs, threads: min(threads, pairs), perThread: 2, smallest: smallest / 2)
-        // Enough pairs for long sums, and as many as fit the second-level cache.
+        // Enough pairs for long sums, and, if images are small, as many as fit the second-level
+        // cache.
         let area = shape.outHeight * shape.outWidth
         let wanted = max(131_072 / pairBytes, (191 + area) / area)
         packed.pairs = Int64(min(wanted, cut?.size ?? pairs))

@@ -68,6 +68,20 @@ def test_large_images_make_small_batches():
     assert found == sizes
 
 
+def test_large_images_say_what_smaller_ones_save():
+    """Unless the smaller ones get another stem, whose steps cost more."""
+    data = supcon.Dataset.from_images(*letters(60, mirrored=True))
+    for size, half in {
+        (16, 16): "",
+        (128, 128): "",
+        (224, 224): "112x112",
+        (130, 300): "65x150",
+    }.items():
+        told = _recipe.suited(data, {}, size)[1].split("; ")[0]
+        more = f" ({half} would take about a quarter of the time)" if half else ""
+        assert told == f"images of {size[0]}x{size[1]} pixels{more}"
+
+
 def given_weights(**options):
     options = dict(width=4, image_size=96, channels=1, stem="imagenet", precision="f32") | options
     return supcon.Model("resnet18", **options)

@@ -62,7 +62,7 @@ def suited(
     is_judged : whether there are other images to judge the model by
     """
     chosen: dict[str, Any] = {}
-    told = [] if begun else [f"images of {size[0]}x{size[1]} pixels"]
+    told = [] if begun else [image_size(size)]
     classes = len(data.class_names) if data.labels is not None else 0
     held_out = options.get("validation_fraction")
     if held_out is None and not options.get("patience") and not options.get("restore_best"):
@@ -110,6 +110,17 @@ def suited(
             chosen["augmentation"] = found
         told.append(why)
     return options | chosen, "; ".join(told) if chosen else ""
+
+
+def image_size(size: tuple[int, int]) -> str:
+    """Returns a phrase that says the size of the model's images, and what half of it would save if
+    that had the same stem.
+    """
+    half = size[0] // 2, size[1] // 2
+    told = f"images of {size[0]}x{size[1]} pixels"
+    if half[0] * half[1] <= SMALL:
+        return told
+    return f"{told} ({half[0]}x{half[1]} would take about a quarter of the time)"
 
 
 def network(model: Model, given: dict[str, Any], begun: bool, has_new_head: bool) -> str:

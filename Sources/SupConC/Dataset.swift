@@ -35,6 +35,8 @@ public func supcon_dataset_get_info(
         (value.height, value.width) = (Int64(dataset.height ?? 0), Int64(dataset.width ?? 0))
         value.skipped = Int64(dataset.skipped.count)
         value.target_dimension = Int64(dataset.targets?.dimension ?? 0)
+        let median = dataset.medianSize
+        (value.median_height, value.median_width) = (Int64(median.height), Int64(median.width))
         try supcon_dataset_info.write(value, to: try needed(info, "info"))
     }
 }

@@ -119,7 +119,7 @@ extension supcon_images: SizedStruct { static var firstSize: Int { 80 } }
 extension supcon_loss_options { static var firstSize: Int { 48 } }
 extension supcon_loss_result: SizedStruct { static var firstSize: Int { 32 } }
 extension supcon_dataset_options { static var firstSize: Int { 40 } }
-extension supcon_dataset_info: SizedStruct { static var firstSize: Int { 64 } }
+extension supcon_dataset_info: SizedStruct { static var firstSize: Int { 80 } }
 extension supcon_augmentation_options { static var firstSize: Int { 88 } }
 extension supcon_model_options { static var firstSize: Int { 104 } }
 extension supcon_load_options { static var firstSize: Int { 72 } }

@@ -50,6 +50,19 @@ public final class Dataset: Sendable {
         width = size?.width
     }
 
+    /// The median of the heights, and that of the widths, in pixels, of up to 10,000 images spread
+    /// evenly over the set, or over the first rank's part of a joined one; 0 without images.
+    public var medianSize: (height: Int, width: Int) {
+        if let height, let width { return (height, width) }
+        if case .joined(let joined) = source { return (joined.median.height, joined.median.width) }
+        let step = max(1, (count + 9999) / 10000)
+        let sizes = stride(from: 0, to: count, by: step).map { source.size(sourceIndex($0)) }
+        func median(_ values: [Int]) -> Int {
+            values.isEmpty ? 0 : values.sorted()[values.count / 2]
+        }
+        return (median(sizes.map { $0.height }), median(sizes.map { $0.width }))
+    }
+
     /// The number of classes: the number of distinct labels; for a folder, the number of class
     /// folders; for CIFAR, 10 or 100; for a subset, its parent's; 0 without labels.
     public var classes: Int { classTable.count }

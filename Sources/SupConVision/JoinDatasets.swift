@@ -79,9 +79,11 @@ extension Dataset {
             targets = try Targets(values, dimension: own.dimension)
         }
         let same = shapes.allSatisfy { $0.size == shapes[0].size } ? shapes[0].size : nil
+        let median = shapes.first { $0.count > 0 }?.median ?? shapes[0].median
         return Dataset(
             source: .joined(
-                JoinedSource(own: self, rank: ranks.rank, parts: parts, size: same)),
+                JoinedSource(
+                    own: self, rank: ranks.rank, parts: parts, size: same, median: median)),
             labels: labels, targets: targets, weights: weights, classTable: table,
             channels: channels, skipped: skipped)
     }
@@ -90,27 +92,33 @@ extension Dataset {
 /// A part shape tells a rank's part of a joined data set in numbers, which the ranks exchange.
 private struct PartShape {
     var count: Int
-    /// The size of all images; nil: they differ.
-    var size: JoinedSource.ImageSize?
+    var median: JoinedSource.ImageSize
+    /// Whether all images have the size `median`.
+    var hasOneSize: Bool
     var channels: Int
     var hasLabels, hasWeights: Bool
     /// The elements of an image's targets; 0: there are none.
     var dimension: Int
 
+    /// The size of all images; nil: they differ.
+    var size: JoinedSource.ImageSize? { hasOneSize ? median : nil }
+
     init(_ dataset: Dataset) {
         count = dataset.count
-        if let height = dataset.height, let width = dataset.width {
-            size = .init(height: height, width: width)
-        }
+        let middle = dataset.medianSize
+        median = .init(height: middle.height, width: middle.width)
+        hasOneSize = dataset.height != nil
         channels = dataset.channels
         (hasLabels, hasWeights) = (dataset.labels != nil, dataset.weights != nil)
         dimension = dataset.targets?.dimension ?? 0
     }
 
+    /// Seven numbers, the most that a rank reports.
     var numbers: [Double] {
-        [
-            Double(count), Double(size?.height ?? 0), Double(size?.width ?? 0), Double(channels),
-            hasLabels ? 1 : 0, hasWeights ? 1 : 0, Double(dimension),
+        let flags = (hasLabels ? 1 : 0) + (hasWeights ? 2 : 0)
+        return [
+            Double(count), Double(median.height), Double(median.width), hasOneSize ? 1 : 0,
+            Double(channels), Double(flags), Double(dimension),
         ]
     }
 
@@ -120,10 +128,11 @@ private struct PartShape {
             try ranks.whole(report[index], in: range)
         }
         count = try whole(0, 0...Dataset.mostImages)
-        let (height, width) = (try whole(1, 0...1 << 32), try whole(2, 0...1 << 32))
-        if height > 0, width > 0 { size = .init(height: height, width: width) }
-        channels = try whole(3, 1...4)
-        (hasLabels, hasWeights) = (try whole(4, 0...1) == 1, try whole(5, 0...1) == 1)
+        median = .init(height: try whole(1, 0...1 << 32), width: try whole(2, 0...1 << 32))
+        hasOneSize = try whole(3, 0...1) == 1
+        channels = try whole(4, 1...4)
+        let flags = try whole(5, 0...3)
+        (hasLabels, hasWeights) = (flags & 1 != 0, flags & 2 != 0)
         dimension = try whole(6, 0...1 << 28)
     }
 

@@ -10,6 +10,8 @@ struct JoinedSource: Sendable {
     var parts: [Range<Int>]
     /// The size of all images of all ranks; nil: they differ.
     var size: ImageSize?
+    /// The median size of the first rank's images, so that all ranks have the same.
+    var median: ImageSize
 
     struct ImageSize: Sendable, Equatable { var height, width: Int }
 

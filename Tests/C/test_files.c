@@ -176,6 +176,13 @@ static void encoded(void) {
              strcmp(supcon_dataset_path(dataset, 0), "from memory") == 0 &&
              !supcon_dataset_path(dataset, 1),
          "other names");
+  supcon_dataset_info info;
+  supcon_dataset_info_init(&info);
+  WORKS(supcon_dataset_get_info(dataset, &info));
+  EXPECT(
+      info.median_height > 0 && info.median_width > 0 &&
+          (!info.height || (info.median_height == info.height && info.median_width == info.width)),
+      "medians of %lldx%lld", (long long)info.median_height, (long long)info.median_width);
   const char *same[3] = {data_path(names[0]), data_path(names[1]), data_path(names[0])};
   WORKS(supcon_dataset_from_files(same, 3, own, &options, &files));
   supcon_model *model = small_model();

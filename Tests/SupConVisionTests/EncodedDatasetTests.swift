@@ -24,6 +24,15 @@ import Testing
         #expect(try contents(part) == [contents(files)[6], contents(files)[0]])
     }
 
+    /// Checks the medians of 13×17 pixels and, by the orientation of two files, of 17×13.
+    @Test func mediansAreOfTurnedImages() throws {
+        let files = try Dataset.files(Self.names.map(Fixtures.path))
+        #expect(files.height == nil && files.medianSize == (13, 17))
+        #expect(try files.subset([2, 0, 6]).medianSize == (17, 13))
+        #expect(try files.subset([2, 6]).medianSize == (17, 13))
+        #expect(try files.subset([]).medianSize == (0, 0))
+    }
+
     @Test func filesAndMemoryMix() throws {
         let bytes = try Fixtures.bytes("rgb8.png")
         try bytes.withUnsafeBytes { bytes in

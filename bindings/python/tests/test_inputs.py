@@ -262,7 +262,7 @@ def test_photographs_train_at_224(tmp_path):
     for at in range(8):
         folder = tmp_path / str(at % 2)
         folder.mkdir(exist_ok=True)
-        files.png(folder / f"{at}.png", random.integers(0, 256, (40 + at, 60, 3), np.uint8))
+        files.png(folder / f"{at}.png", random.integers(0, 256, (230 + at, 260, 3), np.uint8))
     encoder = supcon.SupConEncoder(
         width=2,
         epochs=1,

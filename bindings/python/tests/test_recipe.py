@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import supcon
-from supcon import _recipe, _safetensors
+from supcon import _presets, _recipe, _safetensors
 
 
 def letters(count: int, mirrored: bool, seed: int = 0):
@@ -68,18 +68,34 @@ def test_large_images_make_small_batches():
     assert found == sizes
 
 
-def test_large_images_say_what_smaller_ones_save():
-    """Unless the smaller ones get another stem, whose steps cost more."""
-    data = supcon.Dataset.from_images(*letters(60, mirrored=True))
-    for size, half in {
-        (16, 16): "",
-        (128, 128): "",
-        (224, 224): "112x112",
-        (130, 300): "65x150",
-    }.items():
-        told = _recipe.suited(data, {}, size)[1].split("; ")[0]
-        more = f" ({half} would take about a quarter of the time)" if half else ""
-        assert told == f"images of {size[0]}x{size[1]} pixels{more}"
+def sizes_of(tmp_path, *sizes):
+    """Files of these heights and widths."""
+    for at, (height, width) in enumerate(sizes):
+        files.png(tmp_path / f"{at}.png", np.zeros((height, width, 3), np.uint8))
+    return supcon.Dataset.from_files([tmp_path / f"{it}.png" for it in range(len(sizes))])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "size"),
+    [
+        ([(28, 28)], (28, 28)),
+        ([(224, 224)], (224, 224)),
+        ([(300, 400)], (194, 259)),  # 50,246 pixels of the same shape
+        ([(20, 3000)], (20, 2743)),  # never narrower than 32, or than it is
+        ([(40, 60), (60, 40), (50, 45), (200, 300), (15, 10)], (45, 45)),  # medians 50 and 45
+        ([(480, 640), (640, 480), (600, 600)], (224, 224)),
+    ],
+)
+def test_images_have_a_size_that_suits_them(tmp_path, sizes, size):
+    data = sizes_of(tmp_path, *sizes)
+    assert data.median_size == tuple(np.median(sizes, 0))
+    assert _presets.suitable_size(data) == size
+    told, reduced = _recipe.suited(data, {}, size)[1].split("; ")[0], data.median_size
+    assert told.startswith(f"images of {size[0]}x{size[1]} pixels")
+    about = "" if len(sizes) == 1 else "about "
+    assert (f"yours of {about}{reduced[0]}x{reduced[1]} are reduced" in told) == (
+        np.prod(size) < np.prod(reduced)
+    )
 
 
 def given_weights(**options):

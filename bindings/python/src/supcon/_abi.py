@@ -161,6 +161,8 @@ class DatasetInfo(Structure):
         ("channels", c_int64),
         ("skipped", c_int64),
         ("target_dimension", c_int64),
+        ("median_height", c_int64),
+        ("median_width", c_int64),
     ]
 
 

@@ -49,6 +49,8 @@ class Dataset(Variants):
         The name of each class: its folder or its label; empty without labels.
     height, width : int
         Pixels; 0 if the images differ in size.
+    median_size : (int, int)
+        The medians of the heights and of the widths, of up to 10,000 images.
     channels : int
     paths : list of str, or None
         The files, for images that are files.
@@ -70,6 +72,7 @@ class Dataset(Variants):
         self.count: int = info.count
         self.height: int = info.height
         self.width: int = info.width
+        self.median_size: tuple[int, int] = info.median_height, info.median_width
         self.channels: int = info.channels
         self.labels = None
         if info.labeled:

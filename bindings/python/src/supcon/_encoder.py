@@ -91,8 +91,8 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         as the objective "linear" does.
     image_size : int or (height, width), optional
         The size in pixels that the model is made for; other images are resized. None: the
-        preset's; without one the images' own, if they all have one size of at most 512 pixels a
-        side, and else 224.
+        preset's; without one the images' own, or, if they differ, a square of the median height
+        or width, the smaller; of 224x224 pixels at most.
     mean, std : float or one per channel, optional
         Mean and standard deviation of pixels from 0 to 1. None: the preset's for images with three
         channels, or computed from an array of images; for files the library's {mean} and {std}.

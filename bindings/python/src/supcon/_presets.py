@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from ._errors import ArgumentError
 from ._files import statistics
 from ._library import check, defaults, lib
 from ._options import AUGMENTATION, LOSS, MODEL, MODEL_DATA, TRAIN, shortest, words
+
+LARGEST = 224 * 224  # pixels of images that random weights are trained on
+NARROWEST = 32  # pixels of a side, below which long images are not reduced to that
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,11 +83,13 @@ def _views(pointer: Any) -> dict[str, Any] | None:
 
 
 def suitable_size(data: Dataset) -> tuple[int, int]:
-    """Returns the image size of a model for these images: their own size, but 224 for photographs,
-    which differ in size or have more than 512 pixels a side.
+    """Returns the image size of a model with random weights for these images: their own, or, if
+    they differ, a square of the median height or width, the smaller; of 224x224 pixels at most.
     """
-    has_one = data.height and max(data.height, data.width) <= 512
-    return (data.height, data.width) if has_one else (224, 224)
+    size = (data.height, data.width) if data.height else (min(data.median_size),) * 2
+    scale = min(1.0, math.sqrt(LARGEST / max(1, size[0] * size[1])))
+    height, width = (max(min(it, NARROWEST), round(it * scale), 1) for it in size)
+    return height, width
 
 
 def model_options(recipe: Preset | None, data: Dataset, given: dict[str, Any]) -> dict[str, Any]:

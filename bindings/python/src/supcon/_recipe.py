@@ -62,7 +62,7 @@ def suited(
     is_judged : whether there are other images to judge the model by
     """
     chosen: dict[str, Any] = {}
-    told = [] if begun else [image_size(size)]
+    told = [] if begun else [image_size(size, data)]
     classes = len(data.class_names) if data.labels is not None else 0
     held_out = options.get("validation_fraction")
     if held_out is None and not options.get("patience") and not options.get("restore_best"):
@@ -112,15 +112,16 @@ def suited(
     return options | chosen, "; ".join(told) if chosen else ""
 
 
-def image_size(size: tuple[int, int]) -> str:
-    """Returns a phrase that says the size of the model's images, and what half of it would save if
-    that had the same stem.
-    """
-    half = size[0] // 2, size[1] // 2
-    told = f"images of {size[0]}x{size[1]} pixels"
-    if half[0] * half[1] <= SMALL:
+def image_size(size: tuple[int, int], data: Dataset) -> str:
+    """Returns a phrase that says the size of the model's images, and whether it is reduced."""
+    told, theirs = f"images of {size[0]}x{size[1]} pixels", data.median_size
+    if size[0] * size[1] >= theirs[0] * theirs[1]:
         return told
-    return f"{told} ({half[0]}x{half[1]} would take about a quarter of the time)"
+    about = "" if data.height else "about "
+    return (
+        f"{told}, to which yours of {about}{theirs[0]}x{theirs[1]} are reduced, as time grows with "
+        "the pixels"
+    )
 
 
 def network(model: Model, given: dict[str, Any], begun: bool, has_new_head: bool) -> str:

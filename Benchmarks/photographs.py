@@ -50,9 +50,9 @@ TILE = 100  # pixels, about
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
-def checkerboard(photograph: np.ndarray) -> "list[tuple[np.ndarray, str]]":
-    """The tiles, each with its part."""
-    rows, columns = (max(3, round(it / TILE)) for it in photograph.shape[:2])
+def checkerboard(photograph: np.ndarray, tile: int = TILE) -> "list[tuple[np.ndarray, str]]":
+    """The tiles, of about that many pixels a side, each with its part."""
+    rows, columns = (max(3, round(it / tile)) for it in photograph.shape[:2])
     return [
         (tile, "train" if (i + j) % 3 else "test")
         for i, row in enumerate(np.array_split(photograph, rows, axis=0))
@@ -68,24 +68,28 @@ def photograph(name: str) -> np.ndarray:
     return np.asarray(Image.open(f"{skimage.data_dir}/{name}.{kind}").convert("RGB"))
 
 
-def cut(tile: np.ndarray, side: int, random: np.random.Generator) -> np.ndarray:
-    """A random square of the tile, of at least half its shorter side, resized."""
+def cut(tile: np.ndarray, side: int, random: np.random.Generator, least: float = 0.5) -> np.ndarray:
+    """A random square of the tile, of at least that part of its shorter side, resized."""
     from PIL import Image
 
-    edge = round(min(tile.shape[:2]) * random.uniform(0.5, 1))
+    edge = round(min(tile.shape[:2]) * random.uniform(least, 1))
     top, left = (random.integers(it - edge + 1) for it in tile.shape[:2])
     crop = Image.fromarray(tile[top : top + edge, left : left + edge])
     return np.asarray(crop.resize((side, side), Image.Resampling.BICUBIC))
 
 
-def crops(part: str, count: int, side: int, seed: int) -> "tuple[np.ndarray, np.ndarray]":
-    """Returns uint8 [count, side, side, 3] and labels [count], of `part` "train" or "test"."""
+def crops(
+    part: str, count: int, side: int, seed: int, tile: int = TILE, least: float = 0.5
+) -> "tuple[np.ndarray, np.ndarray]":
+    """Returns uint8 [count, side, side, 3] and labels [count], of `part` "train" or "test".
+    tile, least: as `checkerboard` and `cut` have them.
+    """
     images, labels = np.zeros((count, side, side, 3), np.uint8), np.arange(count) % len(NAMES)
     random = np.random.default_rng([seed, part == "test"])
     for label, name in enumerate(NAMES):
-        tiles = [tile for tile, its in checkerboard(photograph(name)) if its == part]
+        tiles = [it for it, its in checkerboard(photograph(name), tile) if its == part]
         for index in np.flatnonzero(labels == label):
-            images[index] = cut(tiles[random.integers(len(tiles))], side, random)
+            images[index] = cut(tiles[random.integers(len(tiles))], side, random, least)
     return images, labels
 
 

@@ -513,8 +513,9 @@ typedef struct supcon_dataset_info {
   int64_t channels;
   int64_t skipped;          /* files left out as unreadable */
   int64_t target_dimension; /* numbers per image as targets; 0: there are none */
-  int64_t median_height;    /* of the heights, and of the widths, of up to 10,000 images spread */
-  int64_t median_width;     /* evenly (joined: of the first rank's); 0 without images */
+  int64_t median_height;    /* the median of up to 10,000 images; of a joined data set, of the first
+                               rank's; 0 without images */
+  int64_t median_width;     /* likewise */
 } supcon_dataset_info;
 void supcon_dataset_info_init_sized(supcon_dataset_info *info, size_t size);
 #define supcon_dataset_info_init(info) supcon_dataset_info_init_sized((info), sizeof *(info))

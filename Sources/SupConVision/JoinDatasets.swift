@@ -129,7 +129,7 @@ private struct PartShape {
         }
         count = try whole(0, 0...Dataset.mostImages)
         median = .init(height: try whole(1, 0...1 << 32), width: try whole(2, 0...1 << 32))
-        hasOneSize = try whole(3, 0...1) == 1
+        hasOneSize = try whole(3, 0...(median.height > 0 && median.width > 0 ? 1 : 0)) == 1
         channels = try whole(4, 1...4)
         let flags = try whole(5, 0...3)
         (hasLabels, hasWeights) = (flags & 1 != 0, flags & 2 != 0)

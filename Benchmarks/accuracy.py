@@ -66,38 +66,34 @@ def fashion(count: int):
     return read
 
 
-def photographs(**how):
+def photographs(*parts, **how):
+    """parts: name, number of crops, and what is added to the seed; how: more for `crops`."""
+
     def read(seed: int):
         from photographs import crops
 
-        return *crops("train", 320, 224, seed, **how), *crops("test", 480, 224, seed, **how)
+        found = (crops(part, count, 224, seed + more, **how) for part, count, more in parts)
+        return tuple(itertools.chain(*found))
 
     return read
 
 
-def more_photographs(**how):
-    def read(seed: int):
-        from photographs import crops
-
-        return crops("test", 3200, 224, seed + 1000, **how)
-
-    return read
-
-
+TRAIN, TEST, OTHERS = ("train", 320, 0), ("test", 480, 0), ("test", 3200, 1000)
 SHARP = {"tile": 170, "least": 0.8}  # crops that are enlarged less
-
-
 SETS = {
     "digits": digits,
     "fashion-500": fashion(500),
     "fashion-2000": fashion(2000),
     "fashion-10000": fashion(10000),
     "mnist": mnist,
-    "photographs": photographs(),
-    "sharp-photographs": photographs(**SHARP),
+    "photographs": photographs(TRAIN, TEST),
+    "sharp-photographs": photographs(TRAIN, TEST, **SHARP),
 }
 # more test images, where those of SETS are few
-MORE = {"photographs": more_photographs(), "sharp-photographs": more_photographs(**SHARP)}
+MORE = {
+    "photographs": photographs(OTHERS),
+    "sharp-photographs": photographs(OTHERS, **SHARP),
+}
 
 
 def seconds() -> float:
@@ -160,8 +156,9 @@ def peer(python: str, parts, line: dict, epochs: int) -> dict:
 
 
 def key(line: dict) -> tuple:
-    """What tells runs apart."""
-    return *map(line.get, ("set", "seed", "width", "method")), str(line.get("options", {}))
+    """Returns what tells runs apart."""
+    options = json.dumps(line.get("options", {}), sort_keys=True)
+    return *map(line.get, ("set", "seed", "width", "method")), options
 
 
 def main() -> None:

@@ -54,9 +54,9 @@ def checkerboard(photograph: np.ndarray, tile: int = TILE) -> "list[tuple[np.nda
     """The tiles, of about that many pixels a side, each with its part."""
     rows, columns = (max(3, round(it / tile)) for it in photograph.shape[:2])
     return [
-        (tile, "train" if (i + j) % 3 else "test")
+        (it, "train" if (i + j) % 3 else "test")
         for i, row in enumerate(np.array_split(photograph, rows, axis=0))
-        for j, tile in enumerate(np.array_split(row, columns, axis=1))
+        for j, it in enumerate(np.array_split(row, columns, axis=1))
     ]
 
 

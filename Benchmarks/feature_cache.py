@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What freezing, a cache of few rounds of views, smaller views, another optimizer and no head cost
-in accuracy beside fine-tuning all stages on fresh views as the recipe does: photographs
+"""What freezing, int8, a cache of few rounds of views, smaller views, another optimizer and no head
+cost in accuracy beside fine-tuning all stages on fresh views as the recipe does: photographs
 (photographs.py) from weights of a ResNet-18 that was trained on other data. Prints a JSON line per
 run: a linear probe and kNN on test images, and seconds of the processor.
 
@@ -17,9 +17,10 @@ from pathlib import Path
 from photographs import crops, weights
 
 import supcon
-from supcon._recipe import GIVEN_WEIGHTS
+from supcon._recipe import optimization
 
-SGD = dict.fromkeys(GIVEN_WEIGHTS)  # the library's defaults
+ADAMW = optimization({}, 32, begun=True)[0]
+SGD = dict.fromkeys(ADAMW)  # the library's defaults
 RUNS = {
     "as given": None,
     "all stages": {},
@@ -31,6 +32,8 @@ RUNS = {
     "… 4 rounds of views": {"freeze_stages": 3, "feature_cache": 4},
     "… 2 rounds of views": {"freeze_stages": 3, "feature_cache": 2},
     "… 1 round of views": {"freeze_stages": 3, "feature_cache": 1},
+    "… in int8": {"freeze_stages": 3, "int8": True},
+    "… in int8, 4 rounds of views": {"freeze_stages": 3, "feature_cache": 4, "int8": True},
 }
 
 
@@ -41,7 +44,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--runs", nargs="+", default=list(RUNS), choices=list(RUNS))
-    parser.add_argument("--learning-rate", type=float, default=GIVEN_WEIGHTS["learning_rate"])
+    parser.add_argument("--learning-rate", type=float, default=ADAMW["learning_rate"])
     parser.add_argument("--results", type=Path)
     options = parser.parse_args()
     known = options.results and options.results.exists()
@@ -61,10 +64,12 @@ def main() -> None:
                 sizes = [round(options.side * it) for it in more["image_size_schedule"]]
                 more = {"image_size_schedule": sizes}
             if more is not None:
-                more = GIVEN_WEIGHTS | {"learning_rate": options.learning_rate} | more
+                more = ADAMW | {"learning_rate": options.learning_rate} | more
             model, begun = supcon.load(init, image_size=options.side), time.process_time()
             if more is not None:
                 model.reset_head(more.pop("head", "mlp"), seed=seed)
+                if more.pop("int8", False):
+                    model.quantize(images[:200])
                 supcon.train(
                     model,
                     supcon.Dataset.from_images(images, labels),

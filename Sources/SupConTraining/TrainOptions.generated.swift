@@ -242,8 +242,8 @@ public struct TrainOptions: Sendable {
     /// gamma and beta are trained. Applies to all objectives but linear; it suits small batches
     /// from given weights.
     public var freezesNorm: Bool = false
-    /// The epochs after each of which another frozen stage is trained, the last stage first.
-    /// Applies to freeze_stages above 0.
+    /// The epochs after each of which another frozen stage is trained, the last stage first. They
+    /// ascend. Applies to freeze_stages above 0.
     public var unfreezeEpochs: [Int] = []
     /// The ratio of a stage's learning rate to that of the next stage. Head and classifier have the
     /// full rate, the last stage has this fraction of it, and the stem has its 5th power. Applies

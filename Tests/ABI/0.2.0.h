@@ -1363,8 +1363,8 @@ typedef struct supcon_train_options {
    * gamma and beta are trained. Applies to all objectives but linear; it suits small batches
    * from given weights. Default 0; 0 or 1. */
   int32_t freeze_norm;
-  /* The epochs after each of which another frozen stage is trained, the last stage first.
-   * Applies to freeze_stages above 0. NULL (default): none. [unfreeze_epoch_count] */
+  /* The epochs after each of which another frozen stage is trained, the last stage first. They
+   * ascend. Applies to freeze_stages above 0. NULL (default): none. [unfreeze_epoch_count] */
   const int32_t *unfreeze_epochs;
   int64_t unfreeze_epoch_count;
   /* The ratio of a stage's learning rate to that of the next stage. Head and classifier have the
@@ -1654,17 +1654,18 @@ void supcon_search_options_init_sized(supcon_search_options *options, size_t siz
  * *learning_rate: put it into options, and make the trainer.
  *
  * A trial trains a copy of the model for a twentieth of the run's steps, within 20 to about 60. The
- * rates are a decade apart: the default and those beside it, further to a side for as long as that
- * is better, and last half a decade to either side of the best, eight in all at most. A trial is
- * judged by a fifth of the images, on which it has not trained: by the nearest neighbors of their
- * embeddings, or by the classifier where the objective trains one; without labels, or with fewer
- * than 20 images to judge by, by the loss of its last epoch. Of the rates that are not clearly
- * worse than the best, by more than twice the standard error of the difference, the one nearest to
- * the default is chosen. The same arguments give the same rate, unless search->seconds run out.
+ * rates are a decade apart: options->learning_rate and those beside it, further to a side for as
+ * long as that is better, and last half a decade to either side of the best, eight in all at most.
+ * A trial is judged by a fifth of the images, on which it has not trained: by the nearest neighbors
+ * of their embeddings (of their projections, if all four stages are frozen), or by the classifier
+ * where the objective trains one; without labels, or with fewer than 20 images to judge by, by the
+ * loss of its last epoch. Of the rates that are not clearly worse than the best, by more than twice
+ * the standard error of the difference, the one nearest to options->learning_rate is chosen. The
+ * same arguments give the same rate, unless search->seconds run out.
  *
- * model stays as it is, and may embed meanwhile. options: those of the run; learning_rate and those
- * of a whole run's course do not matter (schedule, warm-up, unfreeze_epochs, image sizes,
- * validation, checkpoints). Images that the run holds out for validation are not looked at.
+ * model stays as it is, and may embed meanwhile. options: those of the run; the options of a whole
+ * run's course do not matter (schedule, warm-up, unfreeze_epochs, image sizes, validation,
+ * checkpoints). Images that the run holds out for validation are not looked at.
  * collectives: all ranks call this, rank 0 tries rates, of joined images with its own, and all get
  * its choice; NULL: one process. search: NULL for the defaults. supcon_context_cancel(context) ends
  * it after the step at hand. The call may be made from any thread.

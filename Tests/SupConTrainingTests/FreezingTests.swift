@@ -64,14 +64,17 @@ import Testing
         #expect(!Self.moved(model, since: before, part: part).isEmpty)
     }
 
-    /// Checks one step of plain SGD, in which each depth moves by its fraction of the full rate's
-    /// update.
-    @Test func ratesFallTowardsTheImage() throws {
+    /// Checks the first step of each optimizer, in which each depth moves by its fraction of the
+    /// full rate's update.
+    @Test(arguments: [OptimizerKind.sgd, .lars, .rmsprop, .adamw])
+    func ratesFallTowardsTheImage(optimizer: OptimizerKind) throws {
         func step(_ decay: Double, _ stages: Int) throws -> (moves: [Double], model: Model) {
             let batch = try CachedGradientTests.Batch(CachedGradientTests.labels)
             let model = try CachedGradientTests.model()
             let before = Self.values(model)
-            let options = CachedGradientTests.options(chunk: 0) { $0.layerDecay = decay }
+            let options = CachedGradientTests.options(chunk: 0) {
+                ($0.layerDecay, $0.optimizer, $0.trustCoefficient) = (decay, optimizer, 1)
+            }
             _ = try batch.run(
                 try EncoderStep(
                     model, options, TrainingPhase(model, frozenStages: stages),
@@ -157,6 +160,22 @@ import Testing
             return true
         }
         #expect(moved == [[4], [3, 4], [2, 3, 4], [2, 3, 4]])
+    }
+
+    @Test func warnsOfStagesThatStayFrozen() throws {
+        for (epochs, word) in [
+            (4, nil), (2, "unfreeze_epochs has 2, and the run ends after epoch 2"),
+        ] {
+            let messages = try loggedMessages(.warning) {
+                _ = try Trainer(
+                    try TrainerTests.model(), try TrainerTests.dataset(),
+                    TrainerTests.options {
+                        ($0.epochs, $0.freezeStages, $0.unfreezeEpochs) = (epochs, 3, [1, 2])
+                    }, context: TrainerTests.context)
+            }
+            #expect(messages.count { $0.contains("unfreeze_epochs") } == (word == nil ? 0 : 1))
+            #expect(word.map { word in messages.contains { $0.contains(word) } } ?? true)
+        }
     }
 
     static let resumed: [(name: String, change: Change)] = [

@@ -90,7 +90,7 @@ import Testing
     /// The kinds of steps, with synchronized batch norm.
     enum Kind: String, CaseIterable {
         case supcon, simclr, joint, crossEntropy, maxMargin, queue, classBalanced, average,
-            lars, targets, mixed, weighted, weightedMix, frozen, cached, sizes
+            lars, targets, mixed, weighted, weightedMix, frozen, frozenNorm, cached, sizes
         /// The weights of the 60 images.
         var weights: [Float]? {
             switch self {
@@ -120,6 +120,7 @@ import Testing
             case .weighted: $0.jointClassifier = true
             case .weightedMix: ($0.objective, $0.mixupAlpha) = (.crossEntropy, 0.4)
             case .frozen: $0.freezeStages = 2
+            case .frozenNorm: $0.freezesNorm = true
             case .cached: ($0.freezeStages, $0.featureCache) = (2, 1)
             case .sizes: $0.imageSizeSchedule = [8]
             }

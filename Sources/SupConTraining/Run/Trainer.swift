@@ -68,7 +68,7 @@ public final class Trainer: @unchecked Sendable {
             )
         }
         try RankAgreement.check(plan)
-        if plan.writesLog { DatasetWarnings.write(given.dataset, given.options) }
+        if plan.writesLog { StartWarnings.write(given.dataset, given.options) }
     }
 
     /// The number of batches in an epoch.

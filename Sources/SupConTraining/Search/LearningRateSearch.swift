@@ -6,14 +6,15 @@ import SupConVision
 /// the run's training images.
 ///
 /// Each trial trains a copy of the model on the same images in the same order, for a twentieth of
-/// the run's steps, within 20 to about 60. The rates are a decade apart: the default of
-/// `TrainOptions` and those beside it, further to a side for as long as that is better, and last
-/// half a decade to either side of the best, eight in all at most. A trial is judged by a fifth of
-/// these images, on which it has not trained: by the nearest neighbors of their embeddings, or by
-/// the classifier where the objective trains one. Without labels, or with fewer than 20 images to
-/// judge by, the loss of the last epoch decides. Of the rates that are not clearly worse than the
-/// best, by more than twice the standard error of the difference, the one nearest to the default is
-/// chosen. Equal arguments give the same rate, unless time runs out first.
+/// the run's steps, within 20 to about 60. The rates are a decade apart: that of the options and
+/// those beside it, further to a side for as long as that is better, and last half a decade to
+/// either side of the best, eight in all at most. A trial is judged by a fifth of these images, on
+/// which it has not trained: by the nearest neighbors of their embeddings (of their projections, if
+/// all four stages are frozen), or by the classifier where the objective trains one. Without
+/// labels, or with fewer than 20 images to judge by, the loss of the last epoch decides. Of the
+/// rates that are not clearly worse than the best, by more than twice the standard error of the
+/// difference, the one nearest to that of the options is chosen. Equal arguments give the same
+/// rate, unless time runs out first.
 public struct LearningRateSearch: Sendable {
     /// The chosen rate.
     public let learningRate: Double
@@ -27,9 +28,9 @@ public struct LearningRateSearch: Sendable {
     ///     meanwhile.
     ///   - dataset: the images of the run. Those that it would hold out for validation are not
     ///     looked at, nor, of joined images, those of other ranks.
-    ///   - options: those of the run. `learningRate` and the options of a whole run's course (the
-    ///     schedule and its warm-up, image sizes, unfreezing, validation, checkpoints) do not
-    ///     matter here.
+    ///   - options: those of the run. `learningRate` is the first rate that is tried. The options
+    ///     of a whole run's course (the schedule and its warm-up, image sizes, unfreezing,
+    ///     validation, checkpoints) do not matter here.
     ///   - search: the limits of the search.
     ///   - context: the threads and the memory of the trials.
     ///   - collectives: the processes that will train together, all of which call this: rank 0
@@ -84,18 +85,19 @@ public struct LearningRateSearch: Sendable {
             var run = given
             run.model = try given.model.copy(context: given.context)
             // The rate is not known yet, and min_lr must not be above it.
-            run.options.learningRate = min(max(middle, given.options.minLr), 1e6)
+            if given.options.learningRate > 0 {
+                run.options.learningRate = max(given.options.learningRate, given.options.minLr)
+            }
             (run.options.checkpointFolder, run.options.resume) = (nil, false)
             run.isQuiet = true
             return run
         }
         guard var found else { throw SupConError(.internal, "a search has no arguments") }
+        let middle = found.given.options.learningRate
         found.given.options = trainer.options
+        found.given.options.learningRate = middle
         return found
     }
-
-    /// The rate in the middle: the default of a run.
-    private static var middle: Double { TrainOptions().learningRate }
 
     /// Tries rates at this rank, and returns the chosen one. Errors: those of a trial, canceled;
     /// state, if none came to its end.
@@ -107,6 +109,7 @@ public struct LearningRateSearch: Sendable {
         func seconds(since start: ContinuousClock.Instant) -> Double {
             (clock.now - start) / .seconds(1)
         }
+        let middle = given.options.learningRate
         let trials = try TrialRuns(
             given.model, given.dataset, given.options, context: given.context)
         var sweep = RateSweep()

@@ -120,6 +120,8 @@ struct TrialRuns {
         try model.exclusive(keepsEncoder: true) { () throws(SupConError) in
             var embedding = EmbedOptions()
             guard options.trainsClassifier else {
+                // Nothing else of a frozen encoder's run depends on the rate.
+                if options.freezeStages == 4 { embedding.output = .projection }
                 let known = try rows(model, training, embedding)
                 let asked = try rows(model, judges, embedding)
                 return try votes(known, asked)

@@ -12,6 +12,7 @@ import time
 
 import files
 import numpy as np
+import pytest
 from commands import COMMAND, TRAIN, run
 
 import supcon
@@ -28,6 +29,21 @@ def test_tune_finds_the_rate_that_auto_trains_with(photos, tmp_path):
     assert f"learning_rate = {rate:g}\n" in (folder / "config.toml").read_text()
     wrong = run("train", photos, "--learning-rate", "quick", code=2)
     assert "'quick': expected a number, or auto" in wrong.stderr
+
+
+@pytest.mark.parametrize("from_weights", [False, True])
+def test_the_rate_of_tune_means_the_same_to_train(photo_model, photos, tmp_path, from_weights):
+    """Given as --learning-rate it trains as auto does, with the optimizer of the search."""
+    given = ["--epochs", "2", "--threads", "1", "--no-report", "--no-classifier"]
+    given += ["--init", photo_model] if from_weights else ["--width", "4"]
+    run("train", photos, *given, "--learning-rate", "auto", "-o", tmp_path / "auto")
+    sought = (tmp_path / "auto" / "config.toml").read_text()
+    assert ('optimizer = "adamw"' in sought) == from_weights
+    assert "reference_batch = 0\n" in sought
+    rate = sought.partition("\nlearning_rate = ")[2].partition("\n")[0]
+    run("train", photos, *given, "--learning-rate", rate, "-o", tmp_path / "given")
+    models = [supcon.load(tmp_path / it / "model.safetensors") for it in ("auto", "given")]
+    assert models[0].fingerprint == models[1].fingerprint
 
 
 def test_train_writes_a_model_with_its_classes(photo_model):
@@ -71,8 +87,6 @@ def test_transfer_from_a_model(photo_model, photos, shapes, tmp_path):
         tmp_path / "tuned.safetensors",
         "--objective",
         "cross_entropy",
-        "--learning-rate",
-        "0.01",
         *given,
     )
     tuned, begun = (
@@ -393,6 +407,8 @@ def test_targets(photos, tmp_path):
         positives="jaccard",
         epochs=2,
         batch_size=16,
+        learning_rate=0.025,
+        reference_batch=0,
         validation_fraction=0,
         seed=3,
     )

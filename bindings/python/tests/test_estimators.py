@@ -281,7 +281,7 @@ def test_begins_with_a_model(shapes, small, tmp_path):
     before = begun.to_bytes()
     options = {
         name: value for name, value in small.items() if name not in ("width", "projection_dim")
-    } | dict(objective="cross_entropy", learning_rate=0.001)
+    } | dict(objective="cross_entropy", learning_rate=1e-4)
     four = np.array(list("abcd"))[np.arange(96) % 4]
     tuned = supcon.SupConClassifier(init=begun, **options).fit(images, four)
     assert (

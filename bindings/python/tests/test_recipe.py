@@ -143,33 +143,53 @@ def test_weights_that_know_the_classes_train_the_last_stage():
     sized, why = _recipe.suited(
         supcon.Dataset.from_images(images, np.arange(60) // 2 % 2), {}, large.image_size, large
     )
-    assert sized["image_size_schedule"] == [64, 97] and "64, 97" in why
-    assert sized["validation_every"] == sized["epochs"]
+    assert sized["image_size_schedule"] == [64, 97] and "64, then 97 pixels" in why
+    assert "validation_every" not in sized  # nothing is held out
     known, why = _recipe.suited(data, {}, large.image_size, large)
     assert known["image_size_schedule"] == [64, 97] and "freeze_stages" not in known
-    assert "all stages are trained, on views of 64, 97 pixels" in why
+    assert "all stages are trained, on views of 64, then 97 pixels" in why
     alone, _ = _recipe.suited(data, {"epochs": 1}, large.image_size, large)
+    assert alone["image_size_schedule"] == [64] and "freeze_stages" not in alone
     many = data.subset(np.arange(1000) % data.count)
     for begun, is_judged in itertools.product((None, large), (False, True)):
         found, why = _recipe.suited(many, {}, large.image_size, begun, is_judged)
         spared = begun is not None and is_judged
         assert found.get("validation_fraction") == (0 if spared else None)
         assert ("no image is held out, as others are there to judge by" in why) == spared
-    kept, _ = _recipe.suited(many, {"patience": 3}, large.image_size, large, True)
-    assert "validation_fraction" not in kept
-    assert alone["freeze_stages"] == 3 and "image_size_schedule" not in alone
+        # What is held out judges at the end alone, as long as nobody asks for more.
+        late = begun is not None and not is_judged
+        assert found.get("validation_every") == (found["epochs"] if late else None)
+        assert ("the held-out images judge at the end alone" in why) == late
+    for given in ({"patience": 3}, {"validation_fraction": 0.1}, {"restore_best": True}):
+        kept, _ = _recipe.suited(many, given, large.image_size, large, True)
+        assert kept.get("validation_fraction") == given.get("validation_fraction")
+        assert "validation_every" not in kept
     small = given_weights(image_size=64)
     assert "freeze_stages" not in _recipe.suited(data, {}, small.image_size, small)[0]
 
 
 def test_a_cache_that_memory_does_not_hold_is_not_chosen(monkeypatch):
+    """It takes half of the memory limit at most, and 2 GiB."""
     images, labels = shades(60)
     data, begun = supcon.Dataset.from_images(images, labels), given_weights()
     round_ = 60 * 2 * 36 * 16 * 4
-    for room, rounds in ((3 * round_, 3), (round_, 1), (round_ - 1, None)):
+    rounds = lambda begun: _recipe.suited(data, {}, begun.image_size, begun)[0].get("feature_cache")
+    for limit, expected in ((6 * round_, 3), (2 * round_, 1), (2 * round_ - 1, None)):
+        assert rounds(begun.copy(memory_limit=limit)) == expected
+    for room, expected in ((3 * round_, 3), (round_, 1), (round_ - 1, None)):
         monkeypatch.setattr(_recipe, "CACHE", room)
-        found, _ = _recipe.suited(data, {}, begun.image_size, begun)
-        assert found.get("feature_cache") == rounds
+        assert rounds(begun) == expected
+
+
+def test_a_run_of_the_recipe_goes_on_for_longer(tmp_path):
+    """Of given weights, whose last stage is trained over a cache, and of large ones."""
+    images, labels = shades(40)
+    for side in (96, 128):
+        begun = given_weights(image_size=side)
+        options = dict(init=begun, random_state=0, checkpoint_folder=tmp_path / str(side))
+        supcon.SupConEncoder(epochs=2, **options).fit(images, labels)
+        longer = supcon.SupConEncoder(epochs=3, resume=True, **options).fit(images, labels)
+        assert list(longer.history_["epoch"])[-1] == 3
 
 
 def test_fitting_from_given_weights_by_the_recipe():
@@ -190,7 +210,7 @@ def test_fitting_all_stages_on_smaller_views():
     begun = given_weights(image_size=128)
     estimator = supcon.SupConClassifier(init=begun, epochs=3, random_state=0)
     estimator.fit(images, np.arange(60) // 2 % 2)
-    assert "all stages" in estimator.recipe_ and "64, 96" in estimator.recipe_
+    assert "all stages" in estimator.recipe_ and "64, then 96" in estimator.recipe_
     assert estimator.model_.image_size == (128, 128) and len(estimator.history_["loss"]) == 3
     before, after = (_safetensors.parsed(it.to_bytes())[0] for it in (begun, estimator.model_))
     for name in ("conv1.weight", "layer1.0.conv1.weight", "layer4.1.conv2.weight"):
@@ -199,11 +219,19 @@ def test_fitting_all_stages_on_smaller_views():
 
 def test_the_rate_that_is_told_is_the_one_that_trains():
     """Of the whole batch of 256, of smaller ones, and from given weights, at the peak."""
-    for count, begun in ((4000, None), (60, None), (60, given_weights())):
+    for count, begun, more in (
+        (4000, None, {}),
+        (60, None, {}),
+        (60, None, {"optimizer": "adamw"}),
+        (60, None, {"reference_batch": 32}),
+        (60, None, {"chunk_size": 8}),
+        (60, given_weights(), {}),
+        (60, given_weights(), {"optimizer": "sgd"}),
+    ):
         images, labels = shades(count)
         data, options = (
             supcon.Dataset.from_images(images, labels),
-            dict(epochs=2, objective="simclr"),
+            dict(epochs=2, objective="simclr") | more,
         )
         size = begun.image_size if begun else (16, 16)
         found, why = _recipe.suited(data, options, size, begun)
@@ -220,8 +248,8 @@ def test_given_weights_are_trained_by_adamw():
     images, labels = shades(60)
     data, begun = supcon.Dataset.from_images(images, labels), given_weights()
 
-    def tells(options):
-        found, why = _recipe.suited(data, options, begun.image_size, begun)
+    def tells(options, searches=False):
+        found, why = _recipe.suited(data, options, begun.image_size, begun, searches=searches)
         names = ("optimizer", "learning_rate", "reference_batch", "weight_decay")
         return tuple(found.get(it) for it in names), why
 
@@ -229,16 +257,67 @@ def test_given_weights_are_trained_by_adamw():
     assert found[0] == "adamw" and found[2] == 0
     assert f"adamw with a weight decay of {found[3]:g}, by which" in why
     assert f"the learning rate {found[1]:g}, whatever the batch" in why
-    assert "adamw with a weight decay" in tells({"learning_rate": "auto"})[1]
     assert "adamw" not in tells({"optimizer": "sgd"})[1]
-    rate = found[1]
-    assert tells({"objective": "cross_entropy"})[0] == found
+    _, rate, _, decay = found
+    assert tells({"objective": "cross_entropy"})[0] == tells({"optimizer": "adamw"})[0] == found
     assert tells({"weight_decay": 0.5})[0] == ("adamw", rate, 0, 0.5)
-    assert tells({"learning_rate": "auto"})[0] == ("adamw", "auto", 0, found[3])
-    for name, value in {"learning_rate": 0.01, "optimizer": "sgd", "reference_batch": 64}.items():
-        expected = dict.fromkeys(("optimizer", "learning_rate", "reference_batch")) | {name: value}
-        assert tells({name: value})[0] == (*expected.values(), None)
+    searched, why = tells({}, searches=True)  # begins with the rate
+    assert searched == found and "the learning rate" not in why
+    # A rate is that of the same optimizer, whoever chose it.
+    assert tells({"learning_rate": 0.01})[0] == ("adamw", 0.01, 0, decay)
+    assert tells({"reference_batch": 64})[0] == ("adamw", rate, 64, decay)
+    assert tells({"optimizer": "sgd"})[0] == ("sgd", None, None, None)
     assert tells({"objective": "linear"})[0] == (None,) * 4
+
+
+def test_random_weights_have_a_rate_by_the_root_of_the_batch():
+    """Up to 256, whoever chose the batch; a rate that is given is taken as it is."""
+    images, labels = letters(600, mirrored=True)
+
+    def tells(**options):
+        found, why = chosen(images, labels, **options)
+        names = ("optimizer", "learning_rate", "reference_batch", "batch_size")
+        return tuple(found.get(it) for it in names), why
+
+    found, why = tells()
+    assert found[3] == 64 and found[:3] == (None, 0.05, 0)
+    assert "the learning rate 0.05, in proportion to the root of the batch" in why
+    assert tells(batch_size=64)[0] == found and tells(batch_size=0)[0] == found
+    assert tells(batch_size=16)[0][1:3] == (0.025, 0)
+    assert tells(batch_size=128)[0][1:3] == (0.071, 0)
+    for batch in (256, 512):  # 0.1 and 0.2, by the library's scaling
+        found, why = tells(batch_size=batch)
+        assert found[1:3] == (None, None)
+        assert f"the learning rate {0.1 * batch / 256:g}, in proportion to the batch" in why
+    assert tells(learning_rate=0.3)[0][1:3] == (0.3, 0)
+    assert tells(reference_batch=128)[0][1:3] == (None, 128)
+    assert tells(optimizer="adamw")[0][:3] == ("adamw", 0.001, 0)
+    assert tells(optimizer="lars")[0][:3] == ("lars", None, 0)
+
+
+@pytest.mark.parametrize("chunk", [6, 12, 64])
+def test_chunks_fit_the_batch(chunk):
+    """Also where they do not divide the batch that would be chosen without them, or hold all."""
+    images, labels = letters(40, mirrored=True)
+    encoder = supcon.SupConEncoder(width=4, epochs=1, chunk_size=chunk).fit(images, labels)
+    assert np.isfinite(encoder.history_["loss"]).all()
+
+
+def test_help_names_every_option_that_is_chosen():
+    images, labels = shades(60)
+    data = supcon.Dataset.from_images(images, labels)
+    seen = set()
+    for begun, more in itertools.product(
+        (None, given_weights(), given_weights(image_size=128)), ({}, {"validation_fraction": 0.1})
+    ):
+        size = begun.image_size if begun else (16, 16)
+        seen |= _recipe.suited(data, more, size, begun)[0].keys()
+    many = data.subset(np.arange(1000) % 60)
+    seen |= _recipe.suited(many, {}, (128, 128), given_weights(image_size=128))[0].keys()
+    assert seen == _recipe.CHOICES.keys()
+    for name, by in _recipe.CHOICES.items():
+        told = supcon.SupConEncoder.__doc__.partition(f"\n{name} : ")[2].partition("\n")[0]
+        assert told.endswith(by), name
 
 
 def test_what_is_given_stays():
@@ -246,7 +325,7 @@ def test_what_is_given_stays():
         batch_size=24, epochs=3, augmentation="none", validation_fraction=0.2, learning_rate=0.5
     )
     found, _ = chosen(*letters(100, mirrored=True), **given)
-    assert found == given
+    assert found == given | {"reference_batch": 0}  # the rate is that of this batch
 
 
 def test_a_few_images_train_without_options(small):
@@ -254,7 +333,7 @@ def test_a_few_images_train_without_options(small):
     estimator = supcon.SupConClassifier(width=4, epochs=5).fit(images, labels)
     for phrase in ("images of 16x16 pixels", "batches of 16", "a warm-up of 0.5 epochs"):
         assert phrase in estimator.recipe_
-    assert "the learning rate 0.1, whatever the batch" in estimator.recipe_
+    assert "the learning rate 0.025, in proportion to the root of the batch" in estimator.recipe_
     assert estimator.predict(images).shape == (40,)
 
 
@@ -306,6 +385,11 @@ def test_weights_without_a_head_get_one(tmp_path):
     )
     loaded = supcon.SupConEncoder(init=tmp_path / "weights.safetensors", epochs=1, batch_size=4)
     assert loaded.fit(images, labels).model_.head == "mlp"
+    published = supcon.SupConEncoder(
+        init=headless, preset="imagenet-r50", epochs=1, batch_size=4, chunk_size=0
+    )
+    assert supcon.preset("imagenet-r50").model["head"] == "linear"
+    assert published.fit(images, labels).model_.head == "linear"
     with pytest.raises(supcon.ArgumentError, match="width is 8 and init is given"):
         supcon.SupConEncoder(init=headless, width=8).fit(images, labels)
     with pytest.raises(supcon.ArgumentError, match="head is 'mpl'"):

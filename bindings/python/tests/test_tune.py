@@ -110,6 +110,26 @@ def test_time_that_is_over(parts):
             supcon.tune(thin(), data, seconds=seconds, **OPTIONS)
 
 
+def test_the_sweep_begins_with_the_given_rate(parts):
+    data = supcon.Dataset.from_images(parts[0][:200], parts[1][:200])
+    options = OPTIONS | dict(batch_size=32, optimizer="adamw", epochs=2)
+    rates = lambda **more: [
+        it.learning_rate for it in supcon.tune(thin(), data, **options | more).trials
+    ]
+    assert {3e-5, 3e-4, 3e-3} <= set(rates(learning_rate=3e-4))
+    assert {0.01, 0.1, 1.0} <= set(rates(learning_rate="auto"))
+    with pytest.raises(supcon.ArgumentError, match="learning_rate is -1"):
+        supcon.tune(thin(), data, learning_rate=-1, **options)
+
+
+def test_a_frozen_encoder_is_judged_by_projections(parts):
+    """Its embeddings stay as they are, whatever the rate."""
+    data = supcon.Dataset.from_images(parts[0][:300], parts[1][:300])
+    options = OPTIONS | dict(batch_size=32, freeze_stages=4, epochs=5)
+    scores = [it.score for it in supcon.tune(thin(), data, **options).trials]
+    assert len(set(scores)) == len(scores) > 3
+
+
 def test_what_is_wrong_with_a_run_is_wrong_with_its_sweep(parts):
     data = supcon.Dataset.from_images(parts[0][:20], parts[1][:20])
     with pytest.raises(supcon.StateError, match="fewer than one batch of 64"):

@@ -26,7 +26,7 @@ from ._presets import (
     suitable_size,
     train_options,
 )
-from ._recipe import network, suited
+from ._recipe import CHOICES, network, suited
 from ._sklearn import (
     BaseEstimator,
     NotFittedError,
@@ -70,19 +70,19 @@ _MODEL = (*MODEL, "image_size", "mean", "std")
 _TRAINING = (*TRAIN, *LOSS, "augmentation")
 
 
-@documented(MODEL, TRAIN, LOSS)
+@documented(MODEL, TRAIN, LOSS, instead=CHOICES)
 class SupConEncoder(TransformerMixin, BaseEstimator):
     """A scikit-learn transformer that turns images into embeddings, with an encoder trained by the
     supervised contrastive loss.
 
     Parameters
     ----------
-    An option that is None has its value in `preset`. Without a preset, batch_size, epochs,
-    augmentation, reference_batch and validation_fraction are chosen for the images where they are
-    None (`recipe_` says what and why); all others have the library's default, given here.
+    An option that is None has its value in `preset`. Without a preset it is chosen for the images
+    and the start, random or given weights, where that is said here (`recipe_` tells what was
+    chosen, and why); all others have the library's default.
 
     {options}
-    augmentation : str, dict or a pair of them, default "simclr"
+    augmentation : str, dict or a pair of them, by the images
         As in `augment`; a pair is for an image's first view and for its others. With a preset, a
         dict without "kind" changes fields of its augmentation.
     preset : str, optional
@@ -102,7 +102,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         of the head alone may be given then; these ask for a new random head. Weights without a
         head, as torchvision's and timm's, get one, unless the objective has no use for it. A
         classifier for other classes than the data's is replaced by a new one: with the objective
-        "cross_entropy" and a small learning_rate this is transfer by full fine-tuning.
+        "cross_entropy" this is transfer by full fine-tuning.
     output, normalize : as in `Model.embed`, default "encoder" and True
         The output that `transform` returns.
     random_state : int, numpy RandomState or Generator, optional
@@ -334,11 +334,10 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
     ) -> tuple[Dataset, Any, Any, Model, dict[str, Any]]:
         """Returns the data, its classes and table, the model, and the options of a fit."""
         recipe = None if self.preset is None else preset(self.preset)
-        options = train_options(
-            recipe,
-            {name: getattr(self, name) for name in _TRAINING}
-            | {"seed": seed_of(self.random_state)},
-        )
+        given = {name: getattr(self, name) for name in _TRAINING}
+        searches = given["learning_rate"] == "auto"
+        given |= {"learning_rate": None} if searches else {}
+        options = train_options(recipe, given | {"seed": seed_of(self.random_state)})
         if self.init is None:
             need_encoder(options, "init=MODEL or a file of one")
         X, table = self._seen(X)
@@ -350,12 +349,12 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         if recipe is None:
             size = pair(self.image_size or suitable_size(data))
             size = size if begun is None else begun.image_size
-            found, self.recipe_ = suited(data, only(options), size, begun)
+            found, self.recipe_ = suited(data, only(options), size, begun, searches=searches)
             options |= found
         learns_classes = trains_classifier(options["objective"], options.get("joint_classifier"))
         model = self._new(data, recipe, options) if begun is None else begun
         given = {name: getattr(self, name) for name in _MODEL}
-        has_new_head = begun is not None and suit_head(begun, given, options)
+        has_new_head = begun is not None and suit_head(begun, recipe, given, options)
         more = self._choose_classifier(options)
         if recipe is None:
             told = network(model, given, begun is not None, has_new_head)
@@ -364,7 +363,7 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
                 print(self.recipe_, file=sys.stderr)
         if begun is not None and learns_classes:
             suit_classifier(begun, data)
-        if options.get("learning_rate") == "auto":
+        if searches:
             tuning = tune(
                 model, data, verbose=self.verbose, collectives=self.collectives, **options
             )

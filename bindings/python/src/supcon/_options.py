@@ -224,8 +224,10 @@ def augmentation(value: Any) -> _generated.AugmentationOptions | None:
     return made
 
 
-def describe(*tables: dict[str, Option]) -> str:
-    """Returns the docstring's lines for each option: its meaning, choices and default."""
+def describe(*tables: dict[str, Option], instead: dict[str, str]) -> str:
+    """Returns the docstring's lines for each option: its meaning, choices and default, or what
+    `instead` has in the default's place.
+    """
     lines = []
     for table in tables:
         for option in table.values():
@@ -236,20 +238,24 @@ def describe(*tables: dict[str, Option]) -> str:
                 if option.kind is bytes
                 else option.kind.__name__
             )
-            lines.append(f"{option.name} : {kind}, default {option.default!r}\n    {option.help}.")
+            default = instead.get(option.name, f"default {option.default!r}")
+            lines.append(f"{option.name} : {kind}, {default}\n    {option.help}.")
     return "\n".join(lines)
 
 
-def documented(*tables: dict[str, Option]) -> Callable[[Decorated], Decorated]:
-    """Returns a decorator that replaces {options} in a docstring by the options, and {mean}, {std}
-    and {side} by the library's defaults for images. The docstring loses its indentation, as since
-    Python 3.13 all do.
+def documented(
+    *tables: dict[str, Option], instead: dict[str, str] | None = None
+) -> Callable[[Decorated], Decorated]:
+    """Returns a decorator that replaces {options} in a docstring by the options (see `describe`),
+    and {mean}, {std} and {side} by the library's defaults for images. The docstring loses its
+    indentation, as since Python 3.13 all do.
     """
 
     def decorate(it: Decorated) -> Decorated:
         if it.__doc__:
             model = _library_defaults(_generated.ModelOptions)
-            it.__doc__ = inspect.cleandoc(it.__doc__).replace("{options}", describe(*tables))
+            told = describe(*tables, instead=instead or {})
+            it.__doc__ = inspect.cleandoc(it.__doc__).replace("{options}", told)
             for name, value in (
                 ("mean", model.mean[0]),
                 ("std", model.std[0]),

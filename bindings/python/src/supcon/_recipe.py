@@ -30,13 +30,24 @@ ROUNDS, CACHE = 4, 2 << 30  # of views that are kept, and the bytes that they ma
 LARGE, PARTS = 128, (1 / 2, 3 / 4)
 # Given weights learn more by AdamW than by SGD in as many steps (docs/accuracy.md). The size of its
 # steps does not depend on the gradient's, so that nothing is scaled by the batch.
-GIVEN_WEIGHTS = {
-    "optimizer": "adamw",
-    "learning_rate": 3e-4,
-    "reference_batch": 0,
-    "weight_decay": 0.05,
-}
+ADAMW_RATE, ADAMW_RATE_GIVEN_WEIGHTS, ADAMW_DECAY = 1e-3, 3e-4, 0.05
 FINE_TUNING = {"freeze_stages", "unfreeze_epochs", "layer_decay", "feature_cache"}
+# The options that `suited` chooses, and by what; help texts have this in the place of the library's
+# defaults.
+CHOICES = {
+    "epochs": "by the images",
+    "batch_size": "by the images",
+    "optimizer": "sgd, but adamw from given weights",
+    "learning_rate": "by the batch and the optimizer",
+    "reference_batch": "256, but 0 for batches below 256 and with adamw",
+    "weight_decay": f"{TRAIN['weight_decay'].default}, but {ADAMW_DECAY} with adamw",
+    "validation_fraction": f"{TRAIN['validation_fraction'].default}, but 0 below 1000 images",
+    "validation_every": "1, but at the end alone from given weights",
+    "freeze_stages": "0, but by the images from given weights",
+    "feature_cache": "0, but by the images from given weights",
+    "image_size_schedule": "none, but by the images from given weights",
+    "augmentation": "by the images",
+}
 # Views keep their class if at least this fraction of them, relative to the images themselves, have
 # a nearest image of their class. Mirrored Fashion-MNIST has 0.74, mirrored digits have 0.35 to
 # 0.51; crops of 70 % of the area have 0.77 to 0.85, crops of 20 % have 0.47 to 0.55.
@@ -52,6 +63,7 @@ def suited(
     size: tuple[int, int],
     begun: Model | None = None,
     is_judged: bool = False,
+    searches: bool = False,
 ) -> tuple[dict[str, Any], str]:
     """Returns the options of `train` with those that are not given chosen for these images, and a
     sentence that says what was chosen and why.
@@ -60,7 +72,10 @@ def suited(
     size : height and width of the model's images
     begun : the model whose weights training starts from; None: random ones
     is_judged : whether there are other images to judge the model by
+    searches : whether the learning rate will be searched for, beginning with the chosen one
     """
+    if not options.get("batch_size"):  # 0: by the data
+        options = {name: it for name, it in options.items() if name != "batch_size"}
     chosen: dict[str, Any] = {}
     told = [] if begun else [image_size(size, data)]
     classes = len(data.class_names) if data.labels is not None else 0
@@ -74,40 +89,36 @@ def suited(
             why = "of fewer than 1000" if few else "as others are there to judge by"
             told.append(f"no image is held out, {why}")
     count = data.count - int(data.count * (0.05 if held_out is None else held_out))
-    if "batch_size" not in options:
+    batch = options.get("batch_size", min(LARGEST_BATCH, count))
+    # The library fits the batch to the chunks, which limit the memory.
+    if "batch_size" not in options and not options.get("chunk_size"):
         per_class, pixels = options.get("images_per_class") or 0, size[0] * size[1]
-        chosen["batch_size"] = batch_size(count, classes, per_class, pixels)
+        chosen["batch_size"] = batch = batch_size(count, classes, per_class, pixels)
         told.append(
-            f"batches of {chosen['batch_size']}, so that an epoch of {count} images has "
-            f"{count // chosen['batch_size']} steps"
+            f"batches of {batch}, so that an epoch of {count} images has {count // batch} steps"
         )
-    rates = {"learning_rate", "reference_batch", "optimizer"}
-    given = options.keys() - {"learning_rate" if options.get("learning_rate") == "auto" else ""}
-    if not rates & given:
-        if begun is not None and options.get("objective") != "linear":
-            chosen |= {it: GIVEN_WEIGHTS[it] for it in GIVEN_WEIGHTS.keys() - options.keys()}
-            decay = (options | chosen)["weight_decay"]
-            told.append(
-                f"adamw with a weight decay of {decay:g}, by which given weights learn more than "
-                "by sgd in as many steps"
-            )
-        elif begun is None and chosen.get("batch_size", LARGEST_BATCH) < LARGEST_BATCH:
-            # Linear scaling (arXiv:1706.02677) is for large batches; it starves small ones.
-            chosen["reference_batch"] = 0
+    if options.get("objective") != "linear":
+        found, why = optimization(options, batch, begun is not None)
+        chosen |= found
+        told += [why] if why else []
     if "epochs" not in options:
         chosen["epochs"] = epochs(count, begun is not None)
         told.append(f"{chosen['epochs']} epochs, fewer the more images there are")
-    if not {"optimizer", "learning_rate", "warmup_epochs", "warmup_steps"} & options.keys():
-        told.append(rate(options | chosen))
+    if not {"learning_rate", "warmup_epochs", "warmup_steps"} & options.keys() and not searches:
+        told.append(rate(options | chosen, batch, begun is not None))
     is_free = options.get("objective") != "linear" and not FINE_TUNING & options.keys()
     if begun is not None and is_free and size[0] * size[1] > SMALL:
         tuned, why = fine_tuning(begun, data, count, options | chosen)
         chosen |= tuned
         told.append(why)
+        asked = {"validation_every", "validation_fraction", "patience", "restore_best"}
+        if not asked & (options | chosen).keys():
+            chosen["validation_every"] = (options | chosen)["epochs"]
+            told.append("the held-out images judge at the end alone, as that embeds all images")
     if "augmentation" not in options:
-        found, why = augmentation(data)
-        if found is not None:
-            chosen["augmentation"] = found
+        views, why = augmentation(data)
+        if views is not None:
+            chosen["augmentation"] = views
         told.append(why)
     return options | chosen, "; ".join(told) if chosen else ""
 
@@ -158,13 +169,51 @@ def classifier_flip(options: dict[str, Any]) -> tuple[bool, str]:
     return True, "the linear classifier is fitted on the flipped images too, as views are flipped"
 
 
-def rate(options: dict[str, Any]) -> str:
+def optimization(options: dict[str, Any], batch: int, begun: bool) -> tuple[dict[str, Any], str]:
+    """Chooses the optimizer, its weight decay and the learning rate; returns also a phrase, if the
+    optimizer is chosen. A rate is taken as it is, whoever chose it; but SGD from given weights, and
+    batches above 256, scale it linearly (arXiv:1706.02677).
+
+    options : those of `train`
+    begun : whether the weights that training starts from are given
+    """
+    found: dict[str, Any] = {"optimizer": "adamw"} if begun else {}
+    if (found | options).get("optimizer") == "adamw":
+        found["reference_batch"] = 0
+        found["learning_rate"] = ADAMW_RATE_GIVEN_WEIGHTS if begun else ADAMW_RATE
+        found["weight_decay"] = ADAMW_DECAY
+    elif not begun and batch < LARGEST_BATCH and "reference_batch" not in options:
+        found["reference_batch"] = 0
+        if options.get("optimizer") in (None, "sgd"):
+            found["learning_rate"] = sgd_rate(batch)
+    found = {name: it for name, it in found.items() if name not in options}
+    if "optimizer" not in found:
+        return found, ""
+    decay = (found | options)["weight_decay"]
+    return found, (
+        f"adamw with a weight decay of {decay:g}, by which given weights learn more than by sgd in "
+        "as many steps"
+    )
+
+
+def sgd_rate(batch: int) -> float:
+    """Returns the learning rate of random weights for batches of fewer than 256, in proportion to
+    the root of the batch, as in SimCLR (arXiv:2002.05709, appendix B.1), to two digits. Rates in
+    proportion to the batch starve small ones (docs/accuracy.md).
+    """
+    of_largest: float = TRAIN["learning_rate"].default
+    return float(f"{of_largest * math.sqrt(batch / LARGEST_BATCH):.2g}")
+
+
+def rate(options: dict[str, Any], batch: int, begun: bool) -> str:
     """Returns a phrase that says the learning rate of these options, and why it is that."""
     found = options.get("learning_rate", TRAIN["learning_rate"].default)
     reference = options.get("reference_batch", TRAIN["reference_batch"].default)
-    why = "whatever the batch, as scaling starves small ones"
+    why = "whatever the batch"
     if reference:
-        found, why = found * options["batch_size"] / reference, "in proportion to the batch"
+        found, why = found * batch / reference, "in proportion to the batch"
+    elif not begun and options.get("optimizer") in (None, "sgd"):
+        why = "in proportion to the root of the batch"
     warm = min(10.0, options["epochs"] / 10)
     return f"the learning rate {found:g}, {why}, after a warm-up of {warm:g} epochs"
 
@@ -198,16 +247,15 @@ def fine_tuning(
     over a cache of views; else all stages.
     """
     found: dict[str, Any] = {}
-    if not {"validation_every", "patience", "restore_best"} & options.keys():
-        found["validation_every"] = options["epochs"]  # it embeds all images
-    if min(begun.image_size) >= LARGE and options["epochs"] >= len(PARTS):
+    if min(begun.image_size) >= LARGE:
         why = "all stages are trained"
         if "image_size_schedule" not in options:
-            sizes = [round(begun.image_size[0] * it) for it in PARTS]
+            parts = PARTS[: options["epochs"]]
+            sizes = [round(begun.image_size[0] * it) for it in parts]
             found["image_size_schedule"] = sizes
             why += (
-                f", on views of {', '.join(map(str, sizes))} pixels in parts of the run, which "
-                "take less than half of the time"
+                f", on views of {', then '.join(map(str, sizes))} pixels, which take less than "
+                "half of the time"
             )
         return found, why
     known = knowledge(begun, data)
@@ -261,7 +309,8 @@ def cached_rounds(begun: Model, count: int, options: dict[str, Any]) -> tuple[in
     view = height * width * begun.embedding_dim // 2 * (2 if begun.precision == "bf16" else 4)
     alone = options.get("objective") in ("cross_entropy", "max_margin")
     round_ = view * count * (1 if alone else options.get("views") or 2)
-    rounds = min(ROUNDS, options["epochs"], CACHE // round_)
+    room = min(CACHE, begun.memory_limit // 2) if begun.memory_limit else CACHE
+    rounds = min(ROUNDS, room // round_)
     return rounds, round_ * rounds / 1e9
 
 

@@ -12,6 +12,7 @@ from . import _convert
 from ._data import Dataset
 from ._errors import ArgumentError
 from ._model import Model
+from ._presets import Preset
 from ._types import RandomState
 
 
@@ -35,10 +36,12 @@ HEAD = ("head", "head_hidden", "projection_dim")
 BESIDE_INIT = ("precision", *HEAD)  # options of a model that may be given beside its weights
 
 
-def suit_head(model: Model, given: dict[str, Any], options: dict[str, Any]) -> bool:
+def suit_head(
+    model: Model, recipe: Preset | None, given: dict[str, Any], options: dict[str, Any]
+) -> bool:
     """Gives a model of given weights a new projection head, as the caller describes it; or, if the
-    weights have none, as torchvision's and timm's, and the run contrasts projections, the default.
-    Returns whether the head is new.
+    weights have none, as torchvision's and timm's, and the run contrasts projections, the recipe's,
+    or the default. Returns whether the head is new.
 
     given : the caller's options of the model, in which None counts as not given
     options : those of `train`
@@ -49,6 +52,8 @@ def suit_head(model: Model, given: dict[str, Any], options: dict[str, Any]) -> b
         return False
     if model.head != "none":
         wanted = {"head": model.head} | wanted
+    elif recipe is not None:
+        wanted = {name: recipe.model[name] for name in HEAD} | wanted
     model.reset_head(**wanted, seed=options.get("seed"))
     return True
 

@@ -64,14 +64,14 @@ def tune(
     """Finds the learning rate of a run by short runs on a part of its training images.
 
     Each trial trains a copy of the model on the same images in the same order, its rate falling
-    along a cosine after a short warm-up. The rates are a decade apart: the library's default and
-    those beside it, further to a side for as long as that is better, and last half a decade to
-    either side of the best. A trial is judged by images that it did not train on: by the nearest
-    neighbors of their embeddings, or by the classifier where the objective trains one. Without
-    labels, or with fewer than 20 images to judge by, the loss of the last epoch decides. Of the
-    rates that are not clearly worse than the best, by more than twice the standard error of the
-    difference, the one nearest to the default is chosen. The same arguments come to the same rate,
-    unless time runs out first.
+    along a cosine after a short warm-up. The rates are a decade apart: `learning_rate` and those
+    beside it, further to a side for as long as that is better, and last half a decade to either
+    side of the best. A trial is judged by images that it did not train on: by the nearest neighbors
+    of their embeddings (of their projections, if all four stages are frozen), or by the classifier
+    where the objective trains one. Without labels, or with fewer than 20 images to judge by, the
+    loss of the last epoch decides. Of the rates that are not clearly worse than the best, by more
+    than twice the standard error of the difference, the one nearest to `learning_rate` is chosen.
+    The same arguments come to the same rate, unless time runs out first.
 
     Parameters
     ----------
@@ -87,8 +87,9 @@ def tune(
     collectives : Collectives, optional
         The processes that will train together: rank 0 sweeps, and the others wait for its rate.
     **options
-        As in `train`. Those of the course of a whole run (schedule and warm-up, unfreeze_epochs,
-        image sizes, validation, checkpoints) do not matter here.
+        As in `train`. learning_rate is where the sweep begins; "auto": the library's default.
+        Options of the course of a whole run (schedule and warm-up, unfreeze_epochs, image sizes,
+        validation, checkpoints) do not matter here.
 
     Raises
     ------
@@ -107,7 +108,8 @@ def tune(
     with telling(collectives):
         search = build(SEARCH, seconds=seconds)
         search.trial = _schema.TrialCallback(guarded(hear))
-        run = options_struct({name: it for name, it in options.items() if name != "learning_rate"})
+        is_auto = options.get("learning_rate") == "auto"
+        run = options_struct(options | ({"learning_rate": None} if is_auto else {}))
         resources = context(model.n_jobs, model.memory_limit)
     rate = ctypes.c_double()
     given = (

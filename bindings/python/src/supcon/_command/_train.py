@@ -103,7 +103,9 @@ class Prepared:
 def prepared(arguments: SimpleNamespace) -> Prepared:
     """Reads the images, and chooses what the command line leaves open."""
     recipe = preset(arguments.preset) if arguments.preset else None
-    options = train_options(recipe, given_of(arguments, (*TRAIN, *LOSS, "seed")))
+    given = given_of(arguments, (*TRAIN, *LOSS, "seed"))
+    searches = given.get("learning_rate") == "auto"
+    options = train_options(recipe, given | ({"learning_rate": None} if searches else {}))
     options["augmentation"] = augmentation_of(arguments, options.get("augmentation"))
     build(CLASSIFIER, **given_of(arguments, CLASSIFIER))  # refuses what is wrong before the run
     begun = _begin(arguments)
@@ -138,7 +140,7 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
         size = pair(arguments.image_size or suitable_size(data))
         size = size if begun is None else begun.image_size
         found, why = _of_first(
-            joins, lambda: _chosen(data, only(options), size, begun, test is not None)
+            joins, lambda: _chosen(data, only(options), size, begun, test is not None, searches)
         )
         options |= found
     given = given_of(arguments, (*MODEL, "image_size", "mean", "std", "seed"))
@@ -147,7 +149,7 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
         model = Model(**described, n_jobs=arguments.threads, memory_limit=arguments.memory_limit)
     else:
         model = begun
-    has_new_head = begun is not None and suit_head(begun, given, options)
+    has_new_head = begun is not None and suit_head(begun, recipe, given, options)
     if recipe is None:
         told = network(model, given, begun is not None, has_new_head)
         more = ""
@@ -159,7 +161,7 @@ def prepared(arguments: SimpleNamespace) -> Prepared:
             note(arguments, why)
     if data.labels is not None and learns_classes(options):
         suit_classifier(model, data)
-    if options.get("learning_rate") == "auto":
+    if searches:
         limit = only({"seconds": getattr(arguments, "seconds", None)})
         tuning = tune(
             model,
@@ -178,7 +180,7 @@ def _chosen(data: Dataset, *arguments: Any) -> tuple[dict[str, Any], str]:
     """Returns the options that `suited` adds, and the sentence that says why."""
     given: dict[str, Any] = arguments[0]
     found, why = suited(data, *arguments)
-    return {name: it for name, it in found.items() if name not in given}, why
+    return {name: it for name, it in found.items() if it is not given.get(name)}, why
 
 
 def _of_first(collectives: Collectives | None, choose: Callable[[], Any]) -> Any:

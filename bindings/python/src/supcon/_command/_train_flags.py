@@ -9,6 +9,7 @@ from typing import Any
 from .. import _sources
 from .._options import AUGMENTATION, CLASSIFIER, DATASET, LOSS, MODEL, MODEL_DATA, TRAIN
 from .._presets import changed, only
+from .._recipe import CHOICES
 from . import _flags
 from ._flags import Flag, argument
 
@@ -26,7 +27,8 @@ SHORT = (
     "resume",
 )
 # Of options whose default here is not the library's.
-_DEFAULTS = {"classifier_flip": "where views are flipped; no with --preset"}
+_DEFAULTS = {name: f"{by}; with --preset its own" for name, by in CHOICES.items()}
+_DEFAULTS["classifier_flip"] = "where views are flipped; no with --preset"
 
 
 def threads_and_quiet() -> list[Flag]:
@@ -85,7 +87,11 @@ def flags() -> list[Flag]:
             metavar="FILE",
         ),
         Flag("preset", "A published recipe, see info --presets", metavar="NAME"),
-        *[it for it in _flags.table(TRAIN, "Training", SHORT) if it.name != "checkpoint_folder"],
+        *[
+            _flags.of(it, "Training", SHORT, default=_DEFAULTS.get(name))
+            for name, it in TRAIN.items()
+            if name != "checkpoint_folder"
+        ],
         *_flags.table(LOSS, "Loss", SHORT),
         *_flags.table(MODEL, "Model", SHORT),
         Flag(
@@ -100,8 +106,8 @@ def flags() -> list[Flag]:
             "init",
             "Begin with this model; the options of a model, and the size and statistics of its "
             "images, are the file's then, but a head that is given, or that the file lacks, is "
-            "new. With --objective cross_entropy and a small --learning-rate: transfer by "
-            "fine-tuning. --objective linear and the presets that have it need this",
+            "new. With --objective cross_entropy: transfer by fine-tuning. --objective linear "
+            "and the presets that have it need this",
             metavar="MODEL",
             panel="Model",
         ),

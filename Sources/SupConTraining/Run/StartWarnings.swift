@@ -1,10 +1,19 @@
 import SupConTensor
 import SupConVision
 
-/// Warnings about a data set that a user will want to see before an hour has passed.
-enum DatasetWarnings {
+/// Warnings about a run that a user will want to see before an hour has passed.
+enum StartWarnings {
     /// Writes the warnings to the log.
     static func write(_ dataset: Dataset, _ options: TrainOptions) {
+        if let late = options.unfreezeEpochs.first(where: { $0 >= options.epochs }) {
+            Log.write(
+                .warning,
+                """
+                unfreeze_epochs has \(late), and the run ends after epoch \(options.epochs): no \
+                stage is unfrozen there unless a longer run resumes this one
+                """
+            )
+        }
         if options.positives.ofSets != nil, let targets = dataset.targets {
             let bare = (0..<targets.count).count { targets[$0].allSatisfy { $0 == 0 } }
             if bare > 0 {

@@ -165,7 +165,8 @@ def test_weights_that_know_the_classes_train_the_last_stage():
         assert kept.get("validation_fraction") == given.get("validation_fraction")
         assert "validation_every" not in kept
     small = given_weights(image_size=64)
-    assert "freeze_stages" not in _recipe.suited(data, {}, small.image_size, small)[0]
+    found, why = _recipe.suited(data, {}, small.image_size, small)
+    assert "freeze_stages" not in found and "all stages are trained" in why
 
 
 def test_a_cache_that_memory_does_not_hold_is_not_chosen(monkeypatch):

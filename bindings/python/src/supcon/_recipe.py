@@ -107,7 +107,9 @@ def suited(
     if not {"learning_rate", "warmup_epochs", "warmup_steps"} & options.keys() and not searches:
         told.append(rate(options | chosen, batch, begun is not None))
     is_free = options.get("objective") != "linear" and not FINE_TUNING & options.keys()
-    if begun is not None and is_free and size[0] * size[1] > SMALL:
+    if begun is not None and is_free and size[0] * size[1] <= SMALL:
+        told.append("all stages are trained, as the images are small")
+    elif begun is not None and is_free:
         tuned, why = fine_tuning(begun, data, count, options | chosen)
         chosen |= tuned
         told.append(why)

@@ -271,8 +271,8 @@ def test_given_weights_are_trained_by_adamw():
     assert tells({"objective": "linear"})[0] == (None,) * 4
 
 
-def test_random_weights_have_a_rate_by_the_root_of_the_batch():
-    """Up to 256, whoever chose the batch; a rate that is given is taken as it is."""
+def test_random_weights_have_a_rate_by_the_batch():
+    """Whoever chose the batch; a rate that is given is taken as it is."""
     images, labels = letters(600, mirrored=True)
 
     def tells(**options):
@@ -281,11 +281,11 @@ def test_random_weights_have_a_rate_by_the_root_of_the_batch():
         return tuple(found.get(it) for it in names), why
 
     found, why = tells()
-    assert found[3] == 64 and found[:3] == (None, 0.05, 0)
-    assert "the learning rate 0.05, in proportion to the root of the batch" in why
+    assert found[3] == 64 and found[:3] == (None, 0.1, 0)
+    assert "the learning rate 0.1, in proportion to the batch below 64" in why
     assert tells(batch_size=64)[0] == found and tells(batch_size=0)[0] == found
     assert tells(batch_size=16)[0][1:3] == (0.025, 0)
-    assert tells(batch_size=128)[0][1:3] == (0.071, 0)
+    assert tells(batch_size=128)[0][1:3] == (0.1, 0)
     for batch in (256, 512):  # 0.1 and 0.2, by the library's scaling
         found, why = tells(batch_size=batch)
         assert found[1:3] == (None, None)
@@ -334,8 +334,24 @@ def test_a_few_images_train_without_options(small):
     estimator = supcon.SupConClassifier(width=4, epochs=5).fit(images, labels)
     for phrase in ("images of 16x16 pixels", "batches of 16", "a warm-up of 0.5 epochs"):
         assert phrase in estimator.recipe_
-    assert "the learning rate 0.025, in proportion to the root of the batch" in estimator.recipe_
+    assert "the learning rate 0.025, in proportion to the batch below 64" in estimator.recipe_
     assert estimator.predict(images).shape == (40,)
+
+
+def test_random_weights_are_thin_unless_a_network_is_named():
+    images, labels = letters(16, mirrored=True)
+    data = supcon.Dataset.from_images(images, labels)
+    width = lambda recipe, **given: _presets.model_options(recipe, data, given).get("width")
+    assert width(None) == 16 and width(None, width=8) == 8
+    assert width(None, architecture="resnet18") is None  # the library's, 64
+    published = supcon.preset("imagenet-r50")
+    assert width(published) == published.model["width"] == 64
+    found = supcon.SupConEncoder(epochs=1).fit(images, labels)
+    assert found.model_.width == 16 and "resnet18 of width 16, as 64 channels" in found.recipe_
+    named = supcon.SupConEncoder(epochs=1, width=4).fit(images, labels)
+    assert named.model_.width == 4 and "of width" not in named.recipe_
+    told = supcon.SupConEncoder.__doc__.partition("\nwidth : ")[2].partition("\n")[0]
+    assert told.endswith(_recipe.MODEL_CHOICES["width"])
 
 
 @pytest.mark.parametrize(("size", "stem"), [(64, "cifar"), (65, "imagenet")])

@@ -26,7 +26,7 @@ from ._presets import (
     suitable_size,
     train_options,
 )
-from ._recipe import CHOICES, network, suited
+from ._recipe import CHOICES, MODEL_CHOICES, network, suited
 from ._sklearn import (
     BaseEstimator,
     NotFittedError,
@@ -70,7 +70,7 @@ _MODEL = (*MODEL, "image_size", "mean", "std")
 _TRAINING = (*TRAIN, *LOSS, "augmentation")
 
 
-@documented(MODEL, TRAIN, LOSS, instead=CHOICES)
+@documented(MODEL, TRAIN, LOSS, instead=CHOICES | MODEL_CHOICES)
 class SupConEncoder(TransformerMixin, BaseEstimator):
     """A scikit-learn transformer that turns images into embeddings, with an encoder trained by the
     supervised contrastive loss.

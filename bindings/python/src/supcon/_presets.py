@@ -16,6 +16,9 @@ from ._options import AUGMENTATION, LOSS, MODEL, MODEL_DATA, TRAIN, shortest, wo
 
 LARGEST = 224 * 224  # pixels of images that random weights are trained on
 NARROWEST = 32  # pixels of a side, below which long images are not reduced to that
+# Channels of the first stage where neither width nor architecture is given. 32 take four times as
+# long, for half a point (docs/accuracy.md).
+WIDTH = 16
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,9 +103,11 @@ def model_options(recipe: Preset | None, data: Dataset, given: dict[str, Any]) -
     options = dict(recipe.model) if recipe else {}
     if options.pop("channels", data.channels) != data.channels:
         del options["mean"], options["std"]
-    options = (
-        {"image_size": suitable_size(data)} | options | only(given) | {"channels": data.channels}
-    )
+    given = only(given)
+    chosen: dict[str, Any] = {"image_size": suitable_size(data)}
+    if recipe is None and "architecture" not in given:
+        chosen["width"] = WIDTH
+    options = chosen | options | given | {"channels": data.channels}
     if options.keys() >= {"mean", "std"}:
         return options
     mean, std = statistics(data)  # reads every pixel

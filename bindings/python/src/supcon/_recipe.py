@@ -15,6 +15,7 @@ from ._generated import AugmentationOptions, Head, Stem
 from ._library import defaults
 from ._model import Model
 from ._options import AUGMENTATION, TRAIN, augmentations, words
+from ._presets import WIDTH
 from ._rows import MEANINGS
 from ._types import Float32, Int64
 
@@ -22,6 +23,7 @@ SAMPLE = 500  # images that are compared
 SIDE = 32  # pixels of their sides
 CROPS = (0.2, 0.35, 0.5, 0.7)
 LARGEST_BATCH = 256
+FULL_RATE = 64  # the least batch that has the default learning rate
 SMALL = 64 * 64  # pixels of images whose batches are not limited by memory
 ROUNDS, CACHE = 4, 2 << 30  # of views that are kept, and the bytes that they may take
 # Pixels of the shorter side from which training takes smaller views, and the fractions of it. All
@@ -48,6 +50,8 @@ CHOICES = {
     "image_size_schedule": "none, but by the images from given weights",
     "augmentation": "by the images",
 }
+# The same of a model with random weights, whose width `model_options` chooses.
+MODEL_CHOICES = {"width": f"{WIDTH}, but 64 with an architecture that is given"}
 # Views keep their class if at least this fraction of them, relative to the images themselves, have
 # a nearest image of their class. Mirrored Fashion-MNIST has 0.74, mirrored digits have 0.35 to
 # 0.51; crops of 70 % of the area have 0.77 to 0.85, crops of 20 % have 0.47 to 0.55.
@@ -138,7 +142,8 @@ def image_size(size: tuple[int, int], data: Dataset) -> str:
 
 
 def network(model: Model, given: dict[str, Any], begun: bool, has_new_head: bool) -> str:
-    """Returns a phrase that says which stem and head the model has, and why; "" if both are given.
+    """Returns a phrase that says which width, stem and head the model has, and why; "" if all are
+    given.
 
     given : the caller's options of the model, in which None counts as not given
     begun : whether its weights are given
@@ -150,7 +155,12 @@ def network(model: Model, given: dict[str, Any], begun: bool, has_new_head: bool
     told = []
     if begun:
         told.append(f"the stem {stem}, which the given weights have")
-    elif given.get("stem") in (None, "auto"):
+    elif given.get("width") is None and given.get("architecture") is None:
+        told.append(
+            f"{model.architecture} of width {model.width}, as 64 channels take ten times as long "
+            "or more"
+        )
+    if not begun and given.get("stem") in (None, "auto"):
         told.append(f"the stem {stem} ({MEANINGS[Stem][stem]}), by {MEANINGS[Stem]['auto']}")
     if given.get("head") is None:
         why = "which is new" if begun else "whatever the images"
@@ -199,12 +209,11 @@ def optimization(options: dict[str, Any], batch: int, begun: bool) -> tuple[dict
 
 
 def sgd_rate(batch: int) -> float:
-    """Returns the learning rate of random weights for batches of fewer than 256, in proportion to
-    the root of the batch, as in SimCLR (arXiv:2002.05709, appendix B.1), to two digits. Rates in
-    proportion to the batch starve small ones (docs/accuracy.md).
+    """Returns the learning rate of random weights for batches of fewer than 256: the default from
+    64 on, and in proportion to the batch below, to two digits (docs/accuracy.md).
     """
-    of_largest: float = TRAIN["learning_rate"].default
-    return float(f"{of_largest * math.sqrt(batch / LARGEST_BATCH):.2g}")
+    most: float = TRAIN["learning_rate"].default
+    return float(f"{most * min(1, batch / FULL_RATE):.2g}")
 
 
 def rate(options: dict[str, Any], batch: int, begun: bool) -> str:
@@ -215,7 +224,7 @@ def rate(options: dict[str, Any], batch: int, begun: bool) -> str:
     if reference:
         found, why = found * batch / reference, "in proportion to the batch"
     elif not begun and options.get("optimizer") in (None, "sgd"):
-        why = "in proportion to the root of the batch"
+        why = f"in proportion to the batch below {FULL_RATE}"
     warm = min(10.0, options["epochs"] / 10)
     return f"the learning rate {found:g}, {why}, after a warm-up of {warm:g} epochs"
 

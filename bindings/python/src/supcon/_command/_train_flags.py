@@ -9,7 +9,7 @@ from typing import Any
 from .. import _sources
 from .._options import AUGMENTATION, CLASSIFIER, DATASET, LOSS, MODEL, MODEL_DATA, TRAIN
 from .._presets import changed, only
-from .._recipe import CHOICES
+from .._recipe import CHOICES, MODEL_CHOICES
 from . import _flags
 from ._flags import Flag, argument
 
@@ -27,7 +27,7 @@ SHORT = (
     "resume",
 )
 # Of options whose default here is not the library's.
-_DEFAULTS = {name: f"{by}; with --preset its own" for name, by in CHOICES.items()}
+_DEFAULTS = {name: f"{by}; with --preset its own" for name, by in (CHOICES | MODEL_CHOICES).items()}
 _DEFAULTS["classifier_flip"] = "where views are flipped; no with --preset"
 
 
@@ -93,7 +93,7 @@ def flags() -> list[Flag]:
             if name != "checkpoint_folder"
         ],
         *_flags.table(LOSS, "Loss", SHORT),
-        *_flags.table(MODEL, "Model", SHORT),
+        *(_flags.of(it, "Model", SHORT, default=_DEFAULTS.get(name)) for name, it in MODEL.items()),
         Flag(
             "image_size",
             "Size in pixels of the images that the model takes; others are resized (default: that "

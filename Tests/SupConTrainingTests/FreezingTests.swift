@@ -162,6 +162,27 @@ import Testing
         #expect(moved == [[4], [3, 4], [2, 3, 4], [2, 3, 4]])
     }
 
+    /// Checks that an encoder that is not trained stays in int8, with the same outputs.
+    @Test(.enabled(if: (try? Engine.standard.checkInt8()) != nil), arguments: [3, 4])
+    func aFrozenEncoderStaysInInt8(stages: Int) throws {
+        let dataset = try TrainerTests.dataset()
+        let model = try TrainerTests.model()
+        try model.quantize(dataset)
+        func rows() throws -> [Float] {
+            let dimension = model.outputDimension(.encoder)
+            var rows = [Float](repeating: 0, count: dataset.count * dimension)
+            try rows.withUnsafeMutableBufferPointer { (rows) throws(SupConError) in
+                try model.embed(dataset, EmbedOptions(), into: rows.baseAddress!)
+            }
+            return rows
+        }
+        let before = try rows()
+        let options = TrainerTests.options { ($0.epochs, $0.freezeStages) = (1, stages) }
+        try Trainer(model, dataset, options, context: TrainerTests.context).run(nil)
+        #expect((model.quantization != nil) == (stages == 4))
+        #expect(try (rows() == before) == (stages == 4))
+    }
+
     @Test func warnsOfStagesThatStayFrozen() throws {
         for (epochs, word) in [
             (4, nil), (2, "unfreeze_epochs has 2, and the run ends after epoch 2"),

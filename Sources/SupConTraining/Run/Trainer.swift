@@ -98,7 +98,10 @@ public final class Trainer: @unchecked Sendable {
                 !hasRun, .state,
                 "this trainer has run; make another one, with resume to go on from its checkpoint")
             hasRun = true
-            let keepsEncoder = plan.options.objective == .linear
+            // A checkpoint may bring another encoder than the model's.
+            let last = plan.phases.phase(epoch: plan.options.epochs)
+            let isFrozen = last.frozenStages == 4 && !plan.options.resume
+            let keepsEncoder = plan.options.objective == .linear || isFrozen
             try plan.model.exclusive(keepsEncoder: keepsEncoder) { () throws(SupConError) in
                 hasMet = true
                 try runExclusively(callback)

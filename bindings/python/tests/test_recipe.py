@@ -347,7 +347,7 @@ def test_random_weights_are_thin_unless_a_network_is_named():
     published = supcon.preset("imagenet-r50")
     assert width(published) == published.model["width"] == 64
     found = supcon.SupConEncoder(epochs=1).fit(images, labels)
-    assert found.model_.width == 16 and "resnet18 of width 16, as 64 channels" in found.recipe_
+    assert found.model_.width == 16 and "resnet18 of width 16, as width 64" in found.recipe_
     named = supcon.SupConEncoder(epochs=1, width=4).fit(images, labels)
     assert named.model_.width == 4 and "of width" not in named.recipe_
     told = supcon.SupConEncoder.__doc__.partition("\nwidth : ")[2].partition("\n")[0]

@@ -157,8 +157,8 @@ def network(model: Model, given: dict[str, Any], begun: bool, has_new_head: bool
         told.append(f"the stem {stem}, which the given weights have")
     elif given.get("width") is None and given.get("architecture") is None:
         told.append(
-            f"{model.architecture} of width {model.width}, as 64 channels take ten times as long "
-            "or more"
+            f"{model.architecture} of width {model.width}, as width 64 takes ten times as long or "
+            "more"
         )
     if not begun and given.get("stem") in (None, "auto"):
         told.append(f"the stem {stem} ({MEANINGS[Stem][stem]}), by {MEANINGS[Stem]['auto']}")

@@ -137,8 +137,9 @@ def test_statistics_are_computed_where_they_are_missing(color, monkeypatch):
         recipe.model["std"],
         (32, 32),
     )
-    made = _presets.model_options(None, data, {"mean": 0.5, "std": 0.25, "width": None})
-    assert not looked and made == {"mean": 0.5, "std": 0.25, "image_size": (12, 12), "channels": 3}
+    made = _presets.model_options(None, data, {"mean": 0.5, "std": 0.25, "head": None})
+    given = {"mean": 0.5, "std": 0.25, "image_size": (12, 12), "channels": 3, "width": 16}
+    assert not looked and made == given
     made = _presets.model_options(None, data, {"mean": 0.5, "std": None})
     assert len(looked) == 1 and made["mean"] == 0.5 and made["std"] == pytest.approx(truth["std"])
     made = _presets.model_options(recipe, gray, {})  # a recipe's are of colors

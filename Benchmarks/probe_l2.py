@@ -57,7 +57,12 @@ def cases(folder: Path, seed: int):
         noisy = partly_random(own, random)
         for objective, fitted in (("supcon", own), ("supcon", noisy), ("simclr", own)):
             encoder = supcon.SupConEncoder(
-                objective=objective, width=8, epochs=10, batch_size=128, random_state=seed
+                objective=objective,
+                width=8,
+                epochs=10,
+                batch_size=128,
+                reference_batch=256,
+                random_state=seed,
             ).fit(train, fitted)
             rows = encoder.transform(train), encoder.transform(tests)
             # the encoder and the probe see the same labels

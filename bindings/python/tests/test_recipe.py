@@ -160,13 +160,27 @@ def test_weights_that_know_the_classes_train_the_last_stage():
         late = begun is not None and not is_judged
         assert found.get("validation_every") == (found["epochs"] if late else None)
         assert ("the held-out images judge at the end alone" in why) == late
-    for given in ({"patience": 3}, {"validation_fraction": 0.1}, {"restore_best": True}):
+    for given in (
+        {"patience": 3},
+        {"validation_fraction": 0.1},
+        {"restore_best": True},
+        {"validation_every": 2},
+    ):
         kept, _ = _recipe.suited(many, given, large.image_size, large, True)
         assert kept.get("validation_fraction") == given.get("validation_fraction")
-        assert "validation_every" not in kept
+        assert kept.get("validation_every") == given.get("validation_every")
     small = given_weights(image_size=64)
     found, why = _recipe.suited(data, {}, small.image_size, small)
     assert "freeze_stages" not in found and "all stages are trained" in why
+
+
+def test_callbacks_that_follow_held_out_images_have_some(small):
+    images, labels = letters(60, mirrored=True)
+    for monitor, measured in (("knn_accuracy", True), ("loss", False)):
+        stop = supcon.callbacks.EarlyStopping(monitor, patience=9)
+        fitted = supcon.SupConEncoder(width=4, epochs=2, callbacks=stop).fit(images, labels)
+        assert np.isfinite(fitted.history_["knn_accuracy"]).all() == measured
+        assert ("no image is held out" in fitted.recipe_) != measured
 
 
 def test_a_cache_that_memory_does_not_hold_is_not_chosen(monkeypatch):

@@ -65,6 +65,7 @@ from ._training import Training, history_table, train
 from ._tune import tune
 from ._types import Array
 from ._weights import weighted
+from .callbacks import watch_held_out
 
 _MODEL = (*MODEL, "image_size", "mean", "std")
 _TRAINING = (*TRAIN, *LOSS, "augmentation")
@@ -349,7 +350,11 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
         if recipe is None:
             size = pair(self.image_size or suitable_size(data))
             size = size if begun is None else begun.image_size
-            found, self.recipe_ = suited(data, only(options), size, begun, searches=searches)
+            found, self.recipe_ = suited(
+                *(data, only(options), size, begun),
+                searches=searches,
+                is_watched=watch_held_out(self.callbacks),
+            )
             options |= found
         learns_classes = trains_classifier(options["objective"], options.get("joint_classifier"))
         model = self._new(data, recipe, options) if begun is None else begun

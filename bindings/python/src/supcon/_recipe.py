@@ -68,6 +68,7 @@ def suited(
     begun: Model | None = None,
     is_judged: bool = False,
     searches: bool = False,
+    is_watched: bool = False,
 ) -> tuple[dict[str, Any], str]:
     """Returns the options of `train` with those that are not given chosen for these images, and a
     sentence that says what was chosen and why.
@@ -77,14 +78,17 @@ def suited(
     begun : the model whose weights training starts from; None: random ones
     is_judged : whether there are other images to judge the model by
     searches : whether the learning rate will be searched for, beginning with the chosen one
+    is_watched : whether a callback follows the accuracy of held-out images
     """
+    asks = {"validation_every", "patience", "restore_best"} & options.keys()
+    is_watched = is_watched or any(options[it] for it in asks)
     if not options.get("batch_size"):  # 0: by the data
         options = {name: it for name, it in options.items() if name != "batch_size"}
     chosen: dict[str, Any] = {}
     told = [] if begun else [image_size(size, data)]
     classes = len(data.class_names) if data.labels is not None else 0
     held_out = options.get("validation_fraction")
-    if held_out is None and not options.get("patience") and not options.get("restore_best"):
+    if held_out is None and not is_watched:
         held_out, few = 0.05, data.count < 1000
         # Held-out images show how a long run goes on; a short one from given weights only needs
         # to be judged at its end.
@@ -117,8 +121,7 @@ def suited(
         tuned, why = fine_tuning(begun, data, count, options | chosen)
         chosen |= tuned
         told.append(why)
-        asked = {"validation_every", "validation_fraction", "patience", "restore_best"}
-        if not asked & (options | chosen).keys():
+        if held_out and not {"validation_fraction", "validation_every"} & options.keys():
             chosen["validation_every"] = (options | chosen)["epochs"]
             told.append("the held-out images judge at the end alone, as that embeds all images")
     if "augmentation" not in options:

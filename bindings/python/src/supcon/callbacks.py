@@ -119,6 +119,11 @@ def listed(callbacks: Callbacks | None) -> list[Callable[[Event], object]]:
     return list(found)
 
 
+def watch_held_out(callbacks: Callbacks | None) -> bool:
+    """Tells whether one of these follows the accuracy of the images that a run holds out."""
+    return any(getattr(it, "monitor", "") == "knn_accuracy" for it in listed(callbacks))
+
+
 class _Monitor(Callback):
     """Follows one quantity from epoch to epoch."""
 

@@ -113,7 +113,7 @@ private struct PartShape {
         dimension = dataset.targets?.dimension ?? 0
     }
 
-    /// Seven numbers, the most that a rank reports.
+    /// The report has seven numbers, the most that a rank sends.
     var numbers: [Double] {
         let flags = (hasLabels ? 1 : 0) + (hasWeights ? 2 : 0)
         return [

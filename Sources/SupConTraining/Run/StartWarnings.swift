@@ -1,7 +1,7 @@
 import SupConTensor
 import SupConVision
 
-/// Warnings about a run that a user will want to see before an hour has passed.
+/// Start warnings say what a user will want to know of a run before an hour has passed.
 enum StartWarnings {
     /// Writes the warnings to the log.
     static func write(_ dataset: Dataset, _ options: TrainOptions) {

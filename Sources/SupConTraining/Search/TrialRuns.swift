@@ -112,15 +112,16 @@ struct TrialRuns {
     }
 
     /// Returns the probability that a trained model gives the class of each image, by the nearest
-    /// neighbors of its embedding, or by the classifier where the objective trains one; and the
-    /// fraction of the images whose class is the most probable. Errors: those of embedding.
+    /// neighbors of its embedding (its projection, if the encoder is frozen), or by the classifier
+    /// where the objective trains one; and the fraction of the images whose class is the most
+    /// probable. Errors: those of embedding.
     private func judge(_ model: Model, by judges: Dataset) throws(SupConError) -> (
         scores: [Double], accuracy: Double
     ) {
         try model.exclusive(keepsEncoder: true) { () throws(SupConError) in
             var embedding = EmbedOptions()
             guard options.trainsClassifier else {
-                // Nothing else of a frozen encoder's run depends on the rate.
+                // The embeddings of a frozen encoder do not depend on the rate.
                 if options.freezeStages == 4 { embedding.output = .projection }
                 let known = try rows(model, training, embedding)
                 let asked = try rows(model, judges, embedding)

@@ -23,7 +23,7 @@ def test_help_has_the_librarys_defaults(command):
             "(default: resnet18)",
             "temperature tau of the similarities, above 0 (default: 0.1)",
             "supcon|simclr|cross_entropy|linear|max_margin",
-            "(default: 256, but 0 for batches below 256 and with adamw; with --preset its own)",
+            "(default: 256, or 0 for batches below 256 and with adamw; the preset's with --preset)",
             "idx:",
         ):
             assert words in text

@@ -335,6 +335,21 @@ def test_help_names_every_option_that_is_chosen():
         assert told.endswith(by), name
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_wrong_values_are_refused_before_anything_is_chosen(begun):
+    images, labels = letters(40, mirrored=True)
+    start = dict(init=given_weights(image_size=128)) if begun else dict(width=4)
+    for name in (
+        *("batch_size", "epochs", "reference_batch", "images_per_class", "chunk_size"),
+        *("weight_decay", "validation_every", "validation_fraction", "patience"),
+    ):
+        with pytest.raises(supcon.ElementTypeError, match=f"{name} is 'many'"):
+            supcon.SupConEncoder(**start | {name: "many"}).fit(images, labels)
+    for name, value in {"batch_size": -4, "epochs": 0, "validation_fraction": np.nan}.items():
+        with pytest.raises(supcon.ArgumentError, match=f"{name} is {value}"):
+            supcon.SupConEncoder(**start | {"epochs": 1, name: value}).fit(images, labels)
+
+
 def test_what_is_given_stays():
     given = dict(
         batch_size=24, epochs=3, augmentation="none", validation_fraction=0.2, learning_rate=0.5

@@ -78,12 +78,12 @@ class SupConEncoder(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    An option that is None has its value in `preset`. Without a preset it is chosen for the images
-    and the start, random or given weights, where that is said here (`recipe_` tells what was
-    chosen, and why); all others have the library's default.
+    An option that is None has its value in `preset`, or without a preset the default given here.
+    Some defaults depend on the images, and on whether weights are given (`init`); `recipe_` says
+    what was chosen, and why.
 
     {options}
-    augmentation : str, dict or a pair of them, by the images
+    augmentation : str, dict or a pair of them, default depends on the images
         As in `augment`; a pair is for an image's first view and for its others. With a preset, a
         dict without "kind" changes fields of its augmentation.
     preset : str, optional

@@ -238,8 +238,8 @@ def describe(*tables: dict[str, Option], instead: dict[str, str]) -> str:
                 if option.kind is bytes
                 else option.kind.__name__
             )
-            default = instead.get(option.name, f"default {option.default!r}")
-            lines.append(f"{option.name} : {kind}, {default}\n    {option.help}.")
+            default = instead.get(option.name, repr(option.default))
+            lines.append(f"{option.name} : {kind}, default {default}\n    {option.help}.")
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ from ._model import Model
 from ._options import AUGMENTATION, TRAIN, augmentations, words
 from ._presets import WIDTH
 from ._rows import MEANINGS
+from ._training import options_struct
 from ._types import Float32, Int64
 
 SAMPLE = 500  # images that are compared
@@ -37,21 +38,21 @@ FINE_TUNING = {"freeze_stages", "unfreeze_epochs", "layer_decay", "feature_cache
 # The options that `suited` chooses, and by what; help texts have this in the place of the library's
 # defaults.
 CHOICES = {
-    "epochs": "by the images",
-    "batch_size": "by the images",
-    "optimizer": "sgd, but adamw from given weights",
-    "learning_rate": "by the batch and the optimizer",
-    "reference_batch": "256, but 0 for batches below 256 and with adamw",
-    "weight_decay": f"{TRAIN['weight_decay'].default}, but {ADAMW_DECAY} with adamw",
-    "validation_fraction": f"{TRAIN['validation_fraction'].default}, but 0 below 1000 images",
-    "validation_every": "1, but at the end alone from given weights",
-    "freeze_stages": "0, but by the images from given weights",
-    "feature_cache": "0, but by the images from given weights",
-    "image_size_schedule": "none, but by the images from given weights",
-    "augmentation": "by the images",
+    "epochs": "depends on the images",
+    "batch_size": "depends on the images",
+    "optimizer": "sgd, or adamw from given weights",
+    "learning_rate": "depends on the batch and the optimizer",
+    "reference_batch": "256, or 0 for batches below 256 and with adamw",
+    "weight_decay": f"{TRAIN['weight_decay'].default}, or {ADAMW_DECAY} with adamw",
+    "validation_fraction": f"{TRAIN['validation_fraction'].default}, or 0 below 1000 images",
+    "validation_every": "1, or only at the end from given weights",
+    "freeze_stages": "0, but from given weights it depends on the images",
+    "feature_cache": "0, but from given weights it depends on the images",
+    "image_size_schedule": "none, but from given weights it depends on the images",
+    "augmentation": "depends on the images",
 }
 # The same of a model with random weights, whose width `model_options` chooses.
-MODEL_CHOICES = {"width": f"{WIDTH}, but 64 with an architecture that is given"}
+MODEL_CHOICES = {"width": f"{WIDTH}, or 64 if architecture is given"}
 # Views keep their class if at least this fraction of them, relative to the images themselves, have
 # a nearest image of their class. Mirrored Fashion-MNIST has 0.74, mirrored digits have 0.35 to
 # 0.51; crops of 70 % of the area have 0.77 to 0.85, crops of 20 % have 0.47 to 0.55.
@@ -80,6 +81,7 @@ def suited(
     searches : whether the learning rate will be searched for, beginning with the chosen one
     is_watched : whether a callback follows the accuracy of held-out images
     """
+    options_struct(options)  # refuses values of a wrong type
     asks = {"validation_every", "patience", "restore_best"} & options.keys()
     is_watched = is_watched or any(options[it] for it in asks)
     if not options.get("batch_size"):  # 0: by the data
@@ -96,7 +98,8 @@ def suited(
             chosen["validation_fraction"] = held_out = 0.0
             why = "of fewer than 1000" if few else "as others are there to judge by"
             told.append(f"no image is held out, {why}")
-    count = data.count - int(data.count * (0.05 if held_out is None else held_out))
+    fraction = 0.05 if held_out is None else held_out
+    count = data.count - int(data.count * (fraction if 0 <= fraction < 1 else 0))
     batch = options.get("batch_size", min(LARGEST_BATCH, count))
     # The library fits the batch to the chunks, which limit the memory.
     if "batch_size" not in options and not options.get("chunk_size"):

@@ -76,8 +76,15 @@ def of(
     )
 
 
-def table(options: dict[str, Option], panel: str, common: Sequence[str] = ()) -> list[Flag]:
-    return [of(it, panel, common) for it in options.values()]
+def table(
+    options: dict[str, Option],
+    panel: str,
+    common: Sequence[str] = (),
+    defaults: dict[str, str] | None = None,
+) -> list[Flag]:
+    """Makes the flags of options; `defaults` says what the command does where it differs."""
+    instead = defaults or {}
+    return [of(it, panel, common, default=instead.get(name)) for name, it in options.items()]
 
 
 def say(value: Any) -> str:

@@ -27,7 +27,9 @@ SHORT = (
     "resume",
 )
 # Of options whose default here is not the library's.
-_DEFAULTS = {name: f"{by}; with --preset its own" for name, by in (CHOICES | MODEL_CHOICES).items()}
+_DEFAULTS = {
+    name: f"{by}; the preset's with --preset" for name, by in (CHOICES | MODEL_CHOICES).items()
+}
 _DEFAULTS["classifier_flip"] = "where views are flipped; no with --preset"
 
 
@@ -88,12 +90,12 @@ def flags() -> list[Flag]:
         ),
         Flag("preset", "A published recipe, see info --presets", metavar="NAME"),
         *[
-            _flags.of(it, "Training", SHORT, default=_DEFAULTS.get(name))
-            for name, it in TRAIN.items()
-            if name != "checkpoint_folder"
+            it
+            for it in _flags.table(TRAIN, "Training", SHORT, _DEFAULTS)
+            if it.name != "checkpoint_folder"
         ],
         *_flags.table(LOSS, "Loss", SHORT),
-        *(_flags.of(it, "Model", SHORT, default=_DEFAULTS.get(name)) for name, it in MODEL.items()),
+        *_flags.table(MODEL, "Model", SHORT, _DEFAULTS),
         Flag(
             "image_size",
             "Size in pixels of the images that the model takes; others are resized (default: that "
@@ -183,10 +185,7 @@ def flags() -> list[Flag]:
             panel="Classifier",
             common=False,
         ),
-        *(
-            _flags.of(it, "Classifier", default=_DEFAULTS.get(name))
-            for name, it in CLASSIFIER.items()
-        ),
+        *_flags.table(CLASSIFIER, "Classifier", defaults=_DEFAULTS),
         Flag(
             "report",
             "Make report.html at the end (default: yes)",

@@ -32,8 +32,8 @@ RUNS = {
     "… 4 rounds of views": {"freeze_stages": 3, "feature_cache": 4},
     "… 2 rounds of views": {"freeze_stages": 3, "feature_cache": 2},
     "… 1 round of views": {"freeze_stages": 3, "feature_cache": 1},
-    "… in int8": {"freeze_stages": 3, "int8": True},
-    "… in int8, 4 rounds of views": {"freeze_stages": 3, "feature_cache": 4, "int8": True},
+    "… in int8": {"freeze_stages": 3, "freeze_int8": True},
+    "… in int8, 4 rounds of views": {"freeze_stages": 3, "feature_cache": 4, "freeze_int8": True},
 }
 
 
@@ -68,8 +68,6 @@ def main() -> None:
             model, begun = supcon.load(init, image_size=options.side), time.process_time()
             if more is not None:
                 model.reset_head(more.pop("head", "mlp"), seed=seed)
-                if more.pop("int8", False):
-                    model.quantize(images[:200])
                 supcon.train(
                     model,
                     supcon.Dataset.from_images(images, labels),

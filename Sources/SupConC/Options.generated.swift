@@ -325,10 +325,11 @@ extension supcon_train_options: OptionStruct {
         layer_decay = options.layerDecay
         random_image_size = options.drawsImageSize ? 1 : 0
         feature_cache = Int32(options.featureCache)
-        validation_fraction = options.validationFraction
+        freeze_int8 = options.freezesInInt8 ? 1 : 0
         validation_every = Int32(options.validationEvery)
-        patience = Int32(options.patience)
+        validation_fraction = options.validationFraction
         resume = options.resume ? 1 : 0
+        patience = Int32(options.patience)
         restore_best = options.restoresBest ? 1 : 0
         stop_on_collapse = options.stopsOnCollapse ? 1 : 0
         sync_batch_norm = options.syncBatchNorm ? 1 : 0
@@ -397,16 +398,16 @@ extension TrainOptions {
         drawsImageSize = try flag(options.random_image_size, "random_image_size")
         featureCache = Int(options.feature_cache)
         featureCacheFolder = try path(ifAny: options.feature_cache_folder, "feature_cache_folder")
-        validationFraction = options.validation_fraction
+        freezesInInt8 = try flag(options.freeze_int8, "freeze_int8")
         validationEvery = Int(options.validation_every)
-        patience = Int(options.patience)
+        validationFraction = options.validation_fraction
         checkpointFolder = try path(ifAny: options.checkpoint_folder, "checkpoint_folder")
         resume = try flag(options.resume, "resume")
+        patience = Int(options.patience)
         restoresBest = try flag(options.restore_best, "restore_best")
         stopsOnCollapse = try flag(options.stop_on_collapse, "stop_on_collapse")
         syncBatchNorm = try flag(options.sync_batch_norm, "sync_batch_norm")
         gradientPrecision = try choice(options.gradient_precision, "gradient_precision")
-        try zero(options.reserved, "reserved")
     }
 }
 

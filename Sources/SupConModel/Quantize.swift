@@ -19,22 +19,36 @@ extension Model {
         }
     }
 
-    private func calibrate(_ dataset: Dataset) throws(SupConError) -> Quantization {
+    /// Calibrates on up to 512 images of a data set, within `exclusive`; the model stays as it is.
+    /// Unreadable images are left out if the data set skips them. Errors: those of `quantize`.
+    package func calibrate(_ dataset: Dataset) throws(SupConError) -> Quantization {
+        try requireExclusive("calibrating")
         try Engine.standard.checkInt8()
         try checkChannels(dataset.channels)
         try require(
             dataset.count > 0, .argument, "there is no image to calibrate on; expected 1 or more")
         let count = min(dataset.count, Self.calibrationImages)
         let images = try dataset.subset((0..<count).map { $0 * dataset.count / count })
-        let batch = min(
-            count,
-            BatchSizes(chosen: 0, pixels: imageHeight * imageWidth, threads: context.threads).next(
-                count))
+        return try usingReadable(images) { (images) throws(SupConError) in
+            var batches = BatchSizes(
+                chosen: 0, pixels: imageHeight * imageWidth, threads: context.threads)
+            while true {
+                let batch = min(images.count, batches.next(images.count))
+                do throws(SupConError) {
+                    return try calibrate(images, batch: batch)
+                } catch {
+                    guard error.kind == .memory, batches.giveUp(batch) else { throw error }
+                }
+            }
+        }.result
+    }
+
+    private func calibrate(_ images: Dataset, batch: Int) throws(SupConError) -> Quantization {
         let calibration = try RangeCalibration(
             network, images: batch, height: imageHeight, width: imageWidth, context: context)
         // The last batch begins earlier so that it is whole.
-        for first in stride(from: 0, to: count, by: batch) {
-            let range = min(first, count - batch)..<min(first + batch, count)
+        for first in stride(from: 0, to: images.count, by: batch) {
+            let range = min(first, images.count - batch)..<min(first + batch, images.count)
             try read(images, range, to: calibration.input)
             calibration.addImages()
         }

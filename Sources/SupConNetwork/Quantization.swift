@@ -13,7 +13,7 @@ package struct Quantization: Sendable, Equatable {
     /// Makes a quantization. Errors: argument (not one positive number for each value of the
     /// encoder).
     package init(ranges: [Float], for configuration: NetworkConfiguration) throws(SupConError) {
-        let count = ComputeGraph(configuration, height: 64, width: 64).values.count
+        let count = Self.valueCount(configuration)
         try require(
             ranges.count == count, .argument,
             """
@@ -28,6 +28,18 @@ package struct Quantization: Sendable, Equatable {
                 "the int8 range of value \(value) is \(range); expected 1e-15 to 1e15")
         }
         self.ranges = ranges
+    }
+
+    /// Makes a quantization that serves to plan, before the ranges are known: each is 1. Errors:
+    /// none in practice.
+    package init(uncalibrated configuration: NetworkConfiguration) throws(SupConError) {
+        try self.init(
+            ranges: Array(repeating: 1, count: Self.valueCount(configuration)), for: configuration)
+    }
+
+    /// Returns the number of values of an encoder.
+    private static func valueCount(_ configuration: NetworkConfiguration) -> Int {
+        ComputeGraph(configuration, height: 64, width: 64).values.count
     }
 
     func step(_ value: Int, in graph: ComputeGraph) -> Float {

@@ -235,8 +235,9 @@ public struct TrainOptions: Sendable {
     public var exponentialEpochs: Double = 0.5
     /// The number of stages of the encoder, beginning with the stem, that are not trained; 4 is the
     /// whole encoder. Their parameters and running statistics keep every bit, and they run in
-    /// inference form, in int8 if the model embeds in int8 (supcon_model_quantize) when the trainer
-    /// is made. Applies to all objectives but linear. Default 0; 0 to 4.
+    /// inference form, in int8 with freeze_int8 or if the model embeds in int8
+    /// (supcon_model_quantize) when the trainer is made. Applies to all objectives but linear.
+    /// Default 0; 0 to 4.
     public var freezeStages: Int = 0
     /// Whether the encoder's batch norms use their running statistics and leave them unchanged;
     /// gamma and beta are trained. Applies to all objectives but linear; it suits small batches
@@ -266,14 +267,16 @@ public struct TrainOptions: Sendable {
     /// The folder of the nameless file that stores the feature cache and disappears with the
     /// trainer; without one the cache is in memory, within the context's limit.
     public var featureCacheFolder: RawPath? = nil
+    /// Whether the frozen stages run in int8, in ranges that are calibrated on the training images
+    /// when the run begins. It does to them what supcon_model_quantize does to the whole encoder,
+    /// and the model itself keeps its precision. It needs a build with oneDNN and a CPU with AVX2.
+    /// Applies to freeze_stages above 0.
+    public var freezesInInt8: Bool = false
+    /// The number of epochs between two validations. Default 1; 1 to 1000000.
+    public var validationEvery: Int = 1
     /// The fraction of the images that is held out for kNN@1 and early stopping. Default 0.05; 0 to
     /// 0.9; 0: none.
     public var validationFraction: Double = 0.05
-    /// The number of epochs between two validations. Default 1; 1 to 1000000.
-    public var validationEvery: Int = 1
-    /// The number of validations without a better kNN@1 after which the run stops. Default 0:
-    /// never; 0 to 1000000.
-    public var patience: Int = 0
     /// The folder that receives last.supcon after each epoch, and best.safetensors, the model with
     /// the best kNN@1.
     public var checkpointFolder: RawPath? = nil
@@ -281,6 +284,9 @@ public struct TrainOptions: Sendable {
     /// a run with the same options, labels and targets. docs/options.md says which options may
     /// differ.
     public var resume: Bool = false
+    /// The number of validations without a better kNN@1 after which the run stops. Default 0:
+    /// never; 0 to 1000000.
+    public var patience: Int = 0
     /// Whether the model at the end is the one with the best kNN@1 instead of the last.
     public var restoresBest: Bool = false
     /// Whether a collapsed or diverged run stops with an error that names the likely remedy;
@@ -417,12 +423,12 @@ extension TrainOptions {
             featureCache == 0 || (featureCache >= 0 && featureCache <= 1_000_000), .argument,
             "feature_cache is \(featureCache); expected 0 to 1000000, 0 for no cache")
         try require(
+            validationEvery >= 1 && validationEvery <= 1_000_000, .argument,
+            "validation_every is \(validationEvery); expected 1 to 1000000")
+        try require(
             validationFraction == 0
                 || (validationFraction >= 0 && validationFraction <= 0.9), .argument,
             "validation_fraction is \(validationFraction); expected 0 to 0.9, 0 for none")
-        try require(
-            validationEvery >= 1 && validationEvery <= 1_000_000, .argument,
-            "validation_every is \(validationEvery); expected 1 to 1000000")
         try require(
             patience == 0 || (patience >= 0 && patience <= 1_000_000), .argument,
             "patience is \(patience); expected 0 to 1000000, 0 for never")
@@ -467,6 +473,7 @@ extension TrainOptions {
             ("image_size_schedule", "\(imageSizeSchedule)"),
             ("random_image_size", "\(drawsImageSize)"),
             ("feature_cache", "\(featureCache)"),
+            ("freeze_int8", "\(freezesInInt8)"),
             ("validation_fraction", "\(validationFraction)"),
             ("sync_batch_norm", "\(syncBatchNorm)"),
         ]
@@ -489,8 +496,8 @@ extension TrainOptions {
             ("exponential_factor", "\(exponentialFactor)"),
             ("exponential_epochs", "\(exponentialEpochs)"),
             ("validation_every", "\(validationEvery)"),
-            ("patience", "\(patience)"),
             ("resume", "\(resume)"),
+            ("patience", "\(patience)"),
             ("restore_best", "\(restoresBest)"),
             ("stop_on_collapse", "\(stopsOnCollapse)"),
             ("gradient_precision", "\(gradientPrecision)"),
@@ -515,11 +522,11 @@ extension TrainOptions {
         unfreezeEpochs = defaults.unfreezeEpochs
         imageSizeSchedule = defaults.imageSizeSchedule
         drawsImageSize = defaults.drawsImageSize
-        validationFraction = defaults.validationFraction
         validationEvery = defaults.validationEvery
-        patience = defaults.patience
+        validationFraction = defaults.validationFraction
         checkpointFolder = defaults.checkpointFolder
         resume = defaults.resume
+        patience = defaults.patience
         restoresBest = defaults.restoresBest
     }
 }

@@ -1,4 +1,5 @@
 import SupConLoss
+import SupConNetwork
 import SupConTensor
 import SupConVision
 
@@ -201,6 +202,10 @@ extension TrainOptions {
             objective linear trains the classifier alone
             """
         )
+        try require(
+            !freezesInInt8 || freezeStages > 0, .argument,
+            "freeze_int8 is set but freeze_stages is 0: no stage is frozen")
+        if freezesInInt8 { try Engine.standard.checkInt8() }
         try require(
             featureCache == 0 || freezeStages > 0, .argument,
             """

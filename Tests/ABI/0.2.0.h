@@ -1356,8 +1356,9 @@ typedef struct supcon_train_options {
   /* --- Fine-tuning --- */
   /* The number of stages of the encoder, beginning with the stem, that are not trained; 4 is the
    * whole encoder. Their parameters and running statistics keep every bit, and they run in
-   * inference form, in int8 if the model embeds in int8 (supcon_model_quantize) when the trainer
-   * is made. Applies to all objectives but linear. Default 0; 0 to 4. */
+   * inference form, in int8 with freeze_int8 or if the model embeds in int8
+   * (supcon_model_quantize) when the trainer is made. Applies to all objectives but linear.
+   * Default 0; 0 to 4. */
   int32_t freeze_stages;
   /* Whether the encoder's batch norms use their running statistics and leave them unchanged;
    * gamma and beta are trained. Applies to all objectives but linear; it suits small batches
@@ -1390,16 +1391,18 @@ typedef struct supcon_train_options {
    * trainer; without one the cache is in memory, within the context's limit. NULL (default):
    * none. */
   const char *feature_cache_folder;
+  /* Whether the frozen stages run in int8, in ranges that are calibrated on the training images
+   * when the run begins. It does to them what supcon_model_quantize does to the whole encoder,
+   * and the model itself keeps its precision. It needs a build with oneDNN and a CPU with AVX2.
+   * Applies to freeze_stages above 0. Default 0; 0 or 1. */
+  int32_t freeze_int8;
 
   /* --- Validation and checkpoints --- */
+  /* The number of epochs between two validations. Default 1; 1 to 1000000. */
+  int32_t validation_every;
   /* The fraction of the images that is held out for kNN@1 and early stopping. Default 0.05; 0 to
    * 0.9; 0: none. */
   double validation_fraction;
-  /* The number of epochs between two validations. Default 1; 1 to 1000000. */
-  int32_t validation_every;
-  /* The number of validations without a better kNN@1 after which the run stops. Default 0:
-   * never; 0 to 1000000. */
-  int32_t patience;
   /* The folder that receives last.supcon after each epoch, and best.safetensors, the model with
    * the best kNN@1. NULL (default): none. */
   const char *checkpoint_folder;
@@ -1407,6 +1410,9 @@ typedef struct supcon_train_options {
    * a run with the same options, labels and targets. docs/options.md says which options may
    * differ. Default 0; 0 or 1. */
   int32_t resume;
+  /* The number of validations without a better kNN@1 after which the run stops. Default 0:
+   * never; 0 to 1000000. */
+  int32_t patience;
   /* Whether the model at the end is the one with the best kNN@1 instead of the last. Default 0;
    * 0 or 1. */
   int32_t restore_best;
@@ -1424,8 +1430,6 @@ typedef struct supcon_train_options {
   /* Type in which ranks exchange gradients. It changes nothing in a run of one process. Default
    * SUPCON_GRADIENT_PRECISION_F32. */
   int32_t gradient_precision;
-  /* Must be 0. */
-  int32_t reserved;
 } supcon_train_options;
 /* end of generated */
 void supcon_train_options_init_sized(supcon_train_options *options, size_t size);

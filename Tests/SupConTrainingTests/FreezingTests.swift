@@ -256,6 +256,45 @@ import Testing
         }
     }
 
+    /// Checks that a run whose frozen stages are calibrated when it begins is the run of a model
+    /// that was quantized before, also if another model resumes it.
+    @Test(.enabled(if: (try? Engine.standard.checkInt8()) != nil), arguments: [3, 4])
+    func calibratesWhenItBegins(stages: Int) throws {
+        let dataset = try TrainerTests.dataset()
+        let folder = try TrainerTests().temporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        func run(
+            _ epochs: Int, seed: UInt64 = 3, by: String, folder: String? = nil
+        ) throws -> (values: [Float], isInt8: Bool) {
+            let model = try TrainerTests.model(seed: seed)
+            if by == "quantize" { try model.quantize(dataset) }
+            let options = TrainerTests.options {
+                ($0.epochs, $0.freezeStages, $0.validationFraction) = (epochs, stages, 0)
+                $0.unfreezeEpochs = stages == 3 ? [2] : []
+                ($0.schedule, $0.warmupSteps) = (.constant, 0)
+                $0.freezesInInt8 = by == "option"
+                ($0.checkpointFolder, $0.resume) = (folder.map { RawPath($0) }, folder != nil)
+            }
+            try Trainer(model, dataset, options, context: TrainerTests.context).run(nil)
+            return (Self.values(model), model.quantization != nil)
+        }
+        let (whole, _) = try run(3, by: "quantize")
+        let found = try run(3, by: "option")
+        #expect(found.values == whole)
+        #expect(!found.isInt8, "the model itself keeps its precision")
+        #expect(try run(3, by: "neither").values != whole)
+        _ = try run(1, by: "option", folder: folder)
+        #expect(try run(3, seed: 77, by: "option", folder: folder).values == whole)
+    }
+
+    @Test func refusesInt8WithoutFrozenStages() throws {
+        expectError(.argument, "freeze_int8 is set but freeze_stages is 0") {
+            _ = try Trainer(
+                try TrainerTests.model(), try TrainerTests.dataset(),
+                TrainerTests.options { $0.freezesInInt8 = true }, context: TrainerTests.context)
+        }
+    }
+
     /// Compares chunks of a partly frozen network with differences of the whole batch's loss.
     @Test(arguments: [1, 3]) func chunksAgreeWithDifferences(_ stages: Int) throws {
         let batch = try CachedGradientTests.Batch(CachedGradientTests.labels)

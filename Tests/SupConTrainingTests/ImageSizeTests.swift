@@ -17,7 +17,7 @@ import Testing
         var options = TrainOptions()
         (options.epochs, options.imageSizeSchedule, options.seed) = (epochs, sizes, seed)
         options.drawsImageSize = drawn
-        return TrainingPhases(try TrainerTests.model(), options, samples: 1)
+        return try TrainingPhases(try TrainerTests.model(), options, samples: 1)
     }
 
     static func heights(_ phases: TrainingPhases, _ epochs: ClosedRange<Int>) -> [Int] {

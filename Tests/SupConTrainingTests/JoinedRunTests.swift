@@ -1,5 +1,6 @@
 import Foundation
 import SupConModel
+import SupConNetwork
 import SupConTensor
 import SupConVision
 import TestSupport
@@ -103,6 +104,24 @@ import Testing
         #expect(all.allSatisfy { $0.parameters == all[0].parameters })
         #expect(all.allSatisfy { $0.running == all[0].running })
         #expect(epochs[7].knnAccuracy > 0.6, "\(epochs[7].knnAccuracy)")
+    }
+
+    /// Checks that all ranks use the ranges that rank 0 has calibrated: those of one process where
+    /// each rank has all images, and those of its own images where they are joined.
+    @Test(.enabled(if: (try? Engine.standard.checkInt8()) != nil)) func shareACalibration() throws {
+        let options = Run.options { ($0.freezeStages, $0.freezesInInt8) = (2, true) }
+        try Run.expectAgreement(options) { options in
+            let one = try Run.train(options)
+            let all = try Run.train(world: 2, options)
+            #expect(all[0].parameters == all[1].parameters)
+            return all[0].distance(one)
+        }
+        let joined = try Self.train(parts: [0..<5, 5..<12], options)
+        #expect(joined[0].parameters == joined[1].parameters)
+        var others = options
+        others.freezesInInt8 = false
+        let inFloats = try Self.train(parts: [0..<5, 5..<12], others)
+        #expect(joined[0].parameters != inFloats[0].parameters)
     }
 
     /// Checks that a file that vanishes at its rank is replaced by another of that rank.

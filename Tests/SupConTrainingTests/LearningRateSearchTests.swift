@@ -1,5 +1,6 @@
 import Foundation
 import SupConModel
+import SupConNetwork
 import SupConTensor
 import SupConVision
 import Synchronization
@@ -84,6 +85,22 @@ import Testing
             model ?? TrainerTests.model(), dataset ?? TrainerTests.dataset(), options,
             SearchOptions(seconds: seconds), context: context, collectives: collectives,
             heard: heard)
+    }
+
+    @Test(.enabled(if: (try? Engine.standard.checkInt8()) != nil))
+    func triesFrozenStagesInInt8() throws {
+        let model = try TrainerTests.model()
+        func scores(_ freezesInInt8: Bool) throws -> [Double] {
+            let options = TrainerTests.options {
+                ($0.freezeStages, $0.freezesInInt8) = (3, freezesInInt8)
+            }
+            return try Self.search(options, model: model).trials.map(\.score)
+        }
+        let found = try scores(true)
+        #expect(found.count > 1 && found.allSatisfy { $0.isFinite })
+        let inFloats = try scores(false)
+        #expect(found != inFloats)
+        #expect(model.quantization == nil)
     }
 
     @Test func triesCopiesOfTheModelOnHeldOutImages() throws {

@@ -1,6 +1,7 @@
 import Foundation
 import SupConEvaluation
 import SupConModel
+import SupConNetwork
 import SupConTensor
 import SupConVision
 import TestSupport
@@ -69,6 +70,35 @@ import Testing
             try other.fitClassifier(rest.with(weights: Array(weights[8...])), fit)
             #expect(TransferTests().values(model) == TransferTests().values(other))
         }
+    }
+
+    /// Checks that calibrating leaves out files that have vanished, also when a run begins.
+    @Test(.enabled(if: (try? Engine.standard.checkInt8()) != nil))
+    func calibratesOnTheOthers() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "supcon-test-\(UUID().uuidString)"
+        ).path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let dataset = try dataset(folder)
+        for i in 0..<8 { try FileManager.default.removeItem(atPath: "\(folder)/\(i).png") }
+        let (model, other) = (
+            try TrainerTests.model(channels: 3), try TrainerTests.model(channels: 3)
+        )
+        try model.quantize(dataset)
+        try other.quantize(try dataset.subset(Array(8..<24)))
+        #expect(model.quantization != nil && model.quantization == other.quantization)
+
+        let options = TrainerTests.options {
+            ($0.epochs, $0.batchSize, $0.validationFraction) = (1, 8, 0)
+            ($0.freezeStages, $0.freezesInInt8, $0.stopsOnCollapse) = (3, true, false)
+        }
+        var epochs = 0
+        let fresh = try TrainerTests.model(channels: 3)
+        try Trainer(fresh, dataset, options, context: TrainerTests.context).run {
+            if $0.kind == .epoch { epochs += 1 }
+            return true
+        }
+        #expect(epochs == 1)
     }
 
     /// Tests files that vanish on one rank only: others replace them there, all ranks know which,

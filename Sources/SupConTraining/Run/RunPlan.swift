@@ -68,7 +68,7 @@ struct RunPlan {
             !total.overflow, .argument,
             "epochs is \(options.epochs): \(stepsPerEpoch) steps each are more than can be counted")
         rates = LearningRate(options, stepsPerEpoch: stepsPerEpoch)
-        let phases = TrainingPhases(model, options, samples: training.count)
+        let phases = try TrainingPhases(model, options, samples: training.count)
         self.phases = phases
         let part = part
         (network, step, validation) = try model.exclusive(keepsEncoder: true) {

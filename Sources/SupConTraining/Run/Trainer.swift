@@ -177,10 +177,7 @@ extension RunPlan {
                     training.labelFingerprint(withTargets: options.positives != .classes), radix: 16
                 )
             ),
-            (
-                "int8 of the frozen stages",
-                options.freezeStages > 0 && phases.quantization != nil ? "on" : "off"
-            ),
+            ("int8 of the frozen stages", phases.quantization == nil ? "off" : "on"),
         ]
     }
 }

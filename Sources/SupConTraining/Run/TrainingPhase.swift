@@ -1,6 +1,7 @@
 import SupConModel
 import SupConNetwork
 import SupConTensor
+import SupConVision
 
 /// A phase of a run is a range of epochs that one plan of the step serves: it changes where the
 /// frozen stages or the image size do.
@@ -33,14 +34,35 @@ struct TrainingPhase: Equatable {
 struct TrainingPhases {
     private let options: TrainOptions
     private var model: TrainingPhase
-    /// The quantization of the model before the run; nil unless it embeds in int8.
-    let quantization: Quantization?
+    /// The quantization of the frozen stages; nil if none is frozen, or in int8.
+    private(set) var quantization: Quantization?
 
-    /// Divides a run into phases. `samples` is the number of images of the training set.
-    init(_ model: Model, _ options: TrainOptions, samples: Int) {
-        (self.options, quantization) = (options, model.quantization)
+    /// Divides a run into phases. `samples` is the number of images of the training set. Errors:
+    /// those of a quantization.
+    init(_ model: Model, _ options: TrainOptions, samples: Int) throws(SupConError) {
+        self.options = options
         self.model = TrainingPhase(model)
         self.model.samples = samples
+        guard options.freezeStages > 0 else { return }
+        quantization =
+            options.freezesInInt8
+            ? try Quantization(uncalibrated: model.configuration) : model.quantization
+    }
+
+    /// Calibrates the quantization on the training images, if `freezesInInt8` asks for it and a
+    /// stage is frozen in `epoch`. All ranks call it, within the model's `exclusive`, when it has
+    /// the parameters that the run goes on with; rank 0 calibrates for all. Errors: those of
+    /// `Model.calibrate`, io.
+    mutating func calibrate(
+        _ model: Model, on training: Dataset, from epoch: Int, _ ranks: Ranks
+    ) throws(SupConError) {
+        guard options.freezesInInt8, phase(epoch: epoch).frozenStages > 0 else { return }
+        let found = try ranks.together { () throws(SupConError) in
+            ranks.isFirst ? try model.calibrate(training.ownPart()) : quantization
+        }
+        var ranges = found?.ranges ?? []
+        try ranks.broadcast(&ranges, byteCount: ranges.count * 4)
+        quantization = try Quantization(ranges: ranges, for: model.configuration)
     }
 
     /// Returns the phase of an epoch, from 1.

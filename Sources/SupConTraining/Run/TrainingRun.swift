@@ -60,17 +60,20 @@ final class TrainingRun {
         let start = try RunStart(plan)
         (progress, best) = (start.progress, start.best)
         defer { if !isSettled { plan.average?.takeOver() } }
-        var phase = plan.phases.phase(epoch: min(progress.epoch + 1, plan.options.epochs))
+        let first = min(progress.epoch + 1, plan.options.epochs)
+        var phases = plan.phases
+        try phases.calibrate(plan.model, on: plan.training, from: first, plan.ranks)
+        var phase = phases.phase(epoch: first)
         var loader = try plan.ranks.together { () throws(SupConError) in
             try plan.step.begin(
-                resumed: start.isResumed, isNew: start.isResumed || !plan.ranks.isFirst)
+                phase, resumed: start.isResumed, isNew: start.isResumed || !plan.ranks.isFirst)
             sound = try plan.model.snapshot()
             return try makeLoader(phase)
         }
         reporter.begin(epochsDone: progress.epoch)
         while progress.epoch < plan.options.epochs {
             let epoch = progress.epoch + 1
-            let next = plan.phases.phase(epoch: epoch)
+            let next = phases.phase(epoch: epoch)
             loader = try plan.ranks.together { () throws(SupConError) in
                 let isOfSize = (next.height, next.width) == (phase.height, phase.width)
                 let loader = isOfSize ? loader : try makeLoader(next)

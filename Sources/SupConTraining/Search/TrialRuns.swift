@@ -53,8 +53,15 @@ struct TrialRuns {
             // Each class gives an image at least.
             if let found = parts, found.first.count < batch { parts = nil }
         }
-        (self.model, self.context) = (model, context)
         (training, judges) = (parts?.first ?? images, parts?.second)
+        var model = model
+        if options.freezesInInt8 {
+            // Calibrated once, for all trials.
+            model = try model.copy(context: context)
+            try model.quantize(training)
+            options.freezesInInt8 = false
+        }
+        (self.model, self.context) = (model, context)
         let perEpoch = max(1, training.count / batch)
         let wanted = min(Self.mostSteps, max(Self.fewestSteps, stepsOfRun / Self.part))
         options.resetCourse()

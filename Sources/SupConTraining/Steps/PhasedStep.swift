@@ -38,12 +38,12 @@ final class PhasedStep {
     var embeddings: Embeddings? { planned?.embeddings }
     var spread: Double { planned?.spread ?? 1 }
 
-    /// Prepares the first step. `resumed` tells that the parameters and `state` come from a
-    /// checkpoint; `isNew`, that the parameters differ from those at initialization. Errors:
-    /// memory, unsupported.
-    func begin(resumed: Bool, isNew: Bool) throws(SupConError) {
+    /// Prepares the first step, of the phase `first`. `resumed` tells that the parameters and
+    /// `state` come from a checkpoint; `isNew`, that the parameters differ from those at
+    /// initialization. Errors: memory, unsupported.
+    func begin(_ first: TrainingPhase, resumed: Bool, isNew: Bool) throws(SupConError) {
         // An int8 convolution is made with the quantization steps of its weights.
-        if isNew, phase.quantization != nil { try plan(phase) }
+        if first != phase || (isNew && first.quantization != nil) { try plan(first) }
         planned?.begin(resumed: resumed)
     }
 

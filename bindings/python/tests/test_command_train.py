@@ -135,6 +135,15 @@ def test_fine_tuning(photo_model, photos, tmp_path):
         stays = name.startswith(("conv1", "bn1", "layer1", "layer2", "layer3"))
         if stays or name.startswith("layer4.0.conv"):
             assert (values == before[name]).all() == stays, name
+    try:
+        supcon.load(photo_model).quantize(supcon.ImageFolder(photos / "train"))
+    except supcon.UnsupportedError:
+        pass
+    else:
+        coarse = tuned("int8", *frozen, "--freeze-int8")
+        for name, values in fresh.items():
+            trained = not (values == before[name]).all()
+            assert (coarse[name] != values).any() == trained, name
     drawn = tuned("drawn", "--image-size-schedule", "8,10", "--random-image-size")
     orders = [tuned("order", "--image-size-schedule", it) for it in ("8,10", "10,8")]
     same = [all((it[name] == drawn[name]).all() for name in drawn) for it in orders]

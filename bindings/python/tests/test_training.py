@@ -424,6 +424,29 @@ def test_a_new_classifier_for_other_classes(shapes, small):
         model.reset_classifier(-1)
 
 
+def test_frozen_stages_in_int8(shapes):
+    """The option does before the run what `quantize` on the training images does."""
+    images, labels = shapes
+    data = supcon.Dataset.from_images(images, labels)
+
+    def embeddings(quantized=False, **options):
+        model = supcon.Model(width=4, image_size=12, channels=1, precision="f32", seed=1)
+        if quantized:
+            model.quantize(data)
+        given = dict(epochs=1, batch_size=16, validation_fraction=0, freeze_stages=3)
+        supcon.train(model, data, **given | options)
+        assert not model.int8
+        return model.embed(images)
+
+    try:
+        found = embeddings(freeze_int8=True)
+    except supcon.UnsupportedError as error:
+        assert "int8 needs" in str(error)
+        return
+    np.testing.assert_array_equal(found, embeddings(quantized=True))
+    assert np.abs(found - embeddings()).max() > 0
+
+
 def test_fine_tuning(shapes, tmp_path):
     """The feature cache changes nothing where views are the same; lists and their errors."""
     images, labels = shapes
@@ -454,6 +477,7 @@ def test_fine_tuning(shapes, tmp_path):
         (dict(image_size_schedule=[0]), "image_size_schedule is 0"),
         (dict(random_image_size=True), "has 0 different sizes"),
         (dict(feature_cache=2), "freeze_stages is 0"),
+        (dict(freeze_int8=True), "freeze_stages is 0"),
     ):
         with pytest.raises(ValueError, match=words):
             embeddings(**options)

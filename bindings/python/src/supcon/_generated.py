@@ -542,16 +542,16 @@ class TrainOptions(Structure):
         ("random_image_size", c_int32),
         ("feature_cache", c_int32),
         ("feature_cache_folder", c_char_p),
-        ("validation_fraction", c_double),
+        ("freeze_int8", c_int32),
         ("validation_every", c_int32),
-        ("patience", c_int32),
+        ("validation_fraction", c_double),
         ("checkpoint_folder", c_char_p),
         ("resume", c_int32),
+        ("patience", c_int32),
         ("restore_best", c_int32),
         ("stop_on_collapse", c_int32),
         ("sync_batch_norm", c_int32),
         ("gradient_precision", c_int32),
-        ("reserved", c_int32),
     ]
 
 

@@ -963,11 +963,11 @@ TRAIN = Table(
         None,
     ),
     Row(
-        'validation_fraction', 'validation_fraction', float, '', 'Validation and checkpoints',
-        'The fraction of the images that is held out for kNN@1 and early stopping.',
-        '',
-        (0, 'none'),
-        course=True,
+        'freeze_int8', 'freeze_int8', bool, '', 'Fine-tuning',
+        'Whether the frozen stages run in int8, in ranges that are calibrated on the '
+        'training images when the run begins.',
+        'freeze_stages above 0',
+        None,
     ),
     Row(
         'validation_every', 'validation_every', int, '', 'Validation and checkpoints',
@@ -977,10 +977,10 @@ TRAIN = Table(
         course=True,
     ),
     Row(
-        'patience', 'patience', int, '', 'Validation and checkpoints',
-        'The number of validations without a better kNN@1 after which the run stops.',
+        'validation_fraction', 'validation_fraction', float, '', 'Validation and checkpoints',
+        'The fraction of the images that is held out for kNN@1 and early stopping.',
         '',
-        (0, 'never'),
+        (0, 'none'),
         course=True,
     ),
     Row(
@@ -997,6 +997,13 @@ TRAIN = Table(
         'must be of a run with the same options, labels and targets.',
         '',
         None,
+        course=True,
+    ),
+    Row(
+        'patience', 'patience', int, '', 'Validation and checkpoints',
+        'The number of validations without a better kNN@1 after which the run stops.',
+        '',
+        (0, 'never'),
         course=True,
     ),
     Row(

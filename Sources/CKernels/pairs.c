@@ -201,6 +201,64 @@ void sc_pair_add_products(const sc_pair_shape *s, const uint16_t *x, const uint1
     }
 }
 
+/* Returns the sums of 16 outputs over `parts` sums. */
+INLINE_FOR_PAIRS __m512 add_parts(const float *sums, int64_t parts, int64_t part_stride) {
+  __m512 sum = _mm512_loadu_ps(sums);
+  for (int64_t p = 1; p < parts; p++)
+    sum = _mm512_add_ps(sum, _mm512_loadu_ps(sums + p * part_stride));
+  return sum;
+}
+
+/* Transposes rows [16][16]. */
+INLINE_FOR_PAIRS void transpose(__m512 *rows) {
+  __m512 t[LANES];
+  /* Pairs of rows, then pairs of pairs, within each quarter of a vector. */
+  for (int i = 0; i < LANES; i += 2) {
+    t[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+    t[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+  }
+  for (int i = 0; i < LANES; i += 4)
+    for (int j = 0; j < 2; j++) {
+      const __m512d a = _mm512_castps_pd(t[i + j]), b = _mm512_castps_pd(t[i + j + 2]);
+      rows[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+      rows[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+    }
+  /* Row 4 k + j has column j of rows 4 k to 4 k + 3, and 4, 8 and 12 columns further. */
+  for (int j = 0; j < 4; j++) {
+    const __m512 a = _mm512_shuffle_f32x4(rows[j], rows[j + 4], 0x88),
+                 b = _mm512_shuffle_f32x4(rows[j], rows[j + 4], 0xdd),
+                 c = _mm512_shuffle_f32x4(rows[j + 8], rows[j + 12], 0x88),
+                 d = _mm512_shuffle_f32x4(rows[j + 8], rows[j + 12], 0xdd);
+    t[j] = _mm512_shuffle_f32x4(a, c, 0x88);
+    t[j + 4] = _mm512_shuffle_f32x4(b, d, 0x88);
+    t[j + 8] = _mm512_shuffle_f32x4(a, c, 0xdd);
+    t[j + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
+  }
+  for (int i = 0; i < LANES; i++) rows[i] = t[i];
+}
+
+/* Whole lines of dw are written at once, or one after another: they are far apart, in places that
+ * compete for the same lines of the cache. */
+FOR_PAIRS void sc_pair_store(const sc_pair_shape *s, const float *sums, int64_t parts,
+                             int64_t part_stride, int64_t inputs, float *dw) {
+  const int64_t taps = s->kernel * s->kernel;
+  const __m512i places =
+      _mm512_mullo_epi32(_mm512_set1_epi32((int)taps),
+                         _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
+  for (int64_t o = 0; o < s->block; o += LANES)
+    for (int64_t t = 0; t < taps; t++) {
+      __m512 rows[INPUTS];
+      for (int64_t i = 0; i < INPUTS; i++)
+        rows[i] = add_parts(sums + (t * INPUTS + i) * s->block + o, parts, part_stride);
+      transpose(rows);
+      for (int64_t i = 0; i < LANES; i++) {
+        float *to = dw + (o + i) * inputs * taps + t;
+        if (taps == 1) _mm512_storeu_ps(to, rows[i]);
+        else _mm512_i32scatter_ps(to, places, rows[i], 4);
+      }
+    }
+}
+
 /* AMX multiplies bf16 several times faster. */
 int sc_has_pair_products(void) {
   if (!sc_has_bf16()) return 0;
@@ -216,18 +274,6 @@ void sc_pair_pack_gradient(const sc_pair_shape *s, const uint16_t *first, const 
                            int64_t outputs, int64_t pair, uint16_t *to) {}
 void sc_pair_add_products(const sc_pair_shape *s, const uint16_t *x, const uint16_t *dy,
                           float *sums) {}
-#endif
-
 void sc_pair_store(const sc_pair_shape *s, const float *sums, int64_t parts, int64_t part_stride,
-                   int64_t inputs, float *dw) {
-  const int64_t taps = s->kernel * s->kernel;
-  for (int64_t t = 0; t < taps; t++)
-    for (int64_t i = 0; i < SC_PAIR_INPUTS; i++) {
-      const float *from = sums + (t * SC_PAIR_INPUTS + i) * s->block;
-      for (int64_t o = 0; o < s->block; o++) {
-        float sum = from[o];
-        for (int64_t p = 1; p < parts; p++) sum += from[p * part_stride + o];
-        dw[(o * inputs + i) * taps + t] = sum;
-      }
-    }
-}
+                   int64_t inputs, float *dw) {}
+#endif

@@ -59,7 +59,7 @@ let package = Package(
             name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
-            name: "COneDNN",
+            name: "COneDNN", dependencies: ["CKernels"],
             cSettings: [.define("SUPCON_ONEDNN", .when(traits: ["OneDNN"]))],
             linkerSettings: [
                 .linkedLibrary("dnnl", .when(traits: ["OneDNN"])),

@@ -43,11 +43,17 @@ void sc_limit_instruction_set(int level) {
 }
 
 #if defined(__x86_64__)
+int sc_has_bf16_pairs(void) {
+  unsigned a, b, c, d;
+  return sc_instruction_level() >= SC_AVX512 && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+         (a >> 5 & 1);
+}
+
 int sc_has_bf16(void) {
   unsigned a, b, c, d;
-  if (sc_instruction_level() < SC_AVX512) return 0;
-  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 5 & 1)) return 1; /* AVX512-BF16 */
-  return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1);       /* AMX-BF16 */
+  if (sc_has_bf16_pairs()) return 1;
+  return sc_instruction_level() >= SC_AVX512 && __get_cpuid_count(7, 0, &a, &b, &c, &d) &&
+         (d >> 22 & 1); /* AMX-BF16 */
 }
 
 /* A process whose level was lowered does not use AVX-VNNI either, since oneDNN's corresponding
@@ -61,6 +67,7 @@ int sc_has_vnni(void) {
          (a >> 4 & 1); /* AVX-VNNI */
 }
 #else
+int sc_has_bf16_pairs(void) { return 0; }
 int sc_has_bf16(void) { return 0; }
 int sc_has_vnni(void) { return 0; }
 #endif

@@ -1,15 +1,11 @@
 #include "ckernels_pairs.h"
 
 #include "ckernels_machine.h"
-#include "kernel.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "pairs.h"
 
-#define FOR_PAIRS __attribute__((target("avx512f,avx512bw,avx512bf16"), min_vector_width(512)))
-#define INLINE_FOR_PAIRS FOR_PAIRS INLINE
-
-enum { LANES = 16, PAIR = 2, INPUTS = SC_PAIR_INPUTS };
+enum { INPUTS = SC_PAIR_INPUTS };
 
 /* Returns whether the three taps of a row are computed at once. A block of 16 outputs is one
  * vector, by which a broadcast input would otherwise be multiplied only once. */
@@ -202,39 +198,11 @@ void sc_pair_add_products(const sc_pair_shape *s, const uint16_t *x, const uint1
 }
 
 /* Returns the sums of 16 outputs over `parts` sums. */
-INLINE_FOR_PAIRS __m512 add_parts(const float *sums, int64_t parts, int64_t part_stride) {
+INLINE_FOR_PAIRS __m512i add_parts(const float *sums, int64_t parts, int64_t part_stride) {
   __m512 sum = _mm512_loadu_ps(sums);
   for (int64_t p = 1; p < parts; p++)
     sum = _mm512_add_ps(sum, _mm512_loadu_ps(sums + p * part_stride));
-  return sum;
-}
-
-/* Transposes rows [16][16]. */
-INLINE_FOR_PAIRS void transpose(__m512 *rows) {
-  __m512 t[LANES];
-  /* Pairs of rows, then pairs of pairs, within each quarter of a vector. */
-  for (int i = 0; i < LANES; i += 2) {
-    t[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
-    t[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
-  }
-  for (int i = 0; i < LANES; i += 4)
-    for (int j = 0; j < 2; j++) {
-      const __m512d a = _mm512_castps_pd(t[i + j]), b = _mm512_castps_pd(t[i + j + 2]);
-      rows[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
-      rows[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
-    }
-  /* Row 4 k + j has column j of rows 4 k to 4 k + 3, and 4, 8 and 12 columns further. */
-  for (int j = 0; j < 4; j++) {
-    const __m512 a = _mm512_shuffle_f32x4(rows[j], rows[j + 4], 0x88),
-                 b = _mm512_shuffle_f32x4(rows[j], rows[j + 4], 0xdd),
-                 c = _mm512_shuffle_f32x4(rows[j + 8], rows[j + 12], 0x88),
-                 d = _mm512_shuffle_f32x4(rows[j + 8], rows[j + 12], 0xdd);
-    t[j] = _mm512_shuffle_f32x4(a, c, 0x88);
-    t[j + 4] = _mm512_shuffle_f32x4(b, d, 0x88);
-    t[j + 8] = _mm512_shuffle_f32x4(a, c, 0xdd);
-    t[j + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
-  }
-  for (int i = 0; i < LANES; i++) rows[i] = t[i];
+  return _mm512_castps_si512(sum);
 }
 
 /* Whole lines of dw are written at once, or one after another: they are far apart, in places that
@@ -247,23 +215,21 @@ FOR_PAIRS void sc_pair_store(const sc_pair_shape *s, const float *sums, int64_t 
                          _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
   for (int64_t o = 0; o < s->block; o += LANES)
     for (int64_t t = 0; t < taps; t++) {
-      __m512 rows[INPUTS];
+      __m512i rows[INPUTS];
       for (int64_t i = 0; i < INPUTS; i++)
         rows[i] = add_parts(sums + (t * INPUTS + i) * s->block + o, parts, part_stride);
       transpose(rows);
       for (int64_t i = 0; i < LANES; i++) {
         float *to = dw + (o + i) * inputs * taps + t;
-        if (taps == 1) _mm512_storeu_ps(to, rows[i]);
-        else _mm512_i32scatter_ps(to, places, rows[i], 4);
+        if (taps == 1) _mm512_storeu_si512(to, rows[i]);
+        else _mm512_i32scatter_epi32(to, places, rows[i], 4);
       }
     }
 }
 
 /* AMX multiplies bf16 several times faster. */
 int sc_has_pair_products(void) {
-  if (!sc_has_bf16()) return 0;
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512bf16") && !__builtin_cpu_supports("amx-bf16");
+  return sc_has_bf16_pairs() && !__builtin_cpu_supports("amx-bf16");
 }
 #else
 int sc_has_pair_products(void) { return 0; }

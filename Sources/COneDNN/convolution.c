@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <ckernels_machine.h>
+#include <ckernels_pack.h>
 #include <oneapi/dnnl/dnnl.h>
 
 extern void omp_set_num_threads(int);
@@ -65,6 +67,7 @@ struct scd_convolution {
   float *scales;              /* int8: [outputs] */
   int64_t outputs;
   size_t packed_bytes, scratch_bytes;
+  sc_order order; /* of packed weights; lanes 0: reorder packs them */
 };
 
 void scd_convolution_free(scd_convolution *c) {
@@ -156,6 +159,50 @@ static dnnl_status_t set_scales(scd_convolution *c, const scd_quantization *q, i
  * ConvolutionSweepTests, whose tests run in parallel, found a wrong one; with it, none of 16. */
 static pthread_mutex_t creation = PTHREAD_MUTEX_INITIALIZER;
 
+/* Finds the order of packed bf16 weights, if it is one that sc_pack makes. */
+static sc_order order_of(md_view packed, const scd_convolution_shape *s) {
+  const sc_order none = {0};
+  if (!sc_has_bf16_pairs() || s->groups > 1 || s->outputs % 16 || s->inputs % 32) return none;
+#if DNNL_VERSION_MAJOR >= 3
+  dnnl_data_type_t type;
+  dnnl_format_kind_t kind;
+  int blocks;
+  const dnnl_dims_t *sizes, *dimensions, *strides;
+  if (dnnl_memory_desc_query(packed, dnnl_query_data_type, &type) != dnnl_success ||
+      dnnl_memory_desc_query(packed, dnnl_query_format_kind, &kind) != dnnl_success ||
+      type != dnnl_bf16 || kind != dnnl_blocked ||
+      dnnl_memory_desc_query(packed, dnnl_query_inner_nblks_s32, &blocks) != dnnl_success ||
+      dnnl_memory_desc_query(packed, dnnl_query_inner_blks, &sizes) != dnnl_success ||
+      dnnl_memory_desc_query(packed, dnnl_query_inner_idxs, &dimensions) != dnnl_success ||
+      dnnl_memory_desc_query(packed, dnnl_query_strides, &strides) != dnnl_success)
+    return none;
+  const int64_t *size = *sizes, *dimension = *dimensions, *stride = *strides;
+#else
+  if (packed->data_type != dnnl_bf16 || packed->format_kind != dnnl_blocked) return none;
+  const dnnl_blocking_desc_t *b = &packed->format_desc.blocking;
+  const int blocks = b->inner_nblks;
+  const int64_t *size = b->inner_blks, *dimension = b->inner_idxs, *stride = b->strides;
+#endif
+  /* [lanes, 2] or [rows, lanes, 2]. */
+  if (blocks < 2 || blocks > 3 || stride[2] != s->kernel * stride[3]) return none;
+  const int last = blocks - 1;
+  const int64_t paired = dimension[last], laned = dimension[last - 1],
+                rows = blocks == 3 ? size[0] : 1;
+  if (paired > 1 || laned != 1 - paired || (blocks == 3 && dimension[0] != paired)) return none;
+  if (size[last] != 2 || size[last - 1] % 16 || (rows != 1 && rows != 8 && rows != 16) ||
+      (paired ? s->inputs : s->outputs) % (2 * rows))
+    return none;
+  return (sc_order){.outputs = s->outputs,
+                    .inputs = s->inputs,
+                    .taps = s->kernel * s->kernel,
+                    .lanes = size[last - 1],
+                    .rows = rows,
+                    .lane_stride = stride[laned],
+                    .row_stride = stride[paired],
+                    .tap_stride = stride[3],
+                    .pairs_of_outputs = paired == 0};
+}
+
 int scd_convolution_create(const scd_convolution_shape *s, int what, int fused,
                            const scd_quantization *q, int threads, const scd_convolution *like,
                            scd_convolution **convolution) {
@@ -243,6 +290,7 @@ int scd_convolution_create(const scd_convolution_shape *s, int what, int fused,
   TRY(dnnl_memory_create(&c->plain, VIEW(plain), engine, DNNL_MEMORY_NONE));
   TRY(dnnl_memory_create(&c->scratch, scratch, engine, DNNL_MEMORY_NONE));
   const int unpacks = what == SCD_WEIGHT_GRADIENT;
+  if (!unpacks) c->order = order_of(packed, s);
   TRY(dnnl_reorder_primitive_desc_create(&reorder, unpacks ? packed : VIEW(plain), engine,
                                          unpacks ? VIEW(plain) : packed, engine, NULL));
   TRY(dnnl_primitive_create(&c->reorder, reorder));
@@ -284,6 +332,7 @@ int scd_convolution_copy(const scd_convolution *of, scd_convolution **convolutio
   c->outputs = of->outputs;
   c->packed_bytes = of->packed_bytes;
   c->scratch_bytes = of->scratch_bytes;
+  c->order = of->order;
   pthread_mutex_lock(&creation);
   const int former = scd_enter(c->threads);
   dnnl_status_t status = dnnl_success;
@@ -325,7 +374,14 @@ static int reorder(scd_convolution *c, dnnl_memory_t from, dnnl_memory_t to) {
   return status;
 }
 
-int scd_convolution_pack(scd_convolution *c, const float *weights, void *packed) {
+int scd_convolution_packs_parts(const scd_convolution *c) { return c->order.lanes > 0; }
+
+int scd_convolution_pack(scd_convolution *c, const float *weights, void *packed, int part,
+                         int parts) {
+  if (c->order.lanes) {
+    sc_pack(&c->order, weights, packed, part, parts);
+    return dnnl_success;
+  }
   dnnl_memory_set_data_handle(c->plain, (void *)weights);
   dnnl_memory_set_data_handle(c->weights, packed);
   return reorder(c, c->plain, c->weights);

@@ -65,12 +65,12 @@ final class OneDNNConvolution: Convolution {
         _ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer,
         forGradient: UnsafeMutableRawPointer
     ) {
-        guard let inputOperation else { return forwardOperation.pack(weights, into: packed) }
-        Parallel.chunks(2, threads: threads) {
-            if $0 == 0 {
-                forwardOperation.pack(weights, into: packed)
+        let (parts, more) = (forwardOperation.packedParts, inputOperation?.packedParts ?? 0)
+        Parallel.chunks(parts + more, threads: threads) { part in
+            if part < parts {
+                forwardOperation.pack(weights, into: packed, part: part, of: parts)
             } else {
-                inputOperation.pack(weights, into: forGradient)
+                inputOperation?.pack(weights, into: forGradient, part: part - parts, of: more)
             }
         }
     }

@@ -109,10 +109,19 @@ final class OneDNNOperation {
     // The primitives were created for these sizes, so running them could only fail for want of
     // memory, which the plan has already allocated.
 
-    /// Packs weights, or unpacks their gradient, on the calling thread.
-    func pack(_ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer) {
-        onEngineThreads { _ = scd_convolution_pack(primitives[0], weights, packed) }
+    /// The number of parts in which weights are packed, by one thread each.
+    var packedParts: Int { scd_convolution_packs_parts(primitives[0]) != 0 ? threads : 1 }
+
+    /// Packs a part of the weights on the calling thread.
+    func pack(
+        _ weights: UnsafePointer<Float>, into packed: UnsafeMutableRawPointer, part: Int,
+        of parts: Int
+    ) {
+        onEngineThreads {
+            _ = scd_convolution_pack(primitives[0], weights, packed, Int32(part), Int32(parts))
+        }
     }
+    /// Unpacks a gradient of weights on the calling thread.
     func unpack(_ packed: UnsafeRawPointer, into weights: UnsafeMutablePointer<Float>) {
         onEngineThreads { _ = scd_convolution_unpack(primitives[0], packed, weights) }
     }

@@ -17,6 +17,7 @@
 #include "ckernels_norm.h"
 #include "ckernels_normal.h"
 #include "ckernels_optimizer.h"
+#include "ckernels_pack.h"
 #include "ckernels_pairs.h"
 #include "ckernels_pixels.h"
 #include "ckernels_policy.h"

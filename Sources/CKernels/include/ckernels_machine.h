@@ -12,6 +12,8 @@ int sc_instruction_level(void);
 void sc_limit_instruction_set(int level);
 /* Returns 1 if the CPU has bf16 products (AVX512-BF16 or AMX). */
 int sc_has_bf16(void);
+/* Returns 1 if the CPU has AVX512-BF16. */
+int sc_has_bf16_pairs(void);
 /* Returns 1 if it has byte products (AVX512-VNNI or AVX-VNNI). */
 int sc_has_vnni(void);
 /* "AVX-512 with bf16", "AVX-512", "AVX2", or "baseline": the instructions that the kernels use

@@ -48,8 +48,12 @@ int scd_convolution_copy(const scd_convolution *of, scd_convolution **convolutio
 void scd_convolution_free(scd_convolution *convolution);
 size_t scd_convolution_packed_bytes(const scd_convolution *convolution); /* of w, or of dw */
 size_t scd_convolution_scratch_bytes(const scd_convolution *convolution);
-/* Packs w [outputs, inputs / groups, kernel, kernel] f32; for int8 the values are integers. */
-int scd_convolution_pack(scd_convolution *convolution, const float *weights, void *packed);
+/* Returns 1 if different threads may pack parts of w; else there is one part. */
+int scd_convolution_packs_parts(const scd_convolution *convolution);
+/* Packs part number `part` of `parts` of w [outputs, inputs / groups, kernel, kernel] f32; for int8
+ * the values are integers. */
+int scd_convolution_pack(scd_convolution *convolution, const float *weights, void *packed, int part,
+                         int parts);
 /* Converts the bias [outputs] of an int8 convolution to the form that run takes. */
 void scd_convolution_prepare_bias(const scd_convolution *convolution, float *bias);
 /* Unpacks dw to [outputs, inputs / groups, kernel, kernel] f32. */

@@ -17,9 +17,7 @@ static uint16_t *row_of(const sc_order *o, uint16_t *packed, int64_t lane, int64
 }
 
 /* Returns the elements between the rows of a group. */
-static int64_t step_of(const sc_order *o) {
-  return o->rows == 1 ? o->row_stride : o->lanes * PAIR;
-}
+static int64_t step_of(const sc_order *o) { return o->rows == 1 ? o->row_stride : o->lanes * PAIR; }
 
 /* Packs 16 outputs as lanes, with all pairs of inputs; zeros if there are no such outputs. */
 FOR_PAIRS static void pack_lanes(const sc_order *o, const float *weights, uint16_t *packed,

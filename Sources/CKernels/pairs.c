@@ -17,43 +17,49 @@ int64_t sc_pair_gradient_columns(const sc_pair_shape *s) {
   return s->out_width + (by_rows(s) ? 2 : 0);
 }
 
-/* Interleaves `channels` channels of two pixels. */
-INLINE_FOR_PAIRS void interleave(const uint16_t *first, const uint16_t *second, int64_t channels,
-                                 uint16_t *to) {
+/* Loads 16 channels of a pixel of bf16. */
+INLINE_FOR_PAIRS __m512i load_bf16(const void *image, int64_t from) {
+  return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)((const uint16_t *)image + from)));
+}
+
+/* Interleaves `channels` channels of two pixels, or copies those of one in f32. */
+INLINE_FOR_PAIRS void pack(const sc_pair_shape *s, const void *first, const void *second,
+                           int64_t from, int64_t channels, uint16_t *to) {
   for (int64_t c = 0; c < channels; c += LANES) {
-    const __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(first + c)));
-    __m512i high = _mm512_setzero_si512();
-    if (second) high = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(second + c)));
-    _mm512_store_si512(to + PAIR * c, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    __m512i pairs;
+    if (s->single) {
+      pairs = _mm512_loadu_si512((const float *)first + from + c);
+    } else {
+      pairs = load_bf16(first, from + c);
+      if (second)
+        pairs = _mm512_or_si512(pairs, _mm512_slli_epi32(load_bf16(second, from + c), 16));
+    }
+    _mm512_store_si512(to + PAIR * c, pairs);
   }
 }
 
-FOR_PAIRS void sc_pair_pack_input(const sc_pair_shape *s, const uint16_t *first,
-                                  const uint16_t *second, int64_t inputs, int64_t row,
-                                  int64_t pixel, int64_t pair, uint16_t *to) {
+FOR_PAIRS void sc_pair_pack_input(const sc_pair_shape *s, const void *first, const void *second,
+                                  int64_t inputs, int64_t row, int64_t pixel, int64_t pair,
+                                  uint16_t *to) {
   const int64_t step = s->pairs * INPUTS * PAIR;
   to += pair * INPUTS * PAIR;
   for (int64_t c = 0; c < inputs; c += INPUTS)
     for (int64_t i = 0; i < s->height; i++)
-      for (int64_t j = 0; j < s->width; j++, to += step) {
-        const int64_t from = i * row + j * pixel + c;
-        interleave(first + from, second ? second + from : 0, INPUTS, to);
-      }
+      for (int64_t j = 0; j < s->width; j++, to += step)
+        pack(s, first, second, i * row + j * pixel + c, INPUTS, to);
 }
 
-FOR_PAIRS void sc_pair_pack_gradient(const sc_pair_shape *s, const uint16_t *first,
-                                     const uint16_t *second, int64_t outputs, int64_t pair,
-                                     uint16_t *to) {
+FOR_PAIRS void sc_pair_pack_gradient(const sc_pair_shape *s, const void *first, const void *second,
+                                     int64_t outputs, int64_t pair, uint16_t *to) {
   const int64_t columns = sc_pair_gradient_columns(s), margin = (columns - s->out_width) / 2,
                 step = s->pairs * s->block * PAIR;
   for (int64_t o = 0; o < outputs; o += s->block)
     for (int64_t i = 0; i < s->out_height; i++) {
       uint16_t *row =
           to + (o / s->block * s->out_height + i) * columns * step + pair * s->block * PAIR;
-      for (int64_t j = 0; j < s->out_width; j++) {
-        const int64_t from = (i * s->out_width + j) * outputs + o;
-        interleave(first + from, second ? second + from : 0, s->block, row + (j + margin) * step);
-      }
+      for (int64_t j = 0; j < s->out_width; j++)
+        pack(s, first, second, (i * s->out_width + j) * outputs + o, s->block,
+             row + (j + margin) * step);
       if (margin)
         for (int64_t c = 0; c < s->block * PAIR; c++) row[c] = row[(columns - 1) * step + c] = 0;
     }
@@ -70,13 +76,19 @@ typedef struct {
   loop loops[3];
 } walk;
 
-INLINE_FOR_PAIRS __m512bh broadcast(const uint16_t *pair) {
-  return (__m512bh)_mm512_set1_epi32(*(const int32_t *)(const void *)pair);
+INLINE_FOR_PAIRS __m512i broadcast(const uint16_t *pair) {
+  return _mm512_set1_epi32(*(const int32_t *)(const void *)pair);
+}
+
+/* Returns sum + x dy, in f32 or over pairs. */
+INLINE_FOR_PAIRS __m512 add_product(__m512 sum, __m512i x, __m512i dy, const int single) {
+  return single ? _mm512_fmadd_ps((__m512)x, (__m512)dy, sum)
+                : _mm512_dpbf16_ps(sum, (__m512bh)x, (__m512bh)dy);
 }
 
 /* sums[i * block + o] += Σ x[i] dy[o] over the walk, for i < `inputs` and o < 16 `vectors`. */
 INLINE_FOR_PAIRS void add_tap(const walk *w, float *sums, int64_t block, const int inputs,
-                              const int vectors) {
+                              const int vectors, const int single) {
   __m512 sum[16];
   for (int i = 0; i < inputs; i++)
     for (int v = 0; v < vectors; v++)
@@ -86,13 +98,12 @@ INLINE_FOR_PAIRS void add_tap(const walk *w, float *sums, int64_t block, const i
     for (int64_t b = 0; b < l[1].count; b++) {
       const uint16_t *x = w->x + a * l[0].x + b * l[1].x, *dy = w->dy + a * l[0].dy + b * l[1].dy;
       for (int64_t c = 0; c < l[2].count; c++, x += l[2].x, dy += l[2].dy) {
-        __m512bh d[4];
-        for (int v = 0; v < vectors; v++)
-          d[v] = (__m512bh)_mm512_loadu_si512(dy + v * LANES * PAIR);
+        __m512i d[4];
+        for (int v = 0; v < vectors; v++) d[v] = _mm512_loadu_si512(dy + v * LANES * PAIR);
         for (int i = 0; i < inputs; i++) {
-          const __m512bh xi = broadcast(x + i * PAIR);
+          const __m512i xi = broadcast(x + i * PAIR);
           for (int v = 0; v < vectors; v++)
-            sum[i * vectors + v] = _mm512_dpbf16_ps(sum[i * vectors + v], xi, d[v]);
+            sum[i * vectors + v] = add_product(sum[i * vectors + v], xi, d[v], single);
         }
       }
     }
@@ -103,7 +114,7 @@ INLINE_FOR_PAIRS void add_tap(const walk *w, float *sums, int64_t block, const i
 
 /* The same for the three taps of a row, 8 inputs and 16 outputs; the walk is over pixels of x, and
  * begins at the dy of the first tap, one column after x. */
-FOR_PAIRS static void add_row(const walk *w, float *sums, int64_t column) {
+INLINE_FOR_PAIRS void add_row(const walk *w, float *sums, int64_t column, const int single) {
   enum { AT_ONCE = 8, TAP = INPUTS * LANES };
   __m512 sum[3][AT_ONCE];
   for (int t = 0; t < 3; t++)
@@ -112,11 +123,11 @@ FOR_PAIRS static void add_row(const walk *w, float *sums, int64_t column) {
   for (int64_t a = 0; a < l[0].count; a++) {
     const uint16_t *x = w->x + a * l[0].x, *dy = w->dy + a * l[0].dy;
     for (int64_t c = 0; c < l[2].count; c++, x += l[2].x, dy += l[2].dy) {
-      __m512bh d[3];
-      for (int t = 0; t < 3; t++) d[t] = (__m512bh)_mm512_loadu_si512(dy - t * column);
+      __m512i d[3];
+      for (int t = 0; t < 3; t++) d[t] = _mm512_loadu_si512(dy - t * column);
       for (int i = 0; i < AT_ONCE; i++) {
-        const __m512bh xi = broadcast(x + i * PAIR);
-        for (int t = 0; t < 3; t++) sum[t][i] = _mm512_dpbf16_ps(sum[t][i], xi, d[t]);
+        const __m512i xi = broadcast(x + i * PAIR);
+        for (int t = 0; t < 3; t++) sum[t][i] = add_product(sum[t][i], xi, d[t], single);
       }
     }
   }
@@ -137,8 +148,8 @@ static span inside(int64_t size, int64_t out, int64_t tap, const sc_pair_shape *
   return (span){first, last > first ? last : first};
 }
 
-static void add_by_rows(const sc_pair_shape *s, const uint16_t *x, const uint16_t *dy,
-                        float *sums) {
+FOR_PAIRS static void add_by_rows(const sc_pair_shape *s, const uint16_t *x, const uint16_t *dy,
+                                  float *sums) {
   const int64_t step = s->pairs * INPUTS * PAIR, columns = sc_pair_gradient_columns(s);
   for (int64_t r = 0; r < 3; r++) {
     const span rows = inside(s->height, s->out_height, r, s);
@@ -147,14 +158,18 @@ static void add_by_rows(const sc_pair_shape *s, const uint16_t *x, const uint16_
               {{rows.last - rows.first, s->width * step, columns * step},
                {1, 0, 0},
                {s->width * s->pairs, INPUTS * PAIR, LANES * PAIR}}};
-    for (int64_t i = 0; i < INPUTS; i += 8, w.x += 8 * PAIR)
-      add_row(&w, sums + (3 * r * INPUTS + i) * LANES, step);
+    for (int64_t i = 0; i < INPUTS; i += 8, w.x += 8 * PAIR) {
+      float *to = sums + (3 * r * INPUTS + i) * LANES;
+      if (s->single) add_row(&w, to, step, 1);
+      else add_row(&w, to, step, 0);
+    }
   }
 }
 
-#define ADD_TAP(inputs, vectors)                                                   \
-  FOR_PAIRS static void add_tap_##inputs##x##vectors(const walk *w, float *sums) { \
-    add_tap(w, sums, vectors * LANES, inputs, vectors);                            \
+#define ADD_TAP(inputs, vectors)                                                               \
+  FOR_PAIRS static void add_tap_##inputs##x##vectors(const walk *w, float *sums, int single) { \
+    if (single) add_tap(w, sums, vectors * LANES, inputs, vectors, 1);                         \
+    else add_tap(w, sums, vectors * LANES, inputs, vectors, 0);                                \
   }
 ADD_TAP(16, 1)
 ADD_TAP(8, 2)
@@ -190,9 +205,9 @@ void sc_pair_add_products(const sc_pair_shape *s, const uint16_t *x, const uint1
       }
       for (int64_t i = 0; i < INPUTS; i += at_once, w.x += at_once * PAIR) {
         float *to = sums + ((r * s->kernel + c) * INPUTS + i) * s->block;
-        if (s->block == 64) add_tap_4x4(&w, to);
-        else if (s->block == 32) add_tap_8x2(&w, to);
-        else add_tap_16x1(&w, to);
+        if (s->block == 64) add_tap_4x4(&w, to, (int)s->single);
+        else if (s->block == 32) add_tap_8x2(&w, to, (int)s->single);
+        else add_tap_16x1(&w, to, (int)s->single);
       }
     }
 }
@@ -234,9 +249,9 @@ int sc_has_pair_products(void) {
 #else
 int sc_has_pair_products(void) { return 0; }
 int64_t sc_pair_gradient_columns(const sc_pair_shape *s) { return s->out_width; }
-void sc_pair_pack_input(const sc_pair_shape *s, const uint16_t *first, const uint16_t *second,
+void sc_pair_pack_input(const sc_pair_shape *s, const void *first, const void *second,
                         int64_t inputs, int64_t row, int64_t pixel, int64_t pair, uint16_t *to) {}
-void sc_pair_pack_gradient(const sc_pair_shape *s, const uint16_t *first, const uint16_t *second,
+void sc_pair_pack_gradient(const sc_pair_shape *s, const void *first, const void *second,
                            int64_t outputs, int64_t pair, uint16_t *to) {}
 void sc_pair_add_products(const sc_pair_shape *s, const uint16_t *x, const uint16_t *dy,
                           float *sums) {}

@@ -49,7 +49,8 @@ final class OneDNNConvolution: Convolution {
             let smallest = Self.smallWork / perImage
             weightOperation =
                 PairedWeightGradient.suits(shape, type, threads: threads)
-                ? PairedWeightGradient(shape, smallest: smallest, threads: threads)
+                ? PairedWeightGradient(
+                    shape, type: type, smallest: smallest, threads: threads)
                 : try OneDNNWeightGradient(
                     shape, type: type, smallest: smallest, threads: threads)
         }

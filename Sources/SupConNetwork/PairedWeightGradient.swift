@@ -1,9 +1,10 @@
 import CKernels
 import SupConTensor
 
-/// A paired weight gradient is the gradient of a bf16 convolution's weights, computed by the CPU's
-/// products of pairs (`ckernels_pairs.h`), where a pair is two images. oneDNN's own kernels take
-/// two to three times as long for some layers of small images.
+/// A paired weight gradient is the gradient of a convolution's weights by kernels of our own
+/// (`ckernels_pairs.h`): in bf16 by the CPU's products of pairs, where a pair is two images; in f32
+/// each image stands for a pair. oneDNN's own kernels take up to three times as long for some layers
+/// of small images; in f32 they are slower for strided convolutions to many outputs alone.
 ///
 /// If the weights are few compared with the activations, the batch is divided into parts, each with
 /// sums of its own, which are added in the order of the parts. If the weights are many, or the
@@ -13,6 +14,7 @@ final class PairedWeightGradient: WeightGradientOperation {
     let scratchByteCount: Int
 
     private let shape: ConvolutionShape
+    private let type: ElementType
     private let threads: Int
     private let pairs: Int
     /// The number of outputs in a block, of tiles, of tiles with the same outputs, and of the sums
@@ -33,12 +35,16 @@ final class PairedWeightGradient: WeightGradientOperation {
     /// Returns whether this CPU has the products, and the shape full vectors, and enough pairs or
     /// tiles for all threads.
     static func suits(_ shape: ConvolutionShape, _ type: ElementType, threads: Int) -> Bool {
-        guard hasPairProducts, type == .bf16, shape.groups == 1, shape.images > 1,
+        guard hasPairProducts, type == .bf16 || (shape.stride > 1 && block(shape) == 64),
+            shape.groups == 1, shape.images > 1,
             shape.inputs % SC_PAIR_INPUTS == 0, shape.outputs % 16 == 0,
             shape.kernel > 1 || shape.padding == 0
         else { return false }
         let tiles = shape.inputs / SC_PAIR_INPUTS * (shape.outputs / block(shape))
-        return max((shape.images + 1) / 2, tiles) >= threads
+        return max(pairs(shape, type), tiles) >= threads
+    }
+    private static func pairs(_ shape: ConvolutionShape, _ type: ElementType) -> Int {
+        type == .bf16 ? (shape.images + 1) / 2 : shape.images
     }
     private static func block(_ shape: ConvolutionShape) -> Int {
         shape.outputs % 64 == 0 ? 64 : shape.outputs % 32 == 0 ? 32 : 16
@@ -46,9 +52,9 @@ final class PairedWeightGradient: WeightGradientOperation {
     private static let hasPairProducts = sc_has_pair_products() != 0
 
     /// Prepares the gradient, for parts of at least `smallest` images.
-    init(_ shape: ConvolutionShape, smallest: Int, threads: Int) {
-        (self.shape, self.threads) = (shape, threads)
-        let (pairs, isPointwise) = ((shape.images + 1) / 2, shape.kernel == 1)
+    init(_ shape: ConvolutionShape, type: ElementType, smallest: Int, threads: Int) {
+        (self.shape, self.type, self.threads) = (shape, type, threads)
+        let (pairs, isPointwise) = (Self.pairs(shape, type), shape.kernel == 1)
         let block = Self.block(shape)
         inputBlocks = shape.inputs / SC_PAIR_INPUTS
         let tiles = inputBlocks * (shape.outputs / block)
@@ -60,7 +66,7 @@ final class PairedWeightGradient: WeightGradientOperation {
             height: Int64(height), width: Int64(width), out_height: Int64(shape.outHeight),
             out_width: Int64(shape.outWidth), kernel: Int64(shape.kernel),
             stride: Int64(shape.stride / inputStride), padding: Int64(shape.padding), pairs: 1,
-            block: Int64(block))
+            block: Int64(block), single: type == .bf16 ? 0 : 1)
         xBytes = height * width * shape.inputs * 4
         dyBytes = shape.outHeight * Int(sc_pair_gradient_columns(&packed)) * shape.outputs * 4
         let pairBytes = xBytes + dyBytes
@@ -71,7 +77,8 @@ final class PairedWeightGradient: WeightGradientOperation {
             hasManyWeights || pairs < min(2 * threads, tiles)
             ? nil
             : BatchCut(
-                images: pairs, threads: min(threads, pairs), perThread: 2, smallest: smallest / 2)
+                images: pairs, threads: min(threads, pairs), perThread: 2,
+                smallest: smallest * pairs / shape.images)
         // Enough pairs for long sums, and, if images are small, as many as fit the second-level
         // cache.
         let area = shape.outHeight * shape.outWidth
@@ -172,25 +179,31 @@ final class PairedWeightGradient: WeightGradientOperation {
 
     private func packInput(_ pair: Int, of group: Group, _ x: UnsafeRawPointer) {
         var packed = group.shape
-        let count = shape.height * shape.width * shape.inputs
-        let image = bf16(x) + 2 * pair * count
+        let (first, second) = images(pair, of: x, count: shape.height * shape.width * shape.inputs)
         sc_pair_pack_input(
-            &packed, image, hasPartner(pair) ? image + count : nil, Int64(shape.inputs),
+            &packed, first, second, Int64(shape.inputs),
             Int64(inputStride * shape.width * shape.inputs), Int64(inputStride * shape.inputs),
             Int64(pair - group.first), bf16(group.x))
     }
 
     private func packGradient(_ pair: Int, of group: Group, _ dy: UnsafeRawPointer) {
         var packed = group.shape
-        let count = shape.outHeight * shape.outWidth * shape.outputs
-        let image = bf16(dy) + 2 * pair * count
+        let (first, second) = images(
+            pair, of: dy, count: shape.outHeight * shape.outWidth * shape.outputs)
         sc_pair_pack_gradient(
-            &packed, image, hasPartner(pair) ? image + count : nil, Int64(shape.outputs),
-            Int64(pair - group.first), bf16(group.dy))
+            &packed, first, second, Int64(shape.outputs), Int64(pair - group.first),
+            bf16(group.dy))
     }
 
-    /// Returns whether a pair has a second image: the last one may have none.
-    private func hasPartner(_ pair: Int) -> Bool { 2 * pair + 1 < shape.images }
+    /// Returns the images of a pair, of `count` elements each. The last pair may have no second one.
+    private func images(_ pair: Int, of all: UnsafeRawPointer, count: Int) -> (
+        UnsafeRawPointer, UnsafeRawPointer?
+    ) {
+        let bytes = count * type.byteCount
+        guard type == .bf16 else { return (all + pair * bytes, nil) }
+        let first = all + 2 * pair * bytes
+        return (first, 2 * pair + 1 < shape.images ? first + bytes : nil)
+    }
 
     /// Adds the products of a group to the sums of a tile.
     private func add(_ tile: Int, _ group: Group, to sums: UnsafeMutablePointer<Float>) {

@@ -44,7 +44,8 @@ import Testing
         }
     }
 
-    @Test(arguments: cases, [1, 2, 5]) func putsEachWeightInItsPlace(_ it: Case, parts: Int) throws {
+    @Test(arguments: cases, [1, 2, 5]) func putsEachWeightInItsPlace(_ it: Case, parts: Int) throws
+    {
         var random = Philox(seed: 1, purpose: .test)
         let weights = (0..<(it.outputs * it.inputs * it.taps)).map { _ in random.normal() }
         let count = it.lanesInAll * it.pairs * 2 * it.taps

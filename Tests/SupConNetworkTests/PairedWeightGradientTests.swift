@@ -4,8 +4,8 @@ import Testing
 
 @testable import SupConNetwork
 
-/// Compares the weight gradient by products of pairs with sums in double precision, on CPUs that
-/// have these products.
+/// Compares the weight gradient by products of pairs, and in f32, with sums in double precision, on
+/// CPUs that have these products.
 @Suite(.enabled(if: sc_has_pair_products() != 0)) struct PairedWeightGradientTests {
     private static func shape(
         _ images: Int, _ height: Int, _ width: Int, _ inputs: Int, _ outputs: Int, kernel: Int = 3,
@@ -37,20 +37,22 @@ import Testing
         shape(119, 6, 6, 48, 96, stride: 2),
     ]
 
-    @Test(arguments: shapes + shapesOfManyImages)
-    func agreesWithDirectSums(_ s: ConvolutionShape) throws {
+    @Test(arguments: shapes + shapesOfManyImages, [ElementType.bf16, .f32])
+    func agreesWithDirectSums(_ s: ConvolutionShape, _ type: ElementType) throws {
         let (xCount, dyCount) = (
             s.height * s.width * s.inputs, s.outHeight * s.outWidth * s.outputs
         )
         let (x, dy) = (
-            try values(s.images, of: xCount, seed: 1), try values(s.images, of: dyCount, seed: 2)
+            try values(s.images, of: xCount, type, seed: 1),
+            try values(s.images, of: dyCount, type, seed: 2)
         )
         let expected = sums(s, x.plain, dy.plain)
         // A sum of n random terms below 1 grows to √n, and each step rounds it: in f32 the error
         // of all n is about 3e-8 n at most.
         let tolerance = 1e-7 * Double(s.images * s.outHeight * s.outWidth) + 2e-6
         for threads in 1...3 {
-            let gradient = PairedWeightGradient(s, smallest: 2, threads: threads)
+            let gradient = PairedWeightGradient(
+                s, type: type, smallest: 2, threads: threads)
             if Self.shapesOfManyImages.contains(s) { #expect(gradient.cut != nil) }
             let scratch = try GuardedBuffer(byteCount: gradient.scratchByteCount)
             scratch.poison()
@@ -77,6 +79,8 @@ import Testing
         #expect(!suits(good, threads: 5))  // four pairs and one tile
         #expect(suits(Self.shape(8, 4, 4, 48, 128), threads: 6))  // six tiles
         #expect(!PairedWeightGradient.suits(good, .f32, threads: 2))
+        let strided = Self.shape(8, 4, 4, 16, 64, stride: 2)
+        #expect(PairedWeightGradient.suits(strided, .f32, threads: 2))
         #expect(!suits(Self.shape(8, 4, 4, 8, 32)) && !suits(Self.shape(8, 4, 4, 16, 24)))
         #expect(!suits(Self.shape(1, 4, 4, 64, 64)))
         var (grouped, padded) = (good, Self.shape(8, 4, 4, 16, 32, kernel: 1))
@@ -84,15 +88,20 @@ import Testing
         #expect(!suits(grouped) && !suits(padded))
     }
 
-    /// Returns images of values from −1 to 1, as bf16 and what that is. Behind the stored ones lies
-    /// an image of NaNs.
-    private func values(_ images: Int, of size: Int, seed: UInt64) throws -> (
+    /// Returns images of values from −1 to 1, as stored and what that is. Behind the stored ones
+    /// lies an image of NaNs.
+    private func values(_ images: Int, of size: Int, _ type: ElementType, seed: UInt64) throws -> (
         stored: AlignedBuffer, plain: [Double]
     ) {
         var random = Philox(seed: seed, purpose: .test)
         let count = images * size
         let drawn = (0..<count).map { _ in random.uniform(-1, 1) }
-        let stored = try AlignedBuffer(byteCount: (count + size) * 2)
+        let stored = try AlignedBuffer(byteCount: (count + size) * type.byteCount)
+        if type == .f32 {
+            stored.floats.update(from: drawn, count: count)
+            (stored.floats + count).update(repeating: .nan, count: size)
+            return (stored, drawn.map { Double($0) })
+        }
         let words = stored.values(of: UInt16.self)
         sc_f32_to_bf16(drawn, words, Int64(count))
         for i in 0..<size { words[count + i] = 0xFFFF }

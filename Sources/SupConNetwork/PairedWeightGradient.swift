@@ -3,8 +3,8 @@ import SupConTensor
 
 /// A paired weight gradient is the gradient of a convolution's weights by kernels of our own
 /// (`ckernels_pairs.h`): in bf16 by the CPU's products of pairs, where a pair is two images; in f32
-/// each image stands for a pair. oneDNN's own kernels take up to three times as long for some layers
-/// of small images; in f32 they are slower for strided convolutions to many outputs alone.
+/// each image stands for a pair. For some layers of small images oneDNN's own kernels take up to
+/// three times as long; in f32 they are slower for strided convolutions to many outputs alone.
 ///
 /// If the weights are few compared with the activations, the batch is divided into parts, each with
 /// sums of its own, which are added in the order of the parts. If the weights are many, or the
@@ -195,7 +195,7 @@ final class PairedWeightGradient: WeightGradientOperation {
             bf16(group.dy))
     }
 
-    /// Returns the images of a pair, of `count` elements each. The last pair may have no second one.
+    /// Returns the images of a pair, of `count` elements each. The last one may have no partner.
     private func images(_ pair: Int, of all: UnsafeRawPointer, count: Int) -> (
         UnsafeRawPointer, UnsafeRawPointer?
     ) {

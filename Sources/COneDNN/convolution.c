@@ -159,10 +159,10 @@ static dnnl_status_t set_scales(scd_convolution *c, const scd_quantization *q, i
  * ConvolutionSweepTests, whose tests run in parallel, found a wrong one; with it, none of 16. */
 static pthread_mutex_t creation = PTHREAD_MUTEX_INITIALIZER;
 
-/* Finds the order of packed bf16 weights, if it is one that sc_pack makes. */
+/* Finds the order of packed weights, if it is one that sc_pack makes. */
 static sc_order order_of(md_view packed, const scd_convolution_shape *s) {
   const sc_order none = {0};
-  if (!sc_has_bf16_pairs() || s->groups > 1 || s->outputs % 16 || s->inputs % 32) return none;
+  if (!sc_has_bf16_pairs() || s->groups > 1) return none;
 #if DNNL_VERSION_MAJOR >= 3
   dnnl_data_type_t type;
   dnnl_format_kind_t kind;
@@ -170,7 +170,7 @@ static sc_order order_of(md_view packed, const scd_convolution_shape *s) {
   const dnnl_dims_t *sizes, *dimensions, *strides;
   if (dnnl_memory_desc_query(packed, dnnl_query_data_type, &type) != dnnl_success ||
       dnnl_memory_desc_query(packed, dnnl_query_format_kind, &kind) != dnnl_success ||
-      type != dnnl_bf16 || kind != dnnl_blocked ||
+      kind != dnnl_blocked ||
       dnnl_memory_desc_query(packed, dnnl_query_inner_nblks_s32, &blocks) != dnnl_success ||
       dnnl_memory_desc_query(packed, dnnl_query_inner_blks, &sizes) != dnnl_success ||
       dnnl_memory_desc_query(packed, dnnl_query_inner_idxs, &dimensions) != dnnl_success ||
@@ -178,29 +178,35 @@ static sc_order order_of(md_view packed, const scd_convolution_shape *s) {
     return none;
   const int64_t *size = *sizes, *dimension = *dimensions, *stride = *strides;
 #else
-  if (packed->data_type != dnnl_bf16 || packed->format_kind != dnnl_blocked) return none;
+  if (packed->format_kind != dnnl_blocked) return none;
+  const dnnl_data_type_t type = packed->data_type;
   const dnnl_blocking_desc_t *b = &packed->format_desc.blocking;
   const int blocks = b->inner_nblks;
   const int64_t *size = b->inner_blks, *dimension = b->inner_idxs, *stride = b->strides;
 #endif
-  /* [lanes, 2] or [rows, lanes, 2]. */
-  if (blocks < 2 || blocks > 3 || stride[2] != s->kernel * stride[3]) return none;
-  const int last = blocks - 1;
-  const int64_t paired = dimension[last], laned = dimension[last - 1],
-                rows = blocks == 3 ? size[0] : 1;
-  if (paired > 1 || laned != 1 - paired || (blocks == 3 && dimension[0] != paired)) return none;
-  if (size[last] != 2 || size[last - 1] % 16 || (rows != 1 && rows != 8 && rows != 16) ||
-      (paired ? s->inputs : s->outputs) % (2 * rows))
-    return none;
+  if ((type != dnnl_f32 && type != dnnl_bf16) || stride[2] != s->kernel * stride[3]) return none;
+  /* [lanes] or [rows, lanes], in bf16 [lanes, 2] or [rows, lanes, 2]. */
+  const int pairs = type == dnnl_bf16, inner = blocks - pairs;
+  if (inner < 1 || inner > 2) return none;
+  /* oneDNN is faster: sc_pack gathers taps. */
+  if (!pairs && s->kernel > 1) return none;
+  const int64_t laned = dimension[inner - 1], other = 1 - laned, lanes = size[inner - 1],
+                rows = inner == 2 ? size[0] : 1, width = pairs ? 2 : 1;
+  if (laned > 1 || (inner == 2 && dimension[0] != other)) return none;
+  if (pairs && (dimension[inner] != other || size[inner] != 2)) return none;
+  if (lanes % 16 || s->outputs % 16 || s->inputs % (16 * width)) return none;
+  if (rows != 1 && rows != 16 && !(pairs && rows == 8)) return none;
+  if ((other ? s->inputs : s->outputs) % (width * rows)) return none;
   return (sc_order){.outputs = s->outputs,
                     .inputs = s->inputs,
                     .taps = s->kernel * s->kernel,
-                    .lanes = size[last - 1],
+                    .lanes = lanes,
                     .rows = rows,
-                    .lane_stride = stride[laned],
-                    .row_stride = stride[paired],
-                    .tap_stride = stride[3],
-                    .pairs_of_outputs = paired == 0};
+                    .lane_stride = stride[laned] / width,
+                    .row_stride = stride[other] / width,
+                    .tap_stride = stride[3] / width,
+                    .lanes_of_inputs = laned == 1,
+                    .pairs = pairs};
 }
 
 int scd_convolution_create(const scd_convolution_shape *s, int what, int fused,

@@ -7,65 +7,72 @@ import Testing
 @Suite(.enabled(if: sc_has_bf16_pairs() != 0)) struct PackTests {
     struct Case: Sendable {
         var (outputs, inputs, taps, lanes, rows): (Int, Int, Int, Int, Int)
-        var pairsOfOutputs: Bool
+        var lanesOfInputs: Bool
+        var pairs: Bool
 
-        /// The numbers of lanes and pairs, with those that fill the last block of lanes.
-        var lanesInAll: Int {
-            ((pairsOfOutputs ? inputs : outputs) + lanes - 1) / lanes * lanes
-        }
-        var pairs: Int { (pairsOfOutputs ? outputs : inputs) / 2 }
+        /// The number of lanes with those that fill the last row.
+        var laneCount: Int { ((lanesOfInputs ? inputs : outputs) + lanes - 1) / lanes * lanes }
+        /// The numbers that stand together, and how many of these a lane has.
+        var width: Int { pairs ? 2 : 1 }
+        var rowCount: Int { (lanesOfInputs ? outputs : inputs) / width }
 
-        /// The order in which blocks of lanes follow each other, then taps, then blocks of rows.
+        /// The order in which rows of lanes follow each other, then taps, then blocks of rows.
         var order: sc_order {
-            let block = 2 * lanes * rows
-            return sc_order(
+            sc_order(
                 outputs: Int64(outputs), inputs: Int64(inputs), taps: Int64(taps),
                 lanes: Int64(lanes), rows: Int64(rows),
-                lane_stride: Int64(2 * lanes * pairs * taps), row_stride: Int64(block),
-                tap_stride: Int64(2 * lanes * pairs), pairs_of_outputs: pairsOfOutputs ? 1 : 0)
+                lane_stride: Int64(lanes * rowCount * taps), row_stride: Int64(lanes * rows),
+                tap_stride: Int64(lanes * rowCount), lanes_of_inputs: lanesOfInputs ? 1 : 0,
+                pairs: pairs ? 1 : 0)
         }
 
-        /// Returns the place of a lane's number of a pair, 0 or 1, and a tap.
-        func place(lane: Int, pair: Int, number: Int, tap: Int) -> Int {
+        /// Returns the place of a number, 0 or 1, of a lane in a row, and a tap.
+        func place(lane: Int, row: Int, number: Int, tap: Int) -> Int {
             let (block, inBlock) = lane.quotientAndRemainder(dividingBy: lanes)
-            return ((block * taps + tap) * pairs + pair) * lanes * 2 + inBlock * 2 + number
+            return (((block * taps + tap) * rowCount + row) * lanes + inBlock) * width + number
         }
     }
 
     static let cases = [48, 64, 16].flatMap { lanes in
         [1, 8, 16].flatMap { rows in
-            [1, 9].flatMap { taps in
+            [(1, true), (9, true), (1, false), (9, false)].flatMap { taps, pairs in
                 [false, true].map {
                     Case(
                         outputs: 96, inputs: 160, taps: taps, lanes: lanes, rows: rows,
-                        pairsOfOutputs: $0)
+                        lanesOfInputs: $0, pairs: pairs)
                 }
             }
         }
-    }
+    }.filter { $0.pairs || $0.rows != 8 }
 
     @Test(arguments: cases, [1, 2, 5]) func putsEachWeightInItsPlace(_ it: Case, parts: Int) throws
     {
         var random = Philox(seed: 1, purpose: .test)
         let weights = (0..<(it.outputs * it.inputs * it.taps)).map { _ in random.normal() }
-        let count = it.lanesInAll * it.pairs * 2 * it.taps
-        let packed = try GuardedBuffer(byteCount: count * 2)
+        let count = it.laneCount * it.rowCount * it.width * it.taps
+        let packed = try GuardedBuffer(byteCount: count * (it.pairs ? 2 : 4))
         packed.poison()
-        let found = packed.pointer.assumingMemoryBound(to: UInt16.self)
         var order = it.order
-        for part in 0..<parts { sc_pack(&order, weights, found, Int32(part), Int32(parts)) }
+        for part in 0..<parts {
+            sc_pack(&order, weights, packed.pointer, Int32(part), Int32(parts))
+        }
         #expect(packed.isIntact)
+        let halves = packed.pointer.assumingMemoryBound(to: UInt16.self)
+        let floats = packed.pointer.assumingMemoryBound(to: Float.self)
         var wrong = 0
-        for lane in 0..<it.lanesInAll {
-            for pair in 0..<it.pairs {
-                for number in 0..<2 {
-                    let (o, i) =
-                        it.pairsOfOutputs ? (2 * pair + number, lane) : (lane, 2 * pair + number)
+        for lane in 0..<it.laneCount {
+            for row in 0..<it.rowCount {
+                for number in 0..<it.width {
+                    let channel = it.width * row + number
+                    let (o, i) = it.lanesOfInputs ? (channel, lane) : (lane, channel)
                     for tap in 0..<it.taps {
                         let isThere = o < it.outputs && i < it.inputs
                         let weight = isThere ? weights[(o * it.inputs + i) * it.taps + tap] : 0
-                        let place = it.place(lane: lane, pair: pair, number: number, tap: tap)
-                        if found[place] != roundedToBF16(weight) { wrong += 1 }
+                        let place = it.place(lane: lane, row: row, number: number, tap: tap)
+                        let isRight =
+                            it.pairs
+                            ? halves[place] == roundedToBF16(weight) : floats[place] == weight
+                        if !isRight { wrong += 1 }
                     }
                 }
             }

@@ -109,7 +109,9 @@ final class OneDNNOperation {
     // The primitives were created for these sizes, so running them could only fail for want of
     // memory, which the plan has already allocated.
 
-    /// The number of parts in which weights are packed, by one thread each.
+    /// The number of parts in which weights are packed, by one thread each. oneDNN's own packing is
+    /// one part, which the calling thread packs if there is no other: in int8 it gave wrong results
+    /// on workers of the team.
     var packedParts: Int { scd_convolution_packs_parts(primitives[0]) != 0 ? threads : 1 }
 
     /// Packs a part of the weights on the calling thread.

@@ -34,7 +34,7 @@ struct TrainingPhase: Equatable {
 struct TrainingPhases {
     private let options: TrainOptions
     private var model: TrainingPhase
-    /// The quantization of the frozen stages; nil if none is frozen, or in int8.
+    /// The quantization of the frozen stages; nil: none is frozen, or they compute in floats.
     private(set) var quantization: Quantization?
 
     /// Divides a run into phases. `samples` is the number of images of the training set. Errors:

@@ -31,7 +31,7 @@ package struct Quantization: Sendable, Equatable {
     }
 
     /// Makes a quantization that serves to plan, before the ranges are known: each is 1. Errors:
-    /// none in practice.
+    /// those of the other initializer.
     package init(uncalibrated configuration: NetworkConfiguration) throws(SupConError) {
         try self.init(
             ranges: Array(repeating: 1, count: Self.valueCount(configuration)), for: configuration)

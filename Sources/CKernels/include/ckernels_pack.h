@@ -18,7 +18,7 @@ typedef struct {
 } sc_order;
 
 /* Packs part number `part` of `parts` of the weights, f32, which different threads may do; zeros
- * fill the last row of lanes. The CPU has AVX512-BF16 (sc_has_bf16_pairs). Numbers are rounded to
- * the nearest of bf16, ties to even, and those below 1.2e-38 to 0. */
+ * fill the last row of lanes. The CPU has AVX512-BF16 (sc_has_bf16_pairs). With pairs, numbers are
+ * rounded to the nearest of bf16, ties to even, and those below 1.2e-38 to 0. */
 void sc_pack(const sc_order *order, const float *weights, void *packed, int part, int parts);
 #endif
